@@ -1,0 +1,127 @@
+"""All that a plugin may import, and nothing else.
+
+Heavy parts load at first use, so that `import driftline` costs little more than pydantic and pluggy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from driftline.errors import (
+    DriftlineError,
+    ObjectChanged,
+    ObjectGone,
+    OutcomeUnknown,
+    Rejected,
+    Retryable,
+    SourceError,
+    Throttled,
+    Unreadable,
+)
+from driftline.hookspecs import hookimpl
+from driftline.model import Field, Judgement, Kind, LogObject, Measurement, Schema, Severity, Task, Verdict
+from driftline.notification import AlertFact, Event, Notification
+from driftline.plugin import (
+    Answer,
+    Check,
+    CheckContext,
+    DecodeContext,
+    DiscoverContext,
+    ExecutorFactory,
+    Format,
+    FormatRef,
+    Http,
+    Past,
+    Plugin,
+    Sink,
+    Source,
+    StartContext,
+)
+from driftline.rule import Bounds, Range, Rule, above, below
+from driftline.secret import Secret
+
+if TYPE_CHECKING:
+    from driftline import stats
+    from driftline.check import check
+    from driftline.profiles.batch import Batch
+    from driftline.profiles.collector import Collector
+    from driftline.profiles.spec import ProfileSpec
+    from driftline.profiles.window import CategoricalColumn, Column, NumericColumn, Scores, Window
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "Batch": "driftline.profiles.batch",
+    "CategoricalColumn": "driftline.profiles.window",
+    "Collector": "driftline.profiles.collector",
+    "Column": "driftline.profiles.window",
+    "NumericColumn": "driftline.profiles.window",
+    "ProfileSpec": "driftline.profiles.spec",
+    "Scores": "driftline.profiles.window",
+    "Window": "driftline.profiles.window",
+    "check": "driftline.check",
+}
+
+__all__ = [
+    "AlertFact",
+    "Answer",
+    "Batch",
+    "Bounds",
+    "CategoricalColumn",
+    "Check",
+    "CheckContext",
+    "Collector",
+    "Column",
+    "DecodeContext",
+    "DiscoverContext",
+    "DriftlineError",
+    "Event",
+    "ExecutorFactory",
+    "Field",
+    "Format",
+    "FormatRef",
+    "Http",
+    "Judgement",
+    "Kind",
+    "LogObject",
+    "Measurement",
+    "Notification",
+    "NumericColumn",
+    "ObjectChanged",
+    "ObjectGone",
+    "OutcomeUnknown",
+    "Past",
+    "Plugin",
+    "ProfileSpec",
+    "Range",
+    "Rejected",
+    "Retryable",
+    "Rule",
+    "Schema",
+    "Scores",
+    "Secret",
+    "Severity",
+    "Sink",
+    "Source",
+    "SourceError",
+    "StartContext",
+    "Task",
+    "Throttled",
+    "Unreadable",
+    "Verdict",
+    "Window",
+    "above",
+    "below",
+    "check",
+    "hookimpl",
+    "stats",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "stats":
+        return import_module("driftline.stats")
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'driftline' has no attribute {name!r}")

@@ -1,0 +1,85 @@
+"""The errors that driftline raises on purpose, each with one meaning.
+
+Refuses to decide anything: who retries, who gives up and who is told is the host's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class DriftlineError(Exception):
+    """Anything that driftline raises on purpose; its text is written for the person who reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a configuration: where it is, which name it is about, what is wrong and how to mend it."""
+
+    path: str
+    """The file."""
+    line: int
+    """From 1."""
+    column: int
+    """From 1."""
+    name: str
+    """The dotted name of the setting, like `checks.drift.type`."""
+    message: str
+    """What is wrong, and the mend."""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}: {self.name}: {self.message}"
+
+
+class ConfigError(DriftlineError):
+    """The configuration can't be used; `problems` holds every mistake, in file order."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class PluginError(DriftlineError):
+    """A plugin raised, hung or returned something its contract doesn't allow."""
+
+
+class SourceError(DriftlineError):
+    """A source can't be listed or read just now; it will be tried again."""
+
+
+class ObjectChanged(SourceError):
+    """The object is no longer the version that was listed; it will be listed and read again."""
+
+
+class ObjectGone(SourceError):
+    """The object vanished between listing and reading."""
+
+
+class Unreadable(DriftlineError):
+    """This version of an object will never be readable: it is quarantined with this reason."""
+
+
+class StateError(DriftlineError):
+    """The state can't be used: locked by another agent, newer than this version, or damaged."""
+
+
+class Rejected(DriftlineError):
+    """The receiver refused this notification for good; sending it again would be refused again."""
+
+
+class Retryable(DriftlineError):
+    """The notification did not get through this time; nothing happened at the receiver."""
+
+
+class OutcomeUnknown(Retryable):
+    """The request left, but no usable answer came back: the receiver may or may not have acted."""
+
+
+class Throttled(Retryable):
+    """The receiver asks for a pause."""
+
+    def __init__(self, message: str, not_before: datetime | None = None) -> None:
+        super().__init__(message)
+        self.not_before = not_before
+        """The earliest time (UTC) at which to try again, when the receiver named one."""

@@ -1,0 +1,153 @@
+"""The words of driftline: plain values that every part understands.
+
+Refuses to do anything: no IO, no clock, no statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+ALL = ""
+"""The segment that is no segment: all rows of a window."""
+
+
+class Kind(StrEnum):
+    """How the values of a column are summarised."""
+
+    NUMERIC = "numeric"
+    CATEGORICAL = "categorical"
+
+
+class Task(StrEnum):
+    """What the model predicts."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+class Verdict(StrEnum):
+    """The four answers of a rule."""
+
+    OK = "ok"
+    CHANGED = "changed"
+    UNSURE = "unsure"
+    ERROR = "error"
+
+
+class Severity(StrEnum):
+    """How much a change matters, least first."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for the least severity."""
+        return list(Severity).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LogObject:
+    """One unit of source data: a file, an object of a store, a slice of a table."""
+
+    uri: str
+    """Where it is; its name for ever."""
+    version: str
+    """Changes whenever the content does: an ETag, a generation, a checksum of size and time."""
+    size: int
+    """Bytes as stored; 0 where the source can't tell."""
+    modified: datetime
+    """Last change, UTC."""
+    grows: bool = False
+    """Whether a larger size under the same URI continues the old content instead of replacing it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column that the model needs from its records."""
+
+    name: str
+    """The canonical name: what checks, alerts and people call it."""
+    path: str
+    """Where it stands in a record: a column name, or a path such as `payload.customer.age`."""
+    kind: Kind | None = None
+    """How it is summarised; None for timestamps, ids and versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The canonical columns of a model and the part each plays. Frozen: never inferred again per window."""
+
+    features: Mapping[str, Field] = field(default_factory=dict)
+    timestamp: Field | None = None
+    id: Field | None = None
+    version: Field | None = None
+    constant_version: str = ""
+    """The model version of every record when no column tells it."""
+    prediction: Field | None = None
+    score: Field | None = None
+    """The probability of the positive class, or None."""
+    label: Field | None = None
+    task: Task | None = None
+    positive: str = "1"
+    """The label of the positive class in a binary task, as text."""
+    threshold: float = 0.5
+    """A score at or above it predicts the positive class, where no prediction column tells the decision."""
+    segments: tuple[str, ...] = ()
+    """Features whose categories are watched one by one as well."""
+    redact: frozenset[str] = frozenset()
+    """Columns whose values never enter a sample, a message or a page."""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Every column to read, each once, in a stable order."""
+        parts = (self.timestamp, self.id, self.version, *self.features.values(), self.prediction, self.score, self.label)
+        return tuple({part.name: part for part in parts if part is not None}.values())
+
+    @property
+    def profiled(self) -> Mapping[str, Kind]:
+        """The columns that are summarised: the features, then prediction, score and label."""
+        parts = (*self.features.values(), self.prediction, self.score, self.label)
+        return {part.name: part.kind for part in parts if part is not None and part.kind is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A number with a name, the labels that identify it, and what it rests on."""
+
+    value: float | None
+    """None when the number can't be had; `reason` then says why. Never NaN or infinite."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What the number is about, such as `{"column": "age"}`. Identity: no values of this window in here."""
+    name: str = ""
+    """What was measured, such as `psi`; the check's own name when empty."""
+    rows: int | None = None
+    """The rows behind the number; the window's when None."""
+    interval: tuple[float, float] | None = None
+    """Where the true value lies with 95% confidence."""
+    p_value: float | None = None
+    """The chance of a value at least this extreme when nothing changed."""
+    reason: str = ""
+    """Why there is no value, or what a reader must know about it."""
+    was: float | None = None
+    """The same number of the reference, for people: `0.91 (was 0.84)`."""
+    unit: str = ""
+    """What a person reads after the number: `sd`, `%`, `rows`, `points`."""
+    detail: Mapping[str, str | float | int | None] = field(default_factory=dict)
+    """A few facts that explain the number to a person: old and new means, the category that moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a rule says of one measurement."""
+
+    verdict: Verdict
+    severity: Severity | None = None
+    """Set when the verdict is `changed`."""
+    reason: str = ""
+    """One sentence: the bound that was crossed, or the rows that are lacking."""

@@ -1,0 +1,282 @@
+"""The contracts: what a plugin of each kind declares, what it is given, and what it gives back.
+
+Refuses to hold any of the hard parts: timing, timeouts, retries, logging and isolation are the host's, for every plugin alike.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Protocol, TextIO
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from driftline.model import Field, LogObject, Measurement, Schema
+from driftline.notification import Notification
+from driftline.rule import Rule
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from driftline.profiles.collector import Collector as Collector
+    from driftline.profiles.window import Window
+
+
+class Answer(Protocol):
+    """What a receiver said, already judged: a status outside 2xx has raised."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+
+
+class Http(Protocol):
+    """The one way out for sinks: total timeout, no redirects, a cap on answers, private addresses guarded.
+
+    Raises `Rejected`, `Throttled`, `Retryable` or `OutcomeUnknown`, so that a sink needs no `try`.
+    """
+
+    def post(
+        self, url: str, *, json: object = None, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer: ...
+
+
+class Logger(Protocol):
+    """A structured logger, bound to the plugin's name."""
+
+    def info(self, event: str, **facts: Any) -> object: ...
+    def warning(self, event: str, **facts: Any) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StartContext:
+    """What the composition root hands to a plugin at its start."""
+
+    name: str
+    """The name in the configuration."""
+    log: Logger
+    clock: Callable[[], datetime]
+    """The time, UTC. Plugins never ask the machine."""
+    http: Http | None = None
+    """For sinks."""
+    console: TextIO | None = None
+    """Where people look, for sinks that print."""
+
+
+class Plugin(BaseModel):
+    """A frozen set of settings, each with a sentence under it, and what is done with them.
+
+    `start` may fail; `stop` must not, is safe without `start` and safe twice.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    type: ClassVar[str]
+    """The name by which a configuration asks for it."""
+    extra: ClassVar[str] = ""
+    """The extra of the package that brings what this plugin imports in `start`, such as `aws`."""
+
+    _context: StartContext | None = PrivateAttr(default=None)
+
+    @property
+    def context(self) -> StartContext:
+        """What `start` was given. Raises RuntimeError before `start`."""
+        if self._context is None:
+            raise RuntimeError(f"{self.type}: start() comes first")
+        return self._context
+
+    def start(self, context: StartContext) -> None:
+        """Open what the plugin needs. Raise to say that it can't work now."""
+        self._context = context
+
+    def stop(self) -> None:
+        """Let go of everything."""
+        self._context = None
+
+    def probe(self) -> str:
+        """Reach the outside once, harmlessly, and say in a few words what was found. Raise to say what is missing."""
+        return "nothing to reach"
+
+    def permissions(self) -> Sequence[str]:
+        """The least rights this plugin needs where it reads or writes."""
+        return ()
+
+
+class FormatRef(BaseModel):
+    """A format and its settings, where its name alone is not enough."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    type: str
+    """The format's name."""
+    options: dict[str, Any] = {}
+    """The format's settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoverContext:
+    """What a source may use to list less."""
+
+    now: datetime
+    since: datetime | None = None
+    """Nothing older than this event time is wanted; None on the first listing. A hint: the host filters by itself."""
+    skipped: Callable[[str, str], None] = lambda uri, reason: None
+    """Call with a URI and a reason for what is listed on purpose as no data: markers, manifests, temporary files."""
+
+
+class Source(Plugin, ABC):
+    """Lists log objects and opens them. A table source overrides `batches` instead of `open`."""
+
+    format: str | FormatRef | None = None
+    """How the records are written: a format's name, or its `type` and `options`. Guessed from the file name when absent."""
+
+    @abstractmethod
+    def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
+        """Everything that is there, in any order; a page that fails raises and nothing of the pass counts.
+
+        Raises SourceError when the store can't be listed.
+        """
+
+    def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
+        """The stored bytes of exactly this version from byte `start` on.
+
+        Raises ObjectChanged when the store holds another version now, ObjectGone, Unreadable or SourceError.
+        """
+        raise NotImplementedError(f"{self.type} has neither open() nor batches()")
+
+    def batches(self, obj: LogObject, ctx: DecodeContext) -> Iterator[pa.RecordBatch] | None:
+        """For tables: the records themselves. None says that `open` and a format do the work."""
+        return None
+
+
+class DecodeContext(Protocol):
+    """What a format is given for one object, and how it tells what became of the records."""
+
+    @property
+    def uri(self) -> str: ...
+
+    @property
+    def fields(self) -> tuple[Field, ...] | None:
+        """The columns wanted; None asks for everything there is, nested names joined by dots."""
+        ...
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the end of the stream is the end of the object: if not, a last record without its end is left for later."""
+        ...
+
+    def reject(self, position: int, reason: str, record: bytes | str = b"") -> None:
+        """Count one record that can't be read: its ordinal in the stream, why, and its first bytes as a sample."""
+        ...
+
+    def consumed(self, offset: int) -> None:
+        """Say that whole records reach to byte `offset` of the stream. Without it an object is read as a whole or not at all."""
+        ...
+
+
+class Format(Plugin, ABC):
+    """Decodes a stream of bytes into record batches."""
+
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """File name endings (without compression) by which the format is guessed, such as `.csv`."""
+    compressed: ClassVar[bool] = False
+    """True for formats that compress by themselves, such as Parquet: the host then hands the stored bytes over as they are."""
+
+    @abstractmethod
+    def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
+        """Batches whose columns bear the names of `ctx.fields`; a field that a record lacks is null.
+
+        Values may have any Arrow type: the host casts them to the canonical ones and counts what doesn't fit.
+        Raises Unreadable when nothing more can be read of this object; batches given before that count.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One earlier value of a measurement."""
+
+    start: datetime
+    """Start of the window it belongs to."""
+    value: float
+    rows: int
+    verdict: str
+
+
+class History(Protocol):
+    """Earlier values of the measurements of the same check, model version and segment; oldest first."""
+
+    def __call__(self, name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Past]: ...
+
+
+def no_history(name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Past]:
+    """The history of a model that has none."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """All that a check may see."""
+
+    current: Window
+    reference: Window | None
+    """None until there is one."""
+    schema: Schema
+    history: History = no_history
+    seed: int = 0
+    """For checks that draw: the same for the same model, check and window."""
+
+    def rng(self) -> np.random.Generator:
+        """A generator seeded by `seed`."""
+        import numpy as np
+
+        return np.random.default_rng(self.seed)
+
+
+class Check(Plugin, ABC):
+    """Measures a window against a reference. Knows nothing of thresholds, storage or messages."""
+
+    collectors: ClassVar[frozenset[str]] = frozenset({"numeric", "categories"})
+    """The parts of a profile that it looks at."""
+    cause: ClassVar[str] = "drift"
+    """The family its alerts belong to: `drift`, `quality`, `service` or `performance`. One family is one incident."""
+    main: ClassVar[str] = ""
+    """The measurement that a rule without `measurement` judges; the check's type when empty."""
+    default_rules: ClassVar[Mapping[str, Rule]] = {}
+    """What judges its measurements when the configuration has no rule, by measurement name."""
+    min_rows: ClassVar[int] = 1
+    """Fewer rows than this behind a measurement are `unsure`."""
+    on_empty: ClassVar[bool] = False
+    """Whether it also runs on a window without rows."""
+
+    @abstractmethod
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """The measurements of `ctx.current`, in a stable order. Never NaN; a number that can't be had is None with its reason."""
+
+
+class Sink(Plugin, ABC):
+    """Delivers one notification. The host decides about trying again."""
+
+    repeat: ClassVar[Literal["deduplicates", "repeats"]] = "repeats"
+    """What the receiver makes of the same notification sent twice."""
+    updates: ClassVar[bool] = True
+    """Whether it wants to hear of changes between opening and resolution."""
+
+    @abstractmethod
+    def send(self, notification: Notification) -> str | None:
+        """Deliver it; returns the receiver's reference, if any. Raises Rejected, Retryable, OutcomeUnknown or Throttled."""
+
+
+class ExecutorFactory(Plugin, ABC):
+    """Makes the executor on which objects are profiled."""
+
+    @abstractmethod
+    def create(self) -> Executor:
+        """An executor; the host shuts it down."""
+
+
+PluginKind = Literal["source", "format", "check", "collector", "sink", "executor"]

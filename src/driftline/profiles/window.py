@@ -1,0 +1,217 @@
+"""What a check sees of a window or a reference: read-only summaries of its columns.
+
+Refuses to change: these are values, made from a profile and thrown away after the check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.model import Kind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Summary = TypeVar("Summary", "NumericColumn", "CategoricalColumn")
+
+
+@dataclass(frozen=True, slots=True)
+class NumericColumn:
+    """A numeric column, counted on the grid of its reference.
+
+    With E edges there are 2E+1 cells: the open interval below the first edge, the first edge itself, the open interval up
+    to the second edge, and so on to the open interval above the last. An edge's own cell holds exactly the values equal to
+    it, so a column with few distinct values is known exactly.
+    """
+
+    name: str
+    rows: int
+    """All rows, with or without a value."""
+    nulls: int
+    """Rows without a value."""
+    nans: int
+    """Rows whose value is not a number."""
+    infinities: int
+    """Rows whose value is infinite or beyond 1e150 in size."""
+    invalid: int
+    """Rows whose value was of another type; they are counted in `nulls` too."""
+    edges: Floats
+    """Shape (E,), strictly rising."""
+    counts: Counts
+    """Shape (2E+1,), see above; sums to `count`."""
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    variance: float | None
+    """With ddof 1; None below two values."""
+
+    kind = Kind.NUMERIC
+
+    @property
+    def count(self) -> int:
+        """Rows with a finite value."""
+        return self.rows - self.nulls - self.nans - self.infinities
+
+    @property
+    def missing(self) -> int:
+        """Rows without a value or with NaN."""
+        return self.nulls + self.nans
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation with ddof 1."""
+        return None if self.variance is None else float(np.sqrt(self.variance))
+
+    def binned(self, edges: Floats) -> Counts:
+        """Exact counts in (-inf, e1], (e1, e2], ..., (ek, inf) for `edges` taken from the grid; shape (k+1,).
+
+        Raises ValueError when an edge is not one of the grid's.
+        """
+        places = np.searchsorted(self.edges, edges)
+        if np.any(places >= len(self.edges)) or not np.array_equal(self.edges[places], edges):
+            raise ValueError("these edges are not on the grid")
+        upto = np.cumsum(self.counts)[2 * places + 1]
+        return np.diff(np.concatenate(([0], upto, [self.counts.sum()]))).astype(np.int64)
+
+    def quantile(self, q: float) -> float | None:
+        """The smallest grid edge, or end, at or below which a share `q` of the values lies; None without values."""
+        total = int(self.counts.sum())
+        if not total or self.minimum is None or self.maximum is None:
+            return None
+        cell = int(np.searchsorted(np.cumsum(self.counts), q * total - 1e-9))
+        place = (cell + 1) // 2 if cell % 2 == 0 else cell // 2
+        value = float(self.edges[place]) if place < len(self.edges) else self.maximum
+        return min(max(value, self.minimum), self.maximum)
+
+
+@dataclass(frozen=True, slots=True)
+class CategoricalColumn:
+    """A categorical column: exact counts, up to a bound on the number of categories."""
+
+    name: str
+    rows: int
+    nulls: int
+    invalid: int
+    """Rows whose value was of a type that is no category, such as a list; counted in `nulls` too."""
+    counts: Mapping[str, int]
+    """By category, most frequent first, ties by name."""
+    other: int
+    """Rows in categories beyond the bound."""
+    distinct: int
+    """Distinct categories; an estimate when `other` is not 0."""
+
+    kind = Kind.CATEGORICAL
+
+    @property
+    def count(self) -> int:
+        """Rows with a value."""
+        return self.rows - self.nulls
+
+    @property
+    def missing(self) -> int:
+        """Rows without a value."""
+        return self.nulls
+
+
+Column = NumericColumn | CategoricalColumn
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionSums:
+    """Sums over labelled rows with prediction p and label y, e = p - y. All floats are exact sums, rounded once."""
+
+    n: int = 0
+    e: float = 0.0
+    abs_e: float = 0.0
+    e2: float = 0.0
+    e4: float = 0.0
+    """Of e to the fourth power, for the error of the RMSE."""
+    abs_y: float = 0.0
+    y: float = 0.0
+    """Of y less `centre`."""
+    y2: float = 0.0
+    """Of (y less `centre`) squared."""
+    centre: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSums:
+    """Sums over labelled rows with a score s and a label y in {0, 1}."""
+
+    n: int = 0
+    brier: float = 0.0
+    """Of (s - y) squared."""
+    brier2: float = 0.0
+    """Of (s - y) to the fourth power."""
+    log_loss: float = 0.0
+    """Natural logarithm, scores clipped to [1e-15, 1 - 1e-15]."""
+    log_loss2: float = 0.0
+    """Of the squared losses."""
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What performance metrics are made of; rows without a label, or without a usable prediction, are only counted."""
+
+    rows: int = 0
+    """Rows with a prediction or a score."""
+    labelled: int = 0
+    """Rows with a label and a prediction or a score."""
+    confusion: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(label, predicted class) to rows. Binary: `1` is the positive class and `0` everything else."""
+    edges: Floats = field(default_factory=lambda: np.empty(0))
+    """Grid of the score, shape (E,)."""
+    negatives: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+    """Scores of rows labelled 0 on the cells of the grid, shape (2E+1,), as in `NumericColumn`."""
+    positives: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+    """Scores of rows labelled 1, same shape."""
+    sums: ScoreSums = ScoreSums()
+    regression: RegressionSums = RegressionSums()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The rows of a span of event time, or of a reference, of one model version and segment: summarised."""
+
+    rows: int
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    """In the order of the schema: features, prediction, score, label."""
+    scores: Scores = Scores()
+    start: datetime | None = None
+    """None for a reference that is no span of time."""
+    end: datetime | None = None
+    """Exclusive."""
+    version: str = ""
+    """The version of the model; of a reference, its own name and version."""
+    segment: str = ""
+    """Such as `plan=gold`; empty for all rows."""
+    first_event: datetime | None = None
+    last_event: datetime | None = None
+    last_seen: datetime | None = None
+    """The newest event time of the model up to the end of this window, also from earlier windows."""
+    summaries: Mapping[str, Any] = field(default_factory=dict)
+    """What other collectors gave, by their names; `sample` among them."""
+    reread: Callable[[], Iterator[pa.RecordBatch]] | None = None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The raw rows, read again from the log objects. Raises RuntimeError where there is nothing to read from."""
+        if self.reread is None:
+            raise RuntimeError("the rows of this window can't be read again")
+        return self.reread()
+
+    def numeric(self) -> Iterator[NumericColumn]:
+        """Its numeric columns."""
+        return (column for column in self.columns.values() if isinstance(column, NumericColumn))
+
+    def categorical(self) -> Iterator[CategoricalColumn]:
+        """Its categorical columns."""
+        return (column for column in self.columns.values() if isinstance(column, CategoricalColumn))
