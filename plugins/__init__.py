@@ -1,0 +1,1 @@
+"""What ships with driftline: plugins like any user's, one file each."""
