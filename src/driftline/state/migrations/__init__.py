@@ -1,1 +1,1 @@
-"""."""
+"""Alembic migrations: they run at start, forwards only."""

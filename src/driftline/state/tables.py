@@ -1,0 +1,234 @@
+"""The tables, for SQLAlchemy Core. Migrations make them; a test compares both.
+
+Refuses logic. Times are microseconds since the epoch, UTC, as integers: exact, ordered and the same on every database.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+metadata = MetaData()
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since the epoch. Raises TypeError for a time without zone."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def moment(value: int) -> datetime:
+    """The inverse of `micros`."""
+    return EPOCH + timedelta(microseconds=value)
+
+
+models = Table(
+    "models",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("watched_since", BigInteger, nullable=False),
+    Column("last_event", BigInteger),
+    Column("spec", LargeBinary),
+    Column("spec_digest", String, nullable=False, default=""),
+    Column("schema_json", Text, nullable=False, default=""),
+    Column("reference_id", Id),
+    Column("config_digest", String, nullable=False, default=""),
+    Column("judged_until", BigInteger),
+    comment="One row a model: what the agent knows of it as a whole.",
+)
+
+objects = Table(
+    "objects",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("model", String, nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("modified", BigInteger, nullable=False),
+    Column("state", String, nullable=False, comment="done, quarantined or gone"),
+    Column("offset", BigInteger, nullable=False, default=0, comment="bytes of whole records taken; 0 when not resumable"),
+    Column("rows", BigInteger, nullable=False, default=0),
+    Column("rejected", BigInteger, nullable=False, default=0),
+    Column("held", BigInteger, nullable=False, default=0, comment="rows without a usable time"),
+    Column("first_event", BigInteger),
+    Column("last_event", BigInteger),
+    Column("spec_digest", String, nullable=False, default=""),
+    Column("error", Text, nullable=False, default=""),
+    Column("attempts", Integer, nullable=False, default=0),
+    Index("objects_by_uri", "model", "uri", unique=True),
+    comment="The ledger: each log object, its version, and how far it has been read.",
+)
+
+rejects = Table(
+    "rejects",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("object_id", Id, ForeignKey("objects.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("position", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("sample", Text, nullable=False),
+    comment="A bounded sample of the records that could not be read.",
+)
+
+shares = Table(
+    "shares",
+    metadata,
+    Column("object_id", Id, ForeignKey("objects.id", ondelete="CASCADE"), primary_key=True),
+    Column("piece", BigInteger, primary_key=True, comment="byte offset at which this piece of a growing object began"),
+    Column("start", BigInteger, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("segment", String, primary_key=True),
+    Column("model", String, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("profile", LargeBinary, comment="null once the window is settled and the profile is merged into it"),
+    Index("shares_by_window", "model", "start", "version", "segment"),
+    comment="What one object contributed to one window: the provenance, and until the window settles the profile itself.",
+)
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("segment", String, primary_key=True),
+    Column("end", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False, default=0),
+    Column("revision", Integer, nullable=False, default=0, comment="0 until judged; then 1, 2, ..."),
+    Column("dirty", Integer, nullable=False, default=1, comment="1 when rows came since it was judged"),
+    Column("settled", Integer, nullable=False, default=0, comment="1 when no more rows are taken; profile holds all of it"),
+    Column("profile", LargeBinary),
+    Column("reference_id", Id),
+    Column("config_digest", String, nullable=False, default=""),
+    Index("windows_dirty", "model", "dirty", "start"),
+    comment="Each window of each model version and segment.",
+)
+
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("segment", String, primary_key=True),
+    Column("end", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("spec_digest", String, nullable=False),
+    Column("profile", LargeBinary, nullable=False),
+    comment="Days of windows whose own profiles have expired.",
+)
+
+references = Table(
+    "reference_profiles",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("model", String, nullable=False, index=True),
+    Column("number", Integer, nullable=False, comment="1, 2, ... within the model"),
+    Column("origin", Text, nullable=False, comment="what it was made of, as JSON: objects with versions, or a span"),
+    Column("digest", String, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("spec_digest", String, nullable=False),
+    Column("profile", LargeBinary),
+    Index("references_by_number", "model", "number", unique=True),
+    comment="Frozen, versioned profiles that windows are compared with.",
+)
+
+measurements = Table(
+    "measurements",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("segment", String, primary_key=True),
+    Column("check", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("labels", Text, primary_key=True, comment="JSON with sorted keys"),
+    Column("revision", Integer, nullable=False),
+    Column("value", Float),
+    Column("low", Float),
+    Column("high", Float),
+    Column("p_value", Float),
+    Column("was", Float),
+    Column("rows", BigInteger, nullable=False),
+    Column("verdict", String, nullable=False, comment="empty for a measurement that no rule judges"),
+    Column("severity", String, nullable=False, default=""),
+    Column("reason", Text, nullable=False, default=""),
+    Column("unit", String, nullable=False, default=""),
+    Column("detail", Text, nullable=False, default="{}"),
+    Column("reference_id", Id),
+    Index("measurements_by_series", "model", "version", "segment", "check", "name", "labels", "start"),
+    comment="Every measurement of the newest revision of every window, judged or not.",
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("model", String, nullable=False, index=True),
+    Column("state", Text, nullable=False, comment="JSON"),
+    comment="The state of one rule on one set of labels.",
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("model", String, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("state", String, nullable=False, comment="firing or resolved"),
+    Column("severity", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("resolved_at", BigInteger),
+    Column("revision", Integer, nullable=False),
+    Column("detail", Text, nullable=False, comment="JSON"),
+    Index("incidents_by_state", "model", "state"),
+    comment="Alerts that belong together: what a person is told about.",
+)
+
+incident_events = Table(
+    "incident_events",
+    metadata,
+    Column("incident", String, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("event", String, nullable=False),
+    Column("at", BigInteger, nullable=False, comment="event time for windows, the clock's for trouble of the agent"),
+    Column("reason", Text, nullable=False),
+    Column("facts", Text, nullable=False, comment="the notification, as JSON"),
+    comment="The history of each incident.",
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", String, primary_key=True, comment="the idempotency key"),
+    Column("sink", String, nullable=False),
+    Column("incident", String, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("event", String, nullable=False),
+    Column("payload", Text, nullable=False, comment="the notification, as JSON"),
+    Column("state", String, nullable=False, comment="pending, sending, sent, unknown, refused or superseded"),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("not_before", BigInteger, nullable=False, default=0),
+    Column("created", BigInteger, nullable=False),
+    Column("finished", BigInteger),
+    Column("remote", Text, nullable=False, default="", comment="the receiver's reference"),
+    Column("error", Text, nullable=False, default=""),
+    Index("outbox_by_state", "sink", "state", "not_before"),
+    Index("outbox_by_incident", "incident", "sink"),
+    comment="Notifications, kept until their sink took them or refused them.",
+)
+
+sinks = Table(
+    "sinks",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("not_before", BigInteger, nullable=False, default=0, comment="no request to this sink before"),
+    Column("failures", Integer, nullable=False, default=0, comment="in a row"),
+    Column("error", Text, nullable=False, default=""),
+    Column("last_sent", BigInteger),
+    comment="What is known of each sink, also across restarts.",
+)
