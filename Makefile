@@ -1,0 +1,57 @@
+# Every target sets up what it needs: a virtual environment in .venv, and this package in it.
+# PYTHON names the interpreter that makes the environment (3.11 or newer).
+
+PYTHON ?= python3
+CONFIG ?= config.example.yaml
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.installed-run
+TEST_STAMP := $(VENV)/.installed-test
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types generated bench soak test-container clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+run: $(RUN_STAMP) ## Start the daemon on config.example.yaml (CONFIG=... for another file); Ctrl-C stops it
+	@exec $(BIN)/driftline run -c $(CONFIG)
+
+test: $(TEST_STAMP) lint types ## Lint, types and all tests
+	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+	@echo "lint, types and tests: all passed"
+
+lint: $(TEST_STAMP) ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+
+types: $(TEST_STAMP) ## mypy, strict
+	@$(BIN)/mypy
+
+generated: $(TEST_STAMP) ## Write the generated files again: JSON Schema and reference pages
+	@$(BIN)/python -m driftline.config.generate
+
+bench: $(TEST_STAMP) ## Speed and memory, measured on this machine (minutes)
+	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+
+soak: $(TEST_STAMP) ## kill -9 at 200 random moments, and at every database sync of a short run (minutes)
+	@$(BIN)/python benchmarks/kill.py $(SOAK_ARGS)
+
+test-container: ## Build the image and run it: needs root, and buildah, podman, runc, debootstrap
+	@sh tests/container/run.sh
+
+clean: ## Remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+# One environment serves both: the test stamp adds the extras, and counts as the run stamp.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "driftline needs Python 3.11 or newer; name one: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(RUN_STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(TEST_STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,test]'
+	@touch $(RUN_STAMP) $@
