@@ -1,0 +1,148 @@
+"""The collector of numeric columns: counts on the grid, missing values, extremes, exact moments.
+
+Refuses values beyond 1e150 in size as numbers: their squares have no float. They are counted as infinite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from driftline.profiles.collector import Collector
+from driftline.profiles.exact import ExactSum
+from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
+from driftline.profiles.spec import NumericSpec, ProfileSpec
+from driftline.profiles.window import Counts, Floats, NumericColumn
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from driftline.profiles.batch import Batch
+
+LARGEST = 1e150
+
+
+def cells(ordered: Floats, edges: Floats) -> Counts:
+    """Counts of `ordered` (sorted, shape (n,)) on `edges` (shape (E,)), shape (2E+1,); see `NumericColumn`."""
+    bounds = np.empty(2 * len(edges) + 2, np.int64)
+    bounds[0], bounds[-1] = 0, len(ordered)
+    bounds[1:-1:2] = np.searchsorted(ordered, edges, "left")
+    bounds[2:-1:2] = np.searchsorted(ordered, edges, "right")
+    return np.diff(bounds)
+
+
+class _Column:
+    __slots__ = ("counts", "infinities", "invalid", "maximum", "minimum", "nans", "nulls", "rows", "square", "total")
+
+    def __init__(self, edges: int) -> None:
+        self.rows = self.nulls = self.nans = self.infinities = self.invalid = 0
+        self.counts: Counts = np.zeros(2 * edges + 1, np.int64)
+        self.minimum: float | None = None
+        self.maximum: float | None = None
+        self.total = ExactSum()
+        self.square = ExactSum()
+
+    def update(self, array: pa.Array, spec: NumericSpec) -> None:
+        self.rows += len(array)
+        self.nulls += array.null_count
+        ordered = np.sort((array.drop_null() if array.null_count else array).to_numpy(zero_copy_only=False))
+        low, high, nan = np.searchsorted(ordered, (-LARGEST, LARGEST, np.nan), "left")
+        high += int(np.searchsorted(ordered[high:nan], LARGEST, "right"))
+        self.nans += len(ordered) - int(nan)
+        self.infinities += int(nan - high + low)
+        finite = ordered[low:high]
+        if not len(finite):
+            return
+        self.counts += cells(finite, spec.edges)
+        self.extremes(float(finite[0]), float(finite[-1]))
+        off_centre = finite - spec.centre
+        self.total.add(float(off_centre.sum()))
+        self.square.add(float((off_centre * off_centre).sum()))
+
+    def extremes(self, low: float | None, high: float | None) -> None:
+        if low is not None and high is not None:
+            # Adding 0.0 makes -0.0 and 0.0 one value, so that the order of merging can't show.
+            self.minimum = low + 0.0 if self.minimum is None else min(self.minimum, low + 0.0)
+            self.maximum = high + 0.0 if self.maximum is None else max(self.maximum, high + 0.0)
+
+    def merge(self, other: _Column) -> None:
+        for name in ("rows", "nulls", "nans", "infinities", "invalid"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.counts = self.counts + other.counts
+        self.extremes(other.minimum, other.maximum)
+        self.total.merge(other.total)
+        self.square.merge(other.square)
+
+    def summary(self, name: str, spec: NumericSpec) -> NumericColumn:
+        n = int(self.counts.sum())
+        mean = variance = None
+        if n:
+            off = self.total.value / n
+            mean = self.minimum if self.minimum == self.maximum else spec.centre + off
+            if n > 1:
+                constant = self.minimum == self.maximum
+                variance = 0.0 if constant else max(self.square.value - self.total.value * off, 0.0) / (n - 1)
+        return NumericColumn(
+            name, self.rows, self.nulls, self.nans, self.infinities, self.invalid,
+            spec.edges, self.counts, self.minimum, self.maximum, mean, variance,
+        )  # fmt: skip
+
+
+class NumericCollector(Collector):
+    """Counts every numeric column of the spec on its grid."""
+
+    name = "numeric"
+
+    def __init__(self, specs: Mapping[str, NumericSpec]) -> None:
+        self._specs = specs
+        self._columns = {name: _Column(len(spec.edges)) for name, spec in specs.items()}
+
+    @classmethod
+    def zero(cls, spec: ProfileSpec) -> Self:
+        """No rows."""
+        return cls({name: column for name, column in spec.columns.items() if isinstance(column, NumericSpec)})
+
+    def update(self, batch: Batch) -> None:
+        """Sorts each column once and looks the edges up in it."""
+        for name, column in self._columns.items():
+            array = batch.columns.get(name)
+            if array is None:
+                column.rows += batch.rows
+                column.nulls += batch.rows
+                continue
+            column.update(array, self._specs[name])
+            if name in batch.invalid:
+                column.invalid += int(batch.invalid[name].sum())
+
+    def merge(self, other: Self) -> None:
+        """Adds counts; sums exactly."""
+        for name, column in self._columns.items():
+            column.merge(other._columns[name])
+
+    def summary(self) -> dict[str, NumericColumn]:
+        """By column."""
+        return {name: column.summary(name, self._specs[name]) for name, column in self._columns.items()}
+
+    def to_bytes(self) -> bytes:
+        """Canonical."""
+        return pack(
+            [
+                (
+                    (c.rows, c.nulls, c.nans, c.infinities, c.invalid),
+                    pack_counts(c.counts), c.minimum, c.maximum, c.total.parts(), c.square.parts(),
+                )
+                for c in self._columns.values()
+            ]
+        )  # fmt: skip
+
+    @classmethod
+    def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
+        """The inverse."""
+        made = cls.zero(spec)
+        for c, (numbers, counts, low, high, total, square) in zip(made._columns.values(), unpack(data), strict=True):
+            c.rows, c.nulls, c.nans, c.infinities, c.invalid = numbers
+            c.counts, c.minimum, c.maximum = unpack_counts(counts), low, high
+            c.total, c.square = ExactSum(total), ExactSum(square)
+        return made

@@ -1,0 +1,49 @@
+"""Bytes of a collector: canonical, small, of a stated version.
+
+Refuses pickles.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from driftline.profiles.window import Counts
+
+
+def pack(content: Any) -> bytes:
+    """MessagePack of plain values; floats bit by bit."""
+    return msgspec.msgpack.encode((1, content))
+
+
+def unpack(data: bytes) -> Any:
+    """The inverse of `pack`. Raises ValueError for another version."""
+    version, content = msgspec.msgpack.decode(data)
+    if version != 1:
+        raise ValueError(f"profile bytes of version {version}")
+    return content
+
+
+def pack_counts(counts: Counts) -> tuple[int, bytes, bytes]:
+    """A sparse form: length, places of the counts that are not 0, and those counts."""
+    places = np.flatnonzero(counts)
+    return len(counts), _narrow(places), _narrow(counts[places])
+
+
+def unpack_counts(packed: tuple[int, bytes, bytes]) -> Counts:
+    """The inverse of `pack_counts`."""
+    length, places, values = packed
+    counts = np.zeros(length, np.int64)
+    counts[_widen(places)] = _widen(values)
+    return counts
+
+
+def _narrow(values: Counts) -> bytes:
+    width = next((w for w in (1, 2, 4) if not len(values) or values.max() < 1 << (8 * w)), 8)
+    return bytes([width]) + values.astype(f"<u{width}").tobytes()
+
+
+def _widen(data: bytes) -> Counts:
+    return np.frombuffer(data, f"<u{data[0]}", offset=1).astype(np.int64)

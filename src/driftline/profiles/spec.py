@@ -1,0 +1,154 @@
+"""What a profile counts: the columns, their grids and known categories, and the collectors that run.
+
+Refuses to change: it is frozen with the reference, and its digest stands beside every profile made by it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+import msgspec
+import numpy as np
+
+from driftline.model import Kind, Schema, Task
+from driftline.profiles.window import Floats
+
+LEVELS = 1500
+"""Quantile levels of a grid. Between two edges lies less than 1/1500 of the rows the grid was made of."""
+KNOWN = 10_000
+"""Categories of a column that are counted by name, whatever else comes."""
+BUILT_IN = ("numeric", "categories", "scores")
+
+
+@dataclass(frozen=True)
+class NumericSpec:
+    """The grid of one numeric column."""
+
+    edges: Floats
+    """Shape (E,), strictly rising."""
+    centre: float = 0.0
+    """Subtracted before squaring, so that the variance keeps its digits."""
+
+
+@dataclass(frozen=True)
+class CategorySpec:
+    """The known categories of one categorical column."""
+
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProfileSpec:
+    """Everything that decides what a profile's bytes mean."""
+
+    columns: Mapping[str, NumericSpec | CategorySpec]
+    task: Task | None = None
+    prediction: str | None = None
+    score: str | None = None
+    label: str | None = None
+    positive: str = "1"
+    threshold: float = 0.5
+    collectors: tuple[str, ...] = BUILT_IN
+    sample_rows: int = 500
+    redact: frozenset[str] = frozenset()
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits that name this spec."""
+        return sha256(self._plain()).hexdigest()[:16]
+
+    def to_bytes(self) -> bytes:
+        """The canonical form, compressed."""
+        return zlib.compress(self._plain(), 6)
+
+    def _plain(self) -> bytes:
+        columns = [
+            (name, "numeric", np.asarray(spec.edges, "<f8").tobytes(), spec.centre)
+            if isinstance(spec, NumericSpec)
+            else (name, "categorical", list(spec.known), 0.0)
+            for name, spec in self.columns.items()
+        ]
+        rest = (self.task, self.prediction, self.score, self.label, self.positive, self.threshold)
+        return msgspec.msgpack.encode((1, columns, rest, self.collectors, self.sample_rows, sorted(self.redact)))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> ProfileSpec:
+        """The inverse of `to_bytes`. Raises ValueError for another version."""
+        version, columns, rest, collectors, sample_rows, redact = msgspec.msgpack.decode(zlib.decompress(data))
+        if version != 1:
+            raise ValueError(f"profile spec of version {version}")
+        task, prediction, score, label, positive, threshold = rest
+        return cls(
+            columns={
+                name: NumericSpec(np.frombuffer(content, "<f8"), centre)
+                if kind == "numeric"
+                else CategorySpec(tuple(content))
+                for name, kind, content, centre in columns
+            },
+            task=Task(task) if task else None,
+            prediction=prediction,
+            score=score,
+            label=label,
+            positive=positive,
+            threshold=threshold,
+            collectors=tuple(collectors),
+            sample_rows=sample_rows,
+            redact=frozenset(redact),
+        )
+
+
+def grid(values: Floats) -> NumericSpec:
+    """A grid on the quantiles of `values`, shape (n,), any order, finite.
+
+    The edges are values that occur (inverse of the empirical distribution function), so a column with at most LEVELS
+    distinct values is counted exactly.
+    """
+    if not len(values):
+        return NumericSpec(np.empty(0))
+    ordered = np.sort(np.asarray(values, np.float64))
+    distinct = np.unique(ordered)
+    if len(distinct) <= LEVELS:
+        edges = distinct
+    else:
+        # Integer arithmetic: a float level such as 0.07 * n may round to the wrong value.
+        places = (np.arange(LEVELS + 1, dtype=np.int64) * len(ordered) + LEVELS - 1) // LEVELS - 1
+        edges = np.unique(ordered[np.clip(places, 0, len(ordered) - 1)])
+    return NumericSpec(edges + 0.0, float(ordered[len(ordered) // 2]))
+
+
+def make_spec(
+    schema: Schema,
+    numeric: Mapping[str, Floats],
+    categorical: Mapping[str, Mapping[str, int]],
+    collectors: Iterable[str] = BUILT_IN,
+    sample_rows: int = 500,
+) -> ProfileSpec:
+    """The spec of a model from what its reference holds: values by numeric column, counts by categorical column."""
+    columns: dict[str, NumericSpec | CategorySpec] = {}
+    for name, kind in schema.profiled.items():
+        if kind is Kind.NUMERIC:
+            columns[name] = grid(numeric.get(name, np.empty(0)))
+        else:
+            counts = categorical.get(name, {})
+            columns[name] = CategorySpec(_most_frequent(counts))
+    return ProfileSpec(
+        columns=columns,
+        task=schema.task,
+        prediction=schema.prediction.name if schema.prediction else None,
+        score=schema.score.name if schema.score else None,
+        label=schema.label.name if schema.label else None,
+        positive=schema.positive,
+        threshold=schema.threshold,
+        collectors=tuple(collectors),
+        sample_rows=sample_rows,
+        redact=schema.redact,
+    )
+
+
+def _most_frequent(counts: Mapping[str, int]) -> tuple[str, ...]:
+    ordered: Sequence[tuple[str, int]] = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(sorted(name for name, _ in ordered[:KNOWN]))
