@@ -1,1 +1,8 @@
-"""."""
+"""The HTTP face of the agent: health, readiness, metrics."""
+
+from driftline.web.address import Address, AddressError, check_address
+from driftline.web.app import create_app
+from driftline.web.server import Server, serve
+from driftline.web.status import LoopStatus, StatusSource
+
+__all__ = ["Address", "AddressError", "LoopStatus", "Server", "StatusSource", "check_address", "create_app", "serve"]

@@ -1,0 +1,125 @@
+"""The pages of the agent: health for supervisors, metrics for Prometheus, one small page for people.
+
+Refuses to change anything: every route is a GET. `/healthz` and the bare answer of `/readyz` are open to all,
+for supervisors that can't hold a token; everything else asks for the token where there is one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from html import escape
+
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from driftline.secret import Secret
+from driftline.web.status import StatusSource
+
+SAFE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class _SafeHeaders:
+    """Puts the headers on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(SAFE_HEADERS)
+            await send(message)
+
+        await self.app(scope, receive, send_safely)
+
+
+def create_app(status: StatusSource, token: Secret | None = None) -> Starlette:
+    """The application for one running agent; with a token, only its bearers see more than health."""
+
+    def allowed(request: Request) -> bool:
+        return token is None or _bears(request.headers.get("authorization", ""), token.reveal())
+
+    async def healthz(request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    def readyz(request: Request) -> Response:
+        ready, loops = status.ready()
+        body: dict[str, object] = {"ready": ready}
+        if allowed(request):
+            body["loops"] = [
+                {"name": loop.name, "last_beat": loop.beat.isoformat() if loop.beat else None, "stuck": loop.stuck}
+                for loop in loops
+            ]
+        return JSONResponse(body, 200 if ready else 503)
+
+    def metrics(request: Request) -> Response:
+        if not allowed(request):
+            return _unauthorised()
+        encode, kind = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(status.registry), headers={"Content-Type": kind})
+
+    def index(request: Request) -> Response:
+        if not allowed(request):
+            return _unauthorised()
+        ready, loops = status.ready()
+        return HTMLResponse(_page(ready, [loop.name for loop in loops if loop.stuck]))
+
+    app = Starlette(
+        routes=[
+            Route("/", index),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+        ]
+    )
+    app.add_middleware(_SafeHeaders)
+    return app
+
+
+def _bears(header: str, token: str) -> bool:
+    scheme, _, text = header.partition(" ")
+    given = text.encode("latin-1")
+    if scheme.lower() == "basic":
+        try:
+            given = base64.b64decode(given, validate=True).partition(b":")[2]
+        except binascii.Error:
+            return False
+    elif scheme.lower() != "bearer":
+        return False
+    return hmac.compare_digest(given, token.encode())
+
+
+def _unauthorised() -> Response:
+    return PlainTextResponse(
+        "This needs the token: as a bearer token, or as the password of any user.\n",
+        401,
+        headers={"WWW-Authenticate": 'Basic realm="driftline", charset="UTF-8"'},
+    )
+
+
+def _page(ready: bool, stuck: list[str]) -> str:
+    state = "at work" if ready else f"not ready; stuck: {', '.join(stuck) or 'nothing, still starting'}"
+    links = "".join(f'<li><a href="{path}">{path}</a>: {what}</li>' for path, what in LINKS.items())
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>driftline</title></head>'
+        f"<body><h1>driftline</h1><p>The agent is {escape(state)}.</p><ul>{links}</ul></body></html>\n"
+    )
+
+
+LINKS = {
+    "/readyz": "every loop, when it last came round, and whether it is stuck",
+    "/metrics": "numbers for Prometheus",
+    "/healthz": "whether the process lives",
+}

@@ -1,0 +1,71 @@
+"""Serves the application from a thread of its own, and stops cleanly.
+
+Refuses signals: they belong to the agent.
+"""
+
+from __future__ import annotations
+
+import socket
+from threading import Thread
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from driftline.errors import DriftlineError
+from driftline.web.address import Address
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.applications import Starlette
+
+GRACE = 2
+"""Seconds that requests under way get at a stop."""
+
+
+class Server:
+    """A web server that runs until it is stopped."""
+
+    def __init__(self, address: Address, server: uvicorn.Server, thread: Thread) -> None:
+        self.address = address
+        """Where it listens, with the real port where 0 was asked for."""
+        self._server = server
+        self._thread = thread
+
+    @property
+    def running(self) -> bool:
+        """Whether it still serves."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Finish what is under way, then close. Safe twice."""
+        self._server.should_exit = True
+        self._thread.join(GRACE + 3)
+
+
+def serve(app: Starlette, host: str, port: int) -> Server:
+    """Listen on `host` and `port`; returns once requests are answered. Raises DriftlineError when the address can't be had."""
+    import uvicorn
+
+    try:
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise DriftlineError(f"agent.http: can't listen on {Address(host, port)}: {error.strerror or error}") from error
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=64,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=GRACE,
+    )
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run, args=([listener],), name="web", daemon=True)
+    thread.start()
+    deadline = monotonic() + 10
+    while not server.started:
+        if not thread.is_alive() or monotonic() > deadline:
+            raise DriftlineError(f"agent.http: the web server on {Address(host, port)} did not start")
+        sleep(0.005)
+    return Server(Address(host, int(listener.getsockname()[1])), server, thread)
