@@ -70,9 +70,7 @@ class CategoryCollector(Collector):
     def summary(self) -> dict[str, CategoricalColumn]:
         """By column."""
         return {
-            name: CategoricalColumn(
-                name, c.rows, c.nulls, c.invalid, c.counter.counts(), c.counter.other, c.counter.distinct
-            )
+            name: CategoricalColumn(name, c.rows, c.nulls, c.invalid, c.counter.counts(), c.counter.other, c.counter.distinct)
             for name, c in self._columns.items()
         }
 

@@ -91,6 +91,4 @@ class BoundedCounter:
     def _drop(self) -> None:
         limit = self._limit
         assert limit is not None
-        self._counts = {
-            name: count for name, count in self._counts.items() if name in self._known or name_hash(name) <= limit
-        }
+        self._counts = {name: count for name, count in self._counts.items() if name in self._known or name_hash(name) <= limit}

@@ -84,9 +84,7 @@ class ProfileSpec:
         task, prediction, score, label, positive, threshold = rest
         return cls(
             columns={
-                name: NumericSpec(np.frombuffer(content, "<f8"), centre)
-                if kind == "numeric"
-                else CategorySpec(tuple(content))
+                name: NumericSpec(np.frombuffer(content, "<f8"), centre) if kind == "numeric" else CategorySpec(tuple(content))
                 for name, kind, content, centre in columns
             },
             task=Task(task) if task else None,

@@ -1,0 +1,114 @@
+"""The profile: a mergeable summary of rows, made of collectors.
+
+Refuses to mix: only profiles of one spec merge.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from driftline.profiles.batch import Batch
+from driftline.profiles.categories import CategoryCollector
+from driftline.profiles.collector import Collector
+from driftline.profiles.numeric import NumericCollector
+from driftline.profiles.packing import pack, unpack
+from driftline.profiles.sample import SampleCollector
+from driftline.profiles.scores import ScoreCollector
+from driftline.profiles.spec import ProfileSpec
+from driftline.profiles.window import Column, Scores, Window
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Collectors = Mapping[str, type[Collector]]
+BUILT_IN: Collectors = {
+    collector.name: collector for collector in (NumericCollector, CategoryCollector, ScoreCollector, SampleCollector)
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Profile:
+    """Rows, first and last event time, and the collectors of its spec."""
+
+    def __init__(self, spec: ProfileSpec, collectors: Collectors = BUILT_IN) -> None:
+        self.spec = spec
+        self.rows = 0
+        self.first: int | None = None
+        """Microseconds since the epoch."""
+        self.last: int | None = None
+        self._types = {name: collectors[name] for name in spec.collectors}
+        self._parts = {name: kind.zero(spec) for name, kind in self._types.items()}
+
+    def update(self, batch: Batch) -> None:
+        """Take in the rows of a batch."""
+        self.rows += batch.rows
+        if len(batch.events):
+            self._span(int(batch.events.min()), int(batch.events.max()))
+        for part in self._parts.values():
+            part.update(batch)
+
+    def merge(self, other: Profile) -> None:
+        """Take in another profile; it stays as it is. Raises ValueError when it was made by another spec."""
+        if other.spec is not self.spec and other.spec.digest != self.spec.digest:
+            raise ValueError(f"profiles of different specs: {self.spec.digest} and {other.spec.digest}")
+        self.rows += other.rows
+        self._span(other.first, other.last)
+        for name, part in self._parts.items():
+            part.merge(other._parts[name])
+
+    def _span(self, first: int | None, last: int | None) -> None:
+        if first is not None and last is not None:
+            self.first = first if self.first is None else min(self.first, first)
+            self.last = last if self.last is None else max(self.last, last)
+
+    def to_bytes(self) -> bytes:
+        """Canonical: equal content gives equal bytes."""
+        parts = [part.to_bytes() for part in self._parts.values()]
+        return zlib.compress(pack((self.spec.digest, self.rows, self.first, self.last, parts)), 1)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, spec: ProfileSpec, collectors: Collectors = BUILT_IN) -> Profile:
+        """The inverse. Raises ValueError when the bytes were made by another spec."""
+        digest, rows, first, last, parts = unpack(zlib.decompress(data))
+        if digest != spec.digest:
+            raise ValueError(f"the profile was made by spec {digest}, not {spec.digest}")
+        made = cls(spec, collectors)
+        made.rows, made.first, made.last = rows, first, last
+        kinds = made._types.items()
+        made._parts = {name: kind.from_bytes(part, spec) for (name, kind), part in zip(kinds, parts, strict=True)}
+        return made
+
+    def window(
+        self,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        version: str = "",
+        segment: str = "",
+        last_seen: datetime | None = None,
+        reread: Callable[[], Iterator[pa.RecordBatch]] | None = None,
+    ) -> Window:
+        """What checks see."""
+        summaries: dict[str, Any] = {name: part.summary() for name, part in self._parts.items()}
+        found: dict[str, Column] = {**summaries.get("numeric", {}), **summaries.get("categories", {})}
+        return Window(
+            rows=self.rows,
+            columns={name: found[name] for name in self.spec.columns if name in found},
+            scores=summaries.get("scores", Scores()),
+            start=start,
+            end=end,
+            version=version,
+            segment=segment,
+            first_event=_moment(self.first),
+            last_event=_moment(self.last),
+            last_seen=last_seen or _moment(self.last),
+            summaries=summaries,
+            reread=reread,
+        )
+
+
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else _EPOCH + timedelta(microseconds=value)

@@ -1,0 +1,73 @@
+"""The collector of a uniform sample: the rows with the smallest hashes.
+
+Refuses redacted columns: their values never enter it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+import numpy as np
+
+from driftline.profiles.collector import Collector
+from driftline.profiles.packing import pack, unpack
+from driftline.profiles.spec import ProfileSpec
+
+if TYPE_CHECKING:
+    from driftline.profiles.batch import Batch
+
+
+class SampleCollector(Collector):
+    """Keeps `sample_rows` rows; which ones depends on the rows alone, not on their order. (Bottom-k, Cohen & Kaplan 2007.)"""
+
+    name = "sample"
+
+    def __init__(self, spec: ProfileSpec) -> None:
+        self._size = spec.sample_rows
+        self._names = [name for name in spec.columns if name not in spec.redact]
+        self._rows: list[tuple[int, bytes]] = []
+        """(hash, MessagePack of the values), the smallest, in order."""
+
+    @classmethod
+    def zero(cls, spec: ProfileSpec) -> Self:
+        """No rows."""
+        return cls(spec)
+
+    def update(self, batch: Batch) -> None:
+        """Looks only at rows that can still enter."""
+        if batch.hashes is None or not batch.rows:
+            return
+        wanted = batch.hashes
+        places = np.argpartition(wanted, self._size)[: self._size] if len(wanted) > self._size else np.arange(len(wanted))
+        if len(self._rows) >= self._size:
+            places = places[wanted[places] <= np.uint64(self._rows[-1][0])]
+        if not len(places):
+            return
+        empty = [None] * len(places)
+        columns = [batch.columns[name].take(places).to_pylist() if name in batch.columns else empty for name in self._names]
+        rows = zip(wanted[places].tolist(), zip(*columns, strict=True), strict=True)
+        self._keep([(key, msgspec.msgpack.encode(values)) for key, values in rows])
+
+    def _keep(self, rows: list[tuple[int, bytes]]) -> None:
+        self._rows = sorted([*self._rows, *rows])[: self._size]
+
+    def merge(self, other: Self) -> None:
+        """The smallest of both."""
+        self._keep(other._rows)
+
+    def summary(self) -> dict[str, list[Any]]:
+        """Values by column, the rows in the order of their hashes."""
+        rows = [msgspec.msgpack.decode(content) for _, content in self._rows]
+        return {name: [row[place] for row in rows] for place, name in enumerate(self._names)}
+
+    def to_bytes(self) -> bytes:
+        """Canonical."""
+        return pack(self._rows)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
+        """The inverse."""
+        made = cls(spec)
+        made._rows = [(key, content) for key, content in unpack(data)]
+        return made
