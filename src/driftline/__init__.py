@@ -42,8 +42,9 @@ from driftline.rule import Bounds, Range, Rule, above, below
 from driftline.secret import Secret
 
 if TYPE_CHECKING:
-    from driftline import stats
+    from driftline import records, stats
     from driftline.check import check
+    from driftline.lines import Chunk, LineChunks
     from driftline.profiles.batch import Batch
     from driftline.profiles.collector import Collector
     from driftline.profiles.spec import ProfileSpec
@@ -54,8 +55,10 @@ __version__ = "0.1.0"
 _LAZY = {
     "Batch": "driftline.profiles.batch",
     "CategoricalColumn": "driftline.profiles.window",
+    "Chunk": "driftline.lines",
     "Collector": "driftline.profiles.collector",
     "Column": "driftline.profiles.window",
+    "LineChunks": "driftline.lines",
     "NumericColumn": "driftline.profiles.window",
     "ProfileSpec": "driftline.profiles.spec",
     "Scores": "driftline.profiles.window",
@@ -71,6 +74,7 @@ __all__ = [
     "CategoricalColumn",
     "Check",
     "CheckContext",
+    "Chunk",
     "Collector",
     "Column",
     "DecodeContext",
@@ -84,6 +88,7 @@ __all__ = [
     "Http",
     "Judgement",
     "Kind",
+    "LineChunks",
     "LogObject",
     "Measurement",
     "Notification",
@@ -115,13 +120,14 @@ __all__ = [
     "below",
     "check",
     "hookimpl",
+    "records",
     "stats",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name == "stats":
-        return import_module("driftline.stats")
+    if name in ("records", "stats"):
+        return import_module(f"driftline.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'driftline' has no attribute {name!r}")

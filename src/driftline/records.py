@@ -1,0 +1,131 @@
+"""Python records to Arrow columns, one value at a time: the careful way, for what a bulk parser refuses.
+
+Refuses to cast: a column of numbers stays numbers, a column of many types becomes text, and the host decides what fits.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from driftline.model import Kind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Path = tuple[str | int, ...]
+_STEP = re.compile(r"\[(\d+)\]|\.?([^.\[]+)")
+
+
+def parse_path(path: str) -> Path:
+    """The steps of `a.b[0].c`: names and list positions. What is no path is one name."""
+    steps: list[str | int] = []
+    at = 0
+    while at < len(path):
+        step = _STEP.match(path, at)
+        if step is None:
+            return (path,)
+        steps.append(int(step[1]) if step[1] is not None else step[2])
+        at = step.end()
+    return tuple(steps) or (path,)
+
+
+def look_up(record: Mapping[str, Any], name: str, path: Path) -> Any:
+    """The value at a path; a key that is spelt like the whole path wins. None when there is none."""
+    if name in record:
+        return record[name]
+    value: Any = record
+    for step in path:
+        if isinstance(step, int):
+            value = value[step] if isinstance(value, list) and step < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+        if value is None:
+            return None
+    return value
+
+
+def flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All values with their names joined by dots; lists stay whole."""
+    pending = [(prefix, record)]
+    while pending:
+        before, level = pending.pop()
+        for key, value in level.items():
+            name = f"{before}.{key}" if before else key
+            if isinstance(value, dict) and value:
+                pending.append((name, value))
+            else:
+                yield name, value
+
+
+def text(value: Any) -> str:
+    """A value as text: strings as they are, all else as JSON."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if not value.isascii() else value
+    if isinstance(value, bool | int | float) or value is None:
+        return json.dumps(value)
+    try:
+        return msgspec.json.encode(value).decode()
+    except (RecursionError, UnicodeError, ValueError):
+        return "(nested too deeply)"
+
+
+def column(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
+    """An Arrow array of the narrowest type that loses nothing: float64, int64, bool, or string for everything else."""
+    import pyarrow as pa
+
+    types = set(map(type, values)) - {type(None)}
+    if not types:
+        return pa.nulls(len(values), pa.float64() if kind is Kind.NUMERIC else pa.string())
+    if types == {bool}:
+        return pa.array(values, pa.bool_())
+    if types == {int} and kind is not Kind.NUMERIC:
+        try:
+            return pa.array(values, pa.int64())
+        except (OverflowError, pa.ArrowInvalid):
+            return pa.array([None if value is None else text(value) for value in values], pa.string())
+    if types <= {int, float}:
+        try:
+            return pa.array([None if value is None else float(value) for value in values], pa.float64())
+        except OverflowError:
+            pass
+    made = pa.array([None if value is None else text(value) for value in values], pa.string())
+    return made.dictionary_encode() if kind is Kind.CATEGORICAL else made
+
+
+def record_batch(names: Sequence[str], arrays: Sequence[pa.Array], rows: int) -> pa.RecordBatch:
+    """A batch that knows its rows even without a column."""
+    import pyarrow as pa
+
+    if not names:
+        return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+    return pa.RecordBatch.from_arrays(list(arrays), names=list(names))
+
+
+def documents(line: bytes) -> Iterator[Any]:
+    """The JSON documents of a line: one, or several without anything between. Raises ValueError with a reason for people."""
+    try:
+        yield msgspec.json.decode(line)
+        return
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass  # Several documents, NaN, numbers beyond float64 and lone surrogates are left to the tolerant parser.
+    try:
+        rest = line.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8: byte 0x{line[error.start]:02x} at {error.start}") from None
+    decoder = json.JSONDecoder()
+    at = 0
+    while at < len(rest):
+        try:
+            document, at = decoder.raw_decode(rest, at)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        except ValueError as error:
+            raise ValueError(f"not JSON: {error}") from None
+        yield document
+        while at < len(rest) and rest[at] in " \t\r\n":
+            at += 1
