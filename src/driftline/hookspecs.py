@@ -53,7 +53,7 @@ def register_executors() -> Iterable[type[ExecutorFactory]]:  # type: ignore[emp
 
 
 @hookspec
-def transform_batch(batch: pa.RecordBatch, model: str) -> pa.RecordBatch:  # type: ignore[empty-body]
+def transform_batch(batch: pa.RecordBatch, model: str) -> pa.RecordBatch:
     """The user's own feature code: the batch that is profiled in place of `batch`, with as many rows."""
 
 

@@ -150,7 +150,7 @@ def _migrate(store: Store, path: Path | None) -> None:
     with store.write() as connection:
         context = MigrationContext.configure(
             connection, opts={"fn": lambda revision, _: scripts._upgrade_revs("head", revision)}
-        )  # type: ignore[arg-type]
+        )
         with Operations.context(context):
             context.run_migrations()
 

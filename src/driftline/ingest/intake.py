@@ -1,0 +1,184 @@
+"""One pass over a source: list, decide, read, commit.
+
+Refuses partial listings: when a page fails, nothing of the pass is read. What is committed is committed object by object,
+so a crash loses no finished work and repeats none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+
+from sqlalchemy.engine import Connection
+
+from driftline.errors import SourceError
+from driftline.ingest.plan import Work, decide
+from driftline.ingest.task import Job, read_objects
+from driftline.model import LogObject
+from driftline.plugin import DiscoverContext
+from driftline.state import ledger
+from driftline.state.store import Store
+
+PAGE = 500
+TASK_BYTES = 32 << 20
+TASK_OBJECTS = 200
+
+Progress = Callable[[int, int, int], None]
+"""Called with objects done, objects in all, rows so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a complete listing showed."""
+
+    work: list[Work]
+    seen: set[int]
+    """Ledger rows that are still there."""
+    objects: int
+    skipped: list[tuple[str, str]]
+    """Some of what is no data on purpose: URI and why."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one pass came to."""
+
+    objects: int = 0
+    rows: int = 0
+    rejected: int = 0
+    waiting: int = 0
+    quarantined: int = 0
+    gone: int = 0
+    errors: list[str] = field(default_factory=list)
+    """Some sentences about objects that could not be read."""
+
+
+def list_work(store: Store, model: str, job: Job, now: datetime, *, seal: bool = False, cutoff: int | None = None) -> Listing:
+    """List the source from end to end and compare with the ledger. Raises SourceError when a page fails."""
+    skipped: list[tuple[str, str]] = []
+
+    def skip(uri: str, reason: str) -> None:
+        if len(skipped) < 100:
+            skipped.append((uri, reason))
+
+    listed = job.source.discover(DiscoverContext(now=now, skipped=skip))
+    found = Listing([], set(), 0, skipped)
+    count = 0
+    for page in _pages(listed, PAGE):
+        job.beat()
+        count += len(page)
+        with store.read() as connection:
+            known = ledger.entries(connection, model, (obj.uri for obj in page))
+        for obj in page:
+            entry = known.get(obj.uri)
+            if entry is not None:
+                found.seen.add(entry.id)
+            work = decide(obj, entry, job.spec.digest, now, seal=seal, cutoff=cutoff)
+            if work is not None:
+                found.work.append(work)
+    # By time of change, so that a backlog is read roughly in order; the name decides ties, for repeatable runs.
+    found.work.sort(key=lambda work: (work.object.modified, work.object.uri))
+    return replace(found, objects=count)
+
+
+def take_in(
+    store: Store,
+    model: str,
+    job: Job,
+    listing: Listing,
+    executor: Executor,
+    *,
+    in_flight: int,
+    progress: Progress = lambda done, total, rows: None,
+    stopping: Callable[[], bool] = lambda: False,
+    patience: float = 300.0,
+) -> Taken:
+    """Read the work of a listing and commit it, task by task, in order.
+
+    `patience` is how many seconds a task may go without a single batch before its source counts as hanging.
+    """
+    taken = Taken()
+    beats = [time.monotonic()]
+
+    def beat() -> None:
+        beats[0] = time.monotonic()
+
+    running = replace(job, beat=beat)
+    tasks = _tasks(listing.work)
+    pending: deque[Future[list[ledger.Outcome]]] = deque()
+    while True:
+        while len(pending) < in_flight and not stopping():
+            task = next(tasks, None)
+            if task is None:
+                break
+            pending.append(executor.submit(read_objects, running, task))
+        if not pending:
+            break
+        outcomes = _result(pending.popleft(), beats, patience)
+        _commit(store, model, job, outcomes, taken)
+        progress(taken.objects + taken.waiting + taken.gone, len(listing.work), taken.rows)
+    if not stopping():
+        with store.write() as connection:
+            taken.gone += ledger.vanished(connection, model, listing.seen | _ids(connection, model, listing))
+    return taken
+
+
+def _ids(connection: Connection, model: str, listing: Listing) -> set[int]:
+    ids: set[int] = set()
+    for page in _pages((work.object for work in listing.work), PAGE):
+        ids |= {entry.id for entry in ledger.entries(connection, model, (obj.uri for obj in page)).values()}
+    return ids
+
+
+def _result(future: Future[list[ledger.Outcome]], beats: list[float], patience: float) -> list[ledger.Outcome]:
+    while True:
+        try:
+            return future.result(timeout=min(patience, 1.0))
+        except FutureTimeout:
+            if future.done():
+                raise
+            if time.monotonic() - beats[0] > patience:
+                raise SourceError(f"reading hangs: no record for {patience:g} s") from None
+
+
+def _commit(store: Store, model: str, job: Job, outcomes: list[ledger.Outcome], taken: Taken) -> None:
+    with store.write() as connection:
+        for outcome in outcomes:
+            ledger.record(connection, model, outcome, job.spec.digest, job.length)
+    for outcome in outcomes:
+        if outcome.state == ledger.WAITING:
+            taken.waiting += 1
+        elif outcome.state == ledger.GONE:
+            taken.gone += 1
+        else:
+            taken.objects += 1
+            taken.rows += outcome.rows
+            taken.rejected += outcome.rejected
+            taken.quarantined += outcome.state == ledger.QUARANTINED
+        if outcome.error and len(taken.errors) < 20:
+            taken.errors.append(f"{outcome.object.uri}: {outcome.error}")
+
+
+def _tasks(work: list[Work]) -> Iterator[list[Work]]:
+    task: list[Work] = []
+    size = 0
+    for item in work:
+        task.append(item)
+        size += item.object.size - item.start
+        if size >= TASK_BYTES or len(task) >= TASK_OBJECTS:
+            yield task
+            task, size = [], 0
+    if task:
+        yield task
+
+
+def _pages(items: Iterable[LogObject], size: int) -> Iterator[list[LogObject]]:
+    running = iter(items)
+    while page := list(islice(running, size)):
+        yield page

@@ -1,0 +1,48 @@
+"""What to read of what was listed: a pure decision for each object.
+
+Refuses to trust the listing's order or filters; the ledger decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from driftline.model import LogObject
+from driftline.state.ledger import GONE, QUARANTINED, WAITING, Entry
+
+SEAL_AFTER = timedelta(minutes=2)
+"""A growing object that has not changed for so long is taken to its end, whole record or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One object to read, from `start` on."""
+
+    object: LogObject
+    start: int
+    sealed: bool
+    cutoff: int | None = None
+    """See `Outcome.cutoff`."""
+
+
+def decide(
+    obj: LogObject, entry: Entry | None, spec_digest: str, now: datetime, *, seal: bool = False, cutoff: int | None = None
+) -> Work | None:
+    """What to do about one listed object, given its row in the ledger; None when there is nothing to do.
+
+    `seal` takes every object to its end. `cutoff` (microseconds) is where windows begin that need the newest spec.
+    """
+    sealed = seal or not obj.grows or now - obj.modified >= SEAL_AFTER
+    if entry is None or entry.state in (WAITING, GONE):
+        return Work(obj, 0, sealed)
+    if entry.version != obj.version:
+        grown = obj.grows and 0 < entry.offset <= entry.size < obj.size
+        return Work(obj, entry.offset if grown else 0, sealed)
+    if entry.state == QUARANTINED:
+        return None
+    if entry.spec_digest != spec_digest:
+        return Work(obj, 0, sealed, cutoff)
+    if obj.grows and sealed and 0 < entry.offset < entry.size:
+        return Work(obj, entry.offset, sealed)
+    return None

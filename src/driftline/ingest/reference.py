@@ -1,0 +1,162 @@
+"""Making a reference: first the grid, from what the rows hold; then the profile, on that grid.
+
+Refuses to keep all rows: beyond a bound the grid is made of a uniform sample, and the rows are read again to be counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.errors import SourceError, Unreadable
+from driftline.ingest.canonical import Caster, object_hash, take
+from driftline.ingest.decoding import Decoding
+from driftline.ingest.plan import Work
+from driftline.ingest.task import Job, records
+from driftline.model import Kind, LogObject
+from driftline.plugin import DiscoverContext
+from driftline.profiles.batch import Batch
+from driftline.profiles.counting import BoundedCounter
+from driftline.profiles.numeric import LARGEST
+from driftline.profiles.profile import Profile
+from driftline.profiles.spec import ProfileSpec, make_spec
+
+KEPT = 131_072
+"""Rows whose values a grid is made of; of more rows, a uniform sample of so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new reference."""
+
+    spec: ProfileSpec
+    profile: Profile
+    origin: str
+    """JSON: the objects with their versions and rows."""
+    digest: str
+    """Of the objects and versions it was made from."""
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What the first reading keeps: all rows, or a sample by the smallest hashes."""
+
+    numeric: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    hashes: list[NDArray[np.uint64]] = field(default_factory=list)
+    categories: dict[str, BoundedCounter] = field(default_factory=dict)
+    rows: int = 0
+    batches: list[Batch] | None = field(default_factory=list)
+    """Every batch, as long as they are few enough to be counted without reading again."""
+
+
+def fingerprint(objects: Iterable[LogObject]) -> str:
+    """Names a set of objects with their versions."""
+    lines = sorted(f"{obj.uri}\n{obj.version}" for obj in objects)
+    return sha256("\n\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def list_all(job: Job, now: datetime) -> list[LogObject]:
+    """The objects of a reference, in the order of their names. Raises SourceError when there is none."""
+    found = sorted(job.source.discover(DiscoverContext(now=now)), key=lambda obj: obj.uri)
+    if not found:
+        raise SourceError("there is no object: check the path or prefix of the reference")
+    return found
+
+
+def make_reference(
+    job: Job,
+    objects: list[LogObject],
+    collectors: tuple[str, ...],
+    span: tuple[int, int] | None = None,
+    limit: int | None = None,
+) -> Made:
+    """Read `objects` and make spec and profile of their rows.
+
+    `span` (microseconds, half-open) keeps only rows of that event time. With `limit`, reading stops after so many rows and
+    the profile counts those alone. Raises SourceError when nothing can be read.
+    """
+    counted: dict[str, int] = {}
+    gathered = _Gathered()
+    for obj, batch in _batches(job, objects, span):
+        counted[obj.uri] = counted.get(obj.uri, 0) + batch.rows
+        _gather(gathered, batch, job)
+        if limit is not None and gathered.rows >= limit:
+            break
+    if not gathered.rows:
+        raise SourceError("the reference has no row that can be read" + (" in its span" if span else ""))
+    if gathered.batches is None:
+        _thin(gathered)
+    spec = make_spec(
+        job.schema,
+        {name: _finite(np.concatenate(parts)) for name, parts in gathered.numeric.items()},
+        {name: counter.counts() for name, counter in gathered.categories.items()},
+        collectors,
+    )
+    profile = Profile(spec, job.collectors)
+    again: Iterator[Batch] = (
+        iter(gathered.batches) if gathered.batches is not None else (batch for _, batch in _batches(job, objects, span))
+    )
+    for batch in again:
+        profile.update(batch)
+        if limit is not None and profile.rows >= limit:
+            break
+    origin = [
+        {"uri": obj.uri, "version": obj.version, "rows": counted.get(obj.uri, 0)} for obj in objects if obj.uri in counted
+    ]
+    return Made(spec, profile, json.dumps(origin[:1000]), fingerprint(objects))
+
+
+def _batches(job: Job, objects: list[LogObject], span: tuple[int, int] | None) -> Iterator[tuple[LogObject, Batch]]:
+    for obj in objects:
+        decoding = Decoding(uri=obj.uri, fields=job.schema.fields, sealed=True)
+        # A training file need not have times: without a span its rows count whatever they say.
+        schema = job.schema if span is not None else replace(job.schema, timestamp=None)
+        caster = Caster(schema, obj.modified, job.latest, object_hash(obj.uri), sampled=True)
+        try:
+            for record_batch in records(job, Work(obj, 0, True), decoding):
+                batch = caster.cast(record_batch).batch
+                if span is not None:
+                    batch = take(batch, np.flatnonzero((batch.events >= span[0]) & (batch.events < span[1])))
+                if batch.rows:
+                    yield obj, batch
+        except Unreadable:
+            continue
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[np.abs(values) <= LARGEST]
+
+
+def _gather(gathered: _Gathered, batch: Batch, job: Job) -> None:
+    gathered.rows += batch.rows
+    if gathered.batches is not None:
+        gathered.batches.append(batch)
+        if gathered.rows > KEPT:
+            gathered.batches = None
+    assert batch.hashes is not None
+    gathered.hashes.append(batch.hashes)
+    for name, kind in job.schema.profiled.items():
+        array = batch.columns.get(name)
+        if kind is Kind.NUMERIC:
+            values = np.full(batch.rows, np.nan) if array is None else array.to_numpy(zero_copy_only=False)
+            gathered.numeric.setdefault(name, []).append(values)
+        elif array is not None:
+            codes = array.indices.drop_null().to_numpy(zero_copy_only=False)
+            counts = np.bincount(codes, minlength=len(array.dictionary))
+            counter = gathered.categories.setdefault(name, BoundedCounter())
+            counter.add((n, c) for n, c in zip(array.dictionary.to_pylist(), counts.tolist(), strict=True) if c)
+    if gathered.rows > KEPT and sum(map(len, gathered.hashes)) > 2 * KEPT:
+        _thin(gathered)
+
+
+def _thin(gathered: _Gathered) -> None:
+    hashes = np.concatenate(gathered.hashes)
+    kept = np.argpartition(hashes, KEPT)[:KEPT] if len(hashes) > KEPT else np.arange(len(hashes))
+    gathered.hashes = [hashes[kept]]
+    gathered.numeric = {name: [np.concatenate(parts)[kept]] for name, parts in gathered.numeric.items()}

@@ -1,0 +1,204 @@
+"""Reading one object: from stored bytes to the profiles of the windows it touches. Runs on any executor.
+
+Refuses to write anything, and to let one object's trouble touch another's: every failure is an outcome.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from driftline.errors import DriftlineError, ObjectChanged, ObjectGone, SourceError, Unreadable
+from driftline.ingest.decoding import Decoding
+from driftline.ingest.plan import Work
+from driftline.model import ALL, Schema
+from driftline.plugin import Format, Source
+from driftline.profiles.batch import Batch
+from driftline.profiles.profile import BUILT_IN, Collectors, Profile
+from driftline.profiles.spec import CategorySpec, ProfileSpec
+from driftline.state.ledger import GONE, QUARANTINED, WAITING, Outcome, Share
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from driftline.ingest.canonical import Canonical
+
+LIVE = 64
+"""Profiles of one object that stay unpacked; the others wait as bytes, so that memory doesn't grow with the windows."""
+SEGMENTS = 100
+"""Categories of a segment column that are watched one by one."""
+
+Key = tuple[int, str, str]
+Transform = Callable[["pa.RecordBatch"], "pa.RecordBatch"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all objects of one model have in common."""
+
+    source: Source
+    formats: Mapping[str, Format]
+    """By suffix; the one under "" is used for every object."""
+    schema: Schema
+    spec: ProfileSpec
+    length: int
+    """Of windows, in microseconds."""
+    latest: int
+    """Event times beyond it (microseconds) are from the future."""
+    collectors: Collectors = field(default_factory=lambda: BUILT_IN)
+    transform: Transform | None = None
+    beat: Callable[[], None] = lambda: None
+    """Called for every batch, so that a hanging read can be told from a long one."""
+
+
+class _Book:
+    """The profiles of one object, by window, version and segment."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._live: OrderedDict[Key, Profile] = OrderedDict()
+        self._packed: dict[Key, tuple[bytes, int]] = {}
+        """Bytes and rows."""
+
+    def update(self, key: Key, batch: Batch) -> None:
+        profile = self._live.get(key)
+        if profile is None:
+            packed, spec, kinds = self._packed.pop(key, None), self._job.spec, self._job.collectors
+            profile = Profile(spec, kinds) if packed is None else Profile.from_bytes(packed[0], spec, kinds)
+            self._live[key] = profile
+        self._live.move_to_end(key)
+        profile.update(batch)
+        if len(self._live) > LIVE:
+            old, profile = self._live.popitem(last=False)
+            self._packed[old] = profile.to_bytes(), profile.rows
+
+    def shares(self) -> list[Share]:
+        done = self._packed | {key: (profile.to_bytes(), profile.rows) for key, profile in self._live.items()}
+        return [Share(*key, rows, content) for key, (content, rows) in sorted(done.items())]
+
+
+def read_object(job: Job, work: Work) -> Outcome:
+    """Read one object, or its new end. Never raises."""
+    outcome = Outcome(work.object, work.start, cutoff=work.cutoff)
+    try:
+        _read(job, work, outcome)
+    except ObjectGone:
+        outcome.state = GONE
+    except (ObjectChanged, SourceError, OSError) as error:
+        outcome.state, outcome.error = WAITING, _sentence(error)
+    except Unreadable as error:
+        outcome.state, outcome.error = QUARANTINED, _sentence(error)
+    except Exception as error:
+        outcome.state, outcome.error = QUARANTINED, f"{_sentence(error)} ({_where(error)})"
+    return outcome
+
+
+def read_objects(job: Job, works: Sequence[Work]) -> list[Outcome]:
+    """Read several, in order."""
+    return [read_object(job, work) for work in works]
+
+
+def records(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.RecordBatch]:
+    """The decoded records of one object, in the schema's names, after the user's own feature code."""
+    rows = job.source.batches(work.object, decoding)
+    if rows is None:
+        rows = _decoded(job, work, decoding)
+    for batch in rows:
+        job.beat()
+        yield job.transform(batch) if job.transform is not None else batch
+
+
+def _decoded(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.RecordBatch]:
+    from driftline.ingest.compression import unpack
+
+    form = choose_format(job.formats, work.object.uri)
+    with job.source.open(work.object, work.start) as stored:
+        if form.compressed:
+            yield from form.decode(stored, decoding)
+            return
+        plain = unpack(stored)
+        decoding.resumable = not plain.compressed
+        yield from form.decode(plain, decoding)
+
+
+def choose_format(formats: Mapping[str, Format], uri: str) -> Format:
+    """The format for an object, by its suffix. Raises Unreadable when none fits."""
+    if "" in formats:
+        return formats[""]
+    name = uri.rsplit("/", 1)[-1].lower()
+    for packed in (".gz", ".bz2", ".zst", ".zstd"):
+        name = name.removesuffix(packed)
+    for suffix, form in formats.items():
+        if name.endswith(suffix):
+            return form
+    raise Unreadable("no format is known by this file name: set source.options.format")
+
+
+def _read(job: Job, work: Work, outcome: Outcome) -> None:
+    from driftline.ingest.canonical import Caster, groups, object_hash, segments
+
+    decoding = Decoding(uri=work.object.uri, fields=job.schema.fields, sealed=work.sealed)
+    caster = Caster(
+        schema=job.schema,
+        modified=work.object.modified,
+        latest=job.latest,
+        object_hash=object_hash(f"{work.object.uri}@{work.start}"),
+        sampled="sample" in job.spec.collectors,
+    )
+    known = {name: _known(job.spec, name) for name in job.schema.segments}
+    book = _Book(job)
+    try:
+        for batch in records(job, work, decoding):
+            outcome.rows += len(batch)
+            canonical: Canonical = caster.cast(batch)
+            outcome.held += canonical.held
+            for start, version, part in groups(canonical, job.length):
+                book.update((start, version, ALL), part)
+                for segment, rows in segments(part, job.schema.segments, known):
+                    book.update((start, version, segment), rows)
+                first, last = int(part.events.min()), int(part.events.max())
+                outcome.first_event = first if outcome.first_event is None else min(first, outcome.first_event)
+                outcome.last_event = last if outcome.last_event is None else max(last, outcome.last_event)
+    finally:
+        # What was decoded before a cut in the object counts; the caller decides whether the outcome does.
+        outcome.shares = book.shares()
+        outcome.rejected = decoding.rejected
+        outcome.samples = [(place, reason, _shown(sample)) for place, reason, sample in decoding.samples]
+        outcome.offset = _offset(work, decoding)
+
+
+def _offset(work: Work, decoding: Decoding) -> int:
+    """Where to go on when the object grows; 0 when it must then be read as a whole."""
+    if decoding.offset is None or not decoding.resumable or not work.object.grows:
+        return 0
+    reached = work.start + decoding.offset
+    torn_end_taken = work.sealed and reached < work.object.size
+    return 0 if torn_end_taken else reached
+
+
+def _known(spec: ProfileSpec, column: str) -> frozenset[str]:
+    known = spec.columns.get(column)
+    return frozenset(known.known[:SEGMENTS]) if isinstance(known, CategorySpec) else frozenset()
+
+
+def _shown(sample: bytes) -> str:
+    return sample.decode("utf-8", "replace").encode("unicode_escape", "replace").decode("ascii")[:200]
+
+
+def _sentence(error: BaseException) -> str:
+    text = " ".join(str(error).split())[:500]
+    return text if isinstance(error, DriftlineError) and text else f"{type(error).__name__}: {text}"
+
+
+def _where(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown place"
+
+
+def now_plus(now: datetime, days: float = 1.0) -> int:
+    """The latest believable event time, in microseconds."""
+    return int((now.timestamp() + days * 86400) * 1_000_000)

@@ -1,0 +1,267 @@
+"""The ledger: which object was read how far, and what it contributed to which window.
+
+Refuses half steps: an outcome is written whole, in the caller's transaction, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from driftline.model import LogObject
+from driftline.state.tables import metadata, micros, models, objects, rejects, shares, windows
+
+DONE, QUARANTINED, GONE, WAITING = "done", "quarantined", "gone", "waiting"
+ATTEMPTS = 20
+"""Failed readings of one version after which it is quarantined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the ledger."""
+
+    id: int
+    uri: str
+    version: str
+    size: int
+    state: str
+    offset: int
+    """Bytes of whole records taken so far; 0 when the object can only be read as a whole."""
+    rows: int
+    spec_digest: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one piece of an object contributed to one window of one version and segment."""
+
+    start: int
+    """Microseconds since the epoch."""
+    version: str
+    segment: str
+    rows: int
+    profile: bytes
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What reading one object, or the new end of one, came to."""
+
+    object: LogObject
+    piece: int = 0
+    """Byte offset at which reading began."""
+    state: str = DONE
+    """done, quarantined, gone, or waiting: to be tried again."""
+    offset: int = 0
+    rows: int = 0
+    rejected: int = 0
+    held: int = 0
+    first_event: int | None = None
+    last_event: int | None = None
+    samples: Sequence[tuple[int, str, str]] = ()
+    """(place, reason, first characters) of some of the rejected records."""
+    shares: Sequence[Share] = ()
+    error: str = ""
+    cutoff: int | None = None
+    """Only shares of windows from here on (microseconds) replace what stands; older ones stay as they are."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """What the ledger of a model holds."""
+
+    objects: int = 0
+    rows: int = 0
+    rejected: int = 0
+    held: int = 0
+    quarantined: int = 0
+    waiting: int = 0
+    trouble: list[dict[str, object]] = field(default_factory=list)
+
+
+_ENTRY = [objects.c[name] for name in Entry.__dataclass_fields__]
+
+
+def entries(connection: Connection, model: str, uris: Iterable[str]) -> dict[str, Entry]:
+    """The rows for these URIs (a page of them), by URI."""
+    query = sa.select(*_ENTRY).where(objects.c.model == model, objects.c.uri.in_(list(uris)))
+    return {row.uri: Entry(*row) for row in connection.execute(query)}
+
+
+def record(connection: Connection, model: str, outcome: Outcome, spec_digest: str, length: int) -> None:
+    """Write one outcome: the ledger row, its shares, and which windows must be judged (again).
+
+    A piece that starts at 0 replaces everything the object contributed before. `length` is the windows' in microseconds.
+    """
+    entry = entries(connection, model, [outcome.object.uri]).get(outcome.object.uri)
+    if outcome.state == WAITING:
+        _wait(connection, model, outcome, entry)
+        return
+    if outcome.state == GONE:
+        if entry is not None:
+            connection.execute(objects.update().where(objects.c.id == entry.id).values(state=GONE))
+        return
+    object_id = _upsert(connection, model, outcome, entry, spec_digest)
+    if outcome.piece == 0 and entry is not None:
+        _take_out(connection, model, object_id, outcome.cutoff)
+        connection.execute(rejects.delete().where(rejects.c.object_id == object_id))
+    late = _put_in(connection, model, object_id, outcome, length)
+    if late:
+        connection.execute(objects.update().where(objects.c.id == object_id).values(held=objects.c.held + late))
+    if outcome.samples:
+        rows = [{"object_id": object_id, "position": p, "reason": r, "sample": s} for p, r, s in outcome.samples]
+        connection.execute(rejects.insert(), rows)
+    if outcome.last_event is not None:
+        newer = sa.or_(models.c.last_event.is_(None), models.c.last_event < outcome.last_event)
+        connection.execute(models.update().where(models.c.name == model, newer).values(last_event=outcome.last_event))
+
+
+def _wait(connection: Connection, model: str, outcome: Outcome, entry: Entry | None) -> None:
+    """Remember the failed attempt; what was read before stays."""
+    obj = outcome.object
+    if entry is not None:
+        values: dict[str, object] = {"attempts": entry.attempts + 1, "error": outcome.error}
+        if entry.attempts + 1 >= ATTEMPTS:
+            values |= {"state": QUARANTINED, "version": obj.version, "size": obj.size}
+        connection.execute(objects.update().where(objects.c.id == entry.id).values(**values))
+        return
+    row = {"model": model, "uri": obj.uri, "version": "", "size": 0, "modified": micros(obj.modified), "state": WAITING}
+    connection.execute(objects.insert().values(**row, error=outcome.error, attempts=1))
+
+
+def _upsert(connection: Connection, model: str, outcome: Outcome, entry: Entry | None, spec_digest: str) -> int:
+    obj = outcome.object
+    fresh = outcome.piece == 0 or entry is None
+    values: dict[str, object] = {
+        "version": obj.version,
+        "size": obj.size,
+        "modified": micros(obj.modified),
+        "state": outcome.state,
+        "offset": outcome.offset,
+        "spec_digest": spec_digest,
+        "error": outcome.error,
+        "attempts": 0,
+    }
+    for name in ("rows", "rejected", "held"):
+        values[name] = getattr(outcome, name) if fresh else objects.c[name] + getattr(outcome, name)
+    if fresh:
+        values |= {"first_event": outcome.first_event, "last_event": outcome.last_event}
+    elif outcome.last_event is not None:
+        values["last_event"] = sa.case(
+            (objects.c.last_event > outcome.last_event, objects.c.last_event), else_=outcome.last_event
+        )
+    if entry is not None:
+        connection.execute(objects.update().where(objects.c.id == entry.id).values(**values))
+        return entry.id
+    made = connection.execute(objects.insert().values(model=model, uri=obj.uri, **values))
+    return int(made.inserted_primary_key[0])  # type: ignore[index]
+
+
+def _take_out(connection: Connection, model: str, object_id: int, cutoff: int | None) -> None:
+    old = sa.and_(shares.c.object_id == object_id, shares.c.profile.is_not(None))
+    if cutoff is not None:
+        old = sa.and_(old, shares.c.start >= cutoff)
+    for row in connection.execute(
+        sa.select(shares.c.start, shares.c.version, shares.c.segment, shares.c.rows).where(old)
+    ).all():
+        _touch(connection, model, row.start, row.version, row.segment, -row.rows)
+    connection.execute(shares.delete().where(old))
+
+
+def _put_in(connection: Connection, model: str, object_id: int, outcome: Outcome, length: int) -> int:
+    """Returns the rows that came too late: their windows are settled."""
+    wanted = [share for share in outcome.shares if outcome.cutoff is None or share.start >= outcome.cutoff]
+    if not wanted:
+        return 0
+    starts = {share.start for share in wanted}
+    query = sa.select(windows.c.start, windows.c.version, windows.c.segment).where(
+        windows.c.model == model, windows.c.settled == 1, windows.c.start.between(min(starts), max(starts))
+    )
+    settled = {tuple(row) for row in connection.execute(query)}
+    late, rows = 0, []
+    for share in wanted:
+        key = (share.start, share.version, share.segment)
+        if key in settled:
+            late += share.rows if not share.segment else 0
+            continue
+        rows.append(
+            {
+                "object_id": object_id,
+                "piece": outcome.piece,
+                "start": share.start,
+                "version": share.version,
+                "segment": share.segment,
+                "model": model,
+                "rows": share.rows,
+                "profile": share.profile,
+            }
+        )
+        _touch(connection, model, share.start, share.version, share.segment, share.rows, length)
+    if rows:
+        connection.execute(shares.insert(), rows)
+    return late
+
+
+def _touch(
+    connection: Connection, model: str, start: int, version: str, segment: str, rows: int, length: int | None = None
+) -> None:
+    key = sa.and_(
+        windows.c.model == model, windows.c.start == start, windows.c.version == version, windows.c.segment == segment
+    )
+    changed = connection.execute(windows.update().where(key).values(rows=windows.c.rows + rows, dirty=1))
+    if changed.rowcount == 0 and length is not None:
+        row = {"model": model, "start": start, "version": version, "segment": segment, "end": start + length, "rows": rows}
+        connection.execute(windows.insert().values(**row))
+
+
+def vanished(connection: Connection, model: str, seen: set[int]) -> int:
+    """Note every object that a complete listing no longer shows; returns how many are newly gone."""
+    query = sa.select(objects.c.id).where(objects.c.model == model, objects.c.state != GONE)
+    gone = [row.id for row in connection.execute(query) if row.id not in seen]
+    for first in range(0, len(gone), 500):
+        part = gone[first : first + 500]
+        connection.execute(objects.update().where(objects.c.id.in_(part)).values(state=GONE))
+    return len(gone)
+
+
+def totals(connection: Connection, model: str, trouble: int = 20) -> Totals:
+    """Sums over the ledger, and the newest objects that could not be read, or not wholly."""
+    c = objects.c
+    counted = sa.select(
+        sa.func.count().filter(c.state != WAITING),
+        sa.func.coalesce(sa.func.sum(c.rows), 0),
+        sa.func.coalesce(sa.func.sum(c.rejected), 0),
+        sa.func.coalesce(sa.func.sum(c.held), 0),
+        sa.func.count().filter(c.state == QUARANTINED),
+        sa.func.count().filter(c.state == WAITING),
+    ).where(c.model == model)
+    done, rows, rejected, held, quarantined, waiting = (int(value) for value in connection.execute(counted).one())
+    found = Totals(done, rows, rejected, held, quarantined, waiting)
+    bad = sa.or_(c.state.in_((QUARANTINED, WAITING)), c.rejected > 0, c.error != "")
+    query = sa.select(c.id, c.uri, c.state, c.error, c.rejected).where(c.model == model, bad).order_by(c.id.desc())
+    for row in connection.execute(query.limit(trouble)).all():
+        samples = connection.execute(
+            sa.select(rejects.c.position, rejects.c.reason, rejects.c.sample).where(rejects.c.object_id == row.id).limit(3)
+        )
+        found.trouble.append({**row._mapping, "records": [dict(sample._mapping) for sample in samples]})
+    return found
+
+
+def dump(connection: Connection) -> Mapping[str, list[tuple[object, ...]]]:
+    """Every table as sorted rows without row numbers: what two runs are compared by."""
+    found: dict[str, list[tuple[object, ...]]] = {}
+    names = {row.id: row.uri for row in connection.execute(sa.select(objects.c.id, objects.c.uri))}
+    for table in metadata.sorted_tables:
+        rows = []
+        for row in connection.execute(sa.select(table)):
+            values = dict(row._mapping)
+            values.pop("id", None) if table.name in ("objects", "rejects") else None
+            if "object_id" in values:
+                values["object_id"] = names[values["object_id"]]
+            rows.append(tuple(values.values()))
+        found[table.name] = sorted(rows, key=repr)
+    return found
