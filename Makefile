@@ -38,7 +38,7 @@ soak: $(TEST_STAMP) ## kill -9 at 200 random moments, and at every database sync
 	@$(BIN)/python benchmarks/kill.py $(SOAK_ARGS)
 
 test-container: ## Build the image and run it: needs root, and buildah, podman, runc, debootstrap
-	@sh tests/container/run.sh
+	@bash tests/container/run.sh
 
 clean: ## Remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -11,17 +11,18 @@ import pytest
 import driftline
 
 ROOT = Path(__file__).parent.parent
+CORE = ROOT / "src/driftline"
 
 LAYERS = (
     {"stats"},
     {"model", "profiles"},
-    {"__init__", "check", "errors", "hookspecs", "notification", "plugin", "rule", "secret"},
+    {path.stem for path in CORE.glob("*.py")} - {"model"},
     {"state", "config", "extensions"},
     {"ingest", "evaluate", "alerting", "delivery"},
     {"runtime"},
     {"cli", "web", "report", "testing"},
 )
-"""Lowest first. A module imports from its own layer and from those below."""
+"""Lowest first: a module imports from its own layer and from those below. The modules at the root are the plugin API."""
 
 ERRORS = "driftline.errors"
 """Has no imports of its own and may be raised anywhere."""
@@ -58,17 +59,14 @@ def files(folder: str) -> list[Path]:
 
 
 def test_every_part_has_a_layer():
-    """A new folder or module at the root must be given its place."""
-    inside = {
-        path.stem for path in (ROOT / "src/driftline").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
-    }
-    assert inside == set().union(*LAYERS)
+    """A new folder must be given its place."""
+    assert {path.parent.name for path in CORE.glob("*/__init__.py")} <= set().union(*LAYERS)
 
 
 @pytest.mark.parametrize("path", files("src/driftline"), ids=lambda path: path.relative_to(ROOT / "src").as_posix())
 def test_core_looks_down_only(path):
     """Nothing in the core imports a plugin, and nothing imports from a layer above its own, not even for types."""
-    own = path.relative_to(ROOT / "src/driftline").parts[0].removesuffix(".py")
+    own = path.relative_to(CORE).parts[0].removesuffix(".py")
     for line, name in imports(path):
         assert not name.startswith("driftline_plugins"), f"line {line}: {name}"
         allowed = not name.startswith("driftline.") or name.startswith(ERRORS) or level(part(name)) <= level(own)
