@@ -44,16 +44,19 @@ mkdir "$work/context"
 tar -C "$top" -c --exclude=__pycache__ --exclude='*.egg-info' \
     Dockerfile .dockerignore pyproject.toml LICENSE NOTICE README.md src plugins | tar -C "$work/context" -x
 python3 -m venv "$work/venv"
-"$work/venv/bin/python" -m pip wheel --quiet --disable-pip-version-check -w "$work/context/wheels" "$work/context[aws]"
+"$work/venv/bin/python" -m pip wheel --quiet --disable-pip-version-check -w "$work/context/wheels" "$work/context[aws]" 2>"$work/said" ||
+    { cat "$work/said"; fail "the wheels can't be made"; }
 rm -rf "$work/context/build" "$work/context"/src/*.egg-info
 say "made $(ls "$work/context/wheels" | wc -l) wheels"
 buildah build --pull-never --network none --format docker -q -t "$image" "$work/context" >/dev/null
 say "built the image, $(podman image inspect "$image" --format '{{.Size}}' | awk '{printf "%.0f MB", $1 / 1e6}')"
 
-# 4. Run it on the churn example.
+# 4. Run it on the churn example, reachable from outside of its container.
+sed 's#^  http: .*#  http: 0.0.0.0:8080\n  http_token: ${env:DRIFTLINE_HTTP_TOKEN}#' "$top/config.example.yaml" >"$work/config.yaml"
+chmod 755 "$work" && chmod 644 "$work/config.yaml"
 hardened=(--read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --memory 1g
-    -v "$top/examples/churn:/data/churn:ro" -v "$top/deploy/config.yaml:/etc/driftline/config.yaml:ro"
-    -v "$name:/var/lib/driftline" -e "DRIFTLINE_HTTP_TOKEN=only-for-this-test")
+    -v "$name:/var/lib/driftline" -v "$top/examples:/var/lib/driftline/examples:ro" -v "$work/config.yaml:/etc/driftline/config.yaml:ro"
+    -e "DRIFTLINE_HTTP_TOKEN=only-for-this-test")
 podman run --rm --no-healthcheck --name "$name-config" "${hardened[@]}" "$image" validate -c /etc/driftline/config.yaml ||
     fail "the configuration is not valid"
 podman run -d --name "$name" "${hardened[@]}" -p "127.0.0.1:$port:8080" "$image" >/dev/null 2>"$work/said" ||
