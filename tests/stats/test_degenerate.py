@@ -1,0 +1,177 @@
+"""Every statistic has a defined answer for input that has none."""
+
+import inspect
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftline import stats
+
+EMPTY, ONE, TIES, GAPS = [], [3.0], [2.0] * 5, [1.0, None, math.nan, math.inf]
+SAMPLES = st.sampled_from([EMPTY, ONE, TIES, GAPS, [1.0, 2.0], [-1e150, 1e150, 0.0], [1e-300, 2e-300]])
+COUNTS = st.lists(st.sampled_from([0, 0, 1, 3, 10**9]), min_size=1, max_size=5)
+ROWS = st.sampled_from([0, 1, 2, 100, 10**9])
+
+RAW = [
+    stats.ks_distance,
+    stats.wasserstein,
+    stats.energy_distance,
+    stats.cramer_von_mises,
+    stats.mann_whitney,
+    stats.welch,
+    stats.cohen_d,
+    stats.hedges_g,
+    stats.brown_forsythe,
+]
+ON_COUNTS = [
+    stats.psi,
+    stats.psi_raw,
+    stats.kl_divergence,
+    stats.js_divergence,
+    stats.js_distance,
+    stats.hellinger,
+    stats.tvd,
+    stats.linf,
+    stats.chi_square,
+    stats.g_test,
+    stats.cramers_v,
+    stats.cohen_w,
+    stats.separation,
+    stats.roc_auc,
+    lambda a, b: stats.cramers_v(a, b, bias_corrected=True),
+]
+
+
+def numbers(result):
+    if result is None or isinstance(result, str):
+        return []
+    if isinstance(result, tuple):
+        return [number for part in result for number in numbers(part)]
+    return [result]
+
+
+def sound(function, *args):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = function(*args)
+    assert all(math.isfinite(number) for number in numbers(result)), (function, args, result)
+    return result
+
+
+@settings(max_examples=60, deadline=None)
+@given(SAMPLES, SAMPLES)
+def test_raw_samples_without_values_or_spread_give_numbers_or_none(x, y):
+    """Empty, single, constant, missing and extreme samples raise nothing, warn of nothing and give no NaN."""
+    for function in RAW:
+        sound(function, x, y)
+    sound(stats.robust_scale, x)
+
+
+@settings(max_examples=80, deadline=None)
+@given(COUNTS, COUNTS)
+def test_counts_without_rows_or_cells_give_numbers_or_none(a, b):
+    """Empty tables, single cells and cells of one side only raise nothing and give no NaN or infinity."""
+    size = min(len(a), len(b))
+    for function in ON_COUNTS:
+        sound(function, a[:size], b[:size])
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS, ROWS, ROWS, ROWS, st.integers(0, 12))
+def test_rates_and_laws_without_rows_give_numbers_or_none(x1, n1, x2, n2, cells):
+    """Rates of no rows, of all rows and of none, and the PSI law of one cell, have a defined answer."""
+    x1, x2 = min(x1, n1), min(x2, n2)
+    for function in (stats.newcombe, stats.two_proportion_z, stats.cohen_h):
+        sound(function, x1, n1, x2, n2)
+    if max(n1, n2) <= 100:
+        sound(stats.fisher_exact, x1, n1, x2, n2)
+    for function in (stats.wilson, stats.clopper_pearson, stats.jeffreys):
+        ends = sound(function, x1, n1)
+        assert ends is None or 0 <= ends[0] <= x1 / n1 <= ends[1] <= 1
+    sound(stats.psi_law, cells, n1, n2)
+    for value in (0.0, 1e-9, 0.3, 20.0):
+        for function in (stats.psi_interval, stats.psi_p_value, stats.psi_debiased):
+            sound(function, value, cells, n1, n2)
+        sound(stats.ks_p_value, min(value, 1.0), min(n1, 100), min(n2, 10**6))
+        sound(stats.ks_p_asymptotic, min(value, 1.0), n1, n2)
+    sound(stats.mean_interval, n1)
+    sound(stats.mean_interval, n1, 3.0)
+
+
+@settings(max_examples=80, deadline=None)
+@given(*[st.sampled_from([0, 1, 2, 50, 10**8])] * 4)
+def test_confusions_with_an_empty_side_give_a_reason(tp, fp, tn, fn):
+    """A metric without a denominator has no value and a reason; any other lies inside its interval, and that in [0, 1]."""
+    c = stats.Confusion(tp, fp, tn, fn)
+    table = {("1", "1"): tp, ("0", "1"): fp, ("0", "0"): tn, ("1", "0"): fn}
+    for metric in (stats.precision, stats.recall, stats.specificity, stats.f1, stats.balanced_accuracy):
+        checked(sound(metric, c))
+    checked(sound(stats.accuracy, table))
+    for name in ("precision", "recall", "f1"):
+        checked(sound(stats.macro, table, name))
+    sound(stats.mcc, c)
+
+
+def checked(estimate):
+    if estimate.value is None:
+        assert estimate.reason
+    else:
+        low, high = estimate.interval
+        assert -1e-12 <= low <= estimate.value + 1e-12
+        assert estimate.value - 1e-12 <= high <= 1 + 1e-12
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from([0.0, 1.0, -1.0, 1e-160, 1e70, -1e75, 1e150]), max_size=5))
+def test_errors_without_rows_or_spread_give_numbers_or_a_reason(errors):
+    """No rows, one row, perfect predictions and huge errors have a defined answer."""
+    e = np.array(errors, dtype=float)
+    with np.errstate(over="ignore", under="ignore"):
+        n, total, abs_e, e2, e4 = len(e), float(e.sum()), float(np.abs(e).sum()), float((e**2).sum()), float((e**4).sum())
+    for estimate in (
+        sound(stats.mae, n, abs_e, e2),
+        sound(stats.rmse, n, e2, e4),
+        sound(stats.bias, n, total, e2),
+        sound(stats.r2, n, e2, e4, 0.0, float(n)),
+        sound(stats.r2, n, e2, e4, float(n), float(n)),
+        sound(stats.brier, n, float(n), float(n)),
+        sound(stats.log_loss, n, 0.0, 0.0),
+    ):
+        assert estimate.value is not None or estimate.reason
+
+
+def test_an_area_under_one_class_is_undefined_with_its_reason():
+    """Without positives, or below the rows asked for, there is no AUC and the reason names both counts."""
+    assert stats.roc_auc([3, 4], [0, 0]).value is None
+    assert stats.roc_auc([30, 4], [5, 4], least=10).reason == "needs 10 positive and negative labels: 9 and 34"
+
+
+def test_a_perfect_separation_still_has_an_interval():
+    """An AUC of 1 on few rows is not certain."""
+    auc = stats.roc_auc([20, 0], [0, 20])
+    assert auc.value == 1
+    assert auc.interval[0] < 0.9
+
+
+@pytest.mark.parametrize("name", stats.__all__)
+def test_every_public_name_says_what_it_is(name):
+    """Every public function of stats has a docstring."""
+    assert inspect.getdoc(getattr(stats, name)) or name == "Interval"
+
+
+def test_grids_without_rows_give_none():
+    """A profile without values, or without a grid, has no distance to anything."""
+    nothing, something = np.zeros(3, dtype=np.int64), np.array([0, 4, 0])
+    edges = np.array([1.0])
+    empty, full = stats.Side(nothing, 0, 0, 0), stats.Side(something, 1, 1, 1)
+    assert stats.grid_ks(nothing, something) is None
+    assert stats.grid_wasserstein(edges, full, empty) is None
+    assert stats.grid_wasserstein(np.empty(0), full, full) is None
+    assert stats.wasserstein_margin(edges, full, empty) is None
+    assert len(stats.quantile_groups(nothing)) == 0
+    assert stats.grouped(nothing, stats.quantile_groups(nothing)).tolist() == [0]
+    assert stats.grid_wasserstein(edges, full, full) == 0
