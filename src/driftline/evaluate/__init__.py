@@ -1,1 +1,1 @@
-"""."""
+"""From windows to verdicts: checks measure, rules judge."""

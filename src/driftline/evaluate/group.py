@@ -1,0 +1,116 @@
+"""All checks on all versions and segments of one span of time: judged rows, and the facts that alerting is told.
+
+Refuses the store and the clock: windows, references and history are handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from driftline.alerting.fact import MONITORING, Fact
+from driftline.evaluate.judging import CheckPlan, Collect, run_check
+from driftline.model import Schema, Severity, Verdict
+from driftline.plugin import CheckContext, Past
+from driftline.profiles.window import Window
+from driftline.state.measurements import Judged
+from driftline.state.tables import moment
+from driftline.state.windows import Due, Key
+
+WindowOf = Callable[[Due], Window]
+ReferenceOf = Callable[[Due], Window | None]
+HistoryOf = Callable[[Key, str, str, Mapping[str, str], int], Sequence[Past]]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What judging a model's windows needs."""
+
+    schema: Schema
+    plans: Sequence[CheckPlan]
+    window: WindowOf
+    reference: ReferenceOf
+    history: HistoryOf
+    collect: Collect
+    reference_name: str = ""
+    """For people: what windows are compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What one window came to."""
+
+    due: Due
+    window: Window
+    judged: list[Judged]
+
+
+def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], list[Fact]]:
+    """Judge every window of one span of time, in a stable order."""
+    found: list[Verdicts] = []
+    facts: list[Fact] = []
+    for due in group:
+        window, reference = inputs.window(due), inputs.reference(due)
+        rows: list[Judged] = []
+        for plan in inputs.plans:
+            judged = run_check(plan, _context(due, plan, window, reference, inputs), inputs.collect)
+            rows += judged
+            facts += _facts(due, plan, judged, inputs.reference_name)
+        found.append(Verdicts(due, window, rows))
+    return found, facts
+
+
+def _context(due: Due, plan: CheckPlan, window: Window, reference: Window | None, inputs: Inputs) -> CheckContext:
+    def history(name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Past]:
+        return inputs.history(due.key, plan.name, name, labels or {}, limit)
+
+    key = due.key
+    seed = sha256(f"{key.model}\n{plan.name}\n{key.start}\n{key.version}\n{key.segment}".encode()).digest()[:8]
+    return CheckContext(window, reference, inputs.schema, history, int.from_bytes(seed, "big"))
+
+
+def _facts(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name: str) -> Iterator[Fact]:
+    key = due.key
+    broken = next((row for row in judged if row.verdict == Verdict.ERROR), None)
+    if judged:
+        yield Fact(
+            model=key.model,
+            check=plan.name,
+            measurement="error",
+            cause=MONITORING,
+            start=moment(key.start),
+            end=moment(due.end),
+            verdict=Verdict.CHANGED if broken else Verdict.OK,
+            severity=Severity.WARNING if broken else None,
+            reason=broken.reason if broken else "",
+            revision=due.revision + 1,
+        )
+    for row in judged:
+        if not row.verdict or row.verdict == Verdict.ERROR:
+            continue
+        m = row.measurement
+        yield Fact(
+            model=key.model,
+            version=key.version,
+            segment=key.segment,
+            check=plan.name,
+            measurement=m.name,
+            labels=tuple(sorted(m.labels.items())),
+            cause=plan.check.cause,
+            start=moment(key.start),
+            end=moment(due.end),
+            verdict=Verdict(row.verdict),
+            severity=Severity(row.severity) if row.severity else None,
+            value=m.value,
+            was=m.was,
+            interval=m.interval,
+            unit=m.unit,
+            rows=row.rows,
+            reason=row.reason,
+            detail=m.detail,
+            reference=reference_name,
+            needed=plan.needed,
+            keep=plan.keep,
+            revision=due.revision + 1,
+        )

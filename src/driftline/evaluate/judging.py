@@ -1,0 +1,71 @@
+"""One check on one window: it measures, its rules judge.
+
+Refuses to let a check's trouble be anything but an `error` verdict of that check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from driftline.errors import DriftlineError
+from driftline.model import Measurement, Verdict
+from driftline.plugin import Check, CheckContext
+from driftline.rule import Rule
+from driftline.state.measurements import Judged
+
+Collect = Callable[["CheckPlan", CheckContext], Sequence[Measurement]]
+"""Runs a check within its time and looks its answer over. Raises DriftlineError."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPlan:
+    """A check as one model uses it."""
+
+    name: str
+    """Its name in the configuration."""
+    check: Check
+    rules: tuple[Rule, ...] = ()
+    """What the configuration says; the check's own rules when empty."""
+    needed: int = 1
+    """Changed windows in a row before it fires."""
+    keep: int = 0
+    """Further quiet windows before it is resolved."""
+    min_rows: int | None = None
+
+    @property
+    def main(self) -> str:
+        """The measurement that a rule without a name judges."""
+        return self.check.main or self.check.type
+
+    @property
+    def by_measurement(self) -> Mapping[str, Rule]:
+        """The rules in force."""
+        if self.rules:
+            return {rule.measurement or self.main: rule for rule in self.rules}
+        return self.check.default_rules
+
+
+def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judged]:
+    """The measurements of one check on one window with their verdicts; one `error` row when it could not run."""
+    if not ctx.current.rows and not plan.check.on_empty:
+        return []
+    try:
+        found = collect(plan, ctx)
+    except DriftlineError as error:
+        broken = Measurement(None, name=plan.main, reason=" ".join(str(error).split())[:500])
+        return [Judged(plan.name, broken, Verdict.ERROR, reason=broken.reason, cause=plan.check.cause)]
+    rules = plan.by_measurement
+    return [_judge(plan, measurement, rules, ctx.current.rows) for measurement in found]
+
+
+def _judge(plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule], window_rows: int) -> Judged:
+    if not measurement.name:
+        measurement = replace(measurement, name=plan.main)
+    rows = window_rows if measurement.rows is None else measurement.rows
+    rule = rules.get(measurement.name)
+    if rule is None:
+        return Judged(plan.name, measurement, rows=rows, cause=plan.check.cause)
+    asked = plan.check.min_rows if plan.min_rows is None else plan.min_rows
+    said = rule.judge(measurement, rows, asked)
+    return Judged(plan.name, measurement, said.verdict, said.severity or "", said.reason, rows, plan.check.cause)

@@ -1,0 +1,112 @@
+"""Measurements: every number of the newest revision of every window, with its verdict.
+
+Refuses to keep a number whose window was restated: the new revision replaces the old one whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from driftline.model import Measurement
+from driftline.plugin import Past
+from driftline.state.tables import measurements, moment
+from driftline.state.windows import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One measurement of one window and what the rule said."""
+
+    check: str
+    measurement: Measurement
+    verdict: str = ""
+    """Empty when no rule judges it."""
+    severity: str = ""
+    reason: str = ""
+    rows: int = 0
+    cause: str = "drift"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Sums over a model's measurements."""
+
+    measurements: int = 0
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+
+
+def labels_json(labels: Mapping[str, str]) -> str:
+    """The canonical text of labels."""
+    return json.dumps(dict(labels), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def replace(connection: Connection, key: Key, revision: int, judged: Iterable[Judged], reference_id: int | None) -> None:
+    """Write the measurements of one window in place of an older revision's."""
+    c = measurements.c
+    mine = sa.and_(c.model == key.model, c.start == key.start, c.version == key.version, c.segment == key.segment)
+    connection.execute(measurements.delete().where(mine))
+    rows = [_row(key, revision, item, reference_id) for item in judged]
+    if rows:
+        connection.execute(measurements.insert(), rows)
+
+
+def _row(key: Key, revision: int, item: Judged, reference_id: int | None) -> dict[str, object]:
+    m = item.measurement
+    low, high = m.interval or (None, None)
+    return {
+        "model": key.model,
+        "start": key.start,
+        "version": key.version,
+        "segment": key.segment,
+        "check": item.check,
+        "name": m.name,
+        "labels": labels_json(m.labels),
+        "revision": revision,
+        "value": m.value,
+        "low": low,
+        "high": high,
+        "p_value": m.p_value,
+        "was": m.was,
+        "rows": item.rows,
+        "verdict": item.verdict,
+        "severity": item.severity,
+        "reason": item.reason or m.reason,
+        "unit": m.unit,
+        "detail": json.dumps(dict(m.detail), ensure_ascii=False),
+        "reference_id": reference_id,
+    }
+
+
+def history(connection: Connection, key: Key, check: str, name: str, labels: Mapping[str, str], limit: int) -> Sequence[Past]:
+    """Values of one series before the window `key`, oldest first."""
+    c = measurements.c
+    query = (
+        sa.select(c.start, c.value, c.rows, c.verdict)
+        .where(
+            c.model == key.model,
+            c.version == key.version,
+            c.segment == key.segment,
+            c.check == check,
+            c.name == name,
+            c.labels == labels_json(labels),
+            c.start < key.start,
+            c.value.is_not(None),
+        )
+        .order_by(c.start.desc())
+        .limit(limit)
+    )
+    return [Past(moment(r.start), r.value, r.rows, r.verdict) for r in connection.execute(query)][::-1]
+
+
+def count(connection: Connection, model: str) -> Counted:
+    """How many measurements there are, and how many of each verdict."""
+    c = measurements.c
+    query = sa.select(c.verdict, sa.func.count()).where(c.model == model).group_by(c.verdict)
+    found = {row[0]: int(row[1]) for row in connection.execute(query)}
+    verdicts = {name: found.get(name, 0) for name in ("ok", "changed", "unsure", "error")}
+    return Counted(sum(found.values()), verdicts)

@@ -1,0 +1,124 @@
+"""What the agent knows of a model as a whole: since when it is watched, its spec, its references.
+
+Refuses to change a reference: a new one gets a new number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from driftline.state.tables import models, objects, references, shares, windows
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One row of `models`."""
+
+    name: str
+    watched_since: int
+    """Microseconds: windows before it that hold nothing are no silence."""
+    last_event: int | None
+    spec: bytes | None
+    spec_digest: str
+    schema_json: str
+    reference_id: int | None
+    config_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One frozen reference."""
+
+    id: int
+    number: int
+    origin: str
+    rows: int
+    spec_digest: str
+    profile: bytes | None
+    """None for trailing references: their profile is made for each window."""
+
+
+_KNOWN = [models.c[name] for name in Known.__dataclass_fields__]
+_REFERENCE = [references.c[name] for name in Reference.__dataclass_fields__]
+
+
+def known(connection: Connection, model: str) -> Known | None:
+    """The row of a model, if there is one."""
+    row = connection.execute(sa.select(*_KNOWN).where(models.c.name == model)).one_or_none()
+    return None if row is None else Known(*row)
+
+
+def watch(connection: Connection, model: str, now: int) -> None:
+    """Note that a model is watched from now on, unless it is already."""
+    if known(connection, model) is None:
+        connection.execute(models.insert().values(name=model, watched_since=now))
+
+
+def current_reference(connection: Connection, model: str) -> Reference | None:
+    """The reference that new windows are compared with."""
+    query = sa.select(*_REFERENCE).join(models, models.c.reference_id == references.c.id).where(models.c.name == model)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Reference(*row)
+
+
+def adopt(
+    connection: Connection,
+    model: str,
+    *,
+    spec: bytes,
+    spec_digest: str,
+    schema_json: str,
+    config_digest: str,
+    origin: str,
+    digest: str,
+    rows: int,
+    profile: bytes | None,
+) -> None:
+    """Make a new reference the model's own, and what was profiled by another spec ready to be read again.
+
+    Windows judged so far are settled as they are: their rows were counted on the old grid.
+    """
+    number = connection.execute(
+        sa.select(sa.func.coalesce(sa.func.max(references.c.number), 0) + 1).where(references.c.model == model)
+    ).scalar_one()
+    made = connection.execute(
+        references.insert().values(
+            model=model, number=number, origin=origin, digest=digest, rows=rows, spec_digest=spec_digest, profile=profile
+        )
+    )
+    before = known(connection, model)
+    changed = before is not None and before.spec_digest not in ("", spec_digest)
+    connection.execute(
+        models.update()
+        .where(models.c.name == model)
+        .values(
+            spec=spec,
+            spec_digest=spec_digest,
+            schema_json=schema_json,
+            config_digest=config_digest,
+            reference_id=made.inserted_primary_key[0],  # type: ignore[index]
+        )
+    )
+    if changed:
+        _start_anew(connection, model, spec_digest)
+
+
+def cutoff(connection: Connection, model: str) -> int | None:
+    """Start of the first window (microseconds) that is not settled; None when there is none."""
+    query = sa.select(sa.func.min(windows.c.start)).where(windows.c.model == model, windows.c.settled == 0)
+    return connection.execute(query).scalar()
+
+
+def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
+    mine = windows.c.model == model
+    connection.execute(windows.update().where(mine, windows.c.revision > 0).values(settled=1, dirty=0))
+    first = cutoff(connection, model)
+    live = sa.exists().where(
+        shares.c.object_id == objects.c.id,
+        shares.c.profile.is_not(None),
+        shares.c.start >= (first if first is not None else 2**62),
+    )
+    connection.execute(objects.update().where(objects.c.model == model, ~live).values(spec_digest=spec_digest))

@@ -1,0 +1,207 @@
+"""Windows: which are due, what they hold, and what becomes of them with age.
+
+Refuses to judge. Times are microseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from driftline.profiles.profile import Collectors, Profile
+from driftline.profiles.spec import ProfileSpec
+from driftline.state.tables import measurements, rollups, shares, windows
+
+DAY = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One window of one version and segment."""
+
+    model: str
+    start: int
+    version: str
+    segment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A window that must be judged, for the first time or again."""
+
+    key: Key
+    end: int
+    rows: int
+    revision: int
+
+
+def note_silence(connection: Connection, model: str, since: int, until: int, length: int) -> None:
+    """Add an empty window for every span of `length` in [since, until) that no row fell into.
+
+    It belongs to the versions that the newest window with rows had.
+    """
+    first = -(-since // length) * length
+    if first + length > until:
+        return
+    c = windows.c
+    span = sa.select(c.start).where(c.model == model, c.segment == "", c.start >= first, c.end <= until).distinct()
+    have = {row.start for row in connection.execute(span)}
+    missing = [start for start in range(first, until - length + 1, length) if start not in have]
+    if not missing:
+        return
+    newest = sa.select(sa.func.max(c.start)).where(c.model == model, c.segment == "", c.rows > 0).scalar_subquery()
+    lately = sa.select(c.version).where(c.model == model, c.segment == "", c.rows > 0, c.start == newest)
+    versions = [row.version for row in connection.execute(lately)] or [""]
+    rows = [
+        {"model": model, "start": start, "version": version, "segment": "", "end": start + length}
+        for start in missing
+        for version in versions
+    ]
+    connection.execute(windows.insert(), rows)
+
+
+def due(connection: Connection, model: str, until: int, limit: int = 1) -> list[list[Due]]:
+    """The windows with new rows, or never judged, that ended by `until`: grouped by start, oldest first, `limit` groups."""
+    c = windows.c
+    ready = sa.and_(c.model == model, c.dirty == 1, c.settled == 0, c.end <= until)
+    starts = [
+        row.start for row in connection.execute(sa.select(c.start).where(ready).distinct().order_by(c.start).limit(limit))
+    ]
+    groups = []
+    for start in starts:
+        query = sa.select(c.start, c.version, c.segment, c.end, c.rows, c.revision).where(ready, c.start == start)
+        found = connection.execute(query.order_by(c.version, c.segment))
+        groups.append([Due(Key(model, r.start, r.version, r.segment), r.end, r.rows, r.revision) for r in found])
+    return groups
+
+
+def count_due(connection: Connection, model: str, until: int) -> int:
+    """How many spans of time are due."""
+    c = windows.c
+    ready = sa.and_(c.model == model, c.dirty == 1, c.settled == 0, c.end <= until)
+    return int(connection.execute(sa.select(sa.func.count(sa.distinct(c.start))).where(ready)).scalar_one())
+
+
+def count(connection: Connection, model: str) -> tuple[int, int]:
+    """(judged, still open), spans of time."""
+    c = windows.c
+    judged = sa.func.count(sa.distinct(sa.case((c.revision > 0, c.start))))
+    still = sa.func.count(sa.distinct(sa.case((c.revision == 0, c.start))))
+    row = connection.execute(sa.select(judged, still).where(c.model == model)).one()
+    return int(row[0]), int(row[1])
+
+
+def load(connection: Connection, key: Key, spec: ProfileSpec, collectors: Collectors) -> Profile:
+    """The profile of a window: its own once settled, else its shares merged. Shares of another spec are left out."""
+    merged = Profile(spec, collectors)
+    own = connection.execute(sa.select(windows.c.profile).where(_is(windows, key))).scalar()
+    pieces = [own] if own is not None else []
+    if own is None:
+        query = sa.select(shares.c.profile).where(_is(shares, key), shares.c.profile.is_not(None))
+        pieces = [row.profile for row in connection.execute(query.order_by(shares.c.object_id, shares.c.piece))]
+    for piece in pieces:
+        try:
+            merged.merge(Profile.from_bytes(piece, spec, collectors))
+        except ValueError:
+            continue
+    return merged
+
+
+def mark_judged(connection: Connection, group: Iterable[Due], reference_id: int | None, config_digest: str) -> None:
+    """These windows stand as judged, with one more revision."""
+    for item in group:
+        connection.execute(
+            windows.update()
+            .where(_is(windows, item.key))
+            .values(revision=item.revision + 1, dirty=0, reference_id=reference_id, config_digest=config_digest)
+        )
+
+
+def settle(connection: Connection, model: str, before: int, spec: ProfileSpec, collectors: Collectors, limit: int = 50) -> int:
+    """Close judged windows that ended by `before` for good: their shares become one profile. Returns how many."""
+    c = windows.c
+    old = sa.select(c.start, c.version, c.segment).where(
+        c.model == model, c.settled == 0, c.dirty == 0, c.revision > 0, c.end <= before
+    )
+    rows = connection.execute(old.order_by(c.start).limit(limit)).all()
+    for row in rows:
+        key = Key(model, row.start, row.version, row.segment)
+        profile = load(connection, key, spec, collectors)
+        connection.execute(windows.update().where(_is(windows, key)).values(settled=1, profile=profile.to_bytes()))
+        connection.execute(shares.update().where(_is(shares, key)).values(profile=None))
+    return len(rows)
+
+
+def roll_up(connection: Connection, model: str, before: int, spec: ProfileSpec, collectors: Collectors, limit: int = 50) -> int:
+    """Merge profiles of settled windows that ended by `before` into their days. Returns how many."""
+    c = windows.c
+    old = sa.select(c.start, c.version, c.segment, c.profile).where(
+        c.model == model, c.settled == 1, c.profile.is_not(None), c.end <= before
+    )
+    rows = connection.execute(old.order_by(c.start).limit(limit)).all()
+    for row in rows:
+        day = row.start // DAY * DAY
+        _into_day(connection, Key(model, day, row.version, row.segment), row.profile, spec, collectors)
+        connection.execute(
+            windows.update().where(_is(windows, Key(model, row.start, row.version, row.segment))).values(profile=None)
+        )
+    return len(rows)
+
+
+def _into_day(connection: Connection, key: Key, content: bytes, spec: ProfileSpec, collectors: Collectors) -> None:
+    try:
+        profile = Profile.from_bytes(content, spec, collectors)
+    except ValueError:
+        return  # of an older spec: nothing that comes could be compared with it
+    have = connection.execute(sa.select(rollups.c.profile, rollups.c.spec_digest).where(_is(rollups, key))).one_or_none()
+    if have is not None and have.spec_digest == spec.digest:
+        profile.merge(Profile.from_bytes(have.profile, spec, collectors))
+    values = {"rows": profile.rows, "spec_digest": spec.digest, "profile": profile.to_bytes()}
+    if have is not None:
+        connection.execute(rollups.update().where(_is(rollups, key)).values(**values))
+        return
+    row = {"model": key.model, "start": key.start, "version": key.version, "segment": key.segment, "end": key.start + DAY}
+    connection.execute(rollups.insert().values(**row, **values))
+
+
+def expire(connection: Connection, model: str, profiles_before: int, measurements_before: int) -> None:
+    """Forget days of profiles, and measurements, that are older than this. The ledger and the windows' rows stay."""
+    connection.execute(rollups.delete().where(rollups.c.model == model, rollups.c.end <= profiles_before))
+    connection.execute(measurements.delete().where(measurements.c.model == model, measurements.c.start < measurements_before))
+
+
+def trailing(
+    connection: Connection, model: str, segment: str, since: int, until: int, spec: ProfileSpec, collectors: Collectors
+) -> Profile:
+    """All versions' rows of a segment in [since, until), from days and windows alike."""
+    merged = Profile(spec, collectors)
+    c = rollups.c
+    days = sa.select(c.profile).where(
+        c.model == model, c.segment == segment, c.start >= since, c.end <= until, c.spec_digest == spec.digest
+    )
+    for row in connection.execute(days):
+        merged.merge(Profile.from_bytes(row.profile, spec, collectors))
+    c = windows.c
+    spans = connection.execute(
+        sa.select(c.start, c.version).where(
+            c.model == model, c.segment == segment, c.start >= since, c.end <= until, c.rows > 0
+        )
+    ).all()
+    for row in spans:
+        merged.merge(load(connection, Key(model, row.start, row.version, segment), spec, collectors))
+    return merged
+
+
+def last_event_before(connection: Connection, model: str, end: int) -> int | None:
+    """Start of the newest window with rows that ended by `end`, less nothing: its end bounds the newest event."""
+    c = windows.c
+    query = sa.select(sa.func.max(c.end)).where(c.model == model, c.segment == "", c.rows > 0, c.end <= end)
+    return connection.execute(query).scalar()
+
+
+def _is(table: sa.Table, key: Key) -> sa.ColumnElement[bool]:
+    c = table.c
+    return sa.and_(c.model == key.model, c.start == key.start, c.version == key.version, c.segment == key.segment)
