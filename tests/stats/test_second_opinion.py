@@ -127,15 +127,21 @@ def test_ks_from_the_grid_is_within_a_cell_of_exact(seed, shape, shift):
     assert exact <= got + slack + 1e-12
 
 
-@settings(max_examples=20, deadline=None)
-@given(seeds, st.sampled_from(["normal", "lognormal", "integers", "mostly_zero"]), st.sampled_from([0.0, 0.2, 1.0]))
+@settings(max_examples=25, deadline=None)
+@given(seeds, shapes, st.sampled_from([0.0, 0.2, 1.0]))
 def test_wasserstein_from_the_grid_is_near_exact(seed, shape, shift):
-    """W1 on the grid, tails included, is within 5% of itself or 2% of a standard deviation."""
+    """W1 on the grid is off by no more than half the mass of each cell times its width; for light tails within 5% of itself."""
     rng = np.random.default_rng(seed)
     x, y = draw(rng, shape, 12_000), draw(rng, shape, 3_000, 0.0) * (1 + shift)
     edges = quantile_edges(x)
-    got = stats.grid_wasserstein(edges, side(edges, x), side(edges, y))
-    assert got == pytest.approx(ss.wasserstein_distance(x, y), rel=0.05, abs=0.02 * x.std())
+    a, b = side(edges, x), side(edges, y)
+    got, exact = stats.grid_wasserstein(edges, a, b), ss.wasserstein_distance(x, y)
+    mass = a.counts / 12_000 + b.counts / 3_000
+    bound = float(np.sum(np.diff(edges) * mass[2:-1:2])) / 2
+    bound += mass[0] * (edges[0] - y.min()) + mass[-1] * (y.max() - edges[-1])
+    assert abs(got - exact) <= bound + 1e-9
+    if shape not in ("lognormal", "cauchy"):
+        assert got == pytest.approx(exact, rel=0.05, abs=0.02 * x.std())
 
 
 @pytest.mark.parametrize(("scale", "shift", "error"), [(1, 40, 0.001), (1000, 5000, 0.001), (-1, -40, 0.001), (31, 0, 0.35)])
