@@ -1,1 +1,28 @@
-"""."""
+"""From judged measurements to incidents: a pure step.
+
+Refuses the clock, the store and the network.
+"""
+
+from __future__ import annotations
+
+from driftline.alerting.alert import Alert, AlertState, Ignored
+from driftline.alerting.fact import MONITORING, Fact
+from driftline.alerting.incident import Change, Incident, Reason
+from driftline.alerting.step import AlertingState, Note, Step, firing, retire, step
+
+__all__ = [
+    "MONITORING",
+    "Alert",
+    "AlertState",
+    "AlertingState",
+    "Change",
+    "Fact",
+    "Ignored",
+    "Incident",
+    "Note",
+    "Reason",
+    "Step",
+    "firing",
+    "retire",
+    "step",
+]

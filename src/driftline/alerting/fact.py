@@ -1,0 +1,88 @@
+"""What alerting is told: one judged measurement of one window, or of one tick of the agent.
+
+Refuses to judge: the verdict came with it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from driftline.model import Severity, Verdict
+
+Scalar = str | float | int | None
+MONITORING = "monitoring"
+"""The cause of facts about the agent itself: a check that raises, a source that is down, a message that was refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One judged measurement."""
+
+    model: str
+    version: str = ""
+    segment: str = ""
+    check: str
+    measurement: str
+    labels: tuple[tuple[str, str], ...] = ()
+    """Sorted by name."""
+    cause: str
+    """`drift`, `quality`, `service`, `performance` or `monitoring`: one cause of one model is one incident."""
+    start: datetime
+    """Start of the window; the time of the tick for `monitoring`."""
+    end: datetime
+    """End of the window; the time of the tick for `monitoring`."""
+    verdict: Verdict
+    severity: Severity | None = None
+    """Set when the verdict is `changed`."""
+    value: float | None = None
+    was: float | None = None
+    interval: tuple[float, float] | None = None
+    unit: str = ""
+    rows: int = 0
+    reason: str = ""
+    detail: Mapping[str, Scalar] = field(default_factory=dict)
+    reference: str = ""
+    """What the window was compared with, in words."""
+    needed: int = 1
+    """Changed windows in a row before the alert fires (`for`)."""
+    keep: int = 0
+    """Further quiet windows before a firing alert is resolved (`keep_firing`)."""
+    revision: int = 0
+    """The revision of the window; an older one than was seen is ignored, an equal or newer one replaces."""
+
+    @property
+    def key(self) -> str:
+        """The identity of the alert: the same for every window of one rule on one set of labels."""
+        parts = (self.model, self.version, self.segment, self.cause, self.check, self.measurement, self.labels)
+        return digest(*parts, length=32)
+
+
+def digest(*parts: object, length: int) -> str:
+    """The first `length` hex digits of a hash of `parts`: the same everywhere and for ever."""
+    text = json.dumps(parts, ensure_ascii=True, separators=(",", ":"), default=str)
+    return sha256(text.encode()).hexdigest()[:length]
+
+
+def finite(value: Any) -> float | None:
+    """`value` as a plain float; None for None, NaN and the infinities, which JSON and people can't read."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def plain(detail: Mapping[str, Any]) -> dict[str, Scalar]:
+    """`detail` with plain values only: whole numbers, finite floats, text, None."""
+    return {str(name): _scalar(value) for name, value in detail.items()}
+
+
+def _scalar(value: Any) -> Scalar:
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    try:
+        return finite(value)
+    except (TypeError, ValueError):
+        return str(value)

@@ -1,0 +1,112 @@
+"""Alerts and incidents as JSON, with a version.
+
+Refuses to guess: what can't be read raises ValueError, and the caller loses that one entry only.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, fields
+from datetime import datetime
+from typing import Any
+
+from driftline.alerting.alert import Alert, AlertState, Entry, Phase
+from driftline.alerting.incident import Incident
+from driftline.model import Severity, Verdict
+from driftline.state.tables import micros, moment
+
+VERSION = 1
+
+
+def dump_alert(alert: Alert) -> str:
+    """One line of JSON, the same for equal alerts."""
+    plain = {item.name: getattr(alert, item.name) for item in fields(alert) if item.init}
+    entries = [_bare(entry) for entry in alert.recent]
+    others = {name: _bare(plain[name]) for name in ("base", "evidence", "seen")}
+    return _json({**plain, **others, "labels": list(alert.labels), "recent": entries, "floor": _micros(alert.floor)})
+
+
+def load_alert(text: str) -> Alert:
+    """The inverse of `dump_alert`. Raises ValueError."""
+    try:
+        state = _versioned(text)
+        return Alert(
+            **{
+                **state,
+                "labels": tuple((name, value) for name, value in state["labels"]),
+                "base": _phase(state["base"]),
+                "recent": tuple(_entry(entry) for entry in state["recent"]),
+                "floor": _moment(state["floor"]),
+                "evidence": _maybe_entry(state["evidence"]),
+                "seen": _maybe_entry(state["seen"]),
+            }
+        )
+    except (TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise ValueError(f"not the state of an alert: {error!r}") from None
+
+
+def dump_incident(incident: Incident) -> str:
+    """What the columns of the table don't hold."""
+    return _json({"keys": sorted(incident.keys)})
+
+
+def load_keys(text: str) -> frozenset[str]:
+    """The alerts of an incident. Raises ValueError."""
+    try:
+        return frozenset(str(key) for key in _versioned(text)["keys"])
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"not the state of an incident: {error!r}") from None
+
+
+def _json(state: dict[str, Any]) -> str:
+    return json.dumps({"v": VERSION, **state}, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _versioned(text: str) -> dict[str, Any]:
+    state = json.loads(text)
+    if not isinstance(state, dict) or state.get("v") != VERSION:
+        raise ValueError(f"expected version {VERSION}")
+    del state["v"]
+    return state
+
+
+def _bare(value: Entry | Phase | None) -> dict[str, Any] | None:
+    """The fields that are set, times as microseconds since the epoch."""
+    if value is None:
+        return None
+    kept = {item.name: getattr(value, item.name) for item in fields(value)}
+    defaults = {item.name: {} if item.default is MISSING else item.default for item in fields(value)}
+    kept = {name: part for name, part in kept.items() if part != defaults[name]}
+    return {name: _micros(part) if isinstance(part, datetime) else part for name, part in kept.items()}
+
+
+def _entry(state: dict[str, Any]) -> Entry:
+    interval = state.get("interval")
+    return Entry(
+        **{
+            **state,
+            "start": moment(state["start"]),
+            "end": moment(state["end"]),
+            "verdict": Verdict(state["verdict"]),
+            "severity": Severity(state["severity"]) if state.get("severity") else None,
+            "interval": (interval[0], interval[1]) if interval else None,
+        }
+    )
+
+
+def _maybe_entry(state: dict[str, Any] | None) -> Entry | None:
+    return None if state is None else _entry(state)
+
+
+def _phase(state: dict[str, Any]) -> Phase:
+    times = {name: _moment(state.get(name)) for name in ("since", "until", "last_start", "last_end")}
+    severity = Severity(state["severity"]) if state.get("severity") else None
+    return Phase(**{**state, **times, "state": AlertState(state.get("state", "quiet")), "severity": severity})
+
+
+def _micros(value: datetime | None) -> int | None:
+    return None if value is None else micros(value)
+
+
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else moment(value)

@@ -1,0 +1,131 @@
+"""The one line of an incident for a lock screen: model, what changed, how big, since when.
+
+Refuses more than 150 characters and anything that is not plain text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from driftline.model import Severity
+from driftline.notification import AlertFact, Event
+from driftline.wording import clean, figure, lasting, measured, moved, number, pair, span, subject, times, utc
+
+LENGTH = 150
+NAME = 40
+"""Characters of a model or column name in a title."""
+EMPTY = frozenset({"rows", "volume", "row_count", "count", "records"})
+"""Measurements that count rows: 0 of them reads `no rows`."""
+
+
+def title(
+    model: str,
+    cause: str,
+    event: Event,
+    reason: str,
+    alerts: Sequence[AlertFact],
+    since: datetime,
+    resolved_at: datetime | None,
+) -> str:
+    """The line for `alerts`, which come most telling first; `reason` is why people are told."""
+    name = clean(model, NAME)
+    if event is Event.RESOLVED:
+        until = resolved_at or since
+        long = f" ({lasting(since, until)})" if until > since else ""
+        when = f"{span(since, until)}{long}" if until > since else f"since {utc(since)}"
+        over = "resolved" if reason == "all alerts resolved" else f"closed, {reason}"
+        return _fit(f"{name}: {over}: {_whole(cause, alerts, past=True)} {when}", [], "")
+    firing = [alert for alert in alerts if alert.state == "firing"]
+    severity = max((alert.severity for alert in firing), key=lambda severity: severity.rank, default=Severity.INFO)
+    new = {"more severe": f"now {severity.value}: ", "more alerts": "now "}.get(reason, "")
+    groups = _groups(firing)
+    if len(groups) == 1:
+        return _fit(f"{name}: {new}{_single(cause, groups[0], since)}", [], "")
+    examples = [_example(cause, group) for group in groups]
+    if cause in ("drift", "quality"):
+        return _fit(f"{name}: {new}{_whole(cause, firing, past=False)} since {utc(since)}: ", examples, "")
+    return _fit(f"{name}: {new}", examples, f" since {utc(since)}")
+
+
+def _groups(alerts: Sequence[AlertFact]) -> list[list[AlertFact]]:
+    """Alerts on one subject together, in the order of the first of each."""
+    groups: dict[tuple[str, ...], list[AlertFact]] = {}
+    for alert in alerts:
+        about = subject(alert, NAME)
+        groups.setdefault((about,) if about else ("", alert.check, alert.measurement), []).append(alert)
+    return list(groups.values())
+
+
+def _single(cause: str, group: Sequence[AlertFact], since: datetime) -> str:
+    about, when = subject(group[0], NAME), f"since {utc(since)}"
+    if cause == "drift" and about:
+        how = next((text for text in map(moved, group) if text), "") or figure(group[0])
+        return f"{about} drifts {when}: {how}"
+    if cause == "monitoring":
+        return f"{_trouble(group[0])}, {when}"
+    return f"{_finding(group[0])} {when}"
+
+
+def _example(cause: str, group: Sequence[AlertFact]) -> str:
+    if cause == "monitoring":
+        return _trouble(group[0])
+    if cause != "drift":
+        return _finding(group[0])
+    about = subject(group[0], NAME)
+    for alert in group:
+        for word in ("mean", "median"):
+            found = pair(alert.detail, word)
+            by = times(*found) if found else ""
+            if by:
+                return f"{about} {by}"
+    how = next((text for text in map(moved, group) if text), "") or figure(group[0])
+    return f"{about} {how}".strip()
+
+
+def _finding(alert: AlertFact) -> str:
+    about = subject(alert, NAME)
+    if alert.measurement in EMPTY and alert.value is not None and alert.labels.get("column") is None:
+        was = f" (was {number(alert.was)})" if alert.was is not None and alert.value else ""
+        text = f"{number(alert.value)} rows{was}" if alert.value else "no rows"
+        return f"{about} {text}".strip()
+    return f"{about} {figure(alert)}".strip()
+
+
+def _trouble(alert: AlertFact) -> str:
+    about = " ".join(part for part in (clean(alert.check, NAME), subject(alert, NAME)) if part)
+    return f"{about}: {clean(alert.reason or measured(alert), 90)}"
+
+
+def _whole(cause: str, alerts: Sequence[AlertFact], *, past: bool) -> str:
+    """How many of what, in few words: `3 columns drift`, `Day Mins drifted`."""
+    subjects = list(dict.fromkeys(subject(group[0], NAME) for group in _groups(alerts)))
+    if len(subjects) == 1 and subjects[0]:
+        who, several = subjects[0], False
+    elif subjects and all(subjects):
+        columns = all("column" in alert.labels for alert in alerts)
+        who, several = f"{len(subjects)} {'columns' if columns else 'measurements'}", True
+    else:
+        names = list(dict.fromkeys(measured(alert) for alert in alerts))
+        who, several = names[0] if len(names) == 1 else f"{len(names)} measurements", len(names) > 1
+    if cause == "drift":
+        return f"{who} drifted" if past else f"{who} drift{'' if several else 's'}"
+    if cause == "quality":
+        return f"{who} had quality trouble" if past else f"{who} {'have' if several else 'has'} quality trouble"
+    if cause == "monitoring":
+        return f"trouble with {clean(alerts[0].check, NAME) if alerts else 'the agent'}"
+    return f"{cause} trouble ({who})"
+
+
+def _fit(head: str, examples: Sequence[str], tail: str) -> str:
+    """`head`, as many examples as there is room for with the number of the others, and `tail`."""
+    text, shown = head, 0
+    for example in examples:
+        left = len(examples) - shown - 1
+        more = f", {left} more" if left else ""
+        joined = f"{text}{', ' if shown else ''}{example}"
+        if shown and len(joined) + len(more) + len(tail) > LENGTH:
+            break
+        text, shown = clean(joined, LENGTH - len(more) - len(tail)), shown + 1
+    left = len(examples) - shown
+    return clean(text + (f", {left} more" if left else "") + tail, LENGTH)

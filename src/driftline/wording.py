@@ -1,0 +1,233 @@
+"""Numbers, times and alerts in words, the same in every sink and title.
+
+Refuses markup: what is returned is plain text without control characters; each sink escapes it for its own output.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from driftline.notification import AlertFact, Notification
+
+NAMES = {
+    "psi": "PSI",
+    "ks": "KS",
+    "js": "Jensen-Shannon",
+    "jensen_shannon": "Jensen-Shannon",
+    "wasserstein": "Wasserstein",
+    "chi_square": "chi-square",
+    "chi2": "chi-square",
+    "l_infinity": "largest share change",
+    "linf": "largest share change",
+    "roc_auc": "ROC AUC",
+    "auc": "ROC AUC",
+    "f1": "F1",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R²",
+    "new_categories": "unseen values",
+    "out_of_range": "out of range",
+}
+SHARES = re.compile(r"(missing|null|invalid|nan|out_of_range|out_of_bounds|new_categories|unseen|(.*_)?(share|rate))")
+BOUND = re.compile(r"\b(above|below) (-?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?)")
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def clean(text: object, limit: int = 200) -> str:
+    """`text` on one line, without control, format and surrogate characters, at most `limit` characters."""
+    raw = str(text)[: 4 * limit + 64]
+    shown = "".join(" " if unicodedata.category(char) in UNSEEN else char for char in raw)
+    joined = " ".join(shown.split())
+    return joined if len(joined) <= limit and len(raw) == len(str(text)) else joined[: limit - 1].rstrip() + "…"
+
+
+def number(value: float | int | None) -> str:
+    """`value` as people read it: `10,790`, `0.314`, `2.1e-06`; `none` for None."""
+    if value is None:
+        return "none"
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    size = abs(value)
+    if size >= 1e15 or size < 1e-4:
+        return f"{value:.2g}"
+    if size >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}".rstrip("0").rstrip(".") if size >= 10 else f"{value:.3g}"
+
+
+def share(value: float) -> str:
+    """A share from 0 to 1 in percent: `31%`, `0.4%`, `<0.1%`."""
+    percent = 100 * value
+    if 0 < percent < 0.1:
+        return "<0.1%"
+    return f"{percent:.0f}%" if percent >= 10 or percent == 0 else f"{percent:.1f}".removesuffix(".0") + "%"
+
+
+def utc(moment: datetime) -> str:
+    """`2026-11-23 09:00 UTC`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def span(start: datetime, end: datetime) -> str:
+    """`2026-11-23 09:00 to 10:00 UTC`, with the second date where it differs."""
+    first, last = start.astimezone(UTC), end.astimezone(UTC)
+    tail = last.strftime("%H:%M" if first.date() == last.date() else "%Y-%m-%d %H:%M")
+    return f"{first:%Y-%m-%d %H:%M} to {tail} UTC"
+
+
+def lasting(start: datetime, end: datetime) -> str:
+    """A length of time in its two largest units: `2 h 14 min`."""
+    minutes = max(0, round((end - start).total_seconds() / 60))
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{rest} min" if rest else ""]
+    return " ".join([part for part in parts if part][:2]) or "0 min"
+
+
+def subject(alert: AlertFact, limit: int = 60) -> str:
+    """What an alert is about: its column, with the segment where there is one; empty for the model as a whole."""
+    rest = {name: value for name, value in alert.labels.items() if name not in ("column", "segment", "version")}
+    named = [clean(alert.labels["column"], limit)] if alert.labels.get("column") else []
+    named += [f"{clean(name, 20)}={clean(value, limit)}" for name, value in rest.items()]
+    within = [clean(alert.labels[name], limit) for name in ("segment", "version") if alert.labels.get(name)]
+    about = " ".join(named)
+    return f"{about} ({', '.join(within)})".strip() if within else about
+
+
+def measured(alert: AlertFact) -> str:
+    """What was measured, as people call it: `PSI`, `missing`, `accuracy`."""
+    return NAMES.get(alert.measurement) or clean(alert.measurement.replace("_", " "), 60)
+
+
+def bound(alert: AlertFact) -> float | None:
+    """The bound that was crossed, where the reason names one."""
+    found = BOUND.search(alert.reason)
+    try:
+        return float(found.group(2).rstrip(".,").replace(",", "")) if found else None
+    except ValueError:
+        return None
+
+
+def is_share(alert: AlertFact) -> bool:
+    """Whether the number is a share of rows from 0 to 1."""
+    fits = SHARES.fullmatch(alert.measurement) is not None and alert.unit in ("", "share", "of rows")
+    return fits and alert.value is not None and 0 <= alert.value <= 1
+
+
+def pair(detail: Mapping[str, str | float | int | None], word: str) -> tuple[float, float] | None:
+    """The old and new `word` (such as `mean`) among the facts that explain a number, however the check calls them."""
+    names = (
+        (f"{word}_was", word), (f"was_{word}", word), (f"reference_{word}", word), (f"{word}_reference", word),
+        (f"old_{word}", f"new_{word}"), (f"{word}_old", f"{word}_new"), (f"{word}_before", f"{word}_after"),
+        (f"{word}_was", f"{word}_now"), (f"reference_{word}", f"current_{word}"),
+    )  # fmt: skip
+    for old, new in names:
+        before, after = detail.get(old), detail.get(new)
+        if isinstance(before, (int, float)) and isinstance(after, (int, float)):
+            return before, after
+    return None
+
+
+def moved(alert: AlertFact) -> str:
+    """How the values themselves moved, in the data's own unit: `mean 180 → 10,790 (×60)`; empty where nothing tells."""
+    for word in ("mean", "median"):
+        found = pair(alert.detail, word)
+        if found is not None:
+            by = times(*found)
+            return f"{word} {number(found[0])} → {number(found[1])}" + (f" ({by})" if by else "")
+    category, shares = alert.detail.get("category"), pair(alert.detail, "share")
+    if category is not None and shares is not None:
+        return f"‘{clean(category, 40)}’ {share(shares[0])} → {share(shares[1])}"
+    return ""
+
+
+def times(before: float, after: float) -> str:
+    """How many times larger or smaller, where that says something: `×60`, `÷4`."""
+    if before == 0 or after == 0 or (before > 0) != (after > 0):
+        return ""
+    factor = after / before
+    if factor >= 1.5:
+        return f"×{number(round(factor, 1))}"
+    return f"÷{number(round(1 / factor, 1))}" if factor <= 1 / 1.5 else ""
+
+
+def figure(alert: AlertFact) -> str:
+    """The number of one alert with what it is compared with: `PSI 6.1 (limit 0.25)`, `accuracy 0.71 (was 0.84)`."""
+    if alert.value is None:
+        return clean(f"{measured(alert)}: {alert.reason or 'no value'}", 160)
+    if is_share(alert):
+        text = f"{measured(alert)} in {share(alert.value)} of rows"
+        return text + (f" (was {share(alert.was)})" if alert.was is not None and 0 <= alert.was <= 1 else "")
+    unit = "" if not alert.unit else alert.unit if alert.unit == "%" else f" {clean(alert.unit, 20)}"
+    text = f"{measured(alert)} {number(alert.value)}{unit}"
+    limit = bound(alert)
+    if alert.was is not None:
+        return f"{text} (was {number(alert.was)}{unit})"
+    return f"{text} (limit {number(limit)})" if limit is not None else text
+
+
+def interval(alert: AlertFact) -> str:
+    """`95%: 0.68 to 0.74`; empty without an interval."""
+    if alert.interval is None:
+        return ""
+    low, high = alert.interval
+    return f"95%: {share(low)} to {share(high)}" if is_share(alert) and low >= 0 else f"95%: {number(low)} to {number(high)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """All that is known of one subject, for one line of a message."""
+
+    subject: str
+    """The column; empty for the model as a whole."""
+    parts: tuple[str, ...]
+    """How the values moved, then each figure."""
+    state: str
+    """`firing` when any of its alerts is."""
+    severity: str
+    since: datetime
+    """Start of the first window of the change."""
+    rows: int
+
+    @property
+    def text(self) -> str:
+        """Plain text: `Day Mins  mean 180 → 10,790 (×60)  PSI 6.1 (limit 0.25)`."""
+        return "  ".join(part for part in (self.subject, *self.parts) if part)
+
+
+def lines(alerts: Iterable[AlertFact]) -> list[Line]:
+    """One line a subject, in the order of its first alert, so that five measurements of a column read as one finding."""
+    groups: dict[tuple[str, ...], list[AlertFact]] = {}
+    for alert in alerts:
+        about = subject(alert)
+        groups.setdefault((about,) if about else ("", alert.check, alert.measurement), []).append(alert)
+    return [_line(about[0], group) for about, group in groups.items()]
+
+
+def _line(about: str, group: list[AlertFact]) -> Line:
+    parts = dict.fromkeys([moved(alert) for alert in group if moved(alert)])
+    for alert in group:
+        extra = interval(alert)
+        parts[figure(alert) + (f" [{extra}]" if extra else "")] = None
+    worst = max(group, key=lambda alert: (alert.state == "firing", alert.severity.rank))
+    since = min(alert.since for alert in group)
+    return Line(about, tuple(parts), worst.state, worst.severity.value, since, max(alert.rows for alert in group))
+
+
+def context(notification: Notification) -> str:
+    """What the numbers rest on: window, rows, reference, version, incident."""
+    parts = []
+    if notification.window is not None:
+        start, end = notification.window
+        parts.append(f"window {span(start, end)}" if start != end else utc(start))
+    if notification.rows:
+        parts.append(f"{notification.rows:,} rows")
+    if notification.reference:
+        parts.append(f"reference {clean(notification.reference, 80)}")
+    if notification.model_version:
+        parts.append(f"version {clean(notification.model_version, 60)}")
+    parts.append(clean(notification.incident, 80))
+    return " · ".join(parts)
