@@ -65,7 +65,7 @@ class LineChunks:
                 elif len(rest) > self._cap:
                     skipped, head, rest = len(rest), rest[:1000], b""
                 continue
-            data, rest = rest + block[:cut], block[cut:]
+            data, rest = b"".join((rest, memoryview(block)[:cut])), block[cut:]
             end += len(data)
             yield Chunk(data, end)
         if self._error is not None:

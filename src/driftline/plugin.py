@@ -83,6 +83,11 @@ class Plugin(BaseModel):
 
     _context: StartContext | None = PrivateAttr(default=None)
 
+    def __getstate__(self) -> dict[Any, Any]:
+        # Connections and contexts don't travel to other machines: there, settings are all there is, as before `start`.
+        fresh = {name: attribute.get_default() for name, attribute in self.__private_attributes__.items()}
+        return super().__getstate__() | {"__pydantic_private__": fresh}
+
     @property
     def context(self) -> StartContext:
         """What `start` was given. Raises RuntimeError before `start`."""

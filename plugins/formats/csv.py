@@ -1,0 +1,327 @@
+"""CSV and its relatives: a record on a line, with or without a header line.
+
+Refuses to guess names: a column that the header doesn't have is null. Numbers are parsed where the schema wants numbers; where
+some value of a chunk is none, the chunk's column stays text and the host counts what doesn't fit.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
+
+from pydantic import field_validator
+
+from driftline import DecodeContext, Format, Kind, Unreadable, hookimpl, records
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SIZE = 8 << 20
+CAP = 16 << 20
+ROWS = 1 << 17
+"""About how many rows a batch has at most."""
+DELIMITERS = ",;\t|"
+BACK = 1000
+"""Line ends to look at, from the end of a chunk, for one outside quotes."""
+
+
+class Csv(Format):
+    """Delimited text. With a header line a file that grows is read again as a whole; without, from where reading stopped."""
+
+    type = "csv"
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
+
+    delimiter: str | None = None
+    """What stands between values, one character; found in the first line (comma, semicolon, tab, bar) when absent."""
+    header: bool = True
+    """Whether the first line names the columns. Without it and without `names` they are called `_c0`, `_c1` and so on."""
+    names: tuple[str, ...] = ()
+    """The columns of a file without a header line, in order."""
+    encoding: str = "utf-8"
+    """How the text is encoded, such as `latin-1` or `utf-16`."""
+    quote: str = '"'
+    """What stands around values that contain the delimiter or a line end; inside it is doubled."""
+    nulls: tuple[str, ...] = ("", "null", "NULL", "\\N")
+    """Values that mean that there is none."""
+
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def _one_byte(cls, value: str | None) -> str | None:
+        if value is not None and (len(value) != 1 or not value.isascii() or value in "\r\n"):
+            raise ValueError("one ASCII character is needed")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            return codecs.lookup(value).name
+        except LookupError:
+            raise ValueError("no such encoding") from None
+
+    def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
+        """Batches of whole records; ends of lines inside quotes belong to the value."""
+        direct = self.encoding in ("utf-8", "utf-8-sig", "ascii")
+        if not direct:
+            stream = cast(BinaryIO, codecs.EncodedFile(stream, "utf-8", self.encoding))
+        resumable = direct and (bool(self.names) or not self.header)
+        chunks = _Chunks(stream, ctx, self.quote.encode())
+        table: _Table | None = None
+        for data in chunks:
+            if table is None:
+                if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                    raise Unreadable("is UTF-16: set the format's encoding to utf-16")
+                data = data.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+                if not data:
+                    continue
+                table, data = self._begin(data, ctx)
+            before = table.records
+            batch = table.read(data, chunks)
+            if resumable:
+                ctx.consumed(chunks.end)
+            if batch is not None:
+                chunks.size = min(SIZE, max(1 << 16, ROWS * len(data) // max(table.records - before, 1)))
+                yield batch
+
+    def _begin(self, data: bytes, ctx: DecodeContext) -> tuple[_Table, bytes]:
+        """The table that the first record promises, and the data without it where it is a header."""
+        end = next(_ends(data, self.quote.encode()))
+        try:
+            first = data[:end].decode()
+        except UnicodeDecodeError:
+            raise Unreadable("the first line is not UTF-8: set the format's encoding") from None
+        delimiter = self.delimiter or max(DELIMITERS, key=re.sub('"[^"]*"', "", first).count)
+        values = next(csv.reader([first], delimiter=delimiter, quotechar=self.quote), [])
+        if self.names or not self.header:
+            return _Table(self, delimiter, self.names or tuple(f"_c{i}" for i in range(len(values))), ctx, 0), data
+        names: list[str] = []
+        for i, value in enumerate(values):
+            name = value.strip() or f"_c{i}"
+            names.append(next(f"{name}.{n}" if n else name for n in count() if (f"{name}.{n}" if n else name) not in names))
+        return _Table(self, delimiter, tuple(names), ctx, first.count("\n")), data[end:]
+
+
+class _Table:
+    """Chunks of whole records to batches."""
+
+    def __init__(self, form: Csv, delimiter: str, names: tuple[str, ...], ctx: DecodeContext, lines: int) -> None:
+        import pyarrow as pa
+
+        self.records = 0
+        self._form, self._delimiter, self._names, self._ctx, self._lines = form, delimiter, names, ctx, lines
+        arrow = {Kind.NUMERIC: pa.float64(), Kind.CATEGORICAL: pa.dictionary(pa.int32(), pa.string()), None: pa.string()}
+        self._types: dict[str, Any] = {field.path: arrow[field.kind] for field in ctx.fields or ()}
+
+    def read(self, data: bytes, chunks: _Chunks) -> pa.RecordBatch | None:
+        """The batch of a chunk; rows with too few or too many values are rejected. None when there is no row."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        for line in chunks.dropped:
+            self._ctx.reject(self.records, "a quote is never closed, or the record is longer than 16 MiB", line)
+            self.records += 1
+        chunks.dropped.clear()
+        data = self._utf8(data)
+        if not data.strip():
+            self._lines += data.count(b"\n")
+            return None
+        try:
+            table = self._parse(data, self._types)
+        except pa.ArrowInvalid:
+            text = {path: pa.string() if type_ == pa.float64() else type_ for path, type_ in self._types.items()}
+            try:
+                table = self._parse(data, text or dict.fromkeys(self._names, pa.string()))
+            except pa.ArrowInvalid as error:
+                raise Unreadable(f"not CSV: {error}") from None
+            for i, name in enumerate(table.column_names):
+                if self._types.get(name) == pa.float64():
+                    try:
+                        table = table.set_column(i, name, pc.cast(table.column(i), pa.float64()))
+                    except pa.ArrowInvalid:
+                        continue
+        self.records += table.num_rows
+        self._lines += data.count(b"\n")
+        if not table.num_rows:
+            return None
+        wanted = [(field.name, field.path) for field in self._ctx.fields] if self._ctx.fields is not None else None
+        columns = [
+            (name, table.column(path)) for name, path in wanted or [(name, name) for name in self._names if wanted is None]
+        ]
+        return records.record_batch(
+            [name for name, _ in columns],
+            [column.unify_dictionaries().combine_chunks() for _, column in columns],
+            table.num_rows,
+        )
+
+    def _parse(self, data: bytes, types: dict[str, Any]) -> pa.Table:
+        """The table. Raises ArrowInvalid when a value doesn't fit its type."""
+        invalid: list[Any] = []
+        table = self._arrow(data, types, invalid, threads=True)
+        if invalid:
+            # Row numbers are known on one thread only.
+            invalid.clear()
+            table = self._arrow(data, types, invalid, threads=False)
+            word, before = ("record", self.records) if self._form.quote.encode() in data else ("line", self._lines)
+            for row in invalid:
+                reason = (
+                    f"{word} {before + row.number} has {row.actual_columns} values where {row.expected_columns} are expected"
+                )
+                self._ctx.reject(self.records + row.number - 1, reason, row.text)
+            self.records += len(invalid)
+        return table
+
+    def _arrow(self, data: bytes, types: dict[str, Any], invalid: list[Any], threads: bool) -> pa.Table:
+        import pyarrow as pa
+        from pyarrow import csv as arrow
+
+        def skip(row: Any) -> str:
+            invalid.append(row)
+            return "skip"
+
+        quoted = self._form.quote.encode() in data
+        return arrow.read_csv(
+            pa.BufferReader(data),
+            read_options=arrow.ReadOptions(
+                column_names=self._names, use_threads=threads, block_size=len(data) + 1 if quoted else 2 << 20
+            ),
+            parse_options=arrow.ParseOptions(
+                delimiter=self._delimiter, quote_char=self._form.quote, newlines_in_values=quoted, invalid_row_handler=skip
+            ),
+            convert_options=arrow.ConvertOptions(
+                column_types=types,
+                null_values=list(self._form.nulls),
+                strings_can_be_null=True,
+                include_columns=list(types) or None,
+                include_missing_columns=True,
+            ),
+        )
+
+    def _utf8(self, data: bytes) -> bytes:
+        """The data without the records that are not UTF-8."""
+        try:
+            data.decode()
+            return data
+        except UnicodeDecodeError:
+            pass
+        good: list[bytes] = []
+        start = 0
+        for end in _ends(data, self._form.quote.encode()):
+            record, start = data[start:end], end
+            try:
+                record.decode()
+                good.append(record)
+            except UnicodeDecodeError:
+                self._ctx.reject(
+                    self.records, f"not UTF-8: set the format's encoding if it is not {self._form.encoding}", record
+                )
+                self.records += 1
+        return b"".join(good)
+
+
+class _Chunks:
+    """Chunks that end where a record ends."""
+
+    def __init__(self, stream: BinaryIO, ctx: DecodeContext, quote: bytes) -> None:
+        self.size, self.end = SIZE, 0
+        self.dropped: list[bytes] = []
+        """Beginnings of records that were left out because they don't end."""
+        self._stream, self._ctx, self._quote = stream, ctx, quote
+
+    def __iter__(self) -> Iterator[bytes]:
+        rest, held = b"", None
+        skipping = False
+        while held is None:
+            block, held = self._fill()
+            if skipping:
+                cut = block.find(b"\n") + 1
+                self.end += cut or len(block)
+                skipping, block = not cut, block[cut:] if cut else b""
+            data = rest + block
+            cut = _last_end(data, self._quote)
+            while not cut and len(data) > CAP:
+                # It begins with a quote that is not closed, or is endless: without its first line the next may be sound.
+                self.dropped.append(data[:1000])
+                line = data.find(b"\n") + 1
+                skipping = not line
+                self.end += line or len(data)
+                data = data[line:] if line else b""
+                cut = _last_end(data, self._quote)
+            self.end += cut
+            if cut:
+                yield data[:cut]
+            rest = data[cut:]
+        if isinstance(held, Unreadable):
+            raise held
+        if self._ctx.sealed and (rest or self.dropped):
+            self.end += len(rest)
+            yield rest
+
+    def _fill(self) -> tuple[bytes, Unreadable | bool | None]:
+        """The next bytes; then None while there may be more, True at the end, or the error that comes after them."""
+        parts: list[bytes] = []
+        left = self.size
+        try:
+            while left > 0:
+                part = self._stream.read(left)
+                if not part:
+                    return b"".join(parts), True
+                parts.append(part)
+                left -= len(part)
+        except Unreadable as error:
+            return b"".join(parts), error
+        except UnicodeDecodeError as error:
+            return b"".join(parts), Unreadable(f"not {error.encoding}: {error.reason}; set the format's encoding")
+        return b"".join(parts), None
+
+
+def _last_end(data: bytes, quote: bytes) -> int:
+    """Where the last whole record ends; 0 when none does. `data` begins with a record."""
+    last = data.rfind(b"\n") + 1
+    if not last or quote not in data:
+        return last
+    odd = data.count(quote, 0, last) & 1
+    end = last
+    for _ in range(BACK):
+        if not odd or not end:
+            break
+        before = data.rfind(b"\n", 0, end - 1) + 1
+        odd ^= data.count(quote, before, end) & 1
+        end = before
+    if not odd and end:
+        return end
+    # Quotes don't pair up: some stand inside unquoted values, where they mean nothing.
+    return max((end for end in _ends(data, quote) if data[end - 1 : end] == b"\n"), default=0)
+
+
+def _ends(data: bytes, quote: bytes) -> Iterator[int]:
+    """The end of each record: line ends outside quotes, where a quote opens only at the beginning of a value."""
+    q = re.escape(quote)
+    at, last = 0, 0
+    special = re.compile(rb"\n|(?<![^,;\t|\n])" + q)
+    while (found := special.search(data, at)) is not None:
+        at = found.end()
+        if found[0] == b"\n":
+            last = at
+            yield at
+            continue
+        while True:
+            close = data.find(quote, at)
+            if close < 0:
+                at = len(data)
+                break
+            at = close + 1
+            if data[at : at + 1] != quote:
+                break
+            at += 1
+    if last < len(data):
+        yield len(data)
+
+
+@hookimpl
+def register_formats() -> list[type[Format]]:
+    """The formats of this file."""
+    return [Csv]

@@ -1,0 +1,174 @@
+"""Files on this machine: one, a folder of them, or a glob.
+
+Refuses to read past the size that was listed, and files that are no longer what was listed.
+"""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import re
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, cast
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from driftline import (
+    DiscoverContext,
+    LogObject,
+    ObjectChanged,
+    ObjectGone,
+    Source,
+    SourceError,
+    Unreadable,
+    hookimpl,
+)
+
+SEALED = (".parquet", ".pq", ".gz", ".bz2", ".zst", ".zstd")
+"""Files that are written once: a larger one is another one."""
+NO_DATA = (".crc", ".tmp", ".swp", "~")
+
+
+class Local(Source):
+    """Files, with whole lines of growing ones read as they come."""
+
+    type = "local"
+
+    path: str
+    """A file, a folder (with all folders in it) or a glob; `**` stands for any folders. Relative to where the agent starts."""
+    grows: bool = True
+    """Whether text files may be appended to: then only what is new is read. Without it a changed file is read again."""
+
+    def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
+        """Every file, in the order of names."""
+        for path, reason in self._paths():
+            if reason:
+                ctx.skipped(_uri(path), reason)
+                continue
+            try:
+                found = os.stat(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise SourceError(f"{path}: {error.strerror}") from None
+            if not stat.S_ISREG(found.st_mode):
+                ctx.skipped(_uri(path), "not a regular file")
+                continue
+            modified = datetime.fromtimestamp(found.st_mtime_ns / 1e9, UTC)
+            yield LogObject(_uri(path), _version(found), found.st_size, modified, self._may_grow(path))
+
+    def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
+        """The file from `start` to the size that was listed."""
+        path = os.fsdecode(unquote_to_bytes(obj.uri.removeprefix("file://")))
+        try:
+            file = open(path, "rb", buffering=0)  # noqa: SIM115  closed by the stream that is returned
+        except FileNotFoundError:
+            raise ObjectGone(f"{path}: gone since it was listed") from None
+        except PermissionError:
+            raise SourceError(f"{path}: may not be read; the agent's user needs the right to read it") from None
+        except OSError as error:
+            raise Unreadable(f"{path}: {error.strerror}") from None
+        now = os.fstat(file.fileno())
+        same = _version(now) == obj.version
+        grown = obj.grows and now.st_size > obj.size and _inode(obj.version) == f"{now.st_ino:x}"
+        if not same and not grown:
+            file.close()
+            raise ObjectChanged(f"{path}: changed since it was listed")
+        return cast(BinaryIO, io.BufferedReader(_Bounded(file, start, obj.size), 1 << 18))
+
+    def probe(self) -> str:
+        """Say how many files there are."""
+        seen = skipped = 0
+
+        def skip(uri: str, reason: str) -> None:
+            nonlocal skipped
+            skipped += 1
+
+        for _ in self.discover(DiscoverContext(now=datetime.fromtimestamp(0, UTC), skipped=skip)):
+            seen += 1
+        return f"{seen} files under {self.path}" + (f", {skipped} left out" if skipped else "")
+
+    def _paths(self) -> Iterator[tuple[str, str]]:
+        """Paths, each with the reason why it is no data, if it is none."""
+        path = os.path.abspath(os.path.expanduser(self.path))
+        if os.path.isdir(path):
+            yield from _walk(path)
+        elif os.path.lexists(path):
+            yield path, ""
+        elif glob.has_magic(path):
+            fixed = path.rfind("/", 0, re.search(r"[*?[]", path).start()) + 1  # type: ignore[union-attr]
+            for found in sorted(
+                {found for found in glob.iglob(path, recursive=True) if not os.path.isdir(found)}, key=os.fsencode
+            ):
+                yield found, next((reason for part in found[fixed:].split("/") if (reason := _no_data(part))), "")
+        else:
+            raise SourceError(f"{path}: no such file or folder")
+
+    def _may_grow(self, path: str) -> bool:
+        return self.grows and not path.lower().endswith(SEALED)
+
+
+class _Bounded(io.RawIOBase):
+    """A file that ends where it ended when it was listed, and begins where reading goes on."""
+
+    def __init__(self, file: io.FileIO, start: int, end: int) -> None:
+        self._file, self._start, self._end = file, start, max(end, start)
+        file.seek(start)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._end - self._file.tell()
+        return self._file.readinto(memoryview(buffer)[: max(left, 0)]) if left > 0 else 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: self._start, io.SEEK_CUR: self._file.tell(), io.SEEK_END: self._end}[whence]
+        return self._file.seek(max(base + offset, self._start)) - self._start
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _walk(folder: str) -> Iterator[tuple[str, str]]:
+    def refuse(error: OSError) -> None:
+        raise SourceError(f"{error.filename}: {error.strerror}")
+
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        for name in [name for name in folders if _no_data(name)]:
+            folders.remove(name)
+            yield os.path.join(place, name), _no_data(name)
+        folders.sort(key=os.fsencode)
+        yield from ((os.path.join(place, name), _no_data(name)) for name in sorted(files, key=os.fsencode))
+
+
+def _no_data(name: str) -> str:
+    if name.startswith((".", "_SUCCESS")):
+        return "a marker or hidden"
+    if name == "_temporary" or name.lower().endswith(NO_DATA):
+        return "temporary, or a checksum"
+    return ""
+
+
+def _uri(path: str) -> str:
+    return "file://" + quote_from_bytes(os.fsencode(path), safe="/")
+
+
+def _version(found: os.stat_result) -> str:
+    return f"{found.st_ino:x}-{found.st_size}-{found.st_mtime_ns}"
+
+
+def _inode(version: str) -> str:
+    return version.partition("-")[0]
+
+
+@hookimpl
+def register_sources() -> list[type[Source]]:
+    """The sources of this file."""
+    return [Local]
