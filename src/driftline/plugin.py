@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Protocol, TextIO
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
@@ -66,6 +67,8 @@ class StartContext:
     """For sinks."""
     console: TextIO | None = None
     """Where people look, for sinks that print."""
+    base: Path = Path()
+    """The folder of the configuration: relative paths in settings start here."""
 
 
 class Plugin(BaseModel):

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.errors import SourceError, Unreadable
-from driftline.ingest.canonical import Caster, object_hash, take
+from driftline.ingest.canonical import Caster, object_hash, segments, take
 from driftline.ingest.decoding import Decoding
 from driftline.ingest.plan import Work
-from driftline.ingest.task import Job, records
+from driftline.ingest.task import Job, known_segments, records
 from driftline.model import Kind, LogObject
 from driftline.plugin import DiscoverContext
 from driftline.profiles.batch import Batch
@@ -37,6 +37,8 @@ class Made:
 
     spec: ProfileSpec
     profile: Profile
+    segments: dict[str, Profile]
+    """The same for each segment, by its name."""
     origin: str
     """JSON: the objects with their versions and rows."""
     digest: str
@@ -99,17 +101,21 @@ def make_reference(
         collectors,
     )
     profile = Profile(spec, job.collectors)
+    parts: dict[str, Profile] = {}
+    known = {name: known_segments(spec, name) for name in job.schema.segments}
     again: Iterator[Batch] = (
         iter(gathered.batches) if gathered.batches is not None else (batch for _, batch in _batches(job, objects, span))
     )
     for batch in again:
         profile.update(batch)
+        for segment, rows in segments(batch, job.schema.segments, known):
+            parts.setdefault(segment, Profile(spec, job.collectors)).update(rows)
         if limit is not None and profile.rows >= limit:
             break
     origin = [
         {"uri": obj.uri, "version": obj.version, "rows": counted.get(obj.uri, 0)} for obj in objects if obj.uri in counted
     ]
-    return Made(spec, profile, json.dumps(origin[:1000]), fingerprint(objects))
+    return Made(spec, profile, parts, json.dumps(origin[:1000]), fingerprint(objects))
 
 
 def _batches(job: Job, objects: list[LogObject], span: tuple[int, int] | None) -> Iterator[tuple[LogObject, Batch]]:

@@ -149,7 +149,7 @@ def _read(job: Job, work: Work, outcome: Outcome) -> None:
         object_hash=object_hash(f"{work.object.uri}@{work.start}"),
         sampled="sample" in job.spec.collectors,
     )
-    known = {name: _known(job.spec, name) for name in job.schema.segments}
+    known = {name: known_segments(job.spec, name) for name in job.schema.segments}
     book = _Book(job)
     try:
         for batch in records(job, work, decoding):
@@ -180,7 +180,8 @@ def _offset(work: Work, decoding: Decoding) -> int:
     return 0 if torn_end_taken else reached
 
 
-def _known(spec: ProfileSpec, column: str) -> frozenset[str]:
+def known_segments(spec: ProfileSpec, column: str) -> frozenset[str]:
+    """The categories of a column that are watched one by one."""
     known = spec.columns.get(column)
     return frozenset(known.known[:SEGMENTS]) if isinstance(known, CategorySpec) else frozenset()
 

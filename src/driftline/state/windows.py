@@ -195,11 +195,16 @@ def trailing(
     return merged
 
 
-def last_event_before(connection: Connection, model: str, end: int) -> int | None:
-    """Start of the newest window with rows that ended by `end`, less nothing: its end bounds the newest event."""
+def newest_event(connection: Connection, key: Key, spec: ProfileSpec, collectors: Collectors) -> int | None:
+    """The newest event time (microseconds) of the same version and segment before the window `key`."""
     c = windows.c
-    query = sa.select(sa.func.max(c.end)).where(c.model == model, c.segment == "", c.rows > 0, c.end <= end)
-    return connection.execute(query).scalar()
+    query = sa.select(c.start).where(
+        c.model == key.model, c.version == key.version, c.segment == key.segment, c.rows > 0, c.start < key.start
+    )
+    start = connection.execute(query.order_by(c.start.desc()).limit(1)).scalar()
+    if start is None:
+        return None
+    return load(connection, Key(key.model, start, key.version, key.segment), spec, collectors).last or start
 
 
 def _is(table: sa.Table, key: Key) -> sa.ColumnElement[bool]:

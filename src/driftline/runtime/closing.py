@@ -1,0 +1,137 @@
+"""Closing windows: what is due is judged, oldest first, and each span of time is one transaction.
+
+Refuses to judge before a source was read to its end: a window is due by the time up to which everything has been seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from driftline.alerting.fact import Fact
+from driftline.alerting.incident import Change
+from driftline.alerting.step import step
+from driftline.alerting.store import SinkPlan, enqueue, load, save
+from driftline.evaluate.group import Inputs, Verdicts, judge_group
+from driftline.evaluate.judging import CheckPlan, Collect
+from driftline.plugin import Past
+from driftline.profiles.profile import Collectors
+from driftline.profiles.window import Window
+from driftline.runtime.grounding import Ground
+from driftline.state import measurements, windows
+from driftline.state.store import Store
+from driftline.state.tables import micros, moment
+from driftline.state.windows import Due, Key
+
+
+@dataclass(slots=True)
+class Closed:
+    """What closing came to."""
+
+    windows: int = 0
+    verdicts: dict[str, int] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    judged: list[tuple[Key, measurements.Judged]] = field(default_factory=list)
+    """Of the newest window judged."""
+
+
+@dataclass(frozen=True)
+class Closing:
+    """Closes the windows of one model."""
+
+    store: Store
+    model: str
+    ground: Ground
+    plans: Sequence[CheckPlan]
+    sinks: Sequence[SinkPlan]
+    kinds: Collectors
+    collect: Collect
+    config_digest: str
+    on_window: Callable[[Window], None] = lambda window: None
+    on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
+
+    def close_due(
+        self, until: datetime, now: datetime, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Closed:
+        """Judge every window that ended by `until`."""
+        closed = Closed()
+        limit = micros(until)
+        with self.store.read() as connection:
+            total = windows.count_due(connection, self.model, limit)
+        while True:
+            with self.store.read() as connection:
+                group = next(iter(windows.due(connection, self.model, limit)), None)
+            if group is None:
+                return closed
+            self._close(group, now, closed)
+            closed.windows += 1
+            progress(closed.windows, max(total, closed.windows))
+
+    def alert(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
+        """Tell alerting of facts that belong to no window."""
+        with self.store.write() as connection:
+            changes = _alert(connection, self.model, facts, self.sinks, now)
+        self.on_changes(changes)
+        return changes
+
+    def _close(self, group: Sequence[Due], now: datetime, closed: Closed) -> None:
+        with self.store.read() as connection:
+            verdicts, facts = judge_group(group, self._inputs(connection))
+        with self.store.write() as connection:
+            for item in verdicts:
+                measurements.replace(connection, item.due.key, item.due.revision + 1, item.judged, self.ground.reference_id)
+            windows.mark_judged(connection, group, self.ground.reference_id, self.config_digest)
+            changes = _alert(connection, self.model, facts, self.sinks, now)
+        self._count(verdicts, closed)
+        closed.changes += changes
+        for item in verdicts:
+            self.on_window(item.window)
+        self.on_changes(changes)
+
+    def _count(self, verdicts: Sequence[Verdicts], closed: Closed) -> None:
+        closed.judged = [(item.due.key, row) for item in verdicts for row in item.judged]
+        for _, row in closed.judged:
+            if row.verdict:
+                closed.verdicts[row.verdict] = closed.verdicts.get(row.verdict, 0) + 1
+
+    def _inputs(self, connection: Connection) -> Inputs:
+        spec, kinds = self.ground.spec, self.kinds
+
+        def window(due: Due) -> Window:
+            profile = windows.load(connection, due.key, spec, kinds)
+            seen = profile.last
+            if seen is None:
+                seen = windows.newest_event(connection, due.key, spec, kinds)
+            return profile.window(
+                start=moment(due.key.start),
+                end=moment(due.end),
+                version=due.key.version,
+                segment=due.key.segment,
+                last_seen=None if seen is None else moment(seen),
+            )
+
+        def reference(due: Due) -> Window | None:
+            if self.ground.trailing is None:
+                return self.ground.reference(due.key.segment)
+            since = due.key.start - int(self.ground.trailing.total_seconds() * 1_000_000)
+            key = due.key
+            profile = windows.trailing(connection, self.model, key.segment, since, key.start, spec, kinds)
+            return (
+                profile.window(start=moment(since), end=moment(key.start), version=self.ground.name) if profile.rows else None
+            )
+
+        def history(key: Key, check: str, name: str, labels: Mapping[str, str], limit: int) -> Sequence[Past]:
+            return measurements.history(connection, key, check, name, labels, limit)
+
+        return Inputs(self.ground.schema, self.plans, window, reference, history, self.collect, self.ground.name)
+
+
+def _alert(connection: Connection, model: str, facts: Sequence[Fact], sinks: Sequence[SinkPlan], now: datetime) -> list[Change]:
+    moved = step(load(connection, model), facts, now)
+    save(connection, moved)
+    for change in moved.changes:
+        enqueue(connection, change, sinks, now)
+    return list(moved.changes)

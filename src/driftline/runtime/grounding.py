@@ -1,0 +1,162 @@
+"""The ground a model stands on: schema, spec and reference. Made once, kept, and made anew when its settings change.
+
+Refuses to change what windows are compared with behind anyone's back: only other settings make another reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from itertools import islice
+
+import msgspec
+import pyarrow as pa
+
+from driftline.errors import SourceError, Unreadable
+from driftline.ingest.decoding import Decoding
+from driftline.ingest.infer import infer
+from driftline.ingest.plan import Work
+from driftline.ingest.reference import KEPT, list_all, make_reference
+from driftline.ingest.task import Job, now_plus, records
+from driftline.model import LogObject, Schema
+from driftline.plugin import DiscoverContext, Format, Source
+from driftline.profiles.profile import Collectors, Profile
+from driftline.profiles.spec import ProfileSpec
+from driftline.profiles.window import Window
+from driftline.state import models
+from driftline.state.schemas import schema_from_json, schema_to_json
+from driftline.state.store import Store
+from driftline.state.tables import micros
+
+LOOKED_AT = 3
+"""Objects that are looked at to infer a schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the reference is made of: exactly one of source, span and trailing."""
+
+    source: Source | None = None
+    formats: Mapping[str, Format] = field(default_factory=dict)
+    span: tuple[datetime, datetime] | None = None
+    trailing: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What windows of a model are profiled by and compared with."""
+
+    schema: Schema
+    spec: ProfileSpec
+    reference_id: int
+    name: str
+    """For people."""
+    trailing: timedelta | None = None
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    """By segment; empty for trailing references."""
+    doubts: tuple[str, ...] = ()
+
+    def reference(self, segment: str) -> Window | None:
+        """The reference of a segment; None when it is trailing, or the segment was not in it."""
+        profile = self.profiles.get(segment)
+        return None if profile is None else profile.window(version=self.name, segment=segment)
+
+
+def ground_digest(origin: Origin, declared: Schema | None, collectors: tuple[str, ...]) -> str:
+    """Names the settings that a reference depends on."""
+    source = origin.source
+    told = (
+        None if source is None else (source.type, source.model_dump(mode="json")),
+        None if origin.span is None else [at.isoformat() for at in origin.span],
+        None if origin.trailing is None else origin.trailing.total_seconds(),
+        None if declared is None else schema_to_json(declared),
+        sorted(collectors),
+    )
+    return sha256(msgspec.json.encode(told)).hexdigest()[:16]
+
+
+def load_ground(store: Store, model: str, origin: Origin, digest: str, kinds: Collectors) -> Ground | None:
+    """The stored ground, if it was made by these settings."""
+    with store.read() as connection:
+        known = models.known(connection, model)
+        reference = models.current_reference(connection, model)
+    if known is None or reference is None or known.config_digest != digest or known.spec is None:
+        return None
+    spec = ProfileSpec.from_bytes(known.spec)
+    profiles: dict[str, Profile] = {}
+    if reference.profile is not None:
+        parts: dict[str, bytes] = msgspec.msgpack.decode(reference.profile)
+        profiles = {segment: Profile.from_bytes(content, spec, kinds) for segment, content in parts.items()}
+    schema = schema_from_json(known.schema_json)
+    return Ground(schema, spec, reference.id, _name(origin, reference.number, reference.rows), origin.trailing, profiles)
+
+
+def make_ground(
+    store: Store,
+    model: str,
+    job: Job,
+    origin: Origin,
+    declared: Schema | None,
+    collectors: tuple[str, ...],
+    digest: str,
+    now: datetime,
+) -> Ground:
+    """Read what the reference is made of, and make it the model's own. Raises SourceError when that can't be read."""
+    if origin.span is not None and origin.span[1] > now:
+        raise SourceError(f"the reference window ends at {origin.span[1]:%Y-%m-%d %H:%M}, which is still to come")
+    reader = job if origin.source is None else replace(job, source=origin.source, formats=origin.formats)
+    objects = list_all(reader, now)
+    schema, doubts = declared, list[str]()
+    if schema is None or not schema.features:
+        looked_at = _peek(reader, objects) + ([] if origin.source is None else _peek(job, _some(job, now)))
+        inferred = infer(looked_at, declared)
+        schema, doubts = inferred.schema, inferred.doubts
+    reader = replace(reader, schema=schema, latest=now_plus(now))
+    span = None if origin.span is None else (micros(origin.span[0]), micros(origin.span[1]))
+    made = make_reference(reader, objects, collectors, span, KEPT if origin.trailing is not None else None)
+    frozen = None
+    if origin.trailing is None:
+        parts = {"": made.profile, **made.segments}
+        frozen = msgspec.msgpack.encode({segment: profile.to_bytes() for segment, profile in parts.items()})
+    with store.write() as connection:
+        models.adopt(
+            connection,
+            model,
+            spec=made.spec.to_bytes(),
+            spec_digest=made.spec.digest,
+            schema_json=schema_to_json(schema),
+            config_digest=digest,
+            origin=made.origin,
+            digest=made.digest,
+            rows=made.profile.rows,
+            profile=frozen,
+        )
+    ground = load_ground(store, model, origin, digest, job.collectors)
+    assert ground is not None
+    return replace(ground, doubts=tuple(doubts))
+
+
+def _name(origin: Origin, number: int, rows: int) -> str:
+    if origin.trailing is not None:
+        return f"the {origin.trailing.days} days before"
+    if origin.span is not None:
+        return f"{origin.span[0]:%Y-%m-%d %H:%M} to {origin.span[1]:%Y-%m-%d %H:%M} ({rows:,} rows)"
+    return f"reference {number} ({rows:,} rows)"
+
+
+def _some(job: Job, now: datetime) -> list[LogObject]:
+    return list(islice(job.source.discover(DiscoverContext(now=now)), LOOKED_AT))
+
+
+def _peek(job: Job, objects: list[LogObject]) -> list[pa.RecordBatch]:
+    """The first records of some objects, all columns."""
+    found: list[pa.RecordBatch] = []
+    for obj in objects[:LOOKED_AT]:
+        decoding = Decoding(uri=obj.uri, fields=None, sealed=True)
+        try:
+            found += islice(records(job, Work(obj, 0, True), decoding), 1)
+        except Unreadable:
+            continue
+    return found

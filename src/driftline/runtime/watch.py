@@ -1,0 +1,287 @@
+"""Watching one model: a tick lists, reads, closes what is due, and ages what is old.
+
+Refuses to raise: whatever goes wrong with this model is a monitoring alert of this model, and the tick's report.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from driftline.alerting.fact import MONITORING, Fact
+from driftline.alerting.incident import Change
+from driftline.alerting.store import SinkPlan
+from driftline.errors import DriftlineError, SourceError
+from driftline.evaluate.judging import CheckPlan
+from driftline.ingest.intake import Taken, list_work, take_in
+from driftline.ingest.task import Job, now_plus
+from driftline.model import Measurement, Schema, Severity, Verdict
+from driftline.plugin import CheckContext, Format, Plugin, Source
+from driftline.profiles.profile import Collectors
+from driftline.profiles.spec import BUILT_IN, ProfileSpec
+from driftline.runtime.closing import Closed, Closing
+from driftline.runtime.grounding import Ground, Origin, ground_digest, load_ground, make_ground
+from driftline.runtime.parts import Parts
+from driftline.runtime.threads import Threads
+from driftline.state import models, windows
+from driftline.state.tables import micros
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from driftline.profiles.window import Window
+
+REJECTED_SHARE = 0.05
+"""Of the records of one tick; more than this can't be chance, and is an alert about monitoring."""
+AGEING = 20
+"""Windows that are settled or rolled up in one tick at most, so that ageing never delays judging."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the configuration says of one model, ready for use."""
+
+    source: Source
+    formats: Mapping[str, Format]
+    origin: Origin
+    schema: Schema | None
+    length: timedelta
+    lateness: timedelta
+    reopen_for: timedelta
+    plans: Sequence[CheckPlan]
+    sinks: Sequence[SinkPlan]
+    config_digest: str
+    patience_ticks: int = 1
+    """Failing ticks in a row before a source that can't be read is an alert."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Who else wants to know, and may change what is read."""
+
+    transform: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None
+    on_window: Callable[[Window], None] = lambda window: None
+    on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
+    progress: Callable[[str, int, int, int], None] = lambda stage, done, total, rows: None
+    """Stage (`read` or `judge`), done, in all, rows."""
+    stopping: Callable[[], bool] = lambda: False
+
+
+@dataclass(slots=True)
+class Tick:
+    """What one tick came to."""
+
+    listed: int = 0
+    taken: Taken = field(default_factory=Taken)
+    closed: Closed = field(default_factory=Closed)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    doubts: tuple[str, ...] = ()
+    error: str = ""
+    seconds: float = 0.0
+
+
+class Watch:
+    """One model."""
+
+    def __init__(self, name: str, settings: Settings, parts: Parts, hooks: Hooks | None = None) -> None:
+        self.name = name
+        self.settings = settings
+        self.ground: Ground | None = None
+        self._parts = parts
+        self._hooks = hooks or Hooks()
+        self._executor: Executor | None = None
+        self._started: set[int] = set()
+        self._kinds: Collectors = parts.registry.collectors()
+        needed = {name for plan in settings.plans for name in plan.check.collectors}
+        self._collectors = (*BUILT_IN, *sorted(needed - set(BUILT_IN)))
+
+    def tick(self, now: datetime, *, seal: bool = False) -> Tick:
+        """Do all there is to do at `now`. With `seal`, the last line of every file is taken, whole or not."""
+        began = time.monotonic()
+        report = Tick()
+        try:
+            self._tick(now, seal, report)
+        except DriftlineError as error:
+            report.error = " ".join(str(error).split())
+        except Exception as error:
+            report.error = f"{type(error).__name__}: {error}"
+            self._parts.log.exception("tick failed", model=self.name)
+        self._tell_trouble(now, report)
+        report.seconds = time.monotonic() - began
+        return report
+
+    def stop(self) -> None:
+        """Let go of the plugins and the threads. Safe twice."""
+        for plugin in (self.settings.source, self.settings.origin.source):
+            if plugin is not None and id(plugin) in self._started:
+                self._parts.guard.call(f"{self.name}.stop", plugin.stop, timeout=self._parts.patience.probe)
+        self._started.clear()
+        self._drop_executor()
+
+    def _tick(self, now: datetime, seal: bool, report: Tick) -> None:
+        parts, settings = self._parts, self.settings
+        with parts.store.write() as connection:
+            models.watch(connection, self.name, micros(now))
+        self._start(settings.source)
+        ground = self._grounded(now)
+        report.doubts = ground.doubts
+        job = self._job(now, ground.schema, ground.spec)
+        with parts.store.read() as connection:
+            cutoff = models.cutoff(connection, self.name)
+        listing = parts.guard.call(
+            f"{self.name}.source",
+            lambda: list_work(parts.store, self.name, job, now, seal=seal, cutoff=cutoff),
+            timeout=parts.patience.listing,
+        )
+        report.listed, report.skipped = listing.objects, listing.skipped
+        try:
+            report.taken = take_in(
+                parts.store,
+                self.name,
+                job,
+                listing,
+                self._threads(),
+                in_flight=parts.workers + 1,
+                progress=lambda done, total, rows: self._hooks.progress("read", done, total, rows),
+                stopping=self._hooks.stopping,
+                patience=parts.patience.reading,
+            )
+        except SourceError:
+            self._drop_executor()  # the threads that hang are left to themselves
+            raise
+        if self._hooks.stopping():
+            return
+        if report.taken.waiting == 0:
+            self._close(now, ground, report)
+        self._age(now, ground)
+
+    def _close(self, now: datetime, ground: Ground, report: Tick) -> None:
+        settings, length = self.settings, micros_of(self.settings.length)
+        until = now - settings.lateness
+        with self._parts.store.write() as connection:
+            known = models.known(connection, self.name)
+            assert known is not None
+            windows.note_silence(connection, self.name, known.watched_since, micros(until), length)
+        closing = self._closing(ground)
+        report.closed = closing.close_due(
+            until, now, lambda done, total: self._hooks.progress("judge", done, total, report.taken.rows)
+        )
+
+    def _age(self, now: datetime, ground: Ground) -> None:
+        keep, settings = self._parts.keep, self.settings
+        with self._parts.store.write() as connection:
+            over = micros(now - settings.lateness - settings.reopen_for)
+            windows.settle(connection, self.name, over, ground.spec, self._kinds, AGEING)
+            windows.roll_up(connection, self.name, micros(now - keep.profiles), ground.spec, self._kinds, AGEING)
+            windows.expire(connection, self.name, micros(now - keep.days), micros(now - keep.measurements))
+
+    def _start(self, plugin: Plugin) -> None:
+        if id(plugin) not in self._started:
+            try:
+                context = self._parts.start_context(self.name)
+                self._parts.guard.call(f"{self.name}.start", plugin.start, context, timeout=self._parts.patience.probe)
+            except DriftlineError as error:
+                raise SourceError(f"{plugin.type} could not start: {error}") from None
+            self._started.add(id(plugin))
+
+    def _grounded(self, now: datetime) -> Ground:
+        settings = self.settings
+        digest = ground_digest(settings.origin, settings.schema, self._collectors)
+        if self.ground is None:
+            self.ground = load_ground(self._parts.store, self.name, settings.origin, digest, self._kinds)
+        if self.ground is None:
+            if settings.origin.source is not None:
+                self._start(settings.origin.source)
+            job = self._job(now, settings.schema or Schema(), ProfileSpec({}))
+            self.ground = self._parts.guard.call(
+                f"{self.name}.reference",
+                lambda: make_ground(
+                    self._parts.store, self.name, job, settings.origin, settings.schema, self._collectors, digest, now
+                ),
+                timeout=self._parts.patience.listing,
+            )
+        return self.ground
+
+    def _job(self, now: datetime, schema: Schema, spec: ProfileSpec) -> Job:
+        settings = self.settings
+        return Job(
+            source=settings.source,
+            formats=settings.formats,
+            schema=schema,
+            spec=spec,
+            length=micros_of(settings.length),
+            latest=now_plus(now),
+            collectors=self._kinds,
+            transform=self._hooks.transform,
+        )
+
+    def _closing(self, ground: Ground) -> Closing:
+        def collect(plan: CheckPlan, ctx: CheckContext) -> Sequence[Measurement]:
+            key = f"{self.name}.{plan.name}"
+            return self._parts.guard.collect(key, plan.check.evaluate, ctx, timeout=self._parts.patience.check)
+
+        return Closing(
+            self._parts.store,
+            self.name,
+            ground,
+            self.settings.plans,
+            self.settings.sinks,
+            self._kinds,
+            collect,
+            self.settings.config_digest,
+            self._hooks.on_window,
+            self._hooks.on_changes,
+        )
+
+    def _tell_trouble(self, now: datetime, report: Tick) -> None:
+        """The state of the feed is an alert of its own kind, with its own patience."""
+        records = report.taken.rows + report.taken.rejected
+        unreadable = report.taken.quarantined > 0 or report.taken.rejected > REJECTED_SHARE * max(records, 1)
+        reading = self._trouble(now, "reading", report.error or _waiting(report.taken), self.settings.patience_ticks)
+        facts = [reading]
+        if report.taken.objects:
+            worst = report.taken.errors[0] if report.taken.errors else ""
+            told = f"{report.taken.rejected:,} of {records:,} records and {report.taken.quarantined:,} objects: {worst}"
+            facts.append(self._trouble(now, "unreadable", told if unreadable else "", 1))
+        empty = self.ground or Ground(Schema(), ProfileSpec({}), 0, "")
+        try:
+            report.closed.changes += self._closing(empty).alert(facts, now)
+        except DriftlineError as error:
+            self._parts.log.error("alerting failed", model=self.name, error=str(error))
+
+    def _trouble(self, now: datetime, what: str, reason: str, needed: int) -> Fact:
+        return Fact(
+            model=self.name,
+            check="source",
+            measurement=what,
+            cause=MONITORING,
+            start=now,
+            end=now,
+            verdict=Verdict.CHANGED if reason else Verdict.OK,
+            severity=Severity.WARNING if reason else None,
+            reason=reason,
+            needed=needed,
+        )
+
+    def _threads(self) -> Executor:
+        if self._executor is None:
+            self._executor = Threads(self._parts.workers, f"read-{self.name}")
+        return self._executor
+
+    def _drop_executor(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None
+
+
+def micros_of(span: timedelta) -> int:
+    """A span in microseconds."""
+    return span // timedelta(microseconds=1)
+
+
+def _waiting(taken: Taken) -> str:
+    return f"{taken.waiting} objects could not be read just now: {taken.errors[0]}" if taken.waiting and taken.errors else ""
