@@ -30,3 +30,15 @@ def test_nothing_heavy_is_loaded(start):
     loaded = done.stdout.splitlines()[-1].split()
     assert loaded[0] == "loaded:"
     assert not HEAVY.intersection(loaded)
+
+
+def test_names_stay_what_they_are():
+    """No name that plugins import is hidden by a module of the same name, however often and wherever it was loaded."""
+    code = "import importlib, pkgutil, driftline\n"
+    code += (
+        "[importlib.import_module(f'driftline.{m.name}') for m in pkgutil.iter_modules(driftline.__path__) if not m.ispkg]\n"
+    )
+    code += "from types import ModuleType\n"
+    code += "print(*[n for n in driftline.__all__ if isinstance(getattr(driftline, n), ModuleType)])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["records", "stats"]

@@ -42,8 +42,8 @@ from driftline.rule import Bounds, Range, Rule, above, below
 from driftline.secret import Secret
 
 if TYPE_CHECKING:
-    from driftline import records, stats
-    from driftline.check import check
+    from driftline import delimited, records, stats
+    from driftline.decorated import check
     from driftline.lines import Chunk, LineChunks
     from driftline.profiles.batch import Batch
     from driftline.profiles.collector import Collector
@@ -63,7 +63,7 @@ _LAZY = {
     "ProfileSpec": "driftline.profiles.spec",
     "Scores": "driftline.profiles.window",
     "Window": "driftline.profiles.window",
-    "check": "driftline.check",
+    "check": "driftline.decorated",
 }
 
 __all__ = [
@@ -119,6 +119,7 @@ __all__ = [
     "above",
     "below",
     "check",
+    "delimited",
     "hookimpl",
     "records",
     "stats",
@@ -126,7 +127,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name in ("records", "stats"):
+    if name in ("delimited", "records", "stats"):
         return import_module(f"driftline.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
