@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
 from pydantic import field_validator
 
-from driftline import DecodeContext, Format, Kind, Unreadable, hookimpl, records
+from driftline import DecodeContext, Format, Unreadable, delimited, hookimpl, records
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,7 +45,7 @@ class Csv(Format):
     """How the text is encoded, such as `latin-1` or `utf-16`."""
     quote: str = '"'
     """What stands around values that contain the delimiter or a line end; inside it is doubled."""
-    nulls: tuple[str, ...] = ("", "null", "NULL", "\\N")
+    nulls: tuple[str, ...] = delimited.NULLS
     """Values that mean that there is none."""
 
     @field_validator("delimiter", "quote")
@@ -109,17 +109,13 @@ class _Table:
     """Chunks of whole records to batches."""
 
     def __init__(self, form: Csv, delimiter: str, names: tuple[str, ...], ctx: DecodeContext, lines: int) -> None:
-        import pyarrow as pa
-
         self.records = 0
         self._form, self._delimiter, self._names, self._ctx, self._lines = form, delimiter, names, ctx, lines
-        arrow = {Kind.NUMERIC: pa.float64(), Kind.CATEGORICAL: pa.dictionary(pa.int32(), pa.string()), None: pa.string()}
-        self._types: dict[str, Any] = {field.path: arrow[field.kind] for field in ctx.fields or ()}
+        self._kinds = None if ctx.fields is None else {field.path: field.kind for field in ctx.fields}
 
     def read(self, data: bytes, chunks: _Chunks) -> pa.RecordBatch | None:
         """The batch of a chunk; rows with too few or too many values are rejected. None when there is no row."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         for line in chunks.dropped:
             self._ctx.reject(self.records, "a quote is never closed, or the record is longer than 16 MiB", line)
@@ -129,20 +125,19 @@ class _Table:
         if not data.strip():
             self._lines += data.count(b"\n")
             return None
+        invalid: list[Any] = []
+        form = self._form
         try:
-            table = self._parse(data, self._types)
-        except pa.ArrowInvalid:
-            text = {path: pa.string() if type_ == pa.float64() else type_ for path, type_ in self._types.items()}
-            try:
-                table = self._parse(data, text or dict.fromkeys(self._names, pa.string()))
-            except pa.ArrowInvalid as error:
-                raise Unreadable(f"not CSV: {error}") from None
-            for i, name in enumerate(table.column_names):
-                if self._types.get(name) == pa.float64():
-                    try:
-                        table = table.set_column(i, name, pc.cast(table.column(i), pa.float64()))
-                    except pa.ArrowInvalid:
-                        continue
+            table = delimited.parse(
+                data, self._names, self._kinds, delimiter=self._delimiter, quote=form.quote, nulls=form.nulls, invalid=invalid
+            )
+        except pa.ArrowInvalid as error:
+            raise Unreadable(f"not CSV: {error}") from None
+        word, before = ("record", self.records) if form.quote.encode() in data else ("line", self._lines)
+        for row in invalid:
+            reason = f"{word} {before + row.number} has {row.actual_columns} values where {row.expected_columns} are expected"
+            self._ctx.reject(self.records + row.number - 1, reason, row.text)
+        self.records += len(invalid)
         self.records += table.num_rows
         self._lines += data.count(b"\n")
         if not table.num_rows:
@@ -155,49 +150,6 @@ class _Table:
             [name for name, _ in columns],
             [column.unify_dictionaries().combine_chunks() for _, column in columns],
             table.num_rows,
-        )
-
-    def _parse(self, data: bytes, types: dict[str, Any]) -> pa.Table:
-        """The table. Raises ArrowInvalid when a value doesn't fit its type."""
-        invalid: list[Any] = []
-        table = self._arrow(data, types, invalid, threads=True)
-        if invalid:
-            # Row numbers are known on one thread only.
-            invalid.clear()
-            table = self._arrow(data, types, invalid, threads=False)
-            word, before = ("record", self.records) if self._form.quote.encode() in data else ("line", self._lines)
-            for row in invalid:
-                reason = (
-                    f"{word} {before + row.number} has {row.actual_columns} values where {row.expected_columns} are expected"
-                )
-                self._ctx.reject(self.records + row.number - 1, reason, row.text)
-            self.records += len(invalid)
-        return table
-
-    def _arrow(self, data: bytes, types: dict[str, Any], invalid: list[Any], threads: bool) -> pa.Table:
-        import pyarrow as pa
-        from pyarrow import csv as arrow
-
-        def skip(row: Any) -> str:
-            invalid.append(row)
-            return "skip"
-
-        quoted = self._form.quote.encode() in data
-        return arrow.read_csv(
-            pa.BufferReader(data),
-            read_options=arrow.ReadOptions(
-                column_names=self._names, use_threads=threads, block_size=len(data) + 1 if quoted else 2 << 20
-            ),
-            parse_options=arrow.ParseOptions(
-                delimiter=self._delimiter, quote_char=self._form.quote, newlines_in_values=quoted, invalid_row_handler=skip
-            ),
-            convert_options=arrow.ConvertOptions(
-                column_types=types,
-                null_values=list(self._form.nulls),
-                strings_can_be_null=True,
-                include_columns=list(types) or None,
-                include_missing_columns=True,
-            ),
         )
 
     def _utf8(self, data: bytes) -> bytes:
