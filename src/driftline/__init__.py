@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from driftline import wording
 from driftline.errors import (
     DriftlineError,
     ObjectChanged,
@@ -123,6 +124,7 @@ __all__ = [
     "hookimpl",
     "records",
     "stats",
+    "wording",
 ]
 
 

@@ -273,6 +273,8 @@ class Sink(Plugin, ABC):
     """What the receiver makes of the same notification sent twice."""
     updates: ClassVar[bool] = True
     """Whether it wants to hear of changes between opening and resolution."""
+    pace: ClassVar[float] = 1.0
+    """Seconds between two messages; 0 for a receiver that bears any number at once."""
 
     @abstractmethod
     def send(self, notification: Notification) -> str | None:

@@ -19,6 +19,8 @@ from driftline.state.tables import micros, moment, outbox, sinks
 
 UNDELIVERED = ("pending", "sending", "unknown")
 ERROR_LENGTH = 500
+DOWN = 3
+"""Failures in a row after which openings that were never tried give way, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +115,17 @@ def sent(connection: Connection, id: str, now: datetime, remote: str = "") -> No
     )
 
 
-def again(connection: Connection, id: str, not_before: datetime, error: str, *, unknown: bool) -> None:
-    """It failed this time: try again at `not_before`; `unknown` when the receiver may have acted all the same."""
+def again(connection: Connection, id: str, not_before: datetime, error: str, *, unknown: bool, failed: bool = True) -> None:
+    """It failed this time: try again at `not_before`; `unknown` when the receiver may have acted all the same.
+
+    `failed` is False when the receiver only asked for a pause: that says nothing of its health.
+    """
     state = "unknown" if unknown else "pending"
     text = error[:ERROR_LENGTH]
     values = {"state": state, "not_before": micros(not_before), "error": text}
     connection.execute(update(outbox).where(outbox.c.id == id).values(**values))
-    _failed(connection, id, text)
+    if failed:
+        _failed(connection, id, text)
 
 
 def refuse(connection: Connection, id: str, now: datetime, error: str) -> None:
@@ -139,6 +145,11 @@ def not_before(connection: Connection, sink: str) -> datetime | None:
     """The time before which `sink` gets no request, if any."""
     value = connection.execute(select(sinks.c.not_before).where(sinks.c.name == sink)).scalar()
     return moment(value) if value else None
+
+
+def failures(connection: Connection, sink: str) -> int:
+    """Failures of `sink` in a row."""
+    return int(connection.execute(select(sinks.c.failures).where(sinks.c.name == sink)).scalar() or 0)
 
 
 def next_due(connection: Connection, sink: str) -> datetime | None:
@@ -210,7 +221,7 @@ def _status(name: str, counts: Mapping[str, int], oldest: datetime | None, row: 
 
 def _fold(connection: Connection, sink: str, now: datetime) -> None:
     """Undelivered changes, and openings that surely did not get through, give way to the newest message of their incident."""
-    down = bool(connection.execute(select(sinks.c.failures).where(sinks.c.name == sink)).scalar())
+    down = failures(connection, sink) >= DOWN
     newer = outbox.alias()
     overtaken = exists().where(
         newer.c.sink == outbox.c.sink, newer.c.incident == outbox.c.incident, newer.c.revision > outbox.c.revision

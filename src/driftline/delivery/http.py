@@ -1,0 +1,161 @@
+"""The one way out for sinks.
+
+Refuses redirects, answers beyond 64 KiB, requests beyond 20 seconds in all, private addresses unless allowed, unverified TLS.
+No error names more of an address than scheme and host: the rest may be a secret.
+"""
+
+from __future__ import annotations
+
+import json as text_json
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from driftline.delivery.judge import judge, retry_after
+from driftline.errors import DriftlineError, OutcomeUnknown, Rejected, Retryable
+from driftline.wording import clean
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+    from driftline.delivery.address import Resolve
+
+CAP = 64 * 1024
+TIMEOUT = 20.0
+SHOWN = 200
+"""Characters of an answer that an error quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A 2xx answer."""
+
+    status: int
+    text: str
+    """At most 64 KiB of it."""
+
+
+class HttpClient:
+    """Posts, once: one request, one connection, one judged answer."""
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        *,
+        allow_private: bool | Collection[str] = False,
+        timeout: float = TIMEOUT,
+        transport: httpx.BaseTransport | None = None,
+        resolve: Resolve | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        agent: str = "driftline",
+    ) -> None:
+        """`allow_private` is True, or the host names for which private addresses are fine.
+
+        `transport` takes the place of the network, in tests.
+        """
+        self._clock = clock
+        self._allow = allow_private
+        self._timeout = timeout
+        self._transport = transport
+        self._resolve = resolve
+        self._monotonic = monotonic
+        self._agent = agent
+        self._tls: ssl.SSLContext | None = None
+
+    def post(
+        self, url: str, *, json: object = None, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> HttpAnswer:
+        """Post `content`, or `json` written as UTF-8. Raises Rejected, Throttled, Retryable or OutcomeUnknown."""
+        import httpx
+
+        try:
+            parsed = httpx.URL(url)
+        except (httpx.InvalidURL, TypeError, ValueError):
+            raise Rejected("the address is not a URL") from None
+        place = f"{parsed.scheme}://{clean(parsed.host, 100)}"
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise Rejected("the address must begin with https:// or http://")
+        sent = {"user-agent": self._agent, **(headers or {})}
+        if content is None:
+            content, sent = _written(json), {"content-type": "application/json; charset=utf-8", **sent}
+        deadline = self._monotonic() + self._timeout
+        try:
+            with (
+                httpx.Client(
+                    transport=self._transport or self._network(deadline), timeout=self._timeout, trust_env=False
+                ) as client,
+                client.stream("POST", parsed, content=content, headers=sent, follow_redirects=False) as answer,
+            ):
+                text = self._read(answer, deadline)
+                said = f"HTTP {answer.status_code} from {place}"
+                quoted = clean(_without(text, parsed), SHOWN)
+                until = retry_after(answer.headers.get("retry-after"), self._clock())
+                judge(answer.status_code, f"{said}: {quoted}" if quoted else said, until)
+                return HttpAnswer(answer.status_code, text)
+        except DriftlineError:
+            raise
+        except Exception as error:
+            raise _failure(error, place) from None
+
+    def _network(self, deadline: float) -> httpx.BaseTransport:
+        from driftline.delivery import address, transport
+
+        if self._tls is None:
+            import httpx
+
+            self._tls = httpx.create_ssl_context()
+        backend = address.GuardedBackend(self._monotonic, deadline, self._allow, self._resolve or address.resolve)
+        return transport.Once(backend, self._tls)
+
+    def _read(self, answer: httpx.Response, deadline: float) -> str:
+        import httpx
+
+        parts, size = [], 0
+        for part in answer.iter_bytes(8192):
+            parts.append(part)
+            size += len(part)
+            if size >= CAP:
+                break
+            if self._monotonic() > deadline:
+                raise httpx.ReadTimeout("out of time")
+        return b"".join(parts)[:CAP].decode("utf-8", "replace")
+
+
+def _written(value: object) -> bytes:
+    try:
+        return text_json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+    except (ValueError, TypeError) as error:
+        raise Rejected(f"the message can't be written as JSON: {error.__class__.__name__}") from None
+
+
+def _without(text: str, url: httpx.URL) -> str:
+    """`text` without the parts of `url` that may be secrets, for receivers that quote them."""
+    secrets: set[str] = {part for part in url.path.split("/") if len(part) >= 6}
+    secrets |= {value for _, value in url.params.multi_items() if len(value) >= 6}
+    secrets |= {part for part in (url.username, url.password) if len(part) >= 3}
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _failure(error: Exception, place: str) -> DriftlineError:
+    import httpx
+
+    from driftline.delivery.address import PrivateAddressError
+
+    if isinstance(error, PrivateAddressError):
+        return Rejected(f"{place} is a private address ({error}): allow it in the configuration, if that is meant")
+    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)):
+        return Retryable(f"{place} can't be reached: {_kind(error)}")
+    if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, UnicodeError)):
+        return Rejected(f"the request to {place} can't be written: {_kind(error)}")
+    return OutcomeUnknown(f"no usable answer from {place}: {_kind(error)}")
+
+
+def _kind(error: Any) -> str:
+    """The name of what went wrong: exception texts may hold addresses."""
+    return type(error).__name__

@@ -1,0 +1,46 @@
+"""What an HTTP answer means for delivery.
+
+Refuses to decide about trying again: it only says which of the kinds of failure it was.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from driftline.errors import OutcomeUnknown, Rejected, Retryable, Throttled
+
+LONGEST_PAUSE = timedelta(hours=1)
+TRY_LATER = frozenset({408, 425})
+"""Answers by which a receiver says that it did nothing."""
+
+
+def judge(status: int, said: str, retry_after: datetime | None = None) -> None:
+    """Returns for 2xx; else raises Rejected, Throttled, Retryable or OutcomeUnknown with `said` as its text."""
+    if 200 <= status < 300:
+        return
+    if status == 429 or (status == 503 and retry_after is not None):
+        raise Throttled(said, retry_after)
+    if status in TRY_LATER:
+        raise Retryable(said)
+    if 300 <= status < 400:
+        raise Rejected(f"{said}: redirects are not followed; give the final address")
+    if 400 <= status < 500:
+        raise Rejected(said)
+    raise OutcomeUnknown(said)
+
+
+def retry_after(header: str | None, now: datetime) -> datetime | None:
+    """The time named by a `Retry-After` header (seconds or an HTTP date), at most an hour away; None without a usable one."""
+    if not header:
+        return None
+    text = header.strip()
+    try:
+        wait = timedelta(seconds=float(text[:20]))
+    except (ValueError, OverflowError):
+        try:
+            named = parsedate_to_datetime(text[:64])
+        except (ValueError, TypeError, IndexError):
+            return None
+        wait = (named if named.tzinfo else named.replace(tzinfo=UTC)) - now
+    return now + min(max(wait, timedelta(0)), LONGEST_PAUSE)
