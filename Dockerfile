@@ -20,7 +20,8 @@ RUN if [ -d wheels ]; then \
     else \
         /opt/driftline/bin/python -m pip install --no-cache-dir ".[$EXTRAS]"; \
     fi \
-    && /opt/driftline/bin/python -m pip uninstall --yes --quiet pip setuptools
+    && /opt/driftline/bin/python -m pip uninstall --yes --quiet pip setuptools \
+    && find /opt/driftline -depth -type d -name tests -exec rm -r {} +
 
 FROM docker.io/library/python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="driftline" \
