@@ -166,15 +166,18 @@ class _Reader:
         for line in data.split(b"\n"):
             if not line or line.isspace():
                 continue
+            problem = ""
             try:
                 for document in records.documents(line):
                     if isinstance(document, dict):
                         rows.append(document)
                         self.records += 1
                     else:
-                        self.reject(f"not an object: {_NAMES.get(type(document), 'a number')}", line)
+                        problem = problem or f"not an object: {_NAMES.get(type(document), 'a number')}"
             except ValueError as error:
-                self.reject(str(error), line)
+                problem = problem or str(error)
+            if problem:
+                self.reject(problem, line)
         if self._ctx.fields is None:
             return _everything(rows)
         columns = [
