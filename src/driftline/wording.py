@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from driftline.notification import AlertFact, Notification
 
@@ -29,11 +29,12 @@ NAMES = {
     "mae": "MAE",
     "rmse": "RMSE",
     "r2": "R²",
-    "new_categories": "unseen values",
-    "out_of_range": "out of range",
 }
-SHARES = re.compile(r"(missing|null|invalid|nan|out_of_range|out_of_bounds|new_categories|unseen|(.*_)?(share|rate))")
 BOUND = re.compile(r"\b(above|below) (-?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?)")
+INDIRECT = frozenset({"missing_increase", "outside_excess", "drop", "rows_ratio", "staleness"})
+"""Told by other numbers than their value, which its interval would not fit."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Scalar = str | float | int | None
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -113,11 +114,10 @@ def bound(alert: AlertFact) -> float | None:
 
 def is_share(alert: AlertFact) -> bool:
     """Whether the number is a share of rows from 0 to 1."""
-    fits = SHARES.fullmatch(alert.measurement) is not None and alert.unit in ("", "share", "of rows")
-    return fits and alert.value is not None and 0 <= alert.value <= 1
+    return alert.unit == "share" and alert.value is not None and 0 <= alert.value <= 1
 
 
-def pair(detail: Mapping[str, str | float | int | None], word: str) -> tuple[float, float] | None:
+def pair(detail: Mapping[str, Scalar], word: str) -> tuple[float, float] | None:
     """The old and new `word` (such as `mean`) among the facts that explain a number, however the check calls them."""
     names = (
         (f"{word}_was", word), (f"was_{word}", word), (f"reference_{word}", word), (f"{word}_reference", word),
@@ -136,7 +136,8 @@ def moved(alert: AlertFact) -> str:
     for word in ("mean", "median"):
         found = pair(alert.detail, word)
         if found is not None:
-            by = times(*found)
+            size = [times(*found), deviations(alert.detail.get("shift_sd"))]
+            by = ", ".join(part for part in size if part)
             return f"{word} {number(found[0])} → {number(found[1])}" + (f" ({by})" if by else "")
     category, shares = alert.detail.get("category"), pair(alert.detail, "share")
     if category is not None and shares is not None:
@@ -154,12 +155,68 @@ def times(before: float, after: float) -> str:
     return f"÷{number(round(1 / factor, 1))}" if factor <= 1 / 1.5 else ""
 
 
+def deviations(shift: str | float | None) -> str:
+    """A shift in standard deviations of the reference: `+182 sd`."""
+    return f"{'+' if shift > 0 else ''}{number(float(f'{shift:.3g}'))} sd" if isinstance(shift, (int, float)) and shift else ""
+
+
+def _of_rows(what: str, now: Scalar, was: Scalar = None) -> str:
+    if not isinstance(now, (int, float)) or not 0 <= now <= 1:
+        return ""
+    before = f" (was {share(was)})" if isinstance(was, (int, float)) and 0 <= was <= 1 else ""
+    return f"{what} in {share(now)} of rows{before}"
+
+
+def _special(alert: AlertFact) -> str:
+    """A sentence for the measurements whose number alone says little; empty for all others."""
+    detail = alert.detail
+    match alert.measurement:
+        case "missing_rate":
+            return _of_rows("missing", alert.value, alert.was)
+        case "missing_increase":
+            return _of_rows("missing", detail.get("missing"), detail.get("missing_was"))
+        case "invalid_rate":
+            return _of_rows("wrong type", alert.value, alert.was)
+        case "constant":
+            return "only one value" if alert.value == 1 else ""
+        case "outside_rate" | "outside_excess":
+            low, high = detail.get("low"), detail.get("high")
+            ends = [number(end) if isinstance(end, (int, float)) else "any" for end in (low, high)]
+            return _of_rows(f"outside {ends[0]} to {ends[1]}", alert.value)
+        case "new_categories":
+            names = f": {clean(detail['categories'], 60)}" if detail.get("categories") else ""
+            said = _of_rows("unseen values", alert.value)
+            return said + names if said else ""
+        case "drop" if isinstance(metric := detail.get("metric"), str):
+            now, was = detail.get(metric), detail.get(f"{metric}_was")
+            name = NAMES.get(metric) or clean(metric.replace("_", " "), 60)
+            if isinstance(now, (int, float)) and isinstance(was, (int, float)):
+                return f"{name} {number(now)} (was {number(was)})"
+            return ""
+        case "rows" | "rows_ratio":
+            rows = alert.value if alert.measurement == "rows" else detail.get("rows")
+            expected = alert.was if alert.measurement == "rows" else detail.get("rows_expected")
+            if not isinstance(rows, (int, float)):
+                return ""
+            usual = f" ({number(round(expected))} expected)" if isinstance(expected, (int, float)) and expected else ""
+            return f"{number(rows) if rows else 'no'} rows{usual}"
+        case "staleness" | "age_seconds":
+            age = detail.get("age_seconds") if alert.measurement == "staleness" else alert.value
+            return (
+                f"newest record {lasting(EPOCH, EPOCH + timedelta(seconds=age))} old" if isinstance(age, (int, float)) else ""
+            )
+    return ""
+
+
 def figure(alert: AlertFact) -> str:
     """The number of one alert with what it is compared with: `PSI 6.1 (limit 0.25)`, `accuracy 0.71 (was 0.84)`."""
     if alert.value is None:
         return clean(f"{measured(alert)}: {alert.reason or 'no value'}", 160)
+    said = _special(alert)
+    if said:
+        return said
     if is_share(alert):
-        text = f"{measured(alert)} in {share(alert.value)} of rows"
+        text = f"{measured(alert)} {share(alert.value)}"
         return text + (f" (was {share(alert.was)})" if alert.was is not None and 0 <= alert.was <= 1 else "")
     unit = "" if not alert.unit else alert.unit if alert.unit == "%" else f" {clean(alert.unit, 20)}"
     text = f"{measured(alert)} {number(alert.value)}{unit}"
@@ -173,8 +230,8 @@ def interval(alert: AlertFact) -> str:
     """`95%: 0.68 to 0.74`; empty without an interval."""
     if alert.interval is None:
         return ""
-    low, high = alert.interval
-    return f"95%: {share(low)} to {share(high)}" if is_share(alert) and low >= 0 else f"95%: {number(low)} to {number(high)}"
+    low, high = (share(end) if is_share(alert) and end >= 0 else number(end) for end in alert.interval)
+    return f"95%: {low} to {high}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +267,7 @@ def lines(alerts: Iterable[AlertFact]) -> list[Line]:
 def _line(about: str, group: list[AlertFact]) -> Line:
     parts = dict.fromkeys([moved(alert) for alert in group if moved(alert)])
     for alert in group:
-        extra = interval(alert)
+        extra = "" if alert.measurement in INDIRECT else interval(alert)
         parts[figure(alert) + (f" [{extra}]" if extra else "")] = None
     worst = max(group, key=lambda alert: (alert.state == "firing", alert.severity.rank))
     since = min(alert.since for alert in group)

@@ -10,13 +10,11 @@ from datetime import datetime
 
 from driftline.model import Severity
 from driftline.notification import AlertFact, Event
-from driftline.wording import clean, figure, lasting, measured, moved, number, pair, span, subject, times, utc
+from driftline.wording import clean, figure, lasting, measured, moved, pair, span, subject, times, utc
 
 LENGTH = 150
 NAME = 40
 """Characters of a model or column name in a title."""
-EMPTY = frozenset({"rows", "volume", "row_count", "count", "records"})
-"""Measurements that count rows: 0 of them reads `no rows`."""
 
 
 def title(
@@ -85,10 +83,6 @@ def _example(cause: str, group: Sequence[AlertFact]) -> str:
 
 def _finding(alert: AlertFact) -> str:
     about = subject(alert, NAME)
-    if alert.measurement in EMPTY and alert.value is not None and alert.labels.get("column") is None:
-        was = f" (was {number(alert.was)})" if alert.was is not None and alert.value else ""
-        text = f"{number(alert.value)} rows{was}" if alert.value else "no rows"
-        return f"{about} {text}".strip()
     return f"{about} {figure(alert)}".strip()
 
 

@@ -1,0 +1,64 @@
+"""The terminal: what chat would show.
+
+Refuses escape sequences from data: names are cleaned, and nothing in them is taken for markup.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from driftline import Event, Notification, Rejected, Severity, Sink, hookimpl, wording
+
+STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold blue"}
+LINES = 20
+
+
+class Console(Sink):
+    """Prints each notification, in colours where there is a terminal."""
+
+    type: ClassVar[str] = "console"
+    pace: ClassVar[float] = 0.0
+
+    def send(self, notification: Notification) -> str | None:
+        """Print it."""
+        from rich.console import Console as Terminal
+        from rich.text import Text
+
+        out = self.context.console
+        if out is None:
+            raise Rejected("there is no terminal or file to print to")
+        terminal = Terminal(file=out, highlight=False, soft_wrap=True, legacy_windows=False)
+        style = "bold green" if notification.event is Event.RESOLVED else STYLES[notification.severity]
+        bar = Text("▌ ", style)
+        head, *rest = message(notification)
+        terminal.print(bar + Text(head, style))
+        for line in rest:
+            terminal.print(bar + Text(line))
+        terminal.print()
+        return None
+
+
+def message(told: Notification) -> list[str]:
+    """The lines: the title, what happened, a line for each finding, and what the numbers rest on."""
+    word = {Event.RESOLVED: "OK", Event.TEST: "TEST"}.get(told.event, told.severity.value.upper())
+    lines = [f"{word}  {wording.clean(told.title, 150)}"]
+    findings = wording.lines(told.alerts)
+    width = min(30, max((len(finding.subject) for finding in findings[:LINES]), default=0))
+    for finding in findings[:LINES]:
+        name = f"{finding.subject:<{width}}  " if width else ""
+        mark = "" if finding.state == "firing" or told.event is Event.RESOLVED else "  (resolved)"
+        lines.append(f"  {name}{'  '.join(finding.parts)}{mark}")
+    left = int(told.facts.get("alerts in all", len(told.alerts))) - len(told.alerts)
+    if left > 0 or len(findings) > LINES:
+        lines.append(f"  and {max(len(findings) - LINES, 0) or left} more")
+    lines += [
+        f"  {wording.clean(name, 60)}: {wording.clean(value)}" for name, value in told.facts.items() if name != "alerts in all"
+    ]
+    lines += [f"  {wording.clean(name, 60)}: {wording.clean(url)}" for name, url in told.links.items()]
+    return [*lines, f"  {wording.context(told)}"]
+
+
+@hookimpl
+def register_sinks() -> list[type[Sink]]:
+    """The one sink of this file."""
+    return [Console]
