@@ -21,6 +21,7 @@ from driftline.ingest.intake import Taken, list_work, take_in
 from driftline.ingest.task import Job, now_plus
 from driftline.model import Measurement, Schema, Severity, Verdict
 from driftline.plugin import CheckContext, Format, Plugin, Source
+from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import BUILT_IN, ProfileSpec
 from driftline.runtime.closing import Closed, Closing
@@ -95,7 +96,8 @@ class Watch:
         self._hooks = hooks or Hooks()
         self._executor: Executor | None = None
         self._started: set[int] = set()
-        self._kinds: Collectors = parts.registry.collectors()
+        names = parts.registry.names("collector")
+        self._kinds: Collectors = {**BUILT_IN_KINDS, **{kind: parts.registry.get("collector", kind) for kind in names}}
         needed = {name for plan in settings.plans for name in plan.check.collectors}
         self._collectors = (*BUILT_IN, *sorted(needed - set(BUILT_IN)))
 
@@ -247,11 +249,11 @@ class Watch:
             worst = report.taken.errors[0] if report.taken.errors else ""
             told = f"{report.taken.rejected:,} of {records:,} records and {report.taken.quarantined:,} objects: {worst}"
             facts.append(self._trouble(now, "unreadable", told if unreadable else "", 1))
-        empty = self.ground or Ground(Schema(), ProfileSpec({}), 0, "")
-        try:
-            report.closed.changes += self._closing(empty).alert(facts, now)
-        except DriftlineError as error:
-            self._parts.log.error("alerting failed", model=self.name, error=str(error))
+        report.closed.changes += self.tell(facts, now)
+
+    def tell(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
+        """Tell alerting of facts about the agent itself."""
+        return self._closing(self.ground or Ground(Schema(), ProfileSpec({}), 0, "")).alert(facts, now)
 
     def _trouble(self, now: datetime, what: str, reason: str, needed: int) -> Fact:
         return Fact(

@@ -1,0 +1,222 @@
+"""The agent: one loop for each model, one for each sink, and the page of health.
+
+Refuses to let one loop hold up another; whoever is stuck shows on the page.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import TYPE_CHECKING
+
+from driftline.alerting.fact import MONITORING, Fact
+from driftline.alerting.incident import Change
+from driftline.config import Config
+from driftline.delivery.worker import Report, SinkWorker
+from driftline.errors import DriftlineError
+from driftline.extensions.hooks import announce, listeners, transform
+from driftline.model import Severity, Verdict
+from driftline.plugin import Sink, StartContext
+from driftline.runtime.compose import settings_of
+from driftline.runtime.parts import Parts
+from driftline.runtime.telling import tell_tick
+from driftline.runtime.watch import Hooks, Tick, Watch
+from driftline.state import outbox
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from prometheus_client import CollectorRegistry
+
+    from driftline.runtime.outside import Outside
+
+STOP_SECONDS = 10.0
+PATIENCE_TICKS = 3
+"""Ticks in a row that a source may fail before the daemon tells anyone."""
+
+
+@dataclass(slots=True)
+class Loop:
+    """One loop, as the page of health shows it."""
+
+    name: str
+    every: timedelta
+    clock: Callable[[], datetime]
+    patience: timedelta
+    beat: datetime | None = None
+    started: datetime | None = None
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it should have come round by now."""
+        last = self.beat or self.started
+        return last is not None and self.clock() - last > self.every + self.patience
+
+
+class Agent:
+    """Everything that runs, made from one configuration."""
+
+    def __init__(
+        self, config: Config, parts: Parts, outside: Outside, *, once: bool = False, hooks: Hooks | None = None
+    ) -> None:
+        self.config = config
+        self.loops: dict[str, Loop] = {}
+        self._parts = parts
+        self._outside = outside
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        base = hooks or Hooks()
+        self.watches: dict[str, Watch] = {}
+        for name in config.models:
+            settings = settings_of(config, name, parts.registry, patience_ticks=1 if once else PATIENCE_TICKS)
+            self.watches[name] = Watch(name, settings, parts, self._hooks(name, base))
+        self.workers = [self._worker(name, sink.plugin, sink.allow_private) for name, sink in config.sinks.items()]
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """The metrics."""
+        return self._parts.metrics.registry
+
+    def ready(self) -> tuple[bool, Sequence[Loop]]:
+        """Whether no loop is stuck, and all loops."""
+        loops = list(self.loops.values())
+        return not any(loop.stuck for loop in loops), loops
+
+    def recover(self) -> None:
+        """After a start: what was being sent when the last agent ended may or may not have arrived."""
+        with self._parts.store.write() as connection:
+            outbox.recover(connection, self._parts.clock())
+
+    def tick(self, name: str, *, seal: bool = False) -> Tick:
+        """One tick of one model, told to log and metrics."""
+        now = self._parts.clock()
+        report = self.watches[name].tick(now, seal=seal)
+        tell_tick(name, report, self._parts)
+        self._announce(report.closed.changes)
+        return report
+
+    def start(self) -> None:
+        """Start every loop."""
+        self.recover()
+        for worker in self.workers:
+            worker.start()
+        for name, model in self.config.models.items():
+            every = model.every or self.config.agent.every
+            loop = Loop(f"watch {name}", every, self._parts.clock, timedelta(seconds=self._parts.patience.listing))
+            loop.started = self._parts.clock()
+            self.loops[name] = loop
+            thread = threading.Thread(target=self._run, args=(name, loop), name=f"watch-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def deliver(self, seconds: float) -> bool:
+        """Start the sinks' loops and wait until nothing is due, at most `seconds`. Returns whether it came to that."""
+        for worker in self.workers:
+            worker.start()
+        drained = [worker.drain(seconds) for worker in self.workers]
+        return all(drained)
+
+    def stop(self) -> bool:
+        """Finish what is at hand, at most `STOP_SECONDS`. Safe twice. Returns whether everything ended."""
+        self._stopping.set()
+        ended = True
+        for thread in self._threads:
+            thread.join(STOP_SECONDS / 2)
+            ended = ended and not thread.is_alive()
+        for worker in self.workers:
+            ended = worker.stop(STOP_SECONDS / 4) and ended
+        for watch in self.watches.values():
+            try:
+                watch.stop()
+            except DriftlineError as error:
+                self._parts.log.warning("a plugin did not stop", model=watch.name, error=str(error))
+        self._outside.close()
+        self._threads.clear()
+        return ended
+
+    def _run(self, name: str, loop: Loop) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.tick(name)
+            except Exception:
+                # The database may be full or busy: the loop must outlive that, and the next tick repeats the work.
+                self._parts.log.exception("a tick stumbled", model=name)
+            loop.beat = self._parts.clock()
+            self._stopping.wait(loop.every.total_seconds())
+
+    def _hooks(self, name: str, base: Hooks) -> Hooks:
+        registry = self._parts.registry
+
+        def progress(stage: str, done: int, total: int, rows: int) -> None:
+            loop = self.loops.get(name)
+            if loop is not None:
+                loop.beat = self._parts.clock()
+            base.progress(f"{name}: {stage}", done, total, rows)
+
+        return Hooks(
+            transform=self._transform(name),
+            on_window=lambda window: announce(registry, "on_window_closed", self._parts.log, model=name, window=window),
+            on_changes=lambda changes: self._wake(),
+            progress=progress,
+            stopping=self._stopping.is_set,
+        )
+
+    def _transform(self, name: str) -> Callable[[pa.RecordBatch], pa.RecordBatch] | None:
+        registry = self._parts.registry
+        if not any(listeners(registry, "transform_batch")):
+            return None
+        return lambda batch: transform(registry, batch, name)
+
+    def _wake(self) -> None:
+        for worker in self.workers:
+            worker.wake()
+
+    def _worker(self, name: str, sink: Sink, allow_private: bool) -> SinkWorker:
+        parts = self._parts
+        context = StartContext(
+            name=name,
+            log=parts.log.bind(part=name),
+            clock=parts.clock,
+            http=self._outside.http(allow_private),
+            console=self._outside.console,
+            base=parts.base,
+        )
+        try:
+            parts.guard.call(f"{name}.start", sink.start, context, timeout=parts.patience.probe)
+        except DriftlineError as error:
+            # Its messages wait in the outbox; sending raises until it can start.
+            parts.log.error("a sink could not start", part=name, error=str(error))
+        return SinkWorker(name, sink, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)
+
+    def _delivered(self, report: Report) -> None:
+        parts = self._parts
+        parts.metrics.notifications.labels(report.sink, str(report.outcome)).inc()
+        note = report.notification
+        announce(parts.registry, "on_delivery", parts.log, sink=report.sink, notification=note, outcome=str(report.outcome))
+        if not report.error:
+            return
+        tell = parts.log.error if report.lost else parts.log.warning
+        tell(f"{report.sink}: {report.outcome}", incident=note.incident, attempts=report.attempts, error=report.error)
+        if report.lost and note.cause != MONITORING and note.model in self.watches:
+            self._tell_lost(report)
+
+    def _tell_lost(self, report: Report) -> None:
+        """A message that nobody got is trouble of the agent's own: whoever else is told, is told of it."""
+        fact = Fact(
+            model=report.notification.model,
+            check=report.sink,
+            measurement="refused",
+            cause=MONITORING,
+            start=report.at,
+            end=report.at,
+            verdict=Verdict.CHANGED,
+            severity=Severity.WARNING,
+            reason=f"sink {report.sink} took no message about {report.notification.incident}: {report.error}",
+        )
+        self.watches[report.notification.model].tell([fact], report.at)
+
+    def _announce(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            announce(self._parts.registry, "on_alert_changed", self._parts.log, notification=change.notification)

@@ -1,0 +1,34 @@
+"""The outside world of one agent: the HTTP client and the place where people look.
+
+Refuses to be made twice: one client for guarded addresses, one for sinks that may reach private ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from driftline.delivery.http import HttpClient
+from driftline.plugin import Http
+
+
+@dataclass
+class Outside:
+    """What sinks reach the world through."""
+
+    console: TextIO
+    seed: int
+    """For the jitter of retries."""
+    _clients: dict[bool, HttpClient] = field(default_factory=dict)
+
+    def http(self, allow_private: bool) -> Http:
+        """The client; with `allow_private` it also goes to loopback and private addresses."""
+        if allow_private not in self._clients:
+            self._clients[allow_private] = HttpClient(allow_private=allow_private)
+        return self._clients[allow_private]
+
+    def close(self) -> None:
+        """Close the clients. Safe twice."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()

@@ -1,0 +1,96 @@
+"""The composition root: from a configuration file to a running agent's parts.
+
+Refuses to be imported by anything but the faces: everything below is handed what it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from driftline.config import Config, load
+from driftline.errors import DriftlineError
+from driftline.extensions.guard import Guard
+from driftline.runtime.agent import Agent
+from driftline.runtime.outside import Outside
+from driftline.runtime.parts import Keep, Parts
+from driftline.runtime.watch import Hooks
+from driftline.state.store import Store, open_store
+
+if TYPE_CHECKING:
+    from driftline.extensions.registry import Registry
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """The machine's time, UTC."""
+    return datetime.now(UTC)
+
+
+def read_secret(kind: str, name: str) -> str:
+    """What `${env:NAME}` or `${file:PATH}` stands for. Raises KeyError or OSError."""
+    if kind == "env":
+        return os.environ[name]
+    return Path(name).read_text(encoding="utf-8").rstrip("\n")
+
+
+def read_config(path: Path, registry: Registry | None = None) -> Config:
+    """The configuration with its secrets. Raises ConfigError."""
+    return load(path, registry, secrets=read_secret)
+
+
+def make_parts(config: Config, store: Store, clock: Clock, log: Any) -> Parts:
+    """The agent's own things."""
+    from driftline import __version__
+    from driftline.runtime.metrics import Metrics
+
+    keep = config.agent.keep
+    return Parts(
+        store=store,
+        registry=config.registry,
+        guard=Guard(clock),
+        clock=clock,
+        log=log,
+        metrics=Metrics(__version__),
+        base=config.origin.parent,
+        workers=config.agent.workers or min(os.cpu_count() or 2, 8),
+        keep=Keep(keep.profiles_hourly, keep.profiles_daily, keep.measurements),
+    )
+
+
+@contextmanager
+def opened(config: Config) -> Iterator[Store]:
+    """The store of a configuration; closed at the end."""
+    store = open_store(config.agent.state, base=config.origin.parent)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def running(
+    config: Config,
+    *,
+    clock: Clock = system_clock,
+    log: Any,
+    console: TextIO | None = None,
+    once: bool = False,
+    hooks: Hooks | None = None,
+) -> Iterator[Agent]:
+    """An agent, stopped and its store closed at the end."""
+    with opened(config) as store:
+        parts = make_parts(config, store, clock, log)
+        agent = Agent(config, parts, Outside(console or sys.stdout, secrets.randbits(64)), once=once, hooks=hooks)
+        try:
+            yield agent
+        finally:
+            if not agent.stop():
+                raise DriftlineError("a plugin hangs and was left behind; nothing that was finished is lost")

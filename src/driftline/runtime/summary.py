@@ -1,0 +1,69 @@
+"""What the state says of each model, as plain values: for `run --once --json`, `status` and the page.
+
+Refuses to compute: it counts what is stored.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from driftline.config import Config
+from driftline.runtime.watch import Tick
+from driftline.state import incidents, ledger, measurements, models, outbox, windows
+from driftline.state.store import Store
+from driftline.state.tables import moment
+
+Plain = dict[str, Any]
+
+
+def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None) -> Plain:
+    """Per model: rows, rejected, objects, windows, measurements, verdicts, incidents; and what the newest tick added."""
+    with store.read() as connection:
+        found: Plain = {"models": {name: _model(connection, name) for name in config.models}}
+        found["sinks"] = {
+            name: {"pending": status.pending, "refused": status.refused, "failures": status.failures, "error": status.error}
+            for name, status in outbox.status(connection).items()
+        }
+    for name, tick in (ticks or {}).items():
+        found["models"][name]["added"] = {
+            "objects": tick.taken.objects,
+            "rows": tick.taken.rows,
+            "windows": tick.closed.windows,
+        }
+        found["models"][name]["error"] = tick.error
+    return found
+
+
+def _model(connection: Any, name: str) -> Plain:
+    totals = ledger.totals(connection, name)
+    judged, still_open = windows.count(connection, name)
+    counted = measurements.count(connection, name)
+    known = models.known(connection, name)
+    reference = models.current_reference(connection, name)
+    return {
+        "rows": totals.rows,
+        "rejected": totals.rejected,
+        "held": totals.held,
+        "objects": totals.objects,
+        "quarantined": totals.quarantined,
+        "waiting": totals.waiting,
+        "windows": judged,
+        "open_windows": still_open,
+        "measurements": counted.measurements,
+        "verdicts": dict(counted.verdicts),
+        "incidents": [
+            {
+                "id": row.id,
+                "state": row.state,
+                "severity": row.severity,
+                "cause": row.cause,
+                "title": row.title,
+                "since": row.since.isoformat(),
+                "resolved_at": row.resolved_at.isoformat() if row.resolved_at else None,
+            }
+            for row in incidents.listed(connection, name)
+        ],
+        "last_event": moment(known.last_event).isoformat() if known and known.last_event is not None else None,
+        "reference": None if reference is None else {"number": reference.number, "rows": reference.rows},
+        "trouble": totals.trouble,
+    }

@@ -1,0 +1,48 @@
+"""What a tick is worth telling: to the log, and to the metrics.
+
+Refuses silence about trouble, and noise about nothing.
+"""
+
+from __future__ import annotations
+
+from driftline.model import Verdict
+from driftline.runtime.parts import Parts
+from driftline.runtime.watch import Tick
+
+
+def tell_tick(model: str, report: Tick, parts: Parts) -> None:
+    """Log what happened in one tick, and count it."""
+    log, metrics, taken, closed = parts.log.bind(model=model), parts.metrics, report.taken, report.closed
+    for doubt in report.doubts:
+        log.warning(f"please check: {doubt}")
+    if taken.objects:
+        log.info(
+            f"read {taken.objects:,} objects, {taken.rows:,} rows, {taken.rejected:,} records rejected",
+            quarantined=taken.quarantined or None,
+        )
+    for error in taken.errors[:3]:
+        log.warning("could not read", object=error)
+    if closed.windows:
+        said = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(closed.verdicts.items()))
+        log.info(f"judged {closed.windows:,} windows: {said}")
+    for change in closed.changes:
+        log.info(f"incident {change.event}: {change.notification.title}", incident=change.incident.id)
+    if report.error:
+        log.error(report.error)
+    metrics.objects.labels(model).inc(taken.objects)
+    metrics.rows.labels(model).inc(taken.rows)
+    metrics.rejected.labels(model).inc(taken.rejected)
+    metrics.windows_closed.labels(model).inc(closed.windows)
+    metrics.tick_seconds.labels(model).observe(report.seconds)
+    for verdict in Verdict:
+        metrics.verdicts.labels(model, verdict).inc(closed.verdicts.get(verdict, 0))
+    for key, row in closed.judged:
+        if not key.segment:
+            metrics.measure(
+                model=model,
+                check=row.check,
+                measurement=row.measurement.name,
+                value=row.measurement.value,
+                column=row.measurement.labels.get("column", ""),
+                version=key.version,
+            )
