@@ -1,0 +1,67 @@
+"""Call the hooks: announcements are isolated from each other, facts are merged, a batch goes from hand to hand.
+
+Refuses to lose one listener's words because another one failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from driftline.errors import PluginError
+from driftline.extensions.load import describe
+from driftline.notification import Notification
+from driftline.plugin import Logger
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def listeners(manager: pluggy.PluginManager, hook: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Origin and function of each implementation, in the order of registration; call them with keywords they may not want."""
+    for impl in getattr(manager.hook, hook).get_hookimpls():
+        yield impl.plugin_name, _picky(impl.function, impl.argnames)
+
+
+def _picky(function: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
+    return lambda **event: function(*(event[name] for name in names))
+
+
+def announce(manager: pluggy.PluginManager, hook: str, log: Logger, /, **event: Any) -> None:
+    """Tell every plugin; one that raises costs only itself."""
+    for origin, tell in listeners(manager, hook):
+        try:
+            tell(**event)
+        except Exception as error:
+            log.warning("plugin_failed", hook=hook, origin=origin, error=describe(error))
+
+
+def enrich(manager: pluggy.PluginManager, incident: Notification, log: Logger) -> dict[str, str]:
+    """What plugins know about an incident; of two facts with one name the first stays."""
+    facts: dict[str, str] = {}
+    for origin, ask in listeners(manager, "enrich_incident"):
+        try:
+            for name, value in (ask(incident=incident) or {}).items():
+                facts.setdefault(str(name), str(value))
+        except Exception as error:
+            log.warning("plugin_failed", hook="enrich_incident", origin=origin, error=describe(error))
+    return facts
+
+
+def transform(manager: pluggy.PluginManager, batch: pa.RecordBatch, model: str) -> pa.RecordBatch:
+    """The batch after every plugin's own feature code.
+
+    Raises PluginError: rows that went halfway through must not be profiled as if they were right.
+    """
+    for origin, change in listeners(manager, "transform_batch"):
+        try:
+            changed = change(batch=batch, model=model)
+        except Exception as error:
+            raise PluginError(f"{origin}: transform_batch: {describe(error)}") from error
+        if type(changed) is not type(batch) or changed.num_rows != batch.num_rows:
+            given = getattr(changed, "num_rows", type(changed).__name__)
+            raise PluginError(f"{origin}: transform_batch gave {given} for a batch of {batch.num_rows} rows")
+        batch = changed
+    return batch
