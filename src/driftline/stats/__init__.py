@@ -34,6 +34,7 @@ from driftline.stats.classification import (
     separation,
     specificity,
 )
+from driftline.stats.compare import change, growth
 from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, g_test
 from driftline.stats.distance import cramer_von_mises, energy_distance, robust_scale, wasserstein
 from driftline.stats.effect import (
@@ -76,6 +77,7 @@ from driftline.stats.psi_law import (
     psi_quantile,
 )
 from driftline.stats.regression import bias, mae, r2, rmse, wape
+from driftline.stats.shift import Shift, js_shift, ks_shift, linf_shift, news_shift, psi_shift, wasserstein_shift
 from driftline.stats.volume import count_at_least, count_at_most, dispersion, mean_interval
 
 __all__ = [
@@ -83,6 +85,7 @@ __all__ = [
     "Estimate",
     "Interval",
     "Law",
+    "Shift",
     "Side",
     "Superiority",
     "TTest",
@@ -92,6 +95,7 @@ __all__ = [
     "bias",
     "brier",
     "brown_forsythe",
+    "change",
     "chi_square",
     "clopper_pearson",
     "cohen_d",
@@ -110,6 +114,7 @@ __all__ = [
     "grid_ks",
     "grid_wasserstein",
     "grouped",
+    "growth",
     "hanley_mcneil_se",
     "hedges_g",
     "hellinger",
@@ -117,6 +122,7 @@ __all__ = [
     "jeffreys_shares",
     "js_distance",
     "js_divergence",
+    "js_shift",
     "kl_divergence",
     "ks_distance",
     "ks_margin",
@@ -124,7 +130,9 @@ __all__ = [
     "ks_p_exact",
     "ks_p_value",
     "ks_robust",
+    "ks_shift",
     "linf",
+    "linf_shift",
     "log_interval",
     "log_loss",
     "logit_interval",
@@ -136,6 +144,7 @@ __all__ = [
     "median_squared_distance",
     "mmd2",
     "newcombe",
+    "news_shift",
     "noncentrality_interval",
     "precision",
     "psi",
@@ -146,6 +155,7 @@ __all__ = [
     "psi_p_value",
     "psi_quantile",
     "psi_raw",
+    "psi_shift",
     "quantile_groups",
     "r2",
     "rate",
@@ -161,6 +171,7 @@ __all__ = [
     "wape",
     "wasserstein",
     "wasserstein_margin",
+    "wasserstein_shift",
     "welch",
     "wilson",
 ]

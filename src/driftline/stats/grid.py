@@ -90,7 +90,7 @@ def quantile_groups(ref: ArrayLike, bins: int = 10) -> NDArray[np.int64]:
     wanted = np.arange(1, bins) * total / bins
     right = np.searchsorted(at_edges, wanted).clip(0, len(at_edges) - 1)
     left = (right - 1).clip(0)
-    nearest = np.where(wanted - at_edges[left] < at_edges[right] - wanted, left, right)
+    nearest = np.where(wanted - at_edges[left] <= at_edges[right] - wanted, left, right)
     heavy = np.flatnonzero(counts[1::2] * bins >= total)
     return np.unique(np.concatenate((2 * nearest + 2, 2 * heavy + 1, 2 * heavy + 2)))
 

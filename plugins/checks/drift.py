@@ -1,0 +1,160 @@
+"""Drift: how far the values of each column have moved from the reference.
+
+Refuses to judge missing values, which are the `missing` check's, and to compare a window on bins of its own: the bins are
+the reference's, always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from driftline import CategoricalColumn, Check, CheckContext, Column, Measurement, NumericColumn, above, hookimpl, stats
+
+Metric = Literal["psi", "ks", "js", "wasserstein", "linf", "chi_square", "new_categories"]
+Detail = dict[str, str | float | int | None]
+Found = Iterator[tuple[Metric, stats.Shift, Detail]]
+
+NUMERIC: tuple[Metric, ...] = ("psi", "js", "ks", "wasserstein")
+CATEGORICAL: tuple[Metric, ...] = ("psi", "js", "linf", "chi_square", "new_categories")
+UNITS = {"wasserstein": "sd", "linf": "share", "new_categories": "share"}
+BINS, CATEGORIES, RARE, ROWS_A_CELL = 10, 50, 0.001, 5
+
+
+class Drift(Check):
+    """Distances between the window and the reference, column by column; prediction and score too, the label not.
+
+    psi and js are less what chance adds to them, with 95% intervals by their noncentral chi-square law; `raw` in the detail is
+    the plain number that other tools show. js is the distance (the root of the divergence) in base 2. ks and wasserstein have
+    conservative intervals; wasserstein is in robust standard deviations of the reference (IQR/1.349, else sd, else 1).
+    Numeric psi and js stand on 10 quantile bins of the reference, where a value with a tenth of the rows has a bin of its own;
+    categorical ones on the reference's top 50 categories of at least 0.1%, all others being one. chi_square is the statistic.
+
+    | input | answer |
+    | --- | --- |
+    | no reference, or one without values in the column | no value, with the reason |
+    | column absent, all null or not finite in the window | no value, with the reason |
+    | column of another kind, or counted on another grid | no value, with the reason |
+    | identical data; the same constant on both sides | 0, with the interval 0 to 0 for psi and js |
+    | constant, another constant | psi near its largest, js and ks 1 |
+    | one category on both sides | chi_square without value |
+    | fewer than 5 rows a category | psi and js without value |
+    | a reference with more categories than are kept | new_categories without value |
+    """
+
+    type = "drift"
+    cause = "drift"
+    main = "psi"
+    default_rules: ClassVar = {"psi": above(warning=0.1, critical=0.25), "new_categories": above(warning=0.01)}
+    min_rows = 100
+
+    columns: tuple[str, ...] = ()
+    """Columns to look at; all but the label when empty."""
+    metrics: tuple[Metric, ...] = ("psi", "js", "ks", "wasserstein", "linf", "chi_square", "new_categories")
+    """What to measure; each column gets those that suit its kind."""
+
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """Every metric of every column."""
+        label = ctx.schema.label.name if ctx.schema.label else None
+        references = dict(ctx.reference.columns) if ctx.reference else {}
+        known = [name for name in dict(ctx.current.columns) | references if name != label]
+        for name in self.columns or known:
+            reference, current = references.get(name), ctx.current.columns.get(name)
+            reason = "no reference yet" if ctx.reference is None or not ctx.reference.rows else _obstacle(reference, current)
+            if reason:
+                suited = CATEGORICAL if isinstance(reference or current, CategoricalColumn) else NUMERIC
+                found: Found = ((metric, stats.Shift(None), {"reason": reason}) for metric in suited)
+            elif isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
+                found = _numeric(reference, current)
+            elif isinstance(reference, CategoricalColumn) and isinstance(current, CategoricalColumn):
+                found = _categorical(reference, current, shown=name not in ctx.schema.redact)
+            for metric, shift, detail in found:
+                if metric in self.metrics:
+                    why = str(detail.pop("reason", "")) or ("" if shift.value is not None else "nothing to compare")
+                    rows = _values(current) if current else 0
+                    yield Measurement(
+                        shift.value, {"column": name}, metric, rows, shift.interval, shift.p_value, why,
+                        unit=UNITS.get(metric, "") if shift.value is not None else "", detail=detail,
+                    )  # fmt: skip
+
+
+def _obstacle(reference: Column | None, current: Column | None) -> str:
+    if reference is None or not _values(reference):
+        return "the reference has no such column" if reference is None else "the reference has no values in this column"
+    if current is None or current.kind != reference.kind:
+        return f"{current.kind} here, {reference.kind} in the reference" if current else "the window has no such column"
+    if not _values(current):
+        return "no values in the window"
+    if isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
+        return "" if np.array_equal(reference.edges, current.edges) else "counted on another grid than the reference"
+    return ""
+
+
+def _values(column: Column) -> int:
+    return int(column.counts.sum()) if isinstance(column, NumericColumn) else column.count
+
+
+def _numeric(reference: NumericColumn, current: NumericColumn) -> Found:
+    was, now = (stats.Side(c.counts, c.minimum or 0.0, c.maximum or 0.0, c.mean or 0.0) for c in (reference, current))
+    detail: Detail = {"mean_was": reference.mean, "mean": current.mean}
+    shift = (now.mean - was.mean) / reference.sd if reference.sd else None
+    detail["shift_sd"] = shift if shift is not None and np.isfinite(shift) else None
+    cuts = stats.quantile_groups(reference.counts, BINS)
+    ref, cur = stats.grouped(reference.counts, cuts), stats.grouped(current.counts, cuts)
+    yield from _binned(stats.psi_shift(ref, cur), stats.js_shift(ref, cur), detail)
+    yield "ks", stats.ks_shift(reference.counts, current.counts), dict(detail)
+    low, high = reference.quantile(0.25) or 0.0, reference.quantile(0.75) or 0.0
+    scale = (high - low) / 1.349 or reference.sd or 1.0
+    yield "wasserstein", stats.wasserstein_shift(reference.edges, was, now, scale), detail | {"scale": scale}
+
+
+def _binned(psi: stats.Shift, js: stats.Shift, detail: Detail) -> Found:
+    yield "psi", psi, {**detail, "raw": psi.raw, "cells": psi.cells}
+    yield "js", js, {**detail, "raw": js.raw, "cells": js.cells}
+
+
+def _categorical(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool) -> Found:
+    n, m = reference.count, current.count
+    kept = [name for name, count in list(reference.counts.items())[:CATEGORIES] if count >= RARE * n]
+    ref, cur = ([side.counts.get(name, 0) for name in kept] for side in (reference, current))
+    ref, cur, names = [*ref, n - sum(ref)], [*cur, m - sum(cur)], [*kept, "all others"]
+    largest = stats.linf_shift(ref, cur)
+    detail: Detail = {"share_was": ref[largest.cells] / n, "share": cur[largest.cells] / m}
+    if shown:
+        detail["category"] = names[largest.cells][:80]
+    if m < ROWS_A_CELL * len(kept):
+        few: Detail = {"reason": f"needs {ROWS_A_CELL * len(kept)} rows, {ROWS_A_CELL} for each category"}
+        yield from _binned(stats.Shift(None), stats.Shift(None), few)
+    else:
+        yield from _binned(stats.psi_shift(ref, cur), stats.js_shift(ref, cur), detail)
+    yield "linf", largest, dict(detail)
+    test = stats.chi_square(ref, cur)
+    if test is None:
+        yield "chi_square", stats.Shift(None), {"reason": "only one category"}
+    else:
+        facts = {**detail, "df": test.df, "cramers_v": stats.cramers_v(ref, cur, bias_corrected=True)}
+        if test.expected < 1:
+            facts["reason"] = "fewer than 1 row expected in a category: the p-value is rough"
+        yield "chi_square", stats.Shift(test.statistic, None, test.p_value), facts
+    yield _news(reference, current, shown=shown)
+
+
+def _news(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool) -> tuple[Metric, stats.Shift, Detail]:
+    if reference.other:
+        return "new_categories", stats.Shift(None), {"reason": "the reference has more categories than are kept"}
+    news = [name for name in current.counts if name not in reference.counts]
+    rows = sum(current.counts[name] for name in news)
+    # Rows beyond the bound are all new when each known category is among the kept ones.
+    rows += current.other if all(name in current.counts for name in reference.counts) else 0
+    detail: Detail = {"new": len(news)}
+    if shown and news:
+        detail["categories"] = ", ".join(name[:80] for name in news[:5])
+    return "new_categories", stats.news_shift(rows, current.count, reference.count), detail
+
+
+@hookimpl
+def register_checks() -> list[type[Check]]:
+    """The drift check."""
+    return [Drift]

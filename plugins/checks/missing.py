@@ -1,0 +1,114 @@
+"""Missing and unusable values, and columns that stopped varying.
+
+Refuses to explain: which values are missing is a fact of the source, why is for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from driftline import Check, CheckContext, Column, Measurement, NumericColumn, above, hookimpl, stats
+
+ALIKE = 1e-6
+"""Rows count as stuck when so many of the reference would all be alike with less than this chance."""
+
+
+class Missing(Check):
+    """Share of rows without a value (null or NaN) in each column, and what else makes a column useless; the label is left out.
+
+    missing_increase is the rate less the reference's (0.05 is five points more), with Newcombe's interval. invalid_rate counts
+    values of another type. constant is 1 when all values are one value while the reference varies, and so many rows of the
+    reference would be alike by chance once in a million at most.
+
+    | input | answer |
+    | --- | --- |
+    | no reference, or column not in it | missing_increase and constant without value, with the reason |
+    | column not in the window | missing_rate 1 |
+    | all null | missing_rate 1; constant without value |
+    | the same counts on both sides | missing_increase 0, with the interval 0 to 0 |
+    | constant reference, one row | constant 0 |
+    | no rows | nothing can be had: values None |
+    """
+
+    type = "missing"
+    cause = "quality"
+    main = "missing_rate"
+    default_rules: ClassVar = {
+        "missing_increase": above(info=0.01, warning=0.05, critical=0.20),
+        "invalid_rate": above(warning=0.01, critical=0.20),
+        "constant": above(warning=0.5),
+    }
+    min_rows = 30
+
+    columns: tuple[str, ...] = ()
+    """Columns to look at; all but the label when empty."""
+
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """Four measurements for each column."""
+        label = ctx.schema.label.name if ctx.schema.label else None
+        references = dict(ctx.reference.columns) if ctx.reference else {}
+        for name in self.columns or [name for name in dict(ctx.current.columns) | references if name != label]:
+            reference, current = references.get(name), ctx.current.columns.get(name)
+            if reference is not None and not reference.rows:
+                reference = None
+            labels, rows = {"column": name}, current.rows if current else ctx.current.rows
+            missing = current.missing if current else rows
+            was = reference.missing / reference.rows if reference else None
+            why = "" if current else "the window has no such column"
+            rate = missing / rows if rows else None
+            interval = stats.wilson(missing, rows)
+            yield Measurement(rate, labels, "missing_rate", rows, interval, None, why or _rows(rows), was, "share")
+            yield _increase(missing, rows, reference, labels)
+            if current:
+                invalid, invalid_was = current.invalid, reference.invalid / reference.rows if reference else None
+                share, interval = (invalid / rows if rows else None), stats.wilson(invalid, rows)
+                yield Measurement(share, labels, "invalid_rate", rows, interval, None, _rows(rows), invalid_was, "share")
+            yield _constant(current, reference, labels)
+
+
+def _rows(rows: int) -> str:
+    return "" if rows else "no rows"
+
+
+def _increase(missing: int, rows: int, reference: Column | None, labels: dict[str, str]) -> Measurement:
+    if reference is None or not rows:
+        why = _rows(rows) or "no reference for this column yet"
+        return Measurement(None, labels, "missing_increase", rows, reason=why)
+    rate, was = missing / rows, reference.missing / reference.rows
+    same = (missing, rows) == (reference.missing, reference.rows)
+    interval = (0.0, 0.0) if same else stats.newcombe(missing, rows, reference.missing, reference.rows)
+    detail = {"missing": rate, "missing_was": was}
+    return Measurement(rate - was, labels, "missing_increase", rows, interval, detail=detail)
+
+
+def _constant(current: Column | None, reference: Column | None, labels: dict[str, str]) -> Measurement:
+    def measured(value: float | None, reason: str = "", p_value: float | None = None) -> Measurement:
+        return Measurement(value, labels, "constant", current.count if current else 0, None, p_value, reason)
+
+    if current is None or not current.count:
+        return measured(None, "no values in the window")
+    if reference is None or not reference.count or reference.kind != current.kind:
+        return measured(None, "no reference for this column yet")
+    if not _single(current) or _single(reference):
+        return measured(0.0)
+    chance = _largest_share(reference) ** current.count
+    return measured(1.0, p_value=chance) if chance < ALIKE else measured(0.0, "so few rows may well be alike", chance)
+
+
+def _single(column: Column) -> bool:
+    if isinstance(column, NumericColumn):
+        return column.count > 0 and column.minimum == column.maximum
+    return len(column.counts) == 1 and not column.other
+
+
+def _largest_share(column: Column) -> float:
+    if isinstance(column, NumericColumn):
+        return float(column.counts[1::2].max(initial=0) / column.count)
+    return max(column.counts.values(), default=0) / column.count
+
+
+@hookimpl
+def register_checks() -> list[type[Check]]:
+    """The missing check."""
+    return [Missing]

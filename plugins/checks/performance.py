@@ -1,0 +1,136 @@
+"""How well the model predicts, where the truth is known, and how much worse than in the reference.
+
+Refuses to guess: a metric that is undefined has no value and a reason, and rows without a label count for nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar, Literal
+
+from driftline import Check, CheckContext, Measurement, Scores, Task, above, hookimpl, stats
+
+Metric = Literal[
+    "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier",
+    "macro_precision", "macro_recall", "macro_f1", "mae", "rmse", "r2", "bias",
+]  # fmt: skip
+Headline = Literal[
+    "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier",
+    "macro_precision", "macro_recall", "macro_f1", "mae", "rmse", "r2",
+]  # fmt: skip
+
+BINARY: tuple[Metric, ...] = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier")
+MULTICLASS: tuple[Metric, ...] = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+REGRESSION: tuple[Metric, ...] = ("mae", "rmse", "r2", "bias")
+LOSSES = frozenset({"log_loss", "brier", "mae", "rmse"})
+RELATIVE = frozenset({"mae", "rmse"})
+EACH_CLASS = 10
+"""Positive and negative labels that an AUC needs."""
+
+METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
+    "accuracy": lambda s: stats.accuracy(s.confusion),
+    "precision": lambda s: stats.precision(_binary(s)),
+    "recall": lambda s: stats.recall(_binary(s)),
+    "f1": lambda s: stats.f1(_binary(s)),
+    "roc_auc": lambda s: stats.roc_auc(s.negatives, s.positives, EACH_CLASS),
+    "log_loss": lambda s: stats.log_loss(s.sums.n, s.sums.log_loss, s.sums.log_loss2),
+    "brier": lambda s: stats.brier(s.sums.n, s.sums.brier, s.sums.brier2),
+    "macro_precision": lambda s: stats.macro(s.confusion, "precision"),
+    "macro_recall": lambda s: stats.macro(s.confusion, "recall"),
+    "macro_f1": lambda s: stats.macro(s.confusion, "f1"),
+    "mae": lambda s: stats.mae(s.regression.n, s.regression.abs_e, s.regression.e2),
+    "rmse": lambda s: stats.rmse(s.regression.n, s.regression.e2, s.regression.e4),
+    "r2": lambda s: stats.r2(s.regression.n, s.regression.e2, s.regression.e4, s.regression.y, s.regression.y2),
+    "bias": lambda s: stats.bias(s.regression.n, s.regression.e, s.regression.e2),
+}
+
+
+class Performance(Check):
+    """The metrics of the model's task on the rows whose label is known, and `drop`: how much worse the headline metric is.
+
+    drop is above 0 when the model is worse than in the reference: 0.03 of accuracy, AUC and the like in the metric's own units,
+    of MAE and RMSE as a share of the reference's. Its interval combines both sides' (MOVER; for MAE and RMSE on the log scale).
+    Precision counts the rows predicted positive, recall those labelled so, F1 both.
+
+    | input | answer |
+    | --- | --- |
+    | no labelled rows | no value, with the reason |
+    | nothing predicted positive; no positive label | precision; recall without value, with the reason |
+    | fewer than 10 positive or negative labels, or no scores | roc_auc without value, with the reason |
+    | one row | errors without interval |
+    | all labels the same | r2 without value, with the reason |
+    | no reference, or one without labels | drop without value, with the reason |
+    | the same numbers on both sides | drop 0, with the interval 0 to 0 |
+    """
+
+    type = "performance"
+    cause = "performance"
+    main = "drop"
+    collectors: ClassVar = frozenset({"scores"})
+    default_rules: ClassVar = {"drop": above(warning=0.02, critical=0.05)}
+    min_rows = 30
+
+    metrics: tuple[Metric, ...] = ()
+    """What to measure; all that the model's task has when empty."""
+    headline: Headline | None = None
+    """The metric that `drop` compares: roc_auc where there are scores, else accuracy, and mae for regression, when absent."""
+
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """Every metric, then the drop."""
+        scores = ctx.current.scores
+        known = ctx.reference.scores if ctx.reference else Scores()
+        task = ctx.schema.task or _task(scores if scores.labelled else known)
+        suited = {Task.BINARY: BINARY, Task.MULTICLASS: MULTICLASS, Task.REGRESSION: REGRESSION}[task]
+        for metric in self.metrics or suited:
+            now, was = METRICS[metric](scores), METRICS[metric](known)
+            value, reason = _finite(now.value), now.reason
+            if value is None:
+                yield Measurement(None, name=metric, rows=scores.labelled, reason=reason or "too large a number")
+            else:
+                yield Measurement(value, {}, metric, now.n, _both(now.interval), None, reason, _finite(was.value))
+        yield self._drop(task, scores, known)
+
+    def _drop(self, task: Task, scores: Scores, known: Scores) -> Measurement:
+        scored = scores.sums.n > 0 or known.sums.n > 0
+        usual: Metric = "mae" if task == Task.REGRESSION else "roc_auc" if task == Task.BINARY and scored else "accuracy"
+        metric = self.headline or usual
+        now, was = METRICS[metric](scores), METRICS[metric](known)
+        value, interval = stats.growth(now, was) if metric in RELATIVE else stats.change(now, was)
+        if value is None or interval is None:
+            reason = f"the reference has no {metric}: {was.reason}" if was.value is None else now.reason
+            reason = reason or f"{metric} has no interval here or in the reference"
+            return Measurement(None, name="drop", rows=scores.labelled, reason=reason, detail={"metric": metric})
+        low, high = interval
+        if metric not in LOSSES:
+            value, low, high = -value, -high, -low
+        detail = {"metric": metric, f"{metric}_was": was.value, metric: now.value}
+        return Measurement(value + 0.0, name="drop", rows=now.n, interval=(low + 0.0, high + 0.0), detail=detail)
+
+
+def _binary(scores: Scores) -> stats.Confusion:
+    cells = scores.confusion
+    return stats.Confusion(
+        cells.get(("1", "1"), 0), cells.get(("0", "1"), 0), cells.get(("0", "0"), 0), cells.get(("1", "0"), 0)
+    )  # fmt: skip
+
+
+def _task(scores: Scores) -> Task:
+    if scores.regression.n:
+        return Task.REGRESSION
+    classes = {name for pair in scores.confusion for name in pair}
+    return Task.BINARY if classes <= {"0", "1"} else Task.MULTICLASS
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _both(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    return interval if interval is not None and all(map(math.isfinite, interval)) else None
+
+
+@hookimpl
+def register_checks() -> list[type[Check]]:
+    """The performance check."""
+    return [Performance]

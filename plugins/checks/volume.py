@@ -1,0 +1,85 @@
+"""Rows of a window against what windows like it used to have.
+
+Refuses the reference: a training file says nothing about traffic. Only history does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from statistics import median
+from typing import ClassVar
+
+from driftline import Check, CheckContext, Measurement, Past, Range, Rule, hookimpl, stats
+
+LEARNING, ALIKE = 8, 4
+MEMORY = 7 * 24 * 5
+"""Earlier windows to look at: five weeks of hours."""
+
+
+class Volume(Check):
+    """Rows, and rows over the rows expected: the median of earlier windows of the same hour and weekday, else of the same hour,
+    else of all; four are the least for a median by season.
+
+    The interval of the ratio is exact under a negative binomial law whose dispersion comes from the same history.
+
+    | input | answer |
+    | --- | --- |
+    | fewer than 8 earlier windows | no ratio, with the reason |
+    | mostly empty windows before | no ratio: nothing is expected |
+    | no rows where no earlier window was empty | 0, with the interval 0 to 0 |
+    """
+
+    type = "volume"
+    cause = "service"
+    main = "rows_ratio"
+    collectors: ClassVar = frozenset()
+    default_rules: ClassVar = {"rows_ratio": Rule(outside=Range(low=0.5, high=1.5))}
+    min_rows = 0
+    on_empty = True
+
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """The rows, and their ratio to the rows expected."""
+        rows, start = ctx.current.rows, ctx.current.start
+        yield Measurement(float(rows), name="rows", rows=rows, unit="rows")
+        past = [one for one in ctx.history("rows", {}, MEMORY) if start is None or one.start < start]
+        if len(past) < LEARNING:
+            reason = f"learning: {len(past)} of {LEARNING} earlier windows"
+            yield Measurement(None, name="rows_ratio", rows=rows, reason=reason)
+            return
+        season = _seasons(past)
+        expected = season(start)
+        if expected <= 0:
+            yield Measurement(None, name="rows_ratio", rows=rows, reason="windows like this one used to be empty")
+            return
+        spread = stats.dispersion([one.value for one in past], [season(one.start) for one in past])
+        low, high = stats.mean_interval(rows, spread)
+        if not rows and all(one.value > 0 for one in past):
+            high = 0.0
+        detail = {"rows": rows, "rows_expected": expected}
+        ratio = rows / expected
+        yield Measurement(
+            ratio, name="rows_ratio", rows=rows, interval=(min(low / expected, ratio), max(high / expected, ratio)),
+            was=1.0, unit="of the rows expected", detail=detail,
+        )  # fmt: skip
+
+
+def _seasons(past: Sequence[Past]) -> Callable[[datetime | None], float]:
+    """What is expected of a window that starts then: the median of the windows most like it."""
+    groups: dict[tuple[int, ...], list[float]] = {}
+    for one in past:
+        for season in ((), (one.start.hour,), (one.start.hour, one.start.weekday())):
+            groups.setdefault(season, []).append(one.value)
+    medians = {season: median(values) for season, values in groups.items() if not season or len(values) >= ALIKE}
+
+    def expected(start: datetime | None) -> float:
+        likeness = [(start.hour, start.weekday()), (start.hour,), ()] if start else [()]
+        return next(medians[season] for season in likeness if season in medians)
+
+    return expected
+
+
+@hookimpl
+def register_checks() -> list[type[Check]]:
+    """The volume check."""
+    return [Volume]
