@@ -25,12 +25,10 @@ CAP = 16 << 20
 ROWS = 1 << 17
 """About how many rows a batch has at most."""
 DELIMITERS = ",;\t|"
-BACK = 1000
-"""Line ends to look at, from the end of a chunk, for one outside quotes."""
 
 
 class Csv(Format):
-    """Delimited text. With a header line a file that grows is read again as a whole; without, from where reading stopped."""
+    """Delimited text. A file that grows is read again as a whole; with `names`, from where reading stopped."""
 
     type = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
@@ -68,7 +66,7 @@ class Csv(Format):
         direct = self.encoding in ("utf-8", "utf-8-sig", "ascii")
         if not direct:
             stream = cast(BinaryIO, codecs.EncodedFile(stream, "utf-8", self.encoding))
-        resumable = direct and (bool(self.names) or not self.header)
+        resumable = direct and bool(self.names)
         chunks = _Chunks(stream, ctx, self.quote.encode())
         table: _Table | None = None
         for data in chunks:
@@ -89,12 +87,12 @@ class Csv(Format):
 
     def _begin(self, data: bytes, ctx: DecodeContext) -> tuple[_Table, bytes]:
         """The table that the first record promises, and the data without it where it is a header."""
-        end = next(_ends(data, self.quote.encode()))
+        end = next(iter(_scan(data, self.quote.encode())[0]), len(data))
         try:
             first = data[:end].decode()
         except UnicodeDecodeError:
             raise Unreadable("the first line is not UTF-8: set the format's encoding") from None
-        delimiter = self.delimiter or max(DELIMITERS, key=re.sub('"[^"]*"', "", first).count)
+        delimiter = self.delimiter or self._sniffed(re.sub('"[^"]*"', "", first))
         values = next(csv.reader([first], delimiter=delimiter, quotechar=self.quote), [])
         if self.names or not self.header:
             return _Table(self, delimiter, self.names or tuple(f"_c{i}" for i in range(len(values))), ctx, 0), data
@@ -103,6 +101,10 @@ class Csv(Format):
             name = value.strip() or f"_c{i}"
             names.append(next(f"{name}.{n}" if n else name for n in count() if (f"{name}.{n}" if n else name) not in names))
         return _Table(self, delimiter, tuple(names), ctx, first.count("\n")), data[end:]
+
+    def _sniffed(self, line: str) -> str:
+        fitting = [delimiter for delimiter in DELIMITERS if line.count(delimiter) == len(self.names) - 1 > 0]
+        return fitting[0] if fitting else max(DELIMITERS, key=line.count)
 
 
 class _Table:
@@ -161,7 +163,7 @@ class _Table:
             pass
         good: list[bytes] = []
         start = 0
-        for end in _ends(data, self._form.quote.encode()):
+        for end in [*_scan(data, self._form.quote.encode())[0], len(data)]:
             record, start = data[start:end], end
             try:
                 record.decode()
@@ -195,12 +197,8 @@ class _Chunks:
             data = rest + block
             cut = _last_end(data, self._quote)
             while not cut and len(data) > CAP:
-                # It begins with a quote that is not closed, or is endless: without its first line the next may be sound.
-                self.dropped.append(data[:1000])
-                line = data.find(b"\n") + 1
-                skipping = not line
-                self.end += line or len(data)
-                data = data[line:] if line else b""
+                data = self._without_first_line(data)
+                skipping = not data
                 cut = _last_end(data, self._quote)
             self.end += cut
             if cut:
@@ -208,9 +206,24 @@ class _Chunks:
             rest = data[cut:]
         if isinstance(held, Unreadable):
             raise held
-        if self._ctx.sealed and (rest or self.dropped):
+        if not self._ctx.sealed:
+            return
+        while rest and _scan(rest, self._quote)[1]:
+            cut = _last_end(rest, self._quote)
+            self.end += cut
+            if cut:
+                yield rest[:cut]
+            rest = self._without_first_line(rest[cut:])
+        if rest or self.dropped:
             self.end += len(rest)
             yield rest
+
+    def _without_first_line(self, data: bytes) -> bytes:
+        """What follows the first line of a record that is endless or whose quote is never closed: the next one may be sound."""
+        self.dropped.append(data[:1000])
+        line = data.find(b"\n") + 1 or len(data)
+        self.end += line
+        return data[line:]
 
     def _fill(self) -> tuple[bytes, Unreadable | bool | None]:
         """The next bytes; then None while there may be more, True at the end, or the error that comes after them."""
@@ -225,8 +238,8 @@ class _Chunks:
                 left -= len(part)
         except Unreadable as error:
             return b"".join(parts), error
-        except UnicodeDecodeError as error:
-            return b"".join(parts), Unreadable(f"not {error.encoding}: {error.reason}; set the format's encoding")
+        except UnicodeError as error:
+            return b"".join(parts), Unreadable(f"{error}: set the format's encoding")
         return b"".join(parts), None
 
 
@@ -235,42 +248,50 @@ def _last_end(data: bytes, quote: bytes) -> int:
     last = data.rfind(b"\n") + 1
     if not last or quote not in data:
         return last
-    odd = data.count(quote, 0, last) & 1
-    end = last
-    for _ in range(BACK):
-        if not odd or not end:
-            break
-        before = data.rfind(b"\n", 0, end - 1) + 1
-        odd ^= data.count(quote, before, end) & 1
-        end = before
-    if not odd and end:
+    if _regular(data, quote):
+        odd = data.count(quote, 0, last) & 1
+        end = last
+        while odd and end:
+            before = data.rfind(b"\n", 0, end - 1) + 1
+            odd ^= data.count(quote, before, end) & 1
+            end = before
         return end
-    # Quotes don't pair up: some stand inside unquoted values, where they mean nothing.
-    return max((end for end in _ends(data, quote) if data[end - 1 : end] == b"\n"), default=0)
+    ends, _ = _scan(data, quote)
+    return ends[-1] if ends else 0
 
 
-def _ends(data: bytes, quote: bytes) -> Iterator[int]:
-    """The end of each record: line ends outside quotes, where a quote opens only at the beginning of a value."""
-    q = re.escape(quote)
-    at, last = 0, 0
-    special = re.compile(rb"\n|(?<![^,;\t|\n])" + q)
+def _regular(data: bytes, quote: bytes) -> bool:
+    """Whether every other quote opens a value or follows a quote: then line ends after an even number of quotes end records."""
+    import numpy as np
+
+    text = np.frombuffer(data, np.uint8)
+    opening = np.flatnonzero(text == quote[0])[::2]
+    before = text[opening - 1]
+    fine = np.isin(before, np.frombuffer(b"\n" + DELIMITERS.encode() + quote, np.uint8)) | (opening == 0)
+    return bool(fine.all())
+
+
+def _scan(data: bytes, quote: bytes) -> tuple[list[int], bool]:
+    """Where records end, at line ends outside quotes, where a quote opens only at the beginning of a value; and whether the data
+    stops inside quotes.
+    """
+    ends: list[int] = []
+    special = re.compile(rb"\n|(?<![^\n" + re.escape(DELIMITERS.encode()) + rb"])" + re.escape(quote))
+    at = 0
     while (found := special.search(data, at)) is not None:
         at = found.end()
         if found[0] == b"\n":
-            last = at
-            yield at
+            ends.append(at)
             continue
         while True:
             close = data.find(quote, at)
             if close < 0:
-                at = len(data)
-                break
+                return ends, True
             at = close + 1
             if data[at : at + 1] != quote:
                 break
             at += 1
-    if last < len(data):
-        yield len(data)
+    return ends, False
 
 
 @hookimpl
