@@ -42,7 +42,7 @@ def numeric(name, values, edges=None, invalid=0):
     values = list(values)
     kept = finite(values)
     nulls = sum(value is None for value in values)
-    nans = sum(value is not None and np.isnan(value) for value in values)
+    nans = int(sum(value is not None and np.isnan(value) for value in values))
     grid = edges_of(values) if edges is None else edges
     with np.errstate(all="ignore"):
         variance = float(np.var(kept, ddof=1)) if len(kept) > 1 else None

@@ -1,0 +1,90 @@
+"""The missing check: rates, increases, invalid values and columns that stopped varying."""
+
+import numpy as np
+import pytest
+from driftline_plugins.checks.missing import Missing
+from profile_builder import LABEL, column, compare, context, judged, numeric, severity
+
+from driftline import Window, stats
+
+MISSING = Missing()
+
+
+def holed(rows, missing):
+    return [None] * missing + [float(n % 7) for n in range(rows - missing)]
+
+
+def test_nulls_and_nan_are_missing():
+    """Half of the ages are null or NaN, so the share is one half, with Wilson's interval and the reference's rate."""
+    found = compare(MISSING, [31.0, None, float("nan"), 57.0] * 10, holed(100, 10))
+    assert found["missing_rate"].value == 0.5
+    assert found["missing_rate"].interval == stats.wilson(20, 40)
+    assert found["missing_rate"].was == 0.1
+
+
+def test_a_rate_as_high_as_ever_is_ok():
+    """A column that always lacked a fifth of its values is fine with a fifth missing."""
+    found = compare(MISSING, holed(20_000, 4_000), holed(50_000, 10_000))
+    assert found["missing_increase"].value == 0
+    assert judged(MISSING, found["missing_increase"]) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("missing", "verdict"), [(100, "ok"), (300, "info"), (900, "warning"), (5_000, "critical"), (10_000, "critical")]
+)
+def test_an_increase_is_judged_in_points(missing, verdict):
+    """Of 10,000 rows: 1 point more is fine, 3 are a note, 9 a ticket, 50 a page."""
+    found = compare(MISSING, holed(10_000, missing), holed(100_000, 500))
+    assert (severity(MISSING, found["missing_increase"]) or judged(MISSING, found["missing_increase"])) == verdict
+
+
+def test_few_rows_do_not_page():
+    """One missing value in ten rows is unsure."""
+    assert judged(MISSING, compare(MISSING, holed(10, 1), holed(1_000, 0))["missing_increase"]) == "unsure"
+
+
+def test_a_column_that_is_gone_is_all_missing():
+    """A column of the reference that the window has not at all is missing in every row."""
+    reference = Window(100, {"x": column("x", [1.0, 2.0] * 50)})
+    found = {m.name: m for m in MISSING.evaluate(context(Window(80), reference))}
+    assert found["missing_rate"].value == 1
+    assert found["missing_rate"].reason == "the window has no such column"
+    assert severity(MISSING, found["missing_increase"]) == "critical"
+
+
+def test_without_a_reference_there_is_a_rate_and_no_increase():
+    """The rate needs no reference; the increase says that it does."""
+    found = compare(MISSING, holed(100, 50), None)
+    assert found["missing_rate"].value == 0.5
+    assert found["missing_increase"].value is None
+    assert found["missing_increase"].reason == "no reference for this column yet"
+
+
+def test_values_of_another_type_are_invalid():
+    """A tenth of the values that are text in a numeric column is a ticket."""
+    window = Window(1_000, {"x": numeric("x", holed(1_000, 100), invalid=100)})
+    found = {m.name: m for m in MISSING.evaluate(context(window, window))}
+    assert found["invalid_rate"].value == 0.1
+    assert severity(MISSING, found["invalid_rate"]) == "warning"
+
+
+def test_a_column_that_stopped_varying_is_constant():
+    """One value in every row, where the reference had many, is a ticket; as constant as ever is not."""
+    draw = np.random.default_rng(1)
+    assert judged(MISSING, compare(MISSING, [4.0] * 200, draw.normal(0, 1, 1_000))["constant"]) == "changed"
+    assert judged(MISSING, compare(MISSING, ["a"] * 200, ["a", "b"] * 500)["constant"]) == "changed"
+    assert compare(MISSING, [4.0] * 200, [4.0] * 1_000)["constant"].value == 0
+    assert compare(MISSING, draw.normal(0, 1, 200), draw.normal(0, 1, 1_000))["constant"].value == 0
+
+
+def test_a_rare_value_that_did_not_occur_is_no_constant_column():
+    """A flag set in one row of a hundred is absent from most windows of fifty rows."""
+    found = compare(MISSING, [0.0] * 50, [0.0] * 990 + [1.0] * 10)
+    assert found["constant"].value == 0
+    assert found["constant"].p_value == pytest.approx(0.99**50)
+
+
+def test_the_label_is_left_out():
+    """Labels come late; that they are missing is no fault of the log."""
+    window = Window(2, {"x": column("x", [1.0, 2.0]), "y": column("y", [None, None])})
+    assert {m.labels["column"] for m in MISSING.evaluate(context(window, None, label=LABEL))} == {"x"}

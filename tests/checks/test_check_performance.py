@@ -1,0 +1,152 @@
+"""The performance check: metrics with their intervals, and how much worse the headline is."""
+
+import numpy as np
+import pytest
+import scipy.stats as ss
+from driftline_plugins.checks.performance import Performance
+from profile_builder import binary_scores, context, judged, regression_scores, severity, window_of
+
+from driftline import Scores, Task
+from driftline.profiles.window import RegressionSums
+
+CHECK = Performance()
+
+
+def measured(now, was=None, check=CHECK, **schema):
+    reference = None if was is None else window_of(was)
+    return {m.name: m for m in check.evaluate(context(window_of(now), reference, **schema))}
+
+
+def logits(seed, n, quality):
+    draw = np.random.default_rng(seed)
+    y = (draw.random(n) < 0.4).astype(float)
+    return y, 1 / (1 + np.exp(-(quality * (y - 0.5) + draw.normal(0, 1, n))))
+
+
+def test_binary_metrics_are_those_of_the_rows():
+    """Every metric of a binary model equals its plain definition over the rows, and lies in its interval."""
+    y, s = logits(1, 900, 1.5)
+    found = measured(binary_scores(y, s))
+    hit = s >= 0.5
+    plain = {
+        "accuracy": np.mean(hit == y),
+        "precision": y[hit].mean(),
+        "recall": hit[y == 1].mean(),
+        "f1": 2 * np.sum(hit * y) / (hit.sum() + y.sum()),
+        "roc_auc": ss.mannwhitneyu(s[y == 1], s[y == 0]).statistic / (y.sum() * (1 - y).sum()),
+        "log_loss": -np.mean(np.log(np.where(y == 1, s, 1 - s))),
+        "brier": np.mean((s - y) ** 2),
+    }
+    assert {name: found[name].value for name in plain} == pytest.approx(plain)
+    assert all(found[name].interval[0] < value < found[name].interval[1] for name, value in plain.items())
+    assert found["precision"].rows == hit.sum()
+
+
+def test_regression_metrics_are_those_of_the_rows():
+    """MAE, RMSE, R2 and bias equal their plain definitions over the rows, and lie in their intervals."""
+    draw = np.random.default_rng(2)
+    y = draw.normal(50, 10, 400)
+    p = y + draw.normal(1, 3, 400)
+    found = measured(regression_scores(y, p))
+    plain = {
+        "mae": np.abs(p - y).mean(),
+        "rmse": np.sqrt(np.mean((p - y) ** 2)),
+        "r2": 1 - np.sum((p - y) ** 2) / np.sum((y - y.mean()) ** 2),
+        "bias": np.mean(p - y),
+    }
+    assert {name: found[name].value for name in plain} == pytest.approx(plain)
+    assert all(found[name].interval[0] < value < found[name].interval[1] for name, value in plain.items())
+
+
+def test_multiclass_metrics_are_macro_averages():
+    """Accuracy and the macro averages come from the counts of label and prediction."""
+    scores = Scores(100, 100, {("a", "a"): 40, ("a", "b"): 10, ("b", "b"): 20, ("c", "b"): 10, ("c", "c"): 20})
+    found = measured(scores)
+    assert found["accuracy"].value == 0.8
+    assert found["macro_recall"].value == pytest.approx((0.8 + 1 + 2 / 3) / 3)
+    assert found["macro_precision"].value == pytest.approx((1 + 0.5 + 1) / 3)
+    assert found["drop"].detail["metric"] == "accuracy"
+
+
+def test_a_worse_model_drops():
+    """An AUC that fell by a tenth on many rows is critical; `was` has the old one, and the detail names the metric."""
+    found = measured(binary_scores(*logits(3, 4_000, 0.8)), binary_scores(*logits(4, 4_000, 2.0)))
+    drop = found["drop"]
+    assert drop.value == pytest.approx(found["roc_auc"].was - found["roc_auc"].value)
+    assert drop.value > 0.1
+    assert severity(CHECK, drop) == "critical"
+    assert drop.detail["metric"] == "roc_auc"
+
+
+def test_a_better_model_is_ok():
+    """An improvement is a negative drop and never a change, for scores and for errors."""
+    scores = measured(binary_scores(*logits(3, 3_000, 2.5)), binary_scores(*logits(4, 3_000, 1.0)))["drop"]
+    y = np.random.default_rng(5).normal(0, 10, 3_000)
+    errors = measured(regression_scores(y, y * 0.95), regression_scores(y, y * 0.8))["drop"]
+    for drop in (scores, errors):
+        assert drop.value < 0
+        assert judged(CHECK, drop) == "ok"
+
+
+def test_few_labels_are_unsure():
+    """On forty labelled rows a drop may be chance."""
+    found = measured(binary_scores(*logits(6, 60, 1.5)), binary_scores(*logits(4, 4_000, 1.5)))
+    assert judged(CHECK, found["drop"]) == "unsure"
+
+
+def test_the_drop_of_an_error_is_relative():
+    """An MAE of 2 where it was 1 is a drop of 1, whatever the unit of the label."""
+    y = np.random.default_rng(5).normal(0, 1_000, 500)
+    noise = np.random.default_rng(6).exponential(100, 500)
+    drop = measured(regression_scores(y, y + 2 * noise), regression_scores(y, y + noise))["drop"]
+    assert drop.value == pytest.approx(1)
+    assert 0.5 < drop.interval[0] < 1 < drop.interval[1] < 1.5
+    assert severity(CHECK, drop) == "critical"
+
+
+def test_the_same_numbers_on_both_sides_are_ok():
+    """A window that is its own reference has not dropped, with certainty."""
+    scores = binary_scores(*logits(7, 60, 1.0))
+    drop = measured(scores, scores)["drop"]
+    assert (drop.value, drop.interval) == (0, (0, 0))
+    assert judged(CHECK, drop) == "ok"
+
+
+def test_the_headline_can_be_chosen():
+    """The drop compares the metric that was asked for, turned so that above 0 is worse."""
+    was, now = binary_scores(*logits(8, 2_000, 2.0)), binary_scores(*logits(9, 2_000, 0.5))
+    loss = measured(now, was, Performance(headline="log_loss"))
+    assert loss["drop"].value == pytest.approx(loss["log_loss"].value - loss["log_loss"].was)
+    recall = measured(now, was, Performance(headline="recall", metrics=("recall",)))
+    assert set(recall) == {"recall", "drop"}
+    assert recall["drop"].value == pytest.approx(recall["recall"].was - recall["recall"].value)
+
+
+def test_a_perfect_reference_leaves_room_for_doubt():
+    """An accuracy of 1 on few reference rows is not taken as certain."""
+    now, was = Scores(100, 100, {("a", "a"): 95, ("b", "a"): 5}), Scores(20, 20, {("a", "a"): 20})
+    drop = measured(now, was, task=Task.MULTICLASS)["drop"]
+    assert drop.value == pytest.approx(0.05)
+    assert drop.interval[0] < 0
+
+
+def test_what_is_undefined_has_a_reason():
+    """No labels, no positive predictions, no scores, few positives and constant labels are reasons, not zeros."""
+    assert measured(Scores(rows=500))["accuracy"].reason == "no labelled rows"
+    decided = Scores(100, 100, {("1", "0"): 5, ("0", "0"): 95})
+    found = measured(decided)
+    assert found["precision"].reason == "nothing was predicted positive"
+    assert found["log_loss"].reason == "no labelled rows with a score"
+    assert found["roc_auc"].value is None
+    assert found["recall"].value == 0
+    assert found["drop"].reason.startswith("the reference has no accuracy")
+    few = measured(binary_scores([1] * 9 + [0] * 50, np.linspace(0.9, 0.1, 59)))
+    assert few["roc_auc"].reason == "needs 10 positive and negative labels: 9 and 50"
+    flat = measured(Scores(50, 50, regression=RegressionSums(n=50, e=5, abs_e=5, e2=5, e4=5)))
+    assert flat["r2"].reason == "all labels are the same"
+
+
+def test_the_schema_decides_the_task():
+    """Where the schema names the task its metrics are measured, also without any label."""
+    assert set(measured(Scores(), task=Task.REGRESSION)) == {"mae", "rmse", "r2", "bias", "drop"}
+    assert "macro_f1" in measured(Scores(), task=Task.MULTICLASS)
