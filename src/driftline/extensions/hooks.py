@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import pluggy
-
 from driftline.errors import PluginError
 from driftline.extensions.load import describe
 from driftline.notification import Notification
@@ -18,10 +16,12 @@ from driftline.plugin import Logger
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from driftline.extensions.registry import Registry
 
-def listeners(manager: pluggy.PluginManager, hook: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+
+def listeners(registry: Registry, hook: str) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Origin and function of each implementation, in the order of registration; call them with keywords they may not want."""
-    for impl in getattr(manager.hook, hook).get_hookimpls():
+    for impl in getattr(registry.manager.hook, hook).get_hookimpls():
         yield impl.plugin_name, _picky(impl.function, impl.argnames)
 
 
@@ -29,19 +29,19 @@ def _picky(function: Callable[..., Any], names: tuple[str, ...]) -> Callable[...
     return lambda **event: function(*(event[name] for name in names))
 
 
-def announce(manager: pluggy.PluginManager, hook: str, log: Logger, /, **event: Any) -> None:
+def announce(registry: Registry, hook: str, log: Logger, /, **event: Any) -> None:
     """Tell every plugin; one that raises costs only itself."""
-    for origin, tell in listeners(manager, hook):
+    for origin, tell in listeners(registry, hook):
         try:
             tell(**event)
         except Exception as error:
             log.warning("plugin_failed", hook=hook, origin=origin, error=describe(error))
 
 
-def enrich(manager: pluggy.PluginManager, incident: Notification, log: Logger) -> dict[str, str]:
+def enrich(registry: Registry, incident: Notification, log: Logger) -> dict[str, str]:
     """What plugins know about an incident; of two facts with one name the first stays."""
     facts: dict[str, str] = {}
-    for origin, ask in listeners(manager, "enrich_incident"):
+    for origin, ask in listeners(registry, "enrich_incident"):
         try:
             for name, value in (ask(incident=incident) or {}).items():
                 facts.setdefault(str(name), str(value))
@@ -50,12 +50,12 @@ def enrich(manager: pluggy.PluginManager, incident: Notification, log: Logger) -
     return facts
 
 
-def transform(manager: pluggy.PluginManager, batch: pa.RecordBatch, model: str) -> pa.RecordBatch:
+def transform(registry: Registry, batch: pa.RecordBatch, model: str) -> pa.RecordBatch:
     """The batch after every plugin's own feature code.
 
     Raises PluginError: rows that went halfway through must not be profiled as if they were right.
     """
-    for origin, change in listeners(manager, "transform_batch"):
+    for origin, change in listeners(registry, "transform_batch"):
         try:
             changed = change(batch=batch, model=model)
         except Exception as error:

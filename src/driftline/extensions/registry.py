@@ -6,7 +6,7 @@ Refuses to choose: two plugins of one name are an error that names both, never t
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,16 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import pluggy
 
 from driftline import hookspecs
-from driftline.extensions import hooks
 from driftline.extensions.load import Found, describe, installed, own
 from driftline.extensions.problem import PluginProblem
-from driftline.notification import Notification
-from driftline.plugin import Check, ExecutorFactory, Format, Logger, PluginKind, Sink, Source
+from driftline.plugin import Check, ExecutorFactory, Format, PluginKind, Sink, Source
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from driftline.extensions.guard import Guard
     from driftline.profiles.collector import Collector
 
 KINDS: tuple[PluginKind, ...] = get_args(PluginKind)
@@ -83,27 +78,6 @@ class Registry:
     def collectors(self) -> dict[str, type[Collector]]:
         """The collectors that plugins bring, by name."""
         return {name: type_ for (kind, name), type_ in self.types.items() if kind == "collector"}
-
-    def announce(self, hook: str, log: Logger, /, **event: Any) -> None:
-        """Tell every plugin; one that raises costs only itself."""
-        hooks.announce(self.manager, hook, log, **event)
-
-    def enrich(self, incident: Notification, log: Logger) -> dict[str, str]:
-        """What plugins know about an incident."""
-        return hooks.enrich(self.manager, incident, log)
-
-    def transform(
-        self, model: str, guard: Guard, *, timeout: float = 60.0
-    ) -> Callable[[pa.RecordBatch], pa.RecordBatch] | None:
-        """The users' own feature code for one model, as one step; None where there is none.
-
-        The step raises PluginError, also when a plugin takes longer than `timeout` seconds for one batch.
-        """
-        if not self.manager.hook.transform_batch.get_hookimpls():
-            return None
-        return lambda batch: guard.call(
-            f"{model}.transform_batch", hooks.transform, self.manager, batch, model, timeout=timeout
-        )
 
     def describe(self) -> list[PluginInfo]:
         """Every plugin by kind and name, then the modules that only listen."""
