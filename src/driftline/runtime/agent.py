@@ -25,6 +25,7 @@ from driftline.runtime.parts import Parts
 from driftline.runtime.telling import tell_tick
 from driftline.runtime.watch import Hooks, Tick, Watch
 from driftline.state import outbox
+from driftline.state.store import Store
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,6 +79,11 @@ class Agent:
     def registry(self) -> CollectorRegistry:
         """The metrics."""
         return self._parts.metrics.registry
+
+    @property
+    def store(self) -> Store:
+        """The state."""
+        return self._parts.store
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Whether no loop is stuck, and all loops."""

@@ -25,6 +25,7 @@ from driftline.state.store import Store, open_store
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
+    from driftline.runtime.metrics import Metrics
 
 Clock = Callable[[], datetime]
 
@@ -46,19 +47,26 @@ def read_config(path: Path, registry: Registry | None = None) -> Config:
     return load(path, registry, secrets=read_secret)
 
 
+def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:
+    """What calls plugins, and counts their errors."""
+    if metrics is None:
+        return Guard(clock)
+    return Guard(clock, lambda key, text: metrics.plugin_errors.labels(key).inc())
+
+
 def make_parts(config: Config, store: Store, clock: Clock, log: Any) -> Parts:
     """The agent's own things."""
     from driftline import __version__
     from driftline.runtime.metrics import Metrics
 
-    keep = config.agent.keep
+    keep, metrics = config.agent.keep, Metrics(__version__)
     return Parts(
         store=store,
         registry=config.registry,
-        guard=Guard(clock),
+        guard=make_guard(clock, metrics),
         clock=clock,
         log=log,
-        metrics=Metrics(__version__),
+        metrics=metrics,
         base=config.origin.parent,
         workers=config.agent.workers or min(os.cpu_count() or 2, 8),
         keep=Keep(keep.profiles_hourly, keep.profiles_daily, keep.measurements),

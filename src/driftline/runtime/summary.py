@@ -21,7 +21,12 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
     with store.read() as connection:
         found: Plain = {"models": {name: _model(connection, name) for name in config.models}}
         found["sinks"] = {
-            name: {"pending": status.pending, "refused": status.refused, "failures": status.failures, "error": status.error}
+            name: {
+                "pending": sum(status.counts.get(state, 0) for state in outbox.UNDELIVERED),
+                "refused": status.counts.get("refused", 0),
+                "failures": status.failures,
+                "error": status.error,
+            }
             for name, status in outbox.status(connection).items()
         }
     for name, tick in (ticks or {}).items():

@@ -45,7 +45,7 @@ class Store:
 
     def close(self) -> None:
         """Fold the write-ahead log in and let go of the lock. Safe twice."""
-        if self.engine.dialect.name == "sqlite":
+        if self.engine.dialect.name == "sqlite" and self._lock is not None:
             with self._writing, self.engine.connect() as connection:
                 connection.connection.dbapi_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
         self.engine.dispose()
@@ -54,15 +54,18 @@ class Store:
             self._lock = None
 
 
-def open_store(url: str, *, base: Path | None = None) -> Store:
+def open_store(url: str, *, base: Path | None = None, readonly: bool = False) -> Store:
     """Open the database at `url`, made and migrated as needed; a relative SQLite path starts at `base`.
+
+    With `readonly` nothing is made, migrated or locked, so that a running agent's state can be looked at.
 
     Raises StateError, with what to do, when it is locked, newer, damaged or on a network file system.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         store = Store(sa.create_engine(_psycopg(url), pool_pre_ping=True))
-        _migrate(store, None)
+        if not readonly:
+            _migrate(store, None)
         return store
     if not parsed.database or parsed.database == ":memory:":
         store = Store(_sqlite_engine("sqlite://", sa.StaticPool))
@@ -72,6 +75,10 @@ def open_store(url: str, *, base: Path | None = None) -> Store:
     path = path if path.is_absolute() else (base or Path.cwd()) / path
     _refuse_network(path.parent)
     fresh = not path.exists()
+    if readonly:
+        if fresh:
+            raise StateError(f"{path}: there is no state yet: start `driftline run` first")
+        return Store(_sqlite_engine(f"sqlite:///{path}", sa.QueuePool))
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(path.with_name(path.name + ".lock"))

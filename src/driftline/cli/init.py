@@ -1,0 +1,158 @@
+"""`driftline init`: look at logs, and write a commented configuration for them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from driftline.model import Field, Schema, Task
+
+HEAD = """\
+# Written by `driftline init`. Check what is marked, then: driftline validate && driftline run --once
+version: 1
+
+agent:
+  state: sqlite:///driftline.db
+  http: 127.0.0.1:8080
+"""
+
+
+@click.command()
+@click.argument("where")
+@click.option("--reference", help="A training file or prefix to compare with; without it, the 28 days before each window.")
+@click.option("--model", default="my-model", show_default=True, help="What to call the model.")
+@click.option("--endpoint-url", help="For S3-compatible stores.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("driftline.yaml"), show_default=True)
+@click.option("--force", is_flag=True, help="Write over an existing file.")
+def init(where: str, reference: str | None, model: str, endpoint_url: str | None, output: Path, force: bool) -> None:
+    """Look at WHERE (a file, a folder, a glob, or s3://bucket/prefix) and write a configuration for it."""
+    from driftline.extensions.registry import Registry
+    from driftline.plugin import Source, StartContext
+    from driftline.runtime.logs import make_log
+    from driftline.runtime.looking import look
+    from driftline.runtime.start import system_clock
+
+    if output.exists() and not force:
+        raise click.UsageError(f"{output} is there already: --force writes over it, -o another place")
+    registry = Registry.load()
+    kind, options = _source(where, endpoint_url)
+    source: Source = registry.get("source", kind).model_validate(options)
+    now = system_clock()
+    source.start(StartContext(name=model, log=make_log(), clock=system_clock, base=output.parent))
+    try:
+        looked = look(source, registry, now)
+    finally:
+        source.stop()
+    _show(looked)
+    told = None
+    if reference is not None:
+        told = _source(reference, endpoint_url)
+    output.write_text(
+        _text(model, kind, options, looked.format, looked.inferred.schema, told, looked.inferred.doubts), encoding="utf-8"
+    )
+    click.echo(f"wrote {output}", err=True)
+
+
+def _source(where: str, endpoint_url: str | None) -> tuple[str, dict[str, Any]]:
+    if where.startswith("s3://"):
+        bucket, _, prefix = where.removeprefix("s3://").partition("/")
+        options = {"bucket": bucket, "prefix": prefix}
+        return "s3", options | ({"endpoint_url": endpoint_url} if endpoint_url else {})
+    return "local", {"path": where}
+
+
+def _show(looked: Any) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(stderr=True)
+    console.print(f"{'more than ' if looked.more else ''}{len(looked.objects)} objects, format [bold]{looked.format}[/]")
+    batch = looked.batches[0]
+    shown = batch.schema.names[:12]
+    table = Table(*(escape(name) for name in shown), box=None)
+    for row in batch.slice(0, 10).select(shown).to_pylist():
+        table.add_row(*(escape(str(value))[:24] for value in row.values()))
+    console.print(table)
+    if len(batch.schema.names) > len(shown):
+        console.print(f"[dim]and {len(batch.schema.names) - len(shown)} more columns[/]")
+    for doubt in looked.inferred.doubts:
+        console.print(f"[yellow]please check:[/] {escape(doubt)}")
+    sys.stderr.flush()
+
+
+def _text(
+    model: str,
+    kind: str,
+    options: dict[str, Any],
+    form: str,
+    schema: Schema,
+    reference: tuple[str, dict[str, Any]] | None,
+    doubts: list[str],
+) -> str:
+    lines = [HEAD, "models:", f"  {_quoted(model)}:", "    source:", f"      type: {kind}", "      options:"]
+    lines += [f"        {name}: {_quoted(value)}" for name, value in options.items()]
+    lines += [f"        format: {form}", ""]
+    lines += [f"    # CHECK: {doubt}" for doubt in doubts]
+    lines += ["    schema:", *_schema(schema), ""]
+    if reference is None:
+        lines += [
+            "    # What windows are compared with. A training file is better: {type: local, options: {path: train.parquet}}"
+        ]
+        lines += ["    reference: {trailing: 28d}"]
+    else:
+        inside = ", ".join(f"{name}: {_quoted(value)}" for name, value in reference[1].items())
+        lines += [f"    reference: {{type: {reference[0]}, options: {{{inside}}}}}"]
+    lines += [
+        "",
+        "    # Rows count by event time; a window is judged so long after its end.",
+        "    windows: {length: 1h, lateness: 15m}",
+    ]
+    lines += [
+        "",
+        "    # Without `checks`, the ones that fit the columns run with their default rules.",
+        "    notify: [terminal]",
+        "",
+    ]
+    lines += [
+        "sinks:",
+        "  terminal: {type: console}",
+        '  # team-chat: {type: slack, options: {webhook_url: "${env:SLACK_WEBHOOK_URL}"}}',
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _schema(schema: Schema) -> list[str]:
+    lines = []
+    for role in ("timestamp", "id", "version"):
+        part: Field | None = getattr(schema, role)
+        if part is not None:
+            lines.append(f"      {role}: {_quoted(part.name)}")
+    lines.append("      features:" if schema.features else "      features: {}")
+    lines += [f"        {_quoted(name)}: {part.kind}" for name, part in schema.features.items()]
+    if schema.task is not None and (schema.prediction or schema.score):
+        told = {"column": schema.prediction, "score": schema.score}
+        inside = [f"{key}: {_quoted(part.name)}" for key, part in told.items() if part is not None]
+        lines.append(f"      prediction: {{{', '.join([*inside, f'kind: {Task(schema.task).value}'])}}}")
+    if schema.label is not None:
+        lines.append(f"      label: {{column: {_quoted(schema.label.name)}}}")
+    return lines
+
+
+def _quoted(value: object) -> str:
+    """YAML for a value."""
+    import json
+
+    text = str(value)
+    plain = text.replace("_", "").replace("-", "").replace(".", "").replace("/", "").replace(" ", "")
+    safe = (
+        plain.isalnum()
+        and text == text.strip()
+        and not plain[0].isdigit()
+        and text not in ("true", "false", "null", "True", "False")
+    )
+    return text if safe else json.dumps(text, ensure_ascii=False)

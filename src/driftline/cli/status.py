@@ -1,0 +1,75 @@
+"""`driftline status`: what the state says, without touching anything outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+PAINT = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
+
+
+@click.command()
+@click.option(
+    "-c", "--config", "path", type=click.Path(path_type=Path), default=Path("driftline.yaml"), help="The configuration."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(path: Path, as_json: bool) -> None:
+    """What was read, judged and found, what could not be read, and which messages wait. Ends with 1 when something fires."""
+    from driftline.config import load
+    from driftline.runtime.summary import summarise
+    from driftline.state.store import open_store
+
+    config = load(path)
+    store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
+    try:
+        found = summarise(store, config)
+    finally:
+        store.close()
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        show_models(found)
+    firing = any(row["state"] == "firing" for model in found["models"].values() for row in model["incidents"])
+    raise SystemExit(1 if firing else 0)
+
+
+def show_models(found: dict[str, Any]) -> None:
+    """Tables for people."""
+    console = Console()
+    table = Table("model", "objects", "rows", "rejected", "windows", "ok", "changed", "unsure", "error", "newest row", box=None)
+    for column in table.columns[1:9]:
+        column.justify = "right"
+    for name, model in found["models"].items():
+        verdicts = model["verdicts"]
+        counts = [f"{model[key]:,}" for key in ("objects", "rows", "rejected", "windows")]
+        said = [f"{verdicts[verdict]:,}" for verdict in ("ok", "changed", "unsure", "error")]
+        table.add_row(escape(name), *counts, *said, (model["last_event"] or "none")[:16].replace("T", " "))
+    console.print(table)
+    for name, model in found["models"].items():
+        for row in model["incidents"][:20]:
+            paint = PAINT[row["severity"]] if row["state"] == "firing" else "dim"
+            console.print(f"[{paint}]{row['state']:8}  {row['severity']:8}[/]  {escape(row['title'])}  [dim]{row['id']}[/]")
+        if model["open_windows"]:
+            console.print(f"[dim]{escape(name)}: {model['open_windows']} windows are still open[/]")
+        if model.get("held"):
+            console.print(f"[yellow]{escape(name)}: {model['held']:,} rows have no usable time, or came too late[/]")
+        for item in model["trouble"][:5]:
+            what = f"{item['state']}, {item['rejected']} rejected. {escape(str(item['error']))}"
+            console.print(f"[yellow]{escape(str(item['uri']))}[/]: {what}")
+            for record in item["records"][:2]:
+                console.print(
+                    f"    record {record['position']}: {escape(record['reason'])}  [dim]{escape(record['sample'][:80])}[/]"
+                )
+        if model.get("error"):
+            console.print(f"[red]{escape(name)}: {escape(model['error'])}[/]")
+    for name, sink in found["sinks"].items():
+        if sink["pending"] or sink["refused"]:
+            console.print(
+                f"[yellow]sink {escape(name)}: {sink['pending']} wait, {sink['refused']} refused. {escape(sink['error'])}[/]"
+            )

@@ -1,0 +1,52 @@
+"""What is read of what is listed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from driftline.ingest.plan import decide
+from driftline.model import LogObject
+from driftline.state.ledger import DONE, GONE, QUARANTINED, WAITING, Entry
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+OBJECT = LogObject("file:///a.jsonl", "v1", 100, NOW, grows=True)
+TAKEN = Entry(1, OBJECT.uri, "v1", 100, DONE, 100, 7, "spec", 0)
+
+
+def test_what_is_new_is_read_from_the_start():
+    """An object the ledger doesn't know, waits for, or thought gone is read whole."""
+    for entry in (None, replace(TAKEN, state=WAITING, version=""), replace(TAKEN, state=GONE)):
+        work = decide(OBJECT, entry, "spec", NOW)
+        assert work is not None
+        assert work.start == 0
+
+
+def test_what_is_known_is_left_alone():
+    """An object of a known version costs nothing, also one that could not be read."""
+    assert decide(OBJECT, TAKEN, "spec", NOW) is None
+    assert decide(OBJECT, replace(TAKEN, state=QUARANTINED, offset=0), "spec", NOW) is None
+
+
+def test_what_grew_is_read_from_where_it_ended():
+    """Only the new end of an append-only object is read; one that was rewritten is read whole."""
+    grown = replace(OBJECT, version="v2", size=150)
+    assert decide(grown, TAKEN, "spec", NOW).start == 100
+    assert decide(replace(grown, size=80), TAKEN, "spec", NOW).start == 0
+    assert decide(replace(grown, grows=False), TAKEN, "spec", NOW).start == 0
+    assert decide(grown, replace(TAKEN, offset=0), "spec", NOW).start == 0
+
+
+def test_a_torn_end_is_taken_once_the_object_rests():
+    """A last line without its end waits while the file may grow, and is taken when nothing came for a while."""
+    torn = replace(TAKEN, offset=90)
+    assert decide(OBJECT, torn, "spec", NOW) is None
+    later = decide(OBJECT, torn, "spec", NOW + timedelta(minutes=10))
+    assert (later.start, later.sealed) == (90, True)
+    assert decide(OBJECT, torn, "spec", NOW, seal=True).start == 90
+
+
+def test_another_spec_reads_again_what_still_counts():
+    """After a new reference the object is read whole, for the windows from the cutoff on."""
+    work = decide(OBJECT, TAKEN, "other", NOW, cutoff=5)
+    assert (work.start, work.cutoff) == (0, 5)
