@@ -83,7 +83,7 @@ class Alert:
     recent: tuple[Entry, ...] = ()
     """At most HORIZON windows by start; empty once all of them were quiet."""
     floor: datetime | None = None
-    """Start of the entry before which quiet windows were not remembered."""
+    """Start of the window from which on quiet ones are remembered, too."""
     evidence: Entry | None = None
     """The newest changed window that is no longer in `recent`."""
     seen: Entry | None = None
@@ -96,14 +96,18 @@ class Alert:
         object.__setattr__(self, "phase", self._fold())
 
     def _fold(self) -> Phase:
-        phase, crossed = self.base, False
+        phase = self.base
         for entry in self.recent:
-            if not crossed and self.floor is not None and entry.start >= self.floor:
-                crossed = True
-                if phase.last_end is not None and phase.last_end < entry.start:
-                    phase = _quiet(phase, self.keep)
+            if self._forgotten_between(phase, entry):
+                phase = _quiet(phase, self.keep)
             phase = _advance(phase, entry, self.needed, self.keep)
         return phase
+
+    def _forgotten_between(self, phase: Phase, entry: Entry) -> bool:
+        """Whether quiet windows before `entry` may have been let go: only those after the floor are all remembered."""
+        if self.floor is None or phase.last_start is None or phase.last_end is None:
+            return False
+        return phase.last_start < self.floor and phase.last_end < entry.start
 
     @property
     def changed(self) -> Entry | None:
