@@ -88,7 +88,8 @@ def _obstacle(reference: Column | None, current: Column | None) -> str:
     if not _values(current):
         return "no values in the window"
     if isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
-        return "" if np.array_equal(reference.edges, current.edges) else "counted on another grid than the reference"
+        same = np.array_equal(reference.edges, current.edges)
+        return "counted on another grid than the reference" if not same else "" if len(reference.edges) else "no grid yet"
     return ""
 
 
@@ -146,8 +147,8 @@ def _news(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bo
         return "new_categories", stats.Shift(None), {"reason": "the reference has more categories than are kept"}
     news = [name for name in current.counts if name not in reference.counts]
     rows = sum(current.counts[name] for name in news)
-    # Rows beyond the bound are all new when each known category is among the kept ones.
-    rows += current.other if all(name in current.counts for name in reference.counts) else 0
+    # What a reference knows is counted by name, so rows beyond the bound are of categories that it does not know.
+    rows += current.other
     detail: Detail = {"new": len(news)}
     if shown and news:
         detail["categories"] = ", ".join(name[:80] for name in news[:5])

@@ -104,7 +104,8 @@ def _single(column: Column) -> bool:
 
 def _largest_share(column: Column) -> float:
     if isinstance(column, NumericColumn):
-        return float(column.counts[1::2].max(initial=0) / column.count)
+        # Without a grid nothing is known of repeated values.
+        return float(column.counts[1::2].max() / column.count) if len(column.edges) else 1.0
     return max(column.counts.values(), default=0) / column.count
 
 
