@@ -197,8 +197,8 @@ class _Chunks:
             data = rest + block
             cut = _last_end(data, self._quote)
             while not cut and len(data) > CAP:
+                skipping = b"\n" not in data
                 data = self._without_first_line(data)
-                skipping = not data
                 cut = _last_end(data, self._quote)
             self.end += cut
             if cut:
@@ -272,7 +272,7 @@ def _regular(data: bytes, quote: bytes) -> bool:
 
 
 def _scan(data: bytes, quote: bytes) -> tuple[list[int], bool]:
-    """Where records end, at line ends outside quotes, where a quote opens only at the beginning of a value; and whether the data
+    """Where records end, at line ends outside quotes, where quotes open only at the beginning of a value; and whether the data
     stops inside quotes.
     """
     ends: list[int] = []

@@ -46,7 +46,7 @@ def _decode(stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         stream.seek(0)
         paths = {field.path: _Path(schema, field) for field in ctx.fields} if ctx.fields is not None else None
         dictionaries = [path.leaf for path in paths.values() if path.dictionary] if paths else []
-        file = parquet.ParquetFile(stream, read_dictionary=dictionaries, pre_buffer=False)
+        file = parquet.ParquetFile(stream, read_dictionary=dictionaries, pre_buffer=False, page_checksum_verification=True)
         columns = list(dict.fromkeys(path.leaf for path in paths.values() if path.there)) if paths is not None else None
         for batch in file.iter_batches(batch_size=ROWS, columns=columns, use_threads=True):
             given += batch.num_rows

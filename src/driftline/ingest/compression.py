@@ -14,6 +14,9 @@ from typing import Any, BinaryIO, Protocol, cast
 from driftline.errors import Unreadable
 
 BLOCK = 1 << 18
+AHEAD = 1 << 19
+CRUMB = 256
+"""Of zstd, unpacked bytes that an error may cost."""
 FREE = 16 << 20
 """Unpacked bytes below which no ratio is suspicious: logs of equal lines pack very well."""
 
@@ -53,7 +56,7 @@ def unpack(stream: BinaryIO, *, max_bytes: int = 1 << 30, max_ratio: float = 200
     if not codec:
         return _Headed(head, stream)
     feed = _Counted(head, stream)
-    pieces: _Pieces = _zstd(feed) if codec == "zstd" else _Members(feed, _Gzip if codec == "gzip" else bz2.BZ2Decompressor)
+    pieces: _Pieces = _Zstd(feed) if codec == "zstd" else _Members(feed, _Gzip if codec == "gzip" else bz2.BZ2Decompressor)
     return _Plain(pieces, feed, codec, max_bytes, max_ratio)
 
 
@@ -91,12 +94,24 @@ class _Headed(Unpacked):
 
 
 class _Counted(_Headed):
-    """The packed bytes, counted as they are taken."""
+    """The packed bytes, counted as they are taken, and looked at a little ahead."""
 
     taken = 0
+    ending = False
+    """Whether the last bytes are in sight."""
+    _ahead = b""
+
+    def look(self) -> None:
+        """Look ahead without taking anything."""
+        self.read(0)
 
     def read(self, size: int | None = -1) -> bytes:
-        data = super().read(size)
+        wanted = BLOCK if size is None or size < 0 else size
+        while not self.ending and len(self._ahead) < wanted + AHEAD:
+            more = super().read(wanted + AHEAD - len(self._ahead))
+            self._ahead += more
+            self.ending = not more
+        data, self._ahead = self._ahead[:wanted], self._ahead[wanted:]
         self.taken += len(data)
         return data
 
@@ -156,10 +171,19 @@ class _Members:
                 return out
 
 
-def _zstd(feed: _Counted) -> _Pieces:
-    import pyarrow as pa
+class _Zstd:
+    """zstd frames, one after another."""
 
-    return cast(_Pieces, pa.CompressedInputStream(pa.PythonFile(feed, mode="r"), "zstd"))
+    def __init__(self, feed: _Counted) -> None:
+        import pyarrow as pa
+
+        self._feed = feed
+        self._stream = pa.CompressedInputStream(pa.PythonFile(feed, mode="r"), "zstd")
+        feed.look()
+
+    def read(self, size: int) -> bytes:
+        # An error takes with it what the same call unpacked before: near the end, calls are small.
+        return cast(bytes, self._stream.read(min(size, CRUMB) if self._feed.ending else size))
 
 
 class _Plain(Unpacked):
