@@ -79,7 +79,7 @@ class HttpClient:
         place = f"{parsed.scheme}://{clean(parsed.host, 100)}"
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise Rejected("the address must begin with https:// or http://")
-        sent = {"user-agent": self._agent, **(headers or {})}
+        sent = {"user-agent": self._agent, "accept-encoding": "identity", **(headers or {})}
         if content is None:
             content, sent = _written(json), {"content-type": "application/json; charset=utf-8", **sent}
         deadline = self._monotonic() + self._timeout
@@ -115,7 +115,7 @@ class HttpClient:
         import httpx
 
         parts, size = [], 0
-        for part in answer.iter_bytes(8192):
+        for part in answer.iter_raw():
             parts.append(part)
             size += len(part)
             if size >= CAP:

@@ -1,0 +1,61 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from driftline import OutcomeUnknown, Rejected, Retryable, Throttled
+from driftline.delivery.judge import judge, retry_after
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+MEANINGS = {
+    **dict.fromkeys(range(100, 200), OutcomeUnknown),
+    **dict.fromkeys(range(200, 300), None),
+    **dict.fromkeys(range(300, 500), Rejected),
+    408: Retryable,
+    425: Retryable,
+    429: Throttled,
+    **dict.fromkeys(range(500, 1000), OutcomeUnknown),
+}
+
+
+@pytest.mark.parametrize("status", sorted(MEANINGS))
+def test_every_status_has_one_meaning(status):
+    """2xx is taken, 3xx and 4xx are refusals but for those that say `later`, everything else may or may not have happened."""
+    if MEANINGS[status] is None:
+        return judge(status, "said")
+    with pytest.raises(MEANINGS[status]) as caught:
+        judge(status, "said")
+    assert type(caught.value) is MEANINGS[status]
+    assert "said" in str(caught.value)
+    return None
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_named_pause_is_kept(status):
+    """429, and 503 with a time, carry the time before which nothing may be sent."""
+    with pytest.raises(Throttled) as caught:
+        judge(status, "said", NOW)
+    assert caught.value.not_before == NOW
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7),
+        (" 0.5 ", 0.5),
+        ("-3", 0),
+        ("99999", 3600),
+        ("1e308", None),
+        ("inf", None),
+        ("nan", None),
+        ("", None),
+        (None, None),
+        ("soon", None),
+        ("Mon, 23 Nov 2026 09:01:00 GMT", 60),
+        ("Mon, 23 Nov 2026 08:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
+        ("Mon, 99 Nov 2026 08:00:00 GMT", None),
+    ],
+)
+def test_retry_after(header, seconds):
+    """Seconds or an HTTP date, never in the past, never more than an hour away; nonsense is as good as nothing."""
+    assert (None if seconds is None else NOW + timedelta(seconds=seconds)) == retry_after(header, NOW)
