@@ -82,6 +82,19 @@ def test_the_numbers_are_those_of_the_raw_values(shift):
     assert found["wasserstein"].value == pytest.approx(ss.wasserstein_distance(was, now) / scale, rel=0.01, abs=0.003)
 
 
+@pytest.mark.parametrize(("shift", "never"), [(0.0, "changed"), (0.25, "changed"), (0.8, "ok")])
+def test_more_rows_decide_and_never_turn_a_verdict_round(shift, never):
+    """One true effect is unsure or judged one way at 150, 1,000 and 50,000 rows, in none of ten draws the other way."""
+    verdicts = []
+    for seed in range(10):
+        draw = np.random.default_rng(seed)
+        was = draw.normal(0, 1, 20_000)
+        for rows in (150, 1_000, 50_000):
+            verdicts.append(judged(DRIFT, compare(DRIFT, draw.normal(shift, 1, rows), was)["psi"]))
+    assert never not in verdicts
+    assert verdicts[-1] != "unsure"
+
+
 def test_a_constant_that_becomes_another_constant_is_seen():
     """All zeros in the reference and all ones now is the largest drift there is."""
     found = compare(DRIFT, [1.0] * 500, [0.0] * 5_000)

@@ -17,6 +17,7 @@ COUNTS = st.lists(st.sampled_from([0, 0, 1, 3, 10**9]), min_size=1, max_size=5)
 ROWS = st.sampled_from([0, 1, 2, 100, 10**9])
 
 RAW = [
+    stats.anderson_darling,
     stats.ks_distance,
     stats.wasserstein,
     stats.energy_distance,

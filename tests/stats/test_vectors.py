@@ -41,6 +41,7 @@ NUMERIC = [
     ("KS p by the one-sample law", stats.ks_p_asymptotic(2 / 3, 12, 10), 0.01033744856),
     ("KS robust", stats.ks_robust(2 / 3, 12, 10), 0),
     ("Cramér-von Mises", stats.cramer_von_mises(REF, CUR), (0.9848484848, 0.001902122645)),
+    ("Anderson", stats.anderson_darling(REF, CUR), 5.688154357),
     ("W1", stats.wasserstein(REF, CUR), 1.905),
     ("W1 by IQR", stats.wasserstein(REF, CUR) / (stats.robust_scale(REF) * 1.349), 1.313793103),
     ("IQR", stats.robust_scale(REF) * 1.349, 1.45),

@@ -5,6 +5,7 @@ Refuses exceptions and NaN for degenerate input: what does not exist is None, or
 
 from __future__ import annotations
 
+from driftline.stats.anderson import anderson_darling
 from driftline.stats.binned import (
     hellinger,
     jeffreys_shares,
@@ -91,6 +92,7 @@ __all__ = [
     "TTest",
     "TableTest",
     "accuracy",
+    "anderson_darling",
     "balanced_accuracy",
     "bias",
     "brier",
