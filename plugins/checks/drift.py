@@ -61,15 +61,15 @@ class Drift(Check):
         references = dict(ctx.reference.columns) if ctx.reference else {}
         known = [name for name in dict(ctx.current.columns) | references if name != label]
         for name in self.columns or known:
-            reference, current = references.get(name), ctx.current.columns.get(name)
+            reference, current, shown = references.get(name), ctx.current.columns.get(name), name not in ctx.schema.redact
             reason = "no reference yet" if ctx.reference is None or not ctx.reference.rows else _obstacle(reference, current)
             if reason:
                 suited = CATEGORICAL if isinstance(reference or current, CategoricalColumn) else NUMERIC
                 found: Found = ((metric, stats.Shift(None), {"reason": reason}) for metric in suited)
             elif isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
-                found = _numeric(reference, current)
+                found = _numeric(reference, current, shown=shown)
             elif isinstance(reference, CategoricalColumn) and isinstance(current, CategoricalColumn):
-                found = _categorical(reference, current, shown=name not in ctx.schema.redact)
+                found = _categorical(reference, current, shown=shown)
             for metric, shift, detail in found:
                 if metric in self.metrics:
                     why = str(detail.pop("reason", "")) or ("" if shift.value is not None else "nothing to compare")
@@ -97,9 +97,9 @@ def _values(column: Column) -> int:
     return int(column.counts.sum()) if isinstance(column, NumericColumn) else column.count
 
 
-def _numeric(reference: NumericColumn, current: NumericColumn) -> Found:
+def _numeric(reference: NumericColumn, current: NumericColumn, *, shown: bool) -> Found:
     was, now = (stats.Side(c.counts, c.minimum or 0.0, c.maximum or 0.0, c.mean or 0.0) for c in (reference, current))
-    detail: Detail = {"mean_was": reference.mean, "mean": current.mean}
+    detail: Detail = {"mean_was": reference.mean, "mean": current.mean} if shown else {}
     shift = (now.mean - was.mean) / reference.sd if reference.sd else None
     detail["shift_sd"] = shift if shift is not None and np.isfinite(shift) else None
     cuts = stats.quantile_groups(reference.counts, BINS)
@@ -108,7 +108,7 @@ def _numeric(reference: NumericColumn, current: NumericColumn) -> Found:
     yield "ks", stats.ks_shift(reference.counts, current.counts), dict(detail)
     low, high = reference.quantile(0.25) or 0.0, reference.quantile(0.75) or 0.0
     scale = (high - low) / 1.349 or reference.sd or 1.0
-    yield "wasserstein", stats.wasserstein_shift(reference.edges, was, now, scale), detail | {"scale": scale}
+    yield "wasserstein", stats.wasserstein_shift(reference.edges, was, now, scale), detail
 
 
 def _binned(psi: stats.Shift, js: stats.Shift, detail: Detail) -> Found:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from driftline import Check, CheckContext, Measurement, NumericColumn, above, hookimpl, stats
 
@@ -26,6 +26,14 @@ class Limits(BaseModel):
     """The smallest value that is fine; none when absent."""
     high: float | None = None
     """The largest value that is fine; none when absent."""
+
+    @model_validator(mode="after")
+    def _a_range(self) -> Limits:
+        if self.low is None and self.high is None:
+            raise ValueError("give at least one of low and high")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError("low is above high")
+        return self
 
 
 class OutsideRange(Check):
@@ -79,11 +87,12 @@ class OutsideRange(Check):
                 yield Measurement(None, labels, "outside_excess", reason=reason)
                 continue
             known = name not in self.limits and isinstance(reference, NumericColumn) and reference.infinities > 0
-            yield from _outside(column, limits, allowed, labels, 0 if known else column.infinities)
+            shown = name not in ctx.schema.redact
+            yield from _outside(column, limits, allowed, labels, 0 if known else column.infinities, shown=shown)
 
 
 def _outside(
-    column: NumericColumn, limits: Limits, allowed: float, labels: dict[str, str], infinite: int
+    column: NumericColumn, limits: Limits, allowed: float, labels: dict[str, str], infinite: int, *, shown: bool
 ) -> Iterator[Measurement]:
     rows = column.count + column.infinities
     below, above_ = _below(column, limits.low), _above(column, limits.high)
@@ -91,9 +100,9 @@ def _outside(
     rate = (least + most) / 2 / rows
     low, high = (stats.clopper_pearson(least, rows) or (0.0, 1.0))[0], (stats.clopper_pearson(most, rows) or (0.0, 1.0))[1]
     reason = "" if least == most else "a limit lies between two edges of the grid: the rows between them may be in or out"
-    detail = {
-        "low": limits.low, "high": limits.high, "minimum": column.minimum, "maximum": column.maximum, "infinite": infinite,
-    }  # fmt: skip
+    detail: dict[str, str | float | int | None] = {"infinite": infinite}
+    if shown:
+        detail |= {"low": limits.low, "high": limits.high, "minimum": column.minimum, "maximum": column.maximum}
     yield Measurement(rate, labels, "outside_rate", rows, (low, high), None, reason, unit="share", detail=detail)
     value, ends = max(0.0, rate - allowed), (max(0.0, low - allowed), max(0.0, high - allowed))
     yield Measurement(value, labels, "outside_excess", rows, ends, None, reason, unit="share", detail=detail)

@@ -161,11 +161,14 @@ def test_a_million_distinct_strings_are_new_although_not_kept():
 
 
 def test_a_redacted_columns_values_stay_out_of_the_detail():
-    """No category of a redacted column is named."""
+    """No category of a redacted column is named, and no mean of one told; how far it moved is."""
     now = ["secret"] * 500 + ["other"] * 500
     for m in compare(DRIFT, now, ["other"] * 1_000, redact=frozenset({"x"})).values():
         assert "secret" not in str(m.detail)
         assert "other" not in str(m.detail)
+    detail = compare(DRIFT, [3.0, 4.0] * 90, [1.0, 2.0] * 90, redact=frozenset({"x"}))["psi"].detail
+    assert "mean" not in detail
+    assert detail["shift_sd"] > 3
 
 
 def test_the_label_is_left_out_and_the_prediction_is_not():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from driftline_plugins.checks.range import OutsideRange
 from profile_builder import categorical, compare, context, edges_of, judged, numeric, severity
+from pydantic import ValidationError
 
 from driftline import Window, stats
 
@@ -83,6 +84,19 @@ def test_infinite_values_are_outside():
     """An infinite value is outside a finite range."""
     found = compare(RANGE, [0.0, float("inf")] * 50, draw(2, 500))
     assert found["outside_rate"].value == 0.5
+
+
+@pytest.mark.parametrize(("limits", "words"), [({}, "at least one"), ({"low": 2, "high": 1}, "low is above high")])
+def test_limits_that_are_no_range_are_refused(limits, words):
+    """Empty and crossed limits are mistakes of the configuration."""
+    with pytest.raises(ValidationError, match=words):
+        OutsideRange(limits={"x": limits})
+
+
+def test_a_redacted_column_shows_no_extremes():
+    """The smallest and largest values of a redacted column are not told."""
+    found = compare(RANGE, draw(1, 500), draw(2, 500), redact=frozenset({"x"}))
+    assert all(m.detail == {"infinite": 0} for m in found.values())
 
 
 def test_what_has_no_range_says_why():
