@@ -1,0 +1,156 @@
+"""What the columns of a model's records mean, as it is written, and the canonical schema it makes.
+
+Refuses to guess: what is not declared here is inferred elsewhere, once, and shown.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from driftline.config.document import Quoted
+from driftline.model import Field as Column
+from driftline.model import Kind, Schema, Task
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ColumnConfig(_Part):
+    """Where a column stands in a record."""
+
+    path: str = Field(min_length=1)
+    """The column, or a path into nested records such as `payload.customer.age`."""
+    name: str | None = None
+    """What to call it; its path when absent."""
+
+    def column(self, kind: Kind | None = None) -> Column:
+        """The canonical column."""
+        return Column(self.name or self.path, self.path, kind)
+
+
+def _path(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+ColumnRef = Annotated[ColumnConfig, BeforeValidator(_path, json_schema_input_type=str | ColumnConfig)]
+"""A column by its path, or its path and its name."""
+
+
+class FeatureConfig(_Part):
+    """One feature."""
+
+    kind: Kind
+    """`numeric` or `categorical`."""
+    path: str | None = None
+    """Where it stands in a record; its name when absent."""
+
+
+def _kind(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+FeatureRef = Annotated[FeatureConfig, BeforeValidator(_kind, json_schema_input_type=Kind | FeatureConfig)]
+
+
+def _text(value: Any) -> Any:
+    """Labels of classes are text, also those that look like numbers or booleans."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+class PredictionConfig(_Part):
+    """What the model says."""
+
+    kind: Task
+    """`binary`, `multiclass` or `regression`."""
+    column: ColumnRef | None = None
+    """The predicted class or number. A binary model may give only its score."""
+    score: ColumnRef | None = None
+    """The probability of the positive class, 0 to 1; for binary models."""
+    positive: Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)] = "1"
+    """The label of the positive class of a binary model."""
+    threshold: float = Field(default=0.5, ge=0, le=1)
+    """The score from which on the positive class is predicted, where no column tells the prediction."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> PredictionConfig:
+        if self.kind is not Task.BINARY and self.score is not None:
+            raise ValueError("only a binary model has a score here; leave it out, or make it a feature")
+        if self.column is None and self.score is None:
+            raise ValueError("name the column of the prediction, or the score of a binary model")
+        return self
+
+
+class LabelConfig(_Part):
+    """What turned out to be true, where the record itself carries it."""
+
+    column: ColumnRef
+    """The true class or number; empty where it is not known yet."""
+
+
+class VersionConfig(_Part):
+    """The version of the model: of each record, or one for all."""
+
+    column: ColumnRef | None = None
+    """The column that tells it."""
+    constant: str = ""
+    """The version of every record."""
+
+
+def _version(value: Any) -> Any:
+    if isinstance(value, Quoted):
+        return {"constant": str(value)}
+    if isinstance(value, str):
+        return {"column": value}
+    if isinstance(value, (int, float)):
+        raise ValueError("put a constant version in quotes; a bare word is a column")
+    return value
+
+
+VersionRef = Annotated[VersionConfig, BeforeValidator(_version, json_schema_input_type=str | VersionConfig)]
+
+
+class SchemaConfig(_Part):
+    """The columns of a model and the part each plays."""
+
+    timestamp: ColumnRef | None = None
+    """When the prediction was made."""
+    id: ColumnRef | None = None
+    """What names a record for ever."""
+    version: VersionRef | None = None
+    """The version of the model: a column, or in quotes one version for all records."""
+    features: dict[str, FeatureRef] = {}
+    """The inputs of the model: a name and its kind, or its kind and path."""
+    prediction: PredictionConfig | None = None
+    """What the model says."""
+    label: LabelConfig | None = None
+    """What turned out to be true."""
+    segments: tuple[str, ...] = ()
+    """Categorical features whose values are watched one by one as well."""
+    redact: frozenset[str] = frozenset()
+    """Columns whose values never enter a sample, a message or a page."""
+
+    def to_schema(self) -> Schema:
+        """The canonical schema."""
+        said = self.prediction
+        kind = Kind.NUMERIC if said and said.kind is Task.REGRESSION else Kind.CATEGORICAL
+        version = self.version
+        return Schema(
+            features={name: Column(name, feature.path or name, feature.kind) for name, feature in self.features.items()},
+            timestamp=self.timestamp.column() if self.timestamp else None,
+            id=self.id.column() if self.id else None,
+            version=version.column.column() if version and version.column else None,
+            constant_version=version.constant if version else "",
+            prediction=said.column.column(kind) if said and said.column else None,
+            score=said.score.column(Kind.NUMERIC) if said and said.score else None,
+            label=self.label.column.column(kind) if self.label else None,
+            task=said.kind if said else None,
+            positive=said.positive if said else "1",
+            threshold=said.threshold if said else 0.5,
+            segments=self.segments,
+            redact=self.redact,
+        )

@@ -1,0 +1,86 @@
+"""What no single setting can tell: names in one part of the file that must be known in another.
+
+Refuses to run on what is not well formed: parts of a wrong shape are told elsewhere and skipped here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from driftline.config.document import Document, Loc
+from driftline.config.mistakes import unknown
+from driftline.errors import Problem
+
+NAME = re.compile(r"[^\W_][\w .:-]{0,99}")
+COLUMN_OPTIONS = ("columns", "segments")
+"""Options of checks that name columns, by custom."""
+
+
+def crossed(document: Document) -> Iterator[Problem]:
+    """Every name that leads nowhere."""
+    models, sinks = _dict(document.value, "models"), _dict(document.value, "sinks")
+    for part, names in (("models", models), ("sinks", sinks)):
+        yield from _names(document, (part,), names)
+    for name, model in models.items():
+        at: Loc = ("models", name)
+        if isinstance(model, dict):
+            yield from _notify(document, (*at, "notify"), model.get("notify"), sinks)
+            yield from _names(document, (*at, "checks"), _dict(model, "checks"))
+            yield from _columns(document, at, model)
+
+
+def _dict(value: Any, key: str) -> dict[str, Any]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _texts(value: Any) -> list[tuple[int, str]]:
+    return [(number, item) for number, item in enumerate(value) if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _names(document: Document, loc: Loc, names: dict[str, Any]) -> Iterator[Problem]:
+    for name in names:
+        if not NAME.fullmatch(name):
+            message = "a name begins with a letter or digit and holds up to 100 letters, digits, and any of space . : _ -"
+            yield document.problem((*loc, name), message, at_key=True)
+
+
+def _notify(document: Document, loc: Loc, given: Any, sinks: dict[str, Any]) -> Iterator[Problem]:
+    for number, name in _texts(given):
+        if name not in sinks:
+            yield document.problem((*loc, number), unknown(name, sinks, f"no sink is called '{name}'"))
+
+
+def _columns(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Problem]:
+    schema = _dict(model, "schema")
+    features = _dict(schema, "features")
+    if not features:
+        return
+    roles = {"prediction": _dict(schema, "prediction").get("column"), "score": _dict(schema, "prediction").get("score")}
+    roles["label"] = _dict(schema, "label").get("column")
+    seen = dict.fromkeys(features, "features")
+    for role, given in roles.items():
+        name = given.get("name") or given.get("path") if isinstance(given, dict) else given
+        if isinstance(name, str):
+            if name in seen:
+                where = "label.column" if role == "label" else f"prediction.{'column' if role == 'prediction' else role}"
+                loc = (*at, "schema", *where.split("."))
+                yield document.problem(loc, f"the column is in {seen[name]} already; a column plays one part")
+            seen.setdefault(name, role)
+    for number, name in _texts(schema.get("segments")):
+        kind = features.get(name)
+        kind = kind.get("kind") if isinstance(kind, dict) else kind
+        loc = (*at, "schema", "segments", number)
+        if name not in features:
+            yield document.problem(loc, unknown(name, features, f"no feature is called '{name}'"))
+        elif kind == "numeric":
+            yield document.problem(loc, f"'{name}' is numeric; segments are made of categorical features")
+    for check, given in _dict(model, "checks").items():
+        options = _dict(given, "options")
+        for option in COLUMN_OPTIONS:
+            for number, name in _texts(options.get(option)):
+                if name not in seen:
+                    loc = (*at, "checks", check, "options", option, number)
+                    yield document.problem(loc, unknown(name, seen, f"the schema has no column '{name}'"))

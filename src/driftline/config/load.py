@@ -1,0 +1,192 @@
+"""From a file to a configuration, or to all of its mistakes at once.
+
+Refuses to reach anything: with `secrets=None` it is pure, and references stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from driftline.config.cross import crossed
+from driftline.config.document import Document, Loc, Quoted, read
+from driftline.config.mistakes import problems_of, unknown
+from driftline.config.models import INTERNAL, CheckConfig, Config, ExecutorConfig, ModelConfig, ReferenceConfig, SinkConfig
+from driftline.config.plugs import Failed, Plugs, pending
+from driftline.config.references import Resolver, Secrets
+from driftline.errors import ConfigError, Problem
+from driftline.extensions.registry import Registry
+
+DEFAULT_CHECKS = ("drift", "missing", "range", "volume", "freshness")
+"""What runs where a model names no checks."""
+WITH_LABEL = "performance"
+"""Runs too where the records carry the label."""
+
+
+def load(path: Path, registry: Registry | None = None, secrets: Secrets | None = None) -> Config:
+    """The configuration at `path`; plugins are looked for where it says unless a `registry` is given.
+
+    `secrets` gives what a reference stands for, by its kind (`env`, `file`) and name. Raises ConfigError with every
+    mistake, in file order.
+    """
+    document = read(path)
+    raw = document.value
+    problems = list(document.problems)
+    resolver = Resolver(document, secrets) if secrets else None
+    if resolver:
+        document.value = resolver.tree(raw)
+        problems += resolver.problems
+    if registry is None:
+        registry = Registry.load(plugin_paths(document))
+        problems += _plugin_problems(document, registry)
+    problems += crossed(document)
+    plugs = Plugs(document, registry)
+    tree, failed = _with_plugins(document, plugs, raw)
+    problems += plugs.problems
+    config, found = _validated(document, tree, failed)
+    problems += found
+    if problems or config is None:
+        raise ConfigError(_tidy(problems, resolver))
+    config._registry = registry
+    return _with_defaults(config, registry)
+
+
+def plugin_paths(document: Document) -> list[Path]:
+    """`plugins.paths`, as far as they are well formed, from the folder of the file."""
+    try:
+        given = document.get(("plugins", "paths"))
+    except KeyError:
+        return []
+    folder = document.path.parent
+    return [folder / Path(item).expanduser() for item in given if isinstance(item, str)] if isinstance(given, list) else []
+
+
+def digest(model: ModelConfig) -> str:
+    """16 hex digits that change whenever the settings change that decide what is measured and judged."""
+    told = {key: value for key, value in model.raw.items() if key not in ("notify", "every")}
+    return sha256(json.dumps(_canonical(told), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _canonical(value: Any) -> Any:
+    """Quotes are told from bare words: they make a constant version."""
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return {"=": str(value)} if isinstance(value, Quoted) else value
+
+
+def _plugin_problems(document: Document, registry: Registry) -> list[Problem]:
+    paths = plugin_paths(document)
+    found = []
+    for problem in registry.problems:
+        if problem.fatal:
+            loc: Loc = ("plugins",)
+            if problem.path in paths:
+                loc = ("plugins", "paths", paths.index(problem.path))
+            found.append(document.problem(loc, str(problem)))
+    return found
+
+
+def _with_plugins(document: Document, plugs: Plugs, raw: dict[str, Any]) -> tuple[dict[str, Any], set[Loc]]:
+    """A copy of the settings with plugins in place of what describes them, and the paths of those that failed."""
+    failed: set[Loc] = set()
+
+    def built(kind: Any, given: Any, loc: Loc, at: Loc, host: Any = None) -> Any:
+        made = plugs.build(kind, given, loc, host=host)
+        if isinstance(made, Failed):
+            failed.add(at)
+        return made
+
+    def beside(kind: Any, given: Any, loc: Loc, host: Any) -> Any:
+        """Plugins with the host's settings beside them: the built one is the field `plugin`."""
+        if not isinstance(given, dict):
+            return given
+        fields = {field.alias or name: field for name, field in host.model_fields.items() if name not in INTERNAL}
+        kept = {key: value for key, value in given.items() if key in fields}
+        return kept | {"plugin": built(kind, given, loc, (*loc, "plugin"), fields)}
+
+    tree = dict(document.value)
+    if isinstance(tree.get("agent"), dict):
+        agent = tree["agent"] = dict(tree["agent"])
+        executor = agent.get("executor")
+        if isinstance(executor, dict) and executor.get("type", "threads") != "threads":
+            agent["executor"] = beside("executor", executor, ("agent", "executor"), ExecutorConfig)
+    if isinstance(tree.get("sinks"), dict):
+        sinks = tree["sinks"].items()
+        tree["sinks"] = {name: beside("sink", sink, ("sinks", name), SinkConfig) for name, sink in sinks}
+    if isinstance(tree.get("models"), dict):
+        tree["models"] = dict(tree["models"])
+        for name, told in tree["models"].items():
+            if not isinstance(told, dict):
+                continue
+            at: Loc = ("models", name)
+            model = tree["models"][name] = {key: value for key, value in told.items() if key != "raw"}
+            model["raw"] = raw["models"][name]
+            if "source" in told:
+                model["source"] = built("source", told["source"], (*at, "source"), (*at, "source"))
+            reference = told.get("reference")
+            if isinstance(reference, dict) and "type" in reference:
+                model["reference"] = beside("source", reference, (*at, "reference"), ReferenceConfig)
+            if isinstance(told.get("checks"), dict):
+                checks = told["checks"].items()
+                model["checks"] = {key: beside("check", check, (*at, "checks", key), CheckConfig) for key, check in checks}
+    for key in INTERNAL & tree.keys():
+        if key != "plugin":
+            plugs.problems.append(document.problem((key,), unknown(key, Config.model_fields.keys() - INTERNAL), at_key=True))
+    return tree | {"origin": document.path.absolute()}, failed
+
+
+def _validated(document: Document, tree: dict[str, Any], failed: set[Loc]) -> tuple[Config | None, list[Problem]]:
+    try:
+        return Config.model_validate(tree), []
+    except ValidationError as error:
+        skip = {(*loc[:-1], "type") for loc in failed if loc[-1] == "plugin"} | failed
+        mistakes = list(problems_of(error, document, (), Config, INTERNAL))
+        found = [
+            (loc, problem)
+            for loc, problem in mistakes
+            if loc not in skip and "plugin" not in loc and not any(loc[: len(part)] == part for part in failed)
+        ]
+    real = [problem for loc, problem in found if not pending(document, loc)]
+    waiting = [loc for loc, _ in found if pending(document, loc)]
+    if real or not waiting:
+        return None, real
+    # Offline, what a reference stands for is unknown: the default stands in for it.
+    for loc in waiting:
+        holder: Any = tree
+        for part in loc[:-1]:
+            holder = holder[part]
+        del holder[loc[-1]]
+    return _validated(document, tree, failed)
+
+
+def _tidy(problems: list[Problem], resolver: Resolver | None) -> list[Problem]:
+    """In file order, each once, without what references stand for."""
+    if resolver:
+        problems = [Problem(one.path, one.line, one.column, one.name, resolver.mask(one.message)) for one in problems]
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))
+
+
+def _with_defaults(config: Config, registry: Registry) -> Config:
+    """The same configuration, with the checks and sinks that a model doesn't name."""
+    offered = set(registry.names("check"))
+    models = {}
+    for name, model in config.models.items():
+        told: dict[str, Any] = {}
+        if model.notify is None:
+            told["notify"] = tuple(config.sinks)
+        if model.checks is None:
+            labelled = model.schema_ is not None and model.schema_.label is not None
+            names = (*DEFAULT_CHECKS, WITH_LABEL) if labelled else DEFAULT_CHECKS
+            told["checks"] = {
+                check: CheckConfig(type=check, plugin=registry.get("check", check)()) for check in names if check in offered
+            }
+        models[name] = model.model_copy(update=told)
+    filled = config.model_copy(update={"models": models})
+    filled._registry = registry
+    return filled

@@ -1,0 +1,214 @@
+"""What may stand in a configuration: every setting with its type, its default and a sentence.
+
+Refuses settings of plugins: those are declared in the plugins, and stand under `options`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PrivateAttr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from driftline.config.columns import SchemaConfig
+from driftline.config.scalars import Duration, Length, Span
+from driftline.extensions.registry import Registry
+from driftline.model import Severity
+from driftline.plugin import Check, ExecutorFactory, Sink, Source
+from driftline.rule import Rule
+from driftline.secret import Secret
+
+INTERNAL = frozenset({"plugin", "raw", "origin"})
+"""Fields that no file sets: what was made from the others."""
+
+
+class Settings(BaseModel):
+    """A group of settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class KeepConfig(Settings):
+    """How long summaries are kept. The record of what was read, and incidents, stay for good."""
+
+    profiles_hourly: Length = timedelta(days=30)
+    """Summaries of single windows; older ones are merged into days."""
+    profiles_daily: Length = timedelta(days=400)
+    """Summaries of days."""
+    measurements: Length = timedelta(days=800)
+    """What the checks measured, and the verdicts."""
+
+
+class ExecutorConfig(Settings):
+    """Where log objects are read and summarised."""
+
+    type: str = "threads"
+    """`threads` of the agent itself, or an executor plugin."""
+    options: dict[str, Any] = {}
+    """The settings of the executor plugin."""
+    plugin: SkipJsonSchema[InstanceOf[ExecutorFactory] | None] = Field(default=None, repr=False)
+    """The plugin itself; None for threads."""
+
+
+class AgentConfig(Settings):
+    """The agent itself."""
+
+    state: str = Field(default="sqlite:///driftline.db", repr=False)
+    """Where the agent keeps its state: a database URL. A relative SQLite path starts at the folder of this file."""
+    http: str | None = "127.0.0.1:8080"
+    """Address and port of health pages and metrics; `null` opens none."""
+    http_token: Secret | None = None
+    """The token that readers of the pages must show; needed where `http` can be reached from other machines."""
+    every: Length = timedelta(seconds=60)
+    """The pause between two looks at a source."""
+    executor: ExecutorConfig = ExecutorConfig()
+    """Where log objects are read and summarised."""
+    workers: int | None = Field(default=None, ge=1)
+    """How many log objects are read at a time; as many as the machine has processors, up to 8, when absent."""
+    keep: KeepConfig = KeepConfig()
+    """How long summaries are kept."""
+
+    @field_validator("http")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            host, _, port = value.rpartition(":")
+            if not host or not port.isdecimal() or int(port) > 65_535:
+                raise ValueError("should be an address and a port, such as 127.0.0.1:8080")
+        return value
+
+
+class PluginsConfig(Settings):
+    """Plugins of your own."""
+
+    paths: tuple[str, ...] = ()
+    """Files, or folders of files, with your own plugins; a relative path starts at the folder of this file."""
+
+
+class WindowsConfig(Settings):
+    """How event time is cut."""
+
+    length: Length = timedelta(hours=1)
+    """How long a window is. Windows start at multiples of it since 1970-01-01 UTC."""
+    lateness: Duration = timedelta(minutes=15)
+    """How long after its end a window waits for records that come late before it is judged."""
+    reopen_for: Duration = timedelta(hours=24)
+    """How long after its end a window is judged again when still later records come; records beyond that are only counted."""
+
+
+class ReferenceConfig(Settings):
+    """What windows are compared with: exactly one of a plugin (`type`, `options`), `window` and `trailing`."""
+
+    type: str | None = None
+    """The source that holds the reference, such as the training data."""
+    options: dict[str, Any] = {}
+    """The settings of that source."""
+    window: Span | None = None
+    """A fixed span of the model's own records: START/END, UTC."""
+    trailing: Length | None = None
+    """The newest records of the model itself, this far back, taken once there are enough of them."""
+    plugin: SkipJsonSchema[InstanceOf[Source] | None] = Field(default=None, repr=False)
+    """The source itself."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> ReferenceConfig:
+        if sum(part is not None for part in (self.type, self.window, self.trailing)) != 1:
+            raise ValueError("give exactly one of type (with options), window and trailing")
+        return self
+
+
+class CheckConfig(Settings):
+    """One check of a model, and what judges its measurements."""
+
+    type: str
+    """The check plugin."""
+    options: dict[str, Any] = {}
+    """The settings of the plugin."""
+    rule: Rule | list[Rule] | None = None
+    """What judges the measurements: one rule, or a list of them; the check's own rules when absent."""
+    for_: int = Field(default=1, ge=1, alias="for")
+    """How many windows in a row must be changed before people are told."""
+    keep_firing: int = Field(default=0, ge=0)
+    """How many windows in a row must be fine again before the alert is resolved, beyond the first."""
+    min_rows: int | None = Field(default=None, ge=1)
+    """Fewer rows than this behind a measurement are too few to judge; the check's own number when absent."""
+    plugin: SkipJsonSchema[InstanceOf[Check]] = Field(repr=False)
+    """The check itself."""
+
+
+class ModelConfig(Settings):
+    """One monitored model."""
+
+    source: Annotated[InstanceOf[Source], WithJsonSchema({"$ref": "#/$defs/source"})]
+    """Where the prediction logs are."""
+    schema_: SchemaConfig | None = Field(default=None, alias="schema")
+    """What the columns of the logs mean. Inferred from the reference, or the first records, and shown, when absent."""
+    reference: ReferenceConfig | None = None
+    """What windows are compared with; the newest 28 days when absent."""
+    windows: WindowsConfig = WindowsConfig()
+    """How event time is cut."""
+    checks: dict[str, CheckConfig] | None = None
+    """The checks by names of your own. When absent: drift, missing, range, volume, freshness, and performance with a label."""
+    notify: tuple[str, ...] | None = None
+    """The sinks that are told; all of them when absent."""
+    every: Length | None = None
+    """The pause between two looks at this model's source; the agent's when absent."""
+    raw: SkipJsonSchema[dict[str, Any]] = Field(default={}, repr=False)
+    """What the file says of this model, references unresolved."""
+
+
+class SinkConfig(Settings):
+    """One way to tell people."""
+
+    type: str
+    """The sink plugin."""
+    options: dict[str, Any] = {}
+    """The settings of the plugin."""
+    min_severity: Severity = Severity.INFO
+    """Incidents that matter less are not sent here."""
+    allow_private: bool = False
+    """Whether it may send to addresses of private networks and of this machine."""
+    plugin: SkipJsonSchema[InstanceOf[Sink]] = Field(repr=False)
+    """The sink itself."""
+
+
+def _version(value: Any) -> Any:
+    if value != 1 or isinstance(value, bool):
+        raise ValueError("should be 1, the only version of the configuration there is")
+    return value
+
+
+class Config(Settings):
+    """The whole configuration of an agent."""
+
+    version: Annotated[Literal[1], BeforeValidator(_version)]
+    """The version of this format; always 1."""
+    agent: AgentConfig = AgentConfig()
+    """The agent itself."""
+    plugins: PluginsConfig = PluginsConfig()
+    """Plugins of your own."""
+    models: dict[str, ModelConfig] = Field(min_length=1)
+    """The monitored models by names of your own."""
+    sinks: dict[str, SinkConfig] = {}
+    """The ways to tell people by names of your own."""
+    origin: SkipJsonSchema[Path] = Field(repr=False)
+    """The file."""
+
+    _registry: Registry = PrivateAttr()
+
+    @property
+    def registry(self) -> Registry:
+        """The plugins that the configuration was read with."""
+        return self._registry
