@@ -142,7 +142,7 @@ def main(target: Path = HERE) -> None:
     target.mkdir(parents=True, exist_ok=True)
     with (target / "reference.csv").open("w", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
-        out.writerow([*head[:width], "churned", "churn_probability"])
+        out.writerow(["label", *names, "churned", "churn_probability"])
         replies = answers([text[1:] for text in texts])
         out.writerows([*text, *reply.split(",")] for text, reply in zip(texts, replies, strict=True))
 

@@ -52,7 +52,7 @@ buildah build --pull-never --network none --format docker -q -t "$image" "$work/
 say "built the image, $(podman image inspect "$image" --format '{{.Size}}' | awk '{printf "%.0f MB", $1 / 1e6}')"
 
 # 4. Run it on the churn example, reachable from outside of its container.
-sed 's#^  http: .*#  http: 0.0.0.0:8080\n  http_token: ${env:DRIFTLINE_HTTP_TOKEN}#' "$top/config.example.yaml" >"$work/config.yaml"
+sed 's#sqlite:///#sqlite:////var/lib/driftline/#; s#^  http: .*#  http: 0.0.0.0:8080\n  http_token: ${env:DRIFTLINE_HTTP_TOKEN}#' "$top/config.example.yaml" >"$work/config.yaml"
 chmod 755 "$work" && chmod 644 "$work/config.yaml"
 hardened=(--read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --memory 1g
     -v "$name:/var/lib/driftline" -v "$top/examples:/var/lib/driftline/examples:ro" -v "$work/config.yaml:/etc/driftline/config.yaml:ro"
