@@ -48,13 +48,13 @@ def message(told: Notification) -> list[str]:
         name = f"{finding.subject:<{width}}  " if width else ""
         mark = "" if finding.state == "firing" or told.event is Event.RESOLVED else "  (resolved)"
         lines.append(f"  {name}{'  '.join(finding.parts)}{mark}")
-    left = int(told.facts.get("alerts in all", len(told.alerts))) - len(told.alerts)
-    if left > 0 or len(findings) > LINES:
-        lines.append(f"  and {max(len(findings) - LINES, 0) or left} more")
-    lines += [
-        f"  {wording.clean(name, 60)}: {wording.clean(value)}" for name, value in told.facts.items() if name != "alerts in all"
-    ]
-    lines += [f"  {wording.clean(name, 60)}: {wording.clean(url)}" for name, url in told.links.items()]
+    if left := wording.others(told, min(LINES, len(findings))):
+        lines.append(f"  and {left} more")
+    if told.event in (Event.UPDATED, Event.RESOLVED):
+        lines.append(f"  why: {wording.clean(told.facts.get(wording.WHY, told.event))}")
+    if told.event is Event.RESOLVED and not told.sent_before:
+        lines.append("  this could not be told when it began")
+    lines += [f"  {name}: {text}" for name, text in (wording.added(told) | wording.links(told)).items()]
     return [*lines, f"  {wording.context(told)}"]
 
 

@@ -49,11 +49,7 @@ def payload(told: Notification, routing_key: str) -> dict[str, Any]:
     event: dict[str, Any] = {"routing_key": routing_key, "dedup_key": told.incident[:KEY]}
     if told.event is Event.RESOLVED:
         return {**event, "event_action": "resolve"}
-    links = [
-        {"href": url[:2000], "text": wording.clean(name, 100)}
-        for name, url in told.links.items()
-        if url.startswith(("https://", "http://"))
-    ]
+    links = [{"href": url, "text": name} for name, url in wording.links(told).items()]
     return {
         **event,
         "event_action": "trigger",
@@ -74,7 +70,7 @@ def payload(told: Notification, routing_key: str) -> dict[str, Any]:
 def _details(told: Notification) -> dict[str, Any]:
     findings = wording.lines(told.alerts)
     shown = [wording.clean(finding.text, 500) for finding in findings[:FINDINGS]]
-    more = len(findings) - len(shown)
+    more = wording.others(told, len(shown))
     details: dict[str, Any] = {
         "findings": shown + ([f"and {more} more"] if more else []),
         "since": wording.utc(told.since),
@@ -84,7 +80,7 @@ def _details(told: Notification) -> dict[str, Any]:
         "model_version": wording.clean(told.model_version, 200),
         "incident": told.incident,
     }
-    facts = {wording.clean(name, 60): wording.clean(value, 500) for name, value in list(told.facts.items())[:20]}
+    facts = dict(list(wording.added(told).items())[:20])
     return {**{name: value for name, value in details.items() if value}, **{f"fact: {name}": facts[name] for name in facts}}
 
 

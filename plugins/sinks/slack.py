@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from driftline import Event, Notification, Secret, Severity, Sink, hookimpl, wording
 
-HEADER, SECTION, FIELD, FIELDS, SHORT, FALLBACK = 150, 3000, 2000, 10, 300, 1000
+HEADER, SECTION, FIELDS, CONTEXT, FALLBACK, MOST_LINKS = 150, 3000, 10, 600, 1000, 5
 LINES = 20
 """Findings shown one by one; the rest is counted. Slack folds long messages away."""
 COLOURS = {Severity.CRITICAL: "#d92d20", Severity.WARNING: "#f79009", Severity.INFO: "#2e90fa"}
@@ -45,24 +45,21 @@ def payload(told: Notification) -> dict[str, Any]:
     findings = wording.lines(told.alerts)
     body, shown = "", 0
     for finding in findings[:LINES]:
-        line = _finding(finding)
+        line = _finding(finding, over)
         if len(body) + len(line) > SECTION - 100:
             break
         body, shown = body + line + "\n", shown + 1
-    total = int(told.facts.get("alerts in all", len(told.alerts)))
-    left = len(findings) - shown
-    if left or total > len(told.alerts):
-        body += f"_and {left or total - len(told.alerts)} more_"
+    if left := wording.others(told, shown):
+        body += f"_and {left} more_"
     if body:
         blocks.append(_section(body))
-    facts = [(name, value) for name, value in told.facts.items() if name not in ("why", "alerts in all")][:FIELDS]
+    facts = list(wording.added(told).items())[:FIELDS]
     if facts:
-        texts = [f"*{_text(name, 100)}*\n{_text(value, FIELD - 200)}" for name, value in facts]
+        texts = [f"*{_text(name, 100)}*\n{_text(fact, 1000)}" for name, fact in facts]
         blocks.append({"type": "section", "fields": [{"type": "mrkdwn", "text": text} for text in texts]})
-    links = [f"<{_url(url)}|{_text(name, 70)}>" for name, url in told.links.items() if url.startswith(("https://", "http://"))]
-    if links:
-        blocks.append(_section(" · ".join(link for link in links[:10] if len(link) < SHORT)))
-    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": _text(wording.context(told), SHORT * 2)}]})
+    for name, url in list(wording.links(told).items())[:MOST_LINKS]:
+        blocks.append(_section(f"<{_url(url)}|{_text(name.replace('|', '/'), 200)}>"))
+    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": _text(wording.context(told), CONTEXT)}]})
     colour = RESOLVED if over else COLOURS[told.severity]
     text = _text(_lock_screen(told), FALLBACK)
     return {"text": text, "attachments": [{"color": colour, "fallback": text, "blocks": blocks}]}
@@ -86,10 +83,10 @@ def _summary(told: Notification) -> str:
     return f"*{told.severity.value.capitalize()}*{again} · {_text(told.cause, 40)} · since {since}"
 
 
-def _finding(finding: wording.Line) -> str:
-    mark = "" if finding.state == "firing" else " _(resolved)_"
+def _finding(finding: wording.Line, over: bool) -> str:
+    mark = "" if over or finding.state == "firing" else " _(resolved)_"
     name = f"*`{_text(finding.subject, 120)}`*  " if finding.subject else ""
-    return f"• {name}{_text('  '.join(finding.parts), 600)}{mark}"
+    return f"• {name}{_text(' · '.join(finding.parts), 600)}{mark}"
 
 
 def _section(text: str) -> dict[str, Any]:
@@ -114,7 +111,7 @@ def _cut(value: str, limit: int) -> str:
 
 def _url(url: str) -> str:
     percent = {"|": "%7C", "<": "%3C", ">": "%3E", " ": "%20", "&": "&amp;"}
-    return "".join(percent.get(char, char) for char in url if char.isprintable())
+    return "".join(percent.get(char, char) for char in url)
 
 
 @hookimpl

@@ -31,6 +31,8 @@ NAMES = {
     "r2": "R²",
 }
 BOUND = re.compile(r"\b(above|below) (-?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?)")
+WHY, IN_ALL = "why", "alerts in all"
+"""The two facts that every notification may have of its own."""
 INDIRECT = frozenset({"missing_increase", "outside_excess", "drop", "rows_ratio", "staleness"})
 """Told by other numbers than their value, which its interval would not fit."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -251,8 +253,8 @@ class Line:
 
     @property
     def text(self) -> str:
-        """Plain text: `Day Mins  mean 180 → 10,790 (×60)  PSI 6.1 (limit 0.25)`."""
-        return "  ".join(part for part in (self.subject, *self.parts) if part)
+        """Plain text: `Day Mins: mean 180 → 10,790 (×60) · PSI 6.1 (limit 0.25)`."""
+        return ": ".join(part for part in (self.subject, " · ".join(self.parts)) if part)
 
 
 def lines(alerts: Iterable[AlertFact]) -> list[Line]:
@@ -272,6 +274,26 @@ def _line(about: str, group: list[AlertFact]) -> Line:
     worst = max(group, key=lambda alert: (alert.state == "firing", alert.severity.rank))
     since = min(alert.since for alert in group)
     return Line(about, tuple(parts), worst.state, worst.severity.value, since, max(alert.rows for alert in group))
+
+
+def others(notification: Notification, shown: int) -> int:
+    """How many findings a message that lists `shown` of them leaves out."""
+    total = notification.facts.get(IN_ALL, "")
+    beyond = int(total) - len(notification.alerts) if total.isdigit() else 0
+    return max(0, len(lines(notification.alerts)) - shown) + max(0, beyond)
+
+
+def added(notification: Notification) -> dict[str, str]:
+    """The facts that plugins added, cleaned."""
+    return {clean(name, 60): clean(fact) for name, fact in notification.facts.items() if name not in (WHY, IN_ALL)}
+
+
+def links(notification: Notification) -> dict[str, str]:
+    """The links that lead to the web, by cleaned name; all other schemes are left out."""
+    kept = {
+        name: url for name, url in notification.links.items() if url.startswith(("https://", "http://")) and url.isprintable()
+    }
+    return {clean(name, 70) or "link": url for name, url in kept.items() if len(url) <= 2000}
 
 
 def context(notification: Notification) -> str:

@@ -15,7 +15,7 @@ from driftline.alerting.fact import digest
 from driftline.alerting.title import title
 from driftline.model import Severity, Verdict
 from driftline.notification import AlertFact, Event, Notification
-from driftline.wording import bound, clean
+from driftline.wording import IN_ALL, WHY, bound, clean
 
 MOST = 50
 """Alerts in one message; `facts` tells how many there are in all."""
@@ -143,7 +143,7 @@ def _change(
     newest = [alert.changed or alert.newest for _, alert in ordered]
     line = title(incident.model, incident.cause, event, reason.value, told, incident.since, resolved_at)
     incident = replace(incident, title=line)
-    extra = {"alerts in all": str(len(told))} if len(told) > MOST else {}
+    extra = {IN_ALL: str(len(told))} if len(told) > MOST else {}
     notification = Notification(
         id="ntf_" + digest(incident.id, incident.revision, length=32),
         incident=incident.id,
@@ -160,7 +160,7 @@ def _change(
         reference=next((clean(entry.reference, LONGEST) for entry in newest if entry is not None and entry.reference), ""),
         alerts=told[:MOST],
         resolved_at=resolved_at,
-        facts={"why": reason.value, **extra},
+        facts={WHY: reason.value, **extra},
         sent_before=event is not Event.OPENED,
     )
     at = window[1]

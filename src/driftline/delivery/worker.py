@@ -111,6 +111,9 @@ class SinkWorker:
         """Send what is due at `now`, as far as the sink's pace allows. Returns the number of attempts."""
         if not self._free(now):
             return 0
+        due = self.next_due(now)
+        if due is None or due > now:
+            return 0
         attempts = 0
         while self._last is None or not self._pace or now >= self._last + self._pace or now < self._last:
             with self._store.write() as connection:

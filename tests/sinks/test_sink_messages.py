@@ -1,0 +1,137 @@
+"""Each sink's message for each kind of notification, against a stored, readable file; UPDATE_GOLDEN=1 writes them anew."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+from cases import START, lives
+from driftline_plugins.sinks.console import Console
+from driftline_plugins.sinks.pagerduty import PagerDuty
+from driftline_plugins.sinks.slack import Slack
+from driftline_plugins.sinks.webhook import Webhook, signature
+from receivers import PagerDutyReceiver, SlackReceiver, WebhookReceiver
+
+from driftline import Secret, StartContext
+from driftline.delivery.http import HttpClient
+
+GOLDEN = Path(__file__).parent / "golden"
+LIVES = lives()
+ROUTING_KEY = "e93facc04764012d7bfb002500d5d1a6"
+SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+class Quiet:
+    def info(self, event, **facts):
+        pass
+
+    warning = info
+
+
+def started(sink, console=None):
+    http = HttpClient(lambda: START, allow_private=True)
+    sink.start(StartContext("test", Quiet(), lambda: START, http, console))
+    return sink
+
+
+def golden(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
+
+
+def pretty(value) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.parametrize("case", LIVES)
+def test_slack(case):
+    """Slack takes every message as it is, and it reads as stored."""
+    with SlackReceiver() as server:
+        assert started(Slack(webhook_url=Secret("${env:X}", server.url))).send(LIVES[case]) is None
+    [message] = server.accepted
+    golden(f"slack_{case}.json", pretty(message))
+
+
+@pytest.mark.parametrize("case", LIVES)
+def test_pagerduty(case):
+    """PagerDuty takes every event under the incident's key; a resolve carries nothing else."""
+    with PagerDutyReceiver() as server:
+        key = started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=server.url)).send(LIVES[case])
+    assert key == LIVES[case].incident
+    golden(f"pagerduty_{case}.json", pretty(json.loads(server.requests[0].body)))
+
+
+@pytest.mark.parametrize("case", LIVES)
+def test_webhook(case):
+    """The signature fits the bytes, and the data is the notification, whole."""
+    with WebhookReceiver(SIGNING, START.timestamp) as server:
+        sink = started(Webhook(url=server.url, secret=Secret("${env:X}", SIGNING)))
+        assert LIVES[case].id == sink.send(LIVES[case])
+        sink.send(LIVES[case])
+    [message] = server.accepted
+    assert LIVES[case] == type(LIVES[case]).model_validate(message["data"])
+    if case in ("opened", "resolved"):
+        golden(f"webhook_{case}.json", pretty(message))
+
+
+@pytest.mark.parametrize("case", LIVES)
+def test_console(case):
+    """Off a terminal the text is plain; on one only our own colours are added."""
+    plain = io.StringIO()
+    started(Console(), plain).send(LIVES[case])
+    assert all(char.isprintable() or char == "\n" for char in plain.getvalue())
+    golden(f"console_{case}.txt", plain.getvalue())
+
+
+def test_console_colours(monkeypatch):
+    """A terminal sees colour, and the words stay the same."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    out = Terminal()
+    started(Console(), out).send(LIVES["opened"])
+    assert "\x1b[" in out.getvalue()
+
+
+def test_the_check_value_of_standard_webhooks():
+    """The signature is that of the specification's own example."""
+    made = signature(SIGNING, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_extra_headers_of_a_webhook():
+    """A gateway's token goes out beside the signature and can't replace it."""
+    with WebhookReceiver(SIGNING, START.timestamp) as server:
+        headers = {"Authorization": Secret("${env:T}", "Bearer t"), "Webhook-Id": Secret("${env:E}", "evil")}
+        started(Webhook(url=server.url, secret=Secret("${env:X}", SIGNING), headers=headers)).send(LIVES["opened"])
+    assert server.requests[0].headers["authorization"] == "Bearer t"
+    assert LIVES["opened"].id == server.requests[0].headers["webhook-id"]
+
+
+def test_a_repeat_opens_no_second_alert():
+    """Opened, opened again, updated, resolved: PagerDuty shows one alert, closed at the end."""
+    with PagerDutyReceiver() as server:
+        sink = started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=server.url))
+        for case in ("opened", "opened", "updated", "resolved", "resolved"):
+            sink.send(LIVES[case])
+    [alert] = server.accepted
+    assert (alert.status, alert.triggers) == ("resolved", 3)
+
+
+@pytest.mark.parametrize("case", LIVES)
+def test_the_first_line_suits_a_lock_screen(case):
+    """What a phone shows is short, plain and says which model."""
+    from driftline_plugins.sinks.slack import payload
+
+    text = payload(LIVES[case])["text"]
+    assert 10 < len(text) <= 1000
+    assert text.isprintable()
+    assert len(LIVES[case].title) <= 150
