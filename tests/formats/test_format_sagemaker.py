@@ -214,10 +214,12 @@ def test_what_stands_beside_the_data():
     assert rows(data, other("variant"), uri="file:///tmp/x.jsonl")[0][0] == (None,)
 
 
+INPUT = b'{"captureData":{"endpointInput":{"data":"%s","encoding":"%s"}}}\n'
+
+
 @pytest.mark.parametrize("line", [
-    b"not json\n", b"[]\n", b"7\n", b'{"captureData":7}\n', b"{}\n", b'{"captureData":{"endpointInput":{"data":"1","encoding":"X"}}}\n',
-    b'{"captureData":{"endpointInput":{"data":"{","encoding":"JSON"}}}\n', b'{"captureData":{"endpointInput":{"data":"\xff"}}}\n',
-    b'{"captureData":{"endpointInput":{"data":"@@","encoding":"BASE64"}}}\n', b'{"a":' * 50_000 + b"\n",
+    b"not json\n", b"[]\n", b"7\n", b'{"captureData":7}\n', b"{}\n", b'{"a":' * 50_000 + b"\n",
+    INPUT % (b"1", b"X"), INPUT % (b"{", b"JSON"), INPUT % (b"\xff", b"CSV"), INPUT % (b"@@", b"BASE64"),
 ])  # fmt: skip
 def test_bad_records_cost_only_themselves(line):
     """Whatever is wrong with a line, it is one reject with a reason, in its place; the others are rows."""
