@@ -55,7 +55,7 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
 
     config = read_config(path)
     log, guard, now = make_log(), make_guard(system_clock), system_clock()
-    outside = Outside(sys.stderr if as_json else sys.stdout, 0)
+    outside = Outside(sys.stderr if as_json else sys.stdout, system_clock, 0)
     found: list[Finding] = []
 
     def attempt(part: str, plugin: Plugin, context: StartContext, test: bool) -> None:
@@ -85,7 +85,6 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
             name=name, log=log, clock=system_clock, http=outside.http(sink.allow_private), console=outside.console, base=base
         )
         attempt(f"sinks.{name}", sink.plugin, context, send)
-    outside.close()
     return found
 
 

@@ -138,7 +138,6 @@ class Agent:
                 watch.stop()
             except DriftlineError as error:
                 self._parts.log.warning("a plugin did not stop", model=watch.name, error=str(error))
-        self._outside.close()
         self._threads.clear()
         return ended
 

@@ -5,7 +5,9 @@ Refuses to be made twice: one client for guarded addresses, one for sinks that m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TextIO
 
 from driftline.delivery.http import HttpClient
@@ -17,6 +19,7 @@ class Outside:
     """What sinks reach the world through."""
 
     console: TextIO
+    clock: Callable[[], datetime]
     seed: int
     """For the jitter of retries."""
     _clients: dict[bool, HttpClient] = field(default_factory=dict)
@@ -24,11 +27,5 @@ class Outside:
     def http(self, allow_private: bool) -> Http:
         """The client; with `allow_private` it also goes to loopback and private addresses."""
         if allow_private not in self._clients:
-            self._clients[allow_private] = HttpClient(allow_private=allow_private)
+            self._clients[allow_private] = HttpClient(self.clock, allow_private=allow_private)
         return self._clients[allow_private]
-
-    def close(self) -> None:
-        """Close the clients. Safe twice."""
-        for client in self._clients.values():
-            client.close()
-        self._clients.clear()

@@ -96,7 +96,7 @@ def running(
     """An agent, stopped and its store closed at the end."""
     with opened(config) as store:
         parts = make_parts(config, store, clock, log)
-        agent = Agent(config, parts, Outside(console or sys.stdout, secrets.randbits(64)), once=once, hooks=hooks)
+        agent = Agent(config, parts, Outside(console or sys.stdout, clock, secrets.randbits(64)), once=once, hooks=hooks)
         try:
             yield agent
         finally:
