@@ -12,11 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from driftline.config.assemble import Assembly
 from driftline.config.cross import crossed
 from driftline.config.document import Document, Loc, Quoted, read
-from driftline.config.mistakes import problems_of, unknown
-from driftline.config.models import INTERNAL, CheckConfig, Config, ExecutorConfig, ModelConfig, ReferenceConfig, SinkConfig
-from driftline.config.plugs import Failed, Plugs, pending
+from driftline.config.mistakes import problems_of
+from driftline.config.models import INTERNAL, CheckConfig, Config, ModelConfig
+from driftline.config.plugs import pending
 from driftline.config.references import Resolver, Secrets
 from driftline.errors import ConfigError, Problem
 from driftline.extensions.registry import Registry
@@ -44,10 +45,10 @@ def load(path: Path, registry: Registry | None = None, secrets: Secrets | None =
         registry = Registry.load(plugin_paths(document))
         problems += _plugin_problems(document, registry)
     problems += crossed(document)
-    plugs = Plugs(document, registry)
-    tree, failed = _with_plugins(document, plugs, raw)
-    problems += plugs.problems
-    config, found = _validated(document, tree, failed)
+    assembly = Assembly(document, registry, raw)
+    tree = assembly.tree()
+    problems += assembly.problems
+    config, found = _validated(document, tree, assembly.told)
     problems += found
     if problems or config is None:
         raise ConfigError(_tidy(problems, resolver))
@@ -92,66 +93,11 @@ def _plugin_problems(document: Document, registry: Registry) -> list[Problem]:
     return found
 
 
-def _with_plugins(document: Document, plugs: Plugs, raw: dict[str, Any]) -> tuple[dict[str, Any], set[Loc]]:
-    """A copy of the settings with plugins in place of what describes them, and the paths of those that failed."""
-    failed: set[Loc] = set()
-
-    def built(kind: Any, given: Any, loc: Loc, at: Loc, host: Any = None) -> Any:
-        made = plugs.build(kind, given, loc, host=host)
-        if isinstance(made, Failed):
-            failed.add(at)
-        return made
-
-    def beside(kind: Any, given: Any, loc: Loc, host: Any) -> Any:
-        """Plugins with the host's settings beside them: the built one is the field `plugin`."""
-        if not isinstance(given, dict):
-            return given
-        fields = {field.alias or name: field for name, field in host.model_fields.items() if name not in INTERNAL}
-        kept = {key: value for key, value in given.items() if key in fields}
-        return kept | {"plugin": built(kind, given, loc, (*loc, "plugin"), fields)}
-
-    tree = dict(document.value)
-    if isinstance(tree.get("agent"), dict):
-        agent = tree["agent"] = dict(tree["agent"])
-        executor = agent.get("executor")
-        if isinstance(executor, dict) and executor.get("type", "threads") != "threads":
-            agent["executor"] = beside("executor", executor, ("agent", "executor"), ExecutorConfig)
-    if isinstance(tree.get("sinks"), dict):
-        sinks = tree["sinks"].items()
-        tree["sinks"] = {name: beside("sink", sink, ("sinks", name), SinkConfig) for name, sink in sinks}
-    if isinstance(tree.get("models"), dict):
-        tree["models"] = dict(tree["models"])
-        for name, told in tree["models"].items():
-            if not isinstance(told, dict):
-                continue
-            at: Loc = ("models", name)
-            model = tree["models"][name] = {key: value for key, value in told.items() if key != "raw"}
-            model["raw"] = raw["models"][name]
-            if "source" in told:
-                model["source"] = built("source", told["source"], (*at, "source"), (*at, "source"))
-            reference = told.get("reference")
-            if isinstance(reference, dict) and "type" in reference:
-                model["reference"] = beside("source", reference, (*at, "reference"), ReferenceConfig)
-            if isinstance(told.get("checks"), dict):
-                checks = told["checks"].items()
-                model["checks"] = {key: beside("check", check, (*at, "checks", key), CheckConfig) for key, check in checks}
-    for key in INTERNAL & tree.keys():
-        if key != "plugin":
-            plugs.problems.append(document.problem((key,), unknown(key, Config.model_fields.keys() - INTERNAL), at_key=True))
-    return tree | {"origin": document.path.absolute()}, failed
-
-
-def _validated(document: Document, tree: dict[str, Any], failed: set[Loc]) -> tuple[Config | None, list[Problem]]:
+def _validated(document: Document, tree: dict[str, Any], told: set[Loc]) -> tuple[Config | None, list[Problem]]:
     try:
         return Config.model_validate(tree), []
     except ValidationError as error:
-        skip = {(*loc[:-1], "type") for loc in failed if loc[-1] == "plugin"} | failed
-        mistakes = list(problems_of(error, document, (), Config, INTERNAL))
-        found = [
-            (loc, problem)
-            for loc, problem in mistakes
-            if loc not in skip and "plugin" not in loc and not any(loc[: len(part)] == part for part in failed)
-        ]
+        found = [(loc, one) for loc, one in problems_of(error, document, (), Config, INTERNAL) if loc not in told]
     real = [problem for loc, problem in found if not pending(document, loc)]
     waiting = [loc for loc, _ in found if pending(document, loc)]
     if real or not waiting:
@@ -162,7 +108,7 @@ def _validated(document: Document, tree: dict[str, Any], failed: set[Loc]) -> tu
         for part in loc[:-1]:
             holder = holder[part]
         del holder[loc[-1]]
-    return _validated(document, tree, failed)
+    return _validated(document, tree, told)
 
 
 def _tidy(problems: list[Problem], resolver: Resolver | None) -> list[Problem]:

@@ -36,6 +36,12 @@ PLAIN = {
     "missing": "this setting is missing",
 }
 """By pydantic's type of error."""
+SHAPES = frozenset(kind for kind in PLAIN if kind.endswith("_type"))
+"""Where one of several shapes is allowed, these only say that it was not this one."""
+
+
+class Failed:
+    """Stands where a plugin could not be built; the reason is told already."""
 
 
 def problems_of(
@@ -47,6 +53,8 @@ def problems_of(
     """
     for loc, details in _apt(error.errors(include_url=False), document, prefix):
         kind = details["type"]
+        if isinstance(details["input"], Failed):
+            continue
         if kind == "extra_forbidden":
             known = [name for name in fields_at(annotation, details["loc"][:-1]) if name not in hidden]
             yield loc, document.problem(loc, unknown(str(loc[-1]), known), at_key=True)
@@ -88,9 +96,9 @@ def _apt(errors: list[ErrorDetails], document: Document, prefix: Loc) -> Iterato
         loc, fork = _in_document(details, document, prefix)
         groups.setdefault(loc if fork is None else fork, []).append((loc, details))
     for fork, group in groups.items():
-        deeper = [(loc, details) for loc, details in group if loc != fork]
-        if deeper or len(group) == 1:
-            yield from deeper or group
+        apt = [(loc, details) for loc, details in group if loc != fork or details["type"] not in SHAPES]
+        if apt or len(group) == 1:
+            yield from apt or group
             continue
         loc, first = group[0]
         words = list(dict.fromkeys(said(details).removeprefix("should be ") for _, details in group))
@@ -106,7 +114,8 @@ def _in_document(details: ErrorDetails, document: Document, prefix: Loc) -> tupl
         try:
             here = document.get(loc)
         except KeyError:
-            break
+            # The settings that lack it are not in the file themselves.
+            return ((*prefix, *parts), None) if details["type"] == "missing" else (loc, fork)
         inside = (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int))
         if inside or (last and details["type"] == "missing" and isinstance(here, dict)):
             loc = (*loc, part)

@@ -5,21 +5,17 @@ Refuses to start anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Set
 from typing import Any
 
 from pydantic import ValidationError
 
 from driftline.config.document import Document, Loc
-from driftline.config.mistakes import problems_of, unknown
+from driftline.config.mistakes import Failed, problems_of, unknown
 from driftline.config.references import has_reference
 from driftline.errors import Problem
 from driftline.extensions.registry import Registry
 from driftline.plugin import Plugin, PluginKind
-
-
-class Failed:
-    """Stands where a plugin could not be built; the reason is told already."""
 
 
 class Plugs:
@@ -30,7 +26,7 @@ class Plugs:
         self._registry = registry
         self.problems: list[Problem] = []
 
-    def build(self, kind: PluginKind, given: Any, loc: Loc, *, host: Mapping[str, Any] | None = None) -> Plugin | Failed:
+    def build(self, kind: PluginKind, given: Any, loc: Loc, *, host: Set[str] | None = None) -> Plugin | Failed:
         """The plugin that `given` at `loc` describes. `host` names the settings that may stand beside type and options."""
         if not isinstance(given, dict):
             self._wrong(loc, f"should say which {kind}: `type: ...` and its `options: {{...}}`")
@@ -50,7 +46,7 @@ class Plugs:
             self._format(options["format"], (*loc, "options", "format"))
         return made
 
-    def _strangers(self, given: dict[str, Any], loc: Loc, host: Mapping[str, Any] | None, type_: type[Plugin] | None) -> None:
+    def _strangers(self, given: dict[str, Any], loc: Loc, host: Set[str] | None, type_: type[Plugin] | None) -> None:
         """Settings beside `type` and `options` that don't belong there; where the host has some, it names them itself."""
         own = set(type_.model_fields) if type_ else set()
         for key in given:

@@ -1,0 +1,110 @@
+"""Put the plugins in their places: a copy of the settings with instances where the file describes plugins.
+
+Refuses to judge the settings of the core: pydantic does that afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from driftline.config.document import Document, Loc
+from driftline.config.mistakes import unknown
+from driftline.config.models import (
+    INTERNAL,
+    AgentConfig,
+    CheckConfig,
+    Config,
+    ExecutorConfig,
+    ModelConfig,
+    ReferenceConfig,
+    SinkConfig,
+)
+from driftline.config.plugs import Plugs
+from driftline.errors import Problem
+from driftline.extensions.registry import Registry
+from driftline.plugin import PluginKind
+
+Tree = dict[str, Any]
+
+
+class Assembly:
+    """Walks over one document; parts of a wrong shape are left as they are, to be told by pydantic."""
+
+    def __init__(self, document: Document, registry: Registry, raw: Tree) -> None:
+        self._document = document
+        self._plugs = Plugs(document, registry)
+        self._raw = raw
+        self._problems: list[Problem] = []
+        self.told: set[Loc] = set()
+        """Paths of plugin names: what is wrong with them is told here already."""
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All that was found on the way."""
+        return self._problems + self._plugs.problems
+
+    def tree(self) -> Tree:
+        """The settings with plugins in them."""
+        tree = self._own(self._document.value, (), Config)
+        if isinstance(tree.get("agent"), dict):
+            tree["agent"] = self._agent(self._own(tree["agent"], ("agent",), AgentConfig))
+        for part, made in (("sinks", self._sink), ("models", self._model)):
+            if isinstance(tree.get(part), dict):
+                tree[part] = {
+                    name: made(told, (part, name)) if isinstance(told, dict) else told for name, told in tree[part].items()
+                }
+        return tree | {"origin": self._document.path.absolute()}
+
+    def _agent(self, agent: Tree) -> Tree:
+        executor = agent.get("executor")
+        if isinstance(executor, dict):
+            if executor.get("type", "threads") == "threads":
+                agent["executor"] = self._own(executor, ("agent", "executor"), ExecutorConfig)
+            else:
+                agent["executor"] = self._beside("executor", executor, ("agent", "executor"), ExecutorConfig)
+        return agent
+
+    def _sink(self, sink: Tree, loc: Loc) -> Tree:
+        return self._beside("sink", sink, loc, SinkConfig)
+
+    def _model(self, told: Tree, loc: Loc) -> Tree:
+        model = self._own(told, loc, ModelConfig)
+        model["raw"] = self._raw["models"][loc[-1]]
+        if "source" in told:
+            model["source"] = self._plugs.build("source", told["source"], (*loc, "source"))
+            self.told.add((*loc, "source"))
+        reference = told.get("reference")
+        if isinstance(reference, dict):
+            at = (*loc, "reference")
+            named = "type" in reference
+            model["reference"] = (
+                self._beside("source", reference, at, ReferenceConfig) if named else self._own(reference, at, ReferenceConfig)
+            )
+        if isinstance(told.get("checks"), dict):
+            model["checks"] = {
+                name: self._beside("check", check, (*loc, "checks", name), CheckConfig) if isinstance(check, dict) else check
+                for name, check in told["checks"].items()
+            }
+        return model
+
+    def _own(self, told: Tree, loc: Loc, host: type[BaseModel]) -> Tree:
+        """A copy without the names of fields that no file sets."""
+        known = _fields(host)
+        for key in told:
+            if key in INTERNAL and key not in known:
+                self._problems.append(self._document.problem((*loc, key), unknown(key, known), at_key=True))
+        return {key: value for key, value in told.items() if key in known or key not in INTERNAL}
+
+    def _beside(self, kind: PluginKind, told: Tree, loc: Loc, host: type[BaseModel]) -> Tree:
+        """The settings of the host beside `type` and `options`, and the plugin that these two make."""
+        known = _fields(host)
+        made = self._plugs.build(kind, told, loc, host=known)
+        self.told.add((*loc, "type"))
+        return {key: value for key, value in told.items() if key in known} | {"plugin": made}
+
+
+def _fields(host: type[BaseModel]) -> set[str]:
+    """The settings of `host`. The root has one called `plugins`, but none called `plugin`."""
+    return {field.alias or name for name, field in host.model_fields.items() if name not in INTERNAL}
