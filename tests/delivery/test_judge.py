@@ -17,16 +17,17 @@ MEANINGS = {
 }
 
 
-@pytest.mark.parametrize("status", sorted(MEANINGS))
-def test_every_status_has_one_meaning(status):
-    """2xx is taken, 3xx and 4xx are refusals but for those that say `later`, everything else may or may not have happened."""
-    if MEANINGS[status] is None:
-        return judge(status, "said")
-    with pytest.raises(MEANINGS[status]) as caught:
+def meaning(status: int) -> type[Exception] | None:
+    try:
         judge(status, "said")
-    assert type(caught.value) is MEANINGS[status]
-    assert "said" in str(caught.value)
+    except Exception as error:
+        return type(error) if str(error).startswith("said") else None
     return None
+
+
+def test_every_status_has_one_meaning():
+    """2xx is taken, 3xx and 4xx are refusals but for those that say `later`, everything else may or may not have happened."""
+    assert {status: meaning(status) for status in MEANINGS} == MEANINGS
 
 
 @pytest.mark.parametrize("status", [429, 503])

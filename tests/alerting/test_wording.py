@@ -1,0 +1,84 @@
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from simulation import at
+
+from driftline import AlertFact, Severity, wording
+
+
+def told(**given) -> AlertFact:
+    whole = {"check": "c", "measurement": "psi", "state": "firing", "severity": Severity.WARNING, "since": at(0)}
+    return AlertFact(**{**whole, **given})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (10790.4, "10,790"), (180.26, "180"), (6.1, "6.1"), (0.314159, "0.314"), (12.345, "12.35"), (0.0, "0"), (-3, "-3"),
+        (2.1e-6, "2.1e-06"), (1e300, "1e+300"), (None, "none"), (999.6, "1,000"),
+    ],
+)  # fmt: skip
+def test_numbers(value, text):
+    """Three digits that matter, thousands apart, no tail of zeros."""
+    assert text == wording.number(value)
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.31, "31%"), (0.004, "0.4%"), (0.0004, "<0.1%"), (0, "0%"), (1, "100%")])
+def test_shares(value, text):
+    """Shares are told in percent, and little is not nothing."""
+    assert text == wording.share(value)
+
+
+@pytest.mark.parametrize(
+    ("alert", "text"),
+    [
+        (told(value=6.1, reason="above 0.25"), "PSI 6.1 (limit 0.25)"),
+        (told(measurement="accuracy", value=0.71, was=0.84, reason="below 0.8"), "accuracy 0.71 (was 0.84)"),
+        (told(measurement="missing_rate", value=0.31, was=0.0, unit="share"), "missing in 31% of rows (was 0%)"),
+        (told(measurement="outside_excess", value=0.03, detail={"low": 0, "high": None}), "outside 0 to any in 3% of rows"),
+        (told(measurement="staleness", value=3.0, detail={"age_seconds": 8040.0}), "newest record 2 h 14 min old"),
+        (told(measurement="constant", value=1.0), "only one value"),
+        (told(measurement="my_number", value=4, unit="points"), "my number 4 points"),
+        (told(measurement="x", value=None, reason="no\nvalue"), "x: no value"),
+        (told(measurement="drop", value=0.1), "drop 0.1"),
+    ],
+)
+def test_figures(alert, text):
+    """A measurement reads as a person would say it, and one that is unknown by its own name."""
+    assert text == wording.figure(alert)
+
+
+def test_measurements_of_a_column_are_one_line():
+    """Five numbers about one column are one finding, with how the values moved first."""
+    detail = {"mean_was": 180.0, "mean": 45.0, "shift_sd": -2.5}
+    alerts = [
+        told(labels={"column": "age"}, value=1, detail=detail),
+        told(labels={"column": "age"}, measurement="ks", value=0.4),
+    ]
+    [line] = wording.lines(alerts)
+    assert line.text == "age: mean 180 → 45 (÷4, -2.5 sd) · PSI 1 · KS 0.4"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"), [(134, "2 h 14 min"), (60, "1 h"), (0, "0 min"), (1500, "1 d 1 h"), (1445, "1 d 5 min")]
+)
+def test_lengths_of_time(minutes, text):
+    """The two largest units say enough."""
+    assert text == wording.lasting(at(0), at(0) + timedelta(minutes=minutes))
+
+
+@given(st.text() | st.text(alphabet="\x00\n\x1b\u202e\ud800 é🦆"), st.integers(2, 300))
+def test_clean_text_is_one_printable_line(text, limit):
+    """Whatever comes in, what comes out is printable, on one line, within its bound, and cleaning it again changes nothing."""
+    cleaned = wording.clean(text, limit)
+    assert len(cleaned) <= limit
+    assert all(char.isprintable() for char in cleaned)
+    assert cleaned == wording.clean(cleaned, limit)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_number_has_words(value):
+    """No finite number is too large, small or negative to be told."""
+    assert 0 < len(wording.number(value)) <= 24
