@@ -50,6 +50,7 @@ def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], l
     """Judge every window of one span of time, in a stable order."""
     found: list[Verdicts] = []
     facts: list[Fact] = []
+    ran: dict[str, str] = {}
     for due in group:
         window, reference = inputs.window(due), inputs.reference(due)
         rows: list[Judged] = []
@@ -57,8 +58,27 @@ def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], l
             judged = run_check(plan, _context(due, plan, window, reference, inputs), inputs.collect)
             rows += judged
             facts += _facts(due, plan, judged, inputs.reference_name)
+            broken = next((row.reason for row in judged if row.verdict == Verdict.ERROR), "")
+            if judged:
+                ran[plan.name] = ran.get(plan.name) or broken
         found.append(Verdicts(due, window, rows))
-    return found, facts
+    return found, facts + [_ability(group[0], check, broken) for check, broken in ran.items()]
+
+
+def _ability(due: Due, check: str, broken: str) -> Fact:
+    """Whether a check could run: its failure is an incident of its own, and ends when it runs again."""
+    return Fact(
+        model=due.key.model,
+        check=check,
+        measurement="error",
+        cause=MONITORING,
+        start=moment(due.key.start),
+        end=moment(due.end),
+        verdict=Verdict.CHANGED if broken else Verdict.OK,
+        severity=Severity.WARNING if broken else None,
+        reason=broken,
+        revision=due.revision + 1,
+    )
 
 
 def _context(due: Due, plan: CheckPlan, window: Window, reference: Window | None, inputs: Inputs) -> CheckContext:
@@ -72,20 +92,6 @@ def _context(due: Due, plan: CheckPlan, window: Window, reference: Window | None
 
 def _facts(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name: str) -> Iterator[Fact]:
     key = due.key
-    broken = next((row for row in judged if row.verdict == Verdict.ERROR), None)
-    if judged:
-        yield Fact(
-            model=key.model,
-            check=plan.name,
-            measurement="error",
-            cause=MONITORING,
-            start=moment(key.start),
-            end=moment(due.end),
-            verdict=Verdict.CHANGED if broken else Verdict.OK,
-            severity=Severity.WARNING if broken else None,
-            reason=broken.reason if broken else "",
-            revision=due.revision + 1,
-        )
     for row in judged:
         if not row.verdict or row.verdict == Verdict.ERROR:
             continue

@@ -25,7 +25,7 @@ class _Column:
 
     def __init__(self, spec: CategorySpec) -> None:
         self.rows = self.nulls = self.invalid = 0
-        self.counter = BoundedCounter(frozenset(spec.known))
+        self.counter = BoundedCounter(spec.names)
 
 
 class CategoryCollector(Collector):

@@ -40,6 +40,11 @@ class CategorySpec:
 
     known: tuple[str, ...] = ()
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The same, to look names up in."""
+        return frozenset(self.known)
+
 
 @dataclass(frozen=True)
 class ProfileSpec:
