@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
 from pydantic import field_validator
 
-from driftline import DecodeContext, Format, Unreadable, delimited, hookimpl, records
+from driftline import DecodeContext, Format, Unreadable, delimited, hookimpl, read_blocks, records
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -186,10 +186,8 @@ class _Chunks:
         self._stream, self._ctx, self._quote = stream, ctx, quote
 
     def __iter__(self) -> Iterator[bytes]:
-        rest, held = b"", None
-        skipping = False
-        while held is None:
-            block, held = self._fill()
+        rest, skipping = b"", False
+        for block in self._blocks():
             if skipping:
                 cut = block.find(b"\n") + 1
                 self.end += cut or len(block)
@@ -204,8 +202,6 @@ class _Chunks:
             if cut:
                 yield data[:cut]
             rest = data[cut:]
-        if isinstance(held, Unreadable):
-            raise held
         if not self._ctx.sealed:
             return
         while rest and _scan(rest, self._quote)[1]:
@@ -218,29 +214,18 @@ class _Chunks:
             self.end += len(rest)
             yield rest
 
+    def _blocks(self) -> Iterator[bytes]:
+        try:
+            yield from read_blocks(self._stream, lambda: self.size)
+        except UnicodeError as error:
+            raise Unreadable(f"{error}: set the format's encoding") from None
+
     def _without_first_line(self, data: bytes) -> bytes:
         """What follows the first line of a record that is endless or whose quote is never closed: the next one may be sound."""
         self.dropped.append(data[:1000])
         line = data.find(b"\n") + 1 or len(data)
         self.end += line
         return data[line:]
-
-    def _fill(self) -> tuple[bytes, Unreadable | bool | None]:
-        """The next bytes; then None while there may be more, True at the end, or the error that comes after them."""
-        parts: list[bytes] = []
-        left = self.size
-        try:
-            while left > 0:
-                part = self._stream.read(left)
-                if not part:
-                    return b"".join(parts), True
-                parts.append(part)
-                left -= len(part)
-        except Unreadable as error:
-            return b"".join(parts), error
-        except UnicodeError as error:
-            return b"".join(parts), Unreadable(f"{error}: set the format's encoding")
-        return b"".join(parts), None
 
 
 def _last_end(data: bytes, quote: bytes) -> int:

@@ -45,7 +45,7 @@ from driftline.secret import Secret
 if TYPE_CHECKING:
     from driftline import delimited, records, stats
     from driftline.decorated import check
-    from driftline.lines import Chunk, LineChunks
+    from driftline.lines import Chunk, LineChunks, read_blocks
     from driftline.profiles.batch import Batch
     from driftline.profiles.collector import Collector
     from driftline.profiles.spec import ProfileSpec
@@ -65,6 +65,7 @@ _LAZY = {
     "Scores": "driftline.profiles.window",
     "Window": "driftline.profiles.window",
     "check": "driftline.decorated",
+    "read_blocks": "driftline.lines",
 }
 
 __all__ = [
@@ -122,6 +123,7 @@ __all__ = [
     "check",
     "delimited",
     "hookimpl",
+    "read_blocks",
     "records",
     "stats",
     "wording",

@@ -5,11 +5,12 @@ Refuses to hold more than a cap, to know what a record is, and to lose whole lin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from driftline.errors import Unreadable
+from driftline.errors import DriftlineError
 
 SIZE = 8 << 20
 CAP = 16 << 20
@@ -27,6 +28,39 @@ class Chunk:
     """Whether this is one line beyond the cap: to be rejected."""
 
 
+def read_blocks(stream: BinaryIO, size: Callable[[], int]) -> Iterator[bytes]:
+    """Blocks of `size()` bytes, the last one shorter, each next one read while the one before is worked on.
+
+    What was read before an error of the stream is given first.
+    """
+
+    def fill() -> tuple[bytes, Exception | None, bool]:
+        parts: list[bytes] = []
+        left = size()
+        try:
+            while left > 0:
+                part = stream.read(left)
+                if not part:
+                    return b"".join(parts), None, True
+                parts.append(part)
+                left -= len(part)
+        except (DriftlineError, UnicodeError) as error:
+            return b"".join(parts), error, True
+        return parts[0] if len(parts) == 1 else b"".join(parts), None, False
+
+    block, error, ended = fill()
+    if not ended:
+        with ThreadPoolExecutor(1, "driftline-read") as reader:
+            while not ended:
+                following = reader.submit(fill)
+                yield block
+                block, error, ended = following.result()
+    if block:
+        yield block
+    if error is not None:
+        raise error
+
+
 class LineChunks:
     """Chunks of about `size` bytes that end after a newline; the last one may lack it when the stream is sealed."""
 
@@ -36,14 +70,11 @@ class LineChunks:
         """Bytes of the next chunks; may be changed between chunks."""
         self._between = between
         """Two bytes between which a line beyond the cap may be cut too, such as `}{`."""
-        self._error: Unreadable | None = None
-        self._ended = False
 
     def __iter__(self) -> Iterator[Chunk]:
         rest, end = b"", 0
         skipped, head = 0, b""
-        while not self._ended:
-            block = self._fill()
+        for block in read_blocks(self._stream, lambda: self.size):
             first = block.find(b"\n")
             if not skipped and first >= 0 and len(rest) + first > self._cap:
                 skipped, head, rest = len(rest), rest[:1000], b""
@@ -68,23 +99,5 @@ class LineChunks:
             data, rest = b"".join((rest, memoryview(block)[:cut])), block[cut:]
             end += len(data)
             yield Chunk(data, end)
-        if self._error is not None:
-            raise self._error
         if self._sealed and (rest or skipped):
             yield Chunk(head if skipped else rest, end + (skipped or len(rest)), oversized=bool(skipped))
-
-    def _fill(self) -> bytes:
-        """The next `size` bytes, fewer only at the end of the stream or before an error."""
-        parts: list[bytes] = []
-        left = self.size
-        try:
-            while left > 0:
-                part = self._stream.read(left)
-                if not part:
-                    self._ended = True
-                    break
-                parts.append(part)
-                left -= len(part)
-        except Unreadable as error:
-            self._error, self._ended = error, True
-        return parts[0] if len(parts) == 1 else b"".join(parts)
