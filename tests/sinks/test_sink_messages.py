@@ -13,7 +13,7 @@ from driftline_plugins.sinks.slack import Slack
 from driftline_plugins.sinks.webhook import Webhook, signature
 from receivers import PagerDutyReceiver, SlackReceiver, WebhookReceiver
 
-from driftline import Secret, StartContext
+from driftline import Event, Secret, StartContext
 from driftline.delivery.http import HttpClient
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -124,6 +124,18 @@ def test_a_repeat_opens_no_second_alert():
             sink.send(LIVES[case])
     [alert] = server.accepted
     assert (alert.status, alert.triggers) == ("resolved", 3)
+
+
+def test_a_test_message_wakes_nobody():
+    """What `doctor` sends through PagerDuty is of the lowest severity and closed at once; every sink takes it."""
+    told = LIVES["opened"].model_copy(update={"event": Event.TEST, "alerts": (), "window": None, "title": "driftline: a test"})
+    with PagerDutyReceiver() as pager, SlackReceiver() as slack, WebhookReceiver(SIGNING, START.timestamp) as hook:
+        started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=pager.url)).send(told)
+        started(Slack(webhook_url=Secret("${env:X}", slack.url))).send(told)
+        started(Webhook(url=hook.url, secret=Secret("${env:X}", SIGNING))).send(told)
+    assert [(alert.status, alert.severity) for alert in pager.accepted] == [("resolved", "info")]
+    assert slack.accepted[0]["text"] == "TEST driftline: a test"
+    assert hook.accepted[0]["type"] == "incident.test"
 
 
 @pytest.mark.parametrize("case", LIVES)

@@ -98,10 +98,14 @@ class Alert:
     def _fold(self) -> Phase:
         phase = self.base
         for entry in self.recent:
-            if self._forgotten_between(phase, entry):
-                phase = _quiet(phase, self.keep)
-            phase = _advance(phase, entry, self.needed, self.keep)
+            phase = self.stride(phase, entry)
         return phase
+
+    def stride(self, phase: Phase, entry: Entry) -> Phase:
+        """One window further."""
+        if self._forgotten_between(phase, entry):
+            phase = _quiet(phase, self.keep)
+        return _advance(phase, entry, self.needed, self.keep)
 
     def _forgotten_between(self, phase: Phase, entry: Entry) -> bool:
         """Whether quiet windows before `entry` may have been let go: only those after the floor are all remembered."""
@@ -166,22 +170,23 @@ def _trim(alert: Alert) -> Alert:
     calm = all(entry.verdict is not Verdict.CHANGED for entry in alert.recent[-HORIZON:])
     if calm and phase.state in (AlertState.QUIET, AlertState.RESOLVED):
         return replace(alert, base=phase, recent=(), floor=None, evidence=alert.changed, seen=alert.newest)
-    oldest = replace(alert, recent=alert.recent[:1])
-    return replace(alert, base=oldest.phase, recent=alert.recent[1:], evidence=oldest.changed, seen=oldest.newest)
+    first = alert.recent[0]
+    evidence = first if first.verdict is Verdict.CHANGED else alert.evidence
+    return replace(alert, base=alert.stride(alert.base, first), recent=alert.recent[1:], evidence=evidence, seen=first)
 
 
 def _advance(phase: Phase, entry: Entry, needed: int, keep: int) -> Phase:
-    phase = replace(phase, last_start=entry.start, last_end=entry.end)
     if entry.verdict is Verdict.OK:
-        return _quiet(phase, keep)
-    if entry.verdict is not Verdict.CHANGED:
-        return phase
-    phase = replace(phase, severity=entry.severity or Severity.WARNING, until=entry.end, oks=0)
-    if phase.state in (AlertState.QUIET, AlertState.RESOLVED):
-        phase = replace(phase, state=AlertState.PENDING, since=entry.start, count=0)
-    phase = replace(phase, count=phase.count + 1)
-    ripe = phase.state is AlertState.PENDING and phase.count >= needed
-    return replace(phase, state=AlertState.FIRING) if ripe else phase
+        phase = _quiet(phase, keep)
+    state, since, count, oks = phase.state, phase.since, phase.count, phase.oks
+    severity, until = phase.severity, phase.until
+    if entry.verdict is Verdict.CHANGED:
+        if state in (AlertState.QUIET, AlertState.RESOLVED):
+            state, since, count = AlertState.PENDING, entry.start, 0
+        count, oks, severity, until = count + 1, 0, entry.severity or Severity.WARNING, entry.end
+        if state is AlertState.PENDING and count >= needed:
+            state = AlertState.FIRING
+    return Phase(state, since, count, oks, severity, until, entry.start, entry.end)
 
 
 def _quiet(phase: Phase, keep: int) -> Phase:

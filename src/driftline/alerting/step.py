@@ -65,16 +65,16 @@ def step(state: AlertingState, facts: Sequence[Fact], now: datetime) -> Step:
     touched: dict[str, Alert | None] = {}
     changes: list[Change] = []
     notes: list[Note] = []
-    ordered = sorted(facts, key=lambda fact: (fact.start, fact.end, fact.model, fact.cause, fact.revision, fact.key))
-    for (model, cause), group in _windows(ordered):
+    for (model, cause), group in _windows(facts):
         before = _members(alerts.values(), model, cause)
         for fact in group:
-            old = alerts.get(fact.key)
+            key = fact.key
+            old = alerts.get(key)
             alert, ignored = observe(old, fact)
             if ignored is not None:
                 notes.append(Note(fact, ignored))
             if alert is not None and alert is not old and alert != old:
-                alerts[fact.key] = touched[fact.key] = alert
+                alerts[key] = touched[key] = alert
         window = (group[0].start, max(fact.end for fact in group))
         rows = max(fact.rows for fact in group)
         after = _members(alerts.values(), model, cause)
@@ -110,11 +110,13 @@ def firing(state: AlertingState) -> list[Alert]:
 
 
 def _windows(facts: Sequence[Fact]) -> Iterable[tuple[Pair, list[Fact]]]:
-    for (_, model, cause), group in groupby(
-        sorted(facts, key=lambda fact: (fact.start, fact.model, fact.cause)),
-        key=lambda fact: (fact.start, fact.model, fact.cause),
-    ):
+    for (_, model, cause), group in groupby(sorted(facts, key=_order), key=lambda fact: (fact.start, fact.model, fact.cause)):
         yield (model, cause), list(group)
+
+
+def _order(fact: Fact) -> tuple[object, ...]:
+    who = (fact.check, fact.measurement, fact.version, fact.segment, fact.labels)
+    return (fact.start, fact.model, fact.cause, fact.end, fact.revision, *who)
 
 
 def _members(alerts: Iterable[Alert], model: str, cause: str) -> list[Alert]:
