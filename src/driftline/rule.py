@@ -15,7 +15,7 @@ from driftline.model import Judgement, Measurement, Severity, Verdict
 class Bounds(BaseModel):
     """A bound for each severity; the most severe bound that is crossed counts."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     info: float | None = None
     """The bound for `info`."""
@@ -39,7 +39,7 @@ class Bounds(BaseModel):
 class Range(BaseModel):
     """The range that is fine; a value beyond either end is a change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     low: float | None = None
     """The lowest value that is fine."""
@@ -56,7 +56,7 @@ class Rule(BaseModel):
     astride it is `unsure`. Without an interval the value decides.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     above: Bounds | None = None
     """`changed` when the measurement is above the bound."""

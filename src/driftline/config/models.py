@@ -151,7 +151,7 @@ class CheckConfig(Settings):
 class ModelConfig(Settings):
     """One monitored model."""
 
-    source: Annotated[InstanceOf[Source], WithJsonSchema({"$ref": "#/$defs/source"})]
+    source: Annotated[InstanceOf[Source], WithJsonSchema({"type": "object"})]
     """Where the prediction logs are."""
     schema_: SchemaConfig | None = Field(default=None, alias="schema")
     """What the columns of the logs mean. Inferred from the reference, or the first records, and shown, when absent."""

@@ -1,0 +1,100 @@
+"""The effective configuration, value by value, and where each one comes from.
+
+Refuses to show a secret: references stay references, and passwords within URLs are hidden.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from driftline.config.document import Document, Loc, dotted, read
+from driftline.config.load import load
+from driftline.config.models import INTERNAL
+from driftline.config.scalars import written
+from driftline.extensions.registry import Registry
+from driftline.plugin import Plugin
+
+_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One value of the effective configuration."""
+
+    name: str
+    """Dotted, as in problems."""
+    value: Any
+    """As plain JSON; references as they stand in the file."""
+    origin: str
+    """`FILE:LINE`, or `default`."""
+
+
+def effective(path: Path, registry: Registry | None = None) -> list[Setting]:
+    """All settings of the file at `path`, offline, in the order of the declarations. Raises ConfigError."""
+    config = load(path, registry)
+    return list(_settings(config, (), read(path)))
+
+
+def _settings(value: Any, loc: Loc, document: Document) -> Iterator[Setting]:
+    if isinstance(value, Plugin):
+        yield from _plugin(value, loc, document)
+    elif isinstance(value, BaseModel) and not _is_leaf(value, loc, document):
+        plugin = getattr(value, "plugin", None)
+        for name, field in type(value).model_fields.items():
+            if name in INTERNAL:
+                continue
+            below = (*loc, field.alias or name)
+            if name == "options" and isinstance(plugin, Plugin):
+                yield from _options(plugin, below, document)
+            else:
+                yield from _settings(getattr(value, name), below, document)
+    elif isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _settings(item, (*loc, key), document)
+    else:
+        yield _setting(value, loc, document)
+
+
+def _plugin(plugin: Plugin, loc: Loc, document: Document) -> Iterator[Setting]:
+    yield _setting(plugin.type, (*loc, "type"), document)
+    yield from _options(plugin, (*loc, "options"), document)
+
+
+def _options(plugin: Plugin, loc: Loc, document: Document) -> Iterator[Setting]:
+    for name, field in type(plugin).model_fields.items():
+        yield _setting(getattr(plugin, name, None), (*loc, field.alias or name), document)
+
+
+def _is_leaf(value: BaseModel, loc: Loc, document: Document) -> bool:
+    """Whether the file writes it in short, as one word."""
+    return loc in document.values and not isinstance(document.get(loc), dict)
+
+
+def _setting(value: Any, loc: Loc, document: Document) -> Setting:
+    place = document.values.get(loc)
+    if place is None:
+        core = isinstance(value, timedelta) and "options" not in loc
+        return Setting(dotted(loc), _hidden(written(value) if core else _plain(value)), DEFAULT)
+    return Setting(dotted(loc), _hidden(document.get(loc)), f"{document.path}:{place.line}")
+
+
+def _plain(value: Any) -> Any:
+    """As JSON."""
+    return to_jsonable_python(value)
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        return _PASSWORD.sub(r"\1…@", value)
+    if isinstance(value, dict):
+        return {key: _hidden(item) for key, item in value.items()}
+    return [_hidden(item) for item in value] if isinstance(value, list) else value
