@@ -25,7 +25,7 @@ from driftline.config.models import (
     WindowsConfig,
 )
 from driftline.config.words import words
-from driftline.extensions.registry import Registry
+from driftline.extensions.registry import KINDS, Registry
 from driftline.plugin import Check, Format, Plugin, Sink
 from driftline.rule import Bounds, Range, Rule
 
@@ -51,22 +51,31 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The range of a rule: outside", Range),
     ("sinks.NAME", SinkConfig),
 )
-SHORT = {
+SHORT: dict[type[BaseModel], str] = {
     ColumnConfig: "A column may also be given by its path alone.",
     VersionConfig: "In short: a bare word is a column, text in quotes is one version for all records.",
     FeatureConfig: "In short: `NAME: numeric` or `NAME: categorical`.",
 }
 
 
+HEAD = """
+# The configuration
+
+One YAML file, read as YAML 1.2: `NO` and `on` are text, a duplicate key is a mistake. A time has its unit: `90s`, `15m`,
+`1h`, `28d`. Any value may come from elsewhere, as `${env:NAME}` or `${file:/path}`; secrets come only so.
+`driftline validate` names every mistake with its line; `driftline config show` prints what is in force. The settings of
+plugins stand under `options`: see [plugins](plugins.md). All of it in one commented file: [config.full.yaml](config.full.yaml).
+"""
+PLUGINS_HEAD = """
+# The plugins
+
+What ships with driftline. Each has the form of any plugin: see the [tutorial](../tutorial.md).
+"""
+
+
 def configuration_page() -> str:
     """Every setting of the core."""
-    lines = [
-        NOTICE, "", "# The configuration", "",
-        "One YAML file, read as YAML 1.2: `NO` and `on` are text, a duplicate key is a mistake. A time has its unit: `90s`, `15m`,",
-        "`1h`, `28d`. Any text may hold `${env:NAME}` or `${file:/path}`; secrets come only so. `driftline validate` names every",
-        "mistake with its line; `driftline config show` prints what is in force. The settings of plugins stand under `options`:",
-        "[plugins](plugins.md). All settings in one commented file: [config.full.yaml](config.full.yaml).", "",
-    ]  # fmt: skip
+    lines = [NOTICE, *HEAD.splitlines(), ""]
     for title, model in SECTIONS:
         lines += [f"## {title}", "", _about(model), ""]
         if model in SHORT:
@@ -77,26 +86,13 @@ def configuration_page() -> str:
 
 def plugins_page(registry: Registry) -> str:
     """Every plugin on offer: what it does, its settings, the rights it needs."""
-    lines = [
-        NOTICE,
-        "",
-        "# The plugins",
-        "",
-        "What ships with driftline. Each has the form of any plugin: see the [tutorial](../tutorial.md).",
-        "",
-    ]
-    for title, kind in (
-        ("Sources", "source"),
-        ("Formats", "format"),
-        ("Checks", "check"),
-        ("Sinks", "sink"),
-        ("Executors", "executor"),
-    ):
-        names = registry.names(kind)  # type: ignore[arg-type]
+    lines = [NOTICE, *PLUGINS_HEAD.splitlines(), ""]
+    for kind in KINDS:
+        names = [] if kind == "collector" else registry.names(kind)
         if names:
-            lines += [f"## {title}", ""]
+            lines += [f"## {kind.capitalize()}s", ""]
         for name in names:
-            lines += [*plugin_section(registry.get(kind, name)), ""]  # type: ignore[arg-type]
+            lines += [*plugin_section(registry.get(kind, name)), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -123,7 +119,7 @@ def least_rights(type_: type[Plugin]) -> tuple[str, ...]:
     """What `permissions` says of a plugin whose required settings are named in capitals."""
     required = {word.name: word.name.upper() for word in words(type_) if word.required}
     try:
-        return tuple(type_.model_construct(**required).permissions())  # type: ignore[arg-type]
+        return tuple(type_.model_construct(**required).permissions())
     except Exception:
         return ()
 
@@ -131,7 +127,8 @@ def least_rights(type_: type[Plugin]) -> tuple[str, ...]:
 def _nature(type_: type[Plugin]) -> Iterator[str]:
     """What a class declares beside its settings."""
     if issubclass(type_, Check):
-        yield f"Family: {type_.cause}. Asks for {type_.min_rows} row{'s' if type_.min_rows > 1 else ''} behind a measurement."
+        asks = f" Asks for {type_.min_rows} rows behind a measurement." if type_.min_rows > 1 else ""
+        yield f"Family: {type_.cause}.{asks}"
         for measurement, rule in type_.default_rules.items():
             yield f"Default rule of `{measurement}`: {_rule(rule)}."
         yield ""

@@ -6,10 +6,11 @@ Refuses to know more than the declarations say.
 from __future__ import annotations
 
 import json
+import re
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -18,9 +19,13 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from driftline.config.scalars import written
+from driftline.plugin import FormatRef
 from driftline.secret import Secret
 
 _PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false", timedelta: "time", Any: "anything"}
+
+
+_WORD = re.compile(r"[A-Za-z][\w-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +61,13 @@ def default_of(field: FieldInfo) -> str:
         return ""
     if isinstance(value, BaseModel):
         return "see below"
-    plain = written(value) if isinstance(value, timedelta) else to_jsonable_python(value)
-    return plain if isinstance(value, timedelta) else _flow(plain)
+    return written(value) if isinstance(value, timedelta) else _flow(to_jsonable_python(value))
 
 
 def _flow(value: Any) -> str:
     """In one line, without quotes where YAML needs none."""
-    if isinstance(value, str) and value and value.replace("_", "a").replace("-", "a").isalnum():
-        return value if not value.isdecimal() and value not in ("true", "false", "null") else json.dumps(value)
+    if isinstance(value, str) and _WORD.fullmatch(value) and value.lower() not in ("true", "false", "null"):
+        return value
     if isinstance(value, list):
         return f"[{', '.join(_flow(item) for item in value)}]"
     if isinstance(value, dict):
@@ -87,16 +91,20 @@ def type_of(annotation: Any) -> str:
     kind = origin or annotation
     if isinstance(kind, type):
         if issubclass(kind, dict) or kind.__name__ == "Mapping":
-            return f"names, each with {type_of(inner[1])}" if len(inner) > 1 else "settings"
+            return "settings" if inner[1:] in ((), (Any,)) else f"names, each with {type_of(inner[1])}"
         if issubclass(kind, (list, set, frozenset)):
             return f"list of {type_of(inner[0])}" if inner else "list"
         if issubclass(kind, tuple):
+            if inner == (datetime, datetime):
+                return "START/END"
             ends = [part for part in inner if part is not Ellipsis]
             return f"list of {type_of(ends[0])}" if Ellipsis in inner else f"[{', '.join(type_of(part) for part in ends)}]"
         if issubclass(kind, Enum):
             return ", ".join(f"`{member.value}`" for member in kind)
         if issubclass(kind, Secret):
             return "secret"
+        if kind is FormatRef:
+            return "settings"
         if issubclass(kind, BaseModel):
             return kind.__name__.removesuffix("Config")
     return str(getattr(kind, "__name__", kind))
