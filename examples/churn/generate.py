@@ -35,7 +35,7 @@ DAY_IN_SECONDS = datetime(2026, 11, 18, 9, tzinfo=UTC)
 
 
 class Model:
-    """A logistic regression on a dozen inputs, each limited to the range it was trained on, as a tree model would."""
+    """A logistic regression on ten inputs that, as trees do, never goes beyond what it was trained on: in inputs nor answers."""
 
     INPUTS = (
         "Account Length", "VMail Message", "Day Mins", "Eve Mins", "Night Mins", "Intl Mins", "Intl Calls", "CustServ Calls",
@@ -49,6 +49,9 @@ class Model:
         terms = self._terms(inputs)
         self.center, self.scale = terms.mean(axis=0), terms.std(axis=0)
         self.weights = self._fit(self._design(terms), labels)
+        self.answers = (0.0, 1.0)
+        known = self.scores(rows)
+        self.answers = (min(known), max(known))
 
     def _terms(self, inputs: np.ndarray) -> np.ndarray:
         day, calls, service = inputs[:, 2], inputs[:, 6], inputs[:, 7]
@@ -77,12 +80,12 @@ class Model:
         inputs = rows[:, self.columns]
         inputs = np.where(np.isnan(inputs), self.typical, np.clip(inputs, self.low, self.high))
         p = 1 / (1 + np.exp(-self._design(self._terms(inputs)) @ self.weights))
-        return [round(float(value), 5) for value in np.clip(p, 0.001, 0.999)]
+        return [round(float(value), 5) for value in np.clip(p, *self.answers)]
 
 
 def rows_in(hour: datetime, chance: random.Random) -> int:
     """How many customers are scored in an hour: more by day than by night."""
-    return round(270 + 40 * math.sin((hour.hour - 8) / 24 * 2 * math.pi) + chance.uniform(-15, 15))
+    return round(520 + 80 * math.sin((hour.hour - 8) / 24 * 2 * math.pi) + chance.uniform(-25, 25))
 
 
 def replay(names: list[str], texts: list[list[str]], chance: random.Random) -> Iterator[tuple[datetime, str, list[str]]]:

@@ -86,11 +86,11 @@ say "healthy; metrics only with the token"
 rows=
 for _ in $(seq 150); do
     rows=$(ask /metrics only-for-this-test | awk '$1 == "driftline_rows_total{model=\"churn\"}" {printf "%d", $2}')
-    [ "$rows" = 19426 ] && break
+    [ "$rows" = 37422 ] && break
     sleep 0.2
 done
-[ "$rows" = 19426 ] || fail "it has counted ${rows:-no} rows, not 19426"
-say "read all 19426 rows"
+[ "$rows" = 37422 ] || fail "it has counted ${rows:-no} rows, not 37422"
+say "read all 37422 rows"
 
 started=$(date +%s%N)
 podman stop -t 15 "$name" >/dev/null

@@ -68,8 +68,8 @@ main=$(property MainPID)
 rows() { inside python3 -c '
 import urllib.request as u
 [print(line.split()[-1]) for line in u.urlopen("http://127.0.0.1:8080/metrics", timeout=5).read().decode().splitlines() if line.startswith("driftline_rows_total{")]'; }
-for _ in $(seq 100); do [ "$(rows)" = 19426.0 ] && break; sleep 0.2; done
-[ "$(rows)" = 19426.0 ] || { echo "FAILED: it counted $(rows) rows"; exit 1; }
+for _ in $(seq 100); do [ "$(rows)" = 37422.0 ] && break; sleep 0.2; done
+[ "$(rows)" = 37422.0 ] || { echo "FAILED: it counted $(rows) rows"; exit 1; }
 say "ready; read all rows under the full hardening, as a user of its own"
 
 inside systemctl reload driftline

@@ -45,8 +45,8 @@ def test_the_generator_writes_what_is_checked_in(tmp_path):
 
 def test_as_many_records_as_described(records):
     """The count that the documents and the container test rely on is the count of the files, and no id comes twice."""
-    assert len(records) == 19426
-    assert len({record["eventMetadata"]["eventId"] for record in records}) == 19426
+    assert len(records) == 37422
+    assert len({record["eventMetadata"]["eventId"] for record in records}) == 37422
 
 
 def test_the_first_fault_begins_and_ends(records):
