@@ -35,8 +35,8 @@ class Missing(Check):
     cause = "quality"
     main = "missing_rate"
     default_rules: ClassVar = {
-        "missing_increase": above(info=0.01, warning=0.05, critical=0.20),
-        "invalid_rate": above(warning=0.01, critical=0.20),
+        "missing_increase": above(warning=0.05, critical=0.20),
+        "invalid_rate": above(warning=0.05, critical=0.20),
         "constant": above(warning=0.5),
     }
     min_rows = 30

@@ -57,7 +57,7 @@ class OutsideRange(Check):
     cause = "quality"
     main = "outside_rate"
     collectors: ClassVar = frozenset({"numeric"})
-    default_rules: ClassVar = {"outside_excess": above(warning=0.01, critical=0.20)}
+    default_rules: ClassVar = {"outside_excess": above(warning=0.05, critical=0.20)}
     min_rows = 30
 
     columns: tuple[str, ...] = ()

@@ -151,3 +151,5 @@ class Judgement:
     """Set when the verdict is `changed`."""
     reason: str = ""
     """One sentence: the bound that was crossed, or the rows that are lacking."""
+    within: bool = False
+    """Of `unsure`: whether the value itself is within its bounds, though too few rows show it. That ends a change."""

@@ -31,9 +31,14 @@ class Answer(Protocol):
     """What a receiver said, already judged: a status outside 2xx has raised."""
 
     @property
-    def status(self) -> int: ...
+    def status(self) -> int:
+        """The HTTP status, 200 to 299."""
+        ...
+
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """The beginning of the body."""
+        ...
 
 
 class Http(Protocol):
@@ -44,14 +49,21 @@ class Http(Protocol):
 
     def post(
         self, url: str, *, json: object = None, content: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Answer: ...
+    ) -> Answer:
+        """Post `content`, or `json` written as JSON."""
+        ...
 
 
 class Logger(Protocol):
     """A structured logger, bound to the plugin's name."""
 
-    def info(self, event: str, **facts: Any) -> object: ...
-    def warning(self, event: str, **facts: Any) -> object: ...
+    def info(self, event: str, **facts: Any) -> object:
+        """Something worth knowing."""
+        ...
+
+    def warning(self, event: str, **facts: Any) -> object:
+        """Something to look at."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +178,9 @@ class DecodeContext(Protocol):
     """What a format is given for one object, and how it tells what became of the records."""
 
     @property
-    def uri(self) -> str: ...
+    def uri(self) -> str:
+        """The object's."""
+        ...
 
     @property
     def fields(self) -> tuple[Field, ...] | None:
@@ -175,7 +189,7 @@ class DecodeContext(Protocol):
 
     @property
     def sealed(self) -> bool:
-        """Whether the end of the stream is the end of the object: if not, a last record without its end is left for later."""
+        """Whether the stream ends where the object ends: if not, a last record without its end is left for later."""
         ...
 
     def reject(self, position: int, reason: str, record: bytes | str = b"") -> None:
@@ -183,7 +197,7 @@ class DecodeContext(Protocol):
         ...
 
     def consumed(self, offset: int) -> None:
-        """Say that whole records reach to byte `offset` of the stream. Without it an object is read as a whole or not at all."""
+        """Say that whole records reach to byte `offset` of the stream. Without it an object is only read as a whole."""
         ...
 
 
@@ -218,7 +232,9 @@ class Past:
 class History(Protocol):
     """Earlier values of the measurements of the same check, model version and segment; oldest first."""
 
-    def __call__(self, name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Past]: ...
+    def __call__(self, name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Past]:
+        """The newest `limit` values of one series."""
+        ...
 
 
 def no_history(name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Past]:
@@ -263,7 +279,7 @@ class Check(Plugin, ABC):
 
     @abstractmethod
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """The measurements of `ctx.current`, in a stable order. Never NaN; a number that can't be had is None with its reason."""
+        """The measurements of `ctx.current`, in a stable order. No NaN: a number that can't be had is None with its reason."""
 
 
 class Sink(Plugin, ABC):

@@ -48,12 +48,17 @@ class Range(BaseModel):
     severity: Severity = Severity.WARNING
     """How much a value outside matters."""
 
+    def holds(self, value: float) -> bool:
+        """Whether `value` is within."""
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
 
 class Rule(BaseModel):
     """Judges a measurement by exactly one of `above`, `below` and `outside`.
 
     An interval decides, where the measurement has one: wholly beyond the bound is `changed`, wholly within is `ok`,
-    astride it is `unsure`. Without an interval the value decides.
+    astride it is `unsure`. Without an interval the value decides. To open an alert takes proof; to end one, a value
+    within the bounds is enough.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -80,26 +85,29 @@ class Rule(BaseModel):
             return Judgement(Verdict.UNSURE, reason=measurement.reason or "no value")
         if rows < min_rows:
             return Judgement(Verdict.UNSURE, reason=f"{min_rows - rows} more rows are needed: {rows} of {min_rows}")
-        low, high = measurement.interval or (measurement.value, measurement.value)
+        value = measurement.value
+        low, high = measurement.interval or (value, value)
         if self.above is not None:
-            return _judge("above", self.above.by_severity(), low, high)
+            return _judge("above", self.above.by_severity(), low, value, high)
         if self.below is not None:
-            judged = _judge("below", [(severity, -bound) for severity, bound in self.below.by_severity()], -high, -low)
-            return judged
-        return self._judge_outside(low, high)
+            return _judge("below", [(severity, -bound) for severity, bound in self.below.by_severity()], -high, -value, -low)
+        return self._judge_outside(low, value, high)
 
-    def _judge_outside(self, low: float, high: float) -> Judgement:
+    def _judge_outside(self, low: float, value: float, high: float) -> Judgement:
         assert self.outside is not None
         span = self.outside
         if span.high is not None and low > span.high:
             return Judgement(Verdict.CHANGED, span.severity, f"above {span.high:g}")
         if span.low is not None and high < span.low:
             return Judgement(Verdict.CHANGED, span.severity, f"below {span.low:g}")
-        within = (span.high is None or high <= span.high) and (span.low is None or low >= span.low)
-        return Judgement(Verdict.OK) if within else Judgement(Verdict.UNSURE, reason="the interval lies astride the range")
+        if span.holds(low) and span.holds(high):
+            return Judgement(Verdict.OK)
+        return Judgement(Verdict.UNSURE, reason="too few rows to tell whether it is outside", within=span.holds(value))
 
 
-def _judge(word: Literal["above", "below"], bounds: list[tuple[Severity, float]], low: float, high: float) -> Judgement:
+def _judge(
+    word: Literal["above", "below"], bounds: list[tuple[Severity, float]], low: float, value: float, high: float
+) -> Judgement:
     sign = 1 if word == "above" else -1
     for severity, bound in bounds:
         if low > bound:
@@ -107,7 +115,8 @@ def _judge(word: Literal["above", "below"], bounds: list[tuple[Severity, float]]
     least = min(bound for _, bound in bounds)
     if high <= least:
         return Judgement(Verdict.OK)
-    return Judgement(Verdict.UNSURE, reason=f"too few rows to tell whether it is {word} {sign * least:g}")
+    unsure = f"too few rows to tell whether it is {word} {sign * least:g}"
+    return Judgement(Verdict.UNSURE, reason=unsure, within=value <= least)
 
 
 def above(*, info: float | None = None, warning: float | None = None, critical: float | None = None) -> Rule:

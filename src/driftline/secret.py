@@ -20,6 +20,7 @@ class Resolved(str):
     reference: str
 
     def __new__(cls, value: str, reference: str) -> Resolved:
+        """Text with where it came from."""
         made = super().__new__(cls, value)
         made.reference = reference
         return made

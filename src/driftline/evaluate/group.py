@@ -106,7 +106,7 @@ def _facts(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name: 
             cause=plan.check.cause,
             start=moment(key.start),
             end=moment(due.end),
-            verdict=Verdict(row.verdict),
+            verdict=Verdict.OK if row.within else Verdict(row.verdict),
             severity=Severity(row.severity) if row.severity else None,
             value=m.value,
             was=m.was,

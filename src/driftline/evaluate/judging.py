@@ -68,4 +68,4 @@ def _judge(plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule],
         return Judged(plan.name, measurement, rows=rows, cause=plan.check.cause)
     asked = plan.check.min_rows if plan.min_rows is None else plan.min_rows
     said = rule.judge(measurement, rows, asked)
-    return Judged(plan.name, measurement, said.verdict, said.severity or "", said.reason, rows, plan.check.cause)
+    return Judged(plan.name, measurement, said.verdict, said.severity or "", said.reason, rows, plan.check.cause, said.within)

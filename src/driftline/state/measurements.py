@@ -30,6 +30,8 @@ class Judged:
     reason: str = ""
     rows: int = 0
     cause: str = "drift"
+    within: bool = False
+    """See `Judgement.within`."""
 
 
 @dataclass(frozen=True, slots=True)
