@@ -35,7 +35,7 @@ DAY_IN_SECONDS = datetime(2026, 11, 18, 9, tzinfo=UTC)
 
 
 class Model:
-    """A logistic regression on ten inputs that, as trees do, never goes beyond what it was trained on: in inputs nor answers."""
+    """A logistic regression on ten inputs that, as trees do, never goes beyond what it has seen in training."""
 
     INPUTS = (
         "Account Length", "VMail Message", "Day Mins", "Eve Mins", "Night Mins", "Intl Mins", "Intl Calls", "CustServ Calls",
@@ -49,7 +49,7 @@ class Model:
         terms = self._terms(inputs)
         self.center, self.scale = terms.mean(axis=0), terms.std(axis=0)
         self.weights = self._fit(self._design(terms), labels)
-        self.answers = (0.0, 1.0)
+        self.answers = (0.001, 0.999)
         known = self.scores(rows)
         self.answers = (min(known), max(known))
 
