@@ -30,6 +30,7 @@ KEY = re.compile(r"/([^/]+)/([^/]+)/\d{4}/\d\d/\d\d/\d\d/[^/]+$")
 FEW = 256
 PARTS = 8
 META = ("event_id", "inference_id", "event_time", "custom_attributes", "endpoint", "variant")
+NESTED = frozenset((list, dict))
 LISTS = ("instances", "predictions")
 """Keys under which requests and answers keep their rows."""
 
@@ -352,8 +353,9 @@ class _Unpacker:
             return _Rows(counts, {name: records.column([row.get(name) for row in flat]) for name in names}, failures)
         columns = {}
         for name, kind in self._wanted.items():
-            values = [records.look_up(row, name, self._paths[name]) for row in rows]
-            if any(value is not None for value in values) or name in self._names:
+            path = self._paths[name]
+            values = [row.get(name) for row in rows] if len(path) == 1 else [records.look_up(row, name, path) for row in rows]
+            if values.count(None) < len(values) or name in self._names:
                 columns[name] = records.column(values, kind)
         return _Rows(counts, columns, failures)
 
@@ -409,7 +411,7 @@ class _Unpacker:
             lists
             and len(lists) == len(document)
             and "features" not in document
-            and all(len(value) == length and not any(isinstance(item, list | dict) for item in value) for value in lists)
+            and all(len(value) == length and NESTED.isdisjoint(map(type, value)) for value in lists)
             and (expected < 0 or length == expected)
         ):
             return [dict(zip(document, row, strict=True)) for row in zip(*lists, strict=True)]
@@ -424,7 +426,7 @@ class _Unpacker:
             vector = row.get("features")
             if vector is None and len(row) == 1:
                 vector = next(iter(row.values()))
-            if not isinstance(vector, list) or any(isinstance(item, list | dict) for item in vector):
+            if not isinstance(vector, list) or not NESTED.isdisjoint(map(type, vector)):
                 return row
             rest = {name: value for name, value in row.items() if value is not vector}
             if self._side == "input":
