@@ -5,19 +5,22 @@ Refuses to decide what people are told: that came with the step.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from driftline.alerting import Alert, AlertingState, Change, Incident, Reason, Step
-from driftline.alerting.fact import digest
+from driftline.alerting.alert import HORIZON
+from driftline.alerting.fact import Fact, digest
 from driftline.alerting.saved import dump_alert, dump_incident, load_alert, load_keys
-from driftline.model import Severity
+from driftline.model import Severity, Verdict
 from driftline.notification import Event
-from driftline.state.tables import alerts, incident_events, incidents, micros, moment, outbox
+from driftline.state.measurements import labels_json
+from driftline.state.tables import alerts, incident_events, incidents, measurements, micros, moment, outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,51 @@ def load(connection: Connection, model: str) -> AlertingState:
     counted = select(incidents.c.cause, func.count()).where(incidents.c.model == model).group_by(incidents.c.cause)
     counts = {(model, cause): count for cause, count in connection.execute(counted)}
     return AlertingState(found, opened, counts, tuple(unreadable))
+
+
+def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
+    """Facts of the windows after those of `facts`, for the changed ones among them that came late; give them to the step, too.
+
+    Quiet windows leave no trace in the state, so a change that is found in an older window would look like the newest one.
+    The stored measurements tell what came after it; at most the next 16 windows of each series are read.
+    """
+    found: list[Fact] = []
+    columns = measurements.c
+    newest: dict[str, int] = {}
+    for fact in facts:
+        if fact.model not in newest:
+            query = select(func.max(columns.start)).where(columns.model == fact.model)
+            newest[fact.model] = connection.execute(query).scalar() or 0
+        if fact.verdict is not Verdict.CHANGED or newest[fact.model] <= micros(fact.start):
+            continue
+        series = (
+            columns.model == fact.model, columns.version == fact.version, columns.segment == fact.segment,
+            columns.check == fact.check, columns.name == fact.measurement, columns.labels == labels_json(dict(fact.labels)),
+        )  # fmt: skip
+        sure = columns.verdict.in_((Verdict.OK.value, Verdict.CHANGED.value))
+        rows = select(measurements).where(*series, sure, columns.start > micros(fact.start)).order_by(columns.start)
+        found += [_later(fact, row) for row in connection.execute(rows.limit(HORIZON)).mappings()]
+    given = {(fact.key, fact.start) for fact in facts}
+    return [fact for fact in found if (fact.key, fact.start) not in given]
+
+
+def _later(fact: Fact, row: RowMapping) -> Fact:
+    start = moment(row["start"])
+    return replace(
+        fact,
+        start=start,
+        end=start + (fact.end - fact.start),
+        verdict=Verdict(row["verdict"]),
+        severity=Severity(row["severity"]) if row["severity"] else None,
+        value=row["value"],
+        was=row["was"],
+        interval=None if row["low"] is None or row["high"] is None else (row["low"], row["high"]),
+        unit=row["unit"],
+        rows=row["rows"],
+        reason=row["reason"],
+        detail=json.loads(row["detail"]),
+        revision=row["revision"],
+    )
 
 
 def save(connection: Connection, step: Step) -> None:
