@@ -119,7 +119,7 @@ def least_rights(type_: type[Plugin]) -> tuple[str, ...]:
     """What `permissions` says of a plugin whose required settings are named in capitals."""
     required = {word.name: word.name.upper() for word in words(type_) if word.required}
     try:
-        return tuple(type_.model_construct(**required).permissions())
+        return tuple(type_.model_construct(None, **required).permissions())
     except Exception:
         return ()
 

@@ -1,0 +1,107 @@
+"""What holds for every check: finite measurements on every window there may be, the same ones each time.
+
+Refuses to say whether the numbers are right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from driftline.extensions.measured import fit
+from driftline.model import Field, Kind, Measurement, Schema, Task
+from driftline.plugin import Check, CheckContext
+from driftline.rule import Rule
+from driftline.testing.windows import context, window
+
+CAUSES = ("drift", "quality", "service", "performance")
+NAN, INF = float("nan"), float("inf")
+NUMBERS: dict[str, list[Any]] = {
+    "one row": [1.5],
+    "two rows": [1.0, 2.0],
+    "constant": [3.0] * 40,
+    "nearly constant": [3.0] * 39 + [4.0],
+    "all null": [None] * 40,
+    "all NaN": [NAN] * 40,
+    "infinite": [INF, -INF, *range(38)],
+    "huge": [1e300, -1e300, 1e-300, *range(37)],
+    "another type": ["a", "b", *map(str, range(38))],
+    "plain": [float(value % 7) for value in range(40)],
+    "moved": [float(value % 7) + 100 for value in range(40)],
+}
+WORDS: dict[str, list[Any]] = {
+    "one row": ["a"],
+    "two rows": ["a", "b"],
+    "constant": ["a"] * 40,
+    "nearly constant": ["a"] * 39 + [""],
+    "all null": [None] * 40,
+    "all NaN": ["a", None] * 20,
+    "infinite": ["∞", "a"] * 20,
+    "huge": [f"w{value}" for value in range(40)],
+    "another type": ["a", "1"] * 20,
+    "plain": ["a", "b", "c", "a"] * 10,
+    "moved": ["x", "y", "z", "x"] * 10,
+}
+SCHEMA = Schema(
+    features={"number": Field("number", "number", Kind.NUMERIC), "word": Field("word", "word", Kind.CATEGORICAL)},
+    prediction=Field("says", "says", Kind.CATEGORICAL),
+    score=Field("score", "score", Kind.NUMERIC),
+    label=Field("truth", "truth", Kind.CATEGORICAL),
+    task=Task.BINARY,
+)
+
+
+def assert_check(check: Check) -> None:
+    """Assert the contract of checks on degenerate windows, with and without references and labels."""
+    assert check.cause in CAUSES, f"{check.type}: cause is one of {', '.join(CAUSES)}"
+    assert all(isinstance(rule, Rule) for rule in check.default_rules.values()), f"{check.type}: default_rules are rules"
+    assert all(isinstance(name, str) for name in check.collectors), f"{check.type}: collectors are names"
+    for story, ctx in contexts():
+        if not ctx.current.rows and not check.on_empty:
+            continue
+        first, second = _measured(check, story, ctx), _measured(check, story, ctx)
+        assert first == second, f"{check.type}: on {story} it measures something else the second time"
+
+
+def contexts() -> Iterator[tuple[str, CheckContext]]:
+    """What a check may meet, each with a name."""
+    for story in NUMBERS:
+        current = _columns(story)
+        yield f"{story}, no reference", context(window(schema=SCHEMA, **current), schema=SCHEMA)
+        for was in ("plain", story):
+            reference = window(schema=SCHEMA, **_columns(was))
+            yield f"{story} after {was}", context(window(reference, schema=SCHEMA, **current), reference, schema=SCHEMA)
+    plain = window(schema=SCHEMA, **_columns("plain"))
+    empty = window(schema=SCHEMA, **{name: [] for name in _columns("plain")})
+    yield "no rows", context(empty, plain, schema=SCHEMA)
+    yield "an empty reference", context(plain, empty, schema=SCHEMA)
+    only = window(plain, number=NUMBERS["plain"])
+    yield "a column that is missing", context(only, plain, schema=SCHEMA)
+    yield "a column that is new", context(plain, only, schema=SCHEMA)
+    yield "no columns at all", context(window(), schema=Schema())
+    history = {name: [40.0] * 30 for name in ("rows", "")}
+    yield "a history", context(plain, plain, schema=SCHEMA, history=history)
+
+
+def _columns(story: str) -> dict[str, list[Any]]:
+    numbers, words = NUMBERS[story], WORDS[story]
+    rows = range(len(numbers))
+    scores = [None if story == "all null" else (row % 10) / 10 for row in rows]
+    truth = [None if story == "all null" else str(row % 2) if story != "constant" else "1" for row in rows]
+    return {
+        "number": numbers,
+        "word": words,
+        "says": [str((row % 3 == 0 and 1) or 0) for row in rows],
+        "score": scores,
+        "truth": truth,
+    }
+
+
+def _measured(check: Check, story: str, ctx: CheckContext) -> list[Measurement]:
+    try:
+        found = [fit(item) for item in check.evaluate(ctx)]
+    except Exception as error:
+        raise AssertionError(f"{check.type}: on {story}: {type(error).__name__}: {error}") from error
+    keys = [(one.name, tuple(sorted(one.labels.items()))) for one in found]
+    assert len(set(keys)) == len(keys), f"{check.type}: on {story} two measurements have one name and the same labels"
+    return found

@@ -1,0 +1,60 @@
+"""What holds for every format: bytes that are no records end in rejects or Unreadable, and in nothing else.
+
+Refuses to know any format.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from driftline.errors import Unreadable
+from driftline.ingest.decoding import Decoding
+from driftline.model import Field, Kind
+from driftline.plugin import Format
+
+FIELDS = (Field("age", "age", Kind.NUMERIC), Field("plan", "customer.plan", Kind.CATEGORICAL), Field("at", "at"))
+PIECES: dict[str, bytes] = {
+    "nothing": b"",
+    "one newline": b"\n",
+    "zeros": b"\0" * 300,
+    "noise": bytes((place * 197 + place // 7) % 256 for place in range(3000)),
+    "text": b"hello, world\nand more\n",
+    "half an object": b'{"age": 3',
+    "an array": b"[1, 2, 3]\n",
+    "a bare number": b"42\n",
+    "broken UTF-8": b'{"age": "\xff\xfe"}\n',
+    "a byte order mark": b"\xef\xbb\xbf",
+    "deep nesting": b"[" * 5000 + b"]" * 5000 + b"\n",
+    "a magic number": b"PAR1" + b"\0" * 20 + b"PAR1",
+}
+
+
+def assert_format(form: Format) -> None:
+    """Assert the contract of formats on bytes that are no records, with and without fields, sealed and still growing."""
+    for story, data in PIECES.items():
+        for fields in (None, FIELDS):
+            for sealed in (True, False):
+                _assert_survives(
+                    form, f"{story}{'' if fields else ', all fields'}{'' if sealed else ', growing'}", data, fields, sealed
+                )
+
+
+def _assert_survives(form: Format, story: str, data: bytes, fields: Any, sealed: bool) -> None:
+    import pyarrow as pa
+
+    ctx = Decoding("memory:///data", fields, sealed)
+    try:
+        for batch in form.decode(io.BytesIO(data), ctx):
+            assert isinstance(batch, pa.RecordBatch), f"{form.type}: on {story} it gives {type(batch).__name__}, no RecordBatch"
+            if fields:
+                strange = set(batch.schema.names) - {field.name for field in fields}
+                assert not strange, f"{form.type}: on {story} it gives columns that nobody asked for: {sorted(strange)}"
+    except Unreadable as error:
+        assert str(error), f"{form.type}: on {story} it raises Unreadable without a reason"
+    except AssertionError:
+        raise
+    except Exception as error:
+        raise AssertionError(f"{form.type}: on {story}: {type(error).__name__}: {error}") from error
+    if ctx.offset is not None:
+        assert ctx.offset <= len(data), f"{form.type}: on {story} it consumed more than there is"

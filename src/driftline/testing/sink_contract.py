@@ -1,0 +1,55 @@
+"""What holds for every sink: it takes every kind of message, and never hides that one did not get through.
+
+Refuses to know any receiver: the network only takes notes.
+"""
+
+from __future__ import annotations
+
+import io
+
+from driftline.errors import DriftlineError, OutcomeUnknown, Rejected, Retryable, Throttled
+from driftline.notification import Event, Notification
+from driftline.plugin import Answer, Sink
+from driftline.testing.fakes import FakeHttp, Post, notification, start_context
+
+FAILURES = (Rejected("HTTP 400"), Retryable("HTTP 503"), Throttled("HTTP 429"), OutcomeUnknown("timed out"))
+
+
+def assert_sink(sink: Sink) -> None:
+    """Assert the contract of sinks on every event, on bare and on full messages, and on each kind of failure."""
+    assert sink.repeat in ("deduplicates", "repeats"), f"{sink.type}: repeat is deduplicates or repeats"
+    for message in _messages():
+        network = FakeHttp()
+        _send(sink, network, message)
+    for failure in FAILURES:
+
+        def fail(post: Post, failure: DriftlineError = failure) -> Answer:
+            raise failure
+
+        network = FakeHttp(fail)
+        try:
+            _send(sink, network, notification())
+        except type(failure):
+            continue
+        assert not network.posts, f"{sink.type}: hides that the receiver did not take it ({type(failure).__name__})"
+
+
+def _messages() -> list[Notification]:
+    whole = [notification(event) for event in Event]
+    bare = notification(alerts=(), links={}, facts={}, window=None, reference="", model_version="", rows=0)
+    long = notification(title="x" * 5000, alerts=notification().alerts * 200)
+    return [*whole, bare, long]
+
+
+def _send(sink: Sink, network: FakeHttp, message: Notification) -> None:
+    fresh = sink.model_copy()
+    fresh.start(start_context(http=network, console=io.StringIO()))
+    try:
+        reference = fresh.send(message)
+        assert reference is None or isinstance(reference, str), f"{sink.type}: send returns a reference or None"
+    except (DriftlineError, AssertionError):
+        raise
+    except Exception as error:
+        raise AssertionError(f"{sink.type}: on {message.event}: {type(error).__name__}: {error}") from error
+    finally:
+        fresh.stop()

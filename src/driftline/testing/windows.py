@@ -1,0 +1,167 @@
+"""Windows and contexts from plain lists, made by the profiles that the agent uses itself.
+
+Refuses shortcuts: what a check sees in its test is what it will see in the agent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from driftline.ingest.canonical import to_categorical, to_numeric
+from driftline.model import Field, Kind, Schema
+from driftline.plugin import CheckContext, History, Past, no_history
+from driftline.profiles.batch import Batch
+from driftline.profiles.profile import Profile
+from driftline.profiles.rowhash import hash_positions
+from driftline.profiles.spec import CategorySpec, NumericSpec, ProfileSpec, grid
+from driftline.profiles.window import CategoricalColumn, NumericColumn, Window
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+"""A Monday. Windows of the tests are an hour long and start here, unless told otherwise."""
+HOUR = timedelta(hours=1)
+COLLECTORS = ("numeric", "categories", "scores", "sample")
+
+
+def window(
+    like: Window | None = None,
+    /,
+    *,
+    schema: Schema | None = None,
+    start: datetime = START,
+    end: datetime | None = None,
+    version: str = "",
+    segment: str = "",
+    **columns: Iterable[Any],
+) -> Window:
+    """A window of these columns: `window(age=[31, None], plan=["gold", "free"])`.
+
+    A column with text in it is categorical, any other one numeric; a `schema` says otherwise, and gives prediction, score
+    and label their parts. `like` is the reference: the window is counted on its grid, as in the agent. None is a null.
+    Raises ValueError for columns of different lengths.
+    """
+    lists = {name: list(values) for name, values in columns.items()}
+    return window_of(lists, like, schema, start, end or start + HOUR, version, segment)
+
+
+def window_of(
+    lists: Mapping[str, list[Any]],
+    like: Window | None = None,
+    schema: Schema | None = None,
+    start: datetime = START,
+    end: datetime = START + HOUR,
+    version: str = "",
+    segment: str = "",
+) -> Window:
+    """As `window`, for columns whose names are no words of Python."""
+    if len({len(values) for values in lists.values()}) > 1:
+        raise ValueError(f"columns of different lengths: { {name: len(values) for name, values in lists.items()} }")
+    rows = max((len(values) for values in lists.values()), default=0)
+    schema = schema or schema_of(like, lists)
+    arrays: dict[str, Any] = {}
+    invalid = {}
+    for name, kind in schema.profiled.items():
+        if name in lists:
+            arrays[name], wrong = _cast(lists[name], kind)
+            if wrong is not None:
+                invalid[name] = wrong
+    spec = _spec(schema, arrays, like)
+    first = int(start.timestamp() * 1e6)
+    step = int((end - start).total_seconds() * 1e6) // max(rows, 1)
+    batch = Batch(
+        rows=rows,
+        columns=arrays,
+        invalid=invalid,
+        events=first + np.arange(rows, dtype=np.int64) * step,
+        hashes=hash_positions(1, 0, rows),
+    )
+    profile = Profile(spec)
+    profile.update(batch)
+    return profile.window(start=start, end=end, version=version, segment=segment)
+
+
+def schema_of(like: Window | None = None, columns: Mapping[str, Sequence[Any]] | None = None) -> Schema:
+    """The schema of all columns of a window and of lists: each a feature."""
+    kinds = {name: column.kind for name, column in like.columns.items()} if like else {}
+    for name, values in (columns or {}).items():
+        texts = any(isinstance(value, str) for value in values)
+        kinds.setdefault(name, Kind.CATEGORICAL if texts else Kind.NUMERIC)
+    return Schema(features={name: Field(name, name, kind) for name, kind in kinds.items()})
+
+
+def context(
+    current: Window,
+    reference: Window | None = None,
+    *,
+    schema: Schema | None = None,
+    history: History | Mapping[str, Sequence[float]] | None = None,
+    seed: int = 0,
+) -> CheckContext:
+    """What a check is given. `history` may be earlier values by the name of the measurement, oldest first."""
+    if schema is None:
+        both = dict(schema_of(reference).features) | dict(schema_of(current).features)
+        schema = Schema(features=both)
+    asked: History = no_history
+    if isinstance(history, Mapping):
+        asked = _remembering(history, current)
+    elif history is not None:
+        asked = history
+    return CheckContext(current, reference, schema, asked, seed)
+
+
+def _remembering(values: Mapping[str, Sequence[float]], current: Window) -> History:
+    begins = current.start or START
+
+    def history(name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Past]:
+        found = list(values.get(name, ()))
+        pasts = [
+            Past(begins - HOUR * (len(found) - place), float(value), current.rows, "ok") for place, value in enumerate(found)
+        ]
+        return pasts[-limit:]
+
+    return history
+
+
+def _cast(values: list[Any], kind: Kind) -> tuple[Any, Any]:
+    cast: Callable[[Any], tuple[Any, Any]] = to_numeric if kind is Kind.NUMERIC else to_categorical
+    try:
+        array = pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        # Values of several types, as a careless log has them.
+        array = pa.array([None if value is None else str(value) for value in values])
+    return cast(array)
+
+
+def _spec(schema: Schema, arrays: Mapping[str, Any], like: Window | None) -> ProfileSpec:
+    columns: dict[str, NumericSpec | CategorySpec] = {}
+    for name, kind in schema.profiled.items():
+        known = like.columns.get(name) if like else None
+        if kind is Kind.NUMERIC:
+            columns[name] = NumericSpec(known.edges) if isinstance(known, NumericColumn) else _grid(arrays.get(name))
+        elif isinstance(known, CategoricalColumn):
+            columns[name] = CategorySpec(tuple(sorted(known.counts)))
+        else:
+            found = arrays.get(name)
+            columns[name] = CategorySpec(tuple(sorted(found.dictionary.to_pylist())) if found is not None else ())
+    return ProfileSpec(
+        columns=columns,
+        task=schema.task,
+        prediction=schema.prediction.name if schema.prediction else None,
+        score=schema.score.name if schema.score else None,
+        label=schema.label.name if schema.label else None,
+        positive=schema.positive,
+        threshold=schema.threshold,
+        collectors=COLLECTORS,
+        redact=schema.redact,
+    )
+
+
+def _grid(array: Any) -> NumericSpec:
+    if array is None:
+        return NumericSpec(np.empty(0))
+    values = np.asarray(array.drop_null().to_numpy(zero_copy_only=False), np.float64)
+    return grid(values[np.isfinite(values) & (np.abs(values) <= 1e150)])
