@@ -49,7 +49,7 @@ def run(facts, state=None):
     return state, told
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(histories(), st.integers(1, 5))
 def test_replay_and_redelivery_change_nothing(facts, times):
     """Facts told twice in a row, or all of them again from the beginning, give no new change."""
@@ -59,7 +59,7 @@ def test_replay_and_redelivery_change_nothing(facts, times):
     assert run(facts, state)[1] == []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(histories())
 def test_the_store_gives_back_what_it_was_given(facts):
     """State after load(save(x)) equals x, after every step, and saved bytes are the same for the same facts."""
