@@ -19,7 +19,7 @@ from driftline.errors import DriftlineError
 from driftline.extensions.guard import Guard
 from driftline.runtime.agent import Agent
 from driftline.runtime.outside import Outside
-from driftline.runtime.parts import Keep, Parts
+from driftline.runtime.parts import Keep, Parts, Patience
 from driftline.runtime.watch import Hooks
 from driftline.state.store import Store, open_store
 
@@ -54,7 +54,7 @@ def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:
     return Guard(clock, lambda key, text: metrics.plugin_errors.labels(key).inc())
 
 
-def make_parts(config: Config, store: Store, clock: Clock, log: Any) -> Parts:
+def make_parts(config: Config, store: Store, clock: Clock, log: Any, patience: Patience | None = None) -> Parts:
     """The agent's own things."""
     from driftline import __version__
     from driftline.runtime.metrics import Metrics
@@ -69,6 +69,7 @@ def make_parts(config: Config, store: Store, clock: Clock, log: Any) -> Parts:
         metrics=metrics,
         base=config.origin.parent,
         workers=config.agent.workers or min(os.cpu_count() or 2, 8),
+        patience=patience or Patience(),
         keep=Keep(keep.profiles_hourly, keep.profiles_daily, keep.measurements),
     )
 
@@ -92,10 +93,11 @@ def running(
     console: TextIO | None = None,
     once: bool = False,
     hooks: Hooks | None = None,
+    patience: Patience | None = None,
 ) -> Iterator[Agent]:
     """An agent, stopped and its store closed at the end."""
     with opened(config) as store:
-        parts = make_parts(config, store, clock, log)
+        parts = make_parts(config, store, clock, log, patience)
         agent = Agent(config, parts, Outside(console or sys.stdout, clock, secrets.randbits(64)), once=once, hooks=hooks)
         try:
             yield agent
