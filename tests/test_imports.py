@@ -36,7 +36,7 @@ def test_names_stay_what_they_are():
     """No name that plugins import is hidden by a module of the same name, however often and wherever it was loaded."""
     code = "import importlib, pkgutil, driftline\n"
     code += (
-        "[importlib.import_module(f'driftline.{m.name}') for m in pkgutil.iter_modules(driftline.__path__) if not m.ispkg]\n"
+        "[importlib.import_module(f'driftline.{m.name}') for m in pkgutil.iter_modules(driftline.__path__) if not m.ispkg and m.name != '__main__']\n"
     )
     code += "from types import ModuleType\n"
     code += "print(*[n for n in driftline._LAZY if isinstance(getattr(driftline, n), ModuleType)])"

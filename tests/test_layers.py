@@ -16,11 +16,11 @@ CORE = ROOT / "src/driftline"
 LAYERS = (
     {"stats"},
     {"model", "profiles"},
-    {path.stem for path in CORE.glob("*.py")} - {"model"},
+    {path.stem for path in CORE.glob("*.py")} - {"model", "__main__"},
     {"state", "config", "extensions"},
     {"ingest", "evaluate", "alerting", "delivery"},
     {"runtime"},
-    {"cli", "web", "report", "testing"},
+    {"cli", "web", "report", "testing", "__main__"},
 )
 """Lowest first: a module imports from its own layer and from those below. The modules at the root are the plugin API."""
 
