@@ -37,7 +37,7 @@ bench: $(TEST_STAMP) ## Speed and memory, measured on this machine (minutes)
 soak: $(TEST_STAMP) ## kill -9 at 200 random moments, and at every database sync of a short run (minutes)
 	@$(BIN)/python benchmarks/kill.py $(SOAK_ARGS)
 
-test-container: ## Build the image and run it: needs root, and buildah, podman, runc, debootstrap
+test-container: ## Build the image and run it, and the systemd unit: needs root, and podman, buildah, runc, debootstrap
 	@bash tests/container/run.sh
 
 clean: ## Remove the environment and all caches

@@ -107,3 +107,10 @@ echo "$again" | python3 -c 'import json, sys; churn = json.load(sys.stdin)["mode
     fail "the second run lost rows or read them again: $again"
 say "the state volume outlives the container"
 echo "container test: all passed"
+
+# 6. The unit file under a real systemd, with the same agent.
+if command -v systemd-nspawn >/dev/null; then
+    bash "$here/unit.sh" "$image"
+else
+    echo "the unit file was not run: apt-get install systemd-container"
+fi

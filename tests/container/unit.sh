@@ -24,14 +24,14 @@ if [ ! -e "$root/usr/lib/systemd/systemd" ]; then
     mkdir -p "$root"
     chmod 755 "$root" # a folder of mode 700 keeps DynamicUser= out of /
     mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
-    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,python3,ca-certificates bookworm "$root" "$mirror" >/dev/null
+    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,procps,python3,ca-certificates bookworm "$root" "$mirror" >/dev/null
     say "made a root with systemd in it"
 fi
 for name in python python3; do ln -sf /usr/bin/python3 "$root/usr/local/bin/$name"; done
 rm -rf "$root/opt/driftline" "$root/etc/driftline" "$root/srv/examples" "$root/var/lib/driftline" "$root/var/lib/private"
 box=$(podman create "$image")
 podman cp "$box:/opt/driftline" "$root/opt/"
-podman rm "$box" >/dev/null
+podman rm "$box" >/dev/null 2>&1
 mkdir -p "$root/etc/driftline" "$root/srv"
 cp -r "$top/examples" "$root/srv/examples"
 sed 's#examples/churn#/srv/examples/churn#; s#sqlite:///#sqlite:////var/lib/driftline/#' "$top/config.example.yaml" >"$root/etc/driftline/config.yaml"
@@ -64,7 +64,7 @@ until_it_is ActiveState active 60
 say "active: it told systemd that it is ready"
 inside python3 -c 'import urllib.request as u; u.urlopen("http://127.0.0.1:8080/readyz", timeout=5)'
 main=$(property MainPID)
-[ "$(inside stat -c %U "/proc/$main")" = driftline ] || { echo "FAILED: it runs as $(inside stat -c %U "/proc/$main")"; exit 1; }
+[ "$(inside stat -c %u "/proc/$main")" -ge 61184 ] || { echo "FAILED: it runs as $(inside stat -c %u "/proc/$main")"; exit 1; }
 rows() { inside python3 -c '
 import urllib.request as u
 [print(line.split()[-1]) for line in u.urlopen("http://127.0.0.1:8080/metrics", timeout=5).read().decode().splitlines() if line.startswith("driftline_rows_total{")]'; }
