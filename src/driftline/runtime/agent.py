@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.config import Config
-from driftline.delivery.worker import Report, SinkWorker
+from driftline.delivery.worker import Outcome, Report, SinkWorker
 from driftline.errors import DriftlineError
-from driftline.extensions.hooks import announce, listeners, transform
+from driftline.extensions.hooks import announce, enrich, listeners, transform
 from driftline.model import Severity, Verdict
 from driftline.plugin import Sink, StartContext
 from driftline.runtime.compose import settings_of
@@ -68,6 +68,8 @@ class Agent:
         self._outside = outside
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._taken: set[tuple[str, str]] = set()
+        """Sinks and models of which a message got through since the start, or since one was refused."""
         base = hooks or Hooks()
         self.watches: dict[str, Watch] = {}
         for name in config.models:
@@ -163,6 +165,7 @@ class Agent:
         return Hooks(
             transform=self._transform(name),
             on_window=lambda window: announce(registry, "on_window_closed", self._parts.log, model=name, window=window),
+            enrich=lambda notification: enrich(registry, notification, self._parts.log),
             on_changes=lambda changes: self._wake(),
             progress=progress,
             stopping=self._stopping.is_set,
@@ -200,15 +203,19 @@ class Agent:
         parts.metrics.notifications.labels(report.sink, str(report.outcome)).inc()
         note = report.notification
         announce(parts.registry, "on_delivery", parts.log, sink=report.sink, notification=note, outcome=str(report.outcome))
-        if not report.error:
-            return
-        tell = parts.log.error if report.lost else parts.log.warning
-        tell(f"{report.sink}: {report.outcome}", incident=note.incident, attempts=report.attempts, error=report.error)
-        if report.lost and note.cause != MONITORING and note.model in self.watches:
+        if report.outcome is Outcome.SENT:
+            if (report.sink, note.model) not in self._taken:
+                self._tell_lost(report)
+                self._taken.add((report.sink, note.model))
+        elif report.lost and note.cause != MONITORING:
+            self._taken.discard((report.sink, note.model))
             self._tell_lost(report)
 
     def _tell_lost(self, report: Report) -> None:
-        """A message that nobody got is trouble of the agent's own: whoever else is told, is told of it."""
+        """A message that nobody got is trouble of the agent's own: whoever else is told, is told of it, and of its end."""
+        if report.notification.model not in self.watches:
+            return
+        told = f"sink {report.sink} took no message about {report.notification.incident}: {report.error}"
         fact = Fact(
             model=report.notification.model,
             check=report.sink,
@@ -216,9 +223,9 @@ class Agent:
             cause=MONITORING,
             start=report.at,
             end=report.at,
-            verdict=Verdict.CHANGED,
-            severity=Severity.WARNING,
-            reason=f"sink {report.sink} took no message about {report.notification.incident}: {report.error}",
+            verdict=Verdict.CHANGED if report.lost else Verdict.OK,
+            severity=Severity.WARNING if report.lost else None,
+            reason=told if report.lost else "",
         )
         self.watches[report.notification.model].tell([fact], report.at)
 

@@ -6,17 +6,20 @@ Refuses to judge before a source was read to its end: a window is due by the tim
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
+from driftline.alerting.alert import Alert
 from driftline.alerting.fact import Fact
 from driftline.alerting.incident import Change
-from driftline.alerting.step import step
-from driftline.alerting.store import SinkPlan, enqueue, load, save
+from driftline.alerting.step import Step, retire, step
+from driftline.alerting.store import SinkPlan, enqueue, later, load, save
 from driftline.evaluate.group import Inputs, Verdicts, judge_group
 from driftline.evaluate.judging import CheckPlan, Collect
+from driftline.notification import Notification
 from driftline.plugin import Past
 from driftline.profiles.profile import Collectors
 from driftline.profiles.window import Window
@@ -25,6 +28,8 @@ from driftline.state import measurements, windows
 from driftline.state.store import Store
 from driftline.state.tables import micros, moment
 from driftline.state.windows import Due, Key
+
+Enrich = Callable[[Notification], Mapping[str, str]]
 
 
 @dataclass(slots=True)
@@ -50,7 +55,11 @@ class Closing:
     kinds: Collectors
     collect: Collect
     config_digest: str
+    alerting: AbstractContextManager[object]
+    """Held from reading the alerts of this model to writing them: sinks tell of their trouble from other threads."""
     on_window: Callable[[Window], None] = lambda window: None
+    enrich: Enrich = lambda notification: {}
+    """What plugins know of an incident: added before its message is fixed."""
     on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
 
     def close_due(
@@ -72,24 +81,55 @@ class Closing:
 
     def alert(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
         """Tell alerting of facts that belong to no window."""
-        with self.store.write() as connection:
-            changes = _alert(connection, self.model, facts, self.sinks, now)
-        self.on_changes(changes)
-        return changes
+        with self.alerting:
+            moved = self._step(facts, now)
+            with self.store.write() as connection:
+                self._write(connection, moved, now)
+        self.on_changes(moved.changes)
+        return list(moved.changes)
+
+    def retire(self, gone: Callable[[Alert], bool], now: datetime) -> list[Change]:
+        """Forget alerts of what is no longer watched."""
+        with self.alerting, self.store.write() as connection:
+            moved = retire(load(connection, self.model), gone, now)
+            self._write(connection, moved, now)
+        self.on_changes(moved.changes)
+        return list(moved.changes)
 
     def _close(self, group: Sequence[Due], now: datetime, closed: Closed) -> None:
         with self.store.read() as connection:
             verdicts, facts = judge_group(group, self._inputs(connection))
-        with self.store.write() as connection:
-            for item in verdicts:
-                measurements.replace(connection, item.due.key, item.due.revision + 1, item.judged, self.ground.reference_id)
-            windows.mark_judged(connection, group, self.ground.reference_id, self.config_digest)
-            changes = _alert(connection, self.model, facts, self.sinks, now)
+        with self.alerting:
+            moved = self._step(facts, now)
+            with self.store.write() as connection:
+                for item in verdicts:
+                    key, revision = item.due.key, item.due.revision + 1
+                    measurements.replace(connection, key, revision, item.judged, self.ground.reference_id)
+                windows.mark_judged(connection, group, self.ground.reference_id, self.config_digest)
+                self._write(connection, moved, now)
         self._count(verdicts, closed)
-        closed.changes += changes
+        closed.changes += moved.changes
         for item in verdicts:
             self.on_window(item.window)
-        self.on_changes(changes)
+        self.on_changes(moved.changes)
+
+    def _step(self, facts: Sequence[Fact], now: datetime) -> Step:
+        with self.store.read() as connection:
+            state = load(connection, self.model)
+            moved = step(state, [*facts, *later(connection, facts)], now)
+        return replace(moved, changes=tuple(self._enriched(change) for change in moved.changes))
+
+    def _enriched(self, change: Change) -> Change:
+        known = self.enrich(change.notification)
+        if not known:
+            return change
+        facts = {**known, **change.notification.facts}
+        return replace(change, notification=change.notification.model_copy(update={"facts": facts}))
+
+    def _write(self, connection: Connection, moved: Step, now: datetime) -> None:
+        save(connection, moved)
+        for change in moved.changes:
+            enqueue(connection, change, self.sinks, now)
 
     def _count(self, verdicts: Sequence[Verdicts], closed: Closed) -> None:
         closed.judged = [(item.due.key, row) for item in verdicts for row in item.judged]
@@ -127,11 +167,3 @@ class Closing:
             return measurements.history(connection, key, check, name, labels, limit)
 
         return Inputs(self.ground.schema, self.plans, window, reference, history, self.collect, self.ground.name)
-
-
-def _alert(connection: Connection, model: str, facts: Sequence[Fact], sinks: Sequence[SinkPlan], now: datetime) -> list[Change]:
-    moved = step(load(connection, model), facts, now)
-    save(connection, moved)
-    for change in moved.changes:
-        enqueue(connection, change, sinks, now)
-    return list(moved.changes)

@@ -5,6 +5,7 @@ Refuses to raise: whatever goes wrong with this model is a monitoring alert of t
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from driftline.alerting.alert import Alert
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.alerting.store import SinkPlan
@@ -24,7 +26,7 @@ from driftline.plugin import CheckContext, Format, Plugin, Source
 from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import BUILT_IN, ProfileSpec
-from driftline.runtime.closing import Closed, Closing
+from driftline.runtime.closing import Closed, Closing, Enrich
 from driftline.runtime.grounding import Ground, Origin, ground_digest, load_ground, make_ground
 from driftline.runtime.parts import Parts
 from driftline.runtime.threads import Threads
@@ -66,6 +68,7 @@ class Hooks:
 
     transform: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None
     on_window: Callable[[Window], None] = lambda window: None
+    enrich: Enrich = lambda notification: {}
     on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
     progress: Callable[[str, int, int, int], None] = lambda stage, done, total, rows: None
     """Stage (`read` or `judge`), done, in all, rows."""
@@ -96,6 +99,8 @@ class Watch:
         self._hooks = hooks or Hooks()
         self._executor: Executor | None = None
         self._started: set[int] = set()
+        self._alerting = threading.Lock()
+        self._retired = False
         names = parts.registry.names("collector")
         self._kinds: Collectors = {**BUILT_IN_KINDS, **{kind: parts.registry.get("collector", kind) for kind in names}}
         needed = {name for plan in settings.plans for name in plan.check.collectors}
@@ -131,6 +136,7 @@ class Watch:
         self._start(settings.source)
         ground = self._grounded(now)
         report.doubts = ground.doubts
+        self._retire(now, ground, report)
         job = self._job(now, ground.schema, ground.spec)
         with parts.store.read() as connection:
             cutoff = models.cutoff(connection, self.name)
@@ -172,6 +178,22 @@ class Watch:
         report.closed = closing.close_due(
             until, now, lambda done, total: self._hooks.progress("judge", done, total, report.taken.rows)
         )
+
+    def _retire(self, now: datetime, ground: Ground, report: Tick) -> None:
+        """Once after a start: alerts of checks and columns that the configuration no longer has must not stay open."""
+        if self._retired:
+            return
+        checks = {plan.name for plan in self.settings.plans}
+        columns = set(ground.schema.profiled)
+
+        def gone(alert: Alert) -> bool:
+            column = dict(alert.labels).get("column")
+            if alert.cause == MONITORING:
+                return alert.measurement == "error" and alert.check not in checks
+            return alert.check not in checks or (column is not None and column not in columns)
+
+        report.closed.changes += self._closing(ground).retire(gone, now)
+        self._retired = True
 
     def _age(self, now: datetime, ground: Ground) -> None:
         keep, settings = self._parts.keep, self.settings
@@ -235,7 +257,9 @@ class Watch:
             self._kinds,
             collect,
             self.settings.config_digest,
+            self._alerting,
             self._hooks.on_window,
+            self._hooks.enrich,
             self._hooks.on_changes,
         )
 
