@@ -305,7 +305,7 @@ def context(notification: Notification) -> str:
     if notification.rows:
         parts.append(f"{notification.rows:,} rows")
     if notification.reference:
-        parts.append(f"reference {clean(notification.reference, 80)}")
+        parts.append(f"compared with {clean(notification.reference, 80)}")
     if notification.model_version:
         parts.append(f"version {clean(notification.model_version, 60)}")
     parts.append(clean(notification.incident, 80))
