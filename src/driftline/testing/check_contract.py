@@ -12,7 +12,7 @@ from driftline.extensions.measured import fit
 from driftline.model import Field, Kind, Measurement, Schema, Task
 from driftline.plugin import Check, CheckContext
 from driftline.rule import Rule
-from driftline.testing.windows import context, window
+from driftline.testing.windows import context, window, window_of
 
 CAUSES = ("drift", "quality", "service", "performance")
 NAN, INF = float("nan"), float("inf")
@@ -67,12 +67,12 @@ def contexts() -> Iterator[tuple[str, CheckContext]]:
     """What a check may meet, each with a name."""
     for story in NUMBERS:
         current = _columns(story)
-        yield f"{story}, no reference", context(window(schema=SCHEMA, **current), schema=SCHEMA)
+        yield f"{story}, no reference", context(window_of(current, None, SCHEMA), schema=SCHEMA)
         for was in ("plain", story):
-            reference = window(schema=SCHEMA, **_columns(was))
-            yield f"{story} after {was}", context(window(reference, schema=SCHEMA, **current), reference, schema=SCHEMA)
-    plain = window(schema=SCHEMA, **_columns("plain"))
-    empty = window(schema=SCHEMA, **{name: [] for name in _columns("plain")})
+            reference = window_of(_columns(was), None, SCHEMA)
+            yield f"{story} after {was}", context(window_of(current, reference, SCHEMA), reference, schema=SCHEMA)
+    plain = window_of(_columns("plain"), None, SCHEMA)
+    empty = window_of({name: [] for name in _columns("plain")}, None, SCHEMA)
     yield "no rows", context(empty, plain, schema=SCHEMA)
     yield "an empty reference", context(plain, empty, schema=SCHEMA)
     only = window(plain, number=NUMBERS["plain"])
@@ -91,7 +91,7 @@ def _columns(story: str) -> dict[str, list[Any]]:
     return {
         "number": numbers,
         "word": words,
-        "says": [str((row % 3 == 0 and 1) or 0) for row in rows],
+        "says": ["1" if row % 3 == 0 else "0" for row in rows],
         "score": scores,
         "truth": truth,
     }

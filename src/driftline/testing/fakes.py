@@ -27,6 +27,7 @@ class FakeClock:
         self._now = now
 
     def __call__(self) -> datetime:
+        """The time, as `now` tells it."""
         return self._now
 
     def now(self) -> datetime:

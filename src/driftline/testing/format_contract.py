@@ -35,9 +35,8 @@ def assert_format(form: Format) -> None:
     for story, data in PIECES.items():
         for fields in (None, FIELDS):
             for sealed in (True, False):
-                _assert_survives(
-                    form, f"{story}{'' if fields else ', all fields'}{'' if sealed else ', growing'}", data, fields, sealed
-                )
+                name = f"{story}{'' if fields else ', all fields'}{'' if sealed else ', growing'}"
+                _assert_survives(form, name, data, fields, sealed)
 
 
 def _assert_survives(form: Format, story: str, data: bytes, fields: Any, sealed: bool) -> None:
@@ -51,7 +50,8 @@ def _assert_survives(form: Format, story: str, data: bytes, fields: Any, sealed:
                 strange = set(batch.schema.names) - {field.name for field in fields}
                 assert not strange, f"{form.type}: on {story} it gives columns that nobody asked for: {sorted(strange)}"
     except Unreadable as error:
-        assert str(error), f"{form.type}: on {story} it raises Unreadable without a reason"
+        if not str(error):
+            raise AssertionError(f"{form.type}: on {story} it raises Unreadable without a reason") from error
     except AssertionError:
         raise
     except Exception as error:

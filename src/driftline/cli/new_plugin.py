@@ -1,0 +1,48 @@
+"""`driftline new-plugin`: a plugin that works, and its test, to change into what is wanted.
+
+Refuses to overwrite a file.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+KINDS = ("check", "source", "format", "sink")
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("name")
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), default=".", show_default=True, help="Where to write the two files."
+)
+def new_plugin(kind: str, name: str, folder: Path) -> int:
+    """Write a new plugin of KIND called NAME, and its test, to start from."""
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+        raise click.UsageError("NAME begins with a small letter and holds small letters, digits, _ and - only.")
+    module = name.replace("-", "_")
+    if keyword.iskeyword(module) or module.startswith("test_") or module.endswith("_test") or module == "conftest":
+        raise click.UsageError(f"A file called {module}.py would not be taken for a plugin; choose another NAME.")
+    words = {
+        "name": name,
+        "module": module,
+        "upper": module.upper(),
+        "class_name": "".join(part.capitalize() for part in module.split("_") if part),
+    }
+    targets = {folder / f"{module}.py": f"{kind}.py.txt", folder / f"test_{module}.py": f"{kind}_test.py.txt"}
+    for path in targets:
+        if path.exists():
+            raise click.UsageError(f"{path} exists already; choose another NAME or --dir.")
+    folder.mkdir(parents=True, exist_ok=True)
+    templates = files("driftline.cli") / "templates"
+    for path, template in targets.items():
+        path.write_text((templates / template).read_text(encoding="utf-8").format(**words), encoding="utf-8")
+        click.echo(path)
+    click.echo(f"Try it: pytest {folder / f'test_{module}.py'}")
+    click.echo(f"Use it: plugins: {{paths: [{folder}]}} in the configuration, then `type: {name}`.")
+    return 0
