@@ -105,7 +105,7 @@ class WindowsConfig(Settings):
     lateness: Duration = timedelta(minutes=15)
     """How long after its end a window waits for records that come late before it is judged."""
     reopen_for: Duration = timedelta(hours=24)
-    """How long after its end a window is judged again when still later records come; records beyond that are only counted."""
+    """How long a window is judged again when late records come, by the newest event time; later ones are only counted."""
 
 
 class ReferenceConfig(Settings):

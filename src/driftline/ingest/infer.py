@@ -89,8 +89,8 @@ def _roles(columns: Mapping[str, pa.Array], doubts: list[str]) -> Schema:
         )
 
     stamp = next((name for name, array in columns.items() if pa.types.is_timestamp(array.type)), None) or first(TIMES)
-    if stamp is not None and not to_micros(columns[stamp])[1].any():
-        stamp = None
+    if stamp is None or not to_micros(columns[stamp])[1].any():
+        stamp = next((name for name, array in columns.items() if _is_time(array)), None)
     if stamp is None:
         doubts.append("no column with times was found: each row counts at its object's last change; set schema.timestamp")
     identity, version = first(IDS), first(VERSIONS)
@@ -113,6 +113,14 @@ def _roles(columns: Mapping[str, pa.Array], doubts: list[str]) -> Schema:
 
 def _plain(name: str | None) -> Field | None:
     return None if name is None else Field(name, name)
+
+
+def _is_time(array: pa.Array) -> bool:
+    """Whether a column of text is all dates with times, whatever it is called."""
+    if not pa.types.is_string(array.type) or array.null_count == len(array):
+        return False
+    dated = pc.all(pc.match_substring_regex(array, r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")).as_py()
+    return bool(dated) and bool(to_micros(array)[1].any())
 
 
 def _is_share(array: pa.Array) -> bool:

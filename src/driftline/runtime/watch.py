@@ -198,7 +198,10 @@ class Watch:
     def _age(self, now: datetime, ground: Ground) -> None:
         keep, settings = self._parts.keep, self.settings
         with self._parts.store.write() as connection:
-            over = micros(now - settings.lateness - settings.reopen_for)
+            # By event time: what is old in a replayed log is not too late before newer rows have come.
+            known = models.known(connection, self.name)
+            newest = micros(now) if known is None or known.last_event is None else min(micros(now), known.last_event)
+            over = newest - micros_of(settings.lateness + settings.reopen_for)
             windows.settle(connection, self.name, over, ground.spec, self._kinds, AGEING)
             windows.roll_up(connection, self.name, micros(now - keep.profiles), ground.spec, self._kinds, AGEING)
             windows.expire(connection, self.name, micros(now - keep.days), micros(now - keep.measurements))
