@@ -13,8 +13,10 @@ if [ -z "$root" ]; then
     made=$root
 fi
 nspawn=
+leader=
 leave() {
-    [ -z "$nspawn" ] || kill -KILL "$nspawn" 2>/dev/null || true
+    # The leader is the first process of its own world: with it all that runs inside ends.
+    for process in $leader $nspawn; do kill -KILL "$process" 2>/dev/null || true; done
     [ -z "${made:-}" ] || rm -rf "$made"
 }
 trap leave EXIT
@@ -45,7 +47,6 @@ ln -sf ../driftline.service "$root/etc/systemd/system/multi-user.target.wants/dr
 systemd-nspawn -q -D "$root" --register=no --keep-unit --console=pipe --boot --private-network \
     --uuid=11111111111111111111111111111111 >/dev/null 2>&1 &
 nspawn=$!
-leader=
 inside() { timeout 20 nsenter -t "$leader" -a "$@"; }
 property() { inside systemctl show driftline -p "$1" --value; }
 until_it_is() { # property, value, seconds
@@ -87,4 +88,5 @@ inside systemctl stop driftline
 say "stops cleanly"
 inside systemctl poweroff || true
 wait "$nspawn" || true
+leader= nspawn=
 echo "unit test: all passed"
