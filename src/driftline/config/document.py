@@ -137,11 +137,11 @@ def _broken(path: Path, line: int, column: int, message: str) -> ConfigError:
 
 def _harmless(error: yaml.MarkedYAMLError) -> str:
     """The parser's words without what it quotes of the file, and the mend for the usual mistakes."""
+    if "'\\t'" in (error.problem or ""):
+        return "a tab can't indent YAML; use spaces"
     said = re.sub(r"'[^'<][^']+'", "something", error.problem or "something is wrong")
     if "undefined alias" in said:
         return "there is no such anchor; put text that begins with * in quotes"
-    if "'\\t'" in said:
-        return "a tab can't indent YAML; use spaces"
     if "mapping values are not allowed" in said:
         return "not YAML: a second ': ' in one line, or a line indented too far; put text that holds ': ' in quotes"
     if "cannot start any token" in said:
