@@ -54,6 +54,11 @@ def register_sinks(): return [BadSink]
 def on_window_closed(model, window):
     {hook}
 '''
+OTHER = """
+  other:
+    source: {{type: bad, options: {{format: FORMAT}}}}
+    reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}
+"""
 FINE = {
     "check": "yield Measurement(1.0)",
     "discover": 'yield LogObject("bad://1", "1", 3, datetime(2026, 5, 1, tzinfo=timezone.utc))',
@@ -114,7 +119,7 @@ SOURCES = {
 def test_a_bad_source_costs_only_its_model(tmp_path, bad):
     """The model it feeds has a monitoring incident and keeps its windows open; the other model goes on."""
     made = station(tmp_path, **bad)
-    other = "\n  other:\n    source: {{type: bad, options: {{format: jsonl}}}}\n    reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}\n"
+    other = OTHER.replace("FORMAT", "jsonl")
     made.configure(MODEL + other)
     with made.open(SHORT):
         assert made.tick("other").closed.windows == 0
@@ -130,7 +135,7 @@ FORMATS = {"raises": "raise RuntimeError('it broke'); yield", "hangs": HANG + ";
 def test_a_bad_format_quarantines_or_waits(tmp_path, body):
     """The objects it can't decode are shown with the reason; the other model goes on."""
     made = station(tmp_path, decode=body)
-    other = "\n  other:\n    source: {{type: bad, options: {{format: bad}}}}\n    reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}\n"
+    other = OTHER.replace("FORMAT", "bad")
     made.configure(MODEL + other)
     with made.open(SHORT):
         made.tick("other")

@@ -6,6 +6,7 @@ Refuses to let one loop hold up another; whoever is stuck shows on the page.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from driftline.runtime.outside import Outside
 
-STOP_SECONDS = 10.0
+STOP_SECONDS = 7.0
 PATIENCE_TICKS = 3
 """Ticks in a row that a source may fail before the daemon tells anyone."""
 
@@ -129,12 +130,12 @@ class Agent:
     def stop(self) -> bool:
         """Finish what is at hand, at most `STOP_SECONDS`. Safe twice. Returns whether everything ended."""
         self._stopping.set()
-        ended = True
+        deadline, ended = time.monotonic() + STOP_SECONDS, True
         for thread in self._threads:
-            thread.join(STOP_SECONDS / 2)
+            thread.join(max(0.0, deadline - time.monotonic()))
             ended = ended and not thread.is_alive()
         for worker in self.workers:
-            ended = worker.stop(STOP_SECONDS / 4) and ended
+            ended = worker.stop(max(0.1, deadline - time.monotonic())) and ended
         for watch in self.watches.values():
             try:
                 watch.stop()

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from driftline.config import Config, load
-from driftline.errors import DriftlineError
 from driftline.extensions.guard import Guard
 from driftline.runtime.agent import Agent
 from driftline.runtime.outside import Outside
@@ -103,4 +102,4 @@ def running(
             yield agent
         finally:
             if not agent.stop():
-                raise DriftlineError("a plugin hangs and was left behind; nothing that was finished is lost")
+                log.warning("a plugin hangs and was left behind; nothing that was finished is lost")

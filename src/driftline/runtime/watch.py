@@ -125,7 +125,7 @@ class Watch:
         """Let go of the plugins and the threads. Safe twice."""
         for plugin in (self.settings.source, self.settings.origin.source):
             if plugin is not None and id(plugin) in self._started:
-                self._parts.guard.call(f"{self.name}.stop", plugin.stop, timeout=self._parts.patience.probe)
+                self._parts.guard.call(f"{self.name}.stop", plugin.stop, timeout=1.0)
         self._started.clear()
         self._drop_executor()
 

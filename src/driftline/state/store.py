@@ -47,7 +47,9 @@ class Store:
         """Fold the write-ahead log in and let go of the lock. Safe twice."""
         if self.engine.dialect.name == "sqlite" and self._lock is not None:
             with self._writing, self.engine.connect() as connection:
-                connection.connection.dbapi_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+                raw: Any = connection.connection.dbapi_connection
+                raw.execute("PRAGMA busy_timeout=500")  # whoever still reads must not hold up the stop
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.engine.dispose()
         if self._lock is not None:
             self._lock.release()
