@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import driftline
+from driftline.config.load import load
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -39,3 +40,25 @@ def test_the_check_works():
     window = driftline.Window(rows=4, columns={"churned": column})
     [share] = kind().evaluate(driftline.CheckContext(current=window, reference=None, schema=driftline.Schema()))
     assert (kind.type, share.value) == ("share_of_leavers", 0.25)
+
+
+def test_the_configuration_is_whole(tmp_path):
+    """The configuration that the README shows is one, as it stands, and it is read without its secrets."""
+    file = tmp_path / "driftline.yaml"
+    file.write_text(block("yaml"))
+    config = load(file)
+    assert list(config.models) == ["churn"]
+    assert list(config.sinks) == ["team-chat"]
+
+
+def test_the_example_shows_every_check():
+    """The first file that a user sees has one of each check that ships, and names real columns."""
+    config = load(ROOT / "config.example.yaml")
+    churn = config.models["churn"]
+    assert {check.type for check in churn.checks.values()} == {
+        info.name for info in config.registry.infos if info.kind == "check" and info.origin.startswith("driftline ")
+    }
+    with (ROOT / "examples/churn/reference.csv").open() as file:
+        columns = file.readline().strip().split(",")
+    assert list(churn.source.format.options["headers"]) == columns[1:-2]
+    assert set(churn.schema_.features) <= set(columns)
