@@ -32,13 +32,18 @@ def test_nothing_heavy_is_loaded(start):
     assert not HEAVY.intersection(loaded)
 
 
+NAMES = """
+import importlib, pkgutil
+from types import ModuleType
+import driftline
+for module in pkgutil.iter_modules(driftline.__path__):
+    if not module.ispkg and module.name != "__main__":
+        importlib.import_module(f"driftline.{module.name}")
+print(*[name for name in driftline._LAZY if isinstance(getattr(driftline, name), ModuleType)])
+"""
+
+
 def test_names_stay_what_they_are():
     """No name that plugins import is hidden by a module of the same name, however often and wherever it was loaded."""
-    code = "import importlib, pkgutil, driftline\n"
-    code += (
-        "[importlib.import_module(f'driftline.{m.name}') for m in pkgutil.iter_modules(driftline.__path__) if not m.ispkg and m.name != '__main__']\n"
-    )
-    code += "from types import ModuleType\n"
-    code += "print(*[n for n in driftline._LAZY if isinstance(getattr(driftline, n), ModuleType)])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", NAMES], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == []
