@@ -102,7 +102,18 @@ class Assembly:
         known = _fields(host)
         made = self._plugs.build(kind, told, loc, host=known)
         self.told.add((*loc, "type"))
-        return {key: value for key, value in told.items() if key in known} | {"plugin": made}
+        kept = {key: value for key, value in told.items() if key in known}
+        if "options" in kept:
+            # What references stand for is in the plugin alone.
+            kept["options"] = self._written((*loc, "options"))
+        return kept | {"plugin": made}
+
+    def _written(self, loc: Loc) -> Any:
+        """What stands at `loc` in the file."""
+        found: Any = self._raw
+        for part in loc:
+            found = found[part]
+        return found
 
 
 def _fields(host: type[BaseModel]) -> set[str]:

@@ -1,0 +1,99 @@
+"""The generated files are what the declarations say; `make generated` writes them anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from driftline.config import load
+from driftline.config.document import read
+from driftline.config.generate import FOLDER, generated, shipped
+from driftline.config.schema import json_schema
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = json_schema(shipped())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize(
+    "name", ["driftline.schema.json", "notification.schema.json", "configuration.md", "plugins.md", "config.full.yaml"]
+)
+def test_checked_in(name):
+    """What is checked in equals what is generated."""
+    assert (ROOT / FOLDER / name).read_text(encoding="utf-8") == generated()[name], "run `make generated`"
+
+
+def test_nothing_else_is_in_the_folder():
+    """A page whose declaration is gone goes too."""
+    assert {path.name for path in (ROOT / FOLDER).iterdir()} == set(generated())
+
+
+def test_the_full_configuration_is_valid(validator):
+    """The file with every setting passes `validate` and the JSON Schema, also with all its comments made settings."""
+    path = ROOT / FOLDER / "config.full.yaml"
+    config = load(path)
+    assert list(config.models["churn"].checks) == config.registry.names("check")
+    validator.validate(read(path).value)
+
+
+def test_every_setting_has_a_sentence(validator):
+    """No setting of the core or of a shipped plugin is without a description."""
+
+    def bare(node, where):
+        if isinstance(node, dict):
+            for name, told in node.get("properties", {}).items():
+                if "description" not in told and name not in ("type", "options") and "$ref" not in told and "const" not in told:
+                    yield f"{where}.{name}"
+            for key, part in node.items():
+                yield from bare(part, f"{where}.{key}")
+        elif isinstance(node, list):
+            for part in node:
+                yield from bare(part, where)
+
+    assert list(bare(validator.schema, "")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "fine"),
+    [
+        ("{source: {type: local, options: {path: x}}}", True),
+        ("{source: {type: local, options: {path: x, grows: '${env:GROWS}'}}}", True),
+        ("{source: {type: local, options: {pth: x}}}", False),
+        ("{source: {type: local}}", False),
+        ("{source: {type: loco, options: {path: x}}}", False),
+        ("{source: {type: local, options: {path: x}}, reference: {trailing: 28d}}", True),
+        ("{source: {type: local, options: {path: x}}, reference: {type: local, options: {path: y}}}", True),
+        ("{source: {type: local, options: {path: x}}, reference: {trailing: 28d, window: 2024-01-01/2024-02-01}}", False),
+        ("{source: {type: local, options: {path: x}}, windows: {length: 3600}}", False),
+        ("{source: {type: local, options: {path: x}}, checks: {a: {type: drift, for: 2, rule: {above: {info: 1}}}}}", True),
+        ("{source: {type: local, options: {path: x}}, checks: {a: {type: drift, fr: 2}}}", False),
+        ("{source: {type: local, options: {path: x}}, schema: {timestamp: at, features: {a: numeric}}}", True),
+        ("{source: {type: local, options: {path: x}}, schema: {features: {a: number}}}", False),
+    ],
+)
+def test_editors_see_what_validate_sees(tmp_path, validator, text, fine):
+    """The schema accepts and refuses as `validate` does."""
+    path = tmp_path / "driftline.yaml"
+    path.write_text(f"version: 1\nmodels:\n  m: {text}\n")
+    assert validator.is_valid(read(path).value) is fine
+    try:
+        load(path)
+    except Exception:
+        assert not fine
+    else:
+        assert fine
+
+
+def test_the_published_notification():
+    """The schema of what the webhook sends accepts a notification."""
+    from driftline.testing import notification
+
+    jsonschema.validate(json.loads(notification().model_dump_json()), json.loads(generated()["notification.schema.json"]))
