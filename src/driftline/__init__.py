@@ -43,7 +43,7 @@ from driftline.rule import Bounds, Range, Rule, above, below
 from driftline.secret import Secret
 
 if TYPE_CHECKING:
-    from driftline import delimited, records, stats
+    from driftline import bodies, delimited, records, stats
     from driftline.decorated import check
     from driftline.lines import Chunk, LineChunks, read_blocks
     from driftline.profiles.batch import Batch
@@ -120,6 +120,7 @@ __all__ = [
     "Window",
     "above",
     "below",
+    "bodies",
     "check",
     "delimited",
     "hookimpl",
@@ -131,7 +132,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name in ("delimited", "records", "stats"):
+    if name in ("bodies", "delimited", "records", "stats"):
         return import_module(f"driftline.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
