@@ -32,10 +32,10 @@ generated: $(TEST_STAMP) ## Write the generated files again: JSON Schema and ref
 	@$(BIN)/python -m driftline.config.generate
 
 bench: $(TEST_STAMP) ## Speed and memory, measured on this machine (minutes)
-	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+	@$(BIN)/python benchmarks/throughput.py $(BENCH_ARGS)
 
-soak: $(TEST_STAMP) ## kill -9 at 200 random moments, and at every database sync of a short run (minutes)
-	@$(BIN)/python benchmarks/kill.py $(SOAK_ARGS)
+soak: $(TEST_STAMP) ## kill -9 at 200 random moments of 1,000 objects, and at every database sync (minutes)
+	@DRIFTLINE_KILLS=200 $(BIN)/pytest tests/crash $(PYTEST_ARGS)
 
 test-container: ## Build the image and run it, and the systemd unit: needs root, and podman, buildah, runc, debootstrap
 	@bash tests/container/run.sh
