@@ -21,7 +21,7 @@ from driftline.plugin import CheckContext
 T = TypeVar("T")
 
 
-class Overdue(PluginError):  # noqa: N818  the word for it, as with the other errors
+class Overdue(PluginError):
     """A plugin has not answered within its time, or still doesn't since an earlier call."""
 
 

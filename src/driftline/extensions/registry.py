@@ -119,7 +119,8 @@ class _Maker:
         try:
             self.manager.register(found.plugin, found.origin)
         except pluggy.PluginValidationError as error:
-            self.manager.unregister(found.plugin)
+            if self.manager.is_registered(found.plugin):
+                self.manager.unregister(found.plugin)
             reason = str(error).strip().splitlines()[-1]
             self._problem(found, f"a hook asks for arguments that it doesn't get: {reason}", fatal=True)
             return

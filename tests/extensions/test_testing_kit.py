@@ -1,0 +1,240 @@
+"""`driftline.testing` makes what the agent makes, and its contracts catch what breaks them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from driftline import Check, Format, Kind, Measurement, Notification, Retryable, Secret, Sink, Source, hookimpl
+from driftline.extensions import Registry
+from driftline.profiles.collector import Collector
+from driftline.profiles.profile import BUILT_IN
+from driftline.testing import (
+    FakeClock,
+    assert_collector_contract,
+    assert_plugin_contract,
+    context,
+    decode,
+    fake_http,
+    notification,
+    window,
+)
+
+OPTIONS = {
+    "local": {"path": "x"},
+    "s3": {"bucket": "b"},
+    "slack": {"webhook_url": Secret("${env:A}", "https://chat.example/x")},
+    "pagerduty": {"routing_key": Secret("${env:B}", "e93facc04764012d7bfb002500d5d1a6")},
+    "webhook": {"url": "https://hook.example", "secret": Secret("${env:C}", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")},
+}
+SHIPPED = Registry.load().types
+
+
+@pytest.mark.parametrize(("kind", "name"), list(SHIPPED))
+def test_what_ships_keeps_the_contract(kind, name):
+    """Every built-in plugin passes what is asked of anyone's."""
+    assert_plugin_contract(SHIPPED[kind, name], **OPTIONS.get(name, {}))
+
+
+@pytest.mark.parametrize("name", list(BUILT_IN))
+def test_built_in_collectors_keep_their_laws(name):
+    """Merging in any order gives the same bytes."""
+    assert_collector_contract(BUILT_IN[name])
+
+
+def test_windows_from_lists():
+    """A window of lists has the counts, kinds and moments of its values, nulls and nonsense counted."""
+    found = window(age=[31, None, float("nan"), 57], plan=["gold", "free", "gold", None], odd=[1, "x", 3, None])
+    age, plan, odd = (found.columns[name] for name in ("age", "plan", "odd"))
+    assert (found.rows, age.kind, age.nulls, age.nans, age.mean) == (4, Kind.NUMERIC, 1, 1, 44.0)
+    assert (plan.kind, dict(plan.counts), plan.missing) == (Kind.CATEGORICAL, {"gold": 2, "free": 1}, 1)
+    assert odd.kind is Kind.CATEGORICAL
+    assert found.end - found.start == timedelta(hours=1)
+    with pytest.raises(ValueError, match="lengths"):
+        window(a=[1], b=[1, 2])
+
+
+def test_a_window_lies_on_the_grid_of_its_reference():
+    """Counted on the edges of the reference, so that the two can be compared."""
+    reference = window(age=range(100))
+    now = window(reference, age=[5.5, 200.0, None])
+    assert np.array_equal(now.columns["age"].edges, reference.columns["age"].edges)
+    assert now.columns["age"].binned(reference.columns["age"].edges[[50]]).tolist() == [1, 1]
+
+
+def test_a_context_has_a_history():
+    """Earlier values are given oldest first, and end where the window begins."""
+    ctx = context(window(a=[1]), history={"rows": [10, 20, 30]})
+    assert [past.value for past in ctx.history("rows", limit=2)] == [20, 30]
+    assert ctx.history("rows")[-1].start == ctx.current.start - timedelta(hours=1)
+    assert ctx.history("other") == []
+    assert list(ctx.schema.features) == ["a"]
+
+
+def test_the_clock_moves_when_told():
+    """Time stands still otherwise."""
+    clock = FakeClock()
+    before = clock()
+    assert clock() == before
+    assert clock.advance(5) - before == timedelta(seconds=5) == clock.now() - before
+
+
+def test_the_network_takes_notes():
+    """Requests can be read afterwards; what can't be sent is refused."""
+    http = fake_http()
+    http.post("https://a.example", json={"a": 1}, headers={"x": "y"})
+    assert (http.posts[0].url, http.posts[0].json, http.posts[0].headers) == ("https://a.example", {"a": 1}, {"x": "y"})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        http.post("https://a.example", json={"a": float("nan")})
+
+
+def test_decode_gives_rows_and_rejects():
+    """Rows are dicts; a record that can't be read has its place and reason."""
+    rows, rejects = decode(SHIPPED["format", "jsonl"](), b'{"a": 1}\nnonsense\n{"a": 2}\n')
+    assert [row["a"] for row in rows] == [1, 2]
+    assert [place for place, _, _ in rejects] == [1]
+
+
+class Good(Check):
+    """Counts."""
+
+    type = "good"
+
+    def evaluate(self, ctx: Any) -> Iterator[Measurement]:
+        yield Measurement(ctx.current.rows)
+
+
+def broken(base: type, **body: Any) -> Any:
+    """A plugin in a module of its own, offered as it should be."""
+    module = ModuleType(f"made_{len(sys.modules)}")
+    sys.modules[module.__name__] = module
+    about = {"__doc__": "Something.", "__module__": module.__name__, "type": "made"}
+    made = type("Made", (base,), about | body)
+    module.Made = made
+    module.made_by = "a test"
+    kind = {Check: "checks", Format: "formats", Sink: "sinks", Source: "sources"}[
+        next(one for one in made.__mro__ if one.__module__ == "driftline.plugin")
+    ]
+    setattr(module, f"register_{kind}", hookimpl(lambda: [made]))
+    return made
+
+
+def measuring(*items: Any) -> dict[str, Any]:
+    return {"evaluate": lambda self, ctx: iter(items)}
+
+
+class Counter:
+    calls = 0
+
+
+def another_each_time(self: Any, ctx: Any) -> Iterator[Measurement]:
+    Counter.calls += 1
+    yield Measurement(float(Counter.calls))
+
+
+def dividing(self: Any, ctx: Any) -> Iterator[Measurement]:
+    yield Measurement(1 / ctx.current.columns["number"].variance)
+
+
+def reading(act: Any) -> dict[str, Any]:
+    return {"decode": lambda self, stream, ctx: act(stream, ctx)}
+
+
+def swallow(self: Any, told: Notification) -> None:
+    with suppress(Retryable):
+        self.context.http.post("https://a.example", json={})
+
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda: Good, "register_checks"),
+        (lambda: broken(Check, **measuring(Measurement(float("nan")))), "value is nan"),
+        (lambda: broken(Check, **measuring(0.5)), "yielded float"),
+        (lambda: broken(Check, **measuring(Measurement(1.0), Measurement(1.0))), "one name and the same labels"),
+        (lambda: broken(Check, evaluate=dividing), "on one row"),
+        (lambda: broken(Check, evaluate=another_each_time), "something else the second time"),
+        (lambda: broken(Check, **measuring(), cause="weather"), "cause is one of"),
+        (lambda: broken(Check, **measuring(), type="Two Words"), "small letters"),
+        (lambda: broken(Check, **measuring(), __doc__=" "), "needs a docstring"),
+        (lambda: broken(Check, **measuring(), __annotations__={"bare": int}, bare=1), "bare: needs a sentence"),
+        (lambda: broken(Check, **measuring(), stop=lambda self: 1 / 0), "division by zero"),
+        (lambda: broken(Format, **reading(lambda stream, ctx: iter([stream.read().decode()]))), "no RecordBatch"),
+        (lambda: broken(Format, **reading(lambda stream, ctx: iter([][0]))), "IndexError"),
+        (lambda: broken(Format, **reading(lambda stream, ctx: ctx.consumed(10**9) or iter(()))), "more than there is"),
+        (lambda: broken(Sink, send=swallow), "hides that the receiver did not take it"),
+        (lambda: broken(Sink, send=lambda self, told: told.alerts[0].check), "IndexError"),
+        (lambda: broken(Sink, send=lambda self, told: 7), "a reference or None"),
+        (lambda: broken(Source, discover=lambda self, ctx: iter(()), __reduce__=lambda self: 1 / 0), "division by zero"),
+        (lambda: Check, "lacks evaluate"),
+        (lambda: dict, "is none of"),
+    ],
+)  # fmt: skip
+def test_the_contract_catches(monkeypatch, make, word):
+    """A plugin that breaks one sentence of the contract fails with words that say which."""
+    monkeypatch.setattr("driftline.testing.contract._assert_light", lambda type_: None)
+    with pytest.raises((AssertionError, ZeroDivisionError), match=word):
+        assert_plugin_contract(make())
+
+
+def test_an_sdk_at_import_is_caught(tmp_path, monkeypatch):
+    """A module that imports a cloud's SDK at its top fails the contract."""
+    (tmp_path / "heavy_check.py").write_text(
+        "import botocore\nfrom driftline import check, hookimpl\n\n@check()\ndef heavy(window, reference):\n"
+        "    '''Heavy.'''\n    return 1.0\n\n@hookimpl\ndef register_checks():\n    return [heavy]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import heavy_check
+
+    with pytest.raises(AssertionError, match="importing it loads botocore"):
+        assert_plugin_contract(heavy_check.heavy)
+
+
+class LastOne(Collector):
+    """Breaks the law: what came last wins."""
+
+    name: ClassVar[str] = "last"
+
+    def __init__(self) -> None:
+        self.last = -1
+
+    @classmethod
+    def zero(cls, spec):
+        return cls()
+
+    def update(self, batch):
+        self.last = int(batch.events[-1])
+
+    def merge(self, other):
+        self.last = other.last
+
+    def summary(self):
+        return self.last
+
+    def to_bytes(self):
+        return str(self.last).encode()
+
+    @classmethod
+    def from_bytes(cls, data, spec):
+        made = cls()
+        made.last = int(data)
+        return made
+
+
+def test_a_collector_that_minds_the_order_is_caught():
+    """The order of merging must not show."""
+    with pytest.raises(AssertionError, match="order of merging"):
+        assert_collector_contract(LastOne)
+
+
+def test_the_sample_message_is_one_of_each_event():
+    """A sink's test gets messages as the agent sends them."""
+    assert notification().event == "opened"
+    assert notification(title="x").title == "x"
