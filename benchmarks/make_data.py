@@ -1,6 +1,6 @@
 """Writes the benchmark's data: one table of predictions as flat JSONL, SageMaker capture and Parquet, and a reference.
 
-    python benchmarks/make_data.py FOLDER ROWS
+python benchmarks/make_data.py FOLDER ROWS
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def write(folder: Path, rows: int) -> None:
     """The three logs and the reference."""
     folder.mkdir(parents=True, exist_ok=True)
     reference = table(REFERENCE_ROWS, 1)
-    pq.write_table(pa.table({name: values for name, values in reference.items() if name != "time"}), folder / "reference.parquet")
+    pq.write_table(
+        pa.table({name: values for name, values in reference.items() if name != "time"}), folder / "reference.parquet"
+    )
     names = [f"n{i}" for i in range(NUMERIC)] + [f"c{i}" for i in range(CATEGORICAL)]
     rng = np.random.default_rng(7)
     writer: pq.ParquetWriter | None = None

@@ -149,10 +149,11 @@ def _news(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bo
     rows = sum(current.counts[name] for name in news)
     # What a reference knows is counted by name, so rows beyond the bound are of categories that it does not know.
     rows += current.other
+    once = sum(count == 1 for count in reference.counts.values())
     detail: Detail = {"new": len(news)}
     if shown and news:
         detail["categories"] = ", ".join(name[:80] for name in news[:5])
-    return "new_categories", stats.news_shift(rows, current.count, reference.count), detail
+    return "new_categories", stats.news_shift(rows, current.count, reference.count, once), detail
 
 
 @hookimpl

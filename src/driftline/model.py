@@ -64,7 +64,9 @@ class LogObject:
     modified: datetime
     """Last change, UTC."""
     grows: bool = False
-    """Whether a larger size under the same URI continues the old content instead of replacing it."""
+    """Whether a larger size under the same URI and lineage continues the old content instead of replacing it."""
+    lineage: str = ""
+    """The same as long as the content only grows: an inode, a creation time; empty where the source can't tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,14 @@ def test_what_grew_is_read_from_where_it_ended():
     assert decide(grown, replace(TAKEN, offset=0), "spec", NOW).start == 0
 
 
+def test_what_took_the_place_of_another_is_read_whole():
+    """A larger object of another lineage did not grow out of the old one, whatever the sizes say."""
+    rotated = replace(OBJECT, version="v2", size=150, lineage="b")
+    assert decide(rotated, replace(TAKEN, lineage="a"), "spec", NOW).start == 0
+    assert decide(rotated, replace(TAKEN, lineage="b"), "spec", NOW).start == 100
+    assert decide(rotated, TAKEN, "spec", NOW).start == 0
+
+
 def test_a_torn_end_is_taken_once_the_object_rests():
     """A last line without its end waits while the file may grow, and is taken when nothing came for a while."""
     torn = replace(TAKEN, offset=90)

@@ -37,7 +37,7 @@ def decide(
     if entry is None or entry.state in (WAITING, GONE):
         return Work(obj, 0, sealed)
     if entry.version != obj.version:
-        grown = obj.grows and 0 < entry.offset <= entry.size < obj.size
+        grown = obj.grows and entry.lineage == obj.lineage and 0 < entry.offset <= entry.size < obj.size
         return Work(obj, entry.offset if grown else 0, sealed)
     if entry.state == QUARANTINED:
         return None

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from driftline.errors import DriftlineError, ObjectChanged, ObjectGone, SourceError, Unreadable
+from driftline.ingest.ahead import ahead
 from driftline.ingest.decoding import Decoding
 from driftline.ingest.plan import Work
 from driftline.model import ALL, Schema
@@ -152,7 +153,7 @@ def _read(job: Job, work: Work, outcome: Outcome) -> None:
     known = {name: known_segments(job.spec, name) for name in job.schema.segments}
     book = _Book(job)
     try:
-        for batch in records(job, work, decoding):
+        for batch in ahead(records(job, work, decoding)):
             outcome.rows += len(batch)
             canonical: Canonical = caster.cast(batch)
             outcome.held += canonical.held

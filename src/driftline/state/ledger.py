@@ -33,6 +33,8 @@ class Entry:
     rows: int
     spec_digest: str
     attempts: int
+    lineage: str = ""
+    """See `LogObject.lineage`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ def _upsert(connection: Connection, model: str, outcome: Outcome, entry: Entry |
     fresh = outcome.piece == 0 or entry is None
     values: dict[str, object] = {
         "version": obj.version,
+        "lineage": obj.lineage,
         "size": obj.size,
         "modified": micros(obj.modified),
         "state": outcome.state,

@@ -43,13 +43,18 @@ class Store:
         with self.engine.connect() as connection, connection.begin():
             yield connection
 
+    def fold(self) -> None:
+        """Fold SQLite's write-ahead log into the file; whoever still reads is not waited for."""
+        with self._writing, self.engine.connect() as connection:
+            raw: Any = connection.connection.dbapi_connection
+            raw.execute("PRAGMA busy_timeout=500")
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            raw.execute("PRAGMA busy_timeout=30000")
+
     def close(self) -> None:
         """Fold the write-ahead log in and let go of the lock. Safe twice."""
-        if self.engine.dialect.name == "sqlite" and self._lock is not None:
-            with self._writing, self.engine.connect() as connection:
-                raw: Any = connection.connection.dbapi_connection
-                raw.execute("PRAGMA busy_timeout=500")  # whoever still reads must not hold up the stop
-                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if self._lock is not None:
+            self.fold()
         self.engine.dispose()
         if self._lock is not None:
             self._lock.release()
@@ -133,35 +138,38 @@ def _check(store: Store, path: Path) -> None:
 
 
 def _migrate(store: Store, path: Path | None) -> None:
+    from driftline.state import migrations
+
+    current = _version(store, path)
+    if current == migrations.HEAD:
+        return
+    from alembic.operations import Operations
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    from driftline.state import migrations
-
     scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
-    known = {script.revision for script in scripts.walk_revisions()}
-    head = scripts.get_current_head()
-    try:
-        with store.read() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-    except sa.exc.DatabaseError as error:
-        raise StateError(f"{path or store.engine.url}: {error.__cause__ or error}") from None
-    if current == head:
-        return
-    if current is not None and current not in known:
-        raise StateError(
-            f"{path}: the database has version {current}, this driftline knows up to {head}: install a newer driftline"
-        )
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+        mend = "install a newer driftline"
+        raise StateError(f"{path}: the database has version {current}, this driftline knows up to {migrations.HEAD}: {mend}")
     if path is not None and current is not None:
-        shutil.copy2(path, path.with_name(f"{path.name}.before-{head}"))
-    from alembic.operations import Operations
-
+        store.fold()
+        shutil.copy2(path, path.with_name(f"{path.name}.before-{migrations.HEAD}"))
     with store.write() as connection:
         context = MigrationContext.configure(
             connection, opts={"fn": lambda revision, _: scripts._upgrade_revs("head", revision)}
         )
         with Operations.context(context):
             context.run_migrations()
+
+
+def _version(store: Store, path: Path | None) -> str | None:
+    try:
+        with store.read() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    except sa.exc.DatabaseError as error:
+        raise StateError(f"{path or store.engine.url}: {error.__cause__ or error}") from None
 
 
 def _refuse_network(folder: Path) -> None:

@@ -46,6 +46,7 @@ objects = Table(
     Column("model", String, nullable=False),
     Column("uri", Text, nullable=False),
     Column("version", Text, nullable=False),
+    Column("lineage", Text, nullable=False, default="", comment="the same as long as the content only grows"),
     Column("size", BigInteger, nullable=False),
     Column("modified", BigInteger, nullable=False),
     Column("state", String, nullable=False, comment="done, quarantined or gone"),

@@ -72,6 +72,10 @@ def ks_p_asymptotic(d: float, n: int, m: int) -> float | None:
     return _one_sample(d, max(1, round(n * m / (n + m))))
 
 
+EXACT_TAIL = 2_000
+"""Rows up to which tails are summed exactly: the sum has as many terms, and beyond the limit law is as good."""
+
+
 def _one_sample(d: float, n: int) -> float:
     from scipy.special import kolmogorov, smirnov
 
@@ -82,7 +86,7 @@ def _one_sample(d: float, n: int) -> float:
     if 2 * n * d <= 1:
         return 1.0
     # One-sided tails are exact; both at once has odds of about exp(-6 n d^2), and is impossible from a half on.
-    if d >= 0.5 or (n * d * d > (2.4 if n <= 140 else 1.5) and n <= 100_000):
+    if d >= 0.5 or (n * d * d > (2.4 if n <= 140 else 1.5) and n <= EXACT_TAIL):
         return min(1.0, 2 * float(smirnov(n, d)))
     if n <= 140:
         return _durbin(d, n)

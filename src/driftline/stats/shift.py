@@ -100,17 +100,21 @@ def linf_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     return Shift(value, (min(max(lows), value), max(max(highs), value)), None, value, place)
 
 
-def news_shift(new: int, rows: int, reference_rows: int) -> Shift:
-    """Share of rows in categories that the reference lacks, with its exact interval.
+def news_shift(new: int, rows: int, reference_rows: int, once: int = 0) -> Shift:
+    """Share of rows in categories that the reference lacks, beyond what it lets expect, with its exact interval.
 
-    A reference of M rows without one sighting only says that the share is below 3/M (rule of three): the interval reaches
-    down to 0 unless its lower end is above that.
+    A reference of M rows in which `once` categories stand once lets expect a share of once/M of unseen ones (Good 1953),
+    give or take 3 sqrt(once)/M: a long tail always brings names that were never seen. Without such categories it only says
+    that the share is below 3/M (rule of three): the interval reaches down to 0 unless its lower end is above that. `raw` is
+    the whole share.
     """
     interval = clopper_pearson(new, rows)
     if interval is None or reference_rows <= 0:
         return Shift(None)
     low, high = interval
-    return Shift(new / rows, (low if low > 3 / reference_rows else 0.0, high), None, new / rows)
+    tail, wide = once / reference_rows, 3 * math.sqrt(once) / reference_rows
+    proven = low - tail - wide if low > tail + wide + 3 / reference_rows else 0.0
+    return Shift(max(0.0, new / rows - tail), (proven, max(proven, high - tail)), None, new / rows)
 
 
 def _occupied(ref: ArrayLike, cur: ArrayLike) -> Floats:

@@ -103,6 +103,7 @@ def upgrade() -> None:
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("uri", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("lineage", sa.Text(), nullable=False, comment="the same as long as the content only grows"),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("modified", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(), nullable=False, comment="done, quarantined or gone"),
