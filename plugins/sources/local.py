@@ -57,7 +57,7 @@ class Local(Source):
                 ctx.skipped(_uri(path), "not a regular file")
                 continue
             modified = datetime.fromtimestamp(found.st_mtime_ns / 1e9, UTC)
-            yield LogObject(_uri(path), _version(found), found.st_size, modified, self._may_grow(path))
+            yield LogObject(_uri(path), _version(found), found.st_size, modified, self._may_grow(path), f"{found.st_ino:x}")
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
         """The file from `start` to the size that was listed."""
@@ -72,7 +72,7 @@ class Local(Source):
             raise Unreadable(f"{path}: {error.strerror}") from None
         now = os.fstat(file.fileno())
         same = _version(now) == obj.version
-        grown = obj.grows and now.st_size > obj.size and _inode(obj.version) == f"{now.st_ino:x}"
+        grown = obj.grows and now.st_size > obj.size and obj.lineage == f"{now.st_ino:x}"
         if not same and not grown:
             file.close()
             raise ObjectChanged(f"{path}: changed since it was listed")
@@ -162,10 +162,6 @@ def _uri(path: str) -> str:
 
 def _version(found: os.stat_result) -> str:
     return f"{found.st_ino:x}-{found.st_size}-{found.st_mtime_ns}"
-
-
-def _inode(version: str) -> str:
-    return version.partition("-")[0]
 
 
 @hookimpl
