@@ -1,0 +1,238 @@
+"""The commands that need nothing but files: what they print, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from driftline.cli import main as main_module
+from driftline.cli.main import COMMANDS, main
+from driftline.errors import ConfigError, Problem, SourceError, StateError
+
+ROOT = Path(__file__).parent.parent.parent
+FULL = ROOT / "docs" / "reference" / "config.full.yaml"
+LEAST = "version: 1\nmodels: {m: {source: {type: local, options: {path: logs}}}}\n"
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Run `driftline ...` in an empty folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DRIFTLINE_DEBUG", raising=False)
+
+    def run(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main([str(arg) for arg in args])
+        told = capsys.readouterr()
+        return left.value.code, told.out, told.err
+
+    return run
+
+
+def test_validate_is_content(command):
+    """A file without mistakes is told so, with what is in it."""
+    Path("driftline.yaml").write_text(LEAST)
+    assert command("validate") == (0, "driftline.yaml: fine: 1 model, 5 checks, 0 sinks\n", "")
+
+
+def test_validate_tells_all_mistakes(command):
+    """Mistakes go to stderr, one a line, with the place an editor can jump to; the exit code is 2."""
+    Path("x.yaml").write_text("version: 2\nmodels: {m: {source: {type: locl}}}\nagnet: 1\n")
+    code, out, err = command("validate", "-c", "x.yaml")
+    assert (code, out) == (2, "")
+    lines = err.splitlines()
+    assert [line.split(": ")[0] for line in lines[:3]] == ["x.yaml:1:10", "x.yaml:2:29", "x.yaml:3:1"]
+    assert lines[3] == "3 mistakes; nothing was started"
+    assert "Traceback" not in err
+
+
+def test_validate_json(command):
+    """Programs get the same as one object, on stdout."""
+    Path("x.yaml").write_text("version: 2\nmodels: {m: {source: {type: local, options: {path: x}}}}\n")
+    code, out, err = command("validate", "--json", "-c", "x.yaml")
+    told = json.loads(out)
+    assert (code, err, told["valid"]) == (2, "", False)
+    [problem] = told["problems"]
+    assert (problem["file"], problem["line"], problem["column"], problem["name"]) == ("x.yaml", 1, 10, "version")
+    Path("x.yaml").write_text(LEAST)
+    code, out, _ = command("validate", "--json", "-c", "x.yaml")
+    assert (code, json.loads(out)["models"]) == (0, ["m"])
+
+
+def test_validate_without_a_file(command):
+    """A missing file is a mistake with a mend, not a traceback."""
+    code, _, err = command("validate")
+    assert code == 2
+    assert "driftline init" in err
+
+
+OFFLINE = """
+import socket, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("boto3", "botocore", "google", "azure", "scipy", "sqlalchemy", "httpx"):
+            raise ImportError(name + " must not be needed")
+sys.meta_path.insert(0, Refuse())
+def refuse(*a, **k): raise OSError("no network")
+socket.socket.connect = socket.getaddrinfo = refuse
+from driftline.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    "args", [["validate", "-c", FULL], ["config", "show", "-c", FULL], ["schema"], ["plugins"], ["plugins", "s3"]], ids=str
+)
+def test_offline_needs_nothing(args):
+    """Validating and looking work without any cloud's SDK, database driver, HTTP client or network."""
+    done = subprocess.run(
+        [sys.executable, "-c", OFFLINE, *map(str, args)], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_config_show(command):
+    """Each setting stands with its value and its line, or that it is a default; a secret stays a reference."""
+    Path("driftline.yaml").write_text(LEAST + "sinks: {a: {type: slack, options: {webhook_url: '${env:HOOK}'}}}\n")
+    code, out, _ = command("config", "show")
+    lines = {line.partition("  # ")[0].strip(): line.partition("  # ")[2] for line in out.splitlines()}
+    assert code == 0
+    assert lines['models.m.source.options.path: "logs"'] == "driftline.yaml:2"
+    assert lines['models.m.windows.lateness: "15m"'] == "default"
+    assert lines['sinks.a.options.webhook_url: "${env:HOOK}"'] == "driftline.yaml:3"
+    code, out, _ = command("config", "show", "--json")
+    assert {"name": "agent.every", "value": "1m", "origin": "default"} in json.loads(out)
+
+
+def test_schema(command):
+    """Both schemas are JSON Schema, and know what ships."""
+    code, out, _ = command("schema")
+    schema = json.loads(out)
+    assert code == 0
+    assert [one["properties"]["type"]["const"] for one in schema["$defs"]["source"]["oneOf"]] == ["local", "s3"]
+    assert json.loads(command("schema", "--notification")[1])["title"] == "Notification"
+
+
+def test_plugins(command):
+    """The listing names kind, version, origin and hooks, one plugin a line."""
+    code, out, _ = command("plugins")
+    [line] = [line for line in out.splitlines() if line.startswith("drift ")]
+    assert code == 0
+    assert line.split() == ["drift", "check", "0.1.0", "driftline", "(driftline_plugins.checks.drift)", "register_checks"]
+    rows = json.loads(command("plugins", "--json")[1])["plugins"]
+    assert {"name", "kind", "version", "origin", "hooks"} == set(rows[0])
+
+
+def test_plugins_of_the_configuration(command):
+    """Plugins of one's own are listed with their file; one that can't be loaded is told, and the exit code is 1."""
+    Path("mine").mkdir()
+    Path("mine/broken.py").write_text("1 / 0\n")
+    Path("driftline.yaml").write_text(LEAST + "plugins: {paths: [mine]}\n")
+    assert command("new-plugin", "check", "mine_too", "--dir", "mine")[0] == 0
+    code, out, err = command("plugins")
+    assert code == 1
+    assert "mine/mine_too.py" in out
+    assert "not loaded: mine/broken.py: could not be loaded: ZeroDivisionError" in err
+
+
+def test_one_plugin(command):
+    """With a name its settings, defaults and least rights are shown; a name nobody has gets the nearest."""
+    code, out, _ = command("plugins", "s3")
+    assert code == 0
+    assert "bucket: text; required" in out
+    assert "s3:GetObject on arn:aws:s3:::BUCKET/*" in out
+    [told] = json.loads(command("plugins", "s3", "--json")[1])
+    assert told["permissions"]
+    code, _, err = command("plugins", "dirft")
+    assert code == 2
+    assert "Did you mean 'drift'?" in err
+
+
+@pytest.mark.parametrize("kind", ["check", "source", "format", "sink"])
+def test_new_plugin_works_as_it_is(command, kind):
+    """A new plugin's own test passes, a configuration can name it, and nothing is overwritten."""
+    code, out, _ = command("new-plugin", kind, "my-own", "--dir", "new")
+    assert code == 0
+    assert out.splitlines()[:2] == ["new/my_own.py", "new/test_my_own.py"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "new"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    Path("driftline.yaml").write_text(LEAST + "plugins: {paths: [new]}\n")
+    rows = json.loads(command("plugins", "--json")[1])["plugins"]
+    assert [row["kind"] for row in rows if row["name"] == "my-own"] == [kind]
+    assert command("new-plugin", kind, "my-own", "--dir", "new")[0] == 2
+
+
+@pytest.mark.parametrize("name", ["Two Words", "class", "test_x", "9lives", "../up"])
+def test_new_plugin_refuses_names(command, name):
+    """A name that could not be loaded afterwards is refused, and nothing is written."""
+    assert command("new-plugin", "check", name)[0] == 2
+    assert not list(Path().iterdir())
+
+
+def test_mistyped_commands(command):
+    """A command that is nearly right is suggested."""
+    code, _, err = command("validat")
+    assert code == 2
+    assert "Did you mean 'validate'?" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (ConfigError([Problem("x.yaml", 3, 4, "a.b", "wrong")]), 2, "x.yaml:3:4: a.b: wrong\n1 mistake; nothing was started\n"),
+        (SourceError("bucket b: access denied"), 3, "driftline: bucket b: access denied\n"),
+        (StateError("locked"), 3, "driftline: locked\n"),
+        (RuntimeError("bug"), 3, "driftline stumbled: RuntimeError: bug\nDRIFTLINE_DEBUG=1 shows where.\n"),
+        (KeyboardInterrupt(), 130, ""),
+        (click.Abort(), 130, ""),
+    ],
+)
+def test_errors_become_exit_codes(command, monkeypatch, error, code, text):
+    """No traceback for what a person can mend: a message on stderr, and a code that means something."""
+
+    def fail(*args, **options):
+        raise error
+
+    monkeypatch.setattr(main_module.cli, "main", fail)
+    assert command("anything") == (code, "", text)
+
+
+def test_tracebacks_are_there_for_those_who_ask(command, monkeypatch):
+    """With DRIFTLINE_DEBUG=1 an error comes through as it is."""
+    monkeypatch.setenv("DRIFTLINE_DEBUG", "1")
+    with pytest.raises(ConfigError):
+        main(["validate", "-c", "missing.yaml"])
+
+
+def test_every_command_is_there():
+    """Each line of the help leads to a command."""
+    group = main_module.cli
+    with click.Context(group) as ctx:
+        for name in COMMANDS:
+            assert isinstance(group.get_command(ctx, name), click.Command), name
+
+
+def test_help_is_quick():
+    """`driftline --help` costs less than 0.3 s on top of the interpreter (best of three, for machines that are busy)."""
+
+    def seconds(code):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
+        return time.perf_counter() - began
+
+    bare = min(seconds("pass") for _ in range(3))
+    told = min(seconds("from driftline.cli.main import main; main(['--help'])") for _ in range(3))
+    assert told - bare < 0.3
