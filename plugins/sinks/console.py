@@ -29,11 +29,10 @@ class Console(Sink):
             raise Rejected("there is no terminal or file to print to")
         terminal = Terminal(file=out, highlight=False, soft_wrap=True, legacy_windows=False)
         style = "bold green" if notification.event is Event.RESOLVED else STYLES[notification.severity]
-        bar = Text("▌ ", style)
-        head, *rest = message(notification)
-        terminal.print(bar + Text(head, style))
-        for line in rest:
-            terminal.print(bar + Text(line))
+        head, *rest, context = message(notification)
+        # Only the bar and the title are in colour: a page of bold red is read by nobody.
+        for line, paint in [(head, style), *((line, "") for line in rest), (context, "dim")]:
+            terminal.print(Text.assemble(("▌ ", style), (line, paint)))
         terminal.print()
         return None
 

@@ -37,7 +37,10 @@ class Local(Source):
     type = "local"
 
     path: str
-    """A file, a folder (with all folders in it) or a glob; `**` stands for any folders. Relative to where the agent starts."""
+    """A file, a folder (with all folders in it) or a glob; `**` stands for any folders.
+
+    A relative one starts at the folder of the configuration.
+    """
     grows: bool = True
     """Whether text files may be appended to: then only what is new is read. Without it a changed file is read again."""
 
@@ -92,7 +95,8 @@ class Local(Source):
 
     def _paths(self) -> Iterator[tuple[str, str]]:
         """Paths, each with the reason why it is no data, if it is none."""
-        path = os.path.abspath(os.path.expanduser(self.path))
+        base = self._context.base if self._context is not None else ""
+        path = os.path.abspath(os.path.join(base, os.path.expanduser(self.path)))
         if os.path.isdir(path):
             yield from _walk(path)
         elif os.path.lexists(path):

@@ -42,6 +42,8 @@ def status(path: Path, as_json: bool) -> None:
 def show_models(found: dict[str, Any]) -> None:
     """Tables for people."""
     console = Console()
+    if not console.is_terminal:
+        console.width = 160  # a file or a pipe has no edge to keep to
     table = Table("model", "objects", "rows", "rejected", "windows", "ok", "changed", "unsure", "error", "newest row", box=None)
     for column in table.columns[1:9]:
         column.justify = "right"

@@ -23,7 +23,7 @@ from driftline.model import Severity, Verdict
 from driftline.plugin import Sink, StartContext
 from driftline.runtime.compose import settings_of
 from driftline.runtime.parts import Parts
-from driftline.runtime.telling import tell_tick
+from driftline.runtime.telling import tell_judged, tell_read
 from driftline.runtime.watch import Hooks, Tick, Watch
 from driftline.state import outbox
 from driftline.state.store import Store
@@ -102,7 +102,7 @@ class Agent:
         """One tick of one model, told to log and metrics."""
         now = self._parts.clock()
         report = self.watches[name].tick(now, seal=seal)
-        tell_tick(name, report, self._parts)
+        tell_judged(name, report, self._parts)
         self._announce(report.closed.changes)
         return report
 
@@ -168,6 +168,7 @@ class Agent:
             on_window=lambda window: announce(registry, "on_window_closed", self._parts.log, model=name, window=window),
             enrich=lambda notification: enrich(registry, notification, self._parts.log),
             on_changes=lambda changes: self._wake(),
+            on_read=lambda report: tell_read(name, report, self._parts),
             progress=progress,
             stopping=self._stopping.is_set,
         )

@@ -10,23 +10,27 @@ from driftline.runtime.parts import Parts
 from driftline.runtime.watch import Tick
 
 
-def tell_tick(model: str, report: Tick, parts: Parts) -> None:
-    """Log what happened in one tick, and count it."""
-    log, metrics, taken, closed = parts.log.bind(model=model), parts.metrics, report.taken, report.closed
+def tell_read(model: str, report: Tick, parts: Parts) -> None:
+    """Log what was read, before it is judged."""
+    log, taken = parts.log.bind(model=model), report.taken
     for doubt in report.doubts:
         log.warning(f"please check: {doubt}")
     if taken.objects:
-        log.info(
-            f"read {taken.objects:,} objects, {taken.rows:,} rows, {taken.rejected:,} records rejected",
-            quarantined=taken.quarantined or None,
-        )
+        quarantined = f", {taken.quarantined:,} objects quarantined" if taken.quarantined else ""
+        log.info(f"read {taken.objects:,} objects, {taken.rows:,} rows, {taken.rejected:,} records rejected{quarantined}")
     for error in taken.errors[:3]:
         log.warning("could not read", object=error)
+
+
+def tell_judged(model: str, report: Tick, parts: Parts) -> None:
+    """Log what was judged in one tick, and count all of it."""
+    log, metrics, taken, closed = parts.log.bind(model=model), parts.metrics, report.taken, report.closed
     if closed.windows:
         said = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(closed.verdicts.items()))
         log.info(f"judged {closed.windows:,} windows: {said}")
     for change in closed.changes:
-        log.info(f"incident {change.event}: {change.notification.title}", incident=change.incident.id)
+        title = change.notification.title.removeprefix(f"{model}: ").removeprefix(f"{change.event}: ")
+        log.info(f"incident {change.event}: {title}", incident=change.incident.id)
     if report.error:
         log.error(report.error)
     metrics.objects.labels(model).inc(taken.objects)

@@ -27,7 +27,7 @@ from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import BUILT_IN, ProfileSpec
 from driftline.runtime.closing import Closed, Closing, Enrich
-from driftline.runtime.grounding import Ground, Origin, ground_digest, load_ground, make_ground
+from driftline.runtime.grounding import Ground, Origin, ground_digest, load_ground, make_ground, named
 from driftline.runtime.parts import Parts
 from driftline.runtime.threads import Threads
 from driftline.state import models, windows
@@ -62,19 +62,6 @@ class Settings:
     """Failing ticks in a row before a source that can't be read is an alert."""
 
 
-@dataclass(frozen=True)
-class Hooks:
-    """Who else wants to know, and may change what is read."""
-
-    transform: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None
-    on_window: Callable[[Window], None] = lambda window: None
-    enrich: Enrich = lambda notification: {}
-    on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
-    progress: Callable[[str, int, int, int], None] = lambda stage, done, total, rows: None
-    """Stage (`read` or `judge`), done, in all, rows."""
-    stopping: Callable[[], bool] = lambda: False
-
-
 @dataclass(slots=True)
 class Tick:
     """What one tick came to."""
@@ -86,6 +73,20 @@ class Tick:
     doubts: tuple[str, ...] = ()
     error: str = ""
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Who else wants to know, and may change what is read."""
+
+    transform: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None
+    on_read: Callable[[Tick], None] = lambda report: None
+    on_window: Callable[[Window], None] = lambda window: None
+    enrich: Enrich = lambda notification: {}
+    on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
+    progress: Callable[[str, int, int, int], None] = lambda stage, done, total, rows: None
+    """Stage (`read` or `judge`), done, in all, rows."""
+    stopping: Callable[[], bool] = lambda: False
 
 
 class Watch:
@@ -137,7 +138,7 @@ class Watch:
         ground = self._grounded(now)
         report.doubts = ground.doubts
         self._retire(now, ground, report)
-        job = self._job(now, ground.schema, ground.spec)
+        job = self._job(now, ground.schema, ground.spec, ground.columns)
         with parts.store.read() as connection:
             cutoff = models.cutoff(connection, self.name)
         listing = parts.guard.call(
@@ -158,6 +159,7 @@ class Watch:
                 stopping=self._hooks.stopping,
                 patience=parts.patience.reading,
             )
+            self._hooks.on_read(report)
         except SourceError:
             self._drop_executor()  # the threads that hang are left to themselves
             raise
@@ -198,13 +200,13 @@ class Watch:
     def _age(self, now: datetime, ground: Ground) -> None:
         keep, settings = self._parts.keep, self.settings
         with self._parts.store.write() as connection:
-            # By event time: what is old in a replayed log is not too late before newer rows have come.
+            # By event time: what is old in a replayed log is neither too late nor past keeping before newer rows have come.
             known = models.known(connection, self.name)
             newest = micros(now) if known is None or known.last_event is None else min(micros(now), known.last_event)
             over = newest - micros_of(settings.lateness + settings.reopen_for)
             windows.settle(connection, self.name, over, ground.spec, self._kinds, AGEING)
-            windows.roll_up(connection, self.name, micros(now - keep.profiles), ground.spec, self._kinds, AGEING)
-            windows.expire(connection, self.name, micros(now - keep.days), micros(now - keep.measurements))
+            windows.roll_up(connection, self.name, newest - micros_of(keep.profiles), ground.spec, self._kinds, AGEING)
+            windows.expire(connection, self.name, newest - micros_of(keep.days), newest - micros_of(keep.measurements))
 
     def _start(self, plugin: Plugin) -> None:
         if id(plugin) not in self._started:
@@ -233,11 +235,11 @@ class Watch:
             )
         return self.ground
 
-    def _job(self, now: datetime, schema: Schema, spec: ProfileSpec) -> Job:
+    def _job(self, now: datetime, schema: Schema, spec: ProfileSpec, columns: tuple[str, ...] = ()) -> Job:
         settings = self.settings
         return Job(
             source=settings.source,
-            formats=settings.formats,
+            formats=named(settings.formats, columns),
             schema=schema,
             spec=spec,
             length=micros_of(settings.length),
