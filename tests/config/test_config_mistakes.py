@@ -97,6 +97,9 @@ KINDS = {
                               "should be a finite number"),
     "address without port": ("every: 30s", "http: localhost", 3, 9, "agent.http",
                              "should be an address and a port, such as 127.0.0.1:8080"),
+    "pages for everyone": ("every: 30s", "http: 0.0.0.0:8080", 3, 9, "agent.http",
+                           "other machines can reach this address; set agent.http_token, such as "
+                           "${env:DRIFTLINE_HTTP_TOKEN}, or listen on 127.0.0.1"),
     "a name nobody can use": ("  team:", "  team/a:", 17, 3, "sinks.team/a", None),
     "a field nobody sets": ("every: 30s", "executor: {plugin: x}", 3, 14, "agent.executor.plugin", None),
 }  # fmt: skip

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Any
 
 from driftline.config.document import Document, Loc
 from driftline.config.mistakes import unknown
+from driftline.config.references import has_reference
 from driftline.errors import Problem
 
 NAME = re.compile(r"[^\W_][\w .:-]{0,99}")
@@ -23,6 +25,7 @@ def crossed(document: Document) -> Iterator[Problem]:
     models, sinks = _dict(document.value, "models"), _dict(document.value, "sinks")
     for part, names in (("models", models), ("sinks", sinks)):
         yield from _names(document, (part,), names)
+    yield from _reachable(document)
     for name, model in models.items():
         at: Loc = ("models", name)
         if isinstance(model, dict):
@@ -45,6 +48,24 @@ def _names(document: Document, loc: Loc, names: dict[str, Any]) -> Iterator[Prob
         if not NAME.fullmatch(name):
             message = "a name begins with a letter or digit and holds up to 100 letters, digits, and any of space . : _ -"
             yield document.problem((*loc, name), message, at_key=True)
+
+
+def _reachable(document: Document) -> Iterator[Problem]:
+    """Pages that other machines can reach need a token."""
+    agent = _dict(document.value, "agent")
+    http = agent.get("http")
+    if isinstance(http, str) and agent.get("http_token") is None and not has_reference(http):
+        host = http.rpartition(":")[0].removeprefix("[").removesuffix("]")
+        if host and not _is_loopback(host):
+            message = "other machines can reach this address; set agent.http_token, such as ${env:DRIFTLINE_HTTP_TOKEN}"
+            yield document.problem(("agent", "http"), f"{message}, or listen on 127.0.0.1")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _notify(document: Document, loc: Loc, given: Any, sinks: dict[str, Any]) -> Iterator[Problem]:

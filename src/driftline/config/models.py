@@ -85,7 +85,7 @@ class AgentConfig(Settings):
     def _is_address(cls, value: str | None) -> str | None:
         if value is not None:
             host, _, port = value.rpartition(":")
-            if not host or not port.isdecimal() or int(port) > 65_535:
+            if not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
                 raise ValueError("should be an address and a port, such as 127.0.0.1:8080")
         return value
 
