@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from urllib.parse import unquote
 
 import msgspec
@@ -32,7 +32,8 @@ class SageMaker(Format):
     type = "sagemaker"
 
     headers: tuple[str, ...] = ()
-    """Names of the input's values, in order; `_c0`, `_c1` and so on when empty. JSON objects bring their own."""
+    """Names of the input's values, in order. When empty, those of the reference's columns that are no label, prediction, score,
+    time, id or version; without any, `_c0`, `_c1` and so on. JSON objects bring their own."""
     output_headers: tuple[str, ...] = ()
     """Names of the output's values, in order; when empty `prediction` for a single one, else `_o0`, `_o1` and so on."""
     input_path: str | None = None
@@ -47,6 +48,10 @@ class SageMaker(Format):
             if twice is not None:
                 raise ValueError(f"the name {twice!r} stands there twice")
         return self
+
+    def with_columns(self, names: Sequence[str]) -> Self:
+        """With `names` as headers, where the settings have none."""
+        return self if self.headers else self.model_copy(update={"headers": tuple(names)})
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """Batches of rows: `event_id`, `event_time` and their kin, inputs, outputs and `label`; `input.NAME` and `output.NAME`

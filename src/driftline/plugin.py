@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Protocol, Self, TextIO
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
@@ -208,6 +208,10 @@ class Format(Plugin, ABC):
     """File name endings (without compression) by which the format is guessed, such as `.csv`."""
     compressed: ClassVar[bool] = False
     """True for formats that compress by themselves, such as Parquet: the host then hands the stored bytes over as they are."""
+
+    def with_columns(self, names: Sequence[str]) -> Self:
+        """The same format for records whose values may lack names: `names` are the inputs' in the reference, in order."""
+        return self
 
     @abstractmethod
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:

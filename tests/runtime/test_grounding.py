@@ -139,13 +139,25 @@ def test_old_windows_settle_roll_up_and_expire_but_the_ledger_stays(tmp_path):
         assert late.exists()
         station.tick()
         assert station.summary()["held"] == 7, "rows for a settled window are counted, not taken"
+        station.hour(24 * 9 - 1, 50)
         due(station, 24 * 9)
         for _ in range(12):
             station.tick()
         assert station.sql(f"select count(*) from rollups where end < {micros(100)}") == [(0,)]
         assert station.sql(f"select count(*) from measurements where start < {micros(24 * 6 - 1)}") == [(0,)]
-        assert station.sql("select count(*), sum(rows) from objects") == [(32, 1557)]
-        assert station.sql("select count(*) from shares") == [(31,)]
+        assert station.sql("select count(*), sum(rows) from objects") == [(33, 1607)]
+        assert station.sql("select count(*) from shares") == [(32,)]
+
+
+def test_old_logs_are_not_forgotten_as_soon_as_they_are_judged(tmp_path):
+    """Age counts from the newest record: what a replay of logs older than the history measured stays."""
+    station = Station(tmp_path)
+    station.configure(MODEL, ", keep: {profiles_hourly: 2d, profiles_daily: 4d, measurements: 3d}")
+    station.hour(0, 50)
+    due(station, 24 * 30)
+    with station.open():
+        station.tick()
+        assert station.summary()["measurements"] > 0
 
 
 def test_an_overwritten_object_counts_once(tmp_path):

@@ -57,6 +57,8 @@ class Ground:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     """By segment; empty for trailing references."""
     doubts: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    """The names of the inputs in the reference, in order, for formats whose records lack them."""
 
     def reference(self, segment: str) -> Window | None:
         """The reference of a segment; None when it is trailing, or the segment was not in it."""
@@ -89,8 +91,15 @@ def load_ground(store: Store, model: str, origin: Origin, digest: str, kinds: Co
     if reference.profile is not None:
         parts: dict[str, bytes] = msgspec.msgpack.decode(reference.profile)
         profiles = {segment: Profile.from_bytes(content, spec, kinds) for segment, content in parts.items()}
-    schema = schema_from_json(known.schema_json)
-    return Ground(schema, spec, reference.id, _name(origin, reference.number, reference.rows), origin.trailing, profiles)
+    return Ground(
+        schema_from_json(known.schema_json),
+        spec,
+        reference.id,
+        _name(origin, reference.number, reference.rows),
+        origin.trailing,
+        profiles,
+        columns=tuple(msgspec.json.decode(known.columns_json)),
+    )
 
 
 def make_ground(
@@ -108,6 +117,8 @@ def make_ground(
         raise SourceError(f"the reference window ends at {origin.span[1]:%Y-%m-%d %H:%M}, which is still to come")
     reader = job if origin.source is None else replace(job, source=origin.source, formats=origin.formats)
     objects = list_all(reader, now)
+    columns = () if origin.source is None else _inputs(reader, objects, job, declared)
+    job = replace(job, formats=named(job.formats, columns))
     schema, doubts = declared, list[str]()
     if schema is None or not schema.features:
         looked_at = _peek(reader, objects) + ([] if origin.source is None else _peek(job, _some(job, now)))
@@ -127,6 +138,7 @@ def make_ground(
             spec=made.spec.to_bytes(),
             spec_digest=made.spec.digest,
             schema_json=schema_to_json(schema),
+            columns_json=msgspec.json.encode(columns).decode(),
             config_digest=digest,
             origin=made.origin,
             digest=made.digest,
@@ -136,6 +148,24 @@ def make_ground(
     ground = load_ground(store, model, origin, digest, job.collectors)
     assert ground is not None
     return replace(ground, doubts=tuple(doubts))
+
+
+def named(formats: Mapping[str, Format], columns: tuple[str, ...]) -> Mapping[str, Format]:
+    """The formats of a log that know the names of its inputs."""
+    return {suffix: form.with_columns(columns) for suffix, form in formats.items()} if columns else formats
+
+
+def _inputs(reader: Job, objects: list[LogObject], job: Job, declared: Schema | None) -> tuple[str, ...]:
+    """The columns of the reference that go into the model, in order; none where it is a log of the same format."""
+    batches = _peek(replace(reader, transform=None), objects[:1])
+    if not batches or {form.type for form in job.formats.values()} & {form.type for form in reader.formats.values()}:
+        return ()
+    schema = declared or infer(batches).schema
+    parts = (schema.timestamp, schema.id, schema.version, schema.prediction, schema.score, schema.label)
+    roles = {part.path for part in parts if part is not None}
+    names = tuple(name for name in batches[0].schema.names if name not in roles)
+    watched = {part.path for part in schema.features.values()}
+    return names if watched.intersection(names) or not watched else ()
 
 
 def _name(origin: Origin, number: int, rows: int) -> str:

@@ -24,6 +24,8 @@ class Known:
     spec: bytes | None
     spec_digest: str
     schema_json: str
+    columns_json: str
+    """The names of the inputs in the reference, in order."""
     reference_id: int | None
     config_digest: str
 
@@ -71,6 +73,7 @@ def adopt(
     spec: bytes,
     spec_digest: str,
     schema_json: str,
+    columns_json: str,
     config_digest: str,
     origin: str,
     digest: str,
@@ -98,6 +101,7 @@ def adopt(
             spec=spec,
             spec_digest=spec_digest,
             schema_json=schema_json,
+            columns_json=columns_json,
             config_digest=config_digest,
             reference_id=made.inserted_primary_key[0],  # type: ignore[index]
         )

@@ -33,6 +33,7 @@ models = Table(
     Column("spec", LargeBinary),
     Column("spec_digest", String, nullable=False, default=""),
     Column("schema_json", Text, nullable=False, default=""),
+    Column("columns_json", Text, nullable=False, default="[]", comment="the inputs' names in the reference, in order"),
     Column("reference_id", Id),
     Column("config_digest", String, nullable=False, default=""),
     Column("judged_until", BigInteger),

@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("spec", sa.LargeBinary(), nullable=True),
         sa.Column("spec_digest", sa.String(), nullable=False),
         sa.Column("schema_json", sa.Text(), nullable=False),
+        sa.Column("columns_json", sa.Text(), nullable=False, comment="the inputs' names in the reference, in order"),
         sa.Column("reference_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("config_digest", sa.String(), nullable=False),
         sa.Column("judged_until", sa.BigInteger(), nullable=True),
