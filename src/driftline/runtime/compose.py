@@ -6,21 +6,19 @@ Refuses to open anything.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from driftline.alerting.store import SinkPlan
 from driftline.config import Config, ModelConfig, digest
-from driftline.errors import DriftlineError
 from driftline.evaluate.judging import CheckPlan
-from driftline.plugin import Check, Format, FormatRef, Source
+from driftline.plugin import Format, FormatRef, Source
 from driftline.runtime.grounding import Origin
 from driftline.runtime.watch import Settings
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
 
-DEFAULT_CHECKS = ("drift", "missing", "range", "volume", "freshness", "performance")
-"""What runs when the configuration names no check."""
 DEFAULT_TRAILING_DAYS = 28
 
 
@@ -36,11 +34,8 @@ def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks
         length=windows.length,
         lateness=windows.lateness,
         reopen_for=windows.reopen_for,
-        plans=_plans(model, registry),
-        sinks=[
-            SinkPlan(sink, config.sinks[sink].min_severity, config.sinks[sink].plugin.updates)
-            for sink in _notified(config, model)
-        ],
+        plans=_plans(model),
+        sinks=[_heard(config, sink) for sink in model.notify or ()],
         config_digest=digest(model),
         patience_ticks=patience_ticks,
     )
@@ -65,8 +60,6 @@ def formats_of(source: Source, registry: Registry) -> Mapping[str, Format]:
 
 
 def _origin(model: ModelConfig, registry: Registry) -> Origin:
-    from datetime import timedelta
-
     told = model.reference
     if told is None:
         return Origin(trailing=timedelta(days=DEFAULT_TRAILING_DAYS))
@@ -75,26 +68,14 @@ def _origin(model: ModelConfig, registry: Registry) -> Origin:
     return Origin(span=told.window, trailing=told.trailing)
 
 
-def _plans(model: ModelConfig, registry: Registry) -> list[CheckPlan]:
-    if model.checks is None:
-        offered = set(registry.names("check"))
-        return [CheckPlan(name, _default(name, registry)) for name in DEFAULT_CHECKS if name in offered]
+def _plans(model: ModelConfig) -> list[CheckPlan]:
     plans = []
-    for name, told in model.checks.items():
+    for name, told in (model.checks or {}).items():
         rules = () if told.rule is None else tuple(told.rule) if isinstance(told.rule, list) else (told.rule,)
         plans.append(CheckPlan(name, told.plugin, rules, told.for_, told.keep_firing, told.min_rows))
     return plans
 
 
-def _default(name: str, registry: Registry) -> Check:
-    made = registry.get("check", name)()
-    assert isinstance(made, Check)
-    return made
-
-
-def _notified(config: Config, model: ModelConfig) -> list[str]:
-    names = list(config.sinks) if model.notify is None else list(model.notify)
-    unknown = [name for name in names if name not in config.sinks]
-    if unknown:
-        raise DriftlineError(f"notify names no sink: {', '.join(unknown)}")
-    return names
+def _heard(config: Config, name: str) -> SinkPlan:
+    sink = config.sinks[name]
+    return SinkPlan(name, sink.min_severity, sink.plugin.updates)

@@ -73,8 +73,10 @@ def look(source: Source, registry: Registry, now: datetime) -> Looked:
 def _recognise(source: Source, obj: LogObject, registry: Registry) -> str:
     try:
         with source.open(obj) as stored:
-            line = unpack(stored).read(HEAD).split(b"\n", 1)[0]
-        record = json.loads(line)
+            plain, head = unpack(stored), b""
+            while b"\n" not in head and len(head) < HEAD and (more := plain.read(HEAD)):
+                head += more
+        record = json.loads(head.split(b"\n", 1)[0])
     except (Unreadable, ValueError, RecursionError):
         return ""
     offered = registry.names("format")

@@ -1,0 +1,124 @@
+"""The way of a newcomer: init, validate, doctor, run --once, status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from receivers import WebhookReceiver
+
+from driftline.cli.main import main
+
+SAMPLES = Path(__file__).parent.parent / "data" / "samples"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Run a command in an empty folder; gives exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main(list(args))
+        said = capsys.readouterr()
+        return left.value.code, said.out, said.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("sample", "form", "rows", "column"),
+    [
+        ("aws/datacapture/DEMO-xgb-churn-pred-model-monitor-2022-04-18-00-13-16", "sagemaker", 3, "_c0: numeric"),
+        ("azure/reference/credit_default_baseline_with_timestamp.csv", "csv", 198, "LIMIT_BAL: numeric"),
+        ("drift/titanic/titanic_reference.csv", "csv", 891, "Sex: categorical"),
+    ],
+)
+def test_init_writes_a_configuration_that_runs(call, sample, form, rows, column):
+    """What init finds out by looking is enough: the file it writes is valid, commented, and reads every record."""
+    code, _, told = call("init", str(SAMPLES / sample))
+    assert code == 0
+    text = Path("driftline.yaml").read_text()
+    assert f"format: {form}" in text
+    assert column in text
+    assert "# " in text
+    assert f"format {form}" in told
+    assert call("validate")[0] == 0
+    code, out, err = call("run", "--once", "--json")
+    assert code in (0, 1), err
+    assert json.loads(out)["models"]["my-model"]["rows"] == rows
+
+
+def test_init_tells_its_doubts_and_overwrites_nothing(call):
+    """Columns it left out are named, in the file too; an existing file stands."""
+    code, _, told = call("init", str(SAMPLES / "drift/titanic/titanic_reference.csv"))
+    assert code == 0
+    assert "Name is left out" in told
+    assert "CHECK: Name is left out" in Path("driftline.yaml").read_text()
+    before = Path("driftline.yaml").read_text()
+    code, _, told = call("init", str(SAMPLES / "drift/titanic/titanic_analysis.csv"))
+    assert code == 2
+    assert "--force" in told
+    assert Path("driftline.yaml").read_text() == before
+
+
+def configured(url: str) -> None:
+    Path("driftline.yaml").write_text(
+        f"""
+version: 1
+agent: {{http: null}}
+models:
+  titanic:
+    source: {{type: local, options: {{path: "{SAMPLES}/drift/titanic/titanic_analysis.csv"}}}}
+    reference: {{type: local, options: {{path: "{SAMPLES}/drift/titanic/titanic_reference.csv"}}}}
+sinks:
+  hook: {{type: webhook, allow_private: true, options: {{url: "{url}", secret: "${{env:HOOK_SECRET}}"}}}}
+"""
+    )
+
+
+def test_doctor_reaches_everything_and_sends_a_test_message(call, monkeypatch):
+    """Sources are counted, each sink gets one message that says it is a test; what fails is named, with exit code 3."""
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    with WebhookReceiver(SECRET, __import__("time").time) as receiver:
+        configured(receiver.url)
+        code, out, _ = call("doctor", "--json")
+        assert code == 0, out
+        assert [finding["part"] for finding in json.loads(out)["findings"]] == [
+            "models.titanic.source",
+            "models.titanic.reference",
+            "sinks.hook",
+        ]
+        assert [message["type"] for message in receiver.accepted] == ["incident.test"]
+        configured(receiver.url.replace("hooks", "elsewhere"))
+        code, out, _ = call("doctor")
+        assert code == 3
+        assert "fail  sinks.hook" in out
+        assert SECRET not in out
+
+
+def test_status_shows_the_state_and_needs_one(call, monkeypatch):
+    """Before the first run it says so; after it, it tells what was read, without the secrets and without the lock."""
+    configured("http://127.0.0.1:9/x")
+    code, _, told = call("status")
+    assert code == 3
+    assert "driftline run" in told
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    assert call("run", "--once")[0] in (0, 1)
+    monkeypatch.delenv("HOOK_SECRET")
+    code, out, _ = call("status", "--json")
+    assert code in (0, 1)
+    assert json.loads(out)["models"]["titanic"]["rows"] == 418
+    assert "418" in call("status")[1]
+
+
+def test_a_missing_secret_stops_before_anything_starts(call):
+    """The place of the reference and the name of the variable are told; nothing is made."""
+    configured("http://127.0.0.1:9/x")
+    code, _, told = call("run", "--once")
+    assert code == 2
+    assert "driftline.yaml:" in told
+    assert "HOOK_SECRET" in told
+    assert not Path("driftline.db").exists()
