@@ -98,10 +98,12 @@ def take_in(
     progress: Progress = lambda done, total, rows: None,
     stopping: Callable[[], bool] = lambda: False,
     patience: float = 300.0,
+    shared: bool = True,
 ) -> Taken:
     """Read the work of a listing and commit it, task by task, in order.
 
-    `patience` is how many seconds a task may go without a single batch before its source counts as hanging.
+    `patience` is how many seconds a task may go without a single batch before its source counts as hanging. `shared` says
+    that the executor runs in this process.
     """
     taken = Taken()
     beats = [time.monotonic()]
@@ -109,7 +111,8 @@ def take_in(
     def beat() -> None:
         beats[0] = time.monotonic()
 
-    running = replace(job, beat=beat)
+    # A closure can't be sent to another process: there, the end of each task is the only sign of life.
+    running = replace(job, beat=beat) if shared else job
     tasks = _tasks(listing.work)
     pending: deque[Future[list[ledger.Outcome]]] = deque()
     while True:

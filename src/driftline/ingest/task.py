@@ -5,11 +5,13 @@ Refuses to write anything, and to let one object's trouble touch another's: ever
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from driftline.errors import DriftlineError, ObjectChanged, ObjectGone, SourceError, Unreadable
@@ -17,7 +19,7 @@ from driftline.ingest.ahead import ahead
 from driftline.ingest.decoding import Decoding
 from driftline.ingest.plan import Work
 from driftline.model import ALL, Schema
-from driftline.plugin import Format, Source
+from driftline.plugin import Format, Source, StartContext
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import BUILT_IN, Collectors, Profile
 from driftline.profiles.spec import CategorySpec, ProfileSpec
@@ -37,6 +39,14 @@ Key = tuple[int, str, str]
 Transform = Callable[["pa.RecordBatch"], "pa.RecordBatch"]
 
 
+def _nothing() -> None:
+    """What a job does for every batch where nobody waits for it."""
+
+
+def _built_in() -> Collectors:
+    return BUILT_IN
+
+
 @dataclass(frozen=True)
 class Job:
     """What all objects of one model have in common."""
@@ -50,10 +60,12 @@ class Job:
     """Of windows, in microseconds."""
     latest: int
     """Event times beyond it (microseconds) are from the future."""
-    collectors: Collectors = field(default_factory=lambda: BUILT_IN)
+    collectors: Collectors = field(default_factory=_built_in)
     transform: Transform | None = None
-    beat: Callable[[], None] = lambda: None
+    beat: Callable[[], None] = _nothing
     """Called for every batch, so that a hanging read can be told from a long one."""
+    base: Path = Path()
+    """The folder of the configuration, for a source that is started where this job is sent to."""
 
 
 class _Book:
@@ -99,8 +111,24 @@ def read_object(job: Job, work: Work) -> Outcome:
 
 
 def read_objects(job: Job, works: Sequence[Work]) -> list[Outcome]:
-    """Read several, in order."""
+    """Read several, in order. In another process the source, which came without its connections, is started first."""
+    if not job.source.started:
+        log = logging.getLogger("driftline")
+        job.source.start(StartContext(name=job.source.type, log=_Plain(log), clock=lambda: datetime.now(UTC), base=job.base))
     return [read_object(job, work) for work in works]
+
+
+class _Plain:
+    """The logger of a process that has no other."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+
+    def info(self, event: str, **facts: object) -> None:
+        self._log.info("%s %s", event, facts)
+
+    def warning(self, event: str, **facts: object) -> None:
+        self._log.warning("%s %s", event, facts)
 
 
 def records(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.RecordBatch]:

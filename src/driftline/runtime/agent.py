@@ -23,7 +23,7 @@ from driftline.model import Severity, Verdict
 from driftline.plugin import Sink, StartContext
 from driftline.runtime.compose import settings_of
 from driftline.runtime.parts import Parts
-from driftline.runtime.telling import tell_judged, tell_read
+from driftline.runtime.telling import tell_judged, tell_read, tell_state
 from driftline.runtime.watch import Hooks, Tick, Watch
 from driftline.state import outbox
 from driftline.state.store import Store
@@ -55,6 +55,12 @@ class Loop:
         """Whether it should have come round by now."""
         last = self.beat or self.started
         return last is not None and self.clock() - last > self.every + self.patience
+
+
+def _delivery(worker: SinkWorker, now: datetime) -> Loop:
+    """A sink's loop: it comes round every 30 s, and is stuck while a send hangs."""
+    patience = timedelta(seconds=-1 if worker.overdue else 300)
+    return Loop(f"deliver {worker.name}", timedelta(0), lambda: now, patience, worker.beat, now)
 
 
 class Agent:
@@ -90,7 +96,8 @@ class Agent:
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Whether no loop is stuck, and all loops."""
-        loops = list(self.loops.values())
+        now = self._parts.clock()
+        loops = [*self.loops.values(), *(_delivery(worker, now) for worker in self.workers)]
         return not any(loop.stuck for loop in loops), loops
 
     def recover(self) -> None:
@@ -103,6 +110,7 @@ class Agent:
         now = self._parts.clock()
         report = self.watches[name].tick(now, seal=seal)
         tell_judged(name, report, self._parts)
+        tell_state(name, self._parts)
         self._announce(report.closed.changes)
         return report
 

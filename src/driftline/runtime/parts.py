@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from driftline.plugin import StartContext
+from driftline.plugin import ExecutorFactory, StartContext
 from driftline.state.store import Store
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Parts:
     base: Path
     """The folder of the configuration."""
     workers: int = 2
+    executor: ExecutorFactory | None = None
+    """Where objects are read; None for threads of this process."""
     patience: Patience = field(default_factory=Patience)
     keep: Keep = field(default_factory=Keep)
 

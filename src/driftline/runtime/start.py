@@ -68,6 +68,7 @@ def make_parts(config: Config, store: Store, clock: Clock, log: Any, patience: P
         metrics=metrics,
         base=config.origin.parent,
         workers=config.agent.workers or min(os.cpu_count() or 2, 8),
+        executor=config.agent.executor.plugin,
         patience=patience or Patience(),
         keep=Keep(keep.profiles_hourly, keep.profiles_daily, keep.measurements),
     )

@@ -5,9 +5,12 @@ Refuses silence about trouble, and noise about nothing.
 
 from __future__ import annotations
 
-from driftline.model import Verdict
+from collections import Counter
+
+from driftline.model import Severity, Verdict
 from driftline.runtime.parts import Parts
 from driftline.runtime.watch import Tick
+from driftline.state import incidents, models, outbox
 
 
 def tell_read(model: str, report: Tick, parts: Parts) -> None:
@@ -50,3 +53,17 @@ def tell_judged(model: str, report: Tick, parts: Parts) -> None:
                 column=row.measurement.labels.get("column", ""),
                 version=key.version,
             )
+
+
+def tell_state(model: str, parts: Parts) -> None:
+    """Show in the metrics what fires, what waits to be sent, and how new the newest row is."""
+    with parts.store.read() as connection:
+        known = models.known(connection, model)
+        firing = Counter(row.severity for row in incidents.listed(connection, model, firing=True))
+        waiting = outbox.status(connection)
+    for severity in Severity:
+        parts.metrics.alerts_firing.labels(model, severity).set(firing[severity])
+    for name, status in waiting.items():
+        parts.metrics.outbox_pending.labels(name).set(sum(status.counts.get(state, 0) for state in outbox.UNDELIVERED))
+    if known is not None and known.last_event is not None:
+        parts.metrics.last_event.labels(model).set(known.last_event / 1e6)

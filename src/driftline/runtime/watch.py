@@ -158,6 +158,7 @@ class Watch:
                 progress=lambda done, total, rows: self._hooks.progress("read", done, total, rows),
                 stopping=self._hooks.stopping,
                 patience=parts.patience.reading,
+                shared=parts.executor is None,
             )
             self._hooks.on_read(report)
         except SourceError:
@@ -246,6 +247,7 @@ class Watch:
             latest=now_plus(now),
             collectors=self._kinds,
             transform=self._hooks.transform,
+            base=self._parts.base,
         )
 
     def _closing(self, ground: Ground) -> Closing:
@@ -300,7 +302,10 @@ class Watch:
 
     def _threads(self) -> Executor:
         if self._executor is None:
-            self._executor = Threads(self._parts.workers, f"read-{self.name}")
+            factory = self._parts.executor
+            if factory is not None and self._hooks.transform is not None:
+                raise SourceError(f"transform_batch hooks run in this process only: use executor threads, not {factory.type}")
+            self._executor = factory.create() if factory else Threads(self._parts.workers, f"read-{self.name}")
         return self._executor
 
     def _drop_executor(self) -> None:
