@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from driftline.alerting.step import firing
+from driftline.alerting.store import load
 from driftline.model import Severity, Verdict
 from driftline.runtime.parts import Parts
 from driftline.runtime.watch import Tick
-from driftline.state import incidents, models, outbox
+from driftline.state import models, outbox
 
 
 def tell_read(model: str, report: Tick, parts: Parts) -> None:
@@ -59,10 +61,10 @@ def tell_state(model: str, parts: Parts) -> None:
     """Show in the metrics what fires, what waits to be sent, and how new the newest row is."""
     with parts.store.read() as connection:
         known = models.known(connection, model)
-        firing = Counter(row.severity for row in incidents.listed(connection, model, firing=True))
+        fires = Counter(alert.phase.severity for alert in firing(load(connection, model)))
         waiting = outbox.status(connection)
     for severity in Severity:
-        parts.metrics.alerts_firing.labels(model, severity).set(firing[severity])
+        parts.metrics.alerts_firing.labels(model, severity).set(fires[severity])
     for name, status in waiting.items():
         parts.metrics.outbox_pending.labels(name).set(sum(status.counts.get(state, 0) for state in outbox.UNDELIVERED))
     if known is not None and known.last_event is not None:
