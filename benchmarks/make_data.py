@@ -69,8 +69,8 @@ def write(folder: Path, rows: int) -> None:
                     '{"captureData":{"endpointInput":{"observedContentType":"text/csv","mode":"INPUT","data":"'
                     + ",".join(map(str, values))
                     + '","encoding":"CSV"},"endpointOutput":{"observedContentType":"text/csv; charset=utf-8","mode":"OUTPUT",'
-                    + f'"data":"{said},{score},{label}","encoding":"CSV"}}}},"eventMetadata":{{"eventId":"{key}","inferenceTime":"{at}"}},'
-                    + '"eventVersion":"0"}\n'
+                    + f'"data":"{said},{score},{label}","encoding":"CSV"}}}},"eventMetadata":{{"eventId":"{key}",'
+                    + f'"inferenceTime":"{at}"}},"eventVersion":"0"}}\n'
                 )
     if writer is not None:
         writer.close()

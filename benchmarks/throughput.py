@@ -25,11 +25,16 @@ WORDS = [f"c{i}" for i in range(CATEGORICAL)]
 TYPES = ["id: VARCHAR", *(f"{name}: DOUBLE" for name in NUMBERS), *(f"{name}: VARCHAR" for name in WORDS), "score: DOUBLE"]
 TYPES += ["prediction: INTEGER", "label: INTEGER", "time: TIMESTAMP"]
 COLUMNS = "{" + ", ".join(f"{name}: '{kind}'" for name, kind in (item.split(": ") for item in TYPES)) + "}"
-SUMS = "count(*), " + ", ".join(f"max({name})" for name in (*NUMBERS, *WORDS, "score", "prediction", "label"))
+# Sums, not extremes: those of Parquet would come from its statistics without reading a value.
+SUMS = ", ".join(
+    [f"sum({name})" for name in (*NUMBERS, "score", "prediction", "label")] + [f"sum(strlen({name}))" for name in WORDS]
+)
 SPLIT = "string_split(captureData.endpointInput.data, ',')"
 PARSERS = {
-    "flat.jsonl": f"select {SUMS}, max(time) from read_json('PATH', format='newline_delimited', columns={COLUMNS})",
-    "flat.parquet": f"select {SUMS}, max(time) from read_parquet('PATH')",
+    "flat.jsonl": (
+        f"select {SUMS}, sum(strlen(id)), max(time) from read_json('PATH', format='newline_delimited', columns={COLUMNS})"
+    ),
+    "flat.parquet": f"select {SUMS}, sum(strlen(id)), sum(strlen(time)) from read_parquet('PATH')",
     "capture.jsonl": (
         "select count(*), "
         + ", ".join(f"max(try_cast(v[{place + 1}] as DOUBLE))" for place in range(NUMERIC))
@@ -42,8 +47,13 @@ PARSERS = {
 }
 DUCKDB = "import duckdb, sys; c = duckdb.connect(); c.execute('SET threads=2'); print(c.execute(sys.argv[1]).fetchall()[0][:2])"
 ARROW = {
-    "flat.jsonl": "import pyarrow.json as j, sys\nfor b in j.open_json(sys.argv[1], read_options=j.ReadOptions(block_size=1<<23)): pass",
-    "flat.parquet": "import pyarrow.parquet as q, sys\nfor b in q.ParquetFile(sys.argv[1], read_dictionary=['c0','c1','c2','c3']).iter_batches(): pass",
+    "flat.jsonl": (
+        "import pyarrow.json as j, sys\nfor b in j.open_json(sys.argv[1], read_options=j.ReadOptions(block_size=1 << 23)): pass"
+    ),
+    "flat.parquet": (
+        "import pyarrow.parquet as q, sys\n"
+        "for b in q.ParquetFile(sys.argv[1], read_dictionary=['c0', 'c1', 'c2', 'c3']).iter_batches(): pass"
+    ),
     "capture.jsonl": "",
 }
 CONFIG = """
