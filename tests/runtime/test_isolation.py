@@ -170,3 +170,20 @@ def test_a_bad_listener_costs_only_itself(tmp_path, body):
     with made.open(SHORT):
         assert made.tick().closed.windows == 3
         assert made.events("drift") == ["opened"]
+
+
+def test_a_source_that_is_down_loses_nothing(tmp_path):
+    """While it is down there is one incident about monitoring; once it is back everything is read, and the incident ends."""
+    made = station(tmp_path)
+    log = tmp_path / "log"
+    away = log.rename(tmp_path / "away")
+    with made.open(SHORT):
+        for _ in range(3):
+            made.clock.now += timedelta(minutes=1)
+            assert made.tick().error
+        assert made.events("monitoring") == ["opened"]
+        away.rename(log)
+        made.clock.now += timedelta(minutes=1)
+        assert made.tick().closed.windows == 3
+        assert made.events("monitoring") == ["opened", "resolved"]
+        assert made.summary()["rows"] == 1200
