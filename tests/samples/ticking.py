@@ -1,0 +1,27 @@
+"""An agent whose ticks a test makes one by one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from driftline.runtime.logs import make_log
+from driftline.runtime.start import read_config, running
+from driftline.runtime.summary import summarise
+
+
+@contextmanager
+def ticking(config: Path, model: str = "shop") -> Iterator[Callable[[], dict[str, Any]]]:
+    """A function that makes one tick of the daemon and gives the model's summary."""
+    log = make_log(io.StringIO(), human=False)
+    with running(read_config(config), log=log, console=io.StringIO()) as agent:
+
+        def tick() -> dict[str, Any]:
+            assert agent.tick(model).error == ""
+            found: dict[str, Any] = summarise(agent.store, agent.config)["models"][model]
+            return found
+
+        yield tick
