@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from driftline.ingest.plan import decide
+from driftline.ingest.plan import AGAIN, decide
 from driftline.model import LogObject
 from driftline.state.ledger import DONE, GONE, QUARANTINED, WAITING, Entry
 
@@ -58,3 +58,25 @@ def test_another_spec_reads_again_what_still_counts():
     """After a new reference the object is read whole, for the windows from the cutoff on."""
     work = decide(OBJECT, TAKEN, "other", NOW, cutoff=5)
     assert (work.start, work.cutoff) == (0, 5)
+
+
+def test_what_held_nothing_whole_is_read_again_once_it_rests():
+    """A file whose only line had no end yet is read from the start when nothing more comes, and then left alone."""
+    begun = replace(TAKEN, offset=AGAIN, rows=0)
+    assert decide(OBJECT, begun, "spec", NOW) is None
+    later = decide(OBJECT, begun, "spec", NOW + timedelta(minutes=10))
+    assert (later.start, later.sealed) == (0, True)
+    assert decide(replace(OBJECT, version="v2", size=150), begun, "spec", NOW).start == 0
+
+
+def test_what_grew_under_another_spec_is_read_whole():
+    """What was counted by an older spec can't be added to, so its beginning is read again with its new end."""
+    grown = replace(OBJECT, version="v2", size=150)
+    assert decide(grown, TAKEN, "other", NOW, cutoff=5).start == 0
+
+
+def test_what_was_counted_in_part_follows_the_spec():
+    """An unreadable object is read again under a new spec when some of it counts, and left alone when nothing was read."""
+    bad = replace(TAKEN, state=QUARANTINED, offset=0)
+    assert decide(OBJECT, bad, "other", NOW).start == 0
+    assert decide(OBJECT, replace(bad, spec_digest=""), "other", NOW) is None

@@ -13,6 +13,8 @@ from driftline.state.ledger import GONE, QUARANTINED, WAITING, Entry
 
 SEAL_AFTER = timedelta(minutes=2)
 """A growing object that has not changed for so long is taken to its end, whole record or not."""
+AGAIN = -1
+"""The offset of an object that may grow and held nothing whole yet: it is read from the start, also when it only rests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,13 @@ def decide(
         return Work(obj, 0, sealed)
     if entry.version != obj.version:
         grown = obj.grows and entry.lineage == obj.lineage and 0 < entry.offset <= entry.size < obj.size
-        return Work(obj, entry.offset if grown else 0, sealed)
-    if entry.state == QUARANTINED:
+        # What an older spec counted of it can't be added to: then its beginning is read again, too.
+        return Work(obj, entry.offset if grown and entry.spec_digest == spec_digest else 0, sealed)
+    counted = entry.spec_digest != ""
+    if entry.state == QUARANTINED and (not counted or entry.spec_digest == spec_digest):
         return None
     if entry.spec_digest != spec_digest:
         return Work(obj, 0, sealed, cutoff)
-    if obj.grows and sealed and 0 < entry.offset < entry.size:
-        return Work(obj, entry.offset, sealed)
+    if obj.grows and sealed and entry.offset != 0 and entry.offset < entry.size:
+        return Work(obj, max(entry.offset, 0), sealed)
     return None

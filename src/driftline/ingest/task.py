@@ -9,7 +9,7 @@ import logging
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from driftline.errors import DriftlineError, ObjectChanged, ObjectGone, SourceError, Unreadable
 from driftline.ingest.ahead import ahead
 from driftline.ingest.decoding import Decoding
-from driftline.ingest.plan import Work
+from driftline.ingest.plan import AGAIN, Work
 from driftline.model import ALL, Schema
 from driftline.plugin import Format, Source, StartContext
 from driftline.profiles.batch import Batch
@@ -98,6 +98,8 @@ def read_object(job: Job, work: Work) -> Outcome:
     """Read one object, or its new end. Never raises."""
     outcome = Outcome(work.object, work.start, cutoff=work.cutoff)
     try:
+        if work.start and not _continues(job.source, work):
+            work, outcome.piece = replace(work, start=0), 0
         _read(job, work, outcome)
     except ObjectGone:
         outcome.state = GONE
@@ -107,6 +109,8 @@ def read_object(job: Job, work: Work) -> Outcome:
         outcome.state, outcome.error = QUARANTINED, _sentence(error)
     except Exception as error:
         outcome.state, outcome.error = QUARANTINED, f"{_sentence(error)} ({_where(error)})"
+    if outcome.state == QUARANTINED:
+        outcome.offset = 0  # decoding may have been ahead of what was counted: when it grows, it is read from the start
     return outcome
 
 
@@ -200,13 +204,27 @@ def _read(job: Job, work: Work, outcome: Outcome) -> None:
         outcome.offset = _offset(work, decoding)
 
 
+def _continues(source: Source, work: Work) -> bool:
+    """Whether a line ended where reading is to go on.
+
+    If not, its end was torn when it was taken, or the file was written anew in the same place.
+    """
+    try:
+        with source.open(work.object, work.start - 1) as stored:
+            return stored.read(1) == b"\n"
+    except NotImplementedError:
+        return True  # a table: it has no bytes
+
+
 def _offset(work: Work, decoding: Decoding) -> int:
-    """Where to go on when the object grows; 0 when it must then be read as a whole."""
-    if decoding.offset is None or not decoding.resumable or not work.object.grows:
+    """Where to go on when the object grows; 0 when it must then be read as a whole; or `AGAIN`."""
+    if not work.object.grows:
         return 0
-    reached = work.start + decoding.offset
-    torn_end_taken = work.sealed and reached < work.object.size
-    return 0 if torn_end_taken else reached
+    known = decoding.resumable and (decoding.offset is not None or work.start > 0)
+    reached = work.start + (decoding.offset or 0) if known else 0
+    if work.sealed:
+        return 0 if reached < work.object.size else reached
+    return reached or AGAIN
 
 
 def known_segments(spec: ProfileSpec, column: str) -> frozenset[str]:
