@@ -152,8 +152,7 @@ def _result(future: Future[list[ledger.Outcome]], beats: list[float], patience: 
 
 def _commit(store: Store, model: str, job: Job, outcomes: list[ledger.Outcome], taken: Taken) -> None:
     with store.write() as connection:
-        for outcome in outcomes:
-            ledger.record(connection, model, outcome, job.spec.digest, job.length)
+        ledger.record(connection, model, outcomes, job.spec.digest, job.length)
     for outcome in outcomes:
         if outcome.state == ledger.WAITING:
             taken.waiting += 1

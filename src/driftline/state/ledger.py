@@ -85,6 +85,11 @@ class Totals:
     trouble: list[dict[str, object]] = field(default_factory=list)
 
 
+Key = tuple[int, str, str]
+"""Start, version and segment of a window."""
+Touched = dict[Key, int]
+"""Rows that come to windows, or go."""
+
 _ENTRY = [objects.c[name] for name in Entry.__dataclass_fields__]
 
 
@@ -94,12 +99,37 @@ def entries(connection: Connection, model: str, uris: Iterable[str]) -> dict[str
     return {row.uri: Entry(*row) for row in connection.execute(query)}
 
 
-def record(connection: Connection, model: str, outcome: Outcome, spec_digest: str, length: int) -> None:
-    """Write one outcome: the ledger row, its shares, and which windows must be judged (again).
+def record(connection: Connection, model: str, outcomes: Sequence[Outcome], spec_digest: str, length: int) -> None:
+    """Write some outcomes (a few hundred): the ledger rows, their shares, and which windows must be judged (again).
 
     A piece that starts at 0 replaces everything the object contributed before. `length` is the windows' in microseconds.
     """
-    entry = entries(connection, model, [outcome.object.uri]).get(outcome.object.uri)
+    known = entries(connection, model, {outcome.object.uri for outcome in outcomes})
+    settled = _settled(connection, model, {share.start for outcome in outcomes for share in outcome.shares})
+    touched: Touched = {}
+    written: set[str] = set()
+    for outcome in outcomes:
+        uri = outcome.object.uri
+        if uri in written:  # listed twice
+            known |= entries(connection, model, [uri])
+        _record(connection, model, outcome, known.get(uri), spec_digest, settled, touched)
+        written.add(uri)
+    _touch(connection, model, touched, length)
+    newest = max((outcome.last_event for outcome in outcomes if outcome.last_event is not None), default=None)
+    if newest is not None:
+        newer = sa.or_(models.c.last_event.is_(None), models.c.last_event < newest)
+        connection.execute(models.update().where(models.c.name == model, newer).values(last_event=newest))
+
+
+def _record(
+    connection: Connection,
+    model: str,
+    outcome: Outcome,
+    entry: Entry | None,
+    spec_digest: str,
+    settled: set[Key],
+    touched: Touched,
+) -> None:
     if outcome.state == WAITING:
         _wait(connection, model, outcome, entry)
         return
@@ -109,17 +139,14 @@ def record(connection: Connection, model: str, outcome: Outcome, spec_digest: st
         return
     object_id = _upsert(connection, model, outcome, entry, spec_digest)
     if outcome.piece == 0 and entry is not None:
-        _take_out(connection, model, object_id, outcome.cutoff)
+        _take_out(connection, object_id, outcome.cutoff, touched)
         connection.execute(rejects.delete().where(rejects.c.object_id == object_id))
-    late = _put_in(connection, model, object_id, outcome, length)
+    late = _put_in(connection, model, object_id, outcome, settled, touched)
     if late:
         connection.execute(objects.update().where(objects.c.id == object_id).values(held=objects.c.held + late))
     if outcome.samples:
         rows = [{"object_id": object_id, "position": p, "reason": r, "sample": s} for p, r, s in outcome.samples]
         connection.execute(rejects.insert(), rows)
-    if outcome.last_event is not None:
-        newer = sa.or_(models.c.last_event.is_(None), models.c.last_event < outcome.last_event)
-        connection.execute(models.update().where(models.c.name == model, newer).values(last_event=outcome.last_event))
 
 
 def _wait(connection: Connection, model: str, outcome: Outcome, entry: Entry | None) -> None:
@@ -164,29 +191,23 @@ def _upsert(connection: Connection, model: str, outcome: Outcome, entry: Entry |
     return int(made.inserted_primary_key[0])  # type: ignore[index]
 
 
-def _take_out(connection: Connection, model: str, object_id: int, cutoff: int | None) -> None:
+def _take_out(connection: Connection, object_id: int, cutoff: int | None, touched: Touched) -> None:
     old = sa.and_(shares.c.object_id == object_id, shares.c.profile.is_not(None))
     if cutoff is not None:
         old = sa.and_(old, shares.c.start >= cutoff)
-    for row in connection.execute(
-        sa.select(shares.c.start, shares.c.version, shares.c.segment, shares.c.rows).where(old)
-    ).all():
-        _touch(connection, model, row.start, row.version, row.segment, -row.rows)
+    query = sa.select(shares.c.start, shares.c.version, shares.c.segment, shares.c.rows).where(old)
+    for row in connection.execute(query):
+        key = (row.start, row.version, row.segment)
+        touched[key] = touched.get(key, 0) - row.rows
     connection.execute(shares.delete().where(old))
 
 
-def _put_in(connection: Connection, model: str, object_id: int, outcome: Outcome, length: int) -> int:
+def _put_in(connection: Connection, model: str, object_id: int, outcome: Outcome, settled: set[Key], touched: Touched) -> int:
     """Returns the rows that came too late: their windows are settled."""
-    wanted = [share for share in outcome.shares if outcome.cutoff is None or share.start >= outcome.cutoff]
-    if not wanted:
-        return 0
-    starts = {share.start for share in wanted}
-    query = sa.select(windows.c.start, windows.c.version, windows.c.segment).where(
-        windows.c.model == model, windows.c.settled == 1, windows.c.start.between(min(starts), max(starts))
-    )
-    settled = {tuple(row) for row in connection.execute(query)}
     late, rows = 0, []
-    for share in wanted:
+    for share in outcome.shares:
+        if outcome.cutoff is not None and share.start < outcome.cutoff:
+            continue
         key = (share.start, share.version, share.segment)
         if key in settled:
             late += share.rows if not share.segment else 0
@@ -203,22 +224,33 @@ def _put_in(connection: Connection, model: str, object_id: int, outcome: Outcome
                 "profile": share.profile,
             }
         )
-        _touch(connection, model, share.start, share.version, share.segment, share.rows, length)
+        touched[key] = touched.get(key, 0) + share.rows
     if rows:
         connection.execute(shares.insert(), rows)
     return late
 
 
-def _touch(
-    connection: Connection, model: str, start: int, version: str, segment: str, rows: int, length: int | None = None
-) -> None:
-    key = sa.and_(
-        windows.c.model == model, windows.c.start == start, windows.c.version == version, windows.c.segment == segment
-    )
-    changed = connection.execute(windows.update().where(key).values(rows=windows.c.rows + rows, dirty=1))
-    if changed.rowcount == 0 and length is not None:
-        row = {"model": model, "start": start, "version": version, "segment": segment, "end": start + length, "rows": rows}
-        connection.execute(windows.insert().values(**row))
+def _settled(connection: Connection, model: str, starts: set[int]) -> set[Key]:
+    """Of the windows that begin there, those that take nothing more."""
+    found: set[Key] = set()
+    c, ordered = windows.c, sorted(starts)
+    for first in range(0, len(ordered), 500):
+        query = sa.select(c.start, c.version, c.segment).where(
+            c.model == model, c.settled == 1, c.start.in_(ordered[first : first + 500])
+        )
+        found |= {(row.start, row.version, row.segment) for row in connection.execute(query)}
+    return found
+
+
+def _touch(connection: Connection, model: str, touched: Touched, length: int) -> None:
+    """Change the rows of windows, made where there is none yet, and mark them to be judged."""
+    c = windows.c
+    for (start, version, segment), rows in touched.items():
+        key = sa.and_(c.model == model, c.start == start, c.version == version, c.segment == segment)
+        changed = connection.execute(windows.update().where(key).values(rows=c.rows + rows, dirty=1))
+        if changed.rowcount == 0:
+            row = {"model": model, "start": start, "version": version, "segment": segment, "end": start + length, "rows": rows}
+            connection.execute(windows.insert().values(**row))
 
 
 def vanished(connection: Connection, model: str, seen: set[int]) -> int:

@@ -1,0 +1,65 @@
+"""Several outcomes are written at once: as if one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftline.model import LogObject
+from driftline.state import ledger, models
+from driftline.state.ledger import DONE, GONE, QUARANTINED, WAITING, Outcome, Share
+from driftline.state.tables import metadata
+
+HOUR = 3_600_000_000
+OBJECT = LogObject("file:///a", "1", 10, datetime(2026, 5, 1, tzinfo=UTC), grows=True, lineage="7")
+
+
+def outcome(name: str, version: int, piece: int, state: str, starts: list[int]) -> Outcome:
+    shares = [Share(start * HOUR, "v", "", 3, b"x") for start in sorted(set(starts))]
+    return Outcome(
+        replace(OBJECT, uri=f"file:///{name}", version=str(version)),
+        piece,
+        state,
+        offset=10 if state == DONE else 0,
+        rows=3 * len(shares) if state in (DONE, QUARANTINED) else 0,
+        shares=shares if state in (DONE, QUARANTINED) else (),
+        last_event=max(starts, default=None) and max(starts) * HOUR,
+    )
+
+
+def written(batches: list[list[Outcome]]):
+    engine = sa.create_engine("sqlite://")
+    metadata.create_all(engine)
+    with engine.begin() as connection:
+        models.watch(connection, "m", 0)
+        for batch in batches:
+            ledger.record(connection, "m", batch, "spec", HOUR)
+        return ledger.dump(connection)
+
+
+outcomes = st.builds(
+    outcome,
+    st.sampled_from("ab"),
+    st.integers(1, 3),
+    st.just(0),
+    st.sampled_from([DONE, DONE, QUARANTINED, WAITING, GONE]),
+    st.lists(st.integers(0, 3), max_size=3),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(outcomes, max_size=6))
+def test_a_batch_is_the_same_as_one_by_one(found):
+    """Also where one object comes twice in a batch: each row counts once, as its last reading says."""
+    assert written([found]) == written([[one] for one in found])
+
+
+def test_an_object_listed_twice_counts_once():
+    """Two readings of one version in one batch leave the rows of one."""
+    twice = outcome("a", 1, 0, DONE, [1, 2])
+    found = written([[twice, twice]])
+    assert found == written([[twice]])
