@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LIVE = 64
 """Profiles of one object that stay unpacked; the others wait as bytes, so that memory doesn't grow with the windows."""
+SMALL = 1 << 18
+"""Bytes of an object below which a thread that decodes ahead costs more than it brings."""
 SEGMENTS = 100
 """Categories of a segment column that are watched one by one."""
 
@@ -185,7 +187,8 @@ def _read(job: Job, work: Work, outcome: Outcome) -> None:
     known = {name: known_segments(job.spec, name) for name in job.schema.segments}
     book = _Book(job)
     try:
-        for batch in ahead(records(job, work, decoding)):
+        batches = records(job, work, decoding)
+        for batch in batches if 0 < work.object.size - work.start < SMALL else ahead(batches):
             outcome.rows += len(batch)
             canonical: Canonical = caster.cast(batch)
             outcome.held += canonical.held
