@@ -25,7 +25,7 @@ from driftline.runtime.compose import settings_of
 from driftline.runtime.parts import Parts
 from driftline.runtime.telling import tell_judged, tell_read, tell_state
 from driftline.runtime.watch import Hooks, Tick, Watch
-from driftline.state import outbox
+from driftline.state import incidents, outbox
 from driftline.state.store import Store
 
 if TYPE_CHECKING:
@@ -117,6 +117,11 @@ class Agent:
     def start(self) -> None:
         """Start every loop."""
         self.recover()
+        with self.store.read() as connection:
+            for row in incidents.listed(connection, firing=True, limit=10):
+                self._parts.log.info(
+                    f"still firing: {row.title.removeprefix(f'{row.model}: ')}", model=row.model, incident=row.id
+                )
         for worker in self.workers:
             worker.start()
         for name, model in self.config.models.items():

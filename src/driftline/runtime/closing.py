@@ -61,11 +61,12 @@ class Closing:
     enrich: Enrich = lambda notification: {}
     """What plugins know of an incident: added before its message is fixed."""
     on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
+    stopping: Callable[[], bool] = lambda: False
 
     def close_due(
         self, until: datetime, now: datetime, progress: Callable[[int, int], None] = lambda done, total: None
     ) -> Closed:
-        """Judge every window that ended by `until`."""
+        """Judge every window that ended by `until`; what is left when the agent stops is judged after the next start."""
         closed = Closed()
         limit = micros(until)
         with self.store.read() as connection:
@@ -73,7 +74,7 @@ class Closing:
         while True:
             with self.store.read() as connection:
                 group = next(iter(windows.due(connection, self.model, limit)), None)
-            if group is None:
+            if group is None or self.stopping():
                 return closed
             self._close(group, now, closed)
             closed.windows += 1

@@ -268,6 +268,7 @@ class Watch:
             self._hooks.on_window,
             self._hooks.enrich,
             self._hooks.on_changes,
+            self._hooks.stopping,
         )
 
     def _tell_trouble(self, now: datetime, report: Tick) -> None:
