@@ -138,10 +138,12 @@ def _record(
             connection.execute(objects.update().where(objects.c.id == entry.id).values(state=GONE))
         return
     object_id = _upsert(connection, model, outcome, entry, spec_digest)
+    kept: Touched = {}
     if outcome.piece == 0 and entry is not None:
         _take_out(connection, object_id, outcome.cutoff, touched)
+        kept = _kept(connection, object_id)
         connection.execute(rejects.delete().where(rejects.c.object_id == object_id))
-    late = _put_in(connection, model, object_id, outcome, settled, touched)
+    late = _put_in(connection, model, object_id, outcome, settled, kept, touched)
     if late:
         connection.execute(objects.update().where(objects.c.id == object_id).values(held=objects.c.held + late))
     if outcome.samples:
@@ -202,15 +204,31 @@ def _take_out(connection: Connection, object_id: int, cutoff: int | None, touche
     connection.execute(shares.delete().where(old))
 
 
-def _put_in(connection: Connection, model: str, object_id: int, outcome: Outcome, settled: set[Key], touched: Touched) -> int:
-    """Returns the rows that came too late: their windows are settled."""
+def _kept(connection: Connection, object_id: int) -> Touched:
+    """The rows of an object that settled windows hold for good."""
+    c = shares.c
+    query = sa.select(c.start, c.version, c.segment, sa.func.sum(c.rows).label("rows")).where(c.object_id == object_id)
+    grouped = connection.execute(query.group_by(c.start, c.version, c.segment))
+    return {(row.start, row.version, row.segment): int(row.rows) for row in grouped}
+
+
+def _put_in(
+    connection: Connection,
+    model: str,
+    object_id: int,
+    outcome: Outcome,
+    settled: set[Key],
+    kept: Touched,
+    touched: Touched,
+) -> int:
+    """Returns the rows that came too late: their windows are settled, and they are not among what these hold."""
     late, rows = 0, []
     for share in outcome.shares:
         if outcome.cutoff is not None and share.start < outcome.cutoff:
             continue
         key = (share.start, share.version, share.segment)
         if key in settled:
-            late += share.rows if not share.segment else 0
+            late += max(0, share.rows - kept.get(key, 0)) if not share.segment else 0
             continue
         rows.append(
             {

@@ -119,6 +119,18 @@ def cutoff(connection: Connection, model: str) -> int | None:
 def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
     mine = windows.c.model == model
     connection.execute(windows.update().where(mine, windows.c.revision > 0).values(settled=1, dirty=0))
+    # As everywhere, what counts in a settled window has no profile of its own any more: it is never taken out again.
+    c = windows.c
+    settled = sa.exists().where(
+        c.model == shares.c.model,
+        c.start == shares.c.start,
+        c.version == shares.c.version,
+        c.segment == shares.c.segment,
+        c.settled == 1,
+    )
+    connection.execute(
+        shares.update().where(shares.c.model == model, shares.c.profile.is_not(None), settled).values(profile=None)
+    )
     first = cutoff(connection, model)
     live = sa.exists().where(
         shares.c.object_id == objects.c.id,
