@@ -1,0 +1,73 @@
+"""Settled windows: what counts in them stays, and nothing is added."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from driftline.model import LogObject
+from driftline.state import ledger, models
+from driftline.state.ledger import GONE, Outcome, Share
+from driftline.state.tables import metadata, windows
+
+HOUR = 3_600_000_000
+OBJECT = LogObject("file:///a", "1", 10, datetime(2026, 5, 1, tzinfo=UTC))
+REFERENCE = {"spec": b"", "schema_json": "", "columns_json": "[]", "config_digest": "", "origin": "", "digest": "", "rows": 0}
+
+
+@pytest.fixture
+def connection():
+    """A database of one model."""
+    engine = sa.create_engine("sqlite://")
+    metadata.create_all(engine)
+    with engine.begin() as made:
+        models.watch(made, "m", 0)
+        models.adopt(made, "m", spec_digest="old", profile=None, **REFERENCE)
+        yield made
+
+
+def outcome(*hours: int, rows: int = 3, **changes: object) -> Outcome:
+    shares = [Share(hour * HOUR, "v", "", rows, b"x") for hour in hours]
+    return replace(Outcome(OBJECT, rows=rows * len(hours), shares=shares), **changes)
+
+
+def judge(connection, hour: int) -> None:
+    connection.execute(windows.update().where(windows.c.start == hour * HOUR).values(revision=1, dirty=0))
+
+
+def rows_of(connection) -> list[tuple[int, int, int]]:
+    return [
+        (start // HOUR, rows, dirty)
+        for start, rows, dirty in connection.execute(
+            sa.select(windows.c.start, windows.c.rows, windows.c.dirty).order_by(windows.c.start)
+        )
+    ]
+
+
+def test_a_new_spec_leaves_settled_windows_between_open_ones_alone(connection):
+    """A window that was judged keeps its rows and their provenance when its objects are read again for others, older ones."""
+    ledger.record(connection, "m", [outcome(0, 1)], "old", HOUR)
+    judge(connection, 1)
+    models.adopt(connection, "m", spec_digest="new", profile=None, **REFERENCE)
+    again = outcome(0, 1, cutoff=models.cutoff(connection, "m"))
+    assert again.cutoff == 0
+    ledger.record(connection, "m", [again], "new", HOUR)
+    assert rows_of(connection) == [(0, 3, 1), (1, 3, 0)]
+    shares = ledger.dump(connection)["shares"]
+    assert [row[2] // HOUR for row in shares] == [0, 1]
+    assert ledger.totals(connection, "m").held == 0
+
+
+def test_an_object_that_comes_back_is_not_late(connection):
+    """Rows that settled windows hold already are neither counted again nor told as held back; more of them are."""
+    ledger.record(connection, "m", [outcome(0, 1)], "old", HOUR)
+    judge(connection, 0)
+    judge(connection, 1)
+    models.adopt(connection, "m", spec_digest="new", profile=None, **REFERENCE)
+    for again, held in ((outcome(state=GONE), 0), (outcome(0, 1), 0), (outcome(0, 1, rows=5), 4)):
+        ledger.record(connection, "m", [again], "new", HOUR)
+        assert rows_of(connection) == [(0, 3, 0), (1, 3, 0)]
+        assert ledger.totals(connection, "m").held == held
