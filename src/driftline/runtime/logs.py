@@ -24,7 +24,7 @@ def make_log(stream: TextIO | None = None, *, human: bool | None = None, verbose
         else [
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
     )
     return structlog.wrap_logger(
