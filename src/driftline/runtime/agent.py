@@ -183,7 +183,7 @@ class Agent:
             on_changes=lambda changes: self._wake(),
             on_read=lambda report: tell_read(name, report, self._parts),
             progress=progress,
-            stopping=self._stopping.is_set,
+            stopping=lambda: self._stopping.is_set() or base.stopping(),
         )
 
     def _transform(self, name: str) -> Callable[[pa.RecordBatch], pa.RecordBatch] | None:
