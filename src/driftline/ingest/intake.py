@@ -59,7 +59,16 @@ class Taken:
     """Some sentences about objects that could not be read."""
 
 
-def list_work(store: Store, model: str, job: Job, now: datetime, *, seal: bool = False, cutoff: int | None = None) -> Listing:
+def list_work(
+    store: Store,
+    model: str,
+    job: Job,
+    now: datetime,
+    *,
+    seal: bool = False,
+    cutoff: int | None = None,
+    again: bool = False,
+) -> Listing:
     """List the source from end to end and compare with the ledger. Raises SourceError when a page fails."""
     skipped: list[tuple[str, str]] = []
 
@@ -69,6 +78,7 @@ def list_work(store: Store, model: str, job: Job, now: datetime, *, seal: bool =
 
     listed = job.source.discover(DiscoverContext(now=now, skipped=skip))
     found = Listing([], set(), 0, skipped)
+    wanted: dict[str, Work] = {}  # by URI: an object may be listed twice
     count = 0
     for page in _pages(listed, PAGE):
         job.beat()
@@ -79,10 +89,11 @@ def list_work(store: Store, model: str, job: Job, now: datetime, *, seal: bool =
             entry = known.get(obj.uri)
             if entry is not None:
                 found.seen.add(entry.id)
-            work = decide(obj, entry, job.spec.digest, now, seal=seal, cutoff=cutoff)
+            work = decide(obj, entry, job.spec.digest, now, seal=seal, cutoff=cutoff, again=again)
             if work is not None:
-                found.work.append(work)
+                wanted[obj.uri] = work
     # By time of change, so that a backlog is read roughly in order; the name decides ties, for repeatable runs.
+    found.work.extend(wanted.values())
     found.work.sort(key=lambda work: (work.object.modified, work.object.uri))
     return replace(found, objects=count)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from driftline.model import LogObject
-from driftline.state.ledger import GONE, QUARANTINED, WAITING, Entry
+from driftline.state.ledger import ATTEMPTS, GONE, QUARANTINED, WAITING, Entry
 
 SEAL_AFTER = timedelta(minutes=2)
 """A growing object that has not changed for so long is taken to its end, whole record or not."""
@@ -29,11 +29,19 @@ class Work:
 
 
 def decide(
-    obj: LogObject, entry: Entry | None, spec_digest: str, now: datetime, *, seal: bool = False, cutoff: int | None = None
+    obj: LogObject,
+    entry: Entry | None,
+    spec_digest: str,
+    now: datetime,
+    *,
+    seal: bool = False,
+    cutoff: int | None = None,
+    again: bool = False,
 ) -> Work | None:
     """What to do about one listed object, given its row in the ledger; None when there is nothing to do.
 
-    `seal` takes every object to its end. `cutoff` (microseconds) is where windows begin that need the newest spec.
+    `seal` takes every object to its end. `cutoff` (microseconds) is where windows begin that need the newest spec. `again`
+    tries once more what was given up because its source failed, not because of what is in it.
     """
     sealed = seal or not obj.grows or now - obj.modified >= SEAL_AFTER
     if entry is None or entry.state in (WAITING, GONE):
@@ -42,6 +50,9 @@ def decide(
         grown = obj.grows and entry.lineage == obj.lineage and 0 < entry.offset <= entry.size < obj.size
         # What an older spec counted of it can't be added to: then its beginning is read again, too.
         return Work(obj, entry.offset if grown and entry.spec_digest == spec_digest else 0, sealed)
+    if entry.state == QUARANTINED and entry.attempts >= ATTEMPTS:
+        goes_on = entry.offset > 0 and entry.lineage == obj.lineage and entry.spec_digest == spec_digest
+        return Work(obj, entry.offset if goes_on else 0, sealed) if again else None
     counted = entry.spec_digest != ""
     if entry.state == QUARANTINED and (not counted or entry.spec_digest == spec_digest):
         return None

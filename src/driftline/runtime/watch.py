@@ -30,7 +30,7 @@ from driftline.runtime.closing import Closed, Closing, Enrich
 from driftline.runtime.grounding import Ground, Origin, ground_digest, load_ground, make_ground, named
 from driftline.runtime.parts import Parts
 from driftline.runtime.threads import Threads
-from driftline.state import models, windows
+from driftline.state import ledger, models, windows
 from driftline.state.tables import micros
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 REJECTED_SHARE = 0.05
 """Of the records of one tick; more than this can't be chance, and is an alert about monitoring."""
+TRY_AGAIN = timedelta(hours=1)
+"""Between two readings of an object that was given up because its source failed; after a start it is tried at once."""
 AGEING = 20
 """Windows that are settled or rolled up in one tick at most, so that ageing never delays judging."""
 
@@ -102,6 +104,7 @@ class Watch:
         self._started: set[int] = set()
         self._alerting = threading.Lock()
         self._retired = False
+        self._tried: datetime | None = None
         names = parts.registry.names("collector")
         self._kinds: Collectors = {**BUILT_IN_KINDS, **{kind: parts.registry.get("collector", kind) for kind in names}}
         needed = {name for plan in settings.plans for name in plan.check.collectors}
@@ -141,9 +144,11 @@ class Watch:
         job = self._job(now, ground.schema, ground.spec, ground.columns)
         with parts.store.read() as connection:
             cutoff = models.cutoff(connection, self.name)
+        again = self._tried is None or now - self._tried >= TRY_AGAIN
+        self._tried = now if again else self._tried
         listing = parts.guard.call(
             f"{self.name}.source",
-            lambda: list_work(parts.store, self.name, job, now, seal=seal, cutoff=cutoff),
+            lambda: list_work(parts.store, self.name, job, now, seal=seal, cutoff=cutoff, again=again),
             timeout=parts.patience.listing,
         )
         report.listed, report.skipped = listing.objects, listing.skipped
@@ -166,7 +171,9 @@ class Watch:
             raise
         if self._hooks.stopping():
             return
-        if report.taken.waiting == 0:
+        with parts.store.read() as connection:
+            complete = report.taken.waiting == 0 or ledger.awaited(connection, self.name) == 0
+        if complete:
             self._close(now, ground, report)
         self._age(now, ground)
 

@@ -16,7 +16,7 @@ from driftline.state.tables import metadata, micros, models, objects, rejects, s
 
 DONE, QUARANTINED, GONE, WAITING = "done", "quarantined", "gone", "waiting"
 ATTEMPTS = 20
-"""Failed readings of one version after which it is quarantined."""
+"""Readings that failed on the source's side after which windows no longer wait for the object: it is quarantined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +279,13 @@ def vanished(connection: Connection, model: str, seen: set[int]) -> int:
         part = gone[first : first + 500]
         connection.execute(objects.update().where(objects.c.id.in_(part)).values(state=GONE))
     return len(gone)
+
+
+def awaited(connection: Connection, model: str) -> int:
+    """How many objects failed to be read, but not so often that windows are judged without them."""
+    c = objects.c
+    held_up = sa.or_(c.state == WAITING, sa.and_(c.state == DONE, c.attempts > 0))
+    return int(connection.execute(sa.select(sa.func.count()).where(c.model == model, held_up)).scalar_one())
 
 
 def totals(connection: Connection, model: str, trouble: int = 20) -> Totals:
