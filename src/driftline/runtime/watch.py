@@ -183,7 +183,12 @@ class Watch:
         with self._parts.store.write() as connection:
             known = models.known(connection, self.name)
             assert known is not None
-            windows.note_silence(connection, self.name, known.watched_since, micros(until), length)
+            since, ended = known.watched_since, micros(until) // length * length
+            if known.judged_until is not None:
+                since = max(since, known.judged_until)
+            if ended > since:
+                windows.note_silence(connection, self.name, since, ended, length)
+                models.judged(connection, self.name, ended)
         closing = self._closing(ground)
         report.closed = closing.close_due(
             until, now, lambda done, total: self._hooks.progress("judge", done, total, report.taken.rows)

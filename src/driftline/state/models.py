@@ -28,6 +28,8 @@ class Known:
     """The names of the inputs in the reference, in order."""
     reference_id: int | None
     config_digest: str
+    judged_until: int | None
+    """Up to here every span without rows has got its empty window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ def watch(connection: Connection, model: str, now: int) -> None:
     """Note that a model is watched from now on, unless it is already."""
     if known(connection, model) is None:
         connection.execute(models.insert().values(name=model, watched_since=now))
+
+
+def judged(connection: Connection, model: str, until: int) -> None:
+    """Note up to where silence was looked for, so that no later look begins at the beginning."""
+    connection.execute(models.update().where(models.c.name == model).values(judged_until=until))
 
 
 def current_reference(connection: Connection, model: str) -> Reference | None:
