@@ -21,6 +21,8 @@ from driftline.runtime.start import read_config, running
 from driftline.runtime.watch import Hooks
 
 DRAIN_SECONDS = 30.0
+TERMINATED = 143
+"""The exit code of a single pass that was told to stop in the middle."""
 
 
 @click.command()
@@ -45,7 +47,13 @@ def _once(path: Path, as_json: bool, verbose: bool) -> int:
     config = read_config(path)
     log = make_log(human=True, verbose=verbose) if sys.stderr.isatty() or not as_json else make_log(human=False)
     stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopping.is_set():
+            os._exit(TERMINATED)
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
     with (
         _progress(sys.stderr.isatty()) as progress,
         running(
@@ -58,12 +66,16 @@ def _once(path: Path, as_json: bool, verbose: bool) -> int:
     ):
         agent.recover()
         ticks = {name: agent.tick(name, seal=True) for name in agent.watches}
-        agent.deliver(DRAIN_SECONDS)
+        if not stopping.is_set():
+            agent.deliver(DRAIN_SECONDS)
         found = summarise(agent.store, config, ticks)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
         _show(found)
+    if stopping.is_set():
+        log.warning("stopped before everything was read and judged; the next run goes on from here")
+        return TERMINATED
     if any(tick.error for tick in ticks.values()):
         return 3
     firing = any(row["state"] == "firing" for model in found["models"].values() for row in model["incidents"])

@@ -125,16 +125,24 @@ def take_in(
     # A closure can't be sent to another process: there, the end of each task is the only sign of life.
     running = replace(job, beat=beat) if shared else job
     tasks = _tasks(listing.work)
-    pending: deque[Future[list[ledger.Outcome]]] = deque()
+    pending: deque[tuple[list[Work], Future[list[ledger.Outcome]]]] = deque()
     while True:
         while len(pending) < in_flight and not stopping():
             task = next(tasks, None)
             if task is None:
                 break
-            pending.append(executor.submit(read_objects, running, task))
+            pending.append((task, executor.submit(read_objects, running, task)))
         if not pending:
             break
-        outcomes = _result(pending.popleft(), beats, patience)
+        task, future = pending.popleft()
+        try:
+            outcomes = _result(future, beats, patience)
+        except SourceError as error:
+            # What hangs counts as a failed attempt, so that it is given up some time; what others finished is kept.
+            late = [ledger.Outcome(work.object, work.start, ledger.WAITING, error=str(error)) for work in task]
+            for outcomes in (late, *(other.result() for _, other in pending if other.done())):
+                _commit(store, model, job, outcomes, taken)
+            raise
         _commit(store, model, job, outcomes, taken)
         progress(taken.objects + taken.waiting + taken.gone, len(listing.work), taken.rows)
     if not stopping():

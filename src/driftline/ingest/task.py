@@ -34,6 +34,10 @@ LIVE = 64
 """Profiles of one object that stay unpacked; the others wait as bytes, so that memory doesn't grow with the windows."""
 SMALL = 1 << 18
 """Bytes of an object below which a thread that decodes ahead costs more than it brings."""
+VERSIONS, OTHERS = 100, "(others)"
+"""Model versions of one object that are watched one by one: a column of ids, taken for versions, must not fill the state."""
+EARLIEST = 946_684_800_000_000
+"""2000-01-01: times before it are mistakes, such as 0 for none, and those rows are held back."""
 SEGMENTS = 100
 """Categories of a segment column that are watched one by one."""
 
@@ -78,6 +82,7 @@ class _Book:
         self._live: OrderedDict[Key, Profile] = OrderedDict()
         self._packed: dict[Key, tuple[bytes, int]] = {}
         """Bytes and rows."""
+        self._versions: set[str] = set()
 
     def update(self, key: Key, batch: Batch) -> None:
         profile = self._live.get(key)
@@ -90,6 +95,13 @@ class _Book:
         if len(self._live) > LIVE:
             old, profile = self._live.popitem(last=False)
             self._packed[old] = profile.to_bytes(), profile.rows
+
+    def bounded(self, version: str) -> str:
+        """The version's own name, or that of all others once there are too many."""
+        if version in self._versions or len(self._versions) < VERSIONS:
+            self._versions.add(version)
+            return version
+        return OTHERS
 
     def shares(self) -> list[Share]:
         done = self._packed | {key: (profile.to_bytes(), profile.rows) for key, profile in self._live.items()}
@@ -111,6 +123,7 @@ def read_object(job: Job, work: Work) -> Outcome:
         outcome.state, outcome.error = QUARANTINED, _sentence(error)
     except Exception as error:
         outcome.state, outcome.error = QUARANTINED, f"{_sentence(error)} ({_where(error)})"
+        outcome.broken = True
     if outcome.state == QUARANTINED:
         outcome.offset = 0  # decoding may have been ahead of what was counted: when it grows, it is read from the start
     return outcome
@@ -181,6 +194,7 @@ def _read(job: Job, work: Work, outcome: Outcome) -> None:
         schema=job.schema,
         modified=work.object.modified,
         latest=job.latest,
+        earliest=EARLIEST,
         object_hash=object_hash(f"{work.object.uri}@{work.start}"),
         sampled="sample" in job.spec.collectors,
     )
@@ -193,6 +207,7 @@ def _read(job: Job, work: Work, outcome: Outcome) -> None:
             canonical: Canonical = caster.cast(batch)
             outcome.held += canonical.held
             for start, version, part in groups(canonical, job.length):
+                version = book.bounded(version)
                 book.update((start, version, ALL), part)
                 for segment, rows in segments(part, job.schema.segments, known):
                     book.update((start, version, segment), rows)

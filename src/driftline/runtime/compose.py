@@ -5,14 +5,17 @@ Refuses to open anything.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from driftline import __version__
 from driftline.alerting.store import SinkPlan
 from driftline.config import Config, ModelConfig, digest
 from driftline.evaluate.judging import CheckPlan
-from driftline.plugin import Format, FormatRef, Source
+from driftline.plugin import Format, FormatRef, PluginKind, Source
 from driftline.runtime.grounding import Origin
 from driftline.runtime.watch import Settings
 
@@ -26,6 +29,7 @@ def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks
     """Everything about one model."""
     model = config.models[name]
     windows = model.windows
+    plugins = json.dumps(_versions(model, registry), ensure_ascii=False, sort_keys=True)
     return Settings(
         source=model.source,
         formats=formats_of(model.source, registry),
@@ -36,7 +40,9 @@ def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks
         reopen_for=windows.reopen_for,
         plans=_plans(model),
         sinks=[_heard(config, sink) for sink in model.notify or ()],
-        config_digest=digest(model),
+        config_digest=sha256(f"{digest(model)} {plugins}".encode()).hexdigest()[:16],
+        config=json.dumps(model.raw, ensure_ascii=False, default=str, sort_keys=True),
+        plugins=plugins,
         patience_ticks=patience_ticks,
     )
 
@@ -66,6 +72,19 @@ def _origin(model: ModelConfig, registry: Registry) -> Origin:
     if told.plugin is not None:
         return Origin(source=told.plugin, formats=formats_of(told.plugin, registry))
     return Origin(span=told.window, trailing=told.trailing)
+
+
+def _versions(model: ModelConfig, registry: Registry) -> dict[str, str]:
+    """Version and origin of every plugin that has a say in a model's numbers."""
+    used: dict[PluginKind, set[str]] = {
+        "source": {model.source.type},
+        "format": {form.type for form in formats_of(model.source, registry).values()},
+        "check": {told.type for told in (model.checks or {}).values()},
+    }
+    if model.reference is not None and model.reference.plugin is not None:
+        used["source"].add(model.reference.plugin.type)
+    infos = {f"{kind} {name}": registry.info(kind, name) for kind, names in used.items() for name in sorted(names)}
+    return {"driftline": __version__} | {key: f"{info.version} {info.origin}" for key, info in infos.items()}
 
 
 def _plans(model: ModelConfig) -> list[CheckPlan]:

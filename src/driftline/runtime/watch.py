@@ -60,6 +60,11 @@ class Settings:
     plans: Sequence[CheckPlan]
     sinks: Sequence[SinkPlan]
     config_digest: str
+    """Names `config` and `plugins`; stands beside every window."""
+    config: str = "{}"
+    """What the file says of this model, as JSON, references to secrets unresolved."""
+    plugins: str = "{}"
+    """Versions and origins of the plugins it uses, as JSON."""
     patience_ticks: int = 1
     """Failing ticks in a row before a source that can't be read is an alert."""
 
@@ -137,6 +142,8 @@ class Watch:
         parts, settings = self._parts, self.settings
         with parts.store.write() as connection:
             models.watch(connection, self.name, micros(now))
+            told = self.settings
+            models.note_configuration(connection, told.config_digest, self.name, told.config, told.plugins, micros(now))
         self._start(settings.source)
         ground = self._grounded(now)
         report.doubts = ground.doubts

@@ -68,6 +68,8 @@ class Outcome:
     """(place, reason, first characters) of some of the rejected records."""
     shares: Sequence[Share] = ()
     error: str = ""
+    broken: bool = False
+    """Whether a plugin failed, not the content: then this version is tried again, hourly and after every start."""
     cutoff: int | None = None
     """Only shares of windows from here on (microseconds) replace what stands; older ones stay as they are."""
 
@@ -176,7 +178,7 @@ def _upsert(connection: Connection, model: str, outcome: Outcome, entry: Entry |
         "offset": outcome.offset,
         "spec_digest": spec_digest,
         "error": outcome.error,
-        "attempts": 0,
+        "attempts": ATTEMPTS if outcome.broken else 0,
     }
     for name in ("rows", "rejected", "held"):
         values[name] = getattr(outcome, name) if fresh else objects.c[name] + getattr(outcome, name)

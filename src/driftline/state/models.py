@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import models, objects, references, shares, windows
+from driftline.state.tables import configurations, models, objects, references, shares, windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,14 @@ def known(connection: Connection, model: str) -> Known | None:
     """The row of a model, if there is one."""
     row = connection.execute(sa.select(*_KNOWN).where(models.c.name == model)).one_or_none()
     return None if row is None else Known(*row)
+
+
+def note_configuration(connection: Connection, digest: str, model: str, content: str, plugins: str, now: int) -> None:
+    """Keep what windows are judged by from now on, so that a number can be explained when the file has long changed."""
+    have = sa.select(configurations.c.digest).where(configurations.c.digest == digest)
+    if connection.execute(have).one_or_none() is None:
+        row = {"digest": digest, "model": model, "content": content, "plugins": plugins, "first_used": now}
+        connection.execute(configurations.insert().values(**row))
 
 
 def watch(connection: Connection, model: str, now: int) -> None:

@@ -68,9 +68,15 @@ def open_store(url: str, *, base: Path | None = None, readonly: bool = False) ->
 
     Raises StateError, with what to do, when it is locked, newer, damaged or on a network file system.
     """
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except sa.exc.ArgumentError:
+        raise StateError("agent.state is no database URL: write it as sqlite:///driftline.db or postgresql://...") from None
     if parsed.get_backend_name() != "sqlite":
-        store = Store(sa.create_engine(_psycopg(url), pool_pre_ping=True))
+        try:
+            store = Store(sa.create_engine(_psycopg(url), pool_pre_ping=True))
+        except ModuleNotFoundError as error:
+            raise StateError(f"agent.state: {error.name} is not installed: pip install 'driftline[postgres]'") from None
         if not readonly:
             _migrate(store, None)
         return store

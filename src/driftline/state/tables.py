@@ -123,6 +123,17 @@ rollups = Table(
     comment="Days of windows whose own profiles have expired.",
 )
 
+configurations = Table(
+    "configurations",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("model", String, nullable=False),
+    Column("content", Text, nullable=False, comment="the model's part of the file as JSON, references to secrets unresolved"),
+    Column("plugins", Text, nullable=False, comment="JSON: kind and name to version and origin, and driftline's own"),
+    Column("first_used", BigInteger, nullable=False),
+    comment="Every configuration that windows were judged by: their config_digest points here.",
+)
+
 references = Table(
     "reference_profiles",
     metadata,

@@ -24,6 +24,23 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_alerts_model"), "alerts", ["model"], unique=False)
     op.create_table(
+        "configurations",
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column(
+            "content",
+            sa.Text(),
+            nullable=False,
+            comment="the model's part of the file as JSON, references to secrets unresolved",
+        ),
+        sa.Column(
+            "plugins", sa.Text(), nullable=False, comment="JSON: kind and name to version and origin, and driftline's own"
+        ),
+        sa.Column("first_used", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("digest"),
+        comment="Every configuration that windows were judged by: their config_digest points here.",
+    )
+    op.create_table(
         "incident_events",
         sa.Column("incident", sa.String(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
