@@ -55,7 +55,7 @@ say "built the image, $(podman image inspect "$image" --format '{{.Size}}' | awk
 sed 's#sqlite:///#sqlite:////var/lib/driftline/#; s#^  http: .*#  http: 0.0.0.0:8080\n  http_token: ${env:DRIFTLINE_HTTP_TOKEN}#' "$top/config.example.yaml" >"$work/config.yaml"
 chmod 755 "$work" && chmod 644 "$work/config.yaml"
 hardened=(--read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --memory 1g
-    -v "$name:/var/lib/driftline" -v "$top/examples:/var/lib/driftline/examples:ro" -v "$work/config.yaml:/etc/driftline/config.yaml:ro"
+    -v "$name:/var/lib/driftline" -v "$top/examples:/etc/driftline/examples:ro" -v "$work/config.yaml:/etc/driftline/config.yaml:ro"
     -e "DRIFTLINE_HTTP_TOKEN=only-for-this-test")
 podman run --rm --no-healthcheck --name "$name-config" "${hardened[@]}" "$image" validate -c /etc/driftline/config.yaml ||
     fail "the configuration is not valid"
