@@ -46,6 +46,7 @@ NUMERIC = [
     ("W1 by IQR", stats.wasserstein(REF, CUR) / (stats.robust_scale(REF) * 1.349), 1.313793103),
     ("IQR", stats.robust_scale(REF) * 1.349, 1.45),
     ("W1 by sd", stats.wasserstein(REF, CUR) / np.std(REF, ddof=1), 1.695733038),
+    ("W1 by sd, ddof 0", stats.wasserstein(REF, CUR) / np.std(REF), 1.771135394),
     ("energy", stats.energy_distance(REF, CUR), 1.301729619),
     ("energy squared", stats.energy_distance(REF, CUR) ** 2, 1.6945),
     ("Mann-Whitney", stats.mann_whitney(REF, CUR), (14, 0.001518605234, 0.8833333333, 0.7666666667)),
