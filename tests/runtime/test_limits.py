@@ -95,3 +95,17 @@ def test_a_single_pass_that_is_told_to_stop_says_so(tmp_path):
     _, told = process.communicate(timeout=20)
     assert process.returncode == 143, told
     assert "goes on from here" in told
+
+
+def test_another_window_length_is_refused_with_the_mend(tmp_path):
+    """Windows of two lengths would overlap and count rows twice: the model stops and says what to do, its state stays."""
+    station = Station(tmp_path)
+    station.hour(0)
+    station.clock.now = START + timedelta(hours=1, minutes=20)
+    with station.open():
+        station.tick()
+    station.configure(MODEL.replace("length: 1h", "length: 2h"))
+    with station.open():
+        assert "give the model another name" in station.tick().error
+        assert station.events("monitoring") == ["opened"]
+        assert station.summary()["windows"] == 1

@@ -101,7 +101,7 @@ class WindowsConfig(Settings):
     """How event time is cut."""
 
     length: Length = timedelta(hours=1)
-    """How long a window is. Windows start at multiples of it since 1970-01-01 UTC."""
+    """How long a window is. Windows start at multiples of it since 1970-01-01 UTC. Once a model has state, it stays."""
     lateness: Duration = timedelta(minutes=15)
     """How long after its end a window waits for records that come late before it is judged."""
     reopen_for: Duration = timedelta(hours=24)

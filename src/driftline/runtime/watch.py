@@ -42,7 +42,7 @@ REJECTED_SHARE = 0.05
 """Of the records of one tick; more than this can't be chance, and is an alert about monitoring."""
 TRY_AGAIN = timedelta(hours=1)
 """Between two readings of an object that was given up because its source failed; after a start it is tried at once."""
-AGEING = 20
+AGEING = 200
 """Windows that are settled or rolled up in one tick at most, so that ageing never delays judging."""
 
 
@@ -241,6 +241,7 @@ class Watch:
         settings = self.settings
         digest = ground_digest(settings.origin, settings.schema, self._collectors)
         if self.ground is None:
+            self._same_length()
             self.ground = load_ground(self._parts.store, self.name, settings.origin, digest, self._kinds)
         if self.ground is None:
             if settings.origin.source is not None:
@@ -254,6 +255,16 @@ class Watch:
                 timeout=self._parts.patience.listing,
             )
         return self.ground
+
+    def _same_length(self) -> None:
+        with self._parts.store.read() as connection:
+            before = windows.length(connection, self.name)
+        asked = micros_of(self.settings.length)
+        if before not in (None, asked):
+            raise SourceError(
+                f"windows.length of {self.name} was {timedelta(microseconds=before or 0)} and is now {self.settings.length}: "
+                "windows of two lengths can't be compared; set it back, or give the model another name"
+            )
 
     def _job(self, now: datetime, schema: Schema, spec: ProfileSpec, columns: tuple[str, ...] = ()) -> Job:
         settings = self.settings

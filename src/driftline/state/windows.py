@@ -85,6 +85,11 @@ def count_due(connection: Connection, model: str, until: int) -> int:
     return int(connection.execute(sa.select(sa.func.count(sa.distinct(c.start))).where(ready)).scalar_one())
 
 
+def length(connection: Connection, model: str) -> int | None:
+    """How long the windows of a model are (microseconds); None while there is none."""
+    return connection.execute(sa.select(windows.c.end - windows.c.start).where(windows.c.model == model).limit(1)).scalar()
+
+
 def count(connection: Connection, model: str) -> tuple[int, int]:
     """(judged, still open), spans of time."""
     c = windows.c
