@@ -5,9 +5,9 @@ Refuses to know where a number came from: a rule sees one measurement and the ro
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from driftline.model import Judgement, Measurement, Severity, Verdict
 
@@ -127,6 +127,3 @@ def above(*, info: float | None = None, warning: float | None = None, critical: 
 def below(*, info: float | None = None, warning: float | None = None, critical: float | None = None) -> Rule:
     """A rule for checks to declare: `changed` below these bounds."""
     return Rule(below=Bounds(info=info, warning=warning, critical=critical))
-
-
-Rules = Annotated[dict[str, Rule], Field(description="A rule for each measurement by its name.")]

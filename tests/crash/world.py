@@ -14,9 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from dumped import dump
 from receivers import PagerDutyReceiver, SlackReceiver, WebhookReceiver
 
-from driftline.state.ledger import dump
 from driftline.state.store import open_store
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

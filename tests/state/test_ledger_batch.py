@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
+from dumped import dump
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +39,7 @@ def written(batches: list[list[Outcome]]):
         models.watch(connection, "m", 0)
         for batch in batches:
             ledger.record(connection, "m", batch, "spec", HOUR)
-        return ledger.dump(connection)
+        return dump(connection)
 
 
 outcomes = st.builds(

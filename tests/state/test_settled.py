@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
+from dumped import dump
 
 from driftline.model import LogObject
 from driftline.state import ledger, models
@@ -56,7 +57,7 @@ def test_a_new_spec_leaves_settled_windows_between_open_ones_alone(connection):
     assert again.cutoff == 0
     ledger.record(connection, "m", [again], "new", HOUR)
     assert rows_of(connection) == [(0, 3, 1), (1, 3, 0)]
-    shares = ledger.dump(connection)["shares"]
+    shares = dump(connection)["shares"]
     assert [row[2] // HOUR for row in shares] == [0, 1]
     assert ledger.totals(connection, "m").held == 0
 

@@ -75,3 +75,5 @@ def show_models(found: dict[str, Any]) -> None:
             console.print(
                 f"[yellow]sink {escape(name)}: {sink['pending']} wait, {sink['refused']} refused. {escape(sink['error'])}[/]"
             )
+        for letter in sink["dead_letters"][:5]:
+            console.print(f"    not taken: {escape(letter['event'])} {escape(letter['title'])}. {escape(letter['error'])}")

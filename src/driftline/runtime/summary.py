@@ -26,6 +26,10 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
                 "refused": status.counts.get("refused", 0),
                 "failures": status.failures,
                 "error": status.error,
+                "dead_letters": [
+                    {"incident": letter.incident, "event": letter.event, "title": letter.title, "error": letter.error}
+                    for letter in outbox.dead_letters(connection, name, 20)
+                ],
             }
             for name, status in outbox.status(connection).items()
         }

@@ -5,14 +5,14 @@ Refuses half steps: an outcome is written whole, in the caller's transaction, or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.model import LogObject
-from driftline.state.tables import metadata, micros, models, objects, rejects, shares, windows
+from driftline.state.tables import micros, models, objects, rejects, shares, windows
 
 DONE, QUARANTINED, GONE, WAITING = "done", "quarantined", "gone", "waiting"
 ATTEMPTS = 20
@@ -310,20 +310,4 @@ def totals(connection: Connection, model: str, trouble: int = 20) -> Totals:
             sa.select(rejects.c.position, rejects.c.reason, rejects.c.sample).where(rejects.c.object_id == row.id).limit(3)
         )
         found.trouble.append({**row._mapping, "records": [dict(sample._mapping) for sample in samples]})
-    return found
-
-
-def dump(connection: Connection) -> Mapping[str, list[tuple[object, ...]]]:
-    """Every table as sorted rows without row numbers: what two runs are compared by."""
-    found: dict[str, list[tuple[object, ...]]] = {}
-    names = {row.id: row.uri for row in connection.execute(sa.select(objects.c.id, objects.c.uri))}
-    for table in metadata.sorted_tables:
-        rows = []
-        for row in connection.execute(sa.select(table)):
-            values = dict(row._mapping)
-            values.pop("id", None) if table.name in ("objects", "rejects") else None
-            if "object_id" in values:
-                values["object_id"] = names[values["object_id"]]
-            rows.append(tuple(values.values()))
-        found[table.name] = sorted(rows, key=repr)
     return found

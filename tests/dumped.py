@@ -1,0 +1,26 @@
+"""A whole database as plain rows: what two runs are compared by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from driftline.state.tables import metadata, objects
+
+
+def dump(connection: Connection) -> Mapping[str, list[tuple[object, ...]]]:
+    """Every table as sorted rows, objects by their names instead of row numbers."""
+    found: dict[str, list[tuple[object, ...]]] = {}
+    names = {row.id: row.uri for row in connection.execute(sa.select(objects.c.id, objects.c.uri))}
+    for table in metadata.sorted_tables:
+        rows = []
+        for row in connection.execute(sa.select(table)):
+            values = dict(row._mapping)
+            values.pop("id", None) if table.name in ("objects", "rejects") else None
+            if "object_id" in values:
+                values["object_id"] = names[values["object_id"]]
+            rows.append(tuple(values.values()))
+        found[table.name] = sorted(rows, key=repr)
+    return found
