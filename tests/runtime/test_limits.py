@@ -109,3 +109,20 @@ def test_another_window_length_is_refused_with_the_mend(tmp_path):
         assert "give the model another name" in station.tick().error
         assert station.events("monitoring") == ["opened"]
         assert station.summary()["windows"] == 1
+
+
+def test_what_is_no_longer_watched_does_not_stay_open(tmp_path):
+    """The incident of a check that was taken out of the configuration ends at the next start, and says why."""
+    station = Station(tmp_path)
+    for hour in range(3):
+        station.hour(hour, amount=lambda row: row["amount"] + 40)
+    station.clock.now = START + timedelta(hours=3, minutes=20)
+    with station.open():
+        station.tick()
+        assert station.events("drift") == ["opened"]
+    station.configure(MODEL.replace("      drift: {{type: drift, for: 2}}\n", ""))
+    with station.open():
+        report = station.tick()
+        assert [change.event for change in report.closed.changes] == ["resolved"]
+        assert station.events("drift") == ["opened", "resolved"]
+        assert "no longer watched" in station.told()[-1]["facts"]["why"]

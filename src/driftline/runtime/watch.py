@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -142,11 +142,13 @@ class Watch:
         parts, settings = self._parts, self.settings
         with parts.store.write() as connection:
             models.watch(connection, self.name, micros(now))
-            told = self.settings
-            models.note_configuration(connection, told.config_digest, self.name, told.config, told.plugins, micros(now))
+            models.note_configuration(
+                connection, settings.config_digest, self.name, settings.config, settings.plugins, micros(now)
+            )
         self._start(settings.source)
         ground = self._grounded(now)
         report.doubts = ground.doubts
+        self.ground = ground = replace(ground, doubts=())  # told once
         self._retire(now, ground, report)
         job = self._job(now, ground.schema, ground.spec, ground.columns)
         with parts.store.read() as connection:
@@ -197,9 +199,11 @@ class Watch:
                 windows.note_silence(connection, self.name, since, ended, length)
                 models.judged(connection, self.name, ended)
         closing = self._closing(ground)
+        before = report.closed.changes
         report.closed = closing.close_due(
             until, now, lambda done, total: self._hooks.progress("judge", done, total, report.taken.rows)
         )
+        report.closed.changes[:0] = before
 
     def _retire(self, now: datetime, ground: Ground, report: Tick) -> None:
         """Once after a start: alerts of checks and columns that the configuration no longer has must not stay open."""
