@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from driftline.config.document import MOST_NODES, Quoted, parse, read
@@ -141,11 +141,19 @@ TREES = st.dictionaries(
 )
 
 
+class Quoting(yaml.SafeDumper):
+    """Quotes all text: what YAML 1.1 thinks plain, such as 0E0, is a number in YAML 1.2."""
+
+
+Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
 @settings(max_examples=60, deadline=None)
 @given(TREES)
+@example({"0": "0E0", "no": "1_0"})
 def test_what_is_written_is_read(tree):
     """Any plain structure comes back as it was written, and every part of it has a place."""
-    document = parse(yaml.safe_dump(tree), PATH)
+    document = parse(yaml.dump(tree, Dumper=Quoting), PATH)
     assert document.value == tree
     assert not document.problems
     assert all((key,) in document.keys and (key,) in document.values for key in tree)
