@@ -187,3 +187,35 @@ def test_a_growing_file_counts_each_line_once(tmp_path):
             station.tick()
         assert station.summary()["rows"] == 300
         assert station.sql("select sum(rows) from windows where segment = ''") == [(300,)]
+
+
+READS_ALL = """
+from driftline import Check, Measurement, hookimpl
+
+class Tallest(Check):
+    \"\"\"The largest amount of all rows, read again one by one.\"\"\"
+    type = "tallest"
+    on_empty = False
+    def evaluate(self, ctx):
+        values = [v for batch in ctx.current.batches() for v in batch.column("amount").to_pylist()]
+        yield Measurement(max(values), rows=len(values))
+
+@hookimpl
+def register_checks():
+    return [Tallest]
+"""
+
+
+def test_a_check_may_read_the_rows_of_its_window_again(tmp_path):
+    """Exactly the rows of its window, version and segment come back, also where objects hold rows of several windows."""
+    schema = "id: id\n      segments: [plan]"
+    station = Station(tmp_path, MODEL.replace("id: id", schema) + "      tallest: {{type: tallest}}\n")
+    (tmp_path / "plugs" / "tallest.py").write_text(READS_ALL)
+    station.write("log/both.jsonl", START, timedelta(hours=2), 600)
+    station.hour(1, 100)
+    due(station, 2)
+    with station.open():
+        assert station.tick().error == ""
+        found = station.sql("select start, segment, rows from measurements where name='tallest' order by 1, 2")
+        assert [rows for _, segment, rows in found if not segment] == [300, 400]
+        assert found == station.sql("select start, segment, rows from windows order by 1, 2")

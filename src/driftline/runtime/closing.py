@@ -5,11 +5,13 @@ Refuses to judge before a source was read to its end: a window is due by the tim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
+import pyarrow as pa
 from sqlalchemy.engine import Connection
 
 from driftline.alerting.alert import Alert
@@ -19,6 +21,7 @@ from driftline.alerting.step import Step, retire, step
 from driftline.alerting.store import SinkPlan, enqueue, later, load, save
 from driftline.evaluate.group import Inputs, Verdicts, judge_group
 from driftline.evaluate.judging import CheckPlan, Collect
+from driftline.model import LogObject
 from driftline.notification import Notification
 from driftline.plugin import Past
 from driftline.profiles.profile import Collectors
@@ -30,6 +33,7 @@ from driftline.state.tables import micros, moment
 from driftline.state.windows import Due, Key
 
 Enrich = Callable[[Notification], Mapping[str, str]]
+Reread = Callable[[Key, Sequence[LogObject]], "Iterator[pa.RecordBatch]"]
 
 
 @dataclass(slots=True)
@@ -62,6 +66,8 @@ class Closing:
     """What plugins know of an incident: added before its message is fixed."""
     on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
     stopping: Callable[[], bool] = lambda: False
+    reread: Reread | None = None
+    """Reads the rows of a window again."""
 
     def close_due(
         self, until: datetime, now: datetime, progress: Callable[[int, int], None] = lambda done, total: None
@@ -138,6 +144,12 @@ class Closing:
             if row.verdict:
                 closed.verdicts[row.verdict] = closed.verdicts.get(row.verdict, 0) + 1
 
+    def _again(self, key: Key) -> Iterator[pa.RecordBatch]:
+        with self.store.read() as connection:
+            found = windows.contributors(connection, key)
+        assert self.reread is not None
+        return self.reread(key, found)
+
     def _inputs(self, connection: Connection) -> Inputs:
         spec, kinds = self.ground.spec, self.kinds
 
@@ -152,6 +164,7 @@ class Closing:
                 version=due.key.version,
                 segment=due.key.segment,
                 last_seen=None if seen is None else moment(seen),
+                reread=partial(self._again, due.key) if self.reread is not None else None,
             )
 
         def reference(due: Due) -> Window | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from driftline.alerting.alert import Alert
@@ -20,6 +21,7 @@ from driftline.alerting.store import SinkPlan
 from driftline.errors import DriftlineError, SourceError
 from driftline.evaluate.judging import CheckPlan
 from driftline.ingest.intake import Taken, list_work, take_in
+from driftline.ingest.reread import rows_of
 from driftline.ingest.task import Job, now_plus
 from driftline.model import Measurement, Schema, Severity, Verdict
 from driftline.plugin import CheckContext, Format, Plugin, Source
@@ -198,7 +200,8 @@ class Watch:
             if ended > since:
                 windows.note_silence(connection, self.name, since, ended, length)
                 models.judged(connection, self.name, ended)
-        closing = self._closing(ground)
+        job = self._job(now, ground.schema, ground.spec, ground.columns)
+        closing = replace(self._closing(ground), reread=partial(rows_of, job))
         before = report.closed.changes
         report.closed = closing.close_due(
             until, now, lambda done, total: self._hooks.progress("judge", done, total, report.taken.rows)

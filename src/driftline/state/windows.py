@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from driftline.model import LogObject
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
-from driftline.state.tables import measurements, rollups, shares, windows
+from driftline.state.tables import measurements, moment, objects, rollups, shares, windows
 
 DAY = 86_400_000_000
 
@@ -113,6 +114,14 @@ def load(connection: Connection, key: Key, spec: ProfileSpec, collectors: Collec
         except ValueError:
             continue
     return merged
+
+
+def contributors(connection: Connection, key: Key) -> list[LogObject]:
+    """The objects whose rows a window counts, by name."""
+    c = objects.c
+    mine = sa.select(shares.c.object_id).where(_is(shares, key))
+    query = sa.select(c.uri, c.version, c.size, c.modified, c.lineage).where(c.id.in_(mine)).order_by(c.uri)
+    return [LogObject(r.uri, r.version, r.size, moment(r.modified), lineage=r.lineage) for r in connection.execute(query)]
 
 
 def mark_judged(connection: Connection, group: Iterable[Due], reference_id: int | None, config_digest: str) -> None:
