@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from driftline.cli.options import config_option, json_option
 from driftline.errors import DriftlineError
 from driftline.model import Severity
 from driftline.notification import Event, Notification
@@ -26,17 +27,15 @@ class Finding:
 
 
 @click.command()
-@click.option(
-    "-c", "--config", "path", type=click.Path(path_type=Path), default=Path("driftline.yaml"), help="The configuration."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@config_option
+@json_option
 @click.option("--send/--no-send", default=True, help="Whether to send a test message through every sink.")
-def doctor(path: Path, as_json: bool, send: bool) -> None:
+def doctor(config: Path, as_json: bool, send: bool) -> None:
     """Reach every source and sink, and say what is missing. Ends with 3 when something can't be reached."""
     from rich.console import Console
     from rich.markup import escape
 
-    found = _examine(path, send, as_json)
+    found = _examine(config, send, as_json)
     if as_json:
         click.echo(json.dumps({"findings": [asdict(item) for item in found]}, ensure_ascii=False, indent=2))
     else:

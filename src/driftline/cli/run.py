@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from driftline.cli.options import config_option
 from driftline.errors import ConfigError, DriftlineError
 from driftline.runtime.logs import make_log
 from driftline.runtime.start import read_config, running
@@ -26,19 +27,17 @@ TERMINATED = 143
 
 
 @click.command()
-@click.option(
-    "-c", "--config", "path", type=click.Path(path_type=Path), default=Path("driftline.yaml"), help="The configuration."
-)
+@config_option
 @click.option("--once", is_flag=True, help="One pass over every model, then end: 0 nothing fires, 1 something does.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: print one JSON object on standard output.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell more.")
-def run(path: Path, once: bool, as_json: bool, verbose: bool) -> None:
+def run(config: Path, once: bool, as_json: bool, verbose: bool) -> None:
     """Watch the models: read what is new, judge what is due, tell who asked to be told."""
     if as_json and not once:
         raise click.UsageError("--json goes with --once")
     if once:
-        raise SystemExit(_once(path, as_json, verbose))
-    raise SystemExit(_daemon(path, verbose))
+        raise SystemExit(_once(config, as_json, verbose))
+    raise SystemExit(_daemon(config, verbose))
 
 
 def _once(path: Path, as_json: bool, verbose: bool) -> int:

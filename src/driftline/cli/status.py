@@ -11,24 +11,24 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from driftline.cli.options import config_option, json_option
+
 PAINT = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 
 
 @click.command()
-@click.option(
-    "-c", "--config", "path", type=click.Path(path_type=Path), default=Path("driftline.yaml"), help="The configuration."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def status(path: Path, as_json: bool) -> None:
+@config_option
+@json_option
+def status(config: Path, as_json: bool) -> None:
     """What was read, judged and found, what could not be read, and which messages wait. Ends with 1 when something fires."""
     from driftline.config import load
     from driftline.runtime.summary import summarise
     from driftline.state.store import open_store
 
-    config = load(path)
-    store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
+    loaded = load(config)
+    store = open_store(loaded.agent.state, base=loaded.origin.parent, readonly=True)
     try:
-        found = summarise(store, config)
+        found = summarise(store, loaded)
     finally:
         store.close()
     if as_json:
