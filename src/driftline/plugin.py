@@ -104,11 +104,6 @@ class Plugin(BaseModel):
         return super().__getstate__() | {"__pydantic_private__": fresh}
 
     @property
-    def started(self) -> bool:
-        """Whether `start` was called, and `stop` was not."""
-        return self._context is not None
-
-    @property
     def context(self) -> StartContext:
         """What `start` was given. Raises RuntimeError before `start`."""
         if self._context is None:

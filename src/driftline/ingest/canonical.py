@@ -20,6 +20,7 @@ from driftline.model import Kind, Schema
 from driftline.profiles.batch import Batch
 from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions, hash_strings
+from driftline.state.tables import micros
 
 LONGEST = 200
 """Characters of a category; a longer one is cut and told apart by a hash."""
@@ -81,7 +82,7 @@ class Caster:
     def _events(self, columns: dict[str, pa.Array], rows: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         stamp = self.schema.timestamp
         if stamp is None:
-            at = int(self.modified.timestamp() * 1_000_000)
+            at = micros(self.modified)
             return np.full(rows, at, np.int64), np.ones(rows, bool)
         if stamp.name not in columns:
             return np.zeros(rows, np.int64), np.zeros(rows, bool)

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from driftline.errors import SourceError
 from driftline.ingest.plan import Work, decide
-from driftline.ingest.task import Job, read_objects
+from driftline.ingest.task import Job, read_elsewhere, read_objects
 from driftline.model import LogObject
 from driftline.plugin import DiscoverContext
 from driftline.state import ledger
@@ -131,7 +131,7 @@ def take_in(
             task = next(tasks, None)
             if task is None:
                 break
-            pending.append((task, executor.submit(read_objects, running, task)))
+            pending.append((task, executor.submit(read_objects if shared else read_elsewhere, running, task)))
         if not pending:
             break
         task, future = pending.popleft()

@@ -22,6 +22,7 @@ from driftline.ingest.task import Job, known_segments, records
 from driftline.model import Kind, LogObject
 from driftline.plugin import DiscoverContext
 from driftline.profiles.batch import Batch
+from driftline.profiles.categories import counted
 from driftline.profiles.counting import BoundedCounter
 from driftline.profiles.numeric import LARGEST
 from driftline.profiles.profile import Profile
@@ -83,10 +84,10 @@ def make_reference(
     `span` (microseconds, half-open) keeps only rows of that event time. With `limit`, reading stops after so many rows and
     the profile counts those alone. Raises SourceError when nothing can be read.
     """
-    counted: dict[str, int] = {}
+    rows_of: dict[str, int] = {}
     gathered = _Gathered()
     for obj, batch in _batches(job, objects, span):
-        counted[obj.uri] = counted.get(obj.uri, 0) + batch.rows
+        rows_of[obj.uri] = rows_of.get(obj.uri, 0) + batch.rows
         _gather(gathered, batch, job)
         if limit is not None and gathered.rows >= limit:
             break
@@ -102,7 +103,7 @@ def make_reference(
     )
     profile = Profile(spec, job.collectors)
     parts: dict[str, Profile] = {}
-    known = {name: known_segments(spec, name) for name in job.schema.segments}
+    known = known_segments(spec, job.schema)
     again: Iterator[Batch] = (
         iter(gathered.batches) if gathered.batches is not None else (batch for _, batch in _batches(job, objects, span))
     )
@@ -112,9 +113,7 @@ def make_reference(
             parts.setdefault(segment, Profile(spec, job.collectors)).update(rows)
         if limit is not None and profile.rows >= limit:
             break
-    origin = [
-        {"uri": obj.uri, "version": obj.version, "rows": counted.get(obj.uri, 0)} for obj in objects if obj.uri in counted
-    ]
+    origin = [{"uri": obj.uri, "version": obj.version, "rows": rows_of[obj.uri]} for obj in objects if obj.uri in rows_of]
     return Made(spec, profile, parts, json.dumps(origin[:1000]), fingerprint(objects))
 
 
@@ -153,10 +152,7 @@ def _gather(gathered: _Gathered, batch: Batch, job: Job) -> None:
             values = np.full(batch.rows, np.nan) if array is None else array.to_numpy(zero_copy_only=False)
             gathered.numeric.setdefault(name, []).append(values)
         elif array is not None:
-            codes = array.indices.drop_null().to_numpy(zero_copy_only=False)
-            counts = np.bincount(codes, minlength=len(array.dictionary))
-            counter = gathered.categories.setdefault(name, BoundedCounter())
-            counter.add((n, c) for n, c in zip(array.dictionary.to_pylist(), counts.tolist(), strict=True) if c)
+            gathered.categories.setdefault(name, BoundedCounter()).add(counted(array))
     if gathered.rows > KEPT and sum(map(len, gathered.hashes)) > 2 * KEPT:
         _thin(gathered)
 

@@ -25,7 +25,7 @@ def rows_of(job: Job, key: Key, objects: Sequence[LogObject]) -> Iterator[pa.Rec
 
     Raises SourceError and Unreadable as reading does.
     """
-    known = {name: known_segments(job.spec, name) for name in job.schema.segments}
+    known = known_segments(job.spec, job.schema)
     for obj in objects:
         decoding = Decoding(uri=obj.uri, fields=job.schema.fields, sealed=True)
         caster = Caster(job.schema, obj.modified, job.latest, object_hash(obj.uri), earliest=EARLIEST)

@@ -10,7 +10,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from driftline.profiles.batch import Batch
 from driftline.profiles.profile import BUILT_IN, Collectors, Profile
 from driftline.profiles.spec import CategorySpec, ProfileSpec
 from driftline.state.ledger import GONE, QUARANTINED, WAITING, Outcome, Share
+from driftline.state.tables import micros
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -130,11 +131,18 @@ def read_object(job: Job, work: Work) -> Outcome:
 
 
 def read_objects(job: Job, works: Sequence[Work]) -> list[Outcome]:
-    """Read several, in order. In another process the source, which came without its connections, is started first."""
-    if not job.source.started:
-        log = logging.getLogger("driftline")
-        job.source.start(StartContext(name=job.source.type, log=_Plain(log), clock=lambda: datetime.now(UTC), base=job.base))
+    """Read several, in order."""
     return [read_object(job, work) for work in works]
+
+
+def read_elsewhere(job: Job, works: Sequence[Work]) -> list[Outcome]:
+    """The same in another process, where the source came without its connections and is started first."""
+    log = _Plain(logging.getLogger("driftline"))
+    job.source.start(StartContext(name=job.source.type, log=log, clock=lambda: datetime.now(UTC), base=job.base))
+    try:
+        return read_objects(job, works)
+    finally:
+        job.source.stop()
 
 
 class _Plain:
@@ -198,7 +206,7 @@ def _read(job: Job, work: Work, outcome: Outcome) -> None:
         object_hash=object_hash(f"{work.object.uri}@{work.start}"),
         sampled="sample" in job.spec.collectors,
     )
-    known = {name: known_segments(job.spec, name) for name in job.schema.segments}
+    known = known_segments(job.spec, job.schema)
     book = _Book(job)
     try:
         batches = records(job, work, decoding)
@@ -245,10 +253,10 @@ def _offset(work: Work, decoding: Decoding) -> int:
     return reached or AGAIN
 
 
-def known_segments(spec: ProfileSpec, column: str) -> frozenset[str]:
-    """The categories of a column that are watched one by one."""
-    known = spec.columns.get(column)
-    return frozenset(known.known[:SEGMENTS]) if isinstance(known, CategorySpec) else frozenset()
+def known_segments(spec: ProfileSpec, schema: Schema) -> dict[str, frozenset[str]]:
+    """The categories that are watched one by one, by segment column."""
+    columns = {name: spec.columns.get(name) for name in schema.segments}
+    return {name: frozenset(c.known[:SEGMENTS]) for name, c in columns.items() if isinstance(c, CategorySpec)}
 
 
 def _shown(sample: bytes) -> str:
@@ -267,4 +275,4 @@ def _where(error: BaseException) -> str:
 
 def now_plus(now: datetime, days: float = 1.0) -> int:
     """The latest believable event time, in microseconds."""
-    return int((now.timestamp() + days * 86400) * 1_000_000)
+    return micros(now + timedelta(days=days))

@@ -5,7 +5,7 @@ Refuses to drop in silence: what is beyond the bound is counted as `other`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -17,7 +17,18 @@ from driftline.profiles.spec import CategorySpec, ProfileSpec
 from driftline.profiles.window import CategoricalColumn
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from driftline.profiles.batch import Batch
+
+
+def counted(array: pa.DictionaryArray) -> Iterable[tuple[str, int]]:
+    """The categories that occur in a dictionary-encoded column, each with its rows."""
+    codes = array.indices.drop_null().to_numpy(zero_copy_only=False)
+    counts = np.bincount(codes, minlength=len(array.dictionary))
+    seen = np.flatnonzero(counts)
+    names = array.dictionary.take(seen).to_pylist() if len(seen) < len(counts) else array.dictionary.to_pylist()
+    return zip(names, counts[seen].tolist(), strict=True)
 
 
 class _Column:
@@ -52,11 +63,7 @@ class CategoryCollector(Collector):
             column.nulls += array.null_count
             if name in batch.invalid:
                 column.invalid += int(batch.invalid[name].sum())
-            codes = array.indices.drop_null().to_numpy(zero_copy_only=False)
-            counts = np.bincount(codes, minlength=len(array.dictionary))
-            seen = np.flatnonzero(counts)
-            names = array.dictionary.take(seen).to_pylist() if len(seen) < len(counts) else array.dictionary.to_pylist()
-            column.counter.add(zip(names, counts[seen].tolist(), strict=True))
+            column.counter.add(counted(array))
 
     def merge(self, other: Self) -> None:
         """Adds counts."""

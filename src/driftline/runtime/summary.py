@@ -22,7 +22,7 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
         found: Plain = {"models": {name: _model(connection, name) for name in config.models}}
         found["sinks"] = {
             name: {
-                "pending": sum(status.counts.get(state, 0) for state in outbox.UNDELIVERED),
+                "pending": status.waiting,
                 "refused": status.counts.get("refused", 0),
                 "failures": status.failures,
                 "error": status.error,

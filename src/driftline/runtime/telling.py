@@ -66,6 +66,6 @@ def tell_state(model: str, parts: Parts) -> None:
     for severity in Severity:
         parts.metrics.alerts_firing.labels(model, severity).set(fires[severity])
     for name, status in waiting.items():
-        parts.metrics.outbox_pending.labels(name).set(sum(status.counts.get(state, 0) for state in outbox.UNDELIVERED))
+        parts.metrics.outbox_pending.labels(name).set(status.waiting)
     if known is not None and known.last_event is not None:
         parts.metrics.last_event.labels(model).set(known.last_event / 1e6)

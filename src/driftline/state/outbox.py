@@ -65,6 +65,11 @@ class SinkStatus:
     error: str
     """The newest, empty after a success."""
 
+    @property
+    def waiting(self) -> int:
+        """Messages that the sink has not taken yet."""
+        return sum(self.counts.get(state, 0) for state in UNDELIVERED)
+
 
 def recover(connection: Connection, now: datetime) -> int:
     """At start: what was `sending` when the agent died is `unknown` now, and due. Returns the number of rows."""
