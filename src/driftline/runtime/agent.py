@@ -209,7 +209,7 @@ class Agent:
         try:
             parts.guard.call(f"{name}.start", sink.start, context, timeout=parts.patience.probe)
         except DriftlineError as error:
-            # Its messages wait in the outbox; sending raises until it can start.
+            # Its messages wait in the outbox, tried and put off, until a restart or reload starts it.
             parts.log.error("a sink could not start", part=name, error=str(error))
         return SinkWorker(name, sink, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)
 
