@@ -45,6 +45,8 @@ from driftline.secret import Secret
 if TYPE_CHECKING:
     from driftline import bodies, delimited, records, stats
     from driftline.decorated import check
+    from driftline.halves import half
+    from driftline.layout import Layout, Place
     from driftline.lines import Chunk, LineChunks, read_blocks
     from driftline.profiles.batch import Batch
     from driftline.profiles.collector import Collector
@@ -59,12 +61,15 @@ _LAZY = {
     "Chunk": "driftline.lines",
     "Collector": "driftline.profiles.collector",
     "Column": "driftline.profiles.window",
+    "Layout": "driftline.layout",
     "LineChunks": "driftline.lines",
     "NumericColumn": "driftline.profiles.window",
+    "Place": "driftline.layout",
     "ProfileSpec": "driftline.profiles.spec",
     "Scores": "driftline.profiles.window",
     "Window": "driftline.profiles.window",
     "check": "driftline.decorated",
+    "half": "driftline.halves",
     "read_blocks": "driftline.lines",
 }
 
@@ -90,6 +95,7 @@ __all__ = [
     "Http",
     "Judgement",
     "Kind",
+    "Layout",
     "LineChunks",
     "LogObject",
     "Measurement",
@@ -99,6 +105,7 @@ __all__ = [
     "ObjectGone",
     "OutcomeUnknown",
     "Past",
+    "Place",
     "Plugin",
     "ProfileSpec",
     "Range",
@@ -123,6 +130,7 @@ __all__ = [
     "bodies",
     "check",
     "delimited",
+    "half",
     "hookimpl",
     "read_blocks",
     "records",

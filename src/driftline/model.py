@@ -67,6 +67,10 @@ class LogObject:
     """Whether a larger size under the same URI and lineage continues the old content instead of replacing it."""
     lineage: str = ""
     """The same as long as the content only grows: an inode, a creation time; empty where the source can't tell."""
+    partition: datetime | None = None
+    """Start of the span of time that its place names, such as the hour of its folder; None where its place names none."""
+    parts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What its place says of all its records, by name: `endpoint`, `variant`. Columns that the records themselves lack."""
 
 
 @dataclass(frozen=True, slots=True)

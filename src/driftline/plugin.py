@@ -9,12 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Protocol, Self, TextIO
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from driftline.errors import Unreadable
 from driftline.model import Field, LogObject, Measurement, Schema
 from driftline.notification import Notification
 from driftline.rule import Rule
@@ -144,7 +145,7 @@ class DiscoverContext:
 
     now: datetime
     since: datetime | None = None
-    """Nothing older than this event time is wanted; None on the first listing. A hint: the host filters by itself."""
+    """Objects whose place names a span that ended before this may be left out; None asks for all there are."""
     skipped: Callable[[str, str], None] = lambda uri, reason: None
     """Call with a URI and a reason for what is listed on purpose as no data: markers, manifests, temporary files."""
 
@@ -155,6 +156,11 @@ class Source(Plugin, ABC):
     format: str | FormatRef | None = None
     """How the records are written: a format's name, or its `type` and `options`. Guessed from the file name when absent."""
 
+    @property
+    def whole_every(self) -> timedelta | None:
+        """How often everything must be listed. In between `ctx.since` is set, and less may be given; None: every time."""
+        return None
+
     @abstractmethod
     def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
         """Everything that is there, in any order; a page that fails raises and nothing of the pass counts.
@@ -162,12 +168,22 @@ class Source(Plugin, ABC):
         Raises SourceError when the store can't be listed.
         """
 
+    def committed(self) -> None:
+        """All that the last `discover` gave has been dealt with and remembered: notifications of it may be thrown away."""
+
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
         """The stored bytes of exactly this version from byte `start` on.
 
         Raises ObjectChanged when the store holds another version now, ObjectGone, Unreadable or SourceError.
         """
         raise NotImplementedError(f"{self.type} has neither open() nor batches()")
+
+    def refer(self, uri: str) -> BinaryIO:
+        """The stored bytes of an object that a record refers to: a whole address, or a path beside the records.
+
+        Raises ObjectGone, Unreadable (also for what lies outside of what this source may read) or SourceError.
+        """
+        raise Unreadable(f"{self.type} follows no references")
 
     def batches(self, obj: LogObject, ctx: DecodeContext) -> Iterator[pa.RecordBatch] | None:
         """For tables: the records themselves. None says that `open` and a format do the work."""
@@ -198,6 +214,15 @@ class DecodeContext(Protocol):
 
     def consumed(self, offset: int) -> None:
         """Say that whole records reach to byte `offset` of the stream. Without it an object is only read as a whole."""
+        ...
+
+    @property
+    def parts(self) -> Mapping[str, str]:
+        """What the object's place says of its records, see `LogObject.parts`."""
+        ...
+
+    def refer(self, uri: str) -> BinaryIO:
+        """The bytes of another object that a record refers to; see `Source.refer` for what it raises."""
         ...
 
 

@@ -5,14 +5,21 @@ Refuses to judge: how many rejects are too many is a rule's business.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
+from driftline.errors import Unreadable
 from driftline.model import Field
 
 SAMPLES = 20
 """Rejected records kept per object to show; all of them are counted."""
 SAMPLE_BYTES = 200
 REASON_CHARS = 300
+
+
+def _no_reference(uri: str) -> BinaryIO:
+    raise Unreadable("references can't be followed here")
 
 
 @dataclass(slots=True)
@@ -22,6 +29,10 @@ class Decoding:
     uri: str
     fields: tuple[Field, ...] | None = None
     sealed: bool = True
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """What the object's place says of its records."""
+    refer: Callable[[str], BinaryIO] = _no_reference
+    """Opens another object that a record refers to."""
     rejected: int = 0
     """Records that could not be read."""
     samples: list[tuple[int, str, bytes]] = field(default_factory=list)

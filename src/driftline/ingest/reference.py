@@ -119,7 +119,7 @@ def make_reference(
 
 def _batches(job: Job, objects: list[LogObject], span: tuple[int, int] | None) -> Iterator[tuple[LogObject, Batch]]:
     for obj in objects:
-        decoding = Decoding(uri=obj.uri, fields=job.schema.fields, sealed=True)
+        decoding = Decoding(obj.uri, job.schema.fields, True, obj.parts, job.source.refer)
         # A training file need not have times: without a span its rows count whatever they say.
         schema = job.schema if span is not None else replace(job.schema, timestamp=None)
         caster = Caster(schema, obj.modified, job.latest, object_hash(obj.uri), sampled=True)

@@ -27,7 +27,7 @@ def rows_of(job: Job, key: Key, objects: Sequence[LogObject]) -> Iterator[pa.Rec
     """
     known = known_segments(job.spec, job.schema)
     for obj in objects:
-        decoding = Decoding(uri=obj.uri, fields=job.schema.fields, sealed=True)
+        decoding = Decoding(obj.uri, job.schema.fields, True, obj.parts, job.source.refer)
         caster = Caster(job.schema, obj.modified, job.latest, object_hash(obj.uri), earliest=EARLIEST)
         for batch in records(job, Work(obj, 0, True), decoding):
             for start, version, part in groups(caster.cast(batch), job.length):

@@ -197,7 +197,7 @@ def choose_format(formats: Mapping[str, Format], uri: str) -> Format:
 def _read(job: Job, work: Work, outcome: Outcome) -> None:
     from driftline.ingest.canonical import Caster, groups, object_hash, segments
 
-    decoding = Decoding(uri=work.object.uri, fields=job.schema.fields, sealed=work.sealed)
+    decoding = Decoding(work.object.uri, job.schema.fields, work.sealed, work.object.parts, job.source.refer)
     caster = Caster(
         schema=job.schema,
         modified=work.object.modified,

@@ -184,7 +184,7 @@ def _peek(job: Job, objects: list[LogObject]) -> list[pa.RecordBatch]:
     """The first records of some objects, all columns."""
     found: list[pa.RecordBatch] = []
     for obj in objects[:LOOKED_AT]:
-        decoding = Decoding(uri=obj.uri, fields=None, sealed=True)
+        decoding = Decoding(obj.uri, None, True, obj.parts, job.source.refer)
         try:
             found += islice(records(job, Work(obj, 0, True), decoding), 1)
         except Unreadable:

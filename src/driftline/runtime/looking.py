@@ -61,7 +61,7 @@ def look(source: Source, registry: Registry, now: datetime) -> Looked:
     job = Job(source, formats, Schema(), ProfileSpec({}), 1, 0)
     for obj in objects:
         try:
-            batches += islice(records(job, Work(obj, 0, True), Decoding(uri=obj.uri, fields=None)), 1)
+            batches += islice(records(job, Work(obj, 0, True), Decoding(obj.uri, None, True, obj.parts, source.refer)), 1)
             name = name or _type(choose_format(formats, obj.uri))
         except DriftlineError as error:
             trouble = str(error)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.model import LogObject
+from driftline.state import waiting
 from driftline.state.tables import micros, models, objects, rejects, shares, windows
 
 DONE, QUARANTINED, GONE, WAITING = "done", "quarantined", "gone", "waiting"
@@ -67,6 +68,8 @@ class Outcome:
     samples: Sequence[tuple[int, str, str]] = ()
     """(place, reason, first characters) of some of the rejected records."""
     shares: Sequence[Share] = ()
+    stubs: Sequence[waiting.Stub] = ()
+    """Rows that wait for their other half."""
     error: str = ""
     broken: bool = False
     """Whether a plugin failed, not the content: then this version is tried again, hourly and after every start."""
@@ -143,11 +146,13 @@ def _record(
     kept: Touched = {}
     if outcome.piece == 0 and entry is not None:
         _take_out(connection, object_id, outcome.cutoff, touched)
+        waiting.take_out(connection, object_id)
         kept = _kept(connection, object_id)
         connection.execute(rejects.delete().where(rejects.c.object_id == object_id))
     late = _put_in(connection, model, object_id, outcome, settled, kept, touched)
     if late:
         connection.execute(objects.update().where(objects.c.id == object_id).values(held=objects.c.held + late))
+    waiting.put(connection, model, object_id, outcome.piece, outcome.stubs)
     if outcome.samples:
         rows = [{"object_id": object_id, "position": p, "reason": r, "sample": s} for p, r, s in outcome.samples]
         connection.execute(rejects.insert(), rows)
@@ -162,7 +167,15 @@ def _wait(connection: Connection, model: str, outcome: Outcome, entry: Entry | N
             values |= {"state": QUARANTINED, "version": obj.version, "size": obj.size}
         connection.execute(objects.update().where(objects.c.id == entry.id).values(**values))
         return
-    row = {"model": model, "uri": obj.uri, "version": "", "size": 0, "modified": micros(obj.modified), "state": WAITING}
+    row = {
+        "model": model,
+        "uri": obj.uri,
+        "version": "",
+        "size": 0,
+        "modified": micros(obj.modified),
+        "partition": None if obj.partition is None else micros(obj.partition),
+        "state": WAITING,
+    }
     connection.execute(objects.insert().values(**row, error=outcome.error, attempts=1))
 
 
@@ -174,6 +187,7 @@ def _upsert(connection: Connection, model: str, outcome: Outcome, entry: Entry |
         "lineage": obj.lineage,
         "size": obj.size,
         "modified": micros(obj.modified),
+        "partition": None if obj.partition is None else micros(obj.partition),
         "state": outcome.state,
         "offset": outcome.offset,
         "spec_digest": spec_digest,

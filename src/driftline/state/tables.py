@@ -37,6 +37,9 @@ models = Table(
     Column("reference_id", Id),
     Column("config_digest", String, nullable=False, default=""),
     Column("judged_until", BigInteger),
+    Column("listed_at", BigInteger, comment="when the last pass began that dealt with all it listed"),
+    Column("whole_at", BigInteger, comment="when the last such pass began that listed everything"),
+    Column("whole_digest", String, nullable=False, default="", comment="of the source and spec of that pass"),
     comment="One row a model: what the agent knows of it as a whole.",
 )
 
@@ -60,6 +63,8 @@ objects = Table(
     Column("spec_digest", String, nullable=False, default=""),
     Column("error", Text, nullable=False, default=""),
     Column("attempts", Integer, nullable=False, default=0),
+    Column("partition", BigInteger, comment="start of the span of time that its place names"),
+    Column("unpaired", BigInteger, nullable=False, default=0, comment="requests or responses that stayed alone for good"),
     Index("objects_by_uri", "model", "uri", unique=True),
     comment="The ledger: each log object, its version, and how far it has been read.",
 )
@@ -100,13 +105,41 @@ windows = Table(
     Column("end", BigInteger, nullable=False),
     Column("rows", BigInteger, nullable=False, default=0),
     Column("revision", Integer, nullable=False, default=0, comment="0 until judged; then 1, 2, ..."),
-    Column("dirty", Integer, nullable=False, default=1, comment="1 when rows came since it was judged"),
+    Column(
+        "dirty", Integer, nullable=False, default=1, comment="since it was judged: 1 when rows came, 2 when only labels did"
+    ),
     Column("settled", Integer, nullable=False, default=0, comment="1 when no more rows are taken; profile holds all of it"),
     Column("profile", LargeBinary),
+    Column("labelled", LargeBinary, comment="what labels that came later say of its predictions"),
+    Column("quiet", Integer, nullable=False, default=0, comment="1 when it was so old when first judged that nobody is told"),
     Column("reference_id", Id),
     Column("config_digest", String, nullable=False, default=""),
     Index("windows_dirty", "model", "dirty", "start"),
     comment="Each window of each model version and segment.",
+)
+
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("model", String, nullable=False),
+    Column("role", String, nullable=False, comment="prediction, label, request or response"),
+    Column("object_id", Id, ForeignKey("objects.id", ondelete="CASCADE"), nullable=False),
+    Column("piece", BigInteger, nullable=False),
+    Column("start", BigInteger, nullable=False, comment="of the window it belongs to; of labels, when they were given"),
+    Column("version", String, nullable=False, default=""),
+    Column("rows", BigInteger, nullable=False),
+    Column("matched", BigInteger, nullable=False, default=0, comment="rows that found their other half"),
+    Column("hashes", LargeBinary, nullable=False, comment="64 bits of each id, little-endian, in the order of content"),
+    Column("content", LargeBinary, nullable=False),
+    Column("joined", Integer, nullable=False, default=0, comment="1 once what it says is in the windows"),
+    Column(
+        "removed", Integer, nullable=False, default=0, comment="1 when its object no longer says so, until that is dealt with"
+    ),
+    Index("waiting_by_state", "model", "role", "joined", "removed"),
+    Index("waiting_by_start", "model", "role", "start"),
+    Index("waiting_by_object", "object_id", "piece"),
+    comment="Rows kept for what comes later by id: predictions for labels, requests and responses for each other.",
 )
 
 rollups = Table(
