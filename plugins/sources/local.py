@@ -11,12 +11,15 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from pydantic import field_validator
+
 from driftline import (
     DiscoverContext,
+    Layout,
     LogObject,
     ObjectChanged,
     ObjectGone,
@@ -43,10 +46,27 @@ class Local(Source):
     """
     grows: bool = True
     """Whether text files may be appended to: then only what is new is read. Without it a changed file is read again."""
+    layout: str | None = None
+    """How the folders under `path` name the time, so that only the newest are looked into: `sagemaker`, `azureml`, `hive` and
+    others, or a pattern such as `{region}/%Y/%m/%d/`. `path` is then a folder."""
+
+    @field_validator("layout")
+    @classmethod
+    def _is_layout(cls, value: str | None) -> str | None:
+        if value is not None:
+            Layout(value)
+        return value
+
+    @property
+    def whole_every(self) -> timedelta | None:
+        """A day, where the folders name the time."""
+        return None if self.layout is None else timedelta(days=1)
 
     def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
-        """Every file, in the order of names."""
-        for path, reason in self._paths():
+        """Every file, in the order of names; with `ctx.since` and a layout, those in the newest folders."""
+        layout = None if self.layout is None else Layout(self.layout)
+        root = self._root() + "/"
+        for path, reason in self._paths() if layout is None or ctx.since is None else self._newest(layout, root, ctx):
             if reason:
                 ctx.skipped(_uri(path), reason)
                 continue
@@ -60,7 +80,17 @@ class Local(Source):
                 ctx.skipped(_uri(path), "not a regular file")
                 continue
             modified = datetime.fromtimestamp(found.st_mtime_ns / 1e9, UTC)
-            yield LogObject(_uri(path), _version(found), found.st_size, modified, self._may_grow(path), f"{found.st_ino:x}")
+            place = None if layout is None else layout.place(path.removeprefix(root))
+            yield LogObject(
+                _uri(path),
+                _version(found),
+                found.st_size,
+                modified,
+                self._may_grow(path),
+                f"{found.st_ino:x}",
+                None if place is None else place.start,
+                {} if place is None else place.parts,
+            )
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
         """The file from `start` to the size that was listed."""
@@ -93,10 +123,25 @@ class Local(Source):
             seen += 1
         return f"{seen} files under {self.path}" + (f", {skipped} left out" if skipped else "")
 
+    def _root(self) -> str:
+        base = self._context.base if self._context is not None else ""
+        return os.path.abspath(os.path.join(base, os.path.expanduser(self.path)))
+
+    def _newest(self, layout: Layout, root: str, ctx: DiscoverContext) -> Iterator[tuple[str, str]]:
+        assert ctx.since is not None
+
+        def folders(path: str) -> list[str]:
+            with os.scandir(path) as found:
+                return sorted((entry.name for entry in found if entry.is_dir()), key=os.fsencode)
+
+        def objects(path: str, after: str) -> Iterator[tuple[str, str]]:
+            return _walk(path) if os.path.isdir(path) else iter(())
+
+        yield from layout.listed(root, ctx.since, ctx.now, folders, objects, begins=False)
+
     def _paths(self) -> Iterator[tuple[str, str]]:
         """Paths, each with the reason why it is no data, if it is none."""
-        base = self._context.base if self._context is not None else ""
-        path = os.path.abspath(os.path.join(base, os.path.expanduser(self.path)))
+        path = self._root()
         if os.path.isdir(path):
             yield from _walk(path)
         elif os.path.lexists(path):

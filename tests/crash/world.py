@@ -146,6 +146,7 @@ models:
       features: {{amount: numeric, plan: categorical}}
       prediction: {{kind: binary, score: score}}
     reference: {{type: local, options: {{path: {folder}/reference.csv}}}}
+    windows: {{notify_within: null}}
     checks:
       drift: {{type: drift}}
       missing: {{type: missing}}

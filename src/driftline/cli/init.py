@@ -108,8 +108,9 @@ def _text(
         lines += [f"    reference: {{type: {reference[0]}, options: {{{inside}}}}}"]
     lines += [
         "",
-        "    # Rows count by event time; a window is judged so long after its end.",
-        "    windows: {length: 1h, lateness: 15m}",
+        "    # Rows count by event time; a window is judged so long after its end. What ended more than a day before it is first",
+        "    # judged is judged in silence; `notify_within: null` tells of everything.",
+        "    windows: {length: 1h, lateness: 15m, notify_within: 24h}",
     ]
     lines += [
         "",

@@ -106,6 +106,11 @@ class WindowsConfig(Settings):
     """How long after its end a window waits for records that come late before it is judged."""
     reopen_for: Duration = timedelta(hours=24)
     """How long a window is judged again when late records come, by the newest event time; later ones are only counted."""
+    backfill: Length | None = timedelta(days=90)
+    """How far back logs are read that lie in folders named by time; older ones are left alone. `null` reads them all."""
+    notify_within: Length | None = timedelta(days=1)
+    """A window that ended longer ago than this when it is first judged is judged in silence: what happened while nobody
+    watched is kept and shown, and nobody is called for it. `null` tells of all windows, however old."""
 
 
 class ReferenceConfig(Settings):

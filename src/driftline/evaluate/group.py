@@ -57,7 +57,8 @@ def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], l
         for plan in inputs.plans:
             judged = run_check(plan, _context(due, plan, window, reference, inputs), inputs.collect)
             rows += judged
-            facts += _facts(due, plan, judged, inputs.reference_name)
+            if not due.quiet:
+                facts += _facts(due, plan, judged, inputs.reference_name)
             broken = next((row.reason for row in judged if row.verdict == Verdict.ERROR), "")
             if judged:
                 ran[plan.name] = ran.get(plan.name) or broken

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field, replace
@@ -29,18 +29,20 @@ PAGE = 500
 TASK_BYTES = 32 << 20
 TASK_OBJECTS = 200
 
-Progress = Callable[[int, int, int], None]
-"""Called with objects done, objects in all, rows so far."""
+Progress = Callable[[int, int], None]
+"""Called with objects done and rows so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a complete listing showed."""
+    """What a listing showed, whose last page came."""
 
     work: list[Work]
     seen: set[int]
     """Ledger rows that are still there."""
     objects: int
+    whole: bool
+    """Whether all there is was asked for: what is missing then is gone."""
     skipped: list[tuple[str, str]]
     """Some of what is no data on purpose: URI and why."""
 
@@ -68,16 +70,22 @@ def list_work(
     seal: bool = False,
     cutoff: int | None = None,
     again: bool = False,
+    since: datetime | None = None,
+    oldest: datetime | None = None,
 ) -> Listing:
-    """List the source from end to end and compare with the ledger. Raises SourceError when a page fails."""
+    """List the source and compare with the ledger. With `since`, what lies in older places may be left out of the listing;
+    what lies in places older than `oldest` and is not known yet is left alone.
+
+    Raises SourceError when a page fails.
+    """
     skipped: list[tuple[str, str]] = []
 
     def skip(uri: str, reason: str) -> None:
         if len(skipped) < 100:
             skipped.append((uri, reason))
 
-    listed = job.source.discover(DiscoverContext(now=now, skipped=skip))
-    found = Listing([], set(), 0, skipped)
+    listed = job.source.discover(DiscoverContext(now=now, since=since, skipped=skip))
+    found = Listing([], set(), 0, since is None, skipped)
     wanted: dict[str, Work] = {}  # by URI: an object may be listed twice
     count = 0
     for page in _pages(listed, PAGE):
@@ -89,12 +97,15 @@ def list_work(
             entry = known.get(obj.uri)
             if entry is not None:
                 found.seen.add(entry.id)
+            elif oldest is not None and obj.partition is not None and obj.partition < oldest:
+                skip(obj.uri, "older than windows.backfill")
+                continue
             work = decide(obj, entry, job.spec.digest, now, seal=seal, cutoff=cutoff, again=again)
             if work is not None:
                 wanted[obj.uri] = work
-    # By time of change, so that a backlog is read roughly in order; the name decides ties, for repeatable runs.
+    # By time, so that a backlog is read in order; the name decides ties, for repeatable runs.
     found.work.extend(wanted.values())
-    found.work.sort(key=lambda work: (work.object.modified, work.object.uri))
+    found.work.sort(key=lambda work: (work.at, work.object.modified, work.object.uri))
     return replace(found, objects=count)
 
 
@@ -102,21 +113,21 @@ def take_in(
     store: Store,
     model: str,
     job: Job,
-    listing: Listing,
+    work: Sequence[Work],
     executor: Executor,
+    taken: Taken,
     *,
     in_flight: int,
-    progress: Progress = lambda done, total, rows: None,
+    progress: Progress = lambda done, rows: None,
     stopping: Callable[[], bool] = lambda: False,
     patience: float = 300.0,
     shared: bool = True,
-) -> Taken:
-    """Read the work of a listing and commit it, task by task, in order.
+) -> None:
+    """Read some work and commit it, task by task, in order; add what it came to to `taken`.
 
     `patience` is how many seconds a task may go without a single batch before its source counts as hanging. `shared` says
     that the executor runs in this process.
     """
-    taken = Taken()
     beats = [time.monotonic()]
 
     def beat() -> None:
@@ -124,7 +135,7 @@ def take_in(
 
     # A closure can't be sent to another process: there, the end of each task is the only sign of life.
     running = replace(job, beat=beat) if shared else job
-    tasks = _tasks(listing.work)
+    tasks = _tasks(work)
     pending: deque[tuple[list[Work], Future[list[ledger.Outcome]]]] = deque()
     while True:
         while len(pending) < in_flight and not stopping():
@@ -133,7 +144,7 @@ def take_in(
                 break
             pending.append((task, executor.submit(read_objects if shared else read_elsewhere, running, task)))
         if not pending:
-            break
+            return
         task, future = pending.popleft()
         try:
             outcomes = _result(future, beats, patience)
@@ -144,11 +155,15 @@ def take_in(
                 _commit(store, model, job, outcomes, taken)
             raise
         _commit(store, model, job, outcomes, taken)
-        progress(taken.objects + taken.waiting + taken.gone, len(listing.work), taken.rows)
-    if not stopping():
-        with store.write() as connection:
-            taken.gone += ledger.vanished(connection, model, listing.seen | _ids(connection, model, listing))
-    return taken
+        progress(taken.objects + taken.waiting + taken.gone, taken.rows)
+
+
+def note_vanished(store: Store, model: str, listing: Listing) -> int:
+    """After all work of a listing was taken in: note what it no longer shows, if it was a whole one."""
+    if not listing.whole:
+        return 0
+    with store.write() as connection:
+        return ledger.vanished(connection, model, listing.seen | _ids(connection, model, listing))
 
 
 def _ids(connection: Connection, model: str, listing: Listing) -> set[int]:
@@ -186,7 +201,7 @@ def _commit(store: Store, model: str, job: Job, outcomes: list[ledger.Outcome], 
             taken.errors.append(f"{outcome.object.uri}: {outcome.error}")
 
 
-def _tasks(work: list[Work]) -> Iterator[list[Work]]:
+def _tasks(work: Sequence[Work]) -> Iterator[list[Work]]:
     task: list[Work] = []
     size = 0
     for item in work:

@@ -27,6 +27,11 @@ class Work:
     cutoff: int | None = None
     """See `Outcome.cutoff`."""
 
+    @property
+    def at(self) -> datetime:
+        """The time of the object's records, as far as it can be told from outside."""
+        return self.object.partition or self.object.modified
+
 
 def decide(
     obj: LogObject,

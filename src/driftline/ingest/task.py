@@ -165,7 +165,24 @@ def records(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.RecordBatch
         rows = _decoded(job, work, decoding)
     for batch in rows:
         job.beat()
+        if decoding.parts:
+            batch = with_parts(batch, decoding)
         yield job.transform(batch) if job.transform is not None else batch
+
+
+def with_parts(batch: pa.RecordBatch, decoding: Decoding) -> pa.RecordBatch:
+    """What the object's place says, as columns where the records have nothing of that name."""
+    import pyarrow as pa
+
+    told = decoding.parts
+    wanted = {f.name: told[f.path] for f in decoding.fields if f.path in told} if decoding.fields is not None else told
+    for name, value in wanted.items():
+        place = batch.schema.get_field_index(name)
+        if place < 0 or batch.column(place).null_count == len(batch):
+            column = pa.array([value]).dictionary_encode().take(pa.nulls(len(batch), pa.int32()).fill_null(0))
+            field = pa.field(name, column.type)
+            batch = batch.append_column(field, column) if place < 0 else batch.set_column(place, field, column)
+    return batch
 
 
 def _decoded(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.RecordBatch]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import pyarrow as pa
@@ -41,6 +41,8 @@ class Closed:
     """What closing came to."""
 
     windows: int = 0
+    quiet: int = 0
+    """Of these, those that were too old to tell anybody of."""
     verdicts: dict[str, int] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     judged: list[tuple[Key, measurements.Judged]] = field(default_factory=list)
@@ -66,25 +68,32 @@ class Closing:
     """What plugins know of an incident: added before its message is fixed."""
     on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
     stopping: Callable[[], bool] = lambda: False
+    notify_within: timedelta | None = None
+    """How long ago a window may have ended, when it is first judged, for people to be told."""
     reread: Reread | None = None
     """Reads the rows of a window again."""
 
     def close_due(
-        self, until: datetime, now: datetime, progress: Callable[[int, int], None] = lambda done, total: None
-    ) -> Closed:
-        """Judge every window that ended by `until`; what is left when the agent stops is judged after the next start."""
-        closed = Closed()
-        limit = micros(until)
+        self,
+        until: datetime,
+        now: datetime,
+        closed: Closed,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        """Judge every window that ended by `until`, and add what it came to to `closed`; what is left when the agent stops is
+        judged after the next start.
+        """
+        limit, before = micros(until), closed.windows
         with self.store.read() as connection:
             total = windows.count_due(connection, self.model, limit)
         while True:
             with self.store.read() as connection:
                 group = next(iter(windows.due(connection, self.model, limit)), None)
             if group is None or self.stopping():
-                return closed
+                return
             self._close(group, now, closed)
             closed.windows += 1
-            progress(closed.windows, max(total, closed.windows))
+            progress(closed.windows - before, max(total, closed.windows - before))
 
     def alert(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
         """Tell alerting of facts that belong to no window."""
@@ -104,6 +113,7 @@ class Closing:
         return list(moved.changes)
 
     def _close(self, group: Sequence[Due], now: datetime, closed: Closed) -> None:
+        group = [self._hushed(due, now) for due in group]
         with self.store.read() as connection:
             verdicts, facts = judge_group(group, self._inputs(connection))
         with self.alerting:
@@ -114,11 +124,18 @@ class Closing:
                     measurements.replace(connection, key, revision, item.judged, self.ground.reference_id)
                 windows.mark_judged(connection, group, self.ground.reference_id, self.config_digest)
                 self._write(connection, moved, now)
+        closed.quiet += all(due.quiet for due in group)
         self._count(verdicts, closed)
         closed.changes += moved.changes
         for item in verdicts:
             self.on_window(item.window)
         self.on_changes(moved.changes)
+
+    def _hushed(self, due: Due, now: datetime) -> Due:
+        """A window that is very old when it is first judged tells nobody, then and later."""
+        within = self.notify_within
+        old = within is not None and due.revision == 0 and now - moment(due.end) > within
+        return replace(due, quiet=True) if old else due
 
     def _step(self, facts: Sequence[Fact], now: datetime) -> Step:
         with self.store.read() as connection:

@@ -38,6 +38,8 @@ def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks
         length=windows.length,
         lateness=windows.lateness,
         reopen_for=windows.reopen_for,
+        backfill=windows.backfill,
+        notify_within=windows.notify_within,
         plans=_plans(model),
         sinks=[_heard(config, sink) for sink in model.notify or ()],
         config_digest=sha256(f"{digest(model)} {plugins}".encode()).hexdigest()[:16],

@@ -33,6 +33,8 @@ def tell_judged(model: str, report: Tick, parts: Parts) -> None:
     if closed.windows:
         said = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(closed.verdicts.items()))
         log.info(f"judged {closed.windows:,} windows: {said}")
+    if closed.quiet:
+        log.info(f"{closed.quiet:,} of them ended too long ago to tell anybody of (windows.notify_within)")
     for change in closed.changes:
         title = change.notification.title.removeprefix(f"{model}: ").removeprefix(f"{change.event}: ")
         log.info(f"incident {change.event}: {title}", incident=change.incident.id)

@@ -20,7 +20,7 @@ from driftline.alerting.incident import Change
 from driftline.alerting.store import SinkPlan
 from driftline.errors import DriftlineError, SourceError
 from driftline.evaluate.judging import CheckPlan
-from driftline.ingest.intake import Taken, list_work, take_in
+from driftline.ingest.intake import Taken, take_in
 from driftline.ingest.reread import rows_of
 from driftline.ingest.task import Job, now_plus
 from driftline.model import Measurement, Schema, Severity, Verdict
@@ -29,6 +29,7 @@ from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import BUILT_IN, ProfileSpec
 from driftline.runtime.closing import Closed, Closing, Enrich
+from driftline.runtime.feed import DAY, Feed, in_order
 from driftline.runtime.grounding import Ground, Origin, ground_digest, load_ground, make_ground, named
 from driftline.runtime.parts import Parts
 from driftline.runtime.threads import Threads
@@ -59,6 +60,8 @@ class Settings:
     length: timedelta
     lateness: timedelta
     reopen_for: timedelta
+    backfill: timedelta | None
+    notify_within: timedelta | None
     plans: Sequence[CheckPlan]
     sinks: Sequence[SinkPlan]
     config_digest: str
@@ -112,6 +115,7 @@ class Watch:
         self._alerting = threading.Lock()
         self._retired = False
         self._tried: datetime | None = None
+        self._feed = Feed(name, parts, settings.lateness, settings.backfill)
         names = parts.registry.names("collector")
         self._kinds: Collectors = {**BUILT_IN_KINDS, **{kind: parts.registry.get("collector", kind) for kind in names}}
         needed = {name for plan in settings.plans for name in plan.check.collectors}
@@ -153,44 +157,54 @@ class Watch:
         self.ground = ground = replace(ground, doubts=())  # told once
         self._retire(now, ground, report)
         job = self._job(now, ground.schema, ground.spec, ground.columns)
-        with parts.store.read() as connection:
-            cutoff = models.cutoff(connection, self.name)
+        if not self._read(job, now, seal, ground, report):
+            return
+        if self._complete(report):
+            self._close(now - settings.lateness, now, ground, report)
+        self._age(now, ground)
+
+    def _read(self, job: Job, now: datetime, seal: bool, ground: Ground, report: Tick) -> bool:
+        """List and read what is new, a backlog day by day; False when the agent stops before the end."""
         again = self._tried is None or now - self._tried >= TRY_AGAIN
         self._tried = now if again else self._tried
-        listing = parts.guard.call(
-            f"{self.name}.source",
-            lambda: list_work(parts.store, self.name, job, now, seal=seal, cutoff=cutoff, again=again),
-            timeout=parts.patience.listing,
-        )
+        listing = self._feed.listing(job, now, seal=seal, again=again)
         report.listed, report.skipped = listing.objects, listing.skipped
+        parts, total = self._parts, len(listing.work)
         try:
-            report.taken = take_in(
-                parts.store,
-                self.name,
-                job,
-                listing,
-                self._threads(),
-                in_flight=parts.workers + 1,
-                progress=lambda done, total, rows: self._hooks.progress("read", done, total, rows),
-                stopping=self._hooks.stopping,
-                patience=parts.patience.reading,
-                shared=parts.executor is None,
-            )
+            for begin, work in in_order(listing, now):
+                if self._complete(report):
+                    # A day's margin: names and times of change tell the time of the records only roughly.
+                    self._close(min(begin - DAY, now - self.settings.lateness), now, ground, report)
+                take_in(
+                    parts.store,
+                    self.name,
+                    job,
+                    work,
+                    self._threads(),
+                    report.taken,
+                    in_flight=parts.workers + 1,
+                    progress=lambda done, rows: self._hooks.progress("read", done, total, rows),
+                    stopping=self._hooks.stopping,
+                    patience=parts.patience.reading,
+                    shared=parts.executor is None,
+                )
+                if self._hooks.stopping():
+                    return False
+            report.taken.gone += self._feed.done(job, listing, now)
             self._hooks.on_read(report)
         except SourceError:
             self._drop_executor()  # the threads that hang are left to themselves
             raise
-        if self._hooks.stopping():
-            return
-        with parts.store.read() as connection:
-            complete = report.taken.waiting == 0 or ledger.awaited(connection, self.name) == 0
-        if complete:
-            self._close(now, ground, report)
-        self._age(now, ground)
+        return not self._hooks.stopping()
 
-    def _close(self, now: datetime, ground: Ground, report: Tick) -> None:
-        settings, length = self.settings, micros_of(self.settings.length)
-        until = now - settings.lateness
+    def _complete(self, report: Tick) -> bool:
+        """Whether nothing that was listed waits to be read again."""
+        with self._parts.store.read() as connection:
+            return report.taken.waiting == 0 or ledger.awaited(connection, self.name) == 0
+
+    def _close(self, until: datetime, now: datetime, ground: Ground, report: Tick) -> None:
+        """Judge what ended by `until`, oldest first."""
+        length = micros_of(self.settings.length)
         with self._parts.store.write() as connection:
             known = models.known(connection, self.name)
             assert known is not None
@@ -202,11 +216,9 @@ class Watch:
                 models.judged(connection, self.name, ended)
         job = self._job(now, ground.schema, ground.spec, ground.columns)
         closing = replace(self._closing(ground), reread=partial(rows_of, job))
-        before = report.closed.changes
-        report.closed = closing.close_due(
-            until, now, lambda done, total: self._hooks.progress("judge", done, total, report.taken.rows)
+        closing.close_due(
+            until, now, report.closed, lambda done, total: self._hooks.progress("judge", done, total, report.taken.rows)
         )
-        report.closed.changes[:0] = before
 
     def _retire(self, now: datetime, ground: Ground, report: Tick) -> None:
         """Once after a start: alerts of checks and columns that the configuration no longer has must not stay open."""
@@ -306,6 +318,7 @@ class Watch:
             self._hooks.enrich,
             self._hooks.on_changes,
             self._hooks.stopping,
+            self.settings.notify_within,
         )
 
     def _tell_trouble(self, now: datetime, report: Tick) -> None:

@@ -30,6 +30,12 @@ class Known:
     config_digest: str
     judged_until: int | None
     """Up to here every span without rows has got its empty window."""
+    listed_at: int | None
+    """When the last pass began that dealt with all it listed (microseconds)."""
+    whole_at: int | None
+    """When the last such pass began that listed everything."""
+    whole_digest: str
+    """Of what that pass depended on: source and spec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,14 @@ def watch(connection: Connection, model: str, now: int) -> None:
 def judged(connection: Connection, model: str, until: int) -> None:
     """Note up to where silence was looked for, so that no later look begins at the beginning."""
     connection.execute(models.update().where(models.c.name == model).values(judged_until=until))
+
+
+def listed(connection: Connection, model: str, at: int, whole_digest: str | None) -> None:
+    """Note that all that was listed at `at` was dealt with; with a digest, that it was all there is."""
+    values: dict[str, object] = {"listed_at": at}
+    if whole_digest is not None:
+        values |= {"whole_at": at, "whole_digest": whole_digest}
+    connection.execute(models.update().where(models.c.name == model).values(**values))
 
 
 def current_reference(connection: Connection, model: str) -> Reference | None:

@@ -37,6 +37,8 @@ class Due:
     end: int
     rows: int
     revision: int
+    quiet: bool = False
+    """Whether nobody is told of it."""
 
 
 def note_silence(connection: Connection, model: str, since: int, until: int, length: int) -> None:
@@ -73,9 +75,9 @@ def due(connection: Connection, model: str, until: int, limit: int = 1) -> list[
     ]
     groups = []
     for start in starts:
-        query = sa.select(c.start, c.version, c.segment, c.end, c.rows, c.revision).where(ready, c.start == start)
+        query = sa.select(c.start, c.version, c.segment, c.end, c.rows, c.revision, c.quiet).where(ready, c.start == start)
         found = connection.execute(query.order_by(c.version, c.segment))
-        groups.append([Due(Key(model, r.start, r.version, r.segment), r.end, r.rows, r.revision) for r in found])
+        groups.append([Due(Key(model, r.start, r.version, r.segment), r.end, r.rows, r.revision, r.quiet == 1) for r in found])
     return groups
 
 
@@ -130,7 +132,13 @@ def mark_judged(connection: Connection, group: Iterable[Due], reference_id: int 
         connection.execute(
             windows.update()
             .where(_is(windows, item.key))
-            .values(revision=item.revision + 1, dirty=0, reference_id=reference_id, config_digest=config_digest)
+            .values(
+                revision=item.revision + 1,
+                dirty=0,
+                quiet=int(item.quiet),
+                reference_id=reference_id,
+                config_digest=config_digest,
+            )
         )
 
 
