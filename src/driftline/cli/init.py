@@ -108,8 +108,8 @@ def _text(
         lines += [f"    reference: {{type: {reference[0]}, options: {{{inside}}}}}"]
     lines += [
         "",
-        "    # Rows count by event time; a window is judged so long after its end. What ended more than a day before it is first",
-        "    # judged is judged in silence; `notify_within: null` tells of everything.",
+        "    # Rows count by event time; a window is judged `lateness` after its end. One that ended longer ago than",
+        "    # `notify_within` when it is first judged tells nobody; null tells of all.",
         "    windows: {length: 1h, lateness: 15m, notify_within: 24h}",
     ]
     lines += [
