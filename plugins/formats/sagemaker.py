@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
 from urllib.parse import unquote
 
 import msgspec
@@ -30,6 +30,7 @@ class SageMaker(Format):
     """Data capture of real-time endpoints, also merged with ground truth; and ground truth alone."""
 
     type = "sagemaker"
+    marks: ClassVar = (frozenset({"captureData", "eventMetadata"}),)
 
     headers: tuple[str, ...] = ()
     """Names of the input's values, in order. When empty, those of the reference's columns that are no label, prediction, score,

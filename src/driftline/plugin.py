@@ -231,6 +231,8 @@ class Format(Plugin, ABC):
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     """File name endings (without compression) by which the format is guessed, such as `.csv`."""
+    marks: ClassVar[tuple[frozenset[str], ...]] = ()
+    """By what its records are recognised: all names of one of these sets stand at the top of each."""
     compressed: ClassVar[bool] = False
     """True for formats that compress by themselves, such as Parquet: the host then hands the stored bytes over as they are."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ agent:
 """
 
 
+BACKFILL = timedelta(days=90)
+"""The default of windows.backfill: when all that is there is older, the configuration asks for all of it."""
+
+
 @click.command()
 @click.argument("where")
 @click.option("--reference", help="A training file or prefix to compare with; without it, the 28 days before each window.")
@@ -28,7 +33,11 @@ agent:
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("driftline.yaml"), show_default=True)
 @click.option("--force", is_flag=True, help="Write over an existing file.")
 def init(where: str, reference: str | None, model: str, endpoint_url: str | None, output: Path, force: bool) -> None:
-    """Look at WHERE (a file, a folder, a glob, or s3://bucket/prefix) and write a configuration for it."""
+    """Look at WHERE and write a configuration for it.
+
+    WHERE is a file, a folder, a glob, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://ACCOUNT/CONTAINER/PREFIX (or its https
+    address), or bq://PROJECT.DATASET.TABLE.
+    """
     from driftline.extensions.registry import Registry
     from driftline.plugin import Source, StartContext
     from driftline.runtime.logs import make_log
@@ -51,16 +60,38 @@ def init(where: str, reference: str | None, model: str, endpoint_url: str | None
     if reference is not None:
         told = _source(reference, endpoint_url)
     output.write_text(
-        _text(model, kind, options, looked.format, looked.inferred.schema, told, looked.inferred.doubts), encoding="utf-8"
+        _text(
+            model,
+            kind,
+            options
+            | ({"layout": looked.layout} if looked.layout else {})
+            | ({"format": looked.format} if looked.format else {}),
+            looked.inferred.schema,
+            told,
+            looked.inferred.doubts,
+            all(obj.partition is not None and now - obj.partition > BACKFILL for obj in looked.objects),
+        ),
+        encoding="utf-8",
     )
     click.echo(f"wrote {output}", err=True)
 
 
 def _source(where: str, endpoint_url: str | None) -> tuple[str, dict[str, Any]]:
-    if where.startswith("s3://"):
-        bucket, _, prefix = where.removeprefix("s3://").partition("/")
-        options = {"bucket": bucket, "prefix": prefix}
-        return "s3", options | ({"endpoint_url": endpoint_url} if endpoint_url else {})
+    """The source and its options for an address."""
+    scheme, _, rest = where.partition("://")
+    first, _, below = rest.partition("/")
+    endpoint = {"endpoint_url": endpoint_url} if endpoint_url else {}
+    if scheme == "s3":
+        return "s3", {"bucket": first, "prefix": below} | endpoint
+    if scheme in ("gs", "gcs"):
+        return "gcs", {"bucket": first, "prefix": below} | endpoint
+    if scheme == "bq":
+        return "bigquery", {"table": rest} | endpoint
+    if scheme in ("az", "https"):
+        # az://ACCOUNT/CONTAINER/PREFIX, or the address of the container as the portal shows it.
+        container, _, prefix = below.partition("/")
+        account = first if scheme == "https" else f"{first}.blob.core.windows.net"
+        return "azure_blob", {"account_url": endpoint_url or f"https://{account}", "container": container, "prefix": prefix}
     return "local", {"path": where}
 
 
@@ -70,7 +101,11 @@ def _show(looked: Any) -> None:
     from rich.table import Table
 
     console = Console(stderr=True)
-    console.print(f"{'more than ' if looked.more else ''}{len(looked.objects)} objects, format [bold]{looked.format}[/]")
+    counted = f"{'more than ' if looked.more else ''}{looked.listed:,} object{'s' if looked.listed > 1 else ''}"
+    kind = f", format [bold]{looked.format}[/]" if looked.format else ""
+    console.print(f"{counted}{kind}" + (f", layout [bold]{escape(looked.layout)}[/]" if looked.layout else ""))
+    for uri, reason in looked.skipped[:3]:
+        console.print(f"[dim]left out: {escape(uri)}: {reason}[/]")
     batch = looked.batches[0]
     shown = batch.schema.names[:12]
     table = Table(*(escape(name) for name in shown), box=None)
@@ -88,14 +123,14 @@ def _text(
     model: str,
     kind: str,
     options: dict[str, Any],
-    form: str,
     schema: Schema,
     reference: tuple[str, dict[str, Any]] | None,
     doubts: list[str],
+    old: bool,
 ) -> str:
     lines = [HEAD, "models:", f"  {_quoted(model)}:", "    source:", f"      type: {kind}", "      options:"]
     lines += [f"        {name}: {_quoted(value)}" for name, value in options.items()]
-    lines += [f"        format: {form}", ""]
+    lines += [""]
     lines += [f"    # CHECK: {doubt}" for doubt in doubts]
     lines += ["    schema:", *_schema(schema), ""]
     if reference is None:
@@ -110,7 +145,7 @@ def _text(
         "",
         "    # Rows count by event time; a window is judged `lateness` after its end. One that ended longer ago than",
         "    # `notify_within` when it is first judged tells nobody; null tells of all.",
-        "    windows: {length: 1h, lateness: 15m, notify_within: 24h}",
+        f"    windows: {{length: 1h, lateness: 15m, notify_within: 24h{', backfill: null' if old else ''}}}",
     ]
     lines += [
         "",

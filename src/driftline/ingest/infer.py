@@ -5,6 +5,7 @@ Refuses certainty: every guess that a person may want to overrule is said in `do
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -32,6 +33,10 @@ VERSIONS = ("model_version", "version", "variant")
 PREDICTIONS = ("prediction", "predicted_label", "predicted", "y_pred", "pred")
 SCORES = ("score", "probability", "prediction_score", "prediction_probability", "y_score", "proba")
 LABELS = ("label", "target", "ground_truth", "actual", "y_true", "y")
+CODES = re.compile(
+    r"(?i)(^|[_\s.-])(zip|zipcode|postal|postcode|code|area|region|branch|store|sku|ids?|type|class|category|phone)$|_id$"
+)
+"""Names of columns whose numbers are often names."""
 SHARE = 0.95
 """Of the values that must fit a kind for a column of text to be of that kind."""
 FEW, MANY = 20, 100
@@ -156,6 +161,8 @@ def _kind(name: str, array: pa.Array, doubts: list[str]) -> Kind | None:
     if len(values) - values.null_count >= SHARE * known and not pa.types.is_boolean(array.type):
         if text and distinct > MANY and distinct > 0.9 * known:
             doubts.append(f"{name} is taken as numeric: text that reads as {distinct} distinct numbers; is it an id?")
+        elif CODES.search(name) and distinct > 2:
+            doubts.append(f"{name} looks numeric, {distinct} distinct values; if they are codes, make it categorical")
         return Kind.NUMERIC
     if distinct > MANY and distinct > 0.5 * known:
         doubts.append(f"{name} is left out: {distinct} distinct values in {known} rows look like ids or free text")
