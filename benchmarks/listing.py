@@ -1,0 +1,140 @@
+"""What a tick costs when nothing is new, with 1, 30 and 365 days of hourly folders behind it.
+
+    python benchmarks/listing.py [--days 1 30 365] [--objects 100000] [--ticks 5]
+
+A bucket of SageMaker's layout on an S3 server of this machine (moto), two variants, `--objects` objects for a year and in
+proportion for less. The agent reads all of it once (the objects' bytes are handed over without HTTP, or it would take an hour),
+then looks again: printed are the list requests and other requests of a tick, and its seconds. Needs the extras `aws`, `test`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import logging
+import resource
+import statistics
+import tempfile
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from driftline.runtime.logs import make_log
+from driftline.runtime.start import read_config, running
+
+NOW = datetime(2026, 5, 1, 12, 20, tzinfo=UTC)
+VARIANTS = ("blue", "green")
+CONFIG = """
+version: 1
+agent: {{state: "sqlite:///state.db", http: null}}
+models:
+  bench:
+    source:
+      type: s3
+      options: {{bucket: bench, layout: sagemaker, format: jsonl, endpoint_url: "{server}", region: us-east-1,
+                addressing_style: path, access_key_id: "${{env:BENCH_KEY}}", secret_access_key: "${{env:BENCH_KEY}}"}}
+    schema: {{timestamp: t, version: variant, features: {{amount: numeric}}}}
+    reference: {{type: local, options: {{path: reference.jsonl}}}}
+    windows: {{backfill: null}}
+    checks: {{missing: {{type: missing}}}}
+"""
+
+
+def fill(days: int, objects: int) -> dict[str, bytes]:
+    """The objects by key: spread evenly over the hours and variants."""
+    hours = days * 24
+    made = {}
+    for number in range(objects):
+        at = NOW - timedelta(hours=1 + number % hours, minutes=20)
+        place = f"ep/{VARIANTS[number // hours % 2]}/{at:%Y/%m/%d/%H}/{at:%M}-00-000-{number:07d}.jsonl"
+        made[place] = json.dumps({"t": f"{at:%Y-%m-%dT%H:%M:%SZ}", "amount": number % 100}).encode() + b"\n"
+    return made
+
+
+def measure(server: str, days: int, objects: int, ticks: int) -> str:
+    """One row of the table."""
+    from driftline_plugins.sources.s3 import S3
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.s3.models import s3_backends
+
+    backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    if "bench" in backend.buckets:
+        backend.buckets.pop("bench")
+    backend.create_bucket("bench", "us-east-1")
+    contents = fill(days, objects)
+    for key, body in contents.items():
+        backend.put_object("bench", key, body)
+    requests: Counter[str] = Counter()
+    call, S3._try = S3._try, lambda self, name, right, asked: (requests.update([name]), call(self, name, right, asked))[1]
+    S3.open = lambda self, obj, start=0: io.BytesIO(contents[obj.uri.removeprefix("s3://bench/")][start:])
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "driftline.yaml").write_text(CONFIG.format(server=server))
+            Path(folder, "reference.jsonl").write_text("".join(json.dumps({"amount": n % 100}) + "\n" for n in range(1000)))
+            config = read_config(Path(folder, "driftline.yaml"))
+            now = [NOW]
+            log = make_log(io.StringIO(), human=False)
+            with running(config, clock=lambda: now[0], log=log, console=io.StringIO(), once=True) as agent:
+                began = time.perf_counter()
+                report = agent.tick("bench")
+                first = time.perf_counter() - began
+                assert not report.error, report.error
+                assert report.taken.objects == objects, report.taken
+                while agent.watches["bench"].tick(now[0]).taken.objects:
+                    pass
+                seconds, asked = [], []
+                for _ in range(ticks):
+                    now[0] += timedelta(minutes=1)
+                    requests.clear()
+                    began = time.perf_counter()
+                    report = agent.tick("bench")
+                    seconds.append(time.perf_counter() - began)
+                    asked.append(requests["list_objects_v2"])
+                    assert not report.error, report.error
+                    assert sum(requests.values()) == asked[-1], requests
+                now[0] += timedelta(days=1)
+                requests.clear()
+                began = time.perf_counter()
+                agent.tick("bench")
+                whole = time.perf_counter() - began
+                size = Path(folder, "state.db").stat().st_size / 1e6
+    finally:
+        S3._try = call
+    tick = statistics.median(seconds)
+    return (
+        f"| {days} | {objects:,} | {max(asked)} | {tick:.3f} | {requests['list_objects_v2']} | {whole:.1f} | {first:.0f} "
+        f"| {size:.0f} |"
+    )
+
+
+def main() -> None:
+    """Measure and print a table in Markdown."""
+    import os
+
+    from moto.server import ThreadedMotoServer
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, nargs="+", default=[1, 30, 365])
+    parser.add_argument("--objects", type=int, default=100_000, help="for 365 days; in proportion for less")
+    parser.add_argument("--ticks", type=int, default=5)
+    asked = parser.parse_args()
+    os.environ["BENCH_KEY"] = "bench-key-of-no-use"
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    print(
+        "| days | objects | list requests a tick | s a tick | list requests a day, all | s for these | s first pass | MB state |"
+    )
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for days in asked.days:
+        objects = max(asked.objects * days // 365, days * 24)
+        print(measure(f"http://{host}:{port}", days, objects, asked.ticks), flush=True)
+    server.stop()
+    print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB, the server's among it")
+
+
+if __name__ == "__main__":
+    main()
