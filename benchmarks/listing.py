@@ -126,7 +126,7 @@ def main() -> None:
     server.start()
     host, port = server.get_host_and_port()
     print(
-        "| days | objects | list requests a tick | s a tick | list requests a day, all | s for these | s first pass | MB state |"
+        "| days | objects | requests a tick | s a tick | requests for all, once a day | s for these | s first pass | MB state |"
     )
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for days in asked.days:
