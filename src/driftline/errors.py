@@ -48,6 +48,15 @@ class SourceError(DriftlineError):
     """A source can't be listed or read just now; it will be tried again."""
 
 
+class SourceBusy(SourceError):
+    """The source asks for a pause, or failed in a way that passes: the same may be asked again."""
+
+    def __init__(self, message: str, pause: float | None = None) -> None:
+        super().__init__(message)
+        self.pause = pause
+        """Seconds to wait, when the source named them."""
+
+
 class ObjectChanged(SourceError):
     """The object is no longer the version that was listed; it will be listed and read again."""
 

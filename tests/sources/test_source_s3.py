@@ -18,7 +18,6 @@ import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
 from driftline_plugins.formats.parquet import Parquet
-from driftline_plugins.sources import s3 as plugin
 from driftline_plugins.sources.s3 import S3
 
 from driftline import (
@@ -32,6 +31,7 @@ from driftline import (
     SourceError,
     StartContext,
     Unreadable,
+    ranges,
 )
 from driftline.ingest.decoding import Decoding
 
@@ -72,6 +72,7 @@ def started():
 
     def start(**settings):
         source = S3(**(KEYS | settings))
+        source._sleep = lambda seconds: None
         source.start(START)
         running.append(source)
         return source
@@ -121,7 +122,8 @@ def test_a_page_that_fails_ends_the_pass(started):
     source = started(bucket="b", endpoint_url="http://127.0.0.1:9")
     with Stubber(source._client) as stub:
         stub.add_response("list_objects_v2", {"IsTruncated": True, "NextContinuationToken": "t"})
-        stub.add_client_error("list_objects_v2", "SlowDown", "Reduce your request rate", 503)
+        for _ in range(4):
+            stub.add_client_error("list_objects_v2", "SlowDown", "Reduce your request rate", 503)
         with pytest.raises(SourceError, match="SlowDown"):
             listed(source)
 
@@ -152,7 +154,7 @@ def test_what_is_no_data_is_left_out_and_told(bucket, started):
 
 def test_reading_by_parts(bucket, started, monkeypatch):
     """Any start, any size of read, over the borders of parts; seeking goes anywhere."""
-    monkeypatch.setattr(plugin, "PART", 1000)
+    monkeypatch.setattr(ranges, "PART", 1000)
     server, client, name = bucket
     data = bytes(i * 7 % 251 for i in range(10_007))
     client.put_object(Bucket=name, Key="k", Body=data)
@@ -182,7 +184,7 @@ def test_parquet_by_ranges(bucket, started):
 
 def test_another_version_is_not_read(bucket, started, monkeypatch):
     """An object that was replaced before or while it is read, or deleted, is never mixed with the one that was listed."""
-    monkeypatch.setattr(plugin, "PART", 100)
+    monkeypatch.setattr(ranges, "PART", 100)
     server, client, name = bucket
     client.put_object(Bucket=name, Key="k", Body=b"a" * 1000)
     source = started(bucket=name, endpoint_url=server)
@@ -281,7 +283,8 @@ def test_what_refusals_mean(started, code, status, says, kind, words):
     """Each refusal of the store is the error that it means, and names the place and the mend."""
     source = started(bucket="b", prefix="p/", endpoint_url="http://127.0.0.1:9")
     with Stubber(source._client) as stub:
-        stub.add_client_error("get_object", code, says, status)
+        for _ in range(4):
+            stub.add_client_error("get_object", code, says, status)
         with pytest.raises(kind, match=words) as caught:
             source.open(LogObject("s3://b/p/k", '"1"', 10, NOW)).read()
     assert "s3://b/p/k" in str(caught.value)
