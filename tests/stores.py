@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
+import random
 import uuid
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from driftline_plugins.sources.azure_blob import AzureBlob
 from driftline_plugins.sources.gcs import Gcs
@@ -20,6 +24,10 @@ from driftline.testing.fakes import FakeLog
 
 NOW = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
 START = StartContext(name="logs", log=FakeLog(), clock=lambda: NOW)
+MANY = [f"p/{i // 100:03d}/{i:05d}.jsonl" for i in range(5001)]
+"""Names for a bucket of more objects than a page holds anywhere."""
+GCS_MANY = "many"
+"""The bucket of Cloud Storage that has them from its start: its server takes long to take them."""
 AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The emulator's, the same everywhere and published."""
 
@@ -28,6 +36,8 @@ class S3Store:
     """A bucket of moto's."""
 
     begins = True
+    refused: tuple[str, ...] = ("\n",)
+    """What no name may hold here."""
     grows = False
 
     def __init__(self, url: str) -> None:
@@ -41,12 +51,19 @@ class S3Store:
         )  # fmt: skip
         self._client.create_bucket(Bucket=self.name)
 
+    @classmethod
+    def full(cls, url: str) -> S3Store:
+        """A bucket of `MANY` objects, put in another order than that of names."""
+        store = cls(url)
+        store.seed(random.Random(7).sample(MANY, len(MANY)), b"{}\n")
+        return store
+
     def source(self, url: str, **settings: Any) -> Source:
         keys = {"access_key_id": Secret("${env:KEY}", "AKIDEXAMPLE"), "secret_access_key": Secret("${env:SECRET}", "secret")}
         return S3(bucket=self.name, endpoint_url=url, region="us-east-1", addressing_style="path", **(keys | settings))
 
-    def uri(self, key: str) -> str:
-        return f"s3://{self.name}/{key}"
+    def key(self, uri: str) -> str:
+        return uri.removeprefix(f"s3://{self.name}/")
 
     def put(self, key: str, data: bytes, encoding: str = "") -> None:
         self._client.put_object(Bucket=self.name, Key=key, Body=data, **({"ContentEncoding": encoding} if encoding else {}))
@@ -61,8 +78,13 @@ class S3Store:
         for key in keys:
             s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(self.name, key, data)
 
-    def lists(self, asked: Asked) -> bool:
-        return "list-type=2" in asked.target
+    def credentials(self, folder: Path, url: str) -> dict[str, Any]:
+        """Settings of credentials that may expire."""
+        return {}
+
+    def token(self, asked: Asked) -> Refuse | None:
+        """The answer to a request for new credentials."""
+        return None
 
     def without_hint(self, target: str) -> str:
         return "&".join(part for part in target.split("&") if not part.startswith("start-after="))
@@ -77,21 +99,28 @@ class GcsStore:
     """A bucket of fake-gcs-server's."""
 
     begins = True
+    refused: tuple[str, ...] = ()
+    """What no name may hold here."""
     grows = False
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, name: str = "") -> None:
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import storage
 
-        self.url, self.name = url, f"ml-{uuid.uuid4().hex[:12]}"
+        self.url, self.name = url, name or f"ml-{uuid.uuid4().hex[:12]}"
         client = storage.Client(project="test", credentials=AnonymousCredentials(), client_options={"api_endpoint": url})
-        self._bucket = client.create_bucket(self.name)
+        self._bucket = client.bucket(name) if name else client.create_bucket(self.name)
+
+    @classmethod
+    def full(cls, url: str) -> GcsStore:
+        """The bucket of `MANY` objects."""
+        return cls(url, GCS_MANY)
 
     def source(self, url: str, **settings: Any) -> Source:
         return Gcs(bucket=self.name, endpoint_url=url, **({"anonymous": True} | settings))
 
-    def uri(self, key: str) -> str:
-        return f"gs://{self.name}/{key}"
+    def key(self, uri: str) -> str:
+        return uri.removeprefix(f"gs://{self.name}/")
 
     def put(self, key: str, data: bytes, encoding: str = "") -> None:
         blob = self._bucket.blob(key)
@@ -105,8 +134,22 @@ class GcsStore:
         path = f"/upload/storage/v1/b/{self.name}/o?uploadType=media&name="
         _send_each(self.url, "POST", (path + quote(key, safe="") for key in keys), data, {})
 
-    def lists(self, asked: Asked) -> bool:
-        return asked.target.partition("?")[0].endswith("/o")
+    def credentials(self, folder: Path, url: str) -> dict[str, Any]:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
+        account = {"type": "service_account", "client_email": "reader@test.example", "token_uri": f"{url}/token",
+                   "private_key": pem, "private_key_id": "1", "client_id": "1", "project_id": "test"}  # fmt: skip
+        (folder / "key.json").write_text(json.dumps(account))
+        return {"anonymous": False, "credentials_file": str(folder / "key.json")}
+
+    def token(self, asked: Asked) -> Refuse | None:
+        body = {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}
+        return Refuse(200, {}, json.dumps(body).encode()) if asked.target == "/token" else None
 
     def without_hint(self, target: str) -> str:
         return "&".join(part for part in target.split("&") if not part.startswith("startOffset="))
@@ -121,6 +164,8 @@ class AzureStore:
     """A container of azurite's."""
 
     begins = False
+    refused: tuple[str, ...] = ("../", "./", "\\")
+    """What no name may hold here."""
     grows = True
 
     def __init__(self, url: str) -> None:
@@ -130,12 +175,19 @@ class AzureStore:
         self._client = ContainerClient(url, self.name, credential=AZURE_KEY)
         self._client.create_container()
 
+    @classmethod
+    def full(cls, url: str) -> AzureStore:
+        """A bucket of `MANY` objects, put in another order than that of names."""
+        store = cls(url)
+        store.seed(random.Random(7).sample(MANY, len(MANY)), b"{}\n")
+        return store
+
     def source(self, url: str, **settings: Any) -> Source:
         key = {"account_key": Secret("${env:KEY}", AZURE_KEY)}
         return AzureBlob(container=self.name, account_url=url, **(key | settings))
 
-    def uri(self, key: str) -> str:
-        return f"{self.url}/{self.name}/{quote(key, safe='/')}"
+    def key(self, uri: str) -> str:
+        return unquote(uri.partition(f"/{self.name}/")[2])
 
     def put(self, key: str, data: bytes, encoding: str = "") -> None:
         from azure.storage.blob import ContentSettings
@@ -170,15 +222,19 @@ class AzureStore:
         targets = (f"{base}{quote(key, safe='/')}?{sas}" for key in keys)
         _send_each(self.url, "PUT", targets, data, {"x-ms-blob-type": "BlockBlob"})
 
-    def lists(self, asked: Asked) -> bool:
-        return "comp=list" in asked.target
+    def credentials(self, folder: Path, url: str) -> dict[str, Any]:
+        return {}
+
+    def token(self, asked: Asked) -> Refuse | None:
+        return None
 
     def without_hint(self, target: str) -> str:
         return target
 
     def refusal(self, what: str, after: str = "") -> Refuse:
         status, code = {"throttled": (503, "ServerBusy"), "busy": (429, "TooManyRequests"),
-                        "expired": (403, "AuthenticationFailed"), "denied": (403, "AuthorizationPermissionMismatch")}[what]  # fmt: skip
+                        "expired": (403, "AuthenticationFailed"), "denied": (403, "AuthorizationPermissionMismatch"),
+                        }[what]  # fmt: skip
         body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{what}</Message></Error>'
         return Refuse(status, _after(after) | {"x-ms-error-code": code, "Content-Type": "application/xml"}, body.encode())
 
@@ -191,10 +247,17 @@ def _after(seconds: str) -> dict[str, str]:
 
 
 def _send_each(url: str, method: str, targets: Iterable[str], body: bytes, headers: dict[str, str]) -> None:
-    connection = HTTPConnection(urlsplit(url).netloc)
-    for target in targets:
-        connection.request(method, target, body, headers)
-        answer = connection.getresponse()
-        answer.read()
-        assert answer.status < 300, (answer.status, target)
-    connection.close()
+    left = iter(list(targets))
+
+    def send() -> None:
+        connection = HTTPConnection(urlsplit(url).netloc)
+        for target in left:
+            connection.request(method, target, body, headers)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status < 300, (answer.status, target)
+        connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(send) for _ in range(4)]:
+            done.result()

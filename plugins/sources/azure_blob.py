@@ -40,6 +40,9 @@ T = TypeVar("T")
 PART = 4 << 20
 """Bytes asked for at a time. One request each: the SDK pins further ones to a version that a growing blob has left."""
 
+PAGE = 5000
+"""Blobs asked for in one request of a listing."""
+
 
 class AzureBlob(Source):
     """Reads blobs by ranges, block blobs pinned to the ETag that was listed."""
@@ -135,7 +138,7 @@ class AzureBlob(Source):
         return (f"the role Storage Blob Data Reader on the container {self.container}, or a SAS with read and list (sp=rl)",)
 
     def _objects(self, prefix: str, after: str) -> Iterator[tuple[str, LogObject]]:
-        for page in self._pages("list_blobs", prefix, include=["metadata"]):
+        for page in self._pages("list_blobs", prefix, include=["metadata"], results_per_page=PAGE):
             for blob in page:
                 if (blob.metadata or {}).get("hdi_isfolder") != "true":
                     yield blob.name, self._object(blob)
@@ -168,16 +171,18 @@ class AzureBlob(Source):
         from azure.core import MatchConditions
         from azure.core.exceptions import HttpResponseError
 
+        blob = self._handle().get_blob_client(name)
         # An append blob may have grown, and still begins with what was listed: its creation and size show that.
         pinned = {} if obj.grows else {"etag": f'"{obj.version}"', "match_condition": MatchConditions.IfNotModified}
         try:
-            answer = (
-                self._handle().get_blob_client(name).download_blob(at, end - at, decompress=False, max_concurrency=1, **pinned)
-            )
+            answer = blob.download_blob(at, end - at, decompress=False, max_concurrency=1, **pinned)
             data = answer.readall()
         except HttpResponseError as error:
             if error.status_code is None:
                 raise ConnectionError(str(error)) from None
+            if error.status_code == 412:
+                # Is it another one, or none at all?
+                blob.get_blob_properties()
             raise
         now = answer.properties
         size = int((now.content_range or "").rpartition("/")[2] or 0)

@@ -34,6 +34,8 @@ from driftline import (
 T = TypeVar("T")
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and between two bytes."""
+PAGE = 1000
+"""Objects asked for in one request of a listing."""
 SCOPES = ("https://www.googleapis.com/auth/devstorage.read_only",)
 
 
@@ -55,7 +57,7 @@ class Gcs(Source):
     endpoint_url: str | None = None
     """Address of a server that speaks the same language, such as `http://127.0.0.1:4443`; Google's when absent."""
     credentials_file: str | None = None
-    """A key file, where the machine's own identity (workload identity, `gcloud auth application-default`) can't be used.
+    """The key file of a service account, where the machine's own identity (workload identity, `gcloud auth`) can't be used.
 
     A relative path starts at the folder of the configuration.
     """
@@ -117,7 +119,7 @@ class Gcs(Source):
 
     def probe(self) -> str:
         """List one name; say where and as whom."""
-        page, _, _ = self._page(self.prefix, max_results=1)
+        page, _, _ = self._page(self.prefix, page_size=1)
         found = f"first object {page[0].name}" if page else "no object under this prefix yet"
         return f"{self._handle()._connection.API_BASE_URL}, {self._identity()}: {found}"
 
@@ -143,7 +145,7 @@ class Gcs(Source):
     def _pages(self, prefix: str, **asked: Any) -> Iterator[tuple[list[Any], list[str]]]:
         token: str | None = ""
         while token is not None:
-            page, folders, token = self._page(prefix, page_token=token or None, **asked)
+            page, folders, token = self._page(prefix, page_token=token or None, page_size=PAGE, **asked)
             yield page, folders
 
     def _page(self, prefix: str, **asked: Any) -> tuple[list[Any], list[str], str | None]:
@@ -162,24 +164,14 @@ class Gcs(Source):
 
     def _download(self, name: str, generation: int, at: int, end: int, body: BinaryIO) -> None:
         """Fetch `[at, end)` into `body`: perhaps only its beginning, where the connection breaks."""
-        from requests.exceptions import RequestException
         from urllib3.exceptions import HTTPError
 
         blob = self._bucket().blob(name)
+        asked = {"start": at, "end": end - 1, "if_generation_match": generation, "raw_download": True, "checksum": None}
         try:
-            blob.download_to_file(
-                body,
-                start=at,
-                end=end - 1,
-                raw_download=True,
-                if_generation_match=generation,
-                checksum=None,
-                retry=None,
-                timeout=TIMEOUT,
-            )
-        except (RequestException, HTTPError):
-            if not body.tell():
-                raise
+            blob.download_to_file(body, retry=None, timeout=TIMEOUT, **asked)
+        except HTTPError:
+            return
         # Some servers heed no condition; all say what they gave.
         if blob.generation is not None and int(blob.generation) != generation:
             raise ObjectChanged(f"{self._root}{name}: changed since it was listed")
@@ -198,6 +190,7 @@ class Gcs(Source):
             from google.auth.credentials import AnonymousCredentials
             from google.auth.exceptions import GoogleAuthError
             from google.cloud import storage
+            from google.oauth2 import service_account
         except ImportError:
             raise SourceError("google-cloud-storage is not installed: pip install 'driftline[gcp]'") from None
 
@@ -206,13 +199,16 @@ class Gcs(Source):
                 credentials = AnonymousCredentials()
             elif self.credentials_file:
                 path = self._context.base / self.credentials_file if self._context else self.credentials_file
-                credentials, _ = google.auth.load_credentials_from_file(str(path), scopes=SCOPES)
+                credentials = service_account.Credentials.from_service_account_file(str(path), scopes=SCOPES)
             else:
                 credentials, _ = google.auth.default(scopes=SCOPES)
         except (GoogleAuthError, OSError, ValueError) as error:
             raise SourceError(_UNKNOWN if self.credentials_file is None else f"{self.credentials_file}: {error}") from None
         options = {"api_endpoint": self.endpoint_url} if self.endpoint_url else None
-        return storage.Client(project="none", credentials=credentials, client_options=options)
+        client = storage.Client(project="none", credentials=credentials, client_options=options)
+        # It would ask for the bucket itself, a right that a reader of objects need not have.
+        client._bucket_metadata_cache = None
+        return client
 
     def _identity(self) -> str:
         if self.anonymous:
@@ -228,13 +224,12 @@ class Gcs(Source):
         from google.api_core.exceptions import GoogleAPICallError
         from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
         from requests.exceptions import RequestException
-        from urllib3.exceptions import HTTPError
 
         try:
             return ask()
         except GoogleAPICallError as error:
             raise self._meaning(error, right, place) from None
-        except (RequestException, HTTPError, TransportError, ConnectionError) as error:
+        except (RequestException, TransportError) as error:
             raise SourceBusy(f"{place}: {type(error).__name__}: {error}") from None
         except DefaultCredentialsError:
             raise SourceError(_UNKNOWN) from None

@@ -266,7 +266,7 @@ class S3(Source):
         return patiently(lambda: self._try(name, right, asked), self._sleep)
 
     def _try(self, name: str, right: str, asked: dict[str, Any]) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
         queue = asked.get("QueueUrl")
         place = queue or f"s3://{self.bucket}/{asked.get('Key', self.prefix)}"
@@ -274,7 +274,7 @@ class S3(Source):
             return getattr(self._line(queue) if queue else self._handle(), name)(**asked)
         except ClientError as error:
             raise self._meaning(error, right, place, "Key" in asked) from None
-        except HTTPClientError as error:
+        except (HTTPClientError, ConnectionError) as error:
             raise SourceBusy(f"{place}: {error}") from None
         except BotoCoreError as error:
             raise SourceError(_NO_CREDENTIALS.get(type(error).__name__, f"{place}: {error}")) from None
