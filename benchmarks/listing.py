@@ -33,7 +33,7 @@ models:
   bench:
     source:
       type: s3
-      options: {{bucket: bench, layout: sagemaker, format: jsonl, endpoint_url: "{server}", region: us-east-1,
+      options: {{bucket: {bucket}, layout: sagemaker, format: jsonl, endpoint_url: "{server}", region: us-east-1,
                 addressing_style: path, access_key_id: "${{env:BENCH_KEY}}", secret_access_key: "${{env:BENCH_KEY}}"}}
     schema: {{timestamp: t, version: variant, features: {{amount: numeric}}}}
     reference: {{type: local, options: {{path: reference.jsonl}}}}
@@ -60,18 +60,17 @@ def measure(server: str, days: int, objects: int, ticks: int) -> str:
     from moto.s3.models import s3_backends
 
     backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-    if "bench" in backend.buckets:
-        backend.buckets.pop("bench")
-    backend.create_bucket("bench", "us-east-1")
+    bucket = f"bench-{days}"
+    backend.create_bucket(bucket, "us-east-1")
     contents = fill(days, objects)
     for key, body in contents.items():
-        backend.put_object("bench", key, body)
+        backend.put_object(bucket, key, body)
     requests: Counter[str] = Counter()
     call, S3._try = S3._try, lambda self, name, right, asked: (requests.update([name]), call(self, name, right, asked))[1]
-    S3.open = lambda self, obj, start=0: io.BytesIO(contents[obj.uri.removeprefix("s3://bench/")][start:])
+    S3.open = lambda self, obj, start=0: io.BytesIO(contents[obj.uri.removeprefix(f"s3://{bucket}/")][start:])
     try:
         with tempfile.TemporaryDirectory() as folder:
-            Path(folder, "driftline.yaml").write_text(CONFIG.format(server=server))
+            Path(folder, "driftline.yaml").write_text(CONFIG.format(server=server, bucket=bucket))
             Path(folder, "reference.jsonl").write_text("".join(json.dumps({"amount": n % 100}) + "\n" for n in range(1000)))
             config = read_config(Path(folder, "driftline.yaml"))
             now = [NOW]
