@@ -37,6 +37,7 @@ class Profile:
 
     def __init__(self, spec: ProfileSpec, collectors: Collectors = BUILT_IN) -> None:
         self.spec = spec
+        self.collectors = collectors
         self.rows = 0
         self.first: int | None = None
         """Microseconds since the epoch."""
