@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from driftline.profiles.batch import Batch
     from driftline.profiles.collector import Collector
     from driftline.profiles.spec import ProfileSpec
-    from driftline.profiles.window import CategoricalColumn, Column, NumericColumn, Scores, Window
+    from driftline.profiles.window import CategoricalColumn, Column, Labels, NumericColumn, Scores, Window
 
 __version__ = "0.1.0"
 
@@ -61,6 +61,7 @@ _LAZY = {
     "Chunk": "driftline.lines",
     "Collector": "driftline.profiles.collector",
     "Column": "driftline.profiles.window",
+    "Labels": "driftline.profiles.window",
     "Layout": "driftline.layout",
     "LineChunks": "driftline.lines",
     "NumericColumn": "driftline.profiles.window",
@@ -95,6 +96,7 @@ __all__ = [
     "Http",
     "Judgement",
     "Kind",
+    "Labels",
     "Layout",
     "LineChunks",
     "LogObject",

@@ -41,7 +41,8 @@ class Waiting:
 class Awaiting:
     """Gathers the predictions of one object by window and version."""
 
-    def __init__(self, schema: Schema, known: Mapping[str, frozenset[str]]) -> None:
+    def __init__(self, schema: Schema, known: Mapping[str, frozenset[str]], digest: str) -> None:
+        self._digest = digest
         self._told = [part.name for part in (schema.prediction, schema.score) if part is not None]
         self._label = schema.label.name if schema.label else ""
         self._segments = known
@@ -67,7 +68,7 @@ class Awaiting:
 
     def _column(self, name: str, array: pa.Array, kept: Codes) -> Column:
         if not pa.types.is_dictionary(array.type):
-            return array.fill_null(np.nan).to_numpy(zero_copy_only=False)[kept].astype(np.float64)
+            return np.asarray(array.fill_null(np.nan).to_numpy(zero_copy_only=False)[kept], np.float64)
         codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)[kept].astype(np.int64)
         seen = np.unique(codes[codes >= 0])
         names = array.dictionary.take(pa.array(seen)).to_pylist()
@@ -83,21 +84,25 @@ class Awaiting:
             whole = together(parts)
             for first in range(0, len(whole.hashes), ROWS):
                 part = _slice(whole, first, first + ROWS)
-                yield Stub(PREDICTION, start, version, part.hashes, pack_rows(part))
+                yield Stub(PREDICTION, start, version, part.hashes, pack_rows(part, self._digest))
 
 
-def pack_rows(rows: Waiting) -> bytes:
-    """All but the hashes."""
+def pack_rows(rows: Waiting, digest: str) -> bytes:
+    """All but the hashes; `digest` is that of the spec they were read by."""
     columns = [
-        (name, column.astype("<f8").tobytes(), None) if isinstance(column, np.ndarray) else (name, narrow(column[1] + 1), column[0])
+        (name, column.astype("<f8").tobytes(), None)
+        if isinstance(column, np.ndarray)
+        else (name, narrow(column[1] + 1), column[0])
         for name, column in rows.columns.items()
     ]
-    return pack((narrow(rows.seconds), columns))
+    return pack((digest, narrow(rows.seconds), columns))
 
 
-def unpack_rows(hashes: Hashes, content: bytes) -> Waiting:
-    """The inverse of `pack_rows`."""
-    seconds, columns = unpack(content)
+def unpack_rows(hashes: Hashes, content: bytes, digest: str) -> Waiting | None:
+    """The inverse of `pack_rows`; None for rows that were read by another spec."""
+    told, seconds, columns = unpack(content)
+    if told != digest:
+        return None
     made: dict[str, Column] = {
         name: np.frombuffer(data, "<f8") if names is None else (names, widen(data) - 1) for name, data, names in columns
     }

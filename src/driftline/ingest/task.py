@@ -90,7 +90,7 @@ class _Book:
         """Bytes and rows."""
         self._versions: set[str] = set()
         late = job.schema.joins is not None
-        self._awaiting = Awaiting(job.schema, known_segments(job.spec, job.schema)) if late else None
+        self._awaiting = Awaiting(job.schema, known_segments(job.spec, job.schema), job.spec.digest) if late else None
 
     def update(self, key: Key, batch: Batch) -> None:
         start, version, segment = key

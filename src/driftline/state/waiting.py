@@ -43,6 +43,7 @@ class Stored:
     start: int
     version: str
     rows: int
+    matched: int
     joined: int
     removed: int
 
@@ -77,9 +78,7 @@ def take_out(connection: Connection, object_id: int) -> None:
     """
     c = waiting.c
     open_yet = sa.or_(c.role != PREDICTION, ~_settled())
-    connection.execute(
-        waiting.update().where(c.object_id == object_id, c.removed == 0, open_yet).values(removed=1, joined=0)
-    )
+    connection.execute(waiting.update().where(c.object_id == object_id, c.removed == 0, open_yet).values(removed=1, joined=0))
 
 
 def _settled() -> sa.Exists:
@@ -90,7 +89,7 @@ def _settled() -> sa.Exists:
 
 
 def drop_settled(connection: Connection, model: str) -> None:
-    """Forget the predictions of all windows that take no more rows: they were counted by a spec that is no longer the model's."""
+    """Forget the predictions of all windows that take no more rows: they were counted by another spec than the model's."""
     connection.execute(waiting.delete().where(waiting.c.model == model, waiting.c.role == PREDICTION, _settled()))
 
 
@@ -139,10 +138,10 @@ def mark_joined(connection: Connection, ids: Sequence[int]) -> None:
         connection.execute(waiting.update().where(c.id.in_(some)).values(joined=1))
 
 
-def labels(connection: Connection, model: str, since: int) -> list[Stored]:
-    """The kept labels of which some were given at `since` or later, by URI, place in the object, and order of records."""
+def labels(connection: Connection, model: str) -> list[Stored]:
+    """The kept labels, by URI, place in the object, and order of records."""
     c = waiting.c
-    query = sa.select(*_STORED).where(c.model == model, c.role == LABEL, c.removed == 0, c.start >= since)
+    query = sa.select(*_STORED).where(c.model == model, c.role == LABEL, c.removed == 0)
     named = query.join(objects, objects.c.id == c.object_id).order_by(objects.c.uri, c.piece, c.id)
     return [Stored(*row) for row in connection.execute(named)]
 
@@ -169,12 +168,10 @@ def in_order(connection: Connection, stored: Sequence[Stored], rows: int) -> Ite
             part = []
 
 
-def add_matched(connection: Connection, matched: Mapping[int, int]) -> None:
-    """Add rows that found their other half; no more than there are."""
-    c = waiting.c
+def set_matched(connection: Connection, matched: Mapping[int, int]) -> None:
+    """Note how many rows found their other half."""
     for id_, count in matched.items():
-        most = sa.case((c.matched + count > c.rows, c.rows), else_=c.matched + count)
-        connection.execute(waiting.update().where(c.id == id_).values(matched=most))
+        connection.execute(waiting.update().where(waiting.c.id == id_).values(matched=count))
 
 
 def drop(connection: Connection, model: str, role: str, before: int) -> int:

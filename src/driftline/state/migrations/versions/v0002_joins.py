@@ -31,7 +31,9 @@ def upgrade() -> None:
     )
     op.add_column(
         "models",
-        sa.Column("waits_from", sa.BigInteger(), comment="predictions of windows that start before it wait no longer for labels"),
+        sa.Column(
+            "waits_from", sa.BigInteger(), comment="predictions of windows that start before it wait no longer for labels"
+        ),
     )
     op.add_column("objects", sa.Column("partition", sa.BigInteger(), comment="start of the span of time that its place names"))
     op.add_column(
