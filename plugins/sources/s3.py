@@ -31,9 +31,9 @@ from driftline import (
     in_place,
     key_of,
     list_store,
-    notices,
     patiently,
     pause_of,
+    read_notices,
     read_ranges,
 )
 
@@ -184,7 +184,7 @@ class S3(Source):
             answer = self._call("receive_message", "sqs:ReceiveMessage", QueueUrl=queue, MaxNumberOfMessages=BATCH)
             for message in answer.get("Messages", ()):
                 try:
-                    told = notices(message["Body"])
+                    told = read_notices(message["Body"])
                 except ValueError as error:
                     ctx.skipped(queue, f"message {message['MessageId']} {error}: left in the queue")
                     continue

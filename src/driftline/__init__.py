@@ -50,12 +50,12 @@ if TYPE_CHECKING:
     from driftline.layout import Layout, Place
     from driftline.lines import Chunk, LineChunks, read_blocks
     from driftline.listing import in_place, key_of, list_store
-    from driftline.notices import notices
+    from driftline.notices import read_notices
     from driftline.patience import patiently, pause_of
     from driftline.profiles.batch import Batch
     from driftline.profiles.collector import Collector
     from driftline.profiles.spec import ProfileSpec
-    from driftline.profiles.window import CategoricalColumn, Column, NumericColumn, Scores, Window
+    from driftline.profiles.window import CategoricalColumn, Column, Labels, NumericColumn, Scores, Window
     from driftline.ranges import read_ranges
 
 __version__ = "0.1.0"
@@ -66,6 +66,7 @@ _LAZY = {
     "Chunk": "driftline.lines",
     "Collector": "driftline.profiles.collector",
     "Column": "driftline.profiles.window",
+    "Labels": "driftline.profiles.window",
     "Layout": "driftline.layout",
     "LineChunks": "driftline.lines",
     "NumericColumn": "driftline.profiles.window",
@@ -78,7 +79,7 @@ _LAZY = {
     "in_place": "driftline.listing",
     "key_of": "driftline.listing",
     "list_store": "driftline.listing",
-    "notices": "driftline.notices",
+    "read_notices": "driftline.notices",
     "patiently": "driftline.patience",
     "pause_of": "driftline.patience",
     "read_blocks": "driftline.lines",
@@ -107,6 +108,7 @@ __all__ = [
     "Http",
     "Judgement",
     "Kind",
+    "Labels",
     "Layout",
     "LineChunks",
     "LogObject",
@@ -148,10 +150,10 @@ __all__ = [
     "in_place",
     "key_of",
     "list_store",
-    "notices",
     "patiently",
     "pause_of",
     "read_blocks",
+    "read_notices",
     "read_ranges",
     "records",
     "stats",

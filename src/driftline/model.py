@@ -99,6 +99,8 @@ class Schema:
     score: Field | None = None
     """The probability of the positive class, or None."""
     label: Field | None = None
+    joins: Field | None = None
+    """The id that labels refer to, where they come later and on their own; None where they don't."""
     task: Task | None = None
     positive: str = "1"
     """The label of the positive class in a binary task, as text."""
@@ -113,7 +115,7 @@ class Schema:
     def fields(self) -> tuple[Field, ...]:
         """Every column to read, each once, in a stable order."""
         parts = (self.timestamp, self.id, self.version, *self.features.values(), self.prediction, self.score, self.label)
-        return tuple({part.name: part for part in parts if part is not None}.values())
+        return tuple({part.name: part for part in (*parts, self.joins) if part is not None}.values())
 
     @property
     def profiled(self) -> Mapping[str, Kind]:

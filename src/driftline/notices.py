@@ -22,7 +22,7 @@ class Notice:
     """False for deletions, restores, test messages and all else that brings no new object."""
 
 
-def notices(body: str) -> list[Notice]:
+def read_notices(body: str) -> list[Notice]:
     """What the text of a queue's message tells. Raises ValueError for a text that is no notification of S3."""
     try:
         return _told(json.loads(body))

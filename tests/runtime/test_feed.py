@@ -108,7 +108,7 @@ def test_months_are_read_and_judged_day_by_day(station):
     with station.open():
         agent = station.agent
         watch = agent.watches["shop"]
-        watch._hooks = _noting(watch._hooks, seen)
+        watch._hooks = watch._reader._hooks = _noting(watch._hooks, seen)
         station.tick()
         judged = [name for name, _ in seen if name == "judge"]
         assert judged, "windows are judged"

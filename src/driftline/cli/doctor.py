@@ -77,6 +77,8 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
         sources = {f"models.{name}.source": model.source}
         if model.reference is not None and model.reference.plugin is not None:
             sources[f"models.{name}.reference"] = model.reference.plugin
+        if model.labels is not None:
+            sources[f"models.{name}.labels"] = model.labels.plugin
         for part, source in sources.items():
             attempt(part, source, StartContext(name=name, log=log, clock=system_clock, base=base), False)
     for name, sink in config.sinks.items():

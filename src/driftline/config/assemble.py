@@ -17,6 +17,7 @@ from driftline.config.models import (
     CheckConfig,
     Config,
     ExecutorConfig,
+    LabelsConfig,
     ModelConfig,
     ReferenceConfig,
     SinkConfig,
@@ -82,6 +83,8 @@ class Assembly:
             model["reference"] = (
                 self._beside("source", reference, at, ReferenceConfig) if named else self._own(reference, at, ReferenceConfig)
             )
+        if isinstance(told.get("labels"), dict):
+            model["labels"] = self._beside("source", told["labels"], (*loc, "labels"), LabelsConfig)
         if isinstance(told.get("checks"), dict):
             model["checks"] = {
                 name: self._beside("check", check, (*loc, "checks", name), CheckConfig) if isinstance(check, dict) else check

@@ -32,6 +32,7 @@ def crossed(document: Document) -> Iterator[Problem]:
             yield from _notify(document, (*at, "notify"), model.get("notify"), sinks)
             yield from _names(document, (*at, "checks"), _dict(model, "checks"))
             yield from _columns(document, at, model)
+            yield from _labels(document, at, model)
 
 
 def _dict(value: Any, key: str) -> dict[str, Any]:
@@ -72,6 +73,19 @@ def _notify(document: Document, loc: Loc, given: Any, sinks: dict[str, Any]) -> 
     for number, name in _texts(given):
         if name not in sinks:
             yield document.problem((*loc, number), unknown(name, sinks, f"no sink is called '{name}'"))
+
+
+def _labels(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Problem]:
+    """Labels that come later need something to be compared with, and an id to be joined by."""
+    labels, schema = _dict(model, "labels"), _dict(model, "schema")
+    if not labels:
+        return
+    if not schema.get("prediction"):
+        message = "labels are compared with predictions: say in schema.prediction where these stand"
+        yield document.problem((*at, "labels"), message, at_key=True)
+    if not schema.get("id") and not labels.get("joins"):
+        message = "say in labels.joins, or in schema.id, which column of the predictions the ids of the labels refer to"
+        yield document.problem((*at, "labels"), message, at_key=True)
 
 
 def _columns(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Problem]:

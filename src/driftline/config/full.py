@@ -11,7 +11,15 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from driftline.config.models import INTERNAL, AgentConfig, CheckConfig, PluginsConfig, SinkConfig, WindowsConfig
+from driftline.config.models import (
+    INTERNAL,
+    AgentConfig,
+    CheckConfig,
+    LabelsConfig,
+    PluginsConfig,
+    SinkConfig,
+    WindowsConfig,
+)
 from driftline.config.words import Word, words
 from driftline.extensions.registry import Registry
 from driftline.plugin import Plugin
@@ -46,6 +54,12 @@ REFERENCE = """\
       type: local
       options: {path: reference.csv}
 """
+LABELS = """\
+    # Labels that come later and on their own: a source as above, and how its records are joined with the predictions.
+    labels:
+      type: local
+      options: {path: labels/, format: csv}
+"""
 RULES = """\
         # One rule or a list of them, each with exactly one of above, below and outside; `measurement` names what is judged.
         # rule:
@@ -68,7 +82,8 @@ def full_config(registry: Registry) -> str:
         if options:
             lines += [f"    # The settings of the format {name}, given as `format: {{type: {name}, options: ...}}`:"]
             lines += _commented(options, 4)
-    lines += [*SCHEMA.splitlines(), *REFERENCE.splitlines(), *_settings("windows", WindowsConfig, 4)]
+    lines += [*SCHEMA.splitlines(), *LABELS.splitlines(), *_commented(list(_lines(_but(LabelsConfig), 6)), 6)]
+    lines += [*REFERENCE.splitlines(), *_settings("windows", WindowsConfig, 4)]
     lines += ["    # The checks, by names of your own. These run as they are when there are none here."]
     lines += ["    checks:"]
     for number, name in enumerate(registry.names("check")):

@@ -24,8 +24,8 @@ from driftline.extensions.registry import Registry
 
 DEFAULT_CHECKS = ("drift", "missing", "range", "volume", "freshness")
 """What runs where a model names no checks."""
-WITH_LABEL = "performance"
-"""Runs too where the records carry the label."""
+WITH_LABEL, LATE_LABEL = "performance", "labels"
+"""Run too where there are labels, and where these come later."""
 
 
 def load(path: Path, registry: Registry | None = None, secrets: Secrets | None = None) -> Config:
@@ -128,7 +128,8 @@ def _with_defaults(config: Config, registry: Registry) -> Config:
             told["notify"] = tuple(config.sinks)
         if model.checks is None:
             labelled = model.schema_ is not None and model.schema_.label is not None
-            names = (*DEFAULT_CHECKS, WITH_LABEL) if labelled else DEFAULT_CHECKS
+            names = (*DEFAULT_CHECKS, WITH_LABEL) if labelled or model.labels else DEFAULT_CHECKS
+            names = (*names, LATE_LABEL) if model.labels else names
             told["checks"] = {
                 check: CheckConfig(type=check, plugin=registry.get("check", check)()) for check in names if check in offered
             }

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from driftline.config.columns import SchemaConfig
-from driftline.config.scalars import Duration, Length, Span
+from driftline.config.scalars import Bytes, Duration, Length, Size, Span
 from driftline.extensions.registry import Registry
 from driftline.model import Severity
 from driftline.plugin import Check, ExecutorFactory, Sink, Source
@@ -134,6 +134,29 @@ class ReferenceConfig(Settings):
         return self
 
 
+class LabelsConfig(Settings):
+    """Labels that come later and on their own, from any source: joined by id with the predictions."""
+
+    type: str
+    """The source that holds the labels."""
+    options: dict[str, Any] = {}
+    """The settings of that source."""
+    id: str | None = Field(default=None, min_length=1)
+    """Where the id stands in a label's record: a column, or a path; the predictions' own (`schema.id`) when absent."""
+    label: str | None = Field(default=None, min_length=1)
+    """Where the true class or number stands in it; `schema.label`, else `label`, when absent."""
+    time: str | None = Field(default=None, min_length=1)
+    """Where it says when the label was given: the newest counts. The last change of its object when absent."""
+    joins: str | None = Field(default=None, min_length=1)
+    """The column of the predictions that a label's id refers to; `schema.id` when absent."""
+    wait_for: Length = timedelta(days=30)
+    """How long predictions wait for their labels, by the newest event time; labels that come later are too late."""
+    max_disk: Size = Bytes(2_000_000_000)
+    """How much of the state may wait: beyond it the oldest predictions stop waiting, and people are told."""
+    plugin: SkipJsonSchema[InstanceOf[Source]] = Field(repr=False)
+    """The source itself."""
+
+
 class CheckConfig(Settings):
     """One check of a model, and what judges its measurements."""
 
@@ -160,12 +183,15 @@ class ModelConfig(Settings):
     """Where the prediction logs are."""
     schema_: SchemaConfig | None = Field(default=None, alias="schema")
     """What the columns of the logs mean. Inferred from the reference, or the first records, and shown, when absent."""
+    labels: LabelsConfig | None = None
+    """Where labels come from that are not in the prediction logs."""
     reference: ReferenceConfig | None = None
     """What windows are compared with; the newest 28 days when absent."""
     windows: WindowsConfig = WindowsConfig()
     """How event time is cut."""
     checks: dict[str, CheckConfig] | None = None
-    """The checks by names of your own. When absent: drift, missing, range, volume, freshness, and performance with a label."""
+    """The checks by names of your own. When absent: drift, missing, range, volume, freshness, with a label performance, and
+    labels where these come later."""
     notify: tuple[str, ...] | None = None
     """The sinks that are told; all of them when absent."""
     every: Length | None = None

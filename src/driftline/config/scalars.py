@@ -1,4 +1,4 @@
-"""How durations, spans of time and columns are written in the configuration.
+"""How durations, sizes, spans of time and columns are written in the configuration.
 
 Refuses a number without its unit.
 """
@@ -9,11 +9,17 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
 
 _UNITS = {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_SIZES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+SIZE = r"^(\d+(\.\d+)?)(MB|GB|TB)$"
 PATTERN = r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$"
+
+
+class Bytes(int):
+    """A number of bytes."""
 
 
 def duration(value: Any) -> timedelta:
@@ -28,8 +34,11 @@ def duration(value: Any) -> timedelta:
     raise ValueError("should be a time with its unit, such as 90s, 15m, 1h or 28d")
 
 
-def written(value: timedelta) -> str:
-    """The shortest way to write a duration: `1h30m`."""
+def written(value: timedelta | Bytes) -> str:
+    """The shortest way to write a duration, `1h30m`, or a size, `2GB`."""
+    if isinstance(value, Bytes):
+        unit = next((unit for unit in ("TB", "GB") if value >= _SIZES[unit]), "MB")
+        return f"{value / _SIZES[unit]:g}{unit}"
     left = round(value.total_seconds() * 1000)
     text = ""
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
@@ -52,6 +61,26 @@ Duration = Annotated[timedelta, BeforeValidator(duration), _SERIAL, _SCHEMA]
 """A time, which may be 0."""
 Length = Annotated[timedelta, BeforeValidator(lambda value: positive(duration(value))), _SERIAL, _SCHEMA]
 """A time longer than 0."""
+
+
+def size(value: Any) -> Bytes:
+    """Bytes from `500MB` or `2GB`. Raises ValueError."""
+    if isinstance(value, Bytes):
+        return value
+    if isinstance(value, str) and (found := re.fullmatch(SIZE.strip("^$"), value)):
+        made = Bytes(float(found[1]) * _SIZES[found[3]])
+        if made > 0:
+            return made
+    raise ValueError("should be a size with its unit, such as 500MB or 2GB")
+
+
+Size = Annotated[
+    InstanceOf[Bytes],
+    BeforeValidator(size),
+    PlainSerializer(lambda value: written(value), return_type=str),
+    WithJsonSchema({"type": "string", "pattern": SIZE, "examples": ["500MB", "2GB"]}),
+]
+"""A number of bytes, more than 0."""
 
 
 def span(value: Any) -> tuple[datetime, datetime]:

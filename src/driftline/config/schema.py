@@ -22,7 +22,7 @@ def json_schema(registry: Registry) -> Node:
     schema = Config.model_json_schema()
     defs: Node = schema.pop("$defs")
     defs["reference"] = REFERENCE
-    for config in ("Config", "CheckConfig", "SinkConfig"):
+    for config in ("Config", "CheckConfig", "LabelsConfig", "SinkConfig"):
         owner = schema if config == "Config" else defs[config]
         owner["required"] = [name for name in owner["required"] if name in owner["properties"]]
     schema["properties"]["version"] = {"const": 1, "description": schema["properties"]["version"]["description"]}
@@ -39,6 +39,7 @@ def json_schema(registry: Registry) -> Node:
         told = next(part for part in told["anyOf"] if part.get("type") != "null") | {"description": told["description"]}
         only = {"type": "object", "properties": {name: told}, "required": [name], "additionalProperties": False}
         defs["ReferenceConfig"]["oneOf"].append(only)
+    defs["LabelsConfig"] = _variants("source", defs["LabelsConfig"], registry, defs)
     defs["CheckConfig"] = _variants("check", defs["CheckConfig"], registry, defs)
     defs["SinkConfig"] = _variants("sink", defs["SinkConfig"], registry, defs)
     executor = defs["ExecutorConfig"]

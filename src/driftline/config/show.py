@@ -18,7 +18,7 @@ from pydantic_core import to_jsonable_python
 from driftline.config.document import Document, Loc, dotted, read
 from driftline.config.load import load
 from driftline.config.models import INTERNAL
-from driftline.config.scalars import written
+from driftline.config.scalars import Bytes, written
 from driftline.extensions.registry import Registry
 from driftline.plugin import Plugin
 
@@ -82,7 +82,7 @@ def _is_leaf(value: BaseModel, loc: Loc, document: Document) -> bool:
 def _setting(value: Any, loc: Loc, document: Document) -> Setting:
     place = document.values.get(loc)
     if place is None:
-        core = isinstance(value, timedelta) and "options" not in loc
+        core = isinstance(value, (timedelta, Bytes)) and "options" not in loc
         return Setting(dotted(loc), _hidden(written(value) if core else _plain(value)), DEFAULT)
     return Setting(dotted(loc), _hidden(document.get(loc)), f"{document.path}:{place.line}")
 

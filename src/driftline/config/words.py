@@ -18,11 +18,19 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from driftline.config.scalars import written
+from driftline.config.scalars import Bytes, written
 from driftline.plugin import FormatRef
 from driftline.secret import Secret
 
-_PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false", timedelta: "time", Any: "anything"}
+_PLAIN = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    timedelta: "time",
+    Bytes: "size",
+    Any: "anything",
+}
 
 
 _WORD = re.compile(r"[A-Za-z][\w-]*")
@@ -61,7 +69,7 @@ def default_of(field: FieldInfo) -> str:
         return ""
     if isinstance(value, BaseModel):
         return "see below"
-    return written(value) if isinstance(value, timedelta) else _flow(to_jsonable_python(value))
+    return written(value) if isinstance(value, (timedelta, Bytes)) else _flow(to_jsonable_python(value))
 
 
 def _flow(value: Any) -> str:

@@ -35,6 +35,12 @@ class Inputs:
     collect: Collect
     reference_name: str = ""
     """For people: what windows are compared with."""
+    labelled: frozenset[str] = frozenset()
+    """Collectors that take labels that come later: checks that need one of them run again when only labels came."""
+
+    def asked(self, due: Due) -> Sequence[CheckPlan]:
+        """The checks that run on a window."""
+        return [plan for plan in self.plans if not due.labels_only or plan.check.collectors & self.labelled]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], l
     for due in group:
         window, reference = inputs.window(due), inputs.reference(due)
         rows: list[Judged] = []
-        for plan in inputs.plans:
+        for plan in inputs.asked(due):
             judged = run_check(plan, _context(due, plan, window, reference, inputs), inputs.collect)
             rows += judged
             if not due.quiet:

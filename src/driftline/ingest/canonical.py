@@ -62,6 +62,7 @@ class Caster:
         events, usable = self._events(columns, rows)
         versions = self._versions(columns, rows)
         hashes = self._hashes(columns, rows) if self.sampled else None
+        joins = self._joins(columns, rows)
         self.seen += rows
         cast: dict[str, pa.Array] = {}
         invalid: dict[str, NDArray[np.bool_]] = {}
@@ -72,7 +73,7 @@ class Caster:
             cast[part.name], wrong = convert(columns[part.name])
             if wrong is not None:
                 invalid[part.name] = wrong
-        batch = Batch(rows, cast, invalid, events, hashes)
+        batch = Batch(rows, cast, invalid, events, hashes, joins)
         held = rows - int(usable.sum())
         if held:
             kept = np.flatnonzero(usable)
@@ -103,6 +104,23 @@ class Caster:
             return hash_positions(self.object_hash, self.seen, rows)
         return hash_strings(_as_strings(columns[part.name]))
 
+    def _joins(self, columns: dict[str, pa.Array], rows: int) -> NDArray[np.uint64] | None:
+        part = self.schema.joins
+        if part is None:
+            return None
+        return id_hashes(columns[part.name]) if part.name in columns else np.zeros(rows, np.uint64)
+
+
+def id_hashes(array: pa.Array) -> NDArray[np.uint64]:
+    """A hash of each id, the same for `7`, `7.0` and `"7"`; 0 for what is no id: nulls, empty text, lists."""
+    if pa.types.is_nested(array.type):
+        return np.zeros(len(array), np.uint64)
+    if pa.types.is_floating(array.type):
+        array = _canonical_names(array)
+    text = _as_strings(array)
+    there = pc.greater(pc.binary_length(text), 0).fill_null(False).to_numpy(zero_copy_only=False)
+    return np.where(there, np.maximum(hash_strings(text), np.uint64(1)), np.uint64(0))
+
 
 def object_hash(uri: str) -> int:
     """64 bits that name an object."""
@@ -118,6 +136,7 @@ def take(batch: Batch, places: NDArray[np.int64]) -> Batch:
         {name: wrong[places] for name, wrong in batch.invalid.items()},
         batch.events[places],
         None if batch.hashes is None else batch.hashes[places],
+        None if batch.joins is None else batch.joins[places],
     )
 
 
@@ -130,6 +149,7 @@ def part_of(batch: Batch, start: int, rows: int) -> Batch:
         {name: wrong[start:end] for name, wrong in batch.invalid.items()},
         batch.events[start:end],
         None if batch.hashes is None else batch.hashes[start:end],
+        None if batch.joins is None else batch.joins[start:end],
     )
 
 

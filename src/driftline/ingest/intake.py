@@ -54,6 +54,7 @@ class Taken:
     objects: int = 0
     rows: int = 0
     rejected: int = 0
+    held: int = 0
     waiting: int = 0
     quarantined: int = 0
     gone: int = 0
@@ -196,6 +197,7 @@ def _commit(store: Store, model: str, job: Job, outcomes: list[ledger.Outcome], 
             taken.objects += 1
             taken.rows += outcome.rows
             taken.rejected += outcome.rejected
+            taken.held += outcome.held
             taken.quarantined += outcome.state == ledger.QUARANTINED
         if outcome.error and len(taken.errors) < 20:
             taken.errors.append(f"{outcome.object.uri}: {outcome.error}")

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 from driftline.errors import DriftlineError, ObjectChanged, ObjectGone, SourceError, Unreadable
 from driftline.ingest.ahead import ahead
+from driftline.ingest.awaiting import Awaiting
 from driftline.ingest.decoding import Decoding
+from driftline.ingest.labels import Giving
 from driftline.ingest.plan import AGAIN, Work
 from driftline.model import ALL, Schema
 from driftline.plugin import Format, Source, StartContext
@@ -25,6 +27,7 @@ from driftline.profiles.profile import BUILT_IN, Collectors, Profile
 from driftline.profiles.spec import CategorySpec, ProfileSpec
 from driftline.state.ledger import GONE, QUARANTINED, WAITING, Outcome, Share
 from driftline.state.tables import micros
+from driftline.state.waiting import Stub
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,6 +74,8 @@ class Job:
     transform: Transform | None = None
     beat: Callable[[], None] = _nothing
     """Called for every batch, so that a hanging read can be told from a long one."""
+    labels: bool = False
+    """Whether the records are labels that came on their own, not predictions."""
     base: Path = Path()
     """The folder of the configuration, for a source that is started where this job is sent to."""
 
@@ -84,8 +89,13 @@ class _Book:
         self._packed: dict[Key, tuple[bytes, int]] = {}
         """Bytes and rows."""
         self._versions: set[str] = set()
+        late = job.schema.joins is not None
+        self._awaiting = Awaiting(job.schema, known_segments(job.spec, job.schema), job.spec.digest) if late else None
 
     def update(self, key: Key, batch: Batch) -> None:
+        start, version, segment = key
+        if self._awaiting is not None and segment == ALL:
+            self._awaiting.add(start, version, batch)
         profile = self._live.get(key)
         if profile is None:
             packed, spec, kinds = self._packed.pop(key, None), self._job.spec, self._job.collectors
@@ -107,6 +117,10 @@ class _Book:
     def shares(self) -> list[Share]:
         done = self._packed | {key: (profile.to_bytes(), profile.rows) for key, profile in self._live.items()}
         return [Share(*key, rows, content) for key, (content, rows) in sorted(done.items())]
+
+    def stubs(self) -> list[Stub]:
+        """The predictions that wait for their labels."""
+        return [] if self._awaiting is None else list(self._awaiting.stubs())
 
 
 def read_object(job: Job, work: Work) -> Outcome:
@@ -225,12 +239,16 @@ def _read(job: Job, work: Work, outcome: Outcome) -> None:
     )
     known = known_segments(job.spec, job.schema)
     book = _Book(job)
+    given = Giving(job.schema) if job.labels else None
     try:
         batches = records(job, work, decoding)
         for batch in batches if 0 < work.object.size - work.start < SMALL else ahead(batches):
             outcome.rows += len(batch)
             canonical: Canonical = caster.cast(batch)
             outcome.held += canonical.held
+            if given is not None:
+                outcome.held += given.add(canonical.batch)
+                continue
             for start, version, part in groups(canonical, job.length):
                 version = book.bounded(version)
                 book.update((start, version, ALL), part)
@@ -242,6 +260,7 @@ def _read(job: Job, work: Work, outcome: Outcome) -> None:
     finally:
         # What was decoded before a cut in the object counts; the caller decides whether the outcome does.
         outcome.shares = book.shares()
+        outcome.stubs = book.stubs() if given is None else list(given.stubs())
         outcome.rejected = decoding.rejected
         outcome.samples = [(place, reason, _shown(sample)) for place, reason, sample in decoding.samples]
         outcome.offset = _offset(work, decoding)

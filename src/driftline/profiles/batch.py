@@ -28,3 +28,19 @@ class Batch:
     """Event times, microseconds since the epoch, UTC; shape (rows,)."""
     hashes: NDArray[np.uint64] | None = None
     """A hash of each row's identity, where a collector samples; shape (rows,)."""
+    joins: NDArray[np.uint64] | None = None
+    """A hash of the id by which each row's label comes, where labels come later; 0 where there is none; shape (rows,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Rows whose labels came later, and what became known of these."""
+
+    batch: Batch
+    """Only prediction, score and label, as far as there are such columns."""
+    delays: NDArray[np.int64]
+    """Microseconds from each prediction to its first label, 0 at least; shape (rows,)."""
+    corrected: NDArray[np.bool_]
+    """Whether labels of different values came for the row; shape (rows,)."""
+    contradicting: NDArray[np.bool_]
+    """Whether its newest labels, of one and the same time, differ; shape (rows,)."""

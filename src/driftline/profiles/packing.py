@@ -29,21 +29,23 @@ def unpack(data: bytes) -> Any:
 def pack_counts(counts: Counts) -> tuple[int, bytes, bytes]:
     """A sparse form: length, places of the counts that are not 0, and those counts."""
     places = np.flatnonzero(counts)
-    return len(counts), _narrow(places), _narrow(counts[places])
+    return len(counts), narrow(places), narrow(counts[places])
 
 
 def unpack_counts(packed: tuple[int, bytes, bytes]) -> Counts:
     """The inverse of `pack_counts`."""
     length, places, values = packed
     counts = np.zeros(length, np.int64)
-    counts[_widen(places)] = _widen(values)
+    counts[widen(places)] = widen(values)
     return counts
 
 
-def _narrow(values: Counts) -> bytes:
+def narrow(values: Counts) -> bytes:
+    """Whole numbers from 0 on, each in the bytes that the largest needs."""
     width = next((w for w in (1, 2, 4) if not len(values) or values.max() < 1 << (8 * w)), 8)
     return bytes([width]) + values.astype(f"<u{width}").tobytes()
 
 
-def _widen(data: bytes) -> Counts:
+def widen(data: bytes) -> Counts:
+    """The inverse of `narrow`."""
     return np.frombuffer(data, f"<u{data[0]}", offset=1).astype(np.int64)

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from driftline.profiles.batch import Batch
+from driftline.profiles.batch import Batch, Labelled
 from driftline.profiles.categories import CategoryCollector
 from driftline.profiles.collector import Collector
+from driftline.profiles.labels import LabelCollector
 from driftline.profiles.numeric import NumericCollector
 from driftline.profiles.packing import pack, unpack
 from driftline.profiles.sample import SampleCollector
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 Collectors = Mapping[str, type[Collector]]
 BUILT_IN: Collectors = {
-    collector.name: collector for collector in (NumericCollector, CategoryCollector, ScoreCollector, SampleCollector)
+    collector.name: collector
+    for collector in (NumericCollector, CategoryCollector, ScoreCollector, SampleCollector, LabelCollector)
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -35,6 +37,7 @@ class Profile:
 
     def __init__(self, spec: ProfileSpec, collectors: Collectors = BUILT_IN) -> None:
         self.spec = spec
+        self.collectors = collectors
         self.rows = 0
         self.first: int | None = None
         """Microseconds since the epoch."""
@@ -49,6 +52,11 @@ class Profile:
             self._span(int(batch.events.min()), int(batch.events.max()))
         for part in self._parts.values():
             part.update(batch)
+
+    def label(self, labelled: Labelled) -> None:
+        """Take in labels that came later, of rows that this profile, or one that it is merged with, has seen without them."""
+        for part in self._parts.values():
+            part.label(labelled)
 
     def merge(self, other: Profile) -> None:
         """Take in another profile; it stays as it is. Raises ValueError when it was made by another spec."""

@@ -22,7 +22,7 @@ from driftline.profiles.window import Floats, RegressionSums, Scores, ScoreSums
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from driftline.profiles.batch import Batch
+    from driftline.profiles.batch import Batch, Labelled
 
 Mask = NDArray[np.bool_]
 CLIP = 1e-15
@@ -68,6 +68,12 @@ class ScoreCollector(Collector):
             self._multiclass(prediction, label)
         else:
             self._binary(batch.rows, prediction, score, label)
+
+    def label(self, labelled: Labelled) -> None:
+        """Takes in what `update` saw without a label: the rows are counted already."""
+        rows = self._rows
+        self.update(labelled.batch)
+        self._rows = rows
 
     def _regression(self, prediction: pa.Array, label: pa.Array | None) -> None:
         p, usable = _numbers(prediction)

@@ -60,6 +60,8 @@ class ProfileSpec:
     collectors: tuple[str, ...] = BUILT_IN
     sample_rows: int = 500
     redact: frozenset[str] = frozenset()
+    joins: str = ""
+    """Path of the id that labels refer to, where they come later."""
 
     @cached_property
     def digest(self) -> str:
@@ -78,12 +80,13 @@ class ProfileSpec:
             for name, spec in self.columns.items()
         ]
         rest = (self.task, self.prediction, self.score, self.label, self.positive, self.threshold)
-        return msgspec.msgpack.encode((1, columns, rest, self.collectors, self.sample_rows, sorted(self.redact)))
+        late = (self.joins,) if self.joins else ()
+        return msgspec.msgpack.encode((1, columns, rest, self.collectors, self.sample_rows, sorted(self.redact), *late))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ProfileSpec:
         """The inverse of `to_bytes`. Raises ValueError for another version."""
-        version, columns, rest, collectors, sample_rows, redact = msgspec.msgpack.decode(zlib.decompress(data))
+        version, columns, rest, collectors, sample_rows, redact, *late = msgspec.msgpack.decode(zlib.decompress(data))
         if version != 1:
             raise ValueError(f"profile spec of version {version}")
         task, prediction, score, label, positive, threshold = rest
@@ -101,6 +104,7 @@ class ProfileSpec:
             collectors=tuple(collectors),
             sample_rows=sample_rows,
             redact=frozenset(redact),
+            joins="".join(late),
         )
 
 
@@ -149,6 +153,7 @@ def make_spec(
         collectors=tuple(collectors),
         sample_rows=sample_rows,
         redact=schema.redact,
+        joins=schema.joins.path if schema.joins else "",
     )
 
 

@@ -178,6 +178,32 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class Labels:
+    """What is known of labels that came later, on their own."""
+
+    labelled: int = 0
+    """Predictions whose label came so."""
+    corrected: int = 0
+    """Of these, how many got labels of different values; the newest counts."""
+    contradicting: int = 0
+    """Of these, how many got different labels of one and the same newest time."""
+    edges: Floats = field(default_factory=lambda: np.empty(0))
+    """Seconds, shape (E,)."""
+    delays: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+    """Labels whose delay is below the first edge, from each edge up to the next, and from the last on; shape (E+1,)."""
+
+    def delay(self, q: float) -> float | None:
+        """The delay in seconds up to which a share `q` of the labels came, to the middle of a cell; None without labels."""
+        total = int(self.delays.sum())
+        if not total:
+            return None
+        cell = int(np.searchsorted(np.cumsum(self.delays), q * total - 1e-9))
+        if cell == 0:
+            return 0.0
+        return float(np.sqrt(self.edges[cell - 1] * self.edges[min(cell, len(self.edges) - 1)]))
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """The rows of a span of event time, or of a reference, of one model version and segment: summarised."""
 

@@ -24,6 +24,7 @@ from driftline.evaluate.judging import CheckPlan, Collect
 from driftline.model import LogObject
 from driftline.notification import Notification
 from driftline.plugin import Past
+from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors
 from driftline.profiles.window import Window
 from driftline.runtime.grounding import Ground
@@ -115,13 +116,15 @@ class Closing:
     def _close(self, group: Sequence[Due], now: datetime, closed: Closed) -> None:
         group = [self._hushed(due, now) for due in group]
         with self.store.read() as connection:
-            verdicts, facts = judge_group(group, self._inputs(connection))
+            inputs = self._inputs(connection)
+            verdicts, facts = judge_group(group, inputs)
         with self.alerting:
             moved = self._step(facts, now)
             with self.store.write() as connection:
                 for item in verdicts:
                     key, revision = item.due.key, item.due.revision + 1
-                    measurements.replace(connection, key, revision, item.judged, self.ground.reference_id)
+                    ran = [plan.name for plan in inputs.asked(item.due)] if item.due.labels_only else None
+                    measurements.replace(connection, key, revision, item.judged, self.ground.reference_id, ran)
                 windows.mark_judged(connection, group, self.ground.reference_id, self.config_digest)
                 self._write(connection, moved, now)
         closed.quiet += all(due.quiet for due in group)
@@ -197,4 +200,5 @@ class Closing:
         def history(key: Key, check: str, name: str, labels: Mapping[str, str], limit: int) -> Sequence[Past]:
             return measurements.history(connection, key, check, name, labels, limit)
 
-        return Inputs(self.ground.schema, self.plans, window, reference, history, self.collect, self.ground.name)
+        late = frozenset(name for name, kind in kinds.items() if kind.label is not Collector.label)
+        return Inputs(self.ground.schema, self.plans, window, reference, history, self.collect, self.ground.name, late)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -15,8 +16,10 @@ from driftline import __version__
 from driftline.alerting.store import SinkPlan
 from driftline.config import Config, ModelConfig, digest
 from driftline.evaluate.judging import CheckPlan
+from driftline.model import Field, Kind, Schema, Task
 from driftline.plugin import Format, FormatRef, PluginKind, Source
 from driftline.runtime.grounding import Origin
+from driftline.runtime.labelling import LateLabels
 from driftline.runtime.watch import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks
         source=model.source,
         formats=formats_of(model.source, registry),
         origin=_origin(model, registry),
-        schema=None if model.schema_ is None else model.schema_.to_schema(),
+        schema=_schema(model),
         length=windows.length,
         lateness=windows.lateness,
         reopen_for=windows.reopen_for,
@@ -46,7 +49,36 @@ def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks
         config=json.dumps(model.raw, ensure_ascii=False, default=str, sort_keys=True),
         plugins=plugins,
         patience_ticks=patience_ticks,
+        labels=_labels(model, registry),
     )
+
+
+def _schema(model: ModelConfig) -> Schema | None:
+    """What the file declares; where labels come later, with the column that they refer to."""
+    if model.schema_ is None:
+        return None
+    schema = model.schema_.to_schema()
+    if model.labels is None:
+        return schema
+    path = model.labels.joins or (schema.id.path if schema.id else "")
+    # A column that is read anyway is not read twice; no other can have a name with # in it.
+    joins = next((part for part in schema.fields if part.path == path), Field(f"#{path}", path))
+    return replace(schema, label=schema.label or Field("label", "label", _kind(schema)), joins=joins)
+
+
+def _labels(model: ModelConfig, registry: Registry) -> LateLabels | None:
+    told, schema = model.labels, _schema(model)
+    if told is None or schema is None or schema.label is None:
+        return None
+    id_path = told.id or (schema.id.path if schema.id else told.joins or "")
+    label = Field("label", told.label or schema.label.path, _kind(schema))
+    stamp = None if told.time is None else Field("time", told.time)
+    records = Schema(label=label, joins=Field("id", id_path), timestamp=stamp, task=schema.task)
+    return LateLabels(told.plugin, formats_of(told.plugin, registry), records, told.wait_for, told.max_disk)
+
+
+def _kind(schema: Schema) -> Kind:
+    return Kind.NUMERIC if schema.task is Task.REGRESSION else Kind.CATEGORICAL
 
 
 def formats_of(source: Source, registry: Registry) -> Mapping[str, Format]:
@@ -85,6 +117,9 @@ def _versions(model: ModelConfig, registry: Registry) -> dict[str, str]:
     }
     if model.reference is not None and model.reference.plugin is not None:
         used["source"].add(model.reference.plugin.type)
+    if model.labels is not None:
+        used["source"].add(model.labels.plugin.type)
+        used["format"] |= {form.type for form in formats_of(model.labels.plugin, registry).values()}
     infos = {f"{kind} {name}": registry.info(kind, name) for kind, names in used.items() for name in sorted(names)}
     return {"driftline": __version__} | {key: f"{info.version} {info.origin}" for key, info in infos.items()}
 

@@ -52,6 +52,7 @@ class Feed:
         """All that was listed at `now` is in the ledger. Returns how many objects are newly gone."""
         gone = note_vanished(self.parts.store, self.key, listing)
         with self.parts.store.write() as connection:
+            models.watch(connection, self.key, micros(now))
             models.listed(connection, self.key, micros(now), _digest(job) if listing.whole else None)
         self.parts.guard.call(f"{self.key}.source", job.source.committed, timeout=self.parts.patience.listing)
         return gone

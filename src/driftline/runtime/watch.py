@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,19 +19,20 @@ from driftline.alerting.incident import Change
 from driftline.alerting.store import SinkPlan
 from driftline.errors import DriftlineError, SourceError
 from driftline.evaluate.judging import CheckPlan
-from driftline.ingest.intake import Taken, take_in
+from driftline.ingest.intake import Taken
 from driftline.ingest.reread import rows_of
 from driftline.ingest.task import Job, now_plus
 from driftline.model import Measurement, Schema, Severity, Verdict
-from driftline.plugin import CheckContext, Format, Plugin, Source
+from driftline.plugin import CheckContext, Format, Source
 from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import BUILT_IN, ProfileSpec
 from driftline.runtime.closing import Closed, Closing, Enrich
 from driftline.runtime.feed import DAY, Feed, in_order
 from driftline.runtime.grounding import Ground, Origin, ground_digest, load_ground, make_ground, named
+from driftline.runtime.labelling import Labelling, LateLabels, label_job, ledger_name, let_go, read_and_join
 from driftline.runtime.parts import Parts
-from driftline.runtime.threads import Threads
+from driftline.runtime.reading import Reader
 from driftline.state import ledger, models, windows
 from driftline.state.tables import micros
 
@@ -72,6 +72,8 @@ class Settings:
     """Versions and origins of the plugins it uses, as JSON."""
     patience_ticks: int = 1
     """Failing ticks in a row before a source that can't be read is an alert."""
+    labels: LateLabels | None = None
+    """Labels that come later and on their own."""
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class Tick:
 
     listed: int = 0
     taken: Taken = field(default_factory=Taken)
+    labels: Labelling = field(default_factory=Labelling)
     closed: Closed = field(default_factory=Closed)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     doubts: tuple[str, ...] = ()
@@ -110,8 +113,7 @@ class Watch:
         self.ground: Ground | None = None
         self._parts = parts
         self._hooks = hooks or Hooks()
-        self._executor: Executor | None = None
-        self._started: set[int] = set()
+        self._reader = Reader(name, parts, self._hooks)
         self._alerting = threading.Lock()
         self._retired = False
         self._tried: datetime | None = None
@@ -138,11 +140,7 @@ class Watch:
 
     def stop(self) -> None:
         """Let go of the plugins and the threads. Safe twice."""
-        for plugin in (self.settings.source, self.settings.origin.source):
-            if plugin is not None and id(plugin) in self._started:
-                self._parts.guard.call(f"{self.name}.stop", plugin.stop, timeout=1.0)
-        self._started.clear()
-        self._drop_executor()
+        self._reader.stop()
 
     def _tick(self, now: datetime, seal: bool, report: Tick) -> None:
         parts, settings = self._parts, self.settings
@@ -151,51 +149,51 @@ class Watch:
             models.note_configuration(
                 connection, settings.config_digest, self.name, settings.config, settings.plugins, micros(now)
             )
-        self._start(settings.source)
+        self._reader.start(settings.source)
         ground = self._grounded(now)
         report.doubts = ground.doubts
         self.ground = ground = replace(ground, doubts=())  # told once
         self._retire(now, ground, report)
         job = self._job(now, ground.schema, ground.spec, ground.columns)
-        if not self._read(job, now, seal, ground, report):
+        again = self._tried is None or now - self._tried >= TRY_AGAIN
+        self._tried = now if again else self._tried
+        self._read(job, now, seal, again, ground, report)
+        if settings.labels is not None and not self._hooks.stopping():
+            self._label(settings.labels, job, now, seal, again, ground, report)
+        if self._hooks.stopping():
             return
         if self._complete(report):
             self._close(now - settings.lateness, now, ground, report)
-        self._age(now, ground)
+        self._age(now, ground, report)
 
-    def _read(self, job: Job, now: datetime, seal: bool, ground: Ground, report: Tick) -> bool:
-        """List and read what is new, a backlog day by day; False when the agent stops before the end."""
-        again = self._tried is None or now - self._tried >= TRY_AGAIN
-        self._tried = now if again else self._tried
+    def _read(self, job: Job, now: datetime, seal: bool, again: bool, ground: Ground, report: Tick) -> None:
+        """List and read what is new, a backlog day by day."""
         listing = self._feed.listing(job, now, seal=seal, again=again)
         report.listed, report.skipped = listing.objects, listing.skipped
-        parts, total = self._parts, len(listing.work)
-        try:
-            for begin, work in in_order(listing, now):
-                if self._complete(report):
-                    # A day's margin: names and times of change tell the time of the records only roughly.
-                    self._close(min(begin - DAY, now - self.settings.lateness), now, ground, report)
-                take_in(
-                    parts.store,
-                    self.name,
-                    job,
-                    work,
-                    self._threads(),
-                    report.taken,
-                    in_flight=parts.workers + 1,
-                    progress=lambda done, rows: self._hooks.progress("read", done, total, rows),
-                    stopping=self._hooks.stopping,
-                    patience=parts.patience.reading,
-                    shared=parts.executor is None,
-                )
-                if self._hooks.stopping():
-                    return False
-            report.taken.gone += self._feed.done(job, listing, now)
-            self._hooks.on_read(report)
-        except SourceError:
-            self._drop_executor()  # the threads that hang are left to themselves
-            raise
-        return not self._hooks.stopping()
+        for begin, work in in_order(listing, now):
+            if self._complete(report):
+                # A day's margin: names and times of change tell the time of the records only roughly.
+                self._close(min(begin - DAY, now - self.settings.lateness), now, ground, report)
+            self._reader.take_in(self.name, job, work, report.taken, "read", len(listing.work))
+            if self._hooks.stopping():
+                return
+        report.taken.gone += self._feed.done(job, listing, now)
+        self._hooks.on_read(report)
+
+    def _label(self, late: LateLabels, job: Job, now: datetime, seal: bool, again: bool, ground: Ground, report: Tick) -> None:
+        parts, name, mine = self._parts, ledger_name(self.name), label_job(late, job)
+        feed = Feed(name, parts, self.settings.lateness, None)
+
+        def read() -> Taken:
+            self._reader.start(late.source)
+            listing, taken = feed.listing(mine, now, seal=seal, again=again), Taken()
+            self._reader.take_in(name, mine, listing.work, taken, "labels", len(listing.work))
+            if not self._hooks.stopping():
+                taken.gone += feed.done(mine, listing, now)
+            return taken
+
+        until = micros(now - self.settings.lateness)
+        read_and_join(parts.store, self.name, late, ground, self._kinds, job.length, until, read, report.labels)
 
     def _complete(self, report: Tick) -> bool:
         """Whether nothing that was listed waits to be read again."""
@@ -236,25 +234,21 @@ class Watch:
         report.closed.changes += self._closing(ground).retire(gone, now)
         self._retired = True
 
-    def _age(self, now: datetime, ground: Ground) -> None:
-        keep, settings = self._parts.keep, self.settings
+    def _age(self, now: datetime, ground: Ground, report: Tick) -> None:
+        keep, settings, late = self._parts.keep, self.settings, self.settings.labels
         with self._parts.store.write() as connection:
             # By event time: what is old in a replayed log is neither too late nor past keeping before newer rows have come.
             known = models.known(connection, self.name)
             newest = micros(now) if known is None or known.last_event is None else min(micros(now), known.last_event)
             over = newest - micros_of(settings.lateness + settings.reopen_for)
             windows.settle(connection, self.name, over, ground.spec, self._kinds, AGEING)
-            windows.roll_up(connection, self.name, newest - micros_of(keep.profiles), ground.spec, self._kinds, AGEING)
+            if late is not None:
+                came = report.taken.objects + report.labels.taken.objects > 0
+                let_go(connection, self.name, late, newest, micros_of(settings.length), came, report.labels)
+            # What labels may still restate is not rolled up.
+            single = max(keep.profiles, late.wait_for) if late is not None else keep.profiles
+            windows.roll_up(connection, self.name, newest - micros_of(single), ground.spec, self._kinds, AGEING)
             windows.expire(connection, self.name, newest - micros_of(keep.days), newest - micros_of(keep.measurements))
-
-    def _start(self, plugin: Plugin) -> None:
-        if id(plugin) not in self._started:
-            try:
-                context = self._parts.start_context(self.name)
-                self._parts.guard.call(f"{self.name}.start", plugin.start, context, timeout=self._parts.patience.probe)
-            except DriftlineError as error:
-                raise SourceError(f"{plugin.type} could not start: {error}") from None
-            self._started.add(id(plugin))
 
     def _grounded(self, now: datetime) -> Ground:
         settings = self.settings
@@ -264,7 +258,7 @@ class Watch:
             self.ground = load_ground(self._parts.store, self.name, settings.origin, digest, self._kinds)
         if self.ground is None:
             if settings.origin.source is not None:
-                self._start(settings.origin.source)
+                self._reader.start(settings.origin.source)
             job = self._job(now, settings.schema or Schema(), ProfileSpec({}))
             self.ground = self._parts.guard.call(
                 f"{self.name}.reference",
@@ -331,6 +325,9 @@ class Watch:
             worst = report.taken.errors[0] if report.taken.errors else ""
             told = f"{report.taken.rejected:,} of {records:,} records and {report.taken.quarantined:,} objects: {worst}"
             facts.append(self._trouble(now, "unreadable", told if unreadable else "", 1))
+        if self.settings.labels is not None and not report.error:
+            needed = {"labels": self.settings.patience_ticks}
+            facts += [self._trouble(now, what, text, needed.get(what, 1)) for what, text in report.labels.troubles.items()]
         report.closed.changes += self.tell(facts, now)
 
     def tell(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
@@ -350,19 +347,6 @@ class Watch:
             reason=reason,
             needed=needed,
         )
-
-    def _threads(self) -> Executor:
-        if self._executor is None:
-            factory = self._parts.executor
-            if factory is not None and self._hooks.transform is not None:
-                raise SourceError(f"transform_batch hooks run in this process only: use executor threads, not {factory.type}")
-            self._executor = factory.create() if factory else Threads(self._parts.workers, f"read-{self.name}")
-        return self._executor
-
-    def _drop_executor(self) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-            self._executor = None
 
 
 def micros_of(span: timedelta) -> int:

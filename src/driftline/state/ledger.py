@@ -152,7 +152,7 @@ def _record(
     late = _put_in(connection, model, object_id, outcome, settled, kept, touched)
     if late:
         connection.execute(objects.update().where(objects.c.id == object_id).values(held=objects.c.held + late))
-    waiting.put(connection, model, object_id, outcome.piece, outcome.stubs)
+    waiting.put(connection, model, object_id, outcome.piece, [stub for stub in outcome.stubs if _waits(stub, outcome, settled)])
     if outcome.samples:
         rows = [{"object_id": object_id, "position": p, "reason": r, "sample": s} for p, r, s in outcome.samples]
         connection.execute(rejects.insert(), rows)
@@ -262,6 +262,13 @@ def _put_in(
     if rows:
         connection.execute(shares.insert(), rows)
     return late
+
+
+def _waits(stub: waiting.Stub, outcome: Outcome, settled: set[Key]) -> bool:
+    """Predictions wait where their rows are counted: what a settled window holds already waits there as it did."""
+    if stub.role != waiting.PREDICTION:
+        return True
+    return (outcome.cutoff is None or stub.start >= outcome.cutoff) and (stub.start, stub.version, "") not in settled
 
 
 def _settled(connection: Connection, model: str, starts: set[int]) -> set[Key]:

@@ -47,10 +47,19 @@ def labels_json(labels: Mapping[str, str]) -> str:
     return json.dumps(dict(labels), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def replace(connection: Connection, key: Key, revision: int, judged: Iterable[Judged], reference_id: int | None) -> None:
-    """Write the measurements of one window in place of an older revision's."""
+def replace(
+    connection: Connection,
+    key: Key,
+    revision: int,
+    judged: Iterable[Judged],
+    reference_id: int | None,
+    checks: Sequence[str] | None = None,
+) -> None:
+    """Write the measurements of one window in place of an older revision's: of all checks, or of `checks` alone."""
     c = measurements.c
     mine = sa.and_(c.model == key.model, c.start == key.start, c.version == key.version, c.segment == key.segment)
+    if checks is not None:
+        mine = sa.and_(mine, c.check.in_(checks))
     connection.execute(measurements.delete().where(mine))
     rows = [_row(key, revision, item, reference_id) for item in judged]
     if rows:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from driftline.state import waiting
 from driftline.state.tables import configurations, models, objects, references, shares, windows
 
 
@@ -145,6 +146,17 @@ def cutoff(connection: Connection, model: str) -> int | None:
     return connection.execute(query).scalar()
 
 
+def waits_from(connection: Connection, model: str) -> int | None:
+    """Predictions of windows that start before it (microseconds) wait no longer for labels; None while all do."""
+    return connection.execute(sa.select(models.c.waits_from).where(models.c.name == model)).scalar()
+
+
+def wait_from(connection: Connection, model: str, start: int) -> None:
+    """Note that predictions of earlier windows wait no longer: it never goes back."""
+    later = sa.or_(models.c.waits_from.is_(None), models.c.waits_from < start)
+    connection.execute(models.update().where(models.c.name == model, later).values(waits_from=start))
+
+
 def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
     mine = windows.c.model == model
     connection.execute(windows.update().where(mine, windows.c.revision > 0).values(settled=1, dirty=0))
@@ -160,6 +172,7 @@ def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
     connection.execute(
         shares.update().where(shares.c.model == model, shares.c.profile.is_not(None), settled).values(profile=None)
     )
+    waiting.drop_settled(connection, model)
     first = cutoff(connection, model)
     live = sa.exists().where(
         shares.c.object_id == objects.c.id,

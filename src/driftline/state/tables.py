@@ -40,6 +40,7 @@ models = Table(
     Column("listed_at", BigInteger, comment="when the last pass began that dealt with all it listed"),
     Column("whole_at", BigInteger, comment="when the last such pass began that listed everything"),
     Column("whole_digest", String, nullable=False, default="", comment="of the source and spec of that pass"),
+    Column("waits_from", BigInteger, comment="predictions of windows that start before it wait no longer for labels"),
     comment="One row a model: what the agent knows of it as a whole.",
 )
 
@@ -64,7 +65,7 @@ objects = Table(
     Column("error", Text, nullable=False, default=""),
     Column("attempts", Integer, nullable=False, default=0),
     Column("partition", BigInteger, comment="start of the span of time that its place names"),
-    Column("unpaired", BigInteger, nullable=False, default=0, comment="requests or responses that stayed alone for good"),
+    Column("unpaired", BigInteger, nullable=False, default=0, comment="rows that never found their other half"),
     Index("objects_by_uri", "model", "uri", unique=True),
     comment="The ledger: each log object, its version, and how far it has been read.",
 )

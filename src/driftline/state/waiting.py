@@ -6,7 +6,7 @@ here as often as anything changes, so that it never matters which side came firs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import waiting
+from driftline.state.tables import objects, waiting, windows
 
 PREDICTION, LABEL, REQUEST, RESPONSE = "prediction", "label", "request", "response"
 Hashes = NDArray[np.uint64]
@@ -43,6 +43,7 @@ class Stored:
     start: int
     version: str
     rows: int
+    matched: int
     joined: int
     removed: int
 
@@ -71,10 +72,25 @@ def put(connection: Connection, model: str, object_id: int, piece: int, stubs: S
 
 
 def take_out(connection: Connection, object_id: int) -> None:
-    """What an object brought no longer holds; it is kept, marked, until the joins have dealt with it."""
-    connection.execute(
-        waiting.update().where(waiting.c.object_id == object_id, waiting.c.removed == 0).values(removed=1, joined=0)
-    )
+    """What an object brought no longer holds; it is kept, marked, until the joins have dealt with it.
+
+    Predictions in settled windows stay, as the rows of these do.
+    """
+    c = waiting.c
+    open_yet = sa.or_(c.role != PREDICTION, ~_settled())
+    connection.execute(waiting.update().where(c.object_id == object_id, c.removed == 0, open_yet).values(removed=1, joined=0))
+
+
+def _settled() -> sa.Exists:
+    """Whether the window of a waiting row takes no more rows."""
+    w, c = windows.c, waiting.c
+    mine = (w.model == c.model, w.start == c.start, w.version == c.version, w.segment == "", w.settled == 1)
+    return sa.exists().where(*mine)
+
+
+def drop_settled(connection: Connection, model: str) -> None:
+    """Forget the predictions of all windows that take no more rows: they were counted by another spec than the model's."""
+    connection.execute(waiting.delete().where(waiting.c.model == model, waiting.c.role == PREDICTION, _settled()))
 
 
 def unjoined(connection: Connection, model: str, role: str) -> list[Stored]:
@@ -120,3 +136,88 @@ def mark_joined(connection: Connection, ids: Sequence[int]) -> None:
         some = ids[first : first + 500]
         connection.execute(waiting.delete().where(c.id.in_(some), c.removed == 1))
         connection.execute(waiting.update().where(c.id.in_(some)).values(joined=1))
+
+
+def labels(connection: Connection, model: str) -> list[Stored]:
+    """The kept labels, by URI, place in the object, and order of records."""
+    c = waiting.c
+    query = sa.select(*_STORED).where(c.model == model, c.role == LABEL, c.removed == 0)
+    named = query.join(objects, objects.c.id == c.object_id).order_by(objects.c.uri, c.piece, c.id)
+    return [Stored(*row) for row in connection.execute(named)]
+
+
+def predictions(connection: Connection, model: str, starts: Sequence[int]) -> list[Stored]:
+    """The kept predictions of the windows that begin then, by start, version, and order of keeping."""
+    found: list[Stored] = []
+    c = waiting.c
+    for first in range(0, len(starts), 500):
+        some = c.start.in_(starts[first : first + 500])
+        query = sa.select(*_STORED).where(c.model == model, c.role == PREDICTION, c.removed == 0, some)
+        found += [Stored(*row) for row in connection.execute(query)]
+    return sorted(found, key=lambda row: (row.start, row.version, row.id))
+
+
+def in_order(connection: Connection, stored: Sequence[Stored], rows: int) -> Iterator[tuple[Stored, Hashes, bytes]]:
+    """Hashes and content, in the order of `stored`; about `rows` rows are held at a time."""
+    part: list[Stored] = []
+    for number, one in enumerate(stored, 1):
+        part.append(one)
+        if number == len(stored) or len(part) == 200 or sum(row.rows for row in part) >= rows:
+            found = {row.id: (row, hashes, content) for row, hashes, content in read(connection, [row.id for row in part])}
+            yield from (found[row.id] for row in part)
+            part = []
+
+
+def set_matched(connection: Connection, matched: Mapping[int, int]) -> None:
+    """Note how many rows found their other half."""
+    for id_, count in matched.items():
+        connection.execute(waiting.update().where(waiting.c.id == id_).values(matched=count))
+
+
+def drop(connection: Connection, model: str, role: str, before: int) -> int:
+    """Forget what began before (microseconds) and note with each object what stayed alone. Returns how many rows did."""
+    c = waiting.c
+    old = sa.and_(c.model == model, c.role == role, c.start < before)
+    alone = sa.select(c.object_id, sa.func.sum(c.rows - c.matched).label("rows")).where(old, c.removed == 0)
+    found = connection.execute(alone.group_by(c.object_id)).all()
+    for row in found:
+        mine = objects.c.id == row.object_id
+        connection.execute(objects.update().where(mine).values(unpaired=objects.c.unpaired + int(row.rows)))
+    connection.execute(waiting.delete().where(old))
+    return sum(int(row.rows) for row in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of one role of a model."""
+
+    rows: int
+    matched: int
+    """Rows that found their other half."""
+    bytes: int
+    """As stored, hashes and content."""
+
+
+_BYTES = sa.func.length(waiting.c.hashes) + sa.func.length(waiting.c.content)
+
+
+def kept(connection: Connection, model: str, role: str) -> Kept:
+    """Sums over what waits."""
+    c = waiting.c
+    sums = (sa.func.coalesce(sa.func.sum(part), 0) for part in (c.rows, c.matched, _BYTES))
+    row = connection.execute(sa.select(*sums).where(c.model == model, c.role == role, c.removed == 0)).one()
+    return Kept(*(int(value) for value in row))
+
+
+def fits(connection: Connection, models: Sequence[str], most: int) -> int | None:
+    """The start (microseconds) before which rows must go for the rest to be at most so many bytes; None when all fit."""
+    c = waiting.c
+    query = sa.select(c.start, sa.func.sum(_BYTES).label("bytes")).where(c.model.in_(models), c.role.in_((PREDICTION, LABEL)))
+    left = most
+    newest: int | None = None
+    for row in connection.execute(query.group_by(c.start).order_by(c.start.desc())):
+        left -= int(row.bytes)
+        if left < 0:
+            return row.start + 1 if newest is None else newest
+        newest = row.start
+    return None

@@ -5,8 +5,8 @@ Refuses to judge. Times are microseconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,6 +17,8 @@ from driftline.profiles.spec import ProfileSpec
 from driftline.state.tables import measurements, moment, objects, rollups, shares, windows
 
 DAY = 86_400_000_000
+ROWS, LABELS = 1, 2
+"""What came to a window since it was judged (`dirty`): rows, or labels for rows that it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Due:
     revision: int
     quiet: bool = False
     """Whether nobody is told of it."""
+    labels_only: bool = False
+    """Whether only labels came since it was judged."""
 
 
 def note_silence(connection: Connection, model: str, since: int, until: int, length: int) -> None:
@@ -67,25 +71,51 @@ def note_silence(connection: Connection, model: str, since: int, until: int, len
 
 
 def due(connection: Connection, model: str, until: int, limit: int = 1) -> list[list[Due]]:
-    """The windows with new rows, or never judged, that ended by `until`: grouped by start, oldest first, `limit` groups."""
+    """The windows with new rows or labels, or never judged, that ended by `until`: by start, oldest first, `limit` groups."""
     c = windows.c
-    ready = sa.and_(c.model == model, c.dirty == 1, c.settled == 0, c.end <= until)
+    ready = _ready(model, until)
     starts = [
         row.start for row in connection.execute(sa.select(c.start).where(ready).distinct().order_by(c.start).limit(limit))
     ]
     groups = []
     for start in starts:
-        query = sa.select(c.start, c.version, c.segment, c.end, c.rows, c.revision, c.quiet).where(ready, c.start == start)
-        found = connection.execute(query.order_by(c.version, c.segment))
-        groups.append([Due(Key(model, r.start, r.version, r.segment), r.end, r.rows, r.revision, r.quiet == 1) for r in found])
+        query = sa.select(c.start, c.version, c.segment, c.end, c.rows, c.revision, c.quiet, c.dirty).where(
+            ready, c.start == start
+        )
+        groups.append(
+            [
+                Due(Key(model, r.start, r.version, r.segment), r.end, r.rows, r.revision, r.quiet == 1, r.dirty == LABELS)
+                for r in connection.execute(query.order_by(c.version, c.segment))
+            ]
+        )
     return groups
+
+
+def _ready(model: str, until: int) -> sa.ColumnElement[bool]:
+    # A settled window takes no more rows, but labels for those it has.
+    c = windows.c
+    changed = sa.or_(sa.and_(c.dirty == ROWS, c.settled == 0), c.dirty == LABELS)
+    return sa.and_(c.model == model, changed, c.end <= until)
+
+
+def relabel(connection: Connection, model: str, start: int, version: str, labelled: Mapping[str, bytes]) -> bool:
+    """Write what labels say of one window, by segment; what changed by it is due again. Returns whether anything did."""
+    c = windows.c
+    query = sa.select(c.segment, c.labelled, c.dirty).where(c.model == model, c.start == start, c.version == version)
+    changed = False
+    for row in connection.execute(query).all():
+        content = labelled.get(row.segment)
+        if content != row.labelled:
+            values = {"labelled": content, "dirty": row.dirty or LABELS}
+            connection.execute(windows.update().where(_is(windows, Key(model, start, version, row.segment))).values(**values))
+            changed = True
+    return changed
 
 
 def count_due(connection: Connection, model: str, until: int) -> int:
     """How many spans of time are due."""
-    c = windows.c
-    ready = sa.and_(c.model == model, c.dirty == 1, c.settled == 0, c.end <= until)
-    return int(connection.execute(sa.select(sa.func.count(sa.distinct(c.start))).where(ready)).scalar_one())
+    starts = sa.func.count(sa.distinct(windows.c.start))
+    return int(connection.execute(sa.select(starts).where(_ready(model, until))).scalar_one())
 
 
 def length(connection: Connection, model: str) -> int | None:
@@ -103,7 +133,16 @@ def count(connection: Connection, model: str) -> tuple[int, int]:
 
 
 def load(connection: Connection, key: Key, spec: ProfileSpec, collectors: Collectors) -> Profile:
-    """The profile of a window: its own once settled, else its shares merged. Shares of another spec are left out."""
+    """The profile of a window, with what labels say that came later. What was made by another spec is left out."""
+    merged = _rows_of(connection, key, spec, collectors)
+    late = connection.execute(sa.select(windows.c.labelled).where(_is(windows, key))).scalar()
+    if late is not None:
+        _merge(merged, late)
+    return merged
+
+
+def _rows_of(connection: Connection, key: Key, spec: ProfileSpec, collectors: Collectors) -> Profile:
+    """Of its rows alone: its own once settled, else its shares merged."""
     merged = Profile(spec, collectors)
     own = connection.execute(sa.select(windows.c.profile).where(_is(windows, key))).scalar()
     pieces = [own] if own is not None else []
@@ -111,11 +150,16 @@ def load(connection: Connection, key: Key, spec: ProfileSpec, collectors: Collec
         query = sa.select(shares.c.profile).where(_is(shares, key), shares.c.profile.is_not(None))
         pieces = [row.profile for row in connection.execute(query.order_by(shares.c.object_id, shares.c.piece))]
     for piece in pieces:
-        try:
-            merged.merge(Profile.from_bytes(piece, spec, collectors))
-        except ValueError:
-            continue
+        _merge(merged, piece)
     return merged
+
+
+def _merge(profile: Profile, content: bytes) -> None:
+    """Merge what was made by the same spec."""
+    try:
+        profile.merge(Profile.from_bytes(content, profile.spec, profile.collectors))
+    except ValueError:
+        return
 
 
 def contributors(connection: Connection, key: Key) -> list[LogObject]:
@@ -151,7 +195,7 @@ def settle(connection: Connection, model: str, before: int, spec: ProfileSpec, c
     rows = connection.execute(old.order_by(c.start).limit(limit)).all()
     for row in rows:
         key = Key(model, row.start, row.version, row.segment)
-        profile = load(connection, key, spec, collectors)
+        profile = _rows_of(connection, key, spec, collectors)
         connection.execute(windows.update().where(_is(windows, key)).values(settled=1, profile=profile.to_bytes()))
         connection.execute(shares.update().where(_is(shares, key)).values(profile=None))
     return len(rows)
@@ -160,24 +204,21 @@ def settle(connection: Connection, model: str, before: int, spec: ProfileSpec, c
 def roll_up(connection: Connection, model: str, before: int, spec: ProfileSpec, collectors: Collectors, limit: int = 50) -> int:
     """Merge profiles of settled windows that ended by `before` into their days. Returns how many."""
     c = windows.c
-    old = sa.select(c.start, c.version, c.segment, c.profile).where(
-        c.model == model, c.settled == 1, c.profile.is_not(None), c.end <= before
+    old = sa.select(c.start, c.version, c.segment).where(
+        c.model == model, c.settled == 1, c.dirty == 0, c.profile.is_not(None), c.end <= before
     )
     rows = connection.execute(old.order_by(c.start).limit(limit)).all()
     for row in rows:
-        day = row.start // DAY * DAY
-        _into_day(connection, Key(model, day, row.version, row.segment), row.profile, spec, collectors)
-        connection.execute(
-            windows.update().where(_is(windows, Key(model, row.start, row.version, row.segment))).values(profile=None)
-        )
+        key = Key(model, row.start, row.version, row.segment)
+        profile = load(connection, key, spec, collectors)
+        if profile.rows:
+            _into_day(connection, replace(key, start=row.start // DAY * DAY), profile)
+        connection.execute(windows.update().where(_is(windows, key)).values(profile=None, labelled=None))
     return len(rows)
 
 
-def _into_day(connection: Connection, key: Key, content: bytes, spec: ProfileSpec, collectors: Collectors) -> None:
-    try:
-        profile = Profile.from_bytes(content, spec, collectors)
-    except ValueError:
-        return  # of an older spec: nothing that comes could be compared with it
+def _into_day(connection: Connection, key: Key, profile: Profile) -> None:
+    spec, collectors = profile.spec, profile.collectors
     have = connection.execute(sa.select(rollups.c.profile, rollups.c.spec_digest).where(_is(rollups, key))).one_or_none()
     if have is not None and have.spec_digest == spec.digest:
         profile.merge(Profile.from_bytes(have.profile, spec, collectors))

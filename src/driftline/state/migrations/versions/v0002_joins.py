@@ -29,6 +29,12 @@ def upgrade() -> None:
             "whole_digest", sa.String(), nullable=False, server_default="", comment="of the source and spec of that pass"
         ),
     )
+    op.add_column(
+        "models",
+        sa.Column(
+            "waits_from", sa.BigInteger(), comment="predictions of windows that start before it wait no longer for labels"
+        ),
+    )
     op.add_column("objects", sa.Column("partition", sa.BigInteger(), comment="start of the span of time that its place names"))
     op.add_column(
         "objects",
@@ -37,7 +43,7 @@ def upgrade() -> None:
             sa.BigInteger(),
             nullable=False,
             server_default="0",
-            comment="requests or responses that stayed alone for good",
+            comment="rows that never found their other half",
         ),
     )
     op.add_column(

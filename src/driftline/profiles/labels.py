@@ -1,0 +1,72 @@
+"""The collector of what is known of labels that came later: how many, after how long, how many were corrected.
+
+Refuses to count repeats: the same label again says nothing new, and must not restate a window.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from driftline.profiles.collector import Collector
+from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
+from driftline.profiles.window import Counts, Floats, Labels
+
+if TYPE_CHECKING:
+    from driftline.profiles.batch import Batch, Labelled
+    from driftline.profiles.spec import ProfileSpec
+
+OCTAVE = 8
+"""Cells in which a delay doubles: a quantile is within 4.5% of exact."""
+EDGES: Floats = 60.0 * 2.0 ** (np.arange(22 * OCTAVE + 1) / OCTAVE)
+"""Seconds, from a minute to eight years; shape (177,)."""
+
+
+class LabelCollector(Collector):
+    """Counts labels, and their delays on fixed edges."""
+
+    name = "labels"
+
+    def __init__(self) -> None:
+        self._labelled = self._corrected = self._contradicting = 0
+        self._delays: Counts = np.zeros(len(EDGES) + 1, np.int64)
+
+    @classmethod
+    def zero(cls, spec: ProfileSpec) -> Self:
+        """No labels."""
+        return cls()
+
+    def update(self, batch: Batch) -> None:
+        """Rows alone say nothing of their labels."""
+
+    def label(self, labelled: Labelled) -> None:
+        """Counts."""
+        self._labelled += labelled.batch.rows
+        self._corrected += int(labelled.corrected.sum())
+        self._contradicting += int(labelled.contradicting.sum())
+        cells = np.searchsorted(EDGES, labelled.delays / 1e6, "right")
+        self._delays = self._delays + np.bincount(cells, minlength=len(EDGES) + 1)
+
+    def merge(self, other: Self) -> None:
+        """Adds counts."""
+        self._labelled += other._labelled
+        self._corrected += other._corrected
+        self._contradicting += other._contradicting
+        self._delays = self._delays + other._delays
+
+    def summary(self) -> Labels:
+        """For the check `labels`."""
+        return Labels(self._labelled, self._corrected, self._contradicting, EDGES, self._delays)
+
+    def to_bytes(self) -> bytes:
+        """Canonical."""
+        return pack((self._labelled, self._corrected, self._contradicting, pack_counts(self._delays)))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
+        """The inverse."""
+        made = cls()
+        made._labelled, made._corrected, made._contradicting, delays = unpack(data)
+        made._delays = unpack_counts(delays)
+        return made
