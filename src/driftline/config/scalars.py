@@ -9,7 +9,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, GetCoreSchemaHandler, PlainSerializer, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 _UNITS = {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
@@ -20,6 +21,11 @@ PATTERN = r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$"
 
 class Bytes(int):
     """A number of bytes."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        serial = core_schema.plain_serializer_function_ser_schema(written, return_schema=core_schema.str_schema())
+        return core_schema.no_info_plain_validator_function(size, serialization=serial)
 
 
 def duration(value: Any) -> timedelta:
@@ -74,12 +80,7 @@ def size(value: Any) -> Bytes:
     raise ValueError("should be a size with its unit, such as 500MB or 2GB")
 
 
-Size = Annotated[
-    InstanceOf[Bytes],
-    BeforeValidator(size),
-    PlainSerializer(lambda value: written(value), return_type=str),
-    WithJsonSchema({"type": "string", "pattern": SIZE, "examples": ["500MB", "2GB"]}),
-]
+Size = Annotated[Bytes, WithJsonSchema({"type": "string", "pattern": SIZE, "examples": ["500MB", "2GB"]})]
 """A number of bytes, more than 0."""
 
 
