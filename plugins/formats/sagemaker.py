@@ -1,33 +1,50 @@
-"""SageMaker data capture: a JSON line an invocation, with request, answer and, once merged, label inside it as text.
+"""SageMaker data capture: a JSON line an invocation, with request, answer and, once merged, label inside it as text; and the
+manifests of batch transform, which are followed to the outputs that they name.
 
 Refuses to pair rows that don't pair: a record whose input, output and label differ in rows is rejected with the numbers. Half a
-record is none of that: what was not captured is null. Batch transform manifests are not followed.
+record is none of that: what was not captured is null. Refuses the manifests of a transform job's inputs: they name no
+prediction, and nothing tells which output belongs to which input; let the job join them (`JoinSource: Input`).
 """
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Self, cast
 from urllib.parse import unquote
 
 import msgspec
 from pydantic import model_validator
 
-from driftline import DecodeContext, Format, LineChunks, bodies, hookimpl, records
+from driftline import (
+    DecodeContext,
+    Format,
+    JsonRecords,
+    ObjectGone,
+    RecordChunk,
+    Unreadable,
+    bodies,
+    document_or_lines,
+    hookimpl,
+    paired,
+    records,
+)
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
-    from numpy.typing import NDArray
 
-ROWS = 1 << 17
-KEY = re.compile(r"/([^/]+)/([^/]+)/\d{4}/\d\d/\d\d/\d\d/[^/]+$")
-META = ("event_id", "inference_id", "event_time", "custom_attributes", "endpoint", "variant")
+FOLDERS = re.compile(r"/([^/]+)/([^/]+)/(\d{4})/(\d\d)/(\d\d)/(\d\d)/[^/]+$")
+META = ("event_id", "label_id", "inference_id", "event_time", "custom_attributes", "endpoint", "variant")
+TAIL = re.compile(r'(.*),"?([0-9a-fA-F-]{36})"?,"?(\d{4}-\d\d-\d\dT[^",]+)"?')
+"""A line of transformed CSV, with the id of the row and the start of the job at its end."""
 
 
 class SageMaker(Format):
-    """Data capture of real-time endpoints, also merged with ground truth; and ground truth alone."""
+    """Data capture of real-time endpoints, also merged with ground truth, and of batch transform; and ground truth alone.
+
+    A manifest is a promise, not a copy: where a later job wrote over the outputs it names, the later rows are read.
+    """
 
     type = "sagemaker"
     marks: ClassVar = (frozenset({"captureData", "eventMetadata"}),)
@@ -54,22 +71,27 @@ class SageMaker(Format):
         """With `names` as headers, where the settings have none."""
         return self if self.headers else self.model_copy(update={"headers": tuple(names)})
 
+    def no_data(self, uri: str) -> str:
+        """The manifests of a transform job's inputs."""
+        place = FOLDERS.search(unquote(uri))
+        inputs = place is not None and place[2] == "input" and _is_manifest(uri)
+        return "names the inputs of a transform job, which hold no predictions" if inputs else ""
+
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """Batches of rows: `event_id`, `event_time` and their kin, inputs, outputs and `label`; `input.NAME` and `output.NAME`
-        tell equal names apart. Of several rows of a record the ids are `event_id:0`, `event_id:1` and so on.
+        tell equal names apart. Of several rows of a record the ids are `event_id:0`, `event_id:1` and so on. `label_id` is what
+        ground truth calls the row: the inference id, else the event id.
         """
         reader = _Reader(self, ctx)
-        chunks = LineChunks(stream, ctx.sealed)
-        for chunk in chunks:
-            if chunk.oversized:
-                reader.reject("line longer than 16 MiB", chunk.data)
-                ctx.consumed(chunk.end)
-                continue
-            batch = reader.read(chunk.data)
-            ctx.consumed(chunk.end)
-            if batch is not None and batch.num_rows:
-                chunks.size = min(8 << 20, max(1 << 16, ROWS * len(chunk.data) // batch.num_rows))
+        lines: JsonRecords[_Record | _Manifest] = JsonRecords(stream, ctx, _Record | _Manifest)
+        for chunk in lines:
+            batch = reader.batch(chunk.of(_Record))
+            if batch is not None:
+                lines.came_to(batch.num_rows, chunk)
                 yield batch
+            manifests = chunk.of(list)
+            for manifest, place, line in zip(manifests.found, manifests.places, manifests.lines, strict=True):
+                yield from reader.follow(manifest, place, line)
 
 
 class _Capture(msgspec.Struct, gc=False):
@@ -91,159 +113,161 @@ class _Record(msgspec.Struct, gc=False):
     groundTruthData: bodies.Body | None = None  # noqa: N815
 
 
+_Manifest = list[dict[str, str] | str]
+"""`[{"prefix": "s3://bucket/folder/"}, "name", ...]`."""
+_NOTHING = _Capture()
+
+
 class _Reader:
-    """Chunks of capture lines to batches."""
+    """Capture records to batches."""
 
     def __init__(self, form: SageMaker, ctx: DecodeContext) -> None:
         self._form, self._ctx = form, ctx
-        self._records = 0
-        self._decoder = msgspec.json.Decoder(_Record)
-        key = KEY.search(unquote(ctx.uri))
-        self._endpoint: str | None = key[1] if key else None
-        self._variant: str | None = key[2] if key else None
+        place = FOLDERS.search(unquote(ctx.uri))
+        captured = place is not None and not _is_manifest(ctx.uri)
+        self._endpoint: str | None = place[1] if place and captured else None
+        self._variant: str | None = place[2] if place and captured else None
+        self._hour = "{}-{}-{}T{}:00:00Z".format(*place.groups()[2:]) if place else None
         self._input = bodies.Unpacker("input", form.headers, form.input_path, ctx)
         self._output = bodies.Unpacker("output", form.output_headers, form.output_path, ctx, form.headers)
-        self._named = frozenset(form.headers + form.output_headers)
         self._label = bodies.Unpacker("label", (), None, ctx)
 
-    def reject(self, reason: str, line: bytes) -> None:
-        self._ctx.reject(self._records, reason, line)
-        self._records += 1
-
-    def read(self, data: bytes) -> pa.RecordBatch | None:
-        """The batch of some lines; None when no line is a record."""
+    def batch(
+        self, some: RecordChunk[_Record], output: bodies.Unpacker | None = None, about: str = ""
+    ) -> pa.RecordBatch | None:
+        """The rows of some records; None when there are none. `about` comes before the reason of a reject."""
         import numpy as np
 
-        found, lines, at = self._records_of(data)
+        found = some.found
         if not found:
             return None
         captures = [record.captureData or _NOTHING for record in found]
         inputs = self._input.unpack([capture.endpointInput for capture in captures], None)
         outs = [capture.endpointOutput or capture.batchTransformOutput for capture in captures]
-        outputs = self._output.unpack(outs, inputs.counts)
+        outputs = (output or self._output).unpack(outs, inputs.counts)
         labels = self._label.unpack([record.groundTruthData for record in found], np.maximum(inputs.counts, outputs.counts))
-        sides = (inputs, outputs, labels)
-        counts = np.maximum(np.maximum(inputs.counts, outputs.counts), labels.counts)
-        bad: dict[int, str] = {}
-        for side in sides:
-            for i in np.flatnonzero((side.counts >= 0) & (side.counts != counts)).tolist():
-                told = zip(("input", "output", "label"), sides, strict=True)
-                numbers = ", ".join(f"{name} {s.counts[i]}" for name, s in told if s.counts[i] >= 0)
-                bad[i] = f"rows don't pair: {numbers}"
-        for i in np.flatnonzero(counts < 0).tolist():
-            bad[i] = "neither input nor output was captured, and there is no label"
-        for side in sides:
-            bad |= side.failures
-        if bad:
-            kept = lines or [line for line in data.split(b"\n") if line.strip()]
-            for i, reason in sorted(bad.items()):
-                self._ctx.reject(at[i], reason, kept[i])
-        good = np.ones(len(found), np.bool_)
-        good[list(bad)] = False
-        return self._batch([record.eventMetadata for record in found], sides, counts, good)
-
-    def _records_of(self, data: bytes) -> tuple[list[_Record], list[bytes], Sequence[int]]:
-        """The records of some lines; the line of each, or none where each line is one; their ordinals."""
-        try:
-            found = self._decoder.decode_lines(data)
-            start = self._records
-            self._records += len(found)
-            return found, [], range(start, self._records)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            pass
-        found, lines = [], []
-        at: list[int] = []
-        for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
-            if not line.strip():
-                continue
-            try:
-                for document in records.documents(line):
-                    record = msgspec.convert(document, _Record)
-                    found.append(record)
-                    lines.append(line)
-                    at.append(self._records)
-                    self._records += 1
-            except msgspec.ValidationError as error:
-                self.reject(f"not a capture record: {error}", line)
-            except ValueError as error:
-                self.reject(str(error), line)
-        return found, lines, at
-
-    def _batch(
-        self, events: list[_Event], sides: tuple[bodies.Rows, ...], counts: NDArray[np.int64], good: NDArray[np.bool_]
-    ) -> Any:
-        import numpy as np
-
-        inputs, outputs, labels = (_placed(side, counts, good) for side in sides)
-        if not good.all():
-            events = [event for event, keep in zip(events, good, strict=True) if keep]
-        counts = counts[good]
-        rows = int(counts.sum())
-        repeat = None if (counts == 1).all() else np.repeat(np.arange(len(counts)), counts)
-        offered = {f"input.{name}": column for name, column in inputs.items()}
-        offered |= {f"output.{name}": column for name, column in outputs.items()}
-        plain = inputs | outputs | labels
+        pairs = paired.pair(
+            {"input": inputs, "output": outputs, "label": labels},
+            {},
+            "neither input nor output was captured, and there is no label",
+        )
+        for i, reason in pairs.failures.items():
+            self._ctx.reject(some.places[i], about + reason, some.lines[i])
+        if not pairs.rows:
+            return None
+        plain = pairs.sides["input"] | pairs.sides["output"] | pairs.sides["label"]
+        events = [record.eventMetadata for record in found]
         if self._ctx.fields is None:
-            columns = {name: self._meta(name, events, counts, repeat, rows) for name in META} | plain
-            return records.record_batch(list(columns), list(columns.values()), rows)
-        arrays = []
-        for wanted in self._ctx.fields:
-            if wanted.path in META and wanted.path not in self._named:
-                arrays.append(self._meta(wanted.path, events, counts, repeat, rows))
-                continue
-            column = plain.get(wanted.path)
-            if column is None:
-                column = offered.get(wanted.path)
-            arrays.append(records.column([None] * rows, wanted.kind) if column is None else column)
-        return records.record_batch([wanted.name for wanted in self._ctx.fields], arrays, rows)
+            return records.chosen(None, {name: self._meta(name, events, pairs) for name in META} | plain, pairs.rows)
+        own = frozenset(self._form.headers + self._form.output_headers)
+        told = {f"{side}.{name}": c for side in ("input", "output") for name, c in pairs.sides[side].items()}
+        wanted = {field.path for field in self._ctx.fields} & set(META) - own
+        columns = told | plain | {name: self._meta(name, events, pairs) for name in wanted}
+        return records.chosen(self._ctx.fields, columns, pairs.rows)
 
-    def _meta(self, name: str, events: list[_Event], counts: NDArray[np.int64], repeat: Any, rows: int) -> pa.Array:
+    def follow(self, manifest: _Manifest, place: int, line: bytes) -> Iterator[pa.RecordBatch]:
+        """The rows of the outputs that a manifest names. One that can't be read costs only itself."""
+        head = manifest[0] if manifest else None
+        prefix = head.get("prefix", "") if isinstance(head, dict) else ""
+        if not prefix or not all(isinstance(item, str) for item in manifest[1:]):
+            self._ctx.reject(place, 'no manifest: a list of names should begin with {"prefix": ...}', line)
+            return
+        for item in cast(list[str], manifest[1:]):
+            try:
+                with self._ctx.refer(prefix + item) as stored:
+                    yield from self._transformed(stored, item)
+            except (ObjectGone, Unreadable) as error:
+                self._ctx.reject(place, str(error), prefix + item)
+
+    def _transformed(self, stream: BinaryIO, name: str) -> Iterator[pa.RecordBatch]:
+        """The rows of one output of a transform job: JSON lines, one JSON document, or CSV."""
+        output: bodies.Unpacker | None = None
+        make, at = _from_json, 0
+        for lines in document_or_lines(stream, lambda line: self._ctx.reject(0, f"{name}: line longer than 16 MiB", line)):
+            if not at and lines and lines[0].lstrip()[:1] not in (b"{", b"["):
+                make, output = _from_csv, self._csv_output(lines[0])
+            found: list[_Record] = []
+            kept: list[int] = []
+            for i, line in enumerate(lines):
+                try:
+                    found.append(make(line, self._hour))
+                    kept.append(i)
+                except ValueError as error:
+                    self._ctx.reject(at + i, f"{name}: {error}", line)
+            some = RecordChunk(found, [at + i for i in kept], [lines[i] for i in kept])
+            at += len(lines)
+            batch = self.batch(some, output, f"{name}: ")
+            if batch is not None:
+                yield batch
+
+    def _csv_output(self, line: bytes) -> bodies.Unpacker:
+        """What unpacks lines of CSV like this one: the job may have put the inputs before its answers."""
+        width = _width(_split(line.decode("utf-8", "replace"))[0])
+        names, inputs = self._form.output_headers, self._form.headers
+        answers = width - len(inputs)
+        if inputs and answers > 0 and width != len(names):
+            names = inputs + (names or (("prediction",) if answers == 1 else tuple(f"_o{i}" for i in range(answers))))
+        return bodies.Unpacker("output", names, None, self._ctx)
+
+    def _meta(self, name: str, events: list[_Event], pairs: paired.Paired) -> pa.Array:
         """A column of what stands beside the data."""
         import pyarrow as pa
 
         if name in ("endpoint", "variant"):
             value = self._endpoint if name == "endpoint" else self._variant
-            return pa.array([value], pa.string()).dictionary_encode().take(pa.nulls(rows, pa.int32()).fill_null(0))
-        if name == "event_id":
-            ids = [event.eventId for event in events]
-            if repeat is not None:
-                ids = [
-                    f"{id_}:{i}" if id_ is not None and n > 1 else id_
-                    for id_, n in zip(ids, counts.tolist(), strict=True)
-                    for i in range(n)
-                ]
-            return pa.array(ids, pa.string())
+            return pa.array([value], pa.string()).dictionary_encode().take(pa.nulls(pairs.rows, pa.int32()).fill_null(0))
         values: list[str | None]
-        if name == "inference_id":
+        if name == "event_id":
+            values = [event.eventId for event in events]
+        elif name == "label_id":
+            values = [event.inferenceId or event.eventId for event in events]
+        elif name == "inference_id":
             values = [event.inferenceId for event in events]
         elif name == "event_time":
             values = [event.inferenceTime for event in events]
         else:
             values = [",".join(a) if isinstance(a := event.customAttributes, list) else a for event in events]
         column = pa.array(values, pa.string())
-        return column if repeat is None else column.take(pa.array(repeat))
+        return pairs.numbered(column) if name in ("event_id", "label_id") else pairs.spread(column)
 
 
-_NOTHING = _Capture()
+def _is_manifest(uri: str) -> bool:
+    return uri.endswith(".json")
 
 
-def _placed(side: bodies.Rows, counts: NDArray[np.int64], good: NDArray[np.bool_]) -> dict[str, pa.Array]:
-    """The columns of one side for the good records, with nulls where the side was not captured."""
-    import numpy as np
-    import pyarrow as pa
+def _from_json(line: bytes, hour: str | None) -> _Record:
+    """One document of a transform job's output. Raises ValueError with the reason."""
+    documents = list(records.documents(line))
+    if len(documents) != 1:
+        raise ValueError("several JSON documents on one line")
+    document = documents[0]
+    if not isinstance(document, dict):
+        return _Record(_Capture(None, bodies.Body(records.text(document), "JSON")), _Event(inferenceTime=hour))
+    event, time, answer = (document.pop(f"SageMaker{name}", None) for name in ("InferenceId", "InferenceTime", "Output"))
+    about = _Event(None if event is None else str(event), None, str(time or hour) if time or hour else None)
+    rest = bodies.Body(records.text(document), "JSON")
+    if answer is None:
+        return _Record(_Capture(None, rest), about)
+    return _Record(_Capture(rest if document else None, bodies.Body(records.text(answer), "JSON")), about)
 
-    if good.all() and (side.counts == counts).all():
-        return side.columns
-    if not side.columns:
-        return {}
-    lengths = np.maximum(side.counts, 0)
-    starts = np.cumsum(lengths) - lengths
-    kept = counts[good]
-    within = np.arange(kept.sum()) - np.repeat(np.cumsum(kept) - kept, kept)
-    places = np.repeat(starts[good], kept) + within
-    absent = np.repeat(side.counts[good] < 0, kept)
-    indices = pa.array(np.where(absent, 0, places), pa.int64(), mask=absent)
-    return {name: column.take(indices) for name, column in side.columns.items()}
+
+def _from_csv(line: bytes, hour: str | None) -> _Record:
+    """One line of a transform job's output. Raises ValueError with the reason."""
+    data, event, time = _split(line.decode())
+    return _Record(_Capture(None, bodies.Body(data, "CSV")), _Event(event, None, time or hour))
+
+
+def _width(line: str) -> int:
+    try:
+        return len(next(csv.reader([line]), ()))
+    except csv.Error:
+        return 0
+
+
+def _split(line: str) -> tuple[str, str | None, str | None]:
+    """The values of a line, its id and the start of the job; None for both where the job was not told to write them."""
+    found = TAIL.fullmatch(line.strip())
+    return (found[1], found[2], found[3]) if found else (line, None, None)
 
 
 @hookimpl

@@ -111,6 +111,29 @@ class Local(Source):
             raise ObjectChanged(f"{path}: changed since it was listed")
         return cast(BinaryIO, io.BufferedReader(_Bounded(file, start, obj.size), 1 << 18))
 
+    def refer(self, uri: str) -> BinaryIO:
+        """A file under the folder of this source, by its `file://` address or by its path from there."""
+        if "://" in uri and not uri.startswith("file://"):
+            raise Unreadable(f"{uri}: is no file on this machine")
+        root = os.path.realpath(self._folder())
+        named = os.fsdecode(unquote_to_bytes(uri.removeprefix("file://"))) if uri.startswith("file://") else uri
+        try:
+            path = os.path.realpath(os.path.join(root, named))
+            if os.path.commonpath((root, path)) != root:
+                raise Unreadable(f"{uri}: lies outside of {root}, which is all that this source may read")
+            # What is no file, such as a pipe, must not be waited for; and what was a folder a moment ago may be a link now.
+            file = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC))
+        except FileNotFoundError:
+            raise ObjectGone(f"{uri}: there is no such file") from None
+        except PermissionError:
+            raise SourceError(f"{path}: may not be read; the agent's user needs the right to read it") from None
+        except (OSError, ValueError) as error:
+            raise Unreadable(f"{uri}: {error}") from None
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise Unreadable(f"{uri}: is no file")
+        return cast(BinaryIO, io.BufferedReader(file, 1 << 18))
+
     def probe(self) -> str:
         """Say how many files there are."""
         seen = skipped = 0
@@ -126,6 +149,13 @@ class Local(Source):
     def _root(self) -> str:
         base = self._context.base if self._context is not None else ""
         return os.path.abspath(os.path.join(base, os.path.expanduser(self.path)))
+
+    def _folder(self) -> str:
+        """The folder in which all that is read lies."""
+        path = self._root()
+        if os.path.isdir(path):
+            return path
+        return path[: _fixed(path)] if glob.has_magic(path) and not os.path.lexists(path) else os.path.dirname(path)
 
     def _newest(self, layout: Layout, root: str, ctx: DiscoverContext) -> Iterator[tuple[str, str]]:
         assert ctx.since is not None
@@ -147,7 +177,7 @@ class Local(Source):
         elif os.path.lexists(path):
             yield path, ""
         elif glob.has_magic(path):
-            fixed = path.rfind("/", 0, re.search(r"[*?[]", path).start()) + 1  # type: ignore[union-attr]
+            fixed = _fixed(path)
             for found in sorted(
                 {found for found in glob.iglob(path, recursive=True) if not os.path.isdir(found)}, key=os.fsencode
             ):
@@ -183,6 +213,11 @@ class _Bounded(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+def _fixed(path: str) -> int:
+    """Where the part of a glob begins that stands for many names."""
+    return path.rfind("/", 0, re.search(r"[*?[]", path).start()) + 1  # type: ignore[union-attr]
 
 
 def _walk(folder: str) -> Iterator[tuple[str, str]]:

@@ -44,9 +44,10 @@ from driftline.rule import Bounds, Range, Rule, above, below
 from driftline.secret import Secret
 
 if TYPE_CHECKING:
-    from driftline import bodies, delimited, records, stats
+    from driftline import bodies, delimited, paired, records, stats
     from driftline.decorated import check
     from driftline.halves import half
+    from driftline.json_records import JsonRecords, RecordChunk, document_or_lines
     from driftline.layout import Layout, Place
     from driftline.lines import Chunk, LineChunks, read_blocks
     from driftline.listing import in_place, key_of, list_store
@@ -66,15 +67,18 @@ _LAZY = {
     "Chunk": "driftline.lines",
     "Collector": "driftline.profiles.collector",
     "Column": "driftline.profiles.window",
+    "JsonRecords": "driftline.json_records",
     "Labels": "driftline.profiles.window",
     "Layout": "driftline.layout",
     "LineChunks": "driftline.lines",
     "NumericColumn": "driftline.profiles.window",
     "Place": "driftline.layout",
     "ProfileSpec": "driftline.profiles.spec",
+    "RecordChunk": "driftline.json_records",
     "Scores": "driftline.profiles.window",
     "Window": "driftline.profiles.window",
     "check": "driftline.decorated",
+    "document_or_lines": "driftline.json_records",
     "half": "driftline.halves",
     "in_place": "driftline.listing",
     "key_of": "driftline.listing",
@@ -106,6 +110,7 @@ __all__ = [
     "Format",
     "FormatRef",
     "Http",
+    "JsonRecords",
     "Judgement",
     "Kind",
     "Labels",
@@ -123,6 +128,7 @@ __all__ = [
     "Plugin",
     "ProfileSpec",
     "Range",
+    "RecordChunk",
     "Rejected",
     "Retryable",
     "Rule",
@@ -145,11 +151,13 @@ __all__ = [
     "bodies",
     "check",
     "delimited",
+    "document_or_lines",
     "half",
     "hookimpl",
     "in_place",
     "key_of",
     "list_store",
+    "paired",
     "patiently",
     "pause_of",
     "read_blocks",
@@ -162,7 +170,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name in ("bodies", "delimited", "records", "stats"):
+    if name in ("bodies", "delimited", "paired", "records", "stats"):
         return import_module(f"driftline.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ FEW = 256
 """Records that are read one by one where not all of them can be read in bulk; of more, parts are tried in bulk."""
 PARTS = 8
 NESTED = frozenset((list, dict))
-LISTS = ("instances", "predictions")
+LISTS = ("instances", "predictions", "dataframe_records", "inputs")
 """Keys under which requests and answers keep their rows."""
 
 
@@ -107,7 +108,10 @@ class Unpacker:
             texts = [text.rstrip("\r\n") for text in texts]
             counts = np.fromiter((text.count("\n") + 1 for text in texts), np.int64, len(texts))
             joined = "\n".join(texts)
-        names = self._names or self._called(len(next(csv.reader([texts[0].partition("\n")[0]]), ())))
+        try:
+            names = self._names or self._called(len(_csv_lines(texts[0].partition("\n")[0])[0]))
+        except (ValueError, IndexError):
+            return None
         wanted = None if self._wanted is None else {n: kind for n, kind in self._wanted.items() if n in names}
         if wanted is not None and not wanted:
             wanted = {names[0]: None}  # Rows are counted even when nobody wants a value.
@@ -164,7 +168,7 @@ class Unpacker:
                 return None
             encoding = "JSON" if data.lstrip()[:1] in ("{", "[") else "CSV"
         if encoding == "CSV":
-            lines: list[Any] = [line for line in csv.reader(data.splitlines(keepends=True)) if line]
+            lines = _csv_lines(data)
             values: list[Any] = [[None if value in delimited.NULLS else value for value in line] for line in lines]
         elif encoding == "JSON":
             values = []
@@ -191,9 +195,15 @@ class Unpacker:
             return document if rows else [document]
         if not isinstance(document, dict):
             return [document]
+        frame = document.get("dataframe_split")
+        if isinstance(frame, dict) and isinstance(frame.get("data"), list):
+            return _framed(frame.get("columns"), frame["data"])
         for name in LISTS:
             if isinstance(document.get(name), list):
                 return list(document[name])
+            if isinstance(document.get(name), dict):
+                document = document[name]
+                break
         lists = [value for value in document.values() if isinstance(value, list)]
         length = len(lists[0]) if lists else 0
         if (
@@ -234,10 +244,25 @@ class Unpacker:
         return (single,) if width == 1 else tuple(f"{many}{i}" for i in range(width))
 
 
+def _csv_lines(data: str) -> list[list[str]]:
+    try:
+        return [line for line in csv.reader(io.StringIO(data, newline="")) if line]
+    except csv.Error as error:
+        raise ValueError(f"not CSV: {error}") from None
+
+
 def _zipped(names: tuple[str, ...], values: list[Any]) -> dict[str, Any]:
     if len(names) != len(values):
         raise ValueError(f"{len(values)} values where {len(names)} names are set")
     return dict(zip(names, values, strict=True))
+
+
+def _framed(names: Any, rows: list[Any]) -> list[Any]:
+    """Rows whose names stand apart, as in a data frame that was split."""
+    if not isinstance(names, list):
+        return rows
+    called = tuple(map(records.text, names))
+    return [_zipped(called, row if isinstance(row, list) else [row]) for row in rows]
 
 
 def _joined(parts: list[Rows]) -> Rows:

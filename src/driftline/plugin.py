@@ -240,6 +240,10 @@ class Format(Plugin, ABC):
         """The same format for records whose values may lack names: `names` are the inputs' in the reference, in order."""
         return self
 
+    def no_data(self, uri: str) -> str:
+        """Why an object of this name is none of the format's data, such as a manifest beside it; empty when it is."""
+        return ""
+
     @abstractmethod
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """Batches whose columns bear the names of `ctx.fields`; a field that a record lacks is null.

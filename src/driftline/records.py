@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from driftline.model import Kind
+from driftline.model import Field, Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,6 +104,17 @@ def record_batch(names: Sequence[str], arrays: Sequence[pa.Array], rows: int) ->
     if not names:
         return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
     return pa.RecordBatch.from_arrays(list(arrays), names=list(names))
+
+
+def chosen(fields: Sequence[Field] | None, columns: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:
+    """A batch of what `fields` ask for, found by path among `columns` and null where it isn't; of all columns when None."""
+    if fields is None:
+        return record_batch(list(columns), list(columns.values()), rows)
+    arrays = []
+    for field in fields:
+        there = columns.get(field.path)
+        arrays.append(column([None] * rows, field.kind) if there is None else there)
+    return record_batch([field.name for field in fields], arrays, rows)
 
 
 def documents(line: bytes) -> Iterator[Any]:

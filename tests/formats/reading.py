@@ -40,10 +40,10 @@ class Trickle(io.RawIOBase):
 
 
 def read(
-    form: Format, data: bytes | Any, *fields: Field, sealed: bool = True, uri: str = "file:///x"
+    form: Format, data: bytes | Any, *fields: Field, sealed: bool = True, uri: str = "file:///x", **more: Any
 ) -> tuple[list[dict[str, Any]], Decoding]:
     """All rows, and what was told beside them. Without fields everything is read."""
-    ctx = Decoding(uri, fields or None, sealed)
+    ctx = Decoding(uri, fields or None, sealed, **more)
     stream = io.BytesIO(data) if isinstance(data, bytes) else data
     rows = [row for batch in form.decode(stream, ctx) for row in batch.to_pylist()]
     return rows, ctx

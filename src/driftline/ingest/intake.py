@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from driftline.errors import SourceError
 from driftline.ingest.plan import Work, decide
-from driftline.ingest.task import Job, read_elsewhere, read_objects
+from driftline.ingest.task import Job, discovered, read_elsewhere, read_objects
 from driftline.model import LogObject
 from driftline.plugin import DiscoverContext
 from driftline.state import ledger
@@ -85,7 +85,7 @@ def list_work(
         if len(skipped) < 100:
             skipped.append((uri, reason))
 
-    listed = job.source.discover(DiscoverContext(now=now, since=since, skipped=skip))
+    listed = discovered(job, DiscoverContext(now=now, since=since, skipped=skip))
     found = Listing([], set(), 0, since is None, skipped)
     wanted: dict[str, Work] = {}  # by URI: an object may be listed twice
     count = 0

@@ -18,7 +18,7 @@ from driftline.errors import SourceError, Unreadable
 from driftline.ingest.canonical import Caster, object_hash, segments, take
 from driftline.ingest.decoding import Decoding
 from driftline.ingest.plan import Work
-from driftline.ingest.task import Job, known_segments, records
+from driftline.ingest.task import Job, discovered, known_segments, records
 from driftline.model import Kind, LogObject
 from driftline.plugin import DiscoverContext
 from driftline.profiles.batch import Batch
@@ -66,7 +66,7 @@ def fingerprint(objects: Iterable[LogObject]) -> str:
 
 def list_all(job: Job, now: datetime) -> list[LogObject]:
     """The objects of a reference, in the order of their names. Raises SourceError when there is none."""
-    found = sorted(job.source.discover(DiscoverContext(now=now)), key=lambda obj: obj.uri)
+    found = sorted(discovered(job, DiscoverContext(now=now)), key=lambda obj: obj.uri)
     if not found:
         raise SourceError("there is no object: check the path or prefix of the reference")
     return found

@@ -20,8 +20,8 @@ from driftline.ingest.awaiting import Awaiting
 from driftline.ingest.decoding import Decoding
 from driftline.ingest.labels import Giving
 from driftline.ingest.plan import AGAIN, Work
-from driftline.model import ALL, Schema
-from driftline.plugin import Format, Source, StartContext
+from driftline.model import ALL, LogObject, Schema
+from driftline.plugin import DiscoverContext, Format, Source, StartContext
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import BUILT_IN, Collectors, Profile
 from driftline.profiles.spec import CategorySpec, ProfileSpec
@@ -223,6 +223,19 @@ def choose_format(formats: Mapping[str, Format], uri: str) -> Format:
         if name.endswith(suffix):
             return form
     raise Unreadable("no format is known by this file name: set source.options.format")
+
+
+def discovered(job: Job, ctx: DiscoverContext) -> Iterator[LogObject]:
+    """What the source lists, less what its format knows to be no data."""
+    for obj in job.source.discover(ctx):
+        try:
+            reason = choose_format(job.formats, obj.uri).no_data(obj.uri)
+        except Unreadable:
+            reason = ""  # quarantined when it is read
+        if reason:
+            ctx.skipped(obj.uri, reason)
+        else:
+            yield obj
 
 
 def _read(job: Job, work: Work, outcome: Outcome) -> None:

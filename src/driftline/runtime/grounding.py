@@ -19,7 +19,7 @@ from driftline.ingest.decoding import Decoding
 from driftline.ingest.infer import infer
 from driftline.ingest.plan import Work
 from driftline.ingest.reference import KEPT, list_all, make_reference
-from driftline.ingest.task import Job, now_plus, records
+from driftline.ingest.task import Job, discovered, now_plus, records
 from driftline.model import LogObject, Schema
 from driftline.plugin import DiscoverContext, Format, Source
 from driftline.profiles.profile import Collectors, Profile
@@ -177,7 +177,7 @@ def _name(origin: Origin, number: int, rows: int) -> str:
 
 
 def _some(job: Job, now: datetime) -> list[LogObject]:
-    return list(islice(job.source.discover(DiscoverContext(now=now)), LOOKED_AT))
+    return list(islice(discovered(job, DiscoverContext(now=now)), LOOKED_AT))
 
 
 def _peek(job: Job, objects: list[LogObject]) -> list[pa.RecordBatch]:
