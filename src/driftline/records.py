@@ -106,6 +106,19 @@ def record_batch(names: Sequence[str], arrays: Sequence[pa.Array], rows: int) ->
     return pa.RecordBatch.from_arrays(list(arrays), names=list(names))
 
 
+def tabulated(fields: Sequence[Field] | None, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+    """A batch of records: what `fields` ask for, by path; all values, their names joined by dots, when None."""
+    if fields is None:
+        flat = [dict(flatten(row)) for row in rows]
+        names = list(dict.fromkeys(name for row in flat for name in row))
+        return record_batch(names, [column([row.get(name) for row in flat]) for name in names], len(rows))
+    paths = [parse_path(field.path) for field in fields]
+    columns = [
+        column([look_up(row, field.path, path) for row in rows], field.kind) for field, path in zip(fields, paths, strict=True)
+    ]
+    return record_batch([field.name for field in fields], columns, len(rows))
+
+
 def chosen(fields: Sequence[Field] | None, columns: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:
     """A batch of what `fields` ask for, found by path among `columns` and null where it isn't; of all columns when None."""
     if fields is None:

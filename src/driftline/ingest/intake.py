@@ -18,6 +18,7 @@ from itertools import islice
 from sqlalchemy.engine import Connection
 
 from driftline.errors import SourceError
+from driftline.ingest import renamed
 from driftline.ingest.plan import Work, decide
 from driftline.ingest.task import Job, discovered, read_elsewhere, read_objects
 from driftline.model import LogObject
@@ -92,8 +93,7 @@ def list_work(
     for page in _pages(listed, PAGE):
         job.beat()
         count += len(page)
-        with store.read() as connection:
-            known = ledger.entries(connection, model, (obj.uri for obj in page))
+        known = renamed.entries(store, model, job.source, page)
         for obj in page:
             entry = known.get(obj.uri)
             if entry is not None:

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from driftline.ingest.canonical import Canonical
 
+MARKED = 1024
+"""Bytes by which content that was read is known again."""
 LIVE = 64
 """Profiles of one object that stay unpacked; the others wait as bytes, so that memory doesn't grow with the windows."""
 SMALL = 1 << 18
@@ -130,6 +133,8 @@ def read_object(job: Job, work: Work) -> Outcome:
         if work.start and not _continues(job.source, work):
             work, outcome.piece = replace(work, start=0), 0
         _read(job, work, outcome)
+        if work.object.grows and outcome.offset > 0:
+            outcome.mark = mark_before(job.source, work.object, outcome.offset)
     except ObjectGone:
         outcome.state = GONE
     except (ObjectChanged, SourceError, OSError) as error:
@@ -280,15 +285,36 @@ def _read(job: Job, work: Work, outcome: Outcome) -> None:
 
 
 def _continues(source: Source, work: Work) -> bool:
-    """Whether a line ended where reading is to go on.
+    """Whether a line ended where reading is to go on, and what was read still stands before it.
 
     If not, its end was torn when it was taken, or the file was written anew in the same place.
     """
     try:
-        with source.open(work.object, work.start - 1) as stored:
-            return stored.read(1) == b"\n"
+        before = _before(source, work.object, work.start)
     except NotImplementedError:
         return True  # a table: it has no bytes
+    return before.endswith(b"\n") and work.mark in ("", _mark(before))
+
+
+def mark_before(source: Source, obj: LogObject, offset: int) -> str:
+    """Names the bytes of an object right before `offset`; empty for a table. Raises as `Source.open` does."""
+    try:
+        return _mark(_before(source, obj, offset))
+    except NotImplementedError:
+        return ""
+
+
+def _before(source: Source, obj: LogObject, offset: int) -> bytes:
+    first = max(offset - MARKED, 0)
+    with source.open(obj, first) as stored:
+        data = b""
+        while len(data) < offset - first and (more := stored.read(offset - first - len(data))):
+            data += more
+    return data
+
+
+def _mark(data: bytes) -> str:
+    return sha256(data).hexdigest()[:16]
 
 
 def _offset(work: Work, decoding: Decoding) -> int:

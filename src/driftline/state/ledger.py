@@ -36,6 +36,8 @@ class Entry:
     attempts: int
     lineage: str = ""
     """See `LogObject.lineage`."""
+    mark: str = ""
+    """Names the bytes right before `offset`, by which content that goes on is told from other content; empty when not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Outcome:
     shares: Sequence[Share] = ()
     stubs: Sequence[waiting.Stub] = ()
     """Rows that wait for their other half."""
+    mark: str = ""
+    """See `Entry.mark`."""
     error: str = ""
     broken: bool = False
     """Whether a plugin failed, not the content: then this version is tried again, hourly and after every start."""
@@ -102,6 +106,18 @@ def entries(connection: Connection, model: str, uris: Iterable[str]) -> dict[str
     """The rows for these URIs (a page of them), by URI."""
     query = sa.select(*_ENTRY).where(objects.c.model == model, objects.c.uri.in_(list(uris)))
     return {row.uri: Entry(*row) for row in connection.execute(query)}
+
+
+def of_lineages(connection: Connection, model: str, lineages: Iterable[str]) -> list[Entry]:
+    """The rows of these lineages (a page of them), newest first."""
+    asked = list(lineages)
+    query = sa.select(*_ENTRY).where(objects.c.model == model, objects.c.lineage.in_(asked)).order_by(objects.c.id.desc())
+    return [Entry(*row) for row in connection.execute(query)] if asked else []
+
+
+def rename(connection: Connection, entry_id: int, uri: str) -> None:
+    """What a row was read from lies at `uri` now."""
+    connection.execute(objects.update().where(objects.c.id == entry_id).values(uri=uri))
 
 
 def record(connection: Connection, model: str, outcomes: Sequence[Outcome], spec_digest: str, length: int) -> None:
@@ -190,6 +206,7 @@ def _upsert(connection: Connection, model: str, outcome: Outcome, entry: Entry |
         "partition": None if obj.partition is None else micros(obj.partition),
         "state": outcome.state,
         "offset": outcome.offset,
+        "mark": outcome.mark,
         "spec_digest": spec_digest,
         "error": outcome.error,
         "attempts": ATTEMPTS if outcome.broken else 0,

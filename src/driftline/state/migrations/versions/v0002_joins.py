@@ -35,6 +35,17 @@ def upgrade() -> None:
             "waits_from", sa.BigInteger(), comment="predictions of windows that start before it wait no longer for labels"
         ),
     )
+    op.add_column(
+        "objects",
+        sa.Column(
+            "mark",
+            sa.String(),
+            nullable=False,
+            server_default="",
+            comment="of the bytes right before offset, where it may grow",
+        ),
+    )
+    op.create_index("objects_by_lineage", "objects", ["model", "lineage"])
     op.add_column("objects", sa.Column("partition", sa.BigInteger(), comment="start of the span of time that its place names"))
     op.add_column(
         "objects",
