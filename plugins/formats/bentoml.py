@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 from zoneinfo import ZoneInfo
 
 from pydantic import field_validator
@@ -29,10 +29,11 @@ class BentoMl(Format):
     """
 
     type = "bentoml"
+    marks: ClassVar = (frozenset({"timestamp", "request_id", "trace_id"}),)
 
     timezone: str = "UTC"
-    """Zone of the server's clock, such as `Europe/Berlin`: the times in the log bear none. Of an hour that the clock shows twice,
-    in autumn, the first is meant."""
+    """Zone of the server's clock, such as `Europe/Berlin`: the times in the log bear none. Of the hour that it shows twice in
+    autumn, the first is meant."""
 
     @field_validator("timezone")
     @classmethod

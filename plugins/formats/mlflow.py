@@ -7,12 +7,10 @@ whose request or response is missing: the table leaves out what is larger than 1
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, cast
 
 from driftline import DecodeContext, DriftlineError, Format, JsonRecords, Unreadable, bodies, hookimpl, paired, records
 
@@ -35,6 +33,7 @@ class MlFlow(Format):
     """
 
     type = "mlflow"
+    marks: ClassVar = (frozenset({"databricks_request_id", *PAYLOADS}),)
 
     headers: tuple[str, ...] = ()
     """Names of the request's values, in order, where it brings none. When empty, those of the reference's columns that are no
@@ -143,7 +142,7 @@ class _Reader:
         columns: dict[str, pa.Array] = {}
         for name in dict.fromkeys(name for call in calls for name in call if name not in PAYLOADS):
             if self._wants(name):
-                columns[name] = pairs.spread(_column([call.get(name) for call in calls]))
+                columns[name] = pairs.spread(records.column([call.get(name) for call in calls]))
         for side, found in pairs.sides.items():
             if self._ctx.fields is not None:
                 columns |= {f"{side}.{name}": column for name, column in found.items()}
@@ -177,23 +176,13 @@ def _entries(metadata: Any) -> dict[str, Any]:
 
 
 def _times(calls: list[dict[str, Any]]) -> pa.Array:
-    return _column([next((call[name] for name in TIMES if call.get(name) is not None), None) for call in calls])
+    return records.column([next((call[name] for name in TIMES if call.get(name) is not None), None) for call in calls])
 
 
 def _texts(values: list[Any]) -> pa.Array:
     import pyarrow as pa
 
     return pa.array([None if value is None else records.text(value) for value in values], pa.string())
-
-
-def _column(values: list[Any]) -> pa.Array:
-    """Dates and times as they are; all else as it comes."""
-    import pyarrow as pa
-
-    if any(isinstance(value, date) for value in values):
-        with contextlib.suppress(pa.ArrowException):
-            return pa.array(values)
-    return records.column(values)
 
 
 @hookimpl

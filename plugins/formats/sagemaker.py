@@ -47,7 +47,10 @@ class SageMaker(Format):
     """
 
     type = "sagemaker"
-    marks: ClassVar = (frozenset({"captureData", "eventMetadata"}),)
+    marks: ClassVar = (
+        frozenset({"captureData", "eventMetadata"}),
+        frozenset({"captureData", "eventMetadata", "groundTruthData"}),
+    )
 
     headers: tuple[str, ...] = ()
     """Names of the input's values, in order. When empty, those of the reference's columns that are no label, prediction, score,

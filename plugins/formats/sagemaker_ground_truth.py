@@ -7,7 +7,7 @@ from folders, which tell when a label was collected.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import msgspec
 
@@ -24,6 +24,7 @@ class GroundTruth(Format):
     `event_id:1` and so on."""
 
     type = "sagemaker_ground_truth"
+    marks: ClassVar = (frozenset({"groundTruthData", "eventMetadata"}),)
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """Batches of rows. A capture record that was merged with its label gives the label."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -75,7 +78,7 @@ def text(value: Any) -> str:
 
 
 def column(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
-    """An Arrow array of the narrowest type that loses nothing: float64, int64, bool, or string for everything else."""
+    """An Arrow array of the narrowest type that loses nothing: float64, int64, bool, times, or string for everything else."""
     import pyarrow as pa
 
     types = set(map(type, values)) - {type(None)}
@@ -93,6 +96,9 @@ def column(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
             return pa.array([None if value is None else float(value) for value in values], pa.float64())
         except OverflowError:
             pass
+    if len(types) == 1 and types <= {datetime, date, Decimal}:
+        with suppress(pa.ArrowException, OverflowError):
+            return pa.array(values)
     made = pa.array([None if value is None else text(value) for value in values], pa.string())
     return made.dictionary_encode() if kind is Kind.CATEGORICAL else made
 
