@@ -24,6 +24,7 @@ SIZE = 8 << 20
 CAP = 16 << 20
 ROWS = 1 << 17
 """About how many rows a batch has at most."""
+COLUMNS = 20_000
 DELIMITERS = ",;\t|"
 
 
@@ -93,13 +94,21 @@ class Csv(Format):
         except UnicodeDecodeError:
             raise Unreadable("the first line is not UTF-8: set the format's encoding") from None
         delimiter = self.delimiter or self._sniffed(re.sub('"[^"]*"', "", first))
-        values = next(csv.reader([first], delimiter=delimiter, quotechar=self.quote), [])
+        try:
+            values = next(csv.reader([first], delimiter=delimiter, quotechar=self.quote), [])
+        except csv.Error as error:
+            raise Unreadable(f"the first line is no record: {error}") from None
+        if len(values) > COLUMNS:
+            raise Unreadable(f"the first line has {len(values):,} values: no table has more than {COLUMNS:,} columns")
         if self.names or not self.header:
             return _Table(self, delimiter, self.names or tuple(f"_c{i}" for i in range(len(values))), ctx, 0), data
-        names: list[str] = []
+        names: dict[str, None] = {}
+        again: dict[str, Iterator[int]] = {}
         for i, value in enumerate(values):
-            name = value.strip() or f"_c{i}"
-            names.append(next(f"{name}.{n}" if n else name for n in count() if (f"{name}.{n}" if n else name) not in names))
+            name = called = value.strip() or f"_c{i}"
+            while called in names:
+                called = f"{name}.{next(again.setdefault(name, count(1)))}"
+            names[called] = None
         return _Table(self, delimiter, tuple(names), ctx, first.count("\n")), data[end:]
 
     def _sniffed(self, line: str) -> str:

@@ -6,6 +6,7 @@ The fast road is pyarrow's parser with types learned from the first lines; a pie
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
@@ -18,7 +19,8 @@ ROWS = 1 << 17
 """About how many rows a batch has at most."""
 PIECES = 16
 WINDOW = 1 << 14
-NEWLINE = 0x0A
+NEWLINE, BRACE = b"\n{"
+BARE_NULL = re.compile(rb"\s*null")
 
 
 class JsonLines(Format):
@@ -91,7 +93,13 @@ class _Reader:
 
         if self._schema is None or any(name in data for name in self._dotted) or not _is_utf8(data):
             return None
-        rows = int(np.count_nonzero(np.frombuffer(data, np.uint8) == NEWLINE)) + (not data.endswith(b"\n"))
+        text = np.frombuffer(data, np.uint8)
+        starts = np.append(0, np.flatnonzero(text == NEWLINE) + 1)
+        starts = starts[:-1] if data.endswith(b"\n") else starts
+        # A bare null is no object; the parser takes it for one, and dies of it at the start of a block.
+        if any(BARE_NULL.match(data, at) for at in starts[text[starts] != BRACE].tolist()):
+            return None
+        rows = len(starts)
         table = self._parse(data)
         if table is None or table.num_rows != rows:
             # Blank lines make more lines than rows; objects without newline between them make more rows than lines.

@@ -137,8 +137,8 @@ class _Reader:
             self._ctx.reject(places[i], reason, shown[i])
         if not pairs.rows:
             return None
-        ids = [call.get("client_request_id") or call.get("databricks_request_id") for call in calls]
-        own = {"event_id": pairs.numbered(_texts(ids)), "event_time": pairs.spread(_times(calls))}
+        ids = [_text(call.get("client_request_id") or call.get("databricks_request_id")) for call in calls]
+        own = {"event_id": pairs.numbered(records.texts(ids)), "event_time": pairs.spread(_times(calls))}
         columns: dict[str, pa.Array] = {}
         for name in dict.fromkeys(name for call in calls for name in call if name not in PAYLOADS):
             if self._wants(name):
@@ -179,10 +179,8 @@ def _times(calls: list[dict[str, Any]]) -> pa.Array:
     return records.column([next((call[name] for name in TIMES if call.get(name) is not None), None) for call in calls])
 
 
-def _texts(values: list[Any]) -> pa.Array:
-    import pyarrow as pa
-
-    return pa.array([None if value is None else records.text(value) for value in values], pa.string())
+def _text(value: Any) -> str | None:
+    return None if value is None else records.text(value)
 
 
 @hookimpl

@@ -230,7 +230,7 @@ class _Reader:
             values = [event.inferenceTime for event in events]
         else:
             values = [",".join(a) if isinstance(a := event.customAttributes, list) else a for event in events]
-        column = pa.array(values, pa.string())
+        column = records.texts(values)
         return pairs.numbered(column) if name in ("event_id", "label_id") else pairs.spread(column)
 
 

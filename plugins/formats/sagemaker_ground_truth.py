@@ -16,8 +16,6 @@ from driftline import DecodeContext, Format, JsonRecords, bodies, hookimpl, pair
 if TYPE_CHECKING:
     import pyarrow as pa
 
-META = ("event_id", "event_time")
-
 
 class GroundTruth(Format):
     """Labels by event id: `label`, or the names that a JSON object gives. Of several rows of a record the ids are `event_id:0`,
@@ -38,8 +36,7 @@ class GroundTruth(Format):
                 ctx.reject(some.places[i], reason, some.lines[i])
             if pairs.rows:
                 lines.came_to(pairs.rows, some)
-                columns = {name: _meta(name, some.found, pairs) for name in META} | pairs.sides["label"]
-                yield records.chosen(ctx.fields, columns, pairs.rows)
+                yield records.chosen(ctx.fields, _meta(some.found, pairs) | pairs.sides["label"], pairs.rows)
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -52,13 +49,12 @@ class _Record(msgspec.Struct, gc=False):
     eventMetadata: _Event = msgspec.field(default_factory=_Event)  # noqa: N815
 
 
-def _meta(name: str, found: list[_Record], pairs: paired.Paired) -> pa.Array:
-    import pyarrow as pa
-
+def _meta(found: list[_Record], pairs: paired.Paired) -> dict[str, pa.Array]:
     events = [record.eventMetadata for record in found]
-    if name == "event_id":
-        return pairs.numbered(pa.array([event.eventId for event in events], pa.string()))
-    return pairs.spread(pa.array([event.inferenceTime for event in events], pa.string()))
+    return {
+        "event_id": pairs.numbered(records.texts([event.eventId for event in events])),
+        "event_time": pairs.spread(records.texts([event.inferenceTime for event in events])),
+    }
 
 
 @hookimpl

@@ -54,8 +54,10 @@ class _Split(Sequence[bytes]):
         return self._count
 
     def __getitem__(self, index: Any) -> Any:
+        if index >= self._count:
+            raise IndexError(index)
         self._lines = self._lines or _lines(self._data)
-        return self._lines[index]
+        return self._lines[index] if index < len(self._lines) else b""
 
 
 class JsonRecords(Generic[T]):
@@ -96,9 +98,10 @@ class JsonRecords(Generic[T]):
     def _records_of(self, data: bytes) -> RecordChunk[T]:
         try:
             found = self._decoder.decode_lines(data)
-            start = self._records
-            self._records += len(found)
-            return RecordChunk(found, range(start, self._records), _Split(data, len(found)), len(data))
+            if len(found) == data.count(b"\n") + (not data.endswith(b"\n")):  # else some share a line, or lines are blank
+                start = self._records
+                self._records += len(found)
+                return RecordChunk(found, range(start, self._records), _Split(data, len(found)), len(data))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
         kept: list[T] = []

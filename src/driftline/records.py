@@ -77,6 +77,16 @@ def text(value: Any) -> str:
         return "(nested too deeply)"
 
 
+def texts(values: Sequence[str | None]) -> pa.Array:
+    """A column of text."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:  # lone surrogates
+        return pa.array([None if value is None else text(value) for value in values], pa.string())
+
+
 def column(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
     """An Arrow array of the narrowest type that loses nothing: float64, int64, bool, times, or string for everything else."""
     import pyarrow as pa
@@ -109,7 +119,7 @@ def record_batch(names: Sequence[str], arrays: Sequence[pa.Array], rows: int) ->
 
     if not names:
         return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
-    return pa.RecordBatch.from_arrays(list(arrays), names=list(names))
+    return pa.RecordBatch.from_arrays(list(arrays), names=list(map(text, names)))
 
 
 def tabulated(fields: Sequence[Field] | None, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
