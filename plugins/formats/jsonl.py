@@ -178,21 +178,10 @@ class _Reader:
                 problem = problem or str(error)
             if problem:
                 self.reject(problem, line)
-        if self._ctx.fields is None:
-            return _everything(rows)
-        columns = [
-            records.column([records.look_up(row, field.path, path) for row in rows], field.kind) for field, path in self._fields
-        ]
-        return records.record_batch([field.name for field, _ in self._fields], columns, len(rows))
+        return records.batch(rows, self._ctx.fields)
 
 
 _NAMES = {list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-
-
-def _everything(rows: list[dict[str, Any]]) -> pa.RecordBatch:
-    flat = [dict(records.flatten(row)) for row in rows]
-    names = list(dict.fromkeys(name for row in flat for name in row))
-    return records.record_batch(names, [records.column([row.get(name) for row in flat]) for name in names], len(rows))
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
