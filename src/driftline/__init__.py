@@ -44,7 +44,7 @@ from driftline.rule import Bounds, Range, Rule, above, below
 from driftline.secret import Secret
 
 if TYPE_CHECKING:
-    from driftline import bodies, delimited, predictions, records, stats
+    from driftline import bodies, delimited, google, predictions, records, stats
     from driftline.decorated import check
     from driftline.halves import half
     from driftline.layout import Layout, Place
@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from driftline.profiles.spec import ProfileSpec
     from driftline.profiles.window import CategoricalColumn, Column, Labels, NumericColumn, Scores, Window
     from driftline.ranges import read_ranges
+    from driftline.profiles.window import CategoricalColumn, Column, NumericColumn, Scores, Window
+    from driftline.scalars import Duration, Length
 
 __version__ = "0.1.0"
 
@@ -67,7 +69,9 @@ _LAZY = {
     "Collector": "driftline.profiles.collector",
     "Column": "driftline.profiles.window",
     "Labels": "driftline.profiles.window",
+    "Duration": "driftline.scalars",
     "Layout": "driftline.layout",
+    "Length": "driftline.scalars",
     "LineChunks": "driftline.lines",
     "NumericColumn": "driftline.profiles.window",
     "Place": "driftline.layout",
@@ -100,6 +104,7 @@ __all__ = [
     "DecodeContext",
     "DiscoverContext",
     "DriftlineError",
+    "Duration",
     "Event",
     "ExecutorFactory",
     "Field",
@@ -110,6 +115,7 @@ __all__ = [
     "Kind",
     "Labels",
     "Layout",
+    "Length",
     "LineChunks",
     "LogObject",
     "Measurement",
@@ -145,6 +151,7 @@ __all__ = [
     "bodies",
     "check",
     "delimited",
+    "google",
     "half",
     "hookimpl",
     "in_place",
@@ -163,7 +170,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name in ("bodies", "delimited", "predictions", "records", "stats"):
+    if name in ("bodies", "delimited", "google", "predictions", "records", "stats"):
         return import_module(f"driftline.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)

@@ -28,6 +28,7 @@ from driftline.extensions.registry import Registry
 from driftline.model import Severity
 from driftline.plugin import Check, ExecutorFactory, Sink, Source
 from driftline.rule import Rule
+from driftline.scalars import Duration, Length, Span
 from driftline.secret import Secret
 
 INTERNAL = frozenset({"plugin", "raw", "origin"})

@@ -21,6 +21,7 @@ from driftline.config.models import INTERNAL
 from driftline.config.scalars import Bytes, written
 from driftline.extensions.registry import Registry
 from driftline.plugin import Plugin
+from driftline.scalars import written
 
 _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 DEFAULT = "default"

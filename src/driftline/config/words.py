@@ -20,6 +20,7 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from driftline.config.scalars import Bytes, written
 from driftline.plugin import FormatRef
+from driftline.scalars import written
 from driftline.secret import Secret
 
 _PLAIN = {

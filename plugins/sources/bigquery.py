@@ -1,0 +1,371 @@
+"""Tables of BigQuery with a column of times, above all the request-response logs of Vertex AI endpoints.
+
+Refuses to write, to read columns that nobody asked for, and to scan more than a cap. A slice that changed since it was listed
+is not taken: its rows come from one query, and their number and times must be those that were listed.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+
+import msgspec
+from pydantic import PositiveInt, PrivateAttr, field_validator
+
+from driftline import (
+    DecodeContext,
+    DiscoverContext,
+    Duration,
+    FormatRef,
+    Length,
+    LogObject,
+    ObjectChanged,
+    Source,
+    SourceError,
+    StartContext,
+    google,
+    hookimpl,
+    patiently,
+    records,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T")
+TABLE = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]\.[A-Za-z0-9_]{1,1024}\.[A-Za-z0-9_-]{1,1000}(?:_\*)?")
+COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,299}")
+LOG = ("endpoint", "deployed_model_id", "request_id", "request_payload", "response_payload")
+"""Columns of a request-response log beside that of the times."""
+LOG_KEY = ("endpoint", "request_id")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+PAGE = 10_000
+"""Rows asked for at a time."""
+WAIT = 300.0
+"""Seconds that a query may take."""
+TOO_MUCH = "raise maximum_bytes_billed, or have the table partitioned by its column of times"
+MARK = "MOD(FARM_FINGERPRINT(CAST(UNIX_MICROS({time}) AS STRING)), 4294967296)"
+SLICES = """
+SELECT DIV(UNIX_MICROS({time}), @slice) AS slice, COUNT(*) AS n, MAX({time}) AS newest, SUM({mark}) AS marks
+FROM {table} WHERE {time} >= @since AND {time} < @until GROUP BY slice ORDER BY slice
+"""
+COLUMNS = "SELECT * FROM {table} WHERE {time} >= @since AND {time} < @until"
+ROWS = """
+SELECT {columns}, {time} AS driftline_time, {mark} AS driftline_mark, {copy} AS driftline_copy
+FROM {table} WHERE {time} >= @since AND {time} < @until
+"""
+
+
+class BigQuery(Source):
+    """Reads a table by slices of a column of times. A slice is listed once it is over; rows that come later change it, and it
+    is read again as a whole."""
+
+    type = "bigquery"
+    extra = "gcp"
+
+    format: str | FormatRef | None = "vertex_logging"
+    """What unpacks the rows of a log of Vertex AI, which go to it as JSON lines; `null` for a table whose columns are the
+    records' own."""
+    table: str
+    """The table as `project.dataset.table`; of logs that are split, `project.dataset.table_*`."""
+    time_column: str = "logging_time"
+    """The column with each row's time, a TIMESTAMP; best the one by which the table is partitioned."""
+    slice: Length = timedelta(hours=1)
+    """What is read in one query: a whole part of a day, no longer than the windows. Keep it: with another one, rows that
+    were counted are counted once more."""
+    settle: Duration = timedelta(minutes=5)
+    """How long after its end a slice is first read. Rows of online predictions come 2 to 3 minutes late."""
+    lookback: Duration = timedelta(hours=3)
+    """How much older rows may be than the last look and still be found by the next; older ones are found once a day."""
+    begin: datetime | None = None
+    """Rows before this moment are never read."""
+    unique: tuple[str, ...] | None = None
+    """Columns that name a row: of rows that were written twice within a slice, one is read. When absent, `endpoint` and
+    `request_id` of a log, none of other tables."""
+    maximum_bytes_billed: PositiveInt = 10 << 30
+    """The most that one query may scan, in bytes; one that would scan more is refused and costs nothing."""
+    project: str | None = None
+    """The project that pays for the queries; the table's own when absent."""
+    location: str | None = None
+    """Where the dataset is, such as `EU`; found out when absent."""
+    credentials_file: str | None = None
+    """A key file, where the machine's own identity (workload identity, `gcloud auth application-default`) can't be used.
+
+    A relative path starts at the folder of the configuration.
+    """
+    endpoint_url: str | None = None
+    """Address of a server that speaks the same language, such as `http://127.0.0.1:9050`; Google's when absent."""
+    anonymous: bool = False
+    """Ask without any credentials, as a server for tests wants it."""
+
+    _client: Any = PrivateAttr(default=None)
+    _jobs: dict[str, Any] = PrivateAttr(default={})
+    _names: tuple[str, ...] = PrivateAttr(default=())
+    _sleep: Callable[[float], object] = PrivateAttr(default=time.sleep)
+
+    @field_validator("table")
+    @classmethod
+    def _is_a_table(cls, value: str) -> str:
+        value = value.removeprefix("bq://")
+        if not TABLE.fullmatch(value):
+            raise ValueError("should be project.dataset.table, of letters, digits, - and _, or project.dataset.table_*")
+        return value
+
+    @field_validator("time_column", "unique")
+    @classmethod
+    def _is_a_column(cls, value: Any) -> Any:
+        for name in (value,) if isinstance(value, str) else value or ():
+            if not COLUMN.fullmatch(name):
+                raise ValueError("should be the name of a column: letters, digits and _")
+        return value
+
+    @field_validator("slice")
+    @classmethod
+    def _parts_a_day(cls, value: timedelta) -> timedelta:
+        if value < timedelta(minutes=1) or DAY % value:
+            raise ValueError("should part a day evenly, such as 10m or 1h, and be a minute at least")
+        return value
+
+    @field_validator("begin")
+    @classmethod
+    def _utc(cls, value: datetime | None) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+    @property
+    def whole_every(self) -> timedelta | None:
+        """Rows later than `lookback` are found once a day."""
+        return DAY
+
+    def start(self, context: StartContext) -> None:
+        """Make the client; nothing is asked of the service yet."""
+        super().start(context)
+        self._handle()
+
+    def stop(self) -> None:
+        """Cancel what runs, close the connections."""
+        client, self._client = self._client, None
+        for job in list(self._jobs.values()):
+            _cancel(job)
+        if client is not None:
+            client.close()
+        super().stop()
+
+    def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
+        """The slices that are over and hold rows, by one query that reads the column of times only."""
+        since = EPOCH if ctx.since is None else ctx.since - self.lookback
+        for row in self._query(SLICES, self._span(since, ctx.now - self.settle)):
+            begin = EPOCH + row["slice"] * self.slice
+            uri = f"bq://{self.table}/{begin:%Y-%m-%dT%H:%MZ}"
+            yield LogObject(uri, _version(row["n"], row["newest"], row["marks"]), 0, row["newest"], partition=begin)
+
+    def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
+        """The rows of a log as JSON lines, as an export of the table has them."""
+        encode = msgspec.json.Encoder().encode
+        found = ((row.pop("driftline_time"), row) for row in self._rows(obj, LOG))
+        lines = (encode({"logging_time": at} | row) + b"\n" for at, row in found)
+        return cast(BinaryIO, io.BufferedReader(_Joined(lines), 1 << 20))
+
+    def batches(self, obj: LogObject, ctx: DecodeContext) -> Iterator[pa.RecordBatch] | None:
+        """The rows of a table whose columns are the records' own; only columns that are asked for are read."""
+        return None if self.format is not None else self._own(obj, ctx)
+
+    def probe(self) -> str:
+        """Ask what the queries would scan, which costs nothing; say it, and as whom."""
+        now = self.context.clock()
+        columns = LOG if self.format is not None else [name for name in self._columns() if name != self.time_column]
+        asked = {
+            "a look for new rows": (SLICES, self._span(now - self.lookback, now)),
+            "reading a slice": (self._select(columns), self._span(now - self.slice, now)),
+        }
+        told = []
+        for what, (sql, span) in asked.items():
+            scanned = int(self._job(sql, span, dry=True).total_bytes_processed or 0)
+            if scanned > self.maximum_bytes_billed:
+                raise SourceError(f"{self.table}: {what} scans {_size(scanned)}: {TOO_MUCH}")
+            told.append(f"{what} scans {_size(scanned)}")
+        return f"{self.table}, {google.identity(self._handle()._credentials)}: {', '.join(told)}"
+
+    def permissions(self) -> Sequence[str]:
+        """What a reader of a table needs, and nothing to write with."""
+        return (
+            f"bigquery.jobs.create on the project {self._payer}: the role BigQuery Job User",
+            f"bigquery.tables.getData on the table {self.table}: the role BigQuery Data Viewer",
+        )
+
+    @property
+    def _payer(self) -> str:
+        return self.project or self.table.rsplit(".", 2)[0]
+
+    def _span(self, since: datetime, until: datetime) -> dict[str, datetime]:
+        """Whole slices only."""
+        since = max(since, self.begin or EPOCH)
+        return {name: EPOCH + (at - EPOCH) // self.slice * self.slice for name, at in (("since", since), ("until", until))}
+
+    def _own(self, obj: LogObject, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
+        there = self._columns()
+        wanted = there if ctx.fields is None else [str(records.parse_path(field.path)[0]) for field in ctx.fields]
+        names = [name for name in dict.fromkeys((*wanted, *self._key)) if name in there and name != self.time_column]
+        found = self._rows(obj, names)
+        while page := list(islice(found, PAGE)):
+            rows = [{self.time_column: row.pop("driftline_time")} | row for row in page]
+            yield records.batch(msgspec.to_builtins(rows), ctx.fields)
+
+    def _rows(self, obj: LogObject, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """The rows of one slice. Raises ObjectChanged after the last one when they are not those that were listed."""
+        begin = obj.partition or EPOCH
+        key, copies, count, marks, newest = self._key, 0, 0, 0, EPOCH
+        for row in self._query(self._select(columns), {"since": begin, "until": begin + self.slice}):
+            count += 1
+            marks += row.pop("driftline_mark")
+            newest = max(newest, row["driftline_time"])
+            if row.pop("driftline_copy") > 1 and None not in [row[name] for name in key]:
+                copies += 1
+                continue
+            yield row
+        if _version(count, newest, marks) != obj.version:
+            raise ObjectChanged(f"{obj.uri}: changed since it was listed")
+        if copies and self._context is not None:
+            self._context.log.info("rows that were written twice are read once", slice=obj.uri, copies=copies)
+
+    @property
+    def _key(self) -> tuple[str, ...]:
+        return self.unique if self.unique is not None else LOG_KEY if self.format is not None else ()
+
+    def _select(self, columns: Sequence[str]) -> str:
+        key = ", ".join(f"`{name}`" for name in self._key)
+        copy = f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY `{self.time_column}`)" if key else "1"
+        return ROWS.replace("{copy}", copy).replace("{columns}, ", "".join(f"`{name}`, " for name in columns))
+
+    def _columns(self) -> tuple[str, ...]:
+        """The table's columns, asked once, by a query that doesn't run."""
+        if not self._names:
+            job = self._job(COLUMNS, self._span(EPOCH, self.context.clock()), dry=True)
+            self._names = tuple(field.name for field in job.schema or ())
+        return self._names
+
+    def _query(self, sql: str, span: Mapping[str, datetime]) -> Iterator[dict[str, Any]]:
+        """The rows that a query gives, page by page."""
+        job = self._job(sql, span)
+        self._jobs[job.job_id] = job
+        try:
+            found = self._told(lambda: job.result(page_size=PAGE, retry=self._again, timeout=WAIT, job_retry=None))
+        except TimeoutError:
+            _cancel(job)
+            raise SourceError(f"{self.table}: a query took more than {WAIT:g} s: set a shorter slice") from None
+        finally:
+            self._jobs.pop(job.job_id, None)
+        for row in found:
+            yield dict(row.items())
+
+    def _job(self, sql: str, span: Mapping[str, datetime], *, dry: bool = False) -> Any:
+        """A query that was begun. Its id is ours, so that one whose answer was lost is found and not begun again."""
+        client = self._handle()
+        from google.cloud import bigquery
+
+        name = re.sub("[^A-Za-z0-9_-]", "_", self._context.name if self._context is not None else self.type)
+        parameters = [bigquery.ScalarQueryParameter(name, "TIMESTAMP", at) for name, at in span.items()]
+        parameters.append(bigquery.ScalarQueryParameter("slice", "INT64", self.slice // timedelta(microseconds=1)))
+        config = bigquery.QueryJobConfig(
+            query_parameters=parameters,
+            maximum_bytes_billed=self.maximum_bytes_billed,
+            use_query_cache=False,
+            dry_run=dry,
+        )
+        begin = partial(client.query, job_config=config, job_id_prefix=f"driftline-{name}-", location=self.location)
+        text = sql.replace("{mark}", MARK).replace("{time}", f"`{self.time_column}`").replace("{table}", f"`{self.table}`")
+        return self._told(lambda: begin(text, retry=self._again, timeout=WAIT, job_retry=None))
+
+    def _handle(self) -> Any:
+        if self._client is None:
+            try:
+                from google.cloud import bigquery
+            except ImportError:
+                raise SourceError("google-cloud-bigquery is not installed: pip install 'driftline[gcp]'") from None
+            file = None if self.credentials_file is None else self.context.base / self.credentials_file
+            self._client = bigquery.Client(
+                project=self._payer,
+                credentials=google.credentials(file, anonymous=self.anonymous),
+                client_options={"api_endpoint": self.endpoint_url} if self.endpoint_url else None,
+            )
+        return self._client
+
+    def _again(self, ask: Callable[..., T]) -> Callable[..., T]:
+        """One request, made again while the service is busy."""
+        return lambda *args, **named: patiently(lambda: self._told(lambda: ask(*args, **named)), self._sleep)
+
+    def _told(self, ask: Callable[[], T]) -> T:
+        """What `ask()` gives. Raises what the SDK's error means."""
+        from google.api_core.exceptions import Conflict, GoogleAPICallError
+        from google.auth.exceptions import GoogleAuthError
+        from requests.exceptions import RequestException
+
+        try:
+            return ask()
+        except Conflict:
+            raise  # A query whose answer was lost: the SDK goes on with it.
+        except (GoogleAPICallError, GoogleAuthError, RequestException, ConnectionError) as error:
+            raise self._meaning(error) from None
+
+    def _meaning(self, error: Exception) -> SourceError:
+        from google.auth.exceptions import GoogleAuthError
+
+        (status, reason, says), place = google.refusal(error), self.table
+        whose = google.identity(self._handle()._credentials)
+        if status == 401 or isinstance(error, GoogleAuthError):
+            self._client = None  # Whoever renews credentials may have done so: they are looked for again.
+        if reason == "bytesBilledLimitExceeded" or "bytes billed" in says:
+            return SourceError(f"{place}: {says}: {TOO_MUCH}")
+        if status == 403 and reason in ("accessDenied", ""):
+            right = (
+                f"bigquery.jobs.create on {self._payer}" if "jobs.create" in says else "bigquery.tables.getData on the table"
+            )
+            return SourceError(f"{place}: access denied ({whose}): {right} is needed: {says}")
+        if status == 404:
+            return SourceError(f"{place}: there is no such table, or it is in another location: {says}")
+        if "Unrecognized name" in says:
+            return SourceError(f"{place}: {says}: set time_column, or format to null for a table that is no log of Vertex AI")
+        return google.meaning(error, place, whose)
+
+
+class _Joined(io.RawIOBase):
+    """Lines as one stream; nothing is asked for before the first byte is."""
+
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        self._lines, self._rest = lines, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._rest or next(self._lines, b"")
+        size = min(len(data), len(buffer))
+        buffer[:size], self._rest = data[:size], data[size:]
+        return size
+
+
+def _version(count: int, newest: datetime, marks: int) -> str:
+    """Of a slice: how many rows, the time of the newest, and a sum over the times of all."""
+    return f"{count}-{(newest - EPOCH) // timedelta(microseconds=1)}-{marks}"
+
+
+def _cancel(job: Any) -> None:
+    with suppress(Exception):  # It ends by itself; nobody waits for it.
+        job.cancel(retry=None, timeout=1.0)
+
+
+def _size(scanned: int) -> str:
+    return f"{scanned / 1e9:,.1f} GB" if scanned >= 1e9 else f"{scanned / 1e6:,.1f} MB"
+
+
+@hookimpl
+def register_sources() -> list[type[Source]]:
+    """The sources of this file."""
+    return [BigQuery]
