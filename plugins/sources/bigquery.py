@@ -6,18 +6,17 @@ is not taken: its rows come from one query, and their number and times must be t
 
 from __future__ import annotations
 
-import io
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import msgspec
-from pydantic import PositiveInt, PrivateAttr, field_validator
+from pydantic import AwareDatetime, PositiveInt, PrivateAttr, StringConstraints, field_validator
 
 from driftline import (
     DecodeContext,
@@ -29,9 +28,9 @@ from driftline import (
     ObjectChanged,
     Source,
     SourceError,
-    StartContext,
     google,
     hookimpl,
+    joined,
     patiently,
     records,
 )
@@ -39,17 +38,15 @@ from driftline import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-T = TypeVar("T")
 TABLE = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]\.[A-Za-z0-9_]{1,1024}\.[A-Za-z0-9_-]{1,1000}(?:_\*)?")
-COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,299}")
-LOG = ("endpoint", "deployed_model_id", "request_id", "request_payload", "response_payload")
-"""Columns of a request-response log beside that of the times."""
-LOG_KEY = ("endpoint", "request_id")
+Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,299}$")]
+LOG = ("endpoint", "request_id", "deployed_model_id", "request_payload", "response_payload")
+"""Columns of a request-response log beside that of the times; the first two name a row."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 PAGE = 10_000
 """Rows asked for at a time."""
-WAIT = 300.0
+WAIT = 240.0
 """Seconds that a query may take."""
 TOO_MUCH = "raise maximum_bytes_billed, or have the table partitioned by its column of times"
 MARK = "MOD(FARM_FINGERPRINT(CAST(UNIX_MICROS({time}) AS STRING)), 4294967296)"
@@ -76,7 +73,7 @@ class BigQuery(Source):
     records' own."""
     table: str
     """The table as `project.dataset.table`; of logs that are split, `project.dataset.table_*`."""
-    time_column: str = "logging_time"
+    time_column: Column = "logging_time"
     """The column with each row's time, a TIMESTAMP; best the one by which the table is partitioned."""
     slice: Length = timedelta(hours=1)
     """What is read in one query: a whole part of a day, no longer than the windows. Keep it: with another one, rows that
@@ -85,9 +82,9 @@ class BigQuery(Source):
     """How long after its end a slice is first read. Rows of online predictions come 2 to 3 minutes late."""
     lookback: Duration = timedelta(hours=3)
     """How much older rows may be than the last look and still be found by the next; older ones are found once a day."""
-    begin: datetime | None = None
-    """Rows before this moment are never read."""
-    unique: tuple[str, ...] | None = None
+    begin: AwareDatetime | None = None
+    """Slices before that of this moment, such as `2024-05-01T00:00Z`, are never read."""
+    unique: tuple[Column, ...] | None = None
     """Columns that name a row: of rows that were written twice within a slice, one is read. When absent, `endpoint` and
     `request_id` of a log, none of other tables."""
     maximum_bytes_billed: PositiveInt = 10 << 30
@@ -97,10 +94,7 @@ class BigQuery(Source):
     location: str | None = None
     """Where the dataset is, such as `EU`; found out when absent."""
     credentials_file: str | None = None
-    """A key file, where the machine's own identity (workload identity, `gcloud auth application-default`) can't be used.
-
-    A relative path starts at the folder of the configuration.
-    """
+    """A key file, where the machine's own identity can't be used. A relative path starts at the configuration's folder."""
     endpoint_url: str | None = None
     """Address of a server that speaks the same language, such as `http://127.0.0.1:9050`; Google's when absent."""
     anonymous: bool = False
@@ -119,14 +113,6 @@ class BigQuery(Source):
             raise ValueError("should be project.dataset.table, of letters, digits, - and _, or project.dataset.table_*")
         return value
 
-    @field_validator("time_column", "unique")
-    @classmethod
-    def _is_a_column(cls, value: Any) -> Any:
-        for name in (value,) if isinstance(value, str) else value or ():
-            if not COLUMN.fullmatch(name):
-                raise ValueError("should be the name of a column: letters, digits and _")
-        return value
-
     @field_validator("slice")
     @classmethod
     def _parts_a_day(cls, value: timedelta) -> timedelta:
@@ -134,20 +120,10 @@ class BigQuery(Source):
             raise ValueError("should part a day evenly, such as 10m or 1h, and be a minute at least")
         return value
 
-    @field_validator("begin")
-    @classmethod
-    def _utc(cls, value: datetime | None) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
-
     @property
     def whole_every(self) -> timedelta | None:
         """Rows later than `lookback` are found once a day."""
         return DAY
-
-    def start(self, context: StartContext) -> None:
-        """Make the client; nothing is asked of the service yet."""
-        super().start(context)
-        self._handle()
 
     def stop(self) -> None:
         """Cancel what runs, close the connections."""
@@ -162,16 +138,16 @@ class BigQuery(Source):
         """The slices that are over and hold rows, by one query that reads the column of times only."""
         since = EPOCH if ctx.since is None else ctx.since - self.lookback
         for row in self._query(SLICES, self._span(since, ctx.now - self.settle)):
-            begin = EPOCH + row["slice"] * self.slice
+            begin, newest = EPOCH + row["slice"] * self.slice, row["newest"]
             uri = f"bq://{self.table}/{begin:%Y-%m-%dT%H:%MZ}"
-            yield LogObject(uri, _version(row["n"], row["newest"], row["marks"]), 0, row["newest"], partition=begin)
+            yield LogObject(uri, _version(row["n"], newest, row["marks"]), 0, newest, partition=begin)
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
         """The rows of a log as JSON lines, as an export of the table has them."""
         encode = msgspec.json.Encoder().encode
         found = ((row.pop("driftline_time"), row) for row in self._rows(obj, LOG))
         lines = (encode({"logging_time": at} | row) + b"\n" for at, row in found)
-        return cast(BinaryIO, io.BufferedReader(_Joined(lines), 1 << 20))
+        return joined(lines)
 
     def batches(self, obj: LogObject, ctx: DecodeContext) -> Iterator[pa.RecordBatch] | None:
         """The rows of a table whose columns are the records' own; only columns that are asked for are read."""
@@ -188,9 +164,9 @@ class BigQuery(Source):
         told = []
         for what, (sql, span) in asked.items():
             scanned = int(self._job(sql, span, dry=True).total_bytes_processed or 0)
+            told.append(f"{what} scans {scanned / 1e6:,.1f} MB")
             if scanned > self.maximum_bytes_billed:
-                raise SourceError(f"{self.table}: {what} scans {_size(scanned)}: {TOO_MUCH}")
-            told.append(f"{what} scans {_size(scanned)}")
+                raise SourceError(f"{self.table}: {told[-1]}: {TOO_MUCH}")
         return f"{self.table}, {google.identity(self._handle()._credentials)}: {', '.join(told)}"
 
     def permissions(self) -> Sequence[str]:
@@ -212,8 +188,7 @@ class BigQuery(Source):
     def _own(self, obj: LogObject, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         there = self._columns()
         wanted = there if ctx.fields is None else [str(records.parse_path(field.path)[0]) for field in ctx.fields]
-        names = [name for name in dict.fromkeys((*wanted, *self._key)) if name in there and name != self.time_column]
-        found = self._rows(obj, names)
+        found = self._rows(obj, [name for name in wanted if name in there and name != self.time_column])
         while page := list(islice(found, PAGE)):
             rows = [{self.time_column: row.pop("driftline_time")} | row for row in page]
             yield records.batch(msgspec.to_builtins(rows), ctx.fields)
@@ -237,9 +212,10 @@ class BigQuery(Source):
 
     @property
     def _key(self) -> tuple[str, ...]:
-        return self.unique if self.unique is not None else LOG_KEY if self.format is not None else ()
+        return self.unique if self.unique is not None else LOG[:2] if self.format is not None else ()
 
-    def _select(self, columns: Sequence[str]) -> str:
+    def _select(self, columns: Iterable[str]) -> str:
+        columns = dict.fromkeys((*columns, *self._key))
         key = ", ".join(f"`{name}`" for name in self._key)
         copy = f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY `{self.time_column}`)" if key else "1"
         return ROWS.replace("{copy}", copy).replace("{columns}, ", "".join(f"`{name}`, " for name in columns))
@@ -256,7 +232,9 @@ class BigQuery(Source):
         job = self._job(sql, span)
         self._jobs[job.job_id] = job
         try:
-            found = self._told(lambda: job.result(page_size=PAGE, retry=self._again, timeout=WAIT, job_retry=None))
+            found = google.told(
+                partial(job.result, page_size=PAGE, retry=self._again, timeout=WAIT, job_retry=None), self._meaning
+            )
         except TimeoutError:
             _cancel(job)
             raise SourceError(f"{self.table}: a query took more than {WAIT:g} s: set a shorter slice") from None
@@ -267,88 +245,47 @@ class BigQuery(Source):
 
     def _job(self, sql: str, span: Mapping[str, datetime], *, dry: bool = False) -> Any:
         """A query that was begun. Its id is ours, so that one whose answer was lost is found and not begun again."""
-        client = self._handle()
-        from google.cloud import bigquery
-
+        client, bigquery = self._handle(), google.sdk("bigquery")
         name = re.sub("[^A-Za-z0-9_-]", "_", self._context.name if self._context is not None else self.type)
         parameters = [bigquery.ScalarQueryParameter(name, "TIMESTAMP", at) for name, at in span.items()]
         parameters.append(bigquery.ScalarQueryParameter("slice", "INT64", self.slice // timedelta(microseconds=1)))
+        cap = self.maximum_bytes_billed
         config = bigquery.QueryJobConfig(
-            query_parameters=parameters,
-            maximum_bytes_billed=self.maximum_bytes_billed,
-            use_query_cache=False,
-            dry_run=dry,
+            query_parameters=parameters, maximum_bytes_billed=cap, use_query_cache=False, dry_run=dry
         )
-        begin = partial(client.query, job_config=config, job_id_prefix=f"driftline-{name}-", location=self.location)
         text = sql.replace("{mark}", MARK).replace("{time}", f"`{self.time_column}`").replace("{table}", f"`{self.table}`")
-        return self._told(lambda: begin(text, retry=self._again, timeout=WAIT, job_retry=None))
+        begin = partial(client.query, text, config, job_id_prefix=f"driftline-{name}-", location=self.location)
+        return google.told(partial(begin, retry=self._again, timeout=WAIT, job_retry=None), self._meaning)
 
     def _handle(self) -> Any:
         if self._client is None:
-            try:
-                from google.cloud import bigquery
-            except ImportError:
-                raise SourceError("google-cloud-bigquery is not installed: pip install 'driftline[gcp]'") from None
-            file = None if self.credentials_file is None else self.context.base / self.credentials_file
-            self._client = bigquery.Client(
+            file = self.context.base / self.credentials_file if self.credentials_file else None
+            self._client = google.sdk("bigquery").Client(
                 project=self._payer,
                 credentials=google.credentials(file, anonymous=self.anonymous),
                 client_options={"api_endpoint": self.endpoint_url} if self.endpoint_url else None,
             )
         return self._client
 
-    def _again(self, ask: Callable[..., T]) -> Callable[..., T]:
+    def _again(self, ask: Callable[..., Any]) -> Callable[..., Any]:
         """One request, made again while the service is busy."""
-        return lambda *args, **named: patiently(lambda: self._told(lambda: ask(*args, **named)), self._sleep)
-
-    def _told(self, ask: Callable[[], T]) -> T:
-        """What `ask()` gives. Raises what the SDK's error means."""
-        from google.api_core.exceptions import Conflict, GoogleAPICallError
-        from google.auth.exceptions import GoogleAuthError
-        from requests.exceptions import RequestException
-
-        try:
-            return ask()
-        except Conflict:
-            raise  # A query whose answer was lost: the SDK goes on with it.
-        except (GoogleAPICallError, GoogleAuthError, RequestException, ConnectionError) as error:
-            raise self._meaning(error) from None
+        return lambda *args, **named: patiently(lambda: google.told(lambda: ask(*args, **named), self._meaning), self._sleep)
 
     def _meaning(self, error: Exception) -> SourceError:
-        from google.auth.exceptions import GoogleAuthError
-
         (status, reason, says), place = google.refusal(error), self.table
         whose = google.identity(self._handle()._credentials)
-        if status == 401 or isinstance(error, GoogleAuthError):
+        if status == 401 or type(error).__module__.startswith("google.auth"):
             self._client = None  # Whoever renews credentials may have done so: they are looked for again.
         if reason == "bytesBilledLimitExceeded" or "bytes billed" in says:
             return SourceError(f"{place}: {says}: {TOO_MUCH}")
         if status == 403 and reason in ("accessDenied", ""):
-            right = (
-                f"bigquery.jobs.create on {self._payer}" if "jobs.create" in says else "bigquery.tables.getData on the table"
-            )
+            right = f"bigquery.jobs.create on {self._payer}" if "jobs.create" in says else "bigquery.tables.getData on it"
             return SourceError(f"{place}: access denied ({whose}): {right} is needed: {says}")
         if status == 404:
             return SourceError(f"{place}: there is no such table, or it is in another location: {says}")
         if "Unrecognized name" in says:
             return SourceError(f"{place}: {says}: set time_column, or format to null for a table that is no log of Vertex AI")
         return google.meaning(error, place, whose)
-
-
-class _Joined(io.RawIOBase):
-    """Lines as one stream; nothing is asked for before the first byte is."""
-
-    def __init__(self, lines: Iterator[bytes]) -> None:
-        self._lines, self._rest = lines, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._rest or next(self._lines, b"")
-        size = min(len(data), len(buffer))
-        buffer[:size], self._rest = data[:size], data[size:]
-        return size
 
 
 def _version(count: int, newest: datetime, marks: int) -> str:
@@ -359,10 +296,6 @@ def _version(count: int, newest: datetime, marks: int) -> str:
 def _cancel(job: Any) -> None:
     with suppress(Exception):  # It ends by itself; nobody waits for it.
         job.cancel(retry=None, timeout=1.0)
-
-
-def _size(scanned: int) -> str:
-    return f"{scanned / 1e9:,.1f} GB" if scanned >= 1e9 else f"{scanned / 1e6:,.1f} MB"
 
 
 @hookimpl

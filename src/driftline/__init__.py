@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from driftline.lines import Chunk, LineChunks, read_blocks
     from driftline.listing import in_place, key_of, list_store
     from driftline.notices import read_notices
+    from driftline.lines import Chunk, LineChunks, joined, read_blocks
     from driftline.patience import patiently, pause_of
     from driftline.profiles.batch import Batch
     from driftline.profiles.collector import Collector
@@ -84,6 +85,7 @@ _LAZY = {
     "key_of": "driftline.listing",
     "list_store": "driftline.listing",
     "read_notices": "driftline.notices",
+    "joined": "driftline.lines",
     "patiently": "driftline.patience",
     "pause_of": "driftline.patience",
     "read_blocks": "driftline.lines",
@@ -157,6 +159,7 @@ __all__ = [
     "in_place",
     "key_of",
     "list_store",
+    "joined",
     "patiently",
     "pause_of",
     "predictions",

@@ -5,16 +5,27 @@ Refuses to hold a credential: the SDK's own chain finds and renews them. Needs t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from driftline.errors import SourceBusy, SourceError
 from driftline.patience import pause_of
 
+T = TypeVar("T")
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 UNKNOWN = (
     "no Google Cloud credentials were found: give the machine a service account, or set credentials_file, or anonymous: true"
 )
+
+
+def sdk(service: str) -> Any:
+    """The module `google.cloud.SERVICE`. Raises SourceError with the mend where it is not installed."""
+    try:
+        return import_module(f"google.cloud.{service}")
+    except ImportError:
+        raise SourceError(f"google-cloud-{service} is not installed: pip install 'driftline[gcp]'") from None
 
 
 def credentials(file: Path | None, *, anonymous: bool) -> Any:
@@ -39,6 +50,20 @@ def identity(who: Any) -> str:
     if isinstance(who, AnonymousCredentials):
         return "anonymous"
     return str(getattr(who, "service_account_email", None) or f"{type(who).__module__} credentials")
+
+
+def told(ask: Callable[[], T], meaning: Callable[[Exception], SourceError]) -> T:
+    """What `ask()` gives. Raises the meaning of what the SDK raises; of 409 the SDK itself makes something."""
+    from google.api_core.exceptions import Conflict, GoogleAPICallError
+    from google.auth.exceptions import GoogleAuthError
+    from requests.exceptions import RequestException
+
+    try:
+        return ask()
+    except Conflict:
+        raise
+    except (GoogleAPICallError, GoogleAuthError, RequestException, ConnectionError) as error:
+        raise meaning(error) from None
 
 
 def refusal(error: Exception) -> tuple[int, str, str]:

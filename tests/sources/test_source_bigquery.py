@@ -170,7 +170,7 @@ def test_the_lookback_bounds_a_narrow_listing(server, started):
     assert [obj.partition.hour for obj in listed(source, since=at("09:59:00"))] == [7, 10]
     assert [obj.partition.hour for obj in listed(source)] == [2, 7, 10]
     assert source.whole_every == timedelta(hours=24)
-    source, _ = started(begin="2024-05-01T07:00:00")
+    source, _ = started(begin="2024-05-01T07:00Z")
     assert [obj.partition.hour for obj in listed(source)] == [7, 10]
 
 
@@ -313,7 +313,7 @@ def test_the_probe_tells_the_cost(server, started):
     ("denied", "words"),
     [
         ("bigquery.jobs.create", r"bigquery\.jobs\.create on demo-project is needed"),
-        ("bigquery.tables.getData", r"bigquery\.tables\.getData on the table is needed"),
+        ("bigquery.tables.getData", r"bigquery\.tables\.getData on it is needed"),
     ],
 )
 def test_missing_rights_are_named(server, started, denied, words):
@@ -441,9 +441,9 @@ def test_missing_credentials_are_told(started, monkeypatch, tmp_path):
     """No credentials anywhere, or no such file, is no mystery."""
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     with pytest.raises(SourceError, match="no Google Cloud credentials were found"):
-        started(anonymous=False)
+        started(anonymous=False)[0].probe()
     with pytest.raises(SourceError, match=r"other\.json"):
-        started(anonymous=False, credentials_file=str(tmp_path / "other.json"))
+        started(anonymous=False, credentials_file=str(tmp_path / "other.json"))[0].probe()
 
 
 @pytest.mark.parametrize(
