@@ -85,8 +85,7 @@ class BigQuery(Source):
     begin: AwareDatetime | None = None
     """Slices before that of this moment, such as `2024-05-01T00:00Z`, are never read."""
     unique: tuple[Column, ...] | None = None
-    """Columns that name a row: of rows that were written twice within a slice, one is read. When absent, `endpoint` and
-    `request_id` of a log, none of other tables."""
+    """Columns that name a row: one written twice in a slice is read once. `endpoint`, `request_id` of a log if absent."""
     maximum_bytes_billed: PositiveInt = 10 << 30
     """The most that one query may scan, in bytes; one that would scan more is refused and costs nothing."""
     project: str | None = None
@@ -171,10 +170,8 @@ class BigQuery(Source):
 
     def permissions(self) -> Sequence[str]:
         """What a reader of a table needs, and nothing to write with."""
-        return (
-            f"bigquery.jobs.create on the project {self._payer}: the role BigQuery Job User",
-            f"bigquery.tables.getData on the table {self.table}: the role BigQuery Data Viewer",
-        )
+        run = f"bigquery.jobs.create on the project {self._payer}: the role BigQuery Job User"
+        return run, f"bigquery.tables.getData on the table {self.table}: the role BigQuery Data Viewer"
 
     @property
     def _payer(self) -> str:
@@ -189,8 +186,7 @@ class BigQuery(Source):
         there = self._columns()
         wanted = there if ctx.fields is None else [str(records.parse_path(field.path)[0]) for field in ctx.fields]
         found = self._rows(obj, [name for name in wanted if name in there and name != self.time_column])
-        while page := list(islice(found, PAGE)):
-            rows = [{self.time_column: row.pop("driftline_time")} | row for row in page]
+        while rows := [{self.time_column: row.pop("driftline_time")} | row for row in islice(found, PAGE)]:
             yield records.batch(msgspec.to_builtins(rows), ctx.fields)
 
     def _rows(self, obj: LogObject, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
