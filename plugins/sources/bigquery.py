@@ -16,7 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import msgspec
-from pydantic import AwareDatetime, PositiveInt, PrivateAttr, StringConstraints, field_validator
+from pydantic import PositiveInt, PrivateAttr, StringConstraints, field_validator
 
 from driftline import (
     DecodeContext,
@@ -82,8 +82,8 @@ class BigQuery(Source):
     """How long after its end a slice is first read. Rows of online predictions come 2 to 3 minutes late."""
     lookback: Duration = timedelta(hours=3)
     """How much older rows may be than the last look and still be found by the next; older ones are found once a day."""
-    begin: AwareDatetime | None = None
-    """Slices before that of this moment, such as `2024-05-01T00:00Z`, are never read."""
+    begin: datetime | None = None
+    """Slices before that of this moment, such as `2024-05-01` (UTC), are never read."""
     unique: tuple[Column, ...] | None = None
     """Columns that name a row: one written twice in a slice is read once. `endpoint`, `request_id` of a log if absent."""
     maximum_bytes_billed: PositiveInt = 10 << 30
@@ -179,7 +179,8 @@ class BigQuery(Source):
 
     def _span(self, since: datetime, until: datetime) -> dict[str, datetime]:
         """Whole slices only."""
-        since = max(since, self.begin or EPOCH)
+        begin = self.begin or EPOCH
+        since = max(since, begin.replace(tzinfo=begin.tzinfo or UTC))
         return {name: EPOCH + (at - EPOCH) // self.slice * self.slice for name, at in (("since", since), ("until", until))}
 
     def _own(self, obj: LogObject, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
