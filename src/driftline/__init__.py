@@ -44,12 +44,12 @@ from driftline.rule import Bounds, Range, Rule, above, below
 from driftline.secret import Secret
 
 if TYPE_CHECKING:
-    from driftline import bodies, delimited, paired, records, stats
+    from driftline import bodies, delimited, google, paired, predictions, records, stats
     from driftline.decorated import check
     from driftline.halves import half
     from driftline.json_records import JsonRecords, RecordChunk, document_or_lines
     from driftline.layout import Layout, Place
-    from driftline.lines import Chunk, LineChunks, read_blocks
+    from driftline.lines import Chunk, LineChunks, joined, read_blocks
     from driftline.listing import in_place, key_of, list_store
     from driftline.notices import read_notices
     from driftline.patience import patiently, pause_of
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from driftline.profiles.spec import ProfileSpec
     from driftline.profiles.window import CategoricalColumn, Column, Labels, NumericColumn, Scores, Window
     from driftline.ranges import read_ranges
+    from driftline.scalars import Duration, Length
 
 __version__ = "0.1.0"
 
@@ -69,7 +70,9 @@ _LAZY = {
     "Column": "driftline.profiles.window",
     "JsonRecords": "driftline.json_records",
     "Labels": "driftline.profiles.window",
+    "Duration": "driftline.scalars",
     "Layout": "driftline.layout",
+    "Length": "driftline.scalars",
     "LineChunks": "driftline.lines",
     "NumericColumn": "driftline.profiles.window",
     "Place": "driftline.layout",
@@ -84,6 +87,7 @@ _LAZY = {
     "key_of": "driftline.listing",
     "list_store": "driftline.listing",
     "read_notices": "driftline.notices",
+    "joined": "driftline.lines",
     "patiently": "driftline.patience",
     "pause_of": "driftline.patience",
     "read_blocks": "driftline.lines",
@@ -104,6 +108,7 @@ __all__ = [
     "DecodeContext",
     "DiscoverContext",
     "DriftlineError",
+    "Duration",
     "Event",
     "ExecutorFactory",
     "Field",
@@ -115,6 +120,7 @@ __all__ = [
     "Kind",
     "Labels",
     "Layout",
+    "Length",
     "LineChunks",
     "LogObject",
     "Measurement",
@@ -152,14 +158,17 @@ __all__ = [
     "check",
     "delimited",
     "document_or_lines",
+    "google",
     "half",
     "hookimpl",
     "in_place",
+    "joined",
     "key_of",
     "list_store",
     "paired",
     "patiently",
     "pause_of",
+    "predictions",
     "read_blocks",
     "read_notices",
     "read_ranges",
@@ -170,7 +179,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name in ("bodies", "delimited", "paired", "records", "stats"):
+    if name in ("bodies", "delimited", "google", "paired", "predictions", "records", "stats"):
         return import_module(f"driftline.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)

@@ -5,10 +5,11 @@ Refuses to hold more than a cap, to know what a record is, and to lose whole lin
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from driftline.errors import DriftlineError
 
@@ -101,3 +102,22 @@ class LineChunks:
             yield Chunk(data, end)
         if self._sealed and (rest or skipped):
             yield Chunk(head if skipped else rest, end + (skipped or len(rest)), oversized=bool(skipped))
+
+
+def joined(lines: Iterator[bytes]) -> BinaryIO:
+    """Lines as one stream, for a source whose rows go through a format. None is made before the first byte is asked for."""
+    return cast(BinaryIO, io.BufferedReader(_Joined(lines), 1 << 20))
+
+
+class _Joined(io.RawIOBase):
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        self._lines, self._rest = lines, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._rest or next(self._lines, b"")
+        size = min(len(data), len(buffer))
+        buffer[:size], self._rest = data[:size], data[size:]
+        return size

@@ -125,7 +125,7 @@ def record_batch(names: Sequence[str], arrays: Sequence[pa.Array], rows: int) ->
 def tabulated(fields: Sequence[Field] | None, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
     """A batch of records: what `fields` ask for, by path; all values, their names joined by dots, when None."""
     if fields is None:
-        flat = [dict(flatten(row)) for row in rows]
+        flat = [{text(name): value for name, value in flatten(row)} for row in rows]
         names = list(dict.fromkeys(name for row in flat for name in row))
         return record_batch(names, [column([row.get(name) for row in flat]) for name in names], len(rows))
     paths = [parse_path(field.path) for field in fields]

@@ -118,6 +118,8 @@ def test_schema(command):
     assert {"local", "s3", "gcs", "azure_blob"} <= {
         one["properties"]["type"]["const"] for one in schema["$defs"]["source"]["oneOf"]
     }
+    sources = {one["properties"]["type"]["const"] for one in schema["$defs"]["source"]["oneOf"]}
+    assert {"local", "s3", "bigquery"} <= sources
     assert json.loads(command("schema", "--notification")[1])["title"] == "Notification"
 
 

@@ -29,6 +29,7 @@ from driftline.testing import (
 
 OPTIONS = {
     "local": {"path": "x"},
+    "bigquery": {"table": "demo-project.logs.t"},
     "s3": {"bucket": "b"},
     "slack": {"webhook_url": Secret("${env:A}", "https://chat.example/x")},
     "pagerduty": {"routing_key": Secret("${env:B}", "e93facc04764012d7bfb002500d5d1a6")},

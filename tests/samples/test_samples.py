@@ -62,6 +62,11 @@ FILES: dict[str, tuple[str, str, int]] = {
     "vertex-images": ("gcp/batch/automl_image_classification/prediction.results-00000-of-00001", "jsonl", 1),
     "vertex-videos": ("gcp/batch/automl_video_classification/prediction-*.json", "jsonl", 2),
     "vertex-cifar": ("gcp/batch/custom_cifar10/prediction.results-00000-of-00001", "jsonl", 2),
+    "vertex-online-native": ("gcp/request_response_log/serving_online_2025-04-04.jsonl", "vertex_logging", 5),
+    "vertex-forecast-native": ("gcp/batch/automl_forecasting_csv/predictions_first_1400.csv", "vertex_batch", 1400),
+    "vertex-images-native": ("gcp/batch/automl_image_classification/prediction.results-00000-of-00001", "vertex_batch", 1),
+    "vertex-videos-native": ("gcp/batch/automl_video_classification/prediction-*.json", "vertex_batch", 2),
+    "vertex-cifar-native": ("gcp/batch/custom_cifar10/prediction.results-00000-of-00001", "vertex_batch", 2),
 }
 NO_LOGS = {"manifest.json", "mdc_dataref_1.json"}
 """A list of files, and a document over several lines that a record of another file refers to."""
@@ -75,9 +80,9 @@ def paths(name: str) -> list[Path]:
 
 def in_file(path: Path, how: str) -> int:
     """The records of a file, counted without any of the agent's code."""
-    if how in ("csv", "headerless"):
+    if how in ("csv", "headerless") or path.suffix == ".csv":
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return sum(1 for line in csv.reader(file) if line) - (how == "csv")
+            return sum(1 for line in csv.reader(file) if line) - (how != "headerless")
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     return len(lines) if how == "jsonl" else sum(map(in_capture, lines))
 

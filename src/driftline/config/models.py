@@ -23,11 +23,11 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from driftline.config.columns import SchemaConfig
-from driftline.config.scalars import Bytes, Duration, Length, Size, Span
 from driftline.extensions.registry import Registry
 from driftline.model import Severity
 from driftline.plugin import Check, ExecutorFactory, Sink, Source
 from driftline.rule import Rule
+from driftline.scalars import Bytes, Duration, Length, Size, Span
 from driftline.secret import Secret
 
 INTERNAL = frozenset({"plugin", "raw", "origin"})

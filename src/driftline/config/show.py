@@ -18,9 +18,9 @@ from pydantic_core import to_jsonable_python
 from driftline.config.document import Document, Loc, dotted, read
 from driftline.config.load import load
 from driftline.config.models import INTERNAL
-from driftline.config.scalars import Bytes, written
 from driftline.extensions.registry import Registry
 from driftline.plugin import Plugin
+from driftline.scalars import Bytes, written
 
 _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 DEFAULT = "default"

@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from driftline.config.scalars import Bytes, written
 from driftline.plugin import FormatRef
+from driftline.scalars import Bytes, written
 from driftline.secret import Secret
 
 _PLAIN = {

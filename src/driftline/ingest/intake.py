@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection
 from driftline.errors import SourceError
 from driftline.ingest import renamed
 from driftline.ingest.plan import Work, decide
+from driftline.ingest.shards import Shards
 from driftline.ingest.task import Job, discovered, read_elsewhere, read_objects
 from driftline.model import LogObject
 from driftline.plugin import DiscoverContext
@@ -89,6 +90,7 @@ def list_work(
     listed = discovered(job, DiscoverContext(now=now, since=since, skipped=skip))
     found = Listing([], set(), 0, since is None, skipped)
     wanted: dict[str, Work] = {}  # by URI: an object may be listed twice
+    shards, read = Shards(), set[str]()
     count = 0
     for page in _pages(listed, PAGE):
         job.beat()
@@ -96,6 +98,7 @@ def list_work(
         known = renamed.entries(store, model, job.source, page)
         for obj in page:
             entry = known.get(obj.uri)
+            shards.seen(obj.uri)
             if entry is not None:
                 found.seen.add(entry.id)
             elif oldest is not None and obj.partition is not None and obj.partition < oldest:
@@ -104,6 +107,11 @@ def list_work(
             work = decide(obj, entry, job.spec.digest, now, seal=seal, cutoff=cutoff, again=again)
             if work is not None:
                 wanted[obj.uri] = work
+                if entry is not None and entry.state != ledger.WAITING:
+                    read.add(obj.uri)
+    for uri, reason in list(shards.held_back(wanted.values(), read, now)):
+        skip(uri, reason)
+        del wanted[uri]
     # By time, so that a backlog is read in order; the name decides ties, for repeatable runs.
     found.work.extend(wanted.values())
     found.work.sort(key=lambda work: (work.at, work.object.modified, work.object.uri))
