@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from pydantic import Field
 
 from driftline import DecodeContext, Format, Unreadable, distribution, hookimpl, records
 
@@ -32,7 +33,7 @@ class SageMakerStatistics(Format):
 
     type = "sagemaker_statistics"
 
-    rename: dict[str, str] = {}
+    rename: dict[str, str] = Field(default_factory=dict)
     """Features that the records call otherwise, such as `Churn: prediction` where the baseline's first column is what the model
     predicts."""
 
@@ -81,7 +82,9 @@ def _numbers(found: Any, present: int, whole: bool) -> distribution.Values | Non
     levels = _at(kll, "sketch", "data")
     points: list[tuple[float, float, float]] = []
     for level, items in enumerate(levels if isinstance(levels, list) else ()):
-        points += [(v, v, 2.0**level) for item in (items if isinstance(items, list) else ()) if (v := _finite(item)) is not None]
+        points += [
+            (v, v, 2.0**level) for item in (items if isinstance(items, list) else ()) if (v := _finite(item)) is not None
+        ]
     if not points:
         for bucket in _list(_at(kll, "buckets")):
             ends = _finite(_at(bucket, "lower_bound")), _finite(_at(bucket, "upper_bound"))

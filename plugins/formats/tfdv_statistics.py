@@ -1,7 +1,7 @@
 """Statistics of TensorFlow Data Validation, which Vertex AI's monitoring uses too: a baseline as the rows of a reference.
 
-Reads `DatasetFeatureStatisticsList` as JSON (protobuf's mapping, names in camelCase or snake_case), as the message itself and as
-a TFRecord with one. Refuses weights, custom and cross statistics, features with several values a row, and sharded files.
+Reads `DatasetFeatureStatisticsList` as JSON (protobuf's mapping, names in camelCase or snake_case), as the message itself and
+as a TFRecord with one. Refuses weights, custom and cross statistics, features with several values a row, and sharded files.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ _TEXT = frozenset({"name", "value", "label", "step"})
 class TfdvStatistics(Format):
     """Statistics that TensorFlow Data Validation made of a dataset: columns rebuilt one by one, not the rows they came from.
 
-    Numbers are spread evenly within each bucket of the histogram that has the most of them, the quantiles' where there are as
-    many. Categories come from the rank histogram, or from the top values; rows with values that are not listed are one category,
-    `(not listed)`. Columns are independent: no performance, nothing multivariate. Of more than a million rows a million are made.
+    Numbers are spread evenly within each bucket of the histogram that has the most of them; where two have as many, of the
+    quantiles. Categories come from the rank histogram, or from the top values; rows with values that are not listed are one
+    category, `(not listed)`. Of more than a million rows a million are made. Columns are independent: no performance, nothing
+    multivariate.
     """
 
     type = "tfdv_statistics"
@@ -83,7 +84,7 @@ class TfdvStatistics(Format):
 def _summary(feature: dict[str, Any], name: str) -> tuple[distribution.Summary, str]:
     """What the file says of a feature, and why its values can't be had."""
     kinds = ("num_stats", "string_stats", "bytes_stats", "struct_stats")
-    found = next((feature[kind] for kind in kinds if isinstance(feature.get(kind), dict)), {})
+    found: dict[str, Any] = next((feature[kind] for kind in kinds if isinstance(feature.get(kind), dict)), {})
     common = found.get("common_stats")
     present = max(0, round(_number(common, "num_non_missing") or 0))
     if not present:
@@ -91,20 +92,20 @@ def _summary(feature: dict[str, Any], name: str) -> tuple[distribution.Summary, 
     if (_number(common, "max_num_values") or 0) > 1:
         return distribution.Summary(name, present, None), "has several values a row"
     whole = feature.get("type", "INT") in ("INT", 0)
-    values = _numbers(found, whole) if found is feature.get("num_stats") else _categories(found, present)
+    values = _numbers(found, whole) if "num_stats" in feature else _categories(found, present)
     return distribution.Summary(name, present, values), "" if values else "the file holds no distribution of its values"
 
 
 def _numbers(found: dict[str, Any], whole: bool) -> distribution.Values | None:
-    low, high = _number(found, "min") or 0.0, _number(found, "max") or 0.0
+    low, high = _number(found, "min", endless=True) or 0.0, _number(found, "max", endless=True) or 0.0
     best: list[tuple[float, float, float]] = []
     for histogram in _list(found, "histograms"):
         cells = []
         for bucket in _list(histogram, "buckets"):
-            ends = _number(bucket, "low_value", endless=True) or 0.0, _number(bucket, "high_value", endless=True) or 0.0
-            begin, end = max(ends[0], low), min(ends[1], high)
+            begin = max(_number(bucket, "low_value", endless=True) or 0.0, low)
+            end = min(_number(bucket, "high_value", endless=True) or 0.0, high)
             count = _number(bucket, "sample_count") or 0.0
-            if count > 0 and begin <= end:
+            if count > 0 and begin <= end and math.isfinite(begin) and math.isfinite(end):
                 cells.append((begin, end, count))
         quantiles = isinstance(histogram, dict) and histogram.get("type") in ("QUANTILES", 1)
         if len(cells) > len(best) or (cells and quantiles and len(cells) == len(best)):
@@ -112,7 +113,9 @@ def _numbers(found: dict[str, Any], whole: bool) -> distribution.Values | None:
     if not best:
         return None
     table = np.array(sorted(best))
-    return distribution.Numbers(table[:, 0], table[:, 1], table[:, 2], low, high, whole)
+    known = math.isfinite(low) and math.isfinite(high)
+    ends = (low, high) if known else (None, None)
+    return distribution.Numbers(table[:, 0], table[:, 1], table[:, 2], ends[0], ends[1], whole)
 
 
 def _categories(found: dict[str, Any], present: int) -> distribution.Values | None:

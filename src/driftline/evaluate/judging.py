@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from driftline.errors import DriftlineError
 from driftline.model import Measurement, Verdict
 from driftline.plugin import Check, CheckContext
-from driftline.rule import Rule
+from driftline.rule import Range, Rule
 from driftline.state.measurements import Judged
 
 Collect = Callable[["CheckPlan", CheckContext], Sequence[Measurement]]
@@ -64,6 +64,8 @@ def _judge(plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule],
         measurement = replace(measurement, name=plan.main)
     rows = window_rows if measurement.rows is None else measurement.rows
     rule = rules.get(measurement.name)
+    if rule is None and (measurement.least is not None or measurement.most is not None):
+        rule = Rule(outside=Range(low=measurement.least, high=measurement.most))
     if rule is None:
         return Judged(plan.name, measurement, rows=rows, cause=plan.check.cause)
     asked = plan.check.min_rows if plan.min_rows is None else plan.min_rows
