@@ -17,7 +17,6 @@ from driftline import DecodeContext, Format, Unreadable, distribution, hookimpl,
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LARGEST = 256 << 20
 REST = "(not listed)"
 """Stands for the values beyond those that the file lists."""
 
@@ -39,9 +38,7 @@ class SageMakerStatistics(Format):
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """All rows of the baseline; features are columns by their names, in the order of the file."""
-        data = stream.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            raise Unreadable(f"is larger than {LARGEST >> 20} MiB: is it statistics.json?")
+        data = distribution.whole(stream)
         try:
             document = next(records.documents(data), None)
         except ValueError as error:

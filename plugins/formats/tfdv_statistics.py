@@ -18,7 +18,6 @@ from driftline import DecodeContext, Format, Unreadable, distribution, hookimpl,
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LARGEST = 256 << 20
 REST = "(not listed)"
 """Stands for the values beyond those that the file lists."""
 
@@ -57,9 +56,7 @@ class TfdvStatistics(Format):
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """All rows of the baseline; features are columns by their names, paths joined by dots."""
-        data = stream.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            raise Unreadable(f"is larger than {LARGEST >> 20} MiB: is it a file of statistics?")
+        data = distribution.whole(stream)
         datasets = [one for one in _list(_document(data), "datasets") if isinstance(one, dict)]
         chosen = next((one for one in datasets if self.dataset in ("", one.get("name", ""))), None)
         if chosen is None:

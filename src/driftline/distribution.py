@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.errors import Unreadable
 from driftline.model import Field
 from driftline.records import column, record_batch
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 BATCH = 1 << 16
+LARGEST = 256 << 20
 MOST = 1_000_000
 """Rows that are made at most: a baseline of more is made smaller in proportion, which no distance notices."""
 
@@ -96,6 +98,17 @@ class Summary:
     """Rows with a value."""
     values: Values | None
     """None where nothing tells them: then the column is empty."""
+
+
+def whole(stream: BinaryIO, most: int = LARGEST) -> bytes:
+    """All of a file that is small by its nature, such as one of statistics. Raises Unreadable beyond `most` bytes."""
+    parts, size = [], 0
+    while part := stream.read(1 << 20):
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            raise Unreadable(f"is larger than {most >> 20} MiB: it can't be a file of statistics")
+    return b"".join(parts)
 
 
 def rebuild(summaries: Sequence[Summary], rows: int, fields: Sequence[Field] | None) -> Iterator[pa.RecordBatch]:

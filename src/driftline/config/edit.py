@@ -65,7 +65,7 @@ def snippet(value: dict[str, Any]) -> str:
 
 
 def _node(text: str, loc: Loc) -> yaml.MappingNode:
-    node = yaml.compose(text, Loader=Loader)
+    node: Any = yaml.compose(text, Loader=Loader)
     for part in loc:
         node = next(value for key, value in node.value if key.value == part)
     assert isinstance(node, yaml.MappingNode)
@@ -109,6 +109,5 @@ def _end(node: yaml.Node) -> int:
     """Where the text of a node ends. The marks of nested blocks reach on to the next token."""
     if isinstance(node, yaml.CollectionNode):
         return int(node.end_mark.index) if node.flow_style else _last(node)
-    if node.style in ("|", ">"):
-        return int(node.end_mark.index) - 1
-    return int(node.end_mark.index)
+    literal = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">")
+    return int(node.end_mark.index) - literal
