@@ -218,7 +218,9 @@ def _not_below_zero(column: Column) -> Counted | str:
     certain, cell = int(column.counts[: 2 * place].sum()), int(column.counts[2 * place])
     # The smallest value is below 0, wherever it was counted.
     below = certain + cell if exact else max(certain, 1)
-    maybe = 0 if exact else certain + cell - below
+    if column.maximum is not None and column.maximum < 0:
+        below = column.count
+    maybe = 0 if exact else max(0, certain + cell - below)
     return column.count - below - maybe, maybe + column.infinities, total
 
 
