@@ -6,7 +6,6 @@ Refuses files: constraints stand in the configuration, where they are read, vers
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Literal, NamedTuple
@@ -20,7 +19,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Detail = dict[str, str | float | int | None]
 Counted = tuple[int, int, int]
 """Rows that certainly keep a constraint, rows that may or may not, all rows that it is about."""
-WHOLE = re.compile(r"[+-]?\d+")
+WHOLE = re.compile(r"[+-]?[0-9]+")
+NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 FEWEST = 5
 """Rows expected of a category that chi-square counts by itself."""
 OPEN = "some rows lie between edges of the grid, where they can't be told apart"
@@ -81,7 +81,6 @@ class Constraints(Check):
     | whole numbers or signs between two edges of the grid | an interval from none of these rows to all |
     | numeric column with a domain; categorical column with a sign | no value, with the reason |
     | fewer than two categories to compare | baseline_drift by chi-square without value, with the reason |
-    | nothing constrained | only extra_columns |
     """
 
     type = "constraints"
@@ -179,7 +178,7 @@ def _number(column: Column) -> Counted:
     if isinstance(column, NumericColumn):
         numbers = column.count + column.infinities
         return numbers, 0, numbers + column.invalid
-    numbers = sum(rows for name, rows in column.counts.items() if _is_number(name))
+    numbers = sum(rows for name, rows in column.counts.items() if NUMBER.fullmatch(name))
     return numbers, column.other, column.count + column.invalid
 
 
@@ -187,7 +186,7 @@ def _text(column: Column) -> Counted:
     if isinstance(column, NumericColumn):
         return column.invalid, 0, column.count + column.infinities + column.invalid
     # True and false count as the categories 1 and 0, so these two may have been words.
-    words = sum(rows for name, rows in column.counts.items() if not _is_number(name))
+    words = sum(rows for name, rows in column.counts.items() if not NUMBER.fullmatch(name))
     either = sum(column.counts.get(name, 0) for name in ("0", "1"))
     return words, either + column.other, column.count + column.invalid
 
@@ -231,13 +230,6 @@ def _within(column: Column, domain: frozenset[str]) -> Counted | str:
     return inside, column.other, column.count
 
 
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text)) and "_" not in text
-    except ValueError:
-        return False
-
-
 def _values(column: Column | None) -> int:
     return 0 if column is None else int(column.counts.sum()) if isinstance(column, NumericColumn) else column.count
 
@@ -263,7 +255,7 @@ def _moved(drift: Drift, pair: _Pair) -> Measurement:
         why = "more categories than are kept"
     else:
         why = f"{now.kind if now else None} here, {was.kind if was else None} in the reference"
-    return Measurement(None, pair.labels, "baseline_drift", _values(now), reason=why)
+    return Measurement(None, pair.labels, "baseline_drift", _values(now), reason=why, most=drift.threshold)
 
 
 def _distance(shift: stats.Shift, threshold: float, robust: bool, pair: _Pair, what: str) -> Measurement:
@@ -292,8 +284,8 @@ def _chi_squared(now: CategoricalColumn, was: CategoricalColumn, threshold: floa
     if small[1] > 0:
         cells.append(small)
     if len(cells) < 2:
-        why = "fewer than two categories with 5 rows expected"
-        return Measurement(None, pair.labels, "baseline_drift", seen, reason=why)
+        why = "fewer than two categories to compare"
+        return Measurement(None, pair.labels, "baseline_drift", seen, reason=why, most=threshold)
     statistic = float(sum((o - e) ** 2 / e for o, e in cells))
     p_value = float(chdtrc(len(cells) - 1, statistic))
     what, bound = ("p-value of chi-square", "least") if robust else ("chi-square", "most")

@@ -63,7 +63,7 @@ class Numbers:
         low, high = self.low[cell], self.high[cell]
         values = np.where(low == high, low, low * (1 - within) + high * within)
         if self.whole:
-            values = np.rint(values)
+            values = np.floor(values)  # a cell is half open: so its whole numbers stay in it
         if self.minimum is not None and self.maximum is not None:
             values = np.clip(values, self.minimum, self.maximum)
             values[places == 0] = self.minimum

@@ -175,8 +175,8 @@ def _special(alert: AlertFact) -> str:
     if isinstance(asked := detail.get("asked"), str) and alert.value is not None:
         # A bound that this number alone has: with enough digits to be told from it.
         shown = f"{100 * alert.value:.6g}%" if is_share(alert) else number(alert.value)
-        was = f" (was {100 * alert.was:.6g}%)" if is_share(alert) and alert.was is not None else ""
-        return f"{measured(alert)} {shown}{was}, {clean(asked, 40)} asked"
+        before = f" (was {100 * alert.was:.6g}%)" if is_share(alert) and alert.was is not None else ""
+        return f"{measured(alert)} {shown}{before}, {clean(asked, 40)} asked"
     match alert.measurement:
         case "missing_column":
             return "no value at all" if alert.value else ""
