@@ -60,7 +60,9 @@ def _unsafe(document: Document, loc: Loc, key: str) -> ConfigError:
 
 def snippet(value: dict[str, Any]) -> str:
     """A mapping as YAML in block style, its innermost lists and mappings on one line each."""
-    told: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDE, default_flow_style=None)
+    # Left to itself PyYAML would take a mapping of scalars alone for an innermost one.
+    flow = None if any(isinstance(part, (dict, list)) for part in value.values()) else False
+    told: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDE, default_flow_style=flow)
     return told
 
 
