@@ -258,14 +258,20 @@ def test_a_baseline_in_a_bucket(folder, driftline, s3_server, monkeypatch):
     assert list(told["checks"]) == ["model_monitor"]
 
 
-BOOM = """
-from driftline import check
+BOOM = '''
+from driftline import check, hookimpl
 
 
 @check()
 def boom(window, reference):
+    """Fails."""
     raise RuntimeError("the pipeline has no such column")
-"""
+
+
+@hookimpl
+def register_checks():
+    return [boom]
+'''
 
 
 def test_explain_of_trouble_that_has_no_measurement(folder, driftline):

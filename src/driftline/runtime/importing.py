@@ -121,8 +121,8 @@ def understood(files: Sequence[File], registry: Registry, rename: Mapping[str, s
 def compared(made: Imported, model: ModelConfig) -> list[str]:
     """What does not fit together between a baseline and the model that is to have it, in sentences."""
     doubts = []
-    if made.asked.rules and (model.schema_ is None or model.schema_.label is None):
-        doubts.append("model quality needs labels: without `label` in the schema the performance check has nothing to measure")
+    if made.asked.rules and model.labels is None and (model.schema_ is None or model.schema_.label is None):
+        doubts.append("model quality needs labels: give the model `labels`, or `label` in the schema")
     if model.schema_ is None or not model.schema_.features:
         return doubts
     known = set(model.schema_.to_schema().profiled)
