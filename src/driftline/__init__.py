@@ -44,7 +44,7 @@ from driftline.rule import Bounds, Range, Rule, above, below
 from driftline.secret import Secret
 
 if TYPE_CHECKING:
-    from driftline import bodies, delimited, google, paired, predictions, records, stats
+    from driftline import bodies, delimited, distribution, google, paired, predictions, records, stats
     from driftline.decorated import check
     from driftline.halves import half
     from driftline.json_records import JsonRecords, RecordChunk, document_or_lines
@@ -157,6 +157,7 @@ __all__ = [
     "bodies",
     "check",
     "delimited",
+    "distribution",
     "document_or_lines",
     "google",
     "half",
@@ -179,7 +180,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name in ("bodies", "delimited", "google", "paired", "predictions", "records", "stats"):
+    if name in ("bodies", "delimited", "distribution", "google", "paired", "predictions", "records", "stats"):
         return import_module(f"driftline.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)

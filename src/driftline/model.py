@@ -148,6 +148,10 @@ class Measurement:
     """What a person reads after the number: `sd`, `%`, `rows`, `points`."""
     detail: Mapping[str, str | float | int | None] = field(default_factory=dict)
     """A few facts that explain the number to a person: old and new means, the category that moved."""
+    least: float | None = None
+    """The smallest value that is fine, where this number has a bound of its own; a rule of its name goes before it."""
+    most: float | None = None
+    """The largest value that is fine, likewise."""
 
 
 @dataclass(frozen=True, slots=True)

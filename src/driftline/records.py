@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Path = tuple[str | int, ...]
+LONGEST = 200
+"""Characters of a category; a longer one is cut and told apart by a hash."""
+TRUE_AS, FALSE_AS = "1", "0"
 _STEP = re.compile(r"\[(\d+)\]|\.?([^.\[]+)")
 
 
@@ -85,6 +88,22 @@ def texts(values: Sequence[str | None]) -> pa.Array:
         return pa.array(values, pa.string())
     except UnicodeEncodeError:  # lone surrogates
         return pa.array([None if value is None else text(value) for value in values], pa.string())
+
+
+def category(value: str) -> str | None:
+    """The category that a text counts as: `1`, `1.0` and true are one; None for no text at all."""
+    from driftline.profiles.counting import name_hash
+
+    if not value:
+        return None
+    if value in ("true", "True"):
+        return TRUE_AS
+    if value in ("false", "False"):
+        return FALSE_AS
+    head, point, zeros = value.partition(".")
+    if point and not zeros.strip("0") and head.lstrip("+-").isdecimal():
+        return head
+    return value if len(value) <= LONGEST else f"{value[:LONGEST]}…#{name_hash(value):016x}"
 
 
 def column(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:

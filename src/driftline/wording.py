@@ -172,7 +172,14 @@ def _of_rows(what: str, now: Scalar, was: Scalar = None) -> str:
 def _special(alert: AlertFact) -> str:
     """A sentence for the measurements whose number alone says little; empty for all others."""
     detail = alert.detail
+    if isinstance(asked := detail.get("asked"), str) and alert.value is not None:
+        # A bound that this number alone has: with enough digits to be told from it.
+        shown = f"{100 * alert.value:.6g}%" if is_share(alert) else number(alert.value)
+        before = f" (was {100 * alert.was:.6g}%)" if is_share(alert) and alert.was is not None else ""
+        return f"{measured(alert)} {shown}{before}, {clean(asked, 40)} asked"
     match alert.measurement:
+        case "missing_column":
+            return "no value at all" if alert.value else ""
         case "missing_rate":
             return _of_rows("missing", alert.value, alert.was)
         case "missing_increase":

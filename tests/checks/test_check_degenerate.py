@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from driftline_plugins.checks import drift, freshness, missing, performance, range, volume
+from driftline_plugins.checks import constraints, drift, freshness, missing, performance, range, volume
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from profile_builder import HOUR, START, binary_scores, column, context, edges_of, pasts, regression_scores
@@ -14,8 +14,18 @@ from profile_builder import HOUR, START, binary_scores, column, context, edges_o
 from driftline import Scores, Task, Window
 from driftline.profiles.window import RegressionSums, ScoreSums
 
-CHECKS = [kind() for module in (drift, missing, range, volume, freshness, performance) for kind in module.register_checks()]
+SHIPPED = (drift, missing, range, volume, freshness, performance, constraints)
+CHECKS = [kind() for module in SHIPPED for kind in module.register_checks()]
+ALL = {"completeness": 1.0, "non_negative": True, "domain": ["a", "1.0"]}
 ASKED = [
+    constraints.Constraints(
+        features={"x": ALL | {"type": "integral"}, "z": ALL | {"type": "string"}, "nowhere": ALL | {"type": "fractional"}},
+        drift=constraints.Drift(),
+    ),
+    constraints.Constraints(
+        features={"x": {"type": "string", "data_type_share": 0.5}, "z": {"type": "integral", "domain": []}},
+        drift=constraints.Drift(method="simple", categorical_method="chi_squared"),
+    ),
     drift.Drift(columns=("x", "nowhere")),
     missing.Missing(columns=("x", "nowhere")),
     range.OutsideRange(columns=("nowhere",), limits={"x": {"low": 0.5, "high": 0.5}, "z": {"low": 1}}),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from driftline.errors import DriftlineError
 from driftline.model import Measurement, Verdict
 from driftline.plugin import Check, CheckContext
-from driftline.rule import Rule
+from driftline.rule import Range, Rule, above, below
 from driftline.state.measurements import Judged
 
 Collect = Callable[["CheckPlan", CheckContext], Sequence[Measurement]]
@@ -63,9 +63,17 @@ def _judge(plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule],
     if not measurement.name:
         measurement = replace(measurement, name=plan.main)
     rows = window_rows if measurement.rows is None else measurement.rows
-    rule = rules.get(measurement.name)
+    rule = rules.get(measurement.name) or own_rule(measurement)
     if rule is None:
         return Judged(plan.name, measurement, rows=rows, cause=plan.check.cause)
     asked = plan.check.min_rows if plan.min_rows is None else plan.min_rows
     said = rule.judge(measurement, rows, asked)
     return Judged(plan.name, measurement, said.verdict, said.severity or "", said.reason, rows, plan.check.cause, said.within)
+
+
+def own_rule(measurement: Measurement) -> Rule | None:
+    """The rule of a measurement that has bounds of its own; None for all others."""
+    least, most = measurement.least, measurement.most
+    if least is not None and most is not None:
+        return Rule(outside=Range(low=least, high=most))
+    return above(warning=most) if most is not None else below(warning=least) if least is not None else None

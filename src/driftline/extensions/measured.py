@@ -51,6 +51,8 @@ def fit(item: Any) -> Measurement:
         interval=interval,
         p_value=p_value,
         was=None if item.was is None else _number(what, "was", item.was),
+        least=None if item.least is None else _number(what, "least", item.least),
+        most=None if item.most is None else _number(what, "most", item.most),
         detail={str(key): _fact(what, key, fact) for key, fact in item.detail.items()},
     )
 

@@ -20,11 +20,8 @@ from driftline.model import Kind, Schema
 from driftline.profiles.batch import Batch
 from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions, hash_strings
+from driftline.records import FALSE_AS, LONGEST, TRUE_AS, category
 from driftline.state.tables import micros
-
-LONGEST = 200
-"""Characters of a category; a longer one is cut and told apart by a hash."""
-TRUE_AS, FALSE_AS = "1", "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,26 +258,13 @@ def _canonical_names(names: pa.Array) -> pa.Array:
     plain = pc.all(pc.or_kleene(short, text.is_null())).as_py() is not False
     if plain and pc.any(pc.match_substring_regex(text, r"^(true|false|True|False|[+-]?[0-9]+\.0*|)$")).as_py() is not True:
         return text
-    return pa.array([None if name is None else _name(name) for name in text.to_pylist()], pa.string())
+    return pa.array([None if name is None else category(name) for name in text.to_pylist()], pa.string())
 
 
 def _float_name(value: float | None) -> str | None:
     if value is None or value != value:
         return None
     return str(int(value)) if value == int(value) and abs(value) < 2**53 else repr(value)
-
-
-def _name(text: str) -> str | None:
-    if not text:
-        return None
-    if text in ("true", "True"):
-        return TRUE_AS
-    if text in ("false", "False"):
-        return FALSE_AS
-    head, point, zeros = text.partition(".")
-    if point and not zeros.strip("0") and head.lstrip("+-").isdecimal():
-        return head
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…#{name_hash(text):016x}"
 
 
 def _spread(wrong: NDArray[np.bool_], indices: pa.Array) -> NDArray[np.bool_]:

@@ -117,6 +117,7 @@ def _versions(model: ModelConfig, registry: Registry) -> dict[str, str]:
     }
     if model.reference is not None and model.reference.plugin is not None:
         used["source"].add(model.reference.plugin.type)
+        used["format"] |= {form.type for form in formats_of(model.reference.plugin, registry).values()}
     if model.labels is not None:
         used["source"].add(model.labels.plugin.type)
         used["format"] |= {form.type for form in formats_of(model.labels.plugin, registry).values()}

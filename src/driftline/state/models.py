@@ -5,7 +5,9 @@ Refuses to change a reference: a new one gets a new number.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -94,6 +96,20 @@ def current_reference(connection: Connection, model: str) -> Reference | None:
     query = sa.select(*_REFERENCE).join(models, models.c.reference_id == references.c.id).where(models.c.name == model)
     row = connection.execute(query).one_or_none()
     return None if row is None else Reference(*row)
+
+
+def every_reference(connection: Connection, model: str) -> list[dict[str, Any]]:
+    """All references of a model, the newest first, as plain values."""
+    current = sa.select(models.c.reference_id).where(models.c.name == model).scalar_subquery()
+    c = references.c
+    query = sa.select(c.number, c.rows, c.digest, c.origin, (c.id == current).label("current")).where(c.model == model)
+    return [
+        {
+            "model": model, "number": r.number, "rows": r.rows, "digest": r.digest, "current": bool(r.current),
+            "origin": json.loads(r.origin),
+        }
+        for r in connection.execute(query.order_by(c.number.desc()))
+    ]  # fmt: skip
 
 
 def adopt(

@@ -1,0 +1,300 @@
+"""Constraints on columns, each judged against its own threshold: what SageMaker Model Monitor calls `constraints.json`.
+
+Refuses files: constraints stand in the configuration, where they are read, versioned and explained with everything else.
+`driftline reference import` writes them there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from driftline import CategoricalColumn, Check, CheckContext, Column, Measurement, NumericColumn, hookimpl, records, stats
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Detail = dict[str, str | float | int | None]
+Counted = tuple[int, int, int]
+"""Rows that certainly keep a constraint, rows that may or may not, all rows that it is about."""
+WHOLE = re.compile(r"[+-]?[0-9]+")
+NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+FEWEST = 5
+"""Rows expected of a category that chi-square counts by itself."""
+OPEN = "some rows lie between edges of the grid, where they can't be told apart"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Drift(_Part):
+    """How far a column may move from the reference."""
+
+    threshold: Annotated[float, Field(ge=0)] = 0.1
+    """The largest distance of a numeric column that is fine."""
+    method: Literal["robust", "simple"] = "robust"
+    """`simple`: the largest difference of the two distribution functions, or of a category's shares; `robust` takes off what
+    chance adds to it, 1.8 times the root of (n+m)/(nm)."""
+    categorical_threshold: Annotated[float, Field(ge=0)] | None = None
+    """The same for categorical columns; with `chi_squared` and `robust` the smallest p-value that is fine. As `threshold` when
+    absent."""
+    categorical_method: Literal["linfinity", "chi_squared"] = "linfinity"
+    """How categories are compared: by the share that changed most, or by Pearson's chi-square."""
+
+
+class Feature(_Part):
+    """The constraints of one column; each that is absent is not looked at."""
+
+    type: Literal["integral", "fractional", "string"] | None = None
+    """What the values are: whole numbers, any numbers, or text that is no number."""
+    completeness: Share | None = None
+    """The smallest share of rows with a value."""
+    non_negative: bool = False
+    """Whether no value may be below 0."""
+    domain: tuple[Annotated[str, StringConstraints(strict=True)], ...] | None = None
+    """The categories that may occur."""
+    data_type_share: Share | None = None
+    """The smallest share of values of that type; the check's when absent."""
+    domain_share: Share | None = None
+    """The smallest share of values within the domain; the check's when absent."""
+    drift: Drift | Literal[False] | None = None
+    """How far it may move; the check's when absent, `false` not to compare it."""
+
+
+class Constraints(Check):
+    """What each column must keep: its type, completeness, sign, domain and distribution, one measurement a constraint.
+
+    Each number is judged against its own constraint: `changed` when the data prove that it is broken, `unsure` when too few
+    rows tell. A constraint of 100% is broken by one row, and kept where no row breaks it. baseline_drift with `robust` is
+    `changed` wherever the distance is above its threshold, and `ok` once its interval lies below. Whole numbers count as
+    fractional. A column without any value is missing: absent and empty columns look alike in a summary. extra_columns are
+    features with values that no constraint names.
+
+    | input | answer |
+    | --- | --- |
+    | column absent, or without values | missing_column 1, completeness 0; the others without value, with the reason |
+    | no reference, or one without values in the column | baseline_drift without value, with the reason |
+    | column of another kind than the reference's | baseline_drift without value, with the reason |
+    | whole numbers or signs between two edges of the grid | an interval from none of these rows to all |
+    | numeric column with a domain; categorical column with a sign | no value, with the reason |
+    | fewer than two categories to compare | baseline_drift by chi-square without value, with the reason |
+    """
+
+    type = "constraints"
+    cause = "quality"
+    main = "completeness"
+    min_rows = 30
+
+    features: dict[str, Feature] = Field(default_factory=dict)
+    """The constraints, by column."""
+    data_type_share: Share = 1.0
+    """The smallest share of a column's values that have its type."""
+    domain_share: Share = 1.0
+    """The smallest share of a column's values that are in its domain."""
+    drift: Drift | None = None
+    """How far columns may move from the reference; when absent they aren't compared."""
+    extra_columns: bool = True
+    """Whether features that no constraint names are a finding."""
+
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """Column by column; then the extra columns."""
+        for name, feature in self.features.items():
+            reference = ctx.reference.columns.get(name) if ctx.reference else None
+            pair = _Pair({"column": name}, ctx.current.columns.get(name), reference, ctx.current.rows)
+            yield from self._of(feature, pair, shown=name not in ctx.schema.redact)
+        if self.extra_columns:
+            columns = ((name, ctx.current.columns.get(name)) for name in ctx.schema.features if name not in self.features)
+            extra = [name for name, column in columns if column is not None and _present(column)]
+            named = ", ".join(name[:80] for name in extra[:5])
+            yield Measurement(len(extra), {}, "extra_columns", detail={"columns": named} if extra else {}, most=0)
+
+    def _of(self, feature: Feature, pair: _Pair, *, shown: bool) -> Iterator[Measurement]:
+        column = pair.now
+        yield Measurement(0 if column and _present(column) else 1, pair.labels, "missing_column", pair.rows, most=0)
+        if feature.completeness is not None:
+            yield _share("completeness", pair, _complete, feature.completeness, {}, (0, 0, pair.rows))
+        if feature.type is not None:
+            asked = self.data_type_share if feature.data_type_share is None else feature.data_type_share
+            count = {"integral": _whole, "fractional": _number, "string": _text}[feature.type]
+            yield _share("data_type", pair, count, asked, {"type": feature.type})
+        if feature.non_negative:
+            yield _share("non_negative", pair, _not_below_zero, 1.0, {})
+        if feature.domain is not None:
+            asked = self.domain_share if feature.domain_share is None else feature.domain_share
+            domain = frozenset(known for value in feature.domain if (known := records.category(value)))
+            told: Detail = {}
+            if isinstance(column, CategoricalColumn) and shown:
+                told["outside"] = ", ".join([value[:80] for value in column.counts if value not in domain][:5]) or None
+            yield _share("domain", pair, lambda each: _within(each, domain), asked, told)
+        drift = self.drift if feature.drift is None else feature.drift
+        if drift:
+            yield _moved(drift, pair)
+
+
+class _Pair(NamedTuple):
+    """A column of the window and the same of the reference."""
+
+    labels: Mapping[str, str]
+    now: Column | None
+    was: Column | None
+    rows: int
+    """Of the window."""
+
+
+def _share(
+    name: str, pair: _Pair, count: Callable[[Column], Counted | str], asked: float, told: Detail, absent: Counted = (0, 0, 0)
+) -> Measurement:
+    """The share of rows that keep a constraint; `absent` counts them where the window has no such column."""
+    told = {"asked": f"at least {100 * asked:.6g}%", **told}
+    counted = absent if pair.now is None else count(pair.now)
+    before = "" if pair.was is None else count(pair.was)
+    was = None if isinstance(before, str) or not before[2] else (before[0] + before[1] / 2) / before[2]
+    if isinstance(counted, str) or not counted[2]:
+        why = counted if isinstance(counted, str) else "no values in the window"
+        return Measurement(None, pair.labels, name, 0, reason=why, was=was, detail=told, least=asked)
+    sure, maybe, total = counted
+    value, interval = (sure + maybe / 2) / total, (1.0, 1.0)
+    if sure < total:
+        low, high = stats.wilson(sure, total), stats.wilson(sure + maybe, total)
+        interval = (low[0] if low else 0.0, high[1] if high else 1.0)
+    told["broken"] = total - sure - maybe
+    reason = OPEN if maybe else ""
+    return Measurement(value, pair.labels, name, total, interval, None, reason, was, "share", told, least=asked)
+
+
+def _present(column: Column) -> int:
+    """Rows with anything in them, of whatever type."""
+    return column.rows - column.missing + column.invalid
+
+
+def _complete(column: Column) -> Counted:
+    return _present(column), 0, column.rows
+
+
+def _number(column: Column) -> Counted:
+    if isinstance(column, NumericColumn):
+        numbers = column.count + column.infinities
+        return numbers, 0, numbers + column.invalid
+    numbers = sum(rows for name, rows in column.counts.items() if NUMBER.fullmatch(name))
+    return numbers, column.other, column.count + column.invalid
+
+
+def _text(column: Column) -> Counted:
+    if isinstance(column, NumericColumn):
+        return column.invalid, 0, column.count + column.infinities + column.invalid
+    # True and false count as the categories 1 and 0, so these two may have been words.
+    words = sum(rows for name, rows in column.counts.items() if not NUMBER.fullmatch(name))
+    either = sum(column.counts.get(name, 0) for name in ("0", "1"))
+    return words, either + column.other, column.count + column.invalid
+
+
+def _whole(column: Column) -> Counted:
+    if isinstance(column, CategoricalColumn):
+        whole = sum(rows for name, rows in column.counts.items() if WHOLE.fullmatch(name))
+        return whole, column.other, column.count + column.invalid
+    total = column.count + column.infinities + column.invalid
+    if column.minimum is None or column.maximum is None:
+        return 0, 0, total
+    edges = column.edges
+    sure = int(column.counts[1::2][edges == np.floor(edges)].sum())
+    # Between two edges whole numbers may hide only where there is one.
+    after = np.floor(np.concatenate(([np.nextafter(column.minimum, -np.inf)], edges))) + 1
+    before = np.concatenate((edges, [np.nextafter(column.maximum, np.inf)]))
+    return sure, int(column.counts[0::2][after < before].sum()), total
+
+
+def _not_below_zero(column: Column) -> Counted | str:
+    if not isinstance(column, NumericColumn):
+        return "not a numeric column"
+    total = column.count + column.infinities
+    if column.minimum is None or column.minimum >= 0:
+        return column.count, column.infinities, total
+    place = int(np.searchsorted(column.edges, 0.0))
+    exact = place < len(column.edges) and column.edges[place] == 0
+    certain, cell = int(column.counts[: 2 * place].sum()), int(column.counts[2 * place])
+    # The smallest value is below 0, wherever it was counted.
+    below = certain + cell if exact else max(certain, 1)
+    if column.maximum is not None and column.maximum < 0:
+        below = column.count
+    maybe = 0 if exact else max(0, certain + cell - below)
+    return column.count - below - maybe, maybe + column.infinities, total
+
+
+def _within(column: Column, domain: frozenset[str]) -> Counted | str:
+    if not isinstance(column, CategoricalColumn):
+        return "a numeric column has no domain: make it categorical in the schema"
+    inside = sum(rows for name, rows in column.counts.items() if name in domain)
+    return inside, column.other, column.count
+
+
+def _values(column: Column | None) -> int:
+    return 0 if column is None else int(column.counts.sum()) if isinstance(column, NumericColumn) else column.count
+
+
+def _moved(drift: Drift, pair: _Pair) -> Measurement:
+    now, was, robust = pair.now, pair.was, drift.method == "robust"
+    if not _values(was):
+        why = "the reference has no values in this column" if was else "no reference, or one without this column"
+    elif not _values(now):
+        why = "no values in the window"
+    elif isinstance(now, NumericColumn) and isinstance(was, NumericColumn):
+        if np.array_equal(now.edges, was.edges):
+            return _distance(stats.ks_shift(was.counts, now.counts), drift.threshold, robust, pair, "KS")
+        why = "counted on another grid than the reference"
+    elif isinstance(now, CategoricalColumn) and isinstance(was, CategoricalColumn):
+        threshold = drift.threshold if drift.categorical_threshold is None else drift.categorical_threshold
+        if drift.categorical_method == "chi_squared":
+            return _chi_squared(now, was, threshold, robust, pair)
+        if not now.other and not was.other:
+            names = list(dict.fromkeys([*was.counts, *now.counts]))
+            ref, cur = ([side.counts.get(each, 0) for each in names] for side in (was, now))
+            return _distance(stats.linf_shift(ref, cur), threshold, robust, pair, "largest share change")
+        why = "more categories than are kept"
+    else:
+        why = f"{now.kind if now else None} here, {was.kind if was else None} in the reference"
+    return Measurement(None, pair.labels, "baseline_drift", _values(now), reason=why, most=drift.threshold)
+
+
+def _distance(shift: stats.Shift, threshold: float, robust: bool, pair: _Pair, what: str) -> Measurement:
+    value, interval = shift.value or 0.0, shift.interval or (0.0, 1.0)
+    n, m = _values(pair.was), _values(pair.now)
+    told: Detail = {"asked": f"at most {threshold:g}", "distance": what, "raw": value}
+    if robust:
+        # What chance adds is off already: this is a lower end by itself.
+        value = stats.ks_robust(value, n, m) or 0.0
+        interval = (value, max(value, interval[1]))
+    return Measurement(value, pair.labels, "baseline_drift", m, interval, detail=told, most=threshold)
+
+
+def _chi_squared(now: CategoricalColumn, was: CategoricalColumn, threshold: float, robust: bool, pair: _Pair) -> Measurement:
+    """Goodness of fit to the reference's shares; categories that it lacks are left out, small ones are put together."""
+    from scipy.special import chdtrc
+
+    seen, known = sum(now.counts.get(name, 0) for name in was.counts), sum(was.counts.values())
+    cells, small = [], (0.0, 0.0)
+    for name, count in was.counts.items():
+        observed, expected = float(now.counts.get(name, 0)), count / known * seen
+        if expected >= FEWEST:
+            cells.append((observed, expected))
+        else:
+            small = (small[0] + observed, small[1] + expected)
+    if small[1] > 0:
+        cells.append(small)
+    if len(cells) < 2:
+        why = "fewer than two categories to compare"
+        return Measurement(None, pair.labels, "baseline_drift", seen, reason=why, most=threshold)
+    statistic = float(sum((o - e) ** 2 / e for o, e in cells))
+    p_value = float(chdtrc(len(cells) - 1, statistic))
+    what, bound = ("p-value of chi-square", "least") if robust else ("chi-square", "most")
+    told: Detail = {"asked": f"at {bound} {threshold:g}", "distance": what, "statistic": statistic, "cells": len(cells)}
+    value, least, most = (p_value, threshold, None) if robust else (statistic, None, threshold)
+    return Measurement(value, pair.labels, "baseline_drift", seen, None, p_value, detail=told, least=least, most=most)
+
+
+@hookimpl
+def register_checks() -> list[type[Check]]:
+    """The constraints check."""
+    return [Constraints]

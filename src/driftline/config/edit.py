@@ -1,0 +1,115 @@
+"""Set a value in the text of a configuration, and leave everything else as it was: comments, order, layout.
+
+Refuses to write a file, and to guess: what does not read back as the old values with the new one among them is an error.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from driftline.config.document import Document, Loader, Loc, dotted, parse
+from driftline.errors import ConfigError
+
+WIDE = 120
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what this configuration's YAML 1.2 would read as something else than text."""
+
+    yaml_implicit_resolvers = Loader.yaml_implicit_resolvers
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Lists are indented below their name."""
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Nothing is written as an alias."""
+        return True
+
+
+def put(text: str, path: Path, loc: Loc, key: str, value: Any, comment: str = "") -> str:
+    """`text`, which came from `path`, with `key` of the mapping at `loc` set to `value`: replaced, or added as its last.
+
+    `comment` is written above it, where the mapping is in block style. Raises ConfigError when the text can't be changed
+    safely: where the mapping is an alias or merged from one, or an anchor would go.
+    """
+    before = parse(text, path)
+    expected = copy.deepcopy(before.value)
+    holder = expected
+    for part in loc:
+        holder = holder[part]
+    holder[key] = value
+    made = _put(text, _node(text, loc), key, value, comment)
+    try:
+        after = parse(made, path)
+    except ConfigError:
+        raise _unsafe(before, loc, key) from None
+    if after.value != expected or len(after.problems) > len(before.problems):
+        raise _unsafe(before, loc, key)
+    return made
+
+
+def _unsafe(document: Document, loc: Loc, key: str) -> ConfigError:
+    what = dotted((*loc, key))
+    return ConfigError([document.problem(loc, f"{what} can't be set here without touching the rest: set it by hand")])
+
+
+def snippet(value: dict[str, Any]) -> str:
+    """A mapping as YAML in block style, its innermost lists and mappings on one line each."""
+    # Left to itself PyYAML would take a mapping of scalars alone for an innermost one.
+    flow = None if any(isinstance(part, (dict, list)) for part in value.values()) else False
+    told: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDE, default_flow_style=flow)
+    return told
+
+
+def _node(text: str, loc: Loc) -> yaml.MappingNode:
+    node: Any = yaml.compose(text, Loader=Loader)
+    for part in loc:
+        node = next(value for key, value in node.value if key.value == part)
+    assert isinstance(node, yaml.MappingNode)
+    return node
+
+
+def _put(text: str, node: yaml.MappingNode, key: str, value: Any, comment: str) -> str:
+    newline = "\r\n" if "\r\n" in text else "\n"
+    have = next(((name, old) for name, old in node.value if name.value == key), None)
+    if node.flow_style:
+        entry = _in_flow(key, value)
+        if have is not None:
+            return text[: have[0].start_mark.index] + entry + text[_end(have[1]) :]
+        if not node.value:
+            return text[: node.start_mark.index + 1] + entry + text[node.start_mark.index + 1 :]
+        end = _last(node)
+        return f"{text[:end]}, {entry}{text[end:]}"
+    indent = " " * node.value[0][0].start_mark.column
+    lines = [*(f"# {line}" for line in comment.splitlines() if have is None), *snippet({key: value}).splitlines()]
+    entry = f"{newline}{indent}".join(lines)
+    if have is not None:
+        return text[: have[0].start_mark.index] + entry + text[max(_end(have[1]), have[0].end_mark.index + 1) :]
+    end = text.find("\n", _last(node))
+    if end < 0:
+        return f"{text}{newline}{indent}{entry}{newline}"
+    return f"{text[: end + 1]}{indent}{entry}{newline}{text[end + 1 :]}"
+
+
+def _in_flow(key: str, value: Any) -> str:
+    told: str = yaml.dump({key: value}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=True, width=1e9)
+    return told.strip()[1:-1]
+
+
+def _last(node: yaml.Node) -> int:
+    """Where the last entry of a mapping or list ends, its line's comment not counted."""
+    ends = [_end(part) for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,))]
+    return max(ends, default=node.end_mark.index)
+
+
+def _end(node: yaml.Node) -> int:
+    """Where the text of a node ends. The marks of nested blocks reach on to the next token."""
+    if isinstance(node, yaml.CollectionNode):
+        return int(node.end_mark.index) if node.flow_style else _last(node)
+    literal = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">")
+    return int(node.end_mark.index) - literal
