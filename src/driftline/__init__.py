@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from driftline import bodies, delimited, records, stats
     from driftline.decorated import check
     from driftline.halves import half
-    from driftline.layout import Layout, Place
+    from driftline.layout import Layout, LayoutPattern, Place
     from driftline.lines import Chunk, LineChunks, read_blocks
     from driftline.listing import in_place, key_of, list_store
-    from driftline.notices import read_notices
+    from driftline.notices import drain
     from driftline.patience import patiently, pause_of
     from driftline.profiles.batch import Batch
     from driftline.profiles.collector import Collector
@@ -68,6 +68,7 @@ _LAZY = {
     "Column": "driftline.profiles.window",
     "Labels": "driftline.profiles.window",
     "Layout": "driftline.layout",
+    "LayoutPattern": "driftline.layout",
     "LineChunks": "driftline.lines",
     "NumericColumn": "driftline.profiles.window",
     "Place": "driftline.layout",
@@ -75,11 +76,11 @@ _LAZY = {
     "Scores": "driftline.profiles.window",
     "Window": "driftline.profiles.window",
     "check": "driftline.decorated",
+    "drain": "driftline.notices",
     "half": "driftline.halves",
     "in_place": "driftline.listing",
     "key_of": "driftline.listing",
     "list_store": "driftline.listing",
-    "read_notices": "driftline.notices",
     "patiently": "driftline.patience",
     "pause_of": "driftline.patience",
     "read_blocks": "driftline.lines",
@@ -110,6 +111,7 @@ __all__ = [
     "Kind",
     "Labels",
     "Layout",
+    "LayoutPattern",
     "LineChunks",
     "LogObject",
     "Measurement",
@@ -145,6 +147,7 @@ __all__ = [
     "bodies",
     "check",
     "delimited",
+    "drain",
     "half",
     "hookimpl",
     "in_place",
@@ -153,7 +156,6 @@ __all__ = [
     "patiently",
     "pause_of",
     "read_blocks",
-    "read_notices",
     "read_ranges",
     "records",
     "stats",
