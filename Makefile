@@ -22,7 +22,7 @@ run: $(RUN_STAMP) ## Start the daemon on config.example.yaml (CONFIG=... for ano
 	@exec $(BIN)/driftline run -c $(CONFIG)
 
 test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and all tests
-	@$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)
 	@echo "lint, types and tests: all passed"
 
 lint: $(TEST_STAMP) ## ruff: rules and format

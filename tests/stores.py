@@ -92,7 +92,7 @@ class S3Store:
     def refusal(self, what: str, after: str = "") -> Refuse:
         status, code = {"throttled": (503, "SlowDown"), "busy": (429, "TooManyRequests"), "expired": (400, "ExpiredToken"),
                         "denied": (403, "AccessDenied")}[what]  # fmt: skip
-        return Refuse(status, _after(after), f"<Error><Code>{code}</Code><Message>{what}</Message></Error>".encode())
+        return Refuse(status, _after(after), f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode())
 
 
 class GcsStore:
@@ -156,7 +156,7 @@ class GcsStore:
 
     def refusal(self, what: str, after: str = "") -> Refuse:
         status = {"throttled": 503, "busy": 429, "expired": 401, "denied": 403}[what]
-        body = f'{{"error": {{"code": {status}, "message": "{what}"}}}}'.encode()
+        body = f'{{"error": {{"code": {status}, "message": "no"}}}}'.encode()
         return Refuse(status, _after(after) | {"Content-Type": "application/json"}, body)
 
 
@@ -235,7 +235,7 @@ class AzureStore:
         status, code = {"throttled": (503, "ServerBusy"), "busy": (429, "TooManyRequests"),
                         "expired": (403, "AuthenticationFailed"), "denied": (403, "AuthorizationPermissionMismatch"),
                         }[what]  # fmt: skip
-        body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{what}</Message></Error>'
+        body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>no</Message></Error>'
         return Refuse(status, _after(after) | {"x-ms-error-code": code, "Content-Type": "application/xml"}, body.encode())
 
 

@@ -13,12 +13,12 @@ from datetime import timedelta
 from typing import Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import PrivateAttr, field_validator, model_validator
+from pydantic import PrivateAttr, model_validator
 
 from driftline import (
     DiscoverContext,
     DriftlineError,
-    Layout,
+    LayoutPattern,
     LogObject,
     ObjectChanged,
     ObjectGone,
@@ -56,7 +56,7 @@ class AzureBlob(Source):
     """Address of the storage account, such as `https://myaccount.blob.core.windows.net`."""
     prefix: str = ""
     """Beginning of the names to read, such as `modelDataCollector/`; every blob when empty."""
-    layout: str | None = None
+    layout: LayoutPattern | None = None
     """How names tell the time: `azureml`, `hive`, `hive_daily`, or a pattern such as `{endpoint}/%Y/%m/%d/%H/`.
 
     Then only the newest folders are listed, and everything once a day.
@@ -73,13 +73,6 @@ class AzureBlob(Source):
     _client: Any = PrivateAttr(default=None)
     _credential: Any = PrivateAttr(default=None)
     _sleep: Callable[[float], object] = PrivateAttr(default=time.sleep)
-
-    @field_validator("layout")
-    @classmethod
-    def _is_a_layout(cls, value: str | None) -> str | None:
-        if value is not None:
-            Layout(value)
-        return value
 
     @model_validator(mode="after")
     def _has_an_account(self) -> Self:
@@ -103,7 +96,10 @@ class AzureBlob(Source):
 
     def stop(self) -> None:
         """Close the connections."""
-        self._drop()
+        for each in (self._client, self._credential):
+            if each is not None:
+                each.close()
+        self._client = self._credential = None
         super().stop()
 
     def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
@@ -191,9 +187,11 @@ class AzureBlob(Source):
         return bytes(data)
 
     def _handle(self) -> Any:
-        if self._client is None:
-            self._client = self._make()
-        return self._client
+        # Another thread may let go of the client at any time.
+        client = self._client
+        if client is None:
+            client = self._client = self._make()
+        return client
 
     def _make(self) -> Any:
         try:
@@ -228,20 +226,13 @@ class AzureBlob(Source):
         self._credential = DefaultAzureCredential()
         return self._credential
 
-    def _drop(self) -> None:
-        open_ones, self._client, self._credential = (self._client, self._credential), None, None
-        for each in open_ones:
-            if each is not None:
-                each.close()
-
     def _root(self) -> str:
         address = urlsplit(self._handle().url)
         return f"{address.scheme}://{address.netloc}{address.path}/"
 
     def _identity(self) -> str:
-        ways = {"connection_string": self.connection_string, "account_key": self.account_key, "sas": self.sas}
-        given = next((name for name, secret in ways.items() if secret is not None), "the machine's identity")
-        return "anonymous" if self.anonymous else given
+        ways = ("anonymous", "connection_string", "account_key", "sas")
+        return next((way for way in ways if getattr(self, way)), "the machine's identity")
 
     def _call(self, right: str, name: str, ask: Callable[[], T]) -> T:
         """What one request gives. Raises what the answer means."""
@@ -268,7 +259,8 @@ class AzureBlob(Source):
 
     def _meaning(self, error: Any, right: str, name: str) -> DriftlineError:
         place, whose = f"{self._root()}{name}", self._identity()
-        status, code = error.status_code or 0, str(getattr(error, "error_code", None) or "")
+        status, code = error.status_code or 0, getattr(error, "error_code", None) or ""
+        code = str(getattr(code, "value", code))
         says = _line(error)
         if code in ("ContainerNotFound", "ContainerBeingDeleted") or (status == 404 and right == "list"):
             return SourceError(f"{place}: there is no such container")
@@ -286,7 +278,7 @@ class AzureBlob(Source):
             return SourceError(f"{place}: the credentials have expired or are wrong ({whose}): renew them: {says}")
         if code == "AuthorizationFailure":
             return SourceError(
-                f"{place}: refused ({whose}): the account's key is another, or its firewall is closed to this machine"
+                f"{place}: refused ({whose}): the account's firewall is closed to this machine, or the key is wrong"
             )
         if status == 403:
             return SourceError(

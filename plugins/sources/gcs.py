@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, BinaryIO, TypeVar
 
-from pydantic import PrivateAttr, field_validator
+from pydantic import PrivateAttr
 
 from driftline import (
     DiscoverContext,
-    Layout,
+    LayoutPattern,
     LogObject,
     ObjectChanged,
     ObjectGone,
@@ -49,7 +49,7 @@ class Gcs(Source):
     """The bucket's name."""
     prefix: str = ""
     """Beginning of the names to read, such as `churn/`; every object when empty."""
-    layout: str | None = None
+    layout: LayoutPattern | None = None
     """How names tell the time: `vertex_batch`, `hive`, `hive_daily`, or a pattern such as `{endpoint}/%Y/%m/%d/%H/`.
 
     Then only the newest folders are listed, and everything once a day.
@@ -68,13 +68,6 @@ class Gcs(Source):
 
     _client: Any = PrivateAttr(default=None)
     _sleep: Callable[[float], object] = PrivateAttr(default=time.sleep)
-
-    @field_validator("layout")
-    @classmethod
-    def _is_a_layout(cls, value: str | None) -> str | None:
-        if value is not None:
-            Layout(value)
-        return value
 
     @property
     def whole_every(self) -> timedelta | None:
@@ -180,9 +173,11 @@ class Gcs(Source):
         return self._handle().bucket(self.bucket, user_project=self.billing_project)
 
     def _handle(self) -> Any:
-        if self._client is None:
-            self._client = self._make()
-        return self._client
+        # Another thread may let go of the client at any time.
+        client = self._client
+        if client is None:
+            client = self._client = self._make()
+        return client
 
     def _make(self) -> Any:
         try:
@@ -232,7 +227,8 @@ class Gcs(Source):
         except (RequestException, TransportError) as error:
             raise SourceBusy(f"{place}: {type(error).__name__}: {error}") from None
         except DefaultCredentialsError:
-            raise SourceError(_UNKNOWN) from None
+            # An anonymous reader is asked for credentials that it doesn't have.
+            raise SourceError(f"{place}: {_PRIVATE}" if self.anonymous else _UNKNOWN) from None
         except GoogleAuthError as error:
             self._client = None
             raise SourceError(f"{place}: the credentials could not be renewed: {error}") from None
@@ -245,8 +241,8 @@ class Gcs(Source):
             return ObjectGone(f"{place}: gone since it was listed")
         if status in (412, 416):
             return ObjectChanged(f"{place}: changed since it was listed")
-        if status == 401 and self.anonymous:
-            return SourceError(f"{place}: the bucket is not public: leave anonymous out")
+        if self.anonymous and status in (401, 403):
+            return SourceError(f"{place}: {_PRIVATE}")
         if status == 401:
             # Whoever renews them may have done so: the next request looks for them again.
             self._client = None
@@ -259,6 +255,7 @@ class Gcs(Source):
         return SourceError(f"{place}: {status}: {says}")
 
 
+_PRIVATE = "the bucket is not public: leave anonymous out"
 _UNKNOWN = (
     "no Google Cloud credentials were found: give the machine a service account, or set credentials_file, or anonymous: true"
 )

@@ -15,11 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from pydantic import field_validator
-
 from driftline import (
     DiscoverContext,
     Layout,
+    LayoutPattern,
     LogObject,
     ObjectChanged,
     ObjectGone,
@@ -46,16 +45,9 @@ class Local(Source):
     """
     grows: bool = True
     """Whether text files may be appended to: then only what is new is read. Without it a changed file is read again."""
-    layout: str | None = None
+    layout: LayoutPattern | None = None
     """How the folders under `path` name the time, so that only the newest are looked into: `sagemaker`, `azureml`, `hive` and
     others, or a pattern such as `{region}/%Y/%m/%d/`. `path` is then a folder."""
-
-    @field_validator("layout")
-    @classmethod
-    def _is_layout(cls, value: str | None) -> str | None:
-        if value is not None:
-            Layout(value)
-        return value
 
     @property
     def whole_every(self) -> timedelta | None:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, BinaryIO, Literal
 from urllib.parse import urlsplit
 
-from pydantic import PrivateAttr, field_validator
+from pydantic import PrivateAttr
 
 from driftline import (
     DiscoverContext,
     DriftlineError,
-    Layout,
+    LayoutPattern,
     LogObject,
     ObjectChanged,
     ObjectGone,
@@ -27,18 +28,16 @@ from driftline import (
     SourceError,
     StartContext,
     Unreadable,
+    drain,
     hookimpl,
     in_place,
     key_of,
     list_store,
     patiently,
     pause_of,
-    read_notices,
     read_ranges,
 )
 
-MESSAGES = 1000
-"""Notifications taken from the queue in one pass; the next one goes on."""
 BATCH = 10
 """Messages in one request: as many as SQS allows."""
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
@@ -55,7 +54,7 @@ class S3(Source):
     """The bucket's name, or the ARN of an access point."""
     prefix: str = ""
     """Beginning of the keys to read, such as `churn/`; every key when empty."""
-    layout: str | None = None
+    layout: LayoutPattern | None = None
     """How keys tell the time: `sagemaker`, `firehose`, `hive`, or a pattern such as `{endpoint}/%Y/%m/%d/%H/`.
 
     Then only the newest folders are listed, and everything once a day.
@@ -85,13 +84,6 @@ class S3(Source):
     """Messages of the last pass, by their ids: how to delete them."""
     _sleep: Callable[[float], object] = PrivateAttr(default=time.sleep)
 
-    @field_validator("layout")
-    @classmethod
-    def _is_a_layout(cls, value: str | None) -> str | None:
-        if value is not None:
-            Layout(value)
-        return value
-
     @property
     def whole_every(self) -> timedelta | None:
         """A queue may lose what it was told, and late keys fall into old folders."""
@@ -106,7 +98,10 @@ class S3(Source):
 
     def stop(self) -> None:
         """Close the connections."""
-        self._drop()
+        for client in (self._client, self._queue):
+            if client is not None:
+                client.close()
+        self._client = self._queue = None
         super().stop()
 
     def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
@@ -118,10 +113,9 @@ class S3(Source):
     def committed(self) -> None:
         """Delete the messages of the last pass."""
         entries = [{"Id": name, "ReceiptHandle": receipt} for name, receipt in self._receipts.items()]
-        for first in range(0, len(entries), BATCH):
-            self._call(
-                "delete_message_batch", "sqs:DeleteMessage", QueueUrl=self.queue_url, Entries=entries[first : first + BATCH]
-            )
+        for n in range(0, len(entries), BATCH):
+            asked = {"QueueUrl": self.queue_url, "Entries": entries[n : n + BATCH]}
+            self._call("delete_message_batch", "sqs:DeleteMessage", **asked)
         self._receipts = {}
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
@@ -143,9 +137,7 @@ class S3(Source):
 
     def probe(self) -> str:
         """List one key; say where and as whom."""
-        page = self._call(
-            "list_objects_v2", "s3:ListBucket", Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1, **self._payer()
-        )
+        page = next(self._pages(Prefix=self.prefix, MaxKeys=1))
         found = f"first key {page['Contents'][0]['Key']}" if page.get("Contents") else "no key under this prefix yet"
         return f"{self._handle().meta.endpoint_url}, {self._identity()}: {found}"
 
@@ -167,7 +159,7 @@ class S3(Source):
         for page in self._pages(Prefix=prefix, Delimiter="/"):
             yield from (found["Prefix"] for found in page.get("CommonPrefixes", ()))
 
-    def _pages(self, **asked: str) -> Iterator[Mapping[str, Any]]:
+    def _pages(self, **asked: Any) -> Iterator[Mapping[str, Any]]:
         asked |= {"Bucket": self.bucket} | self._payer()
         while True:
             page = self._call("list_objects_v2", "s3:ListBucket", **asked)
@@ -177,28 +169,16 @@ class S3(Source):
             asked["ContinuationToken"] = page["NextContinuationToken"]
 
     def _announced(self, queue: str, ctx: DiscoverContext) -> Iterator[tuple[str, LogObject]]:
-        """The objects that messages name and that are still there. Messages of other buckets are left to others."""
-        keys: dict[str, None] = {}
-        self._receipts = {}
-        for _ in range(0, MESSAGES, BATCH):
+        """The objects that messages name and that are still there."""
+
+        def receive() -> Any:
             answer = self._call("receive_message", "sqs:ReceiveMessage", QueueUrl=queue, MaxNumberOfMessages=BATCH)
-            for message in answer.get("Messages", ()):
-                try:
-                    told = read_notices(message["Body"])
-                except ValueError as error:
-                    ctx.skipped(queue, f"message {message['MessageId']} {error}: left in the queue")
-                    continue
-                mine = [notice for notice in told if notice.bucket == self.bucket and notice.key.startswith(self.prefix)]
-                keys |= dict.fromkeys(notice.key for notice in mine if notice.created)
-                if len(mine) == len(told):
-                    self._receipts[message["MessageId"]] = message["ReceiptHandle"]
-            if not answer.get("Messages"):
-                break
+            return answer.get("Messages", ())
+
+        keys, self._receipts = drain(receive, self.bucket, self.prefix, lambda reason: ctx.skipped(queue, reason))
         for key in keys:
-            try:
+            with suppress(ObjectGone):
                 yield key, self._asked(key)
-            except ObjectGone:
-                continue
 
     def _asked(self, key: str) -> LogObject:
         found = self._call("head_object", "s3:GetObject", Bucket=self.bucket, Key=key, **self._payer())
@@ -237,22 +217,14 @@ class S3(Source):
         except (BotoCoreError, ValueError) as error:
             raise SourceError(f"{self.type}: {error}") from None
 
-    def _handle(self) -> Any:
-        if self._client is None:
-            self._client = self._make("s3", self.endpoint_url)
-        return self._client
-
-    def _line(self, queue: str) -> Any:
-        if self._queue is None:
-            parts = urlsplit(queue)
-            self._queue = self._make("sqs", f"{parts.scheme}://{parts.netloc}")
-        return self._queue
-
-    def _drop(self) -> None:
-        clients, self._client, self._queue = (self._client, self._queue), None, None
-        for client in clients:
-            if client is not None:
-                client.close()
+    def _handle(self, queue: str = "") -> Any:
+        # Another thread may let go of a client at any time.
+        client = self._queue if queue else self._client
+        if client is None and queue:
+            client = self._queue = self._make("sqs", "{0.scheme}://{0.netloc}".format(urlsplit(queue)))
+        elif client is None:
+            client = self._client = self._make("s3", self.endpoint_url)
+        return client
 
     def _identity(self) -> str:
         credentials = None if self.anonymous else self._handle()._request_signer._credentials
@@ -268,10 +240,10 @@ class S3(Source):
     def _try(self, name: str, right: str, asked: dict[str, Any]) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-        queue = asked.get("QueueUrl")
+        queue = asked.get("QueueUrl", "")
         place = queue or f"s3://{self.bucket}/{asked.get('Key', self.prefix)}"
         try:
-            return getattr(self._line(queue) if queue else self._handle(), name)(**asked)
+            return getattr(self._handle(queue), name)(**asked)
         except ClientError as error:
             raise self._meaning(error, right, place, "Key" in asked) from None
         except (HTTPClientError, ConnectionError) as error:
@@ -291,20 +263,16 @@ class S3(Source):
         if code in ("PreconditionFailed", "412") or status == 412 or code == "InvalidRange":
             return ObjectChanged(f"{place}: changed since it was listed")
         if code == "InvalidObjectState":
-            return Unreadable(
-                f"{place}: archived (storage class {error.response['Error'].get('StorageClass', 'unknown')}): restore it"
-            )
+            kind = error.response["Error"].get("StorageClass", "unknown")
+            return Unreadable(f"{place}: archived (storage class {kind}): restore it")
         if code.startswith("KMS."):
             return SourceError(f"{place}: its key can't be used ({code}): kms:Decrypt on the key is needed")
         if code in EXPIRED or code in WRONG:
             whose = self._identity()
             # Whoever renews them may have done so: the next request looks for them again.
             self._client = self._queue = None
-            return SourceError(
-                f"{place}: the credentials have expired ({whose}): renew them"
-                if code in EXPIRED
-                else f"{place}: the credentials are wrong ({code}, {whose})"
-            )
+            trouble = "have expired" if code in EXPIRED else f"are wrong ({code})"
+            return SourceError(f"{place}: the credentials {trouble} ({whose}): renew them")
         if status == 403 or code in ("AccessDenied", "AllAccessDisabled"):
             wanted = "kms:Decrypt" if "kms" in says.lower() else right
             also = " and, where objects are encrypted by a key, kms:Decrypt" if wanted == "s3:GetObject" else ""

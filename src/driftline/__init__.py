@@ -48,10 +48,10 @@ if TYPE_CHECKING:
     from driftline.decorated import check
     from driftline.halves import half
     from driftline.json_records import JsonRecords, RecordChunk, document_or_lines
-    from driftline.layout import Layout, Place
+    from driftline.layout import Layout, LayoutPattern, Place
     from driftline.lines import Chunk, LineChunks, joined, read_blocks
     from driftline.listing import in_place, key_of, list_store
-    from driftline.notices import read_notices
+    from driftline.notices import drain
     from driftline.patience import patiently, pause_of
     from driftline.profiles.batch import Batch
     from driftline.profiles.collector import Collector
@@ -73,6 +73,7 @@ _LAZY = {
     "Duration": "driftline.scalars",
     "Layout": "driftline.layout",
     "Length": "driftline.scalars",
+    "LayoutPattern": "driftline.layout",
     "LineChunks": "driftline.lines",
     "NumericColumn": "driftline.profiles.window",
     "Place": "driftline.layout",
@@ -82,11 +83,11 @@ _LAZY = {
     "Window": "driftline.profiles.window",
     "check": "driftline.decorated",
     "document_or_lines": "driftline.json_records",
+    "drain": "driftline.notices",
     "half": "driftline.halves",
     "in_place": "driftline.listing",
     "key_of": "driftline.listing",
     "list_store": "driftline.listing",
-    "read_notices": "driftline.notices",
     "joined": "driftline.lines",
     "patiently": "driftline.patience",
     "pause_of": "driftline.patience",
@@ -120,6 +121,7 @@ __all__ = [
     "Kind",
     "Labels",
     "Layout",
+    "LayoutPattern",
     "Length",
     "LineChunks",
     "LogObject",
@@ -159,6 +161,7 @@ __all__ = [
     "delimited",
     "distribution",
     "document_or_lines",
+    "drain",
     "google",
     "half",
     "hookimpl",
@@ -171,7 +174,6 @@ __all__ = [
     "pause_of",
     "predictions",
     "read_blocks",
-    "read_notices",
     "read_ranges",
     "records",
     "stats",

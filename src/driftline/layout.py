@@ -9,7 +9,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator
 
 T = TypeVar("T")
 
@@ -168,3 +170,12 @@ def _expression(folder: str) -> str:
         else:
             made.append(re.escape(token))
     return "".join(made)
+
+
+def _checked(pattern: str) -> str:
+    Layout(pattern)
+    return pattern
+
+
+LayoutPattern = Annotated[str, AfterValidator(_checked)]
+"""The type of a setting that holds the pattern of a layout."""
