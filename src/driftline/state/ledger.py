@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from driftline.model import LogObject
@@ -61,6 +63,9 @@ class Outcome:
     """done, quarantined, gone, or waiting: to be tried again."""
     offset: int = 0
     rows: int = 0
+    """Whole rows, and requests."""
+    responses: int = 0
+    """Responses that were read apart: they are no rows of their own."""
     rejected: int = 0
     held: int = 0
     first_event: int | None = None
@@ -75,6 +80,13 @@ class Outcome:
     """Whether a plugin failed, not the content: then this version is tried again, hourly and after every start."""
     cutoff: int | None = None
     """Only shares of windows from here on (microseconds) replace what stands; older ones stay as they are."""
+
+    def seen(self, events: NDArray[np.int64]) -> None:
+        """Note the event times (microseconds) of some rows."""
+        if len(events):
+            first, last = int(events.min()), int(events.max())
+            self.first_event = first if self.first_event is None else min(first, self.first_event)
+            self.last_event = last if self.last_event is None else max(last, self.last_event)
 
 
 @dataclass(slots=True)
@@ -110,7 +122,9 @@ def record(connection: Connection, model: str, outcomes: Sequence[Outcome], spec
     A piece that starts at 0 replaces everything the object contributed before. `length` is the windows' in microseconds.
     """
     known = entries(connection, model, {outcome.object.uri for outcome in outcomes})
-    settled = _settled(connection, model, {share.start for outcome in outcomes for share in outcome.shares})
+    starts = {share.start for outcome in outcomes for share in outcome.shares}
+    starts |= {stub.start for outcome in outcomes for stub in outcome.stubs}
+    settled = _settled(connection, model, starts)
     touched: Touched = {}
     written: set[str] = set()
     for outcome in outcomes:
@@ -150,9 +164,10 @@ def _record(
         kept = _kept(connection, object_id)
         connection.execute(rejects.delete().where(rejects.c.object_id == object_id))
     late = _put_in(connection, model, object_id, outcome, settled, kept, touched)
+    known = outcome.piece == 0 and entry is not None and entry.version != ""
+    late += _keep(connection, model, object_id, outcome, settled, kept, known)
     if late:
         connection.execute(objects.update().where(objects.c.id == object_id).values(held=objects.c.held + late))
-    waiting.put(connection, model, object_id, outcome.piece, [stub for stub in outcome.stubs if _waits(stub, outcome, settled)])
     if outcome.samples:
         rows = [{"object_id": object_id, "position": p, "reason": r, "sample": s} for p, r, s in outcome.samples]
         connection.execute(rejects.insert(), rows)
@@ -264,11 +279,75 @@ def _put_in(
     return late
 
 
-def _waits(stub: waiting.Stub, outcome: Outcome, settled: set[Key]) -> bool:
+def _keep(
+    connection: Connection, model: str, object_id: int, outcome: Outcome, settled: set[Key], kept: Touched, known: bool
+) -> int:
+    """Keep what waits for its other half, unless its window takes nothing more. Returns the requests that came too late.
+
+    `known` says that the object was read before: then its responses to settled windows were counted before.
+    """
+    over = {start for start, _, _ in settled}
+    late: list[waiting.Stub] = []
+    waits: list[waiting.Stub] = []
+    for stub in outcome.stubs:
+        if stub.role in waiting.HALVES:
+            (late if stub.start in over else waits).append(stub)
+        elif stub.role != waiting.PREDICTION or _counted(stub, outcome, settled):
+            waits.append(stub)
+    waiting.put(connection, model, object_id, outcome.piece, waits)
+    requests: dict[int, int] = {}
+    alone = 0
+    for stub in late:
+        if stub.role == waiting.REQUEST:
+            requests[stub.start] = requests.get(stub.start, 0) + len(stub.hashes)
+        elif not known:
+            alone += len(stub.hashes)
+    if alone:
+        connection.execute(objects.update().where(objects.c.id == object_id).values(unpaired=objects.c.unpaired + alone))
+    held = {start: sum(rows for (at, _, segment), rows in kept.items() if at == start and not segment) for start in requests}
+    return sum(max(0, rows - held[start]) for start, rows in requests.items())
+
+
+def _counted(stub: waiting.Stub, outcome: Outcome, settled: set[Key]) -> bool:
     """Predictions wait where their rows are counted: what a settled window holds already waits there as it did."""
-    if stub.role != waiting.PREDICTION:
-        return True
     return (outcome.cutoff is None or stub.start >= outcome.cutoff) and (stub.start, stub.version, "") not in settled
+
+
+def renew(connection: Connection, model: str, object_id: int, outcome: Outcome, start: int, length: int) -> None:
+    """Put what the requests of one piece of an object in one window now come to in the place of what they came to.
+
+    What is the same stays untouched, so that nothing is judged again for nothing; settled windows stay as they are.
+    """
+    if _settled(connection, model, {start}):
+        return
+    c = shares.c
+    mine = sa.and_(c.object_id == object_id, c.piece == outcome.piece, c.start == start)
+    query = sa.select(c.version, c.segment, c.rows, c.profile).where(mine)
+    old = {(start, row.version, row.segment): (row.rows, row.profile) for row in connection.execute(query)}
+    new = {(start, share.version, share.segment): (share.rows, share.profile) for share in outcome.shares}
+    touched: Touched = {}
+    for key in sorted({*old, *new}):
+        if old.get(key) == new.get(key):
+            continue
+        touched[key] = new.get(key, (0, b""))[0] - old.get(key, (0, b""))[0]
+        connection.execute(shares.delete().where(mine, c.version == key[1], c.segment == key[2]))
+        if key in new:
+            rows, profile = new[key]
+            row = dict(zip(("start", "version", "segment"), key, strict=True)) | {"rows": rows, "profile": profile}
+            connection.execute(shares.insert().values(object_id=object_id, piece=outcome.piece, model=model, **row))
+    _touch(connection, model, touched, length)
+    waiting.renew(connection, model, object_id, outcome.piece, start, outcome.stubs)
+    w = windows.c
+    for _, version, segment in touched.keys() - new.keys():
+        # A response that names the version moved all rows to another window: this one never was.
+        empty = sa.and_(w.rows == 0, w.revision == 0, w.version == version, w.segment == segment)
+        connection.execute(windows.delete().where(w.model == model, w.start == start, empty))
+
+
+def spoil(connection: Connection, object_id: int, error: str) -> None:
+    """What was read of an object broke a plugin later: it is quarantined, to be tried again from its start."""
+    values = {"state": QUARANTINED, "error": error, "attempts": ATTEMPTS, "offset": 0}
+    connection.execute(objects.update().where(objects.c.id == object_id).values(**values))
 
 
 def _settled(connection: Connection, model: str, starts: set[int]) -> set[Key]:
