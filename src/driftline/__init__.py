@@ -44,7 +44,7 @@ from driftline.rule import Bounds, Range, Rule, above, below
 from driftline.secret import Secret
 
 if TYPE_CHECKING:
-    from driftline import bodies, delimited, records, stats
+    from driftline import bodies, delimited, protocols, records, stats
     from driftline.decorated import check
     from driftline.halves import half
     from driftline.layout import Layout, Place
@@ -152,6 +152,7 @@ __all__ = [
     "list_store",
     "patiently",
     "pause_of",
+    "protocols",
     "read_blocks",
     "read_notices",
     "read_ranges",
@@ -162,7 +163,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name in ("bodies", "delimited", "records", "stats"):
+    if name in ("bodies", "delimited", "protocols", "records", "stats"):
         return import_module(f"driftline.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from driftline.model import Kind
+from driftline.model import Field, Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,6 +104,19 @@ def record_batch(names: Sequence[str], arrays: Sequence[pa.Array], rows: int) ->
     if not names:
         return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
     return pa.RecordBatch.from_arrays(list(arrays), names=list(names))
+
+
+def batch(rows: Sequence[Mapping[str, Any]], fields: Sequence[Field] | None) -> pa.RecordBatch:
+    """Rows as a batch: the fields by their paths, or everything there is, nested names joined by dots, when they are None."""
+    if fields is None:
+        flat = [dict(flatten(row)) for row in rows]
+        names = list(dict.fromkeys(name for row in flat for name in row))
+        return record_batch(names, [column([row.get(name) for row in flat]) for name in names], len(rows))
+    columns = []
+    for field in fields:
+        path = parse_path(field.path)
+        columns.append(column([look_up(row, field.path, path) for row in rows], field.kind))
+    return record_batch([field.name for field in fields], columns, len(rows))
 
 
 def documents(line: bytes) -> Iterator[Any]:

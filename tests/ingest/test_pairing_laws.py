@@ -32,7 +32,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(steps, st.sampled_from([1, 3, pairing.AT_ONCE]))
 def test_the_windows_are_those_of_a_plain_recount(taken, at_once):
     """Split over objects, in any order, with ids that come twice, overwritten, cut off anywhere between two transactions."""
@@ -69,7 +69,7 @@ def _assert_recount(world, taken):
     assert all(joined and not removed for *_, joined, removed in before)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(lines, st.integers(1, 4))
 def test_pairs_within_memory_are_the_same(given_lines, size):
     """What is read at once, for a reference, is paired as what comes object by object is."""
