@@ -49,7 +49,7 @@ class KServe(Format):
         return self if self.headers else self.model_copy(update={"headers": tuple(names)})
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of rows: `event_id`, `event_time`, `inference_service`, `variant` (`default`, `canary`), `model_version` where
+        """Batches of rows: `event_id`, `event_time`, `inference_service`, `variant`, `model_version` where
         the response tells it, then the values; `input.NAME` and `output.NAME` tell equal names apart.
 
         CSV and Parquet have no times: their rows count at the object's last change.
