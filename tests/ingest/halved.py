@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from pydantic import PrivateAttr
 
 from driftline import Field, Format, Kind, LineChunks, LogObject, Schema, Source, half, records
-from driftline.ingest.intake import list_work, take_in
+from driftline.ingest.intake import Taken, list_work, note_vanished, take_in
 from driftline.ingest.pairing import pair
 from driftline.ingest.task import Job, now_plus
 from driftline.profiles.profile import BUILT_IN
 from driftline.profiles.spec import make_spec
-from driftline.state import models, waiting, windows
+from driftline.state import halves, models, windows
 from driftline.state.store import open_store
 from driftline.state.tables import waiting as table
 from driftline.state.tables import windows as spans
@@ -117,7 +117,8 @@ class Halves:
         """List and read, and nothing more."""
         listing = list_work(self.store, "m", self.job, START + timedelta(days=1))
         with ThreadPoolExecutor(1) as threads:
-            take_in(self.store, "m", self.job, listing, threads, in_flight=1)
+            take_in(self.store, "m", self.job, listing.work, threads, Taken(), in_flight=1)
+        note_vanished(self.store, "m", listing)
 
     def tick(self) -> list[str]:
         self.read()
@@ -162,7 +163,7 @@ class Halves:
 
     def alone(self) -> dict[str, int]:
         with self.store.read() as connection:
-            return waiting.alone(connection, "m", 2**62)
+            return halves.alone(connection, "m", 2**62)
 
     def kept(self) -> list[tuple[int, ...]]:
         """The kept halves: role, window, rows, matched, joined, removed."""
@@ -172,5 +173,5 @@ class Halves:
             return [tuple(row) for row in connection.execute(query)]
 
 
-def batch(side: str, ids: list[str], **columns: list[Any]) -> pa.RecordBatch:
+def batch(side: str, ids: list[str | None], **columns: list[Any]) -> pa.RecordBatch:
     return half(pa.RecordBatch.from_pydict(columns), side, ids)

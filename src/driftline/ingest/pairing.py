@@ -138,9 +138,9 @@ def _count(store: Store, model: str, job: Job, plan: _Plan, units: list[Unit], e
         outcomes.append(outcome)
     with store.write() as connection:
         for unit, outcome in zip(units, outcomes, strict=True):
-            ledger.renew(connection, model, unit[0], outcome, unit[2], job.length)
+            halves.renew(connection, model, unit[0], outcome, unit[2], job.length)
             if outcome.error:
-                ledger.spoil(connection, unit[0], outcome.error)
+                halves.spoil(connection, unit[0], outcome.error)
         waiting.set_matched(connection, matched)
 
 

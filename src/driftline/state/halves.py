@@ -1,4 +1,4 @@
-"""Requests and responses while they are kept: in which order, who is still alone, and when they are let go.
+"""Requests and responses while they are kept: in which order, what they count for, who is alone, and when they are let go.
 
 Refuses to pair. Times are microseconds since the epoch.
 """
@@ -11,7 +11,9 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import objects, waiting, windows
+from driftline.state import ledger
+from driftline.state import waiting as rows_waiting
+from driftline.state.tables import objects, shares, waiting, windows
 from driftline.state.waiting import HALVES, REQUEST, RESPONSE, Hashes, Stored
 
 _STORED = [waiting.c[name] for name in Stored.__dataclass_fields__]
@@ -25,6 +27,43 @@ def scan(connection: Connection, model: str, role: str) -> Iterator[tuple[Stored
     ordered = query.order_by(c.start, objects.c.uri, c.piece, c.id)
     for row in connection.execution_options(yield_per=64).execute(ordered):
         yield Stored(*row[:-1]), np.frombuffer(row.hashes, "<u8")
+
+
+def renew(connection: Connection, model: str, object_id: int, outcome: ledger.Outcome, start: int, length: int) -> None:
+    """Put what the requests of one piece of an object in one window now come to in the place of what they came to.
+
+    What is the same stays untouched, so that nothing is judged again for nothing; settled windows stay as they are.
+    """
+    if ledger.settled_keys(connection, model, {start}):
+        return
+    c = shares.c
+    mine = sa.and_(c.object_id == object_id, c.piece == outcome.piece, c.start == start)
+    query = sa.select(c.version, c.segment, c.rows, c.profile).where(mine)
+    old = {(start, row.version, row.segment): (row.rows, row.profile) for row in connection.execute(query)}
+    new = {(start, share.version, share.segment): (share.rows, share.profile) for share in outcome.shares}
+    touched: ledger.Touched = {}
+    for key in sorted({*old, *new}):
+        if old.get(key) == new.get(key):
+            continue
+        touched[key] = new.get(key, (0, b""))[0] - old.get(key, (0, b""))[0]
+        connection.execute(shares.delete().where(mine, c.version == key[1], c.segment == key[2]))
+        if key in new:
+            rows, profile = new[key]
+            row = dict(zip(("start", "version", "segment"), key, strict=True)) | {"rows": rows, "profile": profile}
+            connection.execute(shares.insert().values(object_id=object_id, piece=outcome.piece, model=model, **row))
+    ledger.touch(connection, model, touched, length)
+    rows_waiting.renew(connection, model, object_id, outcome.piece, start, outcome.stubs)
+    w = windows.c
+    for _, version, segment in touched.keys() - new.keys():
+        # A response that names the version moved all rows to another window: this one never was.
+        empty = sa.and_(w.rows == 0, w.revision == 0, w.version == version, w.segment == segment)
+        connection.execute(windows.delete().where(w.model == model, w.start == start, empty))
+
+
+def spoil(connection: Connection, object_id: int, error: str) -> None:
+    """What was read of an object broke a plugin later: it is quarantined, to be tried again from its start."""
+    values = {"state": ledger.QUARANTINED, "error": error, "attempts": ledger.ATTEMPTS, "offset": 0}
+    connection.execute(objects.update().where(objects.c.id == object_id).values(**values))
 
 
 def alone(connection: Connection, model: str, until: int) -> dict[str, int]:

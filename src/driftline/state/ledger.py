@@ -124,7 +124,7 @@ def record(connection: Connection, model: str, outcomes: Sequence[Outcome], spec
     known = entries(connection, model, {outcome.object.uri for outcome in outcomes})
     starts = {share.start for outcome in outcomes for share in outcome.shares}
     starts |= {stub.start for outcome in outcomes for stub in outcome.stubs}
-    settled = _settled(connection, model, starts)
+    settled = settled_keys(connection, model, starts)
     touched: Touched = {}
     written: set[str] = set()
     for outcome in outcomes:
@@ -133,7 +133,7 @@ def record(connection: Connection, model: str, outcomes: Sequence[Outcome], spec
             known |= entries(connection, model, [uri])
         _record(connection, model, outcome, known.get(uri), spec_digest, settled, touched)
         written.add(uri)
-    _touch(connection, model, touched, length)
+    touch(connection, model, touched, length)
     newest = max((outcome.last_event for outcome in outcomes if outcome.last_event is not None), default=None)
     if newest is not None:
         newer = sa.or_(models.c.last_event.is_(None), models.c.last_event < newest)
@@ -313,44 +313,7 @@ def _counted(stub: waiting.Stub, outcome: Outcome, settled: set[Key]) -> bool:
     return (outcome.cutoff is None or stub.start >= outcome.cutoff) and (stub.start, stub.version, "") not in settled
 
 
-def renew(connection: Connection, model: str, object_id: int, outcome: Outcome, start: int, length: int) -> None:
-    """Put what the requests of one piece of an object in one window now come to in the place of what they came to.
-
-    What is the same stays untouched, so that nothing is judged again for nothing; settled windows stay as they are.
-    """
-    if _settled(connection, model, {start}):
-        return
-    c = shares.c
-    mine = sa.and_(c.object_id == object_id, c.piece == outcome.piece, c.start == start)
-    query = sa.select(c.version, c.segment, c.rows, c.profile).where(mine)
-    old = {(start, row.version, row.segment): (row.rows, row.profile) for row in connection.execute(query)}
-    new = {(start, share.version, share.segment): (share.rows, share.profile) for share in outcome.shares}
-    touched: Touched = {}
-    for key in sorted({*old, *new}):
-        if old.get(key) == new.get(key):
-            continue
-        touched[key] = new.get(key, (0, b""))[0] - old.get(key, (0, b""))[0]
-        connection.execute(shares.delete().where(mine, c.version == key[1], c.segment == key[2]))
-        if key in new:
-            rows, profile = new[key]
-            row = dict(zip(("start", "version", "segment"), key, strict=True)) | {"rows": rows, "profile": profile}
-            connection.execute(shares.insert().values(object_id=object_id, piece=outcome.piece, model=model, **row))
-    _touch(connection, model, touched, length)
-    waiting.renew(connection, model, object_id, outcome.piece, start, outcome.stubs)
-    w = windows.c
-    for _, version, segment in touched.keys() - new.keys():
-        # A response that names the version moved all rows to another window: this one never was.
-        empty = sa.and_(w.rows == 0, w.revision == 0, w.version == version, w.segment == segment)
-        connection.execute(windows.delete().where(w.model == model, w.start == start, empty))
-
-
-def spoil(connection: Connection, object_id: int, error: str) -> None:
-    """What was read of an object broke a plugin later: it is quarantined, to be tried again from its start."""
-    values = {"state": QUARANTINED, "error": error, "attempts": ATTEMPTS, "offset": 0}
-    connection.execute(objects.update().where(objects.c.id == object_id).values(**values))
-
-
-def _settled(connection: Connection, model: str, starts: set[int]) -> set[Key]:
+def settled_keys(connection: Connection, model: str, starts: set[int]) -> set[Key]:
     """Of the windows that begin there, those that take nothing more."""
     found: set[Key] = set()
     c, ordered = windows.c, sorted(starts)
@@ -362,7 +325,7 @@ def _settled(connection: Connection, model: str, starts: set[int]) -> set[Key]:
     return found
 
 
-def _touch(connection: Connection, model: str, touched: Touched, length: int) -> None:
+def touch(connection: Connection, model: str, touched: Touched, length: int) -> None:
     """Change the rows of windows, made where there is none yet, and mark them to be judged."""
     c = windows.c
     for (start, version, segment), rows in touched.items():
