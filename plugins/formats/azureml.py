@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
 from urllib.parse import unquote
 
 import msgspec
@@ -47,6 +47,7 @@ class AzureML(Format):
     """Azure ML's data collector of online endpoints: inputs, outputs, requests, responses, traces and your own collections."""
 
     type = "azureml"
+    marks: ClassVar = (frozenset({"specversion", "correlationid"}), frozenset({"specversion", "modelversion", "contentrange"}))
 
     collections: tuple[str, ...] = ()
     """Collections to read, such as `[model_inputs, model_outputs]`; empty: all. Name two where an endpoint collects its bodies

@@ -11,7 +11,7 @@ import binascii
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Self
 
 from driftline import DecodeContext, Format, LineChunks, Unreadable, half, hookimpl, protocols, records
 
@@ -38,6 +38,12 @@ class KServe(Format):
     """KServe's inference log: CloudEvents as they were captured, or JSON, CSV and Parquet from its bucket logger."""
 
     type = "kserve"
+    marks: ClassVar[tuple[frozenset[str], ...]] = (
+        frozenset({"bytes", "reqType", "inferenceService"}),
+        frozenset({"Bytes", "ReqType", "InferenceService"}),
+        frozenset({"bytes", "req_type", "inference_service"}),
+        frozenset({"specversion", "inferenceservicename"}),
+    )
 
     headers: tuple[str, ...] = ()
     """Names of the values in a request, in order, where it brings none; when empty those of the reference's columns."""
@@ -76,6 +82,7 @@ class Seldon(KServe):
     """Seldon Core's payload log: CloudEvents as they were captured, in any of the protocols that Seldon serves."""
 
     type = "seldon"
+    marks = (frozenset({"specversion", "inferenceservicename", "requestid"}),)
 
 
 class _Headed(io.RawIOBase, BinaryIO):

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from driftline.state import ledger
 from driftline.state import waiting as rows_waiting
-from driftline.state.tables import objects, shares, waiting, windows
+from driftline.state.tables import moment, objects, shares, waiting, windows
 from driftline.state.waiting import HALVES, REQUEST, RESPONSE, Hashes, Stored
 
 _STORED = [waiting.c[name] for name in Stored.__dataclass_fields__]
@@ -74,6 +74,22 @@ def alone(connection: Connection, model: str, until: int) -> dict[str, int]:
     )
     found = {row.role: int(row.rows) for row in connection.execute(query.group_by(c.role))}
     return {role: found.get(role, 0) for role in HALVES}
+
+
+def lonely(connection: Connection, model: str, until: int) -> str | None:
+    """A sentence when most requests of the newest window that begins before `until` (microseconds) have no response, though
+    earlier ones had; empty when it is not so, None when there are no such requests at all.
+    """
+    c = waiting.c
+    counts = (sa.func.sum(c.rows).label("rows"), sa.func.sum(c.matched).label("matched"))
+    query = sa.select(c.start, *counts).where(c.model == model, c.role == REQUEST, c.removed == 0, c.start < until)
+    newest, *earlier = connection.execute(query.group_by(c.start).order_by(c.start.desc())).all() or (None,)
+    if newest is None:
+        return None
+    alone = int(newest.rows) - int(newest.matched)
+    if 2 * alone <= newest.rows or not any(row.matched for row in earlier):
+        return ""
+    return f"{alone:,} of {int(newest.rows):,} requests since {moment(newest.start):%Y-%m-%d %H:%M} have no response"
 
 
 def let_go(connection: Connection, model: str, before: int, length: int) -> None:

@@ -99,6 +99,8 @@ class Totals:
     held: int = 0
     quarantined: int = 0
     waiting: int = 0
+    unpaired: int = 0
+    """Requests and responses that stayed alone, in windows that take nothing more."""
     trouble: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -377,9 +379,10 @@ def totals(connection: Connection, model: str, trouble: int = 20) -> Totals:
         sa.func.coalesce(sa.func.sum(c.held), 0),
         sa.func.count().filter(c.state == QUARANTINED),
         sa.func.count().filter(c.state == WAITING),
+        sa.func.coalesce(sa.func.sum(c.unpaired), 0),
     ).where(c.model == model)
-    done, rows, rejected, held, quarantined, waiting = (int(value) for value in connection.execute(counted).one())
-    found = Totals(done, rows, rejected, held, quarantined, waiting)
+    done, rows, rejected, held, quarantined, waiting, alone = (int(value) for value in connection.execute(counted).one())
+    found = Totals(done, rows, rejected, held, quarantined, waiting, alone)
     bad = sa.or_(c.state.in_((QUARANTINED, WAITING)), c.rejected > 0, c.error != "")
     query = sa.select(c.id, c.uri, c.state, c.error, c.rejected).where(c.model == model, bad).order_by(c.id.desc())
     for row in connection.execute(query.limit(trouble)).all():

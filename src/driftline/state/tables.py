@@ -65,7 +65,7 @@ objects = Table(
     Column("error", Text, nullable=False, default=""),
     Column("attempts", Integer, nullable=False, default=0),
     Column("partition", BigInteger, comment="start of the span of time that its place names"),
-    Column("unpaired", BigInteger, nullable=False, default=0, comment="rows that never found their other half"),
+    Column("unpaired", BigInteger, nullable=False, default=0, comment="requests or responses that stayed alone for good"),
     Index("objects_by_uri", "model", "uri", unique=True),
     comment="The ledger: each log object, its version, and how far it has been read.",
 )
