@@ -15,7 +15,7 @@ from driftline import records
 
 FRAMES = ("input_data", "dataframe_split", "data")
 """Keys under which a frame stands: its `columns` and its `data`, or the rows alone."""
-LISTS = ("instances", "predictions", "dataframe_records", "inputs", "outputs", "data")
+LISTS = ("instances", "predictions", "input_data", "dataframe_records", "inputs", "outputs", "data")
 """Keys under which rows stand in a list."""
 PLAIN = (str, int, float, bool, type(None))
 
