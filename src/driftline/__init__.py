@@ -44,7 +44,7 @@ from driftline.rule import Bounds, Range, Rule, above, below
 from driftline.secret import Secret
 
 if TYPE_CHECKING:
-    from driftline import bodies, delimited, distribution, google, paired, predictions, records, stats
+    from driftline import bodies, delimited, distribution, google, paired, predictions, protocols, records, stats
     from driftline.decorated import check
     from driftline.halves import half
     from driftline.json_records import JsonRecords, RecordChunk, document_or_lines
@@ -173,6 +173,7 @@ __all__ = [
     "patiently",
     "pause_of",
     "predictions",
+    "protocols",
     "read_blocks",
     "read_ranges",
     "records",
@@ -182,7 +183,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name in ("bodies", "delimited", "distribution", "google", "paired", "predictions", "records", "stats"):
+    if name in ("bodies", "delimited", "distribution", "google", "paired", "predictions", "protocols", "records", "stats"):
         return import_module(f"driftline.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)

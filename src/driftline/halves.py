@@ -16,13 +16,14 @@ PAIR = "driftline.pair"
 """The column with the ids, and the key in the batch's metadata that names the side."""
 
 
-def half(batch: pa.RecordBatch, side: Side, ids: Sequence[str] | pa.Array) -> pa.RecordBatch:
+def half(batch: pa.RecordBatch, side: Side, ids: Sequence[str | None] | pa.Array) -> pa.RecordBatch:
     """`batch` marked as one side of its records, to be yielded by a format like any other.
 
-    A request and a response with equal `ids` (shape (rows,), unique within a side) become one row: each column is the
-    request's unless it is null there. A request that stays alone is a row without an answer; a response that stays alone is
-    only counted. Where a record has several rows, put the place and their number into the id (`ID:0/2`, `ID:1/2`), so that
-    sides of different length don't pair.
+    A request and a response with equal `ids` (shape (rows,); None pairs with nothing) become one row: each column is the
+    request's unless it is null there. Where an id comes again, its second request belongs to its second response, by window
+    and place. A request that stays alone is a row without an answer; a response that stays alone is only counted. Where a
+    record has several rows, put the place and their number into the id (`ID:0/2`, `ID:1/2`), so that sides of different
+    length don't pair.
     """
     import pyarrow as pa
 

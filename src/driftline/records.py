@@ -165,6 +165,19 @@ def chosen(fields: Sequence[Field] | None, columns: Mapping[str, pa.Array], rows
     return record_batch([field.name for field in fields], arrays, rows)
 
 
+def batch(rows: Sequence[Mapping[str, Any]], fields: Sequence[Field] | None) -> pa.RecordBatch:
+    """Rows as a batch: the fields by their paths, or everything there is, nested names joined by dots, when they are None."""
+    if fields is None:
+        flat = [dict(flatten(row)) for row in rows]
+        names = list(dict.fromkeys(name for row in flat for name in row))
+        return record_batch(names, [column([row.get(name) for row in flat]) for name in names], len(rows))
+    columns = []
+    for field in fields:
+        path = parse_path(field.path)
+        columns.append(column([look_up(row, field.path, path) for row in rows], field.kind))
+    return record_batch([field.name for field in fields], columns, len(rows))
+
+
 def documents(line: bytes) -> Iterator[Any]:
     """The JSON documents of a line: one, or several without anything between. Raises ValueError with a reason for people."""
     try:

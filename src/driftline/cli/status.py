@@ -61,6 +61,11 @@ def show_models(found: dict[str, Any]) -> None:
             console.print(f"[dim]{escape(name)}: {model['open_windows']} windows are still open[/]")
         if model.get("held"):
             console.print(f"[yellow]{escape(name)}: {model['held']:,} rows have no usable time, or came too late[/]")
+        if sum(model["unpaired"].values()):
+            told = {"requests": "requests have no response", "responses": "responses have no request"}
+            told["settled"] = "stayed alone in windows that are settled"
+            alone = (f"{count:,} {told[name]}" for name, count in model["unpaired"].items() if count)
+            console.print(f"[yellow]{escape(name)}: {', '.join(alone)}[/]")
         for item in model["trouble"][:5]:
             what = f"{item['state']}, {item['rejected']} rejected. {escape(str(item['error']))}"
             console.print(f"[yellow]{escape(str(item['uri']))}[/]: {what}")

@@ -51,12 +51,14 @@ class Caster:
     """Rows cast so far: the place of a row in its object."""
     earliest: int = 0
     """Microseconds; rows before it are as unbelievable as rows from the future."""
+    within: tuple[int, int] | None = None
+    """Microseconds, half-open: rows that belong to this window whatever their times say."""
 
     def cast(self, records: pa.RecordBatch) -> Canonical:
         """The canonical batch of `records`, whose columns bear the schema's names."""
         rows = len(records)
         columns = {name: records.column(place) for place, name in enumerate(records.schema.names)}
-        events, usable = self._events(columns, rows)
+        events, usable = self.events(columns, rows)
         versions = self._versions(columns, rows)
         hashes = self._hashes(columns, rows) if self.sampled else None
         joins = self._joins(columns, rows)
@@ -77,15 +79,21 @@ class Caster:
             batch, versions = take(batch, kept), versions.take(pa.array(kept))
         return Canonical(batch, versions, held)
 
-    def _events(self, columns: dict[str, pa.Array], rows: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def events(self, columns: dict[str, pa.Array], rows: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The times of rows (microseconds), and which of them can be used; both shape (rows,)."""
         stamp = self.schema.timestamp
         if stamp is None:
             at = micros(self.modified)
-            return np.full(rows, at, np.int64), np.ones(rows, bool)
-        if stamp.name not in columns:
-            return np.zeros(rows, np.int64), np.zeros(rows, bool)
-        events, known = to_micros(columns[stamp.name])
-        return events, known & (events <= self.latest) & (events >= self.earliest)
+            events, usable = np.full(rows, at, np.int64), np.ones(rows, bool)
+        elif stamp.name not in columns:
+            events, usable = np.zeros(rows, np.int64), np.zeros(rows, bool)
+        else:
+            events, known = to_micros(columns[stamp.name])
+            usable = known & (events <= self.latest) & (events >= self.earliest)
+        if self.within is None:
+            return events, usable
+        start, end = self.within
+        return np.clip(np.where(usable, events, start), start, end - 1), np.ones(rows, bool)
 
     def _versions(self, columns: dict[str, pa.Array], rows: int) -> pa.DictionaryArray:
         part = self.schema.version

@@ -30,6 +30,7 @@ TIMES = (
 )
 IDS = ("event_id", "prediction_id", "request_id", "inference_id", "record_id", "id", "uuid")
 VERSIONS = ("model_version", "version", "variant")
+PLACES = ("endpoint", "deployment", "collection", "inference_service", "custom_attributes")
 PREDICTIONS = ("prediction", "predicted_label", "predicted", "y_pred", "pred")
 SCORES = ("score", "probability", "prediction_score", "prediction_probability", "y_score", "proba")
 LABELS = ("label", "target", "ground_truth", "actual", "y_true", "y")
@@ -81,7 +82,7 @@ def _columns(records: Iterable[pa.RecordBatch]) -> Mapping[str, pa.Array]:
 
 
 def _is_metadata(name: str) -> bool:
-    return name.lower() in (*IDS, *TIMES, "endpoint", "custom_attributes", *VERSIONS)
+    return name.lower() in (*IDS, *TIMES, *PLACES, *VERSIONS)
 
 
 def _roles(columns: Mapping[str, pa.Array], doubts: list[str]) -> Schema:

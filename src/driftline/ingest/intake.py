@@ -55,6 +55,8 @@ class Taken:
 
     objects: int = 0
     rows: int = 0
+    responses: int = 0
+    """Read apart from their requests: they are no rows of their own."""
     rejected: int = 0
     held: int = 0
     waiting: int = 0
@@ -204,6 +206,7 @@ def _commit(store: Store, model: str, job: Job, outcomes: list[ledger.Outcome], 
         else:
             taken.objects += 1
             taken.rows += outcome.rows
+            taken.responses += outcome.responses
             taken.rejected += outcome.rejected
             taken.held += outcome.held
             taken.quarantined += outcome.state == ledger.QUARANTINED

@@ -12,11 +12,13 @@ from datetime import datetime
 from hashlib import sha256
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from driftline.errors import SourceError, Unreadable
 from driftline.ingest.canonical import Caster, object_hash, segments, take
 from driftline.ingest.decoding import Decoding
+from driftline.ingest.joining import paired
 from driftline.ingest.plan import Work
 from driftline.ingest.task import Job, discovered, known_segments, records
 from driftline.model import Kind, LogObject
@@ -86,7 +88,7 @@ def make_reference(
     """
     rows_of: dict[str, int] = {}
     gathered = _Gathered()
-    for obj, batch in _batches(job, objects, span):
+    for obj, batch in _batches(job, objects, span, limit):
         rows_of[obj.uri] = rows_of.get(obj.uri, 0) + batch.rows
         _gather(gathered, batch, job)
         if limit is not None and gathered.rows >= limit:
@@ -105,7 +107,7 @@ def make_reference(
     parts: dict[str, Profile] = {}
     known = known_segments(spec, job.schema)
     again: Iterator[Batch] = (
-        iter(gathered.batches) if gathered.batches is not None else (batch for _, batch in _batches(job, objects, span))
+        iter(gathered.batches) if gathered.batches is not None else (batch for _, batch in _batches(job, objects, span, limit))
     )
     for batch in again:
         profile.update(batch)
@@ -117,19 +119,29 @@ def make_reference(
     return Made(spec, profile, parts, json.dumps(origin[:1000]), fingerprint(objects))
 
 
-def _batches(job: Job, objects: list[LogObject], span: tuple[int, int] | None) -> Iterator[tuple[LogObject, Batch]]:
+def _batches(
+    job: Job, objects: list[LogObject], span: tuple[int, int] | None, limit: int | None
+) -> Iterator[tuple[LogObject, Batch]]:
+    # A training file need not have times: without a span its rows count whatever they say.
+    schema = job.schema if span is not None else replace(job.schema, timestamp=None)
+    casters: dict[str, Caster] = {}
+    for obj, records_ in paired(_records(job, objects), job.transform, limit):
+        caster = casters.get(obj.uri)
+        if caster is None:
+            caster = casters[obj.uri] = Caster(schema, obj.modified, job.latest, object_hash(obj.uri), sampled=True)
+        batch = caster.cast(records_).batch
+        if span is not None:
+            batch = take(batch, np.flatnonzero((batch.events >= span[0]) & (batch.events < span[1])))
+        if batch.rows:
+            yield obj, batch
+
+
+def _records(job: Job, objects: list[LogObject]) -> Iterator[tuple[LogObject, pa.RecordBatch]]:
     for obj in objects:
         decoding = Decoding(obj.uri, job.schema.fields, True, obj.parts, job.source.refer)
-        # A training file need not have times: without a span its rows count whatever they say.
-        schema = job.schema if span is not None else replace(job.schema, timestamp=None)
-        caster = Caster(schema, obj.modified, job.latest, object_hash(obj.uri), sampled=True)
         try:
-            for record_batch in records(job, Work(obj, 0, True), decoding):
-                batch = caster.cast(record_batch).batch
-                if span is not None:
-                    batch = take(batch, np.flatnonzero((batch.events >= span[0]) & (batch.events < span[1])))
-                if batch.rows:
-                    yield obj, batch
+            for batch in records(job, Work(obj, 0, True), decoding):
+                yield obj, batch
         except Unreadable:
             continue
 

@@ -10,30 +10,51 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from driftline.errors import SourceError
+from driftline.halves import side_of
+from driftline.ingest import pairing
 from driftline.ingest.canonical import Caster, groups, object_hash, segments
 from driftline.ingest.decoding import Decoding
 from driftline.ingest.plan import Work
 from driftline.ingest.task import EARLIEST, Job, known_segments, records
 from driftline.model import LogObject
+from driftline.state.store import Store
+from driftline.state.tables import moment
 
 if TYPE_CHECKING:
     from driftline.state.windows import Key
 
 
-def rows_of(job: Job, key: Key, objects: Sequence[LogObject]) -> Iterator[pa.RecordBatch]:
+def rows_of(job: Job, store: Store, key: Key, objects: Sequence[LogObject]) -> Iterator[pa.RecordBatch]:
     """The rows of the window `key` in canonical columns, from the objects that contributed to it.
 
-    Raises SourceError and Unreadable as reading does.
+    What was logged in halves is taken from where these are kept. Raises SourceError and Unreadable as reading does, and
+    SourceError when the halves are not kept any more.
     """
-    known = known_segments(job.spec, job.schema)
+    halves = False
     for obj in objects:
         decoding = Decoding(obj.uri, job.schema.fields, True, obj.parts, job.source.refer)
         caster = Caster(job.schema, obj.modified, job.latest, object_hash(obj.uri), earliest=EARLIEST)
         for batch in records(job, Work(obj, 0, True), decoding):
-            for start, version, part in groups(caster.cast(batch), job.length):
-                if (start, version) != (key.start, key.version):
-                    continue
-                parts = [("", part)] if not key.segment else segments(part, job.schema.segments, known)
-                for segment, rows in parts:
-                    if segment == key.segment:
-                        yield pa.RecordBatch.from_pydict(rows.columns)
+            if side_of(batch) is not None:
+                halves = True
+                break
+            yield from _chosen(job, key, caster, batch)
+    found = False
+    for batch in pairing.rows(store, key.model, job, key.start) if halves else ():
+        found = True
+        within = (key.start, key.start + job.length)
+        caster = Caster(job.schema, moment(key.start), job.latest, object_hash(key.model), within=within)
+        yield from _chosen(job, key, caster, batch)
+    if halves and not found:
+        raise SourceError("its requests and responses are no longer kept")
+
+
+def _chosen(job: Job, key: Key, caster: Caster, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    known = known_segments(job.spec, job.schema)
+    for start, version, part in groups(caster.cast(batch), job.length):
+        if (start, version) != (key.start, key.version):
+            continue
+        for segment, rows in [("", part)] if not key.segment else segments(part, job.schema.segments, known):
+            if segment == key.segment:
+                yield pa.RecordBatch.from_pydict(rows.columns)

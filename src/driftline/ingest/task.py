@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from driftline.errors import DriftlineError, ObjectChanged, ObjectGone, SourceError, Unreadable
+from driftline.halves import side_of
 from driftline.ingest.ahead import ahead
 from driftline.ingest.awaiting import Awaiting
 from driftline.ingest.decoding import Decoding
@@ -33,7 +34,7 @@ from driftline.state.waiting import Stub
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from driftline.ingest.canonical import Canonical
+    from driftline.ingest.canonical import Caster
 
 MARKED = 1024
 """Bytes by which content that was read is known again."""
@@ -138,11 +139,11 @@ def read_object(job: Job, work: Work) -> Outcome:
     except ObjectGone:
         outcome.state = GONE
     except (ObjectChanged, SourceError, OSError) as error:
-        outcome.state, outcome.error = WAITING, _sentence(error)
+        outcome.state, outcome.error = WAITING, sentence(error)
     except Unreadable as error:
-        outcome.state, outcome.error = QUARANTINED, _sentence(error)
+        outcome.state, outcome.error = QUARANTINED, sentence(error)
     except Exception as error:
-        outcome.state, outcome.error = QUARANTINED, f"{_sentence(error)} ({_where(error)})"
+        outcome.state, outcome.error = QUARANTINED, f"{sentence(error)} ({_where(error)})"
         outcome.broken = True
     if outcome.state == QUARANTINED:
         outcome.offset = 0  # decoding may have been ahead of what was counted: when it grows, it is read from the start
@@ -178,7 +179,7 @@ class _Plain:
 
 
 def records(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.RecordBatch]:
-    """The decoded records of one object, in the schema's names, after the user's own feature code."""
+    """The decoded records of one object, in the schema's names, after the user's own feature code; halves before it."""
     rows = job.source.batches(work.object, decoding)
     if rows is None:
         rows = _decoded(job, work, decoding)
@@ -186,7 +187,7 @@ def records(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.RecordBatch
         job.beat()
         if decoding.parts:
             batch = with_parts(batch, decoding)
-        yield job.transform(batch) if job.transform is not None else batch
+        yield batch if job.transform is None or side_of(batch) is not None else job.transform(batch)
 
 
 def with_parts(batch: pa.RecordBatch, decoding: Decoding) -> pa.RecordBatch:
@@ -244,23 +245,38 @@ def discovered(job: Job, ctx: DiscoverContext) -> Iterator[LogObject]:
 
 
 def _read(job: Job, work: Work, outcome: Outcome) -> None:
-    from driftline.ingest.canonical import Caster, groups, object_hash, segments
+    from driftline.ingest.keeping import Keeping
 
     decoding = Decoding(work.object.uri, job.schema.fields, work.sealed, work.object.parts, job.source.refer)
-    caster = Caster(
-        schema=job.schema,
-        modified=work.object.modified,
-        latest=job.latest,
-        earliest=EARLIEST,
-        object_hash=object_hash(f"{work.object.uri}@{work.start}"),
-        sampled="sample" in job.spec.collectors,
-    )
-    known = known_segments(job.spec, job.schema)
-    book = _Book(job)
-    given = Giving(job.schema) if job.labels else None
+    keeping = Keeping(_caster(job, work.object, work.start), job.length, outcome)
     try:
         batches = records(job, work, decoding)
-        for batch in batches if 0 < work.object.size - work.start < SMALL else ahead(batches):
+        small = 0 < work.object.size - work.start < SMALL
+        shares_of(job, keeping.whole(batches if small else ahead(batches)), outcome)
+    finally:
+        # What was decoded before a cut in the object counts; the caller decides whether the outcome does.
+        outcome.stubs = [*outcome.stubs, *keeping.stubs()]
+        outcome.rejected = decoding.rejected
+        outcome.samples = [(place, reason, _shown(sample)) for place, reason, sample in decoding.samples]
+        outcome.offset = _offset(work, decoding)
+
+
+def shares_of(job: Job, batches: Iterable[pa.RecordBatch], outcome: Outcome, window: int | None = None) -> None:
+    """Add to `outcome` what whole rows of its object come to: shares, what waits for labels, rows held back, first and last
+    event; where they are labels themselves, what waits for predictions.
+
+    With `window` all rows count in the window that begins there (microseconds). What came before an error of `batches` is
+    in the outcome when it is raised.
+    """
+    from driftline.ingest.canonical import Canonical, groups, segments
+
+    caster, book = _caster(job, outcome.object, outcome.piece), _Book(job)
+    if window is not None:
+        caster.within = (window, window + job.length)
+    known = known_segments(job.spec, job.schema)
+    given = Giving(job.schema) if job.labels else None
+    try:
+        for batch in batches:
             outcome.rows += len(batch)
             canonical: Canonical = caster.cast(batch)
             outcome.held += canonical.held
@@ -272,16 +288,23 @@ def _read(job: Job, work: Work, outcome: Outcome) -> None:
                 book.update((start, version, ALL), part)
                 for segment, rows in segments(part, job.schema.segments, known):
                     book.update((start, version, segment), rows)
-                first, last = int(part.events.min()), int(part.events.max())
-                outcome.first_event = first if outcome.first_event is None else min(first, outcome.first_event)
-                outcome.last_event = last if outcome.last_event is None else max(last, outcome.last_event)
+                outcome.seen(part.events)
     finally:
-        # What was decoded before a cut in the object counts; the caller decides whether the outcome does.
         outcome.shares = book.shares()
         outcome.stubs = book.stubs() if given is None else list(given.stubs())
-        outcome.rejected = decoding.rejected
-        outcome.samples = [(place, reason, _shown(sample)) for place, reason, sample in decoding.samples]
-        outcome.offset = _offset(work, decoding)
+
+
+def _caster(job: Job, obj: LogObject, piece: int) -> Caster:
+    from driftline.ingest.canonical import Caster, object_hash
+
+    return Caster(
+        schema=job.schema,
+        modified=obj.modified,
+        latest=job.latest,
+        earliest=EARLIEST,
+        object_hash=object_hash(f"{obj.uri}@{piece}"),
+        sampled="sample" in job.spec.collectors,
+    )
 
 
 def _continues(source: Source, work: Work) -> bool:
@@ -338,7 +361,8 @@ def _shown(sample: bytes) -> str:
     return sample.decode("utf-8", "replace").encode("unicode_escape", "replace").decode("ascii")[:200]
 
 
-def _sentence(error: BaseException) -> str:
+def sentence(error: BaseException) -> str:
+    """What an error says, on one line."""
     text = " ".join(str(error).split())[:500]
     return text if isinstance(error, DriftlineError) and text else f"{type(error).__name__}: {text}"
 

@@ -12,14 +12,12 @@ from hashlib import sha256
 from itertools import islice
 
 import msgspec
-import pyarrow as pa
 
-from driftline.errors import SourceError, Unreadable
-from driftline.ingest.decoding import Decoding
+from driftline.errors import SourceError
 from driftline.ingest.infer import infer
-from driftline.ingest.plan import Work
+from driftline.ingest.peeking import peek
 from driftline.ingest.reference import KEPT, list_all, make_reference
-from driftline.ingest.task import Job, discovered, now_plus, records
+from driftline.ingest.task import Job, discovered, now_plus
 from driftline.model import LogObject, Schema
 from driftline.plugin import DiscoverContext, Format, Source
 from driftline.profiles.profile import Collectors, Profile
@@ -30,8 +28,8 @@ from driftline.state.schemas import schema_from_json, schema_to_json
 from driftline.state.store import Store
 from driftline.state.tables import micros
 
-LOOKED_AT = 3
-"""Objects that are looked at to infer a schema."""
+LISTED = 1000
+"""Objects among which some are looked at to infer a schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ def make_ground(
     job = replace(job, formats=named(job.formats, columns))
     schema, doubts = declared, list[str]()
     if schema is None or not schema.features:
-        looked_at = _peek(reader, objects) + ([] if origin.source is None else _peek(job, _some(job, now)))
+        looked_at = peek(reader, objects) + ([] if origin.source is None else peek(job, _some(job, now)))
         inferred = infer(looked_at, declared)
         schema, doubts = inferred.schema, inferred.doubts
     reader = replace(reader, schema=schema, latest=now_plus(now))
@@ -157,7 +155,7 @@ def named(formats: Mapping[str, Format], columns: tuple[str, ...]) -> Mapping[st
 
 def _inputs(reader: Job, objects: list[LogObject], job: Job, declared: Schema | None) -> tuple[str, ...]:
     """The columns of the reference that go into the model, in order; none where it is a log of the same format."""
-    batches = _peek(replace(reader, transform=None), objects[:1])
+    batches = peek(replace(reader, transform=None), objects[:1])
     if not batches or {form.type for form in job.formats.values()} & {form.type for form in reader.formats.values()}:
         return ()
     schema = declared or infer(batches).schema
@@ -177,16 +175,4 @@ def _name(origin: Origin, number: int, rows: int) -> str:
 
 
 def _some(job: Job, now: datetime) -> list[LogObject]:
-    return list(islice(discovered(job, DiscoverContext(now=now)), LOOKED_AT))
-
-
-def _peek(job: Job, objects: list[LogObject]) -> list[pa.RecordBatch]:
-    """The first records of some objects, all columns."""
-    found: list[pa.RecordBatch] = []
-    for obj in objects[:LOOKED_AT]:
-        decoding = Decoding(obj.uri, None, True, obj.parts, job.source.refer)
-        try:
-            found += islice(records(job, Work(obj, 0, True), decoding), 1)
-        except Unreadable:
-            continue
-    return found
+    return list(islice(discovered(job, DiscoverContext(now=now)), LISTED))

@@ -16,6 +16,7 @@ import pyarrow as pa
 from driftline.errors import DriftlineError, SourceError
 from driftline.ingest.decoding import Decoding
 from driftline.ingest.infer import Inferred, infer
+from driftline.ingest.peeking import seen
 from driftline.ingest.plan import Work
 from driftline.ingest.task import Job, choose_format, records
 from driftline.model import LogObject, Schema
@@ -92,7 +93,7 @@ def _read(source: Source, objects: list[LogObject], name: str, registry: Registr
         except DriftlineError as error:
             trouble = str(error)
     told = marked(registry, batches[0].schema.names) if batches and name in ("parquet", "avro") else ""
-    return _read(source, objects, told, registry) if told and told != name else (batches, name, trouble)
+    return _read(source, objects, told, registry) if told and told != name else (seen(batches), name, trouble)
 
 
 def _newest(found: list[LogObject]) -> list[LogObject]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from driftline.config import Config
 from driftline.runtime.watch import Tick
-from driftline.state import incidents, ledger, measurements, models, outbox, windows
+from driftline.state import halves, incidents, ledger, measurements, models, outbox, windows
 from driftline.state.store import Store
 from driftline.state.tables import moment
 
@@ -49,6 +49,7 @@ def _model(connection: Any, name: str) -> Plain:
     counted = measurements.count(connection, name)
     known = models.known(connection, name)
     reference = models.current_reference(connection, name)
+    alone = halves.alone(connection, name, known.judged_until if known and known.judged_until is not None else 0)
     return {
         "rows": totals.rows,
         "rejected": totals.rejected,
@@ -56,6 +57,7 @@ def _model(connection: Any, name: str) -> Plain:
         "objects": totals.objects,
         "quarantined": totals.quarantined,
         "waiting": totals.waiting,
+        "unpaired": {"requests": alone["request"], "responses": alone["response"], "settled": totals.unpaired},
         "windows": judged,
         "open_windows": still_open,
         "measurements": counted.measurements,

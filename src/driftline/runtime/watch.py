@@ -20,6 +20,7 @@ from driftline.alerting.store import SinkPlan
 from driftline.errors import DriftlineError, SourceError
 from driftline.evaluate.judging import CheckPlan
 from driftline.ingest.intake import Taken
+from driftline.ingest.pairing import pair
 from driftline.ingest.reread import rows_of
 from driftline.ingest.task import Job, now_plus
 from driftline.model import Measurement, Schema, Severity, Verdict
@@ -33,7 +34,7 @@ from driftline.runtime.grounding import Ground, Origin, ground_digest, load_grou
 from driftline.runtime.labelling import Labelling, LateLabels, label_job, ledger_name, let_go, read_and_join
 from driftline.runtime.parts import Parts
 from driftline.runtime.reading import Reader
-from driftline.state import ledger, models, windows
+from driftline.state import halves, ledger, models, windows
 from driftline.state.tables import micros
 
 if TYPE_CHECKING:
@@ -170,15 +171,23 @@ class Watch:
         """List and read what is new, a backlog day by day."""
         listing = self._feed.listing(job, now, seal=seal, again=again)
         report.listed, report.skipped = listing.objects, listing.skipped
+        self._pair(job, report)
         for begin, work in in_order(listing, now):
             if self._complete(report):
                 # A day's margin: names and times of change tell the time of the records only roughly.
                 self._close(min(begin - DAY, now - self.settings.lateness), now, ground, report)
             self._reader.take_in(self.name, job, work, report.taken, "read", len(listing.work))
+            self._pair(job, report)
             if self._hooks.stopping():
                 return
         report.taken.gone += self._feed.done(job, listing, now)
         self._hooks.on_read(report)
+
+    def _pair(self, job: Job, report: Tick) -> None:
+        """Before anything is judged: a row is a request with its response, as far as both have come."""
+        broken = pair(self._parts.store, self.name, job, self._hooks.stopping)
+        report.taken.quarantined += len(broken)
+        report.taken.errors = [*broken, *report.taken.errors][:20]
 
     def _label(self, late: LateLabels, job: Job, now: datetime, seal: bool, again: bool, ground: Ground, report: Tick) -> None:
         parts, name, mine = self._parts, ledger_name(self.name), label_job(late, job)
@@ -213,7 +222,7 @@ class Watch:
                 windows.note_silence(connection, self.name, since, ended, length)
                 models.judged(connection, self.name, ended)
         job = self._job(now, ground.schema, ground.spec, ground.columns)
-        closing = replace(self._closing(ground), reread=partial(rows_of, job))
+        closing = replace(self._closing(ground), reread=partial(rows_of, job, self._parts.store))
         closing.close_due(
             until, now, report.closed, lambda done, total: self._hooks.progress("judge", done, total, report.taken.rows)
         )
@@ -242,6 +251,7 @@ class Watch:
             newest = micros(now) if known is None or known.last_event is None else min(micros(now), known.last_event)
             over = newest - micros_of(settings.lateness + settings.reopen_for)
             windows.settle(connection, self.name, over, ground.spec, self._kinds, AGEING)
+            halves.let_go(connection, self.name, over, micros_of(settings.length))
             if late is not None:
                 came = report.taken.objects + report.labels.taken.objects > 0
                 let_go(connection, self.name, late, newest, micros_of(settings.length), came, report.labels)
@@ -317,7 +327,7 @@ class Watch:
 
     def _tell_trouble(self, now: datetime, report: Tick) -> None:
         """The state of the feed is an alert of its own kind, with its own patience."""
-        records = report.taken.rows + report.taken.rejected
+        records = report.taken.rows + report.taken.responses + report.taken.rejected
         unreadable = report.taken.quarantined > 0 or report.taken.rejected > REJECTED_SHARE * max(records, 1)
         reading = self._trouble(now, "reading", report.error or _waiting(report.taken), self.settings.patience_ticks)
         facts = [reading]
@@ -325,6 +335,11 @@ class Watch:
             worst = report.taken.errors[0] if report.taken.errors else ""
             told = f"{report.taken.rejected:,} of {records:,} records and {report.taken.quarantined:,} objects: {worst}"
             facts.append(self._trouble(now, "unreadable", told if unreadable else "", 1))
+        with self._parts.store.read() as connection:
+            known = models.known(connection, self.name)
+            alone = halves.lonely(connection, self.name, known.judged_until or 0) if known is not None else None
+        if alone is not None:
+            facts.append(self._trouble(now, "unpaired", alone, 1))
         if self.settings.labels is not None and not report.error:
             needed = {"labels": self.settings.patience_ticks}
             facts += [self._trouble(now, what, text, needed.get(what, 1)) for what, text in report.labels.troubles.items()]

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from driftline.model import LogObject
@@ -63,6 +65,9 @@ class Outcome:
     """done, quarantined, gone, or waiting: to be tried again."""
     offset: int = 0
     rows: int = 0
+    """Whole rows, and requests."""
+    responses: int = 0
+    """Responses that were read apart: they are no rows of their own."""
     rejected: int = 0
     held: int = 0
     first_event: int | None = None
@@ -80,6 +85,13 @@ class Outcome:
     cutoff: int | None = None
     """Only shares of windows from here on (microseconds) replace what stands; older ones stay as they are."""
 
+    def seen(self, events: NDArray[np.int64]) -> None:
+        """Note the event times (microseconds) of some rows."""
+        if len(events):
+            first, last = int(events.min()), int(events.max())
+            self.first_event = first if self.first_event is None else min(first, self.first_event)
+            self.last_event = last if self.last_event is None else max(last, self.last_event)
+
 
 @dataclass(slots=True)
 class Totals:
@@ -91,6 +103,8 @@ class Totals:
     held: int = 0
     quarantined: int = 0
     waiting: int = 0
+    unpaired: int = 0
+    """Requests and responses that stayed alone, in windows that take nothing more."""
     trouble: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -126,7 +140,9 @@ def record(connection: Connection, model: str, outcomes: Sequence[Outcome], spec
     A piece that starts at 0 replaces everything the object contributed before. `length` is the windows' in microseconds.
     """
     known = entries(connection, model, {outcome.object.uri for outcome in outcomes})
-    settled = _settled(connection, model, {share.start for outcome in outcomes for share in outcome.shares})
+    starts = {share.start for outcome in outcomes for share in outcome.shares}
+    starts |= {stub.start for outcome in outcomes for stub in outcome.stubs}
+    settled = settled_keys(connection, model, starts)
     touched: Touched = {}
     written: set[str] = set()
     for outcome in outcomes:
@@ -135,7 +151,7 @@ def record(connection: Connection, model: str, outcomes: Sequence[Outcome], spec
             known |= entries(connection, model, [uri])
         _record(connection, model, outcome, known.get(uri), spec_digest, settled, touched)
         written.add(uri)
-    _touch(connection, model, touched, length)
+    touch(connection, model, touched, length)
     newest = max((outcome.last_event for outcome in outcomes if outcome.last_event is not None), default=None)
     if newest is not None:
         newer = sa.or_(models.c.last_event.is_(None), models.c.last_event < newest)
@@ -166,9 +182,10 @@ def _record(
         kept = _kept(connection, object_id)
         connection.execute(rejects.delete().where(rejects.c.object_id == object_id))
     late = _put_in(connection, model, object_id, outcome, settled, kept, touched)
+    known = outcome.piece == 0 and entry is not None and entry.version != ""
+    late += _keep(connection, model, object_id, outcome, settled, kept, known)
     if late:
         connection.execute(objects.update().where(objects.c.id == object_id).values(held=objects.c.held + late))
-    waiting.put(connection, model, object_id, outcome.piece, [stub for stub in outcome.stubs if _waits(stub, outcome, settled)])
     if outcome.samples:
         rows = [{"object_id": object_id, "position": p, "reason": r, "sample": s} for p, r, s in outcome.samples]
         connection.execute(rejects.insert(), rows)
@@ -281,14 +298,41 @@ def _put_in(
     return late
 
 
-def _waits(stub: waiting.Stub, outcome: Outcome, settled: set[Key]) -> bool:
+def _keep(
+    connection: Connection, model: str, object_id: int, outcome: Outcome, settled: set[Key], kept: Touched, known: bool
+) -> int:
+    """Keep what waits for its other half, unless its window takes nothing more. Returns the requests that came too late.
+
+    `known` says that the object was read before: then its responses to settled windows were counted before.
+    """
+    over = {start for start, _, _ in settled}
+    late: list[waiting.Stub] = []
+    waits: list[waiting.Stub] = []
+    for stub in outcome.stubs:
+        if stub.role in waiting.HALVES:
+            (late if stub.start in over else waits).append(stub)
+        elif stub.role != waiting.PREDICTION or _counted(stub, outcome, settled):
+            waits.append(stub)
+    waiting.put(connection, model, object_id, outcome.piece, waits)
+    requests: dict[int, int] = {}
+    alone = 0
+    for stub in late:
+        if stub.role == waiting.REQUEST:
+            requests[stub.start] = requests.get(stub.start, 0) + len(stub.hashes)
+        elif not known:
+            alone += len(stub.hashes)
+    if alone:
+        connection.execute(objects.update().where(objects.c.id == object_id).values(unpaired=objects.c.unpaired + alone))
+    held = {start: sum(rows for (at, _, segment), rows in kept.items() if at == start and not segment) for start in requests}
+    return sum(max(0, rows - held[start]) for start, rows in requests.items())
+
+
+def _counted(stub: waiting.Stub, outcome: Outcome, settled: set[Key]) -> bool:
     """Predictions wait where their rows are counted: what a settled window holds already waits there as it did."""
-    if stub.role != waiting.PREDICTION:
-        return True
     return (outcome.cutoff is None or stub.start >= outcome.cutoff) and (stub.start, stub.version, "") not in settled
 
 
-def _settled(connection: Connection, model: str, starts: set[int]) -> set[Key]:
+def settled_keys(connection: Connection, model: str, starts: set[int]) -> set[Key]:
     """Of the windows that begin there, those that take nothing more."""
     found: set[Key] = set()
     c, ordered = windows.c, sorted(starts)
@@ -300,7 +344,7 @@ def _settled(connection: Connection, model: str, starts: set[int]) -> set[Key]:
     return found
 
 
-def _touch(connection: Connection, model: str, touched: Touched, length: int) -> None:
+def touch(connection: Connection, model: str, touched: Touched, length: int) -> None:
     """Change the rows of windows, made where there is none yet, and mark them to be judged."""
     c = windows.c
     for (start, version, segment), rows in touched.items():
@@ -352,9 +396,10 @@ def totals(connection: Connection, model: str, trouble: int = 20) -> Totals:
         sa.func.coalesce(sa.func.sum(c.held), 0),
         sa.func.count().filter(c.state == QUARANTINED),
         sa.func.count().filter(c.state == WAITING),
+        sa.func.coalesce(sa.func.sum(c.unpaired), 0),
     ).where(c.model == model)
-    done, rows, rejected, held, quarantined, waiting = (int(value) for value in connection.execute(counted).one())
-    found = Totals(done, rows, rejected, held, quarantined, waiting)
+    done, rows, rejected, held, quarantined, waiting, alone = (int(value) for value in connection.execute(counted).one())
+    found = Totals(done, rows, rejected, held, quarantined, waiting, alone)
     bad = sa.or_(c.state.in_((QUARANTINED, WAITING)), c.rejected > 0, c.error != "")
     query = sa.select(c.id, c.uri, c.state, c.error, c.rejected).where(c.model == model, bad).order_by(c.id.desc())
     for row in connection.execute(query.limit(trouble)).all():

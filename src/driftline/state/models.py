@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state import waiting
+from driftline.state import tables, waiting
 from driftline.state.tables import configurations, models, objects, references, shares, windows
 
 
@@ -195,4 +195,7 @@ def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
         shares.c.profile.is_not(None),
         shares.c.start >= (first if first is not None else 2**62),
     )
-    connection.execute(objects.update().where(objects.c.model == model, ~live).values(spec_digest=spec_digest))
+    # Their columns were chosen by the old schema, though responses alone have no share.
+    rows = tables.waiting.c
+    waits = sa.exists().where(rows.object_id == objects.c.id, rows.role.in_(waiting.HALVES), rows.removed == 0)
+    connection.execute(objects.update().where(objects.c.model == model, ~live, ~waits).values(spec_digest=spec_digest))

@@ -66,7 +66,7 @@ objects = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("mark", String, nullable=False, default="", comment="of the bytes right before offset, where it may grow"),
     Column("partition", BigInteger, comment="start of the span of time that its place names"),
-    Column("unpaired", BigInteger, nullable=False, default=0, comment="rows that never found their other half"),
+    Column("unpaired", BigInteger, nullable=False, default=0, comment="requests or responses that stayed alone for good"),
     Index("objects_by_uri", "model", "uri", unique=True),
     Index("objects_by_lineage", "model", "lineage"),
     comment="The ledger: each log object, its version, and how far it has been read.",

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from driftline.state.tables import objects, waiting, windows
 
 PREDICTION, LABEL, REQUEST, RESPONSE = "prediction", "label", "request", "response"
+HALVES = (REQUEST, RESPONSE)
 Hashes = NDArray[np.uint64]
 
 
@@ -175,16 +176,24 @@ def set_matched(connection: Connection, matched: Mapping[int, int]) -> None:
 
 
 def drop(connection: Connection, model: str, role: str, before: int) -> int:
-    """Forget what began before (microseconds) and note with each object what stayed alone. Returns how many rows did."""
+    """Forget what began before (microseconds). Returns how many rows never found their other half."""
     c = waiting.c
     old = sa.and_(c.model == model, c.role == role, c.start < before)
-    alone = sa.select(c.object_id, sa.func.sum(c.rows - c.matched).label("rows")).where(old, c.removed == 0)
-    found = connection.execute(alone.group_by(c.object_id)).all()
-    for row in found:
-        mine = objects.c.id == row.object_id
-        connection.execute(objects.update().where(mine).values(unpaired=objects.c.unpaired + int(row.rows)))
+    alone = sa.select(sa.func.coalesce(sa.func.sum(c.rows - c.matched), 0)).where(old, c.removed == 0)
+    rows = int(connection.execute(alone).scalar_one())
     connection.execute(waiting.delete().where(old))
-    return sum(int(row.rows) for row in found)
+    return rows
+
+
+def renew(connection: Connection, model: str, object_id: int, piece: int, start: int, stubs: Sequence[Stub]) -> None:
+    """Keep these predictions in the place of what one piece of an object brought before to one window."""
+    c = waiting.c
+    mine = sa.and_(c.object_id == object_id, c.piece == piece, c.start == start, c.role == PREDICTION, c.removed == 0)
+    query = sa.select(c.version, c.hashes, c.content).where(mine).order_by(c.id)
+    old = [tuple(row) for row in connection.execute(query)]
+    if old != [(stub.version, stub.hashes.astype("<u8").tobytes(), stub.content) for stub in stubs]:
+        connection.execute(waiting.update().where(mine).values(removed=1, joined=0))
+        put(connection, model, object_id, piece, stubs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def upgrade() -> None:
             sa.BigInteger(),
             nullable=False,
             server_default="0",
-            comment="rows that never found their other half",
+            comment="requests or responses that stayed alone for good",
         ),
     )
     op.add_column(
