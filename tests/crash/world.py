@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import databases
 from dumped import dump
 from receivers import PagerDutyReceiver, SlackReceiver, WebhookReceiver
 
@@ -66,7 +67,7 @@ class World:
 
     def state(self) -> dict[str, list[tuple[object, ...]]]:
         """What two runs are compared by."""
-        store = open_store("sqlite:///state.db", base=self.folder)
+        store = open_store(databases.of(self.folder), readonly=True)
         try:
             with store.read() as connection:
                 found = dump(connection)
@@ -76,8 +77,8 @@ class World:
 
     def forget(self) -> None:
         """A fresh state; the logs stay."""
-        for path in self.folder.glob("state.db*"):
-            path.unlink()
+        databases.forget(self.folder)
+        databases.of(self.folder)
         for receiver in (self.slack, self.pagerduty, self.webhook):
             receiver.accepted.clear()
             receiver.requests.clear()
@@ -136,7 +137,7 @@ def build(
     (folder / "driftline.yaml").write_text(
         f"""
 version: 1
-agent: {{state: sqlite:///state.db, http: null, workers: 2}}
+agent: {{state: "{databases.of(folder)}", http: null, workers: 2}}
 models:
   shop:
     source: {{type: local, options: {{path: {folder}/log, format: jsonl}}}}

@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC
 from typing import Any
 
@@ -28,7 +29,7 @@ LOCK = 1_684_891_502
 """Names the lock, together with the schema."""
 HOLDER = f"""
 SELECT s.pid, s.application_name, s.backend_start,
-       count(p.pid) FILTER (WHERE p.state_change IS NULL OR p.state_change > clock_timestamp() - interval '{SILENCE:g} s') = 0
+       count(p.pid) FILTER (WHERE p.state_change IS NULL OR p.state_change > clock_timestamp() - make_interval(secs => %s)) = 0
 FROM pg_locks l
 JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
 JOIN pg_stat_activity s ON s.pid = l.pid
@@ -98,9 +99,20 @@ class Seat:
 
     def _beat(self) -> None:
         while not self._stopping.wait(BEAT):
-            if self._lost.is_set() or not self._held():
+            overdue = threading.Timer(SILENCE, self._hang_up)
+            overdue.daemon = True
+            overdue.start()
+            held = not self.lost and self._held()
+            overdue.cancel()
+            if not held:
                 self.lose()
                 return
+
+    def _hang_up(self) -> None:
+        """No answer: whoever waits for one, in either session, gets an error instead."""
+        for session in (self._life, self.session):
+            with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(session.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
 
 
 def take(connect: Connect, on_lost: Callable[[], None]) -> Seat:
@@ -128,7 +140,7 @@ def take(connect: Connect, on_lost: Callable[[], None]) -> Seat:
 
 def leader(session: psycopg.Connection[Any]) -> Leader | None:
     """Who has the seat."""
-    row = session.execute(HOLDER).fetchone()
+    row = session.execute(HOLDER, (SILENCE,)).fetchone()
     return None if row is None else Leader(str(row[1]).removeprefix("driftline "), row[2].astimezone(UTC))
 
 
@@ -158,7 +170,7 @@ def _taken(session: psycopg.Connection[Any]) -> bool:
 
 
 def _end_silent(session: psycopg.Connection[Any]) -> None:
-    row = session.execute(HOLDER).fetchone()
+    row = session.execute(HOLDER, (SILENCE,)).fetchone()
     if row is not None and row[3]:
         session.execute("SELECT pg_terminate_backend(%s, 2000)", (row[0],))
 

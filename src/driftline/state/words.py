@@ -24,7 +24,7 @@ class String(sa.TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
         """On PostgreSQL with the collation of SQLite: by bytes."""
-        return dialect.type_descriptor(self.plain(collation="C" if dialect.name == "postgresql" else None))
+        return self.plain(collation="C" if dialect.name == "postgresql" else None)
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """As it is stored."""
@@ -43,4 +43,5 @@ class Text(String):
     """Text of any length."""
 
     impl = sa.Text
+    cache_ok = True
     plain = sa.Text
