@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import databases
@@ -104,9 +105,16 @@ class World:
 
 
 def build(
-    folder: Path, slack: SlackReceiver, pagerduty: PagerDutyReceiver, webhook: WebhookReceiver, objects: int, rows: int
+    folder: Path,
+    slack: SlackReceiver,
+    pagerduty: PagerDutyReceiver,
+    webhook: WebhookReceiver,
+    objects: int,
+    rows: int,
+    hours: int = HOURS,
 ) -> World:
     """Write the logs, `rows` rows in each of `objects` files, and the configuration."""
+    begin = datetime(2026, 5, 1, tzinfo=UTC)
     rng = random.Random(5)
     (folder / "log").mkdir(parents=True)
     table = io.StringIO()
@@ -116,13 +124,13 @@ def build(
         writer.writerow([round(rng.gauss(50, 10), 3), rng.choice("abc"), round(rng.random(), 3), int(rng.random() < 0.5)])
     (folder / "reference.csv").write_text(table.getvalue())
     for number in range(objects):
-        at = number * HOURS * 3600 // objects
+        at = number * hours * 3600 // objects
         hour = at // 3600
         lines = []
         for row in range(rows):
-            second = min(at + row * HOURS * 3600 // objects // rows, HOURS * 3600 - 1)
-            amount = rng.gauss(50, 10) * (3 if hour in DRIFTED else 1)
-            stamp = f"2026-05-01T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
+            second = min(at + row * hours * 3600 // objects // rows, hours * 3600 - 1)
+            amount = rng.gauss(50, 10) * (3 if hour % HOURS in DRIFTED else 1)
+            stamp = f"{begin + timedelta(seconds=second):%Y-%m-%dT%H:%M:%SZ}"
             record = {
                 "t": stamp,
                 "id": f"{number}-{row}",
