@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+import databases
 import pytest
 from hypothesis import settings
 
@@ -21,6 +22,25 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 AZURITE = Path(__file__).parent.parent / ".tools/node_modules/azurite/dist/src/blob/main.js"
+
+
+@pytest.fixture(scope="session")
+def _states() -> Iterator[None]:
+    yield
+    if databases.server.cache_info().currsize:
+        databases.server().stop()
+
+
+@pytest.fixture(autouse=True)
+def _states_of_one_test(_states: None) -> Iterator[None]:
+    yield
+    databases.drop_all()
+
+
+@pytest.fixture
+def postgres(_states: None) -> databases.Server:
+    """A PostgreSQL server, also where the other tests keep their state in SQLite."""
+    return databases.server()
 
 
 @pytest.fixture(scope="session")

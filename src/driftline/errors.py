@@ -73,6 +73,20 @@ class StateError(DriftlineError):
     """The state can't be used: locked by another agent, newer than this version, or damaged."""
 
 
+class Led(StateError):
+    """Another agent works on a state that several may share."""
+
+    def __init__(self, leader: str) -> None:
+        who = f"another agent ({leader})" if leader else "another agent"
+        super().__init__(f"{who} works on this state: stop it, or use another agent.state")
+        self.leader = leader
+        """Host and process; empty when that is not known."""
+
+
+class Unreachable(StateError):
+    """The database can't be reached just now; it may come back."""
+
+
 class Rejected(DriftlineError):
     """The receiver refused this notification for good; sending it again would be refused again."""
 

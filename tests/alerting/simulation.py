@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import databases
+
 from driftline import Notification, Severity, Verdict
 from driftline.alerting import Fact, Step, step
 from driftline.alerting.store import SinkPlan, enqueue, load, save
@@ -37,7 +39,7 @@ class Simulation:
     """Steps, saves, restarts and delivers."""
 
     sinks: tuple[SinkPlan, ...] = (SinkPlan("chat"),)
-    url: str = "sqlite://"
+    url: str = field(default_factory=databases.fresh)
     store: Store = field(init=False)
     told: list[tuple[str, Notification]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)

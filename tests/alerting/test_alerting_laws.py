@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import databases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import Simulation, at, fact
@@ -63,7 +64,11 @@ def test_replay_and_redelivery_change_nothing(facts, times):
 @given(histories())
 def test_the_store_gives_back_what_it_was_given(facts):
     """State after load(save(x)) equals x, after every step, and saved bytes are the same for the same facts."""
-    store, other = open_store("sqlite://"), open_store("sqlite://")
+    with databases.opened() as store, databases.opened() as other:
+        _give_back(facts, store, other)
+
+
+def _give_back(facts, store, other):
     state = AlertingState()
     for one in facts:
         for each in (store, other):
@@ -114,7 +119,7 @@ def test_one_unreadable_row_costs_only_itself():
 
 def test_a_newer_version_of_an_entry_is_not_guessed():
     """State that a later version wrote is reported, not misread."""
-    store = open_store("sqlite://")
+    store = open_store(databases.fresh())
     with store.write() as connection:
         save(connection, step(AlertingState(), [replace(fact(0), detail={"a": None, "b": 1, "c": 0.5, "d": "x"})], at(0)))
         connection.execute(update(alerts).values(state='{"v":2}'))

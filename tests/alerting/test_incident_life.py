@@ -1,6 +1,8 @@
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
+import databases
 import pytest
 from simulation import HOUR, Simulation, at, fact
 
@@ -113,7 +115,7 @@ def test_seventy_two_hours_with_a_restart():
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        sim = Simulation(url=f"sqlite:///{folder}/driftline.db", sinks=(SinkPlan("chat"), SinkPlan("pager", Severity.CRITICAL)))
+        sim = Simulation(url=databases.of(Path(folder)), sinks=(SinkPlan("chat"), SinkPlan("pager", Severity.CRITICAL)))
         for hour in range(72):
             worse = Severity.CRITICAL if 30 <= hour < 34 else Severity.WARNING
             drifting = 24 <= hour < 40

@@ -1,5 +1,6 @@
 """A change found late, in a window older than quiet ones that left no trace."""
 
+import databases
 from simulation import at, fact
 
 from driftline import Measurement, Severity
@@ -14,7 +15,7 @@ from driftline.state.windows import Key
 
 def store_with(verdicts: dict[int, str]):
     """A database in which `age` was judged so in these windows."""
-    store = open_store("sqlite://")
+    store = open_store(databases.fresh())
     with store.write() as connection:
         for hour, verdict in verdicts.items():
             severity = Severity.WARNING.value if verdict == "changed" else ""

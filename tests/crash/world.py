@@ -12,8 +12,10 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import databases
 from dumped import dump
 from receivers import PagerDutyReceiver, SlackReceiver, WebhookReceiver
 
@@ -66,7 +68,7 @@ class World:
 
     def state(self) -> dict[str, list[tuple[object, ...]]]:
         """What two runs are compared by."""
-        store = open_store("sqlite:///state.db", base=self.folder)
+        store = open_store(databases.of(self.folder), readonly=True)
         try:
             with store.read() as connection:
                 found = dump(connection)
@@ -76,8 +78,8 @@ class World:
 
     def forget(self) -> None:
         """A fresh state; the logs stay."""
-        for path in self.folder.glob("state.db*"):
-            path.unlink()
+        databases.forget(self.folder)
+        databases.of(self.folder)
         for receiver in (self.slack, self.pagerduty, self.webhook):
             receiver.accepted.clear()
             receiver.requests.clear()
@@ -103,9 +105,16 @@ class World:
 
 
 def build(
-    folder: Path, slack: SlackReceiver, pagerduty: PagerDutyReceiver, webhook: WebhookReceiver, objects: int, rows: int
+    folder: Path,
+    slack: SlackReceiver,
+    pagerduty: PagerDutyReceiver,
+    webhook: WebhookReceiver,
+    objects: int,
+    rows: int,
+    hours: int = HOURS,
 ) -> World:
     """Write the logs, `rows` rows in each of `objects` files, and the configuration."""
+    begin = datetime(2026, 5, 1, tzinfo=UTC)
     rng = random.Random(5)
     (folder / "log").mkdir(parents=True)
     table = io.StringIO()
@@ -115,13 +124,13 @@ def build(
         writer.writerow([round(rng.gauss(50, 10), 3), rng.choice("abc"), round(rng.random(), 3), int(rng.random() < 0.5)])
     (folder / "reference.csv").write_text(table.getvalue())
     for number in range(objects):
-        at = number * HOURS * 3600 // objects
+        at = number * hours * 3600 // objects
         hour = at // 3600
         lines = []
         for row in range(rows):
-            second = min(at + row * HOURS * 3600 // objects // rows, HOURS * 3600 - 1)
-            amount = rng.gauss(50, 10) * (3 if hour in DRIFTED else 1)
-            stamp = f"2026-05-01T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
+            second = min(at + row * hours * 3600 // objects // rows, hours * 3600 - 1)
+            amount = rng.gauss(50, 10) * (3 if hour % HOURS in DRIFTED else 1)
+            stamp = f"{begin + timedelta(seconds=second):%Y-%m-%dT%H:%M:%SZ}"
             record = {
                 "t": stamp,
                 "id": f"{number}-{row}",
@@ -136,7 +145,7 @@ def build(
     (folder / "driftline.yaml").write_text(
         f"""
 version: 1
-agent: {{state: sqlite:///state.db, http: null, workers: 2}}
+agent: {{state: "{databases.of(folder)}", http: null, workers: 2}}
 models:
   shop:
     source: {{type: local, options: {{path: {folder}/log, format: jsonl}}}}

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from random import Random
 
+import databases
 import pytest
 from driftline_plugins.sinks.pagerduty import PagerDuty
 from driftline_plugins.sinks.slack import Slack
@@ -41,7 +42,7 @@ class World:
 
     def __init__(self, slack, pager, hook):
         self.now, self.reports = NOW, []
-        self.store = open_store("sqlite://")
+        self.store = open_store(databases.fresh())
         self.sinks = {
             "slack": Slack(webhook_url=Secret("${env:A}", slack.url)),
             "pager": PagerDuty(routing_key=Secret("${env:B}", "e" * 32), url=pager.url),

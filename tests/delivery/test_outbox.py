@@ -1,3 +1,4 @@
+import databases
 import pytest
 from messages import DAY, HOUR, NOW, SECOND, tell
 from sqlalchemy import update
@@ -11,7 +12,7 @@ from driftline.state.tables import outbox as rows
 
 @pytest.fixture
 def store():
-    made = open_store("sqlite://")
+    made = open_store(databases.fresh())
     yield made
     made.close()
 
@@ -101,12 +102,12 @@ def test_with_a_sink_known_to_be_down_untried_openings_are_folded_too(store):
 
 def test_a_pause_holds_the_whole_sink_and_survives_a_restart(tmp_path):
     """Before the time a receiver named nothing is claimed, also after the agent started anew."""
-    store = open_store(f"sqlite:///{tmp_path}/d.db")
+    store = open_store(databases.of(tmp_path))
     tell(store, "a", "opened")
     tell(store, "b", "opened")
     settle(store, outbox.pause, "chat", NOW + HOUR)
     store.close()
-    store = open_store(f"sqlite:///{tmp_path}/d.db")
+    store = open_store(databases.of(tmp_path))
     assert take(store, NOW + HOUR - SECOND) is None
     with store.read() as connection:
         assert outbox.next_due(connection, "chat") == NOW + HOUR
@@ -167,7 +168,7 @@ def test_a_sink_without_updates_hears_begin_and_end(store):
 def test_ids_are_stable_and_differ_by_sink(store):
     """The key of a message is the same in any database, and another for each sink and message."""
     plans = (SinkPlan("chat"), SinkPlan("mail"))
-    other = open_store("sqlite://")
+    other = open_store(databases.fresh())
     for each in (store, other):
         tell(each, "a", "opened", "resolved", plans=plans)
     found = []

@@ -2,6 +2,7 @@ import threading
 from random import Random
 from typing import ClassVar
 
+import databases
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,8 +18,8 @@ from driftline.state.store import open_store
 class Desk:
     """A store, a worker and a clock that moves when told."""
 
-    def __init__(self, sink: Sink, url: str = "sqlite://", **policy) -> None:
-        self.store = open_store(url)
+    def __init__(self, sink: Sink, url: str = "", **policy) -> None:
+        self.store = open_store(url or databases.fresh())
         self.sink, self.reports, self.now = sink, [], NOW
         self.worker = SinkWorker(
             "chat", sink, self.store, lambda: self.now, Random(7), self.reports.append, policy=Policy(**policy)
@@ -248,7 +249,7 @@ def test_killed_while_sending_is_sent_again_under_the_same_id():
 
 def test_the_thread_delivers_drains_and_stops(tmp_path):
     """Started, it sends what is written and woken for; stop is safe without start and twice."""
-    desk = Desk(Scripted.made(), f"sqlite:///{tmp_path}/d.db")
+    desk = Desk(Scripted.made(), databases.of(tmp_path))
     idle = SinkWorker("other", Scripted.made(), desk.store, lambda: NOW, Random(1))
     assert idle.stop()
     assert idle.stop()

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import databases
+import sqlalchemy as sa
+
 from driftline.runtime.agent import Agent
 from driftline.runtime.logs import make_log
 from driftline.runtime.parts import Patience
@@ -79,7 +82,7 @@ class Station:
     def configure(self, model: str, agent: str = "") -> None:
         text = f"""
 version: 1
-agent: {{state: sqlite:///state.db, http: null, workers: 2{agent}}}
+agent: {{state: "{databases.of(self.folder)}", http: null, workers: 2{agent}}}
 plugins: {{paths: [plugs]}}
 models:
   shop:{model.format(folder=self.folder)}
@@ -149,4 +152,4 @@ sinks:
     def sql(self, query: str) -> list[tuple]:
         assert self.agent is not None
         with self.agent.store.read() as connection:
-            return [tuple(row) for row in connection.exec_driver_sql(query)]
+            return [tuple(row) for row in connection.execute(sa.text(query))]

@@ -133,7 +133,7 @@ def test_old_windows_settle_roll_up_and_expire_but_the_ledger_stays(tmp_path):
         for _ in range(12):
             station.tick()
         assert station.sql("select rows from rollups where rows > 0 order by start") == [(24 * 50,), (6 * 50,)]
-        assert station.sql(f"select count(*) from windows where profile is not null and end < {micros(40)} and rows > 0") == [
+        assert station.sql(f'select count(*) from windows where profile is not null and "end" < {micros(40)} and rows > 0') == [
             (0,)
         ]
         late = station.hour(0, 7, name="much-later")
@@ -144,7 +144,7 @@ def test_old_windows_settle_roll_up_and_expire_but_the_ledger_stays(tmp_path):
         due(station, 24 * 9)
         for _ in range(12):
             station.tick()
-        assert station.sql(f"select count(*) from rollups where end < {micros(100)}") == [(0,)]
+        assert station.sql(f'select count(*) from rollups where "end" < {micros(100)}') == [(0,)]
         assert station.sql(f"select count(*) from measurements where start < {micros(24 * 6 - 1)}") == [(0,)]
         assert station.sql("select count(*), sum(rows) from objects") == [(33, 1607)]
         assert station.sql("select count(*) from shares") == [(32,)]

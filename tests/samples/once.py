@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import databases
 from click.testing import CliRunner
 
 from driftline.cli.run import run
@@ -18,7 +19,7 @@ SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 def configure(folder: Path, models: dict[str, Any], sinks: dict[str, Any] | None = None, agent: str = "") -> Path:
     """A configuration of these models. YAML reads JSON."""
     path = folder / "driftline.yaml"
-    state = {"state": f"sqlite:///{folder}/state.db", "http": None, "workers": 2}
+    state = {"state": databases.of(folder), "http": None, "workers": 2}
     path.write_text(json.dumps({"version": 1, "agent": state, "models": models, "sinks": sinks or {}}))
     return path
 

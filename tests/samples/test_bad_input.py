@@ -8,12 +8,12 @@ import io
 import json
 import os
 import random
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import databases
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -105,9 +105,8 @@ def found(tmp_path_factory):
     (folder / "log" / "round.jsonl").symlink_to(folder / "log")
     config = configure(folder, {"shop": model(folder)})
     code, summary = run_once(config)
-    with sqlite3.connect(folder / "state.db") as connection:
-        query = "select uri, state, rows, rejected, error from objects"
-        objects = {row[0].rpartition("/log/")[2]: row[1:] for row in connection.execute(query)}
+    rows = databases.rows(folder, "select uri, state, rows, rejected, error from objects")
+    objects = {row.pop("uri").rpartition("/log/")[2]: tuple(row.values()) for row in rows}
     trouble = {row["uri"].rpartition("/log/")[2]: row for row in show_status(config)["models"]["shop"]["trouble"]}
     again = run_once(config)[1]
     return {"code": code, "shop": summary["models"]["shop"], "objects": objects, "trouble": trouble, "again": again}
@@ -209,10 +208,7 @@ def strange(tmp_path_factory):
         )
     config = configure(folder, models)
     _, summary = run_once(config)
-    with sqlite3.connect(folder / "state.db") as connection:
-        connection.row_factory = sqlite3.Row
-        rows = [dict(row) for row in connection.execute("select * from measurements")]
-    return summary, rows
+    return summary, databases.rows(folder, "select * from measurements")
 
 
 @pytest.mark.parametrize("name", STRANGE)

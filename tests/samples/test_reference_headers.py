@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 from datetime import UTC, datetime
 
+import databases
 import pytest
 from driftline_plugins.formats.jsonl import JsonLines
 from driftline_plugins.formats.sagemaker import SageMaker
@@ -35,10 +35,9 @@ def folder(tmp_path):
 
 def means(folder, column):
     """Day and mean of a column, of every window."""
-    with sqlite3.connect(folder / "state.db") as connection:
-        query = "select start, detail from measurements where name = 'wasserstein' and labels = ? order by start"
-        found = connection.execute(query, (json.dumps({"column": column}, separators=(",", ":")),)).fetchall()
-    return [(f"{datetime.fromtimestamp(start / 1e6, UTC):%Y-%m-%d}", json.loads(detail)["mean"]) for start, detail in found]
+    query = "select start, detail from measurements where name = 'wasserstein' and labels = :labels order by start"
+    found = databases.rows(folder, query, labels=json.dumps({"column": column}, separators=(",", ":")))
+    return [(f"{datetime.fromtimestamp(row['start'] / 1e6, UTC):%Y-%m-%d}", json.loads(row["detail"])["mean"]) for row in found]
 
 
 def test_real_captures_take_the_names_of_the_real_training_data(folder):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import sqlalchemy as sa
+import databases
 from dumped import dump
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from driftline.model import LogObject
 from driftline.state import ledger, models
 from driftline.state.ledger import DONE, GONE, QUARANTINED, WAITING, Outcome, Share
-from driftline.state.tables import metadata
 
 HOUR = 3_600_000_000
 OBJECT = LogObject("file:///a", "1", 10, datetime(2026, 5, 1, tzinfo=UTC), grows=True, lineage="7")
@@ -33,9 +32,7 @@ def outcome(name: str, version: int, piece: int, state: str, starts: list[int]) 
 
 
 def written(batches: list[list[Outcome]]):
-    engine = sa.create_engine("sqlite://")
-    metadata.create_all(engine)
-    with engine.begin() as connection:
+    with databases.opened() as store, store.write() as connection:
         models.watch(connection, "m", 0)
         for batch in batches:
             ledger.record(connection, "m", batch, "spec", HOUR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import databases
 import pytest
 import sqlalchemy as sa
 from dumped import dump
@@ -12,7 +13,7 @@ from dumped import dump
 from driftline.model import LogObject
 from driftline.state import ledger, models
 from driftline.state.ledger import GONE, Outcome, Share
-from driftline.state.tables import metadata, windows
+from driftline.state.tables import windows
 
 HOUR = 3_600_000_000
 OBJECT = LogObject("file:///a", "1", 10, datetime(2026, 5, 1, tzinfo=UTC))
@@ -22,9 +23,7 @@ REFERENCE = {"spec": b"", "schema_json": "", "columns_json": "[]", "config_diges
 @pytest.fixture
 def connection():
     """A database of one model."""
-    engine = sa.create_engine("sqlite://")
-    metadata.create_all(engine)
-    with engine.begin() as made:
+    with databases.opened() as store, store.write() as made:
         models.watch(made, "m", 0)
         models.adopt(made, "m", spec_digest="old", profile=None, **REFERENCE)
         yield made

@@ -15,8 +15,8 @@ from typing import Any
 
 import click
 
+from driftline.cli.daemon import daemon
 from driftline.cli.options import config_option
-from driftline.errors import ConfigError, DriftlineError
 from driftline.runtime.logs import make_log
 from driftline.runtime.start import read_config, running
 from driftline.runtime.watch import Hooks
@@ -37,7 +37,7 @@ def run(config: Path, once: bool, as_json: bool, verbose: bool) -> None:
         raise click.UsageError("--json goes with --once")
     if once:
         raise SystemExit(_once(config, as_json, verbose))
-    raise SystemExit(_daemon(config, verbose))
+    raise SystemExit(daemon(config, verbose))
 
 
 def _once(path: Path, as_json: bool, verbose: bool) -> int:
@@ -105,91 +105,3 @@ def _show(found: dict[str, Any]) -> None:
     from driftline.cli.status import show_models
 
     show_models(found)
-
-
-def _daemon(path: Path, verbose: bool) -> int:
-    """Returns the exit code: 0 after a clean stop."""
-    import sdnotify
-
-    config = read_config(path)
-    log = make_log(verbose=verbose)
-    systemd = sdnotify.SystemdNotifier()
-    signals = _Signals()
-    while True:
-        with running(config, log=log) as agent:
-            server = _serve(agent, config)
-            agent.start()
-            log.info(f"watching {', '.join(config.models)}", http=str(server.address) if server else None, config=str(path))
-            systemd.notify("READY=1")
-            _attend(agent, signals, systemd)
-            replaced = None
-            while not signals.stop.is_set() and replaced is None:
-                signals.reload.clear()
-                systemd.notify("RELOADING=1")
-                replaced = _reloaded(path, log)
-                if replaced is None:
-                    systemd.notify("READY=1")
-                    _attend(agent, signals, systemd)
-            systemd.notify("STOPPING=1" if replaced is None else "STATUS=reloading")
-            if server is not None:
-                server.stop()
-        if replaced is None:
-            log.info("stopped")
-            return 0
-        config = replaced
-        log.info("reloaded", config=str(path))
-
-
-def _serve(agent: Any, config: Any) -> Any:
-    if config.agent.http is None:
-        return None
-    from driftline.web.address import check_address
-    from driftline.web.app import create_app
-    from driftline.web.server import serve
-
-    address = check_address(config.agent.http, config.agent.http_token)
-    return serve(create_app(agent, config.agent.http_token), address.host, address.port)
-
-
-class _Signals:
-    """The first TERM or INT ends the work at hand and stops, the second leaves at once; HUP reads the configuration again."""
-
-    def __init__(self) -> None:
-        self.stop = threading.Event()
-        self.reload = threading.Event()
-        self.any = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
-        signal.signal(signal.SIGHUP, self._reload)
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        if self.stop.is_set():
-            os._exit(1)
-        self.stop.set()
-        self.any.set()
-
-    def _reload(self, number: int, frame: FrameType | None) -> None:
-        self.reload.set()
-        self.any.set()
-
-
-def _attend(agent: Any, signals: _Signals, systemd: Any) -> None:
-    """Wait for a signal, telling the watchdog that all is well as long as it is."""
-    pause = int(os.environ.get("WATCHDOG_USEC", "20000000")) / 2_000_000
-    while not signals.any.is_set():
-        if agent.ready()[0]:
-            systemd.notify("WATCHDOG=1")
-        signals.any.wait(min(pause, 10.0))
-    signals.any.clear()
-
-
-def _reloaded(path: Path, log: Any) -> Any:
-    """The new configuration; None, and a word about it, when it can't be used: then the old one goes on."""
-    try:
-        return read_config(path)
-    except ConfigError as error:
-        for problem in error.problems:
-            log.error(f"not reloaded: {problem}")
-    except DriftlineError as error:
-        log.error(f"not reloaded: {error}")
-    return None

@@ -75,6 +75,8 @@ def show_models(found: dict[str, Any]) -> None:
                 )
         if model.get("error"):
             console.print(f"[red]{escape(name)}: {escape(model['error'])}[/]")
+    if found["leader"] is not None:
+        console.print(f"[dim]{escape(found['leader']['agent'])} leads since {found['leader']['since'][:19]}[/]")
     for name, sink in found["sinks"].items():
         if sink["pending"] or sink["refused"]:
             console.print(

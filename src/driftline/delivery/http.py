@@ -52,9 +52,11 @@ class HttpClient:
         resolve: Resolve | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         agent: str = "driftline",
+        permit: Callable[[], None] = lambda: None,
     ) -> None:
         """`allow_private` is True, or the host names for which private addresses are fine.
 
+        `permit` is called right before a request leaves, and raises when it must not.
         `transport` takes the place of the network, in tests.
         """
         self._clock = clock
@@ -64,6 +66,7 @@ class HttpClient:
         self._resolve = resolve
         self._monotonic = monotonic
         self._agent = agent
+        self._permit = permit
         self._tls: ssl.SSLContext | None = None
 
     def post(
@@ -109,7 +112,7 @@ class HttpClient:
 
             self._tls = httpx.create_ssl_context()
         backend = address.GuardedBackend(self._monotonic, deadline, self._allow, self._resolve or address.resolve)
-        return transport.Once(backend, self._tls)
+        return transport.Once(backend, self._tls, self._permit)
 
     def _read(self, answer: httpx.Response, deadline: float) -> str:
         import httpx

@@ -6,7 +6,7 @@ Refuses to keep connections: messages are few, and a kept connection that died l
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import httpcore
 import httpx
@@ -24,9 +24,10 @@ KINDS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
 
 
 class Once(httpx.BaseTransport):
-    """Sends over `backend`, with TLS checked by `tls`."""
+    """Sends over `backend`, with TLS checked by `tls`. Calls `permit` when connected, right before the first byte leaves."""
 
-    def __init__(self, backend: httpcore.NetworkBackend, tls: ssl.SSLContext) -> None:
+    def __init__(self, backend: httpcore.NetworkBackend, tls: ssl.SSLContext, permit: Callable[[], None]) -> None:
+        self._permit = permit
         self._pool = httpcore.ConnectionPool(ssl_context=tls, network_backend=backend, max_keepalive_connections=0)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -37,7 +38,7 @@ class Once(httpx.BaseTransport):
             url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
             headers=request.headers.raw,
             content=request.stream,
-            extensions=request.extensions,
+            extensions={**request.extensions, "trace": self._trace},
         )
         try:
             answer = self._pool.handle_request(plain)
@@ -46,6 +47,10 @@ class Once(httpx.BaseTransport):
         return httpx.Response(
             answer.status, headers=answer.headers, stream=_Stream(answer.stream), extensions=answer.extensions
         )
+
+    def _trace(self, event: str, facts: Mapping[str, object]) -> None:
+        if event == "http11.send_request_headers.started":
+            self._permit()
 
     def close(self) -> None:
         """Let go of the connection."""

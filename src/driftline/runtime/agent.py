@@ -17,7 +17,7 @@ from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.config import Config
 from driftline.delivery.worker import Outcome, Report, SinkWorker
-from driftline.errors import DriftlineError
+from driftline.errors import DriftlineError, StateError
 from driftline.extensions.hooks import announce, enrich, listeners, transform
 from driftline.model import Severity, Verdict
 from driftline.plugin import Sink, StartContext
@@ -70,6 +70,8 @@ class Agent:
         self, config: Config, parts: Parts, outside: Outside, *, once: bool = False, hooks: Hooks | None = None
     ) -> None:
         self.config = config
+        self.leader: str | None = None
+        """Nobody else: an agent that is made works."""
         self.loops: dict[str, Loop] = {}
         self._parts = parts
         self._outside = outside
@@ -117,6 +119,7 @@ class Agent:
     def start(self) -> None:
         """Start every loop."""
         self.recover()
+        self._parts.metrics.leading.set(1)
         with self.store.read() as connection:
             for row in incidents.listed(connection, firing=True, limit=10):
                 self._parts.log.info(
@@ -161,6 +164,8 @@ class Agent:
         while not self._stopping.is_set():
             try:
                 self.tick(name)
+            except StateError as error:
+                self._parts.log.warning(f"a tick came to nothing: {error}", model=name)
             except Exception:
                 # The database may be full or busy: the loop must outlive that, and the next tick repeats the work.
                 self._parts.log.exception("a tick stumbled", model=name)

@@ -21,6 +21,7 @@ class Metrics:
 
     def __init__(self, version: str, *, label_sets: int = LABEL_SETS) -> None:
         self.registry = registry = CollectorRegistry(auto_describe=False)
+        self.leading = Gauge("driftline_leading", "1 in the agent that works, 0 in one that stands by.", registry=registry)
         self.rows = Counter("driftline_rows", "Rows that were counted in a window.", ["model"], registry=registry)
         self.rejected = Counter("driftline_rejected", "Records that could not be read.", ["model"], registry=registry)
         self.objects = Counter("driftline_objects", "Log objects that were read.", ["model"], registry=registry)

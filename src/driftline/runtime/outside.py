@@ -22,10 +22,12 @@ class Outside:
     clock: Callable[[], datetime]
     seed: int
     """For the jitter of retries."""
+    permit: Callable[[], None] = lambda: None
+    """Called right before a request leaves; raises when this agent must no longer send."""
     _clients: dict[bool, HttpClient] = field(default_factory=dict)
 
     def http(self, allow_private: bool) -> Http:
         """The client; with `allow_private` it also goes to loopback and private addresses."""
         if allow_private not in self._clients:
-            self._clients[allow_private] = HttpClient(self.clock, allow_private=allow_private)
+            self._clients[allow_private] = HttpClient(self.clock, allow_private=allow_private, permit=self.permit)
         return self._clients[allow_private]

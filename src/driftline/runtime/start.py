@@ -75,19 +75,10 @@ def make_parts(config: Config, store: Store, clock: Clock, log: Any, patience: P
 
 
 @contextmanager
-def opened(config: Config) -> Iterator[Store]:
-    """The store of a configuration; closed at the end."""
-    store = open_store(config.agent.state, base=config.origin.parent)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-@contextmanager
 def running(
     config: Config,
     *,
+    store: Store | None = None,
     clock: Clock = system_clock,
     log: Any,
     console: TextIO | None = None,
@@ -95,12 +86,16 @@ def running(
     hooks: Hooks | None = None,
     patience: Patience | None = None,
 ) -> Iterator[Agent]:
-    """An agent, stopped and its store closed at the end."""
-    with opened(config) as store:
+    """An agent, stopped and its store closed at the end; without `store`, the one of the configuration is opened."""
+    store = store or open_store(config.agent.state, base=config.origin.parent)
+    try:
         parts = make_parts(config, store, clock, log, patience)
-        agent = Agent(config, parts, Outside(console or sys.stdout, clock, secrets.randbits(64)), once=once, hooks=hooks)
+        outside = Outside(console or sys.stdout, clock, secrets.randbits(64), store.confirm)
+        agent = Agent(config, parts, outside, once=once, hooks=hooks)
         try:
             yield agent
         finally:
             if not agent.stop():
                 log.warning("a plugin hangs and was left behind; nothing that was finished is lost")
+    finally:
+        store.close()

@@ -33,6 +33,8 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
             }
             for name, status in outbox.status(connection).items()
         }
+    leader = store.leader()
+    found["leader"] = None if leader is None else {"agent": leader.name, "since": leader.since.isoformat()}
     for name, tick in (ticks or {}).items():
         found["models"][name]["added"] = {
             "objects": tick.taken.objects,

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, Table
+
+from driftline.state.words import String, Text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 metadata = MetaData()
@@ -66,8 +68,10 @@ objects = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("mark", String, nullable=False, default="", comment="of the bytes right before offset, where it may grow"),
     Column("partition", BigInteger, comment="start of the span of time that its place names"),
-    Column("unpaired", BigInteger, nullable=False, default=0, comment="requests or responses that stayed alone for good"),
-    Index("objects_by_uri", "model", "uri", unique=True),
+    Column("unpaired", BigInteger, nullable=False, default=0, comment="rows that never found their other half"),
+    Index("objects_by_uri", "model", "uri", unique=True).ddl_if(dialect="sqlite"),
+    # A URI may be longer than what an ordered index of PostgreSQL takes; that each is there once is up to the one writer.
+    Index("objects_by_uri_hash", "uri", postgresql_using="hash").ddl_if(dialect="postgresql"),
     Index("objects_by_lineage", "model", "lineage"),
     comment="The ledger: each log object, its version, and how far it has been read.",
 )

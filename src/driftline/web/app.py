@@ -56,8 +56,9 @@ def create_app(status: StatusSource, token: Secret | None = None) -> Starlette:
 
     def readyz(request: Request) -> Response:
         ready, loops = status.ready()
-        body: dict[str, object] = {"ready": ready}
+        body: dict[str, object] = {"ready": ready, "standby": status.leader is not None}
         if allowed(request):
+            body |= {"leader": status.leader} if status.leader else {}
             body["loops"] = [
                 {"name": loop.name, "last_beat": loop.beat.isoformat() if loop.beat else None, "stuck": loop.stuck}
                 for loop in loops
@@ -74,7 +75,7 @@ def create_app(status: StatusSource, token: Secret | None = None) -> Starlette:
         if not allowed(request):
             return _unauthorised()
         ready, loops = status.ready()
-        return HTMLResponse(_page(ready, [loop.name for loop in loops if loop.stuck]))
+        return HTMLResponse(_page(ready, [loop.name for loop in loops if loop.stuck], status.leader))
 
     app = Starlette(
         routes=[
@@ -109,8 +110,9 @@ def _unauthorised() -> Response:
     )
 
 
-def _page(ready: bool, stuck: list[str]) -> str:
-    state = "at work" if ready else f"not ready; stuck: {', '.join(stuck) or 'nothing, still starting'}"
+def _page(ready: bool, stuck: list[str], leader: str | None) -> str:
+    waiting = None if leader is None else f"standing by; {leader or 'no agent that it can see'} leads"
+    state = waiting or "at work" if ready else f"not ready; stuck: {', '.join(stuck) or 'nothing, still starting'}"
     links = "".join(f'<li><a href="{path}">{path}</a>: {what}</li>' for path, what in LINKS.items())
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>driftline</title></head>'

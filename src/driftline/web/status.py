@@ -40,6 +40,11 @@ class StatusSource(Protocol):
         """The metrics of this agent alone."""
         ...
 
+    @property
+    def leader(self) -> str | None:
+        """The agent that works in this one's place, while this one stands by; None when this one works."""
+        ...
+
     def ready(self) -> tuple[bool, Sequence[LoopStatus]]:
         """Whether the agent does its work, and every loop."""
         ...

@@ -1,0 +1,133 @@
+"""PostgreSQL: one database for several agents, of which one writes.
+
+Refuses to write without the seat. All writing goes through the one session that holds it, so that transactions are as serial as
+SQLite's; repeatable read keeps what one of them sees from changing under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine
+
+from driftline.errors import StateError
+from driftline.state.migrate import migrate, newer, version
+from driftline.state.migrations import HEAD
+from driftline.state.seat import Seat, leader, take, unreachable
+from driftline.state.store import Leader, Store
+
+NETWORK = {
+    "connect_timeout": 5,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 8000,
+}
+"""Seconds, the last one milliseconds: a server that is gone without a word is noticed within about eight seconds."""
+
+
+class Postgres(Store):
+    """A database that is read through a pool, and written through the leader's session."""
+
+    def __init__(self, url: URL, seat: Seat | None) -> None:
+        super().__init__(_engine(url, "READ ONLY", pool_pre_ping=True))
+        self._url = url
+        self._seat = seat
+        # Another connection is never made in the place of the one that holds the lock.
+        made = {} if seat is None else {"poolclass": sa.StaticPool, "creator": lambda: seat.session}
+        self._writer = _engine(url, "READ WRITE", **made)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """See `Store.write`. Raises StateError when this agent does not lead, or no longer does."""
+        if self._seat is None:
+            raise StateError("this state was opened to be looked at")
+        with self._writing:
+            if self._seat.lost:
+                raise StateError("this agent no longer leads")
+            try:
+                with _broken(), self._writer.connect() as connection, connection.begin():
+                    yield connection
+            finally:
+                if self._seat.session.closed:
+                    self._seat.lose()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """See `Store.read`."""
+        with _broken(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def confirm(self) -> None:
+        """See `Store.confirm`."""
+        if self._seat is not None:
+            self._seat.confirm()
+
+    def leader(self) -> Leader | None:
+        """See `Store.leader`."""
+        with self.read() as connection:
+            raw: Any = connection.connection.dbapi_connection
+            return leader(raw)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        super().close()
+        if self._seat is not None:
+            with self._writing:
+                self._seat.leave()
+                self._writer.dispose()
+
+
+def open_database(url: URL, readonly: bool, on_lost: Callable[[], None]) -> Store:
+    """See `open_store`."""
+    url = url.set(drivername="postgresql+psycopg")
+    place = url.render_as_string(hide_password=True)
+    if readonly:
+        store = Postgres(url, None)
+        current = version(store, place)
+        if current is None:
+            raise StateError(f"{place}: there is no state yet: start `driftline run` first")
+        if current > HEAD:
+            raise newer(place, current)
+        return store
+
+    def connect(name: str) -> psycopg.Connection[Any]:
+        args, given = url.get_dialect()().create_connect_args(url)
+        return psycopg.connect(*args, **{**NETWORK, **given, "application_name": name}, autocommit=True)
+
+    store = Postgres(url, take(connect, on_lost))
+    try:
+        migrate(store, place)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _engine(url: URL, mode: str, **given: Any) -> Engine:
+    engine = sa.create_engine(url, connect_args=NETWORK, **given)
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection: Any, record: Any) -> None:
+        connection.autocommit = True  # psycopg would otherwise begin transactions by its own rules
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f"BEGIN ISOLATION LEVEL REPEATABLE READ {mode}")
+
+    return engine
+
+
+@contextmanager
+def _broken() -> Iterator[None]:
+    """A connection that can't be had, or broke, is an error of its own."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        if not error.connection_invalidated and not isinstance(error, sa.exc.OperationalError):
+            raise
+        raise unreachable(error.orig or error) from None

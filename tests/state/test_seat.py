@@ -1,0 +1,241 @@
+"""Several agents on one PostgreSQL database: one writes, and whoever was deposed can't."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime
+from itertools import count
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from relay import Relay
+
+from driftline.errors import Led, StateError, Unreachable
+from driftline.model import LogObject
+from driftline.state import ledger, migrations, seat
+from driftline.state.store import open_store
+from driftline.state.tables import sinks
+
+_numbers = count()
+
+
+@pytest.fixture
+def url(postgres) -> str:
+    """Of a database with empty tables."""
+    return postgres.database(f"seat_{next(_numbers)}")
+
+
+@pytest.fixture
+def silent(monkeypatch):
+    """Leaders give no sign of life, and nobody waits for one."""
+    monkeypatch.setattr(seat, "BEAT", 1000.0)
+    monkeypatch.setattr(seat, "SILENCE", 0.0)
+
+
+def names(url: str) -> list[str]:
+    store = open_store(url, readonly=True)
+    try:
+        with store.read() as connection:
+            return sorted(connection.execute(sa.select(sinks.c.name)).scalars())
+    finally:
+        store.close()
+
+
+def write(store, name: str) -> None:
+    with store.write() as connection:
+        connection.execute(sinks.insert().values(name=name))
+
+
+def test_the_second_agent_is_told_who_leads(url):
+    """While one leads, another can look, can't open, and can at once when the first has let go."""
+    first = open_store(url)
+    with pytest.raises(Led, match="another agent"):
+        open_store(url)
+    looking = open_store(url, readonly=True)
+    assert looking.leader() == first.leader()
+    with pytest.raises(StateError, match="looked at"):
+        write(looking, "a")
+    first.close()
+    assert looking.leader() is None
+    looking.close()
+    second = open_store(url)
+    write(second, "b")
+    second.close()
+    assert names(url) == ["b"]
+
+
+@pytest.mark.parametrize("moment", ["before", "begun", "written", "between"])
+def test_a_deposed_leader_commits_nothing(url, silent, moment):
+    """Whenever in a step it falls silent: what it has in hand is lost, also if it wakes up again."""
+    first = open_store(url)
+    write(first, "kept")
+    second = None
+
+    def depose(now: str) -> None:
+        nonlocal second
+        if now == moment:
+            second = open_store(url)
+            write(second, "second")
+
+    def step() -> None:
+        depose("before")
+        with first.write() as connection:
+            depose("begun")
+            connection.execute(sinks.insert().values(name="lost"))
+            depose("written")
+        depose("between")
+        write(first, "lost, too")
+
+    with pytest.raises(StateError):
+        step()
+    with pytest.raises(StateError, match="no longer leads"):
+        write(first, "never")
+    with pytest.raises(StateError, match="no longer leads"):
+        first.confirm()
+    assert second is not None
+    second.confirm()
+    first.close()
+    second.close()
+    assert names(url) == sorted({"kept", "second", *(["lost"] if moment == "between" else [])})
+
+
+def test_a_leader_that_gives_signs_of_life_is_left_alone(url, monkeypatch):
+    """However long a step takes: its other session speaks for it."""
+    monkeypatch.setattr(seat, "BEAT", 0.05)
+    monkeypatch.setattr(seat, "SILENCE", 1.0)
+    first = open_store(url)
+    with first.write() as connection:
+        connection.execute(sinks.insert().values(name="slow"))
+        connection.exec_driver_sql("SELECT pg_sleep(2)")
+        with pytest.raises(Led):
+            open_store(url)
+    first.close()
+    assert names(url) == ["slow"]
+
+
+def test_a_leader_learns_by_itself_that_it_was_deposed(url, monkeypatch):
+    """It need not write to notice, and tells once."""
+    monkeypatch.setattr(seat, "BEAT", 0.05)
+    told, heard = [], threading.Event()
+    first = open_store(url, on_lost=lambda: (told.append(1), heard.set()))
+    monkeypatch.setattr(seat, "SILENCE", -1.0)
+    second = open_store(url)
+    assert heard.wait(10)
+    with pytest.raises(StateError):
+        write(first, "lost")
+    assert told == [1]
+    first.close()
+    second.close()
+
+
+def test_a_server_that_restarts_costs_the_step_at_hand(url, postgres):
+    """The store is of no use then; a new one finds what was committed, as soon as the server is back."""
+    lost = threading.Event()
+    first = open_store(url, on_lost=lost.set)
+    write(first, "kept")
+    postgres.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname LIKE 'seat%'")
+    with pytest.raises(Unreachable):
+        write(first, "lost")
+    assert lost.wait(10)
+    with first.read() as connection:
+        assert connection.execute(sa.select(sinks.c.name)).scalars().all() == ["kept"], "reading goes on"
+    second = open_store(url)
+    write(second, "new")
+    first.close()
+    second.close()
+    assert names(url) == ["kept", "new"]
+
+
+def test_a_server_that_is_not_there_is_named_without_the_password():
+    """What can't be reached is an error of its own, in one line."""
+    with pytest.raises(Unreachable, match=r"agent\.state: PostgreSQL") as caught:
+        open_store("postgresql://me:hunter2@127.0.0.1:1/db")
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_agents_that_start_together_make_the_tables_once(postgres):
+    """Of several processes on an empty database one leads, and the others are refused, none of them with half a schema."""
+    url = postgres.empty("together")
+    script = """
+import sys
+from driftline.state.store import open_store
+store = open_store(sys.argv[1])
+print("led")
+sys.stdin.read()
+"""
+    command, pipe = [sys.executable, "-c", script, url], subprocess.PIPE
+    agents = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(3)]
+    ended: list[subprocess.Popen] = []
+    while len(ended) < 2:
+        ended = [agent for agent in agents if agent.poll() is not None]
+    told = [agent.communicate()[1] for agent in ended]
+    assert all("Led: another agent" in text for text in told), told
+    leader = next(agent for agent in agents if agent not in ended)
+    assert leader.communicate("")[0] == "led\n"
+    store = open_store(url)
+    with store.read() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all() == [migrations.HEAD]
+    store.close()
+
+
+def test_a_pooler_in_between_is_refused(url):
+    """Behind one, the session that holds the lock need not be the one that writes."""
+    with Relay(url, pooler=True) as pooled, pytest.raises(StateError, match="pooler"):
+        open_store(pooled.url)
+
+
+def test_a_leader_that_is_cut_off_hangs_up(url, monkeypatch):
+    """Nothing comes back to it, not even that its session was ended: it gives up by itself, also in the middle of a step."""
+    monkeypatch.setattr(seat, "BEAT", 0.05)
+    monkeypatch.setattr(seat, "SILENCE", 0.5)
+    lost = threading.Event()
+    with Relay(url) as network:
+        first = open_store(network.url, on_lost=lost.set)
+        network.cut()
+        with pytest.raises(StateError):
+            write(first, "lost")
+        assert lost.wait(10)
+        second = _once_led(url)
+        write(second, "second")
+        network.heal()
+        with pytest.raises(StateError):
+            write(first, "never")
+        first.close()
+    second.close()
+    assert names(url) == ["second"]
+
+
+def _once_led(url: str):
+    while True:
+        try:
+            return open_store(url)
+        except Led:
+            pass
+
+
+def test_long_names_of_objects_are_kept(url):
+    """A URI of any length has its row, and is found again."""
+    long = "az://box/" + "".join(chr(0x4E00 + (place * 7919) % 20000) for place in range(4000))
+    store = open_store(url)
+    with store.write() as connection:
+        made = ledger.Outcome(LogObject(long, "1", 1, datetime(2026, 5, 1, tzinfo=UTC)))
+        ledger.record(connection, "m", [made], "spec", 3_600_000_000)
+    with store.read() as connection:
+        assert list(ledger.entries(connection, "m", [long])) == [long]
+    store.close()
+
+
+def test_two_schemas_of_one_database_are_two_states(postgres):
+    """Each has a leader of its own."""
+    url = postgres.empty("schemas")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA one; CREATE SCHEMA two")
+    stores = [open_store(f"{url}&options=-csearch_path%3D{name}") for name in ("one", "two")]
+    write(stores[0], "a")
+    for store in stores:
+        store.confirm()
+        store.close()
