@@ -157,7 +157,14 @@ class Local(Source):
                 return sorted((entry.name for entry in found if entry.is_dir()), key=os.fsencode)
 
         def objects(path: str, after: str) -> Iterator[tuple[str, str]]:
-            return _walk(path) if os.path.isdir(path) else iter(())
+            if os.path.isdir(path):
+                yield from _walk(path)
+                return
+            folder, beginning = os.path.split(path)
+            for name in sorted(os.listdir(folder), key=os.fsencode) if os.path.isdir(folder) else ():
+                if name.startswith(beginning):
+                    found = os.path.join(folder, name)
+                    yield from _walk(found) if os.path.isdir(found) else [(found, _no_data(name))]
 
         yield from layout.listed(root, ctx.since, ctx.now, folders, objects, begins=False)
 

@@ -28,9 +28,12 @@ SPANS = (("%S", timedelta(seconds=1)), ("%M", timedelta(minutes=1)), ("%H", time
 """Directives, finest first, and the span that a place names whose finest directive it is."""
 DIGITS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2}
 ORDER = "YmdHMS"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 FEW = 48
-"""Partitions that are listed one by one, where a store can't begin a listing in the middle; of more, their common folder."""
-_TOKEN = re.compile(r"%[YmdHMS]|\{[a-z_][a-z0-9_]*\}|[?*]|[^%{}?*]+")
+"""Partitions that are listed one by one, where a store can't begin a listing in the middle; of more, days, months or years."""
+JOB = timedelta(days=1)
+"""A folder that is named by a second is a job's: so long it may go on writing there."""
+_TOKEN = re.compile(r"%[YmdHMS]|\{[a-z][a-z0-9_]*\}|[?*]|[^%{}?*]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Place:
 
 class Layout:
     """A pattern of folders: `%Y %m %d %H %M %S` are UTC, `{name}` is any text within a folder's name, as `*` is; `?` is any
-    character."""
+    character. Where it doesn't end in `/`, its last part is the beginning of the names of folders or files."""
 
     def __init__(self, pattern: str) -> None:
         """`pattern` is one of `NAMED`, or a pattern. Raises ValueError with the mend."""
@@ -57,6 +60,9 @@ class Layout:
             raise ValueError(f"should be one of {known}, or a pattern of %Y %m %d %H %M %S, {{name}}, * and ?")
         if not directives.startswith("Ymd") or not ORDER.startswith(directives):
             raise ValueError("a layout names the time by %Y, %m and %d, then %H, %M and %S as far as it goes, each once")
+        names = [token for token in tokens if token.startswith("{")]
+        if len(set(names)) < len(names):
+            raise ValueError("a layout has each name once")
         self._folders = [part for part in self.pattern.split("/") if part]
         self._timed = next(i for i, folder in enumerate(self._folders) if "%Y" in folder)
         """The first folder with a time in it."""
@@ -64,7 +70,10 @@ class Layout:
         plain = all(not set("{?*") & set(folder) for folder in self._folders[self._timed : self._last + 1])
         self._sorted = plain
         """Whether names sort by time from there on."""
+        self._begun = not self.pattern.endswith("/")
+        """Whether the last part is only the beginning of a name."""
         self._span = next(span for directive, span in SPANS if directive in self.pattern)
+        self._slack = JOB if "%S" in self.pattern else timedelta(0)
         self._whole = re.compile("/?" + "/".join(map(_expression, self._folders)) + ("/" if self.pattern.endswith("/") else ""))
         self._each = [re.compile(_expression(folder)) for folder in self._folders]
 
@@ -80,6 +89,10 @@ class Layout:
             return None
         return Place(start, start + self._span, {name: value for name, value in told.items() if name[0] != "_"})
 
+    def is_open(self, place: Place, since: datetime) -> bool:
+        """Whether something may have been written to `place` at `since` or later."""
+        return place.end + self._slack >= since
+
     def listed(
         self,
         prefix: str,
@@ -90,12 +103,13 @@ class Layout:
         *,
         begins: bool = True,
     ) -> Iterator[T]:
-        """The objects in folders whose span ended at or after `since`, and perhaps some older ones.
+        """The objects in places that are open at `since`, and perhaps some older ones.
 
         `folders(prefix)` gives the names of the folders right below, each with its `/`; `objects(prefix, after)` all objects
-        below whose keys come after `after`, or simply all. `begins` says that the store itself can begin at `after`.
+        whose keys begin with `prefix` and come after `after`, or simply all that begin so. `begins` says that the store itself
+        can begin at `after`.
         """
-        yield from self._walk(prefix, 0, "", since - self._span, now, folders, objects, begins)
+        yield from self._walk(prefix, 0, "", since - self._span - self._slack, now, folders, objects, begins)
 
     def _walk(
         self,
@@ -114,6 +128,8 @@ class Layout:
             yield from objects(at, "")
         elif depth == self._timed and self._sorted:
             yield from self._timely(at, since, now, objects, begins)
+        elif self._begun and depth == len(self._folders) - 1:
+            yield from objects(at, "")
         elif _is_literal(self._folders[depth]):
             yield from self._walk(prefix, depth + 1, f"{below}{self._folders[depth]}/", since, now, folders, objects, begins)
         else:
@@ -137,16 +153,24 @@ class Layout:
         self, at: str, since: datetime, now: datetime, objects: Callable[[str, str], Iterable[T]], begins: bool
     ) -> Iterator[T]:
         pattern = "/".join(self._folders[self._timed : self._last + 1])
-        step = max(self._span, timedelta(hours=1)) if "%H" in pattern else timedelta(days=1)
+        if begins:
+            after = _floor(since, HOUR if "%H" in pattern else DAY).strftime(pattern)
+            # A file may have that very name, and a listing begins behind it.
+            yield from objects(at, at + (after[:-1] if self._begun else after))
+            return
+        for beginning in _beginnings(pattern, since, now):
+            yield from objects(at + beginning, "")
+
+
+def _beginnings(pattern: str, since: datetime, now: datetime) -> Iterable[str]:
+    """Few beginnings of the names of all moments from `since` to `now`, as fine as can be but no finer than an hour."""
+    for directive, step, most in (("%H", HOUR, FEW), ("%d", DAY, FEW), ("%m", DAY, 31 * FEW), ("%Y", DAY, 366 * FEW)):
         first = _floor(since, step)
         count = int((now - first) / step) + 2
-        if begins or count > FEW:
-            yield from objects(at, at + first.strftime(pattern))
-            return
-        # A folder of minutes lies in one of hours: what is listed one by one is no finer than that.
-        cut = pattern[: pattern.index("%H") + 2] if "%H" in pattern else pattern
-        for number in range(count):
-            yield from objects(at + (first + number * step).strftime(cut), "")
+        if directive in pattern and count <= most:
+            cut = pattern[: pattern.index(directive) + 2]
+            return dict.fromkeys((first + number * step).strftime(cut) for number in range(count))
+    return ("",)
 
 
 def _is_literal(folder: str) -> bool:
@@ -159,12 +183,13 @@ def _floor(moment: datetime, step: timedelta) -> datetime:
 
 
 def _expression(folder: str) -> str:
+    tokens = _TOKEN.findall(folder)
     made = []
-    for token in _TOKEN.findall(folder):
+    for number, token in enumerate(tokens):
         if token in DIGITS:
-            made.append(rf"(?P<_{token[1]}>\d{{{DIGITS[token]}}})")
+            made.append(rf"(?P<_{token[1]}>[0-9]{{{DIGITS[token]}}})")
         elif token.startswith("{"):
-            made.append(rf"(?P<{token[1:-1]}>[^/]+?)")
+            made.append(rf"(?P<{token[1:-1]}>[^/]+{'?' if number + 1 < len(tokens) else ''})")
         elif token in "?*":
             made.append("[^/]" if token == "?" else "[^/]*")
         else:

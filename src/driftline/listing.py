@@ -43,7 +43,7 @@ def list_store(
 
 
 def in_place(ctx: DiscoverContext, pattern: str | None, prefix: str, found: Keyed) -> Iterator[LogObject]:
-    """The objects of `found` that lie under `prefix`, are data, and are not in a partition that ended before `ctx.since`."""
+    """The objects of `found` that lie under `prefix`, are data, and are not in a place that was closed at `ctx.since`."""
     layout = None if pattern is None else Layout(pattern)
     folder = _folder(prefix, pattern)
     for key, obj in found:
@@ -53,9 +53,9 @@ def in_place(ctx: DiscoverContext, pattern: str | None, prefix: str, found: Keye
             ctx.skipped(obj.uri, "a marker, a checksum or a temporary file")
             continue
         place = None if layout is None else layout.place(key.removeprefix(folder))
-        if place is None:
+        if layout is None or place is None:
             yield obj
-        elif ctx.since is None or place.end >= ctx.since:
+        elif ctx.since is None or layout.is_open(place, ctx.since):
             yield replace(obj, partition=place.start, parts=place.parts)
 
 
