@@ -19,8 +19,8 @@ class LabelCoverage(Check):
 
     Of labels that came later and on their own: delay and delay_p90 are the hours from a prediction to its first label, up to
     which half and nine tenths of those known came, within 4.5% (0 is less than a minute); corrected is the share with labels of
-    different values, of which the newest counts; contradicting that of those whose newest labels, of one and the same time, differ.
-    All of it is measured again when labels come.
+    different values, of which the newest counts; contradicting that of those whose newest labels, of one and the same time,
+    differ. All of it is measured again when labels come.
 
     | input | answer |
     | --- | --- |
