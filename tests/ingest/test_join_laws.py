@@ -6,6 +6,7 @@ import io
 import json
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
@@ -52,7 +53,7 @@ class Shelf(Source):
     """Objects in memory."""
 
     type = "shelf"
-    objects: dict[str, Any] = {}
+    objects: dict[str, Any]
     """By name: version, version in which it was begun, content."""
 
     def discover(self, ctx):
@@ -69,7 +70,7 @@ class World:
 
     portion: int = 3
     store: Any = field(default_factory=lambda: open_store("sqlite://"))
-    shelves: dict[str, Shelf] = field(default_factory=lambda: {"m": Shelf(), "m#labels": Shelf()})
+    shelves: dict[str, Shelf] = field(default_factory=lambda: {"m": Shelf(objects={}), "m#labels": Shelf(objects={})})
     versions: int = 0
     remembered: dict[tuple[str, str], list[dict]] = field(default_factory=lambda: defaultdict(list))
 
@@ -192,7 +193,7 @@ STEPS = st.lists(st.one_of(CHANGE, st.sampled_from(["read", "join"])), min_size=
 @settings(max_examples=150, deadline=None)
 @given(STEPS, st.sampled_from([1, 3, 1000]))
 def test_any_order_equals_a_recount(steps, portion):
-    """Whatever was written, grown, overwritten or deleted, read and joined in whatever order: windows say what a recount says."""
+    """Whatever is written, grown, overwritten, deleted, read and joined, in any order: windows say what a recount says."""
     world = World(portion)
     for step in steps:
         if step == "read":
@@ -230,10 +231,8 @@ def test_a_crash_at_any_commit_changes_nothing(steps, survives):
         return write()
 
     world.store.write = failing
-    try:
+    with suppress(Cut):
         world.join()
-    except Cut:
-        pass
     world.store.write = write
     world.join()
     assert world.found() == world.recounted()

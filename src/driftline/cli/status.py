@@ -61,7 +61,14 @@ def show_models(found: dict[str, Any]) -> None:
             console.print(f"[dim]{escape(name)}: {model['open_windows']} windows are still open[/]")
         if model.get("held"):
             console.print(f"[yellow]{escape(name)}: {model['held']:,} rows have no usable time, or came too late[/]")
-        for item in model["trouble"][:5]:
+        late = model.get("labels")
+        if late:
+            console.print(
+                f"[dim]{escape(name)}: {late['rows']:,} labels came later: {late['unmatched']:,} have no prediction (yet), "
+                f"{late['held']:,} no usable id, time or value. {late['predictions_waiting']:,} predictions wait for theirs "
+                f"({late['bytes'] / 1e6:,.1f} MB)[/]"
+            )
+        for item in [*model["trouble"], *(late["trouble"] if late else ())][:5]:
             what = f"{item['state']}, {item['rejected']} rejected. {escape(str(item['error']))}"
             console.print(f"[yellow]{escape(str(item['uri']))}[/]: {what}")
             for record in item["records"][:2]:

@@ -311,6 +311,12 @@ def awaited(connection: Connection, model: str) -> int:
     return int(connection.execute(sa.select(sa.func.count()).where(c.model == model, held_up)).scalar_one())
 
 
+def unpaired(connection: Connection, model: str) -> int:
+    """Rows that never found their other half, and wait no longer."""
+    total = sa.func.coalesce(sa.func.sum(objects.c.unpaired), 0)
+    return int(connection.execute(sa.select(total).where(objects.c.model == model)).scalar_one())
+
+
 def totals(connection: Connection, model: str, trouble: int = 20) -> Totals:
     """Sums over the ledger, and the newest objects that could not be read, or not wholly."""
     c = objects.c
