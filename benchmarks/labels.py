@@ -96,9 +96,9 @@ def child(config: Path, truth: Path) -> None:
 
     def timed(name: str, call: Any) -> Any:
         def timing(*args: object) -> object:
-            began = time.perf_counter()
+            began, busy = time.perf_counter(), time.thread_time()
             found = call(*args)
-            took[name] = time.perf_counter() - began
+            took[name], took[f"{name}_cpu"] = time.perf_counter() - began, time.thread_time() - busy
             return found
 
         return timing
@@ -163,20 +163,19 @@ def main() -> None:
     bare = [run(data, scratch, None) for _ in range(asked.runs)]
     plain = {name: statistics.median(one[name] for one in bare) for name in bare[0]}
     print(f"\n{asked.rows:,} predictions in {HOURS} windows and 3 segments; median of {asked.runs}\n")
-    print("| labels in | join s | joined a second | read and joined s | a second | whole tick s | idle tick s | peak MB |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| labels in | join s | processor s | joined a second | with reading s | a second | tick s | idle tick s | peak MB |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for objects in asked.objects:
         found = [run(data, scratch, objects) for _ in range(asked.runs)]
         told = {name: statistics.median(one[name] for one in found) for name in found[0]}
         assert told["windows"] == HOURS
-        rates = [f"{told[part]:.2f} | {told['labels'] / told[part]:,.0f}" for part in ("join", "both")]
-        print(
-            f"| {objects} objects | {' | '.join(rates)} | {told['second']:.2f} | {told['idle']:.2f} | {told['second_peak']:.0f} |"
-        )
-    print(
-        f"\nPeak of the tick that reads the predictions: {told['first_peak']:.0f} MB, without labels {plain['first_peak']:.0f} MB."
-    )
-    print(f"It takes {told['first']:.2f} s, without labels {plain['first']:.2f} s.")
+        joined = f"{told['join']:.2f} | {told['join_cpu']:.2f} | {told['labels'] / told['join']:,.0f}"
+        rates = [joined, f"{told['both']:.2f} | {told['labels'] / told['both']:,.0f}"]
+        rest = f"{told['second']:.2f} | {told['idle']:.2f} | {told['second_peak']:.0f}"
+        print(f"| {objects} object{'s' if objects > 1 else ''} | {' | '.join(rates)} | {rest} |")
+    told |= {f"bare_{name}": value for name, value in plain.items()}
+    print("\nThe tick that reads the predictions: {first:.2f} s, {first_peak:.0f} MB; ".format(**told), end="")
+    print("without labels {bare_first:.2f} s, {bare_first_peak:.0f} MB.".format(**told))
     print(f"A waiting prediction takes {told['bytes'] / asked.rows:.1f} bytes, and the file grows by ", end="")
     print(f"{(told['file'] - plain['file']) / asked.rows:.1f} for each.")
     shutil.rmtree(scratch)
