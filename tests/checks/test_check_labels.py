@@ -52,7 +52,11 @@ def test_a_delay_is_close_to_exact(hours):
 
 def test_what_can_not_be_had_has_a_reason():
     """No predictions, no labels, labels in the records alone: no value and why."""
-    for late, scores, coverage in ((None, Scores(), None), (LabelCollector.zero(None), Scores(10, 0), 0.0), (None, Scores(10, 10), 1.0)):
+    for late, scores, coverage in (
+        (None, Scores(), None),
+        (LabelCollector.zero(None), Scores(10, 0), 0.0),
+        (None, Scores(10, 10), 1.0),
+    ):
         found = measured(late, scores)
         assert found["coverage"].value == coverage
         for name in ("delay", "delay_p90", "corrected", "contradicting"):
