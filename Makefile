@@ -39,6 +39,7 @@ bench: $(TEST_STAMP) ## Speed and memory, measured on this machine (minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@mkdir -p build/bench
 	@$(BIN)/python benchmarks/throughput.py build/bench $(BENCH_ARGS)
+	@$(BIN)/python benchmarks/labels.py build/bench
 
 soak: $(TEST_STAMP) ## kill -9 at 200 random moments of 1,000 objects, and at every database sync (minutes)
 	@DRIFTLINE_KILLS=200 $(BIN)/pytest tests/crash $(PYTEST_ARGS)

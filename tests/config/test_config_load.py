@@ -38,17 +38,23 @@ def test_the_least_configuration(tmp_path):
 
 
 def test_default_checks_come_from_what_is_installed(tmp_path):
-    """Without checks the five default ones run, and performance too where the records carry a label."""
+    """Without checks the five default ones run, performance too where there are labels, and labels where these come later."""
     source = "source: {type: local, options: {path: logs}}"
     label = "schema: {features: {a: numeric}, prediction: {kind: binary, score: p}, label: {column: y}}"
-    path = written(
-        tmp_path, f"version: 1\nmodels:\n  m: {{{source}}}\n  n: {{{source}, {label}}}\n  o: {{{source}, checks: {{}}}}\n"
+    late = (
+        "labels: {type: local, options: {path: truth}, max_disk: 1.5GB}, schema: {id: i, prediction: {kind: binary, score: p}}"
     )
+    told = {"m": source, "n": f"{source}, {label}", "o": f"{source}, checks: {{}}", "p": f"{source}, {late}"}
+    lines = "".join(f"  {name}: {{{text}}}\n" for name, text in told.items())
+    path = written(tmp_path, f"version: 1\nmodels:\n{lines}")
     models = load(path).models
     five = ["drift", "missing", "range", "volume", "freshness"]
     assert list(models["m"].checks) == five
     assert list(models["n"].checks) == [*five, "performance"]
     assert models["o"].checks == {}
+    assert list(models["p"].checks) == [*five, "performance", "labels"]
+    assert models["p"].labels.max_disk == 1_500_000_000
+    assert models["p"].labels.wait_for == timedelta(days=30)
 
 
 def test_sinks_and_notify(tmp_path):

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from dumped import dump
 
 from driftline.model import LogObject
-from driftline.state import ledger, models
+from driftline.state import accounts, ledger, models
 from driftline.state.ledger import GONE, Outcome, Share
 from driftline.state.tables import windows
 
@@ -58,7 +58,7 @@ def test_a_new_spec_leaves_settled_windows_between_open_ones_alone(connection):
     assert rows_of(connection) == [(0, 3, 1), (1, 3, 0)]
     shares = dump(connection)["shares"]
     assert [row[2] // HOUR for row in shares] == [0, 1]
-    assert ledger.totals(connection, "m").held == 0
+    assert accounts.totals(connection, "m").held == 0
 
 
 def test_an_object_that_comes_back_is_not_late(connection):
@@ -70,4 +70,4 @@ def test_an_object_that_comes_back_is_not_late(connection):
     for again, held in ((outcome(state=GONE), 0), (outcome(0, 1), 0), (outcome(0, 1, rows=5), 4)):
         ledger.record(connection, "m", [again], "new", HOUR)
         assert rows_of(connection) == [(0, 3, 0), (1, 3, 0)]
-        assert ledger.totals(connection, "m").held == held
+        assert accounts.totals(connection, "m").held == held

@@ -66,7 +66,14 @@ def show_models(found: dict[str, Any]) -> None:
             told["settled"] = "stayed alone in windows that are settled"
             alone = (f"{count:,} {told[name]}" for name, count in model["unpaired"].items() if count)
             console.print(f"[yellow]{escape(name)}: {', '.join(alone)}[/]")
-        for item in model["trouble"][:5]:
+        late = model.get("labels")
+        if late:
+            console.print(
+                f"[dim]{escape(name)}: {late['rows']:,} labels came later: {late['unmatched']:,} have no prediction (yet), "
+                f"{late['held']:,} no usable id, time or value. {late['predictions_waiting']:,} predictions wait for theirs "
+                f"({late['bytes'] / 1e6:,.1f} MB)[/]"
+            )
+        for item in [*model["trouble"], *(late["trouble"] if late else ())][:5]:
             what = f"{item['state']}, {item['rejected']} rejected. {escape(str(item['error']))}"
             console.print(f"[yellow]{escape(str(item['uri']))}[/]: {what}")
             for record in item["records"][:2]:

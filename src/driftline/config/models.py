@@ -151,7 +151,7 @@ class LabelsConfig(Settings):
     """The column of the predictions that a label's id refers to; `schema.id` when absent."""
     wait_for: Length = timedelta(days=30)
     """How long predictions wait for their labels, by the newest event time; labels that come later are too late."""
-    max_disk: Size = Bytes(2_000_000_000)
+    max_disk: Size = Field(default_factory=lambda: Bytes(2_000_000_000))
     """How much of the state may wait: beyond it the oldest predictions stop waiting, and people are told."""
     plugin: SkipJsonSchema[InstanceOf[Source]] = Field(repr=False)
     """The source itself."""

@@ -17,7 +17,7 @@ from driftline.profiles.batch import Batch
 from driftline.profiles.packing import narrow, pack, unpack, widen
 from driftline.state.waiting import PREDICTION, Hashes, Stub
 
-ROWS = 1 << 20
+ROWS = 1 << 18
 """Of one stub at most, so that a join can take them in bounded portions."""
 SECOND = 1_000_000
 Codes = NDArray[np.int64]

@@ -18,7 +18,7 @@ from driftline.ingest.intake import Listing, list_work, note_vanished
 from driftline.ingest.plan import Work
 from driftline.ingest.task import Job
 from driftline.runtime.parts import Parts
-from driftline.state import ledger, models
+from driftline.state import accounts, models
 from driftline.state.tables import micros, moment
 
 SLACK = timedelta(hours=1)
@@ -64,7 +64,7 @@ class Feed:
             return None
         with self.parts.store.read() as connection:
             known = models.known(connection, self.key)
-            timeless, oldest = ledger.oldest_trouble(connection, self.key, again=again)
+            timeless, oldest = accounts.oldest_trouble(connection, self.key, again=again)
         if known is None or known.listed_at is None or known.whole_at is None or timeless:
             return None
         if now - moment(known.whole_at) >= every or known.whole_digest != _digest(job):

@@ -159,7 +159,9 @@ def _inputs(reader: Job, objects: list[LogObject], job: Job, declared: Schema | 
     if not batches or {form.type for form in job.formats.values()} & {form.type for form in reader.formats.values()}:
         return ()
     schema = declared or infer(batches).schema
-    parts = (schema.timestamp, schema.id, schema.version, schema.prediction, schema.score, schema.label)
+    parts = (
+        schema.timestamp, schema.id, schema.joins, schema.version, schema.prediction, schema.score, schema.label,
+    )  # fmt: skip
     roles = {part.path for part in parts if part is not None}
     names = tuple(name for name in batches[0].schema.names if name not in roles)
     watched = {part.path for part in schema.features.values()}

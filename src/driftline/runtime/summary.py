@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from driftline.config import Config
+from driftline.runtime.labelling import ledger_name
 from driftline.runtime.watch import Tick
-from driftline.state import halves, incidents, ledger, measurements, models, outbox, windows
+from driftline.state import accounts, halves, incidents, measurements, models, outbox, waiting, windows
 from driftline.state.store import Store
 from driftline.state.tables import moment
 
@@ -20,6 +21,9 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
     """Per model: rows, rejected, objects, windows, measurements, verdicts, incidents; and what the newest tick added."""
     with store.read() as connection:
         found: Plain = {"models": {name: _model(connection, name) for name in config.models}}
+        for name, model in config.models.items():
+            if model.labels is not None:
+                found["models"][name]["labels"] = _labels(connection, name)
         found["sinks"] = {
             name: {
                 "pending": status.waiting,
@@ -45,8 +49,28 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
     return found
 
 
+def _labels(connection: Any, name: str) -> Plain:
+    """What was read of labels that come later, and what waits for what."""
+    totals = accounts.totals(connection, ledger_name(name))
+    waits = waiting.kept(connection, name, waiting.PREDICTION)
+    labels = waiting.kept(connection, ledger_name(name), waiting.LABEL)
+    return {
+        "rows": totals.rows,
+        "rejected": totals.rejected,
+        "held": totals.held,
+        "objects": totals.objects,
+        "quarantined": totals.quarantined,
+        "unmatched": labels.rows - labels.matched,
+        "too_late": accounts.unlabelled(connection, ledger_name(name)),
+        "predictions_waiting": waits.rows - waits.matched,
+        "predictions_unlabelled": accounts.unlabelled(connection, name),
+        "bytes": waits.bytes + labels.bytes,
+        "trouble": totals.trouble,
+    }
+
+
 def _model(connection: Any, name: str) -> Plain:
-    totals = ledger.totals(connection, name)
+    totals = accounts.totals(connection, name)
     judged, still_open = windows.count(connection, name)
     counted = measurements.count(connection, name)
     known = models.known(connection, name)

@@ -34,7 +34,7 @@ from driftline.runtime.grounding import Ground, Origin, ground_digest, load_grou
 from driftline.runtime.labelling import Labelling, LateLabels, label_job, ledger_name, let_go, read_and_join
 from driftline.runtime.parts import Parts
 from driftline.runtime.reading import Reader
-from driftline.state import halves, ledger, models, windows
+from driftline.state import accounts, halves, models, windows
 from driftline.state.tables import micros
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class Watch:
     def _complete(self, report: Tick) -> bool:
         """Whether nothing that was listed waits to be read again."""
         with self._parts.store.read() as connection:
-            return report.taken.waiting == 0 or ledger.awaited(connection, self.name) == 0
+            return report.taken.waiting == 0 or accounts.awaited(connection, self.name) == 0
 
     def _close(self, until: datetime, now: datetime, ground: Ground, report: Tick) -> None:
         """Judge what ended by `until`, oldest first."""

@@ -6,7 +6,7 @@ Refuses half steps: an outcome is written whole, in the caller's transaction, or
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import sqlalchemy as sa
@@ -91,21 +91,6 @@ class Outcome:
             first, last = int(events.min()), int(events.max())
             self.first_event = first if self.first_event is None else min(first, self.first_event)
             self.last_event = last if self.last_event is None else max(last, self.last_event)
-
-
-@dataclass(slots=True)
-class Totals:
-    """What the ledger of a model holds."""
-
-    objects: int = 0
-    rows: int = 0
-    rejected: int = 0
-    held: int = 0
-    quarantined: int = 0
-    waiting: int = 0
-    unpaired: int = 0
-    """Requests and responses that stayed alone, in windows that take nothing more."""
-    trouble: list[dict[str, object]] = field(default_factory=list)
 
 
 Key = tuple[int, str, str]
@@ -363,48 +348,3 @@ def vanished(connection: Connection, model: str, seen: set[int]) -> int:
         part = gone[first : first + 500]
         connection.execute(objects.update().where(objects.c.id.in_(part)).values(state=GONE))
     return len(gone)
-
-
-def awaited(connection: Connection, model: str) -> int:
-    """How many objects failed to be read, but not so often that windows are judged without them."""
-    c = objects.c
-    held_up = sa.or_(c.state == WAITING, sa.and_(c.state == DONE, c.attempts > 0))
-    return int(connection.execute(sa.select(sa.func.count()).where(c.model == model, held_up)).scalar_one())
-
-
-def oldest_trouble(connection: Connection, model: str, *, again: bool) -> tuple[bool, int | None]:
-    """Of the objects that are to be tried again, whether one's place tells no time, and the earliest time told (microseconds).
-
-    `again` includes those that were given up because their source failed.
-    """
-    c = objects.c
-    held_up = sa.or_(c.state == WAITING, sa.and_(c.state == DONE, c.attempts > 0))
-    if again:
-        held_up = sa.or_(held_up, sa.and_(c.state == QUARANTINED, c.attempts >= ATTEMPTS))
-    query = sa.select(sa.func.count() - sa.func.count(c.partition), sa.func.min(c.partition)).where(c.model == model, held_up)
-    timeless, first = connection.execute(query).one()
-    return timeless > 0, first
-
-
-def totals(connection: Connection, model: str, trouble: int = 20) -> Totals:
-    """Sums over the ledger, and the newest objects that could not be read, or not wholly."""
-    c = objects.c
-    counted = sa.select(
-        sa.func.count().filter(c.state != WAITING),
-        sa.func.coalesce(sa.func.sum(c.rows), 0),
-        sa.func.coalesce(sa.func.sum(c.rejected), 0),
-        sa.func.coalesce(sa.func.sum(c.held), 0),
-        sa.func.count().filter(c.state == QUARANTINED),
-        sa.func.count().filter(c.state == WAITING),
-        sa.func.coalesce(sa.func.sum(c.unpaired), 0),
-    ).where(c.model == model)
-    done, rows, rejected, held, quarantined, waiting, alone = (int(value) for value in connection.execute(counted).one())
-    found = Totals(done, rows, rejected, held, quarantined, waiting, alone)
-    bad = sa.or_(c.state.in_((QUARANTINED, WAITING)), c.rejected > 0, c.error != "")
-    query = sa.select(c.id, c.uri, c.state, c.error, c.rejected).where(c.model == model, bad).order_by(c.id.desc())
-    for row in connection.execute(query.limit(trouble)).all():
-        samples = connection.execute(
-            sa.select(rejects.c.position, rejects.c.reason, rejects.c.sample).where(rejects.c.object_id == row.id).limit(3)
-        )
-        found.trouble.append({**row._mapping, "records": [dict(sample._mapping) for sample in samples]})
-    return found

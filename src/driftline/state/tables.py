@@ -68,7 +68,8 @@ objects = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("mark", String, nullable=False, default="", comment="of the bytes right before offset, where it may grow"),
     Column("partition", BigInteger, comment="start of the span of time that its place names"),
-    Column("unpaired", BigInteger, nullable=False, default=0, comment="rows that never found their other half"),
+    Column("unpaired", BigInteger, nullable=False, default=0, comment="requests or responses that stayed alone for good"),
+    Column("unlabelled", BigInteger, nullable=False, default=0, comment="predictions and labels that never met"),
     Index("objects_by_uri", "model", "uri", unique=True).ddl_if(dialect="sqlite"),
     # A URI may be longer than what an ordered index of PostgreSQL takes; that each is there once is up to the one writer.
     Index("objects_by_uri_hash", "uri", postgresql_using="hash").ddl_if(dialect="postgresql"),

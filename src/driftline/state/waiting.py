@@ -176,13 +176,16 @@ def set_matched(connection: Connection, matched: Mapping[int, int]) -> None:
 
 
 def drop(connection: Connection, model: str, role: str, before: int) -> int:
-    """Forget what began before (microseconds). Returns how many rows never found their other half."""
+    """Forget what began before (microseconds) and note with each object what stayed alone. Returns how many rows did."""
     c = waiting.c
     old = sa.and_(c.model == model, c.role == role, c.start < before)
-    alone = sa.select(sa.func.coalesce(sa.func.sum(c.rows - c.matched), 0)).where(old, c.removed == 0)
-    rows = int(connection.execute(alone).scalar_one())
+    alone = sa.select(c.object_id, sa.func.sum(c.rows - c.matched).label("rows")).where(old, c.removed == 0)
+    found = connection.execute(alone.group_by(c.object_id)).all()
+    for row in found:
+        mine = objects.c.id == row.object_id
+        connection.execute(objects.update().where(mine).values(unlabelled=objects.c.unlabelled + int(row.rows)))
     connection.execute(waiting.delete().where(old))
-    return rows
+    return sum(int(row.rows) for row in found)
 
 
 def renew(connection: Connection, model: str, object_id: int, piece: int, start: int, stubs: Sequence[Stub]) -> None:

@@ -54,7 +54,17 @@ def upgrade() -> None:
             sa.BigInteger(),
             nullable=False,
             server_default="0",
-            comment="rows that never found their other half",
+            comment="requests or responses that stayed alone for good",
+        ),
+    )
+    op.add_column(
+        "objects",
+        sa.Column(
+            "unlabelled",
+            sa.BigInteger(),
+            nullable=False,
+            server_default="0",
+            comment="predictions and labels that never met",
         ),
     )
     op.add_column(

@@ -1,0 +1,186 @@
+"""Joining labels that come later: 1 M predictions over 24 hourly windows, their labels an hour after in one object or in many.
+
+    python benchmarks/labels.py FOLDER [--rows 1000000] [--objects 1 100] [--runs 3]
+
+A whole agent in a process of its own: one tick reads the predictions and judges their windows, a second one reads the
+labels, joins them and restates all windows. Reading is from CSV files on the local disk. The disk that waiting takes is the
+growth of the state's file over the same run without labels, and what the rows themselves hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+
+START, HOURS = datetime(2026, 5, 1, tzinfo=UTC), 24
+CONFIG = """
+version: 1
+agent: {{state: "sqlite:///state.db", http: null}}
+models:
+  bench:
+    source: {{type: local, options: {{path: {data}/predictions, format: parquet}}}}
+    {labels}
+    schema:
+      timestamp: time
+      id: id
+      features: {{plan: categorical}}
+      prediction: {{kind: binary, score: score}}
+      label: {{column: label}}
+      segments: [plan]
+    reference: {{type: local, options: {{path: {data}/reference.parquet}}}}
+    notify: []
+"""
+LABELS = "labels: {{type: local, options: {{path: {scratch}/truth, format: csv}}, time: given}}"
+
+
+def predictions(rows: int, seed: int) -> dict[str, object]:
+    rng = np.random.default_rng(seed)
+    score = rng.uniform(size=rows)
+    return {
+        "id": [str(uuid.UUID(bytes=rng.bytes(16), version=4)) for _ in range(rows)],
+        "plan": np.array(["free", "silver", "gold"])[rng.integers(0, 3, rows)],
+        "score": score,
+        "label": (rng.uniform(size=rows) < score).astype(np.int64),
+    }
+
+
+def make(folder: Path, rows: int, objects: list[int]) -> None:
+    """Predictions by the hour without labels, the labels in so many objects in another order, and a reference with labels."""
+    (folder / "predictions").mkdir(parents=True)
+    pq.write_table(pa.table(predictions(100_000, 1)), folder / "reference.parquet")
+    ids, labels = [], []
+    for hour in range(HOURS):
+        size = rows * (hour + 1) // HOURS - rows * hour // HOURS
+        table = predictions(size, 100 + hour)
+        ids += table["id"]
+        labels.append(table.pop("label"))
+        first = START + timedelta(hours=hour)
+        table["time"] = pa.array(
+            [first + timedelta(seconds=3600 * place / size) for place in range(size)], pa.timestamp("us", "UTC")
+        )
+        pq.write_table(pa.table(table), folder / "predictions" / f"{hour:02d}.parquet")
+    order = np.random.default_rng(5).permutation(rows)
+    given = pa.array([START + timedelta(hours=HOURS + 1)] * rows, pa.timestamp("us", "UTC"))
+    table = pa.table({"id": pa.array(ids).take(pa.array(order)), "label": np.concatenate(labels)[order], "given": given})
+    for count in objects:
+        (folder / f"truth-{count}").mkdir()
+        for number in range(count):
+            first, end = rows * number // count, rows * (number + 1) // count
+            csv.write_csv(table.slice(first, end - first), folder / f"truth-{count}" / f"{number:04d}.csv")
+
+
+def child(config: Path, truth: Path) -> None:
+    """Both ticks in this process; the figures as JSON."""
+    from driftline.runtime import labelling, watch
+    from driftline.runtime.logs import make_log
+    from driftline.runtime.start import read_config, running
+    from driftline.runtime.summary import summarise
+
+    took: dict[str, float] = {}
+
+    def timed(name: str, call: Any) -> Any:
+        def timing(*args: object) -> object:
+            began, busy = time.perf_counter(), time.thread_time()
+            found = call(*args)
+            took[name], took[f"{name}_cpu"] = time.perf_counter() - began, time.thread_time() - busy
+            return found
+
+        return timing
+
+    def peak() -> float:
+        # Not getrusage: its peak is at least that of the process that started this one.
+        [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) / 1024
+
+    labelling.join = timed("join", labelling.join)
+    watch.read_and_join = timed("both", watch.read_and_join)
+    now = [START + timedelta(hours=HOURS, minutes=30)]
+    told: dict[str, float] = {}
+    with running(read_config(config), clock=lambda: now[0], log=make_log(io.StringIO(), human=False), once=True) as agent:
+        began = time.perf_counter()
+        agent.tick("bench")
+        told |= {"first": time.perf_counter() - began, "first_peak": peak()}
+        agent.store.fold()
+        told["file"] = config.with_name("state.db").stat().st_size
+        late = summarise(agent.store, agent.config)["models"]["bench"].get("labels")
+        if late:
+            told["bytes"] = late["bytes"]
+            truth.rename(config.with_name("truth") / "new")
+            now[0] = START + timedelta(hours=HOURS + 1, minutes=10)
+            began = time.perf_counter()
+            report = agent.tick("bench")
+            told |= {"second": time.perf_counter() - began, "second_peak": peak(), **took}
+            assert not report.error, report.error
+            assert report.labels.joined.matched == report.labels.joined.labels
+            told |= {"windows": report.closed.windows, "labels": report.labels.joined.labels}
+            began = time.perf_counter()
+            agent.tick("bench")
+            told["idle"] = time.perf_counter() - began
+    print(json.dumps(told))
+
+
+def run(data: Path, scratch: Path, objects: int | None) -> dict[str, float]:
+    shutil.rmtree(scratch, ignore_errors=True)
+    (scratch / "truth").mkdir(parents=True)
+    if objects:
+        shutil.copytree(data / f"truth-{objects}", scratch / "new")
+    config = scratch / "driftline.yaml"
+    labels = LABELS.format(scratch=scratch) if objects else ""
+    config.write_text(CONFIG.format(data=data, labels=labels))
+    command = [sys.executable, __file__, "--child", str(config), str(scratch / "new")]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def main() -> None:
+    """Make the data where it is missing, measure, print tables in Markdown."""
+    if sys.argv[1:2] == ["--child"]:
+        child(Path(sys.argv[2]), Path(sys.argv[3]))
+        return
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--objects", type=int, nargs="+", default=[1, 100])
+    parser.add_argument("--runs", type=int, default=3)
+    asked = parser.parse_args()
+    data = asked.folder.resolve() / f"labels-{asked.rows}"
+    if not data.exists():
+        make(data, asked.rows, asked.objects)
+    scratch = asked.folder.resolve() / "labels-scratch"
+    bare = [run(data, scratch, None) for _ in range(asked.runs)]
+    plain = {name: statistics.median(one[name] for one in bare) for name in bare[0]}
+    print(f"\n{asked.rows:,} predictions in {HOURS} windows and 3 segments; median of {asked.runs}\n")
+    print("| labels in | join s | processor s | joined a second | with reading s | a second | tick s | idle tick s | peak MB |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for objects in asked.objects:
+        found = [run(data, scratch, objects) for _ in range(asked.runs)]
+        told = {name: statistics.median(one[name] for one in found) for name in found[0]}
+        assert told["windows"] == HOURS
+        joined = f"{told['join']:.2f} | {told['join_cpu']:.2f} | {told['labels'] / told['join']:,.0f}"
+        rates = [joined, f"{told['both']:.2f} | {told['labels'] / told['both']:,.0f}"]
+        rest = f"{told['second']:.2f} | {told['idle']:.2f} | {told['second_peak']:.0f}"
+        print(f"| {objects} object{'s' if objects > 1 else ''} | {' | '.join(rates)} | {rest} |")
+    told |= {f"bare_{name}": value for name, value in plain.items()}
+    print("\nThe tick that reads the predictions: {first:.2f} s, {first_peak:.0f} MB; ".format(**told), end="")
+    print("without labels {bare_first:.2f} s, {bare_first_peak:.0f} MB.".format(**told))
+    print(f"A waiting prediction takes {told['bytes'] / asked.rows:.1f} bytes, and the file grows by ", end="")
+    print(f"{(told['file'] - plain['file']) / asked.rows:.1f} for each.")
+    shutil.rmtree(scratch)
+
+
+if __name__ == "__main__":
+    main()
