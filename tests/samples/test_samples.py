@@ -68,8 +68,8 @@ FILES: dict[str, tuple[str, str, int]] = {
     "vertex-videos-native": ("gcp/batch/automl_video_classification/prediction-*.json", "vertex_batch", 2),
     "vertex-cifar-native": ("gcp/batch/custom_cifar10/prediction.results-00000-of-00001", "vertex_batch", 2),
 }
-NO_LOGS = {"manifest.json", "mdc_dataref_1.json"}
-"""A list of files, and a document over several lines that a record of another file refers to."""
+NO_LOGS = {"manifest.json", "mdc_dataref_1.json", "statistics.json", "constraints.json", "constraints_too_strict.json"}
+"""A list of files, a document over several lines that a record of another file refers to, and baselines of a monitor."""
 FORMATS: dict[str, Any] = {"headerless": {"type": "csv", "options": {"header": False}}}
 
 
