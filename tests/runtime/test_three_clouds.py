@@ -107,7 +107,9 @@ class Clouds:
         self.stores["s3"].put(f"capture/ep/blue/{at:%Y/%m/%d/%H}/00-00-000-{number}.jsonl", _lines(capture))
         self.stores["gcs"].put(f"log/{at:%Y/%m/%d/%H}/rows.jsonl", _lines(table))
         for side, records in (("model_inputs", inputs), ("model_outputs", outputs)):
-            self.stores["azure"].append(f"modelDataCollector/ep/blue/{side}/{at:%Y/%m/%d/%H}/a000001.jsonl", _lines(records))
+            key = f"modelDataCollector/ep/blue/{side}/{at:%Y/%m/%d/%H}/a000001.jsonl"
+            self.stores["azure"].create_growing(key)
+            self.stores["azure"].append(key, _lines(records))
 
     @contextmanager
     def agent(self):
