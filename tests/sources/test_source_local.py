@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from driftline_plugins.sources.local import Local
@@ -158,3 +158,14 @@ def test_relative_paths_start_where_the_agent_does(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_text("x")
     monkeypatch.chdir(tmp_path)
     assert found("a.csv") == found(tmp_path / "a.csv")
+
+
+def test_a_layout_of_one_folder_for_each_minute(tmp_path):
+    """Folders and files whose names hold more than the hour are found by their beginning."""
+    for name in ("20240430-2359/a.csv", "20240430-2210/b.csv", "20240401-0000/c.csv", "20240430-23.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    source = Local(path=str(tmp_path), layout="%Y%m%d-%H%M/")
+    since = DiscoverContext(now=NOW, since=NOW - timedelta(minutes=90))
+    assert sorted(names(source.discover(since))) == ["20240430-23.csv", "a.csv", "b.csv"]
+    assert len(names(source.discover(DiscoverContext(now=NOW)))) == 4
