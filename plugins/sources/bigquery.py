@@ -16,9 +16,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import msgspec
-from pydantic import PositiveInt, PrivateAttr, StringConstraints, field_validator
+from pydantic import PrivateAttr, StringConstraints, field_validator
 
 from driftline import (
+    Bytes,
     DecodeContext,
     DiscoverContext,
     Duration,
@@ -26,6 +27,7 @@ from driftline import (
     Length,
     LogObject,
     ObjectChanged,
+    Size,
     Source,
     SourceError,
     google,
@@ -43,6 +45,7 @@ Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,299
 LOG = ("endpoint", "request_id", "deployed_model_id", "request_payload", "response_payload")
 """Columns of a request-response log beside that of the times; the first two name a row."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SCOPE = "https://www.googleapis.com/auth/bigquery"
 DAY = timedelta(days=1)
 PAGE = 10_000
 """Rows asked for at a time."""
@@ -86,8 +89,8 @@ class BigQuery(Source):
     """Slices before that of this moment, such as `2024-05-01` (UTC), are never read."""
     unique: tuple[Column, ...] | None = None
     """Columns that name a row: one written twice in a slice is read once. `endpoint`, `request_id` of a log if absent."""
-    maximum_bytes_billed: PositiveInt = 10 << 30
-    """The most that one query may scan, in bytes; one that would scan more is refused and costs nothing."""
+    maximum_bytes_billed: Size = Bytes(10 * 10**9)
+    """The most that one query may scan; one that would scan more is refused and costs nothing."""
     project: str | None = None
     """The project that pays for the queries; the table's own when absent."""
     location: str | None = None
@@ -246,7 +249,7 @@ class BigQuery(Source):
         name = re.sub("[^A-Za-z0-9_-]", "_", self._context.name if self._context is not None else self.type)
         parameters = [bigquery.ScalarQueryParameter(name, "TIMESTAMP", at) for name, at in span.items()]
         parameters.append(bigquery.ScalarQueryParameter("slice", "INT64", self.slice // timedelta(microseconds=1)))
-        cap = self.maximum_bytes_billed
+        cap = int(self.maximum_bytes_billed)
         config = bigquery.QueryJobConfig(
             query_parameters=parameters, maximum_bytes_billed=cap, use_query_cache=False, dry_run=dry
         )
@@ -259,7 +262,7 @@ class BigQuery(Source):
             file = self.context.base / self.credentials_file if self.credentials_file else None
             self._client = google.sdk("bigquery").Client(
                 project=self._payer,
-                credentials=google.credentials(file, anonymous=self.anonymous),
+                credentials=google.credentials(SCOPE, file, anonymous=self.anonymous),
                 client_options={"api_endpoint": self.endpoint_url} if self.endpoint_url else None,
             )
         return self._client

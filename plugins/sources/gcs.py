@@ -23,6 +23,7 @@ from driftline import (
     SourceBusy,
     SourceError,
     StartContext,
+    google,
     hookimpl,
     key_of,
     list_store,
@@ -36,7 +37,7 @@ TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and between two bytes."""
 PAGE = 1000
 """Objects asked for in one request of a listing."""
-SCOPES = ("https://www.googleapis.com/auth/devstorage.read_only",)
+SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 
 
 class Gcs(Source):
@@ -180,36 +181,17 @@ class Gcs(Source):
         return client
 
     def _make(self) -> Any:
-        try:
-            import google.auth
-            from google.auth.credentials import AnonymousCredentials
-            from google.auth.exceptions import GoogleAuthError
-            from google.cloud import storage
-            from google.oauth2 import service_account
-        except ImportError:
-            raise SourceError("google-cloud-storage is not installed: pip install 'driftline[gcp]'") from None
-
-        try:
-            if self.anonymous:
-                credentials = AnonymousCredentials()
-            elif self.credentials_file:
-                path = self._context.base / self.credentials_file if self._context else self.credentials_file
-                credentials = service_account.Credentials.from_service_account_file(str(path), scopes=SCOPES)
-            else:
-                credentials, _ = google.auth.default(scopes=SCOPES)
-        except (GoogleAuthError, OSError, ValueError) as error:
-            raise SourceError(_UNKNOWN if self.credentials_file is None else f"{self.credentials_file}: {error}") from None
+        storage = google.sdk("storage")
+        file = self.context.base / self.credentials_file if self.credentials_file else None
         options = {"api_endpoint": self.endpoint_url} if self.endpoint_url else None
+        credentials = google.credentials(SCOPE, file, anonymous=self.anonymous)
         client = storage.Client(project="none", credentials=credentials, client_options=options)
         # It would ask for the bucket itself, a right that a reader of objects need not have.
         client._bucket_metadata_cache = None
         return client
 
     def _identity(self) -> str:
-        if self.anonymous:
-            return "anonymous"
-        credentials = self._handle()._credentials
-        return str(getattr(credentials, "service_account_email", None) or f"{type(credentials).__module__} credentials")
+        return google.identity(self._handle()._credentials)
 
     def _call(self, right: str, name: str, ask: Callable[[], T]) -> T:
         """What one request gives. Raises what the answer means."""
@@ -228,7 +210,7 @@ class Gcs(Source):
             raise SourceBusy(f"{place}: {type(error).__name__}: {error}") from None
         except DefaultCredentialsError:
             # An anonymous reader is asked for credentials that it doesn't have.
-            raise SourceError(f"{place}: {_PRIVATE}" if self.anonymous else _UNKNOWN) from None
+            raise SourceError(f"{place}: {_PRIVATE}" if self.anonymous else google.UNKNOWN) from None
         except GoogleAuthError as error:
             self._client = None
             raise SourceError(f"{place}: the credentials could not be renewed: {error}") from None
@@ -256,9 +238,6 @@ class Gcs(Source):
 
 
 _PRIVATE = "the bucket is not public: leave anonymous out"
-_UNKNOWN = (
-    "no Google Cloud credentials were found: give the machine a service account, or set credentials_file, or anonymous: true"
-)
 
 
 @hookimpl

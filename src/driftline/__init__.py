@@ -58,37 +58,39 @@ if TYPE_CHECKING:
     from driftline.profiles.spec import ProfileSpec
     from driftline.profiles.window import CategoricalColumn, Column, Labels, NumericColumn, Scores, Window
     from driftline.ranges import read_ranges
-    from driftline.scalars import Duration, Length
+    from driftline.scalars import Bytes, Duration, Length, Size
 
 __version__ = "0.1.0"
 
 _LAZY = {
     "Batch": "driftline.profiles.batch",
+    "Bytes": "driftline.scalars",
     "CategoricalColumn": "driftline.profiles.window",
     "Chunk": "driftline.lines",
     "Collector": "driftline.profiles.collector",
     "Column": "driftline.profiles.window",
+    "Duration": "driftline.scalars",
     "JsonRecords": "driftline.json_records",
     "Labels": "driftline.profiles.window",
-    "Duration": "driftline.scalars",
     "Layout": "driftline.layout",
-    "Length": "driftline.scalars",
     "LayoutPattern": "driftline.layout",
+    "Length": "driftline.scalars",
     "LineChunks": "driftline.lines",
     "NumericColumn": "driftline.profiles.window",
     "Place": "driftline.layout",
     "ProfileSpec": "driftline.profiles.spec",
     "RecordChunk": "driftline.json_records",
     "Scores": "driftline.profiles.window",
+    "Size": "driftline.scalars",
     "Window": "driftline.profiles.window",
     "check": "driftline.decorated",
     "document_or_lines": "driftline.json_records",
     "drain": "driftline.notices",
     "half": "driftline.halves",
     "in_place": "driftline.listing",
+    "joined": "driftline.lines",
     "key_of": "driftline.listing",
     "list_store": "driftline.listing",
-    "joined": "driftline.lines",
     "patiently": "driftline.patience",
     "pause_of": "driftline.patience",
     "read_blocks": "driftline.lines",
@@ -100,6 +102,7 @@ __all__ = [
     "Answer",
     "Batch",
     "Bounds",
+    "Bytes",
     "CategoricalColumn",
     "Check",
     "CheckContext",
@@ -145,6 +148,7 @@ __all__ = [
     "Secret",
     "Severity",
     "Sink",
+    "Size",
     "Source",
     "SourceBusy",
     "SourceError",

@@ -14,7 +14,6 @@ from driftline.errors import SourceBusy, SourceError
 from driftline.patience import pause_of
 
 T = TypeVar("T")
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 UNKNOWN = (
     "no Google Cloud credentials were found: give the machine a service account, or set credentials_file, or anonymous: true"
 )
@@ -28,19 +27,21 @@ def sdk(service: str) -> Any:
         raise SourceError(f"google-cloud-{service} is not installed: pip install 'driftline[gcp]'") from None
 
 
-def credentials(file: Path | None, *, anonymous: bool) -> Any:
-    """Those of a key file, or what the machine's own chain finds. Raises SourceError with the mend."""
+def credentials(scope: str, file: Path | None, *, anonymous: bool) -> Any:
+    """Those of a service account's key file, or what the machine's own chain finds. Raises SourceError with the mend."""
     import google.auth
     from google.auth.credentials import AnonymousCredentials
     from google.auth.exceptions import GoogleAuthError
+    from google.oauth2 import service_account
 
     if anonymous:
         return AnonymousCredentials()
     try:
-        found = google.auth.load_credentials_from_file(str(file), [SCOPE]) if file else google.auth.default([SCOPE])
+        if file is not None:
+            return service_account.Credentials.from_service_account_file(str(file), scopes=[scope])
+        return google.auth.default([scope])[0]
     except (GoogleAuthError, OSError, ValueError) as error:
         raise SourceError(f"{file}: {error}" if file else UNKNOWN) from None
-    return found[0]
 
 
 def identity(who: Any) -> str:

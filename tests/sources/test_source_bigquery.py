@@ -276,10 +276,10 @@ def test_unique_names_the_rows_of_other_tables(server, started):
 def test_queries_are_capped_named_and_carry_values_as_parameters(server, started):
     """Each query has the cap, a job id that names the model, no cache, and times as parameters."""
     server.insert(TABLE, row(0, at("07:00:00")))
-    source, _ = started(maximum_bytes_billed=123_456)
+    source, _ = started(maximum_bytes_billed="2MB")
     read(source, listed(source)[0])
     configs = [config["query"] for config in server.queries]
-    assert {config["maximumBytesBilled"] for config in configs} == {"123456"}
+    assert {config["maximumBytesBilled"] for config in configs} == {"2000000"}
     assert {config["useQueryCache"] for config in configs} == {False}
     assert all({p["name"] for p in config["queryParameters"]} == {"since", "until", "slice"} for config in configs)
     assert not any("2024" in config["query"] for config in configs)
@@ -289,12 +289,12 @@ def test_queries_are_capped_named_and_carry_values_as_parameters(server, started
 def test_the_cap_refuses_dear_queries(server, started):
     """A query beyond the cap is an error that says what to do; `probe` says it before."""
     server.insert(TABLE, *(row(i, at("07:00:00")) for i in range(100)))
-    source, _ = started(maximum_bytes_billed=700)
+    source, _ = started(maximum_bytes_billed="0.0007MB")
     with pytest.raises(SourceError, match=r"limit for bytes billed: 700\. 800 or higher .*raise maximum_bytes_billed"):
         listed(source)
     with pytest.raises(SourceError, match=r"a look for new rows scans 0\.0 MB: raise maximum_bytes_billed"):
         source.probe()
-    source, _ = started(maximum_bytes_billed=1000)
+    source, _ = started(maximum_bytes_billed="0.001MB")
     [obj] = listed(source)
     with pytest.raises(SourceError, match="bytes billed"):
         read(source, obj)
@@ -459,7 +459,8 @@ def test_missing_credentials_are_told(started, monkeypatch, tmp_path):
         {"unique": ["a`"]},
         {"slice": "7m"},
         {"slice": "30s"},
-        {"maximum_bytes_billed": 0},
+        {"maximum_bytes_billed": "0MB"},
+        {"maximum_bytes_billed": 1000},
     ],
 )
 def test_settings_that_could_become_sql_are_refused(settings):
