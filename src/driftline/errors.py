@@ -87,6 +87,13 @@ class Unreachable(StateError):
     """The database can't be reached just now; it may come back."""
 
 
+class Deposed(StateError):
+    """This agent no longer leads: its session with the database has ended, and what it had in hand with it."""
+
+    def __init__(self) -> None:
+        super().__init__("this agent no longer leads: its session with the database has ended")
+
+
 class Rejected(DriftlineError):
     """The receiver refused this notification for good; sending it again would be refused again."""
 

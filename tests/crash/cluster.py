@@ -16,7 +16,7 @@ from world import World
 
 from driftline.state.store import Store, open_store
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds for whatever must come to be, on a machine with much else to do."""
 
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import databases
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ MEMORY = "/dev/shm"
 """Where there is one: a disk would wait for every commit."""
 CONFIG = """
 version: 1
-agent: {{state: "sqlite:///state.db", http: null, workers: 1}}
+agent: {{state: "{state}", http: null, workers: 1}}
 plugins: {{paths: ["{plugin}"]}}
 models:
   shop:
@@ -89,7 +90,9 @@ class Agent:
             {"amount": n % 100, "plan": ("gold", "free")[n % 2], "score": n % 100 / 100, "label": n % 3 % 2} for n in range(200)
         ]
         (folder / "reference.jsonl").write_bytes(lines(reference))
-        (folder / "driftline.yaml").write_text(CONFIG.format(plugin=Path(__file__).parent / "shelf_plugin.py"))
+        (folder / "driftline.yaml").write_text(
+            CONFIG.format(plugin=Path(__file__).parent / "shelf_plugin.py", state=databases.of(folder))
+        )
         self._running = ExitStack()
         self.start()
 
@@ -147,6 +150,7 @@ class Exactly(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.agent.stop()
+        databases.forget(self.folder)
         shutil.rmtree(self.folder)
 
     def _new(self, shelf: str, content: bytes, *, listed: bool = True) -> str:
@@ -230,7 +234,7 @@ class Exactly(RuleBasedStateMachine):
     def another_agent(self):
         """A second agent on the same state is refused, and changes nothing."""
         with pytest.raises(StateError, match="another agent"):
-            open_store("sqlite:///state.db", base=self.folder)
+            open_store(databases.of(self.folder))
 
     @rule()
     def tick(self):

@@ -7,6 +7,7 @@ import shutil
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from station import MODEL, START, Station
 
 LAYOUT = MODEL.replace("path: {folder}/log, format: jsonl", "path: {folder}/log, layout: '%Y/%m/%d/%H/', format: jsonl")
@@ -93,7 +94,7 @@ def test_an_old_object_that_can_not_be_read_is_looked_for_where_it_is(station):
         station.tick()
         agent = station.agent
         with agent.store.write() as connection:
-            connection.exec_driver_sql("UPDATE objects SET state = 'waiting', version = '' WHERE uri LIKE '%/01/03/a.jsonl'")
+            connection.execute(sa.text("UPDATE objects SET state = 'waiting', version = '' WHERE uri LIKE '%/01/03/a.jsonl'"))
         station.clock.now += timedelta(minutes=1)
         report = station.tick()
         assert report.taken.objects == 1

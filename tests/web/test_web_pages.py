@@ -30,6 +30,7 @@ class Loop:
 @dataclass
 class Agent:
     metrics: Metrics = field(default_factory=lambda: Metrics("0.1.0"))
+    leader: str | None = None
     loops: list[Loop] = field(default_factory=lambda: [Loop("ingest churn", BEAT, False), Loop("deliver console", None, False)])
 
     @property
@@ -88,6 +89,15 @@ def test_stuck_loop_is_not_ready(agent, client):
     assert answer.status_code == 503
     assert [loop["stuck"] for loop in answer.json()["loops"]] == [True, False]
     assert client.get("/healthz").status_code == 200
+
+
+def test_one_that_stands_by_says_so_and_who_leads(agent, client, guarded):
+    """It is ready to take over; who leads is only for those who may see more."""
+    agent.leader = "monitor-1:<b>"
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["standby"], answer.json()["leader"]) == (200, True, "monitor-1:<b>")
+    assert guarded.get("/readyz").json() == {"ready": True, "standby": True}
+    assert "standing by; monitor-1:&lt;b&gt; leads" in client.get("/").text
 
 
 def test_health_answers_while_the_status_hangs(agent, client):

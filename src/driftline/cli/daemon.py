@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from driftline.errors import ConfigError, DriftlineError, Led, Unreachable
+from driftline.errors import ConfigError, Deposed, DriftlineError, Led, Unreachable
 from driftline.runtime.agent import Agent
 from driftline.runtime.logs import make_log
 from driftline.runtime.standby import POLL, Standby
@@ -33,14 +33,19 @@ def daemon(path: Path, verbose: bool) -> int:
         store, replaced = _lead(config, log, signals, systemd, patient=started), None
         started = True
         if store is not None:
-            with running(config, store=store, log=log) as agent:
-                replaced = _work(agent, config, path, log, signals, systemd)
+            try:
+                with running(config, store=store, log=log) as agent:
+                    replaced = _work(agent, config, path, log, signals, systemd)
+            except (Deposed, Unreachable):
+                signals.lose()
+        signals.any.clear()
+        if not signals.stop.is_set() and signals.lost.is_set():
+            signals.lost.clear()
+            log.warning("this agent no longer leads: what was not committed is left to the one that does")
+            signals.any.wait(POLL)
         if signals.stop.is_set():
             log.info("stopped")
             return 0
-        if signals.lost.is_set():
-            signals.lost.clear()
-            log.warning("this agent no longer leads: what was not committed is left to the one that does")
         if replaced is None:
             systemd.notify("RELOADING=1")
             replaced = _reloaded(path, log)
@@ -59,7 +64,7 @@ def _lead(config: Any, log: Any, signals: _Signals, systemd: Any, *, patient: bo
         while not signals.any.is_set():
             try:
                 return open_store(config.agent.state, base=config.origin.parent, on_lost=signals.lose)
-            except (Led, Unreachable) as error:
+            except (Led, Unreachable, Deposed) as error:
                 if isinstance(error, Unreachable) and not patient:
                     raise
                 patient = True

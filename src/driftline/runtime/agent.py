@@ -17,7 +17,7 @@ from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.config import Config
 from driftline.delivery.worker import Outcome, Report, SinkWorker
-from driftline.errors import DriftlineError, StateError
+from driftline.errors import Deposed, DriftlineError, Unreachable
 from driftline.extensions.hooks import announce, enrich, listeners, transform
 from driftline.model import Severity, Verdict
 from driftline.plugin import Sink, StartContext
@@ -164,7 +164,7 @@ class Agent:
         while not self._stopping.is_set():
             try:
                 self.tick(name)
-            except StateError as error:
+            except (Deposed, Unreachable) as error:
                 self._parts.log.warning(f"a tick came to nothing: {error}", model=name)
             except Exception:
                 # The database may be full or busy: the loop must outlive that, and the next tick repeats the work.

@@ -14,7 +14,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
-from driftline.errors import StateError
+from driftline.errors import Deposed, StateError
 from driftline.state.migrate import migrate, newer, version
 from driftline.state.migrations import HEAD
 from driftline.state.seat import Seat, leader, take, unreachable
@@ -43,12 +43,12 @@ class Postgres(Store):
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """See `Store.write`. Raises StateError when this agent does not lead, or no longer does."""
+        """See `Store.write`. Raises Deposed when this agent no longer leads, Unreachable when the connection breaks."""
         if self._seat is None:
             raise StateError("this state was opened to be looked at")
         with self._writing:
             if self._seat.lost:
-                raise StateError("this agent no longer leads")
+                raise Deposed
             try:
                 with _broken(), self._writer.connect() as connection, connection.begin():
                     yield connection

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from driftline.errors import Led, StateError, Unreachable
+from driftline.errors import Deposed, Led, StateError, Unreachable
 from driftline.state.store import Leader
 
 BEAT = 2.0
@@ -68,10 +68,10 @@ class Seat:
         return self._lost.is_set()
 
     def confirm(self) -> None:
-        """Ask the server whether this agent still leads. Raises StateError when it doesn't, or can't be asked."""
+        """Ask the server whether this agent still leads. Raises Deposed when it doesn't, or can't be asked."""
         if self.lost or not self._held():
             self.lose()
-            raise StateError("this agent no longer leads: its session with the database has ended")
+            raise Deposed
 
     def lose(self) -> None:
         """Note that the seat is lost, and tell once."""

@@ -48,7 +48,7 @@ class Store:
             yield connection
 
     def confirm(self) -> None:
-        """Raises StateError when another agent may be at work on this state by now."""
+        """Raises Deposed when another agent may be at work on this state by now."""
 
     def leader(self) -> Leader | None:
         """Who works on a state that several agents may share; None when nobody does, or when it can't be shared."""

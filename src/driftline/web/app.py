@@ -56,7 +56,9 @@ def create_app(status: StatusSource, token: Secret | None = None) -> Starlette:
 
     def readyz(request: Request) -> Response:
         ready, loops = status.ready()
-        body: dict[str, object] = {"ready": ready, "standby": status.leader is not None}
+        body: dict[str, object] = {"ready": ready}
+        if status.leader is not None:
+            body["standby"] = True
         if allowed(request):
             body |= {"leader": status.leader} if status.leader else {}
             body["loops"] = [
