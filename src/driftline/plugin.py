@@ -101,7 +101,11 @@ class Plugin(BaseModel):
 
     def __getstate__(self) -> dict[Any, Any]:
         # Connections and contexts don't travel to other machines: there, settings are all there is, as before `start`.
-        fresh = {name: attribute.get_default() for name, attribute in self.__private_attributes__.items()}
+        private = self.__private_attributes__.items()
+        fresh = {
+            name: made.default_factory() if made.default_factory else made.get_default()  # type: ignore[call-arg]
+            for name, made in private
+        }
         return super().__getstate__() | {"__pydantic_private__": fresh}
 
     @property

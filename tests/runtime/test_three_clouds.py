@@ -52,7 +52,7 @@ models:
     reference: {{type: local, options: {{path: reference.csv}}}}
     windows: {{length: 1h, lateness: 15m}}
 sinks:
-  diary: {{type: diary, options: {{path: diary.jsonl}}}}
+  diary: {{type: diary, options: {{path: "{folder}/diary.jsonl"}}}}
 """
 
 
@@ -75,7 +75,7 @@ class Clouds:
         lines = ["amount,age,score", *(f"{50 + (n * 37 % 100) / 10},{20 + n % 40},{(n * 13 % 100) / 100}" for n in range(2000))]
         (folder / "reference.csv").write_text("\n".join(lines) + "\n")
         urls = {name: proxy.url for name, proxy in self.proxies.items()}
-        (folder / "driftline.yaml").write_text(CONFIG.format(urls=urls, **self.stores))
+        (folder / "driftline.yaml").write_text(CONFIG.format(urls=urls, folder=folder, **self.stores))
 
     def hour(self, number: int) -> None:
         """An hour of each endpoint's log, as its cloud writes it."""
