@@ -47,10 +47,8 @@ LOG = ("endpoint", "request_id", "deployed_model_id", "request_payload", "respon
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SCOPE = "https://www.googleapis.com/auth/bigquery"
 DAY = timedelta(days=1)
-PAGE = 10_000
-"""Rows asked for at a time."""
-WAIT = 240.0
-"""Seconds that a query may take."""
+PAGE, WAIT = 10_000, 240.0
+"""Rows asked for at a time; seconds that a query may take."""
 TOO_MUCH = "raise maximum_bytes_billed, or have the table partitioned by its column of times"
 MARK = "MOD(FARM_FINGERPRINT(CAST(UNIX_MICROS({time}) AS STRING)), 4294967296)"
 SLICES = """
@@ -249,10 +247,8 @@ class BigQuery(Source):
         name = re.sub("[^A-Za-z0-9_-]", "_", self._context.name if self._context is not None else self.type)
         parameters = [bigquery.ScalarQueryParameter(name, "TIMESTAMP", at) for name, at in span.items()]
         parameters.append(bigquery.ScalarQueryParameter("slice", "INT64", self.slice // timedelta(microseconds=1)))
-        cap = int(self.maximum_bytes_billed)
-        config = bigquery.QueryJobConfig(
-            query_parameters=parameters, maximum_bytes_billed=cap, use_query_cache=False, dry_run=dry
-        )
+        config = bigquery.QueryJobConfig(query_parameters=parameters, use_query_cache=False, dry_run=dry)
+        config.maximum_bytes_billed = int(self.maximum_bytes_billed)
         text = sql.replace("{mark}", MARK).replace("{time}", f"`{self.time_column}`").replace("{table}", f"`{self.table}`")
         begin = partial(client.query, text, config, job_id_prefix=f"driftline-{name}-", location=self.location)
         return google.told(partial(begin, retry=self._again, timeout=WAIT, job_retry=None), self._meaning)
@@ -273,7 +269,7 @@ class BigQuery(Source):
 
     def _meaning(self, error: Exception) -> SourceError:
         (status, reason, says), place = google.refusal(error), self.table
-        whose = google.identity(self._handle()._credentials)
+        whose = google.identity(getattr(self._client, "_credentials", None))
         if status == 401 or type(error).__module__.startswith("google.auth"):
             self._client = None  # Whoever renews credentials may have done so: they are looked for again.
         if reason == "bytesBilledLimitExceeded" or "bytes billed" in says:

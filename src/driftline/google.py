@@ -48,6 +48,8 @@ def identity(who: Any) -> str:
     """Whose credentials these are, for people."""
     from google.auth.credentials import AnonymousCredentials
 
+    if who is None:
+        return "no credentials"
     if isinstance(who, AnonymousCredentials):
         return "anonymous"
     return str(getattr(who, "service_account_email", None) or f"{type(who).__module__} credentials")

@@ -180,14 +180,14 @@ def test_csv_of_classes(header, classes):
 
 
 def test_csv_that_is_broken():
-    """Bad records cost themselves: too few values, no UTF-8, a value without end; quotes may hold commas and line ends."""
-    data = b'a,predicted_y\n"x, y",1\n"two\nlines",2\nshort\n\xff,3\n' + b"z" * 200_000 + b",4\n" + b"\nlast,5"
-    rows, ctx = read(VertexBatch(), Trickle(data, 5000), uri=SHARD)
+    """Bad records cost themselves: too few values, no UTF-8, a quote without end; quotes may hold commas and line ends."""
+    data = b'a,predicted_y\n"x, y",1\n"two\nlines",2\nshort\n\xff,3\n' + b'"' + (b"z" * 999_999 + b"\n") * 17 + b"last,5"
+    rows, ctx = read(VertexBatch(), Trickle(data, 1 << 20), uri=SHARD)
     assert [(row["a"], row["prediction"]) for row in rows] == [("x, y", 1), ("two\nlines", 2), ("last", 5)]
     assert [(place, reason) for place, reason, _ in ctx.samples] == [
         (2, "1 values where 2 are expected"),
         (3, "not UTF-8"),
-        (4, "line 7: field larger than field limit (131072)"),
+        (4, "line 23: field larger than field limit (16777216)"),
     ]
     with pytest.raises(Unreadable, match="twice in the header"):
         read(VertexBatch(), b"a,a\n1,2\n", uri=SHARD)
