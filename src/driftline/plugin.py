@@ -101,7 +101,10 @@ class Plugin(BaseModel):
 
     def __getstate__(self) -> dict[Any, Any]:
         # Connections and contexts don't travel to other machines: there, settings are all there is, as before `start`.
-        fresh = {name: attribute.get_default() for name, attribute in self.__private_attributes__.items()}
+        fresh = {
+            name: attribute.default_factory() if attribute.default_factory is not None else attribute.get_default()  # type: ignore[call-arg]
+            for name, attribute in self.__private_attributes__.items()
+        }
         return super().__getstate__() | {"__pydantic_private__": fresh}
 
     @property
