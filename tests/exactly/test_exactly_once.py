@@ -85,7 +85,7 @@ class Agent:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.now = START + timedelta(hours=1)
+        self.now = START + timedelta(hours=HOURS, minutes=30)
         reference = [
             {"amount": n % 100, "plan": ("gold", "free")[n % 2], "score": n % 100 / 100, "label": n % 3 % 2} for n in range(200)
         ]
@@ -260,7 +260,8 @@ class Exactly(RuleBasedStateMachine):
     def _compare(self) -> None:
         truth: dict[str, tuple] = {}
         for record, at in self._records("truth"):
-            truth[record["id"]] = max(truth.get(record["id"], (at, None)), (at, record["label"]), key=lambda known: known[0])
+            # The newest label counts; without times of their own labels are as new as their object.
+            truth[record["id"]] = max(truth.get(record["id"], (at, record["label"])), (at, record["label"]))
         rows, labelled, confusion = Counter(), Counter(), Counter()
         for record, _ in self._records("log"):
             window = (record["t"][:13], record["v"])

@@ -47,6 +47,8 @@ class Terms:
     """Of windows, microseconds."""
     wait: int
     """Microseconds that a label may be older than its prediction."""
+    timed: bool = True
+    """Whether labels say themselves when they were given."""
 
 
 @dataclass(slots=True)
@@ -119,7 +121,7 @@ def _look(connection: Connection, terms: Terms, until: int) -> _Work:
     news = waiting.unjoined(connection, terms.labels, LABEL)
     came = [one for one in waiting.unjoined(connection, terms.model, PREDICTION) if one.start + terms.length <= until]
     affected = {(one.start, one.version) for one in came}
-    for ids in _ids(connection, news):
+    for ids in _ids(connection, news if terms.timed else waiting.of_same_objects(connection, terms.labels, news)):
         for one in waiting.holding(connection, terms.model, PREDICTION, ids):
             if one.start + terms.length <= until:
                 affected.add((one.start, one.version))
@@ -192,11 +194,12 @@ def _resolve(
     unjoined = {one.id for one in work.news}
     numeric = terms.schema.task is Task.REGRESSION
     labels = [one for one in work.labels if one.start >= first - terms.wait]
+    changes = {} if terms.timed else waiting.changes(connection, terms.labels)
     for one, hashes, content in waiting.in_order(connection, labels, portion):
         given = unpack_labels(hashes, content)
         if (given.names is None) != numeric:
             continue  # read when the task was another one
-        places = truth.add(given)
+        places = truth.add(given, changes.get(one.object_id))
         finds = len(places) if one.id in unjoined else int(new[places].sum())
         if finds:
             before = work.finds.get(one.id, 0 if one.id in unjoined else one.matched)

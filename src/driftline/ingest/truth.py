@@ -1,5 +1,8 @@
 """Which label counts for each id, by one rule: the newest; of equally new ones the last by URI and place in the object.
 
+Without a time of its own a label is as new as its object, all of it: then what counts follows from what is in the store, and
+not from when somebody looked.
+
 Refuses to count repeats: the same label again changes nothing, whenever and however often it comes.
 """
 
@@ -41,19 +44,23 @@ class Truth:
         """The classes, by code."""
         return list(self._codes)
 
-    def add(self, given: Given) -> Ints:
-        """Take in some labels; returns the places of their ids, of those that are among these."""
+    def add(self, given: Given, changed: int | None = None) -> Ints:
+        """Take in some labels; returns the places of their ids, of those that are among these.
+
+        `changed` is the last change of their object (microseconds), which tells how new they are where they don't do so.
+        """
         places = np.minimum(np.searchsorted(self.ids, given.hashes), len(self.ids) - 1)
         found = self.ids[places] == given.hashes
         if found.any():
             values = given.values[found]
             if given.names is not None:
                 values = np.array([self._codes.setdefault(name, len(self._codes)) for name in given.names], np.int64)[values]
-            self._add(places[found], given.times[found], values)
+            times = given.times[found]
+            self._add(places[found], times, times if changed is None else np.full(len(times), changed), values)
         mine: Ints = places[found]
         return mine
 
-    def _add(self, places: Ints, times: Ints, values: Ints) -> None:
+    def _add(self, places: Ints, firsts: Ints, times: Ints, values: Ints) -> None:
         """Labels in the order of places, those of one place in the order of their records."""
         starts = np.flatnonzero(np.append(True, places[1:] != places[:-1]))
         if len(starts) == len(places):
@@ -65,9 +72,10 @@ class Truth:
             last = np.append(starts[1:], len(places)) - 1
             sizes = last - starts + 1
             other = values != np.repeat(values[last], sizes)
+            firsts = np.minimum.reduceat(firsts[order], starts)
             differ = np.logical_or.reduceat(other, starts)
             tied = np.logical_or.reduceat(other & (times == np.repeat(times[last], sizes)), starts)
-        self._merge(places[starts], times[starts], times[last], values[last], differ, tied)
+        self._merge(places[starts], firsts, times[last], values[last], differ, tied)
 
     def _merge(self, at: Ints, firsts: Ints, times: Ints, values: Ints, differ: Mask, tied: Mask) -> None:
         """One label for each of the places `at`, and what else came with it."""

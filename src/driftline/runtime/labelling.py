@@ -109,7 +109,7 @@ def read_and_join(
     if not report.error and report.taken.waiting and report.taken.errors:
         report.error = f"{report.taken.waiting} objects could not be read just now: {report.taken.errors[0]}"
     wait = late.wait_for // timedelta(microseconds=1)
-    terms = Terms(model, ledger_name(model), ground.schema, ground.spec, kinds, length, wait)
+    terms = Terms(model, ledger_name(model), ground.schema, ground.spec, kinds, length, wait, late.schema.timestamp is not None)
     report.joined = join(store, terms, until)
 
 

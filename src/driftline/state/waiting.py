@@ -147,6 +147,22 @@ def labels(connection: Connection, model: str) -> list[Stored]:
     return [Stored(*row) for row in connection.execute(named)]
 
 
+def of_same_objects(connection: Connection, model: str, some: Sequence[Stored]) -> list[Stored]:
+    """`some` labels, and all others of their objects."""
+    c, found = waiting.c, {one.id: one for one in some}
+    owners = sorted({one.object_id for one in some})
+    for first in range(0, len(owners), 500):
+        query = sa.select(*_STORED).where(c.model == model, c.role == LABEL, c.object_id.in_(owners[first : first + 500]))
+        found |= {row.id: Stored(*row) for row in connection.execute(query)}
+    return list(found.values())
+
+
+def changes(connection: Connection, model: str) -> dict[int, int]:
+    """When each object was last changed, as far as it has been read (microseconds)."""
+    query = sa.select(objects.c.id, objects.c.modified).where(objects.c.model == model)
+    return {row.id: row.modified for row in connection.execute(query)}
+
+
 def predictions(connection: Connection, model: str, starts: Sequence[int]) -> list[Stored]:
     """The kept predictions of the windows that begin then, by start, version, and order of keeping."""
     found: list[Stored] = []
