@@ -152,7 +152,7 @@ class _Reader:
         """All that was added, one batch a side."""
         for side, rows in self._rows.items():
             if rows:
-                batch, ids = records.batch(rows, self._ctx.fields), self._ids[side]
+                batch, ids = records.tabulated(self._ctx.fields, rows), self._ids[side]
                 self._rows[side], self._ids[side] = [], []
                 yield half(batch, side, ids)
 
