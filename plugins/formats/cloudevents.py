@@ -237,7 +237,6 @@ def _array(content: bytes) -> Iterator[Any]:
 
 
 def _csv(content: bytes) -> Iterator[Any]:
-    csv.field_size_limit(LARGEST)
     try:
         yield from csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
     except (csv.Error, UnicodeDecodeError) as error:

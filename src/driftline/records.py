@@ -5,6 +5,7 @@ Refuses to cast: a column of numbers stays numbers, a column of many types becom
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from driftline.model import Field, Kind
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# A setting of the whole process, so it is made once, here: a longer value of CSV is a quote that is never closed.
+csv.field_size_limit(16 << 20)
 Path = tuple[str | int, ...]
 LONGEST = 200
 """Characters of a category; a longer one is cut and told apart by a hash."""
