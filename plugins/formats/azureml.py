@@ -167,7 +167,7 @@ class _Rows:
         self._rows, self._ids, self.count = {}, {}, 0
         for side, rows in taken.items():
             if rows:
-                batch = records.batch(rows, self._fields)
+                batch = records.tabulated(self._fields, rows)
                 yield half(batch, "request" if side == "request" else "response", ids[side]) if side else batch
 
 

@@ -152,7 +152,7 @@ class _Reader:
         """All that was added, one batch a side."""
         for side, rows in self._rows.items():
             if rows:
-                batch, ids = records.batch(rows, self._ctx.fields), self._ids[side]
+                batch, ids = records.tabulated(self._ctx.fields, rows), self._ids[side]
                 self._rows[side], self._ids[side] = [], []
                 yield half(batch, side, ids)
 
@@ -237,7 +237,6 @@ def _array(content: bytes) -> Iterator[Any]:
 
 
 def _csv(content: bytes) -> Iterator[Any]:
-    csv.field_size_limit(LARGEST)
     try:
         yield from csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
     except (csv.Error, UnicodeDecodeError) as error:

@@ -95,6 +95,7 @@ class SageMaker(Format):
             manifests = chunk.of(list)
             for manifest, place, line in zip(manifests.found, manifests.places, manifests.lines, strict=True):
                 yield from reader.follow(manifest, place, line)
+            del chunk, batch, manifests  # or two chunks are held at a time
 
 
 class _Capture(msgspec.Struct, gc=False):

@@ -22,8 +22,6 @@ SIZE = 1 << 20
 """Bytes of lines that become one batch."""
 ROWS = 20_000
 """Rows of a batch of CSV at most."""
-LARGEST = 16 << 20
-"""Characters of a value of CSV; more is a quote that is never closed."""
 JOB = re.compile(r"/prediction-[^/]*-(\d{4})\D(\d\d)\D(\d\d)T(\d\d)\D(\d\d)\D(\d\d)(?:\D(\d{1,6})\d*)?Z?/[^/]*$")
 ERRORS = re.compile(r"(^|[._])errors?([._-]|$)")
 """The names of files that hold what failed."""
@@ -111,7 +109,6 @@ def _row(record: Any, reader: predictions.Reader, beside: Mapping[str, Any]) -> 
 
 def _table(chunks: Iterable[Chunk], reader: predictions.Reader, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
     """CSV with a header, in which text says `null` where there is nothing."""
-    csv.field_size_limit(LARGEST)
     table = csv.reader(line.decode("utf-8-sig", "surrogateescape") for line in _lines(chunks, ctx))
     try:
         header = next(table)

@@ -18,6 +18,7 @@ from driftline.plugin import DecodeContext
 
 T = TypeVar("T")
 K = TypeVar("K")
+NEWLINE = 0x0A
 ROWS = 1 << 17
 """About how many rows a chunk should come to."""
 
@@ -36,9 +37,10 @@ class RecordChunk(Generic[T]):
 
     def of(self, kind: type[K]) -> RecordChunk[K]:
         """Those of one type."""
-        kept = [i for i, record in enumerate(self.found) if isinstance(record, kind)]
-        if len(kept) == len(self.found):
+        kinds = set(map(type, self.found))
+        if kinds == {kind}:
             return cast("RecordChunk[K]", self)
+        kept = [i for i, record in enumerate(self.found) if type(record) is kind] if kind in kinds else []
         found = [cast("K", self.found[i]) for i in kept]
         return RecordChunk(found, [self.places[i] for i in kept], [self.lines[i] for i in kept], self.size)
 
@@ -83,6 +85,7 @@ class JsonRecords(Generic[T]):
             if some.found:
                 self._fit(len(some.found), some.size)
                 yield some
+                del some  # or two chunks are held at a time
 
     def came_to(self, rows: int, chunk: RecordChunk[T]) -> None:
         """Say how many rows the last chunk had, where a record may have several: the next one is made to fit."""
@@ -96,9 +99,12 @@ class JsonRecords(Generic[T]):
         self._records += 1
 
     def _records_of(self, data: bytes) -> RecordChunk[T]:
+        import numpy as np
+
         try:
             found = self._decoder.decode_lines(data)
-            if len(found) == data.count(b"\n") + (not data.endswith(b"\n")):  # else some share a line, or lines are blank
+            ends = int(np.count_nonzero(np.frombuffer(data, np.uint8) == NEWLINE))
+            if len(found) == ends + (not data.endswith(b"\n")):  # else some share a line, or lines are blank
                 start = self._records
                 self._records += len(found)
                 return RecordChunk(found, range(start, self._records), _Split(data, len(found)), len(data))

@@ -5,6 +5,7 @@ Refuses to cast: a column of numbers stays numbers, a column of many types becom
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from driftline.model import Field, Kind
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# A setting of the whole process, so it is made once, here: a longer value of CSV is a quote that is never closed.
+csv.field_size_limit(16 << 20)
 Path = tuple[str | int, ...]
 LONGEST = 200
 """Characters of a category; a longer one is cut and told apart by a hash."""
@@ -78,6 +81,8 @@ def text(value: Any) -> str:
         return msgspec.json.encode(value).decode()
     except (RecursionError, UnicodeError, ValueError):
         return "(nested too deeply)"
+    except TypeError:
+        return str(value)  # names that are no text, as a reader of CSV gives to values beyond the header
 
 
 def texts(values: Sequence[str | None]) -> pa.Array:
@@ -163,19 +168,6 @@ def chosen(fields: Sequence[Field] | None, columns: Mapping[str, pa.Array], rows
         there = columns.get(field.path)
         arrays.append(column([None] * rows, field.kind) if there is None else there)
     return record_batch([field.name for field in fields], arrays, rows)
-
-
-def batch(rows: Sequence[Mapping[str, Any]], fields: Sequence[Field] | None) -> pa.RecordBatch:
-    """Rows as a batch: the fields by their paths, or everything there is, nested names joined by dots, when they are None."""
-    if fields is None:
-        flat = [dict(flatten(row)) for row in rows]
-        names = list(dict.fromkeys(name for row in flat for name in row))
-        return record_batch(names, [column([row.get(name) for row in flat]) for name in names], len(rows))
-    columns = []
-    for field in fields:
-        path = parse_path(field.path)
-        columns.append(column([look_up(row, field.path, path) for row in rows], field.kind))
-    return record_batch([field.name for field in fields], columns, len(rows))
 
 
 def documents(line: bytes) -> Iterator[Any]:

