@@ -17,7 +17,7 @@ from driftline_plugins.formats.jsonl import JsonLines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.ingest.intake import Taken, list_work, take_in
+from driftline.ingest.intake import Taken, list_work, note_vanished, take_in
 from driftline.ingest.join import Terms, join
 from driftline.ingest.task import Job
 from driftline.model import Field, Kind, LogObject, Schema, Task
@@ -93,9 +93,10 @@ class World:
             late = model != "m"
             schema, spec = (LABELS, LABEL_SPEC) if late else (SCHEMA, SPEC)
             job = Job(shelf, {"": JsonLines()}, schema, spec, HOUR, micros(NOW), BUILT_IN, labels=late)
+            listing = list_work(self.store, model, job, NOW)
             with ThreadPoolExecutor(1) as executor:
-                work = list_work(self.store, model, job, NOW).work
-                take_in(self.store, model, job, work, executor, Taken(), in_flight=1)
+                take_in(self.store, model, job, listing.work, executor, Taken(), in_flight=1)
+            note_vanished(self.store, model, listing)
             for name, (_, _, content) in shelf.objects.items():
                 self.remembered[model, name] = [json.loads(line) for line in content.splitlines()]
 

@@ -82,7 +82,7 @@ def show_models(found: dict[str, Any]) -> None:
                 )
         if model.get("error"):
             console.print(f"[red]{escape(name)}: {escape(model['error'])}[/]")
-    if found["leader"] is not None:
+    if found.get("leader"):
         console.print(f"[dim]{escape(found['leader']['agent'])} leads since {found['leader']['since'][:19]}[/]")
     for name, sink in found["sinks"].items():
         if sink["pending"] or sink["refused"]:
