@@ -16,6 +16,7 @@ from station import START, Station
 from driftline.cli.status import show_models
 from driftline.profiles.profile import BUILT_IN
 from driftline.profiles.window import Window
+from driftline.runtime.summary import summarise
 from driftline.state import windows
 from driftline.state.store import Store
 from driftline.state.tables import micros
@@ -153,7 +154,7 @@ def test_what_stays_alone_is_counted_when_its_window_is_settled(station, capsys)
         with station.agent.store.read() as connection:
             left = connection.execute(sa.text("SELECT sum(rows) FROM waiting WHERE removed = 0")).scalar()
         assert left == 12
-        show_models({"models": {"shop": summary}, "sinks": {}})
+        show_models(summarise(station.agent.store, station.agent.config))
         assert "21 stayed alone in windows that are settled" in capsys.readouterr().out
 
 
