@@ -217,6 +217,26 @@ def test_rows_that_are_seen_again_are_whole(station):
             assert connection.execute(sa.text(query)).scalar() == 2015
 
 
+def test_another_reference_reads_both_sides_again(station):
+    """Windows judged before stay as they are; those still open are counted by the new one, with all their answers."""
+    with station.open():
+        log(station.folder, "model_inputs", range(90))
+        log(station.folder, "model_outputs", range(80))
+        tick(station, 91)
+        assert (answered(window(station, 0)), answered(window(station, 1))) == ((60, 60), (30, 20))
+    station.write("other.jsonl", START - timedelta(days=1), timedelta(days=1), 300, amount=lambda row: 7.0, churned=1)
+    station.configure(MODEL.replace("reference.jsonl", "other.jsonl"))
+    with station.open():
+        tick(station, 92)
+        assert answered(window(station, 1)) == (30, 20)
+        log(station.folder, "model_outputs", range(80, 90))
+        tick(station, 140)
+        assert answered(window(station, 1)) == (30, 30)
+        summary = station.summary()
+        assert (summary["held"], summary["rows"]) == (0, 90)
+        assert summary["unpaired"] == {"requests": 0, "responses": 0, "settled": 0}
+
+
 EAGER = '''
 from driftline import Check, Measurement, hookimpl
 
