@@ -48,7 +48,7 @@ def log(folder: Path, collection: str, numbers: Iterable[int], *, name: str = "a
         moment = at(number) + later
         file = folder / f"log/shop/{deployment}/{collection}/{moment:%Y/%m/%d/%H}/{name}.jsonl"
         file.parent.mkdir(parents=True, exist_ok=True)
-        row = {"churned": number % 2} if collection == "model_outputs" else {"amount": float(number)}
+        row = {"churned": number % 2, "sure": 0.5} if collection == "model_outputs" else {"amount": float(number)}
         record = {
             "specversion": "1.0",
             "type": "azureml.inference.inputs",
@@ -204,6 +204,17 @@ def test_an_overwritten_file_takes_its_halves_along(station):
         assert answered(window(station, 0)) == (30, 10)
 
 
+def test_what_changes_nothing_is_not_judged_again(station):
+    """A copy of the outputs that comes after its window was judged."""
+    with station.open():
+        log(station.folder, "model_inputs", range(30))
+        log(station.folder, "model_outputs", range(30))
+        assert tick(station, 80).closed.windows == 1
+        log(station.folder, "model_outputs", range(30), name="copy")
+        report = tick(station, 90)
+        assert (report.taken.responses, report.closed.windows, revision(station, 0)) == (30, 0, 1)
+
+
 def test_rows_that_are_seen_again_are_whole(station):
     """A check that rereads its window gets inputs with outputs; the halves come from where they are kept."""
     (station.folder / "plugs" / "eager.py").write_text(EAGER)
@@ -215,6 +226,28 @@ def test_rows_that_are_seen_again_are_whole(station):
         with station.agent.store.read() as connection:
             query = "SELECT value FROM measurements WHERE name = 'eager'"
             assert connection.execute(sa.text(query)).scalar() == 2015
+
+
+def test_another_schema_reads_both_sides_again(station):
+    """Windows judged before stay as they are; those still open have the new column, though only responses tell it."""
+    with station.open():
+        log(station.folder, "model_inputs", range(90))
+        log(station.folder, "model_outputs", range(80))
+        tick(station, 91)
+        assert (answered(window(station, 0)), answered(window(station, 1))) == ((60, 60), (30, 20))
+    station.write("other.jsonl", START - timedelta(days=1), timedelta(days=1), 300, amount=lambda row: 7.0, churned=1)
+    station.configure(MODEL.replace("reference.jsonl", "other.jsonl").replace("numeric}}", "numeric, sure: numeric}}"))
+    with station.open():
+        tick(station, 92)
+        found = window(station, 1)
+        assert answered(found) == (30, 20)
+        assert [column.count for column in found.numeric() if column.name == "sure"] == [20]
+        log(station.folder, "model_outputs", range(80, 90))
+        tick(station, 140)
+        assert answered(window(station, 1)) == (30, 30)
+        summary = station.summary()
+        assert (summary["held"], summary["rows"]) == (0, 90)
+        assert summary["unpaired"] == {"requests": 0, "responses": 0, "settled": 0}
 
 
 EAGER = '''

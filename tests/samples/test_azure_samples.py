@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from driftline_plugins.formats.azureml import AzureML
-from once import SAMPLES
+from once import SAMPLES, configure, run_once
 
 from driftline.errors import ObjectGone
 from driftline.halves import PAIR, side_of
@@ -111,3 +112,18 @@ def test_what_records_refer_to_is_no_log_of_its_own():
     ctx = Decoding(path.as_uri(), None)
     with path.open("rb") as stream:
         assert (list(AzureML().decode(stream, ctx)), ctx.rejected) == ([], 0)
+
+
+def test_the_agent_follows_references(tmp_path):
+    """With the file where the record says it is, all rows are counted; it is no object of its own."""
+    path = COLLECTED / FILES["data elsewhere"][0]
+    folder = tmp_path / "log" / path.relative_to(COLLECTED).parent
+    there = folder / "tests/unit/raw_mdc_data/2023/10/15/17"
+    there.mkdir(parents=True)
+    shutil.copy(path, folder)
+    shutil.copy(path.parent / "mdc_dataref_1.json", there)
+    source = {"type": "local", "options": {"path": str(tmp_path / "log"), "format": "azureml"}}
+    _, found = run_once(configure(tmp_path, {"iris": {"source": source}}))
+    model = found["models"]["iris"]
+    assert (model["objects"], model["rows"], model["rejected"], model["error"]) == (1, 4, 0, "")
+    assert model["unpaired"]["requests"] == 4

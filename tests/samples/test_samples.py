@@ -44,11 +44,11 @@ FILES: dict[str, tuple[str, str, int]] = {
     "data-quality": ("aws/baseline/data_quality/baseline_dataset.csv", "headerless", 100),
     "data-bias": ("aws/baseline/data_bias/dataset.csv", "headerless", 100),
     "churn-training": ("aws/churn/training-dataset-with-header.csv", "csv", 2333),
-    "azure-llm": ("azure/modelDataCollector/aistudio-townhall-kuxtz/**/*.jsonl", "jsonl", 4),
-    "azure-data": (f"{BUG_BASH}/11/20/mdc_data_only.jsonl", "jsonl", 3),
+    "azure-llm": ("azure/modelDataCollector/aistudio-townhall-kuxtz/**/*.jsonl", "azureml", 4),
+    "azure-data": (f"{BUG_BASH}/11/20/mdc_data_only.jsonl", "azureml", 4),
     "azure-mix": (f"{BUG_BASH}/15/17/mdc_data_dataref_mix.jsonl", "jsonl", 3),
-    "azure-iris": ("azure/modelDataCollector/momo-endpoint/**/data.jsonl", "jsonl", 1),
-    "azure-traces": ("azure/modelDataCollector/pf-tst-0130/**/*.jsonl", "jsonl", 5),
+    "azure-iris": ("azure/modelDataCollector/momo-endpoint/**/data.jsonl", "azureml", 75),
+    "azure-traces": ("azure/modelDataCollector/pf-tst-0130/**/*.jsonl", "azureml", 5),
     "azure-credit": ("azure/reference/credit_default_baseline_with_timestamp.csv", "csv", 198),
     "azure-iris-baseline": ("azure/reference/iris_baseline.csv", "csv", 75),
     "azure-signal": ("azure/signal_output/generation_quality_signal_output.csv", "csv", 16),
@@ -84,6 +84,8 @@ def in_file(path: Path, how: str) -> int:
         with path.open(newline="", encoding="utf-8-sig") as file:
             return sum(1 for line in csv.reader(file) if line) - (how != "headerless")
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if how == "azureml":
+        return sum(len(line["data"]) for line in lines)
     return len(lines) if how == "jsonl" else sum(map(in_capture, lines))
 
 

@@ -75,7 +75,7 @@ def _model(connection: Any, name: str) -> Plain:
     counted = measurements.count(connection, name)
     known = models.known(connection, name)
     reference = models.current_reference(connection, name)
-    alone = halves.alone(connection, name, known.judged_until if known and known.judged_until is not None else 0)
+    alone = halves.alone(connection, name, halves.judged(connection, name))
     return {
         "rows": totals.rows,
         "rejected": totals.rejected,

@@ -336,8 +336,7 @@ class Watch:
             told = f"{report.taken.rejected:,} of {records:,} records and {report.taken.quarantined:,} objects: {worst}"
             facts.append(self._trouble(now, "unreadable", told if unreadable else "", 1))
         with self._parts.store.read() as connection:
-            known = models.known(connection, self.name)
-            alone = halves.lonely(connection, self.name, known.judged_until or 0) if known is not None else None
+            alone = halves.lonely(connection, self.name, halves.judged(connection, self.name))
         if alone is not None:
             facts.append(self._trouble(now, "unpaired", alone, 1))
         if self.settings.labels is not None and not report.error:

@@ -66,6 +66,13 @@ def spoil(connection: Connection, object_id: int, error: str) -> None:
     connection.execute(objects.update().where(objects.c.id == object_id).values(**values))
 
 
+def judged(connection: Connection, model: str) -> int:
+    """Where windows begin (microseconds) that have not been judged yet: halves before it have had their time to be paired."""
+    c = windows.c
+    newest = sa.select(sa.func.max(c.end)).where(c.model == model, c.revision > 0)
+    return connection.execute(newest).scalar() or 0
+
+
 def alone(connection: Connection, model: str, until: int) -> dict[str, int]:
     """Requests and responses of windows that begin before `until` (microseconds) and have not found each other."""
     c = waiting.c
