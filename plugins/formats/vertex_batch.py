@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
 from urllib.parse import unquote
 
 from driftline import Chunk, DecodeContext, Format, LineChunks, Unreadable, delimited, hookimpl, predictions, records
@@ -33,6 +33,7 @@ class VertexBatch(Format):
     are counted as rejected."""
 
     type = "vertex_batch"
+    marks: ClassVar = (frozenset({"instance", "prediction"}), frozenset({"instance", "error"}))
 
     headers: tuple[str, ...] = ()
     """Names of the values of instances that are lists, in order. When empty, those of the reference's inputs; without any,

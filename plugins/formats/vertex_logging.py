@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
 
 import msgspec
 
@@ -28,6 +28,7 @@ class VertexLogging(Format):
     `deployed_model_id`. `input.NAME` and `output.NAME` lead into the two sides where a name stands in several places."""
 
     type = "vertex_logging"
+    marks: ClassVar = (frozenset({"request_payload", "response_payload"}),)
 
     headers: tuple[str, ...] = ()
     """Names of the values of instances that are lists, in order. When empty, those of the reference's inputs; without any,

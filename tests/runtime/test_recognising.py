@@ -72,6 +72,26 @@ def local(folder: Path):
     return source
 
 
+@pytest.mark.parametrize(
+    ("folder", "form"),
+    [
+        ("aws/datacapture/DEMO-ll-adult-pred-model-monitor-1674106124-9611", "sagemaker"),
+        ("aws/ground_truth/test_gt", "sagemaker_ground_truth"),
+        ("aws/merge", "sagemaker"),
+        ("azure/modelDataCollector/momo-endpoint", "azureml"),
+        ("azure/modelDataCollector/aistudio-townhall-kuxtz", "azureml"),
+        ("gcp/request_response_log", "vertex_logging"),
+        ("gcp/batch/automl_image_classification", "vertex_batch"),
+        ("gcp/batch/custom_cifar10", "vertex_batch"),
+        ("gcp/batch/automl_video_classification", "vertex_batch"),
+        ("aws/churn", "csv"),
+    ],
+)
+def test_records_tell_the_format(folder, form):
+    """What the clouds really wrote is told apart by its first records."""
+    assert look(local(SAMPLES / folder), Registry.load(), NOW).format == form
+
+
 def test_the_newest_places_are_looked_at_where_there_are_many(tmp_path):
     """Of years of logs the newest tell the schema: old ones may have had other columns."""
     for number in range(1100):
