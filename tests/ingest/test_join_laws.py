@@ -271,8 +271,9 @@ def test_a_repeated_label_restates_nothing():
         ([("k", 10, 1), ("l", 10, 0)], "0", 1, 1),
         ([("k", 10, 0), ("k", 10, 1)], "1", 1, 1),
         ([("k", 10, 0), ("k", 10, 1), ("l", 30, 0)], "0", 1, 0),
+        ([("k", 10, 1), ("l", 10, 0), ("l", 10, 1)], "1", 1, 1),
     ],
-    ids=["one", "twice", "corrected, listed first", "contradicting objects", "contradicting records", "settled by a newer one"],
+    ids=["one", "twice", "older", "contradicting objects", "contradicting records", "settled by a newer one", "taken back"],
 )
 def test_the_stated_rule(labels, counts, corrected, contradicting):
     """The newest label counts; of equally new ones the last by URI and place; and it is said that there were others."""
