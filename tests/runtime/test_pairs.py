@@ -41,14 +41,16 @@ def at(minutes: float):
     return START + timedelta(minutes=minutes)
 
 
-def log(folder: Path, collection: str, numbers: Iterable[int], *, name: str = "a", deployment: str = "blue") -> None:
+def log(
+    folder: Path, collection: str, numbers: Iterable[int], *, name: str = "a", deployment: str = "blue", shift: int = 0
+) -> None:
     """Append records of one row; number N comes at minute N, an output three seconds later."""
     later = timedelta(seconds=3 if collection == "model_outputs" else 0)
     for number in numbers:
         moment = at(number) + later
         file = folder / f"log/shop/{deployment}/{collection}/{moment:%Y/%m/%d/%H}/{name}.jsonl"
         file.parent.mkdir(parents=True, exist_ok=True)
-        row = {"churned": number % 2, "sure": 0.5} if collection == "model_outputs" else {"amount": float(number)}
+        row = {"churned": (number + shift) % 2, "sure": 0.5} if collection == "model_outputs" else {"amount": float(number)}
         record = {
             "specversion": "1.0",
             "type": "azureml.inference.inputs",
@@ -248,6 +250,37 @@ def test_another_schema_reads_both_sides_again(station):
         summary = station.summary()
         assert (summary["held"], summary["rows"]) == (0, 90)
         assert summary["unpaired"] == {"requests": 0, "responses": 0, "settled": 0}
+
+
+LABELLED = MODEL.replace(
+    "    schema:\n",
+    "    labels: {{type: local, options: {{path: {folder}/truth.jsonl, format: jsonl}}, label: truth}}\n    schema:\n",
+).replace("    reference:", "      label: {{column: truth}}\n    reference:")
+
+
+def test_labels_find_predictions_that_came_as_responses(station):
+    """Also when the answers are swapped afterwards: as many of each class as before, but each is wrong now."""
+
+    def accuracy() -> list[float | None]:
+        with station.agent.store.read() as connection:
+            query = "SELECT value, rows FROM measurements WHERE name = 'accuracy'"
+            return [tuple(row) for row in connection.execute(sa.text(query))]
+
+    station.configure(LABELLED + "      performance: {{type: performance}}\n")
+    truth = [json.dumps({"event_id": f"c-{number}_0", "truth": number % 2}) for number in range(40)]
+    (station.folder / "truth.jsonl").write_text("\n".join(truth) + "\n")
+    with station.open():
+        log(station.folder, "model_inputs", range(40))
+        log(station.folder, "model_outputs", range(40))
+        tick(station, 80)
+        tick(station, 81)
+        assert accuracy() == [(1.0, 40)]
+        [file] = (station.folder / "log").rglob("model_outputs/**/*.jsonl")
+        file.unlink()
+        log(station.folder, "model_outputs", range(40), shift=1)
+        tick(station, 90)
+        tick(station, 91)
+        assert accuracy() == [(0.0, 40)]
 
 
 EAGER = '''
