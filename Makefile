@@ -47,6 +47,7 @@ bench: $(TEST_STAMP) ## Speed and memory, measured on this machine (minutes)
 	@mkdir -p build/bench
 	@$(BIN)/python benchmarks/throughput.py build/bench $(BENCH_ARGS)
 	@$(BIN)/python benchmarks/labels.py build/bench
+	@$(BIN)/python benchmarks/listing.py
 
 soak: $(TEST_STAMP) ## kill -9 at 200 random moments of 1,000 objects, at every database sync, and of 50 leaders (minutes)
 	@DRIFTLINE_KILLS=200 DRIFTLINE_STRIKES=50 $(BIN)/pytest tests/crash $(PYTEST_ARGS)
