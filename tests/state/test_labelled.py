@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import databases
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,7 +14,7 @@ from driftline.profiles.profile import BUILT_IN, Profile
 from driftline.profiles.spec import make_spec
 from driftline.state import accounts, ledger, models, waiting, windows
 from driftline.state.ledger import Outcome, Share
-from driftline.state.tables import metadata, moment
+from driftline.state.tables import moment
 from driftline.state.waiting import LABEL, PREDICTION, Stub
 from driftline.state.windows import Due, Key
 
@@ -40,9 +41,7 @@ def profile(label: bool) -> bytes:
 @pytest.fixture
 def connection():
     """A model with one window of four rows, judged."""
-    engine = sa.create_engine("sqlite://")
-    metadata.create_all(engine)
-    with engine.begin() as made:
+    with databases.opened() as store, store.write() as made:
         models.watch(made, "m", 0)
         ledger.record(made, "m", [Outcome(OBJECT, rows=4, shares=[Share(0, "", "", 4, profile(False))])], SPEC.digest, HOUR)
         windows.mark_judged(made, [Due(KEY, HOUR, 4, 0)], None, "")
