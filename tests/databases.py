@@ -23,6 +23,7 @@ from sqlalchemy.engine import URL, make_url
 from driftline.state.store import Store, open_store
 
 ON_POSTGRES = os.environ.get("DRIFTLINE_TEST_STATE") == "postgres"
+MANY = 20
 _numbers = count()
 
 
@@ -102,10 +103,12 @@ def of(folder: Path) -> str:
 
 
 def fresh() -> str:
-    """The URL of a new state, kept in memory where that can be."""
+    """The URL of a new state, kept in memory where that can be; one of many is dropped when the test has asked for more."""
     if not ON_POSTGRES:
         return "sqlite://"
-    return server().database(f"fresh_{os.getpid()}_{next(_numbers)}")
+    number, name = next(_numbers), f"fresh_{os.getpid()}_"
+    server().drop(*({f"{name}{number - MANY}"} & server().made))
+    return server().database(f"{name}{number}")
 
 
 @contextmanager
@@ -127,6 +130,21 @@ def forget(folder: Path) -> None:
         path.unlink()
     if ON_POSTGRES:
         server().drop(_name(folder))
+
+
+def anew(folder: Path) -> None:
+    """The state that belongs to a folder is new, and empty."""
+    forget(folder)
+    of(folder)
+
+
+def kind() -> type[Store]:
+    """What opening a state gives."""
+    if not ON_POSTGRES:
+        return Store
+    from driftline.state.postgres import Postgres
+
+    return Postgres
 
 
 def rows(folder: Path, query: str, **given: Any) -> list[dict[str, Any]]:

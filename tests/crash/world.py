@@ -87,8 +87,7 @@ class World:
 
     def forget(self) -> None:
         """A fresh state; the logs stay."""
-        databases.forget(self.folder)
-        databases.of(self.folder)
+        databases.anew(self.folder)
         for receiver in (self.slack, self.pagerduty, self.webhook):
             receiver.accepted.clear()
             receiver.requests.clear()

@@ -7,21 +7,22 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import databases
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, precondition, rule
 from shelf import SHELVES, Shelf
 
-from driftline.errors import StateError
+from driftline.errors import Deposed, StateError
 from driftline.runtime.logs import make_log
 from driftline.runtime.start import read_config, running
-from driftline.state.store import open_store
+from driftline.state.store import Store, open_store
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 HOURS = 4
@@ -96,10 +97,10 @@ class Agent:
         self._running = ExitStack()
         self.start()
 
-    def start(self) -> None:
+    def start(self, store: Store | None = None) -> None:
         log = make_log(io.StringIO(), human=False)
         config = read_config(self.folder / "driftline.yaml")
-        made = running(config, clock=lambda: self.now, log=log, console=io.StringIO(), once=True)
+        made = running(config, store=store, clock=lambda: self.now, log=log, console=io.StringIO(), once=True)
         self.agent = self._running.enter_context(made)
 
     def stop(self) -> None:
@@ -132,6 +133,35 @@ class Agent:
         finally:
             store.write = write
         return False
+
+    def tick_until_deposed(self, number: int) -> None:
+        """Another agent takes over right before the given commit of a tick, or after a tick that has fewer."""
+        store, left, taken = self.agent.store, [number], []
+        write = store.write
+
+        @contextmanager
+        def deposed():
+            left[0] -= 1
+            with write() as connection:
+                yield connection
+                if left[0] == 0:
+                    taken.append(self.take_over())
+
+        store.write = deposed
+        with suppress(StateError):
+            self.agent.tick("shop")
+        if taken:
+            with pytest.raises(Deposed):
+                store.confirm()
+        self.stop()
+        self.start(taken[0] if taken else None)
+
+    def take_over(self) -> Store:
+        """Another agent's state, which found the one that leads silent."""
+        from driftline.state import seat
+
+        with patch.object(seat, "SILENCE", 0.0):
+            return open_store(databases.of(self.folder))
 
 
 class Exactly(RuleBasedStateMachine):
@@ -236,6 +266,13 @@ class Exactly(RuleBasedStateMachine):
         with pytest.raises(StateError, match="another agent"):
             open_store(databases.of(self.folder))
 
+    @precondition(lambda self: databases.ON_POSTGRES)
+    @rule(number=st.integers(1, 12))
+    def another_takes_over(self, number):
+        """What the first agent has in hand by then is refused; the second goes on from the last commit."""
+        self.agent.tick_until_deposed(number)
+        self.tick()
+
     @rule()
     def tick(self):
         self.agent.tick()
@@ -295,6 +332,9 @@ class Exactly(RuleBasedStateMachine):
 
 
 Exactly.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=15 if databases.ON_POSTGRES else 40,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
 TestExactlyOnce = Exactly.TestCase

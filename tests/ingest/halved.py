@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import databases
 import pyarrow as pa
 import sqlalchemy as sa
 from pydantic import PrivateAttr
@@ -97,7 +98,7 @@ class Halves:
     lines: dict[str, list[Line]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.store = open_store("sqlite://")
+        self.store = open_store(databases.fresh())
         self.spec = make_spec(SCHEMA, {}, {}, ("numeric", "categories", "sample"))
         self.job = Job(
             self.shelf, {"": Halved()}, SCHEMA, self.spec, HOUR, now_plus(START + timedelta(days=9)), transform=self.transform

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
+import databases
 import numpy as np
 import pytest
 from driftline_plugins.formats.jsonl import JsonLines
@@ -69,7 +70,7 @@ class World:
     """A store, predictions and labels; and the same as plain lists."""
 
     portion: int = 3
-    store: Any = field(default_factory=lambda: open_store("sqlite://"))
+    store: Any = field(default_factory=lambda: open_store(databases.fresh()))
     shelves: dict[str, Shelf] = field(default_factory=lambda: {"m": Shelf(objects={}), "m#labels": Shelf(objects={})})
     versions: int = 0
     remembered: dict[tuple[str, str], list[dict]] = field(default_factory=lambda: defaultdict(list))

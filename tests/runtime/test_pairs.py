@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import databases
 import pytest
 import sqlalchemy as sa
 from dumped import dump
@@ -18,7 +19,6 @@ from driftline.profiles.profile import BUILT_IN
 from driftline.profiles.window import Window
 from driftline.runtime.summary import summarise
 from driftline.state import windows
-from driftline.state.store import Store
 from driftline.state.tables import micros
 
 MODEL = """
@@ -307,7 +307,7 @@ class Died(BaseException):
 def dying(monkeypatch, commits: int):
     """After so many commits nothing is written any more."""
     left = iter(range(commits))
-    write = Store.write
+    write = databases.kind().write
 
     @contextmanager
     def mortal(self):
@@ -317,7 +317,7 @@ def dying(monkeypatch, commits: int):
             yield connection
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "write", mortal)
+        patch.setattr(databases.kind(), "write", mortal)
         yield
 
 
@@ -328,8 +328,7 @@ def test_a_death_between_any_two_commits_changes_nothing(station, monkeypatch):
     log(station.folder, "model_outputs", range(1, 40, 2), name="y")
 
     def state(commits: int | None) -> dict[str, list]:
-        for path in station.folder.glob("state.db*"):
-            path.unlink()
+        databases.anew(station.folder)
         if commits is not None:
             with dying(monkeypatch, commits), pytest.raises(Died), station.open():
                 tick(station, 80)

@@ -7,6 +7,7 @@ import os
 import random
 from datetime import UTC, datetime, timedelta
 
+import databases
 import pytest
 from bigquery_server import BigQueryServer
 from once import configure, run_once
@@ -58,7 +59,7 @@ def recount(requests):
 
 def counted(config):
     """Rows by hour and version as the agent's windows have them."""
-    store = open_store(f"sqlite:///{config.parent}/state.db", readonly=True)
+    store = open_store(databases.of(config.parent), readonly=True)
     try:
         with store.read() as connection:
             rows = connection.execute(windows.select().where(windows.c.segment == "")).all()
