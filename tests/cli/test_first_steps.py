@@ -122,3 +122,38 @@ def test_a_missing_secret_stops_before_anything_starts(call):
     assert "driftline.yaml:" in told
     assert "HOOK_SECRET" in told
     assert not Path("driftline.db").exists()
+
+
+def test_init_looks_into_a_bucket(call, s3_server, monkeypatch):
+    """A bucket is enough: layout, format, columns and doubts are found, ten rows shown, and what is written is valid."""
+    from stores import S3Store
+
+    for name, value in (("ACCESS_KEY_ID", "k"), ("SECRET_ACCESS_KEY", "s"), ("DEFAULT_REGION", "us-east-1")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    store = S3Store(s3_server)
+    for hour in range(3):
+        lines = [
+            {
+                "captureData": {
+                    "endpointInput": {
+                        "mode": "INPUT",
+                        "data": json.dumps({"zip": 10_000 + n % 97, "age": n}),
+                        "encoding": "JSON",
+                    },
+                    "endpointOutput": {"mode": "OUTPUT", "data": "0.5", "encoding": "CSV"},
+                },
+                "eventMetadata": {"eventId": f"{hour}-{n}", "inferenceTime": f"2026-05-01T0{hour}:00:00Z"},
+            }
+            for n in range(200)
+        ]
+        body = "\n".join(map(json.dumps, lines)) + "\n"
+        store.put(f"capture/ep/blue/2026/05/01/0{hour}/00-00-000-a.jsonl", body.encode())
+    code, _, told = call("init", f"s3://{store.name}/capture/", "--endpoint-url", s3_server, "--model", "churn")
+    assert code == 0, told
+    assert "3 objects, format sagemaker, layout sagemaker" in told
+    assert "zip looks numeric, 97 distinct values" in told
+    assert sum(f"0-{n}" in told for n in range(10)) == 10
+    text = Path("driftline.yaml").read_text()
+    for line in ("type: s3", "layout: sagemaker", "format: sagemaker", "zip: numeric", "# CHECK: zip looks numeric"):
+        assert line in text
+    assert call("validate")[0] == 0

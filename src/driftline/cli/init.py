@@ -21,6 +21,8 @@ agent:
 """
 
 
+ROWS, CELL = 10, 24
+"""Rows that are shown, and characters of a value."""
 BACKFILL = timedelta(days=90)
 """The default of windows.backfill: when all that is there is older, the configuration asks for all of it."""
 
@@ -98,7 +100,6 @@ def _source(where: str, endpoint_url: str | None) -> tuple[str, dict[str, Any]]:
 def _show(looked: Any) -> None:
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
     console = Console(stderr=True)
     counted = f"{'more than ' if looked.more else ''}{looked.listed:,} object{'s' if looked.listed > 1 else ''}"
@@ -106,17 +107,31 @@ def _show(looked: Any) -> None:
     console.print(f"{counted}{kind}" + (f", layout [bold]{escape(looked.layout)}[/]" if looked.layout else ""))
     for uri, reason in looked.skipped[:3]:
         console.print(f"[dim]left out: {escape(uri)}: {reason}[/]")
-    batch = looked.batches[0]
-    shown = batch.schema.names[:12]
-    table = Table(*(escape(name) for name in shown), box=None)
-    for row in batch.slice(0, 10).select(shown).to_pylist():
-        table.add_row(*(escape(str(value))[:24] for value in row.values()))
-    console.print(table)
-    if len(batch.schema.names) > len(shown):
-        console.print(f"[dim]and {len(batch.schema.names) - len(shown)} more columns[/]")
+    _rows(console, looked.batches[0])
     for doubt in looked.inferred.doubts:
         console.print(f"[yellow]please check:[/] {escape(doubt)}")
     sys.stderr.flush()
+
+
+def _rows(console: Any, batch: Any) -> None:
+    """Ten rows, with as many columns as stand side by side."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    rows = batch.slice(0, ROWS).to_pylist()
+    known = [name for name in batch.schema.names if any(row[name] is not None for row in rows)]
+    shown, left = list[str](), console.width
+    for name in known:
+        left -= max(len(name), *(len(str(row[name])[:CELL]) for row in rows)) + 2
+        if left < 0 and shown:
+            break
+        shown.append(name)
+    table = Table(*(escape(name) for name in shown), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(escape(str(row[name])[:CELL]) for name in shown))
+    console.print(table)
+    if len(batch.schema.names) > len(shown):
+        console.print(f"[dim]and {len(batch.schema.names) - len(shown)} more columns[/]")
 
 
 def _text(

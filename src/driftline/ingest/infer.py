@@ -29,6 +29,8 @@ TIMES = (
     "date",
 )
 IDS = ("event_id", "prediction_id", "request_id", "inference_id", "record_id", "id", "uuid")
+BESIDE = ("endpoint", "deployment", "collection", "custom_attributes", "label_id", "deployed_model_id", "correlation_id")
+"""What stands beside the data and is no input of the model."""
 VERSIONS = ("model_version", "version", "variant")
 PLACES = ("endpoint", "deployment", "collection", "inference_service", "custom_attributes")
 PREDICTIONS = ("prediction", "predicted_label", "predicted", "y_pred", "pred")
