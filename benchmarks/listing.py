@@ -4,7 +4,8 @@
 
 A bucket of SageMaker's layout on an S3 server of this machine (moto), two variants, `--objects` objects for a year and in
 proportion for less. The agent reads all of it once (the objects' bytes are handed over without HTTP, or it would take an hour),
-then looks again: printed are the list requests and other requests of a tick, and its seconds. Needs the extras `aws`, `test`.
+then looks again: printed are the requests of a tick and its seconds, with and without waiting for that server, which looks through
+all its keys for each request. Needs the extras `aws`, `test`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from driftline.runtime.agent import Agent
 from driftline.runtime.logs import make_log
@@ -67,7 +69,18 @@ def measure(server: str, days: int, objects: int, ticks: int) -> str:
     for key, body in contents.items():
         backend.put_object(bucket, key, body)
     requests: Counter[str] = Counter()
-    call, S3._try = S3._try, lambda self, name, right, asked: (requests.update([name]), call(self, name, right, asked))[1]
+    waited = [0.0]
+    call = S3._try
+
+    def counted(self: S3, name: str, right: str, asked: dict[str, Any]) -> Any:
+        requests.update([name])
+        began = time.perf_counter()
+        try:
+            return call(self, name, right, asked)
+        finally:
+            waited[0] += time.perf_counter() - began
+
+    S3._try = counted
     S3.open = lambda self, obj, start=0: io.BytesIO(contents[obj.uri.removeprefix(f"s3://{bucket}/")][start:])
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -84,13 +97,14 @@ def measure(server: str, days: int, objects: int, ticks: int) -> str:
                 assert report.taken.objects == objects, report.taken
                 while _ages(agent):
                     agent.tick("bench")
-                seconds, asked = [], []
+                seconds, asked, own = [], [], []
                 for _ in range(ticks):
                     now[0] += timedelta(minutes=1)
                     requests.clear()
-                    began = time.perf_counter()
+                    waited[0], began = 0.0, time.perf_counter()
                     report = agent.tick("bench")
                     seconds.append(time.perf_counter() - began)
+                    own.append(seconds[-1] - waited[0])
                     asked.append(requests["list_objects_v2"])
                     assert not report.error, report.error
                     assert sum(requests.values()) == asked[-1], requests
@@ -102,9 +116,9 @@ def measure(server: str, days: int, objects: int, ticks: int) -> str:
                 size = Path(folder, "state.db").stat().st_size / 1e6
     finally:
         S3._try = call
-    tick = statistics.median(seconds)
+    tick, without = statistics.median(seconds), statistics.median(own)
     return (
-        f"| {days} | {objects:,} | {max(asked)} | {tick:.3f} | {requests['list_objects_v2']} | {whole:.1f} | {first:.0f} "
+        f"| {days} | {objects:,} | {max(asked)} | {tick:.3f} | {without:.3f} | {requests['list_objects_v2']} | {whole:.1f} | {first:.0f} "
         f"| {size:.0f} |"
     )
 
@@ -136,9 +150,9 @@ def main() -> None:
     server.start()
     host, port = server.get_host_and_port()
     print(
-        "| days | objects | requests a tick | s a tick | requests for all, once a day | s for these | s first pass | MB state |"
+        "| days | objects | requests a tick | s a tick | s without the server | requests for all, once a day | s for these | s first pass | MB state |"
     )
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for days in asked.days:
         objects = max(asked.objects * days // 365, days * 24)
         print(measure(f"http://{host}:{port}", days, objects, asked.ticks), flush=True)

@@ -46,6 +46,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index("objects_by_lineage", "objects", ["model", "lineage"])
+    op.create_index("objects_by_state", "objects", ["model", "state", "attempts"])
     op.add_column("objects", sa.Column("partition", sa.BigInteger(), comment="start of the span of time that its place names"))
     op.add_column(
         "objects",
