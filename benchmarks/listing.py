@@ -3,9 +3,9 @@
     python benchmarks/listing.py [--days 1 30 365] [--objects 100000] [--ticks 5]
 
 A bucket of SageMaker's layout on an S3 server of this machine (moto), two variants, `--objects` objects for a year and in
-proportion for less. The agent reads all of it once (the objects' bytes are handed over without HTTP, or it would take an hour),
-then looks again: printed are the requests of a tick and its seconds, with and without waiting for that server, which looks through
-all its keys for each request. Needs the extras `aws`, `test`.
+proportion for less. The agent reads all of it once (the objects' bytes are handed over without HTTP, or it would take an
+hour), then looks again: printed are the requests of a tick and its seconds, with and without waiting for that server, which looks
+through all its keys for each request. Needs the extras `aws`, `test`.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ def measure(server: str, days: int, objects: int, ticks: int) -> str:
         S3._try = call
     tick, without = statistics.median(seconds), statistics.median(own)
     return (
-        f"| {days} | {objects:,} | {max(asked)} | {tick:.3f} | {without:.3f} | {requests['list_objects_v2']} | {whole:.1f} | {first:.0f} "
+        f"| {days} | {objects:,} | {max(asked)} | {tick:.3f} | {without:.3f} | {requests['list_objects_v2']} "
+        f"| {whole:.1f} | {first:.0f} "
         f"| {size:.0f} |"
     )
 
@@ -150,7 +151,8 @@ def main() -> None:
     server.start()
     host, port = server.get_host_and_port()
     print(
-        "| days | objects | requests a tick | s a tick | s without the server | requests for all, once a day | s for these | s first pass | MB state |"
+        "| days | objects | requests a tick | s a tick | s without the server | requests for all, once a day "
+        "| s for these | s first pass | MB state |"
     )
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for days in asked.days:
