@@ -4,8 +4,8 @@
 
 A bucket of SageMaker's layout on an S3 server of this machine (moto), two variants, `--objects` objects for a year and in
 proportion for less. The agent reads all of it once (the objects' bytes are handed over without HTTP, or it would take an
-hour), then looks again: printed are the requests of a tick and its seconds, with and without waiting for that server, which looks
-through all its keys for each request. Needs the extras `aws`, `test`.
+hour), then looks again: printed are the requests of a tick and its seconds, with and without waiting for that server, which
+looks through all its keys for each request. Needs the extras `aws`, `test`.
 """
 
 from __future__ import annotations
