@@ -9,7 +9,7 @@ from station import DIARY, MODEL, START, Station
 
 from driftline.runtime.parts import Patience
 
-SHORT = Patience(check=0.2, listing=0.4, reading=0.4, probe=0.4)
+SHORT = Patience(check=2, listing=5, reading=5, probe=5)
 HANG = "__import__('threading').Event().wait(20)"
 PLUGIN = '''
 from driftline import Check, Format, LogObject, Measurement, Sink, Source, hookimpl
@@ -154,7 +154,7 @@ def test_a_bad_sink_costs_only_itself(tmp_path, body):
     made.config.write_text(made.config.read_text() + "  bad: {type: bad}\n")
     with made.open(SHORT):
         for worker in made.agent.workers:
-            worker.policy = type(worker.policy)(overdue=0.2)
+            worker.policy = type(worker.policy)(overdue=2.0)
         made.tick()
         assert made.events("drift") == ["opened"]
         states = dict(made.sql("select sink || ' ' || state, count(*) from outbox group by 1"))
