@@ -153,8 +153,13 @@ class Local(Source):
         assert ctx.since is not None
 
         def folders(path: str) -> list[str]:
-            with os.scandir(path) as found:
-                return sorted((entry.name for entry in found if entry.is_dir()), key=os.fsencode)
+            try:
+                with os.scandir(path) as found:
+                    return sorted((entry.name for entry in found if entry.is_dir()), key=os.fsencode)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+            except OSError as error:
+                raise SourceError(f"{path}: {error.strerror}") from None
 
         def objects(path: str, after: str) -> Iterator[tuple[str, str]]:
             if os.path.isdir(path):

@@ -80,3 +80,11 @@ def test_what_was_counted_in_part_follows_the_spec():
     bad = replace(TAKEN, state=QUARANTINED, offset=0)
     assert decide(OBJECT, bad, "other", NOW).start == 0
     assert decide(OBJECT, replace(bad, spec_digest=""), "other", NOW) is None
+
+
+def test_what_grew_under_another_spec_leaves_settled_windows_alone():
+    """A file that grew since the last reading is read whole after a new reference, and like any other from the cutoff on."""
+    grown = replace(OBJECT, version="v2", size=150)
+    work = decide(grown, TAKEN, "other", NOW, cutoff=5)
+    assert (work.start, work.cutoff) == (0, 5)
+    assert decide(grown, TAKEN, "spec", NOW, cutoff=5).cutoff is None

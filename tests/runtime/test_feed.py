@@ -84,7 +84,7 @@ def test_other_settings_of_the_source_list_everything(station):
 
 
 def test_an_old_object_that_can_not_be_read_is_looked_for_where_it_is(station):
-    """While an object waits to be read again, its place is listed, and its windows are judged once it is there."""
+    """While an object waits to be read again everything is listed, and its windows are judged once it is there."""
     for number in range(40):
         hour(station, number)
     broken = hour(station, 3, name="b")

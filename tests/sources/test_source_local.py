@@ -169,3 +169,14 @@ def test_a_layout_of_one_folder_for_each_minute(tmp_path):
     since = DiscoverContext(now=NOW, since=NOW - timedelta(minutes=90))
     assert sorted(names(source.discover(since))) == ["20240430-23.csv", "a.csv", "b.csv"]
     assert len(names(source.discover(DiscoverContext(now=NOW)))) == 4
+
+
+def test_a_folder_without_the_layouts_next_part_is_passed_over(tmp_path):
+    """A stranger beside the folders of a layout hides nothing and stops nothing, also when only the newest are listed."""
+    now = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    for folder in ("eu/logs/ep/2026/05/01", "tmp/other"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a.jsonl").write_text("{}\n")
+    source = Local(path=str(tmp_path), layout="{region}/logs/{ep}/%Y/%m/%d/")
+    listed = list(source.discover(DiscoverContext(now=now, since=now - timedelta(hours=1))))
+    assert [obj.parts for obj in listed] == [{"region": "eu", "ep": "ep"}]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.model import LogObject
-from driftline.state import ledger, models
+from driftline.state import accounts, ledger, models
 from driftline.state.ledger import DONE, GONE, QUARANTINED, WAITING, Outcome, Share
 
 HOUR = 3_600_000_000
@@ -61,3 +61,16 @@ def test_an_object_listed_twice_counts_once():
     twice = outcome("a", 1, 0, DONE, [1, 2])
     found = written([[twice, twice]])
     assert found == written([[twice]])
+
+
+def test_what_was_given_up_or_gone_and_fails_again_is_waited_for():
+    """A new version of an unreadable object that can't be fetched just now, or one that came back, holds its windows open."""
+    for before in (QUARANTINED, GONE):
+        with databases.opened() as store, store.write() as connection:
+            models.watch(connection, "m", 0)
+            ledger.record(connection, "m", [outcome("a", 1, 0, DONE, [1])], "spec", HOUR)
+            ledger.record(connection, "m", [outcome("a", 2, 0, before, [])], "spec", HOUR)
+            assert accounts.awaited(connection, "m") == 0
+            ledger.record(connection, "m", [outcome("a", 3, 0, WAITING, [])], "spec", HOUR)
+            assert accounts.awaited(connection, "m") == 1
+            assert accounts.troubled(connection, "m", again=False)

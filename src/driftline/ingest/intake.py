@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -162,7 +162,8 @@ def take_in(
         except SourceError as error:
             # What hangs counts as a failed attempt, so that it is given up some time; what others finished is kept.
             late = [ledger.Outcome(work.object, work.start, ledger.WAITING, error=str(error)) for work in task]
-            for outcomes in (late, *(other.result() for _, other in pending if other.done())):
+            finished = (other for _, other in pending if other.done() and other.exception() is None)
+            for outcomes in (late, *(other.result() for other in finished)):
                 _commit(store, model, job, outcomes, taken)
             raise
         _commit(store, model, job, outcomes, taken)
@@ -188,6 +189,8 @@ def _result(future: Future[list[ledger.Outcome]], beats: list[float], patience: 
     while True:
         try:
             return future.result(timeout=min(patience, 1.0))
+        except BrokenExecutor as error:
+            raise SourceError(f"the executor broke while it read: {error}") from None
         except FutureTimeout:
             if future.done():
                 raise

@@ -53,18 +53,20 @@ def decide(
     sealed = seal or not obj.grows or now - obj.modified >= SEAL_AFTER
     if entry is None or entry.state in (WAITING, GONE):
         return Work(obj, 0, sealed)
+    # What stands in settled windows was counted by an older spec: only what comes after them is read anew.
+    since = None if entry.spec_digest in ("", spec_digest) else cutoff
     if entry.version != obj.version:
         grown = obj.grows and entry.lineage == obj.lineage and 0 < entry.offset <= entry.size < obj.size
         # What an older spec counted of it can't be added to: then its beginning is read again, too.
-        return Work(obj, entry.offset if grown and entry.spec_digest == spec_digest else 0, sealed, mark=entry.mark)
+        return Work(obj, entry.offset if grown and entry.spec_digest == spec_digest else 0, sealed, since, mark=entry.mark)
     if entry.state == QUARANTINED and entry.attempts >= ATTEMPTS:
         goes_on = entry.offset > 0 and entry.lineage == obj.lineage and entry.spec_digest == spec_digest
-        return Work(obj, entry.offset if goes_on else 0, sealed, mark=entry.mark) if again else None
+        return Work(obj, entry.offset if goes_on else 0, sealed, since, mark=entry.mark) if again else None
     counted = entry.spec_digest != ""
     if entry.state == QUARANTINED and (not counted or entry.spec_digest == spec_digest):
         return None
     if entry.spec_digest != spec_digest:
-        return Work(obj, 0, sealed, cutoff)
+        return Work(obj, 0, sealed, since)
     if obj.grows and sealed and entry.offset != 0 and entry.offset < entry.size:
         return Work(obj, max(entry.offset, 0), sealed, mark=entry.mark)
     return None

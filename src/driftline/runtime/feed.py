@@ -58,19 +58,18 @@ class Feed:
         return gone
 
     def _since(self, job: Job, now: datetime, again: bool) -> datetime | None:
-        """How far back places may get new objects: to the last pass, and to what must be tried again. None: list all."""
+        """Since when places may have got new objects. None: list everything, as while anything is to be tried again."""
         every = job.source.whole_every
         if every is None:
             return None
         with self.parts.store.read() as connection:
             known = models.known(connection, self.key)
-            timeless, oldest = accounts.oldest_trouble(connection, self.key, again=again)
-        if known is None or known.listed_at is None or known.whole_at is None or timeless:
+            troubled = accounts.troubled(connection, self.key, again=again)
+        if known is None or known.listed_at is None or known.whole_at is None or troubled:
             return None
         if now - moment(known.whole_at) >= every or known.whole_digest != _digest(job):
             return None
-        since = moment(known.listed_at) - self.lateness - SLACK
-        return since if oldest is None else min(since, moment(oldest))
+        return moment(known.listed_at) - self.lateness - SLACK
 
 
 def in_order(listing: Listing, now: datetime) -> Iterator[tuple[datetime, list[Work]]]:

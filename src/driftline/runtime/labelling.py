@@ -120,8 +120,8 @@ def let_go(
     wait = late.wait_for // timedelta(microseconds=1)
     labels = ledger_name(model)
     waiting.drop(connection, model, PREDICTION, newest - wait - length + 1)
-    # A label may be that much older than its prediction, which may be that old.
-    waiting.drop(connection, labels, LABEL, newest - 2 * wait)
+    # A label may be that much older than its prediction, which may be that old when its window ends.
+    waiting.drop(connection, labels, LABEL, newest - 2 * wait - length)
     models.wait_from(connection, model, newest - wait - length + 1)
     before = waiting.fits(connection, (model, labels), late.max_disk) if came else None
     if before is not None:

@@ -36,18 +36,13 @@ def awaited(connection: Connection, model: str) -> int:
     return int(connection.execute(sa.select(sa.func.count()).where(c.model == model, held_up)).scalar_one())
 
 
-def oldest_trouble(connection: Connection, model: str, *, again: bool) -> tuple[bool, int | None]:
-    """Of the objects that are to be tried again, whether one's place tells no time, and the earliest time told (microseconds).
-
-    `again` includes those that were given up because their source failed.
-    """
+def troubled(connection: Connection, model: str, *, again: bool) -> bool:
+    """Whether any object is to be tried again; `again` includes those that were given up because their source failed."""
     c = objects.c
     held_up = sa.or_(c.state == WAITING, sa.and_(c.state == DONE, c.attempts > 0))
     if again:
         held_up = sa.or_(held_up, sa.and_(c.state == QUARANTINED, c.attempts >= ATTEMPTS))
-    query = sa.select(sa.func.count() - sa.func.count(c.partition), sa.func.min(c.partition)).where(c.model == model, held_up)
-    timeless, first = connection.execute(query).one()
-    return timeless > 0, first
+    return connection.execute(sa.select(c.id).where(c.model == model, held_up).limit(1)).first() is not None
 
 
 def unlabelled(connection: Connection, model: str) -> int:

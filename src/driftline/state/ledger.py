@@ -181,6 +181,8 @@ def _wait(connection: Connection, model: str, outcome: Outcome, entry: Entry | N
     obj = outcome.object
     if entry is not None:
         values: dict[str, object] = {"attempts": entry.attempts + 1, "error": outcome.error}
+        if entry.state in (GONE, QUARANTINED):
+            values["state"] = WAITING
         if entry.attempts + 1 >= ATTEMPTS:
             values |= {"state": QUARANTINED, "version": obj.version, "size": obj.size}
         connection.execute(objects.update().where(objects.c.id == entry.id).values(**values))
