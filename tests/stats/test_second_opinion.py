@@ -130,7 +130,7 @@ def test_ks_from_the_grid_is_within_a_cell_of_exact(seed, shape, shift):
 @settings(max_examples=25, deadline=None)
 @given(seeds, shapes, st.sampled_from([0.0, 0.2, 1.0]))
 def test_wasserstein_from_the_grid_is_near_exact(seed, shape, shift):
-    """W1 on the grid is off by no more than half the mass of each cell times its width; for light tails within 5% of itself."""
+    """W1 on the grid is off by no more than half the mass of each cell times its width; smooth and light-tailed, within 5%."""
     rng = np.random.default_rng(seed)
     x, y = draw(rng, shape, 12_000), draw(rng, shape, 3_000, 0.0) * (1 + shift)
     edges = quantile_edges(x)
@@ -140,7 +140,7 @@ def test_wasserstein_from_the_grid_is_near_exact(seed, shape, shift):
     bound = float(np.sum(np.diff(edges) * mass[2:-1:2])) / 2
     bound += mass[0] * (edges[0] - y.min()) + mass[-1] * (y.max() - edges[-1])
     assert abs(got - exact) <= bound + 1e-9
-    if shape not in ("lognormal", "cauchy"):
+    if shape in ("normal", "mostly_zero"):
         assert got == pytest.approx(exact, rel=0.05, abs=0.02 * x.std())
 
 
