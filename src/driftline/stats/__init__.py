@@ -6,6 +6,7 @@ Refuses exceptions and NaN for degenerate input: what does not exist is None, or
 from __future__ import annotations
 
 from driftline.stats.anderson import anderson_darling
+from driftline.stats.attribution import mass_moved, ndcg, spearman
 from driftline.stats.binned import (
     hellinger,
     jeffreys_shares,
@@ -18,6 +19,8 @@ from driftline.stats.binned import (
     shares,
     tvd,
 )
+from driftline.stats.centroids import Centroids, centroid_distances
+from driftline.stats.charts import cusum, cusum_arl, estimated_rate, ewma, ewma_arl, ewma_limits, page_hinkley
 from driftline.stats.classification import (
     Confusion,
     accuracy,
@@ -36,8 +39,11 @@ from driftline.stats.classification import (
     specificity,
 )
 from driftline.stats.compare import change, growth
+from driftline.stats.components import Components, principal_components
 from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, g_test
+from driftline.stats.decomposition import Decomposition, decompose
 from driftline.stats.distance import cramer_von_mises, energy_distance, robust_scale, wasserstein
+from driftline.stats.domain import Guesses, auc_null_se, better_than_chance
 from driftline.stats.effect import (
     Superiority,
     TTest,
@@ -48,6 +54,7 @@ from driftline.stats.effect import (
     welch,
 )
 from driftline.stats.estimate import Estimate, Interval, difference_interval, log_interval, logit_interval
+from driftline.stats.evidence import calibrate, cusum_path, shiryaev_roberts, studentised, tail_p
 from driftline.stats.grid import (
     Side,
     grid_ks,
@@ -58,7 +65,12 @@ from driftline.stats.grid import (
 )
 from driftline.stats.kernel import median_squared_distance, mmd2
 from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_value, ks_robust
+from driftline.stats.limits import Prediction, limit_multiplier, limit_rate, mad_z, plain_z, prediction, rank_p
+from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_combined, e_bh, fisher_combined, holm, simes
+from driftline.stats.paired import Difference, mcnemar, paired_difference
+from driftline.stats.planning import design_effect, detectable_mean, detectable_psi, effective_rows, rows_for_rate
 from driftline.stats.proportion import (
+    binomial_at_least,
     clopper_pearson,
     cohen_h,
     fisher_exact,
@@ -78,14 +90,32 @@ from driftline.stats.psi_law import (
     psi_quantile,
 )
 from driftline.stats.regression import bias, mae, r2, rmse, wape
+from driftline.stats.sequences import (
+    Centred,
+    asymptotic_half,
+    betting_capital,
+    cdf_half,
+    dkw_half,
+    empirical_bernstein,
+    hoeffding_capital,
+    plug_in_bets,
+)
 from driftline.stats.shift import Shift, js_shift, ks_shift, linf_shift, news_shift, psi_shift, wasserstein_shift
 from driftline.stats.volume import count_at_least, count_at_most, dispersion, mean_interval
 
 __all__ = [
+    "Centred",
+    "Centroids",
+    "Combined",
+    "Components",
     "Confusion",
+    "Decomposition",
+    "Difference",
     "Estimate",
+    "Guesses",
     "Interval",
     "Law",
+    "Prediction",
     "Shift",
     "Side",
     "Superiority",
@@ -93,10 +123,22 @@ __all__ = [
     "TableTest",
     "accuracy",
     "anderson_darling",
+    "asymptotic_half",
+    "auc_null_se",
     "balanced_accuracy",
+    "better_than_chance",
+    "betting_capital",
+    "bh",
     "bias",
+    "binomial_at_least",
+    "bonferroni",
     "brier",
     "brown_forsythe",
+    "by",
+    "calibrate",
+    "cauchy_combined",
+    "cdf_half",
+    "centroid_distances",
     "change",
     "chi_square",
     "clopper_pearson",
@@ -107,10 +149,26 @@ __all__ = [
     "count_at_most",
     "cramer_von_mises",
     "cramers_v",
+    "cusum",
+    "cusum_arl",
+    "cusum_path",
+    "decompose",
+    "design_effect",
+    "detectable_mean",
+    "detectable_psi",
     "difference_interval",
     "dispersion",
+    "dkw_half",
+    "e_bh",
+    "effective_rows",
+    "empirical_bernstein",
     "energy_distance",
+    "estimated_rate",
+    "ewma",
+    "ewma_arl",
+    "ewma_limits",
     "f1",
+    "fisher_combined",
     "fisher_exact",
     "g_test",
     "grid_ks",
@@ -120,6 +178,8 @@ __all__ = [
     "hanley_mcneil_se",
     "hedges_g",
     "hellinger",
+    "hoeffding_capital",
+    "holm",
     "jeffreys",
     "jeffreys_shares",
     "js_distance",
@@ -133,22 +193,34 @@ __all__ = [
     "ks_p_value",
     "ks_robust",
     "ks_shift",
+    "limit_multiplier",
+    "limit_rate",
     "linf",
     "linf_shift",
     "log_interval",
     "log_loss",
     "logit_interval",
     "macro",
+    "mad_z",
     "mae",
     "mann_whitney",
+    "mass_moved",
     "mcc",
+    "mcnemar",
     "mean_interval",
     "median_squared_distance",
     "mmd2",
+    "ndcg",
     "newcombe",
     "news_shift",
     "noncentrality_interval",
+    "page_hinkley",
+    "paired_difference",
+    "plain_z",
+    "plug_in_bets",
     "precision",
+    "prediction",
+    "principal_components",
     "psi",
     "psi_critical",
     "psi_debiased",
@@ -160,14 +232,21 @@ __all__ = [
     "psi_shift",
     "quantile_groups",
     "r2",
+    "rank_p",
     "rate",
     "recall",
     "rmse",
     "robust_scale",
     "roc_auc",
+    "rows_for_rate",
     "separation",
     "shares",
+    "shiryaev_roberts",
+    "simes",
+    "spearman",
     "specificity",
+    "studentised",
+    "tail_p",
     "tvd",
     "two_proportion_z",
     "wape",

@@ -11,7 +11,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.sample import Floats, finite, two_cdfs
+from driftline.stats.sample import finite, midranks, two_cdfs
 
 
 def wasserstein(ref: ArrayLike, cur: ArrayLike) -> float | None:
@@ -55,16 +55,11 @@ def cramer_von_mises(ref: ArrayLike, cur: ArrayLike) -> tuple[float, float] | No
     n, m = len(x), len(y)
     if not n or not m:
         return None
-    ranks = _midranks(np.concatenate((x, y)))
+    ranks = midranks(np.concatenate((x, y)))
     rank_x, rank_y = np.sort(ranks[:n]), np.sort(ranks[n:])
     u = n * float(np.sum((rank_x - np.arange(1, n + 1)) ** 2)) + m * float(np.sum((rank_y - np.arange(1, m + 1)) ** 2))
     t = u / (n * m * (n + m)) - (4 * n * m - 1) / (6 * (n + m))
     return t, _cvm_exact(t, n, m) if n * m <= 400 else _cvm_limit(t, n, m)
-
-
-def _midranks(values: Floats) -> Floats:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
 
 
 def _cvm_exact(t: float, n: int, m: int) -> float:

@@ -65,6 +65,13 @@ def two_proportion_z(x1: float, n1: float, x2: float, n2: float) -> tuple[float,
     return z, 2 * float(ndtr(-abs(z)))
 
 
+def binomial_at_least(x: int, n: int, rate: float = 0.5) -> float:
+    """P(X >= x) for n rows that each count with chance `rate`."""
+    from scipy.special import betainc
+
+    return 1.0 if x <= 0 else 0.0 if x > n else float(betainc(x, n - x + 1, rate))
+
+
 def fisher_exact(x1: int, n1: int, x2: int, n2: int) -> float | None:
     """Two-sided p of equal rates: all tables with these margins that are no likelier than the one seen; None without rows."""
     import numpy as np

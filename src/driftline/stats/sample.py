@@ -1,4 +1,4 @@
-"""What every statistic on raw values starts with: the finite values, and their empirical distribution.
+"""What every statistic on raw values starts with: the finite values, their empirical distribution, their ranks.
 
 Refuses to impute: a value that is missing or not finite is left out, and counting those is another statistic.
 """
@@ -26,3 +26,9 @@ def two_cdfs(ref: Floats, cur: Floats) -> tuple[Floats, Floats, Floats]:
     """Pooled values in order, shape (n+m,), and both empirical distributions at each; neither sample empty."""
     pooled = np.sort(np.concatenate((ref, cur)))
     return pooled, cdf_at(np.sort(ref), pooled), cdf_at(np.sort(cur), pooled)
+
+
+def midranks(values: Floats) -> Floats:
+    """Place of each value in rising order, from 1; equal values share the mean of their places. Shape (n,)."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
