@@ -58,6 +58,7 @@ from driftline.stats.grid import (
 )
 from driftline.stats.kernel import median_squared_distance, mmd2
 from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_value, ks_robust
+from driftline.stats.moments import Moments, mean_shift
 from driftline.stats.proportion import (
     clopper_pearson,
     cohen_h,
@@ -86,6 +87,7 @@ __all__ = [
     "Estimate",
     "Interval",
     "Law",
+    "Moments",
     "Shift",
     "Side",
     "Superiority",
@@ -143,6 +145,7 @@ __all__ = [
     "mann_whitney",
     "mcc",
     "mean_interval",
+    "mean_shift",
     "median_squared_distance",
     "mmd2",
     "newcombe",
