@@ -13,19 +13,20 @@ import numpy as np
 
 from driftline import CategoricalColumn, Check, CheckContext, Column, Measurement, NumericColumn, above, hookimpl, stats
 
-Metric = Literal["psi", "ks", "js", "wasserstein", "linf", "chi_square", "new_categories"]
+Metric = Literal["mean_shift", "psi", "ks", "js", "wasserstein", "linf", "chi_square", "new_categories"]
 Detail = dict[str, str | float | int | None]
 Found = Iterator[tuple[Metric, stats.Shift, Detail]]
 
-NUMERIC: tuple[Metric, ...] = ("psi", "js", "ks", "wasserstein")
+NUMERIC: tuple[Metric, ...] = ("mean_shift", "psi", "js", "ks", "wasserstein")
 CATEGORICAL: tuple[Metric, ...] = ("psi", "js", "linf", "chi_square", "new_categories")
-UNITS = {"wasserstein": "sd", "linf": "share", "new_categories": "share"}
+UNITS = {"mean_shift": "sd", "wasserstein": "sd", "linf": "share", "new_categories": "share"}
 BINS, CATEGORIES, RARE, ROWS_A_CELL = 10, 50, 0.001, 5
 
 
 class Drift(Check):
     """Distances between the window and the reference, column by column; prediction and score too, the label not.
 
+    mean_shift is the mean less the reference's, in standard deviations of the reference, with its sign.
     psi and js are less what chance adds to them, with 95% intervals by their noncentral chi-square law; `raw` in the detail is
     the plain number that other tools show. js is the distance (the root of the divergence) in base 2. ks and wasserstein have
     conservative intervals; wasserstein is in robust standard deviations of the reference (IQR/1.349, else sd, else 1).
@@ -37,7 +38,8 @@ class Drift(Check):
     | no reference, or one without values in the column | no value, with the reason |
     | column absent, all null or not finite in the window | no value, with the reason |
     | column of another kind, or counted on another grid | no value, with the reason |
-    | identical data; the same constant on both sides | 0, with the interval 0 to 0 for psi and js |
+    | identical data | 0, with the interval 0 to 0 for mean_shift, psi and js |
+    | constant reference | mean_shift without value, with the reason; the same constant: 0 for the others |
     | constant, another constant | psi near its largest, js and ks 1 |
     | one category on both sides | chi_square without value |
     | fewer than 5 rows a category | psi and js without value |
@@ -52,7 +54,7 @@ class Drift(Check):
 
     columns: tuple[str, ...] = ()
     """Columns to look at; all but the label when empty."""
-    metrics: tuple[Metric, ...] = ("psi", "js", "ks", "wasserstein", "linf", "chi_square", "new_categories")
+    metrics: tuple[Metric, ...] = ("mean_shift", "psi", "js", "ks", "wasserstein", "linf", "chi_square", "new_categories")
     """What to measure; each column gets those that suit its kind."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
@@ -100,8 +102,10 @@ def _values(column: Column) -> int:
 def _numeric(reference: NumericColumn, current: NumericColumn, *, shown: bool) -> Found:
     was, now = (stats.Side(c.counts, c.minimum or 0.0, c.maximum or 0.0, c.mean or 0.0) for c in (reference, current))
     detail: Detail = {"mean_was": reference.mean, "mean": current.mean} if shown else {}
-    shift = (now.mean - was.mean) / reference.sd if reference.sd else None
-    detail["shift_sd"] = shift if shift is not None and np.isfinite(shift) else None
+    moved = stats.mean_shift(*(stats.Moments(_values(c), c.mean or 0.0, c.variance) for c in (reference, current)))
+    why: Detail = {} if reference.variance else {"reason": "the reference does not vary, so it has no unit for a shift"}
+    yield "mean_shift", moved, detail | why
+    detail["shift_sd"] = moved.value
     cuts = stats.quantile_groups(reference.counts, BINS)
     ref, cur = stats.grouped(reference.counts, cuts), stats.grouped(current.counts, cuts)
     yield from _binned(stats.psi_shift(ref, cur), stats.js_shift(ref, cur), detail)

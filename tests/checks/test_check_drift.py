@@ -21,6 +21,7 @@ def test_identical_data_is_ok_with_no_effect():
         found = compare(DRIFT, list(values), list(values))
         assert found["psi"].value == 0
         assert found["psi"].interval == (0, 0)
+        assert "mean_shift" not in found or found["mean_shift"].interval in ((0, 0), None)
         assert judged(DRIFT, found["psi"]) == "ok"
         assert found["psi"].p_value == pytest.approx(1)
 
@@ -58,6 +59,9 @@ def test_a_shifted_column_changes_and_says_by_how_much():
     assert detail["mean_was"] == pytest.approx(3, abs=0.1)
     assert detail["mean"] == pytest.approx(7, abs=0.3)
     assert detail["shift_sd"] == pytest.approx(2, abs=0.15)
+    assert found["mean_shift"].value == pytest.approx((detail["mean"] - detail["mean_was"]) / np.std(was, ddof=1))
+    assert found["mean_shift"].interval[0] < 2 < found["mean_shift"].interval[1] < 2.2
+    assert found["mean_shift"].unit == "sd"
     assert found["ks"].p_value < 1e-100
     assert found["wasserstein"].value == pytest.approx(2, abs=0.15)
     assert found["wasserstein"].unit == "sd"
@@ -101,6 +105,14 @@ def test_a_constant_that_becomes_another_constant_is_seen():
     assert judged(DRIFT, found["psi"]) == "changed"
     assert found["ks"].value == 1
     assert found["js"].value == pytest.approx(1, abs=0.02)
+
+
+def test_a_constant_reference_has_no_unit_for_a_shift():
+    """A shift in standard deviations of a column that does not vary is no number, and says why; PSI sees the move."""
+    found = compare(DRIFT, [1.0, 2.0] * 250, [0.0] * 5_000)
+    assert found["mean_shift"].value is None
+    assert found["mean_shift"].reason == "the reference does not vary, so it has no unit for a shift"
+    assert judged(DRIFT, found["psi"]) == "changed"
 
 
 def test_a_heavy_value_that_moves_a_little_is_seen():
@@ -168,6 +180,7 @@ def test_a_redacted_columns_values_stay_out_of_the_detail():
         assert "other" not in str(m.detail)
     detail = compare(DRIFT, [3.0, 4.0] * 90, [1.0, 2.0] * 90, redact=frozenset({"x"}))["psi"].detail
     assert "mean" not in detail
+    assert "mean" not in compare(DRIFT, [3.0, 4.0] * 90, [1.0, 2.0] * 90, redact=frozenset({"x"}))["mean_shift"].detail
     assert detail["shift_sd"] > 3
 
 

@@ -69,6 +69,7 @@ from driftline.stats.limits import Prediction, limit_multiplier, limit_rate, mad
 from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_combined, e_bh, fisher_combined, holm, simes
 from driftline.stats.paired import Difference, mcnemar, paired_difference
 from driftline.stats.planning import design_effect, detectable_mean, detectable_psi, effective_rows, rows_for_rate
+from driftline.stats.moments import Moments, mean_shift
 from driftline.stats.proportion import (
     binomial_at_least,
     clopper_pearson,
@@ -116,6 +117,7 @@ __all__ = [
     "Interval",
     "Law",
     "Prediction",
+    "Moments",
     "Shift",
     "Side",
     "Superiority",
@@ -208,6 +210,7 @@ __all__ = [
     "mcc",
     "mcnemar",
     "mean_interval",
+    "mean_shift",
     "median_squared_distance",
     "mmd2",
     "ndcg",
