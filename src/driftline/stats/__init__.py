@@ -66,10 +66,10 @@ from driftline.stats.grid import (
 from driftline.stats.kernel import median_squared_distance, mmd2
 from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_value, ks_robust
 from driftline.stats.limits import Prediction, limit_multiplier, limit_rate, mad_z, plain_z, prediction, rank_p
+from driftline.stats.moments import Moments, mean_shift
 from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_combined, e_bh, fisher_combined, holm, simes
 from driftline.stats.paired import Difference, mcnemar, paired_difference
 from driftline.stats.planning import design_effect, detectable_mean, detectable_psi, effective_rows, rows_for_rate
-from driftline.stats.moments import Moments, mean_shift
 from driftline.stats.proportion import (
     binomial_at_least,
     clopper_pearson,
@@ -116,8 +116,8 @@ __all__ = [
     "Guesses",
     "Interval",
     "Law",
-    "Prediction",
     "Moments",
+    "Prediction",
     "Shift",
     "Side",
     "Superiority",
