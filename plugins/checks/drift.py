@@ -11,7 +11,18 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from driftline import CategoricalColumn, Check, CheckContext, Column, Measurement, NumericColumn, above, hookimpl, stats
+from driftline import (
+    CategoricalColumn,
+    Check,
+    CheckContext,
+    Column,
+    Measurement,
+    NumericColumn,
+    above,
+    hookimpl,
+    stats,
+    unusual,
+)
 
 Metric = Literal["mean_shift", "psi", "ks", "js", "wasserstein", "linf", "chi_square", "new_categories"]
 Detail = dict[str, str | float | int | None]
@@ -49,7 +60,11 @@ class Drift(Check):
     type = "drift"
     cause = "drift"
     main = "psi"
-    default_rules: ClassVar = {"psi": above(warning=0.1, critical=0.25), "new_categories": above(warning=0.01)}
+    default_rules: ClassVar = {
+        "mean_shift": unusual(info=0.1, warning=0.25, obvious=2.0, lasting=True),
+        "psi": unusual(side="above", scale="cube_root", info=0.02, warning=0.1, obvious=1.0, lasting=True),
+        "new_categories": above(warning=0.01),
+    }
     min_rows = 100
 
     columns: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from driftline import Check, CheckContext, Column, Measurement, NumericColumn, above, hookimpl, stats
+from driftline import Check, CheckContext, Column, Measurement, NumericColumn, above, hookimpl, stats, unusual
 
 ALIKE = 1e-6
 """Rows count as stuck when so many of the reference would all be alike with less than this chance."""
@@ -35,7 +35,8 @@ class Missing(Check):
     cause = "quality"
     main = "missing_rate"
     default_rules: ClassVar = {
-        "missing_increase": above(warning=0.05, critical=0.20),
+        "missing_rate": unusual(scale="logit", info=0.01, warning=0.05, critical=0.20),
+        "missing_increase": above(critical=0.20),
         "invalid_rate": above(warning=0.05, critical=0.20),
         "constant": above(warning=0.5),
     }

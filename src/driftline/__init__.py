@@ -40,7 +40,7 @@ from driftline.plugin import (
     Source,
     StartContext,
 )
-from driftline.rule import Bounds, Range, Rule, above, below
+from driftline.rule import Bounds, Range, Rule, Unusual, above, below, unusual
 from driftline.secret import Secret
 
 if TYPE_CHECKING:
@@ -156,6 +156,7 @@ __all__ = [
     "Task",
     "Throttled",
     "Unreadable",
+    "Unusual",
     "Verdict",
     "Window",
     "above",
@@ -182,6 +183,7 @@ __all__ = [
     "read_ranges",
     "records",
     "stats",
+    "unusual",
     "wording",
 ]
 

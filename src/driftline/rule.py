@@ -5,9 +5,10 @@ Refuses to know where a number came from: a rule sees one measurement and the ro
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from driftline.model import Judgement, Measurement, Severity, Verdict
 
@@ -53,8 +54,72 @@ class Range(BaseModel):
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
+Scale = Literal["plain", "log", "logit", "root", "cube_root"]
+
+
+class Unusual(BaseModel):
+    """`changed` when the series of a measurement is unlike its own past: evidence adds up over windows, no bound is needed.
+
+    How often that happens while nothing changes is the model's `false_pages_per_year`, over all its checks and columns
+    together. What is not set here is taken from the check.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    side: Literal["above", "below", "both"] = "both"
+    """Which changes count: to larger values, to smaller ones, or both."""
+    scale: Scale = "plain"
+    """On which scale the number spreads evenly: `cube_root` for distances, `logit` for shares, `log` for sizes."""
+    info: float | None = Field(default=None, ge=0)
+    """A change of this size is worth knowing; smaller ones are none."""
+    warning: float | None = Field(default=None, ge=0)
+    """A change of this size is a `warning`."""
+    critical: float | None = Field(default=None, ge=0)
+    """A change of this size is `critical`."""
+    obvious: float | None = Field(default=None, ge=0)
+    """While the past is too short to know what is usual: a value so far out, twice in a row, is a change all the same."""
+    lasting: bool = False
+    """Whether a usual level beyond `warning` is a change too: for numbers that are 0 where window and reference agree."""
+    weight: float = Field(default=1.0, gt=0)
+    """The share of the budget beside other measurements of its kind: twice the weight needs half the evidence."""
+    method: Literal["shiryaev_roberts", "cusum"] = "shiryaev_roberts"
+    """How evidence adds up. `cusum` forgets old evidence: it is quieter, and a window or so later."""
+
+    @property
+    def tolerance(self) -> float:
+        """The smallest change that matters."""
+        return min((size for size in (self.info, self.warning, self.critical) if size is not None), default=0.0)
+
+    def severity(self, size: float) -> Severity:
+        """How much a change of `size` matters."""
+        steps = ((Severity.CRITICAL, self.critical), (Severity.WARNING, self.warning), (Severity.INFO, self.info))
+        known = [severity for severity, least in steps if least is not None]
+        reached = [severity for severity, least in steps if least is not None and size >= least]
+        return reached[0] if reached else known[-1] if known else Severity.WARNING
+
+    def over(self, given: Unusual) -> Unusual:
+        """These settings, and those of `given` in their place where it has any."""
+        return self.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
+
+    def alone(self, measurement: Measurement) -> Judgement:
+        """The verdict on one window without a past: plainly beyond `obvious`, plainly below `warning`, or unsure."""
+        assert measurement.value is not None
+        value = measurement.value
+        low, high = measurement.interval or (value, value)
+        out = {"above": low, "below": -high, "both": max(low, -high)}[self.side]
+        most = {"above": high, "below": -low, "both": max(high, -low)}[self.side]
+        if self.obvious is not None and out > self.obvious:
+            far = "above" if low > 0 else "below"
+            return Judgement(Verdict.CHANGED, Severity.WARNING, f"{far} {math.copysign(self.obvious, low):g}")
+        enough = self.tolerance if self.warning is None else self.warning
+        if 0 < enough >= most or low == high == 0:
+            return Judgement(Verdict.OK)
+        within = self.obvious is None or most <= self.obvious or value <= self.obvious
+        return Judgement(Verdict.UNSURE, reason="no past yet to tell what is usual", within=within)
+
+
 class Rule(BaseModel):
-    """Judges a measurement by exactly one of `above`, `below` and `outside`.
+    """Judges a measurement by exactly one of `unusual`, `above`, `below` and `outside`.
 
     An interval decides, where the measurement has one: wholly beyond the bound is `changed`, wholly within is `ok`,
     astride it is `unsure`. Without an interval the value decides. To open an alert takes proof; to end one, a value
@@ -63,6 +128,8 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    unusual: Unusual | None = None
+    """`changed` when the measurement is unlike its own past; `{}` takes everything from the check."""
     above: Bounds | None = None
     """`changed` when the measurement is above the bound."""
     below: Bounds | None = None
@@ -74,9 +141,9 @@ class Rule(BaseModel):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Rule:
-        given = [name for name in ("above", "below", "outside") if getattr(self, name) is not None]
+        given = [name for name in ("unusual", "above", "below", "outside") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError("give exactly one of above, below, outside")
+            raise ValueError("give exactly one of unusual, above, below, outside")
         return self
 
     def judge(self, measurement: Measurement, rows: int, min_rows: int) -> Judgement:
@@ -85,6 +152,8 @@ class Rule(BaseModel):
             return Judgement(Verdict.UNSURE, reason=measurement.reason or "no value")
         if rows < min_rows:
             return Judgement(Verdict.UNSURE, reason=f"{min_rows - rows} more rows are needed: {rows} of {min_rows}")
+        if self.unusual is not None:
+            return self.unusual.alone(measurement)
         value = measurement.value
         low, high = measurement.interval or (value, value)
         if self.above is not None:
@@ -127,3 +196,21 @@ def above(*, info: float | None = None, warning: float | None = None, critical: 
 def below(*, info: float | None = None, warning: float | None = None, critical: float | None = None) -> Rule:
     """A rule for checks to declare: `changed` below these bounds."""
     return Rule(below=Bounds(info=info, warning=warning, critical=critical))
+
+
+def unusual(
+    *,
+    side: Literal["above", "below", "both"] = "both",
+    scale: Scale = "plain",
+    info: float | None = None,
+    warning: float | None = None,
+    critical: float | None = None,
+    obvious: float | None = None,
+    lasting: bool = False,
+) -> Rule:
+    """A rule for checks to declare: `changed` when the series is unlike its own past by sizes that matter."""
+    return Rule(
+        unusual=Unusual(
+            side=side, scale=scale, info=info, warning=warning, critical=critical, obvious=obvious, lasting=lasting
+        )
+    )  # fmt: skip

@@ -43,6 +43,8 @@ class Entry:
     reason: str = ""
     reference: str = ""
     detail: Mapping[str, Scalar] = field(default_factory=dict)
+    since: datetime | None = None
+    """See `Fact.since`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Phase:
 
     state: AlertState = AlertState.QUIET
     since: datetime | None = None
-    """Start of the first changed window of the newest run."""
+    """Start of the first window that was different, of the newest run."""
     count: int = 0
     """Changed windows in a row."""
     oks: int = 0
@@ -182,7 +184,7 @@ def _advance(phase: Phase, entry: Entry, needed: int, keep: int) -> Phase:
     severity, until = phase.severity, phase.until
     if entry.verdict is Verdict.CHANGED:
         if state in (AlertState.QUIET, AlertState.RESOLVED):
-            state, since, count = AlertState.PENDING, entry.start, 0
+            state, since, count = AlertState.PENDING, entry.since or entry.start, 0
         count, oks, severity, until = count + 1, 0, entry.severity or Severity.WARNING, entry.end
         if state is AlertState.PENDING and count >= needed:
             state = AlertState.FIRING
@@ -212,5 +214,5 @@ def _entry(fact: Fact) -> Entry:
     interval = (bounds[0], bounds[1]) if bounds[0] is not None and bounds[1] is not None else None
     return Entry(
         fact.start, fact.end, fact.verdict, fact.revision, fact.severity, finite(fact.value), finite(fact.was), interval,
-        fact.unit, int(fact.rows), fact.reason, fact.reference, plain(fact.detail),
+        fact.unit, int(fact.rows), fact.reason, fact.reference, plain(fact.detail), fact.since,
     )  # fmt: skip

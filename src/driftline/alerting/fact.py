@@ -55,6 +55,8 @@ class Fact:
     """Further quiet windows before a firing alert is resolved (`keep_firing`)."""
     revision: int = 0
     """The revision of the window; an older one than was seen is ignored, an equal or newer one replaces."""
+    since: datetime | None = None
+    """Start of the first window that was different, where that was found out later; this window's when None."""
 
     @property
     def key(self) -> str:

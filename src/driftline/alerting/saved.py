@@ -87,6 +87,7 @@ def _entry(state: dict[str, Any]) -> Entry:
             **state,
             "start": moment(state["start"]),
             "end": moment(state["end"]),
+            "since": _moment(state.get("since")),
             "verdict": Verdict(state["verdict"]),
             "severity": Severity(state["severity"]) if state.get("severity") else None,
             "interval": (interval[0], interval[1]) if interval else None,

@@ -195,6 +195,9 @@ class ModelConfig(Settings):
     checks: dict[str, CheckConfig] | None = None
     """The checks by names of your own. When absent: drift, missing, range, volume, freshness, with a label performance, and
     labels where these come later."""
+    false_pages_per_year: float = Field(default=1.0, gt=0)
+    """How often a year people may be told, over all columns and checks that are judged by what is usual, while nothing
+    really changes: what the rule `unusual` is designed for."""
     notify: tuple[str, ...] | None = None
     """The sinks that are told; all of them when absent."""
     every: Length | None = None

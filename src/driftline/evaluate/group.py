@@ -6,13 +6,16 @@ Refuses the store and the clock: windows, references and history are handed in.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import groupby
 
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.evaluate.judging import CheckPlan, Collect, run_check
+from driftline.evaluate.unusual import Past
 from driftline.model import Schema, Severity, Verdict
-from driftline.plugin import CheckContext, Past
+from driftline.plugin import CheckContext
+from driftline.plugin import Past as Earlier
 from driftline.profiles.window import Window
 from driftline.state.measurements import Judged
 from driftline.state.tables import moment
@@ -20,7 +23,7 @@ from driftline.state.windows import Due, Key
 
 WindowOf = Callable[[Due], Window]
 ReferenceOf = Callable[[Due], Window | None]
-HistoryOf = Callable[[Key, str, str, Mapping[str, str], int], Sequence[Past]]
+HistoryOf = Callable[[Key, str, str, Mapping[str, str], int], Sequence[Earlier]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Inputs:
     collect: Collect
     reference_name: str = ""
     """For people: what windows are compared with."""
+    past: Past | None = None
+    """What windows before were like; without it every window is judged alone."""
     labelled: frozenset[str] = frozenset()
     """Collectors that take labels that come later: checks that need one of them run again when only labels came."""
 
@@ -54,22 +59,37 @@ class Verdicts:
 
 def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], list[Fact]]:
     """Judge every window of one span of time, in a stable order."""
-    found: list[Verdicts] = []
+    measured = [measure(due, inputs) for due in group]
+    found = judge_by_past(measured, inputs.past)
     facts: list[Fact] = []
     ran: dict[str, str] = {}
-    for due in group:
-        window, reference = inputs.window(due), inputs.reference(due)
-        rows: list[Judged] = []
-        for plan in inputs.asked(due):
-            judged = run_check(plan, _context(due, plan, window, reference, inputs), inputs.collect)
-            rows += judged
-            if not due.quiet:
-                facts += _facts(due, plan, judged, inputs.reference_name)
+    for item in found:
+        plans = {plan.name: plan for plan in inputs.asked(item.due)}
+        for name, rows in groupby(item.judged, key=lambda row: row.check):
+            judged = list(rows)
+            if not item.due.quiet:
+                facts += _facts(item.due, plans[name], judged, inputs.reference_name)
             broken = next((row.reason for row in judged if row.verdict == Verdict.ERROR), "")
-            if judged:
-                ran[plan.name] = ran.get(plan.name) or broken
-        found.append(Verdicts(due, window, rows))
+            ran[name] = ran.get(name) or broken
     return found, facts + [_ability(group[0], check, broken) for check, broken in ran.items()]
+
+
+def measure(due: Due, inputs: Inputs) -> Verdicts:
+    """All checks on one window; what is judged by its past is not judged yet."""
+    window, reference = inputs.window(due), inputs.reference(due)
+    rows: list[Judged] = []
+    for plan in inputs.asked(due):
+        rows += run_check(plan, _context(due, plan, window, reference, inputs), inputs.collect)
+    return Verdicts(due, window, rows)
+
+
+def judge_by_past(measured: Sequence[Verdicts], past: Past | None) -> list[Verdicts]:
+    """The windows of one span of time, which share one budget for false pages."""
+    if past is None or not measured:
+        return list(measured)
+    rows = [(item.due.key, row) for item in measured for row in item.judged]
+    judged = iter(past.judge(measured[0].due.key.start, rows))
+    return [replace(item, judged=[next(judged) for _ in item.judged]) for item in measured]
 
 
 def _ability(due: Due, check: str, broken: str) -> Fact:
@@ -89,7 +109,7 @@ def _ability(due: Due, check: str, broken: str) -> Fact:
 
 
 def _context(due: Due, plan: CheckPlan, window: Window, reference: Window | None, inputs: Inputs) -> CheckContext:
-    def history(name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Past]:
+    def history(name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Earlier]:
         return inputs.history(due.key, plan.name, name, labels or {}, limit)
 
     key = due.key
@@ -126,4 +146,5 @@ def _facts(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name: 
             needed=plan.needed,
             keep=plan.keep,
             revision=due.revision + 1,
+            since=None if row.since is None else moment(row.since),
         )

@@ -40,10 +40,25 @@ class CheckPlan:
 
     @property
     def by_measurement(self) -> Mapping[str, Rule]:
-        """The rules in force."""
-        if self.rules:
-            return {rule.measurement or self.main: rule for rule in self.rules}
-        return self.check.default_rules
+        """The rules in force. `unusual` without a measurement judges all that the check itself would judge so."""
+        known = self.check.default_rules
+        if not self.rules:
+            return known
+        found: dict[str, Rule] = {}
+        for rule in self.rules:
+            if rule.unusual is None or rule.measurement is not None:
+                names = [rule.measurement or self.main]
+            else:
+                names = [name for name, own in known.items() if own.unusual is not None] or [self.main]
+            found |= {name: _filled(rule, known.get(name)) for name in names}
+        return found
+
+
+def _filled(rule: Rule, own: Rule | None) -> Rule:
+    """`unusual` with the check's own settings where the configuration has none."""
+    if rule.unusual is None or own is None or own.unusual is None:
+        return rule
+    return rule.model_copy(update={"unusual": own.unusual.over(rule.unusual)})
 
 
 def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judged]:
@@ -68,7 +83,11 @@ def _judge(plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule],
         return Judged(plan.name, measurement, rows=rows, cause=plan.check.cause)
     asked = plan.check.min_rows if plan.min_rows is None else plan.min_rows
     said = rule.judge(measurement, rows, asked)
-    return Judged(plan.name, measurement, said.verdict, said.severity or "", said.reason, rows, plan.check.cause, said.within)
+    watched = rule.unusual if measurement.value is not None and rows >= asked else None
+    return Judged(
+        plan.name, measurement, said.verdict, said.severity or "", said.reason, rows, plan.check.cause, said.within,
+        watched=watched,
+    )  # fmt: skip
 
 
 def own_rule(measurement: Measurement) -> Rule | None:

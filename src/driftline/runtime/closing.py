@@ -19,16 +19,19 @@ from driftline.alerting.fact import Fact
 from driftline.alerting.incident import Change
 from driftline.alerting.step import Step, retire, step
 from driftline.alerting.store import SinkPlan, enqueue, later, load, save
+from driftline.evaluate.evidence import Policy
 from driftline.evaluate.group import Inputs, Verdicts, judge_group
 from driftline.evaluate.judging import CheckPlan, Collect
+from driftline.evaluate.trail import Stream
+from driftline.evaluate.unusual import Past
 from driftline.model import LogObject
 from driftline.notification import Notification
-from driftline.plugin import Past
+from driftline.plugin import Past as Earlier
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors
 from driftline.profiles.window import Window
 from driftline.runtime.grounding import Ground
-from driftline.state import measurements, windows
+from driftline.state import measurements, traces, windows
 from driftline.state.store import Store
 from driftline.state.tables import micros, moment
 from driftline.state.windows import Due, Key
@@ -71,6 +74,8 @@ class Closing:
     stopping: Callable[[], bool] = lambda: False
     notify_within: timedelta | None = None
     """How long ago a window may have ended, when it is first judged, for people to be told."""
+    false_pages_per_year: float = 1.0
+    """See `Policy`."""
     reread: Reread | None = None
     """Reads the rows of a window again."""
 
@@ -84,7 +89,7 @@ class Closing:
         """Judge every window that ended by `until`, and add what it came to to `closed`; what is left when the agent stops is
         judged after the next start.
         """
-        limit, before = micros(until), closed.windows
+        limit, before, past = micros(until), closed.windows, None
         with self.store.read() as connection:
             total = windows.count_due(connection, self.model, limit)
         while True:
@@ -92,7 +97,8 @@ class Closing:
                 group = next(iter(windows.due(connection, self.model, limit)), None)
             if group is None or self.stopping():
                 return
-            self._close(group, now, closed)
+            past = past or self._past(group[0].end - group[0].key.start)
+            self._close(group, past, now, closed)
             closed.windows += 1
             progress(closed.windows - before, max(total, closed.windows - before))
 
@@ -113,10 +119,19 @@ class Closing:
         self.on_changes(moved.changes)
         return list(moved.changes)
 
-    def _close(self, group: Sequence[Due], now: datetime, closed: Closed) -> None:
+    def _past(self, length: int) -> Past:
+        """What was kept of the windows before."""
+        policy = Policy(length, self.false_pages_per_year)
+        trail = policy.trail()
+        with self.store.read() as connection:
+            rows = traces.newest(connection, self.model, self.ground.reference_id, trail.kept)
+            trail.fill((row.start, Stream(*row[1:6]), row.trace) for row in rows)
+        return Past(trail, policy, self.ground.schema)
+
+    def _close(self, group: Sequence[Due], past: Past, now: datetime, closed: Closed) -> None:
         group = [self._hushed(due, now) for due in group]
         with self.store.read() as connection:
-            inputs = self._inputs(connection)
+            inputs = self._inputs(connection, past)
             verdicts, facts = judge_group(group, inputs)
         with self.alerting:
             moved = self._step(facts, now)
@@ -170,7 +185,7 @@ class Closing:
         assert self.reread is not None
         return self.reread(key, found)
 
-    def _inputs(self, connection: Connection) -> Inputs:
+    def _inputs(self, connection: Connection, past: Past) -> Inputs:
         spec, kinds = self.ground.spec, self.kinds
 
         def window(due: Due) -> Window:
@@ -197,8 +212,8 @@ class Closing:
                 profile.window(start=moment(since), end=moment(key.start), version=self.ground.name) if profile.rows else None
             )
 
-        def history(key: Key, check: str, name: str, labels: Mapping[str, str], limit: int) -> Sequence[Past]:
+        def history(key: Key, check: str, name: str, labels: Mapping[str, str], limit: int) -> Sequence[Earlier]:
             return measurements.history(connection, key, check, name, labels, limit)
 
         late = frozenset(name for name, kind in kinds.items() if kind.label is not Collector.label)
-        return Inputs(self.ground.schema, self.plans, window, reference, history, self.collect, self.ground.name, late)
+        return Inputs(self.ground.schema, self.plans, window, reference, history, self.collect, self.ground.name, past, late)

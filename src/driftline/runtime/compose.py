@@ -49,6 +49,7 @@ def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks
         config=json.dumps(model.raw, ensure_ascii=False, default=str, sort_keys=True),
         plugins=plugins,
         patience_ticks=patience_ticks,
+        false_pages_per_year=model.false_pages_per_year,
         labels=_labels(model, registry),
     )
 

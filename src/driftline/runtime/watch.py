@@ -73,6 +73,7 @@ class Settings:
     """Versions and origins of the plugins it uses, as JSON."""
     patience_ticks: int = 1
     """Failing ticks in a row before a source that can't be read is an alert."""
+    false_pages_per_year: float = 1.0
     labels: LateLabels | None = None
     """Labels that come later and on their own."""
 
@@ -323,6 +324,7 @@ class Watch:
             self._hooks.on_changes,
             self._hooks.stopping,
             self.settings.notify_within,
+            self.settings.false_pages_per_year,
         )
 
     def _tell_trouble(self, now: datetime, report: Tick) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from driftline.model import Measurement
 from driftline.plugin import Past
+from driftline.rule import Unusual
 from driftline.state.tables import measurements, moment
 from driftline.state.windows import Key
 
@@ -32,6 +33,12 @@ class Judged:
     cause: str = "drift"
     within: bool = False
     """See `Judgement.within`."""
+    watched: Unusual | None = None
+    """The rule that judges it by its past, where one does."""
+    since: int | None = None
+    """Start of the first window of the change that is on, as estimated; microseconds."""
+    trace: bytes | None = None
+    """What judging later windows needs of this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,7 @@ def _row(key: Key, revision: int, item: Judged, reference_id: int | None) -> dic
         "unit": m.unit,
         "detail": json.dumps(dict(m.detail), ensure_ascii=False),
         "reference_id": reference_id,
+        "trace": item.trace,
     }
 
 

@@ -214,6 +214,7 @@ measurements = Table(
     Column("unit", String, nullable=False, default=""),
     Column("detail", Text, nullable=False, default="{}"),
     Column("reference_id", Id),
+    Column("trace", LargeBinary, comment="what judging later windows by this series needs of this one"),
     Index("measurements_by_series", "model", "version", "segment", "check", "name", "labels", "start"),
     comment="Every measurement of the newest revision of every window, judged or not.",
 )

@@ -91,6 +91,7 @@ from driftline.stats.psi_law import (
     psi_quantile,
 )
 from driftline.stats.regression import bias, mae, r2, rmse, wape
+from driftline.stats.season import mark_effect, nan_mean, nan_variance, season_effects
 from driftline.stats.sequences import (
     Centred,
     asymptotic_half,
@@ -206,6 +207,7 @@ __all__ = [
     "mad_z",
     "mae",
     "mann_whitney",
+    "mark_effect",
     "mass_moved",
     "mcc",
     "mcnemar",
@@ -213,6 +215,8 @@ __all__ = [
     "mean_shift",
     "median_squared_distance",
     "mmd2",
+    "nan_mean",
+    "nan_variance",
     "ndcg",
     "newcombe",
     "news_shift",
@@ -242,6 +246,7 @@ __all__ = [
     "robust_scale",
     "roc_auc",
     "rows_for_rate",
+    "season_effects",
     "separation",
     "shares",
     "shiryaev_roberts",
