@@ -1,0 +1,145 @@
+"""The simulated streams through Evidently, NannyML and whylogs as installed, and SageMaker's rules as documented.
+
+    pip install -e '.[bench-peers]'
+    python benchmarks/peers.py [--out benchmarks/results/peers.json] [--jobs 2]
+    python benchmarks/peers_table.py benchmarks/results/peers.json
+
+On how many days of a year in which nothing happens does a tool say that some column drifted, and how soon does it say so of
+the column in which something does happen? The tools are slow, so a year is shared between seeds: each day that is judged
+comes from the stream of one seed, the next from that of the next. Rules on missing values are run in one regime: no regime
+moves those. Some 25 minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from peer_rules import RULES, Judge, evidently_drift, evidently_report, frame
+from stream_columns import COLUMNS
+from streams import BASELINE, CHANGES, DAYS, REGIMES, Stream
+
+NAMES = [column.name for column in COLUMNS]
+MISSING = ("evidently missing", "nannyml missing, 60 days", "sagemaker completeness")
+EVERY = {200: 2, 1000: 2, 10_000: 4}
+"""Rows, and every how many days of the year one is judged: weekends and month ends are in their proportion, nearly."""
+FITS = {"nannyml drift, 10 days": (10, 10, 5), "nannyml drift, 60 days": (6, 6, 3), "nannyml missing, 60 days": (10, 10, 5)}
+"""Seeds of quiet years at 200, 1,000 and 10,000 rows, where a tool reads many days before it can judge; 20 elsewhere."""
+LARGE = 1_000_000
+LARGE_DAYS = [120, 257, 400]
+"""At a million rows: a Tuesday at a month's end, a Saturday, and a Tuesday eleven months after the baseline. One seed."""
+LARGE_REGIMES = {"evidently drift": list(REGIMES), "sagemaker drift": list(REGIMES), "whylogs drift": ["iid"]}
+"""NannyML would have to hold 10,000,000 rows at least."""
+ASKED = ("shift 0.25 sd", "share +10 points", "missing 1% to 4%", "unit x1000", "frozen")
+BEFORE, AFTER, SEEDS = 10, 30, 20
+"""Days before a change and from it on that are judged, in its own column alone; seeds, half as many at 10,000 rows."""
+
+
+def seeds(rule: str, rows: int) -> int:
+    return FITS[rule][list(EVERY).index(rows)] if rule in FITS else SEEDS
+
+
+def quiet(rule: str, regime: str, rows: int, days: list[int], n_seeds: int) -> dict:
+    """Days on which nothing happens."""
+    judges: dict[int, tuple[Stream, Judge]] = {}
+    found, seconds = [], 0.0
+    for place, day in enumerate(days):
+        seed = place % n_seeds
+        if seed not in judges:
+            stream = Stream(regime, rows, seed)
+            judges[seed] = (stream, RULES[rule](stream, NAMES))
+        stream, judge = judges[seed]
+        rows_of_day = frame(stream, day, NAMES)
+        started = time.perf_counter()
+        found.append(len(judge(rows_of_day)))
+        seconds += time.perf_counter() - started
+    alarmed = np.array(found) > 0
+    return {
+        "days": len(days),
+        "seeds": n_seeds,
+        "alarm_days": int(alarmed.sum()),
+        "columns_a_day": float(np.mean(found)),
+        "half_of_columns": int((np.array(found) >= len(NAMES) / 2).sum()),
+        "seconds_a_day": seconds / len(days),
+    }
+
+
+def changed(rule: str, change: str, rows: int) -> dict:
+    """From the first day of a change on, until the rule names its column, in the regime `wobble`."""
+    what, n_seeds = CHANGES[change], SEEDS if rows < 10_000 else SEEDS // 2
+    delays: list[int | None] = []
+    before = 0
+    for seed in range(n_seeds):
+        stream = Stream("wobble", rows, seed, what)
+        judge = RULES[rule](stream, [what.column])
+
+        def names(day: int, stream: Stream = stream, judge: Judge = judge) -> bool:
+            return what.column in judge(frame(stream, day, [what.column]))
+
+        before += sum(names(day) for day in range(what.day - BEFORE, what.day))
+        delays.append(next((days for days in range(AFTER) if names(what.day + days)), None))
+    return {"seeds": n_seeds, "delays": [None if days is None else days + 1 for days in delays], "days_before": before}
+
+
+def compared(rows: int) -> dict:
+    """The columns that `evidently_drift` finds, beside those of whole reports."""
+    same = days = 0
+    for place, regime in enumerate(REGIMES):
+        stream = Stream(regime, rows, place)
+        rows_of_day = frame(stream, 257, NAMES)
+        columns = evidently_drift(stream, NAMES)(rows_of_day)
+        expected = columns | ({"dataset"} if len(columns) >= len(NAMES) / 2 else set())
+        days += 1
+        same += evidently_report(stream, NAMES)(rows_of_day) == expected
+    return {"days": days, "same": same}
+
+
+def work() -> list[tuple[str, tuple]]:
+    """Everything to run: a name, a function and what it is given; what takes longest first."""
+    jobs: list[tuple[str, tuple]] = []
+    for rule, regimes in LARGE_REGIMES.items():
+        jobs += ((f"quiet/{rule}/{regime}/{LARGE}", (quiet, rule, regime, LARGE, LARGE_DAYS, 1)) for regime in regimes)
+    for rows in reversed(EVERY):
+        days = list(range(BASELINE + 1, DAYS, EVERY[rows]))
+        for rule in RULES:
+            for regime in ["wobble"] if rule in MISSING else REGIMES:
+                jobs.append((f"quiet/{rule}/{regime}/{rows}", (quiet, rule, regime, rows, days, seeds(rule, rows))))
+            for change in ["missing 1% to 4%"] if rule in MISSING else ASKED:
+                jobs.append((f"changed/{rule}/{change}/{rows}", (changed, rule, change, rows)))
+        jobs.append((f"compared/{rows}", (compared, rows)))
+    return jobs
+
+
+def run(job: tuple[str, tuple]) -> tuple[str, dict, float]:
+    warnings.simplefilter("ignore")
+    name, (function, *arguments) = job
+    started = time.perf_counter()
+    return name, function(*arguments), time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/peers.json")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="", help="run what has this in its name, such as quiet/whylogs")
+    asked = parser.parse_args()
+    started = time.perf_counter()
+    found: dict[str, dict] = {}
+    with ProcessPoolExecutor(asked.jobs) as pool:
+        for name, result, seconds in pool.map(run, [job for job in work() if asked.only in job[0]]):
+            found[name] = result
+            print(f"{seconds:7.1f} s  {name}", flush=True)
+    versions = {package: version(package) for package in ("evidently", "nannyml", "whylogs", "pandas", "numpy", "scipy")}
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    about = {"versions": versions, "seconds": round(time.perf_counter() - started)}
+    asked.out.write_text(json.dumps({"about": about, "found": dict(sorted(found.items()))}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
