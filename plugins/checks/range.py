@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from driftline import Check, CheckContext, Measurement, NumericColumn, above, hookimpl, stats
+from driftline import Check, CheckContext, Measurement, NumericColumn, above, hookimpl, stats, unusual
 
 TIMES = 5
 """How many times the rate that chance alone puts outside may be there."""
@@ -57,7 +57,10 @@ class OutsideRange(Check):
     cause = "quality"
     main = "outside_rate"
     collectors: ClassVar = frozenset({"numeric"})
-    default_rules: ClassVar = {"outside_excess": above(warning=0.05, critical=0.20)}
+    default_rules: ClassVar = {
+        "outside_rate": unusual(side="above", scale="logit", info=0.01, warning=0.05, critical=0.20),
+        "outside_excess": above(critical=0.5),
+    }
     min_rows = 30
 
     columns: tuple[str, ...] = ()

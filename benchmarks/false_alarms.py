@@ -1,0 +1,143 @@
+"""False alarms in a year in which nothing happens, and days until a change is found: the default checks on simulated streams.
+
+    python benchmarks/false_alarms.py --seeds 20 --out benchmarks/results/false_alarms.json
+
+The windows are those of `streams.py`; checks, rules, evidence engine, alerts and incidents are the agent's own, only state and
+sources are left out. An alarm is an opened incident of any severity: whatever a person would be told of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from streams import BASELINE, CHANGES, DAYS, REGIMES, SCHEMA, START, Stream
+
+from driftline.alerting.step import AlertingState, step
+from driftline.evaluate.evidence import Policy
+from driftline.evaluate.group import Inputs, judge_group
+from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.unusual import Past
+from driftline.notification import Event
+from driftline.state.tables import micros
+from driftline.state.windows import Due, Key
+from driftline_plugins.checks.drift import Drift
+from driftline_plugins.checks.missing import Missing
+from driftline_plugins.checks.range import OutsideRange
+
+SIZES = (200, 1_000, 10_000, 1_000_000)
+DAY = timedelta(days=1)
+JUDGED = tuple(Drift.default_rules)
+"""The distances that only show how a column moved are left out: no rule of theirs can alarm."""
+PLANS = [CheckPlan(check.type, check) for check in (Drift(metrics=JUDGED), Missing(), OutsideRange())]
+"""The default checks that look at columns."""
+
+
+@dataclass
+class Run:
+    """One simulated year."""
+
+    regime: str
+    rows: int
+    seed: int
+    change: str
+    alarms: list[str] = field(default_factory=list)
+    """Day, severity and title of each incident that opened."""
+    learning: int = 0
+    """Of these, those of the first 60 days."""
+    found: int | None = None
+    """Windows from the change until an alert about its column fires; None when none does, or there is no change."""
+
+
+def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
+    """Every day of one stream, through the whole of judging and alerting; with a change, until a month after it."""
+    happened = CHANGES[change] if change else None
+    stream = Stream(regime, rows, seed, happened)
+    policy = Policy(DAY // timedelta(microseconds=1))
+    past = Past(policy.trail(), policy, SCHEMA)
+    found = Run(regime, rows, seed, change)
+    state = AlertingState()
+    days = DAYS if happened is None else happened.day + 30
+    for day in range(days):
+        window = stream.window(day)
+        start = micros(START + day * DAY)
+        due = Due(Key("model", start, "", ""), start + policy.length, rows, 0)
+        inputs = Inputs(
+            SCHEMA, PLANS, lambda _, it=window: it, lambda _: stream.reference, lambda *_: (),
+            lambda plan, ctx: list(plan.check.evaluate(ctx)), past=past,
+        )  # fmt: skip
+        _, facts = judge_group([due], inputs)
+        moved = step(state, facts, START + (day + 1) * DAY)
+        state = moved.state
+        for told in moved.changes:
+            if told.event is Event.OPENED:
+                found.alarms.append(f"{day} {told.incident.severity} {told.notification.title}")
+                found.learning += day < BASELINE
+            if happened is not None and found.found is None and day >= happened.day:
+                columns = {alert.labels.get("column") for alert in told.notification.alerts if alert.state == "firing"}
+                if happened.column in columns:
+                    found.found = day - happened.day + 1
+        if found.found is not None:
+            break
+    return found
+
+
+def jobs(sizes: list[int], regimes: list[str], changes: list[str], seeds: int) -> Iterator[tuple[str, int, int, str]]:
+    """Everything to run; "none" stands for the year in which nothing happens."""
+    for change in changes:
+        for regime in regimes:
+            for rows in sizes:
+                for seed in range(seeds):
+                    yield regime, rows, seed if change == "none" else 1_000 + seed, "" if change == "none" else change
+
+
+def main() -> None:
+    """Run, and print one line for each regime, size and change."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--seeds", type=int, default=20)
+    asked.add_argument("--rows", type=int, nargs="*", default=list(SIZES))
+    asked.add_argument("--regimes", nargs="*", default=list(REGIMES))
+    asked.add_argument("--changes", nargs="*", default=["none", *CHANGES])
+    asked.add_argument("--processes", type=int, default=2)
+    asked.add_argument("--verbose", action="store_true", help="every alarm")
+    asked.add_argument("--out", type=Path)
+    told = asked.parse_args()
+    began = time.monotonic()
+    results: dict[tuple[str, str, int], list[Run]] = {}
+    work = list(jobs(told.rows, told.regimes, told.changes, told.seeds))
+    with ProcessPoolExecutor(told.processes) as pool:
+        for done in pool.map(run, *zip(*work, strict=True), chunksize=1):
+            group = results.setdefault((done.change, done.regime, done.rows), [])
+            group.append(done)
+            if len(group) == told.seeds:
+                print(line(group), flush=True)
+                for each in group if told.verbose else ():
+                    print(*(f"    seed {each.seed}: {alarm}" for alarm in each.alarms), sep="\n")
+    print(f"{time.monotonic() - began:.0f} s")
+    if told.out is not None:
+        told.out.parent.mkdir(exist_ok=True)
+        told.out.write_text(json.dumps([asdict(each) for group in results.values() for each in group], indent=0) + "\n")
+
+
+def line(group: list[Run]) -> str:
+    """The result of all seeds in words."""
+    first = group[0]
+    head = f"{first.regime:10} {first.rows:>9,} rows  {first.change or 'nothing':18}"
+    if not first.change:
+        counts = [len(each.alarms) for each in group]
+        mean = sum(counts) / len(counts)
+        spread = (sum((count - mean) ** 2 for count in counts) / max(len(counts) - 1, 1)) ** 0.5
+        return f"{head} {mean:.2f} alarms a year (se {spread / len(counts) ** 0.5:.2f}, most {max(counts)})"
+    days = sorted(each.found if each.found is not None else 999 for each in group)
+    within = sum(day <= 7 for day in days) / len(days)
+    return f"{head} found within 7 days in {within:.0%}; median {days[len(days) // 2]}, longest {days[-1]}"
+
+
+if __name__ == "__main__":
+    main()
