@@ -31,7 +31,7 @@ Found = Iterator[tuple[Metric, stats.Shift, Detail]]
 NUMERIC: tuple[Metric, ...] = ("mean_shift", "psi", "js", "ks", "wasserstein")
 CATEGORICAL: tuple[Metric, ...] = ("psi", "js", "linf", "chi_square", "new_categories")
 UNITS = {"mean_shift": "sd", "wasserstein": "sd", "linf": "share", "new_categories": "share"}
-BINS, CATEGORIES, RARE, ROWS_A_CELL = 10, 50, 0.001, 5
+CATEGORIES, RARE, ROWS_A_CELL = 50, 0.001, 5
 
 
 class Drift(Check):
@@ -105,29 +105,26 @@ def _obstacle(reference: Column | None, current: Column | None) -> str:
     if not _values(current):
         return "no values in the window"
     if isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
-        same = np.array_equal(reference.edges, current.edges)
+        same = reference.edges is current.edges or np.array_equal(reference.edges, current.edges)
         return "counted on another grid than the reference" if not same else "" if len(reference.edges) else "no grid yet"
     return ""
 
 
 def _values(column: Column) -> int:
-    return int(column.counts.sum()) if isinstance(column, NumericColumn) else column.count
+    return column.side.rows if isinstance(column, NumericColumn) else column.count
 
 
 def _numeric(reference: NumericColumn, current: NumericColumn, *, shown: bool) -> Found:
-    was, now = (stats.Side(c.counts, c.minimum or 0.0, c.maximum or 0.0, c.mean or 0.0) for c in (reference, current))
+    was, now = reference.side, current.side
     detail: Detail = {"mean_was": reference.mean, "mean": current.mean} if shown else {}
-    moved = stats.mean_shift(*(stats.Moments(_values(c), c.mean or 0.0, c.variance) for c in (reference, current)))
+    moved = stats.mean_shift(was, now)
     why: Detail = {} if reference.variance else {"reason": "the reference does not vary, so it has no unit for a shift"}
     yield "mean_shift", moved, detail | why
     detail["shift_sd"] = moved.value
-    cuts = stats.quantile_groups(reference.counts, BINS)
-    ref, cur = stats.grouped(reference.counts, cuts), stats.grouped(current.counts, cuts)
-    yield from _binned(stats.psi_shift(ref, cur), stats.js_shift(ref, cur), detail)
-    yield "ks", stats.ks_shift(reference.counts, current.counts), dict(detail)
-    low, high = reference.quantile(0.25) or 0.0, reference.quantile(0.75) or 0.0
-    scale = (high - low) / 1.349 or reference.sd or 1.0
-    yield "wasserstein", stats.wasserstein_shift(reference.edges, was, now, scale), detail
+    cells = stats.grouped(now.counts, was.cuts)
+    yield from _binned(stats.psi_shift(was.bins, cells), stats.js_shift(was.bins, cells), detail)
+    yield "ks", stats.ks_shift(was, now), dict(detail)
+    yield "wasserstein", stats.wasserstein_shift(was, now), detail
 
 
 def _binned(psi: stats.Shift, js: stats.Shift, detail: Detail) -> Found:
@@ -154,7 +151,7 @@ def _categorical(reference: CategoricalColumn, current: CategoricalColumn, *, sh
     if test is None:
         yield "chi_square", stats.Shift(None), {"reason": "only one category"}
     else:
-        facts = {**detail, "df": test.df, "cramers_v": stats.cramers_v(ref, cur, bias_corrected=True)}
+        facts = {**detail, "df": test.df, "cramers_v": stats.cramers_v_of(test, bias_corrected=True)}
         if test.expected < 1:
             facts["reason"] = "fewer than 1 row expected in a category: the p-value is rough"
         yield "chi_square", stats.Shift(test.statistic, None, test.p_value), facts

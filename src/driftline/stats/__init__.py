@@ -42,6 +42,7 @@ from driftline.stats.compare import change, growth
 from driftline.stats.components import Components, principal_components
 from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, g_test
 from driftline.stats.decomposition import Decomposition, decompose
+from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, cramers_v_of, g_test
 from driftline.stats.distance import cramer_von_mises, energy_distance, robust_scale, wasserstein
 from driftline.stats.domain import Guesses, auc_null_se, better_than_chance
 from driftline.stats.effect import (
@@ -70,6 +71,10 @@ from driftline.stats.moments import Moments, mean_shift
 from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_combined, e_bh, fisher_combined, holm, simes
 from driftline.stats.paired import Difference, mcnemar, paired_difference
 from driftline.stats.planning import design_effect, detectable_mean, detectable_psi, effective_rows, rows_for_rate
+from driftline.stats.grid import grid_ks, grid_wasserstein, wasserstein_margin
+from driftline.stats.kernel import median_squared_distance, mmd2
+from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_value, ks_robust
+from driftline.stats.moments import mean_shift
 from driftline.stats.proportion import (
     binomial_at_least,
     clopper_pearson,
@@ -103,6 +108,7 @@ from driftline.stats.sequences import (
     plug_in_bets,
 )
 from driftline.stats.shift import Shift, js_shift, ks_shift, linf_shift, news_shift, psi_shift, wasserstein_shift
+from driftline.stats.side import Side, grouped, quantile_groups
 from driftline.stats.volume import count_at_least, count_at_most, dispersion, mean_interval
 
 __all__ = [
@@ -159,6 +165,7 @@ __all__ = [
     "design_effect",
     "detectable_mean",
     "detectable_psi",
+    "cramers_v_of",
     "difference_interval",
     "dispersion",
     "dkw_half",

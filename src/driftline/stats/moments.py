@@ -6,22 +6,12 @@ Refuses a scale of the window's own: the unit is the standard deviation of the r
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
-
 from driftline.stats.estimate import t_of
 from driftline.stats.shift import Shift
+from driftline.stats.side import Side
 
 
-class Moments(NamedTuple):
-    """The finite values of one side."""
-
-    n: int
-    mean: float
-    variance: float | None
-    """With ddof 1; None below two values."""
-
-
-def mean_shift(ref: Moments, cur: Moments) -> Shift:
+def mean_shift(ref: Side, cur: Side) -> Shift:
     """(mean of the window - mean of the reference) / sd of the reference: Glass's delta, signed.
 
     The interval has the errors of both means (Welch) and of the reference's sd, d^2/(2(n-1)) (Hedges and Olkin 1985); the
@@ -30,17 +20,18 @@ def mean_shift(ref: Moments, cur: Moments) -> Shift:
     """
     from scipy.special import stdtr
 
-    if ref.n < 2 or cur.n < 1 or not ref.variance:
+    n, m = ref.rows, cur.rows
+    if n < 2 or m < 1 or not ref.variance:
         return Shift(None)
-    if ref == cur:
-        return Shift(0.0, (0.0, 0.0), 1.0)
+    if (n, ref.mean, ref.variance) == (m, cur.mean, cur.variance):
+        return Shift(0.0, (0.0, 0.0), 1.0, 0.0)
     scale = math.sqrt(ref.variance)
     spread = cur.variance / ref.variance if cur.variance is not None else 1.0
     value = (cur.mean - ref.mean) / scale
-    a, b = 1 / ref.n, spread / cur.n
+    a, b = 1 / n, spread / m
     if not math.isfinite(value * value + b):
         return Shift(None)
     share = a / (a + b)
-    df = 1 / (share**2 / (ref.n - 1) + (1 - share) ** 2 / max(cur.n - 1, 1))
-    half = t_of(df) * math.sqrt(a + b + value**2 / (2 * (ref.n - 1)))
+    df = 1 / (share**2 / (n - 1) + (1 - share) ** 2 / max(m - 1, 1))
+    half = t_of(df) * math.sqrt(a + b + value**2 / (2 * (n - 1)))
     return Shift(value, (value - half, value + half), min(1.0, 2 * float(stdtr(df, -abs(value) / math.sqrt(a + b)))), value)

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.binned import js_divergence, psi, shares
+from driftline.stats.binned import jensen_shannon_of, psi_of, shares
 from driftline.stats.estimate import Interval
-from driftline.stats.grid import Side, grid_ks, grid_wasserstein, wasserstein_margin
+from driftline.stats.grid import grid_ks, grid_wasserstein, wasserstein_margin
 from driftline.stats.ks import ks_margin, ks_p_value
 from driftline.stats.proportion import clopper_pearson, newcombe
 from driftline.stats.psi_law import psi_debiased, psi_interval, psi_p_value
-from driftline.stats.sample import Floats
+from driftline.stats.side import Side
 
 
 class Shift(NamedTuple):
@@ -36,48 +36,51 @@ class Shift(NamedTuple):
 def psi_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     """PSI less what chance adds; cells empty on both sides are left out, and with one cell left nothing can have moved."""
     p, q = _occupied(ref, cur)
-    value, cells, n, m = psi(p, q), len(p), int(p.sum()), int(q.sum())
+    return _by_law(psi_of(p, q), p, q)
+
+
+def js_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
+    """Jensen-Shannon distance in base 2, by the law of PSI: small shifts give 8 JSD (nats) = PSI."""
+    p, q = _occupied(ref, cur)
+    nats = jensen_shannon_of(p, q)
+    return _rooted(_by_law(None if nats is None else 8 * nats, p, q), 8 * math.log(2))
+
+
+def _by_law(value: float | None, p: list[float], q: list[float]) -> Shift:
     if value is None:
         return Shift(None)
+    cells, n, m = len(p), int(sum(p)), int(sum(q))
     if cells < 2:
         return Shift(0.0, (0.0, 0.0), 1.0, 0.0, cells)
     debiased = psi_debiased(value, cells, n, m)
     return Shift(debiased, psi_interval(value, cells, n, m), psi_p_value(value, cells, n, m), value, cells)
 
 
-def js_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """Jensen-Shannon distance in base 2, by the law of PSI: small shifts give 8 JSD (nats) = PSI."""
-    p, q = _occupied(ref, cur)
-    nats, cells, n, m = js_divergence(p, q, "e"), len(p), int(p.sum()), int(q.sum())
-    if nats is None:
-        return Shift(None)
-    if cells < 2:
-        return Shift(0.0, (0.0, 0.0), 1.0, 0.0, cells)
-    low, high = psi_interval(8 * nats, cells, n, m) or (0.0, 0.0)
-    value = psi_debiased(8 * nats, cells, n, m) or 0.0
-    value, low, high, raw = (math.sqrt(min(1.0, part / 8 / math.log(2))) for part in (value, low, high, 8 * nats))
-    return Shift(value, (low, high), psi_p_value(8 * nats, cells, n, m), raw, cells)
+def _rooted(law: Shift, factor: float) -> Shift:
+    """Of a distance whose square is a PSI over `factor`, and at most 1."""
+    if law.value is None or law.interval is None or law.raw is None:
+        return law
+    value, low, high, raw = (math.sqrt(min(1.0, part / factor)) for part in (law.value, *law.interval, law.raw))
+    return law._replace(value=value, interval=(low, high), raw=raw)
 
 
-def ks_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
+def ks_shift(ref: Side, cur: Side) -> Shift:
     """KS distance on a grid of cells, with the interval of Dvoretzky, Kiefer and Wolfowitz and what the grid leaves open."""
     distance = grid_ks(ref, cur)
-    n, m = int(np.sum(ref)), int(np.sum(cur))
-    margin = ks_margin(n, m)
+    margin = ks_margin(ref.rows, cur.rows)
     if distance is None or margin is None:
         return Shift(None)
     value, open_part = distance
     interval = (max(0.0, value - margin), min(1.0, value + open_part + margin))
-    return Shift(value, interval, ks_p_value(value, n, m), value, len(np.asarray(ref)))
+    return Shift(value, interval, ks_p_value(value, ref.rows, cur.rows), value, len(ref.counts))
 
 
-def wasserstein_shift(edges: Floats, ref: Side, cur: Side, scale: float) -> Shift:
-    """W1 on a grid in units of `scale`, which is above 0; None too where that ratio is beyond floats."""
-    distance, margin = grid_wasserstein(edges, ref, cur), wasserstein_margin(edges, ref, cur)
+def wasserstein_shift(ref: Side, cur: Side) -> Shift:
+    """W1 on a grid in the reference's scale; None too where that ratio is beyond floats."""
+    distance, margin = grid_wasserstein(ref, cur), wasserstein_margin(ref, cur)
     if distance is None or margin is None:
         return Shift(None)
-    with np.errstate(all="ignore"):
-        value, half = float(np.float64(distance) / scale), float(np.float64(margin) / scale)
+    value, half = distance / ref.scale, margin / ref.scale
     if not math.isfinite(value + half):
         return Shift(None)
     return Shift(value, (max(0.0, value - half), value + half), None, value)
@@ -90,14 +93,13 @@ def linf_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
         return Shift(None)
     a, b = np.asarray(ref), np.asarray(cur)
     n, m, confidence = int(a.sum()), int(b.sum()), 1 - 0.05 / len(a)
-    place = int(np.argmax(np.abs(both[1] - both[0])))
-    value = float(np.abs(both[1] - both[0])[place])
-    lows, highs = [], []
-    for before, after in zip(a, b, strict=True):
-        low, high = newcombe(int(after), m, int(before), n, confidence) or (0.0, 0.0)
-        lows.append(max(low, -high, 0.0))
-        highs.append(max(high, -low))
-    return Shift(value, (min(max(lows), value), max(max(highs), value)), None, value, place)
+    moves = np.abs(both[1] - both[0])
+    place = int(np.argmax(moves))
+    value, least, most = float(moves[place]), 0.0, 0.0
+    for before, after in zip(a.tolist(), b.tolist(), strict=True):
+        low, high = newcombe(after, m, before, n, confidence) or (0.0, 0.0)
+        least, most = max(least, low, -high), max(most, high, -low)
+    return Shift(value, (min(least, value), max(most, value)), None, value, place)
 
 
 def news_shift(new: int, rows: int, reference_rows: int, once: int = 0) -> Shift:
@@ -117,7 +119,9 @@ def news_shift(new: int, rows: int, reference_rows: int, once: int = 0) -> Shift
     return Shift(max(0.0, new / rows - tail), (proven, max(proven, high - tail)), None, new / rows)
 
 
-def _occupied(ref: ArrayLike, cur: ArrayLike) -> Floats:
-    both = np.array([np.asarray(ref, dtype=np.float64), np.asarray(cur, dtype=np.float64)])
-    kept: Floats = both[:, both.sum(axis=0) > 0]
-    return kept
+def _occupied(ref: ArrayLike, cur: ArrayLike) -> tuple[list[float], list[float]]:
+    p, q = np.asarray(ref).tolist(), np.asarray(cur).tolist()
+    if 0 in p:
+        kept = [pair for pair in zip(p, q, strict=True) if any(pair)]
+        return [a for a, _ in kept], [b for _, b in kept]
+    return p, q
