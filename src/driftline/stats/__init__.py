@@ -45,6 +45,7 @@ from driftline.stats.decomposition import Decomposition, decompose
 from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, cramers_v_of, g_test
 from driftline.stats.distance import cramer_von_mises, energy_distance, robust_scale, wasserstein
 from driftline.stats.domain import Guesses, auc_null_se, better_than_chance
+from driftline.stats.distance import cramer_von_mises, cramer_von_mises_p, energy_distance, robust_scale, wasserstein
 from driftline.stats.effect import (
     Superiority,
     TTest,
@@ -72,9 +73,18 @@ from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_co
 from driftline.stats.paired import Difference, mcnemar, paired_difference
 from driftline.stats.planning import design_effect, detectable_mean, detectable_psi, effective_rows, rows_for_rate
 from driftline.stats.grid import grid_ks, grid_wasserstein, wasserstein_margin
+from driftline.stats.grid import (
+    energy_margin,
+    grid_cramer_von_mises,
+    grid_energy,
+    grid_ks,
+    grid_wasserstein,
+    kurtosis,
+    wasserstein_margin,
+)
 from driftline.stats.kernel import median_squared_distance, mmd2
 from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_value, ks_robust
-from driftline.stats.moments import mean_shift
+from driftline.stats.moments import mean_shift, spread_shift
 from driftline.stats.proportion import (
     binomial_at_least,
     clopper_pearson,
@@ -108,7 +118,20 @@ from driftline.stats.sequences import (
     plug_in_bets,
 )
 from driftline.stats.shift import Shift, js_shift, ks_shift, linf_shift, news_shift, psi_shift, wasserstein_shift
+from driftline.stats.shift import (
+    Shift,
+    cramer_von_mises_shift,
+    energy_shift,
+    hellinger_shift,
+    js_shift,
+    ks_shift,
+    linf_shift,
+    psi_shift,
+    tvd_shift,
+    wasserstein_shift,
+)
 from driftline.stats.side import Side, grouped, quantile_groups
+from driftline.stats.turnover import gone_shift, news_shift
 from driftline.stats.volume import count_at_least, count_at_most, dispersion, mean_interval
 
 __all__ = [
@@ -157,6 +180,8 @@ __all__ = [
     "count_at_least",
     "count_at_most",
     "cramer_von_mises",
+    "cramer_von_mises_p",
+    "cramer_von_mises_shift",
     "cramers_v",
     "cusum",
     "cusum_arl",
@@ -177,10 +202,15 @@ __all__ = [
     "ewma",
     "ewma_arl",
     "ewma_limits",
+    "energy_margin",
+    "energy_shift",
     "f1",
     "fisher_combined",
     "fisher_exact",
     "g_test",
+    "gone_shift",
+    "grid_cramer_von_mises",
+    "grid_energy",
     "grid_ks",
     "grid_wasserstein",
     "grouped",
@@ -190,6 +220,7 @@ __all__ = [
     "hellinger",
     "hoeffding_capital",
     "holm",
+    "hellinger_shift",
     "jeffreys",
     "jeffreys_shares",
     "js_distance",
@@ -205,6 +236,7 @@ __all__ = [
     "ks_shift",
     "limit_multiplier",
     "limit_rate",
+    "kurtosis",
     "linf",
     "linf_shift",
     "log_interval",
@@ -262,7 +294,9 @@ __all__ = [
     "specificity",
     "studentised",
     "tail_p",
+    "spread_shift",
     "tvd",
+    "tvd_shift",
     "two_proportion_z",
     "wape",
     "wasserstein",

@@ -11,11 +11,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.binned import jensen_shannon_of, psi_of, shares
+from driftline.stats.binned import hellinger, jensen_shannon_of, psi_of, shares, tvd
+from driftline.stats.distance import cramer_von_mises_p
 from driftline.stats.estimate import Interval
-from driftline.stats.grid import grid_ks, grid_wasserstein, wasserstein_margin
+from driftline.stats.grid import (
+    energy_margin,
+    grid_cramer_von_mises,
+    grid_energy,
+    grid_ks,
+    grid_wasserstein,
+    wasserstein_margin,
+)
 from driftline.stats.ks import ks_margin, ks_p_value
-from driftline.stats.proportion import clopper_pearson, newcombe
+from driftline.stats.proportion import newcombe
 from driftline.stats.psi_law import psi_debiased, psi_interval, psi_p_value
 from driftline.stats.side import Side
 
@@ -64,6 +72,13 @@ def _rooted(law: Shift, factor: float) -> Shift:
     return law._replace(value=value, interval=(low, high), raw=raw)
 
 
+def hellinger_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
+    """Hellinger distance, by the law of PSI: small shifts give 8 squares of it = PSI."""
+    p, q = _occupied(ref, cur)
+    plain = hellinger(p, q)
+    return _rooted(_by_law(None if plain is None else 8 * plain**2, p, q), 8)
+
+
 def ks_shift(ref: Side, cur: Side) -> Shift:
     """KS distance on a grid of cells, with the interval of Dvoretzky, Kiefer and Wolfowitz and what the grid leaves open."""
     distance = grid_ks(ref, cur)
@@ -86,6 +101,25 @@ def wasserstein_shift(ref: Side, cur: Side) -> Shift:
     return Shift(value, (max(0.0, value - half), value + half), None, value)
 
 
+def energy_shift(ref: Side, cur: Side) -> Shift:
+    """Energy distance on a grid in the root of the reference's scale; `raw` in the root of the values' unit."""
+    distance, margin = grid_energy(ref, cur), energy_margin(ref, cur)
+    if distance is None or margin is None:
+        return Shift(None)
+    value, half = distance / math.sqrt(ref.scale), margin / math.sqrt(ref.scale)
+    if not math.isfinite(value + half):
+        return Shift(None)
+    return Shift(value, (max(0.0, value - half), value + half), None, distance)
+
+
+def cramer_von_mises_shift(ref: Side, cur: Side) -> Shift:
+    """Cramér and von Mises' T on a grid with its p-value; `raw` is the distance behind it, T (n+m)/(nm), for any rows."""
+    t = grid_cramer_von_mises(ref, cur)
+    if t is None:
+        return Shift(None)
+    return Shift(t, None, cramer_von_mises_p(t, ref.rows, cur.rows), t * (1 / ref.rows + 1 / cur.rows))
+
+
 def linf_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     """The largest change of a share; its interval is Newcombe's of every cell, at a level that holds for all at once."""
     both = shares(ref, cur)
@@ -102,21 +136,18 @@ def linf_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     return Shift(value, (min(least, value), max(most, value)), None, value, place)
 
 
-def news_shift(new: int, rows: int, reference_rows: int, once: int = 0) -> Shift:
-    """Share of rows in categories that the reference lacks, beyond what it lets expect, with its exact interval.
-
-    A reference of M rows in which `once` categories stand once lets expect a share of once/M of unseen ones (Good 1953),
-    give or take 3 sqrt(once)/M: a long tail always brings names that were never seen. Without such categories it only says
-    that the share is below 3/M (rule of three): the interval reaches down to 0 unless its lower end is above that. `raw` is
-    the whole share.
+def tvd_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
+    """Total variation distance; its interval is 1.96 sqrt(1/n+1/m) times half the sum of sqrt(r(1-r)) to either side, with the
+    pooled shares r (the triangle inequality, and Minkowski's).
     """
-    interval = clopper_pearson(new, rows)
-    if interval is None or reference_rows <= 0:
+    value = tvd(ref, cur)
+    if value is None:
         return Shift(None)
-    low, high = interval
-    tail, wide = once / reference_rows, 3 * math.sqrt(once) / reference_rows
-    proven = low - tail - wide if low > tail + wide + 3 / reference_rows else 0.0
-    return Shift(max(0.0, new / rows - tail), (proven, max(proven, high - tail)), None, new / rows)
+    a, b = np.asarray(ref, dtype=np.float64), np.asarray(cur, dtype=np.float64)
+    n, m = float(a.sum()), float(b.sum())
+    pooled = (a + b) / (n + m)
+    half = 0.98 * math.sqrt(1 / n + 1 / m) * float(np.sum(np.sqrt(pooled * (1 - pooled))))
+    return Shift(value, (max(0.0, value - half), min(1.0, value + half)), None, value, len(a))
 
 
 def _occupied(ref: ArrayLike, cur: ArrayLike) -> tuple[list[float], list[float]]:
