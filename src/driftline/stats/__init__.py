@@ -40,12 +40,10 @@ from driftline.stats.classification import (
 )
 from driftline.stats.compare import change, growth
 from driftline.stats.components import Components, principal_components
-from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, g_test
-from driftline.stats.decomposition import Decomposition, decompose
 from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, cramers_v_of, g_test
-from driftline.stats.distance import cramer_von_mises, energy_distance, robust_scale, wasserstein
-from driftline.stats.domain import Guesses, auc_null_se, better_than_chance
+from driftline.stats.decomposition import Decomposition, decompose
 from driftline.stats.distance import cramer_von_mises, cramer_von_mises_p, energy_distance, robust_scale, wasserstein
+from driftline.stats.domain import Guesses, auc_null_se, better_than_chance
 from driftline.stats.effect import (
     Superiority,
     TTest,
@@ -58,22 +56,6 @@ from driftline.stats.effect import (
 from driftline.stats.estimate import Estimate, Interval, difference_interval, log_interval, logit_interval
 from driftline.stats.evidence import calibrate, cusum_path, shiryaev_roberts, studentised, tail_p
 from driftline.stats.grid import (
-    Side,
-    grid_ks,
-    grid_wasserstein,
-    grouped,
-    quantile_groups,
-    wasserstein_margin,
-)
-from driftline.stats.kernel import median_squared_distance, mmd2
-from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_value, ks_robust
-from driftline.stats.limits import Prediction, limit_multiplier, limit_rate, mad_z, plain_z, prediction, rank_p
-from driftline.stats.moments import Moments, mean_shift
-from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_combined, e_bh, fisher_combined, holm, simes
-from driftline.stats.paired import Difference, mcnemar, paired_difference
-from driftline.stats.planning import design_effect, detectable_mean, detectable_psi, effective_rows, rows_for_rate
-from driftline.stats.grid import grid_ks, grid_wasserstein, wasserstein_margin
-from driftline.stats.grid import (
     energy_margin,
     grid_cramer_von_mises,
     grid_energy,
@@ -84,7 +66,11 @@ from driftline.stats.grid import (
 )
 from driftline.stats.kernel import median_squared_distance, mmd2
 from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_value, ks_robust
+from driftline.stats.limits import Prediction, limit_multiplier, limit_rate, mad_z, plain_z, prediction, rank_p
 from driftline.stats.moments import mean_shift, spread_shift
+from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_combined, e_bh, fisher_combined, holm, simes
+from driftline.stats.paired import Difference, mcnemar, paired_difference
+from driftline.stats.planning import design_effect, detectable_mean, detectable_psi, effective_rows, rows_for_rate
 from driftline.stats.proportion import (
     binomial_at_least,
     clopper_pearson,
@@ -117,7 +103,6 @@ from driftline.stats.sequences import (
     hoeffding_capital,
     plug_in_bets,
 )
-from driftline.stats.shift import Shift, js_shift, ks_shift, linf_shift, news_shift, psi_shift, wasserstein_shift
 from driftline.stats.shift import (
     Shift,
     cramer_von_mises_shift,
@@ -146,7 +131,6 @@ __all__ = [
     "Guesses",
     "Interval",
     "Law",
-    "Moments",
     "Prediction",
     "Shift",
     "Side",
@@ -183,6 +167,7 @@ __all__ = [
     "cramer_von_mises_p",
     "cramer_von_mises_shift",
     "cramers_v",
+    "cramers_v_of",
     "cusum",
     "cusum_arl",
     "cusum_path",
@@ -190,7 +175,6 @@ __all__ = [
     "design_effect",
     "detectable_mean",
     "detectable_psi",
-    "cramers_v_of",
     "difference_interval",
     "dispersion",
     "dkw_half",
@@ -198,12 +182,12 @@ __all__ = [
     "effective_rows",
     "empirical_bernstein",
     "energy_distance",
+    "energy_margin",
+    "energy_shift",
     "estimated_rate",
     "ewma",
     "ewma_arl",
     "ewma_limits",
-    "energy_margin",
-    "energy_shift",
     "f1",
     "fisher_combined",
     "fisher_exact",
@@ -218,9 +202,9 @@ __all__ = [
     "hanley_mcneil_se",
     "hedges_g",
     "hellinger",
+    "hellinger_shift",
     "hoeffding_capital",
     "holm",
-    "hellinger_shift",
     "jeffreys",
     "jeffreys_shares",
     "js_distance",
@@ -234,9 +218,9 @@ __all__ = [
     "ks_p_value",
     "ks_robust",
     "ks_shift",
+    "kurtosis",
     "limit_multiplier",
     "limit_rate",
-    "kurtosis",
     "linf",
     "linf_shift",
     "log_interval",
@@ -292,9 +276,9 @@ __all__ = [
     "simes",
     "spearman",
     "specificity",
+    "spread_shift",
     "studentised",
     "tail_p",
-    "spread_shift",
     "tvd",
     "tvd_shift",
     "two_proportion_z",
