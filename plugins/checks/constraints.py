@@ -242,7 +242,7 @@ def _moved(drift: Drift, pair: _Pair) -> Measurement:
         why = "no values in the window"
     elif isinstance(now, NumericColumn) and isinstance(was, NumericColumn):
         if np.array_equal(now.edges, was.edges):
-            return _distance(stats.ks_shift(was.counts, now.counts), drift.threshold, robust, pair, "KS")
+            return _distance(stats.ks_shift(was.side, now.side), drift.threshold, robust, pair, "KS")
         why = "counted on another grid than the reference"
     elif isinstance(now, CategoricalColumn) and isinstance(was, CategoricalColumn):
         threshold = drift.threshold if drift.categorical_threshold is None else drift.categorical_threshold

@@ -6,7 +6,8 @@ the reference's, always.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -24,37 +25,58 @@ from driftline import (
     unusual,
 )
 
-Metric = Literal["mean_shift", "psi", "ks", "js", "wasserstein", "linf", "chi_square", "new_categories"]
+Metric = Literal[
+    "mean_shift", "spread", "psi", "js", "hellinger", "tvd", "ks", "wasserstein", "cramer_von_mises", "energy", "linf",
+    "chi_square", "g_test", "new_categories", "vanished_categories",
+]  # fmt: skip
 Detail = dict[str, str | float | int | None]
-Found = Iterator[tuple[Metric, stats.Shift, Detail]]
+Found = Iterator[tuple[Metric, stats.Shift, Detail, str]]
+"""The metric, its number, the facts that explain it, and why there is none or what must be known of it."""
 
-NUMERIC: tuple[Metric, ...] = ("mean_shift", "psi", "js", "ks", "wasserstein")
-CATEGORICAL: tuple[Metric, ...] = ("psi", "js", "linf", "chi_square", "new_categories")
-UNITS = {"mean_shift": "sd", "wasserstein": "sd", "linf": "share", "new_categories": "share"}
-BINS, CATEGORIES, RARE, ROWS_A_CELL = 10, 50, 0.001, 5
+ON_BINS: Mapping[Metric, Callable[..., stats.Shift]] = {
+    "psi": stats.psi_shift, "js": stats.js_shift, "hellinger": stats.hellinger_shift, "tvd": stats.tvd_shift,
+}  # fmt: skip
+"""From counts by bin or category, of the reference and of the window."""
+ON_GRID: Mapping[Metric, Callable[[stats.Side, stats.Side], stats.Shift]] = {
+    "ks": stats.ks_shift, "wasserstein": stats.wasserstein_shift, "cramer_von_mises": stats.cramer_von_mises_shift,
+    "energy": stats.energy_shift,
+}  # fmt: skip
+TESTS: Mapping[Metric, Callable[..., stats.TableTest | None]] = {"chi_square": stats.chi_square, "g_test": stats.g_test}
+NUMERIC: tuple[Metric, ...] = ("mean_shift", "spread", *ON_BINS, *ON_GRID)
+CATEGORICAL: tuple[Metric, ...] = (*ON_BINS, "linf", *TESTS, "new_categories", "vanished_categories")
+UNITS: Mapping[Metric, str] = {
+    "mean_shift": "sd", "wasserstein": "sd", "energy": "√sd", "linf": "share", "tvd": "share", "new_categories": "share",
+    "vanished_categories": "share",
+}  # fmt: skip
+CATEGORIES, RARE, ROWS_A_CELL = 50, 0.001, 5
+NO_UNIT = "the reference does not vary, so it has no unit for a shift"
 
 
 class Drift(Check):
     """Distances between the window and the reference, column by column; prediction and score too, the label not.
 
-    mean_shift is the mean less the reference's, in standard deviations of the reference, with its sign.
-    psi and js are less what chance adds to them, with 95% intervals by their noncentral chi-square law; `raw` in the detail is
-    the plain number that other tools show. js is the distance (the root of the divergence) in base 2. ks and wasserstein have
-    conservative intervals; wasserstein is in robust standard deviations of the reference (IQR/1.349, else sd, else 1).
-    Numeric psi and js stand on 10 quantile bins of the reference, where a value with a tenth of the rows has a bin of its own;
-    categorical ones on the reference's top 50 categories of at least 0.1%, all others being one. chi_square is the statistic.
+    mean_shift is the mean less the reference's, in standard deviations of the reference, with its sign; spread the logarithm of
+    the standard deviation over the reference's. psi, js and hellinger are less what chance adds to them, with 95% intervals by
+    their noncentral chi-square law; `raw` in the detail is the plain number that other tools show. js is the distance (the root
+    of the divergence) in base 2. ks, wasserstein, energy and tvd have conservative intervals; wasserstein is in robust standard
+    deviations of the reference (IQR/1.349, else sd, else 1), energy in their root. Numeric psi, js, hellinger and tvd stand on
+    10 quantile bins of the reference, where a value with a tenth of the rows has a bin of its own; categorical ones, linf and
+    the tests on the reference's top 50 categories of at least 0.1%, all others being one. chi_square, g_test and
+    cramer_von_mises are the statistics. new_categories is the share of rows in categories that the reference lacks,
+    vanished_categories the reference's share in categories that the window lacks, each beyond what chance lets expect.
 
     | input | answer |
     | --- | --- |
     | no reference, or one without values in the column | no value, with the reason |
     | column absent, all null or not finite in the window | no value, with the reason |
     | column of another kind, or counted on another grid | no value, with the reason |
-    | identical data | 0, with the interval 0 to 0 for mean_shift, psi and js |
-    | constant reference | mean_shift without value, with the reason; the same constant: 0 for the others |
+    | identical data | 0, with the interval 0 to 0 for mean_shift, spread, psi, js and hellinger |
+    | constant reference | mean_shift and spread without value, with the reason; the same constant: 0 for the others |
+    | constant or single row in the window | spread without value, with the reason |
     | constant, another constant | psi near its largest, js and ks 1 |
-    | one category on both sides | chi_square without value |
-    | fewer than 5 rows a category | psi and js without value |
-    | a reference with more categories than are kept | new_categories without value |
+    | one category on both sides | chi_square and g_test without value |
+    | fewer than 5 rows a category | psi, js, hellinger and tvd without value |
+    | a reference with more categories than are kept | new_categories without value; vanished_categories of those kept |
     """
 
     type = "drift"
@@ -69,32 +91,34 @@ class Drift(Check):
 
     columns: tuple[str, ...] = ()
     """Columns to look at; all but the label when empty."""
-    metrics: tuple[Metric, ...] = ("mean_shift", "psi", "js", "ks", "wasserstein", "linf", "chi_square", "new_categories")
+    metrics: tuple[Metric, ...] = (
+        "mean_shift", "psi", "js", "ks", "wasserstein", "linf", "chi_square", "new_categories", "vanished_categories",
+    )  # fmt: skip
     """What to measure; each column gets those that suit its kind."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Every metric of every column."""
         label = ctx.schema.label.name if ctx.schema.label else None
-        references = dict(ctx.reference.columns) if ctx.reference else {}
-        known = [name for name in dict(ctx.current.columns) | references if name != label]
+        references = ctx.reference.columns if ctx.reference else {}
+        numeric, categorical = (tuple(each for each in kind if each in self.metrics) for kind in (NUMERIC, CATEGORICAL))
+        known = [name for name in {**ctx.current.columns, **references} if name != label]
         for name in self.columns or known:
             reference, current, shown = references.get(name), ctx.current.columns.get(name), name not in ctx.schema.redact
             reason = "no reference yet" if ctx.reference is None or not ctx.reference.rows else _obstacle(reference, current)
             if reason:
-                suited = CATEGORICAL if isinstance(reference or current, CategoricalColumn) else NUMERIC
-                found: Found = ((metric, stats.Shift(None), {"reason": reason}) for metric in suited)
+                suited = categorical if isinstance(reference or current, CategoricalColumn) else numeric
+                found: Found = ((metric, stats.Shift(None), {}, reason) for metric in suited)
             elif isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
-                found = _numeric(reference, current, shown=shown)
+                found = _numeric(reference, current, numeric, shown=shown)
             elif isinstance(reference, CategoricalColumn) and isinstance(current, CategoricalColumn):
-                found = _categorical(reference, current, shown=shown)
-            for metric, shift, detail in found:
-                if metric in self.metrics:
-                    why = str(detail.pop("reason", "")) or ("" if shift.value is not None else "nothing to compare")
-                    rows = _values(current) if current else 0
-                    yield Measurement(
-                        shift.value, {"column": name}, metric, rows, shift.interval, shift.p_value, why,
-                        unit=UNITS.get(metric, "") if shift.value is not None else "", detail=detail,
-                    )  # fmt: skip
+                found = _categorical(reference, current, categorical, shown=shown)
+            labels, rows = {"column": name}, _values(current) if current else 0
+            for metric, shift, detail, why in found:
+                if shift.value is None:
+                    yield Measurement(None, labels, metric, rows, reason=why or "nothing to compare", detail=detail)
+                else:
+                    unit = UNITS.get(metric, "")
+                    yield Measurement(shift.value, labels, metric, rows, shift.interval, shift.p_value, why, None, unit, detail)
 
 
 def _obstacle(reference: Column | None, current: Column | None) -> str:
@@ -105,74 +129,90 @@ def _obstacle(reference: Column | None, current: Column | None) -> str:
     if not _values(current):
         return "no values in the window"
     if isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
-        same = np.array_equal(reference.edges, current.edges)
+        same = reference.edges is current.edges or np.array_equal(reference.edges, current.edges)
         return "counted on another grid than the reference" if not same else "" if len(reference.edges) else "no grid yet"
     return ""
 
 
 def _values(column: Column) -> int:
-    return int(column.counts.sum()) if isinstance(column, NumericColumn) else column.count
+    return column.side.rows if isinstance(column, NumericColumn) else column.count
 
 
-def _numeric(reference: NumericColumn, current: NumericColumn, *, shown: bool) -> Found:
-    was, now = (stats.Side(c.counts, c.minimum or 0.0, c.maximum or 0.0, c.mean or 0.0) for c in (reference, current))
-    detail: Detail = {"mean_was": reference.mean, "mean": current.mean} if shown else {}
-    moved = stats.mean_shift(*(stats.Moments(_values(c), c.mean or 0.0, c.variance) for c in (reference, current)))
-    why: Detail = {} if reference.variance else {"reason": "the reference does not vary, so it has no unit for a shift"}
-    yield "mean_shift", moved, detail | why
-    detail["shift_sd"] = moved.value
-    cuts = stats.quantile_groups(reference.counts, BINS)
-    ref, cur = stats.grouped(reference.counts, cuts), stats.grouped(current.counts, cuts)
-    yield from _binned(stats.psi_shift(ref, cur), stats.js_shift(ref, cur), detail)
-    yield "ks", stats.ks_shift(reference.counts, current.counts), dict(detail)
-    low, high = reference.quantile(0.25) or 0.0, reference.quantile(0.75) or 0.0
-    scale = (high - low) / 1.349 or reference.sd or 1.0
-    yield "wasserstein", stats.wasserstein_shift(reference.edges, was, now, scale), detail
+def _numeric(reference: NumericColumn, current: NumericColumn, metrics: Iterable[Metric], *, shown: bool) -> Found:
+    was, now = reference.side, current.side
+    means: Detail = {"mean_was": reference.mean, "mean": current.mean} if shown else {}
+    moved, bins = stats.mean_shift(was, now), stats.grouped(now.counts, was.cuts)
+    detail: Detail = {**means, "shift_sd": moved.value}
+    for metric in metrics:
+        if metric == "mean_shift":
+            yield metric, moved, means, "" if reference.variance else NO_UNIT
+        elif metric == "spread":
+            sds: Detail = {"sd_was": reference.sd, "sd": current.sd} if shown else {}
+            yield metric, stats.spread_shift(was, now), sds, NO_UNIT if not reference.variance else _flat(current)
+        elif metric in ON_BINS:
+            shift = ON_BINS[metric](was.bins, bins)
+            yield metric, shift, {**detail, "raw": shift.raw, "cells": shift.cells}, ""
+        else:
+            shift = ON_GRID[metric](was, now)
+            yield metric, shift, {**detail, "raw": shift.raw}, ""
 
 
-def _binned(psi: stats.Shift, js: stats.Shift, detail: Detail) -> Found:
-    yield "psi", psi, {**detail, "raw": psi.raw, "cells": psi.cells}
-    yield "js", js, {**detail, "raw": js.raw, "cells": js.cells}
+def _flat(column: NumericColumn) -> str:
+    return "" if column.variance else "the window does not vary"
 
 
-def _categorical(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool) -> Found:
+def _categorical(reference: CategoricalColumn, current: CategoricalColumn, metrics: Iterable[Metric], *, shown: bool) -> Found:
     n, m = reference.count, current.count
-    kept = [name for name, count in list(reference.counts.items())[:CATEGORIES] if count >= RARE * n]
+    kept = [name for name, count in islice(reference.counts.items(), CATEGORIES) if count >= RARE * n]
     ref, cur = ([side.counts.get(name, 0) for name in kept] for side in (reference, current))
-    ref, cur, names = [*ref, n - sum(ref)], [*cur, m - sum(cur)], [*kept, "all others"]
+    ref, cur = [*ref, n - sum(ref)], [*cur, m - sum(cur)]
     largest = stats.linf_shift(ref, cur)
     detail: Detail = {"share_was": ref[largest.cells] / n, "share": cur[largest.cells] / m}
     if shown:
-        detail["category"] = names[largest.cells][:80]
-    if m < ROWS_A_CELL * len(kept):
-        few: Detail = {"reason": f"needs {ROWS_A_CELL * len(kept)} rows, {ROWS_A_CELL} for each category"}
-        yield from _binned(stats.Shift(None), stats.Shift(None), few)
-    else:
-        yield from _binned(stats.psi_shift(ref, cur), stats.js_shift(ref, cur), detail)
-    yield "linf", largest, dict(detail)
-    test = stats.chi_square(ref, cur)
-    if test is None:
-        yield "chi_square", stats.Shift(None), {"reason": "only one category"}
-    else:
-        facts = {**detail, "df": test.df, "cramers_v": stats.cramers_v(ref, cur, bias_corrected=True)}
-        if test.expected < 1:
-            facts["reason"] = "fewer than 1 row expected in a category: the p-value is rough"
-        yield "chi_square", stats.Shift(test.statistic, None, test.p_value), facts
-    yield _news(reference, current, shown=shown)
+        detail["category"] = [*kept, "all others"][largest.cells][:80]
+    few = f"needs {ROWS_A_CELL * len(kept)} rows, {ROWS_A_CELL} for each category" if m < ROWS_A_CELL * len(kept) else ""
+    for metric in metrics:
+        if metric in ON_BINS:
+            shift = stats.Shift(None) if few else ON_BINS[metric](ref, cur)
+            yield metric, shift, {} if few else {**detail, "raw": shift.raw, "cells": shift.cells}, few
+        elif metric == "linf":
+            yield metric, largest, detail, ""
+        elif metric == "new_categories":
+            yield _news(reference, current, shown=shown)
+        elif metric == "vanished_categories":
+            yield _gone(reference, current, shown=shown)
+        elif (test := TESTS[metric](ref, cur)) is None:
+            yield metric, stats.Shift(None), {}, "only one category"
+        else:
+            facts: Detail = {**detail, "df": test.df}
+            if metric == "chi_square":
+                facts["cramers_v"] = stats.cramers_v_of(test, bias_corrected=True)
+            rough = "fewer than 1 row expected in a category: the p-value is rough" if test.expected < 1 else ""
+            yield metric, stats.Shift(test.statistic, None, test.p_value), facts, rough
 
 
-def _news(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool) -> tuple[Metric, stats.Shift, Detail]:
+def _news(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool) -> tuple[Metric, stats.Shift, Detail, str]:
     if reference.other:
-        return "new_categories", stats.Shift(None), {"reason": "the reference has more categories than are kept"}
+        return "new_categories", stats.Shift(None), {}, "the reference has more categories than are kept"
     news = [name for name in current.counts if name not in reference.counts]
     rows = sum(current.counts[name] for name in news)
     # What a reference knows is counted by name, so rows beyond the bound are of categories that it does not know.
     rows += current.other
     once = sum(count == 1 for count in reference.counts.values())
-    detail: Detail = {"new": len(news)}
-    if shown and news:
-        detail["categories"] = ", ".join(name[:80] for name in news[:5])
-    return "new_categories", stats.news_shift(rows, current.count, reference.count, once), detail
+    detail: Detail = {"new": len(news), **_named(news, shown=shown)}
+    return "new_categories", stats.news_shift(rows, current.count, reference.count, once), detail, ""
+
+
+def _gone(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool) -> tuple[Metric, stats.Shift, Detail, str]:
+    known = list(reference.counts.values())
+    seen = [current.counts.get(name, 0) for name in reference.counts]
+    gone = [name for name, rows in zip(reference.counts, seen, strict=True) if not rows]
+    shift = stats.gone_shift(known, seen, reference.count, current.count)
+    return "vanished_categories", shift, {"gone": len(gone), **_named(gone, shown=shown)}, ""
+
+
+def _named(names: list[str], *, shown: bool) -> Detail:
+    return {"categories": ", ".join(name[:80] for name in names[:5])} if shown and names else {}
 
 
 @hookimpl

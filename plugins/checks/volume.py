@@ -5,13 +5,14 @@ Refuses the reference: a training file says nothing about traffic. Only history 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import ClassVar
 
 from driftline import Check, CheckContext, Measurement, Past, Range, Rule, hookimpl, stats
 
+Season = tuple[int, int]
+"""The hour and the weekday at which a window starts."""
 LEARNING, ALIKE = 8, 4
 MEMORY = 7 * 24 * 5
 """Earlier windows to look at: five weeks of hours."""
@@ -47,12 +48,14 @@ class Volume(Check):
             reason = f"learning: {len(past)} of {LEARNING} earlier windows"
             yield Measurement(None, name="rows_ratio", rows=rows, reason=reason)
             return
-        season = _seasons(past)
-        expected = season(start)
+        groups = _by_season(past)
+        season = _seasons(groups)
+        expected = season(None if start is None else (start.hour, start.weekday()))
         if expected <= 0:
             yield Measurement(None, name="rows_ratio", rows=rows, reason="windows like this one used to be empty")
             return
-        spread = stats.dispersion([one.value for one in past], [season(one.start) for one in past])
+        counted = [(rows, season(when)) for when, values in groups.items() for rows in values]
+        spread = stats.dispersion(*zip(*counted, strict=True))
         low, high = stats.mean_interval(rows, spread)
         if not rows and all(one.value > 0 for one in past):
             high = 0.0
@@ -64,19 +67,22 @@ class Volume(Check):
         )  # fmt: skip
 
 
-def _seasons(past: Sequence[Past]) -> Callable[[datetime | None], float]:
-    """What is expected of a window that starts then: the median of the windows most like it."""
-    groups: dict[tuple[int, ...], list[float]] = {}
+def _by_season(past: Sequence[Past]) -> dict[Season, list[float]]:
+    groups: dict[Season, list[float]] = {}
     for one in past:
-        for season in ((), (one.start.hour,), (one.start.hour, one.start.weekday())):
-            groups.setdefault(season, []).append(one.value)
-    medians = {season: median(values) for season, values in groups.items() if not season or len(values) >= ALIKE}
+        groups.setdefault((one.start.hour, one.start.weekday()), []).append(one.value)
+    return groups
 
-    def expected(start: datetime | None) -> float:
-        likeness = [(start.hour, start.weekday()), (start.hour,), ()] if start else [()]
-        return next(medians[season] for season in likeness if season in medians)
 
-    return expected
+def _seasons(groups: Mapping[Season, Sequence[float]]) -> Callable[[Season | None], float]:
+    """What is expected of a window of an hour and weekday: the median of the windows most like it."""
+    hours: dict[int, list[float]] = {}
+    for (hour, _), values in groups.items():
+        hours.setdefault(hour, []).extend(values)
+    of_all = median([value for values in hours.values() for value in values])
+    of_hours = {hour: median(values) for hour, values in hours.items() if len(values) >= ALIKE}
+    of_groups = {season: median(values) for season, values in groups.items() if len(values) >= ALIKE}
+    return lambda when: of_all if when is None else of_groups.get(when, of_hours.get(when[0], of_all))
 
 
 @hookimpl

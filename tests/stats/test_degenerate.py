@@ -168,11 +168,15 @@ def test_grids_without_rows_give_none():
     """A profile without values, or without a grid, has no distance to anything."""
     nothing, something = np.zeros(3, dtype=np.int64), np.array([0, 4, 0])
     edges = np.array([1.0])
-    empty, full = stats.Side(nothing, 0, 0, 0), stats.Side(something, 1, 1, 1)
-    assert stats.grid_ks(nothing, something) is None
-    assert stats.grid_wasserstein(edges, full, empty) is None
-    assert stats.grid_wasserstein(np.empty(0), full, full) is None
-    assert stats.wasserstein_margin(edges, full, empty) is None
+    empty, full = stats.Side(edges, nothing), stats.Side(edges, something, 1, 1, 1)
+    nowhere = stats.Side(np.empty(0), np.array([4]), 1, 1, 1)
+    assert stats.grid_ks(empty, full) is None
+    assert stats.grid_ks(nowhere, nowhere) == (0, 1)
+    assert stats.grid_wasserstein(full, empty) is None
+    assert stats.grid_wasserstein(nowhere, nowhere) is None
+    assert stats.wasserstein_margin(full, empty) is None
+    assert empty.quantile(0.5) is None
+    assert empty.scale == 1
     assert len(stats.quantile_groups(nothing)) == 0
     assert stats.grouped(nothing, stats.quantile_groups(nothing)).tolist() == [0]
-    assert stats.grid_wasserstein(edges, full, full) == 0
+    assert stats.grid_wasserstein(full, full) == 0

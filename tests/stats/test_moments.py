@@ -9,8 +9,13 @@ import scipy.stats as ss
 from driftline import stats
 
 
+def known(n, mean, variance):
+    """A side of which the moments matter only."""
+    return stats.Side(np.empty(0), np.array([n]), mean=mean, variance=variance)
+
+
 def moments(values):
-    return stats.Moments(len(values), float(np.mean(values)), float(np.var(values, ddof=1)) if len(values) > 1 else None)
+    return known(len(values), float(np.mean(values)), float(np.var(values, ddof=1)) if len(values) > 1 else None)
 
 
 @pytest.mark.parametrize(("n", "m"), [(12, 10), (5_000, 40), (40, 5_000), (300, 2)])
@@ -46,17 +51,17 @@ def test_a_mean_shift_turns_its_sign_with_the_values():
 
 def test_a_mean_shift_without_rows_or_spread_is_none():
     """Empty sides, a constant reference, one of a single row and numbers beyond floats have no shift; others have no NaN."""
-    wide, flat = stats.Moments(100, 0.0, 1.0), stats.Moments(100, 1.0, 0.0)
+    wide, flat = known(100, 0.0, 1.0), known(100, 1.0, 0.0)
     for was, now in [
-        (stats.Moments(0, 0.0, None), wide),
-        (wide, stats.Moments(0, 0.0, None)),
+        (known(0, 0.0, None), wide),
+        (wide, known(0, 0.0, None)),
         (flat, wide),
-        (stats.Moments(1, 0.0, None), wide),
-        (stats.Moments(100, 0.0, 1e-300), stats.Moments(100, 1e150, 1.0)),
+        (known(1, 0.0, None), wide),
+        (known(100, 0.0, 1e-300), known(100, 1e150, 1.0)),
     ]:
         assert stats.mean_shift(was, now) == stats.Shift(None)
     assert stats.mean_shift(wide, wide)[:3] == (0, (0, 0), 1)
     assert stats.mean_shift(wide, flat).value == 1
-    alone = stats.mean_shift(wide, stats.Moments(1, 2.0, None))
+    alone = stats.mean_shift(wide, known(1, 2.0, None))
     assert alone.value == 2
     assert all(math.isfinite(end) for end in alone.interval)

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftline.model import Kind
+from driftline.stats.side import Side
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +24,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NumericColumn:
     """A numeric column, counted on the grid of its reference.
 
@@ -69,6 +71,11 @@ class NumericColumn:
         """Standard deviation with ddof 1."""
         return None if self.variance is None else float(np.sqrt(self.variance))
 
+    @cached_property
+    def side(self) -> Side:
+        """Its finite values for the distances of `stats`, made once."""
+        return Side(self.edges, self.counts, self.minimum or 0.0, self.maximum or 0.0, self.mean or 0.0, self.variance)
+
     def binned(self, edges: Floats) -> Counts:
         """Exact counts in (-inf, e1], (e1, e2], ..., (ek, inf) for `edges` taken from the grid; shape (k+1,).
 
@@ -82,13 +89,7 @@ class NumericColumn:
 
     def quantile(self, q: float) -> float | None:
         """The smallest grid edge, or end, at or below which a share `q` of the values lies; None without values."""
-        total = int(self.counts.sum())
-        if not total or self.minimum is None or self.maximum is None:
-            return None
-        cell = int(np.searchsorted(np.cumsum(self.counts), q * total - 1e-9))
-        place = (cell + 1) // 2 if cell % 2 == 0 else cell // 2
-        value = float(self.edges[place]) if place < len(self.edges) else self.maximum
-        return min(max(value, self.minimum), self.maximum)
+        return None if self.minimum is None or self.maximum is None else self.side.quantile(q)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from itertools import islice
 
@@ -60,8 +61,11 @@ class Ground:
 
     def reference(self, segment: str) -> Window | None:
         """The reference of a segment; None when it is trailing, or the segment was not in it."""
-        profile = self.profiles.get(segment)
-        return None if profile is None else profile.window(version=self.name, segment=segment)
+        return self._windows.get(segment)
+
+    @cached_property
+    def _windows(self) -> Mapping[str, Window]:
+        return {segment: profile.window(version=self.name, segment=segment) for segment, profile in self.profiles.items()}
 
 
 def ground_digest(origin: Origin, declared: Schema | None, collectors: tuple[str, ...]) -> str:

@@ -40,9 +40,9 @@ from driftline.stats.classification import (
 )
 from driftline.stats.compare import change, growth
 from driftline.stats.components import Components, principal_components
-from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, g_test
+from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, cramers_v_of, g_test
 from driftline.stats.decomposition import Decomposition, decompose
-from driftline.stats.distance import cramer_von_mises, energy_distance, robust_scale, wasserstein
+from driftline.stats.distance import cramer_von_mises, cramer_von_mises_p, energy_distance, robust_scale, wasserstein
 from driftline.stats.domain import Guesses, auc_null_se, better_than_chance
 from driftline.stats.effect import (
     Superiority,
@@ -56,17 +56,18 @@ from driftline.stats.effect import (
 from driftline.stats.estimate import Estimate, Interval, difference_interval, log_interval, logit_interval
 from driftline.stats.evidence import calibrate, cusum_path, shiryaev_roberts, studentised, tail_p
 from driftline.stats.grid import (
-    Side,
+    energy_margin,
+    grid_cramer_von_mises,
+    grid_energy,
     grid_ks,
     grid_wasserstein,
-    grouped,
-    quantile_groups,
+    kurtosis,
     wasserstein_margin,
 )
 from driftline.stats.kernel import median_squared_distance, mmd2
 from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_value, ks_robust
 from driftline.stats.limits import Prediction, limit_multiplier, limit_rate, mad_z, plain_z, prediction, rank_p
-from driftline.stats.moments import Moments, mean_shift
+from driftline.stats.moments import mean_shift, spread_shift
 from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_combined, e_bh, fisher_combined, holm, simes
 from driftline.stats.paired import Difference, mcnemar, paired_difference
 from driftline.stats.planning import design_effect, detectable_mean, detectable_psi, effective_rows, rows_for_rate
@@ -102,7 +103,20 @@ from driftline.stats.sequences import (
     hoeffding_capital,
     plug_in_bets,
 )
-from driftline.stats.shift import Shift, js_shift, ks_shift, linf_shift, news_shift, psi_shift, wasserstein_shift
+from driftline.stats.shift import (
+    Shift,
+    cramer_von_mises_shift,
+    energy_shift,
+    hellinger_shift,
+    js_shift,
+    ks_shift,
+    linf_shift,
+    psi_shift,
+    tvd_shift,
+    wasserstein_shift,
+)
+from driftline.stats.side import Side, grouped, quantile_groups
+from driftline.stats.turnover import gone_shift, news_shift
 from driftline.stats.volume import count_at_least, count_at_most, dispersion, mean_interval
 
 __all__ = [
@@ -117,7 +131,6 @@ __all__ = [
     "Guesses",
     "Interval",
     "Law",
-    "Moments",
     "Prediction",
     "Shift",
     "Side",
@@ -151,7 +164,10 @@ __all__ = [
     "count_at_least",
     "count_at_most",
     "cramer_von_mises",
+    "cramer_von_mises_p",
+    "cramer_von_mises_shift",
     "cramers_v",
+    "cramers_v_of",
     "cusum",
     "cusum_arl",
     "cusum_path",
@@ -166,6 +182,8 @@ __all__ = [
     "effective_rows",
     "empirical_bernstein",
     "energy_distance",
+    "energy_margin",
+    "energy_shift",
     "estimated_rate",
     "ewma",
     "ewma_arl",
@@ -174,6 +192,9 @@ __all__ = [
     "fisher_combined",
     "fisher_exact",
     "g_test",
+    "gone_shift",
+    "grid_cramer_von_mises",
+    "grid_energy",
     "grid_ks",
     "grid_wasserstein",
     "grouped",
@@ -181,6 +202,7 @@ __all__ = [
     "hanley_mcneil_se",
     "hedges_g",
     "hellinger",
+    "hellinger_shift",
     "hoeffding_capital",
     "holm",
     "jeffreys",
@@ -196,6 +218,7 @@ __all__ = [
     "ks_p_value",
     "ks_robust",
     "ks_shift",
+    "kurtosis",
     "limit_multiplier",
     "limit_rate",
     "linf",
@@ -253,9 +276,11 @@ __all__ = [
     "simes",
     "spearman",
     "specificity",
+    "spread_shift",
     "studentised",
     "tail_p",
     "tvd",
+    "tvd_shift",
     "two_proportion_z",
     "wape",
     "wasserstein",

@@ -25,10 +25,8 @@ def shares(ref: ArrayLike, cur: ArrayLike) -> tuple[Floats, Floats] | None:
 def jeffreys_shares(ref: ArrayLike, cur: ArrayLike) -> tuple[Floats, Floats] | None:
     """Shares (count + 1/2)/(n + B/2), never 0; None when either side has no rows."""
     a, b = np.asarray(ref, dtype=np.float64), np.asarray(cur, dtype=np.float64)
-    if not a.sum() > 0 or not b.sum() > 0:
-        return None
-    half = len(a) / 2
-    return (a + 0.5) / (a.sum() + half), (b + 0.5) / (b.sum() + half)
+    n, m, half = float(a.sum()), float(b.sum()), len(a) / 2
+    return ((a + 0.5) / (n + half), (b + 0.5) / (m + half)) if n > 0 and m > 0 else None
 
 
 def psi(ref: ArrayLike, cur: ArrayLike) -> float | None:
@@ -36,8 +34,7 @@ def psi(ref: ArrayLike, cur: ArrayLike) -> float | None:
 
     Siddiqi (2006). None without rows.
     """
-    both = jeffreys_shares(ref, cur)
-    return None if both is None else float(np.sum((both[1] - both[0]) * np.log(both[1] / both[0])))
+    return psi_of(*_lists(ref, cur))
 
 
 def psi_raw(ref: ArrayLike, cur: ArrayLike) -> float | None:
@@ -60,15 +57,8 @@ def kl_divergence(p_counts: ArrayLike, q_counts: ArrayLike) -> float | None:
 
 def js_divergence(ref: ArrayLike, cur: ArrayLike, base: Literal["e", "2"] = "2") -> float | None:
     """Jensen-Shannon divergence KL(p||m)/2 + KL(q||m)/2 with m = (p+q)/2, in bits (base 2, at most 1) or nats (base e)."""
-    both = shares(ref, cur)
-    if both is None:
-        return None
-    middle = (both[0] + both[1]) / 2
-    total = 0.0
-    for side in both:
-        seen = side > 0
-        total += float(np.sum(side[seen] * np.log(side[seen] / middle[seen]))) / 2
-    return max(0.0, total) / (math.log(2) if base == "2" else 1.0)
+    nats = jensen_shannon_of(*_lists(ref, cur))
+    return None if nats is None else nats / (math.log(2) if base == "2" else 1.0)
 
 
 def js_distance(ref: ArrayLike, cur: ArrayLike, base: Literal["e", "2"] = "2") -> float | None:
@@ -93,3 +83,32 @@ def linf(ref: ArrayLike, cur: ArrayLike) -> float | None:
     """The largest |p - q| of any cell; None without rows."""
     both = shares(ref, cur)
     return None if both is None else float(np.max(np.abs(both[0] - both[1])))
+
+
+def psi_of(ref: list[float], cur: list[float]) -> float | None:
+    """`psi`, cell by cell: for the ten or fifty of a column that is faster than arrays are."""
+    n, m, half = sum(ref), sum(cur), len(ref) / 2
+    if not n > 0 or not m > 0:
+        return None
+    total = 0.0
+    for a, b in zip(ref, cur, strict=True):
+        p, q = (a + 0.5) / (n + half), (b + 0.5) / (m + half)
+        total += (q - p) * math.log(q / p)
+    return total
+
+
+def jensen_shannon_of(ref: list[float], cur: list[float]) -> float | None:
+    """`js_divergence` in nats, cell by cell."""
+    n, m = sum(ref), sum(cur)
+    if not n > 0 or not m > 0:
+        return None
+    total = 0.0
+    for a, b in zip(ref, cur, strict=True):
+        p, q = a / n, b / m
+        middle = (p + q) / 2
+        total += (p * math.log(p / middle) if p else 0.0) + (q * math.log(q / middle) if q else 0.0)
+    return max(0.0, total / 2)
+
+
+def _lists(ref: ArrayLike, cur: ArrayLike) -> tuple[list[float], list[float]]:
+    return np.asarray(ref, dtype=np.float64).tolist(), np.asarray(cur, dtype=np.float64).tolist()

@@ -23,6 +23,8 @@ class TableTest(NamedTuple):
     p_value: float
     expected: float
     """The smallest count expected in a cell; below 1 the p-value is rough, and below 5 in a fifth of the cells too."""
+    rows: int
+    """Of both sides."""
 
 
 def chi_square(ref: ArrayLike, cur: ArrayLike) -> TableTest | None:
@@ -35,7 +37,7 @@ def chi_square(ref: ArrayLike, cur: ArrayLike) -> TableTest | None:
     expected = _expected(table)
     statistic = float(np.sum((table - expected) ** 2 / expected))
     df = table.shape[1] - 1
-    return TableTest(statistic, df, float(chdtrc(df, statistic)), float(expected.min()))
+    return TableTest(statistic, df, float(chdtrc(df, statistic)), float(expected.min()), int(table.sum()))
 
 
 def g_test(ref: ArrayLike, cur: ArrayLike) -> TableTest | None:
@@ -48,15 +50,18 @@ def g_test(ref: ArrayLike, cur: ArrayLike) -> TableTest | None:
     expected = _expected(table)
     statistic = max(0.0, 2 * float(np.sum(xlogy(table, table / expected))))
     df = table.shape[1] - 1
-    return TableTest(statistic, df, float(chdtrc(df, statistic)), float(expected.min()))
+    return TableTest(statistic, df, float(chdtrc(df, statistic)), float(expected.min()), int(table.sum()))
 
 
 def cramers_v(ref: ArrayLike, cur: ArrayLike, bias_corrected: bool = False) -> float | None:
     """sqrt(chi2 / n) for a table of two rows, in [0, 1]; with Bergsma's (2013) correction when asked."""
-    table, test = _table(ref, cur), chi_square(ref, cur)
-    if table is None or test is None:
-        return None
-    n, cells = float(table.sum()), table.shape[1]
+    test = chi_square(ref, cur)
+    return None if test is None else cramers_v_of(test, bias_corrected)
+
+
+def cramers_v_of(test: TableTest, bias_corrected: bool = False) -> float | None:
+    """The same from Pearson's test, where that is known already."""
+    n, cells = test.rows, test.df + 1
     if not bias_corrected:
         return math.sqrt(test.statistic / n)
     if n <= 1:
@@ -83,5 +88,5 @@ def _table(ref: ArrayLike, cur: ArrayLike) -> Floats | None:
 
 
 def _expected(table: Floats) -> Floats:
-    expected: Floats = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    expected: Floats = table.sum(axis=1)[:, None] * table.sum(axis=0) / table.sum()
     return expected

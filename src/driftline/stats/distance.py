@@ -59,7 +59,7 @@ def cramer_von_mises(ref: ArrayLike, cur: ArrayLike) -> tuple[float, float] | No
     rank_x, rank_y = np.sort(ranks[:n]), np.sort(ranks[n:])
     u = n * float(np.sum((rank_x - np.arange(1, n + 1)) ** 2)) + m * float(np.sum((rank_y - np.arange(1, m + 1)) ** 2))
     t = u / (n * m * (n + m)) - (4 * n * m - 1) / (6 * (n + m))
-    return t, _cvm_exact(t, n, m) if n * m <= 400 else _cvm_limit(t, n, m)
+    return t, _cvm_exact(t, n, m) if n * m <= 400 else cramer_von_mises_p(t, n, m)
 
 
 def _cvm_exact(t: float, n: int, m: int) -> float:
@@ -81,7 +81,8 @@ def _cvm_exact(t: float, n: int, m: int) -> float:
     return reached / math.comb(n + m, n)
 
 
-def _cvm_limit(t: float, n: int, m: int) -> float:
+def cramer_von_mises_p(t: float, n: int, m: int) -> float:
+    """P(T >= t) for samples of n and m rows, each 1 at least, by the limit law scaled to T's mean and variance."""
     from scipy.special import gammaln, kv
 
     total, product = n + m, n * m

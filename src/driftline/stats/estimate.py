@@ -6,6 +6,7 @@ Refuses NaN: a number that does not exist is None, with its reason.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 Interval = tuple[float, float]
@@ -24,6 +25,7 @@ class Estimate(NamedTuple):
     reason: str = ""
 
 
+@lru_cache(maxsize=256)
 def z_of(confidence: float) -> float:
     """The two-sided normal quantile: 1.96 for 0.95."""
     if confidence == 0.95:

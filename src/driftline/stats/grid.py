@@ -1,124 +1,176 @@
 """Distances between two profiles of a numeric column, counted on one grid.
 
-With E edges (strictly rising) there are 2E+1 cells: the open interval below the first edge, the first edge itself, the open
-interval up to the second, and so on to the open interval above the last. `ref` and `cur` are counts of shape (2E+1,).
 Refuses different grids: counts on other cells can't be compared. A side without rows gives None.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from driftline.stats.binned import shares
 from driftline.stats.sample import Floats
+from driftline.stats.side import Side
 
 
-class Side(NamedTuple):
-    """One side of a comparison in the unit of its values."""
-
-    counts: ArrayLike
-    minimum: float
-    maximum: float
-    mean: float
-
-
-def grid_ks(ref: ArrayLike, cur: ArrayLike) -> tuple[float, float] | None:
+def grid_ks(ref: Side, cur: Side) -> tuple[float, float] | None:
     """The KS distance at the edges, and how much the distance over all values can exceed it.
 
     The first is never above the true distance; the second is the largest cell mass between edges that is not already compared,
     at most the reference's mass in one cell (0.1% on quantile edges) where the reference has rows.
     """
-    both = shares(ref, cur)
-    if both is None:
+    if not ref.rows or not cur.rows:
         return None
-    f, g = (np.concatenate(([0.0], np.cumsum(side))) for side in both)
-    distance = float(np.max(np.abs(f - g)))
+    f, g = ref.cdf, cur.cdf
+    apart = f - g
+    distance = max(float(apart.max()), -float(apart.min()), 0.0)
     # Inside an open cell the CDFs rise from one end to the other in any order: |F-G| reaches at most these.
-    inside = slice(0, None, 2)
-    reach = np.maximum(f[1:][inside] - g[:-1][inside], g[1:][inside] - f[:-1][inside])
-    return min(1.0, distance), max(0.0, min(1.0, float(np.max(reach))) - distance)
+    reach = max(float(np.max(a[2::2] - b[1::2], initial=a[0])) for a, b in ((f, g), (g, f)))
+    return min(1.0, distance), max(0.0, min(1.0, reach) - distance)
 
 
-def grid_wasserstein(edges: Floats, ref: Side, cur: Side) -> float | None:
+def grid_wasserstein(ref: Side, cur: Side) -> float | None:
     """W1 in the unit of the values: values within an open cell taken as spread evenly, tails by their mean where it is known.
 
     The error is below the width of a cell times its mass, and in one tail beyond the edges there is none. Rows beyond both ends
     at once are told apart by their mean and extremes: within a few percent where they are tails, within a third where they are
     most of the rows.
     """
-    both = shares(ref.counts, cur.counts)
-    if both is None or not len(edges):
+    if not ref.rows or not cur.rows or not len(ref.edges):
         return None
-    f, g = (np.cumsum(side) for side in both)
+    apart = ref.cdf - cur.cdf
     # Between two edges F - G runs from its value at the lower edge to its value just below the upper one.
-    start, end = (f - g)[1:-2:2], (f - g)[2:-1:2]
-    inner = float(np.sum(np.diff(edges) * _mean_abs_of_line(start, end)))
-    tails = [_tails(edges, side, share) for side, share in zip((ref, cur), both, strict=True)]
-    return inner + abs(tails[0][0] - tails[1][0]) + abs(tails[0][1] - tails[1][1])
+    start, end, size = apart[1:-2:2], apart[2:-1:2], np.abs(apart)
+    mean = (size[1:-2:2] + size[2:-1:2]) / 2
+    crossing = np.flatnonzero(start * end < 0)
+    mean[crossing] = (start[crossing] ** 2 + end[crossing] ** 2) / (4 * mean[crossing])
+    inner = float(ref.widths @ mean)
+    (below, above), (below_was, above_was) = _tails(cur), _tails(ref)
+    return inner + abs(below - below_was) + abs(above - above_was)
 
 
-def wasserstein_margin(edges: Floats, ref: Side, cur: Side) -> float | None:
+def wasserstein_margin(ref: Side, cur: Side) -> float | None:
     """How far the measured W1 lies from the true one with 95% confidence, at most: 1.96 sqrt(1/n+1/m) times the integral of
     sqrt(H(1-H)) with the pooled H (the triangle inequality, and Minkowski's on the Brownian bridge).
     """
-    both = shares(ref.counts, cur.counts)
-    if both is None or not len(edges):
+    if not ref.rows or not cur.rows or not len(ref.edges):
         return None
-    n, m = float(np.sum(ref.counts)), float(np.sum(cur.counts))
-    pooled = np.cumsum((both[0] * n + both[1] * m) / (n + m)).clip(0, 1)
-    points = np.concatenate(([min(ref.minimum, cur.minimum, edges[0])], edges, [max(ref.maximum, cur.maximum, edges[-1])]))
-    start, end = np.concatenate(([0.0], pooled[1::2])), pooled[::2]
-    spread = (np.sqrt(start * (1 - start)) + np.sqrt(end * (1 - end))) / 2
-    return 1.96 * math.sqrt(1 / n + 1 / m) * float(np.sum(np.diff(points) * spread))
+    n, m, edges = ref.rows, cur.rows, ref.edges
+    wide = (ref.cumulative + cur.cumulative) / (n + m)
+    wide *= 1 - wide
+    np.sqrt(wide, out=wide)
+    spread = float(ref.widths @ (wide[1:-2:2] + wide[2:-1:2]))
+    spread += max(0.0, float(edges[0]) - min(ref.minimum, cur.minimum)) * float(wide[0])
+    spread += max(0.0, max(ref.maximum, cur.maximum) - float(edges[-1])) * float(wide[-2])
+    return 1.96 * math.sqrt(1 / n + 1 / m) * spread / 2
 
 
-def quantile_groups(ref: ArrayLike, bins: int = 10) -> NDArray[np.int64]:
-    """Where to cut a grid so that each group of cells holds about 1/bins of the reference: first cells of all groups but one.
+def grid_energy(ref: Side, cur: Side) -> float | None:
+    """The root of 2 times the integral of (F - G) squared, scipy's energy distance, in the root of the values' unit.
 
-    Cuts stand right after the edge whose cumulative share is nearest to each of the bins-1 quantiles; a value that alone holds
-    1/bins or more stands alone, so that a constant column and one of few values are compared value by value. Shape (k,).
+    As near as `grid_wasserstein` between the edges; beyond them, tails of the known mean and extreme are taken for exponential,
+    or for evenly spread where they are too short for that.
     """
-    counts = np.asarray(ref, dtype=np.int64)
-    total = int(counts.sum())
-    if len(counts) < 3 or total == 0:
-        return np.empty(0, dtype=np.int64)
-    at_edges = np.cumsum(counts)[1::2]
-    wanted = np.arange(1, bins) * total / bins
-    right = np.searchsorted(at_edges, wanted).clip(0, len(at_edges) - 1)
-    left = (right - 1).clip(0)
-    nearest = np.where(wanted - at_edges[left] <= at_edges[right] - wanted, left, right)
-    heavy = np.flatnonzero(counts[1::2] * bins >= total)
-    return np.unique(np.concatenate((2 * nearest + 2, 2 * heavy + 1, 2 * heavy + 2)))
+    if not ref.rows or not cur.rows or not len(ref.edges):
+        return None
+    apart = ref.cdf - cur.cdf
+    inner = float(ref.widths @ _mean_square_of_line(apart[1:-2:2], apart[2:-1:2]))
+    return math.sqrt(2 * (inner + sum(_beyond(*pair) for pair in zip(_ends(ref), _ends(cur), strict=True))))
 
 
-def grouped(counts: ArrayLike, cuts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Counts of the groups of cells between the cuts; shape (k+1,)."""
-    return np.add.reduceat(np.asarray(counts, dtype=np.int64), np.concatenate(([0], cuts)))
+def energy_margin(ref: Side, cur: Side) -> float | None:
+    """How far the measured energy distance lies from the true one with 95% confidence, at most: 1.96 times the root of
+    2 (1/n+1/m) times the integral of H(1-H) with the pooled H (Minkowski; Szekely and Bakirov 2003 for the factor).
+    """
+    if not ref.rows or not cur.rows or not len(ref.edges):
+        return None
+    n, m, edges = ref.rows, cur.rows, ref.edges
+    spread = (ref.cumulative + cur.cumulative) / (n + m)
+    spread *= 1 - spread
+    total = float(ref.widths @ (spread[1:-2:2] + spread[2:-1:2]))
+    total += max(0.0, float(edges[0]) - min(ref.minimum, cur.minimum)) * float(spread[0])
+    total += max(0.0, max(ref.maximum, cur.maximum) - float(edges[-1])) * float(spread[-2])
+    return 1.96 * math.sqrt((1 / n + 1 / m) * total)
 
 
-def _mean_abs_of_line(start: Floats, end: Floats) -> Floats:
-    flat = np.abs(start) + np.abs(end)
-    crossing = (start**2 + end**2) / (2 * np.where(flat > 0, flat, 1.0))
-    return np.where(start * end >= 0, flat / 2, crossing)
+def grid_cramer_von_mises(ref: Side, cur: Side) -> float | None:
+    """nm/(n+m) times the integral of (F - G) squared over the pooled distribution: Anderson's (1962) T, within a thousandth.
+
+    Values within an open cell are taken as spread evenly; at a value that many rows share, F and G are halfway up their
+    steps, so that equal distributions have 0 whatever their ties.
+    """
+    if not ref.rows or not cur.rows:
+        return None
+    n, m = ref.rows, cur.rows
+    apart = ref.cdf - cur.cdf
+    before = np.concatenate(([0.0], apart[:-1]))
+    square = _mean_square_of_line(before, apart)
+    square[1::2] = ((before + apart)[1::2] / 2) ** 2
+    return n * m / (n + m) ** 2 * float((ref.counts + cur.counts) @ square)
 
 
-def _tails(edges: Floats, side: Side, share: Floats) -> tuple[float, float]:
+def kurtosis(side: Side) -> float | None:
+    """The fourth central moment over the squared variance; at most as much where rows lie beyond the edges. None where nothing
+    varies.
+    """
+    if not side.rows or not side.variance or not len(side.edges):
+        return None
+    sd, rows = math.sqrt(side.variance), side.rows
+    z = (side.edges - side.mean) / sd
+    widths = np.diff(z)
+    middles = z[:-1] + widths / 2
+    within = middles**4 + middles**2 * widths**2 / 2 + widths**4 / 80
+    total = float(side.counts[1::2] @ z**4 + side.counts[2:-1:2] @ within) / rows
+    for (mass, reach, far), edge, sign in zip(_ends(side), (z[0], z[-1]), (-1, 1), strict=True):
+        # Of all tails with this mean and extreme, the one with rows at both ends has the largest fourth moment.
+        if mass > 0 and far > 0:
+            total += mass * ((1 - reach / far) * float(edge) ** 4 + reach / far * (float(edge) + sign * far / sd) ** 4)
+    return total if math.isfinite(total) else None
+
+
+def _tails(side: Side) -> tuple[float, float]:
     # Mean distance beyond the first and the last edge. Exponential tails reach as far as they do with these means; then what
     # the mean of all values says is shared out among them, which makes a tail exact when the other one is empty.
-    rows = float(np.sum(side.counts))
+    edges, counts, rows = side.edges, side.counts, side.rows
+    ends = (int(counts[0]) / rows, int(counts[-1]) / rows)
     reach = (float(edges[0]) - side.minimum, side.maximum - float(edges[-1]))
-    ends = (float(share[0]), float(share[-1]))
     most = [end * far if end > 0 else 0.0 for end, far in zip(ends, reach, strict=True)]
     below, above = (top / (math.log(max(end * rows, 1)) * 0.85 + 1) for top, end in zip(most, ends, strict=True))
     if below + above > 0:
         middles = (edges[:-1] + edges[1:]) / 2
-        known = float(np.sum(share[1::2] * edges) + np.sum(share[2:-1:2] * middles))
+        known = float(np.sum(counts[1::2] / rows * edges) + np.sum(counts[2:-1:2] / rows * middles))
         known += ends[0] * float(edges[0]) + ends[1] * float(edges[-1])
         rest = side.mean - known - (above - below)
         weight = above / (below + above)
         below, above = below - rest * (1 - weight), above + rest * weight
     return min(max(below, 0.0), most[0]), min(max(above, 0.0), most[1])
+
+
+End = tuple[float, float, float]
+"""What lies beyond one end of the grid: its share, its mean distance from the end, its largest."""
+
+
+def _ends(side: Side) -> tuple[End, End]:
+    shares = int(side.counts[0]) / side.rows, int(side.counts[-1]) / side.rows
+    reach = (float(side.edges[0]) - side.minimum, side.maximum - float(side.edges[-1]))
+    below, above = (
+        (share, tail / share if share else 0.0, far if share else 0.0)
+        for share, tail, far in zip(shares, _tails(side), reach, strict=True)
+    )
+    return below, above
+
+
+def _beyond(ref: End, cur: End) -> float:
+    # The integral of the squared difference of two tails: exact for exponential ones, and for one that is spread evenly.
+    (share, mean, far), (share_now, mean_now, far_now) = ref, cur
+    size, size_now = (max(one / 2, (4 * one - most) / 3) for one, most in ((mean, far), (mean_now, far_now)))
+    total = share**2 * size + share_now**2 * size_now
+    if mean > 0 and mean_now > 0:
+        alike = 2 * math.sqrt(mean) * math.sqrt(mean_now) / (mean + mean_now)
+        total -= 2 * share * share_now * math.sqrt(size) * math.sqrt(size_now) * alike
+    return max(0.0, total)
+
+
+def _mean_square_of_line(start: Floats, end: Floats) -> Floats:
+    mean: Floats = (start * start + start * end + end * end) / 3
+    return mean

@@ -1,4 +1,4 @@
-"""How far the mean of a window has moved from the reference's, from counts, means and variances alone.
+"""How far mean and spread of a window have moved from the reference's.
 
 Refuses a scale of the window's own: the unit is the standard deviation of the reference, always, so that windows compare.
 """
@@ -6,22 +6,14 @@ Refuses a scale of the window's own: the unit is the standard deviation of the r
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
-from driftline.stats.estimate import t_of
+from driftline.stats.estimate import Z95, t_of
+from driftline.stats.grid import kurtosis
 from driftline.stats.shift import Shift
+from driftline.stats.side import Side
 
 
-class Moments(NamedTuple):
-    """The finite values of one side."""
-
-    n: int
-    mean: float
-    variance: float | None
-    """With ddof 1; None below two values."""
-
-
-def mean_shift(ref: Moments, cur: Moments) -> Shift:
+def mean_shift(ref: Side, cur: Side) -> Shift:
     """(mean of the window - mean of the reference) / sd of the reference: Glass's delta, signed.
 
     The interval has the errors of both means (Welch) and of the reference's sd, d^2/(2(n-1)) (Hedges and Olkin 1985); the
@@ -30,17 +22,38 @@ def mean_shift(ref: Moments, cur: Moments) -> Shift:
     """
     from scipy.special import stdtr
 
-    if ref.n < 2 or cur.n < 1 or not ref.variance:
+    n, m = ref.rows, cur.rows
+    if n < 2 or m < 1 or not ref.variance:
         return Shift(None)
-    if ref == cur:
-        return Shift(0.0, (0.0, 0.0), 1.0)
+    if (n, ref.mean, ref.variance) == (m, cur.mean, cur.variance):
+        return Shift(0.0, (0.0, 0.0), 1.0, 0.0)
     scale = math.sqrt(ref.variance)
     spread = cur.variance / ref.variance if cur.variance is not None else 1.0
     value = (cur.mean - ref.mean) / scale
-    a, b = 1 / ref.n, spread / cur.n
+    a, b = 1 / n, spread / m
     if not math.isfinite(value * value + b):
         return Shift(None)
     share = a / (a + b)
-    df = 1 / (share**2 / (ref.n - 1) + (1 - share) ** 2 / max(cur.n - 1, 1))
-    half = t_of(df) * math.sqrt(a + b + value**2 / (2 * (ref.n - 1)))
+    df = 1 / (share**2 / (n - 1) + (1 - share) ** 2 / max(m - 1, 1))
+    half = t_of(df) * math.sqrt(a + b + value**2 / (2 * (n - 1)))
     return Shift(value, (value - half, value + half), min(1.0, 2 * float(stdtr(df, -abs(value) / math.sqrt(a + b)))), value)
+
+
+def spread_shift(ref: Side, cur: Side) -> Shift:
+    """ln(sd of the window / sd of the reference): 0.69 is twice as wide.
+
+    The interval has the errors of both, (k - (n-3)/(n-1))/(4n) with the kurtosis k (delta method). None where a side has no two
+    rows or does not vary.
+    """
+    if ref.rows < 2 or cur.rows < 2 or not ref.variance or not cur.variance:
+        return Shift(None)
+    value, errors = math.log(cur.variance / ref.variance) / 2, 0.0
+    if (ref.rows, ref.mean, ref.variance) == (cur.rows, cur.mean, cur.variance):
+        return Shift(0.0, (0.0, 0.0), 1.0, 0.0)
+    for side in (ref, cur):
+        n, heavy = side.rows, kurtosis(side)
+        if heavy is None:
+            return Shift(value, None, None, value)
+        errors += max(heavy - (n - 3) / (n - 1), 1 / n) / (4 * n)
+    half = Z95 * math.sqrt(errors)
+    return Shift(value, (value - half, value + half), None, value)

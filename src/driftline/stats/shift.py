@@ -11,13 +11,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.binned import js_divergence, psi, shares
+from driftline.stats.binned import hellinger, jensen_shannon_of, psi_of, shares, tvd
+from driftline.stats.distance import cramer_von_mises_p
 from driftline.stats.estimate import Interval
-from driftline.stats.grid import Side, grid_ks, grid_wasserstein, wasserstein_margin
+from driftline.stats.grid import (
+    energy_margin,
+    grid_cramer_von_mises,
+    grid_energy,
+    grid_ks,
+    grid_wasserstein,
+    wasserstein_margin,
+)
 from driftline.stats.ks import ks_margin, ks_p_value
-from driftline.stats.proportion import clopper_pearson, newcombe
+from driftline.stats.proportion import newcombe
 from driftline.stats.psi_law import psi_debiased, psi_interval, psi_p_value
-from driftline.stats.sample import Floats
+from driftline.stats.side import Side
 
 
 class Shift(NamedTuple):
@@ -36,51 +44,80 @@ class Shift(NamedTuple):
 def psi_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     """PSI less what chance adds; cells empty on both sides are left out, and with one cell left nothing can have moved."""
     p, q = _occupied(ref, cur)
-    value, cells, n, m = psi(p, q), len(p), int(p.sum()), int(q.sum())
+    return _by_law(psi_of(p, q), p, q)
+
+
+def js_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
+    """Jensen-Shannon distance in base 2, by the law of PSI: small shifts give 8 JSD (nats) = PSI."""
+    p, q = _occupied(ref, cur)
+    nats = jensen_shannon_of(p, q)
+    return _rooted(_by_law(None if nats is None else 8 * nats, p, q), 8 * math.log(2))
+
+
+def _by_law(value: float | None, p: list[float], q: list[float]) -> Shift:
     if value is None:
         return Shift(None)
+    cells, n, m = len(p), int(sum(p)), int(sum(q))
     if cells < 2:
         return Shift(0.0, (0.0, 0.0), 1.0, 0.0, cells)
     debiased = psi_debiased(value, cells, n, m)
     return Shift(debiased, psi_interval(value, cells, n, m), psi_p_value(value, cells, n, m), value, cells)
 
 
-def js_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """Jensen-Shannon distance in base 2, by the law of PSI: small shifts give 8 JSD (nats) = PSI."""
+def _rooted(law: Shift, factor: float) -> Shift:
+    """Of a distance whose square is a PSI over `factor`, and at most 1."""
+    if law.value is None or law.interval is None or law.raw is None:
+        return law
+    value, low, high, raw = (math.sqrt(min(1.0, part / factor)) for part in (law.value, *law.interval, law.raw))
+    return law._replace(value=value, interval=(low, high), raw=raw)
+
+
+def hellinger_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
+    """Hellinger distance, by the law of PSI: small shifts give 8 squares of it = PSI."""
     p, q = _occupied(ref, cur)
-    nats, cells, n, m = js_divergence(p, q, "e"), len(p), int(p.sum()), int(q.sum())
-    if nats is None:
-        return Shift(None)
-    if cells < 2:
-        return Shift(0.0, (0.0, 0.0), 1.0, 0.0, cells)
-    low, high = psi_interval(8 * nats, cells, n, m) or (0.0, 0.0)
-    value = psi_debiased(8 * nats, cells, n, m) or 0.0
-    value, low, high, raw = (math.sqrt(min(1.0, part / 8 / math.log(2))) for part in (value, low, high, 8 * nats))
-    return Shift(value, (low, high), psi_p_value(8 * nats, cells, n, m), raw, cells)
+    plain = hellinger(p, q)
+    return _rooted(_by_law(None if plain is None else 8 * plain**2, p, q), 8)
 
 
-def ks_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
+def ks_shift(ref: Side, cur: Side) -> Shift:
     """KS distance on a grid of cells, with the interval of Dvoretzky, Kiefer and Wolfowitz and what the grid leaves open."""
     distance = grid_ks(ref, cur)
-    n, m = int(np.sum(ref)), int(np.sum(cur))
-    margin = ks_margin(n, m)
+    margin = ks_margin(ref.rows, cur.rows)
     if distance is None or margin is None:
         return Shift(None)
     value, open_part = distance
     interval = (max(0.0, value - margin), min(1.0, value + open_part + margin))
-    return Shift(value, interval, ks_p_value(value, n, m), value, len(np.asarray(ref)))
+    return Shift(value, interval, ks_p_value(value, ref.rows, cur.rows), value, len(ref.counts))
 
 
-def wasserstein_shift(edges: Floats, ref: Side, cur: Side, scale: float) -> Shift:
-    """W1 on a grid in units of `scale`, which is above 0; None too where that ratio is beyond floats."""
-    distance, margin = grid_wasserstein(edges, ref, cur), wasserstein_margin(edges, ref, cur)
+def wasserstein_shift(ref: Side, cur: Side) -> Shift:
+    """W1 on a grid in the reference's scale; None too where that ratio is beyond floats."""
+    distance, margin = grid_wasserstein(ref, cur), wasserstein_margin(ref, cur)
     if distance is None or margin is None:
         return Shift(None)
-    with np.errstate(all="ignore"):
-        value, half = float(np.float64(distance) / scale), float(np.float64(margin) / scale)
+    value, half = distance / ref.scale, margin / ref.scale
     if not math.isfinite(value + half):
         return Shift(None)
     return Shift(value, (max(0.0, value - half), value + half), None, value)
+
+
+def energy_shift(ref: Side, cur: Side) -> Shift:
+    """Energy distance on a grid in the root of the reference's scale; `raw` in the root of the values' unit."""
+    distance, margin = grid_energy(ref, cur), energy_margin(ref, cur)
+    if distance is None or margin is None:
+        return Shift(None)
+    value, half = distance / math.sqrt(ref.scale), margin / math.sqrt(ref.scale)
+    if not math.isfinite(value + half):
+        return Shift(None)
+    return Shift(value, (max(0.0, value - half), value + half), None, distance)
+
+
+def cramer_von_mises_shift(ref: Side, cur: Side) -> Shift:
+    """Cramér and von Mises' T on a grid with its p-value; `raw` is the distance behind it, T (n+m)/(nm), for any rows."""
+    t = grid_cramer_von_mises(ref, cur)
+    if t is None:
+        return Shift(None)
+    return Shift(t, None, cramer_von_mises_p(t, ref.rows, cur.rows), t * (1 / ref.rows + 1 / cur.rows))
 
 
 def linf_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
@@ -90,34 +127,32 @@ def linf_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
         return Shift(None)
     a, b = np.asarray(ref), np.asarray(cur)
     n, m, confidence = int(a.sum()), int(b.sum()), 1 - 0.05 / len(a)
-    place = int(np.argmax(np.abs(both[1] - both[0])))
-    value = float(np.abs(both[1] - both[0])[place])
-    lows, highs = [], []
-    for before, after in zip(a, b, strict=True):
-        low, high = newcombe(int(after), m, int(before), n, confidence) or (0.0, 0.0)
-        lows.append(max(low, -high, 0.0))
-        highs.append(max(high, -low))
-    return Shift(value, (min(max(lows), value), max(max(highs), value)), None, value, place)
+    moves = np.abs(both[1] - both[0])
+    place = int(np.argmax(moves))
+    value, least, most = float(moves[place]), 0.0, 0.0
+    for before, after in zip(a.tolist(), b.tolist(), strict=True):
+        low, high = newcombe(after, m, before, n, confidence) or (0.0, 0.0)
+        least, most = max(least, low, -high), max(most, high, -low)
+    return Shift(value, (min(least, value), max(most, value)), None, value, place)
 
 
-def news_shift(new: int, rows: int, reference_rows: int, once: int = 0) -> Shift:
-    """Share of rows in categories that the reference lacks, beyond what it lets expect, with its exact interval.
-
-    A reference of M rows in which `once` categories stand once lets expect a share of once/M of unseen ones (Good 1953),
-    give or take 3 sqrt(once)/M: a long tail always brings names that were never seen. Without such categories it only says
-    that the share is below 3/M (rule of three): the interval reaches down to 0 unless its lower end is above that. `raw` is
-    the whole share.
+def tvd_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
+    """Total variation distance; its interval is 1.96 sqrt(1/n+1/m) times half the sum of sqrt(r(1-r)) to either side, with the
+    pooled shares r (the triangle inequality, and Minkowski's).
     """
-    interval = clopper_pearson(new, rows)
-    if interval is None or reference_rows <= 0:
+    value = tvd(ref, cur)
+    if value is None:
         return Shift(None)
-    low, high = interval
-    tail, wide = once / reference_rows, 3 * math.sqrt(once) / reference_rows
-    proven = low - tail - wide if low > tail + wide + 3 / reference_rows else 0.0
-    return Shift(max(0.0, new / rows - tail), (proven, max(proven, high - tail)), None, new / rows)
+    a, b = np.asarray(ref, dtype=np.float64), np.asarray(cur, dtype=np.float64)
+    n, m = float(a.sum()), float(b.sum())
+    pooled = (a + b) / (n + m)
+    half = 0.98 * math.sqrt(1 / n + 1 / m) * float(np.sum(np.sqrt(pooled * (1 - pooled))))
+    return Shift(value, (max(0.0, value - half), min(1.0, value + half)), None, value, len(a))
 
 
-def _occupied(ref: ArrayLike, cur: ArrayLike) -> Floats:
-    both = np.array([np.asarray(ref, dtype=np.float64), np.asarray(cur, dtype=np.float64)])
-    kept: Floats = both[:, both.sum(axis=0) > 0]
-    return kept
+def _occupied(ref: ArrayLike, cur: ArrayLike) -> tuple[list[float], list[float]]:
+    p, q = np.asarray(ref).tolist(), np.asarray(cur).tolist()
+    if 0 in p:
+        kept = [pair for pair in zip(p, q, strict=True) if any(pair)]
+        return [a for a, _ in kept], [b for _, b in kept]
+    return p, q

@@ -61,10 +61,11 @@ def dispersion(counts: Sequence[float], means: Sequence[float]) -> float:
     """
     import numpy as np
 
-    pairs = [(count / mean, mean) for count, mean in zip(counts, means, strict=True) if mean > 0]
-    if not pairs:
+    seen, expected = np.asarray(counts, dtype=np.float64), np.asarray(means, dtype=np.float64)
+    seen, expected = seen[expected > 0], expected[expected > 0]
+    if not len(expected):
         return math.inf
-    ratios = np.array([ratio for ratio, _ in pairs])
+    ratios = seen / expected
     spread = 1.4826 * float(np.median(np.abs(ratios - np.median(ratios))))
-    excess = spread**2 - float(np.median([1 / mean for _, mean in pairs]))
+    excess = spread**2 - float(np.median(1 / expected))
     return 1 / excess if excess > 0 else math.inf
