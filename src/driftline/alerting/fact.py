@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -61,8 +62,12 @@ class Fact:
     @property
     def key(self) -> str:
         """The identity of the alert: the same for every window of one rule on one set of labels."""
-        parts = (self.model, self.version, self.segment, self.cause, self.check, self.measurement, self.labels)
-        return digest(*parts, length=32)
+        return _key(self.model, self.version, self.segment, self.cause, self.check, self.measurement, self.labels)
+
+
+@lru_cache(maxsize=20_000)
+def _key(*parts: object) -> str:
+    return digest(*parts, length=32)
 
 
 def digest(*parts: object, length: int) -> str:

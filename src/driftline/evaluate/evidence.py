@@ -268,34 +268,34 @@ def _outcomes(
     error = baseline.size_sd * baseline.inflation * np.sqrt(1 / count + 1 / np.maximum(windows, 1))
     share = weights.max(axis=0)
     wanted = FOUND_WITHIN * np.log(np.maximum(policy.bar / np.where(share > 0, share, 1.0), math.e))
+    on = np.isfinite(now["since"])
+    side = np.where(on, now["side"], 0).astype(np.int64)
+    places = np.arange(len(given))
+    ran = now["effects"][places, side] / np.maximum(now["windows"][places, side], 1) * np.where(side == 0, 1.0, -1.0)
+    columns = (
+        windows.astype(np.int64),
+        np.maximum(policy.needed - windows, 0).astype(np.int64),
+        on,
+        np.where(on, now["since"], 0).astype(np.int64),
+        np.where(on, now["odds"], 0.0),
+        np.where(on, ran, now["effect"]),
+        now["size"] - now["effect"],
+        baseline.size_sd,
+        means,
+        error,
+        p.min(axis=0),
+        np.maximum([one.tolerance for one in given], wanted * baseline.size_sd),
+        last["size"],
+        baseline.size_mean,
+        baseline.size_sd * baseline.inflation / np.sqrt(np.maximum(windows, 1)),
+    )
+    known_now = np.isfinite(now["level"])
     found = []
-    for place, one in enumerate(given):
-        if not math.isfinite(one.level) or not math.isfinite(one.size):
-            found.append(Outcome(int(windows[place]), 0))
+    for known_here, *values in zip(known_now.tolist(), *(column.tolist() for column in columns), strict=True):
+        if not known_here:
+            found.append(Outcome(values[0], 0))
             continue
-        on = bool(np.isfinite(now["since"][place]))
-        effect = float(now["effect"][place])
-        if on:
-            side = int(now["side"][place])
-            effect = float(now["effects"][place, side] / now["windows"][place, side]) * (1 if side == 0 else -1)
-        usual_error = baseline.size_sd[place] * baseline.inflation[place] / math.sqrt(max(windows[place], 1))
-        found.append(
-            Outcome(
-                windows=int(windows[place]),
-                missing=max(0, policy.needed - int(windows[place])),
-                changed=on,
-                since=int(now["since"][place]) if on else None,
-                odds=float(now["odds"][place]) if on else 0.0,
-                effect=effect,
-                expected=float(now["size"][place] - now["effect"][place]),
-                sd=float(baseline.size_sd[place]),
-                recent=float(means[place]),
-                recent_error=float(error[place]),
-                surprise=float(p[:, place].min()),
-                seen_from=max(one.tolerance, float(wanted[place] * baseline.size_sd[place])),
-                before=float(last["size"][place]),
-                usual=float(baseline.size_mean[place]),
-                usual_error=float(usual_error),
-            )
-        )
+        if not values[2]:
+            values[3] = None
+        found.append(Outcome(*values))
     return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from driftline.evaluate.evidence import WITHIN, Given, Outcome, Policy, advance
 from driftline.evaluate.trail import Stream, Trail
-from driftline.model import Measurement, Schema, Severity, Verdict
+from driftline.model import Judgement, Measurement, Schema, Severity, Verdict
 from driftline.rule import Scale, Unusual
 from driftline.state.measurements import Judged, labels_json
 from driftline.state.windows import Key
@@ -22,6 +22,7 @@ SURPRISE = 0.02
 Z = 1.96
 CERTAIN = 2.0
 """Standard errors on both sides within which a level is taken to lie."""
+OK = Judgement(Verdict.OK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Past:
         outcomes, traces = advance(self.trail, start, given, self.policy)
         found = [row for _, row in rows]
         for (place, _, row, rule), outcome, trace in zip(watched, outcomes, traces, strict=True):
-            found[place] = replace(_verdict(row, rule, outcome), trace=trace.tobytes())
+            found[place] = _verdict(row, rule, outcome, trace.tobytes())
         return found
 
 
@@ -122,27 +123,34 @@ def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
     return max(least, 0.7 * sampling) if rule.scale in ("plain", "log") and sampling is not None else least
 
 
-def _verdict(row: Judged, rule: Unusual, outcome: Outcome) -> Judged:
+def _verdict(row: Judged, rule: Unusual, outcome: Outcome, trace: bytes) -> Judged:
+    said = _said(row, rule, outcome)
     m = row.measurement
-    detail: dict[str, str | float | int | None] = dict(m.detail)
-    learning = outcome.missing > 0
-    if not learning:
-        detail |= {"usual": _told(rule.scale, outcome.expected), "smallest_seen": _told(rule.scale, _seen(rule, outcome))}
-    row = replace(row, measurement=replace(m, detail=detail))
+    if not outcome.missing:
+        known = {"usual": _told(rule.scale, outcome.expected), "smallest_seen": _told(rule.scale, _seen(rule, outcome))}
+        odds = {"odds": outcome.odds} if outcome.changed else {}
+        m = replace(m, detail={**m.detail, **known, **odds})
+    return Judged(
+        row.check, m, said.verdict, said.severity or "", said.reason, row.rows, row.cause, said.within, row.watched,
+        outcome.since, trace,
+    )  # fmt: skip
+
+
+def _said(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
     if outcome.changed:
         return _changed(row, rule, outcome)
     if _lasting(rule, outcome):
         usual = _told(rule.scale, outcome.usual)
         why = f"lastingly far from the reference: {number(usual)} on average over {outcome.windows} windows"
-        return _as(row, Verdict.CHANGED, rule.severity(abs(usual)), why)
-    if learning:
+        return Judgement(Verdict.CHANGED, rule.severity(abs(usual)), why)
+    if outcome.missing:
         return _learning(row, rule, outcome)
     if _fine(rule, outcome):
-        return _as(row, Verdict.OK, None, "")
-    return _as(row, Verdict.UNSURE, None, _lacking(row, rule, outcome), within=True)
+        return OK
+    return Judgement(Verdict.UNSURE, reason=_lacking(row, rule, outcome), within=True)
 
 
-def _changed(row: Judged, rule: Unusual, outcome: Outcome) -> Judged:
+def _changed(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
     """What a person needs beside the number: how sure, what is usual, and what would have been seen at all."""
     now, usual = _told(rule.scale, outcome.expected + outcome.effect), _told(rule.scale, outcome.expected)
     size = now if rule.scale in ("root", "cube_root") else abs(now / usual - 1) if rule.scale == "log" else abs(outcome.effect)
@@ -151,8 +159,7 @@ def _changed(row: Judged, rule: Unusual, outcome: Outcome) -> Judged:
     visible = shown(_told(rule.scale, _seen(rule, outcome)))
     sure = f"odds about 1:{odds} against chance; {visible} would be seen in {WITHIN} windows"
     why = f"usually {shown(usual)}, now {shown(now)}; {sure}"
-    row = replace(row, measurement=replace(row.measurement, detail={**row.measurement.detail, "odds": outcome.odds}))
-    return replace(_as(row, Verdict.CHANGED, rule.severity(size), why), since=outcome.since)
+    return Judgement(Verdict.CHANGED, rule.severity(size), why)
 
 
 def _seen(rule: Unusual, outcome: Outcome) -> float:
@@ -168,17 +175,18 @@ def _lasting(rule: Unusual, outcome: Outcome) -> bool:
     return abs(outcome.usual) - CERTAIN * outcome.usual_error > least
 
 
-def _learning(row: Judged, rule: Unusual, outcome: Outcome) -> Judged:
+def _learning(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
     """Without a past only what is plain: far out twice in a row, or too small to matter."""
-    rows = outcome.missing * row.rows
-    lacks = f"learning what is usual: {outcome.missing} more windows, about {rows:,} rows, are needed"
+    lacks = f"learning what is usual: {outcome.missing} more windows, about {outcome.missing * row.rows:,} rows, are needed"
     if row.verdict == Verdict.CHANGED:
         assert rule.obvious is not None
         far = abs(_told(rule.scale, outcome.before)) if math.isfinite(outcome.before) else 0.0
         if far > rule.obvious:
-            return row
-        return _as(row, Verdict.UNSURE, None, f"far out; a change if the next window is, too ({lacks})")
-    return row if row.verdict == Verdict.OK else _as(row, Verdict.UNSURE, None, lacks, within=row.within)
+            return Judgement(Verdict.CHANGED, Severity(row.severity), row.reason)
+        return Judgement(Verdict.UNSURE, reason=f"far out; a change if the next window is, too ({lacks})")
+    if row.verdict == Verdict.OK:
+        return OK
+    return Judgement(Verdict.UNSURE, reason=lacks, within=row.within)
 
 
 def _fine(rule: Unusual, outcome: Outcome) -> bool:
@@ -204,7 +212,3 @@ def _lacking(row: Judged, rule: Unusual, outcome: Outcome) -> str:
         return "windows differ too much from each other to tell, however many rows they have; more windows will show"
     more = math.ceil(row.rows * by_rows / (wanted - between)) - row.rows
     return f"about {max(more, 1):,} more rows a window are needed: {row.rows:,} here"
-
-
-def _as(row: Judged, verdict: Verdict, severity: Severity | None, reason: str, *, within: bool = False) -> Judged:
-    return replace(row, verdict=verdict, severity=severity or "", reason=reason, within=within)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -51,7 +52,12 @@ class Counted:
 
 def labels_json(labels: Mapping[str, str]) -> str:
     """The canonical text of labels."""
-    return json.dumps(dict(labels), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _labels_json(tuple(sorted(labels.items())))
+
+
+@lru_cache(maxsize=20_000)
+def _labels_json(labels: tuple[tuple[str, str], ...]) -> str:
+    return json.dumps(dict(labels), ensure_ascii=False, separators=(",", ":"))
 
 
 def replace(
