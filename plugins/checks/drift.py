@@ -145,7 +145,7 @@ def _numeric(reference: NumericColumn, current: NumericColumn, metrics: Iterable
     detail: Detail = {**means, "shift_sd": moved.value}
     for metric in metrics:
         if metric == "mean_shift":
-            yield metric, moved, means, "" if reference.variance else NO_UNIT
+            yield metric, moved, detail, "" if reference.variance else NO_UNIT
         elif metric == "spread":
             sds: Detail = {"sd_was": reference.sd, "sd": current.sd} if shown else {}
             yield metric, stats.spread_shift(was, now), sds, NO_UNIT if not reference.variance else _flat(current)

@@ -144,6 +144,12 @@ def _nature(type_: type[Plugin]) -> Iterator[str]:
 
 
 def _rule(rule: Rule) -> str:
+    if rule.unusual is not None:
+        given = rule.unusual
+        sizes = (("info", given.info), ("warning", given.warning), ("critical", given.critical))
+        matters = ", ".join(f"{name} from {size:g}" for name, size in sizes if size is not None)
+        side = "" if given.side == "both" else f" {given.side} what is usual"
+        return f"unusual{side}, on the scale {given.scale.replace('_', ' ')}" + (f"; {matters}" if matters else "")
     for word, bounds in (("above", rule.above), ("below", rule.below)):
         if bounds is not None:
             return ", ".join(f"{severity} {word} {bound:g}" for severity, bound in reversed(bounds.by_severity()))

@@ -42,7 +42,7 @@ class Past:
         outcomes, traces = advance(self.trail, start, given, self.policy)
         found = [row for _, row in rows]
         for (place, _, row, rule), outcome, trace in zip(watched, outcomes, traces, strict=True):
-            found[place] = _verdict(row, rule, outcome, trace.tobytes())
+            found[place] = _verdict(row, rule, outcome, trace.tobytes(), start - self.policy.length)
         return found
 
 
@@ -123,8 +123,10 @@ def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
     return max(least, 0.7 * sampling) if rule.scale in ("plain", "log") and sampling is not None else least
 
 
-def _verdict(row: Judged, rule: Unusual, outcome: Outcome, trace: bytes) -> Judged:
+def _verdict(row: Judged, rule: Unusual, outcome: Outcome, trace: bytes, before: int) -> Judged:
+    """`before` is the start of the window before: what is plainly far out is so since then."""
     said = _said(row, rule, outcome)
+    since = before if outcome.missing and said.verdict is Verdict.CHANGED else outcome.since
     m = row.measurement
     if not outcome.missing:
         known = {"usual": _told(rule.scale, outcome.expected), "smallest_seen": _told(rule.scale, _seen(rule, outcome))}
@@ -132,7 +134,7 @@ def _verdict(row: Judged, rule: Unusual, outcome: Outcome, trace: bytes) -> Judg
         m = replace(m, detail={**m.detail, **known, **odds})
     return Judged(
         row.check, m, said.verdict, said.severity or "", said.reason, row.rows, row.cause, said.within, row.watched,
-        outcome.since, trace,
+        since, trace,
     )  # fmt: skip
 
 
