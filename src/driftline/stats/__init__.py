@@ -117,6 +117,8 @@ from driftline.stats.shift import (
 )
 from driftline.stats.side import Side, grouped, quantile_groups
 from driftline.stats.turnover import gone_shift, news_shift
+from driftline.stats.repeats import Repeats, distinct, repeat_rate
+from driftline.stats.shift import Shift, js_shift, ks_shift, linf_shift, news_shift, psi_shift, wasserstein_shift
 from driftline.stats.volume import count_at_least, count_at_most, dispersion, mean_interval
 
 __all__ = [
@@ -132,6 +134,7 @@ __all__ = [
     "Interval",
     "Law",
     "Prediction",
+    "Repeats",
     "Shift",
     "Side",
     "Superiority",
@@ -181,6 +184,7 @@ __all__ = [
     "e_bh",
     "effective_rows",
     "empirical_bernstein",
+    "distinct",
     "energy_distance",
     "energy_margin",
     "energy_shift",
@@ -265,6 +269,7 @@ __all__ = [
     "rank_p",
     "rate",
     "recall",
+    "repeat_rate",
     "rmse",
     "robust_scale",
     "roc_auc",
