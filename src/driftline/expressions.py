@@ -5,14 +5,16 @@ Refuses to evaluate: that is done once, while rows are profiled, by the collecto
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator
 
 from driftline.profiles.language import CONDITIONS, named, parse, pattern_trouble, whole
 from driftline.profiles.tallies import Tally
+from driftline.profiles.window import Window
 
-__all__ = ["ColumnName", "Condition", "Pattern", "Tally", "named", "whole"]
+__all__ = ["ColumnName", "Condition", "Pattern", "Tally", "named", "tally", "whole"]
 
 
 def _condition(text: str) -> str:
@@ -38,3 +40,11 @@ ColumnName = Annotated[str, AfterValidator(_nameable)]
 """A setting that is a column, to stand in an expression."""
 Pattern = Annotated[str, AfterValidator(_pattern)]
 """A setting that is a regular expression (RE2), likewise."""
+
+
+def tally(window: Window | None, text: str) -> Tally:
+    """What an expression that a check wants came to in a window; all unknown, with the reason, where it was not asked."""
+    if window is None:
+        return Tally(reason="no reference yet")
+    found: Mapping[str, Tally] = window.summaries.get("expressions", {})
+    return found.get(text) or Tally(reason="these rows were summarised before this was asked of them")
