@@ -6,8 +6,10 @@ Refuses numeric columns, whose domain is a range, and patterns that need more ti
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from driftline import (
@@ -22,6 +24,9 @@ from driftline import (
     records,
     stats,
 )
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FORMS = {
     "uuid": r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
@@ -122,14 +127,17 @@ def _counted(column: Column | None, pattern: str | None, allowed: frozenset[str]
         return "a numeric column has no texts: make it categorical in the schema" if column else "the window has no such column"
     if not column.count:
         return "no values in the window"
-    names = list(column.counts)
-    matched = (
-        expressions.whole(pa.array(names, pa.string()), pattern).to_pylist() if pattern is not None else [True] * len(names)
-    )
-    wrong = [
-        name for name, fits in zip(names, matched, strict=True) if not fits or (allowed is not None and name not in allowed)
-    ]
-    return _Counted(sum(column.counts[name] for name in wrong), column.other, column.count, wrong[:5])
+    names = pa.array(list(column.counts), pa.string())
+    fits = _fitting(names, pattern) if pattern is not None else np.ones(len(names), bool)
+    if allowed is not None:
+        fits &= np.array([name in allowed for name in column.counts], bool)
+    counts = np.fromiter(column.counts.values(), np.int64, len(names))
+    examples = names.take(pa.array(np.flatnonzero(~fits)[:5])).to_pylist()
+    return _Counted(int(counts[~fits].sum()), column.other, column.count, examples)
+
+
+def _fitting(names: pa.Array, pattern: str) -> NDArray[np.bool_]:
+    return np.array(expressions.whole(names, pattern).to_numpy(zero_copy_only=False), bool)
 
 
 def _rate(name: str, now: _Counted, was: float | None, form: str, *, shown: bool) -> Measurement:
@@ -150,14 +158,13 @@ def _form(column: Column | None) -> str:
 
     if not isinstance(column, CategoricalColumn) or column.count < ROWS or len(column.counts) < NAMES:
         return ""
-    names = list(column.counts)
-    counted = sum(column.counts.values())
+    names = pa.array(list(column.counts), pa.string())
+    counts = np.fromiter(column.counts.values(), np.int64, len(names))
     for form, pattern in FORMS.items():
-        first = expressions.whole(pa.array(names[:FIRST], pa.string()), pattern).to_pylist()
-        if sum(first) * 2 < len(first):
-            continue
-        found = expressions.whole(pa.array(names, pa.string()), pattern).to_pylist()
-        if sum(column.counts[name] for name, fits in zip(names, found, strict=True) if fits) >= LEARNT * counted:
+        if (
+            2 * _fitting(names[:FIRST], pattern).sum() >= FIRST
+            and counts[_fitting(names, pattern)].sum() >= LEARNT * counts.sum()
+        ):
             return form
     return ""
 

@@ -25,7 +25,7 @@ class Uniqueness(Check):
     | --- | --- |
     | no ids in the schema | no value for the ids, with the reason |
     | no rows; ids or key absent, or all null | no value, with the reason |
-    | one row | duplicate_rate 0, distinct_ratio 1 |
+    | one row; no repeat | duplicate_rate 0 with the interval 0 to 0, distinct_ratio 1 |
     | constant key | duplicate_rate (n-1)/n, distinct_ratio 1/n |
     | a key that is not in the schema | no value, with the reason |
     | no reference | the same, without what the rate was |

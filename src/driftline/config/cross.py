@@ -119,6 +119,8 @@ def _columns(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Pro
         named = [((*loc, option, number), name) for option in COLUMN_OPTIONS for number, name in _texts(options.get(option))]
         named += [((*loc, option, name), name) for option in COLUMN_MAPS for name in _dict(options, option)]
         named += [((*loc, "pairs", name), to) for name, to in _dict(options, "pairs").items() if isinstance(to, str)]
+        for name, columns in _dict(options, "sets").items():
+            named += [((*loc, "sets", name, number), column) for number, column in _texts(columns)]
         for rule, text in _dict(options, "expressions").items():
             named += [((*loc, "expressions", rule), name) for name in _columns_of(text)]
         for place, name in named:

@@ -50,15 +50,16 @@ def distinct(seen: Repeats) -> Estimate:
 def repeat_rate(seen: Repeats) -> Estimate:
     """The share of rows that repeat a value that stands in another row already: (rows - distinct values) / rows.
 
-    Exact counts have the interval of Clopper and Pearson. Otherwise with e rows beyond the first for each distinct value the
-    rate is e/(1+e), and the interval of e is that of the share of repeated values times that of the rows beyond the first of
-    each; where the count of distinct values proves more repeats than the sample shows, because few values have very many, it
-    widens to hold these.
+    Exact counts have the interval of Clopper and Pearson; that nothing repeats is a fact, with the interval 0 to 0. Otherwise
+    with e rows beyond the first for each distinct value the rate is e/(1+e), and the interval of e is that of the share of
+    repeated values times that of the rows beyond the first of each; where the count of distinct values proves more repeats
+    than the sample shows, because few values have very many, it widens to hold these.
     """
     if not seen.rows:
         return Estimate(None, reason="no values")
     if seen.reach >= 1:
-        return Estimate(seen.extra / seen.rows, None, clopper_pearson(seen.extra, seen.rows), seen.rows)
+        interval = clopper_pearson(seen.extra, seen.rows) if seen.extra else (0.0, 0.0)
+        return Estimate(seen.extra / seen.rows, None, interval, seen.rows)
     share = clopper_pearson(seen.repeated, seen.kept)
     assert share is not None
     least, most = _each(seen)
