@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+from pathlib import Path
+
 import pytest
 
 from driftline.config import load
@@ -64,3 +68,17 @@ def test_each_mistake_has_its_place(tmp_path, story):
     assert problem.name.startswith(f"models.churn.{name}")
     assert words in problem.message
     assert after.split("\n")[0] in WELL.replace(before, after, 1).splitlines()[problem.line - 1]
+
+
+def test_the_documented_checks_are_read(tmp_path):
+    """Every snippet of docs/data-quality.md is a check that loads."""
+    text = (Path(__file__).parents[2] / "docs" / "data-quality.md").read_text()
+    snippets = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(snippets) == 7
+    path = tmp_path / "driftline.yaml"
+    source = "version: 1\nmodels:\n  m:\n    source: {type: local, options: {path: logs}}\n    checks:\n"
+    path.write_text(source + textwrap.indent("".join(snippets), "      "))
+    checks = load(path).models["m"].checks
+    assert {told.type for told in checks.values()} == {
+        "schema", "domain", "uniqueness", "completeness", "rules", "skew", "stale",
+    }  # fmt: skip
