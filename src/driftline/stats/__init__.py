@@ -92,6 +92,7 @@ from driftline.stats.psi_law import (
     psi_quantile,
 )
 from driftline.stats.regression import bias, mae, r2, rmse, wape
+from driftline.stats.repeats import Repeats, distinct, repeat_rate
 from driftline.stats.season import mark_effect, nan_mean, nan_variance, season_effects
 from driftline.stats.sequences import (
     Centred,
@@ -117,8 +118,6 @@ from driftline.stats.shift import (
 )
 from driftline.stats.side import Side, grouped, quantile_groups
 from driftline.stats.turnover import gone_shift, news_shift
-from driftline.stats.repeats import Repeats, distinct, repeat_rate
-from driftline.stats.shift import Shift, js_shift, ks_shift, linf_shift, news_shift, psi_shift, wasserstein_shift
 from driftline.stats.volume import count_at_least, count_at_most, dispersion, mean_interval
 
 __all__ = [
@@ -180,11 +179,11 @@ __all__ = [
     "detectable_psi",
     "difference_interval",
     "dispersion",
+    "distinct",
     "dkw_half",
     "e_bh",
     "effective_rows",
     "empirical_bernstein",
-    "distinct",
     "energy_distance",
     "energy_margin",
     "energy_shift",
