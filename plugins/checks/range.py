@@ -99,7 +99,8 @@ def _outside(
 ) -> Iterator[Measurement]:
     rows = column.count + column.infinities
     below, above_ = _below(column, limits.low), _above(column, limits.high)
-    least, most = below[0] + above_[0] + infinite, below[1] + above_[1] + infinite
+    # Without a grid the same rows may lie on either side: they count once.
+    least, most = below[0] + above_[0] + infinite, min(below[1] + above_[1], column.count) + infinite
     rate = (least + most) / 2 / rows
     low, high = (stats.clopper_pearson(least, rows) or (0.0, 1.0))[0], (stats.clopper_pearson(most, rows) or (0.0, 1.0))[1]
     reason = "" if least == most else "a limit lies between two edges of the grid: the rows between them may be in or out"

@@ -44,7 +44,7 @@ from driftline.rule import Bounds, Range, Rule, Unusual, above, below, unusual
 from driftline.secret import Secret
 
 if TYPE_CHECKING:
-    from driftline import bodies, delimited, distribution, google, paired, predictions, protocols, records, stats
+    from driftline import bodies, delimited, distribution, expressions, google, paired, predictions, protocols, records, stats
     from driftline.decorated import check
     from driftline.halves import half
     from driftline.json_records import JsonRecords, RecordChunk, document_or_lines
@@ -167,6 +167,7 @@ __all__ = [
     "distribution",
     "document_or_lines",
     "drain",
+    "expressions",
     "google",
     "half",
     "hookimpl",
@@ -189,7 +190,18 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name in ("bodies", "delimited", "distribution", "google", "paired", "predictions", "protocols", "records", "stats"):
+    if name in (
+        "bodies",
+        "delimited",
+        "distribution",
+        "expressions",
+        "google",
+        "paired",
+        "predictions",
+        "protocols",
+        "records",
+        "stats",
+    ):
         return import_module(f"driftline.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)

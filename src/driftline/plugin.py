@@ -316,6 +316,14 @@ class Check(Plugin, ABC):
     on_empty: ClassVar[bool] = False
     """Whether it also runs on a window without rows."""
 
+    def wants(self) -> Mapping[str, tuple[str, ...]]:
+        """What it tells its collectors beyond their names, such as expressions to look at: texts by collector.
+
+        A collector finds what all checks of its model told it in `ProfileSpec.options`. Other texts make another reference,
+        and what is not judged yet is read again.
+        """
+        return {}
+
     @abstractmethod
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """The measurements of `ctx.current`, in a stable order. No NaN: a number that can't be had is None with its reason."""

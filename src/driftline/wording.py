@@ -186,6 +186,13 @@ def _special(alert: AlertFact) -> str:
             return _of_rows("missing", detail.get("missing"), detail.get("missing_was"))
         case "invalid_rate":
             return _of_rows("wrong type", alert.value, alert.was)
+        case "type_changed" if alert.value:
+            kinds = [clean(detail[word], 30) for word in ("type", "type_was") if detail.get(word)]
+            return f"{kinds[0]} where {kinds[1]} were" if len(kinds) == 2 else ""
+        case "new_column":
+            return "has values now" if alert.value else ""
+        case "stale" if alert.value:
+            return f"the same counts as in the {number(alert.value)} windows before" if alert.value > 1 else "stands still"
         case "constant":
             return "only one value" if alert.value == 1 else ""
         case "outside_rate" | "outside_excess":

@@ -150,3 +150,10 @@ def test_the_schema_decides_the_task():
     """Where the schema names the task its metrics are measured, also without any label."""
     assert set(measured(Scores(), task=Task.REGRESSION)) == {"mae", "rmse", "r2", "bias", "drop"}
     assert "macro_f1" in measured(Scores(), task=Task.MULTICLASS)
+
+
+def test_scores_that_are_no_probabilities_have_no_brier_score():
+    """A score of 3 is a mistake of the log, and no number between 0 and 1 comes of it."""
+    found = measured(binary_scores([0, 1] * 50, [3.0] * 100))["brier"]
+    assert found.value is None
+    assert "no probabilities" in found.reason

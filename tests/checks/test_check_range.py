@@ -80,6 +80,14 @@ def test_an_owners_limit_needs_no_reference_and_allows_nothing():
     assert found["outside_excess"].value == 0.5
 
 
+def test_without_a_grid_a_row_is_outside_once():
+    """Where no edge tells the rows apart, all of them may be outside, and not more than all."""
+    current = Window(90, {"x": numeric("x", [1.0, 2.0, 3.0] * 30, np.empty(0))})
+    found = {m.name: m for m in OutsideRange(limits={"x": {"low": 1.5, "high": 2.5}}).evaluate(context(current))}
+    rate = found["outside_rate"]
+    assert rate.interval[0] < rate.value <= rate.interval[1] == 1
+
+
 def test_infinite_values_are_outside():
     """An infinite value is outside a finite range."""
     found = compare(RANGE, [0.0, float("inf")] * 50, draw(2, 500))

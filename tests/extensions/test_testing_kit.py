@@ -33,6 +33,8 @@ OPTIONS = {
     "s3": {"bucket": "b"},
     "gcs": {"bucket": "b"},
     "azure_blob": {"container": "c", "account_url": "https://a.blob.core.windows.net"},
+    "rules": {"expressions": {"positive": "number > 0", "known": "word in ['a'] or says is null"}},
+    "skew": {"pairs": {"number": "score", "word": "says"}},
     "slack": {"webhook_url": Secret("${env:A}", "https://chat.example/x")},
     "pagerduty": {"routing_key": Secret("${env:B}", "e93facc04764012d7bfb002500d5d1a6")},
     "webhook": {"url": "https://hook.example", "secret": Secret("${env:C}", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")},

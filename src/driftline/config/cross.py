@@ -16,8 +16,10 @@ from driftline.config.references import has_reference
 from driftline.errors import Problem
 
 NAME = re.compile(r"[^\W_][\w .:-]{0,99}")
-COLUMN_OPTIONS = ("columns", "segments")
-"""Options of checks that name columns, by custom."""
+COLUMN_OPTIONS = ("columns", "segments", "keys")
+"""Options of checks that list columns, by custom."""
+COLUMN_MAPS = ("limits", "patterns", "allowed", "pairs", "tolerance")
+"""Those that say something by column."""
 
 
 def crossed(document: Document) -> Iterator[Problem]:
@@ -113,9 +115,24 @@ def _columns(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Pro
         elif kind == "numeric":
             yield document.problem(loc, f"'{name}' is numeric; segments are made of categorical features")
     for check, given in _dict(model, "checks").items():
-        options = _dict(given, "options")
-        for option in COLUMN_OPTIONS:
-            for number, name in _texts(options.get(option)):
-                if name not in seen:
-                    loc = (*at, "checks", check, "options", option, number)
-                    yield document.problem(loc, unknown(name, seen, f"the schema has no column '{name}'"))
+        options, loc = _dict(given, "options"), (*at, "checks", check, "options")
+        named = [((*loc, option, number), name) for option in COLUMN_OPTIONS for number, name in _texts(options.get(option))]
+        named += [((*loc, option, name), name) for option in COLUMN_MAPS for name in _dict(options, option)]
+        named += [((*loc, "pairs", name), to) for name, to in _dict(options, "pairs").items() if isinstance(to, str)]
+        for name, columns in _dict(options, "sets").items():
+            named += [((*loc, "sets", name, number), column) for number, column in _texts(columns)]
+        for rule, text in _dict(options, "expressions").items():
+            named += [((*loc, "expressions", rule), name) for name in _columns_of(text)]
+        for place, name in named:
+            if name not in seen:
+                yield document.problem(place, unknown(name, seen, f"the schema has no column '{name}'"))
+
+
+def _columns_of(text: Any) -> list[str]:
+    """The columns that an expression names; none where it is no expression, which is told elsewhere."""
+    from driftline.profiles.language import columns, parse
+
+    try:
+        return list(dict.fromkeys(columns(parse(text)))) if isinstance(text, str) else []
+    except ValueError:
+        return []

@@ -61,6 +61,15 @@ def _filled(rule: Rule, own: Rule | None) -> Rule:
     return rule.model_copy(update={"unusual": own.unusual.over(rule.unusual)})
 
 
+def wanted(plans: Sequence[CheckPlan]) -> Mapping[str, tuple[str, ...]]:
+    """What all checks tell their collectors, each text once, in an order that depends on nothing else."""
+    found: dict[str, set[str]] = {}
+    for plan in plans:
+        for collector, texts in plan.check.wants().items():
+            found.setdefault(collector, set()).update(texts)
+    return {collector: tuple(sorted(texts)) for collector, texts in sorted(found.items()) if texts}
+
+
 def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judged]:
     """The measurements of one check on one window with their verdicts; one `error` row when it could not run."""
     if not ctx.current.rows and not plan.check.on_empty:

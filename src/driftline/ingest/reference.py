@@ -6,7 +6,7 @@ Refuses to keep all rows: beyond a bound the grid is made of a uniform sample, a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -80,6 +80,7 @@ def make_reference(
     collectors: tuple[str, ...],
     span: tuple[int, int] | None = None,
     limit: int | None = None,
+    options: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Made:
     """Read `objects` and make spec and profile of their rows.
 
@@ -102,6 +103,7 @@ def make_reference(
         {name: _finite(np.concatenate(parts)) for name, parts in gathered.numeric.items()},
         {name: counter.counts() for name, counter in gathered.categories.items()},
         collectors,
+        options=options,
     )
     profile = Profile(spec, job.collectors)
     parts: dict[str, Profile] = {}

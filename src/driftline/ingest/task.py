@@ -303,7 +303,7 @@ def _caster(job: Job, obj: LogObject, piece: int) -> Caster:
         latest=job.latest,
         earliest=EARLIEST,
         object_hash=object_hash(f"{obj.uri}@{piece}"),
-        sampled="sample" in job.spec.collectors,
+        sampled=any(job.collectors[name].needs_hashes for name in job.spec.collectors),
     )
 
 

@@ -22,6 +22,8 @@ class Collector(ABC):
 
     name: ClassVar[str]
     """The name by which a check asks for it."""
+    needs_hashes: ClassVar[bool] = False
+    """Whether it looks at `Batch.hashes`, which are made only where a collector does."""
 
     @classmethod
     @abstractmethod

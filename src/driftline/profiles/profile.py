@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from driftline.profiles.batch import Batch, Labelled
 from driftline.profiles.categories import CategoryCollector
 from driftline.profiles.collector import Collector
+from driftline.profiles.identities import IdentityCollector
 from driftline.profiles.labels import LabelCollector
 from driftline.profiles.numeric import NumericCollector
 from driftline.profiles.packing import pack, unpack
 from driftline.profiles.sample import SampleCollector
 from driftline.profiles.scores import ScoreCollector
 from driftline.profiles.spec import ProfileSpec
+from driftline.profiles.tallies import ExpressionCollector
 from driftline.profiles.window import Column, Scores, Window
 
 if TYPE_CHECKING:
@@ -27,7 +29,15 @@ if TYPE_CHECKING:
 Collectors = Mapping[str, type[Collector]]
 BUILT_IN: Collectors = {
     collector.name: collector
-    for collector in (NumericCollector, CategoryCollector, ScoreCollector, SampleCollector, LabelCollector)
+    for collector in (
+        NumericCollector,
+        CategoryCollector,
+        ScoreCollector,
+        SampleCollector,
+        LabelCollector,
+        ExpressionCollector,
+        IdentityCollector,
+    )
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -29,6 +29,15 @@ def _mix(values: Hashes) -> Hashes:
     return values ^ (values >> np.uint64(31))
 
 
+NO_TEXT = np.uint64(_mix(np.array([_SEED]))[0])
+"""The hash of the empty string, which stands for no id too."""
+
+
+def hash_numbers(values: NDArray[np.float64]) -> Hashes:
+    """One hash of each number, shape (n,); 0.0 and -0.0 are one."""
+    return _mix(_mix((values + 0.0).view(np.uint64) + _SEED))
+
+
 def hash_strings(ids: pa.Array) -> Hashes:
     """One hash of each whole string of an Arrow string array, shape (n,); nulls hash as the empty string."""
     import pyarrow as pa

@@ -5,7 +5,7 @@ Refuses redacted columns: their values never enter it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
 import numpy as np
@@ -22,6 +22,7 @@ class SampleCollector(Collector):
     """Keeps `sample_rows` rows; which ones depends on the rows alone, not on their order. (Bottom-k, Cohen & Kaplan 2007.)"""
 
     name = "sample"
+    needs_hashes: ClassVar[bool] = True
 
     def __init__(self, spec: ProfileSpec) -> None:
         self._size = spec.sample_rows

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 
@@ -62,6 +62,8 @@ class ProfileSpec:
     redact: frozenset[str] = frozenset()
     joins: str = ""
     """Path of the id that labels refer to, where they come later."""
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What checks told their collectors beyond their names, such as expressions; see `Check.wants`."""
 
     @cached_property
     def digest(self) -> str:
@@ -80,13 +82,15 @@ class ProfileSpec:
             for name, spec in self.columns.items()
         ]
         rest = (self.task, self.prediction, self.score, self.label, self.positive, self.threshold)
-        late = (self.joins,) if self.joins else ()
-        return msgspec.msgpack.encode((1, columns, rest, self.collectors, self.sample_rows, sorted(self.redact), *late))
+        # What is not there leaves no trace, so that a spec without it has the digest that it always had.
+        more: tuple[object, ...] = (self.joins,) if self.joins or self.options else ()
+        more += (sorted(self.options.items()),) if self.options else ()
+        return msgspec.msgpack.encode((1, columns, rest, self.collectors, self.sample_rows, sorted(self.redact), *more))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ProfileSpec:
         """The inverse of `to_bytes`. Raises ValueError for another version."""
-        version, columns, rest, collectors, sample_rows, redact, *late = msgspec.msgpack.decode(zlib.decompress(data))
+        version, columns, rest, collectors, sample_rows, redact, *more = msgspec.msgpack.decode(zlib.decompress(data))
         if version != 1:
             raise ValueError(f"profile spec of version {version}")
         task, prediction, score, label, positive, threshold = rest
@@ -104,7 +108,8 @@ class ProfileSpec:
             collectors=tuple(collectors),
             sample_rows=sample_rows,
             redact=frozenset(redact),
-            joins="".join(late),
+            joins=more[0] if more else "",
+            options={name: tuple(texts) for name, texts in more[1]} if len(more) > 1 else {},
         )
 
 
@@ -133,6 +138,7 @@ def make_spec(
     categorical: Mapping[str, Mapping[str, int]],
     collectors: Iterable[str] = BUILT_IN,
     sample_rows: int = 500,
+    options: Mapping[str, tuple[str, ...]] | None = None,
 ) -> ProfileSpec:
     """The spec of a model from what its reference holds: values by numeric column, counts by categorical column."""
     columns: dict[str, NumericSpec | CategorySpec] = {}
@@ -154,6 +160,7 @@ def make_spec(
         sample_rows=sample_rows,
         redact=schema.redact,
         joins=schema.joins.path if schema.joins else "",
+        options=options or {},
     )
 
 

@@ -68,16 +68,20 @@ class Ground:
         return {segment: profile.window(version=self.name, segment=segment) for segment, profile in self.profiles.items()}
 
 
-def ground_digest(origin: Origin, declared: Schema | None, collectors: tuple[str, ...]) -> str:
+def ground_digest(
+    origin: Origin, declared: Schema | None, collectors: tuple[str, ...], options: Mapping[str, tuple[str, ...]] | None = None
+) -> str:
     """Names the settings that a reference depends on."""
     source = origin.source
-    told = (
+    told: tuple[object, ...] = (
         None if source is None else (source.type, source.model_dump(mode="json")),
         None if origin.span is None else [at.isoformat() for at in origin.span],
         None if origin.trailing is None else origin.trailing.total_seconds(),
         None if declared is None else schema_to_json(declared),
         sorted(collectors),
     )
+    if options:
+        told += (sorted(options.items()),)
     return sha256(msgspec.json.encode(told)).hexdigest()[:16]
 
 
@@ -113,6 +117,7 @@ def make_ground(
     collectors: tuple[str, ...],
     digest: str,
     now: datetime,
+    options: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Ground:
     """Read what the reference is made of, and make it the model's own. Raises SourceError when that can't be read."""
     if origin.span is not None and origin.span[1] > now:
@@ -128,7 +133,7 @@ def make_ground(
         schema, doubts = inferred.schema, inferred.doubts
     reader = replace(reader, schema=schema, latest=now_plus(now))
     span = None if origin.span is None else (micros(origin.span[0]), micros(origin.span[1]))
-    made = make_reference(reader, objects, collectors, span, KEPT if origin.trailing is not None else None)
+    made = make_reference(reader, objects, collectors, span, KEPT if origin.trailing is not None else None, options)
     frozen = None
     if origin.trailing is None:
         parts = {"": made.profile, **made.segments}

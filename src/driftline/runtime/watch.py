@@ -18,7 +18,7 @@ from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.alerting.store import SinkPlan
 from driftline.errors import DriftlineError, SourceError
-from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.judging import CheckPlan, wanted
 from driftline.ingest.intake import Taken
 from driftline.ingest.pairing import pair
 from driftline.ingest.reread import rows_of
@@ -262,8 +262,8 @@ class Watch:
             windows.expire(connection, self.name, newest - micros_of(keep.days), newest - micros_of(keep.measurements))
 
     def _grounded(self, now: datetime) -> Ground:
-        settings = self.settings
-        digest = ground_digest(settings.origin, settings.schema, self._collectors)
+        settings, options = self.settings, wanted(self.settings.plans)
+        digest = ground_digest(settings.origin, settings.schema, self._collectors, options)
         if self.ground is None:
             self._same_length()
             self.ground = load_ground(self._parts.store, self.name, settings.origin, digest, self._kinds)
@@ -274,7 +274,7 @@ class Watch:
             self.ground = self._parts.guard.call(
                 f"{self.name}.reference",
                 lambda: make_ground(
-                    self._parts.store, self.name, job, settings.origin, settings.schema, self._collectors, digest, now
+                    self._parts.store, self.name, job, settings.origin, settings.schema, self._collectors, digest, now, options
                 ),
                 timeout=self._parts.patience.listing,
             )

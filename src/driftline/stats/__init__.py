@@ -92,6 +92,7 @@ from driftline.stats.psi_law import (
     psi_quantile,
 )
 from driftline.stats.regression import bias, mae, r2, rmse, wape
+from driftline.stats.repeats import Repeats, distinct, repeat_rate
 from driftline.stats.season import mark_effect, nan_mean, nan_variance, season_effects
 from driftline.stats.sequences import (
     Centred,
@@ -132,6 +133,7 @@ __all__ = [
     "Interval",
     "Law",
     "Prediction",
+    "Repeats",
     "Shift",
     "Side",
     "Superiority",
@@ -177,6 +179,7 @@ __all__ = [
     "detectable_psi",
     "difference_interval",
     "dispersion",
+    "distinct",
     "dkw_half",
     "e_bh",
     "effective_rows",
@@ -265,6 +268,7 @@ __all__ = [
     "rank_p",
     "rate",
     "recall",
+    "repeat_rate",
     "rmse",
     "robust_scale",
     "roc_auc",

@@ -154,10 +154,12 @@ def separation(negatives: ArrayLike, positives: ArrayLike) -> float | None:
 
 
 def brier(n: int, total: float, squares: float) -> Estimate:
-    """Mean of (s - y)^2, from its sum and the sum of its squares over n rows."""
+    """Mean of (s - y)^2, from its sum and the sum of its squares over n rows; above 1 the scores are no probabilities."""
     estimate = _mean(n, total, squares)
     if estimate.value is None or estimate.se is None:
         return estimate
+    if estimate.value > 1:
+        return Estimate(None, reason="the scores are no probabilities from 0 to 1")
     return estimate._replace(interval=_bounded(estimate.value, estimate.se, n))
 
 

@@ -56,29 +56,31 @@ def assert_check(check: Check) -> None:
     assert check.cause in CAUSES, f"{check.type}: cause is one of {', '.join(CAUSES)}"
     assert all(isinstance(rule, Rule) for rule in check.default_rules.values()), f"{check.type}: default_rules are rules"
     assert all(isinstance(name, str) for name in check.collectors), f"{check.type}: collectors are names"
-    for story, ctx in contexts():
+    texts = check.wants()
+    assert all(isinstance(text, str) for name in texts for text in (name, *texts[name])), f"{check.type}: wants are texts"
+    for story, ctx in contexts(check):
         if not ctx.current.rows and not check.on_empty:
             continue
         first, second = _measured(check, story, ctx), _measured(check, story, ctx)
         assert first == second, f"{check.type}: on {story} it measures something else the second time"
 
 
-def contexts() -> Iterator[tuple[str, CheckContext]]:
-    """What a check may meet, each with a name."""
+def contexts(check: Check | None = None) -> Iterator[tuple[str, CheckContext]]:
+    """What a check may meet, each with a name, summarised as it wants."""
     for story in NUMBERS:
         current = _columns(story)
-        yield f"{story}, no reference", context(window_of(current, None, SCHEMA), schema=SCHEMA)
+        yield f"{story}, no reference", context(window_of(current, None, SCHEMA, check=check), schema=SCHEMA)
         for was in ("plain", story):
-            reference = window_of(_columns(was), None, SCHEMA)
-            yield f"{story} after {was}", context(window_of(current, reference, SCHEMA), reference, schema=SCHEMA)
-    plain = window_of(_columns("plain"), None, SCHEMA)
-    empty = window_of({name: [] for name in _columns("plain")}, None, SCHEMA)
+            reference = window_of(_columns(was), None, SCHEMA, check=check)
+            yield f"{story} after {was}", context(window_of(current, reference, SCHEMA, check=check), reference, schema=SCHEMA)
+    plain = window_of(_columns("plain"), None, SCHEMA, check=check)
+    empty = window_of({name: [] for name in _columns("plain")}, None, SCHEMA, check=check)
     yield "no rows", context(empty, plain, schema=SCHEMA)
     yield "an empty reference", context(plain, empty, schema=SCHEMA)
-    only = window(plain, number=NUMBERS["plain"])
+    only = window(plain, check=check, number=NUMBERS["plain"])
     yield "a column that is missing", context(only, plain, schema=SCHEMA)
     yield "a column that is new", context(plain, only, schema=SCHEMA)
-    yield "no columns at all", context(window(), schema=Schema())
+    yield "no columns at all", context(window(check=check), schema=Schema())
     history = {name: [40.0] * 30 for name in ("rows", "")}
     yield "a history", context(plain, plain, schema=SCHEMA, history=history)
 

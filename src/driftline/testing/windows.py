@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from driftline.ingest.canonical import to_categorical, to_numeric
 from driftline.model import Field, Kind, Schema
-from driftline.plugin import CheckContext, History, Past, no_history
+from driftline.plugin import Check, CheckContext, History, Past, no_history
 from driftline.profiles.batch import Batch
-from driftline.profiles.profile import Profile
-from driftline.profiles.rowhash import hash_positions
+from driftline.profiles.profile import BUILT_IN, Profile
+from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.profiles.spec import CategorySpec, NumericSpec, ProfileSpec, grid
 from driftline.profiles.window import CategoricalColumn, NumericColumn, Window
 
@@ -36,16 +36,18 @@ def window(
     end: datetime | None = None,
     version: str = "",
     segment: str = "",
+    check: Check | None = None,
     **columns: Iterable[Any],
 ) -> Window:
     """A window of these columns: `window(age=[31, None], plan=["gold", "free"])`.
 
     A column with text in it is categorical, any other one numeric; a `schema` says otherwise, and gives prediction, score
     and label their parts. `like` is the reference: the window is counted on its grid, as in the agent. None is a null.
+    `check` is one whose collectors have something to do that it tells them, such as expressions; see `Check.wants`.
     Raises ValueError for columns of different lengths.
     """
     lists = {name: list(values) for name, values in columns.items()}
-    return window_of(lists, like, schema, start, end or start + HOUR, version, segment)
+    return window_of(lists, like, schema, start, end or start + HOUR, version, segment, check)
 
 
 def window_of(
@@ -56,6 +58,7 @@ def window_of(
     end: datetime = START + HOUR,
     version: str = "",
     segment: str = "",
+    check: Check | None = None,
 ) -> Window:
     """As `window`, for columns whose names are no words of Python."""
     if len({len(values) for values in lists.values()}) > 1:
@@ -69,7 +72,7 @@ def window_of(
             arrays[name], wrong = _cast(lists[name], kind)
             if wrong is not None:
                 invalid[name] = wrong
-    spec = _spec(schema, arrays, like)
+    spec = _spec(schema, arrays, like, check)
     first = int(start.timestamp() * 1e6)
     step = int((end - start).total_seconds() * 1e6) // max(rows, 1)
     batch = Batch(
@@ -77,7 +80,7 @@ def window_of(
         columns=arrays,
         invalid=invalid,
         events=first + np.arange(rows, dtype=np.int64) * step,
-        hashes=hash_positions(1, 0, rows),
+        hashes=_hashes(schema, lists, rows),
     )
     profile = Profile(spec)
     profile.update(batch)
@@ -136,7 +139,15 @@ def _cast(values: list[Any], kind: Kind) -> tuple[Any, Any]:
     return cast(array)
 
 
-def _spec(schema: Schema, arrays: Mapping[str, Any], like: Window | None) -> ProfileSpec:
+def _hashes(schema: Schema, lists: Mapping[str, list[Any]], rows: int) -> Any:
+    """Of the ids where there are some, else of the places."""
+    ids = lists.get(schema.id.name) if schema.id else None
+    if ids is None:
+        return hash_positions(1, 0, rows)
+    return hash_strings(pa.array([None if value is None else str(value) for value in ids], pa.string()))
+
+
+def _spec(schema: Schema, arrays: Mapping[str, Any], like: Window | None, check: Check | None) -> ProfileSpec:
     columns: dict[str, NumericSpec | CategorySpec] = {}
     for name, kind in schema.profiled.items():
         known = like.columns.get(name) if like else None
@@ -155,8 +166,9 @@ def _spec(schema: Schema, arrays: Mapping[str, Any], like: Window | None) -> Pro
         label=schema.label.name if schema.label else None,
         positive=schema.positive,
         threshold=schema.threshold,
-        collectors=COLLECTORS,
+        collectors=tuple(dict.fromkeys((*COLLECTORS, *(sorted(check.collectors & BUILT_IN.keys()) if check else ())))),
         redact=schema.redact,
+        options=dict(check.wants()) if check else {},
     )
 
 

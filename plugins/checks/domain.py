@@ -1,0 +1,175 @@
+"""Texts that are not what a column may hold: outside a list of values, or of another form than a pattern.
+
+Refuses numeric columns, whose domain is a range, and patterns that need more time than the text is long: the dialect is RE2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
+
+from driftline import (
+    CategoricalColumn,
+    Check,
+    CheckContext,
+    Column,
+    Measurement,
+    above,
+    expressions,
+    hookimpl,
+    records,
+    stats,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMS = {
+    "uuid": r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+    "date": r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])",
+    "timestamp": r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?",
+    "IPv4 address": r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}",
+    "e-mail address": r"[^@\s]+@[^@\s]+\.[^@\s]+",
+    "URL": r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+",
+    "digits": r"[0-9]+",
+}
+"""Forms that are recognised in a reference."""
+LEARNT, ROWS, NAMES, FIRST = 0.999, 1000, 50, 20
+"""The share, rows and distinct texts that show a form; of the most frequent texts, how many are looked at first."""
+
+
+def _word(value: object) -> object:
+    return str(value) if isinstance(value, (bool, int, float)) else value
+
+
+Word = Annotated[str, BeforeValidator(_word, json_schema_input_type=str | int | float | bool)]
+
+
+class Domain(Check):
+    """nonconforming_rate is the share of a column's texts that don't conform, with its exact interval (Clopper and Pearson).
+
+    A text conforms when it is one of the allowed values and matches the pattern from its first character to its last, as far
+    as either is given. A column without either conforms to a form that at least 99.9% of the reference has (at least 1,000
+    rows and 50 different texts): UUID, date, timestamp, IPv4 or e-mail address, URL, digits. Every distinct text is looked at
+    once. Texts beyond the 10,000 that a column counts are not: the value is then that of the others, and the interval reaches
+    from none of them to all. 1, 1.0 and true are one text, `1`; texts beyond 200 characters are cut. Missing values, and values
+    of another type, are the `missing` check's.
+
+    | input | answer |
+    | --- | --- |
+    | column absent, or without texts | no value, with the reason |
+    | numeric column | no value, with the reason, where something was asked of it |
+    | constant, one row, ties, a category never seen | counted like any other texts |
+    | no reference, or one of less than 1,000 rows or 50 texts | nothing is learnt; what was asked is measured |
+    | no rows | no value, with the reason |
+    """
+
+    type = "domain"
+    cause = "quality"
+    main = "nonconforming_rate"
+    collectors: ClassVar = frozenset({"categories"})
+    default_rules: ClassVar = {"nonconforming_rate": above(warning=0.01, critical=0.20)}
+    min_rows = 30
+
+    patterns: dict[str, expressions.Pattern] = Field(default_factory=dict)
+    """A regular expression by column that whole texts must match: `zip: "[0-9]{5}"`. No look-around, no back references."""
+    allowed: dict[str, tuple[Word, ...]] = Field(default_factory=dict)
+    """The values that a column may have: `country: [DE, FR]`."""
+    learn: bool = True
+    """Whether the forms of the other columns are learnt from the reference."""
+
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """One measurement for each column that is asked about, or whose form is known."""
+        label = ctx.schema.label.name if ctx.schema.label else None
+        asked = dict.fromkeys([*self.patterns, *self.allowed])
+        others = [name for name in ctx.reference.columns if name not in asked and name != label] if ctx.reference else []
+        for name in [*asked, *(others if self.learn else [])]:
+            was = ctx.reference.columns.get(name) if ctx.reference else None
+            pattern, form = self.patterns.get(name), ""
+            if name not in asked:
+                form = _form(was)
+                if not form:
+                    continue
+                pattern = FORMS[form]
+            values = frozenset(filter(None, map(records.category, self.allowed[name]))) if name in self.allowed else None
+            now = _counted(ctx.current.columns.get(name), pattern, values)
+            before = _counted(was, pattern, values)
+            if isinstance(now, str):
+                yield Measurement(None, {"column": name}, "nonconforming_rate", 0, reason=now)
+                continue
+            shown = name not in ctx.schema.redact
+            yield _rate(name, now, None if isinstance(before, str) else before.rate, form, shown=shown)
+
+
+class _Counted(NamedTuple):
+    wrong: int
+    """Rows with texts that don't conform."""
+    other: int
+    """Rows with texts that were not looked at."""
+    rows: int
+    examples: Sequence[str]
+    """The most frequent that don't conform."""
+
+    @property
+    def rate(self) -> float:
+        return self.wrong / (self.rows - self.other) if self.rows > self.other else 0.5
+
+
+def _counted(column: Column | None, pattern: str | None, allowed: frozenset[str] | None) -> _Counted | str:
+    """How many rows don't conform, or why that isn't known."""
+    import pyarrow as pa
+
+    if not isinstance(column, CategoricalColumn):
+        return "a numeric column has no texts: make it categorical in the schema" if column else "the window has no such column"
+    if not column.count:
+        return "no values in the window"
+    names = pa.array(list(column.counts), pa.string())
+    fits = _fitting(names, pattern) if pattern is not None else np.ones(len(names), bool)
+    if allowed is not None:
+        fits &= np.array([name in allowed for name in column.counts], bool)
+    counts = np.fromiter(column.counts.values(), np.int64, len(names))
+    examples = names.take(pa.array(np.flatnonzero(~fits)[:5])).to_pylist()
+    return _Counted(int(counts[~fits].sum()), column.other, column.count, examples)
+
+
+def _fitting(names: pa.Array, pattern: str) -> NDArray[np.bool_]:
+    return np.array(expressions.whole(names, pattern).to_numpy(zero_copy_only=False), bool)
+
+
+def _rate(name: str, now: _Counted, was: float | None, form: str, *, shown: bool) -> Measurement:
+    low, high = (stats.clopper_pearson(wrong, now.rows) or (0.0, 1.0) for wrong in (now.wrong, now.wrong + now.other))
+    reason = f"{now.other:,} rows have texts beyond those that are counted, which were not looked at" if now.other else ""
+    detail: dict[str, str | float | int | None] = {"form": form} if form else {}
+    if shown and now.examples:
+        detail["outside"] = ", ".join(text[:60] for text in now.examples)
+    value, labels = now.rate, {"column": name}
+    return Measurement(
+        value, labels, "nonconforming_rate", now.rows, (low[0], high[1]), None, reason, was, "share", detail
+    )  # fmt: skip
+
+
+def _form(column: Column | None) -> str:
+    """The form that a reference shows; empty when none."""
+    import pyarrow as pa
+
+    if not isinstance(column, CategoricalColumn) or column.count < ROWS or len(column.counts) < NAMES:
+        return ""
+    names = pa.array(list(column.counts), pa.string())
+    counts = np.fromiter(column.counts.values(), np.int64, len(names))
+    for form, pattern in FORMS.items():
+        if (
+            2 * _fitting(names[:FIRST], pattern).sum() >= FIRST
+            and counts[_fitting(names, pattern)].sum() >= LEARNT * counts.sum()
+        ):
+            return form
+    return ""
+
+
+@hookimpl
+def register_checks() -> list[type[Check]]:
+    """The domain check."""
+    return [Domain]

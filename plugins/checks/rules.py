@@ -1,0 +1,72 @@
+"""Rules that every row should keep, written as expressions over its columns.
+
+Refuses to read rows again: the expressions are evaluated while rows are profiled, each row once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from pydantic import Field
+
+from driftline import Check, CheckContext, Measurement, above, expressions, hookimpl, stats
+
+Condition = expressions.Condition
+
+
+class Rules(Check):
+    """The share of rows that break each rule, such as `start <= end`, with its exact interval (Clopper and Pearson).
+
+    A rule is a condition over columns: comparisons, `and`, `or`, `not`, `+ - * /`, `in [..]`, `is null`, abs, len, between,
+    matches, near, present. A row where a missing value leaves the answer open neither keeps nor breaks it: it is unknown, and
+    unknown_rate is the share of such rows. NaN, and a calculation without result, count as missing.
+
+    | input | answer |
+    | --- | --- |
+    | no rows; every row unknown | broken_rate without value, with the reason |
+    | column not in the schema, or of a kind that the rule has no answer for | no value, with the reason |
+    | column absent or all null | unknown_rate 1, unless the rule is about nulls |
+    | constant, one row, ties, a category never seen | counted like any other rows |
+    | no reference | the same, without what the rate was |
+    | a reference or window from before the rule | no value, with the reason |
+    """
+
+    type = "rules"
+    cause = "quality"
+    main = "broken_rate"
+    collectors: ClassVar = frozenset({"expressions"})
+    default_rules: ClassVar = {"broken_rate": above(warning=0.01, critical=0.20)}
+    min_rows = 30
+
+    expressions: dict[str, Condition] = Field(default_factory=dict)
+    """The rules, by a name of yours: `dates: "start <= end"`."""
+
+    def wants(self) -> Mapping[str, tuple[str, ...]]:
+        """The rules."""
+        return {"expressions": tuple(self.expressions.values())}
+
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """Two measurements for each rule."""
+        for name, text in self.expressions.items():
+            now, was = expressions.tally(ctx.current, text), expressions.tally(ctx.reference, text)
+            labels, answered = {"rule": name}, now.true + now.false
+            reason = now.reason or ("" if now.rows else "no rows")
+            before = was.false / (was.true + was.false) if was.true + was.false else None
+            detail: dict[str, str | float | int | None] = {"rule": text[:200], "broken": now.false, "unknown": now.unknown}
+            yield Measurement(
+                now.false / answered if answered else None, labels, "broken_rate", answered,
+                stats.clopper_pearson(now.false, answered),
+                reason=reason or ("" if answered else "unknown in every row: a value that decides is missing"),
+                was=before, unit="share", detail=detail,
+            )  # fmt: skip
+            share = None if reason else now.unknown / now.rows
+            interval = None if reason else stats.wilson(now.unknown, now.rows)
+            before = was.unknown / was.rows if was.rows and not was.reason else None
+            yield Measurement(share, labels, "unknown_rate", now.rows, interval, reason=reason, was=before, unit="share")
+
+
+@hookimpl
+def register_checks() -> list[type[Check]]:
+    """The rules check."""
+    return [Rules]

@@ -1,0 +1,116 @@
+"""Columns that went away, came, or changed their type: what breaks a model at once.
+
+Refuses shares: a column that is missing in some rows is the `missing` check's. Columns that the schema doesn't name are not
+seen at all, because records are read no further than the schema asks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from driftline import Check, CheckContext, Column, Measurement, NumericColumn, above, hookimpl, stats
+
+ALIKE = 1e-6
+"""A column is gone when so many rows of the reference would all be without value with less than this chance."""
+MOST, FEW = 0.9, 0.1
+"""The share of values of a type that makes it the column's, and the one below which it is not."""
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+class SchemaChange(Check):
+    """missing_column is 1 when no row has a value where the reference had some, of whatever type: a column that the records
+    lack and one that is null in all of them look alike. new_column is 1 when values come where the reference had none.
+    type_changed is 1 when at least 90% of the values are of a type that at most 10% of the reference had: text where numbers
+    were, lists where texts were, numbers where words were, or words where numbers were. The label is left out.
+
+    | input | answer |
+    | --- | --- |
+    | no rows | no value, with the reason |
+    | no reference, one without rows, or without the column | no value, with the reason |
+    | column absent or all null, so few rows that it may be chance | missing_column 0, with the reason |
+    | column absent or all null on both sides | missing_column 0, new_column 0, type_changed without value |
+    | column of another kind than the reference's | type_changed without value, with the reason |
+    | constant, one row, ties, a category never seen | 0 |
+    """
+
+    type = "schema"
+    cause = "quality"
+    main = "missing_column"
+    default_rules: ClassVar = {
+        "missing_column": above(critical=0.5),
+        "type_changed": above(critical=0.5),
+        "new_column": above(info=0.5),
+    }
+    min_rows = 10
+
+    columns: tuple[str, ...] = ()
+    """Columns to look at; all but the label when empty."""
+
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """Three measurements for each column."""
+        label = ctx.schema.label.name if ctx.schema.label else None
+        references = dict(ctx.reference.columns) if ctx.reference else {}
+        for name in self.columns or [name for name in dict(ctx.current.columns) | references if name != label]:
+            now, was = ctx.current.columns.get(name), references.get(name)
+            reason = "" if ctx.current.rows else "no rows"
+            if was is None or not was.rows:
+                reason = reason or "no reference for this column yet"
+            for measured, found in (("missing_column", _gone), ("new_column", _new), ("type_changed", _changed)):
+                value, why, detail, chance = (
+                    (None, reason, {}, None) if reason or was is None else found(now, was, ctx.current.rows)
+                )
+                yield Measurement(value, {"column": name}, measured, ctx.current.rows, None, chance, why, detail=detail)
+
+
+Answer = tuple[float | None, str, dict[str, str], float | None]
+"""Value, reason, facts and chance."""
+
+
+def _present(column: Column | None) -> int:
+    """Rows with anything in them, of whatever type."""
+    return 0 if column is None else column.rows - column.missing + column.invalid
+
+
+def _gone(now: Column | None, was: Column, rows: int) -> Answer:
+    if _present(now) or not _present(was):
+        return 0.0, "", {}, None
+    most = (stats.clopper_pearson(was.rows - _present(was), was.rows) or (0.0, 1.0))[1]
+    chance = most**rows
+    return (1.0, "", {}, chance) if chance < ALIKE else (0.0, "so few rows may well be without value", {}, chance)
+
+
+def _new(now: Column | None, was: Column, rows: int) -> Answer:
+    return float(_present(now) > 0 and not _present(was)), "", {}, None
+
+
+def _changed(now: Column | None, was: Column, rows: int) -> Answer:
+    if now is None or not _present(now) or not _present(was):
+        return None, "no values to compare", {}, None
+    if now.kind != was.kind:
+        return None, f"{now.kind} here, {was.kind} in the reference", {}, None
+    here, there = _types(now), _types(was)
+    for kind, share in here.items():
+        if share >= MOST and there[kind] <= FEW:
+            usual = max(there, key=lambda each: there[each])
+            return 1.0, "", {"type": kind, "type_was": usual}, None
+    return 0.0, "", {}, None
+
+
+def _types(column: Column) -> dict[str, float]:
+    """The share of each type among the values."""
+    total = _present(column)
+    if isinstance(column, NumericColumn):
+        return {"numbers": 1 - column.invalid / total, "other than numbers": column.invalid / total}
+    # What is beyond the categories that are counted is taken to be like those.
+    counted = sum(column.counts.values())
+    numbers = sum(rows for name, rows in column.counts.items() if NUMBER.fullmatch(name)) / counted if counted else 0.0
+    texts = column.count / total
+    return {"numbers": texts * numbers, "words": texts * (1 - numbers), "lists or objects": column.invalid / total}
+
+
+@hookimpl
+def register_checks() -> list[type[Check]]:
+    """The schema check."""
+    return [SchemaChange]

@@ -1,0 +1,124 @@
+"""Training-serving skew: the same feature of the same row, as it was served and as it was computed offline.
+
+Refuses to compare distributions, which is what the `drift` check does: here both values of one row must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from pydantic import Field, model_validator
+
+from driftline import (
+    Check,
+    CheckContext,
+    Measurement,
+    NumericColumn,
+    Range,
+    Rule,
+    above,
+    expressions,
+    hookimpl,
+    stats,
+)
+
+Z95 = 1.959963984540054
+
+
+class Skew(Check):
+    """skew_rate is the share of rows in which the two values differ by more than is tolerated, of the rows with both, with its
+    exact interval (Clopper and Pearson). one_sided_rate is the share of all rows in which one of the two is missing.
+    skew_mean is the mean of the first less the second, in standard deviations of the first in the reference, with its normal
+    interval. Records carry both values, or requests and responses that the agent pairs by id do.
+
+    | input | answer |
+    | --- | --- |
+    | no rows; no row with both values | skew_rate and skew_mean without value, with the reason |
+    | a column absent, or all null | one_sided_rate, and nothing to compare |
+    | a column not in the schema; a number beside a category | no value, with the reason |
+    | categories on both sides | no skew_mean |
+    | no reference, or a constant one | skew_mean in standard deviations of the window, without value where that is constant |
+    | one row with both | skew_mean without interval |
+    | the same values on both sides | skew_rate 0, skew_mean 0 with the interval 0 to 0 |
+    """
+
+    type = "skew"
+    cause = "quality"
+    main = "skew_rate"
+    collectors: ClassVar = frozenset({"expressions", "numeric"})
+    default_rules: ClassVar = {
+        "skew_rate": above(warning=0.01, critical=0.20),
+        "one_sided_rate": above(warning=0.05),
+        "skew_mean": Rule(outside=Range(low=-0.25, high=0.25)),
+    }
+    min_rows = 30
+
+    pairs: dict[expressions.ColumnName, expressions.ColumnName] = Field(default_factory=dict)
+    """The column that was served, and the one with its value offline: `age: age_offline`."""
+    relative: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
+    """How far two numbers may lie apart, as a share of the larger one."""
+    tolerance: dict[str, float] = Field(default_factory=dict)
+    """The same in the column's own unit, by the column that was served; it replaces `relative` there."""
+
+    @model_validator(mode="after")
+    def _of_pairs(self) -> Skew:
+        for name, most in self.tolerance.items():
+            if name not in self.pairs:
+                raise ValueError(f"tolerance: there is no pair of '{name}'")
+            if not 0 <= most < float("inf"):
+                raise ValueError(f"tolerance: that of '{name}' should be a number from 0 on")
+        return self
+
+    def wants(self) -> Mapping[str, tuple[str, ...]]:
+        """Three expressions for each pair."""
+        return {"expressions": tuple(text for served in self.pairs for text in self._texts(served))}
+
+    def _texts(self, served: str) -> tuple[str, str, str]:
+        a, b = expressions.named(served), expressions.named(self.pairs[served])
+        most = self.tolerance.get(served)
+        agree = f"near({a}, {b}, {self.relative!r})" if most is None else f"abs({a} - {b}) <= {most!r}"
+        return agree, f"({a} is null) != ({b} is null)", f"{a} - {b}"
+
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """Two or three measurements for each pair."""
+        for served, offline in self.pairs.items():
+            labels = {"column": served}
+            agree, alone, apart = (expressions.tally(ctx.current, text) for text in self._texts(served))
+            was = expressions.tally(ctx.reference, self._texts(served)[0])
+            both, before = agree.true + agree.false, was.true + was.false
+            reason = agree.reason or alone.reason or ("" if agree.rows else "no rows")
+            why = reason or ("" if both else "no row has both values")
+            yield Measurement(
+                agree.false / both if both else None, labels, "skew_rate", both, stats.clopper_pearson(agree.false, both),
+                reason=why, was=was.false / before if before else None, unit="share", detail={"offline": offline},
+            )  # fmt: skip
+            share = None if reason else alone.true / alone.rows
+            interval = None if reason else stats.clopper_pearson(alone.true, alone.rows)
+            yield Measurement(share, labels, "one_sided_rate", alone.rows, interval, reason=reason, unit="share")
+            if isinstance(ctx.current.columns.get(served), NumericColumn):
+                yield _mean(apart, ctx, labels, why)
+
+
+def _mean(apart: expressions.Tally, ctx: CheckContext, labels: dict[str, str], why: str) -> Measurement:
+    name, n = "skew_mean", apart.count
+    sides = [window.columns.get(labels["column"]) for window in (ctx.reference, ctx.current) if window is not None]
+    sd = next((side.sd for side in sides if isinstance(side, NumericColumn) and side.sd), None)
+    if apart.mean is None:
+        return Measurement(None, labels, name, n, reason=why or apart.reason or "no row has both values as numbers")
+    if not apart.mean and not apart.variance:
+        return Measurement(0.0, labels, name, n, (0.0, 0.0), unit="sd")
+    if sd is None:
+        return Measurement(None, labels, name, n, reason="the column does not vary")
+    value = apart.mean / sd
+    half = None if apart.variance is None else Z95 * (apart.variance / n) ** 0.5 / sd
+    if not abs(value) < 1e300 or (half is not None and not half < 1e300):
+        return Measurement(None, labels, name, n, reason="too large a number")
+    interval = None if half is None else (value - half, value + half)
+    return Measurement(value, labels, name, n, interval, unit="sd", detail={"mean_difference": apart.mean})
+
+
+@hookimpl
+def register_checks() -> list[type[Check]]:
+    """The skew check."""
+    return [Skew]

@@ -1,0 +1,124 @@
+"""Columns that stand still: a window whose counts are those of the window before, one by one.
+
+Refuses to keep windows: a fingerprint of the counts is measured, and compared with the one in the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from itertools import pairwise
+from math import exp, log, pi
+from typing import ClassVar
+
+import numpy as np
+
+from driftline import Check, CheckContext, Column, Measurement, NumericColumn, Past, above, hookimpl
+
+ALIKE = 1e-6
+"""Counts are the same by more than chance when two samples would agree with less than this chance."""
+MEMORY, LEARNING, OFTEN = 32, 3, 0.2
+"""Earlier windows that are looked at; those that must have differed; the share of repeats that makes them usual."""
+GROUP = 5
+"""Rows that are counted together at least, to tell how likely the same counts are."""
+
+
+class Stale(Check):
+    """stale is the number of windows right before this one in which the column has exactly the same counts: of every cell of
+    its grid, of every category, and of missing values. It is 0 where the same counts may well be chance, two samples of such a
+    law agreeing more than once in a million times, and where windows of the column often repeat. fingerprint is 48 bits of a
+    hash of the counts. The label is left out.
+
+    | input | answer |
+    | --- | --- |
+    | no rows | no value, with the reason |
+    | no earlier window | stale 0 |
+    | the same counts, and fewer than 3 earlier windows that differ | stale without value, with the reason |
+    | constant, one row, all null, few rows, one class | stale 0, with the reason |
+    | column absent | no value, with the reason |
+    | another number of rows, a new category, other ties | another fingerprint, stale 0 |
+    | no reference | the same |
+    """
+
+    type = "stale"
+    cause = "quality"
+    main = "stale"
+    default_rules: ClassVar = {"stale": above(warning=0.5)}
+    min_rows = 30
+
+    columns: tuple[str, ...] = ()
+    """Columns to look at; all but the label when empty."""
+
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """Two measurements for each column."""
+        label = ctx.schema.label.name if ctx.schema.label else None
+        for name in self.columns or [name for name in ctx.current.columns if name != label]:
+            labels, column = {"column": name}, ctx.current.columns.get(name)
+            if column is None or not column.rows:
+                reason = "no rows" if column else "the window has no such column"
+                yield Measurement(None, labels, "fingerprint", 0, reason=reason)
+                yield Measurement(None, labels, "stale", 0, reason=reason)
+                continue
+            mark = _fingerprint(column)
+            yield Measurement(mark, labels, "fingerprint", column.rows)
+            yield _stale(mark, ctx.history("fingerprint", labels, MEMORY), column, labels)
+
+
+def _stale(mark: float, past: Sequence[Past], column: Column, labels: dict[str, str]) -> Measurement:
+    def measured(value: float | None, reason: str = "", chance: float | None = None) -> Measurement:
+        return Measurement(value, labels, "stale", column.rows, None, chance, reason, unit="windows alike before")
+
+    marks = [one.value for one in past]
+    alike = next((place for place, each in enumerate(reversed(marks)) if each != mark), len(marks))
+    if not alike:
+        return measured(0.0)
+    chance = _chance(column)
+    if chance >= ALIKE:
+        return measured(0.0, "such counts may well be the same by chance", chance)
+    before = marks[: len(marks) - alike]
+    if len(before) < LEARNING:
+        return measured(None, f"learning: {len(before)} of {LEARNING} earlier windows that differ")
+    repeats = sum(one == next_ for one, next_ in pairwise(before))
+    if repeats > OFTEN * (len(before) - 1):
+        return measured(0.0, "windows of this column often repeat")
+    return measured(float(alike), chance=chance)
+
+
+def _fingerprint(column: Column) -> float:
+    if isinstance(column, NumericColumn):
+        ends = np.array([column.minimum or 0.0, column.maximum or 0.0]).tobytes()
+        told = repr((column.rows, column.nulls, column.nans, column.infinities, column.invalid)).encode()
+        content = told + ends + column.counts.astype("<i8").tobytes()
+    else:
+        content = repr((column.rows, column.nulls, column.invalid, column.other, sorted(column.counts.items()))).encode()
+    return float(int.from_bytes(blake2b(content, digest_size=6).digest(), "big"))
+
+
+def _chance(column: Column) -> float:
+    """The chance that two samples of this size from this law have the same counts, at most.
+
+    Of multinomial counts n p_i in k groups it is (4 pi n)^(-(k-1)/2) / sqrt(p_1 ... p_k), by their normal law.
+    """
+    cells = column.counts if isinstance(column, NumericColumn) else np.array([*column.counts.values(), column.other])
+    groups = _groups(np.append(cells, column.rows - cells.sum()))
+    n = column.rows
+    return exp(min(0.0, -(len(groups) - 1) / 2 * log(4 * pi * n) - sum(log(count / n) for count in groups) / 2))
+
+
+def _groups(counts: np.ndarray) -> list[int]:
+    """Neighbouring counts added up until each has enough rows; what is left over is in the last."""
+    found, open_ = [], 0
+    for count in counts[counts > 0].tolist():
+        open_ += count
+        if open_ >= GROUP:
+            found.append(open_)
+            open_ = 0
+    if open_:
+        found[-1:] = [sum(found[-1:]) + open_]
+    return found
+
+
+@hookimpl
+def register_checks() -> list[type[Check]]:
+    """The stale check."""
+    return [Stale]

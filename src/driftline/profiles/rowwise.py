@@ -1,0 +1,195 @@
+"""What an expression says of each row of a batch.
+
+Refuses to guess: where a value that decides is missing, the answer is unknown, which is null. NaN counts as missing, and so
+does the outcome of a calculation that has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Literal as Only
+
+from driftline.model import Kind
+from driftline.profiles.language import Node, whole
+
+if TYPE_CHECKING:
+    from driftline.profiles.batch import Batch
+
+Sort = Only["number", "text", "truth"]
+CALLED = {"number": "a number", "text": "text", "truth": "true or false"}
+ORDER = {"==": "equal", "!=": "not_equal", "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
+ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
+
+
+class Unfit(ValueError):
+    """An expression that these columns have no answer for, and why."""
+
+
+class _Value(NamedTuple):
+    sort: Sort
+    data: Any
+    """An Arrow array of the rows, or what one literal is: an Arrow scalar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a batch, as an expression sees them."""
+
+    batch: Batch
+    kinds: Mapping[str, Kind]
+    """All columns there are; one that the batch lacks is missing in every row."""
+    needed: Sequence[str]
+    """The columns that `present()` is about."""
+
+    def ask(self, tree: Node) -> Any:
+        """An Arrow array of the rows: of booleans for a condition, of float64 for a number. Raises Unfit."""
+        import pyarrow as pa
+
+        sort, data = self._value(tree)
+        if sort == "text":
+            raise Unfit("a text is neither a condition nor a number")
+        if isinstance(data, pa.Scalar):
+            raise Unfit("says the same of every row")
+        return data
+
+    def _value(self, node: Node) -> _Value:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        match node.op:
+            case "column":
+                return self._column(str(node.value))
+            case "literal":
+                sort: Sort = "truth" if isinstance(node.value, bool) else "text" if isinstance(node.value, str) else "number"
+                return _Value(sort, pa.scalar(node.value))
+            case "and" | "or":
+                conditions = [self._sorted(arg, "truth") for arg in node.args]
+                return _Value("truth", reduce(pc.and_kleene if node.op == "and" else pc.or_kleene, conditions))
+            case "not":
+                return _Value("truth", pc.invert(self._sorted(node.args[0], "truth")))
+            case "null":
+                return _Value("truth", pc.is_null(self._value(node.args[0]).data))
+            case "present":
+                names = [str(arg.value) for arg in node.args] or self.needed
+                there = [pc.is_valid(self._column(name).data) for name in names]
+                return _Value("truth", reduce(pc.and_, there, pa.repeat(pa.scalar(True), self.batch.rows)))
+            case "in":
+                return self._among(self._value(node.args[0]), node.args[1].args)
+            case "abs":
+                return _Value("number", pc.abs(self._sorted(node.args[0], "number")))
+            case "len":
+                length = _by_name(self._sorted(node.args[0], "text"), pc.utf8_length)
+                return _Value("number", length.cast(pa.float64()))
+            case "matches":
+                pattern = str(node.args[1].value)
+                return _Value("truth", _by_name(self._sorted(node.args[0], "text"), lambda texts: whole(texts, pattern)))
+            case "near":
+                return self._near(self._value(node.args[0]), self._value(node.args[1]), float(node.args[2].value))
+            case op if op in ORDER:
+                return _Value("truth", _compare(ORDER[op], self._value(node.args[0]), self._value(node.args[1])))
+            case op:
+                left, right = (self._sorted(arg, "number") for arg in node.args)
+                return _Value("number", _finite(getattr(pc, ARITHMETIC[op])(left, right)))
+
+    def _sorted(self, node: Node, sort: Sort) -> Any:
+        """The values of a form that must be of one sort."""
+        found = self._value(node)
+        if found.sort != sort:
+            named = str(node.value) or "what stands there"
+            raise Unfit(f"{named} is {CALLED[found.sort]}, where {CALLED[sort]} is needed")
+        return found.data
+
+    def _column(self, name: str) -> _Value:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        kind = self.kinds.get(name)
+        if kind is None:
+            raise Unfit(f"there is no column '{name}' in the schema")
+        array = self.batch.columns.get(name)
+        if kind is Kind.CATEGORICAL:
+            return _Value("text", pa.nulls(self.batch.rows, pa.string()).dictionary_encode() if array is None else array)
+        if array is None:
+            return _Value("number", pa.nulls(self.batch.rows, pa.float64()))
+        return _Value("number", pc.if_else(pc.is_nan(array), None, array))
+
+    def _among(self, value: _Value, items: Sequence[Node]) -> _Value:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if value.sort == "truth":
+            raise Unfit("true or false is in no list")
+        wanted: list[Any] = [_word(item.value) if value.sort == "text" else item.value for item in items]
+        if value.sort == "number" and any(isinstance(item, str) for item in wanted):
+            raise Unfit("a number is in no list of texts")
+        numbers = pa.array(wanted, pa.string()) if value.sort == "text" else pa.array(list(map(float, wanted)), pa.float64())
+        found = _by_name(value.data, lambda values: pc.is_in(values, value_set=numbers))
+        return _Value("truth", pc.if_else(pc.is_valid(value.data), found, None))
+
+    def _near(self, left: _Value, right: _Value, share: float) -> _Value:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        same = _compare("equal", left, right)
+        if left.sort != "number" or right.sort != "number":
+            return _Value("truth", same)
+        size = pc.max_element_wise(pc.abs(left.data), pc.abs(right.data), skip_nulls=False)
+        # Two numbers near the largest there are may lie farther apart than any number: then they aren't near.
+        close = pc.less_equal(pc.abs(pc.subtract(left.data, right.data)), pc.multiply(size, pa.scalar(share)))
+        return _Value("truth", pc.or_kleene(same, pc.and_kleene(close, pc.is_finite(size))))
+
+
+def _compare(how: str, left: _Value, right: _Value) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    compare: Callable[[Any, Any], Any] = getattr(pc, how)
+    if left.sort != right.sort:
+        left, right = _as_words(left, right, how), _as_words(right, left, how)
+        if left.sort != right.sort:
+            raise Unfit(f"{CALLED[left.sort]} is compared with {CALLED[right.sort]}")
+    if left.sort == "truth" and how not in ("equal", "not_equal"):
+        raise Unfit("true or false has no order")
+    if left.sort != "text":
+        return compare(left.data, right.data)
+    if isinstance(right.data, pa.Scalar):
+        return _by_name(left.data, lambda texts: compare(texts, right.data))
+    if isinstance(left.data, pa.Scalar):
+        return _by_name(right.data, lambda texts: compare(left.data, texts))
+    return compare(left.data.cast(pa.string()), right.data.cast(pa.string()))
+
+
+def _as_words(value: _Value, beside: _Value, how: str) -> _Value:
+    """A literal as the category that it counts as beside a text, and true and false as 1 and 0 beside a number."""
+    import pyarrow as pa
+
+    if not isinstance(value.data, pa.Scalar):
+        return value
+    if beside.sort == "text" and how in ("equal", "not_equal"):
+        return _Value("text", pa.scalar(_word(value.data.as_py())))
+    if beside.sort == "number" and value.sort == "truth":
+        return _Value("number", pa.scalar(float(value.data.as_py())))
+    return value
+
+
+def _word(value: str | float | bool) -> str:
+    """The category that a value counts as: true and 1.0 are `1`."""
+    if isinstance(value, str):
+        return value
+    return str(int(value)) if value == int(value) and abs(value) < 2**53 else repr(value)
+
+
+def _by_name(data: Any, answer: Callable[[Any], Any]) -> Any:
+    """Asks of each category once."""
+    import pyarrow as pa
+
+    return answer(data.dictionary).take(data.indices) if isinstance(data, pa.DictionaryArray) else answer(data)
+
+
+def _finite(numbers: Any) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.if_else(pc.is_finite(numbers), numbers, None)

@@ -1,0 +1,232 @@
+"""Every check there is on every window there may be: a value or a reason, the same however its profiles were merged.
+
+The checks are those of the registry, so a new one is covered once it has an entry point.
+"""
+
+import math
+import warnings
+from datetime import timedelta
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftline.evaluate.judging import CheckPlan, wanted
+from driftline.extensions import Registry
+from driftline.extensions.measured import fit
+from driftline.ingest.canonical import segments, to_categorical, to_numeric
+from driftline.model import Field, Kind, Schema, Task
+from driftline.plugin import CheckContext
+from driftline.profiles.batch import Batch
+from driftline.profiles.profile import BUILT_IN, Profile
+from driftline.profiles.rowhash import hash_strings
+from driftline.profiles.spec import make_spec
+from driftline.testing.windows import HOUR, START, context
+
+REGISTRY = Registry.load()
+COLLECTORS = BUILT_IN | REGISTRY.collectors()
+SETTINGS = {
+    "rules": {"expressions": {"a": "x > 0", "b": "c == 'a' or x is null", "c": "nowhere > 1", "d": "x / y >= 0 and c < 'b'"}},
+    "completeness": {"sets": {"some": ["x", "c"], "odd": ["nowhere"]}, "rows_promised": 50},
+    "skew": {"pairs": {"x": "y", "c": "p", "s": "nowhere"}, "tolerance": {"x": 0.5}},
+    "uniqueness": {"keys": ["x", "c", "nowhere"]},
+    "domain": {"patterns": {"c": "[ab]", "x": "a"}, "allowed": {"p": ["0", True], "nowhere": []}},
+    "range": {"limits": {"x": {"low": 0.5, "high": 1}}},
+    "constraints": {"features": {"x": {"type": "integral", "non_negative": True}, "c": {"type": "string", "domain": ["a"]}}},
+}
+"""What checks need, or may be told, beside their defaults, which are looked at too."""
+CHECKS = {
+    f"{name}{' told' if told else ''}": kind(**told)
+    for (what, name), kind in sorted(REGISTRY.types.items())
+    if what == "check"
+    for told in ([{}, SETTINGS[name]] if name in SETTINGS else [{}])
+}
+N, NAN, INF = 120, float("nan"), float("inf")
+NUMBERS = {
+    "plain": np.linspace(-2, 3, N).tolist(),
+    "moved": np.linspace(98, 103, N).tolist(),
+    "constant": [3.0] * N,
+    "ties": [0.0, 1.0, 1.0] * (N // 3),
+    "all null": [None] * N,
+    "NaN": [NAN] * N,
+    "infinite": [INF, -INF, 1.0] * (N // 3),
+    "huge": [1e300, -1e150, 1e-300] * (N // 3),
+    "text": [f"w{place}" for place in range(N)],
+    "some text": ["a", "1", "2.5"] * (N // 3),
+    "absent": None,
+}
+WORDS = {
+    "plain": ["a", "b", "a", "c"] * (N // 4),
+    "moved": ["x", "y"] * (N // 2),
+    "one class": ["a"] * N,
+    "rare": ["a"] * (N - 1) + ["b"],
+    "all null": [None] * N,
+    "all different": [f"word-{place}" for place in range(N)],
+    "numbers": [str(place % 3) for place in range(N)],
+    "long": ["é" * 500, "a", ""] * (N // 3),
+    "lists": "nested",
+    "absent": None,
+}
+LABELS = {"both": ["0", "1"] * (N // 2), "one class": ["1"] * N, "unseen": ["0", "1", "what"] * (N // 3), "absent": None}
+IDS = {"each": [f"id-{place}" for place in range(N)], "twice": [f"id-{place // 2}" for place in range(N)], "one": ["same"] * N}
+IDS |= {"none": [None] * N, "absent": None}
+SIDE = st.fixed_dictionaries(
+    {
+        "x": st.sampled_from(sorted(NUMBERS)),
+        "y": st.sampled_from(["plain", "constant", "all null", "absent"]),
+        "c": st.sampled_from(sorted(WORDS)),
+        "p": st.sampled_from(["plain", "numbers", "one class", "absent"]),
+        "s": st.sampled_from(["scores", "constant", "all null", "absent"]),
+        "l": st.sampled_from(sorted(LABELS)),
+        "id": st.sampled_from(sorted(IDS)),
+        "rows": st.sampled_from([0, 1, 2, 35, N]),
+    }
+)
+PAST = [[], [0.0] * 40, [40.0] * 40, [1e12, 0.0] * 20, [1.0, 2.0]]
+
+
+def batch(side, model: Schema) -> Batch:
+    """The rows of one side, cast as the agent casts them."""
+    rows, columns, invalid = side["rows"], {}, {}
+    pools = {"x": NUMBERS, "y": NUMBERS, "c": WORDS, "p": WORDS, "s": NUMBERS | {"scores": np.linspace(0, 1, N).tolist()}}
+    for name, kind in model.profiled.items():
+        values = pools.get(name, LABELS)[side[name]]
+        if values is None:
+            continue
+        raw = pa.array([["a"]] * rows) if values == "nested" else pa.array([values[place] for place in range(rows)])
+        columns[name], wrong = (to_numeric if kind is Kind.NUMERIC else to_categorical)(raw)
+        if wrong is not None:
+            invalid[name] = wrong
+    ids = IDS[side["id"]] or ["absent"] * N
+    start = int(START.timestamp() * 1e6)
+    events = start + np.arange(rows, dtype=np.int64)
+    return Batch(rows, columns, invalid, events, hash_strings(pa.array(ids[:rows], pa.string())))
+
+
+def schema(task, with_id: bool) -> Schema:
+    """All columns, each in its part."""
+    said = Kind.NUMERIC if task is Task.REGRESSION else Kind.CATEGORICAL
+    features = {"x": Kind.NUMERIC, "y": Kind.NUMERIC, "c": Kind.CATEGORICAL}
+    if task is not Task.BINARY:
+        features["s"] = Kind.NUMERIC
+    return Schema(
+        features={name: Field(name, name, kind) for name, kind in features.items()},
+        id=Field("id", "id") if with_id else None,
+        prediction=Field("p", "p", said),
+        score=Field("s", "s", Kind.NUMERIC) if task is Task.BINARY else None,
+        label=Field("l", "l", said),
+        task=task,
+        segments=("c",),
+        redact=frozenset("p"),
+    )
+
+
+def spec_of(model: Schema, side, plans) -> object:
+    """The spec that a reference of these rows makes for all checks at once."""
+    numeric, categorical = {}, {}
+    if side is not None:
+        for name, array in batch(side, model).columns.items():
+            if isinstance(array, pa.DictionaryArray):
+                names, counts = np.unique(array.drop_null().cast(pa.string()).to_pylist(), return_counts=True)
+                categorical[name] = dict(zip(names.tolist(), counts.tolist(), strict=True))
+            else:
+                values = array.drop_null().to_numpy(zero_copy_only=False)
+                numeric[name] = values[np.abs(values) <= 1e150]
+    needed = {name for plan in plans for name in plan.check.collectors}
+    collectors = ("numeric", "categories", "scores", *sorted(needed - {"numeric", "categories", "scores"}))
+    return make_spec(model, numeric, categorical, collectors, options=wanted(plans))
+
+
+def merged(parts, spec, order) -> Profile:
+    """One profile of several batches, each read by itself, kept as bytes and merged in this order."""
+    kept = []
+    for part in parts:
+        profile = Profile(spec, COLLECTORS)
+        profile.update(part)
+        kept.append(profile.to_bytes())
+    whole = Profile(spec, COLLECTORS)
+    for place in order:
+        whole.merge(Profile.from_bytes(kept[place], spec, COLLECTORS))
+    return whole
+
+
+def pieces(rows: Batch, segment: bool) -> list[Batch]:
+    """The rows in three parts; of the segment alone when asked for."""
+    if segment:
+        rows = next((part for name, part in segments(rows, ("c",), {"c": frozenset("a")})), rows_of(rows, 0, 0))
+    cuts = [0, rows.rows // 3, rows.rows // 2, rows.rows]
+    return [rows_of(rows, begin, end) for begin, end in pairwise(cuts)]
+
+
+def rows_of(rows: Batch, begin: int, end: int) -> Batch:
+    columns = {name: array.slice(begin, end - begin) for name, array in rows.columns.items()}
+    wrong = {name: flags[begin:end] for name, flags in rows.invalid.items()}
+    return Batch(end - begin, columns, wrong, rows.events[begin:end], rows.hashes[begin:end])
+
+
+def measured(name, check, ctx: CheckContext) -> list:
+    """The measurements of a check, each sound."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = [fit(item) for item in check.evaluate(ctx)]
+    assert len({(m.name, tuple(sorted(m.labels.items()))) for m in found}) == len(found), name
+    for m in found:
+        numbers = [m.value, m.p_value, m.was, *(m.interval or ()), *(v for v in m.detail.values() if isinstance(v, float))]
+        assert all(number is None or math.isfinite(number) for number in numbers), (name, m)
+        assert m.value is not None or m.reason, (name, m)
+        assert m.value is None or m.interval is None or m.interval[0] <= m.value <= m.interval[1], (name, m)
+        rule = check.default_rules.get(m.name)
+        assert rule is None or rule.judge(m, ctx.current.rows if m.rows is None else m.rows, check.min_rows), (name, m)
+    return found
+
+
+def test_every_check_measures_something():
+    """With its own settings or with those in the table above, so that the property below is not about nothing."""
+    side = {"x": "plain", "y": "plain", "c": "plain", "p": "plain", "s": "scores", "l": "both", "id": "each", "rows": N}
+    model, plans = schema(Task.BINARY, True), [CheckPlan(name, check) for name, check in CHECKS.items()]
+    profile = merged([batch(side, model)], spec_of(model, side, plans), [0])
+    now = profile.window(start=START, end=START + HOUR)
+    silent = {check.type for check in CHECKS.values()}
+    for name, check in CHECKS.items():
+        if measured(name, check, context(now, now, schema=model)):
+            silent.discard(check.type)
+    assert not silent, f"give {', '.join(sorted(silent))} settings in SETTINGS"
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(SIDE, st.one_of(st.none(), SIDE), st.permutations([0, 1, 2]), st.booleans(), st.data())
+def test_no_window_breaks_a_check_and_no_order_of_merging_shows(current, reference, order, segment, data):
+    """Constant, single row, null, ties, one class, unseen class, empty, another kind, absent, segments, no reference."""
+    model = schema(data.draw(st.sampled_from([None, *Task])), data.draw(st.booleans()))
+    plans = [CheckPlan(name, check) for name, check in CHECKS.items()]
+    spec = spec_of(model, reference, plans)
+    past = data.draw(st.sampled_from(PAST))
+    named = {"segment": "c=a"} if segment else {}
+    was = None
+    if reference is not None:
+        was = merged(pieces(batch(reference, model), segment), spec, [0, 1, 2]).window(version="reference", **named)
+    last = data.draw(st.sampled_from([None, START - timedelta(days=9), START + HOUR]))
+    seen = []
+    for how in ([0, 1, 2], order):
+        now = merged(pieces(batch(current, model), segment), spec, how).window(
+            start=START, end=START + HOUR, last_seen=last, **named
+        )
+        history = dict.fromkeys(("rows", "fingerprint", ""), past)
+        ctx = context(now, was, schema=model, history=history, seed=7)
+        seen.append({name: measured(name, check, ctx) for name, check in CHECKS.items() if now.rows or check.on_empty})
+    first, second = seen
+    for name, found in first.items():
+        assert found == second[name], name
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_a_check_says_what_it_is(name):
+    """Its cause, main measurement, collectors and degenerate answers are declared and documented."""
+    check = CHECKS[name]
+    assert check.cause in {"drift", "quality", "service", "performance"}
+    assert check.collectors <= COLLECTORS.keys()
+    assert "| input | answer |" in type(check).__doc__
+    assert all(field.description for field in type(check).model_fields.values())
