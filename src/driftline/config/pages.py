@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
+from driftline.classic_rules import Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.config.columns import ColumnConfig, FeatureConfig, LabelConfig, PredictionConfig, SchemaConfig, VersionConfig
 from driftline.config.models import (
     INTERNAL,
@@ -51,6 +52,11 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("A rule", Rule),
     ("The bounds of a rule: above, below", Bounds),
     ("The range of a rule: outside", Range),
+    ("The p-values of a rule: p_value", PValue),
+    ("The prediction limits of a rule: shewhart", Shewhart),
+    ("The three-sigma limits of a rule: sigma", Sigma),
+    ("The weighted mean of a rule: ewma", Ewma),
+    ("The cumulated sum of a rule: cusum", Cusum),
     ("sinks.NAME", SinkConfig),
 )
 SHORT: dict[type[BaseModel], str] = {
