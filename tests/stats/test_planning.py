@@ -32,11 +32,11 @@ def test_the_planned_shift_of_a_mean_is_found_as_often_as_planned():
 @pytest.mark.parametrize("tolerance", [0.0, 0.02])
 @pytest.mark.parametrize("m", [300, 10_000])
 def test_the_planned_psi_solves_scipys_noncentral_law(tolerance, m):
-    """At the planned PSI the chance to exceed the critical value is the power asked for."""
+    """At the planned PSI the chance to exceed the critical value is the power asked for, to 0.0001."""
     n, cells, h = 20_000, 10, 1 / 20_000 + 1 / m
     planned = stats.detectable_psi(cells, n, m, tolerance, alpha=0.01, power=0.9)
     critical = (ss.ncx2.isf(0.01, cells - 1, tolerance / h) if tolerance else ss.chi2.isf(0.01, cells - 1)) * h
-    assert ss.ncx2.sf(critical / h, cells - 1, planned / h) == pytest.approx(0.9, rel=1e-6)
+    assert ss.ncx2.sf(critical / h, cells - 1, planned / h) == pytest.approx(0.9, abs=1e-4)
     assert planned > tolerance
     assert stats.detectable_psi(1, n, m) is None
 
