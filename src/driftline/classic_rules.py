@@ -95,7 +95,7 @@ class Chart(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     windows: int = Field(default=30, ge=3)
-    """How many windows say what is usual: the oldest of those looked at, which reach 100 windows back from the end of them."""
+    """How many windows say what is usual: the first there were; of a longer past, the oldest of the newest `windows` + 100."""
     side: Side = "both"
     """Which changes count: to larger values, to smaller ones, or both."""
     severity: Severity = Severity.WARNING
@@ -173,7 +173,7 @@ class Sigma(Chart):
     """`changed` when a window lies outside mean +- so many standard deviations (ddof 0) of the first windows, as in NannyML."""
 
     windows: int = Field(default=10, ge=3)
-    """How many windows say what is usual: the oldest of those looked at, which reach 100 windows back from the end of them."""
+    """How many windows say what is usual: the first there were; of a longer past, the oldest of the newest `windows` + 100."""
     width: float = Field(default=3.0, gt=0)
     """Standard deviations from the mean to a limit."""
 

@@ -121,7 +121,7 @@ class Unusual(BaseModel):
 
 
 PastOf = Callable[[int], Sequence[float]]
-KINDS = ("unusual", "above", "below", "outside", "p_value", "shewhart", "sigma", "ewma", "cusum")
+WAYS = ("unusual", "above", "below", "outside", "p_value", "shewhart", "sigma", "ewma", "cusum")
 
 
 class Rule(BaseModel):
@@ -157,8 +157,8 @@ class Rule(BaseModel):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Rule:
-        if sum(getattr(self, name) is not None for name in KINDS) != 1:
-            raise ValueError(f"give exactly one of {', '.join(KINDS)}")
+        if sum(getattr(self, name) is not None for name in WAYS) != 1:
+            raise ValueError(f"give exactly one of {', '.join(WAYS)}")
         return self
 
     @property
