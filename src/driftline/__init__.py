@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from driftline import wording
+from driftline.classic_rules import Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.errors import (
     DriftlineError,
     ObjectChanged,
@@ -109,11 +110,13 @@ __all__ = [
     "Chunk",
     "Collector",
     "Column",
+    "Cusum",
     "DecodeContext",
     "DiscoverContext",
     "DriftlineError",
     "Duration",
     "Event",
+    "Ewma",
     "ExecutorFactory",
     "Field",
     "Format",
@@ -134,6 +137,7 @@ __all__ = [
     "ObjectChanged",
     "ObjectGone",
     "OutcomeUnknown",
+    "PValue",
     "Past",
     "Place",
     "Plugin",
@@ -147,6 +151,8 @@ __all__ = [
     "Scores",
     "Secret",
     "Severity",
+    "Shewhart",
+    "Sigma",
     "Sink",
     "Size",
     "Source",

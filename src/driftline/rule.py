@@ -6,10 +6,12 @@ Refuses to know where a number came from: a rule sees one measurement and the ro
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from driftline.classic_rules import Chart, Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.model import Judgement, Measurement, Severity, Verdict
 
 
@@ -118,8 +120,12 @@ class Unusual(BaseModel):
         return Judgement(Verdict.UNSURE, reason="no past yet to tell what is usual", within=within)
 
 
+PastOf = Callable[[int], Sequence[float]]
+WAYS = ("unusual", "above", "below", "outside", "p_value", "shewhart", "sigma", "ewma", "cusum")
+
+
 class Rule(BaseModel):
-    """Judges a measurement by exactly one of `unusual`, `above`, `below` and `outside`.
+    """Judges a measurement by exactly one of `unusual`, `above`, `below`, `outside` and the classic rules.
 
     An interval decides, where the measurement has one: wholly beyond the bound is `changed`, wholly within is `ok`,
     astride it is `unsure`. Without an interval the value decides. To open an alert takes proof; to end one, a value
@@ -136,24 +142,45 @@ class Rule(BaseModel):
     """`changed` when the measurement is below the bound."""
     outside: Range | None = None
     """`changed` when the measurement lies outside the range."""
+    p_value: PValue | None = None
+    """`changed` when the p-value of the measurement is too small, the columns of a window taken together."""
+    shewhart: Shewhart | None = None
+    """`changed` when the measurement lies outside the prediction limits of earlier windows."""
+    sigma: Sigma | None = None
+    """`changed` when it lies further than so many standard deviations from the mean of the first windows."""
+    ewma: Ewma | None = None
+    """`changed` when its exponentially weighted mean leaves its limits."""
+    cusum: Cusum | None = None
+    """`changed` when what it lies off the usual adds up to too much."""
     measurement: str | None = None
     """Which measurement of the check is judged; the check's main one when absent."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Rule:
-        given = [name for name in ("unusual", "above", "below", "outside") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError("give exactly one of unusual, above, below, outside")
+        if sum(getattr(self, name) is not None for name in WAYS) != 1:
+            raise ValueError(f"give exactly one of {', '.join(WAYS)}")
         return self
 
-    def judge(self, measurement: Measurement, rows: int, min_rows: int) -> Judgement:
-        """The verdict on `measurement`, which rests on `rows` rows where at least `min_rows` are asked for."""
+    @property
+    def chart(self) -> Chart | None:
+        """The control chart, where that is what judges."""
+        return self.shewhart or self.sigma or self.ewma or self.cusum
+
+    def judge(self, measurement: Measurement, rows: int, min_rows: int, past: PastOf = lambda count: ()) -> Judgement:
+        """The verdict on `measurement`, which rests on `rows` rows where at least `min_rows` are asked for.
+
+        `past` gives the newest so many earlier values, oldest first: charts need it. A p-value is judged as the only one.
+        """
         if measurement.value is None:
             return Judgement(Verdict.UNSURE, reason=measurement.reason or "no value")
         if rows < min_rows:
             return Judgement(Verdict.UNSURE, reason=f"{min_rows - rows} more rows are needed: {rows} of {min_rows}")
         if self.unusual is not None:
             return self.unusual.alone(measurement)
+        if self.p_value is not None:
+            return self.p_value.judge([measurement.p_value])[0]
+        if self.chart is not None:
+            return self.chart.judge(past(self.chart.reach), measurement.value)
         value = measurement.value
         low, high = measurement.interval or (value, value)
         if self.above is not None:

@@ -80,7 +80,8 @@ KINDS = {
     "literal secret": ('"${env:CHAT}"', "https://chat.example/HUNTER2", 17, 60, "sinks.team.options.url",
                        "a secret is never written here; name it as ${env:NAME} or ${file:/path}"),
     "two rules in one": ("{above: {warning: 0.1}}", "{above: {warning: 0.1}, below: {info: 1}}", 14, 61,
-                         "models.churn.checks.nulls.rule", "give exactly one of above, below, outside"),
+                         "models.churn.checks.nulls.rule", "give exactly one of unusual, above, below, outside, p_value, "
+                         "shewhart, sigma, ewma, cusum"),
     "rule of no bound": ("{warning: 0.1}", "{wanring: 0.1}", 14, 70, "models.churn.checks.nulls.rule.above.wanring",
                          "unknown setting; did you mean 'warning'?"),
     "bare constant version": ("timestamp: at", "version: 1.10", 8, 16, "models.churn.schema.version",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from driftline.classic_rules import PValue
 from driftline.errors import DriftlineError
 from driftline.model import Measurement, Verdict
 from driftline.plugin import Check, CheckContext
@@ -80,18 +81,37 @@ def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judg
         broken = Measurement(None, name=plan.main, reason=" ".join(str(error).split())[:500])
         return [Judged(plan.name, broken, Verdict.ERROR, reason=broken.reason, cause=plan.check.cause)]
     rules = plan.by_measurement
-    return [_judge(plan, measurement, rules, ctx.current.rows) for measurement in found]
+    judged = [_judge(plan, measurement, rules, ctx) for measurement in found]
+    for name, rule in rules.items():
+        if rule.p_value is not None:
+            _judge_together(judged, name, rule.p_value)
+    return judged
 
 
-def _judge(plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule], window_rows: int) -> Judged:
+def _judge_together(judged: list[Judged], name: str, rule: PValue) -> None:
+    """Those p-values of one name that rest on rows enough share one level."""
+    places = [
+        place
+        for place, row in enumerate(judged)
+        if row.measurement.name == name and row.verdict in (Verdict.OK, Verdict.CHANGED)
+    ]
+    for place, said in zip(places, rule.judge([judged[place].measurement.p_value for place in places]), strict=True):
+        judged[place] = replace(judged[place], verdict=said.verdict, severity=said.severity or "", reason=said.reason)
+
+
+def _judge(plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule], ctx: CheckContext) -> Judged:
     if not measurement.name:
         measurement = replace(measurement, name=plan.main)
-    rows = window_rows if measurement.rows is None else measurement.rows
+    rows = ctx.current.rows if measurement.rows is None else measurement.rows
     rule = rules.get(measurement.name) or own_rule(measurement)
     if rule is None:
         return Judged(plan.name, measurement, rows=rows, cause=plan.check.cause)
     asked = plan.check.min_rows if plan.min_rows is None else plan.min_rows
-    said = rule.judge(measurement, rows, asked)
+
+    def past(count: int) -> list[float]:
+        return [earlier.value for earlier in ctx.history(measurement.name, measurement.labels, count)]
+
+    said = rule.judge(measurement, rows, asked, past)
     watched = rule.unusual if measurement.value is not None and rows >= asked else None
     return Judged(
         plan.name, measurement, said.verdict, said.severity or "", said.reason, rows, plan.check.cause, said.within,

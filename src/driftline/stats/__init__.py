@@ -15,12 +15,13 @@ from driftline.stats.binned import (
     kl_divergence,
     linf,
     psi,
+    psi_filled,
     psi_raw,
     shares,
     tvd,
 )
 from driftline.stats.centroids import Centroids, centroid_distances
-from driftline.stats.charts import cusum, cusum_arl, estimated_rate, ewma, ewma_arl, ewma_limits, page_hinkley
+from driftline.stats.charts import cusum, cusum_arl, estimated_rate, ewma, ewma_arl, ewma_limits, normal_scores, page_hinkley
 from driftline.stats.classification import (
     Confusion,
     accuracy,
@@ -65,7 +66,7 @@ from driftline.stats.grid import (
     wasserstein_margin,
 )
 from driftline.stats.kernel import median_squared_distance, mmd2
-from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_value, ks_robust
+from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_limit, ks_p_value, ks_robust
 from driftline.stats.limits import Prediction, limit_multiplier, limit_rate, mad_z, plain_z, prediction, rank_p
 from driftline.stats.moments import mean_shift, spread_shift
 from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_combined, e_bh, fisher_combined, holm, simes
@@ -218,6 +219,7 @@ __all__ = [
     "ks_margin",
     "ks_p_asymptotic",
     "ks_p_exact",
+    "ks_p_limit",
     "ks_p_value",
     "ks_robust",
     "ks_shift",
@@ -247,6 +249,7 @@ __all__ = [
     "newcombe",
     "news_shift",
     "noncentrality_interval",
+    "normal_scores",
     "page_hinkley",
     "paired_difference",
     "plain_z",
@@ -257,6 +260,7 @@ __all__ = [
     "psi",
     "psi_critical",
     "psi_debiased",
+    "psi_filled",
     "psi_interval",
     "psi_law",
     "psi_p_value",

@@ -1,7 +1,7 @@
 """Distances between two distributions that were counted on the same cells: quantile bins or categories.
 
-`ref` and `cur` are counts of shape (B,), each 0 or more, cell for cell. Refuses to choose the cells, and to fill empty ones
-with made-up shares: only Jeffreys' half count is on offer. A side without rows gives None.
+`ref` and `cur` are counts of shape (B,), each 0 or more, cell for cell. Refuses to choose the cells. A side without rows
+gives None.
 """
 
 from __future__ import annotations
@@ -43,6 +43,18 @@ def psi_raw(ref: ArrayLike, cur: ArrayLike) -> float | None:
     if both is None or np.any((both[0] > 0) != (both[1] > 0)):
         return None
     p, q = (side[both[0] > 0] for side in both)
+    return float(np.sum((q - p) * np.log(q / p)))
+
+
+def psi_filled(ref: ArrayLike, cur: ArrayLike, fill: float = 0.0001) -> float | None:
+    """The same on raw shares with `fill` in place of each empty one, not renormalised: what many tools call PSI.
+
+    One empty cell can outweigh all others: made to compare with those tools. None without rows.
+    """
+    both = shares(ref, cur)
+    if both is None:
+        return None
+    p, q = (np.where(side > 0, side, fill) for side in both)
     return float(np.sum((q - p) * np.log(q / p)))
 
 

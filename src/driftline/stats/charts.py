@@ -55,6 +55,14 @@ def page_hinkley(values: ArrayLike, slack: float = 0.005) -> Floats:
     return sums - np.minimum.accumulate(sums)
 
 
+def normal_scores(p: ArrayLike) -> Floats:
+    """Upper p-values as values of a chart: the normal quantile of 1 - p, between -8.2 and 37; any shape."""
+    from scipy.special import ndtri
+
+    scores: Floats = -ndtri(np.clip(np.asarray(p, dtype=np.float64), 1e-300, 1 - 1e-16))
+    return scores
+
+
 def ewma_arl(weight: float = 0.2, width: float = 3.0, mean: float = 0.0, sd: float = 1.0) -> float:
     """Windows until `ewma` first leaves `ewma_limits`, on average, when values have this mean and standard deviation.
 
@@ -99,17 +107,19 @@ def estimated_rate(arl: Callable[[float, float], float], windows: int) -> float 
     """False alarms per window when mean and standard deviation come from that many windows, averaged over what they come to.
 
     `arl` is the chart's ARL given the mean and standard deviation of values that were standardised with the estimates; it must
-    treat both signs of the mean alike. None below three windows.
+    treat both signs of the mean alike. Good to half a percent; None below three windows.
     """
-    from scipy.special import roots_genlaguerre
+    from scipy.special import gammaincinv
 
     if windows < 3:
         return None
     offsets, chances = np.polynomial.hermite_e.hermegauss(9)
-    halves, shares = roots_genlaguerre(9, (windows - 3) / 2)
+    levels, shares = np.polynomial.legendre.leggauss(20)
+    # The estimated variance over the true one is chi-square over its degrees of freedom.
+    ratios = 2 * gammaincinv((windows - 1) / 2, (levels + 1) / 2) / (windows - 1)
     rate, total = 0.0, 0.0
-    for half, share in zip(halves, shares, strict=True):
-        spread = math.sqrt((windows - 1) / (2 * float(half)))
+    for ratio, share in zip(ratios, shares, strict=True):
+        spread = 1 / math.sqrt(ratio)
         for offset, chance in zip(offsets[4:], chances[4:], strict=True):
             weight = float(share * chance) * (1 if offset < 1e-9 else 2)
             rate += weight / arl(float(offset) / math.sqrt(windows) * spread, spread)

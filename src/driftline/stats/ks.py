@@ -72,6 +72,13 @@ def ks_p_asymptotic(d: float, n: int, m: int) -> float | None:
     return _one_sample(d, max(1, round(n * m / (n + m))))
 
 
+def ks_p_limit(d: float, n: int, m: int) -> float | None:
+    """P(D >= d) by the limit law alone, as textbooks have it: too large for small samples; None when a sample is empty."""
+    from scipy.special import kolmogorov
+
+    return float(kolmogorov(math.sqrt(n * m / (n + m)) * d)) if n >= 1 and m >= 1 else None
+
+
 EXACT, EXACT_TAIL = 60, 100
 """Rows up to which the law itself is computed, and its tail; beyond, expansions are right to a thousandth of the p-value."""
 
