@@ -17,6 +17,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from driftline_plugins.checks.drift import Drift
+from driftline_plugins.checks.missing import Missing
+from driftline_plugins.checks.range import OutsideRange
 from streams import BASELINE, CHANGES, DAYS, REGIMES, SCHEMA, START, Stream
 
 from driftline.alerting.step import AlertingState, step
@@ -27,9 +30,6 @@ from driftline.evaluate.unusual import Past
 from driftline.notification import Event
 from driftline.state.tables import micros
 from driftline.state.windows import Due, Key
-from driftline_plugins.checks.drift import Drift
-from driftline_plugins.checks.missing import Missing
-from driftline_plugins.checks.range import OutsideRange
 
 SIZES = (200, 1_000, 10_000, 1_000_000)
 DAY = timedelta(days=1)
