@@ -48,7 +48,7 @@ MODEL = """
     reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}
     windows: {{length: 1h, lateness: 15m, reopen_for: 12h}}
     checks:
-      drift: {{type: drift, for: 2}}
+      drift: {{type: drift, for: 2, rule: {{measurement: psi, above: {{warning: 0.1, critical: 0.25}}}}}}
       volume: {{type: volume}}
       freshness: {{type: freshness}}
 """
