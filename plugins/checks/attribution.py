@@ -22,8 +22,8 @@ class Attribution(Check):
     now. attribution_spearman is the rank correlation of importances. Intervals are by 400 draws from the rows' errors, features
     independent. `moved` in the detail names the features whose share changed most.
 
-    Importance comes from the grid of each attribution column: exact where all values have one sign, or stand on the grid's edges
-    (of up to 1,500 distinct ones all do); else off by at most `margin`, a share of all importance, usually below 0.001.
+    Importance comes from the grid of each attribution column: exact where all values have one sign, or are up to 1,500 distinct
+    ones that the reference has too; else off by at most `margin`, a share of all importance, usually below 0.001.
 
     Without attribution columns, score_correlation is the rank correlation of each numeric feature with the score (or a numeric
     prediction) on the sampled rows: it moves when the model's use of the feature does, or the company the feature keeps.
@@ -62,13 +62,11 @@ class Attribution(Check):
         was, now = _sizes(ctx.reference, features), _sizes(ctx.current, features)
         rows = min((ctx.current.columns[name].count for name in features.values() if name in ctx.current.columns), default=0)
         lacking = ", ".join(dict.fromkeys(features[f] for f in features if f not in was or f not in now))
-        reason = "no reference yet" if ctx.reference is None else f"no attributions in {lacking}"[:200] if lacking else ""
-        shift = None if reason else stats.attribution_shift(list(was.values()), list(now.values()), ctx.rng())
+        why = "no reference yet" if ctx.reference is None else f"no attributions in {lacking}"[:200] if lacking else ""
+        shift = None if why else stats.attribution_shift(list(was.values()), list(now.values()), ctx.rng())
         if shift is None:
-            for name in MEASURED:
-                yield Measurement(
-                    None, name=name, rows=rows, reason=reason or "needs two features, and attributions other than 0"
-                )
+            why = why or "needs two features, and attributions other than 0"
+            yield from (Measurement(None, name=name, rows=rows, reason=why) for name in MEASURED)
             return
         all_was, all_now = (sum(size.value for size in side.values()) for side in (was, now))
         change = {feature: now[feature].value / all_now - was[feature].value / all_was for feature in features}

@@ -17,7 +17,7 @@ MOST = 1_000
 
 
 class MMD(Check):
-    """mmd2 is the squared maximum mean discrepancy of the sampled rows, unbiased and at least 0: 0 when nothing changed, at most 2.
+    """mmd2 is the squared maximum mean discrepancy of the sampled rows, unbiased: 0 when nothing changed, at most 2.
 
     The kernel is Gaussian; its variance is half the median squared distance of the reference's rows, and stays so. Columns are
     encoded as for `reconstruction`. The interval is the jackknife's, on the safe side. `raw` is the biased number, which chance

@@ -16,8 +16,8 @@ NAMED = 5
 
 
 class Reconstruction(Check):
-    """reconstruction_error is how far rows lie from what the principal components of the reference make of them, over the same of
-    the reference's own rows: 1 when nothing changed, above when correlations broke, below when the variance collapsed.
+    """reconstruction_error is how far rows lie from what the reference's principal components make of them, in units of how far
+    the reference's own do: 1 when nothing changed, above it when correlations broke, below when variance collapsed.
 
     Components are those of the reference's sampled rows that explain 80% of the variance. Each row is judged by components that
     have not seen it. Categories stand for their share of the reference, missing values for the mean, all in standard deviations
@@ -40,7 +40,7 @@ class Reconstruction(Check):
     cause = "drift"
     main = "reconstruction_error"
     collectors: ClassVar = frozenset({"sample"})
-    default_rules: ClassVar = {"reconstruction_error": Rule(outside=Range(low=0.8, high=1.25))}
+    default_rules: ClassVar = {"reconstruction_error": Rule(outside=Range(low=0.9, high=1.1))}
     min_rows = 100
 
     columns: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ Refuses to leave a gap: what is missing has the mean, 0, and columns that say no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,8 +69,10 @@ def pooled_scores(ref: Columns, cur: Columns) -> Encoded:
         if _text(values, cur[name]):
             counts = Counter(both)
             top = sorted((-count, value) for value, count in counts.items() if value is not None and count >= least)
-            found = [np.array([value == category for value in both], np.float64) for _, category in top[:CATEGORIES]]
-            missing = np.array([value is None for value in both], np.float64)
+            places: dict[Any, int] = {None: -1} | {value: place for place, (_, value) in enumerate(top[:CATEGORIES])}
+            codes = np.array([places.get(value, -2) for value in both])
+            found = [(codes == place).astype(np.float64) for place in range(len(places) - 1)]
+            missing = (codes == -1).astype(np.float64)
         else:
             numbers = _numbers(both)
             missing = np.isnan(numbers).astype(np.float64)
@@ -87,13 +89,13 @@ def pooled_scores(ref: Columns, cur: Columns) -> Encoded:
     return Encoded(rows[:n], rows[n:], tuple(names))
 
 
-def _numbers(values: Iterable[Any]) -> Floats:
-    array = np.array(list(values), dtype=np.float64)
+def _numbers(values: Sequence[Any]) -> Floats:
+    array = np.array(values, dtype=np.float64)
     return np.where(np.abs(array) <= LARGEST, array, np.nan) + 0.0
 
 
 def _text(*sides: Sequence[Any]) -> bool:
-    return any(isinstance(value, str) for side in sides for value in side)
+    return any(isinstance(next((value for value in side if value is not None), None), str) for side in sides)
 
 
 def _frequencies(ref: Sequence[Any], cur: Sequence[Any]) -> tuple[Floats, Floats]:

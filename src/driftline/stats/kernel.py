@@ -42,6 +42,8 @@ def median_squared_distance(rows: ArrayLike) -> float | None:
 def kernel_variance(rows: ArrayLike) -> float | None:
     """Half the median squared distance, or half the mean one where most rows are alike; None where all are."""
     points = _points(rows)
+    if len(points) < 2:
+        return None
     typical = median_squared_distance(points) or 2 * float(np.sum(np.var(points, axis=0)))
     return typical / 2 if typical > 0 else None
 
