@@ -53,7 +53,7 @@ class DomainClassifier(Check):
         """One number."""
         both = sampled.both(ctx, self.columns, self.ignore)
         sides = stats.pooled_scores(both.reference, both.current)
-        found = stats.separation_of(sides.ref, sides.cur)
+        found = stats.domain_auc(sides.ref, sides.cur)
         if both.reason or found is None:
             few = f"needs 10 sampled rows on each side: {len(sides.ref)} and {len(sides.cur)}"
             reason = both.reason or ("no column varies" if not sides.names else few)
@@ -61,7 +61,7 @@ class DomainClassifier(Check):
             return
         p_value: float | None = found.p_value
         if self.permutations:
-            p_value = stats.separation_p_value(sides.ref, sides.cur, self.permutations, ctx.rng())
+            p_value = stats.domain_auc_p_value(sides.ref, sides.cur, self.permutations, ctx.rng())
         told: dict[str, float] = {}
         for name, share in zip(sides.names, found.importance.tolist(), strict=True):
             told[name] = told.get(name, 0.0) + share
@@ -70,7 +70,7 @@ class DomainClassifier(Check):
         if helpful:
             detail["columns"] = ", ".join(name for _, name in helpful[:NAMED])
             detail["share"] = helpful[0][0] / sum(share for share, _ in helpful)
-        yield Measurement(found.auc, {}, "domain_auc", both.rows, found.interval, p_value, detail=detail)
+        yield Measurement(found.value, {}, "domain_auc", both.rows, found.interval, p_value, detail=detail)
 
 
 @hookimpl

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.stats.classification import roc_auc
+from driftline.stats.domain import auc_null_se
 from driftline.stats.estimate import Interval, logit_interval
 from driftline.stats.proportion import wilson
 from driftline.stats.sample import Floats
@@ -25,10 +26,10 @@ COLUMNS, PAIRS = 100, 8
 RIDGE, STEPS, CLOSE = 1.0, 15, 0.01
 
 
-class Separation(NamedTuple):
+class DomainAuc(NamedTuple):
     """How well the model tells both sides apart."""
 
-    auc: float
+    value: float
     """The chance that it takes a row of the window for newer than one of the reference: 0.5 when nothing tells them apart."""
     interval: Interval
     p_value: float
@@ -39,7 +40,7 @@ class Separation(NamedTuple):
     """How many of each side were used: at most four of one for each of the other, the first ones."""
 
 
-def separation_of(ref: Floats, cur: Floats) -> Separation | None:
+def domain_auc(ref: Floats, cur: Floats) -> DomainAuc | None:
     """Fit on four fifths, test on the rest, five times. None below ten rows of a side, or without columns.
 
     The model sees every column (the 100 most different ones of more), the products of the 8 pairs whose product the columns
@@ -71,27 +72,27 @@ def separation_of(ref: Floats, cur: Floats) -> Separation | None:
     auc, se = total / weights, math.sqrt(2 * variance) / weights
     least = min(n, m)
     interval = (logit_interval(auc, se) if se > 0 else None) or wilson(auc * least, least) or (0.0, 1.0)
-    return Separation(auc, interval, _chance(auc, n, m), importance, (n, m))
+    return DomainAuc(auc, interval, _chance(auc, n, m), importance, (n, m))
 
 
-def separation_p_value(ref: Floats, cur: Floats, permutations: int, rng: np.random.Generator) -> float | None:
+def domain_auc_p_value(ref: Floats, cur: Floats, permutations: int, rng: np.random.Generator) -> float | None:
     """The chance of an AUC at least as large when the rows are dealt out to both sides anew: (k+1)/(B+1)."""
-    found = separation_of(ref, cur)
+    found = domain_auc(ref, cur)
     if found is None:
         return None
     n, m = found.rows
     rows, beyond = np.concatenate((ref[:n], cur[:m])), 0
     for _ in range(permutations):
         dealt = rows[rng.permutation(n + m)]
-        other = separation_of(dealt[:n], dealt[n:])
-        beyond += other is not None and other.auc >= found.auc - 1e-12
+        other = domain_auc(dealt[:n], dealt[n:])
+        beyond += other is not None and other.value >= found.value - 1e-12
     return (beyond + 1) / (permutations + 1)
 
 
 def _chance(auc: float, n: int, m: int) -> float:
     from scipy.special import ndtr
 
-    return float(ndtr((0.5 - auc) / math.sqrt((n + m + 1) / (6 * n * m))))
+    return float(ndtr((0.5 - auc) / (math.sqrt(2) * (auc_null_se(n, m) or 1.0))))
 
 
 def _score(rows: Floats, new: Floats, tested: NDArray[np.bool_]) -> tuple[Floats, Floats]:

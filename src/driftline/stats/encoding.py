@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from driftline.stats.sample import Floats
+from driftline.stats.sample import Floats, midranks
 
 Columns = Mapping[str, Sequence[Any]]
 LARGEST, FAR = 1e150, 10.0
@@ -111,9 +111,7 @@ def _normal_scores(values: Floats) -> Floats:
     known = ~np.isnan(values)
     scores = np.zeros(len(values))
     if known.any():
-        _, places, counts = np.unique(values[known], return_inverse=True, return_counts=True)
-        middle = np.cumsum(counts) - counts / 2
-        scores[known] = ndtri(middle / known.sum())[places]
+        scores[known] = ndtri((midranks(values[known]) - 0.5) / known.sum())
         scores[known] -= scores[known].mean()
     return scores
 

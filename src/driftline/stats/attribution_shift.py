@@ -1,0 +1,110 @@
+"""How sure it is that importances moved: mean sizes of attributions with their errors, before and now.
+
+Refuses signs: a feature's importance is the mean size of its attributions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from driftline.stats.attribution import mass_moved, ndcg, spearman
+from driftline.stats.sample import Floats
+from driftline.stats.shift import Shift
+
+DRAWS = 200
+
+
+class MeanSize(NamedTuple):
+    """The mean of |x| over the values of a column."""
+
+    value: float
+    margin: float
+    """How far the exact one lies from it, at most."""
+    se: float
+    """Standard error of the rows; of a single row its own size."""
+
+
+class AttributionShift(NamedTuple):
+    """Three views of one movement."""
+
+    ndcg: Shift
+    moved: Shift
+    spearman: Shift
+
+
+def mean_size(
+    edges: Floats, counts: ArrayLike, minimum: float, maximum: float, mean: float, variance: float
+) -> MeanSize | None:
+    """Mean of |x| from counts of shape (2E+1,) on a grid of E edges, see `grid`, and exact moments; None without values.
+
+    Of what lies above 0 and what lies below, the one that the grid tells better is taken from it, values of an open cell
+    counting as spread evenly; the other follows from the mean. So values on edges, or all of one sign, give it exactly.
+    """
+    rows = np.asarray(counts, np.float64)
+    n = float(rows.sum())
+    if not n:
+        return None
+    borders = np.clip(np.concatenate(([minimum], np.repeat(edges, 2), [maximum])), minimum, maximum)
+    above, above_margin = _positive_part(borders[:-1], borders[1:], rows / n)
+    below, below_margin = _positive_part(-borders[1:], -borders[:-1], rows / n)
+    value, margin = (
+        (2 * above - mean, 2 * above_margin) if above_margin <= below_margin else (2 * below + mean, 2 * below_margin)
+    )
+    second = variance * ((n - 1) / n) + mean**2
+    value = min(max(value, abs(mean)), max(math.sqrt(second), abs(mean)))
+    return MeanSize(value, margin, math.sqrt(max(0.0, second - value**2) / n) if n > 1 else value)
+
+
+def attribution_shift(ref: Sequence[MeanSize], cur: Sequence[MeanSize], rng: np.random.Generator) -> AttributionShift | None:
+    """NDCG, importance moved, and Spearman's correlation of importances, of the same F features.
+
+    95% intervals from 200 draws of both sides by their normal laws, features independent: of the draws themselves for the two
+    of order, and for `moved` by how far noise alone can carry it either way (the triangle inequality). A side that equals the
+    other has moved by nothing. None below two features, or when all importances of a side are 0.
+    """
+    was, now = (np.array([size.value for size in side]) for side in (ref, cur))
+    score, moved, order = ndcg(was, now), mass_moved(was, now), spearman(was, now)
+    if len(was) < 2 or score is None or moved is None:
+        return None
+    if list(ref) == list(cur):
+        return AttributionShift(*(Shift(v, None if v is None else (v, v)) for v in (score, moved, order)))
+    drawn = list(zip(*(_draws(side, rng) for side in (ref, cur)), strict=True))
+    noise = [np.abs(_shares(b) - _shares(now) - _shares(a) + _shares(was)).sum() / 2 for a, b in drawn]
+    reach = float(np.quantile(noise, 0.95))
+    return AttributionShift(
+        _spread(score, [ndcg(a, b) for a, b in drawn]),
+        Shift(moved, (max(0.0, moved - reach), min(1.0, moved + reach))),
+        _spread(order, [spearman(a, b) for a, b in drawn]),
+    )
+
+
+def _draws(side: Sequence[MeanSize], rng: np.random.Generator) -> Floats:
+    values, errors = np.array([size.value for size in side]), np.array([size.se + size.margin for size in side])
+    drawn: Floats = np.abs(values + errors * rng.standard_normal((DRAWS, len(side))))
+    return drawn
+
+
+def _shares(sizes: Floats) -> Floats:
+    scaled = sizes / (sizes.max() or 1.0)
+    shares: Floats = scaled / (scaled.sum() or 1.0)
+    return shares
+
+
+def _spread(value: float | None, drawn: Sequence[float | None]) -> Shift:
+    known = [one for one in drawn if one is not None]
+    if value is None or not known:
+        return Shift(value)
+    low, high = np.quantile(known, (0.025, 0.975))
+    return Shift(value, (min(float(low), value), max(float(high), value)))
+
+
+def _positive_part(low: Floats, high: Floats, shares: Floats) -> tuple[float, float]:
+    """Mean of max(x, 0) when x is spread evenly over its cell, and how far it can lie from that."""
+    top, bottom, width = np.maximum(high, 0), np.maximum(low, 0), high - low
+    inside = np.where(width > 0, (top - bottom) / np.where(width > 0, width, 1.0), 1.0)
+    return float(shares @ (inside * (top + bottom) / 2)), float(shares @ (top - bottom))
