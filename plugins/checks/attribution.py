@@ -23,7 +23,7 @@ class Attribution(Check):
     independent. `moved` in the detail names the features whose share changed most.
 
     Importance comes from the grid of each attribution column: exact where all values have one sign, or are up to 1,500 distinct
-    ones that the reference has too; else off by at most `margin`, a share of all importance, usually below 0.001.
+    ones that the reference has too; else off by less than `margin`, a share of all importance, usually below 0.01.
 
     Without attribution columns, score_correlation is the rank correlation of each numeric feature with the score (or a numeric
     prediction) on the sampled rows: it moves when the model's use of the feature does, or the company the feature keeps.

@@ -43,7 +43,6 @@ from driftline.stats.classification import (
 from driftline.stats.compare import change, growth
 from driftline.stats.components import Components, principal_components
 from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, cramers_v_of, g_test
-from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, g_test
 from driftline.stats.correlation import rank_correlation
 from driftline.stats.decomposition import Decomposition, decompose
 from driftline.stats.distance import cramer_von_mises, cramer_von_mises_p, energy_distance, robust_scale, wasserstein

@@ -16,7 +16,8 @@ from driftline.stats.attribution import mass_moved, ndcg, spearman
 from driftline.stats.sample import Floats
 from driftline.stats.shift import Shift
 
-DRAWS = 200
+DRAWS = 400
+TINY = 1e-300
 
 
 class MeanSize(NamedTuple):
@@ -63,7 +64,7 @@ def mean_size(
 def attribution_shift(ref: Sequence[MeanSize], cur: Sequence[MeanSize], rng: np.random.Generator) -> AttributionShift | None:
     """NDCG, importance moved, and Spearman's correlation of importances, of the same F features.
 
-    95% intervals from 200 draws of both sides by their normal laws, features independent: of the draws themselves for the two
+    95% intervals from 400 draws of both sides by their normal laws, features independent: of the draws themselves for the two
     of order, and for `moved` by how far noise alone can carry it either way (the triangle inequality). A side that equals the
     other has moved by nothing. None below two features, or when all importances of a side are 0.
     """
@@ -73,13 +74,13 @@ def attribution_shift(ref: Sequence[MeanSize], cur: Sequence[MeanSize], rng: np.
         return None
     if list(ref) == list(cur):
         return AttributionShift(*(Shift(v, None if v is None else (v, v)) for v in (score, moved, order)))
-    drawn = list(zip(*(_draws(side, rng) for side in (ref, cur)), strict=True))
-    noise = [np.abs(_shares(b) - _shares(now) - _shares(a) + _shares(was)).sum() / 2 for a, b in drawn]
+    before, after = _draws(ref, rng), _draws(cur, rng)
+    noise = np.abs(_shares(after) - _shares(now) - _shares(before) + _shares(was)).sum(axis=-1) / 2
     reach = float(np.quantile(noise, 0.95))
     return AttributionShift(
-        _spread(score, [ndcg(a, b) for a, b in drawn]),
+        _spread(score, _ndcg(before, after)),
         Shift(moved, (max(0.0, moved - reach), min(1.0, moved + reach))),
-        _spread(order, [spearman(a, b) for a, b in drawn]),
+        _spread(order, _spearman(before, after)),
     )
 
 
@@ -90,16 +91,31 @@ def _draws(side: Sequence[MeanSize], rng: np.random.Generator) -> Floats:
 
 
 def _shares(sizes: Floats) -> Floats:
-    scaled = sizes / (sizes.max() or 1.0)
-    shares: Floats = scaled / (scaled.sum() or 1.0)
+    scaled = sizes / np.maximum(sizes.max(axis=-1, keepdims=True), TINY)
+    shares: Floats = scaled / np.maximum(scaled.sum(axis=-1, keepdims=True), TINY)
     return shares
 
 
-def _spread(value: float | None, drawn: Sequence[float | None]) -> Shift:
-    known = [one for one in drawn if one is not None]
-    if value is None or not known:
-        return Shift(value)
-    low, high = np.quantile(known, (0.025, 0.975))
+def _ndcg(before: Floats, after: Floats) -> Floats:
+    # As `ndcg` for every draw; among draws there are no ties worth a thought.
+    gains, discounts = _shares(before), 1 / np.log2(np.arange(2, before.shape[-1] + 2))
+    found = np.take_along_axis(gains, np.argsort(-after, axis=-1), axis=-1) @ discounts
+    score: Floats = found / np.maximum(-np.sort(-gains, axis=-1) @ discounts, TINY)
+    return score
+
+
+def _spearman(before: Floats, after: Floats) -> Floats:
+    # As `spearman` without ties: 1 - 6 sum of d^2 / (F (F^2 - 1)).
+    count = before.shape[-1]
+    apart = np.argsort(np.argsort(before, axis=-1), axis=-1) - np.argsort(np.argsort(after, axis=-1), axis=-1)
+    correlation: Floats = 1 - 6 * np.sum(apart**2, axis=-1) / (count * (count**2 - 1))
+    return correlation
+
+
+def _spread(value: float | None, drawn: Floats) -> Shift:
+    if value is None:
+        return Shift(None)
+    low, high = np.quantile(drawn, (0.025, 0.975))
     return Shift(value, (min(float(low), value), max(float(high), value)))
 
 

@@ -65,6 +65,8 @@ def pooled_scores(ref: Columns, cur: Columns) -> Encoded:
     names: list[str] = []
     for name, values in ref.items():
         both = [*values, *cur[name]]
+        if not both:
+            continue
         least = SHARE * len(both)
         if _text(values, cur[name]):
             counts = Counter(both)
