@@ -22,9 +22,6 @@ class Attribution(Check):
     now. attribution_spearman is the rank correlation of importances. Intervals are by 400 draws from the rows' errors, features
     independent. `moved` in the detail names the features whose share changed most.
 
-    Importance comes from the grid of each attribution column: exact where all values have one sign, or are up to 1,500 distinct
-    ones that the reference has too; else off by less than `margin`, a share of all importance, usually below 0.01.
-
     Without attribution columns, score_correlation is the rank correlation of each numeric feature with the score (or a numeric
     prediction) on the sampled rows: it moves when the model's use of the feature does, or the company the feature keeps.
 
@@ -44,7 +41,7 @@ class Attribution(Check):
     type = "attribution"
     cause = "drift"
     main = "attribution_ndcg"
-    collectors: ClassVar = frozenset({"numeric", "sample"})
+    collectors: ClassVar = frozenset({"numeric", "sample", "sizes"})
     default_rules: ClassVar = {"attribution_ndcg": below(warning=0.90)}
     min_rows = 100
 
@@ -71,11 +68,7 @@ class Attribution(Check):
         all_was, all_now = (sum(size.value for size in side.values()) for side in (was, now))
         change = {feature: now[feature].value / all_now - was[feature].value / all_was for feature in features}
         most = sorted((feature for feature in change if change[feature]), key=lambda feature: (-abs(change[feature]), feature))
-        margin = max(side[f].margin / whole for side, whole in ((was, all_was), (now, all_now)) for f in features)
-        detail: dict[str, str | float | int | None] = {
-            "moved": ", ".join(f"{f} {change[f]:+.3f}" for f in most[:NAMED]),
-            "margin": margin,
-        }
+        detail = {"moved": ", ".join(f"{f} {change[f]:+.3f}" for f in most[:NAMED])}
         for name, one in zip(MEASURED, shift, strict=True):
             why = "" if one.value is not None else "all importances of a side are equal"
             yield Measurement(one.value, {}, name, rows, one.interval, None, why, detail=detail)
@@ -87,14 +80,13 @@ def _named(prefix: str, ctx: CheckContext) -> dict[str, str]:
 
 
 def _sizes(window: Window | None, features: Mapping[str, str]) -> dict[str, stats.MeanSize]:
-    found = {}
+    found, totals = {}, window.summaries.get("sizes", {}) if window else {}
     for feature, name in features.items():
         column = window.columns.get(name) if window else None
-        if not isinstance(column, NumericColumn) or column.minimum is None or column.maximum is None or column.mean is None:
-            continue
-        size = stats.mean_size(column.edges, column.counts, column.minimum, column.maximum, column.mean, column.variance or 0.0)
-        if size is not None:
-            found[feature] = size
+        if isinstance(column, NumericColumn) and column.mean is not None and name in totals:
+            size = stats.mean_size(totals[name], column.count, column.mean, column.variance)
+            if size is not None:
+                found[feature] = size
     return found
 
 
@@ -109,10 +101,11 @@ def _correlations(ctx: CheckContext) -> Iterator[Measurement]:
         yield Measurement(None, name="score_correlation", rows=0, reason=reason)
         return
     for name in numeric:
-        value, before = (stats.rank_correlation(side.get(name, ()), side.get(score, ())) for side in (now, was))
+        value = stats.rank_correlation(now[name], now[score])
+        before = stats.rank_correlation(was[name], was[score]).value if name in was and score in was else None
         yield Measurement(
-            value.value, {"column": name}, "score_correlation", value.n, value.interval, None, value.reason, before.value
-        )
+            value.value, {"column": name}, "score_correlation", value.n, value.interval, None, value.reason, before
+        )  # fmt: skip
 
 
 @hookimpl

@@ -40,7 +40,7 @@ class Reconstruction(Check):
     cause = "drift"
     main = "reconstruction_error"
     collectors: ClassVar = frozenset({"sample"})
-    default_rules: ClassVar = {"reconstruction_error": Rule(outside=Range(low=0.9, high=1.1))}
+    default_rules: ClassVar = {"reconstruction_error": Rule(outside=Range(low=0.8, high=1.25))}
     min_rows = 100
 
     columns: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class Reconstruction(Check):
         ratio, interval = stats.growth(found.now, found.was) if found else (None, None)
         if both.reason or found is None or ratio is None or interval is None:
             few = f"needs 10 sampled rows of the reference: {len(sides.ref)}"
-            reason = both.reason or ("needs two columns that vary in the reference" if len(sides.names) < 2 else few)
+            reason = both.reason or (few if len(sides.ref) < 10 else "needs two columns that vary in the reference")
             yield Measurement(None, name="reconstruction_error", rows=both.rows, reason=reason)
             return
         detail: dict[str, str | float | int | None] = {

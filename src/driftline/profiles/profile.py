@@ -19,6 +19,7 @@ from driftline.profiles.numeric import NumericCollector
 from driftline.profiles.packing import pack, unpack
 from driftline.profiles.sample import SampleCollector
 from driftline.profiles.scores import ScoreCollector
+from driftline.profiles.sizes import SizeCollector
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.tallies import ExpressionCollector
 from driftline.profiles.window import Column, Scores, Window
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 Collectors = Mapping[str, type[Collector]]
 BUILT_IN: Collectors = {
     collector.name: collector
+<<<<<<< HEAD
     for collector in (
         NumericCollector,
         CategoryCollector,
@@ -38,6 +40,9 @@ BUILT_IN: Collectors = {
         ExpressionCollector,
         IdentityCollector,
     )
+=======
+    for collector in (NumericCollector, CategoryCollector, ScoreCollector, SampleCollector, LabelCollector, SizeCollector)
+>>>>>>> e0c03c4 (Importances from exact sums: a collector of sizes; tests of the checks)
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

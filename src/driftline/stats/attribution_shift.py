@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from driftline.stats.attribution import mass_moved, ndcg, spearman
 from driftline.stats.sample import Floats
@@ -24,8 +23,6 @@ class MeanSize(NamedTuple):
     """The mean of |x| over the values of a column."""
 
     value: float
-    margin: float
-    """How far the exact one lies from it, at most."""
     se: float
     """Standard error of the rows; of a single row its own size."""
 
@@ -38,27 +35,14 @@ class AttributionShift(NamedTuple):
     spearman: Shift
 
 
-def mean_size(
-    edges: Floats, counts: ArrayLike, minimum: float, maximum: float, mean: float, variance: float
-) -> MeanSize | None:
-    """Mean of |x| from counts of shape (2E+1,) on a grid of E edges, see `grid`, and exact moments; None without values.
-
-    Of what lies above 0 and what lies below, the one that the grid tells better is taken from it, values of an open cell
-    counting as spread evenly; the other follows from the mean. So values on edges, or all of one sign, give it exactly.
-    """
-    rows = np.asarray(counts, np.float64)
-    n = float(rows.sum())
-    if not n:
+def mean_size(total: float, n: int, mean: float, variance: float | None) -> MeanSize | None:
+    """From the sum of |x| over n values, their mean and their variance with ddof 1; None without values."""
+    if n < 1:
         return None
-    borders = np.clip(np.concatenate(([minimum], np.repeat(edges, 2), [maximum])), minimum, maximum)
-    above, above_margin = _positive_part(borders[:-1], borders[1:], rows / n)
-    below, below_margin = _positive_part(-borders[1:], -borders[:-1], rows / n)
-    value, margin = (
-        (2 * above - mean, 2 * above_margin) if above_margin <= below_margin else (2 * below + mean, 2 * below_margin)
-    )
-    second = variance * ((n - 1) / n) + mean**2
-    value = min(max(value, abs(mean)), max(math.sqrt(second), abs(mean)))
-    return MeanSize(value, margin, math.sqrt(max(0.0, second - value**2) / n) if n > 1 else value)
+    value = total / n
+    if variance is None:
+        return MeanSize(value, value)
+    return MeanSize(value, math.sqrt(max(0.0, variance * ((n - 1) / n) + mean**2 - value**2) / n))
 
 
 def attribution_shift(ref: Sequence[MeanSize], cur: Sequence[MeanSize], rng: np.random.Generator) -> AttributionShift | None:
@@ -85,7 +69,7 @@ def attribution_shift(ref: Sequence[MeanSize], cur: Sequence[MeanSize], rng: np.
 
 
 def _draws(side: Sequence[MeanSize], rng: np.random.Generator) -> Floats:
-    values, errors = np.array([size.value for size in side]), np.array([size.se + size.margin for size in side])
+    values, errors = np.array([size.value for size in side]), np.array([size.se for size in side])
     drawn: Floats = np.abs(values + errors * rng.standard_normal((DRAWS, len(side))))
     return drawn
 
@@ -117,10 +101,3 @@ def _spread(value: float | None, drawn: Floats) -> Shift:
         return Shift(None)
     low, high = np.quantile(drawn, (0.025, 0.975))
     return Shift(value, (min(float(low), value), max(float(high), value)))
-
-
-def _positive_part(low: Floats, high: Floats, shares: Floats) -> tuple[float, float]:
-    """Mean of max(x, 0) when x is spread evenly over its cell, and how far it can lie from that."""
-    top, bottom, width = np.maximum(high, 0), np.maximum(low, 0), high - low
-    inside = np.where(width > 0, (top - bottom) / np.where(width > 0, width, 1.0), 1.0)
-    return float(shares @ (inside * (top + bottom) / 2)), float(shares @ (top - bottom))

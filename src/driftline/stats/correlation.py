@@ -15,7 +15,7 @@ from driftline.stats.estimate import Z95, Estimate
 
 
 def rank_correlation(a: ArrayLike, b: ArrayLike) -> Estimate:
-    """Spearman's, of arrays of shape (n,) in which None and what is not finite count as missing.
+    """Spearman's, of sequences of n numbers in which None and what is not finite count as missing.
 
     Its interval is symmetric on Fisher's z scale (Bonett and Wright 2000). No value below two pairs or when a side is constant,
     no interval below four.
