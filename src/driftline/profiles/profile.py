@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 Collectors = Mapping[str, type[Collector]]
 BUILT_IN: Collectors = {
     collector.name: collector
-<<<<<<< HEAD
     for collector in (
         NumericCollector,
         CategoryCollector,
@@ -39,10 +38,8 @@ BUILT_IN: Collectors = {
         LabelCollector,
         ExpressionCollector,
         IdentityCollector,
+        SizeCollector,
     )
-=======
-    for collector in (NumericCollector, CategoryCollector, ScoreCollector, SampleCollector, LabelCollector, SizeCollector)
->>>>>>> e0c03c4 (Importances from exact sums: a collector of sizes; tests of the checks)
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
