@@ -45,7 +45,19 @@ from driftline.rule import Bounds, Range, Rule, Unusual, above, below, unusual
 from driftline.secret import Secret
 
 if TYPE_CHECKING:
-    from driftline import bodies, delimited, distribution, expressions, google, paired, predictions, protocols, records, stats
+    from driftline import (
+        bodies,
+        delimited,
+        distribution,
+        expressions,
+        google,
+        paired,
+        predictions,
+        protocols,
+        records,
+        sampled,
+        stats,
+    )
     from driftline.decorated import check
     from driftline.halves import half
     from driftline.json_records import JsonRecords, RecordChunk, document_or_lines
@@ -189,6 +201,7 @@ __all__ = [
     "read_blocks",
     "read_ranges",
     "records",
+    "sampled",
     "stats",
     "unusual",
     "wording",
@@ -206,6 +219,7 @@ def __getattr__(name: str) -> object:
         "predictions",
         "protocols",
         "records",
+        "sampled",
         "stats",
     ):
         return import_module(f"driftline.{name}")

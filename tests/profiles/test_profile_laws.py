@@ -39,7 +39,7 @@ def spec(**changes: object) -> ProfileSpec:
         SCHEMA,
         {"x": grid, "s": np.linspace(0, 1, 11)},
         {"c": {"a": 3, "b": 1}},
-        ("numeric", "categories", "scores", "sample"),
+        ("numeric", "categories", "scores", "sample", "sizes"),
         7,
     )
 

@@ -74,6 +74,8 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run a command and leave with its exit code. DRIFTLINE_DEBUG=1 shows tracebacks."""
+    # Matrices here are small: more threads in BLAS only wait for each other, longest where other work shares the cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(_run(args))
 
 

@@ -19,6 +19,7 @@ from driftline.profiles.numeric import NumericCollector
 from driftline.profiles.packing import pack, unpack
 from driftline.profiles.sample import SampleCollector
 from driftline.profiles.scores import ScoreCollector
+from driftline.profiles.sizes import SizeCollector
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.tallies import ExpressionCollector
 from driftline.profiles.window import Column, Scores, Window
@@ -37,6 +38,7 @@ BUILT_IN: Collectors = {
         LabelCollector,
         ExpressionCollector,
         IdentityCollector,
+        SizeCollector,
     )
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

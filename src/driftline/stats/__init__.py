@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from driftline.stats.anderson import anderson_darling
 from driftline.stats.attribution import mass_moved, ndcg, spearman
+from driftline.stats.attribution_shift import AttributionShift, MeanSize, attribution_shift, mean_size
 from driftline.stats.binned import (
     hellinger,
     jeffreys_shares,
@@ -42,9 +43,11 @@ from driftline.stats.classification import (
 from driftline.stats.compare import change, growth
 from driftline.stats.components import Components, principal_components
 from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, cramers_v_of, g_test
+from driftline.stats.correlation import rank_correlation
 from driftline.stats.decomposition import Decomposition, decompose
 from driftline.stats.distance import cramer_von_mises, cramer_von_mises_p, energy_distance, robust_scale, wasserstein
 from driftline.stats.domain import Guesses, auc_null_se, better_than_chance
+from driftline.stats.domain_classifier import DomainAuc, domain_auc, domain_auc_p_value
 from driftline.stats.effect import (
     Superiority,
     TTest,
@@ -54,6 +57,7 @@ from driftline.stats.effect import (
     mann_whitney,
     welch,
 )
+from driftline.stats.encoding import Encoded, pooled_scores, standardised
 from driftline.stats.estimate import Estimate, Interval, difference_interval, log_interval, logit_interval
 from driftline.stats.evidence import calibrate, cusum_path, shiryaev_roberts, studentised, tail_p
 from driftline.stats.grid import (
@@ -65,7 +69,7 @@ from driftline.stats.grid import (
     kurtosis,
     wasserstein_margin,
 )
-from driftline.stats.kernel import median_squared_distance, mmd2
+from driftline.stats.kernel import Discrepancy, discrepancy, kernel_variance, median_squared_distance, mmd2
 from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_limit, ks_p_value, ks_robust
 from driftline.stats.limits import Prediction, limit_multiplier, limit_rate, mad_z, plain_z, prediction, rank_p
 from driftline.stats.moments import mean_shift, spread_shift
@@ -92,6 +96,7 @@ from driftline.stats.psi_law import (
     psi_p_value,
     psi_quantile,
 )
+from driftline.stats.reconstruction import Reconstruction, reconstruction
 from driftline.stats.regression import bias, mae, r2, rmse, wape
 from driftline.stats.repeats import Repeats, distinct, repeat_rate
 from driftline.stats.season import mark_effect, nan_mean, nan_variance, season_effects
@@ -122,6 +127,7 @@ from driftline.stats.turnover import gone_shift, news_shift
 from driftline.stats.volume import count_at_least, count_at_most, dispersion, mean_interval
 
 __all__ = [
+    "AttributionShift",
     "Centred",
     "Centroids",
     "Combined",
@@ -129,11 +135,16 @@ __all__ = [
     "Confusion",
     "Decomposition",
     "Difference",
+    "Discrepancy",
+    "DomainAuc",
+    "Encoded",
     "Estimate",
     "Guesses",
     "Interval",
     "Law",
+    "MeanSize",
     "Prediction",
+    "Reconstruction",
     "Repeats",
     "Shift",
     "Side",
@@ -143,6 +154,7 @@ __all__ = [
     "accuracy",
     "anderson_darling",
     "asymptotic_half",
+    "attribution_shift",
     "auc_null_se",
     "balanced_accuracy",
     "better_than_chance",
@@ -179,9 +191,12 @@ __all__ = [
     "detectable_mean",
     "detectable_psi",
     "difference_interval",
+    "discrepancy",
     "dispersion",
     "distinct",
     "dkw_half",
+    "domain_auc",
+    "domain_auc_p_value",
     "e_bh",
     "effective_rows",
     "empirical_bernstein",
@@ -214,6 +229,7 @@ __all__ = [
     "js_distance",
     "js_divergence",
     "js_shift",
+    "kernel_variance",
     "kl_divergence",
     "ks_distance",
     "ks_margin",
@@ -241,6 +257,7 @@ __all__ = [
     "mcnemar",
     "mean_interval",
     "mean_shift",
+    "mean_size",
     "median_squared_distance",
     "mmd2",
     "nan_mean",
@@ -254,6 +271,7 @@ __all__ = [
     "paired_difference",
     "plain_z",
     "plug_in_bets",
+    "pooled_scores",
     "precision",
     "prediction",
     "principal_components",
@@ -269,9 +287,11 @@ __all__ = [
     "psi_shift",
     "quantile_groups",
     "r2",
+    "rank_correlation",
     "rank_p",
     "rate",
     "recall",
+    "reconstruction",
     "repeat_rate",
     "rmse",
     "robust_scale",
@@ -285,6 +305,7 @@ __all__ = [
     "spearman",
     "specificity",
     "spread_shift",
+    "standardised",
     "studentised",
     "tail_p",
     "tvd",

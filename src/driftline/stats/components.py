@@ -28,9 +28,14 @@ class Components(NamedTuple):
 
     def errors(self, rows: ArrayLike) -> Floats:
         """Distance of each row from its image in the components, in standard deviations of the reference; shape (n,)."""
-        z = (np.asarray(rows, dtype=np.float64).reshape(-1, len(self.mean)) - self.mean) / self.scale
-        distances: Floats = np.sqrt(np.sum((z - z @ self.axes.T @ self.axes) ** 2, axis=1))
+        distances: Floats = np.sqrt(np.sum(self.residuals(rows) ** 2, axis=1))
         return distances
+
+    def residuals(self, rows: ArrayLike) -> Floats:
+        """What the image leaves of each value, in standard deviations of the reference; shape (n, d)."""
+        z = (np.asarray(rows, dtype=np.float64).reshape(-1, len(self.mean)) - self.mean) / self.scale
+        left: Floats = z - z @ self.axes.T @ self.axes
+        return left
 
 
 def principal_components(rows: ArrayLike, share: float = 0.65, count: int | None = None) -> Components | None:
