@@ -128,7 +128,8 @@ def test_what_is_no_longer_watched_does_not_stay_open(tmp_path):
     with station.open():
         station.tick()
         assert station.events("drift") == ["opened"]
-    station.configure(MODEL.replace("      drift: {{type: drift, for: 2}}\n", ""))
+    drift = next(line for line in MODEL.splitlines(keepends=True) if "type: drift" in line)
+    station.configure(MODEL.replace(drift, ""))
     with station.open():
         report = station.tick()
         assert [change.event for change in report.closed.changes] == ["resolved"]
