@@ -26,7 +26,7 @@ ASKED = [
         features={"x": {"type": "string", "data_type_share": 0.5}, "z": {"type": "integral", "domain": []}},
         drift=constraints.Drift(method="simple", categorical_method="chi_squared"),
     ),
-    drift.Drift(columns=("x", "nowhere")),
+    drift.Drift(columns=("x", "nowhere"), metrics=(*drift.NUMERIC, *drift.CATEGORICAL)),
     missing.Missing(columns=("x", "nowhere")),
     range.OutsideRange(columns=("nowhere",), limits={"x": {"low": 0.5, "high": 0.5}, "z": {"low": 1}}),
     freshness.Freshness(limit=1e-300),
