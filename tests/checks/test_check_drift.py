@@ -249,7 +249,7 @@ def test_the_g_test_is_the_likelihood_ratio():
 
 
 def test_vanished_categories_are_told_with_the_share_they_had():
-    """A category with 15% of the reference and no row in 500 is gone; the rarest may be so by chance, and is named all the same."""
+    """A category with 15% of the reference and no row in 500 is gone; the rarest may be so by chance, and is named too."""
     was, now = ["a"] * 840 + ["b"] * 150 + ["c"] * 9 + ["d"], ["a"] * 490 + ["c"] * 10
     found = compare(DRIFT, now, was)["vanished_categories"]
     assert found.value == pytest.approx(0.15, abs=1e-3)

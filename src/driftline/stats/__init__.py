@@ -62,6 +62,7 @@ from driftline.stats.grid import (
     grid_ks,
     grid_wasserstein,
     kurtosis,
+    rescaled_ks,
     wasserstein_margin,
 )
 from driftline.stats.kernel import median_squared_distance, mmd2
@@ -265,6 +266,7 @@ __all__ = [
     "rank_p",
     "rate",
     "recall",
+    "rescaled_ks",
     "rmse",
     "robust_scale",
     "roc_auc",

@@ -29,6 +29,21 @@ def grid_ks(ref: Side, cur: Side) -> tuple[float, float] | None:
     return min(1.0, distance), max(0.0, min(1.0, reach) - distance)
 
 
+def rescaled_ks(ref: Side, cur: Side, factor: float, offset: float = 0.0) -> float | None:
+    """The KS distance, at the edges, of the window from the reference with each value times `factor` (above 0) plus `offset`.
+
+    Never above the true distance; what the grid leaves open counts as agreeing.
+    """
+    if not ref.rows or not cur.rows or not len(ref.edges):
+        return None
+    points = (ref.edges - offset) / factor
+    near = 1e-9 * np.abs(points)
+    below, upto = (np.searchsorted(ref.edges, points + side * near, "right") for side in (-1, 1))
+    least = np.concatenate(([0.0], ref.cdf[1::2]))[below]
+    most, now = ref.cdf[0::2][upto], cur.cdf[1::2]
+    return float(np.max(np.maximum(least - now, now - most), initial=0.0))
+
+
 def grid_wasserstein(ref: Side, cur: Side) -> float | None:
     """W1 in the unit of the values: values within an open cell taken as spread evenly, tails by their mean where it is known.
 
