@@ -21,6 +21,9 @@ NAMES = {
     "wasserstein": "Wasserstein",
     "chi_square": "chi-square",
     "chi2": "chi-square",
+    "g_test": "G",
+    "tvd": "share of rows moved",
+    "cramer_von_mises": "Cramér-von Mises",
     "l_infinity": "largest share change",
     "linf": "largest share change",
     "roc_auc": "ROC AUC",
@@ -195,6 +198,11 @@ def _special(alert: AlertFact) -> str:
             return f"the same counts as in the {number(alert.value)} windows before" if alert.value > 1 else "stands still"
         case "constant":
             return "only one value" if alert.value == 1 else ""
+        case "unit_change" if isinstance(looks := detail.get("looks"), str):
+            return clean(looks, 80)
+        case "vanished_categories":
+            names = f": {clean(detail['categories'], 60)}" if detail.get("categories") else ""
+            return f"gone: values that {share(alert.value)} of rows had{names}" if is_share(alert) and alert.value else ""
         case "outside_rate" | "outside_excess":
             low, high = detail.get("low"), detail.get("high")
             ends = [number(end) if isinstance(end, (int, float)) else "any" for end in (low, high)]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from driftline_plugins.checks import constraints, drift, freshness, missing, performance, range, volume
+from driftline_plugins.checks import constraints, drift, freshness, missing, performance, range, units, volume
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from profile_builder import HOUR, START, binary_scores, column, context, edges_of, pasts, regression_scores
@@ -14,7 +14,7 @@ from profile_builder import HOUR, START, binary_scores, column, context, edges_o
 from driftline import Scores, Task, Window
 from driftline.profiles.window import RegressionSums, ScoreSums
 
-SHIPPED = (drift, missing, range, volume, freshness, performance, constraints)
+SHIPPED = (drift, missing, range, volume, freshness, performance, constraints, units)
 CHECKS = [kind() for module in SHIPPED for kind in module.register_checks()]
 ALL = {"completeness": 1.0, "non_negative": True, "domain": ["a", "1.0"]}
 ASKED = [
@@ -26,10 +26,11 @@ ASKED = [
         features={"x": {"type": "string", "data_type_share": 0.5}, "z": {"type": "integral", "domain": []}},
         drift=constraints.Drift(method="simple", categorical_method="chi_squared"),
     ),
-    drift.Drift(columns=("x", "nowhere")),
+    drift.Drift(columns=("x", "nowhere"), metrics=(*drift.NUMERIC, *drift.CATEGORICAL)),
     missing.Missing(columns=("x", "nowhere")),
     range.OutsideRange(columns=("nowhere",), limits={"x": {"low": 0.5, "high": 0.5}, "z": {"low": 1}}),
     freshness.Freshness(limit=1e-300),
+    units.Units(columns=("x", "nowhere")),
     performance.Performance(headline="rmse", metrics=("accuracy", "r2", "macro_f1", "roc_auc")),
 ]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats as ss
-from driftline_plugins.checks.drift import Drift
+from driftline_plugins.checks.drift import CATEGORICAL, NUMERIC, Drift
 from profile_builder import LABEL, START, categorical, column, compare, context, edges_of, finite, judged, numeric
 
 from driftline import Window, stats
@@ -192,6 +192,81 @@ def test_the_label_is_left_out_and_the_prediction_is_not():
     assert {m.labels["column"] for m in DRIFT.evaluate(ctx)} == {"age", "score"}
     assert {m.labels["column"] for m in Drift(columns=("y",)).evaluate(ctx)} == {"y"}
     assert {m.name for m in Drift(metrics=("ks",)).evaluate(ctx)} == {"ks"}
+
+
+EVERY = Drift(metrics=(*NUMERIC, *CATEGORICAL))
+
+
+def test_every_metric_is_there_when_asked_for_and_few_are_by_default():
+    """All metrics of a kind come in one order when named; the default leaves out those that say the same again."""
+    values, words = list(rng().normal(0, 1, 300)), ["a", "b", "c"] * 100
+    assert tuple(compare(EVERY, values, values)) == NUMERIC
+    assert tuple(compare(EVERY, words, words)) == CATEGORICAL
+    assert tuple(compare(DRIFT, values, values)) == ("mean_shift", "psi", "js", "ks", "wasserstein")
+    assert set(CATEGORICAL) - set(compare(DRIFT, words, words)) == {"hellinger", "tvd", "g_test"}
+
+
+def test_distances_asked_for_by_name_are_those_of_the_raw_values():
+    """Energy, Cramér-von Mises, Hellinger, total variation and spread of a normal shift are the textbook's."""
+    was, now = rng().normal(0, 2, 12_000), rng().normal(0.6, 3, 3_000)
+    found = compare(EVERY, now, was)
+    assert found["energy"].detail["raw"] == pytest.approx(ss.energy_distance(was, now), rel=0.01)
+    scale = np.subtract(*np.quantile(was, [0.75, 0.25])) / 1.349
+    assert found["energy"].value == pytest.approx(ss.energy_distance(was, now) / np.sqrt(scale), rel=0.01)
+    theirs = ss.cramervonmises_2samp(was, now, method="asymptotic")
+    assert found["cramer_von_mises"].value == pytest.approx(theirs.statistic, rel=1e-3)
+    assert found["cramer_von_mises"].p_value < 1e-6
+    assert found["spread"].value == pytest.approx(np.log(np.std(now, ddof=1) / np.std(was, ddof=1)))
+    assert found["spread"].interval[0] < np.log(1.5) < found["spread"].interval[1]
+    assert found["spread"].detail == {"sd_was": pytest.approx(2, rel=0.05), "sd": pytest.approx(3, rel=0.05)}
+    deciles = np.quantile(was, np.arange(1, 10) / 10)
+    p, q = (np.diff([0, *np.searchsorted(np.sort(side), deciles, "right"), len(side)]) for side in (was, now))
+    assert found["tvd"].value == pytest.approx(stats.tvd(p, q), abs=2e-3)
+    assert found["hellinger"].detail["raw"] == pytest.approx(stats.hellinger(p, q), abs=2e-3)
+
+
+def test_the_g_test_is_the_likelihood_ratio():
+    """G and its p-value are scipy's on the same categories."""
+    was, now = ["a"] * 500 + ["b"] * 300 + ["c"] * 200, ["a"] * 400 + ["b"] * 350 + ["c"] * 250
+    found = compare(EVERY, now, was)["g_test"]
+    theirs = ss.chi2_contingency(
+        [
+            [
+                500,
+                300,
+                200,
+            ],
+            [400, 350, 250],
+        ],
+        correction=False,
+        lambda_="log-likelihood",
+    )
+    assert (found.value, found.p_value, found.detail["df"]) == (
+        pytest.approx(theirs.statistic),
+        pytest.approx(theirs.pvalue),
+        2,
+    )
+
+
+def test_vanished_categories_are_told_with_the_share_they_had():
+    """A category with 15% of the reference and no row in 500 is gone; the rarest may be so by chance, and is named too."""
+    was, now = ["a"] * 840 + ["b"] * 150 + ["c"] * 9 + ["d"], ["a"] * 490 + ["c"] * 10
+    found = compare(DRIFT, now, was)["vanished_categories"]
+    assert found.value == pytest.approx(0.15, abs=1e-3)
+    assert 0.12 < found.interval[0] < 0.15 < found.interval[1]
+    assert found.detail == {"gone": 2, "categories": "b, d"}
+    assert "b" not in str(compare(DRIFT, now, was, redact=frozenset({"x"}))["vanished_categories"].detail.values())
+    few = compare(DRIFT, ["a"] * 12, was)["vanished_categories"]
+    assert few.interval[0] == 0
+    assert compare(DRIFT, was, was)["vanished_categories"].value == 0
+
+
+def test_a_window_that_does_not_vary_has_no_spread():
+    """The logarithm of nothing is no number: the reason is told for either side."""
+    wide = list(rng().normal(0, 1, 300))
+    assert compare(EVERY, [1.0] * 200, wide)["spread"].reason == "the window does not vary"
+    assert compare(EVERY, wide, [1.0] * 200)["spread"].reason == "the reference does not vary, so it has no unit for a shift"
+    assert compare(EVERY, wide, wide)["spread"].interval == (0, 0)
 
 
 def test_what_cannot_be_compared_says_why():

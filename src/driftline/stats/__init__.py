@@ -67,6 +67,7 @@ from driftline.stats.grid import (
     grid_ks,
     grid_wasserstein,
     kurtosis,
+    rescaled_ks,
     wasserstein_margin,
 )
 from driftline.stats.kernel import Discrepancy, discrepancy, kernel_variance, median_squared_distance, mmd2
@@ -293,6 +294,7 @@ __all__ = [
     "recall",
     "reconstruction",
     "repeat_rate",
+    "rescaled_ks",
     "rmse",
     "robust_scale",
     "roc_auc",

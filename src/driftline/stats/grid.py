@@ -29,6 +29,21 @@ def grid_ks(ref: Side, cur: Side) -> tuple[float, float] | None:
     return min(1.0, distance), max(0.0, min(1.0, reach) - distance)
 
 
+def rescaled_ks(ref: Side, cur: Side, factor: float, offset: float = 0.0) -> float | None:
+    """The KS distance, at the edges, of the window from the reference with each value times `factor` (above 0) plus `offset`.
+
+    Never above the true distance; what the grid leaves open counts as agreeing.
+    """
+    if not ref.rows or not cur.rows or not len(ref.edges):
+        return None
+    points = (ref.edges - offset) / factor
+    near = 1e-9 * np.abs(points)
+    below, upto = (np.searchsorted(ref.edges, points + side * near, "right") for side in (-1, 1))
+    least = np.concatenate(([0.0], ref.cdf[1::2]))[below]
+    most, now = ref.cdf[0::2][upto], cur.cdf[1::2]
+    return float(np.max(np.maximum(least - now, now - most), initial=0.0))
+
+
 def grid_wasserstein(ref: Side, cur: Side) -> float | None:
     """W1 in the unit of the values: values within an open cell taken as spread evenly, tails by their mean where it is known.
 
@@ -69,7 +84,7 @@ def grid_energy(ref: Side, cur: Side) -> float | None:
     """The root of 2 times the integral of (F - G) squared, scipy's energy distance, in the root of the values' unit.
 
     As near as `grid_wasserstein` between the edges; beyond them, tails of the known mean and extreme are taken for exponential,
-    or for evenly spread where they are too short for that.
+    or for evenly spread where they are too short for that: within 3%, and within a third where most rows lie beyond both ends.
     """
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
@@ -110,8 +125,9 @@ def grid_cramer_von_mises(ref: Side, cur: Side) -> float | None:
 
 
 def kurtosis(side: Side) -> float | None:
-    """The fourth central moment over the squared variance; at most as much where rows lie beyond the edges. None where nothing
-    varies.
+    """The fourth central moment over the squared variance, rather too large where rows lie beyond the edges or in wide cells.
+
+    None where nothing varies.
     """
     if not side.rows or not side.variance or not len(side.edges):
         return None
@@ -132,6 +148,8 @@ def _tails(side: Side) -> tuple[float, float]:
     # Mean distance beyond the first and the last edge. Exponential tails reach as far as they do with these means; then what
     # the mean of all values says is shared out among them, which makes a tail exact when the other one is empty.
     edges, counts, rows = side.edges, side.counts, side.rows
+    if not counts[0] and not counts[-1]:
+        return 0.0, 0.0
     ends = (int(counts[0]) / rows, int(counts[-1]) / rows)
     reach = (float(edges[0]) - side.minimum, side.maximum - float(edges[-1]))
     most = [end * far if end > 0 else 0.0 for end, far in zip(ends, reach, strict=True)]

@@ -1,0 +1,144 @@
+"""Units: columns whose values look like the reference's in another unit, a thousand times as large or in Fahrenheit.
+
+Refuses factors near 1, such as 1,024/1,000: they can't be told from values that drifted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from driftline import Check, CheckContext, Measurement, NumericColumn, Range, Rule, Severity, hookimpl, stats
+
+TOLERANCE = 0.03
+"""What mean and sd may be off in their own size beyond twice what chance makes of it."""
+SHIFT, MOST = 0.25, 0.25
+"""What the mean may be off in standard deviations instead, and the logarithm of the sd at most, in factors that stand out."""
+SMALL, PINNED = 3.0, (0.05, 0.1)
+"""Drift alone may well come near factors below this: there the data must pin mean and sd down to these."""
+APART, EXPLAINED = 0.3, 0.1
+"""The KS distance of the values as they are, at least, and once converted, at most."""
+
+
+class Unit(NamedTuple):
+    """A way in which values may have been written in another unit."""
+
+    factor: float
+    offset: float
+    looks: str
+
+
+def _times(factor: float, name: str) -> tuple[Unit, Unit]:
+    return Unit(factor, 0.0, f"values look ×{name}"), Unit(1 / factor, 0.0, f"values look ÷{name}")
+
+
+KNOWN = (
+    *(unit for power in (1, 2, 4, 5, 6, 7, 8, 9) for unit in _times(10.0**power, f"{10**power:,}")),
+    *_times(1_000, "1,000 or 1,024"),
+    *_times(60, "60, as minutes and seconds"),
+    *_times(3600, "3,600, as hours and seconds"),
+    *_times(86400, "86,400, as days and seconds"),
+    *_times(1.609344, "1.609, as miles and kilometres"),
+    *_times(2.20462262, "2.205, as kilograms and pounds"),
+    Unit(1.8, 32.0, "values look ×1.8 + 32, as Celsius in Fahrenheit"),
+    Unit(1 / 1.8, -32 / 1.8, "values look as Fahrenheit in Celsius"),
+)
+SMALLEST = min(abs(math.log(unit.factor)) for unit in KNOWN)
+
+
+class Units(Check):
+    """Whether the values of a numeric column are the reference's in another unit; the label is left out.
+
+    unit_change is the factor that explains the window, 1 where none of the known ones does: powers of ten (1,000 for 1,024
+    too), minutes, hours and days in seconds, miles, pounds, Fahrenheit. The values as they are must lie apart, by a KS distance
+    of 0.3 at least. Converted, mean and standard deviation must agree within 3% and twice what chance makes of them (the mean,
+    for factors above 3 and for Fahrenheit, within a quarter of a standard deviation), and the distance must be 0.1 at most
+    where the reference's grid reaches. For factors below 3 chance may add 2% to that at most, so that wide columns need many
+    rows. Growth that passes through a factor looks the same.
+
+    | input | answer |
+    | --- | --- |
+    | no reference, or one without values in the column | no value, with the reason |
+    | column absent, without values, or counted on another grid | no value, with the reason |
+    | categorical column | nothing, or no value with the reason when it was asked for |
+    | constant or single row on either side | no value, with the reason |
+    | identical data | 1 |
+    """
+
+    type = "units"
+    cause = "quality"
+    main = "unit_change"
+    collectors: ClassVar = frozenset({"numeric"})
+    default_rules: ClassVar = {"unit_change": Rule(outside=Range(low=1, high=1, severity=Severity.CRITICAL))}
+    min_rows = 100
+
+    columns: tuple[str, ...] = ()
+    """Columns to look at; every numeric one but the label when empty."""
+
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """One measurement for each column."""
+        label = ctx.schema.label.name if ctx.schema.label else None
+        references = ctx.reference.columns if ctx.reference else {}
+        for name in self.columns or [column.name for column in ctx.current.numeric() if column.name != label]:
+            was, now = references.get(name), ctx.current.columns.get(name)
+            rows = now.count if now else 0
+            if not isinstance(now, NumericColumn):
+                reason = "not a numeric column" if now else "the window has no such column"
+            elif not isinstance(was, NumericColumn):
+                reason = "no reference for this column yet" if was is None else "categorical in the reference"
+            else:
+                reason = _obstacle(was, now)
+            if reason or not isinstance(now, NumericColumn) or not isinstance(was, NumericColumn):
+                yield Measurement(None, {"column": name}, "unit_change", rows, reason=reason)
+                continue
+            found = _explained(was.side, now.side)
+            detail: dict[str, str | float | int | None] = {"looks": found.looks} if found else {}
+            if name not in ctx.schema.redact:
+                detail |= {"mean_was": was.mean, "mean": now.mean}
+            yield Measurement(found.factor if found else 1.0, {"column": name}, "unit_change", rows, detail=detail)
+
+
+def _obstacle(was: NumericColumn, now: NumericColumn) -> str:
+    if not was.side.rows or not now.side.rows:
+        return "no values in the window" if was.side.rows else "the reference has no values in this column"
+    if was.edges is not now.edges and not np.array_equal(was.edges, now.edges):
+        return "counted on another grid than the reference"
+    return "" if was.variance and now.variance else "one value alone has no unit to be told by"
+
+
+def _explained(was: stats.Side, now: stats.Side) -> Unit | None:
+    """The known unit that fits best, of those that fit."""
+    if not was.variance or not now.variance:
+        return None
+    sd, wider = math.sqrt(was.variance), math.log(now.variance / was.variance) / 2
+    if abs(wider) < SMALLEST - MOST:
+        return None
+    chance = 2 * math.sqrt(1 / was.rows + 1 / now.rows)
+    off_sd = TOLERANCE + chance * math.sqrt(max((stats.kurtosis(was) or 3.0) - 1, 0.0)) / 2
+    off_mean = TOLERANCE * abs(was.mean) + chance * sd
+    pinned = off_mean <= PINNED[0] * abs(was.mean) and off_sd <= PINNED[1]
+    best, misfit = None, math.inf
+    for unit in KNOWN:
+        stands_out = unit.offset != 0 or abs(math.log(unit.factor)) > math.log(SMALL)
+        wide, mean = abs(wider - math.log(unit.factor)), abs((now.mean - unit.offset) / unit.factor - was.mean)
+        near = wide <= min(off_sd, MOST) and mean <= (max(off_mean, SHIFT * sd + chance * sd) if stands_out else off_mean)
+        if near and (stands_out or pinned) and wide + mean / sd < misfit:
+            best, misfit = unit, wide + mean / sd
+    return best if best and _fits(was, now, best) else None
+
+
+def _fits(was: stats.Side, now: stats.Side, unit: Unit) -> bool:
+    apart, left = stats.grid_ks(was, now), stats.rescaled_ks(was, now, unit.factor, unit.offset)
+    margin = stats.ks_margin(was.rows, now.rows)
+    if apart is None or left is None or margin is None:
+        return False
+    return apart[0] >= APART and left <= max(EXPLAINED, margin)
+
+
+@hookimpl
+def register_checks() -> list[type[Check]]:
+    """The units check."""
+    return [Units]
