@@ -40,20 +40,17 @@ def test_shares(value, text):
         (told(measurement="outside_excess", value=0.03, detail={"low": 0, "high": None}), "outside 0 to any in 3% of rows"),
         (told(measurement="staleness", value=3.0, detail={"age_seconds": 8040.0}), "newest record 2 h 14 min old"),
         (told(measurement="constant", value=1.0), "only one value"),
-<<<<<<< HEAD
         (
             told(measurement="type_changed", value=1.0, detail={"type": "words", "type_was": "numbers"}),
             "words where numbers were",
         ),
         (told(measurement="stale", value=3.0), "the same counts as in the 3 windows before"),
         (told(measurement="new_column", value=1.0), "has values now"),
-=======
         (told(measurement="unit_change", value=0.01, detail={"looks": "values look ÷100"}), "values look ÷100"),
         (
             told(measurement="vanished_categories", value=0.15, unit="share", detail={"categories": "gold, free"}),
             "gone: values that 15% of rows had: gold, free",
         ),
->>>>>>> wt-univariate
         (told(measurement="my_number", value=4, unit="points"), "my number 4 points"),
         (told(measurement="x", value=None, reason="no\nvalue"), "x: no value"),
         (told(measurement="drop", value=0.1), "drop 0.1"),
