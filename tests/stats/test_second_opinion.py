@@ -139,7 +139,7 @@ def test_ks_from_the_grid_is_within_a_cell_of_exact(seed, shape, shift):
 @settings(max_examples=25, deadline=None)
 @given(seeds, shapes, st.sampled_from([0.0, 0.2, 1.0]))
 def test_wasserstein_from_the_grid_is_near_exact(seed, shape, shift):
-    """W1 on the grid is off by no more than half the mass of each cell times its width; smooth and light-tailed, within 5%."""
+    """W1 on the grid is off by no more than half the mass of each cell times its width; smooth and light-tailed, within 12%."""
     rng = np.random.default_rng(seed)
     x, y = draw(rng, shape, 12_000), draw(rng, shape, 3_000, 0.0) * (1 + shift)
     edges = quantile_edges(x)
@@ -150,7 +150,7 @@ def test_wasserstein_from_the_grid_is_near_exact(seed, shape, shift):
     bound += mass[0] * (edges[0] - y.min()) + mass[-1] * (y.max() - edges[-1])
     assert abs(got - exact) <= bound + 1e-9
     if shape in ("normal", "mostly_zero"):
-        assert got == pytest.approx(exact, rel=0.05, abs=0.02 * x.std())
+        assert got == pytest.approx(exact, rel=0.12, abs=0.02 * x.std())
 
 
 @pytest.mark.parametrize(("scale", "shift", "error"), [(1, 40, 0.001), (1000, 5000, 0.001), (-1, -40, 0.001), (31, 0, 0.35)])
