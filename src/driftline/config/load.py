@@ -22,10 +22,10 @@ from driftline.config.references import Resolver, Secrets
 from driftline.errors import ConfigError, Problem
 from driftline.extensions.registry import Registry
 
-DEFAULT_CHECKS = ("drift", "missing", "range", "volume", "freshness")
+DEFAULT_CHECKS = ("schema", "drift", "missing", "range", "units", "volume", "freshness")
 """What runs where a model names no checks."""
-WITH_LABEL, LATE_LABEL = "performance", "labels"
-"""Run too where there are labels, and where these come later."""
+WITH_LABEL, LATE_LABEL, WITH_ID = "performance", "labels", "uniqueness"
+"""Run too where there are labels, where these come later, and where records have ids."""
 
 
 def load(path: Path, registry: Registry | None = None, secrets: Secrets | None = None) -> Config:
@@ -130,6 +130,7 @@ def _with_defaults(config: Config, registry: Registry) -> Config:
             labelled = model.schema_ is not None and model.schema_.label is not None
             names = (*DEFAULT_CHECKS, WITH_LABEL) if labelled or model.labels else DEFAULT_CHECKS
             names = (*names, LATE_LABEL) if model.labels else names
+            names = (*names, WITH_ID) if model.schema_ is not None and model.schema_.id is not None else names
             told["checks"] = {
                 check: CheckConfig(type=check, plugin=registry.get("check", check)()) for check in names if check in offered
             }

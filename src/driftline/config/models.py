@@ -193,8 +193,8 @@ class ModelConfig(Settings):
     windows: WindowsConfig = WindowsConfig()
     """How event time is cut."""
     checks: dict[str, CheckConfig] | None = None
-    """The checks by names of your own. When absent: drift, missing, range, volume, freshness, with a label performance, and
-    labels where these come later."""
+    """The checks by names of your own. When absent: schema, drift, missing, range, units, volume, freshness, with a label
+    performance, with an id uniqueness, and labels where these come later."""
     false_pages_per_year: float = Field(default=1.0, gt=0)
     """How often a year people may be told, over all columns and checks that are judged by what is usual, while nothing
     really changes: what the rule `unusual` is designed for."""
