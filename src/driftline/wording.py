@@ -293,6 +293,9 @@ def _line(about: str, group: list[AlertFact]) -> Line:
     for alert in group:
         extra = "" if alert.measurement in INDIRECT else interval(alert)
         parts[figure(alert) + (f" [{extra}]" if extra else "")] = None
+        if "odds" in alert.detail:
+            # What is usual, how sure it is, and what would have been seen: the rule says it in one sentence.
+            parts[clean(alert.reason)] = None
     worst = max(group, key=lambda alert: (alert.state == "firing", alert.severity.rank))
     since = min(alert.since for alert in group)
     return Line(about, tuple(parts), worst.state, worst.severity.value, since, max(alert.rows for alert in group))

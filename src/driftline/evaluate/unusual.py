@@ -156,7 +156,11 @@ def _changed(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
     """What a person needs beside the number: how sure, what is usual, and what would have been seen at all."""
     now, usual = _told(rule.scale, outcome.expected + outcome.effect), _told(rule.scale, outcome.expected)
     size = now if rule.scale in ("root", "cube_root") else abs(now / usual - 1) if rule.scale == "log" else abs(outcome.effect)
-    shown = share if row.measurement.unit == "share" and 0 <= min(now, usual) <= max(now, usual) <= 1 else number
+    unit = row.measurement.unit
+
+    def shown(value: float) -> str:
+        return share(value) if unit == "share" and 0 <= value <= 1 else f"{number(float(f'{value:.3g}'))} {unit}".strip()
+
     odds = number(float(f"{outcome.odds:.2g}")) if outcome.odds < 1e9 else "a billion or more"
     visible = shown(_told(rule.scale, _seen(rule, outcome)))
     sure = f"odds about 1:{odds} against chance; {visible} would be seen in {WITHIN} windows"
