@@ -1,6 +1,6 @@
 """False alarms in a year in which nothing happens, and days until a change is found: the default checks on simulated streams.
 
-    python benchmarks/false_alarms.py --seeds 20 --out benchmarks/results/false_alarms.json
+    python benchmarks/false_alarms.py --seeds 20 --out benchmarks/results/false_alarms.jsonl
 
 The windows are those of `streams.py`; checks, rules, evidence engine, alerts and incidents are the agent's own, only state and
 sources are left out. An alarm is an opened incident of any severity: whatever a person would be told of.
@@ -106,23 +106,24 @@ def main() -> None:
     asked.add_argument("--changes", nargs="*", default=["none", *CHANGES])
     asked.add_argument("--processes", type=int, default=2)
     asked.add_argument("--verbose", action="store_true", help="every alarm")
-    asked.add_argument("--out", type=Path)
+    asked.add_argument("--out", type=Path, help="JSON Lines, one a simulated year, appended")
     told = asked.parse_args()
     began = time.monotonic()
     results: dict[tuple[str, str, int], list[Run]] = {}
     work = list(jobs(told.rows, told.regimes, told.changes, told.seeds))
+    out = told.out.open("a") if told.out is not None else None
     with ProcessPoolExecutor(told.processes) as pool:
         for done in pool.map(run, *zip(*work, strict=True), chunksize=1):
             group = results.setdefault((done.change, done.regime, done.rows), [])
             group.append(done)
+            if out is not None:
+                out.write(json.dumps(asdict(done)) + "\n")
+                out.flush()
             if len(group) == told.seeds:
                 print(line(group), flush=True)
                 for each in group if told.verbose else ():
                     print(*(f"    seed {each.seed}: {alarm}" for alarm in each.alarms), sep="\n")
     print(f"{time.monotonic() - began:.0f} s")
-    if told.out is not None:
-        told.out.parent.mkdir(exist_ok=True)
-        told.out.write_text(json.dumps([asdict(each) for group in results.values() for each in group], indent=0) + "\n")
 
 
 def line(group: list[Run]) -> str:

@@ -6,6 +6,7 @@ Refuses to know where a number came from: a rule sees one measurement and the ro
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -87,7 +88,7 @@ class Unusual(BaseModel):
     method: Literal["shiryaev_roberts", "cusum"] = "shiryaev_roberts"
     """How evidence adds up. `cusum` forgets old evidence: it is quieter, and a window or so later."""
 
-    @property
+    @cached_property
     def tolerance(self) -> float:
         """The smallest change that matters."""
         return min((size for size in (self.info, self.warning, self.critical) if size is not None), default=0.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,12 @@ class Calendar:
         """Which windows lie on the last day of a month; none for windows longer than a day."""
         if self.length > DAY:
             return np.zeros(len(starts), np.bool_)
-        last = {day for day in set((starts // DAY).tolist()) if (EPOCH + timedelta(days=day + 1)).day == 1}
-        return np.isin(starts // DAY, list(last))
+        return np.array([_ends_a_month(day) for day in (starts // DAY).tolist()], np.bool_)
+
+
+@lru_cache(maxsize=10_000)
+def _ends_a_month(day: int) -> bool:
+    return (EPOCH + timedelta(days=day + 1)).day == 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,8 @@ def _go_on(
 ) -> None:
     """A change that is on stays on until two of the newest three windows are near what is expected."""
     on = np.isfinite(last["since"])
-    middle = np.abs(np.nanmedian(np.where(np.isfinite(recent[:3]), recent[:3], recent[0]), axis=0)) if len(recent) else near
+    newest = np.where(np.isfinite(recent[:3]), recent[:3], recent[0])
+    middle = np.abs(np.sort(newest, axis=0)[1])
     stays = on & ~(judged & (middle < near))
     for name in ("since", "side", "odds"):
         now[name] = np.where(stays, last[name], now[name])

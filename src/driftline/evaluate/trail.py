@@ -139,6 +139,8 @@ class Trail:
             return self._baseline[1]
         end = bisect_left(self._starts, cut - self.lag * self.length)
         begin = max(0, end - self.baseline_windows - KEPT)
+        if not np.isfinite(self._rows["since"][begin:end]).any():
+            begin = max(begin, end - self.baseline_windows)
         columns = self.places(streams)
         rows = self._rows[begin:end]
         starts = np.array(self._starts[begin:end], np.int64)

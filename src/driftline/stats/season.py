@@ -6,8 +6,6 @@ groups are handed in as whole numbers.
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,6 +60,9 @@ def nan_mean(values: Floats) -> Floats:
 
 def nan_variance(values: Floats) -> Floats:
     """The variance of each stream (ddof 1), shape (J,); 0 with fewer than two values."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.nan_to_num(np.nanvar(values, axis=0, ddof=1), nan=0.0) if len(values) else np.zeros(values.shape[1:])
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    rest = np.where(known, values - nan_mean(values), 0.0)
+    with np.errstate(over="ignore"):
+        found: Floats = (rest**2).sum(axis=0) / np.maximum(count - 1, 1)
+    return np.where((count > 1) & np.isfinite(found), found, 0.0)
