@@ -6,8 +6,8 @@ Refuses to know where a number came from: a rule sees one measurement and the ro
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
