@@ -32,6 +32,9 @@ NAMES = {
     "mae": "MAE",
     "rmse": "RMSE",
     "r2": "R²",
+    "domain_auc": "domain classifier AUC",
+    "mmd2": "MMD²",
+    "attribution_ndcg": "attribution NDCG",
 }
 BOUND = re.compile(r"\b(above|below) (-?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?)")
 WHY, IN_ALL = "why", "alerts in all"

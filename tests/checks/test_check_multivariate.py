@@ -87,7 +87,7 @@ def test_another_sample_of_the_same_is_ok():
     assert classifier.p_value > 0.05
 
 
-@pytest.mark.parametrize(("check", "effect"), zip(CHECKS, (0.5, 1.0, 0.0), strict=True), ids=IDS)
+@pytest.mark.parametrize(("check", "effect"), list(zip(CHECKS, (0.5, 1.0, 0.0), strict=True)), ids=IDS)
 def test_a_window_that_is_its_reference_has_no_effect(check, effect):
     """Identical data: exactly no effect, and ok."""
     found = measured(check, REFERENCE, REFERENCE)
