@@ -45,7 +45,7 @@ KINDS = {
     "settings where they are needed": ("windows: {length: 1h}", "windows: 1h", 12, 14, "models.churn.windows",
                                        "should be settings: `name: value`"),
     "not one of the choices": ("numeric", "numerc", 9, 23, "models.churn.schema.features.age",
-                               "should be one of numeric, categorical; did you mean 'numeric'?"),
+                               "should be one of numeric, categorical, text, image, embedding; did you mean 'numeric'?"),
     "a plugin's choice": ("{columns: [age]}", "{method: sketsh}", 14, 46, "models.churn.checks.nulls.options.method",
                           "should be one of exact, sketch; did you mean 'sketch'?"),
     "time without unit": ("every: 30s", "every: 30", 3, 10, "agent.every",
