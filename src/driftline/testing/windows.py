@@ -25,7 +25,7 @@ from driftline.profiles.window import CategoricalColumn, NumericColumn, Window
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 """A Monday. Windows of the tests are an hour long and start here, unless told otherwise."""
 HOUR = timedelta(hours=1)
-COLLECTORS = ("numeric", "categories", "scores", "sample", "sizes")
+COLLECTORS = ("numeric", "categories", "scores", "sample", "raw_sample", "sizes")
 
 
 def window(
