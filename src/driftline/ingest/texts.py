@@ -26,8 +26,8 @@ NAMES = (*SCRIPTS, "other", "none")
 """What `script` may be. The first word of the Unicode name of its letters, but for these."""
 ALIKE = {"cjk": "han", "hiragana": "kana", "katakana": "kana"}
 HAN, KANA, OTHER, NONE, DIGIT = (*(NAMES.index(name) for name in ("han", "kana", "other", "none")), len(NAMES))
-PLANES = 0x20000
-"""Signs that are looked up; all beyond are han."""
+LOOKED_UP, LETTERS = 0x20000, 0x40000
+"""Up to the first signs are looked up, from there to the second all are han, beyond are no letters."""
 UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 """Of scripts that put no spaces between words one sign stands for a word."""
 AROUND = string.punctuation + "“”‘’„«»‹›…–—¿¡·•。、，．！？：；（）「」『』【】،؛؟।"
@@ -80,7 +80,8 @@ def _signs(joined: str, lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], 
     signs: NDArray[Any] = np.frombuffer(
         joined.encode("ascii" if ascii_only else "utf-32-le"), np.uint8 if ascii_only else np.uint32
     )
-    sorts, size = _sorts()[signs if ascii_only else np.minimum(signs, PLANES)], DIGIT + 1
+    places = signs if ascii_only else np.where(signs < LETTERS, np.minimum(signs, LOOKED_UP), LOOKED_UP + 1)
+    sorts, size = _sorts()[places], DIGIT + 1
     rows = np.repeat(np.arange(len(lengths)), lengths)
     counts = np.bincount(rows * size + sorts, minlength=len(lengths) * size).reshape(-1, size)
     return counts, np.bincount(rows[signs > 127], minlength=len(lengths))
@@ -90,8 +91,8 @@ def _signs(joined: str, lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], 
 def _sorts() -> NDArray[np.uint8]:
     """The sort of each sign: its script, other letters, a decimal digit, or none of these."""
     known = {name: place for place, name in enumerate(SCRIPTS)}
-    sorts = np.full(PLANES + 1, HAN, np.uint8)
-    for code in range(PLANES):
+    sorts = np.array([NONE] * LOOKED_UP + [HAN, NONE], np.uint8)
+    for code in range(LOOKED_UP):
         sign = chr(code)
         first = unicodedata.name(sign, "").removeprefix("FULLWIDTH ").removeprefix("HALFWIDTH ").split(" ")[0].lower()
         letter = known.get(ALIKE.get(first, first), OTHER)

@@ -55,8 +55,8 @@ def stacked(columns: Sequence[pa.Array], rows: int) -> pa.Array:
     """A column of vectors from numeric columns (float64) that hold one value of each; null where all are null."""
     table = np.array([column.to_numpy(zero_copy_only=False) for column in columns], np.float64).reshape(len(columns), rows)
     ends = np.arange(rows + 1, dtype=np.int32) * len(columns)
-    missing = np.append(np.array([column.is_null().to_numpy(zero_copy_only=False) for column in columns]).all(axis=0), False)
-    return pa.ListArray.from_arrays(pa.array(ends, mask=missing), pa.array(table.T.ravel()))
+    missing = np.array([column.is_null().to_numpy(zero_copy_only=False) for column in columns]).all(axis=0)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(table.T.ravel()), mask=pa.array(missing))
 
 
 def likeliest(columns: Iterable[pa.Array]) -> int:
@@ -77,7 +77,7 @@ def _part(array: pa.Array, dimension: int, signs: Floats | None) -> tuple[dict[s
     there = sizes != NULL
     columns = {
         "norm": _spread(norms, usable, len(array)),
-        "nan_share": _spread(1 - numbers.mean(axis=1), np.flatnonzero(fits), len(array)),
+        "nan_share": _spread((~numbers).mean(axis=1), np.flatnonzero(fits), len(array)),
         "dimension": pa.array(sizes.astype(np.float64), mask=sizes < 0),
         "": _bytes(vectors[whole] if signs is None else _projected(vectors[whole], signs), usable, len(array)),
     }
