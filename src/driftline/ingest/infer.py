@@ -169,13 +169,14 @@ def _task(columns: Mapping[str, pa.Array], prediction: str | None, score: str | 
 
 
 def _feature(name: str, array: pa.Array, doubts: list[str]) -> Field | None:
-    size = unstructured.vector_size(array)
+    values = array.dictionary.take(array.indices) if pa.types.is_dictionary(array.type) else array
+    size = unstructured.vector_size(values)
     if size:
         return Field(name, name, Kind.EMBEDDING, size)
-    if unstructured.is_image(array):
+    if unstructured.is_image(values):
         doubts.append(f"{name} is left out: it looks like images; make it an image to watch these")
         return None
-    if unstructured.is_prose(array):
+    if unstructured.is_prose(values):
         doubts.append(
             f"{name} is taken as text: its length, script and single words are watched; redact it if these are secret"
         )
