@@ -103,7 +103,7 @@ def _shift(shift: stats.Shift, why: str) -> Measurement:
 def _by_clusters(was: Floats, now: Floats) -> dict[str, Measurement]:
     names = NAMES[3:]
     made, known = was[::2], was[1::2]
-    count = min(CLUSTERS, len(made) // ROWS_A_CLUSTER)
+    count = min(CLUSTERS, len(was) // (2 * ROWS_A_CLUSTER))
     if count < 2:
         few = Measurement(None, reason=f"needs {4 * ROWS_A_CLUSTER} vectors in the reference")
         return dict.fromkeys(names, few)
