@@ -162,7 +162,8 @@ class _Reader:
                     for types, (field, path) in zip(found, self._fields, strict=True):
                         types.add(type(records.look_up(document, field.path, path)))
         self._seen = [
-            new if _arrow_type(new | old, None) is None else new | old for new, old in zip(found, self._seen, strict=True)
+            new if _arrow_type(new | old, field.kind) is None else new | old
+            for new, old, (field, _) in zip(found, self._seen, self._fields, strict=True)
         ]
         fitting = [_arrow_type(seen, field.kind) for seen, (field, _) in zip(self._seen, self._fields, strict=True)]
         self._schema = _schema([path for _, path in self._fields], fitting)
@@ -222,6 +223,8 @@ def _arrow_type(seen: set[type], kind: Kind | None) -> pa.DataType | None:
         return pa.string()
     if types == {int} and kind is not Kind.NUMERIC:
         return pa.int64()
+    if types == {list} and kind is Kind.EMBEDDING:
+        return pa.list_(pa.float64())
     return pa.float64() if types <= {int, float} else None
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS = 1 << 17
+BYTES = 1 << 26
+GROUPS = 8
+"""Row groups by which the size of a row is told."""
 
 
 class Parquet(Format):
@@ -26,7 +29,7 @@ class Parquet(Format):
     compressed: ClassVar[bool] = True
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of at most 131,072 rows. A stream that can't seek is copied to a temporary file first."""
+        """Batches of at most 131,072 rows and of about 64 MiB. A stream that can't seek is copied to a temporary file first."""
         if stream.seekable():
             yield from _decode(stream, ctx)
             return
@@ -48,7 +51,7 @@ def _decode(stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         dictionaries = [path.leaf for path in paths.values() if path.dictionary] if paths else []
         file = parquet.ParquetFile(stream, read_dictionary=dictionaries, pre_buffer=False, page_checksum_verification=True)
         columns = list(dict.fromkeys(path.leaf for path in paths.values() if path.there)) if paths is not None else None
-        for batch in file.iter_batches(batch_size=ROWS, columns=columns, use_threads=True):
+        for batch in file.iter_batches(batch_size=_rows(file.metadata, columns), columns=columns, use_threads=True):
             given += batch.num_rows
             if not batch.num_rows:
                 continue
@@ -62,6 +65,19 @@ def _decode(stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
     except (pa.ArrowException, OSError, EOFError) as error:
         where = f"damaged after {given:,} rows" if given else "not a whole Parquet file"
         raise Unreadable(f"{where}: {error}") from None
+
+
+def _rows(metadata: Any, columns: list[str] | None) -> int:
+    """How many rows come to BYTES: of images or embeddings far fewer than ROWS."""
+    size = 1.0
+    for place in range(min(metadata.num_row_groups, GROUPS)):
+        group = metadata.row_group(place)
+        parts = [group.column(number) for number in range(group.num_columns)]
+        wanted = [
+            part for part in parts if columns is None or f"{part.path_in_schema}.".startswith(tuple(f"{c}." for c in columns))
+        ]
+        size = max(size, sum(part.total_uncompressed_size for part in wanted) / max(group.num_rows, 1))
+    return max(1, min(ROWS, int(BYTES / size)))
 
 
 class _Path:
@@ -105,7 +121,7 @@ class _Path:
             else:
                 there = pc.greater(pc.list_value_length(column), step)
                 column = column.values.take(pc.if_else(there, pc.add(column.offsets[:-1], step), None))
-        return _text(column) if pa.types.is_nested(column.type) else column
+        return _text(column) if pa.types.is_nested(column.type) and self.kind is not Kind.EMBEDDING else column
 
 
 def _text(column: pa.Array) -> pa.Array:

@@ -48,7 +48,9 @@ class VertexBatch(Format):
         return self if self.headers else self.model_copy(update={"headers": tuple(names)})
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of rows. Base64 payloads become their length in bytes, texts beyond 1000 characters a hash."""
+        """Batches of rows. Base64 payloads become their length in bytes, texts beyond 1000 characters a hash, unless images or
+        texts are among the fields.
+        """
         chunks = iter(LineChunks(stream, ctx.sealed, size=SIZE))
         first = next((chunk for chunk in chunks if chunk.data.strip(b"\xef\xbb\xbf \t\r\n")), None)
         if first is None:
@@ -59,7 +61,7 @@ class VertexBatch(Format):
             raise Unreadable(
                 "is binary: of batch predictions JSON lines and CSV can be read, so have the job write jsonl or csv"
             )
-        reader = predictions.Reader(self.headers, self.classes, self.positive, everything=ctx.fields is None)
+        reader = predictions.Reader(self.headers, self.classes, self.positive, ctx.fields)
         if head.startswith(b"{"):
             yield from _json_lines(chunks, reader, ctx)
         elif ERRORS.search(name := unquote(ctx.uri).rpartition("/")[2]):
@@ -82,7 +84,7 @@ def _json_lines(chunks: Iterable[Chunk], reader: predictions.Reader, ctx: Decode
             try:
                 if chunk.oversized:
                     raise ValueError("line longer than 16 MiB")
-                rows.append(_row(predictions.document(line), reader, beside))
+                rows.append(_row(reader.document(line), reader, beside))
             except ValueError as error:
                 ctx.reject(position, str(error), line)
             position += 1
@@ -120,7 +122,7 @@ def _table(chunks: Iterable[Chunk], reader: predictions.Reader, ctx: DecodeConte
     decided = next((name for name in header if name.startswith("predicted_")), None)
     scored = _classes(header)
     beside = {name: value for name, value in (dict(ctx.parts) | _time(ctx.uri)).items() if name not in header}
-    found = _values(table, len(header), ctx)
+    found = _values(table, len(header), reader, ctx)
     while batch := list(islice(found, ROWS)):
         rows = []
         for values in batch:
@@ -153,7 +155,9 @@ def _typed(rows: list[dict[str, Any]], recognised: Set[str | None]) -> pa.Record
     return records.record_batch(batch.schema.names, columns, len(rows))
 
 
-def _values(table: Iterator[list[str]], width: int, ctx: DecodeContext) -> Iterator[list[str | None]]:
+def _values(
+    table: Iterator[list[str]], width: int, reader: predictions.Reader, ctx: DecodeContext
+) -> Iterator[list[str | None]]:
     """The values of each record that can be read; the others are rejected."""
     position = 0
     while True:
@@ -173,7 +177,7 @@ def _values(table: Iterator[list[str]], width: int, ctx: DecodeContext) -> Itera
         if reason:
             ctx.reject(position, reason, text)
         else:
-            yield [None if value in delimited.NULLS else predictions.shortened(value) for value in values]
+            yield [None if value in delimited.NULLS else reader.kept(value) for value in values]
         position += 1
 
 

@@ -43,8 +43,10 @@ class VertexLogging(Format):
         return self if self.headers else self.model_copy(update={"headers": tuple(names)})
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of rows. Base64 payloads become their length in bytes, texts beyond 1000 characters a hash."""
-        reader = predictions.Reader(self.headers, self.classes, self.positive, everything=ctx.fields is None)
+        """Batches of rows. Base64 payloads become their length in bytes, texts beyond 1000 characters a hash, unless images or
+        texts are among the fields.
+        """
+        reader = predictions.Reader(self.headers, self.classes, self.positive, ctx.fields)
         decoder = msgspec.json.Decoder(_Row)
         position = 0
         for chunk in LineChunks(stream, ctx.sealed, size=SIZE):
@@ -95,16 +97,17 @@ def _unpacked(row: _Row, reader: predictions.Reader, ctx: DecodeContext) -> list
     }
     rows = []
     for i, (instance, prediction) in enumerate(zip(sent, answered, strict=True)):
-        found = reader.row(_json(instance, "request_payload", i), _json(prediction, "response_payload", i), beside)
+        told = _json(reader, instance, "request_payload", i), _json(reader, prediction, "response_payload", i)
+        found = reader.row(*told, beside)
         if len(sent) > 1 and id_ is not None:
             found["event_id"] = f"{id_}:{i}"
         rows.append(found)
     return rows
 
 
-def _json(text: str, side: str, i: int) -> Any:
+def _json(reader: predictions.Reader, text: str, side: str, i: int) -> Any:
     try:
-        return predictions.document(text)
+        return reader.document(text)
     except ValueError as error:
         raise ValueError(f"{side}[{i}]: {error}") from None
 

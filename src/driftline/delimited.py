@@ -37,8 +37,8 @@ def parse(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    arrow = {Kind.NUMERIC: pa.float64(), Kind.CATEGORICAL: pa.dictionary(pa.int32(), pa.string()), None: pa.string()}
-    types = None if kinds is None else {name: arrow[kind] for name, kind in kinds.items()}
+    arrow: dict[Kind | None, Any] = {Kind.NUMERIC: pa.float64(), Kind.CATEGORICAL: pa.dictionary(pa.int32(), pa.string())}
+    types = None if kinds is None else {name: arrow.get(kind, pa.string()) for name, kind in kinds.items()}
     how = (delimiter, quote, nulls, invalid)
     try:
         return _checked(data, names, types, *how)

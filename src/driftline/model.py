@@ -5,6 +5,7 @@ Refuses to do anything: no IO, no clock, no statistics.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,31 @@ class Kind(StrEnum):
 
     NUMERIC = "numeric"
     CATEGORICAL = "categorical"
+    TEXT = "text"
+    IMAGE = "image"
+    EMBEDDING = "embedding"
+
+
+DERIVED: Mapping[Kind, Mapping[str, Kind]] = {
+    Kind.TEXT: {
+        "characters": Kind.NUMERIC,
+        "words": Kind.NUMERIC,
+        "non_ascii": Kind.NUMERIC,
+        "digits": Kind.NUMERIC,
+        "script": Kind.CATEGORICAL,
+        "word": Kind.CATEGORICAL,
+    },
+    Kind.IMAGE: dict.fromkeys(
+        ("width", "height", "aspect", "brightness", "contrast", "blur", "red", "green", "blue", "bytes"), Kind.NUMERIC
+    ),
+    Kind.EMBEDDING: dict.fromkeys(("norm", "nan_share", "dimension"), Kind.NUMERIC),
+}
+"""What stands for a column whose values are neither numbers nor categories: `comment.words` and so on, each with its kind."""
+SAMPLED = frozenset({Kind.TEXT, Kind.EMBEDDING})
+"""Of these a window keeps the column too, for a sample of its rows: of a text a hash, of an embedding the vector."""
+WIDEST = 4096
+"""Values of an embedding."""
+_RUN = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)", re.DOTALL)
 
 
 class Task(StrEnum):
@@ -83,6 +109,31 @@ class Field:
     """Where it stands in a record: a column name, or a path such as `payload.customer.age`."""
     kind: Kind | None = None
     """How it is summarised; None for timestamps, ids and versions."""
+    dimension: int = 0
+    """How many values each vector has; 0 where it is no embedding, or nobody knows yet."""
+
+    @property
+    def run(self) -> tuple[str, ...]:
+        """The paths of an embedding whose values stand in a column each, written `emb_{0..767}`; empty for any other column."""
+        found = _RUN.fullmatch(self.path) if self.kind is Kind.EMBEDDING else None
+        if found is None:
+            return ()
+        before, first, last, after = found.groups()
+        return tuple(f"{before}{n:0{len(first)}}{after}" for n in range(int(first), min(int(last), int(first) + WIDEST) + 1))
+
+    @property
+    def read(self) -> tuple[Field, ...]:
+        """What is read of each record for it: itself, or each column of a run."""
+        run = self.run
+        return tuple(Field(f"{self.name}[{n}]", path, Kind.NUMERIC) for n, path in enumerate(run)) if run else (self,)
+
+    @property
+    def profiled(self) -> Mapping[str, Kind]:
+        """The columns that stand for it in a profile."""
+        if self.kind is None or self.kind not in DERIVED:
+            return {} if self.kind is None else {self.name: self.kind}
+        derived = {f"{self.name}.{what}": kind for what, kind in DERIVED[self.kind].items()}
+        return derived | ({self.name: self.kind} if self.kind in SAMPLED else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +160,33 @@ class Schema:
     segments: tuple[str, ...] = ()
     """Features whose categories are watched one by one as well."""
     redact: frozenset[str] = frozenset()
-    """Columns whose values never enter a sample, a message or a page."""
+    """Columns whose values never enter a sample, a message or a page; with a feature all that stands for it."""
+
+    def __post_init__(self) -> None:
+        derived = [name for part in self.features.values() if part.name in self.redact for name in part.profiled]
+        object.__setattr__(self, "redact", self.redact.union(derived))
+
+    @property
+    def parts(self) -> tuple[Field, ...]:
+        """Everything in it that stands in a record, each once, in a stable order."""
+        parts = (self.timestamp, self.id, self.version, *self.features.values(), self.prediction, self.score, self.label)
+        return tuple({part.name: part for part in (*parts, self.joins) if part is not None}.values())
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """Every column to read, each once, in a stable order."""
-        parts = (self.timestamp, self.id, self.version, *self.features.values(), self.prediction, self.score, self.label)
-        return tuple({part.name: part for part in (*parts, self.joins) if part is not None}.values())
+        """Every column to read."""
+        return tuple(field for part in self.parts for field in part.read)
+
+    @property
+    def unmeasured(self) -> tuple[str, ...]:
+        """The embeddings whose dimension nobody knows yet."""
+        return tuple(name for name, part in self.features.items() if part.kind is Kind.EMBEDDING and not part.dimension)
 
     @property
     def profiled(self) -> Mapping[str, Kind]:
         """The columns that are summarised: the features, then prediction, score and label."""
         parts = (*self.features.values(), self.prediction, self.score, self.label)
-        return {part.name: part.kind for part in parts if part is not None and part.kind is not None}
+        return {name: kind for part in parts if part is not None for name, kind in part.profiled.items()}
 
 
 @dataclass(frozen=True, slots=True)

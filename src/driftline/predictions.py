@@ -1,7 +1,7 @@
 """What went into a model and what came out of it, as prediction services write one of each in JSON: to columns.
 
 Refuses to guess what a bare list of numbers means: names come from the settings, else the values are numbered. Refuses to
-keep payloads: base64 becomes its length, an endless text its beginning and a hash.
+keep payloads that nobody asked for: base64 becomes its length, an endless text its beginning and a hash.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from driftline import records
+from driftline.model import Field, Kind
 
 LONG = 1000
 """Characters of a text that is kept whole."""
@@ -25,13 +26,25 @@ class Reader:
     """Instances and predictions to rows of one log.
 
     `headers` names the values of an instance that is a list, `classes` the scores of a prediction that is one, `positive` is
-    the class whose score is the column `score`. With `everything` a row holds what is worth a column; else also what was
-    recognised in its raw form, and both sides whole as `input` and `output`, for paths into them.
+    the class whose score is the column `score`. Without `fields` a row holds what is worth a column; else also what was
+    recognised in its raw form, and both sides whole as `input` and `output`, for paths into them. Payloads stay as they are
+    where `fields` has texts or images.
     """
 
-    def __init__(self, headers: Sequence[str], classes: Sequence[str], positive: str | None, *, everything: bool) -> None:
+    def __init__(
+        self, headers: Sequence[str], classes: Sequence[str], positive: str | None, fields: Sequence[Field] | None
+    ) -> None:
         self._headers, self._classes, self._positive = headers, classes, positive
-        self._everything = everything
+        self._everything = fields is None
+        self._whole = any(field.kind in (Kind.TEXT, Kind.IMAGE) for field in fields or ())
+
+    def kept(self, value: Any) -> Any:
+        """A value as a row holds it: shortened, unless payloads are wanted."""
+        return value if self._whole else shortened(value)
+
+    def document(self, text: str | bytes) -> Any:
+        """The one JSON value that `text` holds. Raises ValueError with a reason for people."""
+        return document(text, whole=self._whole)
 
     def row(self, instance: Any, prediction: Any, beside: Mapping[str, Any]) -> dict[str, Any]:
         """One row; what stands `beside` the two wins over values of the same name. Raises ValueError with the reason."""
@@ -137,13 +150,13 @@ def shortened(value: Any) -> Any:
     return {name: shortened(item) for name, item in value.items()}
 
 
-def document(text: str | bytes) -> Any:
-    """The one JSON value that `text` holds, shortened. Raises ValueError with a reason for people."""
+def document(text: str | bytes, *, whole: bool = False) -> Any:
+    """The one JSON value that `text` holds, shortened unless `whole`. Raises ValueError with a reason for people."""
     data = text.encode("utf-8", "replace") if isinstance(text, str) else text
     found = list(records.documents(data))
     if len(found) != 1:
         raise ValueError("empty" if not found else f"{len(found)} JSON values where one is expected")
-    if len(data) <= LONG and b'"b64"' not in data:
+    if whole or (len(data) <= LONG and b'"b64"' not in data):
         return found[0]
     try:
         return shortened(found[0])

@@ -112,7 +112,10 @@ def category(value: str) -> str | None:
 
 
 def column(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
-    """An Arrow array of the narrowest type that loses nothing: float64, int64, bool, times, or string for everything else."""
+    """An Arrow array of the narrowest type that loses nothing: float64, int64, bool, times, or string for everything else.
+
+    Lists of numbers stay so where `kind` is an embedding, bytes where it is an image.
+    """
     import pyarrow as pa
 
     types = set(map(type, values)) - {type(None)}
@@ -133,6 +136,9 @@ def column(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
     if len(types) == 1 and types <= {datetime, date, Decimal}:
         with suppress(pa.ArrowException, OverflowError):
             return pa.array(values)
+    if (kind is Kind.EMBEDDING and types == {list}) or (kind is Kind.IMAGE and types == {bytes}):
+        with suppress(pa.ArrowException, TypeError, OverflowError):
+            return pa.array(values, pa.list_(pa.float64()) if kind is Kind.EMBEDDING else pa.binary())
     made = pa.array([None if value is None else text(value) for value in values], pa.string())
     return made.dictionary_encode() if kind is Kind.CATEGORICAL else made
 

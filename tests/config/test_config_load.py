@@ -12,6 +12,7 @@ from driftline.config import digest, load
 from driftline.config.show import effective
 from driftline.errors import ConfigError
 from driftline.extensions import Registry
+from driftline.state.schemas import schema_from_json, schema_to_json
 
 LEAST = "version: 1\nmodels:\n  m:\n    source: {type: disk, options: {path: logs}}\n"
 
@@ -38,13 +39,16 @@ def test_the_least_configuration(tmp_path):
 
 
 def test_default_checks_come_from_what_is_installed(tmp_path):
-    """Without checks the five default ones run, performance too where there are labels, and labels where these come later."""
+    """Without checks the five default ones run, performance too where there are labels, and labels where these come later;
+    those of texts and embeddings where the schema has such features.
+    """
     source = "source: {type: local, options: {path: logs}}"
     label = "schema: {features: {a: numeric}, prediction: {kind: binary, score: p}, label: {column: y}}"
     late = (
         "labels: {type: local, options: {path: truth}, max_disk: 1.5GB}, schema: {id: i, prediction: {kind: binary, score: p}}"
     )
     told = {"m": source, "n": f"{source}, {label}", "o": f"{source}, checks: {{}}", "p": f"{source}, {late}"}
+    told["q"] = f"{source}, schema: {{features: {{t: text, e: embedding, i: image}}}}"
     lines = "".join(f"  {name}: {{{text}}}\n" for name, text in told.items())
     path = written(tmp_path, f"version: 1\nmodels:\n{lines}")
     models = load(path).models
@@ -52,6 +56,7 @@ def test_default_checks_come_from_what_is_installed(tmp_path):
     assert list(models["m"].checks) == five
     assert list(models["n"].checks) == [*five, "performance"]
     assert models["o"].checks == {}
+    assert list(models["q"].checks) == [*five, "text", "embedding"]
     assert list(models["p"].checks) == [*five, "performance", "labels"]
     assert models["p"].labels.max_disk == 1_500_000_000
     assert models["p"].labels.wait_for == timedelta(days=30)
@@ -96,6 +101,40 @@ def test_a_bare_version_is_a_column(tmp_path):
     assert bare.schema_.to_schema().version.path == "v7"
     assert quoted.schema_.to_schema().constant_version == "v7"
     assert digest(bare) != digest(quoted)
+
+
+def test_texts_images_and_embeddings_stand_for_several_columns(tmp_path):
+    """Columns are made of such a feature, each of a kind of its own; redacting it redacts them all."""
+    schema = """    schema:
+      features:
+        said: text
+        photo: {kind: image, path: body.image}
+        meaning: {kind: embedding, dimension: 768}
+        later: embedding
+        run: {kind: embedding, path: "e_{008..011}"}
+      segments: [said.script]
+      redact: [said]
+"""
+    made = read(tmp_path, LEAST + schema).models["m"].schema_.to_schema()
+    assert {name: part.dimension for name, part in made.features.items()} == {
+        "said": 0, "photo": 0, "meaning": 768, "later": 0, "run": 4,
+    }  # fmt: skip
+    assert made.unmeasured == ("later",)
+    assert [field.path for field in made.fields] == [
+        "said", "body.image", "meaning", "later", "e_008", "e_009", "e_010", "e_011",
+    ]  # fmt: skip
+    assert (made.profiled["said.words"], made.profiled["said.script"]) == (Kind.NUMERIC, Kind.CATEGORICAL)
+    assert (made.profiled["photo.blur"], made.profiled["meaning"]) == (Kind.NUMERIC, Kind.EMBEDDING)
+    assert {"body.image", "photo"}.isdisjoint(made.profiled)
+    assert {"said", "said.word", "said.characters"} <= made.redact
+    assert "photo.blur" not in made.redact
+
+
+def test_a_stored_schema_keeps_kinds_and_dimensions(tmp_path):
+    """What the state keeps of a schema is all of it, and redacts what it redacted."""
+    text = "    schema: {features: {t: text, e: {kind: embedding, dimension: 9}, r: numeric}, redact: [t]}\n"
+    made = read(tmp_path, LEAST + text).models["m"].schema_.to_schema()
+    assert schema_from_json(schema_to_json(made)) == made
 
 
 @pytest.mark.parametrize("kind", ["regression", "multiclass"])

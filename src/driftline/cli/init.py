@@ -184,7 +184,7 @@ def _schema(schema: Schema) -> list[str]:
         if part is not None:
             lines.append(f"      {role}: {_quoted(part.name)}")
     lines.append("      features:" if schema.features else "      features: {}")
-    lines += [f"        {_quoted(name)}: {part.kind}" for name, part in schema.features.items()]
+    lines += [f"        {_quoted(name)}: {_feature(part)}" for name, part in schema.features.items()]
     if schema.task is not None and (schema.prediction or schema.score):
         told = {"column": schema.prediction, "score": schema.score}
         inside = [f"{key}: {_quoted(part.name)}" for key, part in told.items() if part is not None]
@@ -192,6 +192,12 @@ def _schema(schema: Schema) -> list[str]:
     if schema.label is not None:
         lines.append(f"      label: {{column: {_quoted(schema.label.name)}}}")
     return lines
+
+
+def _feature(part: Field) -> str:
+    told = {"path": part.path if part.path != part.name else "", "dimension": part.dimension if not part.run else 0}
+    inside = ", ".join(f"{key}: {_quoted(value) if key == 'path' else value}" for key, value in told.items() if value)
+    return f"{{kind: {part.kind}, {inside}}}" if inside else str(part.kind)
 
 
 def _quoted(value: object) -> str:

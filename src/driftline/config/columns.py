@@ -5,13 +5,14 @@ Refuses to guess: what is not declared here is inferred elsewhere, once, and sho
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from driftline.config.document import Quoted
+from driftline.model import WIDEST, Kind, Schema, Task
 from driftline.model import Field as Column
-from driftline.model import Kind, Schema, Task
 
 
 class _Part(BaseModel):
@@ -43,9 +44,30 @@ class FeatureConfig(_Part):
     """One feature."""
 
     kind: Kind
-    """`numeric` or `categorical`."""
+    """`numeric`, `categorical`, `text`, `image` or `embedding`; of the last three columns are made, such as `NAME.words`."""
     path: str | None = None
-    """Where it stands in a record; its name when absent."""
+    """Where it stands in a record; its name when absent. An embedding whose values stand in columns of their own is written
+    `emb_{0..767}`."""
+    dimension: int | None = Field(default=None, ge=1, le=WIDEST)
+    """How many values an embedding has; what most vectors of the reference have when absent."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> FeatureConfig:
+        if self.kind is not Kind.EMBEDDING:
+            if self.dimension is not None:
+                raise ValueError("only an embedding has a dimension")
+            return self
+        run = len(self.column("").run)
+        if run > WIDEST:
+            raise ValueError(f"an embedding has {WIDEST:,} values at most")
+        if run and self.dimension not in (None, run):
+            raise ValueError(f"{self.path} are {run} columns, not {self.dimension}")
+        return self
+
+    def column(self, name: str) -> Column:
+        """The canonical column."""
+        part = Column(name, self.path or name, self.kind, self.dimension or 0)
+        return replace(part, dimension=part.dimension or len(part.run))
 
 
 def _kind(value: Any) -> Any:
@@ -140,7 +162,7 @@ class SchemaConfig(_Part):
         kind = Kind.NUMERIC if said and said.kind is Task.REGRESSION else Kind.CATEGORICAL
         version = self.version
         return Schema(
-            features={name: Column(name, feature.path or name, feature.kind) for name, feature in self.features.items()},
+            features={name: feature.column(name) for name, feature in self.features.items()},
             timestamp=self.timestamp.column() if self.timestamp else None,
             id=self.id.column() if self.id else None,
             version=version.column.column() if version and version.column else None,

@@ -14,6 +14,7 @@ from driftline.config.document import Document, Loc
 from driftline.config.mistakes import unknown
 from driftline.config.references import has_reference
 from driftline.errors import Problem
+from driftline.model import DERIVED, Kind
 
 NAME = re.compile(r"[^\W_][\w .:-]{0,99}")
 COLUMN_OPTIONS = ("columns", "segments", "keys")
@@ -90,6 +91,12 @@ def _labels(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Prob
         yield document.problem((*at, "labels"), message, at_key=True)
 
 
+def _stands_for(name: str, kind: Any) -> list[tuple[str, str]]:
+    """The columns that a feature comes to, each with its kind."""
+    made = DERIVED.get(Kind(kind), {}) if kind in list(Kind) else {}
+    return [(f"{name}.{what}", kind) for what, kind in made.items()] or [(name, str(kind))]
+
+
 def _columns(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Problem]:
     schema = _dict(model, "schema")
     features = _dict(schema, "features")
@@ -97,7 +104,14 @@ def _columns(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Pro
         return
     roles = {"prediction": _dict(schema, "prediction").get("column"), "score": _dict(schema, "prediction").get("score")}
     roles["label"] = _dict(schema, "label").get("column")
-    seen = dict.fromkeys(features, "features")
+    kinds: dict[str, str] = {}
+    for feature, given in features.items():
+        for column, stands in _stands_for(feature, given.get("kind") if isinstance(given, dict) else given):
+            if column in kinds:
+                loc = (*at, "schema", "features", feature)
+                yield document.problem(loc, f"another feature makes a column {column} too", at_key=True)
+            kinds[column] = stands
+    seen = dict.fromkeys([*features, *kinds], "features")
     for role, given in roles.items():
         name = given.get("name") or given.get("path") if isinstance(given, dict) else given
         if isinstance(name, str):
@@ -107,13 +121,17 @@ def _columns(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Pro
                 yield document.problem(loc, f"the column is in {seen[name]} already; a column plays one part")
             seen.setdefault(name, role)
     for number, name in _texts(schema.get("segments")):
-        kind = features.get(name)
-        kind = kind.get("kind") if isinstance(kind, dict) else kind
         loc = (*at, "schema", "segments", number)
-        if name not in features:
-            yield document.problem(loc, unknown(name, features, f"no feature is called '{name}'"))
-        elif kind == "numeric":
+        if name not in features and name not in kinds:
+            yield document.problem(loc, unknown(name, kinds, f"no feature is called '{name}'"))
+        elif name in features and name not in kinds:
+            words = [column for column, kind in kinds.items() if column.startswith(f"{name}.") and kind == "categorical"]
+            hint = f"; of it there is {words[0]}" if words else ""
+            yield document.problem(loc, f"'{name}' is not categorical; segments are made of categorical features{hint}")
+        elif kinds.get(name) == "numeric":
             yield document.problem(loc, f"'{name}' is numeric; segments are made of categorical features")
+    # What is only kept for samples is no column that a check could name.
+    seen = {name: role for name, role in seen.items() if name in kinds or name not in features}
     for check, given in _dict(model, "checks").items():
         options, loc = _dict(given, "options"), (*at, "checks", check, "options")
         named = [((*loc, option, number), name) for option in COLUMN_OPTIONS for number, name in _texts(options.get(option))]

@@ -40,6 +40,9 @@ SCHEMA = """\
         tenure: numeric
         # Where the name in the record is another one:
         plan: {kind: categorical, path: customer.plan}
+        # Or text, image, embedding: several columns are made of each, such as comment.words.
+        # comment: text
+        # meaning: {kind: embedding, dimension: 768}
       # kind: binary, multiclass or regression. A binary model gives a score, a decision, or both.
       prediction: {kind: binary, column: churned, score: churn_probability, positive: "1", threshold: 0.5}
       label: {column: label}

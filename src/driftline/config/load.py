@@ -21,11 +21,14 @@ from driftline.config.plugs import pending
 from driftline.config.references import Resolver, Secrets
 from driftline.errors import ConfigError, Problem
 from driftline.extensions.registry import Registry
+from driftline.model import Kind
 
 DEFAULT_CHECKS = ("schema", "drift", "missing", "range", "units", "volume", "freshness")
 """What runs where a model names no checks."""
 WITH_LABEL, LATE_LABEL, WITH_ID = "performance", "labels", "uniqueness"
 """Run too where there are labels, where these come later, and where records have ids."""
+BY_KIND = {Kind.TEXT: "text", Kind.EMBEDDING: "embedding"}
+"""Run too where the schema has such a feature."""
 
 
 def load(path: Path, registry: Registry | None = None, secrets: Secrets | None = None) -> Config:
@@ -131,6 +134,8 @@ def _with_defaults(config: Config, registry: Registry) -> Config:
             names = (*DEFAULT_CHECKS, WITH_LABEL) if labelled or model.labels else DEFAULT_CHECKS
             names = (*names, LATE_LABEL) if model.labels else names
             names = (*names, WITH_ID) if model.schema_ is not None and model.schema_.id is not None else names
+            kinds = {feature.kind for feature in model.schema_.features.values()} if model.schema_ is not None else set()
+            names = (*names, *(check for kind, check in BY_KIND.items() if kind in kinds))
             told["checks"] = {
                 check: CheckConfig(type=check, plugin=registry.get("check", check)()) for check in names if check in offered
             }

@@ -194,7 +194,8 @@ class ModelConfig(Settings):
     """How event time is cut."""
     checks: dict[str, CheckConfig] | None = None
     """The checks by names of your own. When absent: schema, drift, missing, range, units, volume, freshness, with a label
-    performance, with an id uniqueness, and labels where these come later."""
+    performance, with an id uniqueness, labels where these come later, text and embedding where the schema has such
+    features."""
     false_pages_per_year: float = Field(default=1.0, gt=0)
     """How often a year people may be told, over all columns and checks that are judged by what is usual, while nothing
     really changes: what the rule `unusual` is designed for."""

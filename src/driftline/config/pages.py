@@ -62,7 +62,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
 SHORT: dict[type[BaseModel], str] = {
     ColumnConfig: "A column may also be given by its path alone.",
     VersionConfig: "In short: a bare word is a column, text in quotes is one version for all records.",
-    FeatureConfig: "In short: `NAME: numeric` or `NAME: categorical`.",
+    FeatureConfig: "In short: `NAME: numeric`, and likewise for the other kinds.",
 }
 
 

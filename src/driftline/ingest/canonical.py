@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from driftline.ingest.deriving import derive
 from driftline.ingest.timestamps import to_micros
-from driftline.model import Kind, Schema
+from driftline.ingest.vectors import stacked
+from driftline.model import DERIVED, Field, Kind, Schema
 from driftline.profiles.batch import Batch
 from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions, hash_strings
@@ -65,11 +67,16 @@ class Caster:
         self.seen += rows
         cast: dict[str, pa.Array] = {}
         invalid: dict[str, NDArray[np.bool_]] = {}
-        for part in self.schema.fields:
-            if part.kind is None or part.name not in columns:
+        for part in self.schema.parts:
+            array = _column(part, columns, rows)
+            if part.kind is None or array is None:
+                continue
+            if part.kind in DERIVED:
+                made, wrongs = derive(part, array)
+                cast, invalid = cast | made, invalid | wrongs
                 continue
             convert = to_numeric if part.kind is Kind.NUMERIC else to_categorical
-            cast[part.name], wrong = convert(columns[part.name])
+            cast[part.name], wrong = convert(array)
             if wrong is not None:
                 invalid[part.name] = wrong
         batch = Batch(rows, cast, invalid, events, hashes, joins)
@@ -114,6 +121,16 @@ class Caster:
         if part is None:
             return None
         return id_hashes(columns[part.name]) if part.name in columns else np.zeros(rows, np.uint64)
+
+
+def _column(part: Field, columns: dict[str, pa.Array], rows: int) -> pa.Array | None:
+    """The raw values of a part: of an embedding that stands in many columns its vectors; None where there is no column."""
+    if part.name in columns or not part.run:
+        return columns.get(part.name)
+    found = [to_numeric(columns[piece.name])[0] if piece.name in columns else None for piece in part.read]
+    if all(piece is None for piece in found):
+        return None
+    return stacked([pa.nulls(rows, pa.float64()) if piece is None else piece for piece in found], rows)
 
 
 def id_hashes(array: pa.Array) -> NDArray[np.uint64]:

@@ -6,12 +6,13 @@ Refuses certainty: every guess that a person may want to overrule is said in `do
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from driftline.ingest import unstructured, vectors
 from driftline.ingest.canonical import to_categorical, to_numeric
 from driftline.ingest.timestamps import to_micros
 from driftline.model import Field, Kind, Schema, Task
@@ -54,9 +55,10 @@ class Inferred:
 
 
 def infer(records: Iterable[pa.RecordBatch], declared: Schema | None = None) -> Inferred:
-    """The schema of these records (of the log, of the reference); what `declared` says stands.
+    """The schema of these records (of the log, of the reference); what `declared` says stands, and embeddings of it that
+    don't say their dimension get it from here.
 
-    Columns that look like free text or ids are left out, and named in the doubts.
+    Columns that look like ids or images are left out, and named in the doubts.
     """
     columns = _columns(records)
     schema = declared or Schema()
@@ -65,13 +67,26 @@ def infer(records: Iterable[pa.RecordBatch], declared: Schema | None = None) -> 
         schema = _roles(columns, doubts)
     taken = {part.path for part in schema.fields}
     if schema.features:
-        return Inferred(schema, doubts)
+        return Inferred(replace(schema, features=dict(_measured(schema.features, columns))), doubts)
     features: dict[str, Field] = {}
-    for name, array in columns.items():
-        kind = None if name in taken or _is_metadata(name) else _kind(name, array, doubts)
-        if kind is not None:
-            features[name] = Field(name, name, kind)
+    left = {name: array for name, array in columns.items() if name not in taken and not _is_metadata(name)}
+    for part in unstructured.runs(left):
+        features[part.name] = part
+        doubts.append(f"{part.path} is taken as an embedding; if these are {part.dimension} features, make each numeric")
+        left = {name: array for name, array in left.items() if name not in part.run}
+    for name, array in left.items():
+        found = _feature(name, array, doubts)
+        if found is not None:
+            features[name] = found
     return Inferred(replace(schema, features=features), doubts)
+
+
+def _measured(features: Mapping[str, Field], columns: Mapping[str, pa.Array]) -> Iterator[tuple[str, Field]]:
+    """The features, embeddings with the dimension that most of their vectors have."""
+    for name, part in features.items():
+        if part.kind is Kind.EMBEDDING and not part.dimension and part.path in columns:
+            part = replace(part, dimension=vectors.likeliest([columns[part.path]]))
+        yield name, part
 
 
 def _columns(records: Iterable[pa.RecordBatch]) -> Mapping[str, pa.Array]:
@@ -153,9 +168,26 @@ def _task(columns: Mapping[str, pa.Array], prediction: str | None, score: str | 
     return Task.REGRESSION if wrong is None and distinct > FEW and values.null_count < len(values) else Task.MULTICLASS
 
 
+def _feature(name: str, array: pa.Array, doubts: list[str]) -> Field | None:
+    values = array.dictionary.take(array.indices) if pa.types.is_dictionary(array.type) else array
+    size = unstructured.vector_size(values)
+    if size:
+        return Field(name, name, Kind.EMBEDDING, size)
+    if unstructured.is_image(values):
+        doubts.append(f"{name} is left out: it looks like images; make it an image to watch these")
+        return None
+    if unstructured.is_prose(values):
+        doubts.append(
+            f"{name} is taken as text: its length, script and single words are watched; redact it if these are secret"
+        )
+        return Field(name, name, Kind.TEXT)
+    kind = _kind(name, array, doubts)
+    return None if kind is None else Field(name, name, kind)
+
+
 def _kind(name: str, array: pa.Array, doubts: list[str]) -> Kind | None:
     known = len(array) - array.null_count
-    if not known or pa.types.is_nested(array.type) or pa.types.is_timestamp(array.type):
+    if not known or pa.types.is_nested(array.type) or pa.types.is_timestamp(array.type) or pa.types.is_binary(array.type):
         return None
     values, _ = to_numeric(array)
     text = pa.types.is_string(array.type) or pa.types.is_dictionary(array.type) or pa.types.is_large_string(array.type)

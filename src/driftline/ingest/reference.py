@@ -165,7 +165,7 @@ def _gather(gathered: _Gathered, batch: Batch, job: Job) -> None:
         if kind is Kind.NUMERIC:
             values = np.full(batch.rows, np.nan) if array is None else array.to_numpy(zero_copy_only=False)
             gathered.numeric.setdefault(name, []).append(values)
-        elif array is not None:
+        elif kind is Kind.CATEGORICAL and array is not None:
             gathered.categories.setdefault(name, BoundedCounter()).add(counted(array))
     if gathered.rows > KEPT and sum(map(len, gathered.hashes)) > 2 * KEPT:
         _thin(gathered)

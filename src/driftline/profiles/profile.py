@@ -17,7 +17,7 @@ from driftline.profiles.identities import IdentityCollector
 from driftline.profiles.labels import LabelCollector
 from driftline.profiles.numeric import NumericCollector
 from driftline.profiles.packing import pack, unpack
-from driftline.profiles.sample import SampleCollector
+from driftline.profiles.sample import RawSampleCollector, SampleCollector
 from driftline.profiles.scores import ScoreCollector
 from driftline.profiles.sizes import SizeCollector
 from driftline.profiles.spec import ProfileSpec
@@ -35,6 +35,7 @@ BUILT_IN: Collectors = {
         CategoryCollector,
         ScoreCollector,
         SampleCollector,
+        RawSampleCollector,
         LabelCollector,
         ExpressionCollector,
         IdentityCollector,

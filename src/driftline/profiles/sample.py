@@ -1,6 +1,6 @@
-"""The collector of a uniform sample: the rows with the smallest hashes.
+"""The collectors of a uniform sample: the rows with the smallest hashes.
 
-Refuses redacted columns: their values never enter it.
+Refuses redacted columns: their values never enter one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from driftline.profiles.collector import Collector
 from driftline.profiles.packing import pack, unpack
-from driftline.profiles.spec import ProfileSpec
+from driftline.profiles.spec import CategorySpec, NumericSpec, ProfileSpec, SampledSpec
 
 if TYPE_CHECKING:
     from driftline.profiles.batch import Batch
@@ -23,10 +23,12 @@ class SampleCollector(Collector):
 
     name = "sample"
     needs_hashes: ClassVar[bool] = True
+    kinds: ClassVar[tuple[type, ...]] = (NumericSpec, CategorySpec)
+    """What columns enter it."""
 
     def __init__(self, spec: ProfileSpec) -> None:
         self._size = spec.sample_rows
-        self._names = [name for name in spec.columns if name not in spec.redact]
+        self._names = [name for name, kind in spec.columns.items() if isinstance(kind, self.kinds) and name not in spec.redact]
         self._rows: list[tuple[int, bytes]] = []
         """(hash, MessagePack of the values), the smallest, in order."""
 
@@ -37,7 +39,7 @@ class SampleCollector(Collector):
 
     def update(self, batch: Batch) -> None:
         """Looks only at rows that can still enter."""
-        if batch.hashes is None or not batch.rows:
+        if batch.hashes is None or not batch.rows or not self._names:
             return
         wanted = batch.hashes
         places = np.argpartition(wanted, self._size)[: self._size] if len(wanted) > self._size else np.arange(len(wanted))
@@ -72,3 +74,10 @@ class SampleCollector(Collector):
         made = cls(spec)
         made._rows = [(key, content) for key, content in unpack(data)]
         return made
+
+
+class RawSampleCollector(SampleCollector):
+    """The same rows of the columns that are neither numbers nor categories: a hash of each text, the bytes of each vector."""
+
+    name = "raw_sample"
+    kinds = (SampledSpec,)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -47,10 +48,21 @@ class CategorySpec:
 
 
 @dataclass(frozen=True)
+class SampledSpec:
+    """A column that is kept for sampled rows only: a hash of a text, the bytes of a vector."""
+
+    dimension: int = 0
+    """Of the vectors as they came."""
+
+
+ColumnSpec = NumericSpec | CategorySpec | SampledSpec
+
+
+@dataclass(frozen=True)
 class ProfileSpec:
     """Everything that decides what a profile's bytes mean."""
 
-    columns: Mapping[str, NumericSpec | CategorySpec]
+    columns: Mapping[str, ColumnSpec]
     task: Task | None = None
     prediction: str | None = None
     score: str | None = None
@@ -75,12 +87,7 @@ class ProfileSpec:
         return zlib.compress(self._plain(), 6)
 
     def _plain(self) -> bytes:
-        columns = [
-            (name, "numeric", np.asarray(spec.edges, "<f8").tobytes(), spec.centre)
-            if isinstance(spec, NumericSpec)
-            else (name, "categorical", list(spec.known), 0.0)
-            for name, spec in self.columns.items()
-        ]
+        columns = [(name, *_told(spec)) for name, spec in self.columns.items()]
         rest = (self.task, self.prediction, self.score, self.label, self.positive, self.threshold)
         # What is not there leaves no trace, so that a spec without it has the digest that it always had.
         more: tuple[object, ...] = (self.joins,) if self.joins or self.options else ()
@@ -95,10 +102,7 @@ class ProfileSpec:
             raise ValueError(f"profile spec of version {version}")
         task, prediction, score, label, positive, threshold = rest
         return cls(
-            columns={
-                name: NumericSpec(np.frombuffer(content, "<f8"), centre) if kind == "numeric" else CategorySpec(tuple(content))
-                for name, kind, content, centre in columns
-            },
+            columns={name: _column(*told) for name, *told in columns},
             task=Task(task) if task else None,
             prediction=prediction,
             score=score,
@@ -111,6 +115,18 @@ class ProfileSpec:
             joins=more[0] if more else "",
             options={name: tuple(texts) for name, texts in more[1]} if len(more) > 1 else {},
         )
+
+
+def _told(spec: ColumnSpec) -> tuple[str, object, float]:
+    if isinstance(spec, NumericSpec):
+        return "numeric", np.asarray(spec.edges, "<f8").tobytes(), spec.centre
+    return ("categorical", list(spec.known), 0.0) if isinstance(spec, CategorySpec) else ("sampled", spec.dimension, 0.0)
+
+
+def _column(kind: str, content: Any, centre: float) -> ColumnSpec:
+    if kind == "numeric":
+        return NumericSpec(np.frombuffer(content, "<f8"), centre)
+    return CategorySpec(tuple(content)) if kind == "categorical" else SampledSpec(content)
 
 
 def grid(values: Floats) -> NumericSpec:
@@ -141,13 +157,15 @@ def make_spec(
     options: Mapping[str, tuple[str, ...]] | None = None,
 ) -> ProfileSpec:
     """The spec of a model from what its reference holds: values by numeric column, counts by categorical column."""
-    columns: dict[str, NumericSpec | CategorySpec] = {}
+    columns: dict[str, ColumnSpec] = {}
     for name, kind in schema.profiled.items():
         if kind is Kind.NUMERIC:
             columns[name] = grid(numeric.get(name, np.empty(0)))
-        else:
+        elif kind is Kind.CATEGORICAL:
             counts = categorical.get(name, {})
             columns[name] = CategorySpec(_most_frequent(counts))
+        else:
+            columns[name] = SampledSpec(schema.features[name].dimension)
     return ProfileSpec(
         columns=columns,
         task=schema.task,

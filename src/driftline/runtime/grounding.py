@@ -127,10 +127,12 @@ def make_ground(
     columns = () if origin.source is None else _inputs(reader, objects, job, declared)
     job = replace(job, formats=named(job.formats, columns))
     schema, doubts = declared, list[str]()
-    if schema is None or not schema.features:
+    if schema is None or not schema.features or schema.unmeasured:
         looked_at = peek(reader, objects) + ([] if origin.source is None else peek(job, _some(job, now)))
         inferred = infer(looked_at, declared)
         schema, doubts = inferred.schema, inferred.doubts
+        if schema.unmeasured:
+            raise SourceError(f"no vector of {schema.unmeasured[0]} is in the first records: set its dimension in the schema")
     reader = replace(reader, schema=schema, latest=now_plus(now))
     span = None if origin.span is None else (micros(origin.span[0]), micros(origin.span[1]))
     made = make_reference(reader, objects, collectors, span, KEPT if origin.trailing is not None else None, options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from driftline.stats.anderson import anderson_darling
 from driftline.stats.attribution import mass_moved, ndcg, spearman
 from driftline.stats.attribution_shift import AttributionShift, MeanSize, attribution_shift, mean_size
+from driftline.stats.averages import mean_estimate, quantile_estimate
 from driftline.stats.binned import (
     hellinger,
     jeffreys_shares,
@@ -40,6 +41,7 @@ from driftline.stats.classification import (
     separation,
     specificity,
 )
+from driftline.stats.clouds import Shrunk, cosine_shift, fourier_shift, mahalanobis_shift, shrunk_covariance
 from driftline.stats.compare import change, growth
 from driftline.stats.components import Components, principal_components
 from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, cramers_v_of, g_test
@@ -72,6 +74,9 @@ from driftline.stats.grid import (
 )
 from driftline.stats.kernel import Discrepancy, discrepancy, kernel_variance, median_squared_distance, mmd2
 from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_limit, ks_p_value, ks_robust
+from driftline.stats.kernel import median_squared_distance, mmd2
+from driftline.stats.kmeans import assign, kmeans
+from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_value, ks_robust
 from driftline.stats.limits import Prediction, limit_multiplier, limit_rate, mad_z, plain_z, prediction, rank_p
 from driftline.stats.moments import mean_shift, spread_shift
 from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_combined, e_bh, fisher_combined, holm, simes
@@ -148,12 +153,14 @@ __all__ = [
     "Reconstruction",
     "Repeats",
     "Shift",
+    "Shrunk",
     "Side",
     "Superiority",
     "TTest",
     "TableTest",
     "accuracy",
     "anderson_darling",
+    "assign",
     "asymptotic_half",
     "attribution_shift",
     "auc_null_se",
@@ -177,6 +184,7 @@ __all__ = [
     "cohen_d",
     "cohen_h",
     "cohen_w",
+    "cosine_shift",
     "count_at_least",
     "count_at_most",
     "cramer_von_mises",
@@ -211,6 +219,7 @@ __all__ = [
     "f1",
     "fisher_combined",
     "fisher_exact",
+    "fourier_shift",
     "g_test",
     "gone_shift",
     "grid_cramer_von_mises",
@@ -232,6 +241,7 @@ __all__ = [
     "js_shift",
     "kernel_variance",
     "kl_divergence",
+    "kmeans",
     "ks_distance",
     "ks_margin",
     "ks_p_asymptotic",
@@ -251,11 +261,13 @@ __all__ = [
     "macro",
     "mad_z",
     "mae",
+    "mahalanobis_shift",
     "mann_whitney",
     "mark_effect",
     "mass_moved",
     "mcc",
     "mcnemar",
+    "mean_estimate",
     "mean_interval",
     "mean_shift",
     "mean_size",
@@ -286,6 +298,7 @@ __all__ = [
     "psi_quantile",
     "psi_raw",
     "psi_shift",
+    "quantile_estimate",
     "quantile_groups",
     "r2",
     "rank_correlation",
@@ -303,6 +316,7 @@ __all__ = [
     "separation",
     "shares",
     "shiryaev_roberts",
+    "shrunk_covariance",
     "simes",
     "spearman",
     "specificity",

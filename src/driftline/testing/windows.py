@@ -5,7 +5,7 @@ Refuses shortcuts: what a check sees in its test is what it will see in the agen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,18 +13,19 @@ import numpy as np
 import pyarrow as pa
 
 from driftline.ingest.canonical import to_categorical, to_numeric
-from driftline.model import Field, Kind, Schema
+from driftline.ingest.deriving import derive
+from driftline.model import DERIVED, Field, Kind, Schema
 from driftline.plugin import Check, CheckContext, History, Past, no_history
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import BUILT_IN, Profile
 from driftline.profiles.rowhash import hash_positions, hash_strings
-from driftline.profiles.spec import CategorySpec, NumericSpec, ProfileSpec, grid
+from driftline.profiles.spec import CategorySpec, ColumnSpec, NumericSpec, ProfileSpec, SampledSpec, grid
 from driftline.profiles.window import CategoricalColumn, NumericColumn, Window
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 """A Monday. Windows of the tests are an hour long and start here, unless told otherwise."""
 HOUR = timedelta(hours=1)
-COLLECTORS = ("numeric", "categories", "scores", "sample", "sizes")
+COLLECTORS = ("numeric", "categories", "scores", "sample", "raw_sample", "sizes")
 
 
 def window(
@@ -66,12 +67,11 @@ def window_of(
     rows = max((len(values) for values in lists.values()), default=0)
     schema = schema or schema_of(like, lists)
     arrays: dict[str, Any] = {}
-    invalid = {}
-    for name, kind in schema.profiled.items():
-        if name in lists:
-            arrays[name], wrong = _cast(lists[name], kind)
-            if wrong is not None:
-                invalid[name] = wrong
+    invalid: dict[str, Any] = {}
+    for part in schema.parts:
+        if part.kind is not None and part.name in lists:
+            columns, wrong = _cast(lists[part.name], part)
+            arrays, invalid = arrays | columns, invalid | wrong
     spec = _spec(schema, arrays, like, check)
     first = int(start.timestamp() * 1e6)
     step = int((end - start).total_seconds() * 1e6) // max(rows, 1)
@@ -129,14 +129,16 @@ def _remembering(values: Mapping[str, Sequence[float]], current: Window) -> Hist
     return history
 
 
-def _cast(values: list[Any], kind: Kind) -> tuple[Any, Any]:
-    cast: Callable[[Any], tuple[Any, Any]] = to_numeric if kind is Kind.NUMERIC else to_categorical
+def _cast(values: list[Any], part: Field) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         array = pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         # Values of several types, as a careless log has them.
         array = pa.array([None if value is None else str(value) for value in values])
-    return cast(array)
+    if part.kind in DERIVED:
+        return derive(part, array)
+    cast, wrong = to_numeric(array) if part.kind is Kind.NUMERIC else to_categorical(array)
+    return {part.name: cast}, {} if wrong is None else {part.name: wrong}
 
 
 def _hashes(schema: Schema, lists: Mapping[str, list[Any]], rows: int) -> Any:
@@ -148,11 +150,13 @@ def _hashes(schema: Schema, lists: Mapping[str, list[Any]], rows: int) -> Any:
 
 
 def _spec(schema: Schema, arrays: Mapping[str, Any], like: Window | None, check: Check | None) -> ProfileSpec:
-    columns: dict[str, NumericSpec | CategorySpec] = {}
+    columns: dict[str, ColumnSpec] = {}
     for name, kind in schema.profiled.items():
         known = like.columns.get(name) if like else None
         if kind is Kind.NUMERIC:
             columns[name] = NumericSpec(known.edges) if isinstance(known, NumericColumn) else _grid(arrays.get(name))
+        elif kind is not Kind.CATEGORICAL:
+            columns[name] = SampledSpec(schema.features[name].dimension)
         elif isinstance(known, CategoricalColumn):
             columns[name] = CategorySpec(tuple(sorted(known.counts)))
         else:
