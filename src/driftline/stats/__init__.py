@@ -73,10 +73,8 @@ from driftline.stats.grid import (
     wasserstein_margin,
 )
 from driftline.stats.kernel import Discrepancy, discrepancy, kernel_variance, median_squared_distance, mmd2
-from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_limit, ks_p_value, ks_robust
-from driftline.stats.kernel import median_squared_distance, mmd2
 from driftline.stats.kmeans import assign, kmeans
-from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_value, ks_robust
+from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_limit, ks_p_value, ks_robust
 from driftline.stats.limits import Prediction, limit_multiplier, limit_rate, mad_z, plain_z, prediction, rank_p
 from driftline.stats.moments import mean_shift, spread_shift
 from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_combined, e_bh, fisher_combined, holm, simes
