@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -89,16 +90,24 @@ def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
 
 
 def jobs(sizes: list[int], regimes: list[str], changes: list[str], seeds: int) -> Iterator[tuple[str, int, int, str]]:
-    """Everything to run; "none" stands for the year in which nothing happens."""
-    for change in changes:
-        for regime in regimes:
-            for rows in sizes:
-                for seed in range(seeds):
+    """Everything to run, seed by seed; "none" stands for the year in which nothing happens."""
+    for seed in range(seeds):
+        for change in changes:
+            for regime in regimes:
+                for rows in sizes:
                     yield regime, rows, seed if change == "none" else 1_000 + seed, "" if change == "none" else change
 
 
+def known(path: Path) -> dict[tuple[str, int, int, str], Run]:
+    """What was run before."""
+    if not path.exists():
+        return {}
+    runs = [Run(**json.loads(text)) for text in path.read_text().splitlines()]
+    return {(each.regime, each.rows, each.seed, each.change): each for each in runs}
+
+
 def main() -> None:
-    """Run, and print one line for each regime, size and change."""
+    """Run what the file doesn't have yet, and print one line for each regime, size and change."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--seeds", type=int, default=20)
     asked.add_argument("--rows", type=int, nargs="*", default=list(SIZES))
@@ -106,23 +115,30 @@ def main() -> None:
     asked.add_argument("--changes", nargs="*", default=["none", *CHANGES])
     asked.add_argument("--processes", type=int, default=2)
     asked.add_argument("--verbose", action="store_true", help="every alarm")
-    asked.add_argument("--out", type=Path, help="JSON Lines, one a simulated year, appended")
+    asked.add_argument(
+        "--out", type=Path, required=True, help="JSON Lines, one a simulated year; what is there is not run again"
+    )
     told = asked.parse_args()
     began = time.monotonic()
-    results: dict[tuple[str, str, int], list[Run]] = {}
-    work = list(jobs(told.rows, told.regimes, told.changes, told.seeds))
-    out = told.out.open("a") if told.out is not None else None
-    with ProcessPoolExecutor(told.processes) as pool:
-        for done in pool.map(run, *zip(*work, strict=True), chunksize=1):
-            group = results.setdefault((done.change, done.regime, done.rows), [])
-            group.append(done)
-            if out is not None:
-                out.write(json.dumps(asdict(done)) + "\n")
-                out.flush()
-            if len(group) == told.seeds:
-                print(line(group), flush=True)
-                for each in group if told.verbose else ():
-                    print(*(f"    seed {each.seed}: {alarm}" for alarm in each.alarms), sep="\n")
+    done = known(told.out)
+    wanted = list(jobs(told.rows, told.regimes, told.changes, told.seeds))
+    work = [job for job in wanted if job not in done]
+    told.out.parent.mkdir(exist_ok=True)
+    with ProcessPoolExecutor(told.processes) as pool, told.out.open("a") as out:
+        for place, found in enumerate(pool.map(run, *zip(*work, strict=True), chunksize=1) if work else (), 1):
+            done[(found.regime, found.rows, found.seed, found.change)] = found
+            out.write(json.dumps(asdict(found)) + "\n")
+            out.flush()
+            if place % 20 == 0:
+                left = (time.monotonic() - began) / place * (len(work) - place)
+                print(f"{place} of {len(work)}, {left / 60:.0f} min left", file=sys.stderr, flush=True)
+    groups: dict[tuple[str, str, int], list[Run]] = {}
+    for job in wanted:
+        groups.setdefault((job[3], job[0], job[1]), []).append(done[job])
+    for group in groups.values():
+        print(line(group))
+        for each in group if told.verbose else ():
+            print(*(f"    seed {each.seed}: {alarm}" for alarm in each.alarms), sep="\n")
     print(f"{time.monotonic() - began:.0f} s")
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from driftline import Check, CheckContext, Measurement, above, hookimpl, sampled, stats
+from driftline import Check, CheckContext, Measurement, hookimpl, sampled, stats, unusual
 
 NAMED = 5
 
@@ -39,7 +39,9 @@ class DomainClassifier(Check):
     cause = "drift"
     main = "domain_auc"
     collectors: ClassVar = frozenset({"sample"})
-    default_rules: ClassVar = {"domain_auc": above(warning=0.65)}
+    default_rules: ClassVar = {
+        "domain_auc": unusual(side="above", scale="logit", info=0.03, warning=0.10, obvious=0.25, neutral=0.5)
+    }
     min_rows = 100
 
     columns: tuple[str, ...] = ()

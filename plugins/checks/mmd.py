@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from driftline import Check, CheckContext, Measurement, hookimpl, sampled, stats
+from driftline import Check, CheckContext, Measurement, hookimpl, sampled, stats, unusual
 
 MOST = 1_000
 """Rows of each side: cost grows with their square."""
@@ -39,6 +39,7 @@ class MMD(Check):
     cause = "drift"
     main = "mmd2"
     collectors: ClassVar = frozenset({"sample"})
+    default_rules: ClassVar = {"mmd2": unusual(side="above", scale="cube_root", info=0.002, warning=0.01, obvious=0.1)}
     min_rows = 100
 
     columns: tuple[str, ...] = ()

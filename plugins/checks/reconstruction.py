@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from driftline import Check, CheckContext, Measurement, Range, Rule, hookimpl, sampled, stats
+from driftline import Check, CheckContext, Measurement, hookimpl, sampled, stats, unusual
 
 NAMED = 5
 
@@ -40,7 +40,7 @@ class Reconstruction(Check):
     cause = "drift"
     main = "reconstruction_error"
     collectors: ClassVar = frozenset({"sample"})
-    default_rules: ClassVar = {"reconstruction_error": Rule(outside=Range(low=0.8, high=1.25))}
+    default_rules: ClassVar = {"reconstruction_error": unusual(scale="log", info=0.05, warning=0.15, obvious=1.0, neutral=1.0)}
     min_rows = 100
 
     columns: tuple[str, ...] = ()

@@ -80,7 +80,9 @@ class Unusual(BaseModel):
     critical: float | None = Field(default=None, ge=0)
     """A change of this size is `critical`."""
     obvious: float | None = Field(default=None, ge=0)
-    """While the past is too short to know what is usual: a value so far out, twice in a row, is a change all the same."""
+    """While the past is too short to know what is usual: a value so far from `neutral`, twice in a row, is a change."""
+    neutral: float = 0.0
+    """The value where window and reference agree."""
     lasting: bool = False
     """Whether a usual level beyond `warning` is a change too: for numbers that are 0 where window and reference agree."""
     weight: float = Field(default=1.0, gt=0)
@@ -105,15 +107,16 @@ class Unusual(BaseModel):
         return self.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
 
     def alone(self, measurement: Measurement) -> Judgement:
-        """The verdict on one window without a past: plainly beyond `obvious`, plainly below `warning`, or unsure."""
+        """The verdict on one window without a past: plainly beyond `obvious`, plainly within `warning`, or unsure."""
         assert measurement.value is not None
-        value = measurement.value
-        low, high = measurement.interval or (value, value)
+        value = measurement.value - self.neutral
+        low, high = (value, value) if measurement.interval is None else (end - self.neutral for end in measurement.interval)
         out = {"above": low, "below": -high, "both": max(low, -high)}[self.side]
         most = {"above": high, "below": -low, "both": max(high, -low)}[self.side]
         if self.obvious is not None and out > self.obvious:
             far = "above" if low > 0 else "below"
-            return Judgement(Verdict.CHANGED, Severity.WARNING, f"{far} {math.copysign(self.obvious, low):g}")
+            bound = self.neutral + math.copysign(self.obvious, low)
+            return Judgement(Verdict.CHANGED, Severity.WARNING, f"{far} {bound:g}")
         enough = self.tolerance if self.warning is None else self.warning
         if 0 < enough >= most or low == high == 0:
             return Judgement(Verdict.OK)
@@ -234,11 +237,9 @@ def unusual(
     warning: float | None = None,
     critical: float | None = None,
     obvious: float | None = None,
+    neutral: float = 0.0,
     lasting: bool = False,
 ) -> Rule:
     """A rule for checks to declare: `changed` when the series is unlike its own past by sizes that matter."""
-    return Rule(
-        unusual=Unusual(
-            side=side, scale=scale, info=info, warning=warning, critical=critical, obvious=obvious, lasting=lasting
-        )
-    )  # fmt: skip
+    given = {"info": info, "warning": warning, "critical": critical, "obvious": obvious}
+    return Rule(unusual=Unusual(side=side, scale=scale, neutral=neutral, lasting=lasting, **given))

@@ -186,7 +186,7 @@ def _learning(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
     lacks = f"learning what is usual: {outcome.missing} more windows, about {outcome.missing * row.rows:,} rows, are needed"
     if row.verdict == Verdict.CHANGED:
         assert rule.obvious is not None
-        far = abs(_told(rule.scale, outcome.before)) if math.isfinite(outcome.before) else 0.0
+        far = abs(_told(rule.scale, outcome.before) - rule.neutral) if math.isfinite(outcome.before) else 0.0
         if far > rule.obvious:
             return Judgement(Verdict.CHANGED, Severity(row.severity), row.reason)
         return Judgement(Verdict.UNSURE, reason=f"far out; a change if the next window is, too ({lacks})")
