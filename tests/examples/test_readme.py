@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import driftline
-from driftline.config.load import load
+from driftline.config.load import DEFAULT_CHECKS, LATE_LABEL, WITH_ID, WITH_LABEL, load
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
