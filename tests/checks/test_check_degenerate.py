@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from driftline_plugins.checks import constraints, drift, freshness, missing, performance, range, units, volume
+from driftline_plugins.checks import constraints, drift, freshness, missing, other_tool, performance, range, units, volume
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from profile_builder import HOUR, START, binary_scores, column, context, edges_of, pasts, regression_scores
@@ -31,6 +31,8 @@ ASKED = [
     range.OutsideRange(columns=("nowhere",), limits={"x": {"low": 0.5, "high": 0.5}, "z": {"low": 1}}),
     freshness.Freshness(limit=1e-300),
     units.Units(columns=("x", "nowhere")),
+    *(other_tool.OtherTool(like=like, metrics=tuple(metrics)) for like, metrics in other_tool.METRICS.items()),
+    *(other_tool.OtherTool(like=like, columns=("x", "nowhere")) for like in other_tool.METRICS),
     performance.Performance(headline="rmse", metrics=("accuracy", "r2", "macro_f1", "roc_auc")),
 ]
 

@@ -75,9 +75,24 @@ from driftline.stats.grid import (
 from driftline.stats.kernel import Discrepancy, discrepancy, kernel_variance, median_squared_distance, mmd2
 from driftline.stats.kmeans import assign, kmeans
 from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_limit, ks_p_value, ks_robust
+from driftline.stats.kernel import median_squared_distance, mmd2
+from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_paths, ks_p_value, ks_robust
 from driftline.stats.limits import Prediction, limit_multiplier, limit_rate, mad_z, plain_z, prediction, rank_p
 from driftline.stats.moments import mean_shift, spread_shift
 from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_combined, e_bh, fisher_combined, holm, simes
+from driftline.stats.other_tools import (
+    aligned_divergence,
+    by_value,
+    doane_edges,
+    filled_kl,
+    filled_psi,
+    fit_p_value,
+    histogram,
+    laplace_psi,
+    sturges_edges,
+    with_leftover,
+    yates_chi_square,
+)
 from driftline.stats.paired import Difference, mcnemar, paired_difference
 from driftline.stats.planning import design_effect, detectable_mean, detectable_psi, effective_rows, rows_for_rate
 from driftline.stats.proportion import (
@@ -157,6 +172,7 @@ __all__ = [
     "TTest",
     "TableTest",
     "accuracy",
+    "aligned_divergence",
     "anderson_darling",
     "assign",
     "asymptotic_half",
@@ -172,6 +188,7 @@ __all__ = [
     "brier",
     "brown_forsythe",
     "by",
+    "by_value",
     "calibrate",
     "cauchy_combined",
     "cdf_half",
@@ -204,6 +221,7 @@ __all__ = [
     "dkw_half",
     "domain_auc",
     "domain_auc_p_value",
+    "doane_edges",
     "e_bh",
     "effective_rows",
     "empirical_bernstein",
@@ -215,9 +233,12 @@ __all__ = [
     "ewma_arl",
     "ewma_limits",
     "f1",
+    "filled_kl",
+    "filled_psi",
     "fisher_combined",
     "fisher_exact",
     "fourier_shift",
+    "fit_p_value",
     "g_test",
     "gone_shift",
     "grid_cramer_von_mises",
@@ -230,6 +251,7 @@ __all__ = [
     "hedges_g",
     "hellinger",
     "hellinger_shift",
+    "histogram",
     "hoeffding_capital",
     "holm",
     "jeffreys",
@@ -245,10 +267,12 @@ __all__ = [
     "ks_p_asymptotic",
     "ks_p_exact",
     "ks_p_limit",
+    "ks_p_paths",
     "ks_p_value",
     "ks_robust",
     "ks_shift",
     "kurtosis",
+    "laplace_psi",
     "limit_multiplier",
     "limit_rate",
     "linf",
@@ -321,6 +345,7 @@ __all__ = [
     "spread_shift",
     "standardised",
     "studentised",
+    "sturges_edges",
     "tail_p",
     "tvd",
     "tvd_shift",
@@ -331,4 +356,6 @@ __all__ = [
     "wasserstein_shift",
     "welch",
     "wilson",
+    "with_leftover",
+    "yates_chi_square",
 ]

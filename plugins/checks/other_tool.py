@@ -1,0 +1,295 @@
+"""Drift as another tool defines it, for people who move and want to match the numbers and verdicts that they had.
+
+Refuses improvements: no interval, no debiasing, no smallest number of rows, whatever that tool's default threshold is worth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from driftline import CategoricalColumn, Check, CheckContext, Column, Measurement, NumericColumn, hookimpl, stats
+
+Tool = Literal["sagemaker", "vertex", "azure", "evidently", "nannyml"]
+Numbers = Callable[[NumericColumn, NumericColumn], float | None]
+Counts = Callable[[list[float], list[float]], float | None]
+"""From the rows of each category of either side."""
+FEW_ROWS, FEW_VALUES, BY_VALUE = 1_000, 5, 20
+SMALLEST = 0.001
+"""What a standard deviation counts as at least."""
+EXACT = 10_000
+"""Rows of a side up to which a Kolmogorov-Smirnov p-value is counted."""
+
+
+class Metric(NamedTuple):
+    """A number of a tool, with its default threshold."""
+
+    numeric: Numbers | None
+    categorical: Counts | None
+    threshold: float | None
+    below: bool = False
+    """Whether it is a p-value: a change when it is below the threshold."""
+
+
+def _pooled(metric: Counts) -> Numbers:
+    """On the values themselves, for a column of few."""
+    return lambda was, now: metric(*(side.tolist() for side in stats.by_value(was.side, now.side)))
+
+
+def _binned(metric: Counts, values: int) -> Numbers:
+    """On Sturges' bins of both sides; on the values themselves where the reference has so many at most."""
+
+    def measure(was: NumericColumn, now: NumericColumn) -> float | None:
+        if np.count_nonzero(was.counts) <= values:
+            return _pooled(metric)(was, now)
+        edges = stats.sturges_edges(was.side, now.side)
+        return metric(*(stats.histogram(column.side, edges).tolist() for column in (was, now)))
+
+    return measure
+
+
+def _joint(metric: Counts) -> Numbers:
+    """On equal-width bins over the range of both sides, ceil(log2(rows of the smaller side) + 1) of them."""
+
+    def measure(was: NumericColumn, now: NumericColumn) -> float | None:
+        low, high = min(was.minimum or 0.0, now.minimum or 0.0), max(was.maximum or 0.0, now.maximum or 0.0)
+        bins = math.ceil(math.log2(min(was.side.rows, now.side.rows)) + 1)
+        edges = (
+            np.array([low + place * (high - low) / bins for place in range(bins + 1)]) if low < high else np.array([low, low])
+        )
+        return metric(*(stats.histogram(column.side, edges).tolist() for column in (was, now)))
+
+    return measure
+
+
+def _doane(metric: Counts) -> Numbers:
+    """On Doane's bins of the reference, rows outside of them in one of their own."""
+
+    def measure(was: NumericColumn, now: NumericColumn) -> float | None:
+        edges = stats.doane_edges(was.side)
+        return metric(*(stats.with_leftover(column.side, edges).tolist() for column in (was, now)))
+
+    return measure
+
+
+def _wasserstein(was: NumericColumn, now: NumericColumn) -> float | None:
+    return stats.grid_wasserstein(was.side, now.side)
+
+
+def _per_sd(ddof: int) -> Numbers:
+    def measure(was: NumericColumn, now: NumericColumn) -> float | None:
+        distance, rows = _wasserstein(was, now), was.side.rows
+        variance = (was.variance or 0.0) * ((rows - 1) / rows if not ddof else 1.0)
+        return None if distance is None else distance / max(math.sqrt(variance), SMALLEST)
+
+    return measure
+
+
+def _ks(was: NumericColumn, now: NumericColumn) -> float | None:
+    found = stats.grid_ks(was.side, now.side)
+    return found[0] if found else None
+
+
+def _ks_robust(was: NumericColumn, now: NumericColumn) -> float | None:
+    distance = _ks(was, now)
+    return None if distance is None else stats.ks_robust(distance, was.side.rows, now.side.rows)
+
+
+def _ks_p(was: NumericColumn, now: NumericColumn) -> float | None:
+    distance, n, m = _ks(was, now), was.side.rows, now.side.rows
+    if distance is None:
+        return None
+    return stats.ks_p_paths(distance, n, m) if max(n, m) <= EXACT else stats.ks_p_asymptotic(distance, n, m)
+
+
+def _linf_robust(ref: list[float], cur: list[float]) -> float | None:
+    return stats.ks_robust(stats.linf(ref, cur) or 0.0, int(sum(ref)), int(sum(cur)))
+
+
+def _z_p(ref: list[float], cur: list[float]) -> float | None:
+    if len(ref) > 2:
+        return None
+    found = stats.two_proportion_z(ref[0], sum(ref), cur[0], sum(cur))
+    return found[1] if found else None
+
+
+def _yates_p(ref: list[float], cur: list[float]) -> float | None:
+    from scipy.special import chdtrc
+
+    found = stats.yates_chi_square(ref, cur)
+    return float(chdtrc(found[1], found[0])) if found else None
+
+
+def _nats(ref: list[float], cur: list[float]) -> float | None:
+    return stats.js_distance(ref, cur, "e")
+
+
+def _own_histograms(was: NumericColumn, now: NumericColumn) -> float | None:
+    """What is infinite agrees with nothing; as soon as a side has NaN, neither do those of both."""
+    strays: list[tuple[int, int]] = [(was.infinities, 0), (0, now.infinities), (was.nans, 0), (0, now.nans)]
+    ref, cur = ([pair[place] for pair in strays] for place in (0, 1))
+    return stats.aligned_divergence(was.side, now.side, strays=(ref, cur))
+
+
+METRICS: Mapping[Tool, Mapping[str, Metric]] = {
+    "sagemaker": {
+        "robust": Metric(_ks_robust, _linf_robust, 0.1),
+        "simple": Metric(_ks, stats.linf, 0.1),
+    },
+    "vertex": {
+        "jensen_shannon_divergence": Metric(_own_histograms, stats.js_divergence, 0.3),
+        "l_infinity": Metric(None, stats.linf, 0.3),
+    },
+    "azure": {
+        "normalized_wasserstein_distance": Metric(_per_sd(1), None, 0.1),
+        "jensen_shannon_distance": Metric(_joint(stats.js_distance), stats.js_distance, 0.1),
+        "population_stability_index": Metric(_joint(stats.laplace_psi), stats.laplace_psi, 0.1),
+        "two_sample_kolmogorov_smirnov_test": Metric(_ks_p, None, 0.05, True),
+        "pearsons_chi_squared_test": Metric(None, stats.fit_p_value, 0.05, True),
+    },
+    "evidently": {
+        "ks": Metric(_ks_p, None, 0.05, True),
+        "chisquare": Metric(_pooled(stats.fit_p_value), stats.fit_p_value, 0.05, True),
+        "z": Metric(_pooled(_z_p), _z_p, 0.05, True),
+        "wasserstein": Metric(_per_sd(0), None, 0.1),
+        "jensenshannon": Metric(_binned(_nats, BY_VALUE), _nats, 0.1),
+        "psi": Metric(_binned(stats.filled_psi, BY_VALUE), stats.filled_psi, 0.1),
+        "kl_div": Metric(_binned(stats.filled_kl, BY_VALUE), stats.filled_kl, 0.1),
+    },
+    "nannyml": {
+        "jensen_shannon": Metric(_doane(stats.js_distance), stats.js_distance, None),
+        "hellinger": Metric(_doane(stats.hellinger), stats.hellinger, None),
+        "kolmogorov_smirnov": Metric(_ks, None, None),
+        "wasserstein": Metric(_wasserstein, None, None),
+        "l_infinity": Metric(None, stats.linf, None),
+        "chi2": Metric(None, _yates_p, 0.05, True),
+    },
+}
+
+
+def _usual(tool: Tool, numeric: bool, rows: int, values: int) -> str:
+    """The metric that the tool takes where nobody chose one."""
+    match tool:
+        case "sagemaker":
+            return "robust"
+        case "vertex":
+            return "jensen_shannon_divergence" if numeric else "l_infinity"
+        case "azure":
+            return "normalized_wasserstein_distance" if numeric else "jensen_shannon_distance"
+        case "nannyml":
+            return "jensen_shannon"
+    if numeric and values > FEW_VALUES:
+        return "ks" if rows <= FEW_ROWS else "wasserstein"
+    return "jensenshannon" if rows > FEW_ROWS else "chisquare" if values > 2 else "z"
+
+
+class OtherTool(Check):
+    """The distance of each column by the definition of SageMaker Model Monitor, Vertex AI, Azure ML, Evidently or NannyML.
+
+    Measurements have that tool's names, and its default thresholds as bounds; a rule goes before them, a bound on a p-value
+    holds from below. Without `metrics` each column has the one that the tool chooses for it. NannyML's thresholds come from its
+    reference chunks, so its distances have none here. Numbers are equal wherever every value stands on the reference's grid,
+    which it does in columns of up to 1,500 values; elsewhere values within a cell count as spread evenly, which changes a
+    distance by less than the cell's share.
+
+    | input | answer |
+    | --- | --- |
+    | no reference, or one without values in the column | no value, with the reason |
+    | column absent, or without values | no value, with the reason |
+    | column of another kind, or counted on another grid | no value, with the reason |
+    | a metric that is not for columns of this kind | nothing |
+    | identical data; the same constant on both sides | 0, or a p-value of 1 |
+    | more than two values for a z-test, one category for nannyml's chi2 | no value, with the reason |
+    | a category that the reference lacks | a p-value of 0 for a chi-square of fit |
+    """
+
+    type = "other_tool"
+    cause = "drift"
+
+    like: Tool
+    """Whose definitions: `sagemaker`, `vertex`, `azure`, `evidently` or `nannyml`."""
+    columns: tuple[str, ...] = ()
+    """Columns to look at; all but the label when empty."""
+    metrics: tuple[str, ...] = ()
+    """The tool's metrics to measure, by its own names; the one that it takes by default for each column when empty."""
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    """The threshold of a metric, by its name; the tool's default for the others."""
+
+    @model_validator(mode="after")
+    def _known(self) -> OtherTool:
+        for name in (*self.metrics, *self.thresholds):
+            if name not in METRICS[self.like]:
+                raise ValueError(f"{self.like} has no metric {name!r} here; it has {', '.join(METRICS[self.like])}")
+        return self
+
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """Each metric of each column."""
+        label = ctx.schema.label.name if ctx.schema.label else None
+        references = ctx.reference.columns if ctx.reference else {}
+        for name in self.columns or [name for name in {**ctx.current.columns, **references} if name != label]:
+            was, now = references.get(name), ctx.current.columns.get(name)
+            reason = _obstacle(was, now)
+            rows, values = (was.count, _values(was, now)) if was and now and not reason else (0, 0)
+            numeric = isinstance(was or now, NumericColumn)
+            for metric in self.metrics or (_usual(self.like, numeric, rows, values),):
+                known = METRICS[self.like][metric]
+                if (known.numeric if numeric else known.categorical) is None:
+                    continue
+                value = None if reason or was is None or now is None else _measured(known, was, now)
+                bound = self.thresholds.get(metric, known.threshold)
+                yield Measurement(
+                    value, {"column": name}, metric, now.count if now else 0, None, value if known.below else None,
+                    "" if value is not None else reason or "nothing to compare", detail={"like": self.like},
+                    least=bound if known.below else None, most=None if known.below else bound,
+                )  # fmt: skip
+
+
+def _obstacle(was: Column | None, now: Column | None) -> str:
+    if was is None or not _rows(was):
+        return "no reference, or one without this column" if was is None else "the reference has no values in this column"
+    if now is None or now.kind != was.kind:
+        return f"{now.kind} here, {was.kind} in the reference" if now else "the window has no such column"
+    if not _rows(now):
+        return "no values in the window"
+    if isinstance(was, NumericColumn) and isinstance(now, NumericColumn):
+        same = was.edges is now.edges or np.array_equal(was.edges, now.edges)
+        return "counted on another grid than the reference" if not same else "" if len(was.edges) else "no grid yet"
+    return ""
+
+
+def _rows(column: Column) -> int:
+    return column.side.rows if isinstance(column, NumericColumn) else column.count
+
+
+def _values(was: Column, now: Column) -> int:
+    """Distinct values of both sides."""
+    if isinstance(was, NumericColumn) and isinstance(now, NumericColumn):
+        return int(np.count_nonzero(was.counts + now.counts))
+    return len(_categories(was, now)[0])
+
+
+def _categories(was: Column, now: Column) -> tuple[list[float], list[float]]:
+    """Rows by category; what is beyond those kept is one of its own."""
+    if not isinstance(was, CategoricalColumn) or not isinstance(now, CategoricalColumn):
+        return [], []
+    names = sorted({**was.counts, **now.counts})
+    ref, cur = ([float(side.counts.get(name, 0)) for name in names] for side in (was, now))
+    return ([*ref, float(was.other)], [*cur, float(now.other)]) if was.other or now.other else (ref, cur)
+
+
+def _measured(metric: Metric, was: Column, now: Column) -> float | None:
+    if isinstance(was, NumericColumn) and isinstance(now, NumericColumn):
+        value = metric.numeric(was, now) if metric.numeric else None
+    else:
+        value = metric.categorical(*_categories(was, now)) if metric.categorical else None
+    return value if value is None or math.isfinite(value) else None
+
+
+@hookimpl
+def register_checks() -> list[type[Check]]:
+    """The check of other tools' definitions."""
+    return [OtherTool]
