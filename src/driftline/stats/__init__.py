@@ -74,9 +74,16 @@ from driftline.stats.grid import (
 )
 from driftline.stats.kernel import Discrepancy, discrepancy, kernel_variance, median_squared_distance, mmd2
 from driftline.stats.kmeans import assign, kmeans
-from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_limit, ks_p_value, ks_robust
-from driftline.stats.kernel import median_squared_distance, mmd2
-from driftline.stats.ks import ks_distance, ks_margin, ks_p_asymptotic, ks_p_exact, ks_p_paths, ks_p_value, ks_robust
+from driftline.stats.ks import (
+    ks_distance,
+    ks_margin,
+    ks_p_asymptotic,
+    ks_p_exact,
+    ks_p_limit,
+    ks_p_paths,
+    ks_p_value,
+    ks_robust,
+)
 from driftline.stats.limits import Prediction, limit_multiplier, limit_rate, mad_z, plain_z, prediction, rank_p
 from driftline.stats.moments import mean_shift, spread_shift
 from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_combined, e_bh, fisher_combined, holm, simes
@@ -219,9 +226,9 @@ __all__ = [
     "dispersion",
     "distinct",
     "dkw_half",
+    "doane_edges",
     "domain_auc",
     "domain_auc_p_value",
-    "doane_edges",
     "e_bh",
     "effective_rows",
     "empirical_bernstein",
@@ -237,8 +244,8 @@ __all__ = [
     "filled_psi",
     "fisher_combined",
     "fisher_exact",
-    "fourier_shift",
     "fit_p_value",
+    "fourier_shift",
     "g_test",
     "gone_shift",
     "grid_cramer_von_mises",
