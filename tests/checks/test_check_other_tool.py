@@ -341,7 +341,7 @@ def test_sagemaker_is_what_the_constraints_check_measures(case, method):
 
 
 def test_continuous_columns_come_near():
-    """With more values than the grid has edges, distances are within 1% of those of the rows, and those on bins within 0.005."""
+    """With more values than the grid has edges, distances are within 1% of the rows' own, those on bins within 0.005."""
     rng = np.random.default_rng(3)
     was, now = rng.lognormal(3, 0.7, 12_000), rng.lognormal(3.1, 0.7, 3_000)
     exact = ss.wasserstein_distance(was, now)

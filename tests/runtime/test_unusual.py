@@ -69,7 +69,8 @@ def test_another_reference_begins_a_new_past(tmp_path):
         assert station.sql(windows.format(first)) == [(45,)]
         usual = f"select detail from measurements where name = 'mean_shift' and start = {newest}"
         assert '"usual"' in station.sql(usual)[0][0]
-    station.write("reference.jsonl", START - timedelta(days=1), timedelta(days=1), 4000)
+    station.write("other.jsonl", START - timedelta(days=1), timedelta(days=1), 4000)
+    station.configure(DAILY.replace("reference.jsonl", "other.jsonl"))
     day(station, 45)
     station.clock.now += timedelta(days=1)
     with station.open():
