@@ -58,7 +58,7 @@ class OutsideRange(Check):
     main = "outside_rate"
     collectors: ClassVar = frozenset({"numeric"})
     default_rules: ClassVar = {
-        "outside_rate": unusual(side="above", scale="logit", info=0.01, warning=0.05, critical=0.20),
+        "outside_rate": unusual(side="above", scale="logit", info=0.1, warning=0.2),
         "outside_excess": above(critical=0.5),
     }
     min_rows = 30

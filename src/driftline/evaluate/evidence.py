@@ -29,8 +29,9 @@ DAILY, SHORTER, WEEKS = 120, 2016, 8
 """The most baseline windows: of a day or longer, of shorter ones, and the weeks that these span at most."""
 KAPPA = 0.3
 """Beside the average of all calibrators k p^(k-1), this one: it is quicker where evidence comes in small pieces."""
-BOUND = 2.0
-"""Standard errors by which the effect must be beyond what matters."""
+BOUND, SPAN_BOUND = 2.0, 3.0
+"""Standard errors by which the effect must be beyond what matters: over the whole run, and over its newest windows, of which
+there are many to choose from."""
 SPANS = (2, 4, 7, 14)
 """Windows over which an effect is averaged, beside the whole run."""
 SHARES = {"performance": 0.40, "quality": 0.25, "drift": 0.25, "service": 0.25, "business": 0.10}
@@ -227,7 +228,7 @@ def _material(
         known = np.isfinite(recent[:span])
         count = np.maximum(known.sum(axis=0), 1)
         mean = np.where(known, recent[:span], 0.0).sum(axis=0) / count
-        margin = BOUND * baseline.size_sd * baseline.inflation / np.sqrt(count)
+        margin = SPAN_BOUND * baseline.size_sd * baseline.inflation / np.sqrt(count)
         lower = np.where(span < windows, np.maximum(lower, np.stack([mean, -mean]) - margin), lower)
     found: NDArray[np.bool_] = judged & (lower >= tolerance)
     return found
