@@ -42,6 +42,14 @@ def sturges_edges(ref: Side, cur: Side) -> Floats:
     return _linear(low, high, math.ceil(math.log2(ref.rows + cur.rows) + 1))
 
 
+def joint_edges(ref: Side, cur: Side) -> Floats:
+    """Equal-width bins over the range of both sides, ceil(log2(rows of the smaller one) + 1) of them."""
+    low, high = min(ref.minimum, cur.minimum), max(ref.maximum, cur.maximum)
+    bins = math.ceil(math.log2(min(ref.rows, cur.rows)) + 1)
+    width = (high - low) / bins
+    return np.array([low + place * width for place in range(bins + 1)] if low < high else [low, low])
+
+
 def doane_edges(ref: Side) -> Floats:
     """Equal-width bins over the reference's range, more of them the more skewed it is (Doane 1976), as numpy makes them."""
     n, skew = ref.rows, _skewness(ref)
