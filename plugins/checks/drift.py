@@ -199,8 +199,9 @@ def _news(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bo
     # What a reference knows is counted by name, so rows beyond the bound are of categories that it does not know.
     rows += current.other
     once = sum(count == 1 for count in reference.counts.values())
-    detail: Detail = {"new": len(news), **_named(news, shown=shown)}
-    return "new_categories", stats.news_shift(rows, current.count, reference.count, once), detail, ""
+    shift = stats.news_shift(rows, current.count, reference.count, once)
+    detail: Detail = {"new": len(news), "raw": shift.raw, **_named(news, shown=shown)}
+    return "new_categories", shift, detail, ""
 
 
 def _gone(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool) -> tuple[Metric, stats.Shift, Detail, str]:
@@ -208,7 +209,8 @@ def _gone(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bo
     seen = [current.counts.get(name, 0) for name in reference.counts]
     gone = [name for name, rows in zip(reference.counts, seen, strict=True) if not rows]
     shift = stats.gone_shift(known, seen, reference.count, current.count)
-    return "vanished_categories", shift, {"gone": len(gone), **_named(gone, shown=shown)}, ""
+    detail: Detail = {"gone": len(gone), "raw": shift.raw, **_named(gone, shown=shown)}
+    return "vanished_categories", shift, detail, ""
 
 
 def _named(names: list[str], *, shown: bool) -> Detail:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from driftline import CategoricalColumn, Check, CheckContext, Column, Measurement, NumericColumn, hookimpl, stats
+from driftline import CategoricalColumn, Check, CheckContext, Column, Measurement, NumericColumn, Rule, Sigma, hookimpl, stats
 
 Tool = Literal["sagemaker", "vertex", "azure", "evidently", "nannyml"]
 Numbers = Callable[[NumericColumn, NumericColumn], float | None]
@@ -40,28 +40,14 @@ def _pooled(metric: Counts) -> Numbers:
     return lambda was, now: metric(*(side.tolist() for side in stats.by_value(was.side, now.side)))
 
 
-def _binned(metric: Counts, values: int) -> Numbers:
-    """On Sturges' bins of both sides; on the values themselves where the reference has so many at most."""
+def _binned(metric: Counts, edges: Callable[[stats.Side, stats.Side], np.ndarray], values: int = 0) -> Numbers:
+    """On bins that both sides share; on the values themselves where the reference has so many at most."""
 
     def measure(was: NumericColumn, now: NumericColumn) -> float | None:
         if np.count_nonzero(was.counts) <= values:
             return _pooled(metric)(was, now)
-        edges = stats.sturges_edges(was.side, now.side)
-        return metric(*(stats.histogram(column.side, edges).tolist() for column in (was, now)))
-
-    return measure
-
-
-def _joint(metric: Counts) -> Numbers:
-    """On equal-width bins over the range of both sides, ceil(log2(rows of the smaller side) + 1) of them."""
-
-    def measure(was: NumericColumn, now: NumericColumn) -> float | None:
-        low, high = min(was.minimum or 0.0, now.minimum or 0.0), max(was.maximum or 0.0, now.maximum or 0.0)
-        bins = math.ceil(math.log2(min(was.side.rows, now.side.rows)) + 1)
-        edges = (
-            np.array([low + place * (high - low) / bins for place in range(bins + 1)]) if low < high else np.array([low, low])
-        )
-        return metric(*(stats.histogram(column.side, edges).tolist() for column in (was, now)))
+        shared = edges(was.side, now.side)
+        return metric(*(stats.histogram(column.side, shared).tolist() for column in (was, now)))
 
     return measure
 
@@ -146,8 +132,8 @@ METRICS: Mapping[Tool, Mapping[str, Metric]] = {
     },
     "azure": {
         "normalized_wasserstein_distance": Metric(_per_sd(1), None, 0.1),
-        "jensen_shannon_distance": Metric(_joint(stats.js_distance), stats.js_distance, 0.1),
-        "population_stability_index": Metric(_joint(stats.laplace_psi), stats.laplace_psi, 0.1),
+        "jensen_shannon_distance": Metric(_binned(stats.js_distance, stats.joint_edges), stats.js_distance, 0.1),
+        "population_stability_index": Metric(_binned(stats.laplace_psi, stats.joint_edges), stats.laplace_psi, 0.1),
         "two_sample_kolmogorov_smirnov_test": Metric(_ks_p, None, 0.05, True),
         "pearsons_chi_squared_test": Metric(None, stats.fit_p_value, 0.05, True),
     },
@@ -156,9 +142,9 @@ METRICS: Mapping[Tool, Mapping[str, Metric]] = {
         "chisquare": Metric(_pooled(stats.fit_p_value), stats.fit_p_value, 0.05, True),
         "z": Metric(_pooled(_z_p), _z_p, 0.05, True),
         "wasserstein": Metric(_per_sd(0), None, 0.1),
-        "jensenshannon": Metric(_binned(_nats, BY_VALUE), _nats, 0.1),
-        "psi": Metric(_binned(stats.filled_psi, BY_VALUE), stats.filled_psi, 0.1),
-        "kl_div": Metric(_binned(stats.filled_kl, BY_VALUE), stats.filled_kl, 0.1),
+        "jensenshannon": Metric(_binned(_nats, stats.sturges_edges, BY_VALUE), _nats, 0.1),
+        "psi": Metric(_binned(stats.filled_psi, stats.sturges_edges, BY_VALUE), stats.filled_psi, 0.1),
+        "kl_div": Metric(_binned(stats.filled_kl, stats.sturges_edges, BY_VALUE), stats.filled_kl, 0.1),
     },
     "nannyml": {
         "jensen_shannon": Metric(_doane(stats.js_distance), stats.js_distance, None),
@@ -191,8 +177,9 @@ class OtherTool(Check):
     """The distance of each column by the definition of SageMaker Model Monitor, Vertex AI, Azure ML, Evidently or NannyML.
 
     Measurements have that tool's names, and its default thresholds as bounds; a rule goes before them, a bound on a p-value
-    holds from below. Without `metrics` each column has the one that the tool chooses for it. NannyML's thresholds come from its
-    reference chunks, so its distances have none here. Numbers are equal wherever every value stands on the reference's grid,
+    holds from below. Without `metrics` each column has the one that the tool chooses for it. NannyML's limits are the mean
+    and three standard deviations of its first ten chunks: its default metric is judged by the rule `sigma`, over windows of
+    yours; give the others that rule. Numbers are equal wherever every value stands on the reference's grid,
     which it does in columns of up to 1,500 values; elsewhere values within a cell count as spread evenly, which changes a
     distance by less than the cell's share.
 
@@ -203,12 +190,13 @@ class OtherTool(Check):
     | column of another kind, or counted on another grid | no value, with the reason |
     | a metric that is not for columns of this kind | nothing |
     | identical data; the same constant on both sides | 0, or a p-value of 1 |
-    | more than two values for a z-test, one category for nannyml's chi2 | no value, with the reason |
+    | more than two values for `z`, one category for `chi2` | no value, with the reason |
     | a category that the reference lacks | a p-value of 0 for a chi-square of fit |
     """
 
     type = "other_tool"
     cause = "drift"
+    default_rules: ClassVar = {"jensen_shannon": Rule(sigma=Sigma(side="above"))}
 
     like: Tool
     """Whose definitions: `sagemaker`, `vertex`, `azure`, `evidently` or `nannyml`."""

@@ -34,6 +34,7 @@ SETTINGS = {
     "skew": {"pairs": {"x": "y", "c": "p", "s": "nowhere"}, "tolerance": {"x": 0.5}},
     "uniqueness": {"keys": ["x", "c", "nowhere"]},
     "domain": {"patterns": {"c": "[ab]", "x": "a"}, "allowed": {"p": ["0", True], "nowhere": []}},
+    "other_tool": {"like": "vertex"},
     "range": {"limits": {"x": {"low": 0.5, "high": 1}}},
     "constraints": {"features": {"x": {"type": "integral", "non_negative": True}, "c": {"type": "string", "domain": ["a"]}}},
 }
@@ -43,6 +44,7 @@ CHECKS = {
     for (what, name), kind in sorted(REGISTRY.types.items())
     if what == "check"
     for told in ([{}, SETTINGS[name]] if name in SETTINGS else [{}])
+    if told or not any(field.is_required() for field in kind.model_fields.values())
 }
 N, NAN, INF = 120, float("nan"), float("inf")
 NUMBERS = {

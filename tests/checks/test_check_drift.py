@@ -254,7 +254,7 @@ def test_vanished_categories_are_told_with_the_share_they_had():
     found = compare(DRIFT, now, was)["vanished_categories"]
     assert found.value == pytest.approx(0.15, abs=1e-3)
     assert 0.12 < found.interval[0] < 0.15 < found.interval[1]
-    assert found.detail == {"gone": 2, "categories": "b, d"}
+    assert found.detail == {"gone": 2, "raw": pytest.approx(0.151), "categories": "b, d"}
     assert "b" not in str(compare(DRIFT, now, was, redact=frozenset({"x"}))["vanished_categories"].detail.values())
     few = compare(DRIFT, ["a"] * 12, was)["vanished_categories"]
     assert few.interval[0] == 0

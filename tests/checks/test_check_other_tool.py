@@ -233,8 +233,12 @@ def test_evidently_takes_the_same_metric_and_gets_the_same_number_and_verdict(ca
 
 @pytest.mark.parametrize("case", NANNYML)
 def test_nannyml_gets_the_same_numbers(case):
-    """Every method's number is that of nannyml 0.13.1 to 1e-6; the default is Jensen-Shannon, without a threshold here."""
+    """Every method's number is that of nannyml 0.13.1 to 1e-6; the default is Jensen-Shannon, with limits from windows."""
     (usual,) = measured("nannyml", CASES[case]).values()
+    rule = OtherTool(like="nannyml").default_rules[usual.name]
+    past = [usual.value + step / 1000 for step in (-2, -1, 0, 1, 2) * 2]
+    assert rule.judge(usual, 100, 1, lambda count: past).verdict == "ok"
+    assert rule.judge(usual, 100, 1, lambda count: [value - 0.01 for value in past]).verdict == "changed"
     assert (usual.name, usual.least, usual.most) == ("jensen_shannon", None, None)
     for name, number in NANNYML[case].items():
         (found,) = measured("nannyml", CASES[case], metrics=(name,)).values()

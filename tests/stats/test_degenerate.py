@@ -41,9 +41,18 @@ ON_COUNTS = [
     stats.g_test,
     stats.cramers_v,
     stats.cohen_w,
+    stats.filled_psi,
+    stats.filled_kl,
+    stats.laplace_psi,
+    stats.fit_p_value,
+    stats.yates_chi_square,
     stats.separation,
     stats.roc_auc,
     lambda a, b: stats.cramers_v(a, b, bias_corrected=True),
+    lambda a, b: stats.hellinger_shift(a, b),
+    lambda a, b: stats.tvd_shift(a, b),
+    lambda a, b: stats.psi_shift(a, b),
+    lambda a, b: stats.gone_shift(a, b, sum(a), sum(b)),
 ]
 
 

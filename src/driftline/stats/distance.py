@@ -88,7 +88,8 @@ def cramer_von_mises_p(t: float, n: int, m: int) -> float:
     total, product = n + m, n * m
     mean = (1 + 1 / total) / 6
     variance = (total + 1) * (4 * product * total - 3 * (n * n + m * m) - 2 * product) / (180 * total**2 * product)
-    x = 1 / 6 + (t - mean) / math.sqrt(45 * variance)
+    # One row against one has the same T whatever they are.
+    x = 1 / 6 + (t - mean) / math.sqrt(45 * variance) if variance > 0 else 0.0
     if x < 0.003:
         return 1.0
     k = np.arange(60)

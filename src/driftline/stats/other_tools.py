@@ -2,7 +2,7 @@
 
 Refuses what needs the rows: permutations, kernels, ranks across both sides. Histograms come from a profile: exact where each
 value is an edge of its grid, otherwise with the values of a cell taken as spread evenly in it.
-`ref` and `cur` are counts of shape (C,), cell for cell, unless they are a `Side`.
+`ref` and `cur` are counts of shape (C,), cell for cell, unless they are a `Side`, which must have rows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.binned import js_divergence
+from driftline.stats.binned import js_divergence, shares
 from driftline.stats.sample import Floats
 from driftline.stats.side import Side
 
@@ -40,6 +40,14 @@ def sturges_edges(ref: Side, cur: Side) -> Floats:
     """Equal-width bins over the range of both sides, ceil(log2(n + m) + 1) of them (Sturges 1926), as numpy makes them."""
     low, high = min(ref.minimum, cur.minimum), max(ref.maximum, cur.maximum)
     return _linear(low, high, math.ceil(math.log2(ref.rows + cur.rows) + 1))
+
+
+def joint_edges(ref: Side, cur: Side) -> Floats:
+    """Equal-width bins over the range of both sides, ceil(log2(rows of the smaller one) + 1) of them."""
+    low, high = min(ref.minimum, cur.minimum), max(ref.maximum, cur.maximum)
+    bins = math.ceil(math.log2(min(ref.rows, cur.rows)) + 1)
+    width = (high - low) / bins
+    return np.array([low + place * width for place in range(bins + 1)] if low < high else [low, low])
 
 
 def doane_edges(ref: Side) -> Floats:
@@ -81,53 +89,69 @@ def by_value(ref: Side, cur: Side) -> tuple[Floats, Floats]:
     return ref.counts[seen].astype(np.float64), cur.counts[seen].astype(np.float64)
 
 
-def filled_shares(counts: ArrayLike) -> Floats:
-    """Shares, where 0 is put to 0.0001, or to a millionth of the smallest share if that is 0.0001 at most. They sum to more."""
-    shares = np.asarray(counts, dtype=np.float64) / np.sum(counts)
-    smallest = float(shares[shares > 0].min())
-    return np.where(shares > 0, shares, smallest / 1e6 if smallest <= 1e-4 else 1e-4)
+def filled_psi(ref: ArrayLike, cur: ArrayLike) -> float | None:
+    """PSI in nats of shares where 0 is put to 0.0001, or to a millionth of the side's smallest if that is 0.0001 at most.
+
+    The shares then sum to more than 1. None without rows.
+    """
+    both = _filled(ref, cur)
+    return None if both is None else float(np.sum((both[0] - both[1]) * np.log(both[0] / both[1])))
 
 
-def filled_psi(ref: ArrayLike, cur: ArrayLike) -> float:
-    """PSI of `filled_shares`, in nats."""
-    p, q = filled_shares(ref), filled_shares(cur)
-    return float(np.sum((p - q) * np.log(p / q)))
+def filled_kl(ref: ArrayLike, cur: ArrayLike) -> float | None:
+    """KL(ref || cur) in nats of the same shares, made to sum to 1; None without rows."""
+    both = _filled(ref, cur)
+    if both is None:
+        return None
+    p, q = (side / side.sum() for side in both)
+    return max(0.0, float(np.sum(p * np.log(p / q))))
 
 
-def filled_kl(ref: ArrayLike, cur: ArrayLike) -> float:
-    """KL(ref || cur) of `filled_shares` that were made to sum to 1, in nats."""
-    p, q = filled_shares(ref), filled_shares(cur)
-    p, q = p / p.sum(), q / q.sum()
-    return float(np.sum(p * np.log(p / q)))
+def _filled(ref: ArrayLike, cur: ArrayLike) -> tuple[Floats, Floats] | None:
+    both = shares(ref, cur)
+    if both is None:
+        return None
+    smallest = [float(side[side > 0].min()) for side in both]
+    fill = [least / 1e6 if least <= 1e-4 else 1e-4 for least in smallest]
+    return np.where(both[0] > 0, both[0], fill[0]), np.where(both[1] > 0, both[1], fill[1])
 
 
-def laplace_psi(ref: ArrayLike, cur: ArrayLike) -> float:
-    """PSI of (count + 1)/(n + C), in nats."""
-    a, b = (np.asarray(side, dtype=np.float64) + 1 for side in (ref, cur))
-    p, q = a / a.sum(), b / b.sum()
+def laplace_psi(ref: ArrayLike, cur: ArrayLike) -> float | None:
+    """PSI of (count + 1)/(n + C), in nats; None without rows."""
+    a, b = (np.asarray(side, dtype=np.float64) for side in (ref, cur))
+    if not a.sum() > 0 or not b.sum() > 0:
+        return None
+    p, q = (a + 1) / (a.sum() + len(a)), (b + 1) / (b.sum() + len(b))
     return float(np.sum((q - p) * np.log(q / p)))
 
 
-def fit_p_value(ref: ArrayLike, cur: ArrayLike) -> float:
-    """Of Pearson's chi-square of fit to the reference's shares as if they were exact; 0 where it lacks a cell of the window."""
+def fit_p_value(ref: ArrayLike, cur: ArrayLike) -> float | None:
+    """Of Pearson's chi-square of fit to the reference's shares as if they were exact; 0 where it lacks a cell of the window.
+
+    Cells that are empty on both sides do not count. None without rows.
+    """
     from scipy.special import chdtrc
 
     a, b = np.asarray(ref, dtype=np.float64), np.asarray(cur, dtype=np.float64)
-    if len(a) < 2:
+    if not a.sum() > 0 or not b.sum() > 0:
+        return None
+    cells = int(np.count_nonzero(a + b))
+    if cells < 2:
         return 1.0
     if np.any((a == 0) & (b > 0)):
         return 0.0
     expected = a[a > 0] * b.sum() / a.sum()
-    return float(chdtrc(len(a) - 1, float(np.sum((b[a > 0] - expected) ** 2 / expected))))
+    return float(chdtrc(cells - 1, float(np.sum((b[a > 0] - expected) ** 2 / expected))))
 
 
 def yates_chi_square(ref: ArrayLike, cur: ArrayLike) -> tuple[float, int] | None:
     """Pearson's chi-square of two rows of counts and its degrees of freedom, with Yates' correction for two columns.
 
-    None with fewer than two columns.
+    Cells that are empty on both sides do not count. None with fewer than two columns, or without rows.
     """
     table = np.array([ref, cur], dtype=np.float64)
-    if table.shape[1] < 2:
+    table = table[:, table.sum(axis=0) > 0]
+    if table.shape[1] < 2 or not np.all(table.sum(axis=1) > 0):
         return None
     expected = table.sum(axis=1)[:, None] * table.sum(axis=0) / table.sum()
     apart = np.abs(table - expected)
