@@ -56,7 +56,7 @@ def written(path, seed, rows, at, changed=False):
             file.write(json.dumps(row) + "\n")
 
 
-def judged(hour):
+def judged(hour, segment=""):
     """Value and verdict by check, measurement and column, of one window."""
     engine = sa.create_engine("sqlite:///driftline.db")
     with engine.connect() as connection:
@@ -66,7 +66,7 @@ def judged(hour):
     return {
         (row.check, row.name, json.loads(row.labels).get("column")): (row.value, row.verdict)
         for row in rows
-        if row.start == starts[hour]
+        if row.start == starts[hour] and row.segment == segment
     }
 
 
@@ -101,21 +101,25 @@ def test_from_init_to_verdicts(call):
 
 
 def test_a_second_run_stands_on_the_same_ground(call):
-    """The dimension that the reference told is kept: a second run reads only what is new, and judges it alike."""
+    """The dimension that the reference told is kept: a second run reads only what is new, and judges it alike, also by the
+    script of the texts, which makes segments as any category does.
+    """
     Path("logs").mkdir()
     written("reference.jsonl", 1, 200, "2026-01-01T00:00:00Z")
     written("logs/0.jsonl", 2, 150, "2026-02-01T00:10:00Z")
     Path("driftline.yaml").write_text(
         "version: 1\nagent: {http: null}\nmodels:\n  m:\n    source: {type: local, options: {path: logs}}\n"
         "    reference: {type: local, options: {path: reference.jsonl}}\n    windows: {backfill: null}\n"
-        "    schema: {timestamp: at, id: id, features: {meaning: embedding, comment: text}}\n"
+        "    schema: {timestamp: at, id: id, features: {meaning: embedding, comment: text}, segments: [comment.script]}\n"
     )
     assert call("run", "--once")[0] in (0, 1)
     written("logs/1.jsonl", 3, 150, "2026-02-01T01:10:00Z")
     assert call("run", "--once")[0] in (0, 1)
     for hour in (0, 1):
-        assert judged(hour)["embedding", "mean_shift", "meaning"][0] < 1
-        assert judged(hour)["missing", "missing_rate", "meaning.norm"][0] == 0
+        for segment in ("", "comment.script=latin"):
+            found = judged(hour, segment)
+            assert found["embedding", "mean_shift", "meaning"][0] < 1
+            assert found["missing", "missing_rate", "meaning.norm"][0] == 0
 
 
 def test_an_embedding_that_nobody_saw_asks_for_its_dimension(call):
