@@ -34,6 +34,10 @@ NAMES = {
     "r2": "R²",
     "domain_auc": "domain classifier AUC",
     "mmd2": "MMD²",
+    "mmd": "MMD²",
+    "centroid_cosine": "cosine distance of the means",
+    "cluster_psi": "PSI of the clusters",
+    "prototype_distance_p95": "95th percentile of the prototype distance",
     "attribution_ndcg": "attribution NDCG",
 }
 BOUND = re.compile(r"\b(above|below) (-?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?)")

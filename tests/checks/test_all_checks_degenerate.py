@@ -18,7 +18,8 @@ from driftline.evaluate.judging import CheckPlan, wanted
 from driftline.extensions import Registry
 from driftline.extensions.measured import fit
 from driftline.ingest.canonical import segments, to_categorical, to_numeric
-from driftline.model import Field, Kind, Schema, Task
+from driftline.ingest.deriving import derive
+from driftline.model import DERIVED, Field, Kind, Schema, Task
 from driftline.plugin import CheckContext
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import BUILT_IN, Profile
@@ -72,6 +73,27 @@ WORDS = {
     "lists": "nested",
     "absent": None,
 }
+TEXTS = {
+    "plain": [f"some words of text number {place % 50}" for place in range(N)],
+    "new": [f"quite unlike {place} 👍 it" for place in range(N)],
+    "one": ["the same"] * N,
+    "empty": ["", " ", None] * (N // 3),
+    "all null": [None] * N,
+    "lists": [["a"]] * N,
+    "absent": None,
+}
+VECTORS = {
+    "plain": np.random.default_rng(5).normal(size=(N, 3)).tolist(),
+    "moved": (np.random.default_rng(6).normal(size=(N, 3)) + 5).tolist(),
+    "one": [[1.0, 2.0, 3.0]] * N,
+    "zero": [[0.0] * 3] * N,
+    "holes": [[1.0, NAN, INF], [None, 1.0, 2.0]] * (N // 2),
+    "ragged": [[1.0] * (place % 5) for place in range(N)],
+    "text": ["[1, 2, 3]", "[1, 2, 4.5]", "none"] * (N // 3),
+    "numbers": [1.0] * N,
+    "all null": [None] * N,
+    "absent": None,
+}
 LABELS = {"both": ["0", "1"] * (N // 2), "one class": ["1"] * N, "unseen": ["0", "1", "what"] * (N // 3), "absent": None}
 IDS = {"each": [f"id-{place}" for place in range(N)], "twice": [f"id-{place // 2}" for place in range(N)], "one": ["same"] * N}
 IDS |= {"none": [None] * N, "absent": None}
@@ -82,6 +104,8 @@ SIDE = st.fixed_dictionaries(
         "c": st.sampled_from(sorted(WORDS)),
         "p": st.sampled_from(["plain", "numbers", "one class", "absent"]),
         "s": st.sampled_from(["scores", "constant", "all null", "absent"]),
+        "t": st.sampled_from(sorted(TEXTS)),
+        "e": st.sampled_from(sorted(VECTORS)),
         "l": st.sampled_from(sorted(LABELS)),
         "id": st.sampled_from(sorted(IDS)),
         "rows": st.sampled_from([0, 1, 2, 35, N]),
@@ -93,15 +117,20 @@ PAST = [[], [0.0] * 40, [40.0] * 40, [1e12, 0.0] * 20, [1.0, 2.0]]
 def batch(side, model: Schema) -> Batch:
     """The rows of one side, cast as the agent casts them."""
     rows, columns, invalid = side["rows"], {}, {}
-    pools = {"x": NUMBERS, "y": NUMBERS, "c": WORDS, "p": WORDS, "s": NUMBERS | {"scores": np.linspace(0, 1, N).tolist()}}
-    for name, kind in model.profiled.items():
-        values = pools.get(name, LABELS)[side[name]]
+    scores = {"scores": np.linspace(0, 1, N).tolist()}
+    pools = {"x": NUMBERS, "y": NUMBERS, "c": WORDS, "p": WORDS, "s": NUMBERS | scores, "t": TEXTS, "e": VECTORS, "l": LABELS}
+    for part in model.parts:
+        values = pools[part.name][side[part.name]] if part.kind is not None else None
         if values is None:
             continue
         raw = pa.array([["a"]] * rows) if values == "nested" else pa.array([values[place] for place in range(rows)])
-        columns[name], wrong = (to_numeric if kind is Kind.NUMERIC else to_categorical)(raw)
+        if part.kind in DERIVED:
+            made, wrongs = derive(part, raw)
+            columns, invalid = columns | made, invalid | wrongs
+            continue
+        columns[part.name], wrong = (to_numeric if part.kind is Kind.NUMERIC else to_categorical)(raw)
         if wrong is not None:
-            invalid[name] = wrong
+            invalid[part.name] = wrong
     ids = IDS[side["id"]] or ["absent"] * N
     start = int(START.timestamp() * 1e6)
     events = start + np.arange(rows, dtype=np.int64)
@@ -111,11 +140,11 @@ def batch(side, model: Schema) -> Batch:
 def schema(task, with_id: bool) -> Schema:
     """All columns, each in its part."""
     said = Kind.NUMERIC if task is Task.REGRESSION else Kind.CATEGORICAL
-    features = {"x": Kind.NUMERIC, "y": Kind.NUMERIC, "c": Kind.CATEGORICAL}
+    features = {"x": Kind.NUMERIC, "y": Kind.NUMERIC, "c": Kind.CATEGORICAL, "t": Kind.TEXT, "e": Kind.EMBEDDING}
     if task is not Task.BINARY:
         features["s"] = Kind.NUMERIC
     return Schema(
-        features={name: Field(name, name, kind) for name, kind in features.items()},
+        features={name: Field(name, name, kind, 3 if kind is Kind.EMBEDDING else 0) for name, kind in features.items()},
         id=Field("id", "id") if with_id else None,
         prediction=Field("p", "p", said),
         score=Field("s", "s", Kind.NUMERIC) if task is Task.BINARY else None,
@@ -134,7 +163,7 @@ def spec_of(model: Schema, side, plans) -> object:
             if isinstance(array, pa.DictionaryArray):
                 names, counts = np.unique(array.drop_null().cast(pa.string()).to_pylist(), return_counts=True)
                 categorical[name] = dict(zip(names.tolist(), counts.tolist(), strict=True))
-            else:
+            elif array.type == pa.float64():
                 values = array.drop_null().to_numpy(zero_copy_only=False)
                 numeric[name] = values[np.abs(values) <= 1e150]
     needed = {name for plan in plans for name in plan.check.collectors}
@@ -188,6 +217,7 @@ def measured(name, check, ctx: CheckContext) -> list:
 def test_every_check_measures_something():
     """With its own settings or with those in the table above, so that the property below is not about nothing."""
     side = {"x": "plain", "y": "plain", "c": "plain", "p": "plain", "s": "scores", "l": "both", "id": "each", "rows": N}
+    side |= {"t": "plain", "e": "plain"}
     model, plans = schema(Task.BINARY, True), [CheckPlan(name, check) for name, check in CHECKS.items()]
     profile = merged([batch(side, model)], spec_of(model, side, plans), [0])
     now = profile.window(start=START, end=START + HOUR)

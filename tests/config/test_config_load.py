@@ -39,8 +39,8 @@ def test_the_least_configuration(tmp_path):
 
 
 def test_default_checks_come_from_what_is_installed(tmp_path):
-    """Without checks the five default ones run, performance too where there are labels, and labels where these come later;
-    those of texts and embeddings where the schema has such features.
+    """Without checks the default ones run, performance too where there are labels, labels where these come later, uniqueness
+    where there is an id, and those of texts and embeddings where the schema has such features.
     """
     source = "source: {type: local, options: {path: logs}}"
     label = "schema: {features: {a: numeric}, prediction: {kind: binary, score: p}, label: {column: y}}"
@@ -52,12 +52,12 @@ def test_default_checks_come_from_what_is_installed(tmp_path):
     lines = "".join(f"  {name}: {{{text}}}\n" for name, text in told.items())
     path = written(tmp_path, f"version: 1\nmodels:\n{lines}")
     models = load(path).models
-    five = ["drift", "missing", "range", "volume", "freshness"]
-    assert list(models["m"].checks) == five
-    assert list(models["n"].checks) == [*five, "performance"]
+    plain = ["schema", "drift", "missing", "range", "units", "volume", "freshness"]
+    assert list(models["m"].checks) == plain
+    assert list(models["n"].checks) == [*plain, "performance"]
     assert models["o"].checks == {}
-    assert list(models["q"].checks) == [*five, "text", "embedding"]
-    assert list(models["p"].checks) == [*five, "performance", "labels"]
+    assert list(models["q"].checks) == [*plain, "text", "embedding"]
+    assert list(models["p"].checks) == [*plain, "performance", "labels", "uniqueness"]
     assert models["p"].labels.max_disk == 1_500_000_000
     assert models["p"].labels.wait_for == timedelta(days=30)
 
