@@ -120,13 +120,14 @@ class Ranks:
         """How many scores lie below t, or up to and with it, in its column."""
         keys = np.empty(t.shape, np.complex128)
         keys.real, keys.imag = self._column, np.where(np.isnan(t), np.inf, t)
-        place = np.searchsorted(self._keys.ravel(), keys, side)
-        return np.minimum(place - self._starts, self.k)
+        place: Places = np.searchsorted(self._keys.ravel(), keys, side)
+        found: Places = np.minimum(place - self._starts, self.k)
+        return found
 
 
-def _tail(t: Floats, largest: Floats, beyond: Floats, k: Places, index: float) -> Floats:
+def _tail(t: Floats, largest: Floats, beyond: ArrayLike, k: Places, index: float) -> Floats:
     x = np.maximum(largest, FIRST_TAIL)
-    p = np.where(t > x, (np.maximum(t, x) / x) ** -index, beyond + 0.5) / (k + 1)
+    p = np.where(t > x, (np.maximum(t, x) / x) ** -index, np.asarray(beyond) + 0.5) / (k + 1)
     return np.where(np.isnan(t), np.nan, np.where(k > 0, p, 1.0))[()]
 
 
