@@ -71,24 +71,31 @@ class Panel:
     tolerance: Floats
     sides: NDArray[np.bool_]
     """Which are watched, shape (2, J): above, below."""
-    families: tuple[str, ...]
-    """Each once."""
     family: NDArray[np.int64]
-    """Of each stream, its place in `families`."""
+    """Of each stream, the place of its family of its budget in `shares`."""
+    shares: Floats
+    """What the families have of their budgets."""
+    budget_of_family: NDArray[np.int64]
+    budget: NDArray[np.int64]
+    """Streams of one number share one budget: all streams of a model."""
     weight: Floats
     cusum: NDArray[np.bool_]
     kin: tuple[bool, ...]
 
     @classmethod
-    def of(cls, given: Sequence[Given]) -> Panel:
+    def of(cls, given: Sequence[Given], budgets: Sequence[int] | None = None) -> Panel:
         """Of one window's numbers."""
-        families = tuple(dict.fromkeys(one.family for one in given))
+        budget = np.array(budgets if budgets is not None else [0] * len(given), np.int64)
+        named = [(int(number), one.family) for number, one in zip(budget, given, strict=True)]
+        known = {name: place for place, name in enumerate(dict.fromkeys(named))}
         return cls(
             tuple(one.stream for one in given),
             np.array([one.tolerance for one in given]),
             np.array([[one.above for one in given], [one.below for one in given]]),
-            families,
-            np.array([families.index(one.family) for one in given], np.int64),
+            np.array([known[name] for name in named], np.int64),
+            np.array([SHARES.get(family, min(SHARES.values())) for _, family in known]),
+            np.array([number for number, _ in known], np.int64),
+            budget,
             np.array([one.weight for one in given]),
             np.array([one.cusum for one in given]),
             tuple(one.kin for one in given),
@@ -153,7 +160,7 @@ def weigh(trail: Trail, start: int, panel: Panel, level: Floats, size: Floats, l
     seen = baseline.see(start, level, size, before, least_sd)
     judged = np.isfinite(level) & np.isfinite(size) & (baseline.windows >= policy.needed)
     watched = panel.sides & judged
-    p = np.where(watched, np.nan_to_num(seen.p, nan=1.0), 1.0)
+    p = np.where(watched & ~np.isnan(seen.p), seen.p, 1.0)
     now = _added(last, p, watched, panel.cusum, start, seen.effect)
     now["level"], now["size"] = np.where(np.isfinite(size), level, np.nan), size
     now["effect"], now["deviation"] = seen.effect, seen.deviation
@@ -161,7 +168,9 @@ def weigh(trail: Trail, start: int, panel: Panel, level: Floats, size: Floats, l
     recent = np.vstack((seen.effect[None], trail.effects(start, columns, SPANS[-1] - 1)))
     _go_on(now, last, recent, np.maximum(panel.tolerance / 2, baseline.size_sd), judged, seen.effect)
     weights = _weights(panel, judged, baseline)
-    _alarm(now, weights, _material(now, recent, baseline, panel.tolerance, judged), policy)
+    evidence = now["total"].mean(axis=1).T
+    if _over(weights * evidence, panel, policy).any():
+        _alarm(now, weights, evidence * _material(now, recent, baseline, panel.tolerance, judged), panel, policy)
     trail.put(start, panel.streams, now)
     return Weighed(now, last, baseline, recent, p, weights)
 
@@ -172,18 +181,19 @@ def _added(
     """The evidence of one more window added; shape (J,)."""
     now = np.zeros(len(last), TRACE)
     e = np.stack([stats.calibrate(p), KAPPA * np.maximum(p, 1e-200) ** (KAPPA - 1)])
-    total = np.nan_to_num(np.moveaxis(last["total"], 0, -1))
+    fresh = np.isnan(last["level"])
+    total = np.where(fresh, 0.0, np.moveaxis(last["total"], 0, -1))
     joined = np.where(cusum, np.maximum(total, 1.0), total + 1.0)
     now["total"] = np.moveaxis(np.where(watched, np.minimum(joined * e, 1e200), total), -1, 0)
-    capital = np.nan_to_num(last["capital"].T, nan=1.0)
-    fresh = capital <= 1.0
+    capital = np.where(fresh, 1.0, last["capital"].T)
+    begins = capital <= 1.0
     signed = np.stack([effect, -effect])
-    windows = np.where(fresh, 0.0, np.nan_to_num(last["windows"].T)) + 1
-    effects = np.where(fresh, 0.0, np.nan_to_num(last["effects"].T)) + signed
-    began = np.where(fresh, float(start), last["began"].T)
+    windows = np.where(begins, 0.0, last["windows"].T) + 1
+    effects = np.where(begins, 0.0, last["effects"].T) + signed
+    began = np.where(begins, float(start), last["began"].T)
     now["capital"] = np.where(watched, np.clip(np.maximum(capital, 1.0) * e[0], 1.0, 1e200), 1.0).T
     now["windows"], now["effects"], now["began"] = windows.T, effects.T, began.T
-    now["judged"] = np.nan_to_num(last["judged"])
+    now["judged"] = np.where(fresh, 0.0, last["judged"])
     now["since"] = now["side"] = np.nan
     return now
 
@@ -212,12 +222,12 @@ def _go_on(
 
 
 def _weights(panel: Panel, judged: NDArray[np.bool_], baseline: Baseline) -> Floats:
-    """Each stream's and side's share of the budget, shape (2, J); strong memory between windows lowers it."""
+    """Each stream's and side's share of its budget, shape (2, J); strong memory between windows lowers it."""
     own = panel.weight * judged
-    total = np.bincount(panel.family, own, len(panel.families))
-    shares = np.array([SHARES.get(name, min(SHARES.values())) for name in panel.families])
-    shares = np.where(np.bincount(panel.family, judged, len(panel.families)) > 0, shares, 0.0)
-    scale = shares / max(shares.sum(), 1e-300) / np.where(total > 0, total, np.inf)
+    members = np.bincount(panel.family, own, len(panel.shares))
+    shares = np.where(members > 0, panel.shares, 0.0)
+    whole = np.bincount(panel.budget_of_family, shares)[panel.budget_of_family]
+    scale = shares / np.where(members > 0, whole * members, 1.0)
     memory = np.where(baseline.memory > MEMORY_FROM, baseline.inflation**2, 1.0)
     found: Floats = own * scale[panel.family] / memory * panel.sides / np.maximum(panel.sides.sum(axis=0), 1)
     return found
@@ -240,19 +250,23 @@ def _material(
     return found
 
 
-def _alarm(now: NDArray[np.void], weights: Floats, material: NDArray[np.bool_], policy: Policy) -> None:
+def _over(weighted: Floats, panel: Panel, policy: Policy) -> NDArray[np.bool_]:
+    """Which budgets' weighted evidence reaches the bar."""
+    found: NDArray[np.bool_] = np.bincount(panel.budget, weighted.sum(axis=0)) >= policy.bar
+    return found
+
+
+def _alarm(now: NDArray[np.void], weights: Floats, evidence: Floats, panel: Panel, policy: Policy) -> None:
     """Where the weighted totals of what matters reach the bar, the streams behind it are changed since their run began."""
-    evidence = now["total"].mean(axis=1).T * material
-    if (weights * evidence).sum() < policy.bar:
-        return
     side = np.argmax(evidence, axis=0)
-    strongest = evidence.max(axis=0)
+    strongest, weighted = evidence.max(axis=0), weights * evidence
     odds = strongest / np.maximum(now["judged"], 1)
-    named = stats.e_bh(odds, NAMED) & (strongest > 0)
-    named[np.argmax((weights * evidence).max(axis=0))] = True
-    for place in np.flatnonzero(named):
-        now["since"][place] = now["began"][place, side[place]]
-        now["side"][place], now["odds"][place] = side[place], odds[place]
-        now["total"][place], now["judged"][place] = 0.0, 0.0
-        now["capital"][place] = 1.0
-        now["capital"][place, side[place]] = 2.0
+    for budget in np.flatnonzero(_over(weighted, panel, policy)):
+        mine = np.flatnonzero(panel.budget == budget)
+        named = mine[stats.e_bh(odds[mine], NAMED) & (strongest[mine] > 0)]
+        for place in {int(mine[np.argmax(weighted[:, mine].max(axis=0))]), *named.tolist()}:
+            now["since"][place] = now["began"][place, side[place]]
+            now["side"][place], now["odds"][place] = side[place], odds[place]
+            now["total"][place], now["judged"][place] = 0.0, 0.0
+            now["capital"][place] = 1.0
+            now["capital"][place, side[place]] = 2.0
