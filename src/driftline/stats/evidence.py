@@ -65,11 +65,18 @@ def studentised(values: ArrayLike) -> Floats:
     # Scaled, so that the squares of huge values don't overflow.
     largest = np.abs(r).max(axis=0, initial=0.0)
     spread = (k >= 3) & (largest > CONSTANT * np.abs(filled).max(axis=0, initial=0.0))
-    r = np.where(spread, r / np.where(spread, largest, 1.0), 0.0)
+    r *= np.where(spread, 1 / np.where(spread, largest, 1.0), 0.0)
     kept = 1 - 1 / np.maximum(k, 3)
-    total = (r**2).sum(axis=0)
-    others = np.maximum(total - r**2 / kept, 1e-12 * total) / np.maximum(k - 2, 1)
-    return np.where(known, r / np.sqrt(np.where(spread, others, 1.0) * kept), np.nan)
+    square = r * r
+    total = square.sum(axis=0)
+    # What is left of the others' squares, per degree of freedom and with the leverage of the value itself.
+    square *= -1 / kept
+    square += total
+    np.maximum(square, 1e-12 * total, out=square)
+    square *= kept / np.maximum(k - 2, 1)
+    square[..., ~spread] = 1.0
+    r /= np.sqrt(square, out=square)
+    return np.where(known, r, np.nan)
 
 
 def tail_p(scores: ArrayLike, t: ArrayLike, index: float = 4.0) -> Floats:

@@ -26,10 +26,12 @@ def season_effects(values: Floats, groups: Groups, count: int) -> Floats:
     r = np.where(known, values - nan_mean(values), 0.0)
     n, total = _sums(known.astype(np.float64), groups, count), _sums(r, groups, count)
     effect = total / np.maximum(n, 1)
-    rest = np.where(known, r - effect[groups], 0.0)
+    rest = r - effect[groups]
+    rest *= known
+    rest *= rest
     seen = n >= AT_LEAST
     groups_seen = np.maximum(seen.sum(axis=0), 1)
-    noise = (rest**2).sum(axis=0) / np.maximum(known.sum(axis=0) - groups_seen, 1)
+    noise = rest.sum(axis=0) / np.maximum(n.sum(axis=0) - groups_seen, 1)
     own = noise / np.maximum(n, 1)
     spread = np.where(seen, effect**2, 0.0).sum(axis=0) / np.maximum(groups_seen - 1, 1)
     tau2 = np.maximum(spread - np.where(seen, own, 0.0).sum(axis=0) / groups_seen, 0.0)
