@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.evaluate.baseline import DAY, Baseline
-from driftline.evaluate.evidence import Given, Policy, advance
+from driftline.evaluate.evidence import Given, Policy
+from driftline.evaluate.outcome import advance
 from driftline.evaluate.trail import TRACE, Stream
 
 DAILY = Policy(DAY)

@@ -64,8 +64,10 @@ class Season:
     """Shape (J,)."""
 
     @classmethod
-    def of(cls, values: Floats, starts: Places, calendar: Calendar) -> Season:
-        """Estimated on a baseline: month ends first, as they stand out most, then hours, then weekdays of what is left."""
+    def of(cls, values: Floats, starts: Places, calendar: Calendar) -> tuple[Season, Floats]:
+        """Estimated on a baseline: month ends first, as they stand out most, then hours, then weekdays of what is left; and
+        the values without it.
+        """
         marked = calendar.month_ends(starts)
         month_end = stats.mark_effect(values, marked)
         rest = values - np.where(marked[:, None], month_end, 0.0)
@@ -73,7 +75,7 @@ class Season:
         for groups, count in calendar.groups(starts):
             effects.append(stats.season_effects(rest, groups, count))
             rest = rest - effects[-1][groups]
-        return cls(effects, month_end)
+        return cls(effects, month_end), rest
 
     def at(self, starts: Places, calendar: Calendar) -> Floats:
         """The sum of the effects at each start; shape (len(starts), J)."""
@@ -107,8 +109,8 @@ class Baseline:
     """Between windows, season and memory removed."""
     memory: Floats
     """Lag-1 autocorrelation used, 0 where it can't be told from none."""
-    scores: Floats
-    """Externally studentised residuals, shape (K, J)."""
+    scores: stats.Ranks
+    """Externally studentised residuals."""
     size_season: Season
     size_mean: Floats
     size_sd: Floats
@@ -117,8 +119,7 @@ class Baseline:
     def of(cls, levels: Floats, sizes: Floats, starts: Places, length: int) -> Baseline:
         """From levels and sizes of shape (K, J) at rising `starts` (microseconds)."""
         calendar = Calendar(length)
-        season, size_season = Season.of(levels, starts, calendar), Season.of(sizes, starts, calendar)
-        deviations = levels - season.at(starts, calendar)
+        (season, deviations), (size_season, sized) = (Season.of(each, starts, calendar) for each in (levels, sizes))
         mean = stats.nan_mean(deviations)
         deviations = deviations - mean
         windows = np.isfinite(levels).sum(axis=0).astype(np.float64)
@@ -126,10 +127,9 @@ class Baseline:
         memory = _memory(deviations, before, windows)
         rests = _forgotten(deviations, before, memory)
         rests = rests - stats.nan_mean(rests)
-        sized = sizes - size_season.at(starts, calendar)
         return cls(
-            calendar, windows, season, mean, np.sqrt(stats.nan_variance(rests)), memory, stats.studentised(rests),
-            size_season, stats.nan_mean(sized), np.sqrt(stats.nan_variance(sized)),
+            calendar, windows, season, mean, np.sqrt(stats.nan_variance(rests)), memory,
+            stats.Ranks(stats.studentised(rests)), size_season, stats.nan_mean(sized), np.sqrt(stats.nan_variance(sized)),
         )  # fmt: skip
 
     def see(self, start: int, level: Floats, size: Floats, before: Floats, least_sd: Floats) -> Seen:
@@ -146,7 +146,7 @@ class Baseline:
         with np.errstate(all="ignore"):
             t = np.nan_to_num(rest / (sd * np.sqrt(1 + 1 / np.maximum(self.windows, 1))), nan=0.0, posinf=1e9, neginf=-1e9)
         t = np.where(np.isfinite(level), t, np.nan)
-        p = np.stack([stats.tail_p(self.scores, t, TAIL), stats.tail_p(-self.scores, -t, TAIL)])
+        p = np.stack(self.scores.tails(t, TAIL))
         effect = size - self.size_season.at(at[:1], self.calendar)[0] - self.size_mean
         return Seen(p, t, effect)
 

@@ -9,7 +9,6 @@ to matter, and to know what a measurement means.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,10 +38,6 @@ SHARES = {"performance": 0.40, "quality": 0.25, "drift": 0.25, "service": 0.25, 
 MEMORY_FROM = 0.3
 NAMED = 0.1
 """e-BH names the streams that moved at this level."""
-WITHIN = 7
-"""Windows within which a change should be found, for what is said of the smallest one that would be."""
-FOUND_WITHIN = 0.29
-"""Deviations that add up to one unit of log evidence in WITHIN windows, as measured: 2.9 for 10 units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,37 +64,60 @@ class Given:
     """Whether other model versions have the same stream: of features, not of what the model makes of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came out for one stream; sizes in the unit of `Given.size`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """J streams that are judged together: what about them stays the same from window to window."""
 
-    windows: int
-    """Of its baseline."""
-    missing: int
-    """Windows that the baseline still lacks."""
-    changed: bool = False
-    since: int | None = None
-    """Of the change that is on: start of its first window, as estimated; microseconds."""
-    odds: float = 0.0
-    """Of the change that is on: 1 to this against chance, when it was found."""
-    effect: float = 0.0
-    """Over the change that is on, the mean; else of this window."""
-    expected: float = 0.0
-    sd: float = 0.0
-    """Of sizes, between windows."""
-    recent: float = 0.0
-    """Mean effect over the newest 7 windows."""
-    recent_error: float = math.inf
-    """Its standard error, that of what is expected included."""
-    surprise: float = 1.0
-    """The p-value of this window alone, on the sides that are watched."""
-    seen_from: float = math.inf
-    """The smallest lasting effect that would be found within 7 windows at this traffic."""
-    before: float = math.nan
-    """Size of the window before."""
-    usual: float = 0.0
-    """Mean size of the baseline."""
-    usual_error: float = math.inf
+    streams: tuple[Stream, ...]
+    tolerance: Floats
+    sides: NDArray[np.bool_]
+    """Which are watched, shape (2, J): above, below."""
+    family: NDArray[np.int64]
+    """Of each stream, the place of its family of its budget in `shares`."""
+    shares: Floats
+    """What the families have of their budgets."""
+    budget_of_family: NDArray[np.int64]
+    budget: NDArray[np.int64]
+    """Streams of one number share one budget: all streams of a model."""
+    weight: Floats
+    cusum: NDArray[np.bool_]
+    kin: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, given: Sequence[Given], budgets: Sequence[int] | None = None) -> Panel:
+        """Of one window's numbers."""
+        budget = np.array(budgets if budgets is not None else [0] * len(given), np.int64)
+        named = [(int(number), one.family) for number, one in zip(budget, given, strict=True)]
+        known = {name: place for place, name in enumerate(dict.fromkeys(named))}
+        return cls(
+            tuple(one.stream for one in given),
+            np.array([one.tolerance for one in given]),
+            np.array([[one.above for one in given], [one.below for one in given]]),
+            np.array([known[name] for name in named], np.int64),
+            np.array([SHARES.get(family, min(SHARES.values())) for _, family in known]),
+            np.array([number for number, _ in known], np.int64),
+            budget,
+            np.array([one.weight for one in given]),
+            np.array([one.cusum for one in given]),
+            tuple(one.kin for one in given),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weighed:
+    """What one window came to, by stream; shapes (J,) or (2, J)."""
+
+    now: NDArray[np.void]
+    """The traces."""
+    last: NDArray[np.void]
+    """Those of the window before."""
+    baseline: Baseline
+    recent: Floats
+    """Effects of the newest windows, newest first, shape (windows, J)."""
+    p: Floats
+    """By side; 1 where a side is not watched."""
+    weights: Floats
+    """By side, of the budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,29 +152,28 @@ class Policy:
         return Trail(self.length, self.most, LAG)
 
 
-def advance(trail: Trail, start: int, given: Sequence[Given], policy: Policy) -> tuple[list[Outcome], NDArray[np.void]]:
-    """Judge the window `start` of each stream, and add it to the trail. Returns the outcomes and the traces, in order."""
-    streams = [one.stream for one in given]
-    columns = trail.places(streams)
+def weigh(trail: Trail, start: int, panel: Panel, level: Floats, size: Floats, least_sd: Floats, policy: Policy) -> Weighed:
+    """The window `start` of each stream weighed, and added to the trail; `level`, `size`, `least_sd` as in `Given`, (J,)."""
+    columns = trail.places(panel.streams)
     every = DAY if policy.length < DAY else 0
-    baseline = trail.baseline(start, streams, [one.kin for one in given], policy.needed, every)
+    baseline = trail.baseline(start, panel.streams, panel.kin, policy.needed, every)
     last, before = trail.last(start, columns), trail.before(start, columns)
-    level, size = np.array([one.level for one in given]), np.array([one.size for one in given])
-    seen = baseline.see(start, level, size, before, np.array([one.least_sd for one in given]))
-    sides = np.array([[one.above for one in given], [one.below for one in given]])
+    seen = baseline.see(start, level, size, before, least_sd)
     judged = np.isfinite(level) & np.isfinite(size) & (baseline.windows >= policy.needed)
-    p = np.where(sides & judged, np.nan_to_num(seen.p, nan=1.0), 1.0)
-    now = _added(last, p, sides & judged, np.array([one.cusum for one in given]), start, seen.effect)
+    watched = panel.sides & judged
+    p = np.where(watched & ~np.isnan(seen.p), seen.p, 1.0)
+    now = _added(last, p, watched, panel.cusum, start, seen.effect)
     now["level"], now["size"] = np.where(np.isfinite(size), level, np.nan), size
     now["effect"], now["deviation"] = seen.effect, seen.deviation
     now["judged"] += judged
     recent = np.vstack((seen.effect[None], trail.effects(start, columns, SPANS[-1] - 1)))
-    tolerance = np.array([one.tolerance for one in given])
-    _go_on(now, last, recent, np.maximum(tolerance / 2, baseline.size_sd), judged, seen.effect)
-    weights = _weights(given, judged, sides, baseline)
-    _alarm(now, weights, _material(now, recent, baseline, tolerance, judged), start, policy)
-    trail.put(start, streams, now)
-    return _outcomes(now, last, given, baseline, recent, p, weights, policy), now
+    _go_on(now, last, recent, np.maximum(panel.tolerance / 2, baseline.size_sd), judged, seen.effect)
+    weights = _weights(panel, judged, baseline)
+    evidence = now["total"].mean(axis=1).T
+    if _over(weights * evidence, panel, policy).any():
+        _alarm(now, weights, evidence * _material(now, recent, baseline, panel.tolerance, judged), panel, policy)
+    trail.put(start, panel.streams, now)
+    return Weighed(now, last, baseline, recent, p, weights)
 
 
 def _added(
@@ -165,18 +182,19 @@ def _added(
     """The evidence of one more window added; shape (J,)."""
     now = np.zeros(len(last), TRACE)
     e = np.stack([stats.calibrate(p), KAPPA * np.maximum(p, 1e-200) ** (KAPPA - 1)])
-    total = np.nan_to_num(np.moveaxis(last["total"], 0, -1))
+    fresh = np.isnan(last["level"])
+    total = np.where(fresh, 0.0, np.moveaxis(last["total"], 0, -1))
     joined = np.where(cusum, np.maximum(total, 1.0), total + 1.0)
     now["total"] = np.moveaxis(np.where(watched, np.minimum(joined * e, 1e200), total), -1, 0)
-    capital = np.nan_to_num(last["capital"].T, nan=1.0)
-    fresh = capital <= 1.0
+    capital = np.where(fresh, 1.0, last["capital"].T)
+    begins = capital <= 1.0
     signed = np.stack([effect, -effect])
-    windows = np.where(fresh, 0.0, np.nan_to_num(last["windows"].T)) + 1
-    effects = np.where(fresh, 0.0, np.nan_to_num(last["effects"].T)) + signed
-    began = np.where(fresh, float(start), last["began"].T)
+    windows = np.where(begins, 0.0, last["windows"].T) + 1
+    effects = np.where(begins, 0.0, last["effects"].T) + signed
+    began = np.where(begins, float(start), last["began"].T)
     now["capital"] = np.where(watched, np.clip(np.maximum(capital, 1.0) * e[0], 1.0, 1e200), 1.0).T
     now["windows"], now["effects"], now["began"] = windows.T, effects.T, began.T
-    now["judged"] = np.nan_to_num(last["judged"])
+    now["judged"] = np.where(fresh, 0.0, last["judged"])
     now["since"] = now["side"] = np.nan
     return now
 
@@ -186,6 +204,8 @@ def _go_on(
 ) -> None:
     """A change that is on stays on until two of the newest three windows are near what is expected."""
     on = np.isfinite(last["since"])
+    if not on.any():
+        return
     newest = np.where(np.isfinite(recent[:3]), recent[:3], recent[0])
     middle = np.abs(np.sort(newest, axis=0)[1])
     stays = on & ~(judged & (middle < near))
@@ -202,18 +222,15 @@ def _go_on(
             now["capital"][place, side] = 2.0
 
 
-def _weights(given: Sequence[Given], judged: NDArray[np.bool_], sides: NDArray[np.bool_], baseline: Baseline) -> Floats:
-    """Each stream's and side's share of the budget, shape (2, J); strong memory between windows lowers it."""
-    own = np.array([one.weight for one in given]) * judged
-    family = [one.family for one in given]
-    shares = {
-        name: SHARES.get(name, min(SHARES.values())) for name in {f for f, known in zip(family, judged, strict=True) if known}
-    }
-    whole = sum(shares.values())
-    total = {name: sum(w for w, f in zip(own, family, strict=True) if f == name) for name in shares}
-    scale = np.array([shares[f] / whole / total[f] if total.get(f) else 0.0 for f in family])
+def _weights(panel: Panel, judged: NDArray[np.bool_], baseline: Baseline) -> Floats:
+    """Each stream's and side's share of its budget, shape (2, J); strong memory between windows lowers it."""
+    own = panel.weight * judged
+    members = np.bincount(panel.family, own, len(panel.shares))
+    shares = np.where(members > 0, panel.shares, 0.0)
+    whole = np.bincount(panel.budget_of_family, shares)[panel.budget_of_family]
+    scale = shares / np.where(members > 0, whole * members, 1.0)
     memory = np.where(baseline.memory > MEMORY_FROM, baseline.inflation**2, 1.0)
-    found: Floats = own * scale / memory * sides / np.maximum(sides.sum(axis=0), 1)
+    found: Floats = own * scale[panel.family] / memory * panel.sides / np.maximum(panel.sides.sum(axis=0), 1)
     return found
 
 
@@ -234,70 +251,23 @@ def _material(
     return found
 
 
-def _alarm(now: NDArray[np.void], weights: Floats, material: NDArray[np.bool_], start: int, policy: Policy) -> None:
-    """Where the weighted totals of what matters reach the bar, the streams behind it are changed since their run began."""
-    evidence = now["total"].mean(axis=1).T * material
-    if (weights * evidence).sum() < policy.bar:
-        return
-    side = np.argmax(evidence, axis=0)
-    strongest = evidence.max(axis=0)
-    odds = strongest / np.maximum(now["judged"], 1)
-    named = stats.e_bh(odds, NAMED) & (strongest > 0)
-    named[np.argmax((weights * evidence).max(axis=0))] = True
-    for place in np.flatnonzero(named):
-        now["since"][place] = now["began"][place, side[place]]
-        now["side"][place], now["odds"][place] = side[place], odds[place]
-        now["total"][place], now["judged"][place] = 0.0, 0.0
-        now["capital"][place] = 1.0
-        now["capital"][place, side[place]] = 2.0
-
-
-def _outcomes(
-    now: NDArray[np.void],
-    last: NDArray[np.void],
-    given: Sequence[Given],
-    baseline: Baseline,
-    recent: Floats,
-    p: Floats,
-    weights: Floats,
-    policy: Policy,
-) -> list[Outcome]:
-    newest = recent[:WITHIN]
-    known = np.isfinite(newest)
-    count = np.maximum(known.sum(axis=0), 1)
-    means = np.where(known, newest, 0.0).sum(axis=0) / count
-    windows = baseline.windows
-    error = baseline.size_sd * baseline.inflation * np.sqrt(1 / count + 1 / np.maximum(windows, 1))
-    share = weights.max(axis=0)
-    wanted = FOUND_WITHIN * np.log(np.maximum(policy.bar / np.where(share > 0, share, 1.0), math.e))
-    on = np.isfinite(now["since"])
-    side = np.where(on, now["side"], 0).astype(np.int64)
-    places = np.arange(len(given))
-    ran = now["effects"][places, side] / np.maximum(now["windows"][places, side], 1) * np.where(side == 0, 1.0, -1.0)
-    columns = (
-        windows.astype(np.int64),
-        np.maximum(policy.needed - windows, 0).astype(np.int64),
-        on,
-        np.where(on, now["since"], 0).astype(np.int64),
-        np.where(on, now["odds"], 0.0),
-        np.where(on, ran, now["effect"]),
-        now["size"] - now["effect"],
-        baseline.size_sd,
-        means,
-        error,
-        p.min(axis=0),
-        np.maximum([one.tolerance for one in given], wanted * baseline.size_sd),
-        last["size"],
-        baseline.size_mean,
-        baseline.size_sd * baseline.inflation / np.sqrt(np.maximum(windows, 1)),
-    )
-    known_now = np.isfinite(now["level"])
-    found = []
-    for known_here, *values in zip(known_now.tolist(), *(column.tolist() for column in columns), strict=True):
-        if not known_here:
-            found.append(Outcome(values[0], 0))
-            continue
-        if not values[2]:
-            values[3] = None
-        found.append(Outcome(*values))
+def _over(weighted: Floats, panel: Panel, policy: Policy) -> NDArray[np.bool_]:
+    """Which budgets' weighted evidence reaches the bar."""
+    found: NDArray[np.bool_] = np.bincount(panel.budget, weighted.sum(axis=0)) >= policy.bar
     return found
+
+
+def _alarm(now: NDArray[np.void], weights: Floats, evidence: Floats, panel: Panel, policy: Policy) -> None:
+    """Where the weighted totals of what matters reach the bar, the streams behind it are changed since their run began."""
+    side = np.argmax(evidence, axis=0)
+    strongest, weighted = evidence.max(axis=0), weights * evidence
+    odds = strongest / np.maximum(now["judged"], 1)
+    for budget in np.flatnonzero(_over(weighted, panel, policy)):
+        mine = np.flatnonzero(panel.budget == budget)
+        named = mine[stats.e_bh(odds[mine], NAMED) & (strongest[mine] > 0)]
+        for place in {int(mine[np.argmax(weighted[:, mine].max(axis=0))]), *named.tolist()}:
+            now["since"][place] = now["began"][place, side[place]]
+            now["side"][place], now["odds"][place] = side[place], odds[place]
+            now["total"][place], now["judged"][place] = 0.0, 0.0
+            now["capital"][place] = 1.0
+            now["capital"][place, side[place]] = 2.0

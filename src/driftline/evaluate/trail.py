@@ -42,6 +42,10 @@ KEPT = 400
 """Windows beyond those that a baseline takes that are held, so that quarantined ones have their substitutes."""
 
 
+SPARE = 500
+"""Windows by which it grows, and for which it goes on before it forgets what is of no use."""
+
+
 class Stream(NamedTuple):
     """One series that is watched."""
 
@@ -66,6 +70,9 @@ class Trail:
         self._starts: list[int] = []
         self._places: dict[Stream, int] = {}
         self._rows = np.full((64, 8), np.nan, TRACE)
+        self._newest = np.full(8, -1, np.int64)
+        """The row of each column's newest trace."""
+        self._asked: tuple[object, NDArray[np.int64]] = ((), np.empty(0, np.int64))
         self._baseline: tuple[object, Baseline] | None = None
         self._revised = 0
 
@@ -78,10 +85,12 @@ class Trail:
         """Write a window; streams without a level are left out."""
         row, columns = self._row(start), self.places(streams)
         given = np.isfinite(traces["level"])
-        self._rows[row, columns[given]] = traces[given]
+        columns = columns[given]
+        self._rows[row, columns] = traces[given]
+        self._newest[columns] = np.maximum(self._newest[columns], row)
         if row + 1 < len(self._starts):
             self._revised += 1
-        if len(self._starts) > 2 * self.kept:
+        if len(self._starts) > self.kept + SPARE:
             self._forget()
 
     def fill(self, rows: Iterable[tuple[int, Stream, bytes]]) -> None:
@@ -90,26 +99,27 @@ class Trail:
             kept = [(stream, trace) for _, stream, trace in group if len(trace) == TRACE.itemsize]
             self.put(start, [stream for stream, _ in kept], np.frombuffer(b"".join(trace for _, trace in kept), TRACE))
 
-    def places(self, streams: Iterable[Stream]) -> NDArray[np.int64]:
+    def places(self, streams: Sequence[Stream]) -> NDArray[np.int64]:
         """The column of each stream."""
-        found = [self._places.setdefault(stream, len(self._places)) for stream in streams]
-        if len(self._places) > self._rows.shape[1]:
-            wider = np.full((len(self._rows), 2 * len(self._places)), np.nan, TRACE)
-            wider[:, : self._rows.shape[1]] = self._rows
-            self._rows = wider
-        return np.array(found, np.int64)
+        if self._asked[0] is not streams:
+            found = [self._places.setdefault(stream, len(self._places)) for stream in streams]
+            self._asked = (streams, np.array(found, np.int64))
+            more = len(self._places) - self._rows.shape[1]
+            if more > 0:
+                more += more // 4
+                self._rows = np.concatenate((self._rows, np.full((len(self._rows), more), np.nan, TRACE)), axis=1)
+                self._newest = np.concatenate((self._newest, np.full(more, -1)))
+        return self._asked[1]
 
     def last(self, start: int, columns: NDArray[np.int64]) -> NDArray[np.void]:
         """Each stream's newest trace before the window `start`; NaN where there is none."""
-        end = bisect_left(self._starts, start)
-        found = np.full(len(columns), np.nan, TRACE)
-        missing = np.ones(len(columns), np.bool_)
-        for row in range(end - 1, -1, -1):
-            have = missing & np.isfinite(self._rows["level"][row, columns])
-            found[have] = self._rows[row, columns[have]]
-            missing &= ~have
-            if not missing.any():
-                break
+        end, newest = bisect_left(self._starts, start), self._newest[columns]
+        found = self._rows[newest, columns]
+        found[newest < 0] = np.full((), np.nan, TRACE)
+        for place in np.flatnonzero(newest >= end):
+            level = self._rows["level"][:end, columns[place]]
+            known = np.flatnonzero(np.isfinite(level))
+            found[place] = self._rows[known[-1], columns[place]] if len(known) else np.full((), np.nan, TRACE)
         return found
 
     def before(self, start: int, columns: NDArray[np.int64]) -> Floats:
@@ -173,17 +183,20 @@ class Trail:
         if place < len(self._starts) and self._starts[place] == start:
             return place
         if len(self._starts) == len(self._rows):
-            self._rows = np.concatenate((self._rows, np.full_like(self._rows, np.nan)))
+            more = min(len(self._rows), SPARE)
+            self._rows = np.concatenate((self._rows, np.full((more, self._rows.shape[1]), np.nan, TRACE)))
         self._starts.insert(place, start)
         if place + 1 < len(self._starts):
             self._rows[place + 1 : len(self._starts)] = self._rows[place : len(self._starts) - 1].copy()
-        self._rows[place] = np.full(self._rows.shape[1], np.nan, TRACE)
+            self._rows[place] = np.full(self._rows.shape[1], np.nan, TRACE)
+            self._newest[self._newest >= place] += 1
         return place
 
     def _forget(self) -> None:
         gone = len(self._starts) - self.kept
         self._starts = self._starts[gone:]
         self._rows = np.concatenate((self._rows[gone:], np.full((gone, self._rows.shape[1]), np.nan, TRACE)))
+        self._newest = np.maximum(self._newest - gone, -1)
 
 
 def _quarantined(rows: NDArray[np.void], starts: NDArray[np.int64]) -> NDArray[np.bool_]:

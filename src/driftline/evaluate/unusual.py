@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from driftline.evaluate.evidence import WITHIN, Given, Outcome, Policy, advance
+from driftline.evaluate.evidence import Given, Policy
+from driftline.evaluate.outcome import WITHIN, Outcome, advance
 from driftline.evaluate.trail import Stream, Trail
 from driftline.model import Judgement, Measurement, Schema, Severity, Verdict
 from driftline.rule import Scale, Unusual

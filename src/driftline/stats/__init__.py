@@ -61,7 +61,7 @@ from driftline.stats.effect import (
 )
 from driftline.stats.encoding import Encoded, pooled_scores, standardised
 from driftline.stats.estimate import Estimate, Interval, difference_interval, log_interval, logit_interval
-from driftline.stats.evidence import calibrate, cusum_path, shiryaev_roberts, studentised, tail_p
+from driftline.stats.evidence import Ranks, calibrate, cusum_path, shiryaev_roberts, studentised, tail_p
 from driftline.stats.grid import (
     energy_margin,
     grid_cramer_von_mises,
@@ -171,6 +171,7 @@ __all__ = [
     "Law",
     "MeanSize",
     "Prediction",
+    "Ranks",
     "Reconstruction",
     "Repeats",
     "Shift",

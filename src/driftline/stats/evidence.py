@@ -6,11 +6,14 @@ through as NaN and adds nothing. Refuses to choose the baseline, its season or i
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from driftline.stats.sample import Floats
 
+Places = NDArray[np.int64]
 SMALLEST_P = 1e-300
 LARGEST = 1e300
 """Totals stop here, so that they stay numbers."""
@@ -62,11 +65,18 @@ def studentised(values: ArrayLike) -> Floats:
     # Scaled, so that the squares of huge values don't overflow.
     largest = np.abs(r).max(axis=0, initial=0.0)
     spread = (k >= 3) & (largest > CONSTANT * np.abs(filled).max(axis=0, initial=0.0))
-    r = np.where(spread, r / np.where(spread, largest, 1.0), 0.0)
+    r *= np.where(spread, 1 / np.where(spread, largest, 1.0), 0.0)
     kept = 1 - 1 / np.maximum(k, 3)
-    total = (r**2).sum(axis=0)
-    others = np.maximum(total - r**2 / kept, 1e-12 * total) / np.maximum(k - 2, 1)
-    return np.where(known, r / np.sqrt(np.where(spread, others, 1.0) * kept), np.nan)
+    square = r * r
+    total = square.sum(axis=0)
+    # What is left of the others' squares, per degree of freedom and with the leverage of the value itself.
+    square *= -1 / kept
+    square += total
+    np.maximum(square, 1e-12 * total, out=square)
+    square *= kept / np.maximum(k - 2, 1)
+    square[..., ~spread] = 1.0
+    r /= np.sqrt(square, out=square)
+    return np.where(known, r, np.nan)
 
 
 def tail_p(scores: ArrayLike, t: ArrayLike, index: float = 4.0) -> Floats:
@@ -77,23 +87,58 @@ def tail_p(scores: ArrayLike, t: ArrayLike, index: float = 4.0) -> Floats:
     baseline holds twice or more counts half for each of them: a column that is always 0 says nothing when it is 0 again.
     Without a baseline 1.
     """
-    at = np.asarray(t, dtype=np.float64)
-    c = np.asarray(scores, dtype=np.float64)
-    c = c.reshape(c.shape[:1] + (1,) * (at.ndim - c.ndim + 1) + c.shape[1:])
-    known = np.isfinite(c)
-    k = known.sum(axis=0)
-    c = np.where(known, c, -np.inf)
-    x = c.max(axis=0, initial=FIRST_TAIL)
-    same = np.isclose(c, _score_within(at, k), rtol=1e-9, atol=1e-12)
-    ties = same.sum(axis=0)
-    repeated = ties >= 2
-    above = ((c > at) & ~(same & repeated)).sum(axis=0) + np.where(repeated, ties / 2, 0.0)
-    beyond = (np.maximum(at, x) / x) ** -index
-    p = np.where(at > x, beyond, above + 0.5) / (k + 1)
-    return np.where(np.isnan(at), np.nan, np.where(k > 0, p, 1.0))[()]
+    return Ranks(scores).tails(t, index)[0]
 
 
-def _score_within(t: Floats, k: Floats) -> Floats:
+class Ranks:
+    """The scores of a baseline in order, made once, so that many values are placed among them at little cost."""
+
+    def __init__(self, scores: ArrayLike) -> None:
+        given = np.asarray(scores, dtype=np.float64)
+        known = np.isfinite(given)
+        self.k = known.sum(axis=0)
+        """How many there are, shape () or (J,)."""
+        ordered = np.full((len(given) + 1, *given.shape[1:]), np.inf)
+        ordered[:-1][known] = given[known]
+        ordered.sort(axis=0)
+        last = np.take_along_axis(ordered, np.maximum(self.k - 1, 0)[None], axis=0)[0]
+        self._low, self._high = ordered[0], np.where(self.k > 0, last, -np.inf)
+        # Complex numbers are ordered by their real part first: one search finds the places in all columns.
+        self._column = np.arange(self.k.size).reshape(self.k.shape)
+        self._keys = np.empty(ordered.shape[::-1], np.complex128)
+        self._keys.real, self._keys.imag = self._column[..., None], ordered.T
+        self._starts = self._column * len(ordered)
+
+    def tails(self, t: ArrayLike, index: float = 4.0) -> tuple[Floats, Floats]:
+        """`tail_p` on the upper side, and on the lower one: `tail_p` of -scores and -t. Shape of `t` each."""
+        at = np.asarray(t, dtype=np.float64)
+        k = np.broadcast_to(self.k, at.shape)
+        below, upto = self._place(at, "left"), self._place(at, "right")
+        same = _score_within(at, k)
+        margin = 1e-12 + 1e-9 * np.abs(same)
+        first, end = self._place(same - margin, "left"), self._place(same + margin, "right")
+        ties = end - first
+        repeated = ties >= 2
+        above = k - upto - np.where(repeated, np.maximum(end - np.maximum(first, upto), 0) - ties / 2, 0)
+        under = below - np.where(repeated, np.maximum(np.minimum(end, below) - first, 0) - ties / 2, 0)
+        return _tail(at, self._high, above, k, index), _tail(-at, -self._low, under, k, index)
+
+    def _place(self, t: Floats, side: Literal["left", "right"]) -> Places:
+        """How many scores lie below t, or up to and with it, in its column."""
+        keys = np.empty(t.shape, np.complex128)
+        keys.real, keys.imag = self._column, np.where(np.isnan(t), np.inf, t)
+        place: Places = np.searchsorted(self._keys.ravel(), keys, side)
+        found: Places = np.minimum(place - self._starts, self.k)
+        return found
+
+
+def _tail(t: Floats, largest: Floats, beyond: ArrayLike, k: Places, index: float) -> Floats:
+    x = np.maximum(largest, FIRST_TAIL)
+    p = np.where(t > x, (np.maximum(t, x) / x) ** -index, np.asarray(beyond) + 0.5) / (k + 1)
+    return np.where(np.isnan(t), np.nan, np.where(k > 0, p, 1.0))[()]
+
+
+def _score_within(t: Floats, k: Places) -> Floats:
     # The studentised score that a value at prediction distance t has as one of the k baseline values; NaN where none can.
     n = np.maximum(k, 3)
     inside = t * np.sqrt((n + 1) / (n - 1))
