@@ -81,7 +81,9 @@ def hours(folder: Path, first: int, last: int, rows: int) -> list[dict[str, obje
         shifts = dict(zip(names, (usual + rng.normal(0, WOBBLE, len(names))).tolist(), strict=True))
         size = int(rng.poisson(rows * (0.6 if at.hour < 6 else 1.0)))
         on = {name: much for day, days, name, much in HAPPENED if day * 24 <= hour < (day + days) * 24}
-        batch = columns(size, rng, {name: shift + (on.get(name, 0.0) if name != "n11" else 0.0) for name, shift in shifts.items()})
+        batch = columns(
+            size, rng, {name: shift + (on.get(name, 0.0) if name != "n11" else 0.0) for name, shift in shifts.items()}
+        )
         if "n11" in on:
             batch["n11"] = pa.array(batch["n11"].to_numpy(), mask=rng.random(size) < on["n11"])
         profile = Profile(spec)
@@ -153,7 +155,12 @@ def main() -> None:
     done = subprocess.run(list(asked(given.folder, given.days, given.shuffles)), check=False)
     wall = time.monotonic() - began
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cost = {"code": done.returncode, "wall s": wall, "processor s": used.ru_utime + used.ru_stime, "peak MB": used.ru_maxrss / 1024}
+    cost = {
+        "code": done.returncode,
+        "wall s": wall,
+        "processor s": used.ru_utime + used.ru_stime,
+        "peak MB": used.ru_maxrss / 1024,
+    }
     print(json.dumps({name: round(value, 1) for name, value in cost.items()}))
 
 

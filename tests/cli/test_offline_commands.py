@@ -37,7 +37,7 @@ def command(tmp_path, monkeypatch, capsys):
 def test_validate_is_content(command):
     """A file without mistakes is told so, with what is in it."""
     Path("driftline.yaml").write_text(LEAST)
-    assert command("validate") == (0, "driftline.yaml: fine: 1 model, 5 checks, 0 sinks\n", "")
+    assert command("validate") == (0, "driftline.yaml: fine: 1 model, 7 checks, 0 sinks\n", "")
 
 
 def test_validate_tells_all_mistakes(command):

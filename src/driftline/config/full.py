@@ -153,6 +153,8 @@ def _options(type_: type[Plugin], indent: int) -> Iterator[str]:
 
 def _stand_in(word: Word) -> str:
     """A value for a setting that has no default."""
+    if get_origin(word.field.annotation) is Literal:
+        return str(get_args(word.field.annotation)[0])
     if "secret" in word.type:
         return f'"${{env:{word.name.upper()}}}"'
     if word.name == "path":
