@@ -1,10 +1,11 @@
-"""`driftline backtest` over a year of hourly windows of 20 columns, from stored profiles: wall and processor seconds, peak memory.
+"""`driftline backtest` over a year of hourly windows of 20 columns, from stored profiles: seconds and peak memory.
 
     python benchmarks/backtest.py FOLDER [--days 365] [--rows 1000] [--shuffles 20]
 
-The state is made once, by two processes: windows of 16 numeric and 4 categorical columns (5 to 5,000 values) whose level wobbles
-from hour to hour and rises at night and on weekends, written as an agent that keeps single windows for a year leaves them. Three things
-happen: a shift of half a standard deviation for five days, one of a quarter for ten, and a missing rate that goes from 0 to 3% for four.
+The state is made once, by two processes: windows of 16 numeric and 4 categorical columns (5 to 5,000 values) whose level
+wobbles from hour to hour and rises at night and on weekends, written as an agent that keeps single windows for a year leaves
+them. Three things happen: a shift of half a standard deviation for five days, one of a quarter for ten, and a missing rate
+that goes from 0 to 3% for four.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Iterator, Mapping
+from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
