@@ -33,6 +33,7 @@ OPTIONS = {
     "s3": {"bucket": "b"},
     "gcs": {"bucket": "b"},
     "azure_blob": {"container": "c", "account_url": "https://a.blob.core.windows.net"},
+    "other_tool": {"like": "vertex"},
     "rules": {"expressions": {"positive": "number > 0", "known": "word in ['a'] or says is null"}},
     "skew": {"pairs": {"number": "score", "word": "says"}},
     "slack": {"webhook_url": Secret("${env:A}", "https://chat.example/x")},
