@@ -51,6 +51,8 @@ class SchemaChange(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Three measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
+        # Training data often lack what the model makes of them.
+        made = {field.name for field in (ctx.schema.prediction, ctx.schema.score) if field is not None}
         references = dict(ctx.reference.columns) if ctx.reference else {}
         for name in self.columns or [name for name in dict(ctx.current.columns) | references if name != label]:
             now, was = ctx.current.columns.get(name), references.get(name)
@@ -58,6 +60,8 @@ class SchemaChange(Check):
             if was is None or not was.rows:
                 reason = reason or "no reference for this column yet"
             for measured, found in (("missing_column", _gone), ("new_column", _new), ("type_changed", _changed)):
+                if measured == "new_column" and name in made:
+                    continue
                 value, why, detail, chance = (
                     (None, reason, {}, None) if reason or was is None else found(now, was, ctx.current.rows)
                 )
