@@ -41,7 +41,7 @@ def a_year(one: dict | None) -> str:
 
 def quiet(found: Found) -> list[str]:
     lines = [row("rows a day", "", *(name.replace("_", " ") for name in REGIMES)), row("---:", "---", *["---:"] * len(REGIMES))]
-    for rows in (*EVERY, LARGE):
+    for rows in (*sorted(EVERY), LARGE):
         for rule in (rule for rule in RULES if rule not in MISSING):
             cells = [a_year(found.get(f"quiet/{rule}/{regime}/{rows}")) for regime in REGIMES]
             if any(cells):
@@ -50,10 +50,10 @@ def quiet(found: Found) -> list[str]:
 
 
 def missing(found: Found) -> list[str]:
-    lines = [row("", *(f"{rows:,} rows" for rows in EVERY)), row("---", *["---:"] * len(EVERY))]
+    lines = [row("", *(f"{rows:,} rows" for rows in sorted(EVERY))), row("---", *["---:"] * len(EVERY))]
     return [
         *lines,
-        *(row(NAMES[rule], *(a_year(found.get(f"quiet/{rule}/wobble/{rows}")) for rows in EVERY)) for rule in MISSING),
+        *(row(NAMES[rule], *(a_year(found.get(f"quiet/{rule}/wobble/{rows}")) for rows in sorted(EVERY))) for rule in MISSING),
     ]
 
 
@@ -70,16 +70,19 @@ def until(one: dict | None) -> str:
 
 def changed(found: Found) -> list[str]:
     lines = [row("rows a day", "", *ASKED), row("---:", "---", *["---"] * len(ASKED))]
-    for rows in EVERY:
+    for rows in sorted(EVERY):
         for rule in RULES:
             lines.append(row(f"{rows:,}", NAMES[rule], *(until(found.get(f"changed/{rule}/{c}/{rows}")) for c in ASKED)))
     return lines
 
 
 def speed(found: Found) -> list[str]:
-    lines = [row("seconds a day", *(f"{rows:,} rows" for rows in (*EVERY, LARGE))), row("---", *["---:"] * (len(EVERY) + 1))]
+    lines = [
+        row("seconds a day", *(f"{rows:,} rows" for rows in (*sorted(EVERY), LARGE))),
+        row("---", *["---:"] * (len(EVERY) + 1)),
+    ]
     for rule in RULES:
-        ones = [found.get(f"quiet/{rule}/{'wobble' if rows in EVERY else 'iid'}/{rows}") for rows in (*EVERY, LARGE)]
+        ones = [found.get(f"quiet/{rule}/{'wobble' if rows in EVERY else 'iid'}/{rows}") for rows in (*sorted(EVERY), LARGE)]
         lines.append(row(NAMES[rule], *(f"{one['seconds_a_day']:.3f}" if one else "" for one in ones)))
     return lines
 
