@@ -20,7 +20,7 @@ ONCE := $(addprefix --ignore=,tests/state/test_seat.py tests/delivery/test_depos
 	tests/runtime/test_three_clouds.py tests/runtime/test_late_labels.py tests/state/test_ledger_batch.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types generated bench soak test-container clean
+.PHONY: help run test lint types generated bench bench-peers soak test-container clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -49,6 +49,12 @@ bench: $(TEST_STAMP) ## Speed and memory, measured on this machine (minutes)
 	@$(BIN)/python benchmarks/throughput.py build/bench $(BENCH_ARGS)
 	@$(BIN)/python benchmarks/labels.py build/bench
 	@$(BIN)/python benchmarks/listing.py
+
+bench-peers: ## Other tools on simulated streams, in an environment of their own (half an hour)
+	@$(PYTHON) -m venv build/peers
+	@build/peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench-peers]'
+	@build/peers/bin/python benchmarks/peers.py
+	@build/peers/bin/python benchmarks/peers_table.py
 
 soak: $(TEST_STAMP) ## kill -9 at 200 random moments of 1,000 objects, at every database sync, and of 50 leaders (minutes)
 	@DRIFTLINE_KILLS=200 DRIFTLINE_STRIKES=50 $(BIN)/pytest tests/crash $(PYTEST_ARGS)
