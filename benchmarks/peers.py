@@ -7,8 +7,7 @@
 On how many days of a year in which nothing happens does a tool say that some column drifted, and how soon does it say so of
 the column in which something does happen? The tools are slow, so a year is shared between seeds: each day that is judged
 comes from the stream of one seed, the next from that of the next. Rules on missing values are run in one regime: no regime
-moves those. About a quarter of an hour on two cores; stopped
-earlier, it keeps what it has, 1,000 rows first.
+moves those. About a quarter of an hour on two idle cores; stopped earlier, it keeps what it has, 1,000 rows first.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ LARGE_REGIMES = {"evidently drift": list(REGIMES), "sagemaker drift": list(REGIM
 """NannyML would have to hold 10,000,000 rows at least."""
 ASKED = ("shift 0.25 sd", "share +10 points", "missing 1% to 4%", "unit x1000", "frozen")
 BEFORE, AFTER, SEEDS = 5, 30, 6
-"""Days before a change and from it on that are judged, in its own column alone; seeds, half as many at 10,000 rows for changes."""
+"""Days before a change and from it on that are judged, in its own column alone; seeds, of changes at 10,000 rows half."""
 
 
 def seeds(rule: str, rows: int) -> int:
