@@ -50,7 +50,7 @@ bench: $(TEST_STAMP) ## Speed and memory, measured on this machine (minutes)
 	@$(BIN)/python benchmarks/labels.py build/bench
 	@$(BIN)/python benchmarks/listing.py
 
-bench-peers: ## Other tools on simulated streams, in an environment of their own (half an hour)
+bench-peers: ## Other tools on simulated streams, in an environment of their own (a quarter of an hour)
 	@$(PYTHON) -m venv build/peers
 	@build/peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench-peers]'
 	@build/peers/bin/python benchmarks/peers.py
