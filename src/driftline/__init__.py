@@ -23,6 +23,7 @@ from driftline.errors import (
     Unreadable,
 )
 from driftline.hookspecs import hookimpl
+from driftline.message import Markup, Message
 from driftline.model import Field, Judgement, Kind, LogObject, Measurement, Schema, Severity, Task, Verdict
 from driftline.notification import AlertFact, Event, Notification
 from driftline.plugin import (
@@ -143,7 +144,9 @@ __all__ = [
     "Length",
     "LineChunks",
     "LogObject",
+    "Markup",
     "Measurement",
+    "Message",
     "Notification",
     "NumericColumn",
     "ObjectChanged",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from driftline.notification import AlertFact, Notification
+from driftline.notification import AlertFact, Event, Notification
 
 NAMES = {
     "psi": "PSI",
@@ -306,6 +306,17 @@ def _line(about: str, group: list[AlertFact]) -> Line:
     worst = max(group, key=lambda alert: (alert.state == "firing", alert.severity.rank))
     since = min(alert.since for alert in group)
     return Line(about, tuple(parts), worst.state, worst.severity.value, since, max(alert.rows for alert in group))
+
+
+def certainty(notification: Notification) -> str:
+    """How sure the most telling alert is: its odds against chance, or that its 95% interval lies beyond the bound; or empty."""
+    if notification.event not in (Event.OPENED, Event.UPDATED) or not notification.alerts:
+        return ""
+    first = notification.alerts[0]
+    odds = first.detail.get("odds")
+    if isinstance(odds, (int, float)) and odds > 0:
+        return f"odds about 1:{number(float(f'{odds:.2g}')) if odds < 1e9 else 'a billion or more'} against chance"
+    return "95% confidence" if first.interval is not None and first.state == "firing" else ""
 
 
 def others(notification: Notification, shown: int) -> int:

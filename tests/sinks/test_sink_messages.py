@@ -15,6 +15,7 @@ from receivers import PagerDutyReceiver, SlackReceiver, WebhookReceiver
 
 from driftline import Event, Secret, StartContext
 from driftline.delivery.http import HttpClient
+from driftline.delivery.rendering import Renderer
 
 GOLDEN = Path(__file__).parent / "golden"
 LIVES = lives()
@@ -31,7 +32,7 @@ class Quiet:
 
 def started(sink, console=None):
     http = HttpClient(lambda: START, allow_private=True)
-    sink.start(StartContext("test", Quiet(), lambda: START, http, console))
+    sink.start(StartContext("test", Quiet(), lambda: START, http, console, message=Renderer()))
     return sink
 
 
@@ -141,9 +142,7 @@ def test_a_test_message_wakes_nobody():
 @pytest.mark.parametrize("case", LIVES)
 def test_the_first_line_suits_a_lock_screen(case):
     """What a phone shows is short, plain and says which model."""
-    from driftline_plugins.sinks.slack import payload
-
-    text = payload(LIVES[case])["text"]
+    text = Renderer()(LIVES[case]).title
     assert 10 < len(text) <= 1000
     assert text.isprintable()
     assert len(LIVES[case].title) <= 150

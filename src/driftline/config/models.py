@@ -24,6 +24,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from driftline.config.columns import SchemaConfig
 from driftline.extensions.registry import Registry
+from driftline.message import Piece
 from driftline.model import Severity
 from driftline.plugin import Check, ExecutorFactory, Sink, Source
 from driftline.rule import Rule
@@ -207,6 +208,17 @@ class ModelConfig(Settings):
     """What the file says of this model, references unresolved."""
 
 
+class TemplateFile(Settings):
+    """A template in a file of its own."""
+
+    file: Path
+    """Relative to the configuration."""
+
+    def text(self, base: Path) -> str:
+        """What stands in it. Raises OSError or ValueError."""
+        return (base / self.file).read_text(encoding="utf-8")
+
+
 class SinkConfig(Settings):
     """One way to tell people."""
 
@@ -218,6 +230,8 @@ class SinkConfig(Settings):
     """Incidents that matter less are not sent here."""
     allow_private: bool = False
     """Whether it may send to addresses of private networks and of this machine."""
+    templates: dict[Piece, str | TemplateFile] = {}
+    """Texts of your own in place of those that ship, by piece: `lead: "..."`, or `lead: {file: lead.j2}`."""
     plugin: SkipJsonSchema[InstanceOf[Sink]] = Field(repr=False)
     """The sink itself."""
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.config import Config
+from driftline.config.models import SinkConfig
 from driftline.delivery.worker import Outcome, Report, SinkWorker
 from driftline.errors import Deposed, DriftlineError, Unreachable
 from driftline.extensions.hooks import announce, enrich, listeners, transform
 from driftline.model import Severity, Verdict
-from driftline.plugin import Sink, StartContext
+from driftline.notification import Notification
 from driftline.runtime.compose import settings_of
 from driftline.runtime.parts import Parts
 from driftline.runtime.telling import tell_judged, tell_read, tell_state
@@ -84,7 +85,7 @@ class Agent:
         for name in config.models:
             settings = settings_of(config, name, parts.registry, patience_ticks=1 if once else PATIENCE_TICKS)
             self.watches[name] = Watch(name, settings, parts, self._hooks(name, base))
-        self.workers = [self._worker(name, sink.plugin, sink.allow_private) for name, sink in config.sinks.items()]
+        self.workers = [self._worker(name, sink) for name, sink in config.sinks.items()]
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -201,19 +202,18 @@ class Agent:
         for worker in self.workers:
             worker.wake()
 
-    def _worker(self, name: str, sink: Sink, allow_private: bool) -> SinkWorker:
-        parts = self._parts
-        context = StartContext(
-            name=name,
-            log=parts.log.bind(part=name),
-            clock=parts.clock,
-            http=self._outside.http(allow_private),
-            console=self._outside.console,
-            base=parts.base,
-        )
+    def _worker(self, name: str, told: SinkConfig) -> SinkWorker:
+        parts, sink = self._parts, told.plugin
+        log = parts.log.bind(part=name)
+
+        def earlier(notification: Notification) -> str:
+            with parts.store.read() as connection:
+                return outbox.reference(connection, name, notification)
+
         try:
+            context = self._outside.context(name, told, log, parts.base, earlier)
             parts.guard.call(f"{name}.start", sink.start, context, timeout=parts.patience.probe)
-        except DriftlineError as error:
+        except (DriftlineError, OSError, ValueError) as error:
             # Its messages wait in the outbox, tried and put off, until a restart or reload starts it.
             parts.log.error("a sink could not start", part=name, error=str(error))
         return SinkWorker(name, sink, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)

@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TextIO
 
+from driftline.config.models import SinkConfig
 from driftline.delivery.http import HttpClient
-from driftline.plugin import Http
+from driftline.delivery.rendering import Renderer
+from driftline.notification import Notification
+from driftline.plugin import Http, Logger, StartContext
 
 
 @dataclass
@@ -31,3 +35,26 @@ class Outside:
         if allow_private not in self._clients:
             self._clients[allow_private] = HttpClient(self.clock, allow_private=allow_private, permit=self.permit)
         return self._clients[allow_private]
+
+    def context(
+        self,
+        name: str,
+        sink: SinkConfig,
+        log: Logger,
+        base: Path,
+        earlier: Callable[[Notification], str] = lambda notification: "",
+    ) -> StartContext:
+        """What the sink called `name` is started with."""
+        templates: dict[str, str] = {
+            piece: told if isinstance(told, str) else told.text(base) for piece, told in sink.templates.items()
+        }
+        return StartContext(
+            name=name,
+            log=log,
+            clock=self.clock,
+            http=self.http(sink.allow_private),
+            console=self.console,
+            base=base,
+            message=Renderer(templates, log),
+            earlier=earlier,
+        )

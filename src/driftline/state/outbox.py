@@ -120,6 +120,13 @@ def sent(connection: Connection, id: str, now: datetime, remote: str = "") -> No
     )
 
 
+def reference(connection: Connection, sink: str, notification: Notification) -> str:
+    """What the receiver called the newest message of the incident that `sink` took before `notification`; else empty."""
+    earlier = outbox.c.sink == sink, outbox.c.incident == notification.incident, outbox.c.revision < notification.revision
+    query = select(outbox.c.remote).where(*earlier, outbox.c.state == "sent", outbox.c.remote != "")
+    return str(connection.execute(query.order_by(outbox.c.revision.desc()).limit(1)).scalar() or "")
+
+
 def again(connection: Connection, id: str, not_before: datetime, error: str, *, unknown: bool, failed: bool = True) -> None:
     """It failed this time: try again at `not_before`; `unknown` when the receiver may have acted all the same.
 
