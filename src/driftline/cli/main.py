@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("driftline.cli.status:status", "What was read, what was judged, what is firing."),
     "explain": ("driftline.cli.explain:explain", "Why there is an incident, or what stands behind a window's numbers."),
     "reference": ("driftline.cli.reference:reference", "Import the baseline of another monitor; list references."),
+    "routes": ("driftline.cli.routes:routes", "Say where an incident would go, and why."),
     "config": ("driftline.cli.show:config", "Show the effective configuration and where each value comes from."),
     "schema": ("driftline.cli.schema:schema", "Print the JSON Schema of the configuration, for editors."),
     "plugins": ("driftline.cli.plugins:plugins", "List the plugins, or show the settings of one."),

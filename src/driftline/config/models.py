@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from driftline.config.columns import SchemaConfig
+from driftline.config.routes import RouteConfig
 from driftline.extensions.registry import Registry
 from driftline.message import Piece
 from driftline.model import Severity
@@ -201,7 +202,10 @@ class ModelConfig(Settings):
     """How often a year people may be told, over all columns and checks that are judged by what is usual, while nothing
     really changes: what the rule `unusual` is designed for."""
     notify: tuple[str, ...] | None = None
-    """The sinks that are told; all of them when absent."""
+    """Sinks that are told of every incident of this model, beside those that `routes` lead to; without a list, and where no
+    route says otherwise, all sinks are told."""
+    tags: dict[str, str] = {}
+    """What routes may go by, such as `team: growth`."""
     every: Length | None = None
     """The pause between two looks at this model's source; the agent's when absent."""
     raw: SkipJsonSchema[dict[str, Any]] = Field(default={}, repr=False)
@@ -255,6 +259,8 @@ class Config(Settings):
     """The monitored models by names of your own."""
     sinks: dict[str, SinkConfig] = {}
     """The ways to tell people by names of your own."""
+    routes: RouteConfig = RouteConfig()
+    """Who is told of which incident."""
     origin: SkipJsonSchema[Path] = Field(repr=False)
     """The file."""
 

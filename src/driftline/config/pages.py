@@ -26,6 +26,7 @@ from driftline.config.models import (
     SinkConfig,
     WindowsConfig,
 )
+from driftline.config.routes import MatchConfig, RouteConfig
 from driftline.config.words import words
 from driftline.extensions.registry import KINDS, Registry
 from driftline.plugin import Check, Format, Plugin, Sink
@@ -58,6 +59,8 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The weighted mean of a rule: ewma", Ewma),
     ("The cumulated sum of a rule: cusum", Cusum),
     ("sinks.NAME", SinkConfig),
+    ("routes", RouteConfig),
+    ("routes.match", MatchConfig),
 )
 SHORT: dict[type[BaseModel], str] = {
     ColumnConfig: "A column may also be given by its path alone.",

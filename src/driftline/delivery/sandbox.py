@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, Macro, Undefined
 from jinja2.sandbox import SandboxedEnvironment
@@ -51,13 +51,15 @@ class Sandbox(SandboxedEnvironment):
         self.concat = lambda parts: Safe("".join(parts))  # type: ignore[method-assign]
         self._monotonic = monotonic
         self._deadline = float("inf")
+        self._compiled: dict[str, Template] = {}
 
     def written(self, source: str, names: Mapping[str, Any]) -> Safe:
         """`source` with `names` in it. Raises TemplateError, or what the template's own mistakes raise."""
         self._deadline = self._monotonic() + SECONDS
         parts: list[str] = []
         size = 0
-        for part in self.from_string(source).generate(**names):
+        template = self._compiled.get(source) or self._compiled.setdefault(source, self.from_string(source))
+        for part in template.generate(**names):
             self._in_time()
             parts.append(part)
             size += len(part)

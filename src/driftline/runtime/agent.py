@@ -17,12 +17,13 @@ from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.config import Config
 from driftline.config.models import SinkConfig
+from driftline.delivery.fallback import divert
 from driftline.delivery.worker import Outcome, Report, SinkWorker
 from driftline.errors import Deposed, DriftlineError, Unreachable
 from driftline.extensions.hooks import announce, enrich, listeners, transform
 from driftline.model import Severity, Verdict
 from driftline.notification import Notification
-from driftline.runtime.compose import settings_of
+from driftline.runtime.compose import instead, settings_of
 from driftline.runtime.parts import Parts
 from driftline.runtime.telling import tell_judged, tell_read, tell_state
 from driftline.runtime.watch import Hooks, Tick, Watch
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from driftline.runtime.outside import Outside
 
 STOP_SECONDS = 7.0
+DEAD = 5
+"""Failures in a row after which a sink's messages go to its fallback, too."""
 PATIENCE_TICKS = 3
 """Ticks in a row that a source may fail before the daemon tells anyone."""
 
@@ -223,6 +226,7 @@ class Agent:
         parts.metrics.notifications.labels(report.sink, str(report.outcome)).inc()
         note = report.notification
         announce(parts.registry, "on_delivery", parts.log, sink=report.sink, notification=note, outcome=str(report.outcome))
+        self._divert(report)
         if report.outcome is Outcome.SENT:
             if (report.sink, note.model) not in self._taken:
                 self._tell_lost(report)
@@ -230,6 +234,24 @@ class Agent:
         elif report.lost and note.cause != MONITORING:
             self._taken.discard((report.sink, note.model))
             self._tell_lost(report)
+
+    def _divert(self, report: Report) -> None:
+        """What a sink refused, and all that waits for one that seems dead, goes to the fallback of its route."""
+        if report.outcome in (Outcome.SENT, Outcome.THROTTLED) or report.notification.model not in self.watches:
+            return
+        with self.store.read() as connection:
+            dead = outbox.failures(connection, report.sink) >= DEAD
+            waiting = outbox.undelivered(connection, report.sink) if dead else []
+        messages = [report.notification] if report.lost else waiting
+        if not messages:
+            return
+        ways = {name: instead(self.config, name) for name in {message.model for message in messages} & self.watches.keys()}
+        known = [message for message in messages if message.model in ways]
+        with self.store.write() as connection:
+            told = divert(connection, report.sink, known, lambda message: ways[message.model](message), report.at)
+        if told:
+            self._parts.log.warning("messages go to the fallback", sink=report.sink, fallback=", ".join(told))
+            self._wake()
 
     def _tell_lost(self, report: Report) -> None:
         """A message that nobody got is trouble of the agent's own: whoever else is told, is told of it, and of its end."""

@@ -61,7 +61,8 @@ class Closing:
     model: str
     ground: Ground
     plans: Sequence[CheckPlan]
-    sinks: Sequence[SinkPlan]
+    told: Callable[[Notification], Sequence[SinkPlan]]
+    """Who is to hear of a notification."""
     kinds: Collectors
     collect: Collect
     config_digest: str
@@ -171,7 +172,7 @@ class Closing:
     def _write(self, connection: Connection, moved: Step, now: datetime) -> None:
         save(connection, moved)
         for change in moved.changes:
-            enqueue(connection, change, self.sinks, now)
+            enqueue(connection, change, self.told(change.notification), now)
 
     def _count(self, verdicts: Sequence[Verdicts], closed: Closed) -> None:
         closed.judged = [(item.due.key, row) for item in verdicts for row in item.judged]

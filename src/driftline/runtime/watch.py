@@ -24,6 +24,7 @@ from driftline.ingest.pairing import pair
 from driftline.ingest.reread import rows_of
 from driftline.ingest.task import Job, now_plus
 from driftline.model import Measurement, Schema, Severity, Verdict
+from driftline.notification import Notification
 from driftline.plugin import CheckContext, Format, Source
 from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors
@@ -64,7 +65,8 @@ class Settings:
     backfill: timedelta | None
     notify_within: timedelta | None
     plans: Sequence[CheckPlan]
-    sinks: Sequence[SinkPlan]
+    told: Callable[[Notification], Sequence[SinkPlan]]
+    """Who is to hear of a notification."""
     config_digest: str
     """Names `config` and `plugins`; stands beside every window."""
     config: str = "{}"
@@ -314,7 +316,7 @@ class Watch:
             self.name,
             ground,
             self.settings.plans,
-            self.settings.sinks,
+            self.settings.told,
             self._kinds,
             collect,
             self.settings.config_digest,
