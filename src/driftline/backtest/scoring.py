@@ -91,7 +91,7 @@ class Score:
     def delay(self) -> timedelta | None:
         """The median of those found."""
         known = [delay for delay in self.delays if delay is not None]
-        return median(known) if known else None
+        return timedelta(seconds=median(delay.total_seconds() for delay in known)) if known else None
 
 
 def score(alarms: Sequence[Alarm], known: Sequence[Known], length: timedelta, lateness: timedelta) -> Score:
