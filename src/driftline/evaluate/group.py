@@ -147,4 +147,5 @@ def _facts(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name: 
             keep=plan.keep,
             revision=due.revision + 1,
             since=None if row.since is None else moment(row.since),
+            decision=m.decision or "",
         )
