@@ -28,7 +28,7 @@ class ActionPlan:
     decision: str = ""
     """What a check must say is to be done; empty when it need not say so."""
     dry_run: bool = True
-    approval: bool = True
+    approval: bool = False
     approve_within: timedelta = timedelta(days=1)
     max_per_day: int = 1
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from driftline.config.models import (
     INTERNAL,
+    ActionConfig,
     AgentConfig,
     CheckConfig,
     LabelsConfig,
@@ -103,6 +104,12 @@ def full_config(registry: Registry) -> str:
         lines += [f"  {name}:", *_plugin(registry.get("sink", name), 4)]
         if not number:
             lines += _commented(list(_lines(_but(SinkConfig), 4)), 4)
+    lines += ["# What is to be done when an incident calls for it. Off until enabled; nothing is sent while dry_run is true."]
+    lines += ["actions:"]
+    for number, name in enumerate(registry.names("action")):
+        lines += [f"  {name}:", *_plugin(registry.get("action", name), 4)]
+        if not number:
+            lines += _commented(list(_lines(_but(ActionConfig), 4)), 4)
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

@@ -28,6 +28,7 @@ from driftline.plugin import CheckContext, Format, Source
 from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import BUILT_IN, ProfileSpec
+from driftline.runtime.acting import Acting
 from driftline.runtime.closing import Closed, Closing, Enrich
 from driftline.runtime.feed import DAY, Feed, in_order
 from driftline.runtime.grounding import Ground, Origin, ground_digest, load_ground, make_ground, named
@@ -100,6 +101,7 @@ class Hooks:
     on_read: Callable[[Tick], None] = lambda report: None
     on_window: Callable[[Window], None] = lambda window: None
     enrich: Enrich = lambda notification: {}
+    acting: Acting | None = None
     on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
     progress: Callable[[str, int, int, int], None] = lambda stage, done, total, rows: None
     """Stage (`read` or `judge`), done, in all, rows."""
@@ -325,6 +327,7 @@ class Watch:
             self._hooks.stopping,
             self.settings.notify_within,
             self.settings.false_pages_per_year,
+            self._hooks.acting,
         )
 
     def _tell_trouble(self, now: datetime, report: Tick) -> None:

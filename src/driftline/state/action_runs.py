@@ -10,8 +10,9 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from driftline.notification import Notification
@@ -157,7 +158,7 @@ def withdraw(connection: Connection, incident: str, now: datetime) -> None:
     c = action_runs.c
     waits = update(action_runs).where(c.incident == incident, c.state == State.AWAITING.value)
     connection.execute(waits.values(state=State.WITHDRAWN.value, reason="the incident was over first"))
-    mine = select(c.token).where(c.incident == incident).scalar_subquery()
+    mine = select(c.token).where(c.incident == incident)
     pending = update(outbox).where(outbox.c.id.in_(mine), outbox.c.state == "pending")
     connection.execute(pending.values(state="superseded", finished=micros(now), error="the incident was over first"))
 
@@ -186,7 +187,7 @@ def listed(connection: Connection, incident: str | None = None, limit: int = 100
     return [_run(row) for row in connection.execute(query).mappings()]
 
 
-def _joined():  # type: ignore[no-untyped-def]
+def _joined() -> Select[Any]:
     o = outbox.c
     extra = (o.state.label("sent_state"), o.attempts, o.remote, o.error, o.finished)
     return select(action_runs, *extra).join(outbox, o.id == action_runs.c.token, isouter=True)
