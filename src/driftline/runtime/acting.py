@@ -74,6 +74,16 @@ class Acting:
                 action_runs.withdraw(connection, change.incident.id, now)
         return [_with(change, told.get((change.incident.id, change.incident.revision), {})) for change in changes]
 
+    def expire(self, store: Store, now: datetime) -> None:
+        """Let go of the runs that nobody approved in time."""
+        if any(plan.approval for plan, _ in self.actions):
+            with store.read() as connection:
+                over = action_runs.overdue(connection, now)
+            if over:
+                with store.write() as connection:
+                    action_runs.expire(connection, now)
+                self.log.warning("nobody approved in time", runs=over)
+
     def _run(self, plan: ActionPlan, action: Action, change: Change, now: datetime) -> Run | None:
         alert = calling(plan, change)
         if alert is None:

@@ -146,6 +146,13 @@ def order_again(connection: Connection, token: str, author: str, reason: str, no
     return ""
 
 
+def overdue(connection: Connection, now: datetime) -> int:
+    """How many runs nobody approved in time, that `expire` would let go of."""
+    c = action_runs.c
+    query = select(func.count()).where(c.state == State.AWAITING.value, c.expires <= micros(now))
+    return int(connection.execute(query).scalar_one())
+
+
 def expire(connection: Connection, now: datetime) -> int:
     """Runs that nobody approved in time. Returns how many."""
     c = action_runs.c
