@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from driftline.alerting.alert import AlertState
-from driftline.alerting.fact import digest
+from driftline.alerting.fact import MONITORING, digest
 from driftline.alerting.incident import Change
 from driftline.model import Severity
 from driftline.notification import AlertFact, Event
@@ -43,7 +43,8 @@ def calling(plan: ActionPlan, change: Change) -> AlertFact | None:
     incident = change.incident
     if change.event is Event.RESOLVED or (plan.models and incident.model not in plan.models):
         return None
-    if plan.causes and incident.cause not in plan.causes:
+    # Trouble of the agent itself, such as an action that failed, calls for nothing unless it is asked for by its name.
+    if incident.cause not in plan.causes and (plan.causes or incident.cause == MONITORING):
         return None
     return next((alert for alert in change.notification.alerts if _calls(plan, alert)), None)
 

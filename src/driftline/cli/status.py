@@ -86,8 +86,8 @@ def show_models(found: dict[str, Any]) -> None:
         console.print(f"[dim]{escape(found['leader']['agent'])} leads since {found['leader']['since'][:19]}[/]")
     for run in found["actions"]:
         if run["state"] in ("awaiting approval", "refused"):
-            told = f"action {run['action']} for {run['incident']}: {run['state']}. {run['run']}"
-            console.print(f"[yellow]{escape(told)}[/]")
+            line = f"action {run['action']} for {run['incident']}: {run['state']}. {run['run']}"
+            console.print(f"[yellow]{escape(line)}[/]")
     for name, sink in found["sinks"].items():
         if sink["pending"] or sink["refused"]:
             console.print(

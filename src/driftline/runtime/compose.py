@@ -143,8 +143,8 @@ def action_plans(config: Config) -> list[tuple[ActionPlan, Action]]:
 def _plan(name: str, told: ActionConfig) -> ActionPlan:
     when = told.when
     names = frozenset(when.models), frozenset(when.causes), frozenset(when.checks)
-    waits = told.dry_run, told.approval, told.approve_within, told.max_per_day
-    return ActionPlan(name, *names, when.severity, when.decision or "", *waits)
+    decision = when.decision or ""
+    return ActionPlan(name, *names, when.severity, decision, told.dry_run, told.approval, told.approve_within, told.max_per_day)
 
 
 def _heard(config: Config, name: str) -> SinkPlan:
