@@ -48,6 +48,7 @@ from driftline.secret import Secret
 
 if TYPE_CHECKING:
     from driftline import (
+        amazon,
         bodies,
         delimited,
         distribution,
@@ -188,6 +189,7 @@ __all__ = [
     "Verdict",
     "Window",
     "above",
+    "amazon",
     "below",
     "bodies",
     "check",
@@ -222,6 +224,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in (
+        "amazon",
         "bodies",
         "delimited",
         "distribution",
