@@ -25,7 +25,7 @@ class Airflow(HttpAction):
     """The address of the API server, without `/api/v2`."""
     dag: Annotated[str, Field(min_length=1, max_length=250)]
     """The DAG's id."""
-    conf: dict[str, Any] = {}
+    conf: dict[str, Any] = Field(default_factory=dict)
     """The run's configuration; `{model}`, `{incident}` and the like stand for facts of the incident."""
     token: Secret | None = None
     """A token to show, where one was issued."""

@@ -27,7 +27,7 @@ class GitHubDispatch(HttpAction):
     """A token that may write the repository's contents."""
     event_type: Annotated[str, Field(min_length=1, max_length=100)] = "driftline"
     """What the workflow asks for under `on.repository_dispatch.types`."""
-    payload: Annotated[dict[str, Any], Field(max_length=9)] = {}
+    payload: Annotated[dict[str, Any], Field(max_length=9)] = Field(default_factory=dict)
     """More for `client_payload`; `{model}`, `{incident}` and the like stand for facts of the incident."""
     url: str = "https://api.github.com"
     """The address of the API; another one for GitHub Enterprise."""

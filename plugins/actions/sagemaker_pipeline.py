@@ -26,7 +26,7 @@ class SageMakerPipeline(Action):
     """The pipeline's name or ARN."""
     region: str
     """Its region, such as `eu-central-1`."""
-    parameters: Annotated[dict[str, str], Field(max_length=200)] = {}
+    parameters: Annotated[dict[str, str], Field(max_length=200)] = Field(default_factory=dict)
     """Pipeline parameters by name; `{model}`, `{incident}` and the like stand for facts of the incident."""
     endpoint_url: str | None = None
     """Another address of the same API, for private endpoints and tests."""
@@ -53,7 +53,9 @@ class SageMakerPipeline(Action):
         }
         if filled:
             parameters["PipelineParameters"] = [{"Name": name, "Value": value} for name, value in filled.items()]
-        return amazon.operation("StartPipelineExecution", "sagemaker", self.region, parameters)
+        return amazon.operation(
+            "SageMaker.StartPipelineExecution", self.endpoint_url or amazon.address("api.sagemaker", self.region), parameters
+        )
 
     def perform(self, request: Request) -> str:
         """Start it; gives the execution's ARN."""

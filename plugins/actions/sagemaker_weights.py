@@ -29,7 +29,7 @@ class SageMakerWeights(Action):
     """Its region, such as `eu-central-1`."""
     weights: Annotated[dict[str, Weight], Field(min_length=1)]
     """The weight that each named variant is to have; others keep theirs."""
-    least_share: dict[str, Share] = {}
+    least_share: dict[str, Share] = Field(default_factory=dict)
     """The share of all traffic that a variant must keep, by its name: nothing is changed where it would get less."""
     endpoint_url: str | None = None
     """Another address of the same API, for private endpoints and tests."""
@@ -51,7 +51,11 @@ class SageMakerWeights(Action):
         """UpdateEndpointWeightsAndCapacities: the wanted weights, so that a repeat changes nothing."""
         wanted = [{"VariantName": name, "DesiredWeight": weight} for name, weight in self.weights.items()]
         parameters = {"EndpointName": self.endpoint, "DesiredWeightsAndCapacities": wanted}
-        return amazon.operation("UpdateEndpointWeightsAndCapacities", "sagemaker", self.region, parameters)
+        return amazon.operation(
+            "SageMaker.UpdateEndpointWeightsAndCapacities",
+            self.endpoint_url or amazon.address("api.sagemaker", self.region),
+            parameters,
+        )
 
     def perform(self, request: Request) -> str:
         """Look, and set what differs; gives the weights before."""

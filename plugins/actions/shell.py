@@ -32,7 +32,7 @@ class Shell(Action):
 
     command: Annotated[tuple[str, ...], Field(min_length=1)]
     """The program and its arguments; `{model}`, `{incident}` and the like stand for facts of the incident."""
-    environment: dict[str, Annotated[Secret | str, Field(union_mode="left_to_right")]] = {}
+    environment: dict[str, Annotated[Secret | str, Field(union_mode="left_to_right")]] = Field(default_factory=dict)
     """All variables that it gets beside DRIFTLINE_TOKEN, such as `PATH: "${env:PATH}"`."""
     timeout: Duration = timedelta(seconds=60)
     """How long it may take; then it is killed, with all that it started."""

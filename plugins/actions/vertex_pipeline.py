@@ -32,7 +32,7 @@ class VertexPipeline(HttpAction):
     """The template's address in Artifact Registry: `https://LOCATION-kfp.pkg.dev/PROJECT/REPOSITORY/NAME/TAG`."""
     output: Annotated[str, Field(pattern=r"^gs://")]
     """Where the pipeline writes: `gs://BUCKET/FOLDER`."""
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default_factory=dict)
     """Values of the template's parameters; `{model}`, `{incident}` and the like stand for facts of the incident."""
     service_account: str | None = None
     """Who the pipeline runs as; the project's default when absent."""

@@ -27,24 +27,30 @@ def client(service: str, region: str, endpoint_url: str | None = None) -> Any:
     return boto3.client(service, region_name=region, endpoint_url=endpoint_url, config=once)
 
 
-def operation(name: str, service: str, region: str, parameters: dict[str, Any]) -> Request:
-    """The request for an operation; its body is what the SDK writes, to the byte."""
-    headers = {"x-amz-target": f"{service.capitalize()}.{name}", "content-type": "application/x-amz-json-1.1"}
-    return Request("POST", f"https://{service}.{region}.amazonaws.com/", json.dumps(parameters), headers)
+def address(service: str, region: str) -> str:
+    """Where a service of a region answers."""
+    return f"https://{service}.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}/"
+
+
+def operation(target: str, url: str, parameters: dict[str, Any]) -> Request:
+    """The request for an operation, such as `SageMaker.DescribeEndpoint`; its body is what the SDK writes, to the byte."""
+    headers = {"x-amz-target": target, "content-type": "application/x-amz-json-1.1"}
+    return Request("POST", url, json.dumps(parameters), headers)
 
 
 def call(made: Any, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """What the operation `name` gives. Raises Rejected, Throttled, Retryable or OutcomeUnknown."""
     from botocore import exceptions, xform_name
+    from botocore.parsers import ResponseParserError
 
     try:
         found: dict[str, Any] = getattr(made, xform_name(name))(**parameters)
         return found
     except exceptions.ClientError as error:
         raise meaning(error.response, f"{name}: {error.response.get('Error', {}).get('Message', error)}") from None
-    except (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError) as error:
+    except exceptions.ConnectionError as error:
         raise Retryable(f"{name}: can't be reached: {type(error).__name__}") from None
-    except exceptions.HTTPClientError as error:
+    except (exceptions.HTTPClientError, ResponseParserError) as error:
         raise OutcomeUnknown(f"{name}: no usable answer: {type(error).__name__}") from None
     except exceptions.BotoCoreError as error:
         raise Rejected(f"{name}: {error}") from None

@@ -38,6 +38,14 @@ OPTIONS = {
     "skew": {"pairs": {"number": "score", "word": "says"}},
     "slack": {"webhook_url": Secret("${env:A}", "https://chat.example/x")},
     "pagerduty": {"routing_key": Secret("${env:B}", "e93facc04764012d7bfb002500d5d1a6")},
+    "sagemaker_pipeline": {"pipeline": "train", "region": "eu-central-1", "parameters": {"Model": "{model}"}},
+    "sagemaker_weights": {"endpoint": "churn", "region": "eu-central-1", "weights": {"blue": 1, "green": 0}},
+    "vertex_pipeline": {"project": "p", "location": "europe-west4", "template": "https://t.example", "output": "gs://b/o"},
+    "azureml_job": {"subscription": "s", "resource_group": "g", "workspace": "ml-ws", "job": {"jobType": "Pipeline"}},
+    "airflow": {"url": "https://airflow.example", "dag": "train", "token": Secret("${env:D}", "canary-token")},
+    "github_dispatch": {"repository": "acme/churn", "token": Secret("${env:E}", "canary-token")},
+    "kubernetes_job": {"namespace": "ml", "job": {"template": {}}, "token": Secret("${env:F}", "canary-token")},
+    "shell": {"command": ["/bin/echo", "{model}"], "environment": {"KEY": Secret("${env:G}", "canary-token")}},
     "webhook": {"url": "https://hook.example", "secret": Secret("${env:C}", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")},
 }
 SHIPPED = Registry.load().types
@@ -125,7 +133,7 @@ def broken(base: type, **body: Any) -> Any:
     made = type("Made", (base,), about | body)
     module.Made = made
     module.made_by = "a test"
-    kind = {Check: "checks", Format: "formats", Sink: "sinks", Source: "sources"}[
+    kind = {Action: "actions", Check: "checks", Format: "formats", Sink: "sinks", Source: "sources"}[
         next(one for one in made.__mro__ if one.__module__ == "driftline.plugin")
     ]
     setattr(module, f"register_{kind}", hookimpl(lambda: [made]))
