@@ -27,7 +27,7 @@ class Airflow(HttpAction):
     """The DAG's id."""
     conf: dict[str, Any] = Field(default_factory=dict)
     """The run's configuration; `{model}`, `{incident}` and the like stand for facts of the incident."""
-    token: Secret | None = None
+    token: Secret | None = Field(default=None, examples=["${env:AIRFLOW_TOKEN}"])
     """A token to show, where one was issued."""
     username: str | None = None
     """Else a user, who is given a token for each run."""

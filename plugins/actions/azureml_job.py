@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, field_validator
 from driftline import Action, HttpAction, Order, Rejected, Request, hookimpl, json_request
 
 SCOPE = "https://management.azure.com/.default"
+JOB = {"jobType": "Pipeline", "componentId": "azureml:retrain:1", "experimentName": "churn"}
 
 
 class AzureMlJob(HttpAction):
@@ -28,7 +29,7 @@ class AzureMlJob(HttpAction):
     """The resource group of the workspace."""
     workspace: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}$")]
     """The workspace."""
-    job: dict[str, Any]
+    job: Annotated[dict[str, Any], Field(examples=[JOB])]
     """The job's `properties` as the API has them, with its `jobType`; `{model}`, `{incident}` and the like stand for facts."""
     api_version: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d(-preview)?$")] = "2024-10-01"
     """The version of the API."""

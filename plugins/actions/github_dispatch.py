@@ -21,7 +21,7 @@ class GitHubDispatch(HttpAction):
     type: ClassVar[str] = "github_dispatch"
     repeat: ClassVar[Literal["deduplicates", "repeats"]] = "repeats"
 
-    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", examples=["acme/churn"])]
     """`OWNER/NAME`."""
     token: Secret
     """A token that may write the repository's contents."""

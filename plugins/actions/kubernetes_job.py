@@ -12,6 +12,8 @@ from pydantic import Field, field_validator
 
 from driftline import Action, HttpAction, Order, Rejected, Request, Retryable, Secret, hookimpl, json_request
 
+CONTAINER = {"name": "train", "image": "registry.example/train:3", "args": ["--model", "{model}"]}
+JOB = {"backoffLimit": 2, "template": {"spec": {"restartPolicy": "Never", "containers": [CONTAINER]}}}
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
@@ -24,7 +26,7 @@ class KubernetesJob(HttpAction):
 
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
     """Where the job is created."""
-    job: dict[str, Any]
+    job: Annotated[dict[str, Any], Field(examples=[JOB])]
     """The job's `spec`, with its `template`; `{model}`, `{incident}` and the like stand for facts of the incident."""
     server: str = "https://kubernetes.default.svc"
     """The address of the API server, as pods know it."""

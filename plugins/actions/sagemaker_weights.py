@@ -27,7 +27,7 @@ class SageMakerWeights(Action):
     """The endpoint's name."""
     region: str
     """Its region, such as `eu-central-1`."""
-    weights: Annotated[dict[str, Weight], Field(min_length=1)]
+    weights: Annotated[dict[str, Weight], Field(min_length=1, examples=[{"current": 1, "candidate": 0}])]
     """The weight that each named variant is to have; others keep theirs."""
     least_share: dict[str, Share] = Field(default_factory=dict)
     """The share of all traffic that a variant must keep, by its name: nothing is changed where it would get less."""

@@ -30,7 +30,7 @@ class Shell(Action):
     type: ClassVar[str] = "shell"
     repeat: ClassVar[Literal["deduplicates", "repeats"]] = "repeats"
 
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    command: Annotated[tuple[str, ...], Field(min_length=1, examples=[["/opt/churn/retrain", "--model", "{model}"]])]
     """The program and its arguments; `{model}`, `{incident}` and the like stand for facts of the incident."""
     environment: dict[str, Annotated[Secret | str, Field(union_mode="left_to_right")]] = Field(default_factory=dict)
     """All variables that it gets beside DRIFTLINE_TOKEN, such as `PATH: "${env:PATH}"`."""

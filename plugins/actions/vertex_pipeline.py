@@ -30,7 +30,7 @@ class VertexPipeline(HttpAction):
     """Where the pipeline runs, such as `europe-west4`."""
     template: str
     """The template's address in Artifact Registry: `https://LOCATION-kfp.pkg.dev/PROJECT/REPOSITORY/NAME/TAG`."""
-    output: Annotated[str, Field(pattern=r"^gs://")]
+    output: Annotated[str, Field(pattern=r"^gs://", examples=["gs://bucket/folder"])]
     """Where the pipeline writes: `gs://BUCKET/FOLDER`."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Values of the template's parameters; `{model}`, `{incident}` and the like stand for facts of the incident."""

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from driftline import Check, Format, Kind, Measurement, Notification, Retryable, Secret, Sink, Source, hookimpl
+from driftline import Action, Check, Format, Kind, Measurement, Notification, Retryable, Secret, Sink, Source, hookimpl
 from driftline.extensions import Registry
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import BUILT_IN
