@@ -13,6 +13,7 @@ from driftline.order import Request
 
 SLOW = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"})
 BUSY = frozenset({"ConflictException", "ResourceLimitExceeded", "ResourceInUse"})
+TRY_LATER = frozenset({408, 425})
 """By these a service says that it did nothing, and may do it later."""
 
 
@@ -63,6 +64,6 @@ def meaning(answer: dict[str, Any], said: str) -> DriftlineError:
     said = f"{said} ({code or status})"
     if code in SLOW or status == 429:
         return Throttled(said)
-    if code in BUSY:
+    if code in BUSY or status in TRY_LATER:
         return Retryable(said)
     return Rejected(said, status) if 400 <= status < 500 else OutcomeUnknown(said)

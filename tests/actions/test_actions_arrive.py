@@ -7,7 +7,7 @@ import logging
 import boto3
 import databases
 import pytest
-from asking import APIS, GO, Desk, account, made, service
+from asking import APIS, GO, SECOND, Desk, account, made, service
 from receivers import Fault
 
 from driftline.state import action_runs, outbox
@@ -15,12 +15,9 @@ from driftline.state.store import open_store
 
 HOSTILE = "churn <!channel> \u202e$(rm -rf /) \x1b[31m" + "x" * 5000
 FAULTS = {
-    "none": [],
-    "server errors before": [Fault(status=500), Fault(status=502), Fault(status=503)],
-    "slow down": [Fault(status=429, retry_after="120"), Fault(status=503, retry_after="60")],
-    "reset before": [Fault(drop="before"), Fault(drop="before")],
-    "reset after acceptance": [Fault(drop="after"), Fault(drop="after")],
-    "timeout and an error after it": [Fault(status=408), Fault(drop="after")],
+    "before": [Fault(drop="before"), Fault(status=500), Fault(status=503)],
+    "slow down": [Fault(status=429, retry_after="120"), Fault(status=408), Fault(status=503, retry_after="60")],
+    "after": [Fault(drop="after"), Fault(drop="after")],
 }
 
 
@@ -108,29 +105,20 @@ def test_what_is_shown_is_what_arrives(world, name):
 @pytest.mark.parametrize("kind", FAULTS)
 @pytest.mark.parametrize("name", APIS)
 def test_once_whatever_goes_wrong(world, name, kind):
-    """Where the service knows the token it is asked until it has answered; else never again once it may have been done."""
+    """Where the service knows the token it is asked until it has answered, and not before the time that it named; else never
+    again once it may have been done.
+    """
     api, desk = world(name, *FAULTS[kind])
     desk.incident()
-    desk.settle()
-    [run] = desk.runs
-    blind = name == "github_dispatch" and kind not in ("none", "slow down")
-    assert run.state == ("refused" if blind else "sent"), run
-    assert api.times == (1 if not blind or "after" in kind.split() else 0)
-    assert not blind or "look there" in run.error
-
-
-@pytest.mark.parametrize("name", APIS)
-def test_nothing_is_asked_before_the_time_that_was_named(world, name):
-    """After a 429 with Retry-After the next request goes out when that time has come."""
-    api, desk = world(name, Fault(status=429, retry_after="120", body=b"{}"))
-    desk.incident()
     desk.worker.deliver_due(desk.now)
-    [run] = desk.runs
-    assert run.state == "pending"
-    if not name.startswith("sagemaker"):
-        assert (desk.worker.next_due(desk.now) - desk.now).total_seconds() == 120
+    if kind == "slow down" and not name.startswith("sagemaker"):
+        assert desk.worker.next_due(desk.now) == desk.now + 120 * SECOND
     desk.settle()
-    assert (desk.runs[0].state, api.times) == ("sent", 1)
+    [run] = desk.runs
+    blind = name == "github_dispatch" and kind != "slow down"
+    assert run.state == ("refused" if blind else "sent"), run
+    assert api.times == (0 if blind and kind == "before" else 1)
+    assert not blind or "look there" in run.error
 
 
 @pytest.mark.parametrize("name", APIS)
@@ -194,7 +182,7 @@ def test_traffic_keeps_its_bounds(world):
     desk.settle()
     assert (desk.runs[0].state, api.times) == ("refused", 0)
     assert "old would get 12% of the traffic, and must keep 25%" in desk.runs[0].error
-    api, desk = world("sagemaker_weights", weights={"old": 0.25})
+    api, desk = world("sagemaker_weights", weights={"old": 0.25}, least_share={})
     desk.incident()
     desk.settle()
     assert (desk.runs[0].state, api.times) == ("sent", 0)
