@@ -132,7 +132,11 @@ def said(run: Run) -> str:
 
 
 def request_of(store: Store, run: str) -> Request:
-    """What was to be sent when the incident called for it: no later change of the configuration changes that."""
+    """What was to be sent when the incident called for it: no later change of the configuration changes that.
+
+    Raises Deposed when another agent may be at work by now: not every action goes through the client that asks.
+    """
+    store.confirm()
     with store.read() as connection:
         found = action_runs.one(connection, run)
     if found is None or found.request is None:
