@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from driftline import Action, Check, Format, Kind, Measurement, Notification, Retryable, Secret, Sink, Source, hookimpl
+from driftline import Action, Check, Format, Kind, Measurement, Notification, Request, Retryable, Secret, Sink, Source, hookimpl
 from driftline.extensions import Registry
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import BUILT_IN
@@ -161,6 +162,10 @@ def reading(act: Any) -> dict[str, Any]:
     return {"decode": lambda self, stream, ctx: act(stream, ctx)}
 
 
+def asking(made: Any) -> dict[str, Any]:
+    return {"request": lambda self, order: made(order), "perform": lambda self, request: ""}
+
+
 def swallow(self: Any, told: Notification) -> None:
     with suppress(Retryable):
         self.context.http.post("https://a.example", json={})
@@ -183,6 +188,9 @@ def swallow(self: Any, told: Notification) -> None:
         (lambda: broken(Format, **reading(lambda stream, ctx: iter([stream.read().decode()]))), "no RecordBatch"),
         (lambda: broken(Format, **reading(lambda stream, ctx: iter([][0]))), "IndexError"),
         (lambda: broken(Format, **reading(lambda stream, ctx: ctx.consumed(10**9) or iter(()))), "more than there is"),
+        (lambda: broken(Action, **asking(lambda order: "POST")), "request gives str"),
+        (lambda: broken(Action, **asking(lambda order: Request("POST", str(time.time_ns())))), "two requests"),
+        (lambda: broken(Action, **asking(lambda order: Request("run", order.notification.title))), "control characters"),
         (lambda: broken(Sink, send=swallow), "hides that the receiver did not take it"),
         (lambda: broken(Sink, send=lambda self, told: told.alerts[0].check), "IndexError"),
         (lambda: broken(Sink, send=lambda self, told: 7), "a reference or None"),

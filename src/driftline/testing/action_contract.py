@@ -5,17 +5,20 @@ Refuses to know any receiver, and to change anything: the network only takes not
 
 from __future__ import annotations
 
+from typing import Any
+
 from driftline.errors import DriftlineError, Rejected
+from driftline.http_action import HttpAction
 from driftline.order import Request
-from driftline.plugin import Action
-from driftline.testing.fakes import FakeHttp, order, start_context
+from driftline.plugin import Action, Answer, Plugin
+from driftline.testing.fakes import FakeHttp, Post, order, start_context
 from driftline.testing.sink_contract import FAILURES
 
 HOSTILE = "churn: <!channel> \u202e`$(rm -rf /)`\x1b[31m " + "x" * 5000
 
 
 def assert_action(action: Action) -> None:
-    """Assert the contract of actions on plain and on hostile incidents, and of those that use the host's client on failures."""
+    """Assert the contract of actions on plain and hostile incidents; of those that are one HTTP request, on failures too."""
     assert action.repeat in ("deduplicates", "repeats"), f"{action.type}: repeat is deduplicates or repeats"
     assert action.patience > 0, f"{action.type}: patience is some seconds"
     plain = _request(action)
@@ -26,24 +29,25 @@ def assert_action(action: Action) -> None:
     hostile = _request(action, title=HOSTILE)
     assert len(hostile.body) < 64 * 1024, f"{action.type}: a long title makes a long request"
     assert "\x1b" not in hostile.target, f"{action.type}: control characters get into the target"
+    if isinstance(action, HttpAction):
+        _assert_hides_nothing(action)
 
 
-def assert_hides_nothing(action: Action) -> None:
-    """Assert of an action that uses the host's client that what this raises comes through."""
+def _assert_hides_nothing(action: HttpAction) -> None:
+    """What the host's client raises comes through; without credentials, which would have to be asked for elsewhere."""
     request = _request(action)
+    bare: Any = type("Bare", (type(action),), {"__module__": __name__, "credentials": lambda self: {}})
     for failure in FAILURES:
 
-        def fail(post: object, failure: DriftlineError = failure) -> None:
+        def fail(post: Post, failure: DriftlineError = failure) -> Answer:
             raise failure
 
-        fresh = action.model_copy()
-        fresh.start(start_context(http=FakeHttp(fail)))  # type: ignore[arg-type]
+        fresh = bare.model_construct(None, **dict(action))
+        Plugin.start(fresh, start_context(http=FakeHttp(fail)))
         try:
             fresh.perform(request)
         except type(failure):
             continue
-        finally:
-            fresh.stop()
         raise AssertionError(f"{action.type}: hides that the receiver did not take it ({type(failure).__name__})")
 
 
