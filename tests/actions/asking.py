@@ -124,8 +124,7 @@ class Desk:
 
     def _written(self, done: Any) -> list[Run]:
         self.state = done.state
-        with self.store.read() as connection:
-            called = self.acting.called(connection, done.changes, self.now)
+        called = self.acting.called(self.store, done.changes, self.now)
         with self.store.write() as connection:
             changes = self.acting.recorded(connection, done.changes, called, self.now)
             save(connection, replace(done, changes=tuple(changes)))

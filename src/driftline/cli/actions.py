@@ -152,7 +152,7 @@ def _ordered(
             order.token, name, told.model, told.incident, order.decision, action_runs.State.APPROVED.value, "by hand", request,
             now, author=author, reason=reason, decided=now,
         )  # fmt: skip
-        action_runs.add(connection, made, told, config.actions[name].max_per_day)
+        action_runs.add(connection, made, told)
         return action_runs.one(connection, order.token), ""
     why = action_runs.order_again(connection, order.token, author, reason, now)
     return action_runs.one(connection, order.token), why

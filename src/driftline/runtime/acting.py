@@ -17,7 +17,7 @@ from driftline.alerting.incident import Change
 from driftline.delivery.secrets import scrub
 from driftline.errors import DriftlineError, StateError
 from driftline.extensions.guard import Guard
-from driftline.notification import Event
+from driftline.notification import AlertFact, Event
 from driftline.order import Order, Request
 from driftline.plugin import Action
 from driftline.state import action_runs
@@ -46,16 +46,20 @@ class Acting:
     guard: Guard
     log: Any
 
-    def called(self, connection: Connection, changes: Sequence[Change], now: datetime) -> list[Called]:
+    def called(self, store: Store, changes: Sequence[Change], now: datetime) -> list[Called]:
         """The runs that `changes` call for and that there were none of yet, each with its request."""
-        found = []
-        for change in changes:
-            known = action_runs.tokens(connection, change.incident.id) if self.actions else frozenset()
-            for plan, action in self.actions:
-                run = self._run(plan, action, change, now)
-                if run is not None and run.token not in known:
-                    found.append(Called(change, run, plan.max_per_day))
-        return found
+        wanted = [
+            (plan, action, change, alert)
+            for change in changes
+            for plan, action in self.actions
+            if (alert := calling(plan, change)) is not None
+        ]
+        if not wanted:
+            return []
+        with store.read() as connection:
+            known = {token for change in changes for token in action_runs.tokens(connection, change.incident.id)}
+        fresh = (each for each in wanted if token(each[2].incident.id, each[0].name) not in known)
+        return [Called(each[2], self._run(*each, now), each[0].max_per_day) for each in fresh]
 
     def recorded(
         self, connection: Connection, changes: Sequence[Change], called: Sequence[Called], now: datetime
@@ -84,10 +88,7 @@ class Acting:
                     action_runs.expire(connection, now)
                 self.log.warning("nobody approved in time", runs=over)
 
-    def _run(self, plan: ActionPlan, action: Action, change: Change, now: datetime) -> Run | None:
-        alert = calling(plan, change)
-        if alert is None:
-            return None
+    def _run(self, plan: ActionPlan, action: Action, change: Change, alert: AlertFact, now: datetime) -> Run:
         incident, decision = change.incident, plan.decision or alert.decision or ""
         why = clean(f"{incident.cause}: {lines((alert,))[0].text}", 500)
         state = State.DRY if plan.dry_run else State.AWAITING if plan.approval else State.APPROVED

@@ -162,8 +162,8 @@ class Closing:
         with self.store.read() as connection:
             state = load(connection, self.model)
             moved = step(state, [*facts, *later(connection, facts)], now)
-            changes = tuple(self._enriched(change) for change in moved.changes)
-            called = [] if self.acting is None else self.acting.called(connection, changes, now)
+        changes = tuple(self._enriched(change) for change in moved.changes)
+        called = [] if self.acting is None else self.acting.called(self.store, changes, now)
         return replace(moved, changes=changes), called
 
     def _enriched(self, change: Change) -> Change:

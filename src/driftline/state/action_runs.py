@@ -74,12 +74,12 @@ def tokens(connection: Connection, incident: str) -> frozenset[str]:
     return frozenset(connection.execute(select(action_runs.c.token).where(action_runs.c.incident == incident)).scalars())
 
 
-def add(connection: Connection, run: Run, told: Notification, most: int) -> Run:
+def add(connection: Connection, run: Run, told: Notification, most: int | None = None) -> Run:
     """Write a run, and hand it to the outbox when it is approved. Returns it as it was written.
 
-    It is held back when in the last 24 hours there were `most` runs of its action, sent or waiting for approval.
+    It is held back when in the last 24 hours there were `most` runs of its action, ordered or waiting for approval.
     """
-    if run.state in ACTIVE and _active(connection, run.action, run.created) >= most:
+    if most is not None and run.state in ACTIVE and _active(connection, run.action, run.created) >= most:
         run = replace(run, state=State.HELD.value, reason=f"{most} in 24 hours are the most (max_per_day)")
     payload = told.model_copy(update={"id": run.token}).model_dump_json()
     values = {
