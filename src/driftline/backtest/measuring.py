@@ -132,11 +132,11 @@ def measure_all(
     with ProcessPoolExecutor(processes, context) as pool:
         running = [pool.submit(_run, place) for place in range(processes)]
         while wait(running, PAUSE).not_done:
-            progress(sum(done), len(groups))
+            progress(sum(done[:]), len(groups))
         return [one for each in running for one in each.result()]
 
 
-_WORK: Callable[[int], list[Measured]] = lambda place: []
+_WORK: Callable[[int], list[Measured]]
 
 
 def _run(place: int) -> list[Measured]:

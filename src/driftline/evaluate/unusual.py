@@ -177,10 +177,14 @@ def _seen(rule: Unusual, outcome: Outcome) -> float:
 
 
 def _lasting(rule: Unusual, outcome: Outcome) -> bool:
-    if not rule.lasting or rule.warning is None or outcome.missing:
-        return False
-    least = math.sqrt(rule.warning) if rule.scale in ("root", "cube_root") else rule.warning
-    return abs(outcome.usual) - CERTAIN * outcome.usual_error > least
+    return not outcome.missing and abs(outcome.usual) - CERTAIN * outcome.usual_error > lasting_least(rule)
+
+
+def lasting_least(rule: Unusual) -> float:
+    """The mean size of a baseline beyond which it is a change by itself; infinite where that is none."""
+    if not rule.lasting or rule.warning is None:
+        return math.inf
+    return math.sqrt(rule.warning) if rule.scale in ("root", "cube_root") else rule.warning
 
 
 def _learning(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
