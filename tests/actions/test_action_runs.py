@@ -124,7 +124,7 @@ def test_approval(desk):
     assert f"driftline actions approve {run.token}" in at.told[0].notification.facts["action retrain"]
     with at.store.write() as connection:
         assert action_runs.approve(connection, run.token, "ada", "looked at it", at.now) == ""
-        assert action_runs.approve(connection, run.token, "bob", "me too", at.now) == "it awaits no approval: approved"
+        assert action_runs.approve(connection, run.token, "bob", "me too", at.now) == "it awaits no approval: pending"
         assert action_runs.approve(connection, "none", "bob", "", at.now) == "there is no such run"
     at.settle()
     [after] = at.runs
@@ -251,3 +251,23 @@ def test_an_unsure_window_calls_for_nothing(desk):
     """Only an alert that fires does."""
     at = desk()
     assert at.incident(verdict=Verdict.UNSURE, severity=None) == []
+
+
+def test_trouble_lasts_until_somebody_is_done_with_it(desk):
+    """A run that failed is trouble until it is ordered again or rejected; where there was no run there is none."""
+    at = desk()
+    assert at.acting.troubles(at.store, "churn", at.now) == []
+    [run] = at.incident()
+    script.append(Rejected("no such pipeline"))
+    at.settle()
+    [fact] = at.acting.troubles(at.store, "churn", at.now)
+    assert (fact.verdict, fact.reason) == (Verdict.CHANGED, f"action retrain for {run.incident}: no such pipeline")
+    assert at.acting.troubles(at.store, "fraud", at.now) == []
+    with at.store.write() as connection:
+        assert action_runs.reject(connection, run.token, "ada", "it is gone for good", at.now) == ""
+    [fact] = at.acting.troubles(at.store, "churn", at.now)
+    assert fact.verdict is Verdict.OK
+    with at.store.write() as connection:
+        assert action_runs.order_again(connection, run.token, "ada", "it is back", at.now) == ""
+    at.settle()
+    assert at.runs[0].state == "sent"

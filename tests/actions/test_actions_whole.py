@@ -160,6 +160,11 @@ def test_an_action_that_fails_is_told(station, call, api):
         assert "action retrain for inc_" in trouble["alerts"][0]["reason"]
         assert "404" in trouble["alerts"][0]["reason"]
         assert trouble["facts"].keys().isdisjoint({"action retrain", "action look"})
+        [run] = [run for run in json.loads(call("actions", "list", "--json")[1]) if run["state"] == "refused"]
+        assert call("actions", "reject", run["token"], "--author", "ada", "--reason", "no such DAG any more")[0] == 0
+        station.clock.now += timedelta(minutes=1)
+        station.tick()
+        assert station.events("monitoring") == ["opened", "resolved"]
 
 
 def test_names_in_when_are_known(station, call):

@@ -81,7 +81,7 @@ def approve(run: str, author: str, reason: str, config: Path, as_json: bool) -> 
 @config_option
 @json_option
 def reject(run: str, author: str, reason: str, config: Path, as_json: bool) -> int:
-    """Refuse a run that awaits approval, for good."""
+    """Refuse a run that awaits approval, or be done with one that failed."""
     from driftline.state import action_runs
 
     return _decide(action_runs.reject, run, author, reason, config, as_json)

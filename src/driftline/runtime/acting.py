@@ -13,10 +13,12 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from driftline.alerting.calling import ActionPlan, calling, token
+from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.delivery.secrets import scrub
 from driftline.errors import DriftlineError, StateError
 from driftline.extensions.guard import Guard
+from driftline.model import Severity, Verdict
 from driftline.notification import AlertFact, Event
 from driftline.order import Order, Request
 from driftline.plugin import Action
@@ -25,6 +27,7 @@ from driftline.state.action_runs import Run, State
 from driftline.state.store import Store
 from driftline.wording import clean, lines, utc
 
+FAILED = ("refused", State.BROKEN.value)
 PATIENCE = 10.0
 """Seconds for making a request, which reaches nothing."""
 
@@ -77,6 +80,13 @@ class Acting:
             if change.event is Event.RESOLVED:
                 action_runs.withdraw(connection, change.incident.id, now)
         return [_with(change, told.get((change.incident.id, change.incident.revision), {})) for change in changes]
+
+    def troubles(self, store: Store, model: str, now: datetime) -> list[Fact]:
+        """Whether the newest run of each action for `model` failed: trouble of the agent's own, and its end."""
+        with store.read() as connection:
+            newest = action_runs.newest(connection, model)
+        enabled = {plan.name for plan, _ in self.actions}
+        return [_trouble(run, run.state in FAILED and run.action in enabled, now) for run in newest]
 
     def expire(self, store: Store, now: datetime) -> None:
         """Let go of the runs that nobody approved in time."""
@@ -143,6 +153,20 @@ def request_of(store: Store, run: str) -> Request:
     if found is None or found.request is None:
         raise StateError(f"there is no request of {run}")
     return found.request
+
+
+def _trouble(run: Run, failed: bool, now: datetime) -> Fact:
+    return Fact(
+        model=run.model,
+        check=run.action,
+        measurement="refused",
+        cause=MONITORING,
+        start=now,
+        end=now,
+        verdict=Verdict.CHANGED if failed else Verdict.OK,
+        severity=Severity.WARNING if failed else None,
+        reason=f"action {run.action} for {run.incident}: {run.error or run.reason}" if failed else "",
+    )
 
 
 def _with(change: Change, facts: dict[str, str]) -> Change:

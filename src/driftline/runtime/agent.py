@@ -117,9 +117,7 @@ class Agent:
         once = [name for name, told in self.config.actions.items() if told.plugin.repeat == "repeats"]
         with self._parts.store.write() as connection:
             outbox.recover(connection, now)
-            lost = action_runs.abandon(connection, once, now, f"the agent ended while it was done: {ONCE}")
-        for run in lost:
-            self._tell_trouble(run.model, run.action, f"action {run.action} for {run.incident}: outcome unknown", now)
+            action_runs.abandon(connection, once, now, f"the agent ended while it was done: {ONCE}")
 
     def tick(self, name: str, *, seal: bool = False) -> Tick:
         """One tick of one model, told to log and metrics."""
@@ -253,9 +251,6 @@ class Agent:
         note = report.notification
         if report.outcome is Outcome.SENT:
             parts.log.info("action done", action=name, incident=note.incident, run=note.id)
-            self._tell_trouble(note.model, name, "", report.at)
-        elif report.lost:
-            self._tell_trouble(note.model, name, f"action {name} for {note.incident}: {report.error}", report.at)
 
     def _delivered(self, report: Report) -> None:
         parts = self._parts
@@ -272,25 +267,21 @@ class Agent:
 
     def _tell_lost(self, report: Report) -> None:
         """A message that nobody got is trouble of the agent's own: whoever else is told, is told of it, and of its end."""
-        told = f"sink {report.sink} took no message about {report.notification.incident}: {report.error}"
-        self._tell_trouble(report.notification.model, report.sink, told if report.lost else "", report.at)
-
-    def _tell_trouble(self, model: str, part: str, reason: str, at: datetime) -> None:
-        """Trouble of a sink or an action, or its end without a reason."""
-        if model not in self.watches:
+        if report.notification.model not in self.watches:
             return
+        told = f"sink {report.sink} took no message about {report.notification.incident}: {report.error}"
         fact = Fact(
-            model=model,
-            check=part,
+            model=report.notification.model,
+            check=report.sink,
             measurement="refused",
             cause=MONITORING,
-            start=at,
-            end=at,
-            verdict=Verdict.CHANGED if reason else Verdict.OK,
-            severity=Severity.WARNING if reason else None,
-            reason=reason,
+            start=report.at,
+            end=report.at,
+            verdict=Verdict.CHANGED if report.lost else Verdict.OK,
+            severity=Severity.WARNING if report.lost else None,
+            reason=told if report.lost else "",
         )
-        self.watches[model].tell([fact], at)
+        self.watches[report.notification.model].tell([fact], report.at)
 
     def _announce(self, changes: Sequence[Change]) -> None:
         for change in changes:

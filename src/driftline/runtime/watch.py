@@ -347,6 +347,8 @@ class Watch:
         if self.settings.labels is not None and not report.error:
             needed = {"labels": self.settings.patience_ticks}
             facts += [self._trouble(now, what, text, needed.get(what, 1)) for what, text in report.labels.troubles.items()]
+        if self._hooks.acting is not None:
+            facts += self._hooks.acting.troubles(self._parts.store, self.name, now)
         report.closed.changes += self.tell(facts, now)
 
     def tell(self, facts: Sequence[Fact], now: datetime) -> list[Change]:

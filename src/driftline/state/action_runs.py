@@ -115,15 +115,18 @@ def approve(connection: Connection, token: str, author: str, reason: str, now: d
 
 
 def reject(connection: Connection, token: str, author: str, reason: str, now: datetime) -> str:
-    """Refuse a run for good. Returns why that can't be, or nothing when it can."""
+    """Refuse a run, or be done with one that failed. Returns why that can't be, or nothing when it can."""
     return _decide(connection, token, State.REJECTED, author, reason, now)
 
 
 def _decide(connection: Connection, token: str, state: State, author: str, reason: str, now: datetime) -> str:
     expire(connection, now)
-    row = connection.execute(select(action_runs.c.state).where(action_runs.c.token == token)).first()
-    if row is None or row.state != State.AWAITING:
-        return "there is no such run" if row is None else f"it awaits no approval: {row.state}"
+    run = one(connection, token)
+    if run is None:
+        return "there is no such run"
+    over = state is State.REJECTED and run.state in ("refused", State.BROKEN, State.HELD)
+    if run.state != State.AWAITING and not over:
+        return f"it awaits no approval: {run.state}"
     values = {"state": state.value, "author": author, "reason": reason, "decided": micros(now)}
     connection.execute(update(action_runs).where(action_runs.c.token == token).values(**values))
     if state is State.APPROVED:
@@ -170,14 +173,12 @@ def withdraw(connection: Connection, incident: str, now: datetime) -> None:
     connection.execute(pending.values(state="superseded", finished=micros(now), error="the incident was over first"))
 
 
-def abandon(connection: Connection, actions: Collection[str], now: datetime, error: str) -> list[Run]:
-    """At a start: runs of `actions` whose outcome nobody knows are never sent again. Returns them."""
+def abandon(connection: Connection, actions: Collection[str], now: datetime, error: str) -> None:
+    """At a start: runs of `actions` whose outcome nobody knows are never sent again."""
     lanes = [LANE + name for name in actions]
     rows = connection.execute(select(outbox.c.id).where(outbox.c.sink.in_(lanes), outbox.c.state == "unknown")).scalars()
-    found = [run for run in (one(connection, token) for token in rows.all()) if run is not None]
-    for run in found:
-        letters.refuse(connection, run.token, now, error)
-    return found
+    for token in rows.all():
+        letters.refuse(connection, token, now, error)
 
 
 def one(connection: Connection, token: str) -> Run | None:
@@ -192,6 +193,14 @@ def listed(connection: Connection, incident: str | None = None, limit: int = 100
     if incident is not None:
         query = query.where(action_runs.c.incident == incident)
     return [_run(row) for row in connection.execute(query).mappings()]
+
+
+def newest(connection: Connection, model: str) -> list[Run]:
+    """The newest run of each action for `model`."""
+    c = action_runs.c
+    last = select(c.action, func.max(c.created).label("at")).where(c.model == model).group_by(c.action).subquery()
+    query = _joined().join(last, (c.action == last.c.action) & (c.created == last.c.at)).where(c.model == model)
+    return list({run.action: run for run in map(_run, connection.execute(query.order_by(c.token)).mappings())}.values())
 
 
 def _joined() -> Select[Any]:
