@@ -7,16 +7,15 @@ the windows before it.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.backtest.spreading import Note, spread
 from driftline.evaluate.group import measure
 from driftline.evaluate.unusual import given
 from driftline.model import Judgement, Measurement, Schema, Severity, Verdict
@@ -31,8 +30,8 @@ from driftline.state.windows import Due, Key
 Floats = NDArray[np.float64]
 REACH = 1000
 """Earlier windows that a check can ask for."""
-PAUSE = 0.2
-"""Seconds between two looks at how far the processes are."""
+FEWEST = 50
+"""Groups of windows that are worth a process."""
 
 
 class Series(NamedTuple):
@@ -114,33 +113,14 @@ def measure_all(
     processes: int = 1,
 ) -> list[Measured]:
     """Every group of windows, in order. `open_store` is called once in each process."""
-    if processes < 2 or len(groups) < 10 * processes or "fork" not in multiprocessing.get_all_start_methods():
-        return _stretch(judgeable, open_store, groups, 0, lambda done: progress(done, len(groups)))
-    context = multiprocessing.get_context("fork")
-    ends = [round(len(groups) * place / processes) for place in range(processes + 1)]
-    done = context.Array("q", processes)
+    pieces = processes if len(groups) >= FEWEST * processes else 1
+    ends = [round(len(groups) * place / pieces) for place in range(pieces + 1)]
 
-    def work(place: int) -> list[Measured]:
-        def note(count: int) -> None:
-            done[place] = count
-
+    def work(place: int, note: Note) -> list[Measured]:
         return _stretch(judgeable, open_store, groups[: ends[place + 1]], ends[place], note)
 
-    # What a forked process is to do it finds in its memory: checks and stores are not for pickling.
-    global _WORK
-    _WORK = work
-    with ProcessPoolExecutor(processes, context) as pool:
-        running = [pool.submit(_run, place) for place in range(processes)]
-        while wait(running, PAUSE).not_done:
-            progress(sum(done[:]), len(groups))
-        return [one for each in running for one in each.result()]
-
-
-_WORK: Callable[[int], list[Measured]]
-
-
-def _run(place: int) -> list[Measured]:
-    return _WORK(place)
+    found = spread(work, pieces, processes, lambda done: progress(done, len(groups)))
+    return [one for stretch in found for one in stretch]
 
 
 def _stretch(
@@ -148,7 +128,7 @@ def _stretch(
     open_store: Callable[[], Store],
     groups: Sequence[Sequence[Due]],
     first: int,
-    note: Callable[[int], None],
+    note: Note,
 ) -> list[Measured]:
     """The groups from `first` on; before them, of the checks that ask for earlier values, those that they ask for."""
     history, packer, found = _History(), _Packer(judgeable.ground.schema), list[Measured]()
