@@ -27,6 +27,7 @@ from driftline.model import LogObject
 from driftline.notification import Notification
 from driftline.profiles.profile import Collectors
 from driftline.profiles.window import Window
+from driftline.runtime.acting import Acting, Called
 from driftline.runtime.grounding import Ground
 from driftline.runtime.judgeable import Judgeable
 from driftline.state import measurements, traces, windows
@@ -74,6 +75,8 @@ class Closing:
     """How long ago a window may have ended, when it is first judged, for people to be told."""
     false_pages_per_year: float = 1.0
     """See `Policy`."""
+    acting: Acting | None = None
+    """What incidents call for beyond words."""
     reread: Reread | None = None
     """Reads the rows of a window again."""
 
@@ -103,9 +106,9 @@ class Closing:
     def alert(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
         """Tell alerting of facts that belong to no window."""
         with self.alerting:
-            moved = self._step(facts, now)
+            moved, called = self._step(facts, now)
             with self.store.write() as connection:
-                self._write(connection, moved, now)
+                self._write(connection, moved, now, called)
         self.on_changes(moved.changes)
         return list(moved.changes)
 
@@ -132,14 +135,14 @@ class Closing:
             inputs = self._inputs(connection, past)
             verdicts, facts = judge_group(group, inputs)
         with self.alerting:
-            moved = self._step(facts, now)
+            moved, called = self._step(facts, now)
             with self.store.write() as connection:
                 for item in verdicts:
                     key, revision = item.due.key, item.due.revision + 1
                     ran = [plan.name for plan in inputs.asked(item.due)] if item.due.labels_only else None
                     measurements.replace(connection, key, revision, item.judged, self.ground.reference_id, ran)
                 windows.mark_judged(connection, group, self.ground.reference_id, self.config_digest)
-                self._write(connection, moved, now)
+                self._write(connection, moved, now, called)
         closed.quiet += all(due.quiet for due in group)
         self._count(verdicts, closed)
         closed.changes += moved.changes
@@ -153,11 +156,13 @@ class Closing:
         old = within is not None and due.revision == 0 and now - moment(due.end) > within
         return replace(due, quiet=True) if old else due
 
-    def _step(self, facts: Sequence[Fact], now: datetime) -> Step:
+    def _step(self, facts: Sequence[Fact], now: datetime) -> tuple[Step, list[Called]]:
         with self.store.read() as connection:
             state = load(connection, self.model)
             moved = step(state, [*facts, *later(connection, facts)], now)
-        return replace(moved, changes=tuple(self._enriched(change) for change in moved.changes))
+        changes = tuple(self._enriched(change) for change in moved.changes)
+        called = [] if self.acting is None else self.acting.called(self.store, changes, now)
+        return replace(moved, changes=changes), called
 
     def _enriched(self, change: Change) -> Change:
         known = self.enrich(change.notification)
@@ -166,7 +171,9 @@ class Closing:
         facts = {**known, **change.notification.facts}
         return replace(change, notification=change.notification.model_copy(update={"facts": facts}))
 
-    def _write(self, connection: Connection, moved: Step, now: datetime) -> None:
+    def _write(self, connection: Connection, moved: Step, now: datetime, called: Sequence[Called] = ()) -> None:
+        if self.acting is not None:
+            moved = replace(moved, changes=tuple(self.acting.recorded(connection, moved.changes, called, now)))
         save(connection, moved)
         for change in moved.changes:
             enqueue(connection, change, self.sinks, now)

@@ -11,7 +11,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import incidents, moment
+from driftline.notification import Notification
+from driftline.state.tables import incident_events, incidents, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,11 @@ def listed(connection: Connection, model: str | None = None, *, firing: bool = F
 
 def _moment(value: int | None) -> datetime | None:
     return None if value is None else moment(value)
+
+
+def newest_message(connection: Connection, incident: str) -> Notification | None:
+    """What was last told of an incident; None when there is no such incident."""
+    c = incident_events.c
+    query = sa.select(c.facts).where(c.incident == incident).order_by(c.revision.desc()).limit(1)
+    facts = connection.execute(query).scalar()
+    return None if facts is None else Notification.model_validate_json(facts)
