@@ -58,6 +58,8 @@ class Fact:
     """The revision of the window; an older one than was seen is ignored, an equal or newer one replaces."""
     since: datetime | None = None
     """Start of the first window that was different, where that was found out later; this window's when None."""
+    decision: str = ""
+    """What the check says is to be done: a `Decision`, or empty."""
 
     @property
     def key(self) -> str:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from driftline.alerting.alert import Alert, AlertState, Entry
 from driftline.alerting.fact import digest
 from driftline.alerting.title import title
-from driftline.model import Severity, Verdict
+from driftline.model import Decision, Severity, Verdict
 from driftline.notification import AlertFact, Event, Notification
 from driftline.wording import IN_ALL, WHY, bound, clean
 
@@ -29,6 +29,7 @@ class Reason(StrEnum):
     FIRST_ALERT = "first alert"
     MORE_ALERTS = "more alerts"
     MORE_SEVERE = "more severe"
+    DECIDED = "a check says what to do"
     ALL_RESOLVED = "all alerts resolved"
     LATE_DATA = "late data showed no change"
     RETIRED = "no longer watched"
@@ -100,6 +101,8 @@ def transition(
     joined = {alert.key for alert in firing} - incident.keys
     if severity.rank > incident.severity.rank:
         why = Reason.MORE_SEVERE
+    elif _decisions(firing) - _decisions(before):
+        why = Reason.DECIDED
     elif joined:
         why = Reason.MORE_ALERTS
     else:
@@ -112,6 +115,12 @@ def _withdrawn(before: Sequence[Alert], after: Sequence[Alert]) -> bool:
     left = {alert.key for alert in before if alert.phase.state is AlertState.FIRING}
     now = {alert.key: alert.phase.state for alert in after if alert.key in left}
     return bool(now) and all(state in (AlertState.QUIET, AlertState.PENDING) for state in now.values())
+
+
+def _decisions(alerts: Sequence[Alert]) -> set[str]:
+    """What the checks of the alerts that fire say is to be done."""
+    changed = (alert.changed for alert in alerts if alert.phase.state is AlertState.FIRING)
+    return {entry.decision for entry in changed if entry is not None and entry.decision}
 
 
 def _severity(alert: Alert) -> Severity:
@@ -191,6 +200,7 @@ def fact_of(alert: Alert, *, named: bool = False) -> AlertFact:
             clean(name, 60): clean(value, LONGEST) if isinstance(value, str) else value
             for name, value in list(shown.detail.items())[:20]
         },
+        decision=Decision(said.decision) if said.decision else None,
     )
 
 

@@ -98,6 +98,10 @@ def _show(found: dict[str, Any]) -> None:
         console.print(f"{incident['id']}, {incident['state']}, {incident['severity']}, {_short(incident['since'])}{until}")
         for event in incident["history"]:
             console.print(f"[dim]  {event['event']:9} {_short(event['at'])}  {escape(event['reason'])}[/]")
+        for run in incident["actions"]:
+            by = f", {run['author']}: {run['reason']}" if run["author"] else ""
+            words = clean(f"{run['action']}: {run['state']}{by}. {run['answer']}", 400)
+            console.print(f"[dim]  action    {_short(run['at'])}  {escape(words)}[/]")
     quiet = [told for told in found["findings"] if told["verdict"] not in ("changed", "error")]
     for told in found["findings"]:
         if told not in quiet[SHOWN:]:

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("driftline.cli.run:run", "Watch the models: the daemon, or one round with --once."),
     "status": ("driftline.cli.status:status", "What was read, what was judged, what is firing."),
     "explain": ("driftline.cli.explain:explain", "Why there is an incident, or what stands behind a window's numbers."),
+    "actions": ("driftline.cli.actions:actions", "What incidents called for: list, approve, reject, order by hand."),
     "reference": ("driftline.cli.reference:reference", "Import the baseline of another monitor; list references."),
     "routes": ("driftline.cli.routes:routes", "Say where an incident would go, and why."),
     "config": ("driftline.cli.show:config", "Show the effective configuration and where each value comes from."),

@@ -104,7 +104,7 @@ def _subject(config: Config, what: str) -> tuple[str, Subject]:
     try:
         with store.read() as connection:
             names = explaining.incident_names(connection, what)
-            told = incidents.newest(connection, names[0]) if len(names) == 1 else None
+            told = incidents.newest_message(connection, names[0]) if len(names) == 1 else None
     finally:
         store.close()
     if told is None or told.model not in config.models:

@@ -10,24 +10,28 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
-from driftline.config import Config
+from driftline.config import ActionConfig, Config
 from driftline.config.models import SinkConfig
-from driftline.delivery.fallback import divert
-from driftline.delivery.worker import Outcome, Report, SinkWorker
+from driftline.delivery.performing import ONCE, Performer
+from driftline.delivery.worker import Outcome, Policy, Report, SinkWorker
 from driftline.errors import Deposed, DriftlineError, Unreachable
 from driftline.extensions.hooks import announce, enrich, listeners, transform
 from driftline.model import Severity, Verdict
 from driftline.notification import Notification
-from driftline.runtime.compose import instead, settings_of
+from driftline.plugin import Plugin, StartContext
+from driftline.runtime.acting import Acting, request_of
+from driftline.runtime.compose import action_plans, settings_of
+from driftline.runtime.diverting import divert
 from driftline.runtime.parts import Parts
 from driftline.runtime.telling import tell_judged, tell_read, tell_state
 from driftline.runtime.watch import Hooks, Tick, Watch
-from driftline.state import incidents, outbox
+from driftline.state import action_runs, incidents, outbox
 from driftline.state.store import Store
 
 if TYPE_CHECKING:
@@ -37,8 +41,8 @@ if TYPE_CHECKING:
     from driftline.runtime.outside import Outside
 
 STOP_SECONDS = 7.0
-DEAD = 5
-"""Failures in a row after which a sink's messages go to its fallback, too."""
+GIVE_UP = timedelta(days=2)
+"""How long a run of an action is tried."""
 PATIENCE_TICKS = 3
 """Ticks in a row that a source may fail before the daemon tells anyone."""
 
@@ -84,11 +88,15 @@ class Agent:
         self._taken: set[tuple[str, str]] = set()
         """Sinks and models of which a message got through since the start, or since one was refused."""
         base = hooks or Hooks()
+        self._acting = Acting(action_plans(config), parts.guard, parts.log)
         self.watches: dict[str, Watch] = {}
         for name in config.models:
             settings = settings_of(config, name, parts.registry, patience_ticks=1 if once else PATIENCE_TICKS)
             self.watches[name] = Watch(name, settings, parts, self._hooks(name, base))
         self.workers = [self._worker(name, sink) for name, sink in config.sinks.items()]
+        self.workers += [
+            self._performer(name, told) for name, told in config.actions.items() if told.enabled and not told.dry_run
+        ]
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -108,13 +116,17 @@ class Agent:
 
     def recover(self) -> None:
         """After a start: what was being sent when the last agent ended may or may not have arrived."""
+        now = self._parts.clock()
+        once = [name for name, told in self.config.actions.items() if told.plugin.repeat == "repeats"]
         with self._parts.store.write() as connection:
-            outbox.recover(connection, self._parts.clock())
+            outbox.recover(connection, now)
+            action_runs.abandon(connection, once, now, f"the agent ended while it was done: {ONCE}")
 
     def tick(self, name: str, *, seal: bool = False) -> Tick:
         """One tick of one model, told to log and metrics."""
         now = self._parts.clock()
         report = self.watches[name].tick(now, seal=seal)
+        self._acting.expire(self._parts.store, now)
         tell_judged(name, report, self._parts)
         tell_state(name, self._parts)
         self._announce(report.closed.changes)
@@ -189,6 +201,7 @@ class Agent:
             transform=self._transform(name),
             on_window=lambda window: announce(registry, "on_window_closed", self._parts.log, model=name, window=window),
             enrich=lambda notification: enrich(registry, notification, self._parts.log),
+            acting=self._acting,
             on_changes=lambda changes: self._wake(),
             on_read=lambda report: tell_read(name, report, self._parts),
             progress=progress,
@@ -206,27 +219,48 @@ class Agent:
             worker.wake()
 
     def _worker(self, name: str, told: SinkConfig) -> SinkWorker:
-        parts, sink = self._parts, told.plugin
-        log = parts.log.bind(part=name)
+        parts = self._parts
 
         def earlier(notification: Notification) -> str:
             with parts.store.read() as connection:
                 return outbox.reference(connection, name, notification)
 
+        self._begin(name, told.plugin, self._outside.context(name, told, parts.log.bind(part=name), parts.base, earlier))
+        return SinkWorker(name, told.plugin, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)
+
+    def _performer(self, name: str, told: ActionConfig) -> SinkWorker:
+        parts, outside = self._parts, self._outside
+        trusted = parts.base / told.trusted if told.trusted else None
+        http, log = outside.http(told.allow_private, trusted), parts.log.bind(part=f"actions.{name}")
+        context = StartContext(f"actions.{name}", log, parts.clock, http, outside.console, parts.base)
+        self._begin(context.name, told.plugin, context)
+        performer = Performer(action=told.plugin).bound(partial(request_of, parts.store))
+        policy = Policy(overdue=told.plugin.patience, give_up=GIVE_UP)
+        lane = f"{action_runs.LANE}{name}"
+        return SinkWorker(lane, performer, parts.store, parts.clock, Random(outside.seed), self._performed, parts.log, policy)
+
+    def _begin(self, name: str, plugin: Plugin, context: StartContext) -> None:
         try:
-            context = self._outside.context(name, told, log, parts.base, earlier)
-            parts.guard.call(f"{name}.start", sink.start, context, timeout=parts.patience.probe)
-        except (DriftlineError, OSError, ValueError) as error:
-            # Its messages wait in the outbox, tried and put off, until a restart or reload starts it.
-            parts.log.error("a sink could not start", part=name, error=str(error))
-        return SinkWorker(name, sink, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)
+            self._parts.guard.call(f"{name}.start", plugin.start, context, timeout=self._parts.patience.probe)
+        except DriftlineError as error:
+            # What is meant for it waits in the outbox, tried and put off, until a restart or reload starts it.
+            self._parts.log.error("a plugin could not start", part=name, error=str(error))
+
+    def _performed(self, report: Report) -> None:
+        parts, name = self._parts, report.sink.removeprefix(action_runs.LANE)
+        parts.metrics.actions.labels(name, str(report.outcome)).inc()
+        note = report.notification
+        if report.outcome is Outcome.SENT:
+            parts.log.info("action done", action=name, incident=note.incident, run=note.id)
 
     def _delivered(self, report: Report) -> None:
         parts = self._parts
         parts.metrics.notifications.labels(report.sink, str(report.outcome)).inc()
         note = report.notification
         announce(parts.registry, "on_delivery", parts.log, sink=report.sink, notification=note, outcome=str(report.outcome))
-        self._divert(report)
+        if told := divert(self.config, self.store, report):
+            parts.log.warning("messages go to the fallback", sink=report.sink, fallback=", ".join(told))
+            self._wake()
         if report.outcome is Outcome.SENT:
             if (report.sink, note.model) not in self._taken:
                 self._tell_lost(report)
@@ -234,24 +268,6 @@ class Agent:
         elif report.lost and note.cause != MONITORING:
             self._taken.discard((report.sink, note.model))
             self._tell_lost(report)
-
-    def _divert(self, report: Report) -> None:
-        """What a sink refused, and all that waits for one that seems dead, goes to the fallback of its route."""
-        if report.outcome in (Outcome.SENT, Outcome.THROTTLED) or report.notification.model not in self.watches:
-            return
-        with self.store.read() as connection:
-            dead = outbox.failures(connection, report.sink) >= DEAD
-            waiting = outbox.undelivered(connection, report.sink) if dead else []
-        messages = [report.notification] if report.lost else waiting
-        if not messages:
-            return
-        ways = {name: instead(self.config, name) for name in {message.model for message in messages} & self.watches.keys()}
-        known = [message for message in messages if message.model in ways]
-        with self.store.write() as connection:
-            told = divert(connection, report.sink, known, lambda message: ways[message.model](message), report.at)
-        if told:
-            self._parts.log.warning("messages go to the fallback", sink=report.sink, fallback=", ".join(told))
-            self._wake()
 
     def _tell_lost(self, report: Report) -> None:
         """A message that nobody got is trouble of the agent's own: whoever else is told, is told of it, and of its end."""

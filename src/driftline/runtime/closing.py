@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 
 import pyarrow as pa
 from sqlalchemy.engine import Connection
@@ -26,11 +25,11 @@ from driftline.evaluate.trail import Stream
 from driftline.evaluate.unusual import Past
 from driftline.model import LogObject
 from driftline.notification import Notification
-from driftline.plugin import Past as Earlier
-from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors
 from driftline.profiles.window import Window
+from driftline.runtime.acting import Acting, Called
 from driftline.runtime.grounding import Ground
+from driftline.runtime.judgeable import Judgeable
 from driftline.state import measurements, traces, windows
 from driftline.state.store import Store
 from driftline.state.tables import micros, moment
@@ -77,6 +76,8 @@ class Closing:
     """How long ago a window may have ended, when it is first judged, for people to be told."""
     false_pages_per_year: float = 1.0
     """See `Policy`."""
+    acting: Acting | None = None
+    """What incidents call for beyond words."""
     reread: Reread | None = None
     """Reads the rows of a window again."""
 
@@ -106,9 +107,9 @@ class Closing:
     def alert(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
         """Tell alerting of facts that belong to no window."""
         with self.alerting:
-            moved = self._step(facts, now)
+            moved, called = self._step(facts, now)
             with self.store.write() as connection:
-                self._write(connection, moved, now)
+                self._write(connection, moved, now, called)
         self.on_changes(moved.changes)
         return list(moved.changes)
 
@@ -135,14 +136,14 @@ class Closing:
             inputs = self._inputs(connection, past)
             verdicts, facts = judge_group(group, inputs)
         with self.alerting:
-            moved = self._step(facts, now)
+            moved, called = self._step(facts, now)
             with self.store.write() as connection:
                 for item in verdicts:
                     key, revision = item.due.key, item.due.revision + 1
                     ran = [plan.name for plan in inputs.asked(item.due)] if item.due.labels_only else None
                     measurements.replace(connection, key, revision, item.judged, self.ground.reference_id, ran)
                 windows.mark_judged(connection, group, self.ground.reference_id, self.config_digest)
-                self._write(connection, moved, now)
+                self._write(connection, moved, now, called)
         closed.quiet += all(due.quiet for due in group)
         self._count(verdicts, closed)
         closed.changes += moved.changes
@@ -156,11 +157,13 @@ class Closing:
         old = within is not None and due.revision == 0 and now - moment(due.end) > within
         return replace(due, quiet=True) if old else due
 
-    def _step(self, facts: Sequence[Fact], now: datetime) -> Step:
+    def _step(self, facts: Sequence[Fact], now: datetime) -> tuple[Step, list[Called]]:
         with self.store.read() as connection:
             state = load(connection, self.model)
             moved = step(state, [*facts, *later(connection, facts)], now)
-        return replace(moved, changes=tuple(self._enriched(change) for change in moved.changes))
+        changes = tuple(self._enriched(change) for change in moved.changes)
+        called = [] if self.acting is None else self.acting.called(self.store, changes, now)
+        return replace(moved, changes=changes), called
 
     def _enriched(self, change: Change) -> Change:
         known = self.enrich(change.notification)
@@ -169,7 +172,9 @@ class Closing:
         facts = {**known, **change.notification.facts}
         return replace(change, notification=change.notification.model_copy(update={"facts": facts}))
 
-    def _write(self, connection: Connection, moved: Step, now: datetime) -> None:
+    def _write(self, connection: Connection, moved: Step, now: datetime, called: Sequence[Called] = ()) -> None:
+        if self.acting is not None:
+            moved = replace(moved, changes=tuple(self.acting.recorded(connection, moved.changes, called, now)))
         save(connection, moved)
         for change in moved.changes:
             enqueue(connection, change, self.told(change.notification), now)
@@ -187,34 +192,5 @@ class Closing:
         return self.reread(key, found)
 
     def _inputs(self, connection: Connection, past: Past) -> Inputs:
-        spec, kinds = self.ground.spec, self.kinds
-
-        def window(due: Due) -> Window:
-            profile = windows.load(connection, due.key, spec, kinds)
-            seen = profile.last
-            if seen is None:
-                seen = windows.newest_event(connection, due.key, spec, kinds)
-            return profile.window(
-                start=moment(due.key.start),
-                end=moment(due.end),
-                version=due.key.version,
-                segment=due.key.segment,
-                last_seen=None if seen is None else moment(seen),
-                reread=partial(self._again, due.key) if self.reread is not None else None,
-            )
-
-        def reference(due: Due) -> Window | None:
-            if self.ground.trailing is None:
-                return self.ground.reference(due.key.segment)
-            since = due.key.start - int(self.ground.trailing.total_seconds() * 1_000_000)
-            key = due.key
-            profile = windows.trailing(connection, self.model, key.segment, since, key.start, spec, kinds)
-            return (
-                profile.window(start=moment(since), end=moment(key.start), version=self.ground.name) if profile.rows else None
-            )
-
-        def history(key: Key, check: str, name: str, labels: Mapping[str, str], limit: int) -> Sequence[Earlier]:
-            return measurements.history(connection, key, check, name, labels, limit)
-
-        late = frozenset(name for name, kind in kinds.items() if kind.label is not Collector.label)
-        return Inputs(self.ground.schema, self.plans, window, reference, history, self.collect, self.ground.name, past, late)
+        again = self._again if self.reread is not None else None
+        return Judgeable(self.model, self.ground, self.plans, self.kinds, self.collect).inputs(connection, past, again)

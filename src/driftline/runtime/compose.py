@@ -13,13 +13,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from driftline import __version__
+from driftline.alerting.calling import ActionPlan
 from driftline.alerting.store import SinkPlan
-from driftline.config import Config, ModelConfig, digest
+from driftline.config import ActionConfig, Config, ModelConfig, digest
 from driftline.delivery.routing import Routing
 from driftline.evaluate.judging import CheckPlan
 from driftline.model import Field, Kind, Schema, Task
 from driftline.notification import Notification
-from driftline.plugin import Format, FormatRef, PluginKind, Source
+from driftline.plugin import Action, Format, FormatRef, PluginKind, Source
 from driftline.runtime.grounding import Origin
 from driftline.runtime.labelling import LateLabels
 from driftline.runtime.watch import Settings
@@ -159,3 +160,15 @@ def instead(config: Config, name: str) -> Heard:
 
 def _sink_plans(config: Config) -> dict[str, SinkPlan]:
     return {name: SinkPlan(name, sink.min_severity, sink.plugin.updates) for name, sink in config.sinks.items()}
+
+
+def action_plans(config: Config) -> list[tuple[ActionPlan, Action]]:
+    """The actions that are enabled, each with when it is called for."""
+    return [(_plan(name, told), told.plugin) for name, told in config.actions.items() if told.enabled]
+
+
+def _plan(name: str, told: ActionConfig) -> ActionPlan:
+    when = told.when
+    names = frozenset(when.models), frozenset(when.causes), frozenset(when.checks)
+    decision = when.decision or ""
+    return ActionPlan(name, *names, when.severity, decision, told.dry_run, told.approval, told.approve_within, told.max_per_day)

@@ -29,6 +29,7 @@ from driftline.plugin import CheckContext, Format, Source
 from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import BUILT_IN, ProfileSpec
+from driftline.runtime.acting import Acting
 from driftline.runtime.closing import Closed, Closing, Enrich
 from driftline.runtime.feed import DAY, Feed, in_order
 from driftline.runtime.grounding import Ground, Origin, ground_digest, load_ground, make_ground, named
@@ -102,6 +103,7 @@ class Hooks:
     on_read: Callable[[Tick], None] = lambda report: None
     on_window: Callable[[Window], None] = lambda window: None
     enrich: Enrich = lambda notification: {}
+    acting: Acting | None = None
     on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
     progress: Callable[[str, int, int, int], None] = lambda stage, done, total, rows: None
     """Stage (`read` or `judge`), done, in all, rows."""
@@ -327,6 +329,7 @@ class Watch:
             self._hooks.stopping,
             self.settings.notify_within,
             self.settings.false_pages_per_year,
+            self._hooks.acting,
         )
 
     def _tell_trouble(self, now: datetime, report: Tick) -> None:
@@ -346,6 +349,8 @@ class Watch:
         if self.settings.labels is not None and not report.error:
             needed = {"labels": self.settings.patience_ticks}
             facts += [self._trouble(now, what, text, needed.get(what, 1)) for what, text in report.labels.troubles.items()]
+        if self._hooks.acting is not None:
+            facts += self._hooks.acting.troubles(self._parts.store, self.name, now)
         report.closed.changes += self.tell(facts, now)
 
     def tell(self, facts: Sequence[Fact], now: datetime) -> list[Change]:

@@ -47,9 +47,9 @@ def _moment(value: int | None) -> datetime | None:
     return None if value is None else moment(value)
 
 
-def newest(connection: Connection, name: str) -> Notification | None:
-    """The newest message of an incident, as it was before any sink got it; None when there is no such incident."""
-    events = incident_events.c
-    query = sa.select(events.facts).where(events.incident == name).order_by(events.revision.desc()).limit(1)
+def newest_message(connection: Connection, incident: str) -> Notification | None:
+    """What was last told of an incident; None when there is no such incident."""
+    c = incident_events.c
+    query = sa.select(c.facts).where(c.incident == incident).order_by(c.revision.desc()).limit(1)
     facts = connection.execute(query).scalar()
     return None if facts is None else Notification.model_validate_json(facts)

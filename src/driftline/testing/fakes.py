@@ -16,6 +16,7 @@ from typing import Any
 from driftline.delivery.rendering import Renderer
 from driftline.model import Severity
 from driftline.notification import AlertFact, Event, Notification
+from driftline.order import Order
 from driftline.plugin import Answer, StartContext
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -49,6 +50,7 @@ class Post:
     json: Any = None
     content: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,12 @@ class FakeHttp:
     ) -> Answer:
         """Note the request. Raises TypeError for what can't be sent as JSON."""
         post = Post(url, jsonlib.loads(jsonlib.dumps(json, allow_nan=False)), content, dict(headers or {}))
+        self.posts.append(post)
+        return self._handler(post)
+
+    def request(self, method: str, url: str, *, content: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+        """Note the request, whatever its method."""
+        post = Post(url, content=content, headers=dict(headers or {}), method=method)
         self.posts.append(post)
         return self._handler(post)
 
@@ -104,6 +112,11 @@ def start_context(
     """What `start` of a plugin is given."""
     screen = console or io.StringIO()
     return StartContext(name, FakeLog(), clock or FakeClock(), http or FakeHttp(), screen, base, Renderer())
+
+
+def order(**changes: Any) -> Order:
+    """What an action is asked for; `changes` replace fields of the message about the incident."""
+    return Order("driftline-0123456789abcdef0123456789abcdef", "retrain", "retrain", notification(**changes))
 
 
 def notification(event: Event = Event.OPENED, **changes: Any) -> Notification:
