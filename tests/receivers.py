@@ -226,9 +226,27 @@ def _check_blocks(blocks: Any) -> int:
             if not 1 <= len(block.get("elements", [])) <= 10:
                 raise _blocks("1 to 10 elements")
             total += sum(_text_object(one, 3000) for one in block["elements"])
+        elif kind == "actions":
+            _only(block, {"type", "elements"}, kind, _blocks("invalid additional property"))
+            if not 1 <= len(block.get("elements", [])) <= 25:
+                raise _blocks("1 to 25 elements")
+            total += sum(_button(one) for one in block["elements"])
+            if len({one["action_id"] for one in block["elements"]}) != len(block["elements"]):
+                raise _blocks("action_id is not unique")
         elif kind != "divider":
             raise _blocks(f"unsupported type: {kind}")
     return total
+
+
+def _button(value: Any) -> int:
+    """A button that opens a page: one without an address would need a server of its own."""
+    _only(value, {"type", "action_id", "text", "url", "style"}, "button", _blocks("invalid additional property"))
+    url = value.get("url", "")
+    if value.get("type") != "button" or not url.startswith(("https://", "http://")) or len(url) > 3000:
+        raise _blocks("invalid url")
+    if not 1 <= len(value.get("action_id", "")) <= 255:
+        raise _blocks("invalid action_id")
+    return _text_object(value.get("text"), 75, {"plain_text"})
 
 
 def _text_object(value: Any, limit: int, kinds: frozenset[str] | set[str] = frozenset({"plain_text", "mrkdwn"})) -> int:

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         protocols,
         records,
         sampled,
+        slack,
         stats,
     )
     from driftline.decorated import check
@@ -219,6 +220,7 @@ __all__ = [
     "read_ranges",
     "records",
     "sampled",
+    "slack",
     "stats",
     "unusual",
     "wording",
@@ -238,6 +240,7 @@ def __getattr__(name: str) -> object:
         "protocols",
         "records",
         "sampled",
+        "slack",
         "stats",
     ):
         return import_module(f"driftline.{name}")

@@ -19,6 +19,9 @@ class Event(StrEnum):
     OPENED = "opened"
     UPDATED = "updated"
     RESOLVED = "resolved"
+    REOPENED = "reopened"
+    ACKNOWLEDGED = "acknowledged"
+    SILENCED = "silenced"
     TEST = "test"
 
 

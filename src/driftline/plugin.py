@@ -361,8 +361,8 @@ class Check(Plugin, ABC):
 class Sink(Plugin, ABC):
     """Delivers one notification. The host decides about trying again."""
 
-    repeat: ClassVar[Literal["deduplicates", "repeats"]] = "repeats"
-    """What the receiver makes of the same notification sent twice."""
+    repeat: ClassVar[Literal["deduplicates", "looks", "repeats"]] = "repeats"
+    """What becomes of a notification sent twice: its receiver recognises it, the sink looks first, or it is there twice."""
     updates: ClassVar[bool] = True
     """Whether it wants to hear of changes between opening and resolution."""
     pace: ClassVar[float] = 1.0
@@ -375,6 +375,13 @@ class Sink(Plugin, ABC):
     def message(self, notification: Notification, markup: Markup | None = None) -> Message:
         """The text of `notification`, in the sink's markup (or in `markup`) and within its limits."""
         return self.context.message(notification, markup or self.markup, self.limits)
+
+    def look(self, notification: Notification, since: datetime) -> str | None:
+        """The receiver's reference when it has `notification` already, which was first tried after `since`; None when not.
+
+        Asked before an attempt after one of unknown outcome, when `repeat` is `looks`. Raises what `send` raises.
+        """
+        return None
 
     @abstractmethod
     def send(self, notification: Notification) -> str | None:

@@ -151,7 +151,8 @@ def _nature(type_: type[Plugin]) -> Iterator[str]:
         yield f"Guessed from the file names {', '.join(f'`{suffix}`' for suffix in type_.suffixes)}."
         yield ""
     elif issubclass(type_, Sink):
-        word = "recognised by the receiver" if type_.repeat == "deduplicates" else "shown twice by the receiver"
+        words_of = {"deduplicates": "recognised by the receiver", "looks": "not sent again when the receiver has it"}
+        word = words_of.get(type_.repeat, "shown twice by the receiver")
         yield f"A message sent twice is {word}."
         yield ""
     elif issubclass(type_, Action):

@@ -33,6 +33,8 @@ class Claimed:
     attempts: int
     """With this one."""
     created: datetime
+    unknown: bool = False
+    """Whether an earlier attempt may have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def claim(connection: Connection, sink: str, now: datetime) -> Claimed | None:
         attempts = row["attempts"] + 1
         connection.execute(update(outbox).where(outbox.c.id == row["id"]).values(state="sending", attempts=attempts))
         whole = notification.model_copy(update={"sent_before": told})
-        return Claimed(row["id"], whole, attempts, moment(row["created"]))
+        return Claimed(row["id"], whole, attempts, moment(row["created"]), row["state"] == "unknown")
     return None
 
 

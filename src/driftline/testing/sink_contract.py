@@ -17,7 +17,9 @@ FAILURES = (Rejected("HTTP 400"), Retryable("HTTP 503"), Throttled("HTTP 429"), 
 
 def assert_sink(sink: Sink) -> None:
     """Assert the contract of sinks on every event, on bare and on full messages, and on each kind of failure."""
-    assert sink.repeat in ("deduplicates", "repeats"), f"{sink.type}: repeat is deduplicates or repeats"
+    assert sink.repeat in ("deduplicates", "looks", "repeats"), f"{sink.type}: repeat is deduplicates, looks or repeats"
+    looks = type(sink).look is not Sink.look
+    assert looks == (sink.repeat == "looks"), f"{sink.type}: repeat is looks if and only if there is a look()"
     for message in _messages():
         network = FakeHttp()
         _send(sink, network, message)
