@@ -61,6 +61,8 @@ class Receiver:
     requests: list[Seen] = field(default_factory=list)
     accepted: list[Any] = field(default_factory=list)
     path: str = "/"
+    also: str = ""
+    """Another path that is served; `accept` finds the one asked for under `:path`."""
 
     def __enter__(self) -> Receiver:
         receiver = self
@@ -103,8 +105,9 @@ class Receiver:
             status, said = fault.status, fault.body
         else:
             try:
-                if handler.path != self.path:
+                if handler.path not in (self.path, self.also):
                     raise Invalid(404, b"no_service")
+                headers[":path"] = handler.path
                 with self._lock:
                     status, said = self.accept(headers, body)
             except Invalid as refused:
@@ -284,12 +287,15 @@ class PagerDutyReceiver(Receiver):
     """Events v2. `accepted` holds the alerts: a trigger on an open key is merged, a resolve closes."""
 
     def __init__(self, **given: Any) -> None:
-        super().__init__(path="/v2/enqueue", **given)
+        super().__init__(path="/v2/enqueue", also="/v2/change/enqueue", **given)
+        self.changes: list[Any] = []
 
     def accept(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         if len(body) > 512_000:
             raise _event("the event is too large")
         event = parsed(body, lambda why: Invalid(400, b'{"status":"Unrecognized object"}'))
+        if headers[":path"] == self.also:
+            return self._change(event)
         names = {"routing_key", "event_action", "dedup_key", "payload", "client", "client_url", "links", "images"}
         _only(event, names, "event", _event("unknown property"))
         if not isinstance(event.get("routing_key"), str) or len(event["routing_key"]) != 32:
@@ -302,15 +308,34 @@ class PagerDutyReceiver(Receiver):
         opened = next((alert for alert in self.accepted if alert.key == key and alert.status != "resolved"), None)
         if action == "trigger":
             summary, severity = self._payload(event.get("payload"))
-            for link in event.get("links", []):
-                _only(link, {"href", "text"}, "link", _event("'links' is invalid"))
+            self._pointers(event)
             if opened is None:
                 self.accepted.append(PagerDutyAlert(key, summary, severity))
             else:
                 opened.triggers += 1
-        elif opened is not None and action == "resolve":
-            opened.status = "resolved"
+        elif opened is not None:
+            opened.status = "resolved" if action == "resolve" else "acknowledged"
         return 202, json.dumps({"status": "success", "message": "Event processed", "dedup_key": key}).encode()
+
+    def _change(self, event: Any) -> tuple[int, bytes]:
+        """Opens nothing and pages nobody."""
+        _only(event, {"routing_key", "payload", "links", "images"}, "event", _event("unknown property"))
+        _only(event["payload"], {"summary", "timestamp", "source", "custom_details"}, "payload", _event("'payload' is invalid"))
+        if not 1 <= len(event["payload"].get("summary", "")) <= 1024:
+            raise _event("'payload.summary' is invalid")
+        self._pointers(event)
+        self.changes.append(event)
+        return 202, b'{"status":"success","message":"Change event processed"}'
+
+    def _pointers(self, event: Any) -> None:
+        for link in event.get("links", []):
+            _only(link, {"href", "text"}, "link", _event("'links' is invalid"))
+        for image in event.get("images", []):
+            _only(image, {"src", "href", "alt"}, "image", _event("'images' is invalid"))
+            if not image.get("src", "").startswith("https://"):
+                raise _event("'images.src' is not https")
+        if "client_url" in event and not event.get("client"):
+            raise _event("'client' is missing")
 
     def _payload(self, payload: Any) -> tuple[str, str]:
         names = {"summary", "source", "severity", "timestamp", "component", "group", "class", "custom_details"}

@@ -127,6 +127,23 @@ def test_a_repeat_opens_no_second_alert():
     assert (alert.status, alert.triggers) == ("resolved", 3)
 
 
+def test_pagerduty_hears_of_acts_and_changes():
+    """Acknowledged there when it is here; a new version and a replaced reference are changes that page nobody."""
+    acknowledged = LIVES["updated"].model_copy(update={"event": Event.ACKNOWLEDGED})
+    with PagerDutyReceiver() as server:
+        options = {"image_url": "https://charts.example/{incident}.png"}
+        sink = started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=server.url, **options))
+        sink.send(LIVES["opened"].model_copy(update={"facts": {"why": "first alert", "upstream": "new version v4"}}))
+        sink.send(acknowledged)
+        [alert] = server.accepted
+        assert alert.status == "acknowledged"
+        sink.send(LIVES["resolved"].model_copy(update={"facts": {"why": "accepted as the new normal"}}))
+        assert alert.status == "resolved"
+    assert [change["payload"]["summary"] for change in server.changes] == ["churn: new version v4", "churn: reference replaced"]
+    [image] = json.loads(server.requests[0].body)["images"]
+    assert image["src"] == f"https://charts.example/{LIVES['opened'].incident}.png"
+
+
 def test_a_test_message_wakes_nobody():
     """What `doctor` sends through PagerDuty is of the lowest severity and closed at once; every sink takes it."""
     told = LIVES["opened"].model_copy(update={"event": Event.TEST, "alerts": (), "window": None, "title": "driftline: a test"})

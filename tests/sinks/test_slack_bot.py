@@ -101,10 +101,10 @@ def test_a_message_that_is_gone_is_replaced(word):
 
 
 WORDS = {
-    Rejected: "not_authed invalid_auth account_inactive token_revoked token_expired missing_scope channel_not_found "
-    "not_in_channel is_archived no_text msg_too_long invalid_arguments invalid_json json_not_object invalid_post_type missing_post_type "
-    "invalid_charset too_many_attachments markdown_text_conflict metadata_too_large invalid_metadata_format "
-    "invalid_metadata_schema restricted_action cannot_reply_to_message something_new",
+    Rejected: """not_authed invalid_auth account_inactive token_revoked token_expired missing_scope channel_not_found
+        not_in_channel is_archived no_text msg_too_long invalid_arguments invalid_json json_not_object invalid_post_type
+        missing_post_type invalid_charset too_many_attachments markdown_text_conflict metadata_too_large
+        invalid_metadata_format invalid_metadata_schema restricted_action cannot_reply_to_message something_new""",
     Throttled: "ratelimited rate_limited",
     OutcomeUnknown: "internal_error fatal_error service_unavailable",
     Retryable: "request_timeout team_added_to_org update_failed",
