@@ -361,11 +361,12 @@ def _event(why: str) -> Invalid:
 class WebhookReceiver(Receiver):
     """Standard Webhooks, symmetric v1. `accepted` holds each id once."""
 
-    def __init__(self, secret: str, now: Callable[[], float], **given: Any) -> None:
+    def __init__(self, secret: str, now: Callable[[], float], shaped: bool = True, **given: Any) -> None:
         super().__init__(path="/hooks/token-in-path", **given)
         self.secret = secret
         self.now = now
         self.ids: dict[str, bytes] = {}
+        self.shaped = shaped
 
     def accept(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         id, timestamp, signatures = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
@@ -379,9 +380,10 @@ class WebhookReceiver(Receiver):
         if not any(hmac.compare_digest(wanted, one) for one in signatures.split(" ")):
             raise Invalid(401, b"the signature does not match")
         message = parsed(body, lambda why: Invalid(400, why.encode()))
-        _only(message, {"type", "timestamp", "data"}, "message", Invalid(400, b"unknown property"))
-        if not re.fullmatch(r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)+", message.get("type", "")):
-            raise Invalid(400, b"type")
+        if self.shaped:
+            _only(message, {"type", "timestamp", "data"}, "message", Invalid(400, b"unknown property"))
+            if not re.fullmatch(r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)+", message.get("type", "")):
+                raise Invalid(400, b"type")
         if id not in self.ids:
             self.ids[id] = body
             self.accepted.append(message)

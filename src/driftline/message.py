@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Markup = Literal["plain", "mrkdwn", "markdown", "html"]
-"""How a service wants its text: as it is, Slack's `mrkdwn`, Markdown, or HTML."""
+Markup = Literal["plain", "mrkdwn", "markdown", "html", "json"]
+"""How a service wants its text: as it is, Slack's `mrkdwn`, Markdown, HTML, or within the quotes of a JSON text."""
 Piece = Literal["title", "lead", "finding", "more", "known", "todo", "links", "context", "body"]
 LIMITS: Mapping[str, int] = {
     "title": 160,

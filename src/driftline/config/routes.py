@@ -16,9 +16,9 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-Patterns = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])]
 """One name or several; `*` and `?` stand for any letters and any letter."""
-Severities = Annotated[tuple[Severity, ...], BeforeValidator(_several)]
+Severities = Annotated[tuple[Severity, ...], BeforeValidator(_several, json_schema_input_type=Severity | list[Severity])]
 
 
 class MatchConfig(BaseModel):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from json import dumps
 from urllib.parse import quote
 
 from driftline.wording import clean, utc
@@ -34,6 +35,8 @@ class Dialect:
     """With {url} and {text}."""
     time: str = "{plain}"
     """With {plain} and {seconds} since 1970."""
+    newline: str = "\n"
+    """Between the lines of a piece that stands within another."""
 
     def escaped(self, text: str) -> Safe:
         """Data, whole."""
@@ -91,8 +94,15 @@ def _markdown(char: str) -> str:
 
 
 SLACK_DATE = "<!date^{seconds}^{{date_short_pretty}} {{time}}|{plain}>"
+
+
+def _json(char: str) -> str:
+    return dumps(char, ensure_ascii=False)[1:-1]
+
+
 DIALECTS: Mapping[str, Dialect] = {
     "plain": Dialect(str, "{}", "{}", "{}", "{text}: {url}"),
+    "json": Dialect(_json, "{}", "{}", "{}", "{text}: {url}", newline="\\n"),
     "mrkdwn": Dialect(_mrkdwn, "*{}*", "_{}_", "`{}`", "<{url}|{text}>", SLACK_DATE),
     "markdown": Dialect(_markdown, "**{}**", "*{}*", "{}", "[{text}]({url})"),
     "html": Dialect(_html, "<strong>{}</strong>", "<em>{}</em>", "<code>{}</code>", '<a href="{url}">{text}</a>'),

@@ -70,9 +70,10 @@ class _Writing:
             links=self._piece("links", names),
             buttons=tuple(wording.links(told).items()),
         )
-        parts = {name: Safe(getattr(message, name)) for name in ("title", "lead", "known", "todo", "links", "context")}
-        listed = Safe(message.listed(self._limits["body"] // 2))
-        return replace(message, body=self._piece("body", {**names, **parts, "findings": listed}))
+        parts = {name: getattr(message, name) for name in ("title", "lead", "known", "todo", "links", "context")}
+        parts["findings"] = message.listed(self._limits["body"] // 2)
+        inner = {name: Safe(text.replace("\n", self._dialect.newline)) for name, text in parts.items()}
+        return replace(message, body=self._piece("body", {**names, **inner}))
 
     def _piece(self, name: Piece, names: Mapping[str, Any]) -> str:
         own = self._templates.get(name)
