@@ -300,8 +300,8 @@ def _line(about: str, group: list[AlertFact]) -> Line:
     for alert in group:
         extra = "" if alert.measurement in INDIRECT else interval(alert)
         parts[figure(alert) + (f" [{extra}]" if extra else "")] = None
-        if "odds" in alert.detail:
-            # What is usual, how sure it is, and what would have been seen: the rule says it in one sentence.
+        if "odds" in alert.detail or alert.state == "unsure":
+            # What is usual, how sure it is, and what would have been seen (or is lacking): the rule says it in one sentence.
             parts[clean(alert.reason)] = None
     worst = max(group, key=lambda alert: (alert.state == "firing", alert.severity.rank))
     since = min(alert.since for alert in group)

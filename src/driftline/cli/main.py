@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("driftline.cli.explain:explain", "Why there is an incident, or what stands behind a window's numbers."),
     "actions": ("driftline.cli.actions:actions", "What incidents called for: list, approve, reject, order by hand."),
     "reference": ("driftline.cli.reference:reference", "Import the baseline of another monitor; list references."),
+    "notify": ("driftline.cli.notify:notify", "Send a made-up message through a sink."),
     "routes": ("driftline.cli.routes:routes", "Say where an incident would go, and why."),
     "config": ("driftline.cli.show:config", "Show the effective configuration and where each value comes from."),
     "schema": ("driftline.cli.schema:schema", "Print the JSON Schema of the configuration, for editors."),
