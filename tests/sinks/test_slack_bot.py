@@ -1,7 +1,9 @@
 """The bot's one message an incident, its thread, its chart, its mentions, and what it makes of Slack's words."""
 
 import json
+import os
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cases import START, lives
@@ -16,6 +18,7 @@ from driftline.plugin import StartContext
 from driftline.testing import FakeLog
 
 LIVES = lives()
+GOLDEN = Path(__file__).parent / "golden"
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
 
 
@@ -189,6 +192,23 @@ def test_an_answer_that_is_none_leaves_the_outcome_open(body):
     """What can't be read says nothing of what was done."""
     with SlackService(faults=[Fault(body=body)]) as server, pytest.raises(OutcomeUnknown):
         Bot(server).send("opened")
+
+
+@pytest.mark.parametrize("case", LIVES)
+def test_the_bot_s_messages_read_as_stored(case):
+    """A first message is whole; one after it changes the message and adds a reply to its thread."""
+    with SlackService() as server:
+        bot = Bot(server)
+        if case in ("updated", "resolved"):
+            bot.send("opened")
+        bot.send(case)
+    parts = ("text", "attachments", "metadata", "thread_ts")
+    told = [{name: one[name] for name in parts if name in one} for one in server.accepted]
+    path = GOLDEN / f"slack_bot_{case}.json"
+    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize("case", LIVES)

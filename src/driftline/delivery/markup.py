@@ -71,7 +71,9 @@ class Dialect:
         if not re.match(r"https?://[^\s]+\Z", address) or not address.isprintable():
             return self.escaped(clean(text or address))
         name = self.escaped(clean(text or address, 200).replace("|", "/"))
-        return Safe(self.link.format(url=_href(address, self.char), text=name))
+        # An address without a name is not named by itself where it is shown anyway.
+        form = self.link if text else self.link.removeprefix("{text}: ")
+        return Safe(form.format(url=_href(address, self.char), text=name))
 
 
 def _href(url: str, char: Callable[[str], str]) -> str:

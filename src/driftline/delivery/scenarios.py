@@ -63,10 +63,8 @@ def _resolved(incident: str, now: datetime) -> list[Notification]:
         "sent_before": True,
     }
     over["title"] = f"{MODEL}: TEST, nothing was wrong: resolved: amount drifted (3 h)"
-    return [
-        *_firing(incident, now),
-        _told(incident, now, _alert(now, state="resolved", value=0.01, detail={}, reason=""), **over),
-    ]
+    calm = _alert(now, state="resolved", value=0.01, interval=(-0.02, 0.04), detail={}, reason="")
+    return [*_firing(incident, now), _told(incident, now, calm, **over)]
 
 
 def _storm(incident: str, now: datetime) -> list[Notification]:
@@ -88,7 +86,7 @@ def _unsure(incident: str, now: datetime) -> list[Notification]:
         now, state="unsure", severity=Severity.INFO, value=0.2, interval=(-0.1, 0.5), detail={}, reason=reason, rows=800
     )
     title = f"{MODEL}: TEST, nothing is wrong: too little data to say whether amount drifts"
-    return [_told(incident, now, alert, title=title, severity=Severity.INFO, rows=800)]
+    return [_told(incident, now, alert, title=title, severity=Severity.INFO, rows=800, facts={WHY: "first alert"})]
 
 
 def _trouble(incident: str, now: datetime) -> list[Notification]:
