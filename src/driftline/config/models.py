@@ -199,6 +199,9 @@ class ModelConfig(Settings):
     false_pages_per_year: float = Field(default=1.0, gt=0)
     """How often a year people may be told, over all columns and checks that are judged by what is usual, while nothing
     really changes: what the rule `unusual` is designed for."""
+    warn_only: tuple[str, ...] = ()
+    """Columns in which what is judged by the usual is at most a `warning`: those that `driftline backtest` found to alarm of
+    themselves."""
     notify: tuple[str, ...] | None = None
     """The sinks that are told; all of them when absent."""
     every: Length | None = None
