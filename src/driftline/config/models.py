@@ -62,6 +62,17 @@ class ExecutorConfig(Settings):
     """The plugin itself; None for threads."""
 
 
+class OtlpConfig(Settings):
+    """Where metrics are pushed to, for collectors that don't scrape."""
+
+    endpoint: str = Field(pattern=r"^https?://")
+    """The address of the collector's metrics, such as `http://localhost:4318/v1/metrics`."""
+    headers: dict[str, Secret] = {}
+    """Headers of each push, such as an API key."""
+    every: Length = timedelta(seconds=60)
+    """The pause between two pushes."""
+
+
 class AgentConfig(Settings):
     """The agent itself."""
 
@@ -74,6 +85,8 @@ class AgentConfig(Settings):
     """Address and port of health pages and metrics; `null` opens none."""
     http_token: Secret | None = None
     """The token that readers of the pages must show; needed where `http` can be reached from other machines."""
+    otlp: OtlpConfig | None = None
+    """Where metrics are pushed to; they can be scraped from `http` in any case. Needs the extra `otlp`."""
     every: Length = timedelta(seconds=60)
     """The pause between two looks at a source."""
     executor: ExecutorConfig = ExecutorConfig()
