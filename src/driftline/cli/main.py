@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("driftline.cli.status:status", "What was read, what was judged, what is firing."),
     "explain": ("driftline.cli.explain:explain", "Why there is an incident, or what stands behind a window's numbers."),
     "actions": ("driftline.cli.actions:actions", "What incidents called for: list, approve, reject, order by hand."),
+    "backtest": ("driftline.cli.backtest:backtest", "Which alarms stored history would have given, and shuffled history."),
     "reference": ("driftline.cli.reference:reference", "Import the baseline of another monitor; list references."),
     "notify": ("driftline.cli.notify:notify", "Send a made-up message through a sink."),
     "routes": ("driftline.cli.routes:routes", "Say where an incident would go, and why."),

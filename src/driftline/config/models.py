@@ -64,6 +64,17 @@ class ExecutorConfig(Settings):
     """The plugin itself; None for threads."""
 
 
+class OtlpConfig(Settings):
+    """Where metrics are pushed to, for collectors that don't scrape."""
+
+    endpoint: str = Field(pattern=r"^https?://")
+    """The address of the collector's metrics, such as `http://localhost:4318/v1/metrics`."""
+    headers: dict[str, Secret] = {}
+    """Headers of each push, such as an API key."""
+    every: Length = timedelta(seconds=60)
+    """The pause between two pushes."""
+
+
 class AgentConfig(Settings):
     """The agent itself."""
 
@@ -76,6 +87,8 @@ class AgentConfig(Settings):
     """Address and port of health pages and metrics; `null` opens none."""
     http_token: Secret | None = None
     """The token that readers of the pages must show; needed where `http` can be reached from other machines."""
+    otlp: OtlpConfig | None = None
+    """Where metrics are pushed to; they can be scraped from `http` in any case. Needs the extra `otlp`."""
     every: Length = timedelta(seconds=60)
     """The pause between two looks at a source."""
     executor: ExecutorConfig = ExecutorConfig()
@@ -201,6 +214,9 @@ class ModelConfig(Settings):
     false_pages_per_year: float = Field(default=1.0, gt=0)
     """How often a year people may be told, over all columns and checks that are judged by what is usual, while nothing
     really changes: what the rule `unusual` is designed for."""
+    warn_only: tuple[str, ...] = ()
+    """Columns in which what is judged by the usual is at most a `warning`: those that `driftline backtest` found to alarm of
+    themselves."""
     notify: tuple[str, ...] | None = None
     """Sinks that are told of every incident of this model, beside those that `routes` lead to; without a list, and where no
     route says otherwise, all sinks are told."""

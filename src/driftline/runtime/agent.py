@@ -29,6 +29,7 @@ from driftline.runtime.acting import Acting, request_of
 from driftline.runtime.compose import action_plans, settings_of
 from driftline.runtime.diverting import divert
 from driftline.runtime.parts import Parts
+from driftline.runtime.picturing import Pictures
 from driftline.runtime.telling import tell_judged, tell_read, tell_state
 from driftline.runtime.watch import Hooks, Tick, Watch
 from driftline.state import action_runs, incidents, outbox
@@ -225,7 +226,9 @@ class Agent:
             with parts.store.read() as connection:
                 return outbox.reference(connection, name, notification)
 
-        self._begin(name, told.plugin, self._outside.context(name, told, parts.log.bind(part=name), parts.base, earlier))
+        log = parts.log.bind(part=name)
+        chart = Pictures(parts.store, log).chart
+        self._begin(name, told.plugin, self._outside.context(name, told, log, parts.base, earlier, chart))
         return SinkWorker(name, told.plugin, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)
 
     def _performer(self, name: str, told: ActionConfig) -> SinkWorker:
