@@ -39,7 +39,7 @@ def test_three_days_show_every_turn_of_an_incident_once(tmp_path):
         station.hour(41, 100, amount=150.0)
         station.clock.now = START + timedelta(hours=42, minutes=20)
         station.tick()
-        assert station.events("drift")[-1] == "opened"
+        assert station.events("drift")[-1] == "reopened"
         revision = "select max(revision) from windows where start = {}"
         start = int((START + timedelta(hours=40)).timestamp() * 1_000_000)
         assert station.sql(revision.format(start)) == [(1,)]

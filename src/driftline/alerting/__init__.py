@@ -8,6 +8,7 @@ from __future__ import annotations
 from driftline.alerting.alert import Alert, AlertState, Ignored
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change, Incident, Reason
+from driftline.alerting.policy import Policy
 from driftline.alerting.step import AlertingState, Note, Step, firing, retire, step
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Ignored",
     "Incident",
     "Note",
+    "Policy",
     "Reason",
     "Step",
     "firing",

@@ -1,4 +1,4 @@
 """Alembic migrations: they run at start, forwards only."""
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest version; a database that has it needs no look at the others."""
