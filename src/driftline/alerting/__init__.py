@@ -9,7 +9,8 @@ from driftline.alerting.alert import Alert, AlertState, Ignored
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change, Incident, Reason
 from driftline.alerting.policy import Policy
-from driftline.alerting.step import AlertingState, Note, Step, firing, retire, step
+from driftline.alerting.step import firing, retire, step
+from driftline.alerting.work import AlertingState, Note, Step
 
 __all__ = [
     "MONITORING",

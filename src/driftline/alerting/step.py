@@ -6,109 +6,19 @@ Refuses the clock, IO and randomness: the same facts on the same state give the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
-from driftline.alerting.alert import Alert, AlertState, Ignored, observe
+from driftline.alerting.alert import Alert, AlertState, observe
 from driftline.alerting.fact import Fact, lane
 from driftline.alerting.grouping import split
-from driftline.alerting.incident import Change, Incident, Reason, carry_on, come_back, end, open_incident
+from driftline.alerting.incident import Incident, Reason, carry_on, come_back, end, open_incident
 from driftline.alerting.policy import Policy
+from driftline.alerting.work import AlertingState, Note, Step, Work
 
 Family = tuple[str, str, str]
 """A model, a cause, and what of it (see `fact.lane`): facts of other families never share an incident."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlertingState:
-    """All alerts that were ever other than quiet, and the open incidents."""
-
-    alerts: Mapping[str, Alert] = field(default_factory=dict)
-    """By key."""
-    incidents: Mapping[str, Incident] = field(default_factory=dict)
-    """By id: the open ones, and those that may come back."""
-    counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Incidents of each model and cause so far, open or not."""
-    pages: tuple[datetime, ...] = ()
-    """When people were paged, as far back as that is kept."""
-    unreadable: tuple[str, ...] = field(default=(), compare=False)
-    """What could not be loaded and why, one sentence each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A fact that moved nothing, and why."""
-
-    fact: Fact
-    reason: Ignored
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a step did."""
-
-    state: AlertingState
-    changes: tuple[Change, ...] = ()
-    """What to tell, in order."""
-    alerts: Mapping[str, Alert | None] = field(default_factory=dict)
-    """The alerts that differ from before; None for those that are gone."""
-    incidents: Mapping[str, Incident] = field(default_factory=dict)
-    """The incidents that differ from before; those that can't come back any more have lost `reopens`."""
-    notes: tuple[Note, ...] = ()
-    now: datetime | None = None
-    """The time the step was given."""
-    paged: tuple[tuple[str, int], ...] = ()
-    """Incidents and revisions that page people."""
-
-
-@dataclass(slots=True)
-class Work:
-    """A state while it is moved: what is put is remembered as touched."""
-
-    alerts: dict[str, Alert]
-    incidents: dict[str, Incident]
-    counts: dict[tuple[str, str], int]
-    pages: list[datetime]
-    changes: list[Change] = field(default_factory=list)
-    _alerts: dict[str, Alert | None] = field(default_factory=dict)
-    _incidents: dict[str, Incident] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, state: AlertingState) -> Work:
-        """Begin with `state`."""
-        return cls(dict(state.alerts), dict(state.incidents), dict(state.counts), list(state.pages))
-
-    def put_alert(self, alert: Alert) -> None:
-        """Write an alert, where it differs."""
-        if self.alerts.get(alert.key) != alert:
-            self.alerts[alert.key] = self._alerts[alert.key] = alert
-
-    def drop_alerts(self, keys: Iterable[str]) -> None:
-        """Forget alerts."""
-        for key in keys:
-            if self.alerts.pop(key, None) is not None:
-                self._alerts[key] = None
-
-    def put(self, incident: Incident) -> None:
-        """Write an incident, where it differs; one that has ended for good leaves the state."""
-        if self.incidents.get(incident.id) == incident:
-            return
-        self._incidents[incident.id] = incident
-        if incident.resolved is not None and incident.reopens is None:
-            self.incidents.pop(incident.id, None)
-        else:
-            self.incidents[incident.id] = incident
-
-    def tell(self, change: Change) -> None:
-        """Write a change and its incident."""
-        self.changes.append(change)
-        self.put(change.incident)
-
-    def step(self, notes: tuple[Note, ...], now: datetime) -> Step:
-        """What was done."""
-        state = AlertingState(self.alerts, self.incidents, self.counts, tuple(self.pages))
-        return Step(state, tuple(self.changes), self._alerts, self._incidents, notes, now)
 
 
 def step(state: AlertingState, facts: Sequence[Fact], now: datetime, policy: Policy | None = None) -> Step:
@@ -204,11 +114,6 @@ def _withdrawn(before: Sequence[Alert], after: Sequence[Alert]) -> bool:
 def firing(state: AlertingState) -> list[Alert]:
     """The alerts that fire, by key."""
     return [alert for _, alert in sorted(state.alerts.items()) if alert.phase.state is AlertState.FIRING]
-
-
-def members_of(state: AlertingState, incident: Incident) -> list[Alert]:
-    """The alerts of an incident, by key."""
-    return [alert for key, alert in sorted(state.alerts.items()) if key in incident.keys]
 
 
 def _windows(facts: Sequence[Fact]) -> Iterable[tuple[Family, list[Fact]]]:

@@ -17,8 +17,9 @@ from sqlalchemy.engine import Connection
 from driftline.alerting.alert import Alert
 from driftline.alerting.fact import Fact
 from driftline.alerting.incident import Change
-from driftline.alerting.step import Step, retire, step
+from driftline.alerting.step import retire, step
 from driftline.alerting.store import SinkPlan, enqueue, later, load, save
+from driftline.alerting.work import Step
 from driftline.evaluate.evidence import Policy
 from driftline.evaluate.group import Inputs, Verdicts, judge_group
 from driftline.evaluate.judging import CheckPlan, Collect
