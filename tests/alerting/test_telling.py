@@ -11,9 +11,9 @@ from simulation import HOUR, at, fact
 from driftline import Severity
 from driftline.alerting import AlertingState, Step, step
 from driftline.alerting.acts import Act, Kind, accept, act
-from driftline.alerting.matching import Matchers
 from driftline.alerting.quiet import MuteTime, Quiet, Silence
 from driftline.alerting.telling import tell
+from driftline.matchers import Matchers
 
 
 class Life:

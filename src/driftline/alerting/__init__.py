@@ -8,7 +8,7 @@ from __future__ import annotations
 from driftline.alerting.alert import Alert, AlertState, Ignored
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change, Incident, Reason
-from driftline.alerting.policy import Policy
+from driftline.alerting.life import Life
 from driftline.alerting.step import firing, retire, step
 from driftline.alerting.work import AlertingState, Note, Step
 
@@ -21,8 +21,8 @@ __all__ = [
     "Fact",
     "Ignored",
     "Incident",
+    "Life",
     "Note",
-    "Policy",
     "Reason",
     "Step",
     "firing",

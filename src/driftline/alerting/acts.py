@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from driftline.alerting.digest import CAUSE
 from driftline.alerting.incident import Incident, Reason, end, told
 from driftline.alerting.work import AlertingState, Step, Work
 from driftline.notification import Event
@@ -51,6 +52,8 @@ def act(moved: Step, acts: Sequence[Act], now: datetime) -> tuple[Step, Mapping[
 
 def refused(incident: Incident | None) -> str:
     """Why nothing can be done to an incident; empty when something can."""
+    if incident is not None and incident.cause == CAUSE:
+        return "a digest is the sum of other incidents: name one of them"
     if incident is None:
         return "there is no such incident, or it has been over for long"
     return "" if incident.resolved is None else "it is over"

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from driftline.alerting.alert import Alert, AlertState
 from driftline.alerting.incident import Incident
-from driftline.alerting.policy import TOGETHER, Policy
+from driftline.alerting.life import TOGETHER, Life
 
 WHOLE = frozenset({"service", "monitoring"})
 """Families that are about the feed or the agent as a whole: what fires at one time is one thing."""
@@ -39,7 +39,7 @@ def split(
     after: Sequence[Alert],
     upstream: Mapping[str, str],
     window: tuple[datetime, datetime],
-    policy: Policy,
+    life: Life,
 ) -> Split:
     """Give each firing alert of `after` to an incident of its family.
 
@@ -48,7 +48,7 @@ def split(
     """
     found = Split()
     length = window[1] - window[0]
-    span = policy.reopen_span(length)
+    span = life.reopen_span(length)
     was = {alert.key: alert for alert in before}
     firing = [alert for alert in after if alert.phase.state is AlertState.FIRING]
     alive = [incident for incident in incidents if incident.resolved is None]

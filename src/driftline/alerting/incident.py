@@ -14,7 +14,7 @@ from enum import StrEnum
 from driftline.alerting.alert import Alert, AlertState, severest
 from driftline.alerting.fact import digest
 from driftline.alerting.findings import LONGEST, fact_of, telling
-from driftline.alerting.policy import FLAPS, Policy
+from driftline.alerting.life import FLAPS, Life
 from driftline.alerting.title import title
 from driftline.model import Severity
 from driftline.notification import Event, Notification
@@ -140,9 +140,9 @@ def open_incident(
     return told(fresh, Event.OPENED, Reason.FIRST_ALERT, alerts, window, rows, severity=severest(alerts))
 
 
-def come_back(incident: Incident, members: Sequence[Alert], window: Span, rows: int, policy: Policy) -> Change:
+def come_back(incident: Incident, members: Sequence[Alert], window: Span, rows: int, life: Life) -> Change:
     """The incident once more, with its alerts of before; the third time within the span it is flapping, and says so."""
-    span = policy.flap_span(window[1] - window[0])
+    span = life.flap_span(window[1] - window[0])
     turns = (*(turn for turn in incident.turns if window[1] - turn <= span), window[1])
     flapping = len(turns) >= FLAPS
     firing = [alert for alert in members if alert.phase.state is AlertState.FIRING]
@@ -161,7 +161,7 @@ def carry_on(
     joined: Sequence[Alert],
     window: Span,
     rows: int,
-    policy: Policy,
+    life: Life,
     why_over: Reason = Reason.ALL_RESOLVED,
 ) -> tuple[Incident, Change | None]:
     """What becomes of an open incident in a window, and what there is to tell; `members` are all its alerts, firing or not."""
@@ -169,10 +169,10 @@ def carry_on(
     length = window[1] - window[0]
     if not firing:
         calm = incident.calm or window[0]
-        if incident.flapping and why_over is Reason.ALL_RESOLVED and window[1] - calm < policy.calm_span(length):
+        if incident.flapping and why_over is Reason.ALL_RESOLVED and window[1] - calm < life.calm_span(length):
             return replace(incident, calm=calm), None
         why = Reason.CALM if incident.flapping and why_over is Reason.ALL_RESOLVED else why_over
-        change = end(incident, why, members, window, rows, policy.reopen_span(length))
+        change = end(incident, why, members, window, rows, life.reopen_span(length))
         return change.incident, change
     severity = severest(firing)
     incident = replace(incident, keys=incident.keys | {alert.key for alert in joined}, calm=None)
@@ -183,7 +183,7 @@ def carry_on(
         return change.incident, change
     better = (incident.better or window[0]) if severity.rank < incident.severity.rank else None
     incident = replace(incident, better=better)
-    if better is not None and window[1] - better >= policy.calm_span(length):
+    if better is not None and window[1] - better >= life.calm_span(length):
         less = replace(incident, better=None)
         change = told(less, Event.UPDATED, Reason.LESS_SEVERE, members, window, rows, severity=severity)
         return change.incident, change

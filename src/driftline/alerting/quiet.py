@@ -14,7 +14,8 @@ from cronsim import CronSim
 
 from driftline.alerting.alert import Alert
 from driftline.alerting.incident import Incident, Reason
-from driftline.alerting.matching import Matchers
+from driftline.alerting.meant import means, touches
+from driftline.matchers import Matchers
 
 BECAUSE_OF_FEED = tuple(
     (Matchers.parse(by), Matchers.parse("family=drift|quality"))
@@ -69,13 +70,13 @@ class Quiet:
 
     def silence_of(self, incident: Incident, alerts: Sequence[Alert], now: datetime) -> Silence | None:
         """The silence that is on and holds `incident`, the longest of several."""
-        on = [one for one in self.silences if one.start <= now < one.until and one.matchers.holds(incident, alerts)]
+        on = [one for one in self.silences if one.start <= now < one.until and means(one.matchers, incident, alerts)]
         return max(on, key=lambda one: (one.until, one.id), default=None)
 
     def causes(self, incidents: Iterable[tuple[Incident, Sequence[Alert]]]) -> list[str]:
         """For each inhibition the open incident of the model that brings it about; empty where none does."""
         known = list(incidents)
-        return [next((one.id for one, alerts in known if by.touches(one, alerts)), "") for by, _ in self.inhibitions]
+        return [next((one.id for one, alerts in known if touches(by, one, alerts)), "") for by, _ in self.inhibitions]
 
     def holds(
         self,
@@ -91,11 +92,11 @@ class Quiet:
         silence = self.silence_of(incident, alerts, now)
         if silence is not None:
             return f"silence {silence.id} until {silence.until:%Y-%m-%d %H:%M} UTC"
-        muted = next((one.name for one in self.mute_times if one.matchers.holds(incident, alerts) and one.on(now)), None)
+        muted = next((one.name for one in self.mute_times if means(one.matchers, incident, alerts) and one.on(now)), None)
         if muted is not None:
             return f"mute time {muted}"
         for cause, (_, meant) in zip(causes, self.inhibitions, strict=True):
-            if cause not in ("", incident.id) and meant.holds(incident, alerts):
+            if cause not in ("", incident.id) and means(meant, incident, alerts):
                 return f"inhibited by {cause}"
         if incident.acknowledged and reason in (Reason.MORE_ALERTS, Reason.LESS_SEVERE):
             return f"acknowledged by {incident.acknowledged}"

@@ -14,14 +14,14 @@ from driftline.alerting.alert import Alert, AlertState, observe
 from driftline.alerting.fact import Fact, lane
 from driftline.alerting.grouping import split
 from driftline.alerting.incident import Incident, Reason, carry_on, come_back, end, open_incident
-from driftline.alerting.policy import Policy
+from driftline.alerting.life import Life
 from driftline.alerting.work import AlertingState, Note, Step, Work
 
 Family = tuple[str, str, str]
 """A model, a cause, and what of it (see `fact.lane`): facts of other families never share an incident."""
 
 
-def step(state: AlertingState, facts: Sequence[Fact], now: datetime, policy: Policy | None = None) -> Step:
+def step(state: AlertingState, facts: Sequence[Fact], now: datetime, life: Life | None = None) -> Step:
     """Move every alert that `facts` are about, then the incidents of their families.
 
     Facts of one window belong in one call: they open one incident together. Windows are taken by their start, so several
@@ -40,7 +40,7 @@ def step(state: AlertingState, facts: Sequence[Fact], now: datetime, policy: Pol
         window = (group[0].start, max(fact.end for fact in group))
         rows = max(fact.rows for fact in group)
         upstream = {fact.key: fact.upstream for fact in group if fact.upstream}
-        _move(work, family, before, window, rows, upstream, policy or Policy())
+        _move(work, family, before, window, rows, upstream, life or Life())
     return work.step(tuple(notes), now)
 
 
@@ -68,28 +68,26 @@ def _move(
     window: tuple[datetime, datetime],
     rows: int,
     upstream: Mapping[str, str],
-    policy: Policy,
+    life: Life,
 ) -> None:
     """Move the incidents of one family through one window."""
     after = _members(work.alerts.values(), family)
     mine = [one for one in _by_age(work.incidents.values()) if (one.model, one.cause, one.lane) == family]
     if not after and not mine:
         return
-    found = split(mine, before, after, upstream, window, policy)
+    found = split(mine, before, after, upstream, window, life)
     for incident in mine:
         if incident.reopens is not None and incident.reopens < window[0] and incident.id not in found.back:
             work.put(replace(incident, reopens=None))
     for name, alerts in sorted(found.back.items()):
         members = _with(after, work.incidents[name], alerts)
-        work.tell(come_back(work.incidents[name], members, window, rows, policy))
+        work.tell(come_back(work.incidents[name], members, window, rows, life))
     for name, alerts in found.open.items():
         incident = work.incidents[name]
         incident = replace(incident, keys=incident.keys - found.moved.get(name, frozenset()))
         withdrawn = not alerts and _withdrawn([one for one in before if one.key in incident.keys], after)
         why = Reason.LATE_DATA if withdrawn else Reason.ALL_RESOLVED
-        moved, change = carry_on(
-            incident, _with(after, incident, alerts), found.joined.get(name, ()), window, rows, policy, why
-        )
+        moved, change = carry_on(incident, _with(after, incident, alerts), found.joined.get(name, ()), window, rows, life, why)
         work.put(moved) if change is None else work.tell(change)
     if found.fresh:
         shared = frozenset(upstream[alert.key] for alert in found.fresh if alert.key in upstream)

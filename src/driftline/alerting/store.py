@@ -6,7 +6,8 @@ Refuses to decide what people are told: that came with the step.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,11 +16,15 @@ from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from driftline.alerting import Alert, AlertingState, Change, Incident, Reason, Step
+from driftline.alerting.acts import Act, Kind
 from driftline.alerting.alert import HORIZON
 from driftline.alerting.fact import Fact, digest
+from driftline.alerting.quiet import Silence
 from driftline.alerting.saved import dump_alert, dump_incident, load_alert, load_incident
+from driftline.matchers import Matchers
 from driftline.model import Severity, Verdict
 from driftline.notification import Event
+from driftline.state import people
 from driftline.state.measurements import labels_json
 from driftline.state.tables import alerts, incident_events, incidents, measurements, micros, moment, outbox, pages
 
@@ -69,6 +74,23 @@ def load(connection: Connection, model: str) -> AlertingState:
 
 def _moment(value: int | None) -> datetime | None:
     return None if value is None else moment(value)
+
+
+def asked(connection: Connection, model: str) -> list[Act]:
+    """What people ask of the incidents of `model` and was not dealt with yet."""
+    return [
+        Act(row.id, Kind(row.kind), row.incident, row.author, row.reason, row.until)
+        for row in people.waiting(connection, model)
+    ]
+
+
+def silences(connection: Connection, now: datetime) -> list[Silence]:
+    """The silences that are not over; one that can't be read holds nothing."""
+    found = []
+    for row in people.silenced(connection, now):
+        with suppress(ValueError):
+            found.append(Silence(row.id, Matchers.parse(row.matchers), row.start, row.until, row.author, row.reason))
+    return found
 
 
 def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
@@ -151,10 +173,13 @@ def save(connection: Connection, step: Step) -> None:
         connection.execute(insert(pages).values(incident=name, revision=revision, model=model, at=micros(step.now)))
 
 
-def enqueue(connection: Connection, change: Change, sinks: Sequence[SinkPlan], now: datetime) -> list[str]:
+def enqueue(
+    connection: Connection, change: Change, sinks: Sequence[SinkPlan], now: datetime, links: Mapping[str, str] | None = None
+) -> list[str]:
     """Write one outbox row for each sink that is to hear of `change`; returns the names of those sinks.
 
     A sink hears of an incident once it is severe enough for it, and of its end whenever it was told of it before.
+    `links` are added to the message.
     """
     if change.held:
         return []
@@ -165,7 +190,8 @@ def enqueue(connection: Connection, change: Change, sinks: Sequence[SinkPlan], n
     names = [name for name in sorted(plans.keys() | told) if _wants(plans.get(name), name in told, change)]
     for name in names:
         id = "ntf_" + digest(incident.id, incident.revision, name, length=32)
-        payload = change.notification.model_copy(update={"id": id}).model_dump_json()
+        whole = {**change.notification.links, **(links or {})}
+        payload = change.notification.model_copy(update={"id": id, "links": whole}).model_dump_json()
         row = {"id": id, "sink": name, "incident": incident.id, "revision": incident.revision, "event": change.event.value}
         moments = {"created": micros(now), "not_before": micros(now)}
         connection.execute(insert(outbox).values(**row, **moments, payload=payload, state="pending"))

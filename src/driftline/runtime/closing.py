@@ -14,11 +14,15 @@ from functools import partial
 import pyarrow as pa
 from sqlalchemy.engine import Connection
 
+from driftline.alerting.acts import Act, accept, act
 from driftline.alerting.alert import Alert
 from driftline.alerting.fact import Fact
 from driftline.alerting.incident import Change
+from driftline.alerting.life import Life
+from driftline.alerting.quiet import Quiet
 from driftline.alerting.step import retire, step
-from driftline.alerting.store import SinkPlan, enqueue, later, load, save
+from driftline.alerting.store import SinkPlan, asked, enqueue, later, load, save, silences
+from driftline.alerting.telling import tell
 from driftline.alerting.work import Step
 from driftline.evaluate.evidence import Policy
 from driftline.evaluate.group import Inputs, Verdicts, judge_group
@@ -32,12 +36,13 @@ from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors
 from driftline.profiles.window import Window
 from driftline.runtime.grounding import Ground
-from driftline.state import measurements, traces, windows
+from driftline.state import measurements, people, traces, windows
 from driftline.state.store import Store
 from driftline.state.tables import micros, moment
 from driftline.state.windows import Due, Key
 
 Enrich = Callable[[Notification], Mapping[str, str]]
+Links = Callable[[Notification, datetime], Mapping[str, str]]
 Reread = Callable[[Key, Sequence[LogObject]], "Iterator[pa.RecordBatch]"]
 
 
@@ -77,6 +82,12 @@ class Closing:
     """How long ago a window may have ended, when it is first judged, for people to be told."""
     false_pages_per_year: float = 1.0
     """See `Policy`."""
+    life: Life = field(default_factory=Life)
+    """What of an incident's life is set."""
+    quiet: Quiet = field(default_factory=Quiet)
+    """What holds messages back, without the silences, which are in the store."""
+    links: Links = lambda notification, now: {}
+    """What can be done to an incident by a link in its message."""
     reread: Reread | None = None
     """Reads the rows of a window again."""
 
@@ -106,17 +117,23 @@ class Closing:
     def alert(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
         """Tell alerting of facts that belong to no window."""
         with self.alerting:
-            moved = self._step(facts, now)
+            moved, outcomes = self._step(facts, now)
             with self.store.write() as connection:
-                self._write(connection, moved, now)
+                self._write(connection, moved, now, outcomes)
         self.on_changes(moved.changes)
+        return list(moved.changes)
+
+    def accept(self, connection: Connection, asked: Act, now: datetime) -> list[Change]:
+        """End an incident in the transaction in which its windows become the reference; `alerting` must be held."""
+        moved = accept(load(connection, self.model), asked, now)
+        self._write(connection, moved, now, {asked.id: ""})
         return list(moved.changes)
 
     def retire(self, gone: Callable[[Alert], bool], now: datetime) -> list[Change]:
         """Forget alerts of what is no longer watched."""
         with self.alerting, self.store.write() as connection:
             moved = retire(load(connection, self.model), gone, now)
-            self._write(connection, moved, now)
+            self._write(connection, moved, now, {})
         self.on_changes(moved.changes)
         return list(moved.changes)
 
@@ -135,14 +152,14 @@ class Closing:
             inputs = self._inputs(connection, past)
             verdicts, facts = judge_group(group, inputs)
         with self.alerting:
-            moved = self._step(facts, now)
+            moved, outcomes = self._step(facts, now)
             with self.store.write() as connection:
                 for item in verdicts:
                     key, revision = item.due.key, item.due.revision + 1
                     ran = [plan.name for plan in inputs.asked(item.due)] if item.due.labels_only else None
                     measurements.replace(connection, key, revision, item.judged, self.ground.reference_id, ran)
                 windows.mark_judged(connection, group, self.ground.reference_id, self.config_digest)
-                self._write(connection, moved, now)
+                self._write(connection, moved, now, outcomes)
         closed.quiet += all(due.quiet for due in group)
         self._count(verdicts, closed)
         closed.changes += moved.changes
@@ -156,11 +173,13 @@ class Closing:
         old = within is not None and due.revision == 0 and now - moment(due.end) > within
         return replace(due, quiet=True) if old else due
 
-    def _step(self, facts: Sequence[Fact], now: datetime) -> Step:
+    def _step(self, facts: Sequence[Fact], now: datetime) -> tuple[Step, Mapping[int, str]]:
+        """What facts, and what people ask, come to; and what became of what they ask."""
         with self.store.read() as connection:
-            state = load(connection, self.model)
-            moved = step(state, [*facts, *later(connection, facts)], now)
-        return replace(moved, changes=tuple(self._enriched(change) for change in moved.changes))
+            moved = step(load(connection, self.model), [*facts, *later(connection, facts)], now, self.life)
+            moved, outcomes = act(moved, asked(connection, self.model), now)
+            moved = tell(moved, replace(self.quiet, silences=silences(connection, now)), now)
+        return replace(moved, changes=tuple(self._enriched(change) for change in moved.changes)), outcomes
 
     def _enriched(self, change: Change) -> Change:
         known = self.enrich(change.notification)
@@ -169,10 +188,12 @@ class Closing:
         facts = {**known, **change.notification.facts}
         return replace(change, notification=change.notification.model_copy(update={"facts": facts}))
 
-    def _write(self, connection: Connection, moved: Step, now: datetime) -> None:
+    def _write(self, connection: Connection, moved: Step, now: datetime, outcomes: Mapping[int, str]) -> None:
         save(connection, moved)
         for change in moved.changes:
-            enqueue(connection, change, self.sinks, now)
+            enqueue(connection, change, self.sinks, now, self.links(change.notification, now))
+        for id, outcome in outcomes.items():
+            people.applied(connection, id, outcome, now)
 
     def _count(self, verdicts: Sequence[Verdicts], closed: Closed) -> None:
         closed.judged = [(item.due.key, row) for item in verdicts for row in item.judged]

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from driftline.alerting.alert import Alert
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
+from driftline.alerting.life import Life
+from driftline.alerting.quiet import Quiet
 from driftline.alerting.store import SinkPlan
 from driftline.errors import DriftlineError, SourceError
 from driftline.evaluate.judging import CheckPlan, wanted
@@ -28,7 +30,7 @@ from driftline.plugin import CheckContext, Format, Source
 from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import BUILT_IN, ProfileSpec
-from driftline.runtime.closing import Closed, Closing, Enrich
+from driftline.runtime.closing import Closed, Closing, Enrich, Links
 from driftline.runtime.feed import DAY, Feed, in_order
 from driftline.runtime.grounding import Ground, Origin, ground_digest, load_ground, make_ground, named
 from driftline.runtime.labelling import Labelling, LateLabels, label_job, ledger_name, let_go, read_and_join
@@ -76,6 +78,10 @@ class Settings:
     false_pages_per_year: float = 1.0
     labels: LateLabels | None = None
     """Labels that come later and on their own."""
+    life: Life = field(default_factory=Life)
+    quiet: Quiet = field(default_factory=Quiet)
+    links: Links = lambda notification, now: {}
+    """See `Closing`."""
 
 
 @dataclass(slots=True)
@@ -325,6 +331,9 @@ class Watch:
             self._hooks.stopping,
             self.settings.notify_within,
             self.settings.false_pages_per_year,
+            self.settings.life,
+            self.settings.quiet,
+            self.settings.links,
         )
 
     def _tell_trouble(self, now: datetime, report: Tick) -> None:

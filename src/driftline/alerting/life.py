@@ -13,11 +13,11 @@ TOGETHER = 6
 CALM = 3
 """Windows without a firing alert after which a flapping incident is over, or of less severity before that is told."""
 FLAPS = 3
-"""So many returns within `Policy.flap_span` are flapping."""
+"""So many returns within `Life.flap_span` are flapping."""
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class Life:
     """What of an incident's life may be set."""
 
     reopen_within: timedelta = timedelta(hours=24)
