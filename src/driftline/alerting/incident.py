@@ -97,6 +97,8 @@ class Incident:
     """The silence that is in its history already."""
     owed: str = ""
     """Why people were not told of the newest that matters; empty when they were."""
+    untold: bool = False
+    """Whether nobody was told that it is open: then its end is no news, either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def come_back(incident: Incident, members: Sequence[Alert], window: Span, rows: 
     since = min(alert.phase.since for alert in firing if alert.phase.since is not None)
     incident = replace(
         incident, opened=window[1], resolved=None, reopens=None, turns=turns, flapping=flapping, calm=None, better=None,
-        acknowledged="", severity=severity, since=since,
+        acknowledged="", severity=severity, since=since, owed="", untold=False,
     )  # fmt: skip
     return told(incident, Event.REOPENED, Reason.FLAPPING if flapping else Reason.CAME_BACK, members, window, rows)
 

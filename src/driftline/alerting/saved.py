@@ -47,7 +47,7 @@ def load_alert(text: str) -> Alert:
 
 COLUMNS = frozenset({"id", "model", "cause", "since", "revision", "severity", "title", "resolved", "reopens"})
 """What of an incident has a column of its own."""
-PLAIN = ("lane", "flapping", "acknowledged", "silence", "owed")
+PLAIN = ("lane", "flapping", "acknowledged", "silence", "owed", "untold")
 MOMENTS = ("opened", "calm", "better", "snoozed")
 
 

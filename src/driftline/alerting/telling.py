@@ -47,7 +47,8 @@ def _weighed(work: Work, change: Change, quiet: Quiet, causes: Sequence[str], no
     """`change` with why it is held, if it is; a page beyond the cap goes `over` to the digest."""
     incident = work.incidents.get(change.incident.id, change.incident)
     if change.event in ALWAYS:
-        return change
+        hushed = change.event is Event.RESOLVED and incident.untold
+        return replace(change, held="nobody was told that it is open" if hushed else "")
     members = work.members(incident)
     held = quiet.holds(change.incident, members, causes, change.reason, now)
     owes = bool(held) and not held.startswith("acknowledged")
@@ -63,7 +64,8 @@ def _weighed(work: Work, change: Change, quiet: Quiet, causes: Sequence[str], no
             work.pages.append(now)
             work.paged.append((incident.id, change.incident.revision))
     if incident.resolved is None:
-        work.put(replace(incident, owed=held if owes else "" if not held else incident.owed))
+        owed = held if owes else incident.owed if held else ""
+        work.put(replace(incident, owed=owed, untold=bool(held) and (incident.untold or change.event is not Event.UPDATED)))
     return replace(change, held=held)
 
 

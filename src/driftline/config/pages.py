@@ -18,9 +18,11 @@ from driftline.config.models import (
     CheckConfig,
     Config,
     ExecutorConfig,
+    InhibitConfig,
     KeepConfig,
     LabelsConfig,
     ModelConfig,
+    MuteTimeConfig,
     PluginsConfig,
     ReferenceConfig,
     SinkConfig,
@@ -58,6 +60,8 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The weighted mean of a rule: ewma", Ewma),
     ("The cumulated sum of a rule: cusum", Cusum),
     ("sinks.NAME", SinkConfig),
+    ("mute_times.NAME", MuteTimeConfig),
+    ("inhibit", InhibitConfig),
 )
 SHORT: dict[type[BaseModel], str] = {
     ColumnConfig: "A column may also be given by its path alone.",

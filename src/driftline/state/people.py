@@ -44,10 +44,10 @@ def leave(
     kind: str,
     model: str,
     incident: str,
-    until: datetime | None,
     author: str,
     reason: str,
     now: datetime,
+    until: datetime | None = None,
 ) -> int:
     """Ask something of an incident; returns the number of the row."""
     row = {"kind": kind, "model": model, "incident": incident, "until": None if until is None else micros(until)}

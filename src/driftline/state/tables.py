@@ -187,6 +187,7 @@ references = Table(
     Column("rows", BigInteger, nullable=False),
     Column("spec_digest", String, nullable=False),
     Column("profile", LargeBinary),
+    Column("accepted", Text, nullable=False, server_default="", comment="who made it so and why, as JSON"),
     Index("references_by_number", "model", "number", unique=True),
     comment="Frozen, versioned profiles that windows are compared with.",
 )

@@ -20,6 +20,10 @@ def upgrade() -> None:
     """Make the tables and columns."""
     until = "until when it may come back, once it has ended"
     op.add_column("incidents", sa.Column("reopens_until", sa.BigInteger(), comment=until))
+    op.add_column(
+        "reference_profiles",
+        sa.Column("accepted", Text(), nullable=False, server_default="", comment="who made it so and why, as JSON"),
+    )
     for name, comment in (
         ("author", "who did it; empty for what the agent found"),
         ("held", "why nobody was told; empty when people were"),
