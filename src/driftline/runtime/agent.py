@@ -22,6 +22,7 @@ from driftline.extensions.hooks import announce, enrich, listeners, transform
 from driftline.model import Severity, Verdict
 from driftline.plugin import Sink, StartContext
 from driftline.runtime.compose import settings_of
+from driftline.runtime.desk import Desk
 from driftline.runtime.parts import Parts
 from driftline.runtime.telling import tell_judged, tell_read, tell_state
 from driftline.runtime.watch import Hooks, Tick, Watch
@@ -96,6 +97,11 @@ class Agent:
         """The state."""
         return self._parts.store
 
+    @property
+    def desk(self) -> Desk:
+        """Where people's acts come in."""
+        return Desk(self._parts.store, self._parts.clock, self._attend)
+
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Whether no loop is stuck, and all loops."""
         now = self._parts.clock()
@@ -159,6 +165,11 @@ class Agent:
                 self._parts.log.warning("a plugin did not stop", model=watch.name, error=str(error))
         self._threads.clear()
         return ended
+
+    def _attend(self, name: str) -> None:
+        """Deal at once with what people ask of a model; what needs its source waits for the next tick."""
+        if name in self.watches:
+            self._announce(self.watches[name].tell([], self._parts.clock()))
 
     def _run(self, name: str, loop: Loop) -> None:
         while not self._stopping.is_set():
