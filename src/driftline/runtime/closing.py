@@ -44,6 +44,8 @@ from driftline.state.windows import Due, Key
 Enrich = Callable[[Notification], Mapping[str, str]]
 Links = Callable[[Notification, datetime], Mapping[str, str]]
 Reread = Callable[[Key, Sequence[LogObject]], "Iterator[pa.RecordBatch]"]
+NEW_FOR = 24
+"""Windows for which a version of the model counts as new."""
 
 
 @dataclass(slots=True)
@@ -149,7 +151,7 @@ class Closing:
     def _close(self, group: Sequence[Due], past: Past, now: datetime, closed: Closed) -> None:
         group = [self._hushed(due, now) for due in group]
         with self.store.read() as connection:
-            inputs = self._inputs(connection, past)
+            inputs = replace(self._inputs(connection, past), new_versions=self._new_versions(connection, group))
             verdicts, facts = judge_group(group, inputs)
         with self.alerting:
             moved, outcomes = self._step(facts, now)
@@ -166,6 +168,13 @@ class Closing:
         for item in verdicts:
             self.on_window(item.window)
         self.on_changes(moved.changes)
+
+    def _new_versions(self, connection: Connection, group: Sequence[Due]) -> frozenset[str]:
+        """Versions of a window that had no rows in windows a while ago, though others had."""
+        start, span = group[0].key.start, NEW_FOR * (group[0].end - group[0].key.start)
+        here = {due.key.version for due in group} - {""}
+        before = windows.versions(connection, self.model, start - 2 * span, start - span) if here else set()
+        return frozenset(here - before) if before - {""} else frozenset()
 
     def _hushed(self, due: Due, now: datetime) -> Due:
         """A window that is very old when it is first judged tells nobody, then and later."""
