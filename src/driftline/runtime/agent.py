@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 STOP_SECONDS = 7.0
 PATIENCE_TICKS = 3
 """Ticks in a row that a source may fail before the daemon tells anyone."""
+PATIENCE_ATTEMPTS = 10
+"""Attempts at one message after which a sink that fails is told of: about half an hour."""
 
 
 @dataclass(slots=True)
@@ -236,17 +238,17 @@ class Agent:
         announce(parts.registry, "on_delivery", parts.log, sink=report.sink, notification=note, outcome=str(report.outcome))
         if report.outcome is Outcome.SENT:
             if (report.sink, note.model) not in self._taken:
-                self._tell_lost(report)
+                self._tell_sink(report, "")
                 self._taken.add((report.sink, note.model))
-        elif report.lost and note.cause != MONITORING:
+        elif note.cause != MONITORING and (report.lost or report.attempts == PATIENCE_ATTEMPTS):
             self._taken.discard((report.sink, note.model))
-            self._tell_lost(report)
+            told = "took no message" if report.lost else f"has not taken in {report.attempts} attempts a message"
+            self._tell_sink(report, f"sink {report.sink} {told} about {note.incident}: {report.error}")
 
-    def _tell_lost(self, report: Report) -> None:
-        """A message that nobody got is trouble of the agent's own: whoever else is told, is told of it, and of its end."""
+    def _tell_sink(self, report: Report, trouble: str) -> None:
+        """A message that nobody gets is trouble of the agent's own: whoever else is told, is told of it, and of its end."""
         if report.notification.model not in self.watches:
             return
-        told = f"sink {report.sink} took no message about {report.notification.incident}: {report.error}"
         fact = Fact(
             model=report.notification.model,
             check=report.sink,
@@ -254,9 +256,9 @@ class Agent:
             cause=MONITORING,
             start=report.at,
             end=report.at,
-            verdict=Verdict.CHANGED if report.lost else Verdict.OK,
-            severity=Severity.WARNING if report.lost else None,
-            reason=told if report.lost else "",
+            verdict=Verdict.CHANGED if trouble else Verdict.OK,
+            severity=Severity.WARNING if trouble else None,
+            reason=trouble,
         )
         self.watches[report.notification.model].tell([fact], report.at)
 
