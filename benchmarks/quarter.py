@@ -315,21 +315,21 @@ class Quarter:
         for name, heard in self.heard.items():
             receiver = self.receivers[name]
             taken = [seen for seen in receiver.requests if seen.status < 300]
-            ids = [seen.headers.get("webhook-id", "") for seen in taken]
-            shown = len(receiver.accepted)
+            shown = [alert.key for alert in receiver.accepted] if name == "pager" else receiver.accepted
+            repeats = len(shown) - len(set(shown)) if name == "pager" else len(shown) - len(heard.messages)
             rows.append(
                 {
                     "sink": name,
                     "requests": len(receiver.requests),
                     "taken": len(taken),
-                    "shown": shown,
+                    "sent again": len(taken) - len(heard.messages),
                     "opened": len(heard.of(Event.OPENED)),
                     "reopened": len(heard.of(Event.REOPENED)),
                     "resolved": len(heard.of(Event.RESOLVED)),
                     "most open of a cause": heard.most_open(incidents),
                     "left open": len(heard.open_at_end),
                     "pages in 24 h": heard.pages,
-                    "repeats seen": len(ids) - len(set(ids)) if name == "hook" else len(taken) - len(heard.messages),
+                    "repeats shown": repeats,
                 }
             )
         return rows
