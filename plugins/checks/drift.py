@@ -96,6 +96,10 @@ class Drift(Check):
     )  # fmt: skip
     """What to measure; each column gets those that suit its kind."""
 
+    def only(self, names: frozenset[str]) -> Drift:
+        """Without the metrics that are not asked for."""
+        return self.model_copy(update={"metrics": tuple(metric for metric in self.metrics if metric in names)})
+
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Every metric of every column."""
         label = ctx.schema.label.name if ctx.schema.label else None

@@ -107,7 +107,7 @@ def _largest_share(column: Column) -> float:
     if isinstance(column, NumericColumn):
         # Without a grid nothing is known of repeated values.
         return float(column.counts[1::2].max() / column.count) if len(column.edges) else 1.0
-    return max(column.counts.values(), default=0) / column.count
+    return next(iter(column.counts.values()), 0) / column.count
 
 
 @hookimpl

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import ClassVar
 
 from driftline import Check, CheckContext, Column, Measurement, NumericColumn, above, hookimpl, stats
@@ -102,6 +103,11 @@ def _changed(now: Column | None, was: Column, rows: int) -> Answer:
     return 0.0, "", {}, None
 
 
+@lru_cache(maxsize=100_000)
+def _is_number(text: str) -> bool:
+    return NUMBER.fullmatch(text) is not None
+
+
 def _types(column: Column) -> dict[str, float]:
     """The share of each type among the values."""
     total = _present(column)
@@ -109,7 +115,7 @@ def _types(column: Column) -> dict[str, float]:
         return {"numbers": 1 - column.invalid / total, "other than numbers": column.invalid / total}
     # What is beyond the categories that are counted is taken to be like those.
     counted = sum(column.counts.values())
-    numbers = sum(rows for name, rows in column.counts.items() if NUMBER.fullmatch(name)) / counted if counted else 0.0
+    numbers = sum(rows for name, rows in column.counts.items() if _is_number(name)) / counted if counted else 0.0
     texts = column.count / total
     return {"numbers": texts * numbers, "words": texts * (1 - numbers), "lists or objects": column.invalid / total}
 

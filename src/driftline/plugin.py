@@ -324,6 +324,10 @@ class Check(Plugin, ABC):
         """
         return {}
 
+    def only(self, names: frozenset[str]) -> Self:
+        """The same check where only measurements of these names are looked at: others may be left out."""
+        return self
+
     @abstractmethod
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """The measurements of `ctx.current`, in a stable order. No NaN: a number that can't be had is None with its reason."""

@@ -17,6 +17,8 @@ from driftline.alerting.incident import Incident, Reason, carry_on, come_back, e
 from driftline.alerting.life import Life
 from driftline.alerting.work import AlertingState, Note, Step, Work
 
+__all__ = ["AlertingState", "Note", "Step", "firing", "retire", "step"]
+
 Family = tuple[str, str, str]
 """A model, a cause, and what of it (see `fact.lane`): facts of other families never share an incident."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +128,13 @@ class Policy:
     length: int
     """Microseconds."""
     false_pages_per_year: float = 1.0
+    baseline_for: int = 0
+    """Microseconds for which a baseline is not made anew, if that is longer than usual."""
+
+    @property
+    def refreshed(self) -> int:
+        """Microseconds after which a baseline is made anew: 0 for every window, a day where windows are shorter."""
+        return max(self.baseline_for, DAY if self.length < DAY else 0)
 
     @property
     def bar(self) -> float:
@@ -155,8 +163,7 @@ class Policy:
 def weigh(trail: Trail, start: int, panel: Panel, level: Floats, size: Floats, least_sd: Floats, policy: Policy) -> Weighed:
     """The window `start` of each stream weighed, and added to the trail; `level`, `size`, `least_sd` as in `Given`, (J,)."""
     columns = trail.places(panel.streams)
-    every = DAY if policy.length < DAY else 0
-    baseline = trail.baseline(start, panel.streams, panel.kin, policy.needed, every)
+    baseline = trail.baseline(start, panel.streams, panel.kin, policy.needed, policy.refreshed)
     last, before = trail.last(start, columns), trail.before(start, columns)
     seen = baseline.see(start, level, size, before, least_sd)
     judged = np.isfinite(level) & np.isfinite(size) & (baseline.windows >= policy.needed)
@@ -224,13 +231,19 @@ def _go_on(
 
 def _weights(panel: Panel, judged: NDArray[np.bool_], baseline: Baseline) -> Floats:
     """Each stream's and side's share of its budget, shape (2, J); strong memory between windows lowers it."""
+    memory = np.where(baseline.memory > MEMORY_FROM, baseline.inflation**2, 1.0)
+    found: Floats = shares(panel, judged) / memory * panel.sides / np.maximum(panel.sides.sum(axis=0), 1)
+    return found
+
+
+def shares(panel: Panel, judged: NDArray[Any]) -> Floats:
+    """What each stream has of its budget, shape (J,): those that are judged share all of it."""
     own = panel.weight * judged
     members = np.bincount(panel.family, own, len(panel.shares))
-    shares = np.where(members > 0, panel.shares, 0.0)
-    whole = np.bincount(panel.budget_of_family, shares)[panel.budget_of_family]
-    scale = shares / np.where(members > 0, whole * members, 1.0)
-    memory = np.where(baseline.memory > MEMORY_FROM, baseline.inflation**2, 1.0)
-    found: Floats = own * scale[panel.family] / memory * panel.sides / np.maximum(panel.sides.sum(axis=0), 1)
+    of_family = np.where(members > 0, panel.shares, 0.0)
+    whole = np.bincount(panel.budget_of_family, of_family)[panel.budget_of_family]
+    scale = of_family / np.where(members > 0, whole * members, 1.0)
+    found: Floats = own * scale[panel.family]
     return found
 
 

@@ -74,11 +74,11 @@ def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], l
         for name, rows in groupby(item.judged, key=lambda row: row.check):
             judged = list(rows)
             if not item.due.quiet:
-                facts += _facts(item.due, plans[name], judged, inputs.reference_name)
+                facts += facts_of(item.due, plans[name], judged, inputs.reference_name)
             broken = next((row.reason for row in judged if row.verdict == Verdict.ERROR), "")
             ran[name] = ran.get(name) or broken
     facts = [_with_upstream(fact, facts, inputs.new_versions) for fact in facts]
-    return found, facts + [_ability(group[0], check, broken) for check, broken in ran.items()]
+    return found, facts + [ability(group[0], check, broken) for check, broken in ran.items()]
 
 
 def measure(due: Due, inputs: Inputs) -> Verdicts:
@@ -113,7 +113,7 @@ def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[st
     return replace(fact, upstream=f"the schema of {column} changed") if altered else fact
 
 
-def _ability(due: Due, check: str, broken: str) -> Fact:
+def ability(due: Due, check: str, broken: str) -> Fact:
     """Whether a check could run: its failure is an incident of its own, and ends when it runs again."""
     return Fact(
         model=due.key.model,
@@ -138,7 +138,8 @@ def _context(due: Due, plan: CheckPlan, window: Window, reference: Window | None
     return CheckContext(window, reference, inputs.schema, history, int.from_bytes(seed, "big"))
 
 
-def _facts(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name: str) -> Iterator[Fact]:
+def facts_of(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name: str) -> Iterator[Fact]:
+    """What alerting is told of the rows of one check on one window."""
     key = due.key
     for row in judged:
         if not row.verdict or row.verdict == Verdict.ERROR:

@@ -39,11 +39,11 @@ class Past:
         watched = [(place, key, row, row.watched) for place, (key, row) in enumerate(rows) if row.watched is not None]
         if not watched:
             return [row for _, row in rows]
-        given = [_given(key, row, rule, self.schema) for _, key, row, rule in watched]
-        outcomes, traces = advance(self.trail, start, given, self.policy)
+        numbers = [given(key, row, rule, self.schema) for _, key, row, rule in watched]
+        outcomes, traces = advance(self.trail, start, numbers, self.policy)
         found = [row for _, row in rows]
         for (place, _, row, rule), outcome, trace in zip(watched, outcomes, traces, strict=True):
-            found[place] = _verdict(row, rule, outcome, trace.tobytes(), start - self.policy.length)
+            found[place] = judged(row, rule, outcome, trace.tobytes(), start - self.policy.length)
         return found
 
 
@@ -53,7 +53,8 @@ def stream_of(key: Key, row: Judged) -> Stream:
     return Stream(key.version, key.segment, row.check, m.name, labels_json(m.labels))
 
 
-def _given(key: Key, row: Judged, rule: Unusual, schema: Schema) -> Given:
+def given(key: Key, row: Judged, rule: Unusual, schema: Schema) -> Given:
+    """What the engine is told of a measurement."""
     m = row.measurement
     assert m.value is not None
     made = {field.name for field in (schema.prediction, schema.score, schema.label) if field is not None}
@@ -124,8 +125,8 @@ def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
     return max(least, 0.7 * sampling) if rule.scale in ("plain", "log") and sampling is not None else least
 
 
-def _verdict(row: Judged, rule: Unusual, outcome: Outcome, trace: bytes, before: int) -> Judged:
-    """`before` is the start of the window before: what is plainly far out is so since then."""
+def judged(row: Judged, rule: Unusual, outcome: Outcome, trace: bytes, before: int) -> Judged:
+    """The row with its verdict; `before` is the start of the window before: what is plainly far out is so since then."""
     said = _said(row, rule, outcome)
     since = before if outcome.missing and said.verdict is Verdict.CHANGED else outcome.since
     m = row.measurement
@@ -176,10 +177,14 @@ def _seen(rule: Unusual, outcome: Outcome) -> float:
 
 
 def _lasting(rule: Unusual, outcome: Outcome) -> bool:
-    if not rule.lasting or rule.warning is None or outcome.missing:
-        return False
-    least = math.sqrt(rule.warning) if rule.scale in ("root", "cube_root") else rule.warning
-    return abs(outcome.usual) - CERTAIN * outcome.usual_error > least
+    return not outcome.missing and abs(outcome.usual) - CERTAIN * outcome.usual_error > lasting_least(rule)
+
+
+def lasting_least(rule: Unusual) -> float:
+    """The mean size of a baseline beyond which it is a change by itself; infinite where that is none."""
+    if not rule.lasting or rule.warning is None:
+        return math.inf
+    return math.sqrt(rule.warning) if rule.scale in ("root", "cube_root") else rule.warning
 
 
 def _learning(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 
 import pyarrow as pa
 from sqlalchemy.engine import Connection
@@ -31,11 +30,10 @@ from driftline.evaluate.trail import Stream
 from driftline.evaluate.unusual import Past
 from driftline.model import LogObject
 from driftline.notification import Notification
-from driftline.plugin import Past as Earlier
-from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors
 from driftline.profiles.window import Window
 from driftline.runtime.grounding import Ground
+from driftline.runtime.judgeable import Judgeable
 from driftline.state import measurements, people, traces, windows
 from driftline.state.store import Store
 from driftline.state.tables import micros, moment
@@ -217,34 +215,5 @@ class Closing:
         return self.reread(key, found)
 
     def _inputs(self, connection: Connection, past: Past) -> Inputs:
-        spec, kinds = self.ground.spec, self.kinds
-
-        def window(due: Due) -> Window:
-            profile = windows.load(connection, due.key, spec, kinds)
-            seen = profile.last
-            if seen is None:
-                seen = windows.newest_event(connection, due.key, spec, kinds)
-            return profile.window(
-                start=moment(due.key.start),
-                end=moment(due.end),
-                version=due.key.version,
-                segment=due.key.segment,
-                last_seen=None if seen is None else moment(seen),
-                reread=partial(self._again, due.key) if self.reread is not None else None,
-            )
-
-        def reference(due: Due) -> Window | None:
-            if self.ground.trailing is None:
-                return self.ground.reference(due.key.segment)
-            since = due.key.start - int(self.ground.trailing.total_seconds() * 1_000_000)
-            key = due.key
-            profile = windows.trailing(connection, self.model, key.segment, since, key.start, spec, kinds)
-            return (
-                profile.window(start=moment(since), end=moment(key.start), version=self.ground.name) if profile.rows else None
-            )
-
-        def history(key: Key, check: str, name: str, labels: Mapping[str, str], limit: int) -> Sequence[Earlier]:
-            return measurements.history(connection, key, check, name, labels, limit)
-
-        late = frozenset(name for name, kind in kinds.items() if kind.label is not Collector.label)
-        return Inputs(self.ground.schema, self.plans, window, reference, history, self.collect, self.ground.name, past, late)
+        again = self._again if self.reread is not None else None
+        return Judgeable(self.model, self.ground, self.plans, self.kinds, self.collect).inputs(connection, past, again)
