@@ -75,7 +75,7 @@ CHANGES = (
     Real("pipeline A", "drift", 5, 4, _columns(0, 30)),
     Real("nulls", "quality", 9, 3, _columns(0, 10)),
     Real("new market", "drift", 14, 9, _columns(30, 12), CRITICAL),
-    Real("unit", "drift", 17, 3, _columns(42, 8)),
+    Real("unit", "drift", 20, 3, _columns(42, 8)),
     Real("bad day, inputs", "drift", 30.2, 5, _columns(50, 20), CRITICAL),
     Real("bad day, nulls", "quality", 30.3, 2, _columns(50, 6), CRITICAL),
     Real("bad day, accuracy", "performance", 30.5, 2, ("",), CRITICAL),
@@ -151,7 +151,11 @@ class Quarter:
         """Every incident that opened, told or not."""
         self.held = 0
         self.restarts = 0
-        self.delays = {(real.name, column): self.rng.randrange(9) for real in CHANGES for column in real.columns}
+        self.delays = {
+            (real.name, column): self.rng.randrange(min(9, int(real.days * DAY / window)))
+            for real in CHANGES
+            for column in real.columns
+        }
         self.jitter = {key: self.rng.randrange(-1, 2) for key in self.delays}
         self.over = {key: self.rng.randrange(4) for key in self.delays}
         self.store: Store = open_store(self.url)
@@ -305,7 +309,7 @@ class Quarter:
                 for real in CHANGES
                 if real.cause == told.cause
                 and columns & set(real.columns)
-                and abs(told.since - START - real.day * DAY) <= 12 * self.window
+                and abs(told.since - START - real.day * DAY) <= 3 * self.window
             }
         return found
 

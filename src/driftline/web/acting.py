@@ -89,7 +89,7 @@ def routes(agent: Acting, token: Secret, clock: Callable[[], datetime]) -> list[
             return _unauthorised()
         try:
             given = _read(json.loads(await _body(request) or b"{}"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return JSONResponse({"error": str(error)}, 400)
         name, act = request.path_params["id"], request.path_params["act"]
         if act not in (*KINDS, "silence"):
