@@ -4,7 +4,7 @@
 
 The verdicts are made up, with the delay and the scatter of real ones. From there on everything is the agent's own: the step,
 SQLite on disk, the outbox, the workers, the sinks, and real HTTP to strict receivers on this machine. The clock is turned by
-hand. A restart closes the state and opens it again; every other one comes after a receiver took a message, and before that was
+hand. A restart closes the state and opens it again; half of them come after the receivers took a message, and before that was
 written down.
 """
 
@@ -45,7 +45,7 @@ from driftline.state.store import Store, open_store
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-DAYS, COLUMNS, RESTARTS, MAX_PAGES = 90, 200, 30, 2
+DAYS, COLUMNS, RESTARTS, CRASHES, MAX_PAGES = 90, 200, 30, 15, 2
 FEED, FLAPPING, CHAT = (40.0, 41.0), (50.0, 58.0), (30.0, 31.0)
 """Days of the outage of the feed, of the column that comes and goes, and of the outage of the chat."""
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -150,12 +150,13 @@ class Quarter:
         self.opened: list[Notification] = []
         """Every incident that opened, told or not."""
         self.held = 0
-        self.restarts = 0
+        self.restarts = self.crashes = 0
         self.delays = {
-            (real.name, column): self.rng.randrange(min(9, int(real.days * DAY / window)))
+            (real.name, column): place and self.rng.randrange(min(9, int(real.days * DAY / window)))
             for real in CHANGES
-            for column in real.columns
+            for place, column in enumerate(real.columns)
         }
+        """Windows until a change shows in a column; in the first it does at once."""
         self.jitter = {key: self.rng.randrange(-1, 2) for key in self.delays}
         self.over = {key: self.rng.randrange(4) for key in self.delays}
         self.store: Store = open_store(self.url)
@@ -183,12 +184,16 @@ class Quarter:
                 self.heard[name] = Heard()
             self._start()
             windows = DAYS * DAY // self.window
-            stops = set(self.rng.sample(range(1, windows), RESTARTS))
+            stops = set(self.rng.sample(range(1, windows), RESTARTS - CRASHES))
+            told = 0
             for number in range(windows):
                 self.now = START + (number + 1) * self.window
-                self._feed(number)
+                told += self._feed(number)
                 if number in stops:
-                    self._restart(crash=len(stops & set(range(number))) % 2 == 0)
+                    self._restart(crash=False)
+                elif told > 1 and self.restarts < RESTARTS and self.crashes < CRASHES:
+                    self.crashes, told = self.crashes + 1, 0
+                    self._restart(crash=True)
                 self._deliver(self.now + self.window)
             self._deliver(self.now + 2 * DAY)
         self.store.close()
@@ -198,11 +203,15 @@ class Quarter:
         quiet = Quiet(max_pages=MAX_PAGES)
         return Closing(self.store, "shop", ground, (), self.plans, {}, lambda plan, ctx: (), "", self.alerting, quiet=quiet)
 
-    def _feed(self, number: int) -> None:
+    def _feed(self, number: int) -> bool:
+        """A window; returns whether there is something to tell."""
+        news = False
         for change in self._closing().alert(self._facts(number), self.now):
             self.held += bool(change.held)
+            news |= not change.held
             if change.event is Event.OPENED:
                 self.opened.append(change.notification)
+        return news
 
     def _facts(self, number: int) -> list[Fact]:
         day = number * self.window / DAY
