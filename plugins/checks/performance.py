@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, Literal
 
-from driftline import Check, CheckContext, Measurement, Scores, Task, above, hookimpl, stats
+from driftline import Check, CheckContext, Decision, Measurement, Scores, Task, above, hookimpl, stats
 
 Metric = Literal[
     "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier",
@@ -76,6 +76,9 @@ class Performance(Check):
     headline: Headline | None = None
     """The metric that `drop` compares: roc_auc where there are scores, else accuracy, and mae for regression, when absent."""
 
+    decision: Decision | None = None
+    """What is to be done when `drop` has changed, for actions that are bound to it."""
+
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Every metric, then the drop."""
         scores = ctx.current.scores
@@ -105,7 +108,9 @@ class Performance(Check):
         if metric not in LOSSES:
             value, low, high = -value, -high, -low
         detail = {"metric": metric, f"{metric}_was": was.value, metric: now.value}
-        return Measurement(value + 0.0, name="drop", rows=now.n, interval=(low + 0.0, high + 0.0), detail=detail)
+        return Measurement(
+            value + 0.0, name="drop", rows=now.n, interval=(low + 0.0, high + 0.0), detail=detail, decision=self.decision
+        )
 
 
 def _binary(scores: Scores) -> stats.Confusion:

@@ -23,9 +23,11 @@ from driftline.errors import (
     Unreadable,
 )
 from driftline.hookspecs import hookimpl
-from driftline.model import Field, Judgement, Kind, LogObject, Measurement, Schema, Severity, Task, Verdict
+from driftline.model import Decision, Field, Judgement, Kind, LogObject, Measurement, Schema, Severity, Task, Verdict
 from driftline.notification import AlertFact, Event, Notification
+from driftline.order import Order, Request, compact
 from driftline.plugin import (
+    Action,
     Answer,
     Check,
     CheckContext,
@@ -46,6 +48,7 @@ from driftline.secret import Secret
 
 if TYPE_CHECKING:
     from driftline import (
+        amazon,
         bodies,
         delimited,
         distribution,
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     )
     from driftline.decorated import check
     from driftline.halves import half
+    from driftline.http_action import HttpAction, json_request
     from driftline.json_records import JsonRecords, RecordChunk, document_or_lines
     from driftline.layout import Layout, LayoutPattern, Place
     from driftline.lines import Chunk, LineChunks, joined, read_blocks
@@ -83,6 +87,7 @@ _LAZY = {
     "Collector": "driftline.profiles.collector",
     "Column": "driftline.profiles.window",
     "Duration": "driftline.scalars",
+    "HttpAction": "driftline.http_action",
     "JsonRecords": "driftline.json_records",
     "Labels": "driftline.profiles.window",
     "Layout": "driftline.layout",
@@ -102,6 +107,7 @@ _LAZY = {
     "half": "driftline.halves",
     "in_place": "driftline.listing",
     "joined": "driftline.lines",
+    "json_request": "driftline.http_action",
     "key_of": "driftline.listing",
     "list_store": "driftline.listing",
     "patiently": "driftline.patience",
@@ -111,6 +117,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "Action",
     "AlertFact",
     "Answer",
     "Batch",
@@ -123,6 +130,7 @@ __all__ = [
     "Collector",
     "Column",
     "Cusum",
+    "Decision",
     "DecodeContext",
     "DiscoverContext",
     "DriftlineError",
@@ -134,6 +142,7 @@ __all__ = [
     "Format",
     "FormatRef",
     "Http",
+    "HttpAction",
     "JsonRecords",
     "Judgement",
     "Kind",
@@ -148,6 +157,7 @@ __all__ = [
     "NumericColumn",
     "ObjectChanged",
     "ObjectGone",
+    "Order",
     "OutcomeUnknown",
     "PValue",
     "Past",
@@ -157,6 +167,7 @@ __all__ = [
     "Range",
     "RecordChunk",
     "Rejected",
+    "Request",
     "Retryable",
     "Rule",
     "Schema",
@@ -178,9 +189,11 @@ __all__ = [
     "Verdict",
     "Window",
     "above",
+    "amazon",
     "below",
     "bodies",
     "check",
+    "compact",
     "delimited",
     "distribution",
     "document_or_lines",
@@ -191,6 +204,7 @@ __all__ = [
     "hookimpl",
     "in_place",
     "joined",
+    "json_request",
     "key_of",
     "list_store",
     "paired",
@@ -210,6 +224,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in (
+        "amazon",
         "bodies",
         "delimited",
         "distribution",

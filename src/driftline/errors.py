@@ -97,6 +97,13 @@ class Deposed(StateError):
 class Rejected(DriftlineError):
     """The receiver refused this notification for good; sending it again would be refused again."""
 
+    def __init__(self, message: str, status: int = 0, answer: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status, where there was one."""
+        self.answer = answer
+        """The beginning of what the receiver said."""
+
 
 class Retryable(DriftlineError):
     """The notification did not get through this time; nothing happened at the receiver."""

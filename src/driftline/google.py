@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from driftline.errors import SourceBusy, SourceError
+from driftline.errors import Rejected, Retryable, SourceBusy, SourceError
 from driftline.patience import pause_of
 
 T = TypeVar("T")
@@ -42,6 +42,21 @@ def credentials(scope: str, file: Path | None, *, anonymous: bool) -> Any:
         return google.auth.default([scope])[0]
     except (GoogleAuthError, OSError, ValueError) as error:
         raise SourceError(f"{file}: {error}" if file else UNKNOWN) from None
+
+
+def bearer(who: Any) -> str:
+    """A token of these credentials, renewed when it has expired. Raises Rejected or Retryable."""
+    from google.auth.exceptions import GoogleAuthError, TransportError
+    from google.auth.transport.requests import Request
+
+    try:
+        if not who.valid:
+            who.refresh(Request())
+    except TransportError as error:
+        raise Retryable(f"the credentials could not be renewed just now: {error}") from None
+    except GoogleAuthError as error:
+        raise Rejected(f"the credentials could not be renewed ({identity(who)}): {error}") from None
+    return str(who.token)
 
 
 def identity(who: Any) -> str:

@@ -15,7 +15,7 @@ from driftline.notification import Notification
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from driftline.plugin import Check, Collector, ExecutorFactory, Format, Sink, Source
+    from driftline.plugin import Action, Check, Collector, ExecutorFactory, Format, Sink, Source
     from driftline.profiles.window import Window
 
 hookspec = pluggy.HookspecMarker("driftline")
@@ -45,6 +45,11 @@ def register_collectors() -> Iterable[type[Collector]]:  # type: ignore[empty-bo
 @hookspec
 def register_sinks() -> Iterable[type[Sink]]:  # type: ignore[empty-body]
     """The sinks on offer."""
+
+
+@hookspec
+def register_actions() -> Iterable[type[Action]]:  # type: ignore[empty-body]
+    """The actions on offer."""
 
 
 @hookspec

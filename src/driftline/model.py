@@ -77,6 +77,14 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
+class Decision(StrEnum):
+    """What a check may say is to be done."""
+
+    RETRAIN = "retrain"
+    ROLL_BACK = "roll_back"
+    PROMOTE = "promote"
+
+
 @dataclass(frozen=True, slots=True)
 class LogObject:
     """One unit of source data: a file, an object of a store, a slice of a table."""
@@ -217,6 +225,8 @@ class Measurement:
     """The smallest value that is fine, where this number has a bound of its own; a rule of its name goes before it."""
     most: float | None = None
     """The largest value that is fine, likewise."""
+    decision: Decision | None = None
+    """What is to be done about it, where the check can tell: actions may be bound to it once the measurement has changed."""
 
 
 @dataclass(frozen=True, slots=True)

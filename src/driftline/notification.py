@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from driftline.model import Severity
+from driftline.model import Decision, Severity
 
 
 class Event(StrEnum):
@@ -56,6 +56,8 @@ class AlertFact(BaseModel):
     """The rows behind the number."""
     detail: dict[str, str | float | int | None] = {}
     """A few facts that explain the number."""
+    decision: Decision | None = None
+    """What the check says is to be done."""
 
 
 class Notification(BaseModel):

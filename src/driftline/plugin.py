@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 from driftline.errors import Unreadable
 from driftline.model import Field, LogObject, Measurement, Schema
 from driftline.notification import Notification
+from driftline.order import Order, Request
 from driftline.rule import Rule
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Answer(Protocol):
 
 
 class Http(Protocol):
-    """The one way out for sinks: total timeout, no redirects, a cap on answers, private addresses guarded.
+    """The one way out for sinks and actions: total timeout, no redirects, a cap on answers, private addresses guarded.
 
     Raises `Rejected`, `Throttled`, `Retryable` or `OutcomeUnknown`, so that a sink needs no `try`.
     """
@@ -52,6 +53,10 @@ class Http(Protocol):
         self, url: str, *, json: object = None, content: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Post `content`, or `json` written as JSON."""
+        ...
+
+    def request(self, method: str, url: str, *, content: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+        """Send exactly `content`, by any method."""
         ...
 
 
@@ -77,7 +82,7 @@ class StartContext:
     clock: Callable[[], datetime]
     """The time, UTC. Plugins never ask the machine."""
     http: Http | None = None
-    """For sinks."""
+    """For sinks and actions."""
     console: TextIO | None = None
     """Where people look, for sinks that print."""
     base: Path = Path()
@@ -348,6 +353,29 @@ class Sink(Plugin, ABC):
         """Deliver it; returns the receiver's reference, if any. Raises Rejected, Retryable, OutcomeUnknown or Throttled."""
 
 
+class Action(Plugin, ABC):
+    """Changes something in the world when an incident calls for it. The host decides when, and about trying again."""
+
+    repeat: ClassVar[Literal["deduplicates", "repeats"]] = "repeats"
+    """What the receiver makes of the same request sent twice. `repeats` is never sent again once it may have been taken."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds that `perform` may take before it counts as hanging."""
+        return 30.0
+
+    @abstractmethod
+    def request(self, order: Order) -> Request:
+        """Exactly what `perform` sends, and no secret in it. It reaches nothing, and works without `start`.
+
+        Raises Rejected when there is no request that the receiver could take.
+        """
+
+    @abstractmethod
+    def perform(self, request: Request) -> str:
+        """Send it; returns in a line what came of it. Raises Rejected, Retryable, OutcomeUnknown or Throttled."""
+
+
 class ExecutorFactory(Plugin, ABC):
     """Makes the executor on which objects are profiled."""
 
@@ -356,4 +384,4 @@ class ExecutorFactory(Plugin, ABC):
         """An executor; the host shuts it down."""
 
 
-PluginKind = Literal["source", "format", "check", "collector", "sink", "executor"]
+PluginKind = Literal["source", "format", "check", "collector", "sink", "action", "executor"]

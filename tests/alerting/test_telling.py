@@ -11,6 +11,7 @@ from simulation import HOUR, at, fact
 from driftline import Severity
 from driftline.alerting import AlertingState, Step, step
 from driftline.alerting.acts import Act, Kind, accept, act
+from driftline.alerting.calling import ActionPlan, calling
 from driftline.alerting.quiet import MuteTime, Quiet, Silence
 from driftline.alerting.telling import tell
 from driftline.matchers import Matchers
@@ -223,3 +224,23 @@ def test_matchers_that_cannot_be_read_say_how(text, mend):
     """A matcher that is not well formed is refused with the mend."""
     with pytest.raises(ValueError, match=re.escape(mend)):
         Matchers.parse(text)
+
+
+def test_what_is_doubted_calls_for_no_action():
+    """A silence and an inhibition hold actions, too; a mute time and the cap of pages only spare people."""
+    plan = ActionPlan("retrain")
+    night = MuteTime("night", "0 0 * * *", 12 * HOUR, ZoneInfo("UTC"))
+    for quiet, calls in (
+        ({}, True),
+        ({"mute_times": [night]}, True),
+        ({"max_pages": 0}, True),
+        ({"silences": [silence("model=churn", 0, 9)]}, False),
+    ):
+        life = Life(**quiet)
+        done = life.feed(fact(0, severity=CRITICAL), hour=1)
+        assert (calling(plan, done.changes[0]) is not None) is calls, quiet
+    life = Life()
+    done = life.feed(no_rows(0), fact(0, severity=CRITICAL), hour=1)
+    assert [calling(plan, change) for change in done.changes] == [None, None]
+    done = life.feed(no_rows(1, "ok"), fact(1, severity=CRITICAL), hour=2)
+    assert calling(plan, done.changes[-1]) is not None, "once nothing holds it"

@@ -6,7 +6,7 @@ import scipy.stats as ss
 from driftline_plugins.checks.performance import Performance
 from profile_builder import binary_scores, context, judged, regression_scores, severity, window_of
 
-from driftline import Scores, Task
+from driftline import Decision, Scores, Task
 from driftline.profiles.window import RegressionSums
 
 CHECK = Performance()
@@ -157,3 +157,10 @@ def test_scores_that_are_no_probabilities_have_no_brier_score():
     found = measured(binary_scores([0, 1] * 50, [3.0] * 100))["brier"]
     assert found.value is None
     assert "no probabilities" in found.reason
+
+
+def test_it_says_what_is_to_be_done():
+    """With a decision in its settings the drop bears it, and no other number does."""
+    was, now = binary_scores(*logits(8, 2_000, 2.0)), binary_scores(*logits(9, 2_000, 0.5))
+    found = measured(now, was, Performance(decision="retrain"))
+    assert {name: m.decision for name, m in found.items() if m.decision} == {"drop": Decision.RETRAIN}

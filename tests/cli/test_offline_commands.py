@@ -156,7 +156,7 @@ def test_one_plugin(command):
     assert "Did you mean 'drift'?" in err
 
 
-@pytest.mark.parametrize("kind", ["check", "source", "format", "sink"])
+@pytest.mark.parametrize("kind", ["check", "source", "format", "sink", "action"])
 def test_new_plugin_works_as_it_is(command, kind):
     """A new plugin's own test passes, a configuration can name it, and nothing is overwritten."""
     code, out, _ = command("new-plugin", kind, "my-own", "--dir", "new")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from driftline import Check, Format, Kind, Measurement, Notification, Retryable, Secret, Sink, Source, hookimpl
+from driftline import Action, Check, Format, Kind, Measurement, Notification, Request, Retryable, Secret, Sink, Source, hookimpl
 from driftline.extensions import Registry
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import BUILT_IN
@@ -38,6 +39,14 @@ OPTIONS = {
     "skew": {"pairs": {"number": "score", "word": "says"}},
     "slack": {"webhook_url": Secret("${env:A}", "https://chat.example/x")},
     "pagerduty": {"routing_key": Secret("${env:B}", "e93facc04764012d7bfb002500d5d1a6")},
+    "sagemaker_pipeline": {"pipeline": "train", "region": "eu-central-1", "parameters": {"Model": "{model}"}},
+    "sagemaker_weights": {"endpoint": "churn", "region": "eu-central-1", "weights": {"blue": 1, "green": 0}},
+    "vertex_pipeline": {"project": "p", "location": "europe-west4", "template": "https://t.example", "output": "gs://b/o"},
+    "azureml_job": {"subscription": "s", "resource_group": "g", "workspace": "ml-ws", "job": {"jobType": "Pipeline"}},
+    "airflow": {"url": "https://airflow.example", "dag": "train", "token": Secret("${env:D}", "canary-token")},
+    "github_dispatch": {"repository": "acme/churn", "token": Secret("${env:E}", "canary-token")},
+    "kubernetes_job": {"namespace": "ml", "job": {"template": {}}, "token": Secret("${env:F}", "canary-token")},
+    "shell": {"command": ["/bin/echo", "{model}"], "environment": {"KEY": Secret("${env:G}", "canary-token")}},
     "webhook": {"url": "https://hook.example", "secret": Secret("${env:C}", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")},
 }
 SHIPPED = Registry.load().types
@@ -125,7 +134,7 @@ def broken(base: type, **body: Any) -> Any:
     made = type("Made", (base,), about | body)
     module.Made = made
     module.made_by = "a test"
-    kind = {Check: "checks", Format: "formats", Sink: "sinks", Source: "sources"}[
+    kind = {Action: "actions", Check: "checks", Format: "formats", Sink: "sinks", Source: "sources"}[
         next(one for one in made.__mro__ if one.__module__ == "driftline.plugin")
     ]
     setattr(module, f"register_{kind}", hookimpl(lambda: [made]))
@@ -153,6 +162,10 @@ def reading(act: Any) -> dict[str, Any]:
     return {"decode": lambda self, stream, ctx: act(stream, ctx)}
 
 
+def asking(made: Any) -> dict[str, Any]:
+    return {"request": lambda self, order: made(order), "perform": lambda self, request: ""}
+
+
 def swallow(self: Any, told: Notification) -> None:
     with suppress(Retryable):
         self.context.http.post("https://a.example", json={})
@@ -175,6 +188,9 @@ def swallow(self: Any, told: Notification) -> None:
         (lambda: broken(Format, **reading(lambda stream, ctx: iter([stream.read().decode()]))), "no RecordBatch"),
         (lambda: broken(Format, **reading(lambda stream, ctx: iter([][0]))), "IndexError"),
         (lambda: broken(Format, **reading(lambda stream, ctx: ctx.consumed(10**9) or iter(()))), "more than there is"),
+        (lambda: broken(Action, **asking(lambda order: "POST")), "request gives str"),
+        (lambda: broken(Action, **asking(lambda order: Request("POST", str(time.time_ns())))), "two requests"),
+        (lambda: broken(Action, **asking(lambda order: Request("run", order.notification.title))), "control characters"),
         (lambda: broken(Sink, send=swallow), "hides that the receiver did not take it"),
         (lambda: broken(Sink, send=lambda self, told: told.alerts[0].check), "IndexError"),
         (lambda: broken(Sink, send=lambda self, told: 7), "a reference or None"),

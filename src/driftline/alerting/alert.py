@@ -45,6 +45,8 @@ class Entry:
     detail: Mapping[str, Scalar] = field(default_factory=dict)
     since: datetime | None = None
     """See `Fact.since`."""
+    decision: str = ""
+    """See `Fact.decision`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,5 +222,5 @@ def _entry(fact: Fact) -> Entry:
     interval = (bounds[0], bounds[1]) if bounds[0] is not None and bounds[1] is not None else None
     return Entry(
         fact.start, fact.end, fact.verdict, fact.revision, fact.severity, finite(fact.value), finite(fact.was), interval,
-        fact.unit, int(fact.rows), fact.reason, fact.reference, plain(fact.detail), fact.since,
+        fact.unit, int(fact.rows), fact.reason, fact.reference, plain(fact.detail), fact.since, fact.decision,
     )  # fmt: skip

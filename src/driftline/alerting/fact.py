@@ -60,6 +60,8 @@ class Fact:
     """Start of the first window that was different, where that was found out later; this window's when None."""
     upstream: str = ""
     """What is known to have changed before it, such as `version v4 is new`: alerts that share it are one incident."""
+    decision: str = ""
+    """What the check says is to be done: a `Decision`, or empty."""
 
     @property
     def key(self) -> str:

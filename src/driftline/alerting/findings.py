@@ -6,7 +6,7 @@ Refuses control characters and names without end: everything that comes from dat
 from __future__ import annotations
 
 from driftline.alerting.alert import Alert, AlertState, Entry
-from driftline.model import Severity, Verdict
+from driftline.model import Decision, Severity, Verdict
 from driftline.notification import AlertFact
 from driftline.wording import bound, clean
 
@@ -38,6 +38,7 @@ def fact_of(alert: Alert, *, named: bool = False) -> AlertFact:
             clean(name, 60): clean(value, LONGEST) if isinstance(value, str) else value
             for name, value in list(shown.detail.items())[:20]
         },
+        decision=Decision(said.decision) if said.decision else None,
     )
 
 

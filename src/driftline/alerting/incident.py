@@ -34,6 +34,7 @@ class Reason(StrEnum):
     LESS_SEVERE = "less severe"
     CAME_BACK = "came back"
     FLAPPING = "comes and goes, held until it is calm"
+    DECIDED = "a check says what to do"
     ALL_RESOLVED = "all alerts resolved"
     CALM = "calm after it came and went"
     LATE_DATA = "late data showed no change"
@@ -51,6 +52,7 @@ WORDS = {
     Reason.MORE_ALERTS: "worsened",
     Reason.MORE_SEVERE: "worsened",
     Reason.LESS_SEVERE: "improved",
+    Reason.DECIDED: "decided",
     Reason.RELEASED: "told",
 }
 """What a history calls the changes between opening and end that have no event of their own."""
@@ -159,6 +161,7 @@ def come_back(incident: Incident, members: Sequence[Alert], window: Span, rows: 
 
 def carry_on(
     incident: Incident,
+    was: Sequence[Alert],
     members: Sequence[Alert],
     joined: Sequence[Alert],
     window: Span,
@@ -166,7 +169,10 @@ def carry_on(
     life: Life,
     why_over: Reason = Reason.ALL_RESOLVED,
 ) -> tuple[Incident, Change | None]:
-    """What becomes of an open incident in a window, and what there is to tell; `members` are all its alerts, firing or not."""
+    """What becomes of an open incident in a window, and what there is to tell.
+
+    `members` are all its alerts, firing or not, and `was` is what they were before; `joined` are new to it.
+    """
     firing = [alert for alert in members if alert.phase.state is AlertState.FIRING]
     length = window[1] - window[0]
     if not firing:
@@ -188,6 +194,9 @@ def carry_on(
     if better is not None and window[1] - better >= life.calm_span(length):
         less = replace(incident, better=None)
         change = told(less, Event.UPDATED, Reason.LESS_SEVERE, members, window, rows, severity=severity)
+        return change.incident, change
+    if _decisions(firing) - _decisions(was):
+        change = told(incident, Event.UPDATED, Reason.DECIDED, members, window, rows)
         return change.incident, change
     if joined and not incident.flapping:
         change = told(incident, Event.UPDATED, Reason.MORE_ALERTS, members, window, rows)
@@ -212,6 +221,12 @@ def end(
         flapping=incident.flapping and not calm, turns=() if calm else incident.turns, snoozed=None, silence=None, owed="",
     )  # fmt: skip
     return told(over, Event.RESOLVED, why, members, window, rows, author=author, said=said)
+
+
+def _decisions(alerts: Sequence[Alert]) -> set[str]:
+    """What the checks of the alerts that fire say is to be done."""
+    changed = (alert.changed for alert in alerts if alert.phase.state is AlertState.FIRING)
+    return {entry.decision for entry in changed if entry is not None and entry.decision}
 
 
 def told(

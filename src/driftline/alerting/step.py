@@ -87,9 +87,12 @@ def _move(
     for name, alerts in found.open.items():
         incident = work.incidents[name]
         incident = replace(incident, keys=incident.keys - found.moved.get(name, frozenset()))
-        withdrawn = not alerts and _withdrawn([one for one in before if one.key in incident.keys], after)
+        was = [one for one in before if one.key in incident.keys]
+        withdrawn = not alerts and _withdrawn(was, after)
         why = Reason.LATE_DATA if withdrawn else Reason.ALL_RESOLVED
-        moved, change = carry_on(incident, _with(after, incident, alerts), found.joined.get(name, ()), window, rows, life, why)
+        moved, change = carry_on(
+            incident, was, _with(after, incident, alerts), found.joined.get(name, ()), window, rows, life, why
+        )
         work.put(moved) if change is None else work.tell(change)
     if found.fresh:
         shared = frozenset(upstream[alert.key] for alert in found.fresh if alert.key in upstream)

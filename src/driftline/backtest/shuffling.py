@@ -123,9 +123,11 @@ def _numbered(stream: Stream, number: int) -> Stream:
 
 
 def _order(starts: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Which window stands in each place: those of one season exchanged."""
+    """Which window stands in each place: those of one hour and weekday exchanged. Month ends are too few for a season of their
+    own.
+    """
     calendar = Calendar(length)
-    season = calendar.month_ends(starts).astype(np.int64)
+    season = np.zeros(len(starts), np.int64)
     for group, count in calendar.groups(starts):
         season = season * count + group
     order = np.arange(len(starts))

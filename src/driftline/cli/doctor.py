@@ -86,6 +86,10 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
             name=name, log=log, clock=system_clock, http=outside.http(sink.allow_private), console=outside.console, base=base
         )
         attempt(f"sinks.{name}", sink.plugin, context, send)
+    for name, action in config.actions.items():
+        http = outside.http(action.allow_private, base / action.trusted if action.trusted else None)
+        context = StartContext(name=name, log=log, clock=system_clock, http=http, base=base)
+        attempt(f"actions.{name}", action.plugin, context, False)
     return found
 
 

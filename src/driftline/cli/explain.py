@@ -101,6 +101,10 @@ def _show(found: dict[str, Any]) -> None:
             by = f"{event['author']}: " if event["author"] else ""
             held = f" (not told: {event['held']})" if event["held"] else ""
             console.print(f"[dim]  {event['event']:12} {_short(event['at'])}  {escape(by + event['reason'] + held)}[/]")
+        for run in incident["actions"]:
+            by = f", {run['author']}: {run['reason']}" if run["author"] else ""
+            words = clean(f"{run['action']}: {run['state']}{by}. {run['answer']}", 400)
+            console.print(f"[dim]  action    {_short(run['at'])}  {escape(words)}[/]")
     quiet = [told for told in found["findings"] if told["verdict"] not in ("changed", "error")]
     for told in found["findings"]:
         if told not in quiet[SHOWN:]:

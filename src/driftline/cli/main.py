@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "silence": ("driftline.cli.people:silence", "Hear nothing of what matches for a time, now or planned."),
     "silences": ("driftline.cli.people:silences", "List the silences, or end one."),
     "explain": ("driftline.cli.explain:explain", "Why there is an incident, or what stands behind a window's numbers."),
+    "actions": ("driftline.cli.actions:actions", "What incidents called for: list, approve, reject, order by hand."),
     "reference": (
         "driftline.cli.reference:reference",
         "Import a baseline, list references, accept a change as normal.",

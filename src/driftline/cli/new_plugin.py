@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-KINDS = ("check", "source", "format", "sink")
+KINDS = ("check", "source", "format", "sink", "action")
 
 
 @click.command()

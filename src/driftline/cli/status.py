@@ -84,6 +84,10 @@ def show_models(found: dict[str, Any]) -> None:
             console.print(f"[red]{escape(name)}: {escape(model['error'])}[/]")
     if found.get("leader"):
         console.print(f"[dim]{escape(found['leader']['agent'])} leads since {found['leader']['since'][:19]}[/]")
+    for run in found["actions"]:
+        if run["state"] in ("awaiting approval", "refused"):
+            line = f"action {run['action']} for {run['incident']}: {run['state']}. {run['run']}"
+            console.print(f"[yellow]{escape(line)}[/]")
     for name, sink in found["sinks"].items():
         if sink["pending"] or sink["refused"]:
             console.print(

@@ -3,6 +3,7 @@
 from driftline.config.columns import SchemaConfig
 from driftline.config.load import digest, load
 from driftline.config.models import (
+    ActionConfig,
     AgentConfig,
     CheckConfig,
     Config,
@@ -12,10 +13,12 @@ from driftline.config.models import (
     PluginsConfig,
     ReferenceConfig,
     SinkConfig,
+    WhenConfig,
     WindowsConfig,
 )
 
 __all__ = [
+    "ActionConfig",
     "AgentConfig",
     "CheckConfig",
     "Config",
@@ -26,6 +29,7 @@ __all__ = [
     "ReferenceConfig",
     "SchemaConfig",
     "SinkConfig",
+    "WhenConfig",
     "WindowsConfig",
     "digest",
     "load",

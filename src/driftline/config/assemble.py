@@ -13,6 +13,7 @@ from driftline.config.document import Document, Loc
 from driftline.config.mistakes import unknown
 from driftline.config.models import (
     INTERNAL,
+    ActionConfig,
     AgentConfig,
     CheckConfig,
     Config,
@@ -51,7 +52,7 @@ class Assembly:
         tree = self._own(self._document.value, (), Config)
         if isinstance(tree.get("agent"), dict):
             tree["agent"] = self._agent(self._own(tree["agent"], ("agent",), AgentConfig))
-        for part, made in (("sinks", self._sink), ("models", self._model)):
+        for part, made in (("sinks", self._sink), ("actions", self._action), ("models", self._model)):
             if isinstance(tree.get(part), dict):
                 tree[part] = {
                     name: made(told, (part, name)) if isinstance(told, dict) else told for name, told in tree[part].items()
@@ -69,6 +70,9 @@ class Assembly:
 
     def _sink(self, sink: Tree, loc: Loc) -> Tree:
         return self._beside("sink", sink, loc, SinkConfig)
+
+    def _action(self, action: Tree, loc: Loc) -> Tree:
+        return self._beside("action", action, loc, ActionConfig)
 
     def _model(self, told: Tree, loc: Loc) -> Tree:
         model = self._own(told, loc, ModelConfig)

@@ -26,11 +26,14 @@ COLUMN_MAPS = ("limits", "patterns", "allowed", "pairs", "tolerance")
 def crossed(document: Document) -> Iterator[Problem]:
     """Every name that leads nowhere."""
     models, sinks = _dict(document.value, "models"), _dict(document.value, "sinks")
-    for part, names in (("models", models), ("sinks", sinks)):
+    actions = _dict(document.value, "actions")
+    for part, names in (("models", models), ("sinks", sinks), ("actions", actions)):
         yield from _names(document, (part,), names)
     yield from _reachable(document)
     yield from _acting(document)
     yield from _names(document, ("mute_times",), _dict(document.value, "mute_times"))
+    for name, action in actions.items():
+        yield from _called_for(document, ("actions", name, "when"), _dict(action, "when"), models)
     for name, model in models.items():
         at: Loc = ("models", name)
         if isinstance(model, dict):
@@ -86,6 +89,18 @@ def _notify(document: Document, loc: Loc, given: Any, sinks: dict[str, Any]) -> 
     for number, name in _texts(given):
         if name not in sinks:
             yield document.problem((*loc, number), unknown(name, sinks, f"no sink is called '{name}'"))
+
+
+def _called_for(document: Document, loc: Loc, when: dict[str, Any], models: dict[str, Any]) -> Iterator[Problem]:
+    """Models that there are, and checks that one of them has; those of a model without checks are not written down."""
+    for number, name in _texts(when.get("models")):
+        if name not in models:
+            yield document.problem((*loc, "models", number), unknown(name, models, f"no model is called '{name}'"))
+    if all(isinstance(model, dict) and model.get("checks") for model in models.values()):
+        known = {check for model in models.values() for check in _dict(model, "checks")}
+        for number, name in _texts(when.get("checks")):
+            if name not in known:
+                yield document.problem((*loc, "checks", number), unknown(name, known, f"no check is called '{name}'"))
 
 
 def _labels(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Problem]:

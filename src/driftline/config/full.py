@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from driftline.config.models import (
     INTERNAL,
+    ActionConfig,
     AgentConfig,
     CheckConfig,
     LabelsConfig,
@@ -21,7 +23,7 @@ from driftline.config.models import (
     SinkConfig,
     WindowsConfig,
 )
-from driftline.config.words import Word, words
+from driftline.config.words import Word, flow, words
 from driftline.extensions.registry import Registry
 from driftline.plugin import Plugin
 
@@ -119,6 +121,12 @@ def full_config(registry: Registry) -> str:
         lines += [f"  {name}:", *_plugin(registry.get("sink", name), 4)]
         if not number:
             lines += _commented(list(_lines(_but(SinkConfig), 4)), 4)
+    lines += ["# What is to be done when an incident calls for it. Off until enabled; nothing is sent while dry_run is true."]
+    lines += ["actions:"]
+    for number, name in enumerate(registry.names("action")):
+        lines += [f"  {name}:", *_plugin(registry.get("action", name), 4)]
+        if not number:
+            lines += _commented(list(_lines(_but(ActionConfig), 4)), 4)
     lines += MUTES.splitlines()
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
@@ -163,14 +171,16 @@ def _plugin(type_: type[Plugin], indent: int) -> Iterator[str]:
 
 def _options(type_: type[Plugin], indent: int) -> Iterator[str]:
     for word in words(type_):
-        if word.required:
+        if word.required or word.field.examples:
             yield from _lines([word], indent, {word.name: _stand_in(word)})
         else:
             yield from _commented(list(_lines([word], indent)), indent)
 
 
 def _stand_in(word: Word) -> str:
-    """A value for a setting that has no default."""
+    """A value for a setting that has no default, or that shows by an example what it needs."""
+    if word.field.examples:
+        return flow(to_jsonable_python(word.field.examples[0]))
     if get_origin(word.field.annotation) is Literal:
         return str(get_args(word.field.annotation)[0])
     if "secret" in word.type:

@@ -29,8 +29,8 @@ from pydantic.json_schema import SkipJsonSchema
 from driftline.config.columns import SchemaConfig
 from driftline.extensions.registry import Registry
 from driftline.matchers import Matchers
-from driftline.model import Severity
-from driftline.plugin import Check, ExecutorFactory, Sink, Source
+from driftline.model import Decision, Severity
+from driftline.plugin import Action, Check, ExecutorFactory, Sink, Source
 from driftline.rule import Rule
 from driftline.scalars import Bytes, Duration, Length, Size, Span
 from driftline.secret import Secret
@@ -292,6 +292,48 @@ class InhibitConfig(Settings):
     """Those that wait meanwhile, such as `family=drift|quality`."""
 
 
+class WhenConfig(Settings):
+    """When an action is called for: when an alert fires that all of these are true of."""
+
+    models: tuple[str, ...] = ()
+    """Of these models; of all when empty."""
+    causes: tuple[str, ...] = ()
+    """Of these families, such as `performance`; of all when empty."""
+    checks: tuple[str, ...] = ()
+    """Of the checks of these names; of all when empty."""
+    severity: Severity = Severity.CRITICAL
+    """At least this severe."""
+    decision: Decision | None = None
+    """Only when the check itself says that this is to be done."""
+
+
+class ActionConfig(Settings):
+    """One way to change the world when an incident calls for it: once for each incident."""
+
+    type: str
+    """The action plugin."""
+    options: dict[str, Any] = {}
+    """The settings of the plugin."""
+    enabled: bool = False
+    """Nothing is called for until this is true."""
+    dry_run: bool = True
+    """Only record and log what would be sent. Nothing is sent until this is false."""
+    when: WhenConfig = WhenConfig()
+    """When it is called for."""
+    approval: bool = False
+    """Whether a person must approve each run: `driftline actions approve`."""
+    approve_within: Length = timedelta(days=1)
+    """How long a run waits for approval before it expires."""
+    max_per_day: int = Field(default=1, ge=1)
+    """How many runs there may be in 24 hours; others are held back, and can be ordered by hand."""
+    allow_private: bool = False
+    """Whether it may send to addresses of private networks and of this machine."""
+    trusted: Path | None = None
+    """A file of the certificates of authorities to trust in place of the public ones."""
+    plugin: SkipJsonSchema[InstanceOf[Action]] = Field(repr=False)
+    """The action itself."""
+
+
 def _version(value: Any) -> Any:
     if value != 1 or isinstance(value, bool):
         raise ValueError("should be 1, the only version of the configuration there is")
@@ -316,6 +358,8 @@ class Config(Settings):
     inhibit: list[InhibitConfig] | None = None
     """Incidents that hold others back. When absent, missing or late rows, and a source that can't be read, hold drift and
     quality."""
+    actions: dict[str, ActionConfig] = {}
+    """What is to be done when an incident calls for it, by names of your own."""
     origin: SkipJsonSchema[Path] = Field(repr=False)
     """The file."""
 

@@ -22,7 +22,7 @@ def json_schema(registry: Registry) -> Node:
     schema = Config.model_json_schema()
     defs: Node = schema.pop("$defs")
     defs["reference"] = REFERENCE
-    for config in ("Config", "CheckConfig", "LabelsConfig", "SinkConfig"):
+    for config in ("Config", "CheckConfig", "LabelsConfig", "SinkConfig", "ActionConfig"):
         owner = schema if config == "Config" else defs[config]
         owner["required"] = [name for name in owner["required"] if name in owner["properties"]]
     schema["properties"]["version"] = {"const": 1, "description": schema["properties"]["version"]["description"]}
@@ -42,6 +42,7 @@ def json_schema(registry: Registry) -> Node:
     defs["LabelsConfig"] = _variants("source", defs["LabelsConfig"], registry, defs)
     defs["CheckConfig"] = _variants("check", defs["CheckConfig"], registry, defs)
     defs["SinkConfig"] = _variants("sink", defs["SinkConfig"], registry, defs)
+    defs["ActionConfig"] = _variants("action", defs["ActionConfig"], registry, defs)
     executor = defs["ExecutorConfig"]
     defs["ExecutorConfig"] = _variants("executor", executor | {"required": ["type"]}, registry, defs)
     threads = _variant(executor, "threads", {"description": "Threads of the agent.", "type": "object", "maxProperties": 0})

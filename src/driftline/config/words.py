@@ -69,17 +69,17 @@ def default_of(field: FieldInfo) -> str:
         return ""
     if isinstance(value, BaseModel):
         return "see below"
-    return written(value) if isinstance(value, (timedelta, Bytes)) else _flow(to_jsonable_python(value))
+    return written(value) if isinstance(value, (timedelta, Bytes)) else flow(to_jsonable_python(value))
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """In one line, without quotes where YAML needs none."""
     if isinstance(value, str) and _WORD.fullmatch(value) and value.lower() not in ("true", "false", "null"):
         return value
     if isinstance(value, list):
-        return f"[{', '.join(_flow(item) for item in value)}]"
+        return f"[{', '.join(flow(item) for item in value)}]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False)
 
 

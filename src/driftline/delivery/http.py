@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driftline.delivery.judge import judge, retry_after
@@ -40,7 +41,7 @@ class HttpAnswer:
 
 
 class HttpClient:
-    """Posts, once: one request, one connection, one judged answer."""
+    """Sends, once: one request, one connection, one judged answer."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class HttpClient:
         *,
         allow_private: bool | Collection[str] = False,
         timeout: float = TIMEOUT,
+        trusted: Path | None = None,
         transport: httpx.BaseTransport | None = None,
         resolve: Resolve | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -56,12 +58,14 @@ class HttpClient:
     ) -> None:
         """`allow_private` is True, or the host names for which private addresses are fine.
 
+        `trusted` is a file of the certificates of authorities to trust in place of the public ones.
         `permit` is called right before a request leaves, and raises when it must not.
         `transport` takes the place of the network, in tests.
         """
         self._clock = clock
         self._allow = allow_private
         self._timeout = timeout
+        self._trusted = trusted
         self._transport = transport
         self._resolve = resolve
         self._monotonic = monotonic
@@ -73,6 +77,13 @@ class HttpClient:
         self, url: str, *, json: object = None, content: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> HttpAnswer:
         """Post `content`, or `json` written as UTF-8. Raises Rejected, Throttled, Retryable or OutcomeUnknown."""
+        headers = headers or {}
+        if content is None:
+            content, headers = _written(json), {"content-type": "application/json; charset=utf-8", **headers}
+        return self.request("POST", url, content=content, headers=headers)
+
+    def request(self, method: str, url: str, *, content: bytes = b"", headers: Mapping[str, str] | None = None) -> HttpAnswer:
+        """Send exactly `content`. Raises Rejected, Throttled, Retryable or OutcomeUnknown."""
         import httpx
 
         try:
@@ -83,21 +94,19 @@ class HttpClient:
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise Rejected("the address must begin with https:// or http://")
         sent = {"user-agent": self._agent, "accept-encoding": "identity", **(headers or {})}
-        if content is None:
-            content, sent = _written(json), {"content-type": "application/json; charset=utf-8", **sent}
         deadline = self._monotonic() + self._timeout
         try:
             with (
                 httpx.Client(
                     transport=self._transport or self._network(deadline), timeout=self._timeout, trust_env=False
                 ) as client,
-                client.stream("POST", parsed, content=content, headers=sent, follow_redirects=False) as answer,
+                client.stream(method, parsed, content=content, headers=sent, follow_redirects=False) as answer,
             ):
                 text = self._read(answer, deadline)
                 said = f"HTTP {answer.status_code} from {place}"
                 quoted = clean(_without(text, parsed), SHOWN)
                 until = retry_after(answer.headers.get("retry-after"), self._clock())
-                judge(answer.status_code, f"{said}: {quoted}" if quoted else said, until)
+                judge(answer.status_code, f"{said}: {quoted}" if quoted else said, until, text)
                 return HttpAnswer(answer.status_code, text)
         except DriftlineError:
             raise
@@ -108,11 +117,21 @@ class HttpClient:
         from driftline.delivery import address, transport
 
         if self._tls is None:
-            import httpx
-
-            self._tls = httpx.create_ssl_context()
+            self._tls = self._trust()
         backend = address.GuardedBackend(self._monotonic, deadline, self._allow, self._resolve or address.resolve)
         return transport.Once(backend, self._tls, self._permit)
+
+    def _trust(self) -> ssl.SSLContext:
+        import ssl
+
+        import httpx
+
+        if self._trusted is None:
+            return httpx.create_ssl_context()
+        try:
+            return ssl.create_default_context(cafile=self._trusted)
+        except OSError as error:
+            raise Rejected(f"{self._trusted}: {error.strerror or error}: no certificates of authorities can be read") from None
 
     def _read(self, answer: httpx.Response, deadline: float) -> str:
         import httpx

@@ -15,8 +15,11 @@ TRY_LATER = frozenset({408, 425})
 """Answers by which a receiver says that it did nothing."""
 
 
-def judge(status: int, said: str, retry_after: datetime | None = None) -> None:
-    """Returns for 2xx; else raises Rejected, Throttled, Retryable or OutcomeUnknown with `said` as its text."""
+def judge(status: int, said: str, retry_after: datetime | None = None, answer: str = "") -> None:
+    """Returns for 2xx; else raises Rejected, Throttled, Retryable or OutcomeUnknown with `said` as its text.
+
+    `answer` is what the receiver said, for whoever can read a refusal.
+    """
     if 200 <= status < 300:
         return
     if status == 429 or (status == 503 and retry_after is not None):
@@ -26,7 +29,7 @@ def judge(status: int, said: str, retry_after: datetime | None = None) -> None:
     if 300 <= status < 400:
         raise Rejected(f"{said}: redirects are not followed; give the final address")
     if 400 <= status < 500:
-        raise Rejected(said)
+        raise Rejected(said, status, answer)
     raise OutcomeUnknown(said)
 
 

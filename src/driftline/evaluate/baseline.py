@@ -152,8 +152,14 @@ class Baseline:
 
     @property
     def inflation(self) -> Floats:
-        """By how much memory widens the error of a mean over windows: sqrt((1+rho)/(1-rho))."""
+        """By how much memory widens the error of a mean over many windows: sqrt((1+rho)/(1-rho))."""
         widened: Floats = np.sqrt((1 + self.memory) / (1 - self.memory))
+        return widened
+
+    def widening(self, windows: Floats) -> Floats:
+        """The same over few windows in a row: sqrt(1 + 2 sum of (1-k/n) rho^k for 0 < k < n), in closed form."""
+        rho, n = self.memory, np.maximum(windows, 1)
+        widened: Floats = np.sqrt((1 + rho) / (1 - rho) - 2 * rho * (1 - rho**n) / (n * (1 - rho) ** 2))
         return widened
 
 

@@ -252,13 +252,12 @@ def _material(
 ) -> NDArray[np.bool_]:
     """Where the effect is beyond what matters, error allowed for: over the whole run, or over its newest windows; (2, J)."""
     windows = now["windows"].T
-    widened = np.where(windows > 1, baseline.inflation, 1.0)
-    lower = now["effects"].T / windows - BOUND * baseline.size_sd * widened / np.sqrt(windows)
+    lower = now["effects"].T / windows - BOUND * baseline.size_sd * baseline.widening(windows) / np.sqrt(windows)
     for span in SPANS:
         known = np.isfinite(recent[:span])
         count = np.maximum(known.sum(axis=0), 1)
         mean = np.where(known, recent[:span], 0.0).sum(axis=0) / count
-        margin = SPAN_BOUND * baseline.size_sd * baseline.inflation / np.sqrt(count)
+        margin = SPAN_BOUND * baseline.size_sd * baseline.widening(count) / np.sqrt(count)
         lower = np.where(span < windows, np.maximum(lower, np.stack([mean, -mean]) - margin), lower)
     found: NDArray[np.bool_] = judged & (lower >= tolerance)
     return found

@@ -169,4 +169,5 @@ def facts_of(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name
             keep=plan.keep,
             revision=due.revision + 1,
             since=None if row.since is None else moment(row.since),
+            decision=m.decision or "",
         )

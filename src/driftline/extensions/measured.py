@@ -11,7 +11,7 @@ from dataclasses import replace
 from numbers import Real
 from typing import Any
 
-from driftline.model import Measurement
+from driftline.model import Decision, Measurement
 
 MOST = 100_000
 """Measurements of one check and window; more would be a check that never ends."""
@@ -54,7 +54,15 @@ def fit(item: Any) -> Measurement:
         least=None if item.least is None else _number(what, "least", item.least),
         most=None if item.most is None else _number(what, "most", item.most),
         detail={str(key): _fact(what, key, fact) for key, fact in item.detail.items()},
+        decision=_decision(what, item.decision),
     )
+
+
+def _decision(what: str, decision: Any) -> Decision | None:
+    try:
+        return None if decision is None else Decision(decision)
+    except ValueError:
+        raise ValueError(f"{what}: a decision is one of {', '.join(Decision)}") from None
 
 
 def _number(what: str, part: str, value: Any) -> float:

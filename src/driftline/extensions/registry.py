@@ -17,13 +17,20 @@ import pluggy
 from driftline import hookspecs
 from driftline.extensions.load import Found, describe, installed, own
 from driftline.extensions.problem import PluginProblem
-from driftline.plugin import Check, ExecutorFactory, Format, PluginKind, Sink, Source
+from driftline.plugin import Action, Check, ExecutorFactory, Format, PluginKind, Sink, Source
 
 if TYPE_CHECKING:
     from driftline.profiles.collector import Collector
 
 KINDS: tuple[PluginKind, ...] = get_args(PluginKind)
-BASES: dict[PluginKind, type] = {"source": Source, "format": Format, "check": Check, "sink": Sink, "executor": ExecutorFactory}
+BASES: dict[PluginKind, type] = {
+    "source": Source,
+    "format": Format,
+    "check": Check,
+    "sink": Sink,
+    "action": Action,
+    "executor": ExecutorFactory,
+}
 
 
 class PluginInfo(NamedTuple):

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from driftline.notification import AlertFact, Notification
+from driftline.state import action_runs
 from driftline.state.measurements import labels_json
 from driftline.state.tables import (
     configurations,
@@ -49,6 +50,14 @@ def incident(connection: Connection, name: str) -> Plain:
             "title": row.title, "since": _iso(row.since), "resolved_at": _iso(row.resolved_at),
             "history": [
                 {"event": e.event, "at": _iso(e.at), "reason": e.reason, "author": e.author, "held": e.held} for e in events
+            ],
+            "actions": [
+                {
+                    "run": run.token, "action": run.action, "at": run.created.isoformat(), "state": run.state, "why": run.why,
+                    "author": run.author, "reason": run.reason, "request": None if run.request is None else str(run.request),
+                    "answer": run.answer or run.error,
+                }
+                for run in action_runs.listed(connection, name)
             ],
         },
         "findings": found,

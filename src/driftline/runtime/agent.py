@@ -10,23 +10,26 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
-from driftline.config import Config
-from driftline.delivery.worker import Outcome, Report, SinkWorker
+from driftline.config import ActionConfig, Config
+from driftline.delivery.performing import ONCE, Performer
+from driftline.delivery.worker import Outcome, Policy, Report, SinkWorker
 from driftline.errors import Deposed, DriftlineError, Unreachable
 from driftline.extensions.hooks import announce, enrich, listeners, transform
 from driftline.model import Severity, Verdict
-from driftline.plugin import Sink, StartContext
-from driftline.runtime.compose import settings_of
+from driftline.plugin import Http, Plugin, Sink, StartContext
+from driftline.runtime.acting import Acting, request_of
+from driftline.runtime.compose import action_plans, settings_of
 from driftline.runtime.desk import Desk
 from driftline.runtime.parts import Parts
 from driftline.runtime.telling import tell_judged, tell_read, tell_state
 from driftline.runtime.watch import Hooks, Tick, Watch
-from driftline.state import incidents, outbox
+from driftline.state import action_runs, incidents, outbox
 from driftline.state.store import Store
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from driftline.runtime.outside import Outside
 
 STOP_SECONDS = 7.0
+GIVE_UP = timedelta(days=2)
+"""How long a run of an action is tried."""
 PATIENCE_TICKS = 3
 """Ticks in a row that a source may fail before the daemon tells anyone."""
 PATIENCE_ATTEMPTS = 10
@@ -83,11 +88,15 @@ class Agent:
         self._taken: set[tuple[str, str]] = set()
         """Sinks and models of which a message got through since the start, or since one was refused."""
         base = hooks or Hooks()
+        self._acting = Acting(action_plans(config), parts.guard, parts.log)
         self.watches: dict[str, Watch] = {}
         for name in config.models:
             settings = settings_of(config, name, parts.registry, patience_ticks=1 if once else PATIENCE_TICKS)
             self.watches[name] = Watch(name, settings, parts, self._hooks(name, base))
         self.workers = [self._worker(name, sink.plugin, sink.allow_private) for name, sink in config.sinks.items()]
+        self.workers += [
+            self._performer(name, told) for name, told in config.actions.items() if told.enabled and not told.dry_run
+        ]
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -112,13 +121,17 @@ class Agent:
 
     def recover(self) -> None:
         """After a start: what was being sent when the last agent ended may or may not have arrived."""
+        now = self._parts.clock()
+        once = [name for name, told in self.config.actions.items() if told.plugin.repeat == "repeats"]
         with self._parts.store.write() as connection:
-            outbox.recover(connection, self._parts.clock())
+            outbox.recover(connection, now)
+            action_runs.abandon(connection, once, now, f"the agent ended while it was done: {ONCE}")
 
     def tick(self, name: str, *, seal: bool = False) -> Tick:
         """One tick of one model, told to log and metrics."""
         now = self._parts.clock()
         report = self.watches[name].tick(now, seal=seal)
+        self._acting.expire(self._parts.store, now)
         tell_judged(name, report, self._parts)
         tell_state(name, self._parts)
         self._announce(report.closed.changes)
@@ -198,6 +211,7 @@ class Agent:
             transform=self._transform(name),
             on_window=lambda window: announce(registry, "on_window_closed", self._parts.log, model=name, window=window),
             enrich=lambda notification: enrich(registry, notification, self._parts.log),
+            acting=self._acting,
             on_changes=lambda changes: self._wake(),
             on_read=lambda report: tell_read(name, report, self._parts),
             progress=progress,
@@ -216,20 +230,40 @@ class Agent:
 
     def _worker(self, name: str, sink: Sink, allow_private: bool) -> SinkWorker:
         parts = self._parts
+        self._begin(name, sink, self._outside.http(allow_private))
+        return SinkWorker(name, sink, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)
+
+    def _performer(self, name: str, told: ActionConfig) -> SinkWorker:
+        parts, outside = self._parts, self._outside
+        trusted = parts.base / told.trusted if told.trusted else None
+        self._begin(f"actions.{name}", told.plugin, outside.http(told.allow_private, trusted))
+        performer = Performer(action=told.plugin).bound(partial(request_of, parts.store))
+        policy = Policy(overdue=told.plugin.patience, give_up=GIVE_UP)
+        lane = f"{action_runs.LANE}{name}"
+        return SinkWorker(lane, performer, parts.store, parts.clock, Random(outside.seed), self._performed, parts.log, policy)
+
+    def _begin(self, name: str, plugin: Plugin, http: Http) -> None:
+        parts = self._parts
         context = StartContext(
             name=name,
             log=parts.log.bind(part=name),
             clock=parts.clock,
-            http=self._outside.http(allow_private),
+            http=http,
             console=self._outside.console,
             base=parts.base,
         )
         try:
-            parts.guard.call(f"{name}.start", sink.start, context, timeout=parts.patience.probe)
+            parts.guard.call(f"{name}.start", plugin.start, context, timeout=parts.patience.probe)
         except DriftlineError as error:
-            # Its messages wait in the outbox, tried and put off, until a restart or reload starts it.
-            parts.log.error("a sink could not start", part=name, error=str(error))
-        return SinkWorker(name, sink, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)
+            # What is meant for it waits in the outbox, tried and put off, until a restart or reload starts it.
+            parts.log.error("a plugin could not start", part=name, error=str(error))
+
+    def _performed(self, report: Report) -> None:
+        parts, name = self._parts, report.sink.removeprefix(action_runs.LANE)
+        parts.metrics.actions.labels(name, str(report.outcome)).inc()
+        note = report.notification
+        if report.outcome is Outcome.SENT:
+            parts.log.info("action done", action=name, incident=note.incident, run=note.id)
 
     def _delivered(self, report: Report) -> None:
         parts = self._parts

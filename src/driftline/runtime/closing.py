@@ -32,6 +32,7 @@ from driftline.model import LogObject
 from driftline.notification import Notification
 from driftline.profiles.profile import Collectors
 from driftline.profiles.window import Window
+from driftline.runtime.acting import Acting, Called
 from driftline.runtime.grounding import Ground
 from driftline.runtime.judgeable import Judgeable
 from driftline.state import measurements, people, traces, windows
@@ -88,6 +89,8 @@ class Closing:
     """What holds messages back, without the silences, which are in the store."""
     links: Links = lambda notification, now: {}
     """What can be done to an incident by a link in its message."""
+    acting: Acting | None = None
+    """What incidents call for beyond words."""
     reread: Reread | None = None
     """Reads the rows of a window again."""
 
@@ -117,9 +120,9 @@ class Closing:
     def alert(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
         """Tell alerting of facts that belong to no window."""
         with self.alerting:
-            moved, outcomes = self._step(facts, now)
+            moved, called, outcomes = self._step(facts, now)
             with self.store.write() as connection:
-                self._write(connection, moved, now, outcomes)
+                self._write(connection, moved, now, outcomes, called)
         self.on_changes(moved.changes)
         return list(moved.changes)
 
@@ -152,14 +155,14 @@ class Closing:
             inputs = replace(self._inputs(connection, past), new_versions=self._new_versions(connection, group))
             verdicts, facts = judge_group(group, inputs)
         with self.alerting:
-            moved, outcomes = self._step(facts, now)
+            moved, called, outcomes = self._step(facts, now)
             with self.store.write() as connection:
                 for item in verdicts:
                     key, revision = item.due.key, item.due.revision + 1
                     ran = [plan.name for plan in inputs.asked(item.due)] if item.due.labels_only else None
                     measurements.replace(connection, key, revision, item.judged, self.ground.reference_id, ran)
                 windows.mark_judged(connection, group, self.ground.reference_id, self.config_digest)
-                self._write(connection, moved, now, outcomes)
+                self._write(connection, moved, now, outcomes, called)
         closed.quiet += all(due.quiet for due in group)
         self._count(verdicts, closed)
         closed.changes += moved.changes
@@ -180,13 +183,15 @@ class Closing:
         old = within is not None and due.revision == 0 and now - moment(due.end) > within
         return replace(due, quiet=True) if old else due
 
-    def _step(self, facts: Sequence[Fact], now: datetime) -> tuple[Step, Mapping[int, str]]:
-        """What facts, and what people ask, come to; and what became of what they ask."""
+    def _step(self, facts: Sequence[Fact], now: datetime) -> tuple[Step, list[Called], Mapping[int, str]]:
+        """What facts, and what people ask, come to; what that calls for; and what became of what people ask."""
         with self.store.read() as connection:
             moved = step(load(connection, self.model), [*facts, *later(connection, facts)], now, self.life)
             moved, outcomes = act(moved, asked(connection, self.model), now)
             moved = tell(moved, replace(self.quiet, silences=silences(connection, now)), now)
-        return replace(moved, changes=tuple(self._enriched(change) for change in moved.changes)), outcomes
+        changes = tuple(self._enriched(change) for change in moved.changes)
+        called = [] if self.acting is None else self.acting.called(self.store, changes, now)
+        return replace(moved, changes=changes), called, outcomes
 
     def _enriched(self, change: Change) -> Change:
         known = self.enrich(change.notification)
@@ -195,7 +200,11 @@ class Closing:
         facts = {**known, **change.notification.facts}
         return replace(change, notification=change.notification.model_copy(update={"facts": facts}))
 
-    def _write(self, connection: Connection, moved: Step, now: datetime, outcomes: Mapping[int, str]) -> None:
+    def _write(
+        self, connection: Connection, moved: Step, now: datetime, outcomes: Mapping[int, str], called: Sequence[Called] = ()
+    ) -> None:
+        if self.acting is not None:
+            moved = replace(moved, changes=tuple(self.acting.recorded(connection, moved.changes, called, now)))
         save(connection, moved)
         for change in moved.changes:
             enqueue(connection, change, self.sinks, now, self.links(change.notification, now))

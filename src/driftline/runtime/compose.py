@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from driftline import __version__
+from driftline.alerting.calling import ActionPlan
 from driftline.alerting.life import Life
 from driftline.alerting.links import act_links
 from driftline.alerting.quiet import MuteTime, Quiet
 from driftline.alerting.store import SinkPlan
-from driftline.config import Config, ModelConfig, digest
+from driftline.config import ActionConfig, Config, ModelConfig, digest
 from driftline.evaluate.judging import CheckPlan
 from driftline.matchers import Matchers
 from driftline.model import Field, Kind, Schema, Task
-from driftline.plugin import Format, FormatRef, PluginKind, Source
+from driftline.plugin import Action, Format, FormatRef, PluginKind, Source
 from driftline.runtime.closing import Links
 from driftline.runtime.grounding import Origin
 from driftline.runtime.labelling import LateLabels
@@ -160,6 +161,18 @@ def _plans(model: ModelConfig) -> list[CheckPlan]:
         rules = () if told.rule is None else tuple(told.rule) if isinstance(told.rule, list) else (told.rule,)
         plans.append(CheckPlan(name, told.plugin, rules, told.for_, told.keep_firing, told.min_rows))
     return plans
+
+
+def action_plans(config: Config) -> list[tuple[ActionPlan, Action]]:
+    """The actions that are enabled, each with when it is called for."""
+    return [(_plan(name, told), told.plugin) for name, told in config.actions.items() if told.enabled]
+
+
+def _plan(name: str, told: ActionConfig) -> ActionPlan:
+    when = told.when
+    names = frozenset(when.models), frozenset(when.causes), frozenset(when.checks)
+    decision = when.decision or ""
+    return ActionPlan(name, *names, when.severity, decision, told.dry_run, told.approval, told.approve_within, told.max_per_day)
 
 
 def _heard(config: Config, name: str) -> SinkPlan:

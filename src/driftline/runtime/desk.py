@@ -104,6 +104,7 @@ class Desk:
         found = self.incident(name)
         with self.store.read() as connection:
             told = incidents.newest_message(connection, found["id"])
+        assert told is not None
         return self.silence(_like(told), author, reason, lasting=lasting)
 
     def silences(self) -> list[Plain]:

@@ -33,6 +33,10 @@ class Metrics:
         self.notifications = Counter(
             "driftline_notifications", "Attempts to deliver, by what came of them.", ["sink", "outcome"], registry=registry
         )
+        self.actions = Counter(
+            "driftline_actions", "Attempts to do what incidents called for, by what came of them.", ["action", "outcome"],
+            registry=registry,
+        )  # fmt: skip
         self.outbox_pending = Gauge(
             "driftline_outbox_pending", "Notifications that a sink has not taken yet.", ["sink"], registry=registry
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TextIO
 
 from driftline.delivery.http import HttpClient
@@ -24,10 +25,11 @@ class Outside:
     """For the jitter of retries."""
     permit: Callable[[], None] = lambda: None
     """Called right before a request leaves; raises when this agent must no longer send."""
-    _clients: dict[bool, HttpClient] = field(default_factory=dict)
+    _clients: dict[tuple[bool, Path | None], HttpClient] = field(default_factory=dict)
 
-    def http(self, allow_private: bool) -> Http:
-        """The client; with `allow_private` it also goes to loopback and private addresses."""
-        if allow_private not in self._clients:
-            self._clients[allow_private] = HttpClient(self.clock, allow_private=allow_private, permit=self.permit)
-        return self._clients[allow_private]
+    def http(self, allow_private: bool, trusted: Path | None = None) -> Http:
+        """The client; with `allow_private` it also goes to loopback and private addresses. For `trusted` see `HttpClient`."""
+        key = allow_private, trusted
+        if key not in self._clients:
+            self._clients[key] = HttpClient(self.clock, allow_private=allow_private, trusted=trusted, permit=self.permit)
+        return self._clients[key]

@@ -10,7 +10,7 @@ from typing import Any
 from driftline.config import Config
 from driftline.runtime.labelling import ledger_name
 from driftline.runtime.watch import Tick
-from driftline.state import accounts, halves, incidents, measurements, models, outbox, waiting, windows
+from driftline.state import accounts, action_runs, halves, incidents, measurements, models, outbox, waiting, windows
 from driftline.state.store import Store
 from driftline.state.tables import moment
 
@@ -36,7 +36,12 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
                 ],
             }
             for name, status in outbox.status(connection).items()
+            if not name.startswith(action_runs.LANE)
         }
+        found["actions"] = [
+            {"run": run.token, "action": run.action, "model": run.model, "incident": run.incident, "state": run.state}
+            for run in action_runs.listed(connection)
+        ]
     leader = store.leader()
     found["leader"] = None if leader is None else {"agent": leader.name, "since": leader.since.isoformat()}
     for name, tick in (ticks or {}).items():

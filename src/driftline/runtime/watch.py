@@ -31,6 +31,7 @@ from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import BUILT_IN, ProfileSpec
 from driftline.runtime.accepting import accept_asked
+from driftline.runtime.acting import Acting
 from driftline.runtime.closing import Closed, Closing, Enrich, Links
 from driftline.runtime.feed import DAY, Feed, in_order
 from driftline.runtime.grounding import Ground, Origin, ground_digest, load_ground, make_ground, named
@@ -107,6 +108,7 @@ class Hooks:
     on_read: Callable[[Tick], None] = lambda report: None
     on_window: Callable[[Window], None] = lambda window: None
     enrich: Enrich = lambda notification: {}
+    acting: Acting | None = None
     on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
     progress: Callable[[str, int, int, int], None] = lambda stage, done, total, rows: None
     """Stage (`read` or `judge`), done, in all, rows."""
@@ -358,6 +360,7 @@ class Watch:
             self.settings.life,
             self.settings.quiet,
             self.settings.links,
+            self._hooks.acting,
         )
 
     def _tell_trouble(self, now: datetime, report: Tick) -> None:
@@ -366,6 +369,8 @@ class Watch:
             alone = halves.lonely(connection, self.name, halves.judged(connection, self.name))
         labels = report.labels.troubles if self.settings.labels is not None and not report.error else {}
         facts = feed_facts(self.name, now, report.taken, report.error, alone, labels, self.settings.patience_ticks)
+        if self._hooks.acting is not None:
+            facts += self._hooks.acting.troubles(self._parts.store, self.name, now)
         report.closed.changes += self.tell(facts, now)
 
     def tell(self, facts: Sequence[Fact], now: datetime) -> list[Change]:

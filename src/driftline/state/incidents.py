@@ -80,13 +80,6 @@ def history(connection: Connection, id: str) -> list[EventRow]:
     return [EventRow(row.event, moment(row.at), row.reason, row.author, row.held) for row in rows]
 
 
-def newest_message(connection: Connection, id: str) -> Notification:
-    """What the newest change of an incident says."""
-    c = incident_events.c
-    newest = sa.select(c.facts).where(c.incident == id).order_by(c.revision.desc()).limit(1)
-    return Notification.model_validate_json(connection.execute(newest).scalar_one())
-
-
 def _row(row: sa.Row[Any]) -> IncidentRow:
     resolved = _moment(row.resolved_at)
     return IncidentRow(
@@ -96,3 +89,11 @@ def _row(row: sa.Row[Any]) -> IncidentRow:
 
 def _moment(value: int | None) -> datetime | None:
     return None if value is None else moment(value)
+
+
+def newest_message(connection: Connection, incident: str) -> Notification | None:
+    """What was last told of an incident; None when there is no such incident."""
+    c = incident_events.c
+    query = sa.select(c.facts).where(c.incident == incident).order_by(c.revision.desc()).limit(1)
+    facts = connection.execute(query).scalar()
+    return None if facts is None else Notification.model_validate_json(facts)

@@ -335,3 +335,25 @@ sinks = Table(
     Column("last_sent", BigInteger),
     comment="What is known of each sink, also across restarts.",
 )
+
+action_runs = Table(
+    "action_runs",
+    metadata,
+    Column("token", String, primary_key=True),
+    Column("action", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("incident", String, nullable=False),
+    Column("decision", String, nullable=False, default=""),
+    Column("state", String, nullable=False, comment="see driftline.state.action_runs.State"),
+    Column("why", Text, nullable=False, comment="what called for it"),
+    Column("request", Text, nullable=False, comment="exactly what is sent, as JSON; empty when it can't be made"),
+    Column("payload", Text, nullable=False, comment="the incident as it was, a notification as JSON"),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, comment="until when it may be approved"),
+    Column("decided", BigInteger, comment="when a person approved or rejected it"),
+    Column("author", Text, nullable=False, default=""),
+    Column("reason", Text, nullable=False, default="", comment="why it was approved, rejected, or not run"),
+    Index("action_runs_by_incident", "incident"),
+    Index("action_runs_by_action", "action", "created"),
+    comment="Runs of actions: each once for an incident. What became of an approved one stands in the outbox.",
+)

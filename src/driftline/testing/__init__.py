@@ -3,7 +3,17 @@
 from driftline.testing.collectors import assert_collector_contract
 from driftline.testing.contract import assert_plugin_contract
 from driftline.testing.decoded import decode
-from driftline.testing.fakes import FakeAnswer, FakeClock, FakeHttp, FakeLog, Post, fake_http, notification, start_context
+from driftline.testing.fakes import (
+    FakeAnswer,
+    FakeClock,
+    FakeHttp,
+    FakeLog,
+    Post,
+    fake_http,
+    notification,
+    order,
+    start_context,
+)
 from driftline.testing.windows import context, schema_of, window
 
 __all__ = [
@@ -18,6 +28,7 @@ __all__ = [
     "decode",
     "fake_http",
     "notification",
+    "order",
     "schema_of",
     "start_context",
     "window",

@@ -14,7 +14,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from driftline.plugin import Check, ExecutorFactory, Format, Plugin, Sink, Source
+from driftline.plugin import Action, Check, ExecutorFactory, Format, Plugin, Sink, Source
+from driftline.testing.action_contract import assert_action
 from driftline.testing.check_contract import assert_check
 from driftline.testing.format_contract import assert_format
 from driftline.testing.sink_contract import assert_sink
@@ -24,6 +25,7 @@ KINDS: dict[str, type[Plugin]] = {
     "format": Format,
     "check": Check,
     "sink": Sink,
+    "action": Action,
     "executor": ExecutorFactory,
 }
 SDKS = (
@@ -78,6 +80,8 @@ def assert_plugin_contract(plugin: type[Plugin] | Plugin, **options: Any) -> Non
         assert_format(made)
     elif isinstance(made, Sink):
         assert_sink(made)
+    elif isinstance(made, Action):
+        assert_action(made)
 
 
 def _assert_named(type_: type[Plugin]) -> None:

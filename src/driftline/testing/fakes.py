@@ -15,6 +15,7 @@ from typing import Any
 
 from driftline.model import Severity
 from driftline.notification import AlertFact, Event, Notification
+from driftline.order import Order
 from driftline.plugin import Answer, StartContext
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -48,6 +49,7 @@ class Post:
     json: Any = None
     content: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,12 @@ class FakeHttp:
     ) -> Answer:
         """Note the request. Raises TypeError for what can't be sent as JSON."""
         post = Post(url, jsonlib.loads(jsonlib.dumps(json, allow_nan=False)), content, dict(headers or {}))
+        self.posts.append(post)
+        return self._handler(post)
+
+    def request(self, method: str, url: str, *, content: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+        """Note the request, whatever its method."""
+        post = Post(url, content=content, headers=dict(headers or {}), method=method)
         self.posts.append(post)
         return self._handler(post)
 
@@ -102,6 +110,11 @@ def start_context(
 ) -> StartContext:
     """What `start` of a plugin is given."""
     return StartContext(name, FakeLog(), clock or FakeClock(), http or FakeHttp(), console or io.StringIO(), base)
+
+
+def order(**changes: Any) -> Order:
+    """What an action is asked for; `changes` replace fields of the message about the incident."""
+    return Order("driftline-0123456789abcdef0123456789abcdef", "retrain", "retrain", notification(**changes))
 
 
 def notification(event: Event = Event.OPENED, **changes: Any) -> Notification:

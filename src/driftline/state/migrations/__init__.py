@@ -1,4 +1,4 @@
 """Alembic migrations: they run at start, forwards only."""
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest version; a database that has it needs no look at the others."""

@@ -1,0 +1,62 @@
+"""What holds for every action: what it would send is known before, holds no secret, and its failures are not hidden.
+
+Refuses to know any receiver, and to change anything: the network only takes notes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from driftline.errors import DriftlineError, Rejected
+from driftline.http_action import HttpAction
+from driftline.order import Request
+from driftline.plugin import Action, Answer, Plugin
+from driftline.testing.fakes import FakeHttp, Post, order, start_context
+from driftline.testing.sink_contract import FAILURES
+
+HOSTILE = "churn: <!channel> \u202e`$(rm -rf /)`\x1b[31m " + "x" * 5000
+
+
+def assert_action(action: Action) -> None:
+    """Assert the contract of actions on plain and hostile incidents; of those that are one HTTP request, on failures too."""
+    assert action.repeat in ("deduplicates", "repeats"), f"{action.type}: repeat is deduplicates or repeats"
+    assert action.patience > 0, f"{action.type}: patience is some seconds"
+    plain = _request(action)
+    assert _request(action) == plain, f"{action.type}: the same order makes two requests"
+    hidden = [getattr(value, "_value", None) for _, value in action]
+    for secret in filter(None, hidden):
+        assert str(secret) not in str(plain), f"{action.type}: a secret is in the request, which is shown and kept"
+    hostile = _request(action, title=HOSTILE)
+    assert len(hostile.body) < 64 * 1024, f"{action.type}: a long title makes a long request"
+    assert "\x1b" not in hostile.target, f"{action.type}: control characters get into the target"
+    if isinstance(action, HttpAction):
+        _assert_hides_nothing(action)
+
+
+def _assert_hides_nothing(action: HttpAction) -> None:
+    """What the host's client raises comes through; without credentials, which would have to be asked for elsewhere."""
+    request = _request(action)
+    bare: Any = type("Bare", (type(action),), {"__module__": __name__, "credentials": lambda self: {}})
+    for failure in FAILURES:
+
+        def fail(post: Post, failure: DriftlineError = failure) -> Answer:
+            raise failure
+
+        fresh = bare.model_construct(None, **dict(action))
+        Plugin.start(fresh, start_context(http=FakeHttp(fail)))
+        try:
+            fresh.perform(request)
+        except type(failure):
+            continue
+        raise AssertionError(f"{action.type}: hides that the receiver did not take it ({type(failure).__name__})")
+
+
+def _request(action: Action, **changes: str) -> Request:
+    try:
+        made = action.request(order(**changes))
+    except Rejected:
+        raise
+    except Exception as error:
+        raise AssertionError(f"{action.type}: request: {type(error).__name__}: {error}") from error
+    assert isinstance(made, Request), f"{action.type}: request gives {type(made).__name__}"
+    return made
