@@ -175,6 +175,8 @@ def carry_on(
     """
     firing = [alert for alert in members if alert.phase.state is AlertState.FIRING]
     length = window[1] - window[0]
+    if list(was) == list(members) and (firing or incident.flapping):
+        return incident, None  # a window that was seen before, or that says nothing: no time goes by
     if not firing:
         calm = incident.calm or window[0]
         if incident.flapping and why_over is Reason.ALL_RESOLVED and window[1] - calm < life.calm_span(length):
