@@ -74,8 +74,8 @@ def test_an_alert_is_shown_as_long_as_it_fires():
     alerts = [("drift", "psi", f"c{place}", "", "", "warning") for place in range(5)]
 
     def shown():
-        return {(sample.labels["model"], sample.labels["column"]) for family in metrics.registry.collect() for sample in family.samples
-                if sample.name == "driftline_alert"}  # fmt: skip
+        samples = [sample for family in metrics.registry.collect() for sample in family.samples]
+        return {(each.labels["model"], each.labels["column"]) for each in samples if each.name == "driftline_alert"}
 
     metrics.fires("churn", alerts[:2])
     assert shown() == {("churn", "c0"), ("churn", "c1")}
