@@ -29,7 +29,8 @@ class Volume(Check):
     | input | answer |
     | --- | --- |
     | fewer than 8 earlier windows | no ratio, with the reason |
-    | windows shorter than a day, fewer than 4 earlier ones of this hour | no ratio, with the reason, unless there are no rows |
+    | windows shorter than a day, on the first day | no ratio, with the reason, unless there are no rows |
+    | the same, fewer than 4 earlier ones of this hour | the ratio to the nearest number of rows ever seen |
     | mostly empty windows before | no ratio: nothing is expected |
     | no rows where no earlier window was empty | 0, with the interval 0 to 0 |
     """
@@ -53,13 +54,14 @@ class Volume(Check):
             return
         groups = _by_season(past)
         season = _seasons(groups)
-        if rows and start is not None and ctx.current.end is not None and ctx.current.end - start < DAY:
-            alike = sum(one.start.hour == start.hour for one in past)
-            if alike < ALIKE:
-                reason = f"learning: {alike} of {ALIKE} earlier windows of this hour"
-                yield Measurement(None, name="rows_ratio", rows=rows, reason=reason)
-                return
         expected = season(None if start is None else (start.hour, start.weekday()))
+        if rows and start is not None and ctx.current.end is not None and ctx.current.end - start < DAY:
+            if start - past[0].start < DAY:
+                yield Measurement(None, name="rows_ratio", rows=rows, reason="learning: the first day is not over")
+                return
+            if sum(one.start.hour == start.hour for one in past) < ALIKE:
+                seen = [one.value for one in past]
+                expected = min(max(rows, min(seen)), max(seen))
         if expected <= 0:
             yield Measurement(None, name="rows_ratio", rows=rows, reason="windows like this one used to be empty")
             return
