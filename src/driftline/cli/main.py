@@ -37,6 +37,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "driftline.cli.reference:reference",
         "Import a baseline, list references, accept a change as normal.",
     ),
+    "notify": ("driftline.cli.notify:notify", "Send a made-up message through a sink."),
+    "routes": ("driftline.cli.routes:routes", "Say where an incident would go, and why."),
     "config": ("driftline.cli.show:config", "Show the effective configuration and where each value comes from."),
     "schema": ("driftline.cli.schema:schema", "Print the JSON Schema of the configuration, for editors."),
     "plugins": ("driftline.cli.plugins:plugins", "List the plugins, or show the settings of one."),

@@ -66,6 +66,20 @@ LABELS = """\
       type: local
       options: {path: labels/, format: csv}
 """
+ROUTES = """\
+# Who is told of which incident; all sinks when absent. Routes are tried in order, the innermost that matches counts.
+# routes:
+#   sinks: [slack]
+#   # Told instead when one of the sinks refuses a message or can't be reached.
+#   fallback: [console]
+#   routes:
+#     - match: {severity: critical, tags: {team: [growth, payments]}}
+#       sinks: [slack, pagerduty]
+#       # Whether the next routes are tried as well.
+#       continue: true
+#     - match: {model: "churn*", family: [drift, quality], segment: "plan=*", check: drift}
+#       sinks: [webhook]
+"""
 RULES = """\
         # One rule or a list of them, each with exactly one of above, below and outside; `measurement` names what is judged.
         # rule:
@@ -112,15 +126,17 @@ def full_config(registry: Registry) -> str:
         if not number:
             lines += RULES.splitlines()
             lines += _commented(list(_lines(_but(CheckConfig, "rule"), 8)), 8)
-    lines += ["    # The sinks that are told; all of them when absent."]
+    lines += ["    # Sinks that are told of every incident of this model, beside those that routes lead to."]
     lines += [f"    # notify: [{', '.join(registry.names('sink'))}]"]
     lines += LIFE.splitlines()
+    lines += ["    # What routes may go by.", "    # tags: {team: growth}"]
     lines += ["    # The pause between two looks at this model's source; the agent's when absent.", "    # every: 60s"]
     lines += ["sinks:"]
     for number, name in enumerate(registry.names("sink")):
         lines += [f"  {name}:", *_plugin(registry.get("sink", name), 4)]
         if not number:
             lines += _commented(list(_lines(_but(SinkConfig), 4)), 4)
+    lines += ROUTES.splitlines()
     lines += ["# What is to be done when an incident calls for it. Off until enabled; nothing is sent while dry_run is true."]
     lines += ["actions:"]
     for number, name in enumerate(registry.names("action")):

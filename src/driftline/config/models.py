@@ -27,8 +27,10 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from driftline.config.columns import SchemaConfig
+from driftline.config.routes import RouteConfig
 from driftline.extensions.registry import Registry
 from driftline.matchers import Matchers
+from driftline.message import Piece
 from driftline.model import Decision, Severity
 from driftline.plugin import Action, Check, ExecutorFactory, Sink, Source
 from driftline.rule import Rule
@@ -239,11 +241,25 @@ class ModelConfig(Settings):
     max_pages_per_day: int = Field(default=5, ge=0)
     """At most so many critical incidents are told one by one within 24 hours; the others are told together, as one digest."""
     notify: tuple[str, ...] | None = None
-    """The sinks that are told; all of them when absent."""
+    """Sinks that are told of every incident of this model, beside those that `routes` lead to; without a list, and where no
+    route says otherwise, all sinks are told."""
+    tags: dict[str, str] = {}
+    """What routes may go by, such as `team: growth`."""
     every: Length | None = None
     """The pause between two looks at this model's source; the agent's when absent."""
     raw: SkipJsonSchema[dict[str, Any]] = Field(default={}, repr=False)
     """What the file says of this model, references unresolved."""
+
+
+class TemplateFile(Settings):
+    """A template in a file of its own."""
+
+    file: Path
+    """Relative to the configuration."""
+
+    def text(self, base: Path) -> str:
+        """What stands in it. Raises OSError or ValueError."""
+        return (base / self.file).read_text(encoding="utf-8")
 
 
 class SinkConfig(Settings):
@@ -257,6 +273,8 @@ class SinkConfig(Settings):
     """Incidents that matter less are not sent here."""
     allow_private: bool = False
     """Whether it may send to addresses of private networks and of this machine."""
+    templates: dict[Piece, str | TemplateFile] = {}
+    """Texts of your own in place of those that ship, by piece: `lead: "..."`, or `lead: {file: lead.j2}`."""
     plugin: SkipJsonSchema[InstanceOf[Sink]] = Field(repr=False)
     """The sink itself."""
 
@@ -374,6 +392,8 @@ class Config(Settings):
     inhibit: list[InhibitConfig] | None = None
     """Incidents that hold others back. When absent, missing or late rows, and a source that can't be read, hold drift and
     quality."""
+    routes: RouteConfig = RouteConfig()
+    """Who is told of which incident."""
     actions: dict[str, ActionConfig] = {}
     """What is to be done when an incident calls for it, by names of your own."""
     origin: SkipJsonSchema[Path] = Field(repr=False)

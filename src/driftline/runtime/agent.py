@@ -17,16 +17,20 @@ from typing import TYPE_CHECKING
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.config import ActionConfig, Config
+from driftline.config.models import SinkConfig
 from driftline.delivery.performing import ONCE, Performer
 from driftline.delivery.worker import Outcome, Policy, Report, SinkWorker
 from driftline.errors import Deposed, DriftlineError, Unreachable
 from driftline.extensions.hooks import announce, enrich, listeners, transform
 from driftline.model import Severity, Verdict
-from driftline.plugin import Http, Plugin, Sink, StartContext
+from driftline.notification import Notification
+from driftline.plugin import Plugin, StartContext
 from driftline.runtime.acting import Acting, request_of
 from driftline.runtime.compose import action_plans, settings_of
 from driftline.runtime.desk import Desk
+from driftline.runtime.diverting import divert
 from driftline.runtime.parts import Parts
+from driftline.runtime.picturing import Pictures
 from driftline.runtime.telling import tell_judged, tell_read, tell_state
 from driftline.runtime.watch import Hooks, Tick, Watch
 from driftline.state import action_runs, incidents, outbox
@@ -93,7 +97,7 @@ class Agent:
         for name in config.models:
             settings = settings_of(config, name, parts.registry, patience_ticks=1 if once else PATIENCE_TICKS)
             self.watches[name] = Watch(name, settings, parts, self._hooks(name, base))
-        self.workers = [self._worker(name, sink.plugin, sink.allow_private) for name, sink in config.sinks.items()]
+        self.workers = [self._worker(name, sink) for name, sink in config.sinks.items()]
         self.workers += [
             self._performer(name, told) for name, told in config.actions.items() if told.enabled and not told.dry_run
         ]
@@ -228,35 +232,35 @@ class Agent:
         for worker in self.workers:
             worker.wake()
 
-    def _worker(self, name: str, sink: Sink, allow_private: bool) -> SinkWorker:
+    def _worker(self, name: str, told: SinkConfig) -> SinkWorker:
         parts = self._parts
-        self._begin(name, sink, self._outside.http(allow_private))
-        return SinkWorker(name, sink, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)
+
+        def earlier(notification: Notification) -> str:
+            with parts.store.read() as connection:
+                return outbox.reference(connection, name, notification)
+
+        log = parts.log.bind(part=name)
+        chart = Pictures(parts.store, log).chart
+        self._begin(name, told.plugin, self._outside.context(name, told, log, parts.base, earlier, chart))
+        return SinkWorker(name, told.plugin, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)
 
     def _performer(self, name: str, told: ActionConfig) -> SinkWorker:
         parts, outside = self._parts, self._outside
         trusted = parts.base / told.trusted if told.trusted else None
-        self._begin(f"actions.{name}", told.plugin, outside.http(told.allow_private, trusted))
+        http, log = outside.http(told.allow_private, trusted), parts.log.bind(part=f"actions.{name}")
+        context = StartContext(f"actions.{name}", log, parts.clock, http, outside.console, parts.base)
+        self._begin(context.name, told.plugin, context)
         performer = Performer(action=told.plugin).bound(partial(request_of, parts.store))
         policy = Policy(overdue=told.plugin.patience, give_up=GIVE_UP)
         lane = f"{action_runs.LANE}{name}"
         return SinkWorker(lane, performer, parts.store, parts.clock, Random(outside.seed), self._performed, parts.log, policy)
 
-    def _begin(self, name: str, plugin: Plugin, http: Http) -> None:
-        parts = self._parts
-        context = StartContext(
-            name=name,
-            log=parts.log.bind(part=name),
-            clock=parts.clock,
-            http=http,
-            console=self._outside.console,
-            base=parts.base,
-        )
+    def _begin(self, name: str, plugin: Plugin, context: StartContext) -> None:
         try:
-            parts.guard.call(f"{name}.start", plugin.start, context, timeout=parts.patience.probe)
+            self._parts.guard.call(f"{name}.start", plugin.start, context, timeout=self._parts.patience.probe)
         except DriftlineError as error:
             # What is meant for it waits in the outbox, tried and put off, until a restart or reload starts it.
-            parts.log.error("a plugin could not start", part=name, error=str(error))
+            self._parts.log.error("a plugin could not start", part=name, error=str(error))
 
     def _performed(self, report: Report) -> None:
         parts, name = self._parts, report.sink.removeprefix(action_runs.LANE)
@@ -270,6 +274,9 @@ class Agent:
         parts.metrics.notifications.labels(report.sink, str(report.outcome)).inc()
         note = report.notification
         announce(parts.registry, "on_delivery", parts.log, sink=report.sink, notification=note, outcome=str(report.outcome))
+        if others := divert(self.config, self.store, report):
+            parts.log.warning("messages go to the fallback", sink=report.sink, fallback=", ".join(others))
+            self._wake()
         if report.outcome is Outcome.SENT:
             if (report.sink, note.model) not in self._taken:
                 self._tell_sink(report, "")

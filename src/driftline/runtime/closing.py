@@ -68,7 +68,8 @@ class Closing:
     model: str
     ground: Ground
     plans: Sequence[CheckPlan]
-    sinks: Sequence[SinkPlan]
+    told: Callable[[Notification], Sequence[SinkPlan]]
+    """Who is to hear of a notification."""
     kinds: Collectors
     collect: Collect
     config_digest: str
@@ -207,7 +208,7 @@ class Closing:
             moved = replace(moved, changes=tuple(self.acting.recorded(connection, moved.changes, called, now)))
         save(connection, moved)
         for change in moved.changes:
-            enqueue(connection, change, self.sinks, now, self.links(change.notification, now))
+            enqueue(connection, change, self.told(change.notification), now, self.links(change.notification, now))
         for id, outcome in outcomes.items():
             people.applied(connection, id, outcome, now)
 

@@ -26,6 +26,7 @@ from driftline.ingest.pairing import pair
 from driftline.ingest.reread import rows_of
 from driftline.ingest.task import Job, now_plus
 from driftline.model import Measurement, Schema
+from driftline.notification import Notification
 from driftline.plugin import CheckContext, Format, Source
 from driftline.profiles.spec import ProfileSpec
 from driftline.runtime.accepting import accept_asked
@@ -66,7 +67,8 @@ class Settings:
     backfill: timedelta | None
     notify_within: timedelta | None
     plans: Sequence[CheckPlan]
-    sinks: Sequence[SinkPlan]
+    told: Callable[[Notification], Sequence[SinkPlan]]
+    """Who is to hear of a notification."""
     config_digest: str
     """Names `config` and `plugins`; stands beside every window."""
     config: str = "{}"
@@ -342,7 +344,7 @@ class Watch:
             self.name,
             ground,
             self.settings.plans,
-            self.settings.sinks,
+            self.settings.told,
             self._kinds,
             collect,
             self.settings.config_digest,
