@@ -1,4 +1,4 @@
-"""docs/notifications.md is true: its sink keeps the contract, its routes lead where it shows, its terminal shows the message."""
+"""docs/notifications.md is true: its sink keeps the contract, its routes lead where it shows, its message is as stored."""
 
 import importlib.util
 import re
