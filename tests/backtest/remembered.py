@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from station import START, Station
-
 from driftline.backtest.history import Past, past_of
-from driftline.config import Config
 from driftline.runtime.start import make_guard, read_config, system_clock
+
+sys.path.append(str(Path(__file__).parent.parent / "runtime"))
+from station import START, Station  # noqa: E402
 
 DAYS = 68
 SHIFTED, FEW, MISSING = range(42, 52), range(55, 57), range(60, 68)
@@ -62,11 +63,8 @@ def day(station: Station, number: int) -> None:
     )  # fmt: skip
 
 
-def past(station: Station, model: str = "shop", **options: Any) -> Past:
+def past(station: Station, model: str = "shop", **span: Any) -> Past:
     """What a backtest of the station is of."""
-    return past_of(config(station), model, options.get("since"), options.get("until"), make_guard(system_clock))
-
-
-def config(station: Station) -> Config:
-    """The station's."""
-    return read_config(station.config)
+    return past_of(
+        read_config(station.config), model, span.get("since"), span.get("until"), make_guard(system_clock)
+    )
