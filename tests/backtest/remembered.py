@@ -11,7 +11,7 @@ from driftline.backtest.history import Past, past_of
 from driftline.runtime.start import make_guard, read_config, system_clock
 
 sys.path.append(str(Path(__file__).parent.parent / "runtime"))
-from station import START, Station  # noqa: E402
+from station import START, Station
 
 DAYS = 68
 SHIFTED, FEW, MISSING = range(42, 52), range(55, 57), range(60, 68)
@@ -27,7 +27,9 @@ MODELS = """
       volume: {{type: volume}}
   parts:
     source: {{type: local, options: {{path: {folder}/log, format: jsonl}}}}
-    schema: {{timestamp: t, id: id, version: made, segments: [plan], features: {{amount: numeric, fee: numeric, plan: categorical}}}}
+    schema:
+      {{timestamp: t, id: id, version: made, segments: [plan],
+        features: {{amount: numeric, fee: numeric, plan: categorical}}}}
     reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}
     windows: {{length: 1d, lateness: 15m, notify_within: 365d}}
     checks:
@@ -41,7 +43,8 @@ def made(folder: Path) -> Station:
     """The agent's state and log after all days, read in one go."""
     station = Station(folder)
     station.configure(MODELS, ", keep: {profiles_hourly: 400d}")
-    station.write("reference.jsonl", START - timedelta(days=1), timedelta(days=1), 2000, plan=lambda row: station.rng.choice("ab"), fee=lambda row: station.rng.gauss(0, 1))
+    usual = {"plan": lambda row: station.rng.choice("ab"), "fee": lambda row: station.rng.gauss(0, 1)}
+    station.write("reference.jsonl", START - timedelta(days=1), timedelta(days=1), 2000, **usual)
     for number in range(DAYS):
         day(station, number)
     station.clock.now = START + timedelta(days=DAYS, minutes=20)
@@ -65,6 +68,4 @@ def day(station: Station, number: int) -> None:
 
 def past(station: Station, model: str = "shop", **span: Any) -> Past:
     """What a backtest of the station is of."""
-    return past_of(
-        read_config(station.config), model, span.get("since"), span.get("until"), make_guard(system_clock)
-    )
+    return past_of(read_config(station.config), model, span.get("since"), span.get("until"), make_guard(system_clock))

@@ -157,7 +157,9 @@ def _known(row: Any, where: str) -> Known:
     if end <= start:
         raise DriftlineError(f"{where}: ends at {end:%Y-%m-%d %H:%M}, before it starts")
     columns = row.get("columns") or ()
-    names = columns.split() if isinstance(columns, str) else columns
+    names: Any = columns.split() if isinstance(columns, str) else columns
+    if not isinstance(names, Sequence):
+        raise DriftlineError(f"{where}: columns should be a list of names")
     return Known(start, end, frozenset(str(each) for each in names), str(row.get("note") or ""))
 
 

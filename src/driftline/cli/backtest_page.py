@@ -27,7 +27,7 @@ def show(found: Backtest) -> None:
     """Everything that came out."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 140  # a file or a pipe has no edge to keep to
+        console.width = 1000  # a file or a pipe has no edge to keep to
     told = found.told()
     past = found.past
     learnt = f", {told['learnt_from']:,} before them to learn from" if told["learnt_from"] else ""
