@@ -14,7 +14,8 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -33,6 +34,10 @@ class Fault:
     """`before`: the connection is reset unread; `after`: it is accepted, then reset."""
     hold: threading.Event | None = None
     """The answer waits for this."""
+    taken: bool = False
+    """With a status: the request is accepted all the same."""
+    raw: Sequence[bytes] | None = None
+    """These bytes are the answer, one after the other, then the connection is closed."""
 
 
 @dataclass
@@ -61,6 +66,8 @@ class Receiver:
     requests: list[Seen] = field(default_factory=list)
     accepted: list[Any] = field(default_factory=list)
     path: str = "/"
+    also: str = ""
+    """Another path that is served; `accept` finds the one asked for under `:path`."""
 
     def __enter__(self) -> Receiver:
         receiver = self
@@ -75,6 +82,7 @@ class Receiver:
                 pass
 
         self._lock = threading.Lock()
+        self.drip = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -92,6 +100,16 @@ class Receiver:
         """Checks and records one message; raises Invalid."""
         raise NotImplementedError
 
+    def take(self, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        """What the service makes of one request."""
+        try:
+            if handler.path not in (self.path, self.also):
+                raise Invalid(404, b"no_service")
+            headers[":path"] = handler.path
+            return self.accept(headers, body)
+        except Invalid as refused:
+            return refused.status, refused.body
+
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         with self._lock:
             fault = self.faults.pop(0) if self.faults else Fault()
@@ -99,28 +117,30 @@ class Receiver:
             return _reset(handler)
         body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
         headers = {name.lower(): value for name, value in handler.headers.items()}
-        if fault.status:
-            status, said = fault.status, fault.body
-        else:
-            try:
-                if handler.path != self.path:
-                    raise Invalid(404, b"no_service")
-                with self._lock:
-                    status, said = self.accept(headers, body)
-            except Invalid as refused:
-                status, said = refused.status, refused.body
         with self._lock:
+            unheard = fault.status and not fault.taken
+            status, said = (fault.status, fault.body) if unheard else self.take(handler, headers, body)
             self.requests.append(Seen(headers, body, status))
+        status = fault.status or status
         if fault.hold is not None:
             fault.hold.wait(10)
         if fault.drop == "after":
             return _reset(handler)
+        if fault.raw is not None:
+            with suppress(OSError):
+                for part in fault.raw:
+                    handler.wfile.write(part)
+                    handler.wfile.flush()
+                    self.drip.wait(0.02)
+            handler.close_connection = True
+            return None
         said = fault.body or said
         try:
             handler.send_response(status)
             for name, value in (("retry-after", fault.retry_after), ("location", fault.location)):
                 if value:
                     handler.send_header(name, value)
+            handler.send_header("content-type", "application/json; charset=utf-8")
             handler.send_header("content-length", str(len(said)))
             handler.end_headers()
             handler.wfile.write(said)
@@ -226,9 +246,27 @@ def _check_blocks(blocks: Any) -> int:
             if not 1 <= len(block.get("elements", [])) <= 10:
                 raise _blocks("1 to 10 elements")
             total += sum(_text_object(one, 3000) for one in block["elements"])
+        elif kind == "actions":
+            _only(block, {"type", "elements"}, kind, _blocks("invalid additional property"))
+            if not 1 <= len(block.get("elements", [])) <= 25:
+                raise _blocks("1 to 25 elements")
+            total += sum(_button(one) for one in block["elements"])
+            if len({one["action_id"] for one in block["elements"]}) != len(block["elements"]):
+                raise _blocks("action_id is not unique")
         elif kind != "divider":
             raise _blocks(f"unsupported type: {kind}")
     return total
+
+
+def _button(value: Any) -> int:
+    """A button that opens a page: one without an address would need a server of its own."""
+    _only(value, {"type", "action_id", "text", "url", "style"}, "button", _blocks("invalid additional property"))
+    url = value.get("url", "")
+    if value.get("type") != "button" or not url.startswith(("https://", "http://")) or len(url) > 3000:
+        raise _blocks("invalid url")
+    if not 1 <= len(value.get("action_id", "")) <= 255:
+        raise _blocks("invalid action_id")
+    return _text_object(value.get("text"), 75, {"plain_text"})
 
 
 def _text_object(value: Any, limit: int, kinds: frozenset[str] | set[str] = frozenset({"plain_text", "mrkdwn"})) -> int:
@@ -266,12 +304,15 @@ class PagerDutyReceiver(Receiver):
     """Events v2. `accepted` holds the alerts: a trigger on an open key is merged, a resolve closes."""
 
     def __init__(self, **given: Any) -> None:
-        super().__init__(path="/v2/enqueue", **given)
+        super().__init__(path="/v2/enqueue", also="/v2/change/enqueue", **given)
+        self.changes: list[Any] = []
 
     def accept(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         if len(body) > 512_000:
             raise _event("the event is too large")
         event = parsed(body, lambda why: Invalid(400, b'{"status":"Unrecognized object"}'))
+        if headers[":path"] == self.also:
+            return self._change(event)
         names = {"routing_key", "event_action", "dedup_key", "payload", "client", "client_url", "links", "images"}
         _only(event, names, "event", _event("unknown property"))
         if not isinstance(event.get("routing_key"), str) or len(event["routing_key"]) != 32:
@@ -284,15 +325,34 @@ class PagerDutyReceiver(Receiver):
         opened = next((alert for alert in self.accepted if alert.key == key and alert.status != "resolved"), None)
         if action == "trigger":
             summary, severity = self._payload(event.get("payload"))
-            for link in event.get("links", []):
-                _only(link, {"href", "text"}, "link", _event("'links' is invalid"))
+            self._pointers(event)
             if opened is None:
                 self.accepted.append(PagerDutyAlert(key, summary, severity))
             else:
                 opened.triggers += 1
-        elif opened is not None and action == "resolve":
-            opened.status = "resolved"
+        elif opened is not None:
+            opened.status = "resolved" if action == "resolve" else "acknowledged"
         return 202, json.dumps({"status": "success", "message": "Event processed", "dedup_key": key}).encode()
+
+    def _change(self, event: Any) -> tuple[int, bytes]:
+        """Opens nothing and pages nobody."""
+        _only(event, {"routing_key", "payload", "links", "images"}, "event", _event("unknown property"))
+        _only(event["payload"], {"summary", "timestamp", "source", "custom_details"}, "payload", _event("'payload' is invalid"))
+        if not 1 <= len(event["payload"].get("summary", "")) <= 1024:
+            raise _event("'payload.summary' is invalid")
+        self._pointers(event)
+        self.changes.append(event)
+        return 202, b'{"status":"success","message":"Change event processed"}'
+
+    def _pointers(self, event: Any) -> None:
+        for link in event.get("links", []):
+            _only(link, {"href", "text"}, "link", _event("'links' is invalid"))
+        for image in event.get("images", []):
+            _only(image, {"src", "href", "alt"}, "image", _event("'images' is invalid"))
+            if not image.get("src", "").startswith("https://"):
+                raise _event("'images.src' is not https")
+        if "client_url" in event and not event.get("client"):
+            raise _event("'client' is missing")
 
     def _payload(self, payload: Any) -> tuple[str, str]:
         names = {"summary", "source", "severity", "timestamp", "component", "group", "class", "custom_details"}
@@ -318,11 +378,12 @@ def _event(why: str) -> Invalid:
 class WebhookReceiver(Receiver):
     """Standard Webhooks, symmetric v1. `accepted` holds each id once."""
 
-    def __init__(self, secret: str, now: Callable[[], float], **given: Any) -> None:
+    def __init__(self, secret: str, now: Callable[[], float], shaped: bool = True, **given: Any) -> None:
         super().__init__(path="/hooks/token-in-path", **given)
         self.secret = secret
         self.now = now
         self.ids: dict[str, bytes] = {}
+        self.shaped = shaped
 
     def accept(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         id, timestamp, signatures = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
@@ -336,9 +397,10 @@ class WebhookReceiver(Receiver):
         if not any(hmac.compare_digest(wanted, one) for one in signatures.split(" ")):
             raise Invalid(401, b"the signature does not match")
         message = parsed(body, lambda why: Invalid(400, why.encode()))
-        _only(message, {"type", "timestamp", "data"}, "message", Invalid(400, b"unknown property"))
-        if not re.fullmatch(r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)+", message.get("type", "")):
-            raise Invalid(400, b"type")
+        if self.shaped:
+            _only(message, {"type", "timestamp", "data"}, "message", Invalid(400, b"unknown property"))
+            if not re.fullmatch(r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)+", message.get("type", "")):
+                raise Invalid(400, b"type")
         if id not in self.ids:
             self.ids[id] = body
             self.accepted.append(message)

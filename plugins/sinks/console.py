@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from driftline import Event, Notification, Rejected, Severity, Sink, hookimpl, wording
+from driftline import Message, Notification, Rejected, Sink, hookimpl
 
-STYLES = {Severity.CRITICAL: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold blue"}
-LINES = 20
+STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold blue", "resolved": "bold green", "test": "bold"}
 
 
 class Console(Sink):
@@ -28,33 +27,19 @@ class Console(Sink):
         if out is None:
             raise Rejected("there is no terminal or file to print to")
         terminal = Terminal(file=out, highlight=False, soft_wrap=True, legacy_windows=False)
-        style = "bold green" if notification.event is Event.RESOLVED else STYLES[notification.severity]
-        head, *rest, context = message(notification)
+        message = self.message(notification)
+        style = STYLES[message.tone]
         # Only the bar and the title are in colour: a page of bold red is read by nobody.
-        for line, paint in [(head, style), *((line, "") for line in rest), (context, "dim")]:
+        for line, paint in [(message.title, style), *((line, "") for line in inner(message)), (f"  {message.context}", "dim")]:
             terminal.print(Text.assemble(("▌ ", style), (line, paint)))
         terminal.print()
         return None
 
 
-def message(told: Notification) -> list[str]:
-    """The lines: the title, what happened, a line for each finding, and what the numbers rest on."""
-    word = {Event.RESOLVED: "OK", Event.TEST: "TEST"}.get(told.event, told.severity.value.upper())
-    lines = [f"{word}  {wording.clean(told.title, 150)}"]
-    findings = wording.lines(told.alerts)
-    width = min(30, max((len(finding.subject) for finding in findings[:LINES]), default=0))
-    for finding in findings[:LINES]:
-        name = f"{finding.subject:<{width}}  " if width else ""
-        mark = "" if finding.state == "firing" or told.event is Event.RESOLVED else "  (resolved)"
-        lines.append(f"  {name}{'  '.join(finding.parts)}{mark}")
-    if left := wording.others(told, min(LINES, len(findings))):
-        lines.append(f"  and {left} more")
-    if told.event in (Event.UPDATED, Event.RESOLVED):
-        lines.append(f"  why: {wording.clean(told.facts.get(wording.WHY, told.event))}")
-    if told.event is Event.RESOLVED and not told.sent_before:
-        lines.append("  this could not be told when it began")
-    lines += [f"  {name}: {text}" for name, text in (wording.added(told) | wording.links(told)).items()]
-    return [*lines, f"  {wording.context(told)}"]
+def inner(message: Message) -> list[str]:
+    """The lines between the title and what the numbers rest on."""
+    parts = (message.lead, message.listed(6000), message.known, message.todo, message.links)
+    return [f"  {line}" for part in parts for line in part.splitlines()]
 
 
 @hookimpl

@@ -1,90 +1,120 @@
 """PagerDuty, through Events v2: one alert an incident, told by its `dedup_key`, however often a message is repeated.
 
-Refuses to guess: without a trigger, a resolve changes nothing there, and that is fine.
+Refuses to guess: without a trigger, an acknowledgement or a resolve changes nothing there, and that is fine.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from driftline import Event, Notification, Secret, Severity, Sink, hookimpl, wording
+from driftline import Event, Message, Notification, Secret, Severity, Sink, hookimpl, wording
 
 ADDRESSES = {"us": "https://events.pagerduty.com/v2/enqueue", "eu": "https://events.eu.pagerduty.com/v2/enqueue"}
-SUMMARY, KEY, FINDINGS = 1024, 255, 50
+KEY, FINDINGS = 255, 50
 SEVERITIES = {Severity.CRITICAL: "critical", Severity.WARNING: "warning", Severity.INFO: "info"}
+ACTIONS = {Event.RESOLVED: "resolve", Event.ACKNOWLEDGED: "acknowledge", Event.SILENCED: "acknowledge"}
+CHANGES = {"accepted as the new normal": "reference replaced"}
+"""Why an incident ended, where that is a change of its own; and what PagerDuty shows beside its incidents."""
+UPSTREAM = "upstream"
+"""The fact that names what lies behind an incident, such as a new version of the model."""
 
 
 class PagerDuty(Sink):
-    """Opens and resolves one PagerDuty alert for each incident."""
+    """Opens, acknowledges and resolves one PagerDuty alert for each incident, and tells of changes."""
 
     type: ClassVar[str] = "pagerduty"
-    repeat: ClassVar[Literal["deduplicates", "repeats"]] = "deduplicates"
+    repeat: ClassVar[Literal["deduplicates", "looks", "repeats"]] = "deduplicates"
+    limits: ClassVar[Mapping[str, int]] = {"title": 1024}
 
     routing_key: Secret
     """The integration key of the service: 32 characters."""
     region: Literal["us", "eu"] = "us"
     """Where the account lives."""
+    image_url: str | None = None
+    """Where the chart of an incident can be seen, with `{incident}` in it; PagerDuty shows pictures at https:// addresses."""
+    changes: bool = True
+    """Whether a new version of the model and a replaced reference are shown as change events, which page nobody."""
     url: str | None = None
     """Another address of the same API, for relays and tests."""
 
     def send(self, notification: Notification) -> str | None:
-        """Trigger or resolve; returns the key under which PagerDuty knows the incident."""
-        http = self.context.http
-        assert http is not None
-        body = payload(notification, self.routing_key.reveal())
-        answer = http.post(self.url or ADDRESSES[self.region], json=body)
+        """Trigger, acknowledge or resolve; returns the key under which PagerDuty knows the incident."""
+        key = {"routing_key": self.routing_key.reveal()}
+        event = {**key, **self._event(notification)}
+        said = self._post("", event)
         if notification.event is Event.TEST:  # nobody is to be woken by a test
-            over = {name: body[name] for name in ("routing_key", "dedup_key")}
-            http.post(self.url or ADDRESSES[self.region], json={**over, "event_action": "resolve"})
-        try:
-            return str(json.loads(answer.text)["dedup_key"])[:KEY]
-        except (ValueError, KeyError, TypeError):
-            return str(body["dedup_key"])
+            self._post("", {**key, "dedup_key": event["dedup_key"], "event_action": "resolve"})
+        change = self._change(notification) if self.changes else None
+        if change:
+            self._post("/change", {**key, **change})
+        return said or str(event["dedup_key"])
 
     def permissions(self) -> tuple[str, ...]:
         """What the PagerDuty service needs."""
         return ("an Events API v2 integration",)
 
+    def _post(self, kind: str, body: Mapping[str, Any]) -> str:
+        assert self.context.http is not None
+        address = (self.url or ADDRESSES[self.region]).removesuffix("/enqueue")
+        answer = self.context.http.post(f"{address}{kind}/enqueue", json=body)
+        try:
+            return str(json.loads(answer.text)["dedup_key"])[:KEY]
+        except (ValueError, KeyError, TypeError):
+            return ""
 
-def payload(told: Notification, routing_key: str) -> dict[str, Any]:
-    """The event: `resolve` at the end, else `trigger`, which PagerDuty merges while the alert is open."""
-    event: dict[str, Any] = {"routing_key": routing_key, "dedup_key": told.incident[:KEY]}
-    if told.event is Event.RESOLVED:
-        return {**event, "event_action": "resolve"}
-    links = [{"href": url, "text": name} for name, url in wording.links(told).items()]
-    return {
-        **event,
-        "event_action": "trigger",
-        "payload": {
-            "summary": wording.clean(told.title, SUMMARY) or told.incident,
-            "source": wording.clean(told.model, 200) or "driftline",
-            "severity": "info" if told.event is Event.TEST else SEVERITIES[told.severity],
-            "timestamp": told.since.isoformat(),
-            "component": wording.clean(told.model, 200),
-            "group": wording.clean(told.model_version or told.model, 200),
-            "class": told.cause,
-            "custom_details": _details(told),
-        },
-        **({"links": links[:20]} if links else {}),
-    }
+    def _event(self, told: Notification) -> dict[str, Any]:
+        event: dict[str, Any] = {"dedup_key": told.incident[:KEY], "event_action": ACTIONS.get(told.event, "trigger")}
+        if event["event_action"] != "trigger":
+            return event
+        message = self.message(told)
+        image = (self.image_url or "").replace("{incident}", told.incident)
+        page = next((url for _, url in message.buttons), "")
+        return {
+            **event,
+            "payload": {
+                "summary": message.title,
+                "source": wording.clean(told.model, 200) or "driftline",
+                "severity": "info" if told.event is Event.TEST else SEVERITIES[told.severity],
+                "timestamp": told.since.isoformat(),
+                "component": wording.clean(told.model, 200),
+                "group": wording.clean(told.model_version or told.model, 200),
+                "class": told.cause,
+                "custom_details": _details(told, message),
+            },
+            **({"client": "driftline", "client_url": page} if page else {}),
+            **({"links": _links(message)} if message.buttons else {}),
+            **({"images": [{"src": image, "alt": message.title}]} if image.startswith("https://") else {}),
+        }
+
+    def _change(self, told: Notification) -> dict[str, Any] | None:
+        """What changed beside the incident, if anything did."""
+        upstream = wording.clean(told.facts.get(UPSTREAM, ""))
+        what = CHANGES.get(told.facts.get(wording.WHY, "")) if told.event is Event.RESOLVED else None
+        what = what or (upstream if told.event is Event.OPENED and "version" in upstream else None)
+        if not what:
+            return None
+        model, when = wording.clean(told.model, 200) or "driftline", told.resolved_at or told.since
+        payload = {"summary": f"{model}: {what}", "source": model, "timestamp": when.isoformat()}
+        return {"payload": payload, "links": _links(self.message(told))}
 
 
-def _details(told: Notification) -> dict[str, Any]:
-    findings = wording.lines(told.alerts)
-    shown = [wording.clean(finding.text, 500) for finding in findings[:FINDINGS]]
-    more = wording.others(told, len(shown))
+def _links(message: Message) -> list[dict[str, str]]:
+    return [{"href": url, "text": name} for name, url in message.buttons[:20]]
+
+
+def _details(told: Notification, message: Message) -> dict[str, Any]:
+    more = message.more(len(message.findings[:FINDINGS]))
     details: dict[str, Any] = {
-        "findings": shown + ([f"and {more} more"] if more else []),
-        "since": wording.utc(told.since),
-        "window": wording.span(*told.window) if told.window else None,
-        "rows": told.rows,
-        "reference": wording.clean(told.reference, 200),
-        "model_version": wording.clean(told.model_version, 200),
+        "lead": message.lead,
+        "findings": [*message.findings[:FINDINGS], *([more] if more else [])],
+        "known": message.known.splitlines(),
+        "to do": message.todo.splitlines(),
+        "rests on": message.context,
         "incident": told.incident,
     }
-    facts = dict(list(wording.added(told).items())[:20])
-    return {**{name: value for name, value in details.items() if value}, **{f"fact: {name}": facts[name] for name in facts}}
+    return {name: value for name, value in details.items() if value}
 
 
 @hookimpl

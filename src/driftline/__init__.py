@@ -23,6 +23,7 @@ from driftline.errors import (
     Unreadable,
 )
 from driftline.hookspecs import hookimpl
+from driftline.message import Markup, Message
 from driftline.model import Decision, Field, Judgement, Kind, LogObject, Measurement, Schema, Severity, Task, Verdict
 from driftline.notification import AlertFact, Event, Notification
 from driftline.order import Order, Request, compact
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         protocols,
         records,
         sampled,
+        slack,
         stats,
     )
     from driftline.decorated import check
@@ -152,7 +154,9 @@ __all__ = [
     "Length",
     "LineChunks",
     "LogObject",
+    "Markup",
     "Measurement",
+    "Message",
     "Notification",
     "NumericColumn",
     "ObjectChanged",
@@ -216,6 +220,7 @@ __all__ = [
     "read_ranges",
     "records",
     "sampled",
+    "slack",
     "stats",
     "unusual",
     "wording",
@@ -235,6 +240,7 @@ def __getattr__(name: str) -> object:
         "protocols",
         "records",
         "sampled",
+        "slack",
         "stats",
     ):
         return import_module(f"driftline.{name}")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Protocol, Se
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from driftline.errors import Unreadable
+from driftline.message import Markup, Message
 from driftline.model import Field, LogObject, Measurement, Schema
 from driftline.notification import Notification
 from driftline.order import Order, Request
@@ -72,6 +73,19 @@ class Logger(Protocol):
         ...
 
 
+class Render(Protocol):
+    """Writes a notification as text."""
+
+    def __call__(self, notification: Notification, markup: Markup, limits: Mapping[str, int]) -> Message:
+        """The pieces, escaped for `markup` and cut to `limits`."""
+        ...
+
+
+def unrendered(notification: Notification, markup: Markup, limits: Mapping[str, int]) -> Message:
+    """Where nothing renders. Raises RuntimeError."""
+    raise RuntimeError("the host renders messages; in tests, driftline.testing.start_context() brings what does")
+
+
 @dataclass(frozen=True, slots=True)
 class StartContext:
     """What the composition root hands to a plugin at its start."""
@@ -87,6 +101,12 @@ class StartContext:
     """Where people look, for sinks that print."""
     base: Path = Path()
     """The folder of the configuration: relative paths in settings start here."""
+    message: Render = unrendered
+    """For sinks, who call it as `self.message(notification)`."""
+    chart: Callable[[Notification], bytes | None] = lambda notification: None
+    """For sinks that take images: a PNG of what changed; None when there is nothing to draw."""
+    earlier: Callable[[Notification], str] = lambda notification: ""
+    """For sinks: the reference that `send` returned for the newest earlier message of the same incident; else empty."""
 
 
 class Plugin(BaseModel):
@@ -341,12 +361,27 @@ class Check(Plugin, ABC):
 class Sink(Plugin, ABC):
     """Delivers one notification. The host decides about trying again."""
 
-    repeat: ClassVar[Literal["deduplicates", "repeats"]] = "repeats"
-    """What the receiver makes of the same notification sent twice."""
+    repeat: ClassVar[Literal["deduplicates", "looks", "repeats"]] = "repeats"
+    """What becomes of a notification sent twice: its receiver recognises it, the sink looks first, or it is there twice."""
     updates: ClassVar[bool] = True
     """Whether it wants to hear of changes between opening and resolution."""
     pace: ClassVar[float] = 1.0
     """Seconds between two messages; 0 for a receiver that bears any number at once."""
+    markup: ClassVar[Markup] = "plain"
+    """How the service wants its text: the host escapes all data for it."""
+    limits: ClassVar[Mapping[str, int]] = {}
+    """Characters of a piece of a message, by its name, where the service takes fewer (or more) than is usual."""
+
+    def message(self, notification: Notification, markup: Markup | None = None) -> Message:
+        """The text of `notification`, in the sink's markup (or in `markup`) and within its limits."""
+        return self.context.message(notification, markup or self.markup, self.limits)
+
+    def look(self, notification: Notification, since: datetime) -> str | None:
+        """The receiver's reference when it has `notification` already, which was first tried after `since`; None when not.
+
+        Asked before an attempt after one of unknown outcome, when `repeat` is `looks`. Raises what `send` raises.
+        """
+        return None
 
     @abstractmethod
     def send(self, notification: Notification) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from driftline.notification import AlertFact, Notification
+from driftline.notification import AlertFact, Event, Notification
 
 NAMES = {
     "psi": "PSI",
@@ -300,12 +300,23 @@ def _line(about: str, group: list[AlertFact]) -> Line:
     for alert in group:
         extra = "" if alert.measurement in INDIRECT else interval(alert)
         parts[figure(alert) + (f" [{extra}]" if extra else "")] = None
-        if "odds" in alert.detail:
-            # What is usual, how sure it is, and what would have been seen: the rule says it in one sentence.
+        if "odds" in alert.detail or alert.state == "unsure":
+            # What is usual, how sure it is, and what would have been seen (or is lacking): the rule says it in one sentence.
             parts[clean(alert.reason)] = None
     worst = max(group, key=lambda alert: (alert.state == "firing", alert.severity.rank))
     since = min(alert.since for alert in group)
     return Line(about, tuple(parts), worst.state, worst.severity.value, since, max(alert.rows for alert in group))
+
+
+def certainty(notification: Notification) -> str:
+    """How sure the most telling alert is: its odds against chance, or that its 95% interval lies beyond the bound; or empty."""
+    if notification.event not in (Event.OPENED, Event.UPDATED) or not notification.alerts:
+        return ""
+    first = notification.alerts[0]
+    odds = first.detail.get("odds")
+    if isinstance(odds, (int, float)) and odds > 0:
+        return f"odds about 1:{number(float(f'{odds:.2g}')) if odds < 1e9 else 'a billion or more'} against chance"
+    return "95% confidence" if first.interval is not None and first.state == "firing" else ""
 
 
 def others(notification: Notification, shown: int) -> int:

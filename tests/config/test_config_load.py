@@ -33,7 +33,7 @@ def test_the_least_configuration(tmp_path):
     model = config.models["m"]
     assert (config.agent.state, config.agent.every) == ("sqlite:///driftline.db", timedelta(seconds=60))
     assert (model.windows.length, model.windows.lateness) == (timedelta(hours=1), timedelta(minutes=15))
-    assert (model.schema_, model.reference, model.notify) == (None, None, ())
+    assert (model.schema_, model.reference, model.notify) == (None, None, None)
     assert config.origin == tmp_path / "driftline.yaml"
     assert config.registry.names("source") == ["disk"]
 
@@ -63,12 +63,12 @@ def test_default_checks_come_from_what_is_installed(tmp_path):
 
 
 def test_sinks_and_notify(tmp_path):
-    """A model that names no sinks tells all of them; one that names none tells nobody."""
+    """A model that names no sinks leaves it to the routes; one that names none tells nobody."""
     sinks = "sinks:\n  a: {type: chat, options: {url: '${env:U}'}}\n  b: {type: chat, options: {url: '${env:U}'}}\n"
     source = "source: {type: disk, options: {path: x}}"
     more = f"  n: {{{source}, notify: [b]}}\n  o: {{{source}, notify: []}}\n"
     config = read(tmp_path, LEAST + more + sinks)
-    assert [model.notify for model in config.models.values()] == [("a", "b"), ("b",), ()]
+    assert [model.notify for model in config.models.values()] == [None, ("b",), ()]
     assert config.sinks["a"].min_severity is Severity.INFO
 
 

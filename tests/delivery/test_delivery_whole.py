@@ -14,6 +14,7 @@ from receivers import Fault, PagerDutyReceiver, SlackReceiver, WebhookReceiver
 from driftline import Secret, StartContext
 from driftline.alerting.store import SinkPlan
 from driftline.delivery.http import HttpClient
+from driftline.delivery.rendering import Renderer
 from driftline.delivery.worker import Policy, SinkWorker
 from driftline.state import outbox
 from driftline.state.store import open_store
@@ -51,7 +52,7 @@ class World:
         self.plans = tuple(SinkPlan(name, updates=sink.updates) for name, sink in self.sinks.items())
         http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
         for name, sink in self.sinks.items():
-            sink.start(StartContext(name, Quiet(), lambda: self.now, http))
+            sink.start(StartContext(name, Quiet(), lambda: self.now, http, message=Renderer()))
         self.start()
 
     def start(self):

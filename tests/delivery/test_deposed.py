@@ -12,6 +12,7 @@ from test_delivery_whole import Quiet
 
 from driftline import Secret, StartContext
 from driftline.delivery.http import HttpClient
+from driftline.delivery.rendering import Renderer
 from driftline.delivery.worker import SinkWorker
 from driftline.errors import StateError
 from driftline.state import outbox, seat
@@ -30,7 +31,11 @@ def test_nothing_is_sent_by_a_leader_that_was_deposed(postgres, monkeypatch):
 
         def worker(store, permit):
             sink = Slack(webhook_url=Secret("${env:A}", receiver.url))
-            sink.start(StartContext("chat", Quiet(), lambda: NOW, HttpClient(lambda: NOW, allow_private=True, permit=permit)))
+            sink.start(
+                StartContext(
+                    "chat", Quiet(), lambda: NOW, HttpClient(lambda: NOW, allow_private=True, permit=permit), message=Renderer()
+                )
+            )
             return SinkWorker("chat", sink, store, lambda: NOW, Random(3))
 
         def deposed_now() -> None:

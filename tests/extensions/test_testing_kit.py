@@ -37,6 +37,7 @@ OPTIONS = {
     "other_tool": {"like": "vertex"},
     "rules": {"expressions": {"positive": "number > 0", "known": "word in ['a'] or says is null"}},
     "skew": {"pairs": {"number": "score", "word": "says"}},
+    "slack_bot": {"token": Secret("${env:A}", "xoxb-0"), "channel": "C0123456789"},
     "slack": {"webhook_url": Secret("${env:A}", "https://chat.example/x")},
     "pagerduty": {"routing_key": Secret("${env:B}", "e93facc04764012d7bfb002500d5d1a6")},
     "sagemaker_pipeline": {"pipeline": "train", "region": "eu-central-1", "parameters": {"Model": "{model}"}},

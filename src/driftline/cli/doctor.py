@@ -82,9 +82,7 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
         for part, source in sources.items():
             attempt(part, source, StartContext(name=name, log=log, clock=system_clock, base=base), False)
     for name, sink in config.sinks.items():
-        context = StartContext(
-            name=name, log=log, clock=system_clock, http=outside.http(sink.allow_private), console=outside.console, base=base
-        )
+        context = outside.context(name, sink, log, base)
         attempt(f"sinks.{name}", sink.plugin, context, send)
     for name, action in config.actions.items():
         http = outside.http(action.allow_private, base / action.trusted if action.trusted else None)

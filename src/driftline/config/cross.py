@@ -30,6 +30,11 @@ def crossed(document: Document) -> Iterator[Problem]:
     for part, names in (("models", models), ("sinks", sinks), ("actions", actions)):
         yield from _names(document, (part,), names)
     yield from _reachable(document)
+    yield from _acting(document)
+    yield from _names(document, ("mute_times",), _dict(document.value, "mute_times"))
+    yield from _routes(document, ("routes",), _dict(document.value, "routes"), sinks)
+    for name, sink in sinks.items():
+        yield from _templates(document, ("sinks", name, "templates"), _dict(sink, "templates"))
     for name, action in actions.items():
         yield from _called_for(document, ("actions", name, "when"), _dict(action, "when"), models)
     for name, model in models.items():
@@ -68,6 +73,14 @@ def _reachable(document: Document) -> Iterator[Problem]:
             yield document.problem(("agent", "http"), f"{message}, or listen on 127.0.0.1")
 
 
+def _acting(document: Document) -> Iterator[Problem]:
+    """Links that act are signed."""
+    agent = _dict(document.value, "agent")
+    if agent.get("public_url") is not None and agent.get("token") is None:
+        message = "links in messages are signed: set agent.token, such as ${env:DRIFTLINE_TOKEN}"
+        yield document.problem(("agent", "public_url"), message)
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ip_address(host).is_loopback
@@ -79,6 +92,35 @@ def _notify(document: Document, loc: Loc, given: Any, sinks: dict[str, Any]) -> 
     for number, name in _texts(given):
         if name not in sinks:
             yield document.problem((*loc, number), unknown(name, sinks, f"no sink is called '{name}'"))
+
+
+def _routes(document: Document, loc: Loc, route: dict[str, Any], sinks: dict[str, Any]) -> Iterator[Problem]:
+    """Sinks that routes name, and a root that would not take everything."""
+    for key in ("sinks", "fallback"):
+        yield from _notify(document, (*loc, key), route.get(key), sinks)
+    if loc == ("routes",) and route.get("match"):
+        yield document.problem(
+            (*loc, "match"), "the outermost route takes everything; match in the routes within it", at_key=True
+        )
+    inner = route.get("routes")
+    for number, one in enumerate(inner if isinstance(inner, list) else []):
+        if isinstance(one, dict):
+            yield from _routes(document, (*loc, "routes", number), one, sinks)
+
+
+def _templates(document: Document, loc: Loc, templates: dict[str, Any]) -> Iterator[Problem]:
+    """Templates that can't be read, or are none."""
+    from jinja2 import Environment, TemplateSyntaxError
+
+    for piece, given in templates.items():
+        file = given.get("file") if isinstance(given, dict) else None
+        try:
+            text = (document.path.parent / file).read_text("utf-8") if isinstance(file, str) else given
+            Environment().parse(text if isinstance(text, str) else "")
+        except TemplateSyntaxError as error:
+            yield document.problem((*loc, piece), f"the template is wrong in its line {error.lineno}: {error.message}")
+        except (OSError, ValueError) as error:
+            yield document.problem((*loc, piece), f"the template can't be read: {type(error).__name__}")
 
 
 def _called_for(document: Document, loc: Loc, when: dict[str, Any], models: dict[str, Any]) -> Iterator[Problem]:

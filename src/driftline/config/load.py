@@ -71,7 +71,7 @@ def plugin_paths(document: Document) -> list[Path]:
 
 def digest(model: ModelConfig) -> str:
     """16 hex digits that change whenever the settings change that decide what is measured and judged."""
-    told = {key: value for key, value in model.raw.items() if key not in ("notify", "every")}
+    told = {key: value for key, value in model.raw.items() if key not in ("notify", "every", "tags")}
     return sha256(json.dumps(_canonical(told), sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -122,13 +122,11 @@ def _tidy(problems: list[Problem], resolver: Resolver | None) -> list[Problem]:
 
 
 def _with_defaults(config: Config, registry: Registry) -> Config:
-    """The same configuration, with the checks and sinks that a model doesn't name."""
+    """The same configuration, with the checks that a model doesn't name."""
     offered = set(registry.names("check"))
     models = {}
     for name, model in config.models.items():
         told: dict[str, Any] = {}
-        if model.notify is None:
-            told["notify"] = tuple(config.sinks)
         if model.checks is None:
             labelled = model.schema_ is not None and model.schema_.label is not None
             names = (*DEFAULT_CHECKS, WITH_LABEL) if labelled or model.labels else DEFAULT_CHECKS

@@ -19,15 +19,18 @@ from driftline.config.models import (
     CheckConfig,
     Config,
     ExecutorConfig,
+    InhibitConfig,
     KeepConfig,
     LabelsConfig,
     ModelConfig,
+    MuteTimeConfig,
     PluginsConfig,
     ReferenceConfig,
     SinkConfig,
     WhenConfig,
     WindowsConfig,
 )
+from driftline.config.routes import MatchConfig, RouteConfig
 from driftline.config.words import words
 from driftline.extensions.registry import KINDS, Registry
 from driftline.plugin import Action, Check, Format, Plugin, Sink
@@ -60,8 +63,12 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The weighted mean of a rule: ewma", Ewma),
     ("The cumulated sum of a rule: cusum", Cusum),
     ("sinks.NAME", SinkConfig),
+    ("routes", RouteConfig),
+    ("routes.match", MatchConfig),
     ("actions.NAME", ActionConfig),
     ("actions.NAME.when", WhenConfig),
+    ("mute_times.NAME", MuteTimeConfig),
+    ("inhibit", InhibitConfig),
 )
 SHORT: dict[type[BaseModel], str] = {
     ColumnConfig: "A column may also be given by its path alone.",
@@ -148,7 +155,8 @@ def _nature(type_: type[Plugin]) -> Iterator[str]:
         yield f"Guessed from the file names {', '.join(f'`{suffix}`' for suffix in type_.suffixes)}."
         yield ""
     elif issubclass(type_, Sink):
-        word = "recognised by the receiver" if type_.repeat == "deduplicates" else "shown twice by the receiver"
+        words_of = {"deduplicates": "recognised by the receiver", "looks": "not sent again when the receiver has it"}
+        word = words_of.get(type_.repeat, "shown twice by the receiver")
         yield f"A message sent twice is {word}."
         yield ""
     elif issubclass(type_, Action):

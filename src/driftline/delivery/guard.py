@@ -6,6 +6,7 @@ Refuses to kill: a thread can't be; the caller decides how long it waits.
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 
 from driftline.notification import Notification
 from driftline.plugin import Sink
@@ -14,10 +15,11 @@ from driftline.plugin import Sink
 class Sending:
     """A send under way."""
 
-    def __init__(self, sink: Sink, notification: Notification) -> None:
+    def __init__(self, sink: Sink, notification: Notification, since: datetime | None = None) -> None:
+        """With `since`, an earlier attempt may have arrived: a sink that can look does so first."""
         self._done = threading.Event()
         self._result: str | Exception | None = None
-        threading.Thread(target=self._send, args=(sink, notification), name=f"send-{sink.type}", daemon=True).start()
+        threading.Thread(target=self._send, args=(sink, notification, since), name=f"send-{sink.type}", daemon=True).start()
 
     def wait(self, seconds: float) -> bool:
         """Whether it ended within `seconds`."""
@@ -27,9 +29,10 @@ class Sending:
         """The receiver's reference, or what was raised."""
         return self._result
 
-    def _send(self, sink: Sink, notification: Notification) -> None:
+    def _send(self, sink: Sink, notification: Notification, since: datetime | None) -> None:
         try:
-            said = sink.send(notification)
+            said = sink.look(notification, since) if since is not None and sink.repeat == "looks" else None
+            said = sink.send(notification) if said is None else said
             self._result = said if said is None or isinstance(said, str) else str(said)
         except Exception as error:
             self._result = error

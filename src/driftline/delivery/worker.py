@@ -122,7 +122,7 @@ class SinkWorker:
                 break
             self._last = now
             attempts += 1
-            sending = Sending(self._sink, claimed.notification)
+            sending = Sending(self._sink, claimed.notification, claimed.created if claimed.unknown else None)
             if not sending.wait(self.policy.overdue):
                 self._hanging = claimed, sending
                 hung = OutcomeUnknown(f"no answer within {self.policy.overdue:g} s")
@@ -224,7 +224,8 @@ class SinkWorker:
 
     def _put_off(self, connection: Connection, claimed: Claimed, error: Exception, now: datetime, text: str) -> None:
         until = now + self._delay(claimed.attempts)
-        unknown = not isinstance(error, Retryable) or isinstance(error, OutcomeUnknown)
+        # An attempt that surely came to nothing says nothing of the one before it.
+        unknown = claimed.unknown or not isinstance(error, Retryable) or isinstance(error, OutcomeUnknown)
         if isinstance(error, Throttled):
             until = min(error.not_before or until, now + LONGEST_PAUSE)
             outbox.pause(connection, self.name, until)

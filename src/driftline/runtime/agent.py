@@ -17,15 +17,20 @@ from typing import TYPE_CHECKING
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.config import ActionConfig, Config
+from driftline.config.models import SinkConfig
 from driftline.delivery.performing import ONCE, Performer
 from driftline.delivery.worker import Outcome, Policy, Report, SinkWorker
 from driftline.errors import Deposed, DriftlineError, Unreachable
 from driftline.extensions.hooks import announce, enrich, listeners, transform
 from driftline.model import Severity, Verdict
-from driftline.plugin import Http, Plugin, Sink, StartContext
+from driftline.notification import Notification
+from driftline.plugin import Plugin, StartContext
 from driftline.runtime.acting import Acting, request_of
 from driftline.runtime.compose import action_plans, settings_of
+from driftline.runtime.desk import Desk
+from driftline.runtime.diverting import divert
 from driftline.runtime.parts import Parts
+from driftline.runtime.picturing import Pictures
 from driftline.runtime.telling import tell_judged, tell_read, tell_state
 from driftline.runtime.watch import Hooks, Tick, Watch
 from driftline.state import action_runs, incidents, outbox
@@ -42,6 +47,8 @@ GIVE_UP = timedelta(days=2)
 """How long a run of an action is tried."""
 PATIENCE_TICKS = 3
 """Ticks in a row that a source may fail before the daemon tells anyone."""
+PATIENCE_ATTEMPTS = 10
+"""Attempts at one message after which a sink that fails is told of: about half an hour."""
 
 
 @dataclass(slots=True)
@@ -90,7 +97,7 @@ class Agent:
         for name in config.models:
             settings = settings_of(config, name, parts.registry, patience_ticks=1 if once else PATIENCE_TICKS)
             self.watches[name] = Watch(name, settings, parts, self._hooks(name, base))
-        self.workers = [self._worker(name, sink.plugin, sink.allow_private) for name, sink in config.sinks.items()]
+        self.workers = [self._worker(name, sink) for name, sink in config.sinks.items()]
         self.workers += [
             self._performer(name, told) for name, told in config.actions.items() if told.enabled and not told.dry_run
         ]
@@ -104,6 +111,11 @@ class Agent:
     def store(self) -> Store:
         """The state."""
         return self._parts.store
+
+    @property
+    def desk(self) -> Desk:
+        """Where people's acts come in."""
+        return Desk(self._parts.store, self._parts.clock, self._attend)
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Whether no loop is stuck, and all loops."""
@@ -173,6 +185,11 @@ class Agent:
         self._threads.clear()
         return ended
 
+    def _attend(self, name: str) -> None:
+        """Deal at once with what people ask of a model; what needs its source waits for the next tick."""
+        if name in self.watches:
+            self._announce(self.watches[name].tell([], self._parts.clock()))
+
     def _run(self, name: str, loop: Loop) -> None:
         while not self._stopping.is_set():
             try:
@@ -215,35 +232,35 @@ class Agent:
         for worker in self.workers:
             worker.wake()
 
-    def _worker(self, name: str, sink: Sink, allow_private: bool) -> SinkWorker:
+    def _worker(self, name: str, told: SinkConfig) -> SinkWorker:
         parts = self._parts
-        self._begin(name, sink, self._outside.http(allow_private))
-        return SinkWorker(name, sink, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)
+
+        def earlier(notification: Notification) -> str:
+            with parts.store.read() as connection:
+                return outbox.reference(connection, name, notification)
+
+        log = parts.log.bind(part=name)
+        chart = Pictures(parts.store, log).chart
+        self._begin(name, told.plugin, self._outside.context(name, told, log, parts.base, earlier, chart))
+        return SinkWorker(name, told.plugin, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)
 
     def _performer(self, name: str, told: ActionConfig) -> SinkWorker:
         parts, outside = self._parts, self._outside
         trusted = parts.base / told.trusted if told.trusted else None
-        self._begin(f"actions.{name}", told.plugin, outside.http(told.allow_private, trusted))
+        http, log = outside.http(told.allow_private, trusted), parts.log.bind(part=f"actions.{name}")
+        context = StartContext(f"actions.{name}", log, parts.clock, http, outside.console, parts.base)
+        self._begin(context.name, told.plugin, context)
         performer = Performer(action=told.plugin).bound(partial(request_of, parts.store))
         policy = Policy(overdue=told.plugin.patience, give_up=GIVE_UP)
         lane = f"{action_runs.LANE}{name}"
         return SinkWorker(lane, performer, parts.store, parts.clock, Random(outside.seed), self._performed, parts.log, policy)
 
-    def _begin(self, name: str, plugin: Plugin, http: Http) -> None:
-        parts = self._parts
-        context = StartContext(
-            name=name,
-            log=parts.log.bind(part=name),
-            clock=parts.clock,
-            http=http,
-            console=self._outside.console,
-            base=parts.base,
-        )
+    def _begin(self, name: str, plugin: Plugin, context: StartContext) -> None:
         try:
-            parts.guard.call(f"{name}.start", plugin.start, context, timeout=parts.patience.probe)
+            self._parts.guard.call(f"{name}.start", plugin.start, context, timeout=self._parts.patience.probe)
         except DriftlineError as error:
             # What is meant for it waits in the outbox, tried and put off, until a restart or reload starts it.
-            parts.log.error("a plugin could not start", part=name, error=str(error))
+            self._parts.log.error("a plugin could not start", part=name, error=str(error))
 
     def _performed(self, report: Report) -> None:
         parts, name = self._parts, report.sink.removeprefix(action_runs.LANE)
@@ -257,19 +274,22 @@ class Agent:
         parts.metrics.notifications.labels(report.sink, str(report.outcome)).inc()
         note = report.notification
         announce(parts.registry, "on_delivery", parts.log, sink=report.sink, notification=note, outcome=str(report.outcome))
+        if others := divert(self.config, self.store, report):
+            parts.log.warning("messages go to the fallback", sink=report.sink, fallback=", ".join(others))
+            self._wake()
         if report.outcome is Outcome.SENT:
             if (report.sink, note.model) not in self._taken:
-                self._tell_lost(report)
+                self._tell_sink(report, "")
                 self._taken.add((report.sink, note.model))
-        elif report.lost and note.cause != MONITORING:
+        elif note.cause != MONITORING and (report.lost or report.attempts == PATIENCE_ATTEMPTS):
             self._taken.discard((report.sink, note.model))
-            self._tell_lost(report)
+            told = "took no message" if report.lost else f"has not taken in {report.attempts} attempts a message"
+            self._tell_sink(report, f"sink {report.sink} {told} about {note.incident}: {report.error}")
 
-    def _tell_lost(self, report: Report) -> None:
-        """A message that nobody got is trouble of the agent's own: whoever else is told, is told of it, and of its end."""
+    def _tell_sink(self, report: Report, trouble: str) -> None:
+        """A message that nobody gets is trouble of the agent's own: whoever else is told, is told of it, and of its end."""
         if report.notification.model not in self.watches:
             return
-        told = f"sink {report.sink} took no message about {report.notification.incident}: {report.error}"
         fact = Fact(
             model=report.notification.model,
             check=report.sink,
@@ -277,9 +297,9 @@ class Agent:
             cause=MONITORING,
             start=report.at,
             end=report.at,
-            verdict=Verdict.CHANGED if report.lost else Verdict.OK,
-            severity=Severity.WARNING if report.lost else None,
-            reason=told if report.lost else "",
+            verdict=Verdict.CHANGED if trouble else Verdict.OK,
+            severity=Severity.WARNING if trouble else None,
+            reason=trouble,
         )
         self.watches[report.notification.model].tell([fact], report.at)
 

@@ -6,19 +6,27 @@ Refuses to open anything.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from driftline import __version__
 from driftline.alerting.calling import ActionPlan
+from driftline.alerting.life import Life
+from driftline.alerting.links import act_links
+from driftline.alerting.quiet import MuteTime, Quiet
 from driftline.alerting.store import SinkPlan
 from driftline.config import ActionConfig, Config, ModelConfig, digest
+from driftline.delivery.routing import Routing
 from driftline.evaluate.judging import CheckPlan
+from driftline.matchers import Matchers
 from driftline.model import Field, Kind, Schema, Task
+from driftline.notification import Notification
 from driftline.plugin import Action, Format, FormatRef, PluginKind, Source
+from driftline.runtime.closing import Links
 from driftline.runtime.grounding import Origin
 from driftline.runtime.labelling import LateLabels
 from driftline.runtime.watch import Settings
@@ -45,14 +53,36 @@ def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks
         backfill=windows.backfill,
         notify_within=windows.notify_within,
         plans=_plans(model),
-        sinks=[_heard(config, sink) for sink in model.notify or ()],
+        told=heard(config, name),
         config_digest=sha256(f"{digest(model)} {plugins}".encode()).hexdigest()[:16],
         config=json.dumps(model.raw, ensure_ascii=False, default=str, sort_keys=True),
         plugins=plugins,
         patience_ticks=patience_ticks,
         false_pages_per_year=model.false_pages_per_year,
         labels=_labels(model, registry),
+        life=Life(model.reopen_within),
+        quiet=_quiet(config, model),
+        links=_links(config),
     )
+
+
+def _quiet(config: Config, model: ModelConfig) -> Quiet:
+    mutes = [
+        MuteTime(name, told.cron, told.for_, ZoneInfo(told.zone), Matchers.parse(told.match))
+        for name, told in config.mute_times.items()
+    ]
+    if config.inhibit is None:
+        return Quiet(mute_times=mutes, max_pages=model.max_pages_per_day)
+    inhibitions = [(Matchers.parse(told.while_), Matchers.parse(told.hold)) for told in config.inhibit]
+    return Quiet(mute_times=mutes, inhibitions=inhibitions, max_pages=model.max_pages_per_day)
+
+
+def _links(config: Config) -> Links:
+    """The links of a message; none without a place that they could lead to."""
+    base, token = config.agent.public_url, config.agent.token
+    if base is None or token is None:
+        return lambda notification, now: {}
+    return lambda notification, now: act_links(notification, base, token.reveal(), now)
 
 
 def _schema(model: ModelConfig) -> Schema | None:
@@ -137,6 +167,31 @@ def _plans(model: ModelConfig) -> list[CheckPlan]:
     return plans
 
 
+def routing_of(config: Config, name: str) -> Routing:
+    """The routes of one model."""
+    model = config.models[name]
+    return Routing(config.routes, name, model.tags, model.notify, tuple(config.sinks))
+
+
+Heard = Callable[[Notification], Sequence[SinkPlan]]
+
+
+def heard(config: Config, name: str) -> Heard:
+    """Who is to hear of a notification of one model, and how much."""
+    routing, plans = routing_of(config, name), _sink_plans(config)
+    return lambda told: [plans[name] for name in routing.way(routing.subject(told)).sinks]
+
+
+def instead(config: Config, name: str) -> Heard:
+    """Who is to hear of it when one of these takes nothing."""
+    routing, plans = routing_of(config, name), _sink_plans(config)
+    return lambda told: [plans[name] for name in routing.way(routing.subject(told)).fallback]
+
+
+def _sink_plans(config: Config) -> dict[str, SinkPlan]:
+    return {name: SinkPlan(name, sink.min_severity, sink.plugin.updates) for name, sink in config.sinks.items()}
+
+
 def action_plans(config: Config) -> list[tuple[ActionPlan, Action]]:
     """The actions that are enabled, each with when it is called for."""
     return [(_plan(name, told), told.plugin) for name, told in config.actions.items() if told.enabled]
@@ -147,8 +202,3 @@ def _plan(name: str, told: ActionConfig) -> ActionPlan:
     names = frozenset(when.models), frozenset(when.causes), frozenset(when.checks)
     decision = when.decision or ""
     return ActionPlan(name, *names, when.severity, decision, told.dry_run, told.approval, told.approve_within, told.max_per_day)
-
-
-def _heard(config: Config, name: str) -> SinkPlan:
-    sink = config.sinks[name]
-    return SinkPlan(name, sink.min_severity, sink.plugin.updates)

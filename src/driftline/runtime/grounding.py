@@ -5,7 +5,8 @@ Refuses to change what windows are compared with behind anyone's back: only othe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
+from sqlalchemy.engine import Connection
 
 from driftline.errors import SourceError
 from driftline.evaluate.judging import CheckPlan
@@ -114,6 +116,10 @@ def load_ground(store: Store, model: str, origin: Origin, digest: str, kinds: Co
     if reference.profile is not None:
         parts: dict[str, bytes] = msgspec.msgpack.decode(reference.profile)
         profiles = {segment: Profile.from_bytes(content, spec, kinds) for segment, content in parts.items()}
+    if reference.accepted:
+        # What people accepted holds until the configuration asks for another reference.
+        told = json.loads(reference.accepted)
+        origin = Origin(span=(datetime.fromisoformat(told["from"]), datetime.fromisoformat(told["to"])))
     return Ground(
         schema_from_json(known.schema_json),
         spec,
@@ -135,8 +141,13 @@ def make_ground(
     digest: str,
     now: datetime,
     options: Mapping[str, tuple[str, ...]] | None = None,
+    accepted: Mapping[str, object] | None = None,
+    also: Callable[[Connection], None] = lambda connection: None,
 ) -> Ground:
-    """Read what the reference is made of, and make it the model's own. Raises SourceError when that can't be read."""
+    """Read what the reference is made of, and make it the model's own. Raises SourceError when that can't be read.
+
+    `accepted` says who made it so, where that is not the configuration; `also` is called in the same transaction.
+    """
     if origin.span is not None and origin.span[1] > now:
         raise SourceError(f"the reference window ends at {origin.span[1]:%Y-%m-%d %H:%M}, which is still to come")
     reader = job if origin.source is None else replace(job, source=origin.source, formats=origin.formats)
@@ -170,7 +181,9 @@ def make_ground(
             digest=made.digest,
             rows=made.profile.rows,
             profile=frozen,
+            accepted="" if accepted is None else _accepted(origin, accepted),
         )
+        also(connection)
     ground = load_ground(store, model, origin, digest, job.collectors)
     assert ground is not None
     return replace(ground, doubts=tuple(doubts))
@@ -202,6 +215,12 @@ def _name(origin: Origin, number: int, rows: int) -> str:
     if origin.span is not None:
         return f"{origin.span[0]:%Y-%m-%d %H:%M} to {origin.span[1]:%Y-%m-%d %H:%M} ({rows:,} rows)"
     return f"reference {number} ({rows:,} rows)"
+
+
+def _accepted(origin: Origin, accepted: Mapping[str, object]) -> str:
+    assert origin.span is not None
+    span = {"from": origin.span[0].isoformat(), "to": origin.span[1].isoformat()}
+    return json.dumps({**accepted, **span}, ensure_ascii=False, sort_keys=True)
 
 
 def _some(job: Job, now: datetime) -> list[LogObject]:

@@ -11,8 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from driftline.config.models import SinkConfig
 from driftline.delivery.http import HttpClient
-from driftline.plugin import Http
+from driftline.delivery.rendering import Renderer
+from driftline.notification import Notification
+from driftline.plugin import Http, Logger, StartContext
 
 
 @dataclass
@@ -33,3 +36,28 @@ class Outside:
         if key not in self._clients:
             self._clients[key] = HttpClient(self.clock, allow_private=allow_private, trusted=trusted, permit=self.permit)
         return self._clients[key]
+
+    def context(
+        self,
+        name: str,
+        sink: SinkConfig,
+        log: Logger,
+        base: Path,
+        earlier: Callable[[Notification], str] = lambda notification: "",
+        chart: Callable[[Notification], bytes | None] = lambda notification: None,
+    ) -> StartContext:
+        """What the sink called `name` is started with; without a state there is nothing earlier, and no chart."""
+        templates: dict[str, str] = {
+            piece: told if isinstance(told, str) else told.text(base) for piece, told in sink.templates.items()
+        }
+        return StartContext(
+            name=name,
+            log=log,
+            clock=self.clock,
+            http=self.http(sink.allow_private),
+            console=self.console,
+            base=base,
+            message=Renderer(templates, log),
+            chart=chart,
+            earlier=earlier,
+        )

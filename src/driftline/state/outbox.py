@@ -7,6 +7,7 @@ Refuses to send. A row is `pending`, then `sending` (committed before any byte l
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,8 +20,9 @@ from driftline.state.tables import micros, moment, outbox, sinks
 
 UNDELIVERED = ("pending", "sending", "unknown")
 ERROR_LENGTH = 500
+TURNS = (Event.OPENED.value, Event.REOPENED.value, Event.RESOLVED.value)
 DOWN = 3
-"""Failures in a row after which openings that were never tried give way, too."""
+"""Failures in a row after which turns that were never tried give way, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Claimed:
     attempts: int
     """With this one."""
     created: datetime
+    unknown: bool = False
+    """Whether an earlier attempt may have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ def claim(connection: Connection, sink: str, now: datetime) -> Claimed | None:
         attempts = row["attempts"] + 1
         connection.execute(update(outbox).where(outbox.c.id == row["id"]).values(state="sending", attempts=attempts))
         whole = notification.model_copy(update={"sent_before": told})
-        return Claimed(row["id"], whole, attempts, moment(row["created"]))
+        return Claimed(row["id"], whole, attempts, moment(row["created"]), row["state"] == "unknown")
     return None
 
 
@@ -118,6 +122,36 @@ def sent(connection: Connection, id: str, now: datetime, remote: str = "") -> No
     connection.execute(
         update(sinks).where(sinks.c.name == sink).values(failures=0, error="", not_before=0, last_sent=micros(now))
     )
+
+
+def reference(connection: Connection, sink: str, notification: Notification) -> str:
+    """What the receiver called the newest message of the incident that `sink` took before `notification`; else empty."""
+    earlier = outbox.c.sink == sink, outbox.c.incident == notification.incident, outbox.c.revision < notification.revision
+    query = select(outbox.c.remote).where(*earlier, outbox.c.state == "sent", outbox.c.remote != "")
+    return str(connection.execute(query.order_by(outbox.c.revision.desc()).limit(1)).scalar() or "")
+
+
+def undelivered(connection: Connection, sink: str, limit: int = 1000) -> list[Notification]:
+    """What `sink` has not taken yet, oldest first."""
+    waiting = outbox.c.sink == sink, outbox.c.state.in_(UNDELIVERED)
+    query = select(outbox.c.payload).where(*waiting).order_by(outbox.c.created, outbox.c.revision).limit(limit)
+    found = []
+    for payload in connection.execute(query).scalars():
+        with suppress(ValidationError):  # what can't be read is refused when its turn comes
+            found.append(Notification.model_validate_json(payload))
+    return found
+
+
+def add(connection: Connection, notification: Notification, sink: str, now: datetime) -> bool:
+    """Write one more message for `sink`. False when it has one of this incident and revision already."""
+    same = outbox.c.sink == sink, outbox.c.incident == notification.incident, outbox.c.revision == notification.revision
+    if connection.execute(select(exists().where(*same))).scalar():
+        return False
+    row = {"id": notification.id, "sink": sink, "incident": notification.incident, "revision": notification.revision}
+    moments = {"created": micros(now), "not_before": micros(now)}
+    payload = {"event": notification.event.value, "payload": notification.model_dump_json(), "state": "pending"}
+    connection.execute(outbox.insert().values(**row, **moments, **payload))
+    return True
 
 
 def again(connection: Connection, id: str, not_before: datetime, error: str, *, unknown: bool, failed: bool = True) -> None:
@@ -225,7 +259,10 @@ def _status(name: str, counts: Mapping[str, int], oldest: datetime | None, row: 
 
 
 def _fold(connection: Connection, sink: str, now: datetime) -> None:
-    """Undelivered changes, and openings that surely did not get through, give way to the newest message of their incident."""
+    """Undelivered changes, and turns that surely did not get through, give way to the newest message of their incident.
+
+    A turn is an opening, an end or a return.
+    """
     down = failures(connection, sink) >= DOWN
     newer = outbox.alias()
     overtaken = exists().where(
@@ -233,8 +270,8 @@ def _fold(connection: Connection, sink: str, now: datetime) -> None:
     )
     failed = outbox.c.state == "pending" if down else and_(outbox.c.state == "pending", outbox.c.attempts > 0)
     gives_way = or_(
-        and_(outbox.c.event == Event.UPDATED.value, outbox.c.state.in_(("pending", "unknown"))),
-        and_(outbox.c.event == Event.OPENED.value, failed),
+        and_(outbox.c.event.not_in((*TURNS, Event.TEST.value)), outbox.c.state.in_(("pending", "unknown"))),
+        and_(outbox.c.event.in_(TURNS), failed),
     )
     rows = update(outbox).where(outbox.c.sink == sink, outbox.c.state.in_(("pending", "unknown")), gives_way, overtaken)
     connection.execute(rows.values(state="superseded", finished=micros(now)))

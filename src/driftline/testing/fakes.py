@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from driftline.delivery.rendering import Renderer
 from driftline.model import Severity
 from driftline.notification import AlertFact, Event, Notification
 from driftline.order import Order
@@ -109,7 +110,8 @@ def start_context(
     base: Path = Path(),
 ) -> StartContext:
     """What `start` of a plugin is given."""
-    return StartContext(name, FakeLog(), clock or FakeClock(), http or FakeHttp(), console or io.StringIO(), base)
+    screen = console or io.StringIO()
+    return StartContext(name, FakeLog(), clock or FakeClock(), http or FakeHttp(), screen, base, Renderer())
 
 
 def order(**changes: Any) -> Order:

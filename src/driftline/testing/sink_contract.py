@@ -10,16 +10,18 @@ import io
 from driftline.errors import DriftlineError, OutcomeUnknown, Rejected, Retryable, Throttled
 from driftline.notification import Event, Notification
 from driftline.plugin import Answer, Sink
-from driftline.testing.fakes import FakeHttp, Post, notification, start_context
+from driftline.testing.fakes import FakeAnswer, FakeHttp, Post, notification, start_context
 
 FAILURES = (Rejected("HTTP 400"), Retryable("HTTP 503"), Throttled("HTTP 429"), OutcomeUnknown("timed out"))
 
 
 def assert_sink(sink: Sink) -> None:
     """Assert the contract of sinks on every event, on bare and on full messages, and on each kind of failure."""
-    assert sink.repeat in ("deduplicates", "repeats"), f"{sink.type}: repeat is deduplicates or repeats"
+    assert sink.repeat in ("deduplicates", "looks", "repeats"), f"{sink.type}: repeat is deduplicates, looks or repeats"
+    looks = type(sink).look is not Sink.look
+    assert looks == (sink.repeat == "looks"), f"{sink.type}: repeat is looks if and only if there is a look()"
     for message in _messages():
-        network = FakeHttp()
+        network = FakeHttp(lambda post: FakeAnswer(text='{"ok": true}'))
         _send(sink, network, message)
     for failure in FAILURES:
 

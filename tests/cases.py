@@ -77,7 +77,7 @@ def lives() -> dict[str, Notification]:
     run("monitoring", [fact(0, reason="bucket ml-logs can't be listed: AccessDenied", **broken)])
     many = [fact(0, f"feature_{number:03}", value=6 - number / 100, version="v4") for number in range(300)]
     run("many", many)
-    nasty = "<!channel> `*_~|&\n\r\x1b[31m\u202e<https://evil.example|Open> " + "x" * 5000
+    nasty = "=1+1 <!channel> `*_~|&\n\r\x1b[31m\u202e<https://evil.example|Open> " + "x" * 5000
     names = {"model": nasty, "version": nasty, "check": nasty, "reason": nasty, "reference": nasty, "segment": nasty}
     detail = {"category": nasty, "share_was": 0.0, "share": 0.0004, nasty: nasty}
     run("hostile", [fact(0, nasty, value=1e300, detail=detail, **names)])
@@ -90,5 +90,12 @@ def lives() -> dict[str, Notification]:
             "links": {"Evidence": "https://agent.example/i/inc_1?a=b&c=d"},
             "facts": {"why": "first alert", "owner": "team <growth>"},
         }
+    )
+    few = {"state": "unsure", "severity": Severity.INFO, "value": 0.1, "interval": None, "rows": 800, "detail": {}}
+    lacking = "about 12,000 more rows a window are needed: 800 here; 0.4 sd would be seen in 7 windows"
+    alert = found["opened"].alerts[0].model_copy(update={**few, "reason": lacking})
+    title = "churn: too little data since 2026-11-23 09:00 UTC to say whether Day Mins drifts"
+    found["unsure"] = found["opened"].model_copy(
+        update={"alerts": (alert,), "title": title, "severity": Severity.INFO, "rows": 800}
     )
     return found

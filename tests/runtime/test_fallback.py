@@ -1,0 +1,55 @@
+"""When a sink refuses, or is dead: the fallback of the route is told in its place, and hears of the end."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from station import DIARY, MODEL, START, Station
+
+BAD = '''
+from pathlib import Path
+from driftline import Rejected, Retryable, Sink, hookimpl
+
+class Bad(Sink):
+    """Takes nothing while there is a file that says why."""
+    type = "bad"
+    repeat = "deduplicates"
+    pace = 0.0
+    why: str
+    """The file."""
+    def send(self, notification):
+        if Path(self.why).exists():
+            raise {"refuse": Rejected, "dead": Retryable}[Path(self.why).read_text()]("no")
+        with Path(self.why + ".told").open("a") as file:
+            file.write(notification.model_dump_json() + "\\n")
+'''
+PLUGINS = BAD + DIARY.replace("return [Diary]", "return [Diary, Bad]")
+
+
+@pytest.mark.parametrize("why", ["refuse", "dead"])
+def test_the_fallback_is_told_in_place_of_a_sink_that_takes_nothing(tmp_path, why):
+    """It gets the opening with the reason, later the end; a sink that was only dead gets its own messages when it is back."""
+    station = Station(tmp_path, MODEL, plugins=PLUGINS)
+    sinks = f"  bad: {{type: bad, options: {{why: {tmp_path}/why}}}}\nroutes: {{sinks: [bad], fallback: [diary]}}\n"
+    station.config.write_text(station.config.read_text() + sinks)
+    (tmp_path / "why").write_text(why)
+    for hour in range(8):
+        station.hour(hour, amount=lambda row, hour=hour: row["amount"] + (100 if 2 <= hour < 5 else 0))
+    with station.open():
+        for hour in range(3, 6):
+            station.clock.now = START + timedelta(hours=hour, minutes=20)
+            for _ in range(8):
+                station.tick()
+                station.clock.now += timedelta(minutes=5)
+        told = [note for note in station.told() if note["cause"] == "drift"]
+        assert [note["event"] for note in told][:1] == ["opened"]
+        assert told[0]["facts"]["sent here because"] == "bad took no message"
+        (tmp_path / "why").unlink()
+        for hour in range(6, 12):
+            station.clock.now = START + timedelta(hours=hour, minutes=20)
+            station.tick()
+    drift = [note for note in station.told() if note["cause"] == "drift"]
+    assert drift[-1]["event"] == "resolved"
+    late = [json.loads(line) for line in (tmp_path / "why.told").read_text().splitlines()]
+    assert "resolved" in {note["event"] for note in late if note["cause"] == "drift"}
+    assert len({(note["incident"], note["revision"]) for note in station.told()}) == len(station.told())
