@@ -200,3 +200,40 @@ def test_mistakes_are_told_before_anything_is_measured(command, tmp_path):
         assert (code, out) == (3 if "x.gif" in said else 2, ""), args
         assert said in err
         assert "Traceback" not in err
+
+
+NOISY = """
+    source: {{type: local, options: {{path: {folder}/log, format: jsonl}}}}
+    schema: {{timestamp: t, id: id, features: {{amount: numeric}}}}
+    reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}
+    windows: {{length: 1d, lateness: 15m}}
+    checks: {{drift: {{type: drift, rule: {{measurement: mean_shift, unusual: {{}}}}}}}}
+"""
+
+
+def test_a_column_that_must_not_page_is_named_and_ends_with_1(tmp_path, capsys):
+    """A mean that jumps on some days, the further the rarer; the proposal, taken over, holds the column."""
+    noisy, rng = Station(tmp_path), np.random.default_rng(3)
+    noisy.configure(NOISY, ", keep: {profiles_hourly: 400d}")
+    wobble = rng.normal(0, 1, 120) + 15 * rng.choice([-1, 1], 120) / rng.random(120) * (rng.random(120) < 0.3)
+    for number, far in enumerate(wobble.tolist()):
+        at = START + timedelta(days=number)
+        noisy.write(f"log/{number:03d}.jsonl", at, timedelta(days=1), 100, amount=lambda row, far=far: row["amount"] + far)
+    noisy.clock.now = START + timedelta(days=120, minutes=20)
+    with noisy.open():
+        noisy.tick()
+
+    def command(*options):
+        with pytest.raises(SystemExit) as left:
+            main(["backtest", "-c", str(noisy.config), "--shuffles", "20", *options])
+        return left.value.code, capsys.readouterr().out
+
+    code, told = command("--tune")
+    assert code == 1
+    assert "must not page: amount mean_shift alarms" in told
+    assert "Likely heavy tails: excess kurtosis" in told
+    assert "    warn_only:\n    - amount\n" in told
+    noisy.config.write_text(noisy.config.read_text().replace("  shop:\n", "  shop:\n    warn_only: [amount]\n"))
+    code, told = command()
+    assert code == 0
+    assert "must not page" not in told

@@ -52,4 +52,5 @@ def test_proposals_are_the_models_part_of_the_configuration():
         for labels in ((("column", "b"),), (("column", "a"),), (("column", "b"),), ())
     ]
     assert proposals(noisy, trial(2, 0), 1.0) == {"false_pages_per_year": 2, "warn_only": ["a", "b"]}
-    assert proposals([], trial(1, 0), 1.0) == proposals([], None, 1.0) == {}
+    assert proposals(noisy[:1], None, 1.0, {"c"}) == {"warn_only": ["b", "c"]}
+    assert proposals([], trial(1, 0), 1.0, {"c"}) == proposals([], None, 1.0) == {}

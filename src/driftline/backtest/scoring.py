@@ -51,20 +51,20 @@ class Alarm:
 
 
 def alarms_of(told: Iterable[Told], lateness: timedelta) -> list[Alarm]:
-    """One for each incident, in the order in which they opened; those that were on before are none."""
+    """One for each incident, in the order in which they opened; those that were on before are none, unless they open again."""
     found: dict[str, Alarm] = {}
     for each in told:
         change, at = each.change, each.change.at + lateness
         alarm = found.get(change.incident.id)
         if alarm is None:
-            if change.event is not Event.OPENED:
+            if change.event not in (Event.OPENED, Event.REOPENED):
                 continue
             first = (moment(each.start), at, change.incident.cause, change.notification.title, change.incident.severity)
             alarm = found[change.incident.id] = Alarm(*first)
         if change.event is Event.RESOLVED:
             alarm.resolved = change.notification.resolved_at or change.at
             continue
-        alarm.severity = change.incident.severity
+        alarm.severity, alarm.resolved = change.incident.severity, None
         for fact in change.notification.alerts:
             if fact.state == "firing":
                 alarm.checks.add(fact.check)
