@@ -15,8 +15,6 @@ from driftline import Check, CheckContext, Measurement, Past, Range, Rule, hooki
 Season = tuple[int, int]
 """The hour and the weekday at which a window starts."""
 LEARNING, ALIKE = 8, 4
-RARE = 20
-"""One window in so many, at either end, is no measure of what is usual."""
 DAY = timedelta(days=1)
 MEMORY = 7 * 24 * 5
 """Earlier windows to look at: five weeks of hours."""
@@ -32,7 +30,7 @@ class Volume(Check):
     | --- | --- |
     | fewer than 8 earlier windows | no ratio, with the reason |
     | windows shorter than a day, on the first day | no ratio, with the reason, unless there are no rows |
-    | the same, fewer than 4 earlier ones of this hour | the ratio to the nearest number of rows that 90% of earlier ones had |
+    | the same, fewer than 4 earlier ones of this hour | the ratio to the nearest that was seen and not called changed |
     | mostly empty windows before | no ratio: nothing is expected |
     | no rows where no earlier window was empty | 0, with the interval 0 to 0 |
     """
@@ -62,9 +60,9 @@ class Volume(Check):
                 yield Measurement(None, name="rows_ratio", rows=rows, reason="learning: the first day is not over")
                 return
             if sum(one.start.hour == start.hour for one in past) < ALIKE:
-                seen = sorted(one.value for one in past)
-                far = len(seen) // RARE
-                expected = min(max(rows, seen[far]), seen[-1 - far])
+                odd = {one.start for one in ctx.history("rows_ratio", {}, MEMORY) if one.verdict == "changed"}
+                seen = [one.value for one in past if one.start not in odd] or [one.value for one in past]
+                expected = min(max(rows, min(seen)), max(seen))
         if expected <= 0:
             yield Measurement(None, name="rows_ratio", rows=rows, reason="windows like this one used to be empty")
             return

@@ -71,4 +71,6 @@ class Judgeable:
             return measurements.history(connection, key, check, name, labels, limit)
 
         late = frozenset(name for name, kind in kinds.items() if kind.label is not Collector.label)
-        return Inputs(ground.schema, self.plans, window, reference, history or stored, self.collect, ground.name, past, late)
+        return Inputs(
+            ground.schema, self.plans, window, reference, history or stored, self.collect, ground.name, past, labelled=late
+        )  # fmt: skip
