@@ -13,7 +13,7 @@ from driftline import Event, Markup, Message, Notification, OutcomeUnknown, Reje
 
 QUIET = (Event.ACKNOWLEDGED, Event.SILENCED)
 """What changes the message and tells nobody."""
-NOBODY = {"allowed_mentions": {"parse": []}}
+NOBODY: Mapping[str, Any] = {"allowed_mentions": {"parse": []}}
 FINDINGS = 1900
 
 

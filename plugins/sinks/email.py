@@ -19,7 +19,7 @@ Address = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f<>@,;]
 PAGE = """\
 <!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"></head>
-<body style="margin:0;padding:16px;background:#f2f4f7;font:15px/1.5 -apple-system,'Segoe UI',Roboto,Arial,sans-serif;color:#1d2939">
+<body style="margin:0;padding:16px;background:#f2f4f7;color:#1d2939;font:15px/1.5 -apple-system,'Segoe UI',Roboto,sans-serif">
 <table role="presentation" width="100%" style="max-width:680px;margin:0 auto;background:#fff;border-collapse:collapse">
 <tr><td style="border-top:5px solid {colour};padding:20px 24px 4px;font-size:18px;font-weight:600">{title}</td></tr>
 {rows}</table></body></html>
@@ -91,9 +91,9 @@ class Email(Sink):
         mail.set_content(text.body)
         mail.add_alternative(_page(self.message(told, "html"), bool(chart)), subtype="html")
         if chart:
-            shown = mail.get_payload()[1]
-            assert isinstance(shown, EmailMessage)
-            shown.add_related(chart, "image", "png", cid="<chart>", disposition="inline", filename="chart.png")
+            page = mail.get_body(("html",))
+            assert page is not None
+            page.add_related(chart, "image", "png", cid="<chart>", disposition="inline", filename="chart.png")
         return first, mail
 
 

@@ -49,11 +49,8 @@ class File(Sink):
         """Whether the line is there, in the file or in the one put aside last."""
         start = notification.model_dump_json(include={"id"}).removesuffix("}").encode() + b","
         try:
-            found = any(
-                line.startswith(start) and line.endswith(b"}\n")
-                for path in (self._path, self._aside(1))
-                for line in _lines(path)
-            )
+            lines = (line for path in (self._path, self._aside(1)) for line in _lines(path))
+            found = any(line.startswith(start) and line.endswith(b"}\n") for line in lines)
         except OSError as error:
             raise Retryable(f"{self.path}: {error.strerror or type(error).__name__}") from None
         return notification.id if found else None

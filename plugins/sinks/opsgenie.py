@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
+
+from pydantic import Field
 
 from driftline import Event, Message, Notification, Secret, Severity, Sink, hookimpl, wording
 
@@ -35,7 +37,7 @@ class Opsgenie(Sink):
     """Where the account lives."""
     priorities: Mapping[Severity, Literal["P1", "P2", "P3", "P4", "P5"]] = PRIORITIES
     """The priority of each severity."""
-    tags: tuple[str, ...] = ()
+    tags: Annotated[tuple[Annotated[str, Field(max_length=50)], ...], Field(max_length=18)] = ()
     """Tags of every alert, by which Opsgenie can route."""
     url: str | None = None
     """Another address of the same API, for relays and tests."""
@@ -70,7 +72,7 @@ class Opsgenie(Sink):
             "source": "driftline",
             "entity": wording.clean(told.model, 200),
             "tags": [*self.tags, told.cause, told.severity.value],
-            "details": {name: wording.clean(text, 200) for name, text in details.items() if text} | dict(message.buttons[:5]),
+            "details": {name: wording.clean(text, 200) for name, text in details.items() if text} | dict(message.buttons[:3]),
         }
 
     def _ask(self, method: str, alias: str, act: str, body: Mapping[str, Any]) -> None:

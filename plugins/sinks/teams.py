@@ -6,7 +6,6 @@ Refuses to mention anyone: data is escaped, and a card without entities calls no
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from driftline import Markup, Message, Notification, Secret, Sink, hookimpl
@@ -43,12 +42,9 @@ class Teams(Sink):
 
 def _card(message: Message, title: str) -> dict[str, Any]:
     parts = message.parts(BYTES, _bytes, bullet="• ")
-    texts = [{"text": text, "separator": name == "findings"} for name, text in parts.items() if text and name != "context"]
-    body = [
-        {"text": message.title, "weight": "Bolder", "size": "Medium", "color": COLOURS[message.tone]},
-        *texts,
-        {"text": parts["context"], "size": "Small", "isSubtle": True},
-    ]
+    looks: dict[str, dict[str, Any]] = {"findings": {"separator": True}, "context": {"size": "Small", "isSubtle": True}}
+    blocks = [_block(text, **looks.get(name, {})) for name, text in parts.items() if text]
+    title_block = _block(message.title, weight="Bolder", size="Medium", color=COLOURS[message.tone])
     links = [(name, url) for name, url in message.buttons if len(url.encode()) <= LONGEST_LINK][:5]
     return {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -56,14 +52,14 @@ def _card(message: Message, title: str) -> dict[str, Any]:
         "version": "1.4",
         "msteams": {"width": "Full"},
         "fallbackText": title,
-        "body": [_block(block) for block in body if block["text"]],
+        "body": [title_block, *blocks],
         "actions": [{"type": "Action.OpenUrl", "title": name, "url": url} for name, url in links],
     }
 
 
-def _block(block: Mapping[str, object]) -> dict[str, object]:
+def _block(text: str, **look: object) -> dict[str, object]:
     # A single line break is none in Markdown.
-    return {"type": "TextBlock", "wrap": True, **block, "text": str(block["text"]).replace("\n", "\n\n")}
+    return {"type": "TextBlock", "text": text.replace("\n", "\n\n"), "wrap": True, **look}
 
 
 def _bytes(text: str) -> int:
