@@ -157,13 +157,13 @@ class DiscordReceiver(Receiver):
         _only(embed, names, "embed", _bad("unknown property"))
         if not isinstance(embed.get("color"), int) or len(embed.get("fields", [])) > 25:
             raise _bad("embed")
-        texts = [_text(embed["description"], 4096, "description"), _text(embed["footer"]["text"], 2048, "footer")]
+        texts = [_text(embed["description"], 4096, "description")]
         texts += [_text(embed["title"], 256, "title")] if "title" in embed else []
         for field in embed.get("fields", []):
             texts += [_text(field["name"], 256, "field name"), _text(field["value"], 1024, "field value")]
         for text in texts:
             _markdown(text)
-        return sum(map(len, texts))
+        return sum(map(len, texts)) + len(_text(embed["footer"]["text"], 2048, "footer"))
 
 
 class OpsgenieReceiver(Receiver):

