@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from cases import START, lives
@@ -11,6 +12,7 @@ from driftline_plugins.sinks.file import File
 from driftline import Notification, Retryable, StartContext
 from driftline.testing import FakeLog, assert_plugin_contract
 
+GOLDEN = Path(__file__).parent / "golden"
 LIVES = lives()
 
 
@@ -32,6 +34,16 @@ def test_every_message_is_a_line_of_the_published_schema(tmp_path):
     path = tmp_path / "told.jsonl"
     assert told(path) == list(LIVES.values())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("case", LIVES)
+def test_every_line_reads_as_stored(tmp_path, case):
+    """Byte for byte."""
+    started(tmp_path).send(LIVES[case])
+    written, path = (tmp_path / "told.jsonl").read_text(encoding="utf-8"), GOLDEN / f"file_{case}.jsonl"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(written, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == written
 
 
 def test_it_is_on_the_disk_before_it_is_sent(tmp_path, monkeypatch):
