@@ -3,7 +3,7 @@
     python benchmarks/false_alarms.py --seeds 20 --out benchmarks/results/false_alarms.jsonl
 
 The windows are those of `streams.py`; checks, rules, evidence engine, alerts and incidents are the agent's own, only state and
-sources are left out. An alarm is an opened incident of any severity: whatever a person would be told of.
+sources are left out. An alarm is an incident of any severity that opens or comes back: whatever a person would be told of.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
         moved = step(state, facts, START + (day + 1) * DAY)
         state = moved.state
         for told in moved.changes:
-            if told.event is Event.OPENED:
+            if told.event in (Event.OPENED, Event.REOPENED):
                 found.alarms.append(f"{day} {told.incident.severity} {told.notification.title}")
                 found.learning += day < BASELINE
             if happened is not None and found.found is None and day >= happened.day:

@@ -14,7 +14,8 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -33,8 +34,12 @@ class Fault:
     """`before`: the connection is reset unread; `after`: it is accepted, then reset."""
     hold: threading.Event | None = None
     """The answer waits for this."""
-    also: tuple[str, str] = ("", "")
+    header: tuple[str, str] = ("", "")
     """One more header of the answer."""
+    taken: bool = False
+    """With a status: the request is accepted all the same."""
+    raw: Sequence[bytes] | None = None
+    """These bytes are the answer, one after the other, then the connection is closed."""
 
 
 @dataclass
@@ -81,6 +86,7 @@ class Receiver:
                 pass
 
         self._lock = threading.Lock()
+        self.drip = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -102,6 +108,16 @@ class Receiver:
         """Checks and records one message; raises Invalid."""
         raise NotImplementedError
 
+    def take(self, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        """What the service makes of one request."""
+        try:
+            if not self.serves(handler.path):
+                raise Invalid(404, b"no_service")
+            headers |= {":path": handler.path, ":method": handler.command}
+            return self.accept(headers, body)
+        except Invalid as refused:
+            return refused.status, refused.body
+
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         with self._lock:
             fault = self.faults.pop(0) if self.faults else Fault()
@@ -109,29 +125,30 @@ class Receiver:
             return _reset(handler)
         body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
         headers = {name.lower(): value for name, value in handler.headers.items()}
-        if fault.status:
-            status, said = fault.status, fault.body
-        else:
-            try:
-                if not self.serves(handler.path):
-                    raise Invalid(404, b"no_service")
-                headers |= {":path": handler.path, ":method": handler.command}
-                with self._lock:
-                    status, said = self.accept(headers, body)
-            except Invalid as refused:
-                status, said = refused.status, refused.body
         with self._lock:
+            unheard = fault.status and not fault.taken
+            status, said = (fault.status, fault.body) if unheard else self.take(handler, headers, body)
             self.requests.append(Seen(headers, body, status))
+        status = fault.status or status
         if fault.hold is not None:
             fault.hold.wait(10)
         if fault.drop == "after":
             return _reset(handler)
+        if fault.raw is not None:
+            with suppress(OSError):
+                for part in fault.raw:
+                    handler.wfile.write(part)
+                    handler.wfile.flush()
+                    self.drip.wait(0.02)
+            handler.close_connection = True
+            return None
         said = fault.body or said
         try:
             handler.send_response(status)
-            for name, value in (("retry-after", fault.retry_after), ("location", fault.location), fault.also):
+            for name, value in (("retry-after", fault.retry_after), ("location", fault.location), fault.header):
                 if value:
                     handler.send_header(name, value)
+            handler.send_header("content-type", "application/json; charset=utf-8")
             handler.send_header("content-length", str(len(said)))
             handler.end_headers()
             handler.wfile.write(said)

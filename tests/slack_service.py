@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from receivers import Fault, Invalid, Receiver, _check_blocks, _mrkdwn, _only, _reset
+from receivers import Invalid, Receiver, _check_blocks, _mrkdwn, _only
 
 MESSAGE = {"channel", "text", "attachments", "blocks", "metadata", "thread_ts", "unfurl_links", "unfurl_media", "mrkdwn", "ts"}
 JSON = ("attachments", "blocks", "metadata", "files")
@@ -29,27 +29,8 @@ class SlackService(Receiver):
         self.channel = "C0123456789"
         self.clock = 1_795_424_400
 
-    def _serve(self, handler: Any) -> None:
-        with self._lock:
-            fault = self.faults.pop(0) if self.faults else Fault()
-        if fault.drop == "before":
-            return _reset(handler)
-        body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
-        headers = {name.lower(): value for name, value in handler.headers.items()}
-        method = handler.path.removeprefix("/api/")
-        with self._lock:
-            said = json.dumps({"ok": False}).encode() if fault.status else self._answer(method, headers, body)
-        if fault.drop == "after":
-            return _reset(handler)
-        said = fault.body or said
-        handler.send_response(fault.status or 200)
-        if fault.retry_after:
-            handler.send_header("retry-after", fault.retry_after)
-        handler.send_header("content-type", "application/json; charset=utf-8")
-        handler.send_header("content-length", str(len(said)))
-        handler.end_headers()
-        handler.wfile.write(said)
-        return None
+    def take(self, handler: Any, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        return 200, self._answer(handler.path.removeprefix("/api/"), headers, body)
 
     def _answer(self, method: str, headers: Mapping[str, str], body: bytes) -> bytes:
         if method.startswith("upload/"):

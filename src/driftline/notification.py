@@ -78,7 +78,7 @@ class Notification(BaseModel):
     model_version: str = ""
     """The version of the model, when the incident is about one."""
     cause: str
-    """The family: `drift`, `quality`, `service`, `performance` or `monitoring`."""
+    """The family: `drift`, `quality`, `service`, `performance` or `monitoring`; `digest` for what several share."""
     severity: Severity
     """The most severe alert's."""
     title: str

@@ -310,7 +310,7 @@ def _line(about: str, group: list[AlertFact]) -> Line:
 
 def certainty(notification: Notification) -> str:
     """How sure the most telling alert is: its odds against chance, or that its 95% interval lies beyond the bound; or empty."""
-    if notification.event not in (Event.OPENED, Event.UPDATED) or not notification.alerts:
+    if notification.event in (Event.RESOLVED, Event.TEST) or not notification.alerts:
         return ""
     first = notification.alerts[0]
     odds = first.detail.get("odds")

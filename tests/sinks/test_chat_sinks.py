@@ -119,7 +119,7 @@ def test_a_refusal_shows_no_secret(name):
 
 LIMITED = {
     "discord": (Fault(429, body=b'{"message": "You are being rate limited.", "retry_after": 0.376, "global": false}'), 0.376),
-    "opsgenie": (Fault(429, body=b'{"message":"too many"}', also=("x-ratelimit-period-in-sec", "60")), 60),
+    "opsgenie": (Fault(429, body=b'{"message":"too many"}', header=("x-ratelimit-period-in-sec", "60")), 60),
     "google_chat": (Fault(429, retry_after="7"), 7),
     "teams": (Fault(429, retry_after="12"), 12),
 }  # fmt: skip

@@ -5,7 +5,7 @@ Refuses to forget why: the last windows are kept one by one, so that late data c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -127,6 +127,12 @@ class Alert:
     def newest(self) -> Entry | None:
         """The newest window judged."""
         return self.recent[-1] if self.recent else self.seen
+
+
+def severest(alerts: Iterable[Alert]) -> Severity:
+    """The highest severity among alerts that fire; `info` without any."""
+    found = [alert.phase.severity or Severity.WARNING for alert in alerts]
+    return max(found, key=lambda severity: severity.rank, default=Severity.INFO)
 
 
 class Ignored(StrEnum):

@@ -33,7 +33,7 @@ class Fact:
     labels: tuple[tuple[str, str], ...] = ()
     """Sorted by name."""
     cause: str
-    """`drift`, `quality`, `service`, `performance` or `monitoring`: one cause of one model is one incident."""
+    """The family: `drift`, `quality`, `service`, `performance` or `monitoring`."""
     start: datetime
     """Start of the window; the time of the tick for `monitoring`."""
     end: datetime
@@ -58,6 +58,8 @@ class Fact:
     """The revision of the window; an older one than was seen is ignored, an equal or newer one replaces."""
     since: datetime | None = None
     """Start of the first window that was different, where that was found out later; this window's when None."""
+    upstream: str = ""
+    """What is known to have changed before it, such as `version v4 is new`: alerts that share it are one incident."""
     decision: str = ""
     """What the check says is to be done: a `Decision`, or empty."""
 
@@ -65,6 +67,13 @@ class Fact:
     def key(self) -> str:
         """The identity of the alert: the same for every window of one rule on one set of labels."""
         return _key(self.model, self.version, self.segment, self.cause, self.check, self.measurement, self.labels)
+
+
+def lane(cause: str, check: str, measurement: str) -> str:
+    """What of its family an alert is: the agent's trouble with its feed, its checks and its sinks is three things."""
+    if cause != MONITORING:
+        return ""
+    return {"error": "checks", "refused": "sinks"}.get(measurement, "feed" if check == "source" else "agent")
 
 
 @lru_cache(maxsize=20_000)

@@ -1,26 +1,28 @@
 """One incident: the firing alerts of one model with one cause, told as one thing.
 
-Refuses to be told twice: a change is an opening, an alert that is new to the incident, more severity than before, or the end.
+Refuses to be told twice: a change is an opening, an alert that is new to the incident, more or lastingly less severity, the
+end, a return, or what a person did to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from driftline.alerting.alert import Alert, AlertState, Entry
+from driftline.alerting.alert import Alert, AlertState, severest
 from driftline.alerting.fact import digest
+from driftline.alerting.findings import LONGEST, fact_of, telling
+from driftline.alerting.life import FLAPS, Life
 from driftline.alerting.title import title
-from driftline.model import Decision, Severity, Verdict
-from driftline.notification import AlertFact, Event, Notification
-from driftline.wording import IN_ALL, WHY, bound, clean
+from driftline.model import Severity
+from driftline.notification import Event, Notification
+from driftline.wording import EPOCH, IN_ALL, WHY, clean
 
 MOST = 50
 """Alerts in one message; `facts` tells how many there are in all."""
-LONGEST = 200
-"""Characters of a name in a message."""
+Span = tuple[datetime, datetime]
 
 
 class Reason(StrEnum):
@@ -29,10 +31,31 @@ class Reason(StrEnum):
     FIRST_ALERT = "first alert"
     MORE_ALERTS = "more alerts"
     MORE_SEVERE = "more severe"
+    LESS_SEVERE = "less severe"
+    CAME_BACK = "came back"
+    FLAPPING = "comes and goes, held until it is calm"
     DECIDED = "a check says what to do"
     ALL_RESOLVED = "all alerts resolved"
+    CALM = "calm after it came and went"
     LATE_DATA = "late data showed no change"
     RETIRED = "no longer watched"
+    ACCEPTED = "accepted as the new normal"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    SILENCED = "silenced"
+    RELEASED = "no longer held back"
+    DIGEST = "more pages than may be sent in a day"
+    DIGEST_OVER = "all of them resolved"
+
+
+WORDS = {
+    Reason.MORE_ALERTS: "worsened",
+    Reason.MORE_SEVERE: "worsened",
+    Reason.LESS_SEVERE: "improved",
+    Reason.DECIDED: "decided",
+    Reason.RELEASED: "told",
+}
+"""What a history calls the changes between opening and end that have no event of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +66,64 @@ class Incident:
     model: str
     cause: str
     since: datetime
-    """Start of the first window that was different, as known when it opened."""
+    """Start of the first window that was different, as known when it opened or came back."""
     revision: int = 0
     """Messages so far."""
     severity: Severity = Severity.INFO
-    """The highest so far: it doesn't fall before the incident ends."""
+    """As people know it: it falls only once it was less for a while."""
     keys: frozenset[str] = frozenset()
-    """Every alert that ever belonged to it."""
+    """Every alert that ever belonged to it; of a digest, the incidents in it."""
     title: str = ""
+    lane: str = ""
+    """What of its family it is about, see `fact.lane`."""
+    opened: datetime = EPOCH
+    """End of the window that opened it, the last time."""
+    resolved: datetime | None = None
+    """End of the window that ended it; None while it is open."""
+    reopens: datetime | None = None
+    """Until when it may come back, once it has ended."""
+    upstream: frozenset[str] = frozenset()
+    """What is known to have changed before it."""
+    turns: tuple[datetime, ...] = ()
+    """When it came back, as far as that counts for flapping."""
+    flapping: bool = False
+    calm: datetime | None = None
+    """While it flaps: start of the window since which nothing fires."""
+    better: datetime | None = None
+    """Start of the window since which it is less severe than people know."""
+    acknowledged: str = ""
+    """By whom; empty when nobody did."""
+    snoozed: datetime | None = None
+    """Nobody is told before."""
+    silence: int | None = None
+    """The silence that is in its history already."""
+    owed: str = ""
+    """Why people were not told of the newest that matters; empty when they were."""
+    untold: bool = False
+    """Whether nobody was told that it is open: then its end is no news, either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something to tell: what happened to an incident and why."""
+    """Something that happened to an incident, and why."""
 
     incident: Incident
     event: Event
     reason: Reason
     at: datetime
-    """End of the window that brought it about; the tick's time for trouble of the agent."""
+    """End of the window that brought it about; the tick's time for trouble of the agent, the clock's for what people did."""
     notification: Notification
+    author: str = ""
+    """Who did it; empty for what the agent found."""
+    said: str = ""
+    """The reason that the author gave."""
+    held: str = ""
+    """Why nobody is told; empty when people are."""
+
+    @property
+    def word(self) -> str:
+        """What the history calls it."""
+        return WORDS.get(self.reason, self.event.value) if self.event is Event.UPDATED else self.event.value
 
 
 def incident_id(model: str, cause: str, since: datetime, ordinal: int) -> str:
@@ -70,51 +131,98 @@ def incident_id(model: str, cause: str, since: datetime, ordinal: int) -> str:
     return "inc_" + digest(model, cause, since.isoformat(), ordinal, length=16)
 
 
-def transition(
-    incident: Incident | None,
-    before: Sequence[Alert],
-    after: Sequence[Alert],
-    *,
-    ordinal: int,
-    window: tuple[datetime, datetime],
+def open_incident(
+    alerts: Sequence[Alert], lane: str, ordinal: int, upstream: frozenset[str], window: Span, rows: int
+) -> Change:
+    """The incident that firing `alerts` open together."""
+    since = min(alert.phase.since for alert in alerts if alert.phase.since is not None)
+    first = alerts[0]
+    fresh = Incident(
+        incident_id(first.model, first.cause, since, ordinal), first.model, first.cause, since,
+        lane=lane, opened=window[1], upstream=upstream,
+    )  # fmt: skip
+    return told(fresh, Event.OPENED, Reason.FIRST_ALERT, alerts, window, rows, severity=severest(alerts))
+
+
+def come_back(incident: Incident, members: Sequence[Alert], window: Span, rows: int, life: Life) -> Change:
+    """The incident once more, with its alerts of before; the third time within the span it is flapping, and says so."""
+    span = life.flap_span(window[1] - window[0])
+    turns = (*(turn for turn in incident.turns if window[1] - turn <= span), window[1])
+    flapping = len(turns) >= FLAPS
+    firing = [alert for alert in members if alert.phase.state is AlertState.FIRING]
+    severity = severest(firing)
+    since = min(alert.phase.since for alert in firing if alert.phase.since is not None)
+    incident = replace(
+        incident, opened=window[1], resolved=None, reopens=None, turns=turns, flapping=flapping, calm=None, better=None,
+        acknowledged="", severity=severity, since=since, owed="", untold=False,
+    )  # fmt: skip
+    return told(incident, Event.REOPENED, Reason.FLAPPING if flapping else Reason.CAME_BACK, members, window, rows)
+
+
+def carry_on(
+    incident: Incident,
+    was: Sequence[Alert],
+    members: Sequence[Alert],
+    joined: Sequence[Alert],
+    window: Span,
     rows: int,
-    why_over: Reason | None = None,
-) -> Change | None:
-    """What becomes of the open incident (None without one) when its alerts move from `before` to `after`.
+    life: Life,
+    why_over: Reason = Reason.ALL_RESOLVED,
+) -> tuple[Incident, Change | None]:
+    """What becomes of an open incident in a window, and what there is to tell.
 
-    `after` may lack alerts that are no longer watched. Returns None when there is nothing to tell.
+    `members` are all its alerts, firing or not, and `was` is what they were before; `joined` are new to it.
     """
-    firing = [alert for alert in after if alert.phase.state is AlertState.FIRING]
-    if incident is None:
-        if not firing:
-            return None
-        since = min(alert.phase.since for alert in firing if alert.phase.since is not None)
-        first = firing[0]
-        fresh = Incident(incident_id(first.model, first.cause, since, ordinal), first.model, first.cause, since)
-        return _change(fresh, Event.OPENED, Reason.FIRST_ALERT, firing, firing, window, rows)
+    firing = [alert for alert in members if alert.phase.state is AlertState.FIRING]
+    length = window[1] - window[0]
+    if list(was) == list(members) and (firing or incident.flapping):
+        return incident, None  # a window that was seen before, or that says nothing: no time goes by
     if not firing:
-        why = why_over or (Reason.LATE_DATA if _withdrawn(before, after) else Reason.ALL_RESOLVED)
-        known = {alert.key: alert for alert in (*before, *after)}
-        members = [alert for key, alert in sorted(known.items()) if key in incident.keys]
-        return _change(incident, Event.RESOLVED, why, members, [], window, rows)
-    severity = max((_severity(alert) for alert in firing), key=lambda severity: severity.rank)
-    joined = {alert.key for alert in firing} - incident.keys
+        calm = incident.calm or window[0]
+        if incident.flapping and why_over is Reason.ALL_RESOLVED and window[1] - calm < life.calm_span(length):
+            return replace(incident, calm=calm), None
+        why = Reason.CALM if incident.flapping and why_over is Reason.ALL_RESOLVED else why_over
+        change = end(incident, why, members, window, rows, life.reopen_span(length))
+        return change.incident, change
+    severity = severest(firing)
+    incident = replace(incident, keys=incident.keys | {alert.key for alert in joined}, calm=None)
     if severity.rank > incident.severity.rank:
-        why = Reason.MORE_SEVERE
-    elif _decisions(firing) - _decisions(before):
-        why = Reason.DECIDED
-    elif joined:
-        why = Reason.MORE_ALERTS
-    else:
-        return None
-    members = [alert for alert in after if alert.key in incident.keys | joined]
-    return _change(incident, Event.UPDATED, why, members, firing, window, rows)
+        change = told(
+            replace(incident, better=None), Event.UPDATED, Reason.MORE_SEVERE, members, window, rows, severity=severity
+        )
+        return change.incident, change
+    better = (incident.better or window[0]) if severity.rank < incident.severity.rank else None
+    incident = replace(incident, better=better)
+    if better is not None and window[1] - better >= life.calm_span(length):
+        less = replace(incident, better=None)
+        change = told(less, Event.UPDATED, Reason.LESS_SEVERE, members, window, rows, severity=severity)
+        return change.incident, change
+    if _decisions(firing) - _decisions(was):
+        change = told(incident, Event.UPDATED, Reason.DECIDED, members, window, rows)
+        return change.incident, change
+    if joined and not incident.flapping:
+        change = told(incident, Event.UPDATED, Reason.MORE_ALERTS, members, window, rows)
+        return change.incident, change
+    return incident, None
 
 
-def _withdrawn(before: Sequence[Alert], after: Sequence[Alert]) -> bool:
-    left = {alert.key for alert in before if alert.phase.state is AlertState.FIRING}
-    now = {alert.key: alert.phase.state for alert in after if alert.key in left}
-    return bool(now) and all(state in (AlertState.QUIET, AlertState.PENDING) for state in now.values())
+def end(
+    incident: Incident,
+    why: Reason,
+    members: Sequence[Alert],
+    window: Span,
+    rows: int,
+    reopen_span: timedelta | None,
+    author: str = "",
+    said: str = "",
+) -> Change:
+    """The end of an incident; without `reopen_span` it is for good."""
+    calm = why is Reason.CALM
+    over = replace(
+        incident, resolved=window[1], reopens=None if reopen_span is None else window[1] + reopen_span, better=None, calm=None,
+        flapping=incident.flapping and not calm, turns=() if calm else incident.turns, snoozed=None, silence=None, owed="",
+    )  # fmt: skip
+    return told(over, Event.RESOLVED, why, members, window, rows, author=author, said=said)
 
 
 def _decisions(alerts: Sequence[Alert]) -> set[str]:
@@ -123,36 +231,39 @@ def _decisions(alerts: Sequence[Alert]) -> set[str]:
     return {entry.decision for entry in changed if entry is not None and entry.decision}
 
 
-def _severity(alert: Alert) -> Severity:
-    return alert.phase.severity or Severity.WARNING
-
-
-def _change(
+def told(
     incident: Incident,
     event: Event,
     reason: Reason,
     members: Sequence[Alert],
-    firing: Sequence[Alert],
-    window: tuple[datetime, datetime],
-    rows: int,
+    window: Span,
+    rows: int = 0,
+    *,
+    severity: Severity | None = None,
+    author: str = "",
+    said: str = "",
 ) -> Change:
-    ranks = [incident.severity, *(_severity(alert) for alert in firing)]
+    """A change with its message, one revision further."""
     incident = replace(
         incident,
         revision=incident.revision + 1,
-        severity=max(ranks, key=lambda severity: severity.rank),
+        severity=severity or incident.severity,
         keys=incident.keys | {alert.key for alert in members},
     )
+    why = f"{reason.value} by {clean(author, 60)}" if author else reason.value
+    why += f": {clean(said, LONGEST)}" if said else ""
     versions = sorted({alert.version for alert in members})
     facts = [(fact_of(alert, named=len(versions) > 1), alert) for alert in members]
     ordered = sorted(facts, key=lambda both: (telling(both[0]), both[1].key))
-    told = tuple(fact for fact, _ in ordered)
+    shown = tuple(fact for fact, _ in ordered)
     ends = [alert.phase.until for alert in members if alert.phase.until is not None]
     resolved_at = max(ends, default=window[1]) if event is Event.RESOLVED else None
     newest = [alert.changed or alert.newest for _, alert in ordered]
-    line = title(incident.model, incident.cause, event, reason.value, told, incident.since, resolved_at)
+    line = title(incident.model, incident.cause, event, reason.value, shown, incident.since, resolved_at)
     incident = replace(incident, title=line)
-    extra = {IN_ALL: str(len(told))} if len(told) > MOST else {}
+    extra = {IN_ALL: str(len(shown))} if len(shown) > MOST else {}
+    if incident.upstream:
+        extra["upstream"] = clean(", ".join(sorted(incident.upstream)), LONGEST)
     notification = Notification(
         id="ntf_" + digest(incident.id, incident.revision, length=32),
         incident=incident.id,
@@ -167,56 +278,9 @@ def _change(
         window=window,
         rows=rows,
         reference=next((clean(entry.reference, LONGEST) for entry in newest if entry is not None and entry.reference), ""),
-        alerts=told[:MOST],
+        alerts=shown[:MOST],
         resolved_at=resolved_at,
-        facts={WHY: reason.value, **extra},
+        facts={WHY: why, **extra},
         sent_before=event is not Event.OPENED,
     )
-    at = window[1]
-    return Change(incident, event, reason, at, notification)
-
-
-def fact_of(alert: Alert, *, named: bool = False) -> AlertFact:
-    """An alert in words and numbers; `named` adds the model version to its labels."""
-    firing = alert.phase.state is AlertState.FIRING
-    shown = (alert.changed if firing else alert.newest) or alert.changed or _nothing(alert)
-    said = alert.changed or shown
-    within = {"segment": alert.segment, "version": alert.version if named else ""}
-    labels = {**dict(alert.labels), **{name: value for name, value in within.items() if value}}
-    return AlertFact(
-        check=clean(alert.check, LONGEST),
-        measurement=clean(alert.measurement, LONGEST),
-        labels={clean(name, LONGEST): clean(value, LONGEST) for name, value in labels.items()},
-        state=AlertState.FIRING.value if firing else AlertState.RESOLVED.value,
-        severity=_severity(alert),
-        value=shown.value,
-        was=shown.was,
-        interval=shown.interval,
-        unit=clean(shown.unit, 40),
-        reason=clean(said.reason, LONGEST),
-        since=alert.phase.since or shown.start,
-        rows=shown.rows,
-        detail={
-            clean(name, 60): clean(value, LONGEST) if isinstance(value, str) else value
-            for name, value in list(shown.detail.items())[:20]
-        },
-        decision=Decision(said.decision) if said.decision else None,
-    )
-
-
-def _nothing(alert: Alert) -> Entry:
-    moment = alert.phase.last_start or alert.phase.since
-    assert moment is not None
-    return Entry(moment, alert.phase.last_end or moment, Verdict.OK)
-
-
-def telling(fact: AlertFact) -> tuple[int, int, float]:
-    """A sort key, most telling first: firing, then most severe, then largest against its bound."""
-    limit, value = bound(fact), fact.value
-    if value is None or limit is None:
-        ratio = 0.0 if value is None else min(abs(value), 1.0)
-    elif "below" in fact.reason:
-        ratio = abs(limit / value) if value else 1e9
-    else:
-        ratio = abs(value / limit) if limit else 1e9 * abs(value)
-    return (fact.state != "firing", -fact.severity.rank, -ratio)
+    return Change(incident, event, reason, window[1], notification, author, said)

@@ -45,17 +45,42 @@ def load_alert(text: str) -> Alert:
         raise ValueError(f"not the state of an alert: {error!r}") from None
 
 
+COLUMNS = frozenset({"id", "model", "cause", "since", "revision", "severity", "title", "resolved", "reopens"})
+"""What of an incident has a column of its own."""
+PLAIN = ("lane", "flapping", "acknowledged", "silence", "owed", "untold")
+MOMENTS = ("opened", "calm", "better", "snoozed")
+
+
 def dump_incident(incident: Incident) -> str:
-    """What the columns of the table don't hold."""
-    return _json({"keys": sorted(incident.keys)})
+    """What the columns of the table don't hold, as far as it is set."""
+    kept: dict[str, Any] = {"keys": sorted(incident.keys)}
+    for item in fields(incident):
+        value = getattr(incident, item.name)
+        if item.name not in COLUMNS | {"keys"} and value != item.default and value != frozenset():
+            kept[item.name] = _plain(value)
+    return _json(kept)
 
 
-def load_keys(text: str) -> frozenset[str]:
-    """The alerts of an incident. Raises ValueError."""
+def load_incident(text: str) -> dict[str, Any]:
+    """The inverse of `dump_incident`, as the fields of an incident. Raises ValueError."""
     try:
-        return frozenset(str(key) for key in _versioned(text)["keys"])
-    except (TypeError, KeyError) as error:
+        state = _versioned(text)
+        found: dict[str, Any] = {name: state[name] for name in PLAIN if name in state}
+        found |= {name: moment(state[name]) for name in MOMENTS if name in state}
+        found["keys"] = frozenset(str(key) for key in state["keys"])
+        found["upstream"] = frozenset(str(name) for name in state.get("upstream", ()))
+        found["turns"] = tuple(moment(turn) for turn in state.get("turns", ()))
+        return found
+    except (TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"not the state of an incident: {error!r}") from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return micros(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return [micros(turn) for turn in value] if isinstance(value, tuple) else value
 
 
 def _json(state: dict[str, Any]) -> str:

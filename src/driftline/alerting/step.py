@@ -6,82 +6,44 @@ Refuses the clock, IO and randomness: the same facts on the same state give the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
-from driftline.alerting.alert import Alert, AlertState, Ignored, observe
-from driftline.alerting.fact import Fact
-from driftline.alerting.incident import Change, Incident, Reason, transition
-from driftline.notification import Event
+from driftline.alerting.alert import Alert, AlertState, observe
+from driftline.alerting.fact import Fact, lane
+from driftline.alerting.grouping import split
+from driftline.alerting.incident import Incident, Reason, carry_on, come_back, end, open_incident
+from driftline.alerting.life import Life
+from driftline.alerting.work import AlertingState, Note, Step, Work
 
-Pair = tuple[str, str]
-"""A model and a cause: at most one open incident each."""
+__all__ = ["AlertingState", "Note", "Step", "firing", "retire", "step"]
 
-
-@dataclass(frozen=True, slots=True)
-class AlertingState:
-    """All alerts that were ever other than quiet, and the open incidents."""
-
-    alerts: Mapping[str, Alert] = field(default_factory=dict)
-    """By key."""
-    incidents: Mapping[Pair, Incident] = field(default_factory=dict)
-    """The open ones."""
-    counts: Mapping[Pair, int] = field(default_factory=dict)
-    """Incidents so far, open or not."""
-    unreadable: tuple[str, ...] = field(default=(), compare=False)
-    """What could not be loaded and why, one sentence each."""
+Family = tuple[str, str, str]
+"""A model, a cause, and what of it (see `fact.lane`): facts of other families never share an incident."""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A fact that moved nothing, and why."""
-
-    fact: Fact
-    reason: Ignored
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a step did."""
-
-    state: AlertingState
-    changes: tuple[Change, ...] = ()
-    """What to tell, in order."""
-    alerts: Mapping[str, Alert | None] = field(default_factory=dict)
-    """The alerts that differ from before; None for those that are gone."""
-    notes: tuple[Note, ...] = ()
-    now: datetime | None = None
-    """The time the step was given."""
-
-
-def step(state: AlertingState, facts: Sequence[Fact], now: datetime) -> Step:
-    """Move every alert that `facts` are about, then the incidents of their models and causes.
+def step(state: AlertingState, facts: Sequence[Fact], now: datetime, life: Life | None = None) -> Step:
+    """Move every alert that `facts` are about, then the incidents of their families.
 
     Facts of one window belong in one call: they open one incident together. Windows are taken by their start, so several
     in one call give what one call each would give. The order of facts within a window doesn't matter.
     """
-    alerts, incidents, counts = dict(state.alerts), dict(state.incidents), dict(state.counts)
-    touched: dict[str, Alert | None] = {}
-    changes: list[Change] = []
+    work = Work.of(state)
     notes: list[Note] = []
-    for (model, cause), group in _windows(facts):
-        before = _members(alerts.values(), model, cause)
+    for family, group in _windows(facts):
+        before = _members(work.alerts.values(), family)
         for fact in group:
-            key = fact.key
-            old = alerts.get(key)
-            alert, ignored = observe(old, fact)
+            alert, ignored = observe(work.alerts.get(fact.key), fact)
             if ignored is not None:
                 notes.append(Note(fact, ignored))
-            if alert is not None and alert is not old and alert != old:
-                alerts[key] = touched[key] = alert
+            if alert is not None:
+                work.put_alert(alert)
         window = (group[0].start, max(fact.end for fact in group))
         rows = max(fact.rows for fact in group)
-        after = _members(alerts.values(), model, cause)
-        ordinal = counts.get((model, cause), 0) + 1
-        change = transition(incidents.get((model, cause)), before, after, ordinal=ordinal, window=window, rows=rows)
-        _apply(change, (model, cause), incidents, counts, changes)
-    return Step(AlertingState(alerts, incidents, counts), tuple(changes), touched, tuple(notes), now)
+        upstream = {fact.key: fact.upstream for fact in group if fact.upstream}
+        _move(work, family, before, window, rows, upstream, life or Life())
+    return work.step(tuple(notes), now)
 
 
 def retire(state: AlertingState, gone: Callable[[Alert], bool], at: datetime) -> Step:
@@ -89,19 +51,67 @@ def retire(state: AlertingState, gone: Callable[[Alert], bool], at: datetime) ->
 
     An incident that only they kept open is resolved with the reason `no longer watched`; `at` is the end of its time.
     """
+    work = Work.of(state)
     leaving = {key: alert for key, alert in sorted(state.alerts.items()) if gone(alert)}
-    incidents, counts = dict(state.incidents), dict(state.counts)
-    changes: list[Change] = []
-    for model, cause in sorted({(alert.model, alert.cause) for alert in leaving.values()}):
-        before = _members(state.alerts.values(), model, cause)
-        after = [alert for alert in before if alert.key not in leaving]
-        incident = incidents.get((model, cause))
-        if incident is None:
-            continue
-        change = transition(incident, before, after, ordinal=0, window=(at, at), rows=0, why_over=Reason.RETIRED)
-        _apply(change, (model, cause), incidents, counts, changes)
-    alerts = {key: alert for key, alert in state.alerts.items() if key not in leaving}
-    return Step(AlertingState(alerts, incidents, counts), tuple(changes), dict.fromkeys(leaving), (), at)
+    for incident in _by_age(state.incidents.values()):
+        members = [alert for key, alert in sorted(state.alerts.items()) if key in incident.keys]
+        staying = [alert for alert in members if alert.key not in leaving]
+        fires = any(alert.phase.state is AlertState.FIRING for alert in staying)
+        if incident.resolved is None and len(staying) < len(members) and not fires:
+            work.tell(end(incident, Reason.RETIRED, members, (at, at), 0, None))
+    work.drop_alerts(leaving)
+    return work.step((), at)
+
+
+def _move(
+    work: Work,
+    family: Family,
+    before: Sequence[Alert],
+    window: tuple[datetime, datetime],
+    rows: int,
+    upstream: Mapping[str, str],
+    life: Life,
+) -> None:
+    """Move the incidents of one family through one window."""
+    after = _members(work.alerts.values(), family)
+    mine = [one for one in _by_age(work.incidents.values()) if (one.model, one.cause, one.lane) == family]
+    if not after and not mine:
+        return
+    found = split(mine, before, after, upstream, window, life)
+    for incident in mine:
+        if incident.reopens is not None and incident.reopens < window[0] and incident.id not in found.back:
+            work.put(replace(incident, reopens=None))
+    for name, alerts in sorted(found.back.items()):
+        members = _with(after, work.incidents[name], alerts)
+        work.tell(come_back(work.incidents[name], members, window, rows, life))
+    for name, alerts in found.open.items():
+        incident = work.incidents[name]
+        incident = replace(incident, keys=incident.keys - found.moved.get(name, frozenset()))
+        was = [one for one in before if one.key in incident.keys]
+        withdrawn = not alerts and _withdrawn(was, after)
+        why = Reason.LATE_DATA if withdrawn else Reason.ALL_RESOLVED
+        moved, change = carry_on(
+            incident, was, _with(after, incident, alerts), found.joined.get(name, ()), window, rows, life, why
+        )
+        work.put(moved) if change is None else work.tell(change)
+    if found.fresh:
+        shared = frozenset(upstream[alert.key] for alert in found.fresh if alert.key in upstream)
+        fresh = sorted(found.fresh, key=lambda alert: alert.key)
+        ordinal = work.counts.get(family[:2], 0) + 1
+        work.counts[family[:2]] = ordinal
+        work.tell(open_incident(fresh, family[2], ordinal, shared, window, rows))
+
+
+def _with(after: Sequence[Alert], incident: Incident, alerts: Sequence[Alert]) -> list[Alert]:
+    """The alerts of an incident, those among them that are new to it included."""
+    keys = incident.keys | {alert.key for alert in alerts}
+    return [alert for alert in after if alert.key in keys]
+
+
+def _withdrawn(before: Sequence[Alert], after: Sequence[Alert]) -> bool:
+    left = {alert.key for alert in before if alert.phase.state is AlertState.FIRING}
+    now = {alert.key: alert.phase.state for alert in after if alert.key in left}
+    return bool(now) and all(state in (AlertState.QUIET, AlertState.PENDING) for state in now.values())
 
 
 def firing(state: AlertingState) -> list[Alert]:
@@ -109,34 +119,28 @@ def firing(state: AlertingState) -> list[Alert]:
     return [alert for _, alert in sorted(state.alerts.items()) if alert.phase.state is AlertState.FIRING]
 
 
-def _windows(facts: Sequence[Fact]) -> Iterable[tuple[Pair, list[Fact]]]:
-    for (_, model, cause), group in groupby(sorted(facts, key=_order), key=lambda fact: (fact.start, fact.model, fact.cause)):
-        yield (model, cause), list(group)
+def _windows(facts: Sequence[Fact]) -> Iterable[tuple[Family, list[Fact]]]:
+    def place(fact: Fact) -> tuple[datetime, Family]:
+        return fact.start, (fact.model, fact.cause, lane(fact.cause, fact.check, fact.measurement))
+
+    for (_, family), group in groupby(sorted(facts, key=lambda fact: (place(fact), _order(fact))), key=place):
+        yield family, list(group)
 
 
 def _order(fact: Fact) -> tuple[object, ...]:
-    who = (fact.check, fact.measurement, fact.version, fact.segment, fact.labels)
-    return (fact.start, fact.model, fact.cause, fact.end, fact.revision, *who)
+    return (fact.end, fact.revision, fact.check, fact.measurement, fact.version, fact.segment, fact.labels)
 
 
-def _members(alerts: Iterable[Alert], model: str, cause: str) -> list[Alert]:
-    """The alerts of a model and cause, by key."""
-    return sorted((alert for alert in alerts if (alert.model, alert.cause) == (model, cause)), key=lambda alert: alert.key)
+def _members(alerts: Iterable[Alert], family: Family) -> list[Alert]:
+    """The alerts of a family, by key."""
+    model, cause, within = family
+    found = [
+        alert
+        for alert in alerts
+        if alert.model == model and alert.cause == cause and lane(cause, alert.check, alert.measurement) == within
+    ]
+    return sorted(found, key=lambda alert: alert.key)
 
 
-def _apply(
-    change: Change | None,
-    pair: Pair,
-    incidents: dict[Pair, Incident],
-    counts: dict[Pair, int],
-    changes: list[Change],
-) -> None:
-    if change is None:
-        return
-    changes.append(change)
-    if change.event is Event.OPENED:
-        counts[pair] = counts.get(pair, 0) + 1
-    if change.event is Event.RESOLVED:
-        incidents.pop(pair, None)
-    else:
-        incidents[pair] = change.incident
+def _by_age(incidents: Iterable[Incident]) -> list[Incident]:
+    return sorted(incidents, key=lambda incident: (incident.opened, incident.id))

@@ -6,21 +6,30 @@ Refuses to decide what people are told: that came with the step.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from driftline.alerting import Alert, AlertingState, Change, Incident, Reason, Step
+from driftline.alerting.acts import Act, Kind
 from driftline.alerting.alert import HORIZON
 from driftline.alerting.fact import Fact, digest
-from driftline.alerting.saved import dump_alert, dump_incident, load_alert, load_keys
+from driftline.alerting.quiet import Silence
+from driftline.alerting.saved import dump_alert, dump_incident, load_alert, load_incident
+from driftline.matchers import Matchers
 from driftline.model import Severity, Verdict
 from driftline.notification import Event
+from driftline.state import people
 from driftline.state.measurements import labels_json
-from driftline.state.tables import alerts, incident_events, incidents, measurements, micros, moment, outbox
+from driftline.state.tables import alerts, incident_events, incidents, measurements, micros, moment, outbox, pages
+
+PAGES = 100
+"""Pages that are counted at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +52,45 @@ def load(connection: Connection, model: str) -> AlertingState:
             found[key] = load_alert(state)
         except ValueError as error:
             unreadable.append(f"alert {key}: {error}")
-    opened: dict[tuple[str, str], Incident] = {}
-    firing = select(incidents).where(incidents.c.model == model, incidents.c.state == "firing").order_by(incidents.c.id)
-    for row in connection.execute(firing).mappings():
+    known: dict[str, Incident] = {}
+    c = incidents.c
+    alive = sa.or_(c.state == "firing", c.reopens_until.is_not(None))
+    for row in connection.execute(select(incidents).where(c.model == model, alive).order_by(c.id)).mappings():
         try:
-            keys = load_keys(row["detail"])
+            detail = load_incident(row["detail"])
         except ValueError as error:
             unreadable.append(f"incident {row['id']}: {error}")
-            keys = frozenset()
-        opened[(model, row["cause"])] = Incident(
-            row["id"], model, row["cause"], moment(row["since"]), row["revision"], Severity(row["severity"]), keys, row["title"]
-        )
-    counted = select(incidents.c.cause, func.count()).where(incidents.c.model == model).group_by(incidents.c.cause)
+            detail = {}
+        known[row["id"]] = Incident(
+            row["id"], model, row["cause"], moment(row["since"]), row["revision"], Severity(row["severity"]),
+            title=row["title"], resolved=_moment(row["resolved_at"]), reopens=_moment(row["reopens_until"]), **detail,
+        )  # fmt: skip
+    counted = select(c.cause, func.count()).where(c.model == model).group_by(c.cause)
     counts = {(model, cause): count for cause, count in connection.execute(counted)}
-    return AlertingState(found, opened, counts, tuple(unreadable))
+    paged = select(pages.c.at).where(pages.c.model == model).order_by(pages.c.at.desc()).limit(PAGES)
+    at = tuple(moment(value) for value in reversed(connection.execute(paged).scalars().all()))
+    return AlertingState(found, known, counts, at, tuple(unreadable))
+
+
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else moment(value)
+
+
+def asked(connection: Connection, model: str) -> list[Act]:
+    """What people ask of the incidents of `model` and was not dealt with yet."""
+    return [
+        Act(row.id, Kind(row.kind), row.incident, row.author, row.reason, row.until)
+        for row in people.waiting(connection, model)
+    ]
+
+
+def silences(connection: Connection, now: datetime) -> list[Silence]:
+    """The silences that are not over; one that can't be read holds nothing."""
+    found = []
+    for row in people.silenced(connection, now):
+        with suppress(ValueError):
+            found.append(Silence(row.id, Matchers.parse(row.matchers), row.start, row.until, row.author, row.reason))
+    return found
 
 
 def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
@@ -113,29 +147,42 @@ def save(connection: Connection, step: Step) -> None:
         state = dump_alert(alert)
         if not connection.execute(update(alerts).where(alerts.c.key == key).values(state=state)).rowcount:
             connection.execute(insert(alerts).values(key=key, model=alert.model, state=state))
-    for change in step.changes:
-        incident = change.incident
+    for _, incident in sorted(step.incidents.items()):
         values = {
-            "state": "resolved" if change.event is Event.RESOLVED else "firing",
+            "state": "firing" if incident.resolved is None else "resolved",
             "severity": incident.severity.value,
             "title": incident.title,
-            "resolved_at": micros(change.notification.resolved_at) if change.notification.resolved_at else None,
+            "since": micros(incident.since),
+            "resolved_at": None if incident.resolved is None else micros(incident.resolved),
+            "reopens_until": None if incident.reopens is None else micros(incident.reopens),
             "revision": incident.revision,
             "detail": dump_incident(incident),
         }
         if not connection.execute(update(incidents).where(incidents.c.id == incident.id).values(**values)).rowcount:
-            whole = {"id": incident.id, "model": incident.model, "cause": incident.cause, "since": micros(incident.since)}
+            whole = {"id": incident.id, "model": incident.model, "cause": incident.cause}
             connection.execute(insert(incidents).values(**whole, **values))
-        event = {"incident": incident.id, "revision": incident.revision, "event": change.event.value, "at": micros(change.at)}
+    for change in step.changes:
+        name, revision = change.incident.id, change.incident.revision
         facts = change.notification.model_dump_json()
-        connection.execute(insert(incident_events).values(**event, reason=change.reason.value, facts=facts))
+        event = {"event": change.word, "at": micros(change.at), "reason": change.said or change.reason.value, "facts": facts}
+        people = {"author": change.author, "held": change.held}
+        connection.execute(insert(incident_events).values(incident=name, revision=revision, **event, **people))
+    for name, revision in step.paged:
+        assert step.now is not None
+        model = step.state.incidents[name].model
+        connection.execute(insert(pages).values(incident=name, revision=revision, model=model, at=micros(step.now)))
 
 
-def enqueue(connection: Connection, change: Change, sinks: Sequence[SinkPlan], now: datetime) -> list[str]:
+def enqueue(
+    connection: Connection, change: Change, sinks: Sequence[SinkPlan], now: datetime, links: Mapping[str, str] | None = None
+) -> list[str]:
     """Write one outbox row for each sink that is to hear of `change`; returns the names of those sinks.
 
     A sink hears of an incident once it is severe enough for it, and of its end whenever it was told of it before.
+    `links` are added to the message.
     """
+    if change.held:
+        return []
     incident = change.incident
     query = select(outbox.c.sink).where(outbox.c.incident == incident.id).distinct()
     told = {str(name) for name in connection.execute(query).scalars()}
@@ -143,7 +190,8 @@ def enqueue(connection: Connection, change: Change, sinks: Sequence[SinkPlan], n
     names = [name for name in sorted(plans.keys() | told) if _wants(plans.get(name), name in told, change)]
     for name in names:
         id = "ntf_" + digest(incident.id, incident.revision, name, length=32)
-        payload = change.notification.model_copy(update={"id": id}).model_dump_json()
+        whole = {**change.notification.links, **(links or {})}
+        payload = change.notification.model_copy(update={"id": id, "links": whole}).model_dump_json()
         row = {"id": id, "sink": name, "incident": incident.id, "revision": incident.revision, "event": change.event.value}
         moments = {"created": micros(now), "not_before": micros(now)}
         connection.execute(insert(outbox).values(**row, **moments, payload=payload, state="pending"))
@@ -156,6 +204,8 @@ def _wants(plan: SinkPlan | None, told: bool, change: Change) -> bool:
     if plan is None:
         return False
     severe = change.incident.severity.rank >= plan.min_severity.rank
-    if change.event is Event.OPENED or not told:
+    if change.event in (Event.ACKNOWLEDGED, Event.SILENCED):
+        return told and plan.updates
+    if change.event in (Event.OPENED, Event.REOPENED) or not told:
         return severe
     return plan.updates or change.reason is Reason.MORE_SEVERE

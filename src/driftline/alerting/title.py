@@ -12,7 +12,19 @@ from driftline.model import Severity
 from driftline.notification import AlertFact, Event
 from driftline.wording import clean, figure, lasting, measured, moved, pair, span, subject, times, utc
 
+BEGIN = {
+    "more alerts": "now ",
+    "came back": "again: ",
+    "comes and goes, held until it is calm": "comes and goes: ",
+    "acknowledged": "acknowledged: ",
+    "snoozed": "snoozed: ",
+    "silenced": "silenced: ",
+    "no longer held back": "still: ",
+}
+"""What comes first, by why people are told."""
 LENGTH = 150
+NAMED = 3
+"""Findings that a title names; the others are counted."""
 NAME = 40
 """Characters of a model or column name in a title."""
 
@@ -32,11 +44,11 @@ def title(
         until = resolved_at or since
         long = f" ({lasting(since, until)})" if until > since else ""
         when = f"{span(since, until)}{long}" if until > since else f"since {utc(since)}"
-        over = "resolved" if reason == "all alerts resolved" else f"closed, {reason}"
+        over = "resolved" if reason in ("all alerts resolved", "calm after it came and went") else f"closed, {reason}"
         return _fit(f"{name}: {over}: {_whole(cause, alerts, past=True)} {when}", [], "")
     firing = [alert for alert in alerts if alert.state == "firing"]
     severity = max((alert.severity for alert in firing), key=lambda severity: severity.rank, default=Severity.INFO)
-    new = {"more severe": f"now {severity.value}: ", "more alerts": "now "}.get(reason, "")
+    new = f"now {severity.value}: " if reason in ("more severe", "less severe") else BEGIN.get(reason, "")
     groups = _groups(firing)
     if len(groups) == 1:
         return _fit(f"{name}: {new}{_single(cause, groups[0], since)}", [], "")
@@ -112,13 +124,13 @@ def _whole(cause: str, alerts: Sequence[AlertFact], *, past: bool) -> str:
 
 
 def _fit(head: str, examples: Sequence[str], tail: str) -> str:
-    """`head`, as many examples as there is room for with the number of the others, and `tail`."""
+    """`head`, at most three examples as far as there is room, the number of the others, and `tail`."""
     text, shown = head, 0
     for example in examples:
         left = len(examples) - shown - 1
         more = f", {left} more" if left else ""
         joined = f"{text}{', ' if shown else ''}{example}"
-        if shown and len(joined) + len(more) + len(tail) > LENGTH:
+        if shown == NAMED or (shown and len(joined) + len(more) + len(tail) > LENGTH):
             break
         text, shown = clean(joined, LENGTH - len(more) - len(tail)), shown + 1
     left = len(examples) - shown

@@ -38,6 +38,7 @@ def explain(what: str, start: str | None, check: str | None, column: str | None,
     """
     from driftline.config import load
     from driftline.report import explaining
+    from driftline.state import incidents
     from driftline.state.store import open_store
 
     loaded = load(config)
@@ -52,7 +53,7 @@ def explain(what: str, start: str | None, check: str | None, column: str | None,
                         f"{what}: nothing was judged" + (f" in a window from {at:%Y-%m-%d %H:%M}" if at else "")
                     )
             else:
-                found = explaining.incident(connection, _one(explaining.incident_names(connection, what), what, loaded.models))
+                found = explaining.incident(connection, _one(incidents.names(connection, what), what, loaded.models))
                 found["findings"] = [
                     told
                     for told in found["findings"]
@@ -97,7 +98,9 @@ def _show(found: dict[str, Any]) -> None:
         until = f" to {_short(incident['resolved_at'])}" if incident["resolved_at"] else ""
         console.print(f"{incident['id']}, {incident['state']}, {incident['severity']}, {_short(incident['since'])}{until}")
         for event in incident["history"]:
-            console.print(f"[dim]  {event['event']:9} {_short(event['at'])}  {escape(event['reason'])}[/]")
+            by = f"{event['author']}: " if event["author"] else ""
+            held = f" (not told: {event['held']})" if event["held"] else ""
+            console.print(f"[dim]  {event['event']:12} {_short(event['at'])}  {escape(by + event['reason'] + held)}[/]")
         for run in incident["actions"]:
             by = f", {run['author']}: {run['reason']}" if run["author"] else ""
             words = clean(f"{run['action']}: {run['state']}{by}. {run['answer']}", 400)

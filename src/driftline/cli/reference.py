@@ -1,4 +1,4 @@
-"""`driftline reference`: bring the baseline of another monitor along, and list the references that there are.
+"""`driftline reference`: bring the baseline of another monitor along, accept a change, list the references that there are.
 
 Refuses to write a configuration that would not be valid, and keeps the old one beside the new.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftline.cli.options import config_option, json_option
+from driftline.cli.people import by_option, desk
 
 if TYPE_CHECKING:
     from driftline.runtime.importing import File, Imported
@@ -24,6 +25,22 @@ DEFAULTS = "These ran by default; they are named here since checks are named now
 @click.group()
 def reference() -> None:
     """What windows are compared with."""
+
+
+@reference.command("accept")
+@click.argument("incident")
+@by_option
+@config_option
+def accept(incident: str, author: str, reason: str, config: Path) -> None:
+    """Say that what INCIDENT tells of is normal from now on.
+
+    The agent makes a new reference of the windows since the change, keeps who said so and why, and ends the incident.
+    """
+    from driftline.alerting.acts import Kind
+
+    with desk(config) as place:
+        name, _ = place.ask(Kind.ACCEPT, incident, author, reason)
+    click.echo(f"{name}: the agent makes a new reference with its next look at the source")
 
 
 @reference.command("import")
@@ -241,7 +258,9 @@ def list_(model: str | None, config: Path, as_json: bool) -> None:
     table = Table("model", "number", "rows", "made of", "", box=None, header_style="bold")
     for told in found:
         uris = [str(part["uri"]) for part in told["origin"]]
-        what = ", ".join(uris[:2]) + (f" and {len(uris) - 2} more" if len(uris) > 2 else "")
+        said = told["accepted"]
+        by = f"accepted by {said['author']} ({said['from'][:16]} to {said['to'][:16]}): " if said else ""
+        what = by + ", ".join(uris[:2]) + (f" and {len(uris) - 2} more" if len(uris) > 2 else "")
         mark = "[green]in use[/]" if told["current"] else ""
         table.add_row(escape(told["model"]), str(told["number"]), f"{told['rows']:,}", escape(what), mark)
     if not console.is_terminal:

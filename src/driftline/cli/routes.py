@@ -93,7 +93,6 @@ def _subject(config: Config, what: str) -> tuple[str, Subject]:
     """The model, and what routes see: of an incident in the state, its newest message."""
     from driftline.delivery.routing import Subject
     from driftline.model import Severity
-    from driftline.report import explaining
     from driftline.runtime.compose import routing_of
     from driftline.state import incidents
     from driftline.state.store import open_store
@@ -103,7 +102,7 @@ def _subject(config: Config, what: str) -> tuple[str, Subject]:
     store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
     try:
         with store.read() as connection:
-            names = explaining.incident_names(connection, what)
+            names = incidents.names(connection, what)
             told = incidents.newest_message(connection, names[0]) if len(names) == 1 else None
     finally:
         store.close()

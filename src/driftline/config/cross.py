@@ -30,6 +30,8 @@ def crossed(document: Document) -> Iterator[Problem]:
     for part, names in (("models", models), ("sinks", sinks), ("actions", actions)):
         yield from _names(document, (part,), names)
     yield from _reachable(document)
+    yield from _acting(document)
+    yield from _names(document, ("mute_times",), _dict(document.value, "mute_times"))
     yield from _routes(document, ("routes",), _dict(document.value, "routes"), sinks)
     for name, sink in sinks.items():
         yield from _templates(document, ("sinks", name, "templates"), _dict(sink, "templates"))
@@ -69,6 +71,14 @@ def _reachable(document: Document) -> Iterator[Problem]:
         if host and not _is_loopback(host):
             message = "other machines can reach this address; set agent.http_token, such as ${env:DRIFTLINE_HTTP_TOKEN}"
             yield document.problem(("agent", "http"), f"{message}, or listen on 127.0.0.1")
+
+
+def _acting(document: Document) -> Iterator[Problem]:
+    """Links that act are signed."""
+    agent = _dict(document.value, "agent")
+    if agent.get("public_url") is not None and agent.get("token") is None:
+        message = "links in messages are signed: set agent.token, such as ${env:DRIFTLINE_TOKEN}"
+        yield document.problem(("agent", "public_url"), message)
 
 
 def _is_loopback(host: str) -> bool:

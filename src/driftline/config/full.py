@@ -86,6 +86,21 @@ RULES = """\
         #   - {measurement: psi, above: {warning: 0.1, critical: 0.25}}
         #   - {measurement: ks, outside: {low: 0, high: 0.2, severity: warning}}
 """
+LIFE = """\
+    # How soon after its end an incident that comes back is the same one; at least three windows.
+    # reopen_within: 1d
+    # At most so many critical incidents are told one by one within 24 hours; the others as one digest.
+    # max_pages_per_day: 5
+"""
+MUTES = """\
+# Times in which messages wait, by names of your own; `match` says which, all of them when it is absent.
+mute_times:
+  nights: {cron: "0 22 * * *", for: 8h, zone: Europe/Berlin, match: severity=info|warning}
+# Incidents that hold others of the same model back. When absent, missing or late rows and a source that can't be read hold
+# drift and quality.
+# inhibit:
+#   - {while: "family=service,check=volume", hold: "family=drift|quality"}
+"""
 
 
 def full_config(registry: Registry) -> str:
@@ -113,6 +128,7 @@ def full_config(registry: Registry) -> str:
             lines += _commented(list(_lines(_but(CheckConfig, "rule"), 8)), 8)
     lines += ["    # Sinks that are told of every incident of this model, beside those that routes lead to."]
     lines += [f"    # notify: [{', '.join(registry.names('sink'))}]"]
+    lines += LIFE.splitlines()
     lines += ["    # What routes may go by.", "    # tags: {team: growth}"]
     lines += ["    # The pause between two looks at this model's source; the agent's when absent.", "    # every: 60s"]
     lines += ["sinks:"]
@@ -127,6 +143,7 @@ def full_config(registry: Registry) -> str:
         lines += [f"  {name}:", *_plugin(registry.get("action", name), 4)]
         if not number:
             lines += _commented(list(_lines(_but(ActionConfig), 4)), 4)
+    lines += MUTES.splitlines()
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

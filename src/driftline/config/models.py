@@ -5,11 +5,15 @@ Refuses settings of plugins: those are declared in the plugins, and stand under 
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cronsim import CronSim, CronSimError
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,6 +29,7 @@ from pydantic.json_schema import SkipJsonSchema
 from driftline.config.columns import SchemaConfig
 from driftline.config.routes import RouteConfig
 from driftline.extensions.registry import Registry
+from driftline.matchers import Matchers
 from driftline.message import Piece
 from driftline.model import Decision, Severity
 from driftline.plugin import Action, Check, ExecutorFactory, Sink, Source
@@ -64,6 +69,17 @@ class ExecutorConfig(Settings):
     """The plugin itself; None for threads."""
 
 
+class OtlpConfig(Settings):
+    """Where metrics are pushed to, for collectors that don't scrape."""
+
+    endpoint: str = Field(pattern=r"^https?://")
+    """The address of the collector's metrics, such as `http://localhost:4318/v1/metrics`."""
+    headers: dict[str, Secret] = {}
+    """Headers of each push, such as an API key."""
+    every: Length = timedelta(seconds=60)
+    """The pause between two pushes."""
+
+
 class AgentConfig(Settings):
     """The agent itself."""
 
@@ -76,6 +92,14 @@ class AgentConfig(Settings):
     """Address and port of health pages and metrics; `null` opens none."""
     http_token: Secret | None = None
     """The token that readers of the pages must show; needed where `http` can be reached from other machines."""
+    otlp: OtlpConfig | None = None
+    """Where metrics are pushed to; they can be scraped from `http` in any case. Needs the extra `otlp`."""
+    token: Secret | None = None
+    """The token that programs must show to act on incidents by HTTP; links that act are signed with it. Without it nobody can
+    act by HTTP."""
+    public_url: str | None = None
+    """Where people reach the pages of this agent, such as https://driftline.example: messages get links that act when it is
+    set. Needs `token`."""
     every: Length = timedelta(seconds=60)
     """The pause between two looks at a source."""
     executor: ExecutorConfig = ExecutorConfig()
@@ -84,6 +108,13 @@ class AgentConfig(Settings):
     """How many log objects are read at a time; as many as the machine has processors, up to 8, when absent."""
     keep: KeepConfig = KeepConfig()
     """How long summaries are kept."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
+            raise ValueError("should be an address such as https://driftline.example")
+        return value
 
     @field_validator("http")
     @classmethod
@@ -201,6 +232,14 @@ class ModelConfig(Settings):
     false_pages_per_year: float = Field(default=1.0, gt=0)
     """How often a year people may be told, over all columns and checks that are judged by what is usual, while nothing
     really changes: what the rule `unusual` is designed for."""
+    warn_only: tuple[str, ...] = ()
+    """Columns in which what is judged by the usual is at most a `warning`: those that `driftline backtest` found to alarm of
+    themselves."""
+    reopen_within: Length = timedelta(hours=24)
+    """An alert that comes back this soon after the end of its incident reopens it, in the same thread; at least three
+    windows."""
+    max_pages_per_day: int = Field(default=5, ge=0)
+    """At most so many critical incidents are told one by one within 24 hours; the others are told together, as one digest."""
     notify: tuple[str, ...] | None = None
     """Sinks that are told of every incident of this model, beside those that `routes` lead to; without a list, and where no
     route says otherwise, all sinks are told."""
@@ -238,6 +277,53 @@ class SinkConfig(Settings):
     """Texts of your own in place of those that ship, by piece: `lead: "..."`, or `lead: {file: lead.j2}`."""
     plugin: SkipJsonSchema[InstanceOf[Sink]] = Field(repr=False)
     """The sink itself."""
+
+
+def _matchers(value: str) -> str:
+    Matchers.parse(value)
+    return value
+
+
+def _cron(value: str) -> str:
+    try:
+        CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise ValueError(f"should be a time in five fields, such as 0 22 * * 1-5: {error}") from None
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("should be the name of a time zone, such as Europe/Berlin") from None
+    return value
+
+
+Match = Annotated[str, AfterValidator(_matchers)]
+
+
+class MuteTimeConfig(Settings):
+    """A time that comes again, such as the night, in which messages wait; what is over by its end is not told."""
+
+    cron: Annotated[str, AfterValidator(_cron)]
+    """When it begins: minute, hour, day, month, weekday."""
+    for_: Length = Field(alias="for")
+    """How long it lasts, by the clock on the wall."""
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """The time zone of `cron`."""
+    match: Match = ""
+    """Which incidents wait: `model`, `severity`, `family`, `check`, `column`, `segment` or any label, such as
+    `model=churn,severity=info|warning`; all of them when empty."""
+
+
+class InhibitConfig(Settings):
+    """While one incident of a model is open, others of the same model wait."""
+
+    while_: Match = Field(alias="while")
+    """The incident that makes others doubtful, such as `family=service,check=volume`."""
+    hold: Match
+    """Those that wait meanwhile, such as `family=drift|quality`."""
 
 
 class WhenConfig(Settings):
@@ -301,6 +387,11 @@ class Config(Settings):
     """The monitored models by names of your own."""
     sinks: dict[str, SinkConfig] = {}
     """The ways to tell people by names of your own."""
+    mute_times: dict[str, MuteTimeConfig] = {}
+    """Times in which messages wait, by names of your own. The end of an incident is told at any time."""
+    inhibit: list[InhibitConfig] | None = None
+    """Incidents that hold others back. When absent, missing or late rows, and a source that can't be read, hold drift and
+    quality."""
     routes: RouteConfig = RouteConfig()
     """Who is told of which incident."""
     actions: dict[str, ActionConfig] = {}

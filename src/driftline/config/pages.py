@@ -19,9 +19,11 @@ from driftline.config.models import (
     CheckConfig,
     Config,
     ExecutorConfig,
+    InhibitConfig,
     KeepConfig,
     LabelsConfig,
     ModelConfig,
+    MuteTimeConfig,
     PluginsConfig,
     ReferenceConfig,
     SinkConfig,
@@ -65,6 +67,8 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("routes.match", MatchConfig),
     ("actions.NAME", ActionConfig),
     ("actions.NAME.when", WhenConfig),
+    ("mute_times.NAME", MuteTimeConfig),
+    ("inhibit", InhibitConfig),
 )
 SHORT: dict[type[BaseModel], str] = {
     ColumnConfig: "A column may also be given by its path alone.",

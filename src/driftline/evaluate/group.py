@@ -21,6 +21,10 @@ from driftline.state.measurements import Judged
 from driftline.state.tables import moment
 from driftline.state.windows import Due, Key
 
+SCHEMA_CHANGES = frozenset({"missing_column", "type_changed", "new_column"})
+"""Measurements that say that a column is another one now."""
+SERVICE = "service"
+"""The family about traffic: nothing of the model lies upstream of it."""
 WindowOf = Callable[[Due], Window]
 ReferenceOf = Callable[[Due], Window | None]
 HistoryOf = Callable[[Key, str, str, Mapping[str, str], int], Sequence[Earlier]]
@@ -40,6 +44,8 @@ class Inputs:
     """For people: what windows are compared with."""
     past: Past | None = None
     """What windows before were like; without it every window is judged alone."""
+    new_versions: frozenset[str] = frozenset()
+    """Versions that are new, where there were others before."""
     labelled: frozenset[str] = frozenset()
     """Collectors that take labels that come later: checks that need one of them run again when only labels came."""
 
@@ -71,6 +77,7 @@ def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], l
                 facts += facts_of(item.due, plans[name], judged, inputs.reference_name)
             broken = next((row.reason for row in judged if row.verdict == Verdict.ERROR), "")
             ran[name] = ran.get(name) or broken
+    facts = [_with_upstream(fact, facts, inputs.new_versions) for fact in facts]
     return found, facts + [ability(group[0], check, broken) for check, broken in ran.items()]
 
 
@@ -90,6 +97,20 @@ def judge_by_past(measured: Sequence[Verdicts], past: Past | None) -> list[Verdi
     rows = [(item.due.key, row) for item in measured for row in item.judged]
     judged = iter(past.judge(measured[0].due.key.start, rows))
     return [replace(item, judged=[next(judged) for _ in item.judged]) for item in measured]
+
+
+def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[str]) -> Fact:
+    """A changed fact with what is known to have changed before it."""
+    if fact.verdict is not Verdict.CHANGED or fact.cause == SERVICE:
+        return fact
+    if fact.version in new_versions:
+        return replace(fact, upstream=f"version {fact.version} is new")
+    column = dict(fact.labels).get("column")
+    altered = column is not None and any(
+        other.verdict is Verdict.CHANGED and other.measurement in SCHEMA_CHANGES and dict(other.labels).get("column") == column
+        for other in facts
+    )
+    return replace(fact, upstream=f"the schema of {column} changed") if altered else fact
 
 
 def ability(due: Due, check: str, broken: str) -> Fact:
@@ -135,7 +156,7 @@ def facts_of(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name
             start=moment(key.start),
             end=moment(due.end),
             verdict=Verdict.OK if row.within else Verdict(row.verdict),
-            severity=Severity(row.severity) if row.severity else None,
+            severity=plan.severity(row),
             value=m.value,
             was=m.was,
             interval=m.interval,

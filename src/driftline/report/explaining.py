@@ -36,13 +36,6 @@ MOST = 1_000
 """Objects of a window that are named."""
 
 
-def incident_names(connection: Connection, begin: str) -> list[str]:
-    """The ids of the incidents that begin with `begin`, with or without their `inc_`."""
-    c = incidents.c
-    either = sa.or_(c.id.startswith(begin, autoescape=True), c.id.startswith(f"inc_{begin}", autoescape=True))
-    return [row.id for row in connection.execute(sa.select(c.id).where(either).order_by(c.id).limit(20))]
-
-
 def incident(connection: Connection, name: str) -> Plain:
     """An incident with what each of its alerts rests on, in the newest window that showed it."""
     row = connection.execute(sa.select(incidents).where(incidents.c.id == name)).one()
@@ -55,7 +48,9 @@ def incident(connection: Connection, name: str) -> Plain:
         "incident": {
             "id": row.id, "model": row.model, "cause": row.cause, "state": row.state, "severity": row.severity,
             "title": row.title, "since": _iso(row.since), "resolved_at": _iso(row.resolved_at),
-            "history": [{"event": e.event, "at": _iso(e.at), "reason": e.reason} for e in events],
+            "history": [
+                {"event": e.event, "at": _iso(e.at), "reason": e.reason, "author": e.author, "held": e.held} for e in events
+            ],
             "actions": [
                 {
                     "run": run.token, "action": run.action, "at": run.created.isoformat(), "state": run.state, "why": run.why,

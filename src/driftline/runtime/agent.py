@@ -27,8 +27,10 @@ from driftline.notification import Notification
 from driftline.plugin import Plugin, StartContext
 from driftline.runtime.acting import Acting, request_of
 from driftline.runtime.compose import action_plans, settings_of
+from driftline.runtime.desk import Desk
 from driftline.runtime.diverting import divert
 from driftline.runtime.parts import Parts
+from driftline.runtime.picturing import Pictures
 from driftline.runtime.telling import tell_judged, tell_read, tell_state
 from driftline.runtime.watch import Hooks, Tick, Watch
 from driftline.state import action_runs, incidents, outbox
@@ -45,6 +47,8 @@ GIVE_UP = timedelta(days=2)
 """How long a run of an action is tried."""
 PATIENCE_TICKS = 3
 """Ticks in a row that a source may fail before the daemon tells anyone."""
+PATIENCE_ATTEMPTS = 10
+"""Attempts at one message after which a sink that fails is told of: about half an hour."""
 
 
 @dataclass(slots=True)
@@ -107,6 +111,11 @@ class Agent:
     def store(self) -> Store:
         """The state."""
         return self._parts.store
+
+    @property
+    def desk(self) -> Desk:
+        """Where people's acts come in."""
+        return Desk(self._parts.store, self._parts.clock, self._attend)
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Whether no loop is stuck, and all loops."""
@@ -176,6 +185,11 @@ class Agent:
         self._threads.clear()
         return ended
 
+    def _attend(self, name: str) -> None:
+        """Deal at once with what people ask of a model; what needs its source waits for the next tick."""
+        if name in self.watches:
+            self._announce(self.watches[name].tell([], self._parts.clock()))
+
     def _run(self, name: str, loop: Loop) -> None:
         while not self._stopping.is_set():
             try:
@@ -225,7 +239,9 @@ class Agent:
             with parts.store.read() as connection:
                 return outbox.reference(connection, name, notification)
 
-        self._begin(name, told.plugin, self._outside.context(name, told, parts.log.bind(part=name), parts.base, earlier))
+        log = parts.log.bind(part=name)
+        chart = Pictures(parts.store, log).chart
+        self._begin(name, told.plugin, self._outside.context(name, told, log, parts.base, earlier, chart))
         return SinkWorker(name, told.plugin, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)
 
     def _performer(self, name: str, told: ActionConfig) -> SinkWorker:
@@ -258,22 +274,22 @@ class Agent:
         parts.metrics.notifications.labels(report.sink, str(report.outcome)).inc()
         note = report.notification
         announce(parts.registry, "on_delivery", parts.log, sink=report.sink, notification=note, outcome=str(report.outcome))
-        if told := divert(self.config, self.store, report):
-            parts.log.warning("messages go to the fallback", sink=report.sink, fallback=", ".join(told))
+        if others := divert(self.config, self.store, report):
+            parts.log.warning("messages go to the fallback", sink=report.sink, fallback=", ".join(others))
             self._wake()
         if report.outcome is Outcome.SENT:
             if (report.sink, note.model) not in self._taken:
-                self._tell_lost(report)
+                self._tell_sink(report, "")
                 self._taken.add((report.sink, note.model))
-        elif report.lost and note.cause != MONITORING:
+        elif note.cause != MONITORING and (report.lost or report.attempts == PATIENCE_ATTEMPTS):
             self._taken.discard((report.sink, note.model))
-            self._tell_lost(report)
+            told = "took no message" if report.lost else f"has not taken in {report.attempts} attempts a message"
+            self._tell_sink(report, f"sink {report.sink} {told} about {note.incident}: {report.error}")
 
-    def _tell_lost(self, report: Report) -> None:
-        """A message that nobody got is trouble of the agent's own: whoever else is told, is told of it, and of its end."""
+    def _tell_sink(self, report: Report, trouble: str) -> None:
+        """A message that nobody gets is trouble of the agent's own: whoever else is told, is told of it, and of its end."""
         if report.notification.model not in self.watches:
             return
-        told = f"sink {report.sink} took no message about {report.notification.incident}: {report.error}"
         fact = Fact(
             model=report.notification.model,
             check=report.sink,
@@ -281,9 +297,9 @@ class Agent:
             cause=MONITORING,
             start=report.at,
             end=report.at,
-            verdict=Verdict.CHANGED if report.lost else Verdict.OK,
-            severity=Severity.WARNING if report.lost else None,
-            reason=told if report.lost else "",
+            verdict=Verdict.CHANGED if trouble else Verdict.OK,
+            severity=Severity.WARNING if trouble else None,
+            reason=trouble,
         )
         self.watches[report.notification.model].tell([fact], report.at)
 

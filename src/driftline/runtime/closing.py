@@ -13,11 +13,16 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 from sqlalchemy.engine import Connection
 
+from driftline.alerting.acts import Act, accept, act
 from driftline.alerting.alert import Alert
 from driftline.alerting.fact import Fact
 from driftline.alerting.incident import Change
-from driftline.alerting.step import Step, retire, step
-from driftline.alerting.store import SinkPlan, enqueue, later, load, save
+from driftline.alerting.life import Life
+from driftline.alerting.quiet import Quiet
+from driftline.alerting.step import retire, step
+from driftline.alerting.store import SinkPlan, asked, enqueue, later, load, save, silences
+from driftline.alerting.telling import tell
+from driftline.alerting.work import Step
 from driftline.evaluate.evidence import Policy
 from driftline.evaluate.group import Inputs, Verdicts, judge_group
 from driftline.evaluate.judging import CheckPlan, Collect
@@ -30,13 +35,16 @@ from driftline.profiles.window import Window
 from driftline.runtime.acting import Acting, Called
 from driftline.runtime.grounding import Ground
 from driftline.runtime.judgeable import Judgeable
-from driftline.state import measurements, traces, windows
+from driftline.state import measurements, people, traces, windows
 from driftline.state.store import Store
 from driftline.state.tables import micros, moment
 from driftline.state.windows import Due, Key
 
 Enrich = Callable[[Notification], Mapping[str, str]]
+Links = Callable[[Notification, datetime], Mapping[str, str]]
 Reread = Callable[[Key, Sequence[LogObject]], "Iterator[pa.RecordBatch]"]
+NEW_FOR = 24
+"""Windows for which a version of the model counts as new."""
 
 
 @dataclass(slots=True)
@@ -76,6 +84,12 @@ class Closing:
     """How long ago a window may have ended, when it is first judged, for people to be told."""
     false_pages_per_year: float = 1.0
     """See `Policy`."""
+    life: Life = field(default_factory=Life)
+    """What of an incident's life is set."""
+    quiet: Quiet = field(default_factory=Quiet)
+    """What holds messages back, without the silences, which are in the store."""
+    links: Links = lambda notification, now: {}
+    """What can be done to an incident by a link in its message."""
     acting: Acting | None = None
     """What incidents call for beyond words."""
     reread: Reread | None = None
@@ -107,17 +121,23 @@ class Closing:
     def alert(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
         """Tell alerting of facts that belong to no window."""
         with self.alerting:
-            moved, called = self._step(facts, now)
+            moved, called, outcomes = self._step(facts, now)
             with self.store.write() as connection:
-                self._write(connection, moved, now, called)
+                self._write(connection, moved, now, outcomes, called)
         self.on_changes(moved.changes)
+        return list(moved.changes)
+
+    def accept(self, connection: Connection, asked: Act, now: datetime) -> list[Change]:
+        """End an incident in the transaction in which its windows become the reference; `alerting` must be held."""
+        moved = accept(load(connection, self.model), asked, now)
+        self._write(connection, moved, now, {asked.id: ""})
         return list(moved.changes)
 
     def retire(self, gone: Callable[[Alert], bool], now: datetime) -> list[Change]:
         """Forget alerts of what is no longer watched."""
         with self.alerting, self.store.write() as connection:
             moved = retire(load(connection, self.model), gone, now)
-            self._write(connection, moved, now)
+            self._write(connection, moved, now, {})
         self.on_changes(moved.changes)
         return list(moved.changes)
 
@@ -133,17 +153,17 @@ class Closing:
     def _close(self, group: Sequence[Due], past: Past, now: datetime, closed: Closed) -> None:
         group = [self._hushed(due, now) for due in group]
         with self.store.read() as connection:
-            inputs = self._inputs(connection, past)
+            inputs = replace(self._inputs(connection, past), new_versions=self._new_versions(connection, group))
             verdicts, facts = judge_group(group, inputs)
         with self.alerting:
-            moved, called = self._step(facts, now)
+            moved, called, outcomes = self._step(facts, now)
             with self.store.write() as connection:
                 for item in verdicts:
                     key, revision = item.due.key, item.due.revision + 1
                     ran = [plan.name for plan in inputs.asked(item.due)] if item.due.labels_only else None
                     measurements.replace(connection, key, revision, item.judged, self.ground.reference_id, ran)
                 windows.mark_judged(connection, group, self.ground.reference_id, self.config_digest)
-                self._write(connection, moved, now, called)
+                self._write(connection, moved, now, outcomes, called)
         closed.quiet += all(due.quiet for due in group)
         self._count(verdicts, closed)
         closed.changes += moved.changes
@@ -151,19 +171,28 @@ class Closing:
             self.on_window(item.window)
         self.on_changes(moved.changes)
 
+    def _new_versions(self, connection: Connection, group: Sequence[Due]) -> frozenset[str]:
+        """Versions of a window that had no rows in windows a while ago, though others had."""
+        start, span = group[0].key.start, NEW_FOR * (group[0].end - group[0].key.start)
+        here = {due.key.version for due in group} - {""}
+        before = windows.versions(connection, self.model, start - 2 * span, start - span) if here else set()
+        return frozenset(here - before) if before - {""} else frozenset()
+
     def _hushed(self, due: Due, now: datetime) -> Due:
         """A window that is very old when it is first judged tells nobody, then and later."""
         within = self.notify_within
         old = within is not None and due.revision == 0 and now - moment(due.end) > within
         return replace(due, quiet=True) if old else due
 
-    def _step(self, facts: Sequence[Fact], now: datetime) -> tuple[Step, list[Called]]:
+    def _step(self, facts: Sequence[Fact], now: datetime) -> tuple[Step, list[Called], Mapping[int, str]]:
+        """What facts, and what people ask, come to; what that calls for; and what became of what people ask."""
         with self.store.read() as connection:
-            state = load(connection, self.model)
-            moved = step(state, [*facts, *later(connection, facts)], now)
+            moved = step(load(connection, self.model), [*facts, *later(connection, facts)], now, self.life)
+            moved, outcomes = act(moved, asked(connection, self.model), now)
+            moved = tell(moved, replace(self.quiet, silences=silences(connection, now)), now)
         changes = tuple(self._enriched(change) for change in moved.changes)
         called = [] if self.acting is None else self.acting.called(self.store, changes, now)
-        return replace(moved, changes=changes), called
+        return replace(moved, changes=changes), called, outcomes
 
     def _enriched(self, change: Change) -> Change:
         known = self.enrich(change.notification)
@@ -172,12 +201,16 @@ class Closing:
         facts = {**known, **change.notification.facts}
         return replace(change, notification=change.notification.model_copy(update={"facts": facts}))
 
-    def _write(self, connection: Connection, moved: Step, now: datetime, called: Sequence[Called] = ()) -> None:
+    def _write(
+        self, connection: Connection, moved: Step, now: datetime, outcomes: Mapping[int, str], called: Sequence[Called] = ()
+    ) -> None:
         if self.acting is not None:
             moved = replace(moved, changes=tuple(self.acting.recorded(connection, moved.changes, called, now)))
         save(connection, moved)
         for change in moved.changes:
-            enqueue(connection, change, self.told(change.notification), now)
+            enqueue(connection, change, self.told(change.notification), now, self.links(change.notification, now))
+        for id, outcome in outcomes.items():
+            people.applied(connection, id, outcome, now)
 
     def _count(self, verdicts: Sequence[Verdicts], closed: Closed) -> None:
         closed.judged = [(item.due.key, row) for item in verdicts for row in item.judged]

@@ -11,16 +11,22 @@ from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from driftline import __version__
 from driftline.alerting.calling import ActionPlan
+from driftline.alerting.life import Life
+from driftline.alerting.links import act_links
+from driftline.alerting.quiet import MuteTime, Quiet
 from driftline.alerting.store import SinkPlan
 from driftline.config import ActionConfig, Config, ModelConfig, digest
 from driftline.delivery.routing import Routing
 from driftline.evaluate.judging import CheckPlan
+from driftline.matchers import Matchers
 from driftline.model import Field, Kind, Schema, Task
 from driftline.notification import Notification
 from driftline.plugin import Action, Format, FormatRef, PluginKind, Source
+from driftline.runtime.closing import Links
 from driftline.runtime.grounding import Origin
 from driftline.runtime.labelling import LateLabels
 from driftline.runtime.watch import Settings
@@ -54,7 +60,29 @@ def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks
         patience_ticks=patience_ticks,
         false_pages_per_year=model.false_pages_per_year,
         labels=_labels(model, registry),
+        life=Life(model.reopen_within),
+        quiet=_quiet(config, model),
+        links=_links(config),
     )
+
+
+def _quiet(config: Config, model: ModelConfig) -> Quiet:
+    mutes = [
+        MuteTime(name, told.cron, told.for_, ZoneInfo(told.zone), Matchers.parse(told.match))
+        for name, told in config.mute_times.items()
+    ]
+    if config.inhibit is None:
+        return Quiet(mute_times=mutes, max_pages=model.max_pages_per_day)
+    inhibitions = [(Matchers.parse(told.while_), Matchers.parse(told.hold)) for told in config.inhibit]
+    return Quiet(mute_times=mutes, inhibitions=inhibitions, max_pages=model.max_pages_per_day)
+
+
+def _links(config: Config) -> Links:
+    """The links of a message; none without a place that they could lead to."""
+    base, token = config.agent.public_url, config.agent.token
+    if base is None or token is None:
+        return lambda notification, now: {}
+    return lambda notification, now: act_links(notification, base, token.reveal(), now)
 
 
 def _schema(model: ModelConfig) -> Schema | None:
@@ -133,7 +161,9 @@ def _plans(model: ModelConfig) -> list[CheckPlan]:
     plans = []
     for name, told in (model.checks or {}).items():
         rules = () if told.rule is None else tuple(told.rule) if isinstance(told.rule, list) else (told.rule,)
-        plans.append(CheckPlan(name, told.plugin, rules, told.for_, told.keep_firing, told.min_rows))
+        plans.append(
+            CheckPlan(name, told.plugin, rules, told.for_, told.keep_firing, told.min_rows, frozenset(model.warn_only))
+        )
     return plans
 
 

@@ -5,29 +5,37 @@ Refuses to change what windows are compared with behind anyone's back: only othe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import msgspec
+from sqlalchemy.engine import Connection
 
 from driftline.errors import SourceError
+from driftline.evaluate.judging import CheckPlan
 from driftline.ingest.infer import infer
 from driftline.ingest.peeking import peek
 from driftline.ingest.reference import KEPT, list_all, make_reference
 from driftline.ingest.task import Job, discovered, now_plus
 from driftline.model import LogObject, Schema
 from driftline.plugin import DiscoverContext, Format, Source
+from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors, Profile
-from driftline.profiles.spec import ProfileSpec
+from driftline.profiles.spec import BUILT_IN, ProfileSpec
 from driftline.profiles.window import Window
 from driftline.state import models
 from driftline.state.schemas import schema_from_json, schema_to_json
 from driftline.state.store import Store
 from driftline.state.tables import micros
+
+if TYPE_CHECKING:
+    from driftline.extensions.registry import Registry
 
 LISTED = 1000
 """Objects among which some are looked at to infer a schema."""
@@ -68,6 +76,17 @@ class Ground:
         return {segment: profile.window(version=self.name, segment=segment) for segment, profile in self.profiles.items()}
 
 
+def kinds_of(registry: Registry) -> Collectors:
+    """Every collector there is, by name."""
+    return {**BUILT_IN_KINDS, **{name: registry.get("collector", name) for name in registry.names("collector")}}
+
+
+def collected(plans: Iterable[CheckPlan]) -> tuple[str, ...]:
+    """The collectors of a model with these checks, by name."""
+    needed = {name for plan in plans for name in plan.check.collectors}
+    return (*BUILT_IN, *sorted(needed - set(BUILT_IN)))
+
+
 def ground_digest(
     origin: Origin, declared: Schema | None, collectors: tuple[str, ...], options: Mapping[str, tuple[str, ...]] | None = None
 ) -> str:
@@ -97,6 +116,10 @@ def load_ground(store: Store, model: str, origin: Origin, digest: str, kinds: Co
     if reference.profile is not None:
         parts: dict[str, bytes] = msgspec.msgpack.decode(reference.profile)
         profiles = {segment: Profile.from_bytes(content, spec, kinds) for segment, content in parts.items()}
+    if reference.accepted:
+        # What people accepted holds until the configuration asks for another reference.
+        told = json.loads(reference.accepted)
+        origin = Origin(span=(datetime.fromisoformat(told["from"]), datetime.fromisoformat(told["to"])))
     return Ground(
         schema_from_json(known.schema_json),
         spec,
@@ -118,8 +141,13 @@ def make_ground(
     digest: str,
     now: datetime,
     options: Mapping[str, tuple[str, ...]] | None = None,
+    accepted: Mapping[str, object] | None = None,
+    also: Callable[[Connection], None] = lambda connection: None,
 ) -> Ground:
-    """Read what the reference is made of, and make it the model's own. Raises SourceError when that can't be read."""
+    """Read what the reference is made of, and make it the model's own. Raises SourceError when that can't be read.
+
+    `accepted` says who made it so, where that is not the configuration; `also` is called in the same transaction.
+    """
     if origin.span is not None and origin.span[1] > now:
         raise SourceError(f"the reference window ends at {origin.span[1]:%Y-%m-%d %H:%M}, which is still to come")
     reader = job if origin.source is None else replace(job, source=origin.source, formats=origin.formats)
@@ -153,7 +181,9 @@ def make_ground(
             digest=made.digest,
             rows=made.profile.rows,
             profile=frozen,
+            accepted="" if accepted is None else _accepted(origin, accepted),
         )
+        also(connection)
     ground = load_ground(store, model, origin, digest, job.collectors)
     assert ground is not None
     return replace(ground, doubts=tuple(doubts))
@@ -185,6 +215,12 @@ def _name(origin: Origin, number: int, rows: int) -> str:
     if origin.span is not None:
         return f"{origin.span[0]:%Y-%m-%d %H:%M} to {origin.span[1]:%Y-%m-%d %H:%M} ({rows:,} rows)"
     return f"reference {number} ({rows:,} rows)"
+
+
+def _accepted(origin: Origin, accepted: Mapping[str, object]) -> str:
+    assert origin.span is not None
+    span = {"from": origin.span[0].isoformat(), "to": origin.span[1].isoformat()}
+    return json.dumps({**accepted, **span}, ensure_ascii=False, sort_keys=True)
 
 
 def _some(job: Job, now: datetime) -> list[LogObject]:

@@ -45,8 +45,9 @@ class Outside:
         log: Logger,
         base: Path,
         earlier: Callable[[Notification], str] = lambda notification: "",
+        chart: Callable[[Notification], bytes | None] = lambda notification: None,
     ) -> StartContext:
-        """What the sink called `name` is started with."""
+        """What the sink called `name` is started with; without a state there is nothing earlier, and no chart."""
         templates: dict[str, str] = {
             piece: told if isinstance(told, str) else told.text(base) for piece, told in sink.templates.items()
         }
@@ -59,5 +60,6 @@ class Outside:
             base=base,
             message=Renderer(templates, log),
             connect=Dial(sink.allow_private, self.permit),
+            chart=chart,
             earlier=earlier,
         )

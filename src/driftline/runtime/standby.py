@@ -27,6 +27,8 @@ class Standby:
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.leader: str | None = ""
         """Host and process of the agent that leads; empty while that is not known."""
+        self.desk = None
+        """Acts are for the agent that leads."""
         self._metrics = Metrics(__version__)
         self._reachable = True
         self._told = ""

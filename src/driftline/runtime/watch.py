@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from driftline.alerting.alert import Alert
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
+from driftline.alerting.life import Life
+from driftline.alerting.quiet import Quiet
 from driftline.alerting.store import SinkPlan
 from driftline.errors import DriftlineError, SourceError
 from driftline.evaluate.judging import CheckPlan, wanted
@@ -23,29 +25,28 @@ from driftline.ingest.intake import Taken
 from driftline.ingest.pairing import pair
 from driftline.ingest.reread import rows_of
 from driftline.ingest.task import Job, now_plus
-from driftline.model import Measurement, Schema, Severity, Verdict
+from driftline.model import Measurement, Schema
 from driftline.notification import Notification
 from driftline.plugin import CheckContext, Format, Source
-from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
-from driftline.profiles.profile import Collectors
-from driftline.profiles.spec import BUILT_IN, ProfileSpec
+from driftline.profiles.spec import ProfileSpec
+from driftline.runtime.accepting import accept_asked
 from driftline.runtime.acting import Acting
-from driftline.runtime.closing import Closed, Closing, Enrich
+from driftline.runtime.closing import Closed, Closing, Enrich, Links
 from driftline.runtime.feed import DAY, Feed, in_order
-from driftline.runtime.grounding import Ground, Origin, ground_digest, load_ground, make_ground, named
+from driftline.runtime.grounding import Ground, Origin, collected, ground_digest, kinds_of, load_ground, make_ground, named
 from driftline.runtime.labelling import Labelling, LateLabels, label_job, ledger_name, let_go, read_and_join
 from driftline.runtime.parts import Parts
 from driftline.runtime.reading import Reader
+from driftline.runtime.trouble import feed_facts
 from driftline.state import accounts, halves, models, windows
 from driftline.state.tables import micros
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from sqlalchemy.engine import Connection
 
     from driftline.profiles.window import Window
 
-REJECTED_SHARE = 0.05
-"""Of the records of one tick; more than this can't be chance, and is an alert about monitoring."""
 TRY_AGAIN = timedelta(hours=1)
 """Between two readings of an object that was given up because its source failed; after a start it is tried at once."""
 AGEING = 200
@@ -79,6 +80,10 @@ class Settings:
     false_pages_per_year: float = 1.0
     labels: LateLabels | None = None
     """Labels that come later and on their own."""
+    life: Life = field(default_factory=Life)
+    quiet: Quiet = field(default_factory=Quiet)
+    links: Links = lambda notification, now: {}
+    """See `Closing`."""
 
 
 @dataclass(slots=True)
@@ -124,10 +129,10 @@ class Watch:
         self._retired = False
         self._tried: datetime | None = None
         self._feed = Feed(name, parts, settings.lateness, settings.backfill)
-        names = parts.registry.names("collector")
-        self._kinds: Collectors = {**BUILT_IN_KINDS, **{kind: parts.registry.get("collector", kind) for kind in names}}
-        needed = {name for plan in settings.plans for name in plan.check.collectors}
-        self._collectors = (*BUILT_IN, *sorted(needed - set(BUILT_IN)))
+        self._kinds = kinds_of(parts.registry)
+        self._collectors = collected(settings.plans)
+        self._options = wanted(settings.plans)
+        self._digest = ground_digest(settings.origin, settings.schema, self._collectors, self._options)
 
     def tick(self, now: datetime, *, seal: bool = False) -> Tick:
         """Do all there is to do at `now`. With `seal`, the last line of every file is taken, whole or not."""
@@ -160,6 +165,7 @@ class Watch:
         report.doubts = ground.doubts
         self.ground = ground = replace(ground, doubts=())  # told once
         self._retire(now, ground, report)
+        ground = self._accept(now, ground, report)
         job = self._job(now, ground.schema, ground.spec, ground.columns)
         again = self._tried is None or now - self._tried >= TRY_AGAIN
         self._tried = now if again else self._tried
@@ -248,6 +254,19 @@ class Watch:
         report.closed.changes += self._closing(ground).retire(gone, now)
         self._retired = True
 
+    def _accept(self, now: datetime, ground: Ground, report: Tick) -> Ground:
+        """Make what people call normal the reference, before anything is judged."""
+        job = self._job(now, ground.schema, ProfileSpec({}), ground.columns)
+        given = (self._collectors, self._digest, now, self._options)
+
+        def make(origin: Origin, accepted: Mapping[str, object], also: Callable[[Connection], None]) -> Ground:
+            return make_ground(self._parts.store, self.name, job, origin, ground.schema, *given, accepted, also)
+
+        until = now - self.settings.lateness
+        self.ground, changes = accept_asked(self._closing(ground), make, self.settings.length, until, now)
+        report.closed.changes += changes
+        return self.ground
+
     def _age(self, now: datetime, ground: Ground, report: Tick) -> None:
         keep, settings, late = self._parts.keep, self.settings, self.settings.labels
         with self._parts.store.write() as connection:
@@ -266,11 +285,10 @@ class Watch:
             windows.expire(connection, self.name, newest - micros_of(keep.days), newest - micros_of(keep.measurements))
 
     def _grounded(self, now: datetime) -> Ground:
-        settings, options = self.settings, wanted(self.settings.plans)
-        digest = ground_digest(settings.origin, settings.schema, self._collectors, options)
+        settings = self.settings
         if self.ground is None:
             self._same_length()
-            self.ground = load_ground(self._parts.store, self.name, settings.origin, digest, self._kinds)
+            self.ground = load_ground(self._parts.store, self.name, settings.origin, self._digest, self._kinds)
         if self.ground is None:
             if settings.origin.source is not None:
                 self._reader.start(settings.origin.source)
@@ -278,7 +296,15 @@ class Watch:
             self.ground = self._parts.guard.call(
                 f"{self.name}.reference",
                 lambda: make_ground(
-                    self._parts.store, self.name, job, settings.origin, settings.schema, self._collectors, digest, now, options
+                    self._parts.store,
+                    self.name,
+                    job,
+                    settings.origin,
+                    settings.schema,
+                    self._collectors,
+                    self._digest,
+                    now,
+                    self._options,
                 ),
                 timeout=self._parts.patience.listing,
             )
@@ -329,26 +355,18 @@ class Watch:
             self._hooks.stopping,
             self.settings.notify_within,
             self.settings.false_pages_per_year,
+            self.settings.life,
+            self.settings.quiet,
+            self.settings.links,
             self._hooks.acting,
         )
 
     def _tell_trouble(self, now: datetime, report: Tick) -> None:
         """The state of the feed is an alert of its own kind, with its own patience."""
-        records = report.taken.rows + report.taken.responses + report.taken.rejected
-        unreadable = report.taken.quarantined > 0 or report.taken.rejected > REJECTED_SHARE * max(records, 1)
-        reading = self._trouble(now, "reading", report.error or _waiting(report.taken), self.settings.patience_ticks)
-        facts = [reading]
-        if report.taken.objects:
-            worst = report.taken.errors[0] if report.taken.errors else ""
-            told = f"{report.taken.rejected:,} of {records:,} records and {report.taken.quarantined:,} objects: {worst}"
-            facts.append(self._trouble(now, "unreadable", told if unreadable else "", 1))
         with self._parts.store.read() as connection:
             alone = halves.lonely(connection, self.name, halves.judged(connection, self.name))
-        if alone is not None:
-            facts.append(self._trouble(now, "unpaired", alone, 1))
-        if self.settings.labels is not None and not report.error:
-            needed = {"labels": self.settings.patience_ticks}
-            facts += [self._trouble(now, what, text, needed.get(what, 1)) for what, text in report.labels.troubles.items()]
+        labels = report.labels.troubles if self.settings.labels is not None and not report.error else {}
+        facts = feed_facts(self.name, now, report.taken, report.error, alone, labels, self.settings.patience_ticks)
         if self._hooks.acting is not None:
             facts += self._hooks.acting.troubles(self._parts.store, self.name, now)
         report.closed.changes += self.tell(facts, now)
@@ -357,25 +375,7 @@ class Watch:
         """Tell alerting of facts about the agent itself."""
         return self._closing(self.ground or Ground(Schema(), ProfileSpec({}), 0, "")).alert(facts, now)
 
-    def _trouble(self, now: datetime, what: str, reason: str, needed: int) -> Fact:
-        return Fact(
-            model=self.name,
-            check="source",
-            measurement=what,
-            cause=MONITORING,
-            start=now,
-            end=now,
-            verdict=Verdict.CHANGED if reason else Verdict.OK,
-            severity=Severity.WARNING if reason else None,
-            reason=reason,
-            needed=needed,
-        )
-
 
 def micros_of(span: timedelta) -> int:
     """A span in microseconds."""
     return span // timedelta(microseconds=1)
-
-
-def _waiting(taken: Taken) -> str:
-    return f"{taken.waiting} objects could not be read just now: {taken.errors[0]}" if taken.waiting and taken.errors else ""

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.notification import Notification
 from driftline.state.tables import incident_events, incidents, moment
+
+_COLUMNS = [
+    incidents.c[name] for name in ("id", "model", "cause", "state", "severity", "title", "since", "resolved_at", "detail")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +32,59 @@ class IncidentRow:
     title: str
     since: datetime
     resolved_at: datetime | None
+    detail: str = "{}"
+    """What else is known of it, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One thing that happened to an incident."""
+
+    event: str
+    at: datetime
+    reason: str
+    author: str
+    """Who did it; empty for what the agent found."""
+    held: str
+    """Why nobody was told; empty when people were."""
 
 
 def listed(connection: Connection, model: str | None = None, *, firing: bool = False, limit: int = 100) -> list[IncidentRow]:
     """The newest incidents first; those that fire before the others."""
     c = incidents.c
-    query = sa.select(c.id, c.model, c.cause, c.state, c.severity, c.title, c.since, c.resolved_at)
+    query = sa.select(*_COLUMNS)
     if model is not None:
         query = query.where(c.model == model)
     if firing:
         query = query.where(c.state == "firing")
     rows = connection.execute(query.order_by((c.state == "firing").desc(), c.since.desc(), c.id).limit(limit))
-    return [
-        IncidentRow(r.id, r.model, r.cause, r.state, r.severity, r.title, moment(r.since), _moment(r.resolved_at)) for r in rows
-    ]
+    return [_row(row) for row in rows]
+
+
+def one(connection: Connection, id: str) -> IncidentRow:
+    """The incident of this id, which must be there."""
+    return _row(connection.execute(sa.select(*_COLUMNS).where(incidents.c.id == id)).one())
+
+
+def names(connection: Connection, begin: str) -> list[str]:
+    """The ids of the incidents that begin with `begin`, with or without their `inc_`; at most 20."""
+    c = incidents.c
+    either = sa.or_(c.id.startswith(begin, autoescape=True), c.id.startswith(f"inc_{begin}", autoescape=True))
+    return [row.id for row in connection.execute(sa.select(c.id).where(either).order_by(c.id).limit(20))]
+
+
+def history(connection: Connection, id: str) -> list[EventRow]:
+    """What happened to an incident, in order."""
+    c = incident_events.c
+    rows = connection.execute(sa.select(incident_events).where(c.incident == id).order_by(c.revision))
+    return [EventRow(row.event, moment(row.at), row.reason, row.author, row.held) for row in rows]
+
+
+def _row(row: sa.Row[Any]) -> IncidentRow:
+    resolved = _moment(row.resolved_at)
+    return IncidentRow(
+        row.id, row.model, row.cause, row.state, row.severity, row.title, moment(row.since), resolved, row.detail
+    )
 
 
 def _moment(value: int | None) -> datetime | None:

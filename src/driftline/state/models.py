@@ -50,6 +50,8 @@ class Reference:
     origin: str
     rows: int
     spec_digest: str
+    accepted: str
+    """Who made it so and why, as JSON; empty when the configuration did."""
     profile: bytes | None
     """None for trailing references: their profile is made for each window."""
 
@@ -102,11 +104,13 @@ def every_reference(connection: Connection, model: str) -> list[dict[str, Any]]:
     """All references of a model, the newest first, as plain values."""
     current = sa.select(models.c.reference_id).where(models.c.name == model).scalar_subquery()
     c = references.c
-    query = sa.select(c.number, c.rows, c.digest, c.origin, (c.id == current).label("current")).where(c.model == model)
+    query = sa.select(c.number, c.rows, c.digest, c.origin, c.accepted, (c.id == current).label("current")).where(
+        c.model == model
+    )
     return [
         {
             "model": model, "number": r.number, "rows": r.rows, "digest": r.digest, "current": bool(r.current),
-            "origin": json.loads(r.origin),
+            "origin": json.loads(r.origin), "accepted": json.loads(r.accepted) if r.accepted else None,
         }
         for r in connection.execute(query.order_by(c.number.desc()))
     ]  # fmt: skip
@@ -125,6 +129,7 @@ def adopt(
     digest: str,
     rows: int,
     profile: bytes | None,
+    accepted: str = "",
 ) -> None:
     """Make a new reference the model's own, and what was profiled by another spec ready to be read again.
 
@@ -135,7 +140,14 @@ def adopt(
     ).scalar_one()
     made = connection.execute(
         references.insert().values(
-            model=model, number=number, origin=origin, digest=digest, rows=rows, spec_digest=spec_digest, profile=profile
+            model=model,
+            number=number,
+            origin=origin,
+            digest=digest,
+            rows=rows,
+            spec_digest=spec_digest,
+            profile=profile,
+            accepted=accepted,
         )
     )
     before = known(connection, model)

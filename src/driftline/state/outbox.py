@@ -20,8 +20,9 @@ from driftline.state.tables import micros, moment, outbox, sinks
 
 UNDELIVERED = ("pending", "sending", "unknown")
 ERROR_LENGTH = 500
+TURNS = (Event.OPENED.value, Event.REOPENED.value, Event.RESOLVED.value)
 DOWN = 3
-"""Failures in a row after which openings that were never tried give way, too."""
+"""Failures in a row after which turns that were never tried give way, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,10 @@ def _status(name: str, counts: Mapping[str, int], oldest: datetime | None, row: 
 
 
 def _fold(connection: Connection, sink: str, now: datetime) -> None:
-    """Undelivered changes, and openings that surely did not get through, give way to the newest message of their incident."""
+    """Undelivered changes, and turns that surely did not get through, give way to the newest message of their incident.
+
+    A turn is an opening, an end or a return.
+    """
     down = failures(connection, sink) >= DOWN
     newer = outbox.alias()
     overtaken = exists().where(
@@ -266,8 +270,8 @@ def _fold(connection: Connection, sink: str, now: datetime) -> None:
     )
     failed = outbox.c.state == "pending" if down else and_(outbox.c.state == "pending", outbox.c.attempts > 0)
     gives_way = or_(
-        and_(outbox.c.event == Event.UPDATED.value, outbox.c.state.in_(("pending", "unknown"))),
-        and_(outbox.c.event == Event.OPENED.value, failed),
+        and_(outbox.c.event.not_in((*TURNS, Event.TEST.value)), outbox.c.state.in_(("pending", "unknown"))),
+        and_(outbox.c.event.in_(TURNS), failed),
     )
     rows = update(outbox).where(outbox.c.sink == sink, outbox.c.state.in_(("pending", "unknown")), gives_way, overtaken)
     connection.execute(rows.values(state="superseded", finished=micros(now)))

@@ -62,6 +62,16 @@ class Postgres(Store):
         with _broken(), self.engine.connect() as connection, connection.begin():
             yield connection
 
+    @contextmanager
+    def note(self) -> Iterator[Connection]:
+        """See `Store.note`."""
+        if self._seat is not None:
+            with self.write() as connection:
+                yield connection
+            return
+        with _broken(), self._writer.connect() as connection, connection.begin():
+            yield connection
+
     def confirm(self) -> None:
         """See `Store.confirm`."""
         if self._seat is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -46,6 +46,10 @@ class Store:
         """A consistent view."""
         with self.engine.connect() as connection, connection.begin():
             yield connection
+
+    def note(self) -> AbstractContextManager[Connection]:
+        """A small transaction for what people ask of the agent: whoever may open the state may leave it a row."""
+        return self.write()
 
     def confirm(self) -> None:
         """Raises Deposed when another agent may be at work on this state by now."""

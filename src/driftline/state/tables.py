@@ -187,6 +187,7 @@ references = Table(
     Column("rows", BigInteger, nullable=False),
     Column("spec_digest", String, nullable=False),
     Column("profile", LargeBinary),
+    Column("accepted", Text, nullable=False, server_default="", comment="who made it so and why, as JSON"),
     Index("references_by_number", "model", "number", unique=True),
     comment="Frozen, versioned profiles that windows are compared with.",
 )
@@ -241,6 +242,7 @@ incidents = Table(
     Column("resolved_at", BigInteger),
     Column("revision", Integer, nullable=False),
     Column("detail", Text, nullable=False, comment="JSON"),
+    Column("reopens_until", BigInteger, comment="until when it may come back, once it has ended"),
     Index("incidents_by_state", "model", "state"),
     comment="Alerts that belong together: what a person is told about.",
 )
@@ -254,7 +256,52 @@ incident_events = Table(
     Column("at", BigInteger, nullable=False, comment="event time for windows, the clock's for trouble of the agent"),
     Column("reason", Text, nullable=False),
     Column("facts", Text, nullable=False, comment="the notification, as JSON"),
+    Column("author", Text, nullable=False, server_default="", comment="who did it; empty for what the agent found"),
+    Column("held", Text, nullable=False, server_default="", comment="why nobody was told; empty when people were"),
     comment="The history of each incident.",
+)
+
+acts = Table(
+    "acts",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("kind", String, nullable=False, comment="acknowledge, snooze or accept"),
+    Column("model", String, nullable=False),
+    Column("incident", String, nullable=False),
+    Column("until", BigInteger, comment="of a snooze"),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("applied", BigInteger, comment="when the agent dealt with it"),
+    Column("outcome", Text, nullable=False, default="", comment="why nothing came of it; empty when it was done"),
+    Index("acts_by_model", "model", "applied"),
+    comment="What people ask of incidents: left by any process, applied by the agent in the transaction of its step.",
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("matchers", Text, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("ended_by", Text, nullable=False, default="", comment="who ended it before its time"),
+    Column("ended_reason", Text, nullable=False, default=""),
+    comment="For how long nobody is told of what.",
+)
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("incident", String, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("model", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("pages_by_model", "model", "at"),
+    comment="When people were paged: what the cap of pages a day counts.",
 )
 
 outbox = Table(

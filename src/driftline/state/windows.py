@@ -45,6 +45,13 @@ class Due:
     """Whether only labels came since it was judged."""
 
 
+def versions(connection: Connection, model: str, begin: int, end: int) -> set[str]:
+    """The versions that had rows in windows that start in [begin, end)."""
+    c = windows.c
+    query = sa.select(c.version).where(c.model == model, c.start >= begin, c.start < end, c.rows > 0).distinct()
+    return set(connection.execute(query).scalars())
+
+
 def note_silence(connection: Connection, model: str, since: int, until: int, length: int) -> None:
     """Add an empty window for every span of `length` in [since, until) that no row fell into.
 

@@ -1,14 +1,12 @@
 """The pages of the agent: health for supervisors, metrics for Prometheus, one small page for people.
 
-Refuses to change anything: every route is a GET. `/healthz` and the bare answer of `/readyz` are open to all,
-for supervisors that can't hold a token; everything else asks for the token where there is one.
+Refuses to change anything by itself: every route of its own is a GET. `/healthz` and the bare answer of `/readyz` are open
+to all, for supervisors that can't hold a token; everything else asks for the token where there is one.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
+from collections.abc import Sequence
 from html import escape
 
 from prometheus_client.exposition import choose_encoder
@@ -20,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driftline.secret import Secret
+from driftline.web.bearer import bears
 from driftline.web.status import StatusSource
 
 SAFE_HEADERS = {
@@ -39,17 +38,22 @@ class _SafeHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SAFE_HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in SAFE_HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self.app(scope, receive, send_safely)
 
 
-def create_app(status: StatusSource, token: Secret | None = None) -> Starlette:
-    """The application for one running agent; with a token, only its bearers see more than health."""
+def create_app(status: StatusSource, token: Secret | None = None, acting: Sequence[Route] = ()) -> Starlette:
+    """The application for one running agent; with a token, only its bearers see more than health.
+
+    `acting` are the routes of `web.acting`, which ask for a token of their own.
+    """
 
     def allowed(request: Request) -> bool:
-        return token is None or _bears(request.headers.get("authorization", ""), token.reveal())
+        return token is None or bears(request.headers.get("authorization", ""), token.reveal())
 
     async def healthz(request: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -85,23 +89,11 @@ def create_app(status: StatusSource, token: Secret | None = None) -> Starlette:
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
+            *acting,
         ]
     )
     app.add_middleware(_SafeHeaders)
     return app
-
-
-def _bears(header: str, token: str) -> bool:
-    scheme, _, text = header.partition(" ")
-    given = text.encode("latin-1")
-    if scheme.lower() == "basic":
-        try:
-            given = base64.b64decode(given, validate=True).partition(b":")[2]
-        except binascii.Error:
-            return False
-    elif scheme.lower() != "bearer":
-        return False
-    return hmac.compare_digest(given, token.encode())
 
 
 def _unauthorised() -> Response:

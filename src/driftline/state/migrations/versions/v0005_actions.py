@@ -11,7 +11,7 @@ from alembic import op
 from driftline.state.words import String, Text
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 
 def upgrade() -> None:

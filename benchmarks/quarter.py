@@ -1,0 +1,375 @@
+"""A quarter of a model's life: what people hear of 12 changes in 200 columns, an outage of the feed, one of the chat, restarts.
+
+    python benchmarks/quarter.py
+
+The verdicts are made up, with the delay and the scatter of real ones. From there on everything is the agent's own: the step,
+SQLite on disk, the outbox, the workers, the sinks, and real HTTP to strict receivers on this machine. The clock is turned by
+hand. A restart closes the state and opens it again; half of them come after the receivers took a message, and before that was
+written down.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from driftline_plugins.sinks.pagerduty import PagerDuty
+from driftline_plugins.sinks.slack import Slack
+from driftline_plugins.sinks.webhook import Webhook
+from receivers import Fault, PagerDutyReceiver, Receiver, SlackReceiver, WebhookReceiver
+
+from driftline import Event, Notification, Secret, Severity, StartContext, Verdict
+from driftline.alerting import Fact
+from driftline.alerting.quiet import Quiet
+from driftline.alerting.store import SinkPlan
+from driftline.delivery.http import HttpClient
+from driftline.delivery.worker import Outcome, Report, SinkWorker
+from driftline.errors import DriftlineError
+from driftline.model import Schema
+from driftline.profiles.spec import ProfileSpec
+from driftline.runtime.closing import Closing
+from driftline.runtime.grounding import Ground
+from driftline.state import outbox
+from driftline.state.store import Store, open_store
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+DAYS, COLUMNS, RESTARTS, CRASHES, MAX_PAGES = 90, 200, 30, 15, 2
+FEED, FLAPPING, CHAT = (40.0, 41.0), (50.0, 58.0), (30.0, 31.0)
+"""Days of the outage of the feed, of the column that comes and goes, and of the outage of the chat."""
+SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+WARNING, CRITICAL = Severity.WARNING, Severity.CRITICAL
+
+
+@dataclass(frozen=True)
+class Real:
+    """One real change."""
+
+    name: str
+    cause: str
+    day: float
+    days: float
+    columns: tuple[str, ...]
+    severity: Severity = WARNING
+    worse: float | None = None
+    """The day from which it is critical."""
+    upstream: str = ""
+
+
+def _columns(first: int, count: int) -> tuple[str, ...]:
+    return tuple(f"c{number:03}" for number in range(first, first + count))
+
+
+CHANGES = (
+    Real("pipeline A", "drift", 5, 4, _columns(0, 30)),
+    Real("nulls", "quality", 9, 3, _columns(0, 10)),
+    Real("new market", "drift", 14, 9, _columns(30, 12), CRITICAL),
+    Real("unit", "drift", 20, 3, _columns(42, 8)),
+    Real("bad day, inputs", "drift", 30.2, 5, _columns(50, 20), CRITICAL),
+    Real("bad day, nulls", "quality", 30.3, 2, _columns(50, 6), CRITICAL),
+    Real("bad day, accuracy", "performance", 30.5, 2, ("",), CRITICAL),
+    Real("version v2", "drift", 45, 9, _columns(70, 15), upstream="version v2 is new"),
+    Real("campaign", "drift", 60, 6, _columns(85, 40), worse=62),
+    Real("encoding", "quality", 66, 2, _columns(80, 3)),
+    Real("one column", "drift", 75, 2, _columns(125, 1)),
+    Real("accuracy", "performance", 81, 4, ("",)),
+)
+CHECKS = {"drift": ("drift", "psi"), "quality": ("nulls", "missing_rate"), "performance": ("performance", "accuracy_drop")}
+NOISY = f"c{COLUMNS - 1}"
+
+
+class Silent:
+    """A log that says nothing."""
+
+    def info(self, event: str, **facts: object) -> None:
+        """Say nothing."""
+
+    warning = info
+
+
+@dataclass
+class Heard:
+    """What one sink was told and took, as the agent knows it."""
+
+    messages: list[tuple[datetime, Notification]] = field(default_factory=list)
+    failures: int = 0
+
+    def of(self, *events: Event) -> list[Notification]:
+        return [told for _, told in self.messages if told.event in events]
+
+    @property
+    def open_at_end(self) -> set[str]:
+        alive: set[str] = set()
+        for _, told in self.messages:
+            if told.event is Event.RESOLVED:
+                alive.discard(told.incident)
+            else:
+                alive.add(told.incident)
+        return alive
+
+    def most_open(self, incidents: dict[str, set[str]]) -> int:
+        """The most incidents of one cause that were open at a time."""
+        alive: dict[str, set[str]] = {}
+        most = 0
+        for _, told in self.messages:
+            for cause in incidents.get(told.incident, ()):
+                known = alive.setdefault(cause, set())
+                known.discard(told.incident) if told.event is Event.RESOLVED else known.add(told.incident)
+                most = max(most, len(known))
+        return most
+
+    @property
+    def pages(self) -> int:
+        """The most critical openings within 24 hours, the digest aside."""
+        turns = {"first alert", "came back", "more severe", "no longer held back", "comes and goes, held until it is calm"}
+        times = [
+            told.window[1]
+            for _, told in self.messages
+            if told.severity is CRITICAL and told.window and told.facts["why"] in turns
+        ]
+        return max((sum(at <= other < at + DAY for other in times) for at in times), default=0)
+
+
+class Quarter:
+    """The simulation."""
+
+    def __init__(self, folder: Path, window: timedelta, seed: int = 7) -> None:
+        self.url, self.window, self.rng, self.now = f"sqlite:///{folder}/state.db", window, Random(seed), START
+        self.heard: dict[str, Heard] = {}
+        self.opened: list[Notification] = []
+        """Every incident that opened, told or not."""
+        self.held = 0
+        self.restarts = self.crashes = 0
+        self.delays = {
+            (real.name, column): place and self.rng.randrange(min(9, int(real.days * DAY / window)))
+            for real in CHANGES
+            for place, column in enumerate(real.columns)
+        }
+        """Windows until a change shows in a column; in the first it does at once."""
+        self.jitter = {key: self.rng.randrange(-1, 2) for key in self.delays}
+        self.over = {key: self.rng.randrange(4) for key in self.delays}
+        self.store: Store = open_store(self.url)
+        self.alerting = threading.Lock()
+
+    def run(self) -> None:
+        """All of it."""
+        with (
+            SlackReceiver() as chat,
+            PagerDutyReceiver() as pager,
+            WebhookReceiver(SIGNING, lambda: self.now.timestamp()) as hook,
+        ):
+            self.receivers: dict[str, Receiver] = {"chat": chat, "pager": pager, "hook": hook}
+            self.sinks = {
+                "chat": Slack(webhook_url=Secret("${env:A}", chat.url)),
+                "pager": PagerDuty(routing_key=Secret("${env:B}", "e" * 32), url=pager.url),
+                "hook": Webhook(url=hook.url, secret=Secret("${env:C}", SIGNING)),
+            }
+            self.plans = [
+                SinkPlan("chat", updates=self.sinks["chat"].updates), SinkPlan("pager", CRITICAL), SinkPlan("hook"),
+            ]  # fmt: skip
+            http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
+            for name, sink in self.sinks.items():
+                sink.start(StartContext(name, Silent(), lambda: self.now, http))
+                self.heard[name] = Heard()
+            self._start()
+            windows = DAYS * DAY // self.window
+            stops = set(self.rng.sample(range(1, windows), RESTARTS - CRASHES))
+            told = 0
+            for number in range(windows):
+                self.now = START + (number + 1) * self.window
+                told += self._feed(number)
+                if number in stops:
+                    self._restart(crash=False)
+                elif told > 1 and self.restarts < RESTARTS and self.crashes < CRASHES:
+                    self.crashes, told = self.crashes + 1, 0
+                    self._restart(crash=True)
+                self._deliver(self.now + self.window)
+            self._deliver(self.now + 2 * DAY)
+        self.store.close()
+
+    def _closing(self) -> Closing:
+        ground = Ground(Schema(), ProfileSpec({}), 0, "reference 1")
+        quiet = Quiet(max_pages=MAX_PAGES)
+        return Closing(self.store, "shop", ground, (), self.plans, {}, lambda plan, ctx: (), "", self.alerting, quiet=quiet)
+
+    def _feed(self, number: int) -> bool:
+        """A window; returns whether there is something to tell."""
+        news = False
+        for change in self._closing().alert(self._facts(number), self.now):
+            self.held += bool(change.held)
+            news |= not change.held
+            if change.event is Event.OPENED:
+                self.opened.append(change.notification)
+        return news
+
+    def _facts(self, number: int) -> list[Fact]:
+        day = number * self.window / DAY
+        silent = FEED[0] <= day < FEED[1]
+        facts = [self._fact(number, "service", "volume", "rows_ratio", "", 0.02 if silent else 1.0, silent, reason="below 0.5")]
+        partial = silent and day - FEED[0] < 2 * self.window / DAY
+        for cause, (check, measurement) in CHECKS.items():
+            names = (
+                [f"c{place:03}" for place in range(COLUMNS)]
+                if cause == "drift"
+                else sorted({column for real in CHANGES if real.cause == cause for column in real.columns})
+            )
+            if silent and not (partial and cause == "drift"):
+                continue
+            for column in names:
+                real = self._real(cause, column, number)
+                changed = real is not None or partial
+                if cause == "drift" and column == NOISY and FLAPPING[0] <= day < FLAPPING[1]:
+                    changed = number // 2 % 2 == 0
+                worse = real is not None and (real.severity is CRITICAL or (real.worse is not None and day >= real.worse))
+                value = 0.05 if not changed else 0.3 + self.rng.random()
+                since = None
+                if real is not None:
+                    since = START + self._first(real) * self.window + self.jitter[real.name, column] * self.window
+                facts.append(
+                    self._fact(
+                        number, cause, check, measurement, column, value, changed, CRITICAL if worse else WARNING, since,
+                        real.upstream if real is not None else "",
+                    )
+                )  # fmt: skip
+        return facts
+
+    def _first(self, real: Real) -> int:
+        return int(real.day * DAY / self.window)
+
+    def _real(self, cause: str, column: str, number: int) -> Real | None:
+        for real in CHANGES:
+            if real.cause == cause and column in real.columns:
+                key = real.name, column
+                first = self._first(real)
+                last = first + int(real.days * DAY / self.window) + self.over[key]
+                if first + self.delays[key] <= number < last:
+                    return real
+        return None
+
+    def _fact(
+        self, number: int, cause: str, check: str, measurement: str, column: str, value: float, changed: bool,
+        severity: Severity = WARNING, since: datetime | None = None, upstream: str = "", reason: str = "above 0.25",
+    ) -> Fact:  # fmt: skip
+        start = START + number * self.window
+        return Fact(
+            model="shop", check=check, measurement=measurement, labels=(("column", column),) if column else (), cause=cause,
+            start=start, end=start + self.window, verdict=Verdict.CHANGED if changed else Verdict.OK,
+            severity=severity if changed else None, value=value, rows=5000, reason=reason if changed else "", since=since,
+            upstream=upstream,
+        )  # fmt: skip
+
+    def _start(self) -> None:
+        with self.store.write() as connection:
+            outbox.recover(connection, self.now)
+        self.workers = [
+            SinkWorker(name, sink, self.store, lambda: self.now, Random(3), self._reported) for name, sink in self.sinks.items()
+        ]
+
+    def _restart(self, *, crash: bool) -> None:
+        """Stop and start; with `crash` each receiver has taken a message of which the state knows only that it was begun."""
+        for name, sink in self.sinks.items() if crash else ():
+            with self.store.write() as connection:
+                claimed = outbox.claim(connection, name, self.now)
+            if claimed is not None:
+                with suppress(DriftlineError):
+                    sink.send(claimed.notification)
+        self.store.close()
+        self.store = open_store(self.url)
+        self.restarts += 1
+        self._start()
+
+    def _deliver(self, until: datetime) -> None:
+        while True:
+            day = (self.now - START) / DAY
+            self.receivers["chat"].faults[:] = [Fault(status=503)] * 50 if CHAT[0] <= day < CHAT[1] else []
+            for worker in self.workers:
+                worker.deliver_due(self.now)
+            due = [at for worker in self.workers if (at := worker.next_due(self.now)) is not None]
+            if not due or min(due) >= until:
+                return
+            self.now = max(self.now + timedelta(seconds=1), min(due))
+
+    def _reported(self, report: Report) -> None:
+        heard = self.heard[report.sink]
+        if report.outcome is Outcome.SENT:
+            heard.messages.append((report.at, report.notification))
+        else:
+            heard.failures += 1
+
+    @property
+    def incidents(self) -> dict[str, set[str]]:
+        """Of each incident that opened the real changes in it."""
+        found: dict[str, set[str]] = {}
+        for told in self.opened:
+            columns = {alert.labels.get("column", "") for alert in told.alerts}
+            found[told.incident] = {
+                real.name
+                for real in CHANGES
+                if real.cause == told.cause
+                and columns & set(real.columns)
+                and abs(told.since - START - real.day * DAY) <= 3 * self.window
+            }
+        return found
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each sink."""
+        incidents, rows = self.incidents, []
+        for name, heard in self.heard.items():
+            receiver = self.receivers[name]
+            taken = [seen for seen in receiver.requests if seen.status < 300]
+            shown = [alert.key for alert in receiver.accepted] if name == "pager" else receiver.accepted
+            repeats = len(shown) - len(set(shown)) if name == "pager" else len(shown) - len(heard.messages)
+            rows.append(
+                {
+                    "sink": name,
+                    "requests": len(receiver.requests),
+                    "taken": len(taken),
+                    "sent again": len(taken) - len(heard.messages),
+                    "opened": len(heard.of(Event.OPENED)),
+                    "reopened": len(heard.of(Event.REOPENED)),
+                    "resolved": len(heard.of(Event.RESOLVED)),
+                    "most open of a cause": heard.most_open(incidents),
+                    "left open": len(heard.open_at_end),
+                    "pages in 24 h": heard.pages,
+                    "repeats shown": repeats,
+                }
+            )
+        return rows
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hours", type=float, default=1.0, help="length of a window")
+    given = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        quarter = Quarter(Path(folder), timedelta(hours=given.hours))
+        quarter.run()
+    told = {name for name, real in quarter.incidents.items() if real}
+    print(f"{DAYS} days of {given.hours:g} h windows, {COLUMNS} columns, {len(CHANGES)} changes, {quarter.restarts} restarts")
+    print(f"{len(quarter.opened)} incidents opened, {len(told)} of them about a real change; {quarter.held} changes held back")
+    rows = quarter.table()
+    print("| " + " | ".join(rows[0]) + " |")
+    print("| " + " | ".join("---" for _ in rows[0]) + " |")
+    for row in rows:
+        print("| " + " | ".join(str(value) for value in row.values()) + " |")
+    for real in CHANGES:
+        names = [name for name, causes in quarter.incidents.items() if real.name in causes]
+        print(f"{real.name}: {len(real.columns)} columns, {len(names)} incident{'s' if len(names) != 1 else ''}")
+    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Whether matchers mean an incident: some ask for the incident itself, the others for each alert that fires in it.
+
+Refuses to mean an incident of which a part is news: what is asked of alerts must hold of all that fire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from driftline.alerting.alert import Alert, AlertState
+from driftline.alerting.incident import Incident
+from driftline.matchers import Matchers
+
+OF_INCIDENT = frozenset({"model", "severity", "family", "id"})
+"""All other names are of alerts: `check`, `measurement`, `segment`, `version`, `reason`, and every label such as `column`."""
+
+
+def means(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
+    """Whether `incident` is meant as a whole."""
+    return _fits(matchers, incident) and (not (asked := _asked(matchers)).wanted or all(_each(asked, alerts) or [False]))
+
+
+def touches(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
+    """Whether anything that fires in `incident` is meant."""
+    return _fits(matchers, incident) and (not (asked := _asked(matchers)).wanted or any(_each(asked, alerts)))
+
+
+def _asked(matchers: Matchers) -> Matchers:
+    return matchers.without(OF_INCIDENT)
+
+
+def _fits(matchers: Matchers, incident: Incident) -> bool:
+    severity = incident.severity.value
+    known = {"model": incident.model, "severity": severity, "family": incident.cause, "id": incident.id}
+    return matchers.only(OF_INCIDENT).fit(known)
+
+
+def _each(asked: Matchers, alerts: Sequence[Alert]) -> list[bool]:
+    return [asked.fit(_known(alert)) for alert in alerts if alert.phase.state is AlertState.FIRING]
+
+
+def _known(alert: Alert) -> Mapping[str, str]:
+    changed = alert.changed
+    return {
+        **dict(alert.labels), "check": alert.check, "measurement": alert.measurement, "segment": alert.segment,
+        "version": alert.version, "reason": changed.reason if changed is not None else "",
+    }  # fmt: skip

@@ -1,0 +1,103 @@
+"""What keeps people from being told: silences, mute times, inhibition, snoozes, acknowledgement.
+
+Refuses to forget: an incident that was held back is told of once nothing holds it any more, if it is still open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from driftline.alerting.alert import Alert
+from driftline.alerting.incident import Incident, Reason
+from driftline.alerting.meant import means, touches
+from driftline.matchers import Matchers
+
+BECAUSE_OF_FEED = tuple(
+    (Matchers.parse(by), Matchers.parse("family=drift|quality"))
+    for by in (
+        "family=service,measurement=rows|rows_ratio,reason=below*",
+        "family=service,measurement=age_seconds|staleness",
+        "family=monitoring,check=source,measurement=reading",
+    )
+)
+"""Inhibition without a configuration: while rows are missing or late, what remains of them says little about the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """For how long nobody is told of what, and who said so."""
+
+    id: int
+    matchers: Matchers
+    start: datetime
+    until: datetime
+    author: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MuteTime:
+    """A time that comes again, such as the night, in which nobody is told of what matches."""
+
+    name: str
+    cron: str
+    """When it begins."""
+    length: timedelta
+    zone: ZoneInfo
+    matchers: Matchers = field(default_factory=Matchers)
+
+    def on(self, now: datetime) -> bool:
+        """Whether it is on: it last began no longer ago than it lasts."""
+        began: datetime = next(CronSim(self.cron, now.astimezone(self.zone) + timedelta(minutes=1), reverse=True))
+        return began <= now < began + self.length
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """All that may hold a message back."""
+
+    silences: Sequence[Silence] = ()
+    mute_times: Sequence[MuteTime] = ()
+    inhibitions: Sequence[tuple[Matchers, Matchers]] = BECAUSE_OF_FEED
+    """While an incident of the model touches the first, those that match the second are held."""
+    max_pages: int = 5
+    """Critical openings told within 24 hours."""
+
+    def silence_of(self, incident: Incident, alerts: Sequence[Alert], now: datetime) -> Silence | None:
+        """The silence that is on and holds `incident`, the longest of several."""
+        on = [one for one in self.silences if one.start <= now < one.until and means(one.matchers, incident, alerts)]
+        return max(on, key=lambda one: (one.until, one.id), default=None)
+
+    def causes(self, incidents: Iterable[tuple[Incident, Sequence[Alert]]]) -> list[str]:
+        """For each inhibition the open incident of the model that brings it about; empty where none does."""
+        known = list(incidents)
+        return [next((one.id for one, alerts in known if touches(by, one, alerts)), "") for by, _ in self.inhibitions]
+
+    def holds(
+        self,
+        incident: Incident,
+        alerts: Sequence[Alert],
+        causes: Sequence[str],
+        reason: Reason,
+        now: datetime,
+    ) -> str:
+        """Why nobody is told of a change of `incident` now; empty when people are. For `causes` see there."""
+        if incident.snoozed is not None and now < incident.snoozed:
+            return f"snoozed until {incident.snoozed:%Y-%m-%d %H:%M} UTC"
+        silence = self.silence_of(incident, alerts, now)
+        if silence is not None:
+            return f"silence {silence.id} until {silence.until:%Y-%m-%d %H:%M} UTC"
+        muted = next((one.name for one in self.mute_times if means(one.matchers, incident, alerts) and one.on(now)), None)
+        if muted is not None:
+            return f"mute time {muted}"
+        for cause, (_, meant) in zip(causes, self.inhibitions, strict=True):
+            if cause not in ("", incident.id) and means(meant, incident, alerts):
+                return f"inhibited by {cause}"
+        if incident.acknowledged and reason in (Reason.MORE_ALERTS, Reason.LESS_SEVERE):
+            return f"acknowledged by {incident.acknowledged}"
+        return ""

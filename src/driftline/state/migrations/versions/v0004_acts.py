@@ -1,0 +1,68 @@
+"""What people do to incidents, and how an incident comes back.
+
+Refuses to change: what has been released is only added to, by later files.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from driftline.state.words import String, Text
+
+revision = "0004"
+down_revision = "0003"
+
+Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def upgrade() -> None:
+    """Make the tables and columns."""
+    until = "until when it may come back, once it has ended"
+    op.add_column("incidents", sa.Column("reopens_until", sa.BigInteger(), comment=until))
+    op.add_column(
+        "reference_profiles",
+        sa.Column("accepted", Text(), nullable=False, server_default="", comment="who made it so and why, as JSON"),
+    )
+    for name, comment in (
+        ("author", "who did it; empty for what the agent found"),
+        ("held", "why nobody was told; empty when people were"),
+    ):
+        op.add_column("incident_events", sa.Column(name, Text(), nullable=False, server_default="", comment=comment))
+    op.create_table(
+        "acts",
+        sa.Column("id", Id, primary_key=True, autoincrement=True),
+        sa.Column("kind", String(), nullable=False, comment="acknowledge, snooze or accept"),
+        sa.Column("model", String(), nullable=False),
+        sa.Column("incident", String(), nullable=False),
+        sa.Column("until", sa.BigInteger(), comment="of a snooze"),
+        sa.Column("author", Text(), nullable=False),
+        sa.Column("reason", Text(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("applied", sa.BigInteger(), comment="when the agent dealt with it"),
+        sa.Column("outcome", Text(), nullable=False, comment="why nothing came of it; empty when it was done"),
+        comment="What people ask of incidents: left by any process, applied by the agent in the transaction of its step.",
+    )
+    op.create_index("acts_by_model", "acts", ["model", "applied"])
+    op.create_table(
+        "silences",
+        sa.Column("id", Id, primary_key=True, autoincrement=True),
+        sa.Column("matchers", Text(), nullable=False),
+        sa.Column("start", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("author", Text(), nullable=False),
+        sa.Column("reason", Text(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("ended_by", Text(), nullable=False, comment="who ended it before its time"),
+        sa.Column("ended_reason", Text(), nullable=False),
+        comment="For how long nobody is told of what.",
+    )
+    op.create_table(
+        "pages",
+        sa.Column("incident", String(), primary_key=True),
+        sa.Column("revision", sa.Integer(), primary_key=True),
+        sa.Column("model", String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        comment="When people were paged: what the cap of pages a day counts.",
+    )
+    op.create_index("pages_by_model", "pages", ["model", "at"])

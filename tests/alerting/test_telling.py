@@ -1,0 +1,246 @@
+"""What people do to incidents, what holds messages back, and how many pages there may be."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from simulation import HOUR, at, fact
+
+from driftline import Severity
+from driftline.alerting import AlertingState, Step, step
+from driftline.alerting.acts import Act, Kind, accept, act
+from driftline.alerting.calling import ActionPlan, calling
+from driftline.alerting.quiet import MuteTime, Quiet, Silence
+from driftline.alerting.telling import tell
+from driftline.matchers import Matchers
+
+
+class Life:
+    """Windows and acts one after the other, and what people heard."""
+
+    def __init__(self, **quiet) -> None:
+        self.state = AlertingState()
+        self.quiet = Quiet(**quiet)
+        self.history: list[tuple[str, str]] = []
+        """Of each change the word and why it was held."""
+        self.changes = []
+        self.outcomes = {}
+
+    def feed(self, *facts, hour: float, acts=()) -> Step:
+        done, outcomes = act(step(self.state, facts, at(hour)), acts, at(hour))
+        done = tell(done, self.quiet, at(hour))
+        self.state = done.state
+        self.outcomes |= outcomes
+        self.changes += done.changes
+        self.history += [(change.word, change.held) for change in done.changes]
+        return done
+
+    @property
+    def heard(self) -> list[str]:
+        return [word for word, held in self.history if not held]
+
+    @property
+    def incident(self) -> str:
+        return next(iter(self.state.incidents))
+
+
+CRITICAL = Severity.CRITICAL
+
+
+def silence(text: str, start: float, until: float, number: int = 1) -> Silence:
+    return Silence(number, Matchers.parse(text), at(start), at(until), "ada", "a load test")
+
+
+def test_acknowledged_is_told_with_author_and_reason_and_more_columns_are_not():
+    """After an acknowledgement a further column is only in the history; more severity and the end are told."""
+    life = Life()
+    life.feed(fact(0), hour=1)
+    life.feed(hour=1.5, acts=[Act(1, Kind.ACKNOWLEDGE, life.incident, "ada", "looking at it")])
+    life.feed(fact(1), fact(1, "plan"), hour=2)
+    life.feed(fact(2, severity=CRITICAL), hour=3)
+    life.feed(fact(3, verdict="ok"), fact(3, "plan", "ok"), hour=4)
+    assert life.heard == ["opened", "acknowledged", "worsened", "resolved"]
+    assert ("worsened", "acknowledged by ada") in life.history
+    acknowledged = life.changes[1]
+    assert (acknowledged.author, acknowledged.said) == ("ada", "looking at it")
+    assert acknowledged.notification.facts["why"] == "acknowledged by ada: looking at it"
+
+
+def test_an_act_on_what_is_over_comes_back():
+    """Nothing can be done to an incident that is over, or unknown, and to acknowledge twice is no news."""
+    life = Life()
+    life.feed(fact(0), hour=1)
+    name = life.incident
+    life.feed(hour=1, acts=[Act(1, Kind.ACKNOWLEDGE, name, "ada"), Act(2, Kind.ACKNOWLEDGE, name, "bob")])
+    life.feed(fact(1, verdict="ok"), hour=2)
+    life.feed(hour=2, acts=[Act(3, Kind.ACKNOWLEDGE, name, "ada"), Act(4, Kind.SNOOZE, "inc_none", "ada", until=at(9))])
+    assert life.outcomes == {
+        1: "", 2: "ada has acknowledged it already", 3: "it is over",
+        4: "there is no such incident, or it has been over for long",
+    }  # fmt: skip
+
+
+def test_a_snooze_ends_with_a_message():
+    """While it is snoozed nothing is told, not even that it got worse; then people hear that it is still there."""
+    life = Life()
+    life.feed(fact(0), hour=1)
+    life.feed(hour=1, acts=[Act(1, Kind.SNOOZE, life.incident, "ada", "after the sale", at(5))])
+    life.feed(fact(1, severity=CRITICAL), hour=2)
+    life.feed(hour=4.9)
+    assert life.heard == ["opened", "silenced"]
+    life.feed(hour=5)
+    assert life.heard == ["opened", "silenced", "told"]
+    assert life.changes[-1].notification.title.startswith("churn: still: age drifts")
+
+
+def test_a_silence_holds_what_it_matches_and_lets_go():
+    """A silenced incident is in the history with author and reason; when the silence is over and it still fires, it is told."""
+    life = Life(silences=[silence("column=age", 0, 6), silence("column=other", 0, 99, 2)])
+    for hour in range(8):
+        life.feed(fact(hour), hour=hour + 1)
+    assert life.history == [("opened", "silence 1 until 2026-11-20 06:00 UTC"), ("silenced", ""), ("told", "")]
+    assert (life.changes[1].author, life.changes[1].said) == ("ada", "until 2026-11-20 06:00 UTC, a load test")
+
+
+def test_a_silence_does_not_hold_what_it_does_not_match():
+    """A second column that fires makes the incident news, though the first is silenced."""
+    life = Life(silences=[silence("column=age", 0, 99)])
+    life.feed(fact(0), fact(0, "plan"), hour=1)
+    assert life.heard == ["opened"]
+
+
+def test_what_ended_while_silenced_was_never_told():
+    """Nobody is told of an incident that came and went within a silence."""
+    life = Life(silences=[silence("model=churn", 0, 6)])
+    life.feed(fact(0), hour=1)
+    life.feed(fact(1, verdict="ok"), hour=2)
+    life.feed(hour=7)
+    assert [word for word, _ in life.history] == ["opened", "silenced", "resolved"]
+    assert life.history[0][1]
+
+
+@pytest.mark.parametrize(
+    ("hour", "on"),
+    [(20.9, False), (21, True), (23, True), (28.9, True), (29, False)],
+)
+def test_mute_times_are_local(hour, on):
+    """`0 22 * * *` for 8 hours in Berlin is 21:00 to 05:00 UTC in winter."""
+    night = MuteTime("night", "0 22 * * *", timedelta(hours=8), ZoneInfo("Europe/Berlin"))
+    assert night.on(at(hour)) is on
+
+
+def test_a_night_holds_warnings_until_morning():
+    """A warning at night is told in the morning, once; what is critical is told at once."""
+    night = MuteTime("night", "0 22 * * *", 8 * HOUR, ZoneInfo("UTC"), Matchers.parse("severity=info|warning"))
+    life = Life(mute_times=[night])
+    life.feed(fact(22), hour=23)
+    assert life.history == [("opened", "mute time night")]
+    life.feed(fact(23), fact(23, "b", cause="quality", severity=CRITICAL), hour=24)
+    assert life.heard == ["opened"]
+    life.feed(hour=30)
+    assert life.heard == ["opened", "told"]
+
+
+def no_rows(hour: int, verdict: str = "changed"):
+    return fact(
+        hour,
+        cause="service",
+        check="volume",
+        measurement="rows_ratio",
+        labels=(),
+        verdict=verdict,
+        reason="below 0.5",
+        value=0.1,
+    )
+
+
+def test_a_missing_feed_inhibits_drift():
+    """While rows are missing, drift is held with the incident that holds it; with the feed back it is told, if it drifts."""
+    life = Life()
+    life.feed(no_rows(0), fact(0), hour=1)
+    held = [change for change in life.changes if change.held]
+    feed = next(change.incident.id for change in life.changes if change.incident.cause == "service")
+    assert [(change.incident.cause, change.held) for change in held] == [("drift", f"inhibited by {feed}")]
+    life.feed(no_rows(1, "ok"), fact(1), hour=2)
+    assert life.heard == ["opened", "resolved", "told"]
+
+
+def test_too_many_rows_inhibit_nothing():
+    """Only what is missing makes the rest doubtful."""
+    life = Life()
+    life.feed(replace(no_rows(0), reason="above 1.5"), fact(0), hour=1)
+    assert life.heard == ["opened", "opened"]
+
+
+def test_pages_are_capped_and_the_rest_is_one_digest():
+    """Of nine critical incidents in a day two page; the others are in one digest, which ends when they all have."""
+    life = Life(max_pages=2)
+    for number in range(9):
+        life.feed(fact(number * 8, f"c{number}", severity=CRITICAL), hour=number)
+    paged = [change for change in life.changes if not change.held and change.event == "opened"]
+    assert [change.incident.cause for change in paged] == ["drift", "drift", "digest"]
+    digest = life.changes[-1]
+    assert digest.notification.title.startswith("churn: 7 more critical incidents beyond 2 pages in 24 hours: c2 drifts since")
+    assert len(digest.incident.keys) == 7
+    for number in range(9):
+        life.feed(fact(90 + number, f"c{number}", "ok"), hour=20)
+    assert life.changes[-1].reason.value == "all of them resolved"
+    assert [change.incident.cause for change in life.changes].count("digest") == 8
+
+
+def test_the_cap_is_of_any_24_hours():
+    """A day after the first page there is room for another."""
+    life = Life(max_pages=1)
+    life.feed(fact(0, "a", severity=CRITICAL), hour=1)
+    life.feed(fact(10, "b", severity=CRITICAL), hour=11)
+    life.feed(fact(24, "c", severity=CRITICAL), hour=25)
+    told = [change.incident.cause for change in life.changes if not change.held]
+    assert told == ["drift", "digest", "drift"]
+
+
+def test_accepted_ends_for_good():
+    """What is accepted as the new normal is over with author and reason, and its alerts are forgotten."""
+    life = Life()
+    life.feed(fact(0), hour=1)
+    done = accept(life.state, Act(1, Kind.ACCEPT, life.incident, "ada", "the new price list"), at(2))
+    assert (done.state.alerts, done.state.incidents) == ({}, {})
+    change = done.changes[0]
+    assert (change.word, change.author, change.said) == ("resolved", "ada", "the new price list")
+    assert change.notification.title.startswith("churn: closed, accepted as the new normal: age drifted")
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [
+        ("churn", "should be name=pattern"),
+        ("a=1,a=2", "a=1|2"),
+        ("severity=high", "info, warning or critical"),
+        ("a=", "name="),
+    ],
+)
+def test_matchers_that_cannot_be_read_say_how(text, mend):
+    """A matcher that is not well formed is refused with the mend."""
+    with pytest.raises(ValueError, match=re.escape(mend)):
+        Matchers.parse(text)
+
+
+def test_what_is_doubted_calls_for_no_action():
+    """A silence and an inhibition hold actions, too; a mute time and the cap of pages only spare people."""
+    plan = ActionPlan("retrain")
+    night = MuteTime("night", "0 0 * * *", 12 * HOUR, ZoneInfo("UTC"))
+    for quiet, calls in (
+        ({}, True),
+        ({"mute_times": [night]}, True),
+        ({"max_pages": 0}, True),
+        ({"silences": [silence("model=churn", 0, 9)]}, False),
+    ):
+        life = Life(**quiet)
+        done = life.feed(fact(0, severity=CRITICAL), hour=1)
+        assert (calling(plan, done.changes[0]) is not None) is calls, quiet
+    life = Life()
+    done = life.feed(no_rows(0), fact(0, severity=CRITICAL), hour=1)
+    assert [calling(plan, change) for change in done.changes] == [None, None]
+    done = life.feed(no_rows(1, "ok"), fact(1, severity=CRITICAL), hour=2)
+    assert calling(plan, done.changes[-1]) is not None, "once nothing holds it"
