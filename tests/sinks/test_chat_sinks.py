@@ -17,7 +17,7 @@ from receivers import Fault
 from driftline import Event, OutcomeUnknown, Rejected, Secret, Severity, StartContext, Throttled
 from driftline.delivery.http import HttpClient
 from driftline.delivery.rendering import Renderer
-from driftline.delivery.scenarios import scenario
+from driftline.delivery.scenarios import SCENARIOS, scenario
 from driftline.delivery.secrets import scrub
 from driftline.testing import FakeLog
 
@@ -75,7 +75,7 @@ def test_every_message_is_taken_and_reads_as_stored(name, case):
     assert path.read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize("text", ["漢字" * 4000, "😀" * 8000, "[x](y) <b> & \\ \" ' @" * 600, "a <b>\n" * 900])
+@pytest.mark.parametrize("text", ["😀漢" * 4000, "[x](y) <b> & \\ \" ' @" * 600, "a <b>\n" * 900])
 @pytest.mark.parametrize("name", KINDS)
 def test_nothing_is_too_long(name, text):
     """Whatever the names, facts, links and runbooks hold, each message stays within its service's limits."""
@@ -94,13 +94,14 @@ def test_nothing_is_too_long(name, text):
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("kind", ["firing", "resolved", "storm", "hostile", "unsure", "trouble"])
-def test_the_messages_of_notify_test(name, kind):
+def test_the_messages_of_notify_test(name):
     """`driftline notify test` gets through with each scenario."""
     with KINDS[name][0]() as server:
         sink = Kept(name, server)
-        for told in scenario(kind, "t", START):
-            sink.kept = sink.sink.send(told) or sink.kept
+        for kind in SCENARIOS:
+            sink.kept = ""
+            for told in scenario(kind, "t", START):
+                sink.kept = sink.sink.send(told) or sink.kept
 
 
 @pytest.mark.parametrize("name", KINDS)
