@@ -141,3 +141,22 @@ def test_hostile_facts_stay_text(markup):
     message = Renderer()(told, markup)
     assert all(_whole(getattr(message, name), markup) for name in PIECES)
     assert message.buttons == ()
+
+
+@pytest.mark.parametrize("size", [len, lambda text: len(text.encode())])
+@pytest.mark.parametrize("limit", [0, 200, 600, 1500, 8000])
+def test_pieces_that_fit_together(limit, size):
+    """Whatever the measure, all of them stay within the bound; findings have a third at least, and all where there is room."""
+    message = Renderer()(notification(facts={f"fact {number}": "é" * 150 for number in range(8)}), "markdown")
+    parts = message.parts(limit, size)
+    assert sum(map(size, parts.values())) <= max(limit, size(message.more(0)))
+    if limit == 8000:
+        assert parts["findings"] == "\n".join(message.findings)
+        assert all(parts.values())
+
+
+def test_more_than_a_message_can_hold():
+    """With hundreds of facts what ships says what fits, and fails nobody."""
+    told = notification(facts={f"fact {number} {'&' * 50}": "<" * 200 for number in range(500)})
+    for markup in DIALECTS:
+        assert 0 < len(Renderer()(told, markup).known) <= 1500
