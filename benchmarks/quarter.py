@@ -34,6 +34,7 @@ from driftline.alerting import Fact
 from driftline.alerting.quiet import Quiet
 from driftline.alerting.store import SinkPlan
 from driftline.delivery.http import HttpClient
+from driftline.delivery.rendering import Renderer
 from driftline.delivery.worker import Outcome, Report, SinkWorker
 from driftline.errors import DriftlineError
 from driftline.model import Schema
@@ -180,7 +181,7 @@ class Quarter:
             ]  # fmt: skip
             http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
             for name, sink in self.sinks.items():
-                sink.start(StartContext(name, Silent(), lambda: self.now, http))
+                sink.start(StartContext(name, Silent(), lambda: self.now, http, message=Renderer()))
                 self.heard[name] = Heard()
             self._start()
             windows = DAYS * DAY // self.window
@@ -201,7 +202,9 @@ class Quarter:
     def _closing(self) -> Closing:
         ground = Ground(Schema(), ProfileSpec({}), 0, "reference 1")
         quiet = Quiet(max_pages=MAX_PAGES)
-        return Closing(self.store, "shop", ground, (), self.plans, {}, lambda plan, ctx: (), "", self.alerting, quiet=quiet)
+        return Closing(
+            self.store, "shop", ground, (), lambda told: self.plans, {}, lambda plan, ctx: (), "", self.alerting, quiet=quiet
+        )
 
     def _feed(self, number: int) -> bool:
         """A window; returns whether there is something to tell."""

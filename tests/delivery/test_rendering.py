@@ -10,6 +10,7 @@ from jinja2 import TemplateError
 from driftline.delivery.markup import DIALECTS, Safe
 from driftline.delivery.rendering import Renderer
 from driftline.delivery.sandbox import Sandbox
+from driftline.model import Decision
 from driftline.testing import FakeLog, notification
 
 LIVES = lives()
@@ -132,6 +133,16 @@ def test_what_is_known_and_what_to_do_are_told_apart():
     assert "<b>Decision</b>: roll back" in message.todo
     assert '<a href="https://wiki.example/x?a=%3Cb%3E">' in message.todo
     assert "driftline explain churn-1" in message.todo
+
+
+def test_what_a_check_decides_is_advice():
+    """A decision of an alert is said once, unless a plugin says another."""
+    told = notification()
+    decided = told.alerts[0].model_copy(update={"decision": Decision.ROLL_BACK})
+    told = told.model_validate({**told.model_dump(), "alerts": [decided.model_dump()] * 2})
+    assert Renderer()(told).todo.splitlines()[0] == "Decision: roll back"
+    other = told.model_copy(update={"facts": {"decision": "wait"}})
+    assert Renderer()(other).todo.splitlines()[0] == "Decision: wait"
 
 
 @pytest.mark.parametrize("markup", DIALECTS)

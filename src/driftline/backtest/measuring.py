@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,17 +62,19 @@ class Measured:
     """Shape (9, J): value, reference's value, interval, rows, raw value, and for the engine level, size and least sd."""
     said: Mapping[int, Judgement]
     """What is not `ok` by itself, by place."""
+    details: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Of those that a bound or chart finds changed, by place."""
     broken: Mapping[str, str] = field(default_factory=dict)
     """Why a check could not run, by check; empty for one that could."""
 
     def row(self, place: int) -> Judged:
-        """The judged row as it was, but for its details."""
+        """The judged row as it was; of what its past judges without details, which are too many to keep."""
         one, numbers = self.series[place], self.numbers[:, place]
         low, high, was, raw = (_known(float(numbers[number])) for number in (LOW, HIGH, WAS, RAW))
         m = Measurement(
             _known(float(numbers[VALUE])), dict(one.labels), one.name, int(numbers[ROWS]),
             None if low is None or high is None else (low, high), was=was, unit=one.unit,
-            detail={} if raw is None else {"raw": raw},
+            detail=self.details.get(place, {} if raw is None else {"raw": raw}),
         )  # fmt: skip
         said = self.said.get(place, Judgement(Verdict.OK))
         severity = said.severity.value if said.severity else ""
@@ -165,7 +167,8 @@ class _Packer:
 
     def pack(self, measured: Sequence[tuple[Due, Sequence[Judged]]]) -> Measured:
         broken: dict[str, str] = {}
-        series, said, numbers = list[Series](), dict[int, Judgement](), list[tuple[float, ...]]()
+        series, numbers = list[Series](), list[tuple[float, ...]]()
+        said, details = dict[int, Judgement](), dict[int, Mapping[str, Any]]()
         for due, rows in measured:
             for row in rows:
                 if row.verdict == Verdict.ERROR:
@@ -177,16 +180,18 @@ class _Packer:
                 if row.verdict != Verdict.OK:
                     severity = Severity(row.severity) if row.severity else None
                     said[len(series)] = Judgement(Verdict(row.verdict), severity, row.reason, row.within)
+                    if row.verdict == Verdict.CHANGED and row.watched is None:
+                        details[len(series)] = row.measurement.detail
                 series.append(self._of(due.key, row))
                 numbers.append(self._numbers(due.key, row))
         layout = tuple(series)
         layout = self._layouts.setdefault(tuple(map(id, layout)), layout)
         packed = np.array(numbers, np.float64).reshape(-1, LEAST_SD + 1).T
-        return Measured(tuple(due for due, _ in measured), layout, packed, said, broken)
+        return Measured(tuple(due for due, _ in measured), layout, packed, said, details, broken)
 
     def _of(self, key: Key, row: Judged) -> Series:
         m, watched = row.measurement, row.watched is not None
-        known = (key.version, key.segment, row.check, m.name, labels_json(m.labels), watched)
+        known = (key.version, key.segment, row.check, m.name, labels_json(m.labels), m.unit, watched)
         if known not in self._series:
             labels = tuple(sorted(m.labels.items()))
             self._series[known] = Series(key.version, key.segment, row.check, m.name, labels, m.unit, row.cause, row.watched)

@@ -41,7 +41,8 @@ def run(past: Past, known: Sequence[Known], *, shuffles: int, tune: bool, proces
 
     found = spread(work, len(batches), processes, lambda done: progress("shuffle", done, total))
     began = [one for batch in found for one in batch]
-    noisy = suspects(history, began, past.policy)
+    held = {name for plan in past.judgeable.plans for name in plan.warn_only}
+    noisy = [each for each in suspects(history, began, past.policy) if each.column not in held]
     tried, chosen = [], None
     if tune:
         trials = attempt(past, windows, history, known, processes, lambda done: progress("tune", done, 14 * len(windows)))
@@ -59,5 +60,5 @@ def run(past: Past, known: Sequence[Known], *, shuffles: int, tune: bool, proces
             }
             for trial in trials
         ]
-    settings = proposals(noisy, chosen, past.false_pages_per_year)
+    settings = proposals(noisy, chosen, past.false_pages_per_year, held)
     return Backtest(past, alarms, known, rate(history, began, past.policy), noisy, settings, tried)

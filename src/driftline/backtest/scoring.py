@@ -51,18 +51,20 @@ class Alarm:
 
 
 def alarms_of(told: Iterable[Told], lateness: timedelta) -> list[Alarm]:
-    """One for each incident, in the order in which they opened."""
+    """One for each incident, in the order in which they opened; those that were on before are none, unless they open again."""
     found: dict[str, Alarm] = {}
     for each in told:
         change, at = each.change, each.change.at + lateness
         alarm = found.get(change.incident.id)
         if alarm is None:
+            if change.event not in (Event.OPENED, Event.REOPENED):
+                continue
             first = (moment(each.start), at, change.incident.cause, change.notification.title, change.incident.severity)
             alarm = found[change.incident.id] = Alarm(*first)
         if change.event is Event.RESOLVED:
             alarm.resolved = change.notification.resolved_at or change.at
             continue
-        alarm.severity = change.incident.severity
+        alarm.severity, alarm.resolved = change.incident.severity, None
         for fact in change.notification.alerts:
             if fact.state == "firing":
                 alarm.checks.add(fact.check)
@@ -95,12 +97,13 @@ class Score:
 
 
 def score(alarms: Sequence[Alarm], known: Sequence[Known], length: timedelta, lateness: timedelta) -> Score:
-    """An alarm belongs to an incident when it told one of its columns while it lasted, or up to a window later."""
-    grace, delays, matched = length + lateness, list[timedelta | None](), set[int]()
+    """An alarm belongs to an incident when it told one of its columns of a window that shows some of it, or of the next one."""
+    delays, matched = list[timedelta | None](), set[int]()
     for one in known:
         moments = []
         for place, alarm in enumerate(alarms):
-            hits = [at for at, column in alarm.seen if _within(one, at, grace) and (not one.columns or column in one.columns)]
+            told = [at for at, column in alarm.seen if not one.columns or column in one.columns]
+            hits = [at for at in told if _within(one, at, length, lateness)]
             if hits:
                 matched.add(place)
                 moments.append(min(hits))
@@ -108,15 +111,15 @@ def score(alarms: Sequence[Alarm], known: Sequence[Known], length: timedelta, la
     return Score(len(alarms), len(alarms) - len(matched), tuple(delays))
 
 
-def _within(one: Known, at: datetime, grace: timedelta) -> bool:
-    return one.start < at <= one.end + grace
+def _within(one: Known, at: datetime, length: timedelta, lateness: timedelta) -> bool:
+    return one.start < at - lateness <= one.end + length
 
 
 def always(starts: Sequence[datetime], known: Sequence[Known], length: timedelta, lateness: timedelta) -> Score:
     """What an alarm in every window would score: all is found at once, and nearly all is false."""
     told = [start + length + lateness for start in starts]
-    inside = sum(any(_within(one, at, length + lateness) for one in known) for at in told)
-    delays = [min((at - one.start for at in told if _within(one, at, length + lateness)), default=None) for one in known]
+    inside = sum(any(_within(one, at, length, lateness) for one in known) for at in told)
+    delays = [min((at - one.start for at in told if _within(one, at, length, lateness)), default=None) for one in known]
     return Score(len(told), len(told) - inside, tuple(delays))
 
 
@@ -154,7 +157,9 @@ def _known(row: Any, where: str) -> Known:
     if end <= start:
         raise DriftlineError(f"{where}: ends at {end:%Y-%m-%d %H:%M}, before it starts")
     columns = row.get("columns") or ()
-    names = columns.split() if isinstance(columns, str) else columns
+    names: Any = columns.split() if isinstance(columns, str) else columns
+    if not isinstance(names, Sequence):
+        raise DriftlineError(f"{where}: columns should be a list of names")
     return Known(start, end, frozenset(str(each) for each in names), str(row.get("note") or ""))
 
 

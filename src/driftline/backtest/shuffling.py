@@ -60,6 +60,11 @@ class Suspect:
     """Alarms a year that are its own."""
     cause: str
 
+    @property
+    def column(self) -> str:
+        """Empty where it is of none."""
+        return dict(self.series.labels).get("column", "")
+
 
 @dataclass(frozen=True, eq=False)
 class History:

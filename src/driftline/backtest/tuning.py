@@ -5,7 +5,7 @@ Refuses to change a configuration: it proposes, a person decides.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -69,12 +69,14 @@ def best(trials: Sequence[Trial], configured: float) -> Trial:
     return min(honest, key=order)
 
 
-def proposals(suspects: Sequence[Suspect], trial: Trial | None, configured: float) -> dict[str, Any]:
-    """The model's part of the configuration: a budget, and the columns that must not page."""
+def proposals(
+    suspects: Sequence[Suspect], trial: Trial | None, configured: float, held: Set[str] = frozenset()
+) -> dict[str, Any]:
+    """The model's part of the configuration: a budget, and the columns that must not page beside those `held` already."""
     found: dict[str, Any] = {}
     if trial is not None and trial.budget != configured:
         found["false_pages_per_year"] = trial.budget
-    columns = {dict(each.series.labels).get("column", "") for each in suspects} - {""}
+    columns = {each.column for each in suspects} - {""}
     if columns:
-        found["warn_only"] = sorted(columns)
+        found["warn_only"] = sorted(columns | held)
     return found

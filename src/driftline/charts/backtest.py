@@ -17,9 +17,14 @@ from driftline.model import Severity
 
 def draw(told: Mapping[str, Any], to: Path) -> None:
     """Write the picture of `Backtest.told()`. Raises DriftlineError for a name that ends in no known format."""
+    to.write_bytes(picture(told, suffix_of(to)))
+
+
+def suffix_of(to: Path) -> str:
+    """The format that a name asks for. Raises DriftlineError when there is none such."""
     if to.suffix.lower() not in FORMATS:
         raise DriftlineError(f"{to}: the name should end in one of {', '.join(FORMATS)}")
-    to.write_bytes(picture(told, to.suffix.lower()))
+    return to.suffix.lower()
 
 
 def picture(told: Mapping[str, Any], suffix: str) -> bytes:

@@ -61,6 +61,10 @@ def backtest(
         raise click.UsageError(f"there is no model {unknown[0]!r}; models are: {', '.join(loaded.models)}")
     if chart is not None and len(names) > 1:
         raise click.UsageError("--chart draws one model: name it")
+    if chart is not None:
+        from driftline.charts.backtest import draw, suffix_of
+
+        suffix_of(chart)
     known = read_known(incidents.read_text(encoding="utf-8"), str(incidents)) if incidents else []
     span = (None if since is None else _moment("--from", since), None if until is None else _moment("--to", until))
     told = []
@@ -70,8 +74,6 @@ def backtest(
         if not as_json:
             show(found)
         if chart is not None:
-            from driftline.charts.backtest import draw
-
             draw(found.told(), chart)
     if as_json:
         click.echo(json.dumps(told[0] if len(told) == 1 else told, ensure_ascii=False, indent=2))

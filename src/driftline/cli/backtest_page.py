@@ -27,7 +27,7 @@ def show(found: Backtest) -> None:
     """Everything that came out."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 140  # a file or a pipe has no edge to keep to
+        console.width = 1000  # a file or a pipe has no edge to keep to
     told = found.told()
     past = found.past
     learnt = f", {told['learnt_from']:,} before them to learn from" if told["learnt_from"] else ""
@@ -60,7 +60,7 @@ def calendar(found: Backtest) -> Table:
         for offset in range((after - month).days):
             day = month + timedelta(days=offset)
             line.append(*_day(found, day, first, last))
-            below.append("^" if any(one.start.date() <= day <= one.end.date() for one in found.known) else " ", "magenta")
+            below.append("^" if any(_covers(one.start, one.end, day) for one in found.known) else " ", "magenta")
         grid.add_row(f"{month:%b %Y}", line)
         if below.plain.strip():
             grid.add_row("", below)
@@ -76,10 +76,14 @@ def calendar(found: Backtest) -> Table:
 def _day(found: Backtest, day: date, first: date, last: date) -> tuple[str, str]:
     if not first <= day <= last:
         return " ", ""
-    on = [alarm for alarm in found.alarms if alarm.start.date() <= day <= (alarm.resolved or found.past.until).date()]
+    on = [alarm for alarm in found.alarms if _covers(alarm.start, alarm.resolved or found.past.until, day)]
     if not on:
         return "·", "dim"
     return "■", PAINT[max((alarm.severity for alarm in on), key=lambda each: each.rank)]
+
+
+def _covers(start: datetime, end: datetime, day: date) -> bool:
+    return start.date() <= day <= (end - timedelta(microseconds=1)).date()
 
 
 def _alarms(console: Console, found: Backtest) -> None:

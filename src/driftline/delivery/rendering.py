@@ -130,7 +130,9 @@ def _names(told: Notification) -> dict[str, Any]:
     """What every template may use."""
     facts = wording.added(told)
     low = {name.lower(): name for name in facts}
-    advice = {word: facts[low[word]] for word in ADVICE if word in low}
+    decided = {alert.decision.value.replace("_", " "): None for alert in told.alerts if alert.decision is not None}
+    advice = {"decision": ", ".join(decided)} if decided else {}
+    advice |= {word: facts[low[word]] for word in ADVICE if word in low}
     return {
         "word": {Event.RESOLVED: "OK", Event.TEST: "TEST"}.get(told.event, told.severity.value.upper()),
         "headline": wording.clean(told.title, LIMITS["title"]),
