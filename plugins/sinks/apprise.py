@@ -5,7 +5,7 @@ Refuses services that act on this machine, attachments, redirects and unverified
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -25,7 +25,7 @@ class Apprise(Sink):
 
     url: Secret
     """The service, as Apprise writes it, such as `ntfys://host/topic`; it holds tokens, so all of it is secret."""
-    services: Annotated[tuple[str, ...], Field(min_length=1)]
+    services: tuple[str, ...] = Field(min_length=1, examples=[["ntfys"]])
     """The beginnings that the address may have, such as `ntfys`: what it names otherwise is refused."""
 
     _target: Any = None

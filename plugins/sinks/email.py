@@ -5,19 +5,28 @@ Refuses to send in the clear, and to put a line break into a header.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import parseaddr
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from driftline import Message, Notification, Rejected, Secret, Sink, hookimpl, smtp
 
-PLAIN = r"[^\x00-\x20\x7f<>@,;\"]+@[^\x00-\x20\x7f<>@,;\"]+"
-Address = Annotated[str, Field(pattern=rf"^({PLAIN}|[^\x00-\x1f\x7f<>@,;\"]+<{PLAIN}>)$", max_length=320)]
-"""`ann@example.org`, or `Ann <ann@example.org>`."""
+BARE = r"[^\x00-\x20\x7f<>@,;\"]+@[^\x00-\x20\x7f<>@,;\"]+"
+NAMED = re.compile(rf"{BARE}|[^\x00-\x1f\x7f<>@,;\"]+<{BARE}>")
+
+
+def _address(text: str) -> str:
+    if len(text) > 320 or not NAMED.fullmatch(text):
+        raise ValueError("should be an address such as ann@example.org, or Ann <ann@example.org>")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
 PAGE = """\
 <!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"></head>
@@ -48,9 +57,9 @@ class Email(Sink):
     """Who logs in; without it nobody does."""
     password: Secret | None = None
     """The password for it."""
-    sender: Address
+    sender: Address = Field(examples=["driftline <driftline@example.org>"])
     """Who the mail is from: an address, or a name and an address in angle brackets."""
-    to: Annotated[tuple[Address, ...], Field(min_length=1)]
+    to: tuple[Address, ...] = Field(min_length=1, examples=[["ann@example.org"]])
     """Who gets it."""
 
     def send(self, notification: Notification) -> str | None:
