@@ -34,6 +34,8 @@ class Fault:
     """`before`: the connection is reset unread; `after`: it is accepted, then reset."""
     hold: threading.Event | None = None
     """The answer waits for this."""
+    header: tuple[str, str] = ("", "")
+    """One more header of the answer."""
     taken: bool = False
     """With a status: the request is accepted all the same."""
     raw: Sequence[bytes] | None = None
@@ -78,6 +80,8 @@ class Receiver:
             def do_POST(self) -> None:
                 receiver._serve(self)
 
+            do_PATCH = do_PUT = do_POST
+
             def log_message(self, *args: Any) -> None:
                 pass
 
@@ -96,6 +100,10 @@ class Receiver:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}{self.path}"
 
+    def serves(self, path: str) -> bool:
+        """Whether there is something at `path`."""
+        return path in (self.path, self.also)
+
     def accept(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         """Checks and records one message; raises Invalid."""
         raise NotImplementedError
@@ -103,9 +111,9 @@ class Receiver:
     def take(self, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """What the service makes of one request."""
         try:
-            if handler.path not in (self.path, self.also):
+            if not self.serves(handler.path):
                 raise Invalid(404, b"no_service")
-            headers[":path"] = handler.path
+            headers |= {":path": handler.path, ":method": handler.command}
             return self.accept(headers, body)
         except Invalid as refused:
             return refused.status, refused.body
@@ -137,7 +145,7 @@ class Receiver:
         said = fault.body or said
         try:
             handler.send_response(status)
-            for name, value in (("retry-after", fault.retry_after), ("location", fault.location)):
+            for name, value in (("retry-after", fault.retry_after), ("location", fault.location), fault.header):
                 if value:
                     handler.send_header(name, value)
             handler.send_header("content-type", "application/json; charset=utf-8")

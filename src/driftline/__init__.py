@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         records,
         sampled,
         slack,
+        smtp,
         stats,
     )
     from driftline.decorated import check
@@ -221,6 +222,7 @@ __all__ = [
     "records",
     "sampled",
     "slack",
+    "smtp",
     "stats",
     "unusual",
     "wording",
@@ -241,6 +243,7 @@ def __getattr__(name: str) -> object:
         "records",
         "sampled",
         "slack",
+        "smtp",
         "stats",
     ):
         return import_module(f"driftline.{name}")

@@ -61,12 +61,25 @@ class Message:
         """`#rrggbb`, by tone."""
         return COLOURS[self.tone]
 
-    def listed(self, limit: int, most: int = MOST, bullet: str = "") -> str:
-        """The findings as lines, at most `most` and `limit` characters in all, then how many more there are."""
+    def parts(self, limit: int, size: Callable[[str], int] = len, bullet: str = "") -> dict[str, str]:
+        """Lead, findings, known, todo and context, as many as come to `limit` by `size`: the findings take what is left.
+
+        A piece for which there is no room is empty; a third is kept for the findings. For services with a bound for all.
+        """
+        kept, room = dict.fromkeys(("lead", "findings", "known", "todo", "context"), ""), limit
+        for name in ("lead", "todo", "known", "context"):
+            text = getattr(self, name)
+            if room - size(text) >= limit // 3:
+                kept[name], room = text, room - size(text)
+        kept["findings"] = self.listed(room, bullet=bullet, size=size)
+        return kept
+
+    def listed(self, limit: int, most: int = MOST, bullet: str = "", size: Callable[[str], int] = len) -> str:
+        """The findings as lines, at most `most` and `limit` by `size` in all, then how many more there are."""
         lines: list[str] = []
-        room = limit - LIMITS["more"]
+        room = limit - max(LIMITS["more"], size(self.more(0)))
         for line in self.findings[:most]:
-            room -= len(bullet) + len(line) + 1
+            room -= size(f"{bullet}{line}\n")
             if room < 0:
                 break
             lines.append(bullet + line)

@@ -23,6 +23,8 @@ from driftline.order import Order, Request
 from driftline.rule import Rule
 
 if TYPE_CHECKING:
+    import socket
+
     import numpy as np
     import pyarrow as pa
 
@@ -86,6 +88,11 @@ def unrendered(notification: Notification, markup: Markup, limits: Mapping[str, 
     raise RuntimeError("the host renders messages; in tests, driftline.testing.start_context() brings what does")
 
 
+def unconnected(host: str, port: int) -> socket.socket:
+    """Where nothing connects. Raises RuntimeError."""
+    raise RuntimeError("the host connects; in tests, driftline.testing.start_context() brings what reaches this machine")
+
+
 @dataclass(frozen=True, slots=True)
 class StartContext:
     """What the composition root hands to a plugin at its start."""
@@ -105,6 +112,11 @@ class StartContext:
     """For sinks, who call it as `self.message(notification)`."""
     chart: Callable[[Notification], bytes | None] = lambda notification: None
     """For sinks that take images: a PNG of what changed; None when there is nothing to draw."""
+    connect: Callable[[str, int], socket.socket] = unconnected
+    """For sinks that speak no HTTP: a connection to a host and port, guarded as `http` is; waits 20 seconds at most.
+
+    Raises Rejected or Retryable.
+    """
     earlier: Callable[[Notification], str] = lambda notification: ""
     """For sinks: the reference that `send` returned for the newest earlier message of the same incident; else empty."""
 

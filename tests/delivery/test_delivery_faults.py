@@ -6,6 +6,9 @@ from random import Random
 
 import databases
 import pytest
+from chat_receivers import DiscordReceiver, OpsgenieReceiver
+from driftline_plugins.sinks.discord import Discord
+from driftline_plugins.sinks.opsgenie import Opsgenie
 from driftline_plugins.sinks.pagerduty import PagerDuty
 from driftline_plugins.sinks.slack import Slack
 from driftline_plugins.sinks.slack_bot import SlackBot
@@ -73,6 +76,8 @@ class World:
             "chat": SlackReceiver,
             "bot": SlackService,
             "pager": PagerDutyReceiver,
+            "room": DiscordReceiver,
+            "alerts": OpsgenieReceiver,
             "hook": lambda: WebhookReceiver(SIGNING, lambda: self.now.timestamp()),
         }[sink]().__enter__()
 
@@ -82,6 +87,8 @@ class World:
             "chat": lambda: Slack(webhook_url=Secret("${env:A}", url)),
             "bot": lambda: SlackBot(token=Secret("${env:T}", TOKEN), channel="C0123456789", url=url),
             "pager": lambda: PagerDuty(routing_key=Secret("${env:B}", "e" * 32), url=url),
+            "room": lambda: Discord(webhook_url=Secret("${env:D}", url)),
+            "alerts": lambda: Opsgenie(api_key=Secret("${env:E}", OpsgenieReceiver.key), url=url),
             "hook": lambda: Webhook(url=url, secret=Secret("${env:C}", SIGNING)),
         }
         sink = made[self.name]()
@@ -113,12 +120,16 @@ class World:
         """The messages that the service shows, by event, in order."""
         if self.name == "pager":
             return [alert.status for alert in self.server.accepted]
+        if self.name == "alerts":
+            return [{"closed": "resolved"}.get(alert["status"], "opened") for alert in self.server.accepted]
+        if self.name == "room":
+            return ["resolved" if told["content"].startswith("**OK ") else "opened" for told in self.server.accepted]
         if self.name == "hook":
             return [told["type"] for told in self.server.accepted]
         return ["resolved" if told["text"].startswith("OK ") else "opened" for told in self.server.accepted]
 
 
-@pytest.fixture(params=["chat", "bot", "pager", "hook"])
+@pytest.fixture(params=["chat", "bot", "pager", "hook", "room", "alerts"])
 def world(request):
     LATE.clear()
     made = World(request.param)
@@ -148,7 +159,7 @@ def test_the_outbox_ends_right(world, kind, when):
         assert when == "after" or pauses[1] >= timedelta(seconds=60)
     opened = world.arrived()
     # A webhook can't look: what may have arrived is sent again. So does a bot that was told that nothing had happened.
-    if not refused and (world.name == "chat" or (world.name == "bot" and (kind, when) == ("rate limit", "after"))):
+    if not refused and (world.name in ("chat", "room") or (world.name == "bot" and (kind, when) == ("rate limit", "after"))):
         assert 1 <= len(opened) <= 3
     elif not (refused and when == "before"):
         assert len(opened) == 1

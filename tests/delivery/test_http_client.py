@@ -1,10 +1,10 @@
 import socket
 import ssl
 import threading
-from datetime import UTC, datetime
 
 import httpx
 import pytest
+from certificates import certificate
 from messages import NOW
 from receivers import Fault, Receiver
 
@@ -206,28 +206,6 @@ def test_a_line_break_in_a_header_is_refused():
     with Anything() as server, pytest.raises(Rejected):
         client().post(server.url, json={}, headers={"x-a": "b\r\nx-evil: 1"})
     assert server.accepted == []
-
-
-def certificate(folder):
-    """A certificate for 127.0.0.1 that is its own authority; the files of it and of its key."""
-    from datetime import timedelta
-    from ipaddress import ip_address
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a cluster")])
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-    made = made.not_valid_before(datetime.now(UTC) - timedelta(days=1)).not_valid_after(datetime.now(UTC) + timedelta(days=1))
-    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
-    made = made.add_extension(x509.BasicConstraints(True, None), True)
-    ca, secret = folder / "ca.crt", folder / "key.pem"
-    ca.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
-    return ca, secret
 
 
 def test_an_authority_of_ones_own(tmp_path):

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from driftline import OutcomeUnknown, Rejected, Retryable, Throttled
-from driftline.delivery.judge import judge, retry_after
+from driftline.delivery.judge import judge, pause, retry_after
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MEANINGS = {
@@ -60,3 +60,19 @@ def test_a_named_pause_is_kept(status):
 def test_retry_after(header, seconds):
     """Seconds or an HTTP date, never in the past, never more than an hour away; nonsense is as good as nothing."""
     assert (None if seconds is None else NOW + timedelta(seconds=seconds)) == retry_after(header, NOW)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "answer", "seconds"),
+    [
+        (429, {"retry-after": "5"}, '{"retry_after": 9}', 5),
+        (429, {}, '{"retry_after": 0.376, "global": false}', 0.376),
+        (429, {"x-ratelimit-period-in-sec": "60"}, '{"message": "too many"}', 60),
+        (429, {}, '{"retry_after": "soon"}', None),
+        (503, {"x-ratelimit-period-in-sec": "60"}, '{"retry_after": 9}', None),
+        (503, {"retry-after": "5"}, "", 5),
+    ],
+)
+def test_where_a_pause_is_named(status, headers, answer, seconds):
+    """By header; for an answer that says that it was too much also in the body, or by the window of the limit."""
+    assert pause(status, headers, answer, NOW) == (None if seconds is None else NOW + timedelta(seconds=seconds))

@@ -44,7 +44,7 @@ def _whole(text: str, markup: str) -> bool:
 
         class Parser(HTMLParser):
             def handle_starttag(self, tag, attributes):
-                assert tag in ("strong", "em", "code", "a")
+                assert tag in ("b", "i", "code", "a")
                 assert all(name == "href" and value.startswith("http") for name, value in attributes)
                 balance.append(tag)
 
@@ -129,8 +129,8 @@ def test_what_is_known_and_what_to_do_are_told_apart():
     """A runbook and a decision are advice, an address among them is a link; everything else is known."""
     facts = {"why": "first alert", "Runbook": "https://wiki.example/x?a=<b>", "cost so far": "€ 1,200", "decision": "roll back"}
     message = Renderer()(notification(facts=facts), "html")
-    assert message.known == "<strong>cost so far</strong>: € 1,200"
-    assert "<strong>Decision</strong>: roll back" in message.todo
+    assert message.known == "<b>cost so far</b>: € 1,200"
+    assert "<b>Decision</b>: roll back" in message.todo
     assert '<a href="https://wiki.example/x?a=%3Cb%3E">' in message.todo
     assert "driftline explain churn-1" in message.todo
 
@@ -152,3 +152,22 @@ def test_hostile_facts_stay_text(markup):
     message = Renderer()(told, markup)
     assert all(_whole(getattr(message, name), markup) for name in PIECES)
     assert message.buttons == ()
+
+
+@pytest.mark.parametrize("size", [len, lambda text: len(text.encode())])
+@pytest.mark.parametrize("limit", [0, 200, 600, 1500, 8000])
+def test_pieces_that_fit_together(limit, size):
+    """Whatever the measure, all of them stay within the bound; findings have a third at least, and all where there is room."""
+    message = Renderer()(notification(facts={f"fact {number}": "é" * 150 for number in range(8)}), "markdown")
+    parts = message.parts(limit, size)
+    assert sum(map(size, parts.values())) <= max(limit, size(message.more(0)))
+    if limit == 8000:
+        assert parts["findings"] == "\n".join(message.findings)
+        assert all(parts.values())
+
+
+def test_more_than_a_message_can_hold():
+    """With hundreds of facts what ships says what fits, and fails nobody."""
+    told = notification(facts={f"fact {number} {'&' * 50}": "<" * 200 for number in range(500)})
+    for markup in DIALECTS:
+        assert 0 < len(Renderer()(told, markup).known) <= 1500

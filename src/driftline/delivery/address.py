@@ -27,6 +27,16 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]).split("%")[0] for entry in found))
 
 
+def checked(host: str, port: int, allow_private: bool | Collection[str], resolve: Resolve = resolve) -> list[str]:
+    """Every address of `host`, all of which may be connected to. Raises OSError, UnicodeError or PrivateAddressError."""
+    addresses = resolve(host, port)
+    if not (allow_private if isinstance(allow_private, bool) else host in allow_private):
+        for address in addresses:
+            if not is_public(address):
+                raise PrivateAddressError(address)
+    return addresses
+
+
 def is_public(address: str) -> bool:
     """Whether `address` is reachable by anyone, also where an IPv6 address wraps an IPv4 one."""
     return all(one.is_global and not one.is_multicast for one in _wrapped(ip_address(address)))
@@ -62,14 +72,9 @@ class GuardedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """The first address that answers. Raises PrivateAddressError or httpcore.ConnectError."""
         try:
-            addresses = self._resolve(host, port)
+            addresses = checked(host, port, self._allow, self._resolve)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"the name can't be resolved: {error.__class__.__name__}") from None
-        allowed = self._allow if isinstance(self._allow, bool) else host in self._allow
-        if not allowed:
-            for address in addresses:
-                if not is_public(address):
-                    raise PrivateAddressError(address)
         failed: Exception = httpcore.ConnectError("the name has no address")
         for address in addresses:
             try:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from driftline.delivery.judge import judge, retry_after
+from driftline.delivery.judge import judge, pause
 from driftline.errors import DriftlineError, OutcomeUnknown, Rejected, Retryable
 from driftline.wording import clean
 
@@ -105,9 +105,10 @@ class HttpClient:
                 text = self._read(answer, deadline)
                 said = f"HTTP {answer.status_code} from {place}"
                 quoted = clean(_without(text, parsed), SHOWN)
-                until = retry_after(answer.headers.get("retry-after"), self._clock())
-                judge(answer.status_code, f"{said}: {quoted}" if quoted else said, until, text)
-                return HttpAnswer(answer.status_code, text)
+                now, status = self._clock(), answer.status_code
+                until = pause(status, answer.headers, text, now)
+                judge(status, f"{said}: {quoted}" if quoted else said, until, text)
+                return HttpAnswer(status, text)
         except DriftlineError:
             raise
         except Exception as error:

@@ -5,6 +5,8 @@ Refuses to decide about trying again: it only says which of the kinds of failure
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -31,6 +33,21 @@ def judge(status: int, said: str, retry_after: datetime | None = None, answer: s
     if 400 <= status < 500:
         raise Rejected(said, status, answer)
     raise OutcomeUnknown(said)
+
+
+def pause(status: int, headers: Mapping[str, str], answer: str, now: datetime) -> datetime | None:
+    """When a receiver may be asked again, if it says so: by `Retry-After`.
+
+    An answer 429 may also say so by the `retry_after` of a JSON body (Discord, Slack) or the length of its window (Opsgenie).
+    """
+    if status != 429:
+        return retry_after(headers.get("retry-after"), now)
+    try:
+        told = str(json.loads(answer)["retry_after"])
+    except (ValueError, KeyError, TypeError):
+        told = ""
+    named = (headers.get("retry-after"), told, headers.get("x-ratelimit-period-in-sec"))
+    return next((found for found in (retry_after(one, now) for one in named) if found is not None), None)
 
 
 def retry_after(header: str | None, now: datetime) -> datetime | None:

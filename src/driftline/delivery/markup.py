@@ -107,5 +107,5 @@ DIALECTS: Mapping[str, Dialect] = {
     "json": Dialect(_json, "{}", "{}", "{}", "{text}: {url}", newline="\\n"),
     "mrkdwn": Dialect(_mrkdwn, "*{}*", "_{}_", "`{}`", "<{url}|{text}>", SLACK_DATE),
     "markdown": Dialect(_markdown, "**{}**", "*{}*", "{}", "[{text}]({url})"),
-    "html": Dialect(_html, "<strong>{}</strong>", "<em>{}</em>", "<code>{}</code>", '<a href="{url}">{text}</a>'),
+    "html": Dialect(_html, "<b>{}</b>", "<i>{}</i>", "<code>{}</code>", '<a href="{url}">{text}</a>'),
 }

@@ -88,13 +88,14 @@ class _Writing:
 
     def _fitted(self, name: Piece, source: str, names: Mapping[str, Any]) -> str:
         """The text, or as much as the limit allows, never cut within a form or an escape: it loses lines, or all its markup."""
-        text, limit = self._sandbox.written(source, names), self._limits[name]
+        trusted = source == shipped(name)
+        text, limit = self._sandbox.written(source, names, trusted), self._limits[name]
         if len(text) <= limit:
             return text
         if name == "body":
             return _whole_lines(text, limit)
         plain = DIALECTS["plain"]
-        return self._dialect.cut(Sandbox(plain, _functions(plain)).written(source, names), limit)
+        return self._dialect.cut(Sandbox(plain, _functions(plain)).written(source, names, trusted), limit)
 
 
 def tone_of(told: Notification) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from driftline.config.models import SinkConfig
+from driftline.delivery.dial import Dial
 from driftline.delivery.http import HttpClient
 from driftline.delivery.rendering import Renderer
 from driftline.notification import Notification
@@ -58,6 +59,7 @@ class Outside:
             console=self.console,
             base=base,
             message=Renderer(templates, log),
+            connect=Dial(sink.allow_private, self.permit),
             chart=chart,
             earlier=earlier,
         )

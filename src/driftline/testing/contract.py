@@ -41,6 +41,7 @@ SDKS = (
     "psycopg",
     "torch",
     "scipy.stats",
+    "apprise",
 )
 """What is imported in `start` at the earliest: `driftline validate` must need none of it."""
 _PROBE = """

@@ -1,18 +1,22 @@
 """What the host hands to a plugin, for tests: a clock that stands still, a network that only takes notes.
 
-Refuses to sleep and to connect.
+Refuses to sleep, and to connect to anywhere but this machine.
 """
 
 from __future__ import annotations
 
 import io
 import json as jsonlib
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from driftline.delivery.address import resolve
+from driftline.delivery.dial import Dial
 from driftline.delivery.rendering import Renderer
 from driftline.model import Severity
 from driftline.notification import AlertFact, Event, Notification
@@ -101,6 +105,13 @@ def fake_http(handler: Callable[[Post], Answer] | None = None) -> FakeHttp:
     return FakeHttp(handler)
 
 
+def loopback(host: str, port: int) -> socket.socket:
+    """A connection to a server of the test's own. Raises what `Dial` raises."""
+    addresses = resolve(host, port)
+    assert all(ip_address(one).is_loopback for one in addresses), f"{host} is not this machine"
+    return Dial(allow_private=True)(host, port)
+
+
 def start_context(
     name: str = "test",
     *,
@@ -111,7 +122,7 @@ def start_context(
 ) -> StartContext:
     """What `start` of a plugin is given."""
     screen = console or io.StringIO()
-    return StartContext(name, FakeLog(), clock or FakeClock(), http or FakeHttp(), screen, base, Renderer())
+    return StartContext(name, FakeLog(), clock or FakeClock(), http or FakeHttp(), screen, base, Renderer(), connect=loopback)
 
 
 def order(**changes: Any) -> Order:

@@ -21,7 +21,7 @@ def assert_sink(sink: Sink) -> None:
     looks = type(sink).look is not Sink.look
     assert looks == (sink.repeat == "looks"), f"{sink.type}: repeat is looks if and only if there is a look()"
     for message in _messages():
-        network = FakeHttp(lambda post: FakeAnswer(text='{"ok": true}'))
+        network = FakeHttp(lambda post: FakeAnswer(text='{"ok": true, "id": "1"}'))
         _send(sink, network, message)
     for failure in FAILURES:
 

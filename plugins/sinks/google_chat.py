@@ -1,0 +1,74 @@
+"""Google Chat, through the webhook of a space: a card for each message, all of an incident in one thread.
+
+Refuses to mention anyone: what stands in a card calls nobody, and the text beside it has no angle brackets.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from driftline import Markup, Message, Notification, Secret, Sink, hookimpl
+
+BYTES = 20_000
+"""Of lead, findings and the rest; with title, links and card it stays below the 32,000 that Chat takes."""
+LONGEST_LINK = 1000
+REPLY = "messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
+
+
+class GoogleChat(Sink):
+    """Posts to a space; the messages of an incident stand in a thread of their own."""
+
+    type: ClassVar[str] = "google_chat"
+    markup: ClassVar[Markup] = "html"
+
+    webhook_url: Secret
+    """The webhook's address, with its `key` and `token`; all of it is secret."""
+
+    def send(self, notification: Notification) -> str | None:
+        """Post one card into the incident's thread, which the incident's name finds."""
+        assert self.context.http is not None
+        url = self.webhook_url.reveal()
+        title = self.message(notification, "plain").title
+        body = {
+            "cardsV2": [{"cardId": notification.id, "card": {"sections": _sections(self.message(notification))}}],
+            "fallbackText": title.replace("<", "‹").replace(">", "›"),
+            "thread": {"threadKey": notification.incident},
+        }
+        self.context.http.post(f"{url}{'&' if '?' in url else '?'}{REPLY}", json=body)
+        return None
+
+    def permissions(self) -> tuple[str, ...]:
+        """What the space needs."""
+        return ("a webhook, which a manager of the space adds",)
+
+
+def _sections(message: Message) -> list[dict[str, Any]]:
+    parts = message.parts(BYTES, _bytes, bullet="• ")
+    title = f'<font color="{message.colour}"><b>{message.title}</b></font>'
+    groups = [(title, parts["lead"]), (parts["findings"],), (parts["known"], parts["todo"]), (parts["context"],)]
+    sections = [[_text(text) for text in group if text] for group in groups]
+    links = [(name, url) for name, url in message.buttons if len(url.encode()) <= LONGEST_LINK][:5]
+    if links:
+        buttons = [{"text": name, "onClick": {"openLink": {"url": url}}} for name, url in links]
+        sections[2].append({"buttonList": {"buttons": buttons}})
+    return [{"widgets": widgets} for widgets in sections if widgets]
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"textParagraph": {"text": _chat(text)}}
+
+
+def _chat(text: str) -> str:
+    """Cards know no code, and break lines by a tag."""
+    return text.replace("<code>", "").replace("</code>", "").replace("\n", "<br>")
+
+
+def _bytes(text: str) -> int:
+    return len(json.dumps(_chat(text), ensure_ascii=False).encode("utf-8", "replace"))
+
+
+@hookimpl
+def register_sinks() -> list[type[Sink]]:
+    """The one sink of this file."""
+    return [GoogleChat]

@@ -1,0 +1,72 @@
+"""Microsoft Teams, through a workflow that waits for webhook requests: an Adaptive Card for each message.
+
+Refuses to mention anyone: data is escaped, and a card without entities calls nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from driftline import Markup, Message, Notification, Secret, Sink, hookimpl
+
+CARD = "application/vnd.microsoft.card.adaptive"
+COLOURS = {"critical": "Attention", "warning": "Warning", "info": "Accent", "resolved": "Good", "test": "Default"}
+BYTES = 18_000
+"""Of lead, findings and the rest; with title, links and card it stays below the 28 KB that Teams takes."""
+LONGEST_LINK = 1000
+
+
+class Teams(Sink):
+    """Posts a card to the chat or channel of a workflow."""
+
+    type: ClassVar[str] = "teams"
+    markup: ClassVar[Markup] = "markdown"
+    updates: ClassVar[bool] = False
+
+    webhook_url: Secret
+    """The address that the workflow shows for its trigger "When a Teams webhook request is received"; all of it is secret."""
+
+    def send(self, notification: Notification) -> str | None:
+        """Post one card; the workflow names no reference for it."""
+        assert self.context.http is not None
+        card = _card(self.message(notification), self.message(notification, "plain").title)
+        attachment = {"contentType": CARD, "contentUrl": None, "content": card}
+        self.context.http.post(self.webhook_url.reveal(), json={"type": "message", "attachments": [attachment]})
+        return None
+
+    def permissions(self) -> tuple[str, ...]:
+        """What Teams needs."""
+        return ("a workflow that posts what it receives, owned by an account that stays",)
+
+
+def _card(message: Message, title: str) -> dict[str, Any]:
+    parts = message.parts(BYTES, _bytes, bullet="• ")
+    looks: dict[str, dict[str, Any]] = {"findings": {"separator": True}, "context": {"size": "Small", "isSubtle": True}}
+    blocks = [_block(text, **looks.get(name, {})) for name, text in parts.items() if text]
+    title_block = _block(message.title, weight="Bolder", size="Medium", color=COLOURS[message.tone])
+    links = [(name, url) for name, url in message.buttons if len(url.encode()) <= LONGEST_LINK][:5]
+    return {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "msteams": {"width": "Full"},
+        "fallbackText": title,
+        "body": [title_block, *blocks],
+        "actions": [{"type": "Action.OpenUrl", "title": name, "url": url} for name, url in links],
+    }
+
+
+def _block(text: str, **look: object) -> dict[str, object]:
+    # A single line break is none in Markdown.
+    return {"type": "TextBlock", "text": text.replace("\n", "\n\n"), "wrap": True, **look}
+
+
+def _bytes(text: str) -> int:
+    return len(json.dumps(text.replace("\n", "\n\n"), ensure_ascii=False).encode("utf-8", "replace"))
+
+
+@hookimpl
+def register_sinks() -> list[type[Sink]]:
+    """The one sink of this file."""
+    return [Teams]
