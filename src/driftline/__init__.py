@@ -29,7 +29,6 @@ from driftline.notification import AlertFact, Event, Notification
 from driftline.order import Order, Request, compact
 from driftline.plugin import (
     Action,
-    Answer,
     Check,
     CheckContext,
     DecodeContext,
@@ -37,15 +36,14 @@ from driftline.plugin import (
     ExecutorFactory,
     Format,
     FormatRef,
-    Http,
     Past,
     Plugin,
     Sink,
     Source,
-    StartContext,
 )
 from driftline.rule import Bounds, Range, Rule, Unusual, above, below, unusual
 from driftline.secret import Secret
+from driftline.start_context import Answer, Http, StartContext
 
 if TYPE_CHECKING:
     from driftline import (

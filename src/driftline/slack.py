@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from driftline.errors import OutcomeUnknown, Rejected, Retryable, Throttled
 from driftline.message import Message
-from driftline.plugin import Http
+from driftline.start_context import Http
 
 THROTTLED = frozenset({"ratelimited", "rate_limited"})
 LATER = frozenset({"request_timeout", "team_added_to_org", "update_failed"})

@@ -14,7 +14,7 @@ from slack_service import TOKEN, SlackService
 from driftline import Event, OutcomeUnknown, Rejected, Retryable, Secret, Severity, Throttled
 from driftline.delivery.http import HttpClient
 from driftline.delivery.rendering import Renderer
-from driftline.plugin import StartContext
+from driftline.start_context import StartContext
 from driftline.testing import FakeLog
 
 LIVES = lives()

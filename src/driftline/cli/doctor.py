@@ -47,10 +47,11 @@ def doctor(config: Path, as_json: bool, send: bool) -> None:
 
 
 def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
-    from driftline.plugin import Plugin, StartContext
+    from driftline.plugin import Plugin
     from driftline.runtime.logs import make_log
     from driftline.runtime.outside import Outside
     from driftline.runtime.start import make_guard, read_config, system_clock
+    from driftline.start_context import StartContext
 
     config = read_config(path)
     log, guard, now = make_log(), make_guard(system_clock), system_clock()

@@ -41,10 +41,11 @@ def init(where: str, reference: str | None, model: str, endpoint_url: str | None
     address), or bq://PROJECT.DATASET.TABLE.
     """
     from driftline.extensions.registry import Registry
-    from driftline.plugin import Source, StartContext
+    from driftline.plugin import Source
     from driftline.runtime.logs import make_log
     from driftline.runtime.looking import look
     from driftline.runtime.start import system_clock
+    from driftline.start_context import StartContext
 
     if output.exists() and not force:
         raise click.UsageError(f"{output} is there already: --force writes over it, -o another place")

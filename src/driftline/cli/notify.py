@@ -21,7 +21,7 @@ from driftline.errors import DriftlineError
 if TYPE_CHECKING:
     from driftline.config import Config
     from driftline.notification import Notification
-    from driftline.plugin import Answer, Http
+    from driftline.start_context import Answer, Http
 
 NAMES = ("firing", "resolved", "storm", "hostile", "unsure", "trouble")
 

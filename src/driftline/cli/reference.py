@@ -119,10 +119,11 @@ def _files(places: tuple[str, ...], endpoint_url: str | None, registry: Any, fol
 
     from driftline.cli.init import _source
     from driftline.errors import DriftlineError
-    from driftline.plugin import Source, StartContext
+    from driftline.plugin import Source
     from driftline.runtime.importing import File, read_all
     from driftline.runtime.logs import make_log
     from driftline.runtime.start import system_clock
+    from driftline.start_context import StartContext
 
     found = []
     for place in places:

@@ -16,7 +16,7 @@ from driftline.delivery.markup import DIALECTS, Dialect, Safe
 from driftline.delivery.sandbox import Sandbox
 from driftline.message import LIMITS, Markup, Message, Piece
 from driftline.notification import Event, Notification
-from driftline.plugin import Logger
+from driftline.start_context import Logger
 
 ADVICE = ("decision", "runbook")
 """Facts that say what to do; all others say what is known."""

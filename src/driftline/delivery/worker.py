@@ -19,7 +19,8 @@ from driftline.delivery.judge import LONGEST_PAUSE
 from driftline.delivery.secrets import scrub
 from driftline.errors import OutcomeUnknown, Rejected, Retryable, Throttled
 from driftline.notification import Notification
-from driftline.plugin import Logger, Sink
+from driftline.plugin import Sink
+from driftline.start_context import Logger
 from driftline.state import outbox
 from driftline.state.outbox import Claimed
 from driftline.state.store import Store

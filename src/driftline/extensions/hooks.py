@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from driftline.errors import PluginError
 from driftline.extensions.load import describe
 from driftline.notification import Notification
-from driftline.plugin import Logger
+from driftline.start_context import Logger
 
 if TYPE_CHECKING:
     import pyarrow as pa

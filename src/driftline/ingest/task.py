@@ -23,10 +23,11 @@ from driftline.ingest.decoding import Decoding
 from driftline.ingest.labels import Giving
 from driftline.ingest.plan import AGAIN, Work
 from driftline.model import ALL, LogObject, Schema
-from driftline.plugin import DiscoverContext, Format, Source, StartContext
+from driftline.plugin import DiscoverContext, Format, Source
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import BUILT_IN, Collectors, Profile
 from driftline.profiles.spec import CategorySpec, ProfileSpec
+from driftline.start_context import StartContext
 from driftline.state.ledger import GONE, QUARANTINED, WAITING, Outcome, Share
 from driftline.state.tables import micros
 from driftline.state.waiting import Stub

@@ -24,7 +24,7 @@ from driftline.errors import Deposed, DriftlineError, Unreachable
 from driftline.extensions.hooks import announce, enrich, listeners, transform
 from driftline.model import Severity, Verdict
 from driftline.notification import Notification
-from driftline.plugin import Plugin, StartContext
+from driftline.plugin import Plugin
 from driftline.runtime.acting import Acting, request_of
 from driftline.runtime.compose import action_plans, settings_of
 from driftline.runtime.desk import Desk
@@ -33,6 +33,7 @@ from driftline.runtime.parts import Parts
 from driftline.runtime.picturing import Pictures
 from driftline.runtime.telling import tell_judged, tell_read, tell_state
 from driftline.runtime.watch import Hooks, Tick, Watch
+from driftline.start_context import StartContext
 from driftline.state import action_runs, incidents, outbox
 from driftline.state.store import Store
 

@@ -16,7 +16,7 @@ from driftline.delivery.dial import Dial
 from driftline.delivery.http import HttpClient
 from driftline.delivery.rendering import Renderer
 from driftline.notification import Notification
-from driftline.plugin import Http, Logger, StartContext
+from driftline.start_context import Http, Logger, StartContext
 
 
 @dataclass

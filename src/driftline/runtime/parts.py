@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from driftline.plugin import ExecutorFactory, StartContext
+from driftline.plugin import ExecutorFactory
+from driftline.start_context import StartContext
 from driftline.state.store import Store
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import Any
 from driftline.errors import DriftlineError, Rejected
 from driftline.http_action import HttpAction
 from driftline.order import Request
-from driftline.plugin import Action, Answer, Plugin
+from driftline.plugin import Action, Plugin
+from driftline.start_context import Answer
 from driftline.testing.fakes import FakeHttp, Post, order, start_context
 from driftline.testing.sink_contract import FAILURES
 

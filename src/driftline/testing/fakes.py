@@ -21,7 +21,7 @@ from driftline.delivery.rendering import Renderer
 from driftline.model import Severity
 from driftline.notification import AlertFact, Event, Notification
 from driftline.order import Order
-from driftline.plugin import Answer, StartContext
+from driftline.start_context import Answer, StartContext
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

@@ -9,7 +9,8 @@ import io
 
 from driftline.errors import DriftlineError, OutcomeUnknown, Rejected, Retryable, Throttled
 from driftline.notification import Event, Notification
-from driftline.plugin import Answer, Sink
+from driftline.plugin import Sink
+from driftline.start_context import Answer
 from driftline.testing.fakes import FakeAnswer, FakeHttp, Post, notification, start_context
 
 FAILURES = (Rejected("HTTP 400"), Retryable("HTTP 503"), Throttled("HTTP 429"), OutcomeUnknown("timed out"))
