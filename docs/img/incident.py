@@ -19,7 +19,9 @@ BEGIN, DAYS, CHANGE = datetime(2026, 3, 1, tzinfo=UTC), 60, 45
 def line(rng: np.random.Generator, name: str, severity: Severity, jump: float, usual: float) -> Line:
     """Daily values that jump on a day."""
     values = rng.normal(usual, 0.03, DAYS) + np.where(np.arange(DAYS) >= CHANGE, jump, 0.0)
-    points = [Point(BEGIN + timedelta(days=day), value, value - 0.05, value + 0.05) for day, value in enumerate(values.tolist())]
+    points = [
+        Point(BEGIN + timedelta(days=day), value, value - 0.05, value + 0.05) for day, value in enumerate(values.tolist())
+    ]
     return Line(name, severity, BEGIN + timedelta(days=CHANGE), points, usual)
 
 
