@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from driftline.backtest.history import Past
@@ -53,8 +52,8 @@ def attempt(
 
 
 def best(trials: Sequence[Trial], configured: float) -> Trial:
-    """Of those that keep their promise: most known incidents found, fewest false alarms, shortest delays, nearest to
-    what is configured.
+    """Of those that keep their promise: most known incidents found, fewest false alarms, nearest to what is
+    configured. Being told some windows sooner is no reason for another budget.
 
     Without known incidents there is nothing to gain by another budget than the configured one, unless that is not kept.
     """
@@ -63,8 +62,7 @@ def best(trials: Sequence[Trial], configured: float) -> Trial:
         return min(honest, key=lambda trial: abs(trial.budget - configured))
 
     def order(trial: Trial) -> tuple[float, ...]:
-        delay = trial.score.delay or timedelta()
-        return (-trial.score.found, trial.score.false, delay.total_seconds(), abs(trial.budget - configured))
+        return (-trial.score.found, trial.score.false, abs(trial.budget - configured))
 
     return min(honest, key=order)
 
