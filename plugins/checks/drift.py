@@ -202,7 +202,7 @@ def _news(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bo
     rows = sum(current.counts[name] for name in news)
     # What a reference knows is counted by name, so rows beyond the bound are of categories that it does not know.
     rows += current.other
-    once = sum(count == 1 for count in reference.counts.values())
+    once = list(reference.counts.values()).count(1)
     shift = stats.news_shift(rows, current.count, reference.count, once)
     detail: Detail = {"new": len(news), "raw": shift.raw, **_named(news, shown=shown)}
     return "new_categories", shift, detail, ""

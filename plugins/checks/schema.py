@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import ClassVar
 
 from driftline import Check, CheckContext, Column, Measurement, NumericColumn, above, hookimpl, stats
@@ -17,6 +18,8 @@ ALIKE = 1e-6
 """A column is gone when so many rows of the reference would all be without value with less than this chance."""
 MOST, FEW = 0.9, 0.1
 """The share of values of a type that makes it the column's, and the one below which it is not."""
+LOOKED_AT = 1_000
+"""Categories whose texts are looked at."""
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -113,9 +116,10 @@ def _types(column: Column) -> dict[str, float]:
     total = _present(column)
     if isinstance(column, NumericColumn):
         return {"numbers": 1 - column.invalid / total, "other than numbers": column.invalid / total}
-    # What is beyond the categories that are counted is taken to be like those.
-    counted = sum(column.counts.values())
-    numbers = sum(rows for name, rows in column.counts.items() if _is_number(name)) / counted if counted else 0.0
+    # What is beyond the most frequent categories is taken to be like those.
+    seen = list(islice(column.counts.items(), LOOKED_AT))
+    counted = sum(rows for _, rows in seen)
+    numbers = sum(rows for name, rows in seen if _is_number(name)) / counted if counted else 0.0
     texts = column.count / total
     return {"numbers": texts * numbers, "words": texts * (1 - numbers), "lists or objects": column.invalid / total}
 

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.backtest.history import Past
+from driftline.backtest.replaying import Told
 from driftline.backtest.scoring import Known, alarms_of
 from driftline.backtest.shuffling import History, rate, shuffle, suspects
 from driftline.backtest.spreading import Note, spread
 from driftline.backtest.telling import Backtest
 from driftline.backtest.tuning import attempt, best, proposals
 
-TOGETHER = 5
+TOGETHER = 3
 """Shufflings that are judged side by side: more need memory, fewer need time."""
 Progress = Callable[[str, int, int], None]
 """Stage, done, in all."""
@@ -26,21 +27,24 @@ Progress = Callable[[str, int, int], None]
 def run(past: Past, known: Sequence[Known], *, shuffles: int, tune: bool, processes: int, progress: Progress) -> Backtest:
     """Everything about one model."""
     windows = past.measure(lambda done, total: progress("measure", done, total), processes)
-    alarms = alarms_of(past.replay(windows, past.policy, lambda done, total: progress("replay", done, total)), past.lateness)
     since = int(past.since.timestamp() * 1_000_000)
     ground = past.judgeable.ground
     judged = [window for window in windows if window.group[0].key.start >= since]
     history = History.of(judged, past.judgeable.model, ground.schema)
-    if not shuffles or not history.series:
+    wanted = shuffles if history.series else 0
+    batches = [range(first, min(first + TOGETHER, wanted)) for first in range(0, wanted, TOGETHER)]
+    total = len(windows) + len(judged) * len(batches)
+
+    def work(place: int, note: Note) -> tuple[list[Told], list[NDArray[np.bool_]]]:
+        if place == 0:
+            return past.replay(windows, past.policy, lambda done, total: note(done)), []
+        return [], shuffle(history, past.policy, batches[place - 1], note)
+
+    found = spread(work, 1 + len(batches), processes, lambda done: progress("replay", done, total))
+    alarms = alarms_of(found[0][0], past.lateness)
+    if not batches:
         return Backtest(past, alarms, known)
-    batches = [range(first, min(first + TOGETHER, shuffles)) for first in range(0, shuffles, TOGETHER)]
-    total = len(judged) * len(batches)
-
-    def work(place: int, note: Note) -> list[NDArray[np.bool_]]:
-        return shuffle(history, past.policy, batches[place], note)
-
-    found = spread(work, len(batches), processes, lambda done: progress("shuffle", done, total))
-    began = [one for batch in found for one in batch]
+    began = [one for _, batch in found for one in batch]
     held = {name for plan in past.judgeable.plans for name in plan.warn_only}
     noisy = [each for each in suspects(history, began, past.policy) if each.column not in held]
     tried, chosen = [], None
