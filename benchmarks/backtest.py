@@ -1,6 +1,6 @@
 """`driftline backtest` over a year of hourly windows of 20 columns, from stored profiles: seconds and peak memory.
 
-    python benchmarks/backtest.py FOLDER [--days 365] [--rows 1000] [--shuffles 20]
+    python benchmarks/backtest.py FOLDER [--days 365] [--rows 1000] [--shuffles 10]
 
 The state is made once, by two processes: windows of 16 numeric and 4 categorical columns (5 to 5,000 values) whose level
 wobbles from hour to hour and rises at night and on weekends, written as an agent that keeps single windows for a year leaves
@@ -148,7 +148,7 @@ def main() -> None:
     told.add_argument("folder", type=Path)
     told.add_argument("--days", type=int, default=365)
     told.add_argument("--rows", type=int, default=1000)
-    told.add_argument("--shuffles", type=int, default=20)
+    told.add_argument("--shuffles", type=int, default=10)
     given = told.parse_args()
     if not (given.folder / "state.db").exists():
         make(given.folder, given.days, given.rows)
