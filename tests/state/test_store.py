@@ -114,6 +114,16 @@ def test_a_newer_database_is_refused_with_both_versions(url):
         open_store(url)
 
 
+def test_who_only_looks_at_an_older_database_is_told_what_brings_it_up_to_date(url):
+    """Reading commands migrate nothing, and must not stumble over a column that is not there yet."""
+    store = open_store(url)
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    store.close()
+    with pytest.raises(StateError, match="version 0001.*first `driftline run` of this version brings it up to date"):
+        open_store(url, readonly=True)
+
+
 def test_names_come_back_as_they_were_in_the_order_of_their_bytes(url):
     """Whatever is in a name, NUL included: the same from every database, in the same order."""
     names = ["a\x00b", "a\x1ab", "a\x1a0b", "B", "a", "é", "e", "Z", "_", "\U0001f600", "ä\x00", "10", "9", " x"]

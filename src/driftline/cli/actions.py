@@ -128,10 +128,14 @@ def _decide(decide: Callable[..., str], token: str, author: str, reason: str, co
 @contextmanager
 def _visiting(config: Config) -> Iterator[tuple[Connection, datetime]]:
     from driftline.runtime.start import system_clock
-    from driftline.state.visit import visit
+    from driftline.state.store import open_store
 
-    with visit(config.agent.state, config.origin.parent) as connection:
-        yield connection, system_clock()
+    store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
+    try:
+        with store.note() as connection:
+            yield connection, system_clock()
+    finally:
+        store.close()
 
 
 def _ordered(

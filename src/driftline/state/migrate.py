@@ -51,6 +51,18 @@ def version(store: Store, place: str) -> str | None:
         raise StateError(f"{place}: {error.__cause__ or error}") from None
 
 
+def check(store: Store, place: str) -> None:
+    """For those who only look: raises StateError unless the database is of this very version."""
+    current = version(store, place)
+    if current is None:
+        raise StateError(f"{place}: there is no state yet: start `driftline run` first")
+    if current < migrations.HEAD:
+        mend = "the first `driftline run` of this version brings it up to date"
+        raise StateError(f"{place}: the database has version {current}, this driftline needs {migrations.HEAD}: {mend}")
+    if current > migrations.HEAD:
+        raise newer(place, current)
+
+
 def newer(place: str, current: str) -> StateError:
     """Says that a database can't be used by this version."""
     mend = "install a newer driftline"

@@ -15,8 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
 from driftline.errors import Deposed, StateError
-from driftline.state.migrate import migrate, newer, version
-from driftline.state.migrations import HEAD
+from driftline.state.migrate import check, migrate
 from driftline.state.seat import Seat, leader, take, unreachable
 from driftline.state.store import Leader, Store
 
@@ -98,11 +97,7 @@ def open_database(url: URL, readonly: bool, on_lost: Callable[[], None]) -> Stor
     place = url.render_as_string(hide_password=True)
     if readonly:
         store = Postgres(url, None)
-        current = version(store, place)
-        if current is None:
-            raise StateError(f"{place}: there is no state yet: start `driftline run` first")
-        if current > HEAD:
-            raise newer(place, current)
+        check(store, place)
         return store
 
     def connect(name: str) -> psycopg.Connection[Any]:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from driftline.errors import StateError
 from driftline.state import migrations
 from driftline.state.lock import FileLock
-from driftline.state.migrate import migrate
+from driftline.state.migrate import check, migrate
 from driftline.state.store import Store
 
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs"})
@@ -61,7 +61,9 @@ def open_file(url: URL, base: Path, readonly: bool) -> Store:
     if readonly:
         if fresh:
             raise StateError(f"{path}: there is no state yet: start `driftline run` first")
-        return Store(_engine(f"sqlite:///{path}", sa.QueuePool))
+        store = Store(_engine(f"sqlite:///{path}", sa.QueuePool))
+        check(store, str(path))
+        return store
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(path.with_name(path.name + ".lock"))
