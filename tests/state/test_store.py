@@ -120,7 +120,7 @@ def test_who_only_looks_at_an_older_database_is_told_what_brings_it_up_to_date(u
     with store.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     store.close()
-    with pytest.raises(StateError, match="version 0001.*first `driftline run` of this version brings it up to date"):
+    with pytest.raises(StateError, match=r"version 0001.*first `driftline run` of this version brings it up to date"):
         open_store(url, readonly=True)
 
 
