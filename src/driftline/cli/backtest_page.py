@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PAINT = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 LISTED = 40
 """Alarms that are printed; --json has all."""
+WORTH_A_RATE = timedelta(days=28)
+"""Over less, a number a year says nothing."""
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -88,7 +90,9 @@ def _covers(start: datetime, end: datetime, day: date) -> bool:
 
 def _alarms(console: Console, found: Backtest) -> None:
     count = len(found.alarms)
-    console.print(f"\n[bold]{count:,} alarm{'' if count == 1 else 's'}[/], {number(found.a_year(count))} a year")
+    long = len(found.starts) * found.past.length >= WORTH_A_RATE
+    rate = f", {number(found.a_year(count))} a year" if long else ""
+    console.print(f"\n[bold]{count:,} alarm{'' if count == 1 else 's'}[/]{rate}")
     for alarm in found.alarms[:LISTED]:
         console.print(
             f"[{PAINT[alarm.severity]}]{alarm.severity.value:8}[/] {utc(alarm.at)}  {escape(clean(alarm.title))}{_over(alarm)}"
