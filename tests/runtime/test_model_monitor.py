@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from driftline_plugins.checks.constraints import Constraints
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from driftline.rule import Rule
@@ -123,6 +123,7 @@ WILD = st.recursive(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(WILD, max_size=3), WILD, st.dictionaries(st.sampled_from(["mae", "mse", "r2", "x"]), WILD, max_size=3))
+@example([], {"distribution_constraints": {"comparison_method": ["Robust"]}}, {})
 def test_whatever_stands_there_makes_a_valid_check(features, config, quality):
     """Files that people have edited give a check that the configuration accepts, and never an exception."""
     asked = understand({"features": features, "monitoring_config": config, "regression_constraints": quality}, {})

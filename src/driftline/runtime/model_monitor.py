@@ -122,7 +122,7 @@ def _settings(config: Plain, where: str, asked: Asked) -> tuple[Plain, Any]:
         ("comparison_method", "method", METHODS),
         ("categorical_drift_method", "categorical_method", CATEGORICAL),
     ):
-        if key in compare and compare[key] not in known:
+        if key in compare and not (isinstance(compare[key], str) and compare[key] in known):
             asked.doubts.append(f"{where}: {key} {text(compare[key])} is unknown and left out")
         elif key in compare:
             drift[name] = known[compare[key]]
