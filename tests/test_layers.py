@@ -18,8 +18,9 @@ LAYERS = (
     {"model", "profiles"},
     {path.stem for path in CORE.glob("*.py")} - {"model", "__main__"},
     {"state", "config", "extensions"},
-    {"ingest", "evaluate", "alerting", "delivery"},
+    {"ingest", "evaluate", "alerting", "delivery", "charts"},
     {"runtime"},
+    {"backtest"},
     {"cli", "web", "report", "testing", "__main__"},
 )
 """Lowest first: a module imports from its own layer and from those below. The modules at the root are the plugin API."""

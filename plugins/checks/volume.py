@@ -6,6 +6,7 @@ Refuses the reference: a training file says nothing about traffic. Only history 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from statistics import median
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from driftline import Check, CheckContext, Measurement, Past, Range, Rule, hooki
 Season = tuple[int, int]
 """The hour and the weekday at which a window starts."""
 LEARNING, ALIKE = 8, 4
+DAY = timedelta(days=1)
 MEMORY = 7 * 24 * 5
 """Earlier windows to look at: five weeks of hours."""
 
@@ -27,6 +29,7 @@ class Volume(Check):
     | input | answer |
     | --- | --- |
     | fewer than 8 earlier windows | no ratio, with the reason |
+    | windows shorter than a day, fewer than 4 earlier ones of this hour | no ratio, with the reason, unless there are no rows |
     | mostly empty windows before | no ratio: nothing is expected |
     | no rows where no earlier window was empty | 0, with the interval 0 to 0 |
     """
@@ -50,6 +53,12 @@ class Volume(Check):
             return
         groups = _by_season(past)
         season = _seasons(groups)
+        if rows and start is not None and ctx.current.end is not None and ctx.current.end - start < DAY:
+            alike = sum(one.start.hour == start.hour for one in past)
+            if alike < ALIKE:
+                reason = f"learning: {alike} of {ALIKE} earlier windows of this hour"
+                yield Measurement(None, name="rows_ratio", rows=rows, reason=reason)
+                return
         expected = season(None if start is None else (start.hour, start.weekday()))
         if expected <= 0:
             yield Measurement(None, name="rows_ratio", rows=rows, reason="windows like this one used to be empty")

@@ -137,7 +137,7 @@ def test_a_window_that_is_its_own_reference_changes_nothing(check):
     """Identical data is ok or unsure for every rule of every check, and drift is ok."""
     values = list(np.random.default_rng(0).normal(0, 1, 2_000))
     same = window(values, ["a", "b"] * 1_000, binary_scores([0, 1] * 1_000, np.linspace(0.2, 0.8, 2_000)), last=START + HOUR)
-    for m in check.evaluate(context(same, same, pasts([2_000] * 20))):
+    for m in check.evaluate(context(same, same, pasts([2_000] * 20, timedelta(days=1)))):
         if m.name in check.default_rules:
             assert check.default_rules[m.name].judge(m, m.rows or 2_000, check.min_rows).verdict == "ok", m
 

@@ -13,8 +13,11 @@ from driftline import Window
 VOLUME, FRESHNESS = Volume(), Freshness()
 
 
-def volume(rows, past):
-    found = {m.name: m for m in VOLUME.evaluate(context(Window(rows, start=START, end=START + HOUR), None, past))}
+DAY = timedelta(days=1)
+
+
+def volume(rows, past, length=DAY):
+    found = {m.name: m for m in VOLUME.evaluate(context(Window(rows, start=START, end=START + length), None, past))}
     return found["rows_ratio"]
 
 
@@ -42,13 +45,13 @@ def test_usual_traffic_is_not_changed():
 
 def test_as_many_rows_as_ever_are_ok():
     """A steady service with its steady number of rows is ok."""
-    assert judged(VOLUME, volume(1_000, pasts([990, 1_010, 1_000, 995, 1_005] * 4))) == "ok"
+    assert judged(VOLUME, volume(1_000, pasts([990, 1_010, 1_000, 995, 1_005] * 4, DAY))) == "ok"
 
 
 @pytest.mark.parametrize("past", [[5, 7, 6, 4, 5, 8, 6, 5], [1_000, 1_100, 900, 1_000, 950, 1_050, 980, 1_000]])
 def test_no_rows_where_rows_were_always_seen_is_a_change(past):
     """Silence is a change, however few rows were usual."""
-    found = volume(0, pasts(past))
+    found = volume(0, pasts(past), HOUR)
     assert found.value == 0
     assert judged(VOLUME, found) == "changed"
 
@@ -62,7 +65,15 @@ def test_silence_that_is_usual_is_no_change():
 @pytest.mark.parametrize(("rows", "verdict"), [(200, "changed"), (2_400, "changed"), (1_100, "ok"), (700, "ok")])
 def test_half_and_one_and_a_half_are_the_limits(rows, verdict):
     """Less than half, or more than one and a half, of steady traffic is a change."""
-    assert judged(VOLUME, volume(rows, pasts([1_000, 1_030, 970, 1_010, 990] * 4))) == verdict
+    assert judged(VOLUME, volume(rows, pasts([1_000, 1_030, 970, 1_010, 990] * 4, DAY))) == verdict
+
+
+def test_an_hour_is_judged_once_four_days_are_known():
+    """A model whose first hours are at night does not alarm when the day begins; but silence is told from the start."""
+    hours = pasts([600] * 12)
+    assert volume(1_000, hours, HOUR).reason == "learning: 0 of 4 earlier windows of this hour"
+    assert judged(VOLUME, volume(0, hours, HOUR)) == "changed"
+    assert judged(VOLUME, volume(1_000, pasts([600] * 96), HOUR)) == "changed"
 
 
 def test_the_night_is_compared_with_nights():

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "silences": ("driftline.cli.people:silences", "List the silences, or end one."),
     "explain": ("driftline.cli.explain:explain", "Why there is an incident, or what stands behind a window's numbers."),
     "actions": ("driftline.cli.actions:actions", "What incidents called for: list, approve, reject, order by hand."),
+    "backtest": ("driftline.cli.backtest:backtest", "Which alarms stored history would have given, and shuffled history."),
     "reference": (
         "driftline.cli.reference:reference",
         "Import a baseline, list references, accept a change as normal.",

@@ -222,6 +222,9 @@ class ModelConfig(Settings):
     windows."""
     max_pages_per_day: int = Field(default=5, ge=0)
     """At most so many critical incidents are told one by one within 24 hours; the others are told together, as one digest."""
+    warn_only: tuple[str, ...] = ()
+    """Columns in which what is judged by the usual is at most a `warning`: those that `driftline backtest` found to alarm of
+    themselves."""
     notify: tuple[str, ...] | None = None
     """The sinks that are told; all of them when absent."""
     every: Length | None = None

@@ -156,7 +156,7 @@ def facts_of(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name
             start=moment(key.start),
             end=moment(due.end),
             verdict=Verdict.OK if row.within else Verdict(row.verdict),
-            severity=Severity(row.severity) if row.severity else None,
+            severity=plan.severity(row),
             value=m.value,
             was=m.was,
             interval=m.interval,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from driftline.classic_rules import PValue
 from driftline.errors import DriftlineError
-from driftline.model import Measurement, Verdict
+from driftline.model import Measurement, Severity, Verdict
 from driftline.plugin import Check, CheckContext
 from driftline.rule import Range, Rule, above, below
 from driftline.state.measurements import Judged
@@ -33,6 +33,15 @@ class CheckPlan:
     keep: int = 0
     """Further quiet windows before it is resolved."""
     min_rows: int | None = None
+    warn_only: frozenset[str] = frozenset()
+    """Columns in which what is judged by its past is at most a warning."""
+
+    def severity(self, row: Judged) -> Severity | None:
+        """How much a judged row matters to people."""
+        if not row.severity:
+            return None
+        held = row.watched is not None and row.measurement.labels.get("column") in self.warn_only
+        return Severity.WARNING if held and row.severity == Severity.CRITICAL else Severity(row.severity)
 
     @property
     def main(self) -> str:

@@ -85,6 +85,15 @@ class Guard:
 
         return self._run(key, gather, timeout)
 
+    def here(self, key: str, fn: Callable[[CheckContext], Iterable[Measurement]], ctx: CheckContext) -> list[Measurement]:
+        """As `collect`, but at once and without a limit of time: for work that nothing else waits for."""
+        try:
+            return list(_checked(key, fn(ctx), threading.Event()))
+        except DriftlineError:
+            raise
+        except Exception as error:
+            raise PluginError(f"{key}: {describe(error)}") from error
+
     def _run(self, key: str, work: Callable[[threading.Event], T], timeout: float) -> T:
         call = _Call(self._clock())
         with self._lock:

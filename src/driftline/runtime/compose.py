@@ -159,7 +159,9 @@ def _plans(model: ModelConfig) -> list[CheckPlan]:
     plans = []
     for name, told in (model.checks or {}).items():
         rules = () if told.rule is None else tuple(told.rule) if isinstance(told.rule, list) else (told.rule,)
-        plans.append(CheckPlan(name, told.plugin, rules, told.for_, told.keep_firing, told.min_rows))
+        plans.append(
+            CheckPlan(name, told.plugin, rules, told.for_, told.keep_firing, told.min_rows, frozenset(model.warn_only))
+        )
     return plans
 
 

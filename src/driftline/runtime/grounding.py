@@ -6,30 +6,36 @@ Refuses to change what windows are compared with behind anyone's back: only othe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy.engine import Connection
 
 from driftline.errors import SourceError
+from driftline.evaluate.judging import CheckPlan
 from driftline.ingest.infer import infer
 from driftline.ingest.peeking import peek
 from driftline.ingest.reference import KEPT, list_all, make_reference
 from driftline.ingest.task import Job, discovered, now_plus
 from driftline.model import LogObject, Schema
 from driftline.plugin import DiscoverContext, Format, Source
+from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors, Profile
-from driftline.profiles.spec import ProfileSpec
+from driftline.profiles.spec import BUILT_IN, ProfileSpec
 from driftline.profiles.window import Window
 from driftline.state import models
 from driftline.state.schemas import schema_from_json, schema_to_json
 from driftline.state.store import Store
 from driftline.state.tables import micros
+
+if TYPE_CHECKING:
+    from driftline.extensions.registry import Registry
 
 LISTED = 1000
 """Objects among which some are looked at to infer a schema."""
@@ -68,6 +74,17 @@ class Ground:
     @cached_property
     def _windows(self) -> Mapping[str, Window]:
         return {segment: profile.window(version=self.name, segment=segment) for segment, profile in self.profiles.items()}
+
+
+def kinds_of(registry: Registry) -> Collectors:
+    """Every collector there is, by name."""
+    return {**BUILT_IN_KINDS, **{name: registry.get("collector", name) for name in registry.names("collector")}}
+
+
+def collected(plans: Iterable[CheckPlan]) -> tuple[str, ...]:
+    """The collectors of a model with these checks, by name."""
+    needed = {name for plan in plans for name in plan.check.collectors}
+    return (*BUILT_IN, *sorted(needed - set(BUILT_IN)))
 
 
 def ground_digest(

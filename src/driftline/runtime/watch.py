@@ -27,14 +27,12 @@ from driftline.ingest.reread import rows_of
 from driftline.ingest.task import Job, now_plus
 from driftline.model import Measurement, Schema
 from driftline.plugin import CheckContext, Format, Source
-from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
-from driftline.profiles.profile import Collectors
-from driftline.profiles.spec import BUILT_IN, ProfileSpec
+from driftline.profiles.spec import ProfileSpec
 from driftline.runtime.accepting import accept_asked
 from driftline.runtime.acting import Acting
 from driftline.runtime.closing import Closed, Closing, Enrich, Links
 from driftline.runtime.feed import DAY, Feed, in_order
-from driftline.runtime.grounding import Ground, Origin, ground_digest, load_ground, make_ground, named
+from driftline.runtime.grounding import Ground, Origin, collected, ground_digest, kinds_of, load_ground, make_ground, named
 from driftline.runtime.labelling import Labelling, LateLabels, label_job, ledger_name, let_go, read_and_join
 from driftline.runtime.parts import Parts
 from driftline.runtime.reading import Reader
@@ -129,10 +127,8 @@ class Watch:
         self._retired = False
         self._tried: datetime | None = None
         self._feed = Feed(name, parts, settings.lateness, settings.backfill)
-        names = parts.registry.names("collector")
-        self._kinds: Collectors = {**BUILT_IN_KINDS, **{kind: parts.registry.get("collector", kind) for kind in names}}
-        needed = {name for plan in settings.plans for name in plan.check.collectors}
-        self._collectors = (*BUILT_IN, *sorted(needed - set(BUILT_IN)))
+        self._kinds = kinds_of(parts.registry)
+        self._collectors = collected(settings.plans)
         self._options = wanted(settings.plans)
         self._digest = ground_digest(settings.origin, settings.schema, self._collectors, self._options)
 

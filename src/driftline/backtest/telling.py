@@ -1,0 +1,141 @@
+"""A backtest as plain values, for JSON, tables and charts.
+
+Refuses to print.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from driftline.backtest.history import Past
+from driftline.backtest.scoring import Alarm, Known, Score, always, by_check, score
+from driftline.backtest.shuffling import Rate, Suspect
+from driftline.model import Severity
+from driftline.state.tables import moment
+
+YEAR = timedelta(days=365.25)
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What came out for one model."""
+
+    past: Past
+    alarms: Sequence[Alarm]
+    known: Sequence[Known]
+    """Incidents that people labelled."""
+    shuffled: Rate | None = None
+    """Alarms in shuffled history; None where nothing was shuffled."""
+    suspects: Sequence[Suspect] = ()
+    proposals: dict[str, Any] = field(default_factory=dict)
+    """Settings for the model, as its part of the configuration."""
+    tried: Sequence[dict[str, Any]] = ()
+    """What other budgets would have come to."""
+
+    @property
+    def starts(self) -> list[datetime]:
+        """Of the windows that were judged, not only learnt from."""
+        starts = [moment(group[0].key.start) for group in self.past.groups]
+        return [start for start in starts if start >= self.past.since]
+
+    @property
+    def score(self) -> Score:
+        """Of the configuration as it is."""
+        return score(self.alarms, self.known, self.past.length, self.past.lateness)
+
+    @property
+    def always(self) -> Score:
+        """Of an alarm in every window."""
+        return always(self.starts, self.known, self.past.length, self.past.lateness)
+
+    def a_year(self, count: int) -> float:
+        """As a rate over the time judged."""
+        judged = len(self.starts) * self.past.length
+        return count * (YEAR / judged) if judged else 0.0
+
+    def told(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        past, mine = self.past, self.score
+        when = [alarm.start for alarm in self.alarms]
+        found: dict[str, Any] = {
+            "model": past.judgeable.model,
+            "from": past.since.isoformat(),
+            "to": past.until.isoformat(),
+            "windows": len(self.starts),
+            "learnt_from": len(past.groups) - len(self.starts),
+            "not_kept": past.gone,
+            "false_pages_per_year": past.false_pages_per_year,
+            "alarms": [
+                {
+                    "start": alarm.start.isoformat(),
+                    "told": alarm.at.isoformat(),
+                    "resolved": alarm.resolved.isoformat() if alarm.resolved else None,
+                    "cause": alarm.cause,
+                    "severity": alarm.severity.value,
+                    "checks": sorted(alarm.checks),
+                    "columns": [column for _, column in alarm.seen if column],
+                    "title": alarm.title,
+                }
+                for alarm in self.alarms
+            ],
+            "alarms_a_year": self.a_year(len(self.alarms)),
+            "by_check": {
+                name: {severity.value: count for severity, count in counts.items()}
+                for name, counts in by_check(self.alarms).items()
+            },
+            "by_weekday": {name: sum(at.weekday() == place for at in when) for place, name in enumerate(WEEKDAYS)},
+            "by_hour": dict(sorted(Counter(at.hour for at in when).items())),
+            "by_month": dict(sorted(Counter(f"{at:%Y-%m}" for at in when).items())),
+        }
+        if self.known:
+            found["known"] = [
+                {
+                    "start": one.start.isoformat(),
+                    "end": one.end.isoformat(),
+                    "columns": sorted(one.columns),
+                    "note": one.note,
+                    "found_after_seconds": delay.total_seconds() if delay is not None else None,
+                }
+                for one, delay in zip(self.known, mine.delays, strict=True)
+            ]
+            never = Score(0, 0, (None,) * len(self.known))
+            found["compared"] = {
+                name: {
+                    "alarms": each.alarms,
+                    "found": each.found,
+                    "false": each.false,
+                    "median_delay_seconds": each.delay.total_seconds() if each.delay is not None else None,
+                }
+                for name, each in (("this configuration", mine), ("never alarm", never), ("always alarm", self.always))
+            }
+        if self.shuffled is not None:
+            rate = self.shuffled
+            found["shuffled"] = {"alarms": rate.alarms, "years": rate.years, "a_year": rate.mean, "at_most": rate.most}
+            found["no_pages"] = [
+                {
+                    "check": each.series.check,
+                    "measurement": each.series.name,
+                    "labels": dict(each.series.labels),
+                    "segment": each.series.segment,
+                    "version": each.series.version,
+                    "a_year": each.rate.mean,
+                    "share": each.share,
+                    "cause": each.cause,
+                }
+                for each in self.suspects
+            ]
+        if self.tried:
+            found["tried"] = list(self.tried)
+        if self.proposals:
+            found["proposals"] = self.proposals
+        return found
+
+
+def worst(alarms: Sequence[Alarm]) -> Severity | None:
+    """The highest severity; None without alarms."""
+    return max((alarm.severity for alarm in alarms), key=lambda each: each.rank, default=None)

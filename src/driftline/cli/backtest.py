@@ -1,0 +1,106 @@
+"""`driftline backtest`: which alarms there would have been, with this configuration, on the windows that are stored."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from driftline.cli.options import config_option, json_option
+
+if TYPE_CHECKING:
+    from driftline.backtest.telling import Backtest
+
+FINDINGS = 1
+
+
+@click.command()
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.option("--from", "since", metavar="TIME", help="The first window judged, UTC; the oldest stored when absent.")
+@click.option("--to", "until", metavar="TIME", help="Where it ends, exclusive, UTC; the newest stored when absent.")
+@click.option(
+    "--incidents",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="What is known to have happened: CSV with start, end, columns and note, or the same as YAML or JSON.",
+)
+@click.option("--shuffles", type=click.IntRange(0), default=10, show_default=True, help="Histories in which nothing changes.")
+@click.option("--tune", is_flag=True, help="Try other budgets for false pages, and propose settings.")
+@click.option("--chart", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw it: .svg, .png or .pdf.")
+@click.option("--processes", type=click.IntRange(1), default=None, help="Processors to use; all when absent.")
+@config_option
+@json_option
+def backtest(
+    models: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    incidents: Path | None,
+    shuffles: int,
+    tune: bool,
+    chart: Path | None,
+    processes: int | None,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Replay stored windows through checks, rules and alerting, and tell nobody.
+
+    Prints the alarms there would have been, and how often the same windows alarm when their order is shuffled, so that
+    nothing changes. Ends with 1 when a column alarms of itself so often that it must not page.
+    """
+    from driftline.backtest.scoring import read_known
+    from driftline.cli.backtest_page import show
+    from driftline.runtime.start import read_config
+
+    loaded = read_config(config)
+    names = list(models) or list(loaded.models)
+    if unknown := [name for name in names if name not in loaded.models]:
+        raise click.UsageError(f"there is no model {unknown[0]!r}; models are: {', '.join(loaded.models)}")
+    if chart is not None and len(names) > 1:
+        raise click.UsageError("--chart draws one model: name it")
+    known = read_known(incidents.read_text(encoding="utf-8"), str(incidents)) if incidents else []
+    span = (None if since is None else _moment("--from", since), None if until is None else _moment("--to", until))
+    told = []
+    for name in names:
+        found = _run(loaded, name, span, known, shuffles, tune, processes or os.cpu_count() or 1)
+        told.append(found.told())
+        if not as_json:
+            show(found)
+        if chart is not None:
+            from driftline.charts.backtest import draw
+
+            draw(found.told(), chart)
+    if as_json:
+        click.echo(json.dumps(told[0] if len(told) == 1 else told, ensure_ascii=False, indent=2))
+    if any(each.get("no_pages") for each in told):
+        raise SystemExit(FINDINGS)
+
+
+def _run(
+    config: Any,
+    name: str,
+    span: tuple[datetime | None, datetime | None],
+    known: list[Any],
+    shuffles: int,
+    tune: bool,
+    cpus: int,
+) -> Backtest:
+    from driftline.backtest.history import past_of
+    from driftline.backtest.running import run
+    from driftline.cli.progress import bar
+    from driftline.runtime.start import make_guard, system_clock
+
+    past = past_of(config, name, *span, make_guard(system_clock))
+    with bar() as progress:
+        return run(past, known, shuffles=shuffles, tune=tune, processes=cpus, progress=progress)
+
+
+def _moment(option: str, text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"{option} {text}: should be a time such as 2026-03-02 or 2026-03-02T09:00") from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
