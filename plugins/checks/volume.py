@@ -15,6 +15,8 @@ from driftline import Check, CheckContext, Measurement, Past, Range, Rule, hooki
 Season = tuple[int, int]
 """The hour and the weekday at which a window starts."""
 LEARNING, ALIKE = 8, 4
+RARE = 20
+"""One window in so many, at either end, is no measure of what is usual."""
 DAY = timedelta(days=1)
 MEMORY = 7 * 24 * 5
 """Earlier windows to look at: five weeks of hours."""
@@ -29,7 +31,8 @@ class Volume(Check):
     | input | answer |
     | --- | --- |
     | fewer than 8 earlier windows | no ratio, with the reason |
-    | windows shorter than a day, fewer than 4 earlier ones of this hour | no ratio, with the reason, unless there are no rows |
+    | windows shorter than a day, on the first day | no ratio, with the reason, unless there are no rows |
+    | the same, fewer than 4 earlier ones of this hour | the ratio to the nearest number of rows that 90% of earlier ones had |
     | mostly empty windows before | no ratio: nothing is expected |
     | no rows where no earlier window was empty | 0, with the interval 0 to 0 |
     """
@@ -53,13 +56,15 @@ class Volume(Check):
             return
         groups = _by_season(past)
         season = _seasons(groups)
-        if rows and start is not None and ctx.current.end is not None and ctx.current.end - start < DAY:
-            alike = sum(one.start.hour == start.hour for one in past)
-            if alike < ALIKE:
-                reason = f"learning: {alike} of {ALIKE} earlier windows of this hour"
-                yield Measurement(None, name="rows_ratio", rows=rows, reason=reason)
-                return
         expected = season(None if start is None else (start.hour, start.weekday()))
+        if rows and start is not None and ctx.current.end is not None and ctx.current.end - start < DAY:
+            if start - past[0].start < DAY:
+                yield Measurement(None, name="rows_ratio", rows=rows, reason="learning: the first day is not over")
+                return
+            if sum(one.start.hour == start.hour for one in past) < ALIKE:
+                seen = sorted(one.value for one in past)
+                far = len(seen) // RARE
+                expected = min(max(rows, seen[far]), seen[-1 - far])
         if expected <= 0:
             yield Measurement(None, name="rows_ratio", rows=rows, reason="windows like this one used to be empty")
             return

@@ -68,12 +68,17 @@ def test_half_and_one_and_a_half_are_the_limits(rows, verdict):
     assert judged(VOLUME, volume(rows, pasts([1_000, 1_030, 970, 1_010, 990] * 4, DAY))) == verdict
 
 
-def test_an_hour_is_judged_once_four_days_are_known():
+def test_a_day_is_known_before_hours_are_judged():
     """A model whose first hours are at night does not alarm when the day begins; but silence is told from the start."""
-    hours = pasts([600] * 12)
-    assert volume(1_000, hours, HOUR).reason == "learning: 0 of 4 earlier windows of this hour"
-    assert judged(VOLUME, volume(0, hours, HOUR)) == "changed"
-    assert judged(VOLUME, volume(1_000, pasts([600] * 96), HOUR)) == "changed"
+    night = pasts([600] * 12)
+    assert volume(1_000, night, HOUR).reason == "learning: the first day is not over"
+    assert judged(VOLUME, volume(0, night, HOUR)) == "changed"
+
+
+@pytest.mark.parametrize(("rows", "ratio"), [(100, 0.2), (700, 1.0), (2_000, 2.0)])
+def test_until_an_hour_is_known_it_is_compared_with_what_was_ever_seen(rows, ratio):
+    """Between the quietest and the busiest hour so far all is usual, beyond it is not."""
+    assert volume(rows, pasts([500] * 15 + [1_000] * 15), HOUR).value == ratio
 
 
 def test_the_night_is_compared_with_nights():

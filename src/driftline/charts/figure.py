@@ -35,7 +35,7 @@ def figure(width: float, height: float, rows: int = 1, **options: Any) -> tuple[
     return made, list(axes)
 
 
-def rendered(made: Figure, suffix: str = ".png", dots: int = 150) -> bytes:
+def rendered(made: Figure, suffix: str = ".png", dots: int = 110) -> bytes:
     """The bytes of the picture; the same picture gives the same bytes."""
     to = BytesIO()
     dated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}

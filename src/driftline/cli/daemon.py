@@ -10,7 +10,7 @@ import signal
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from driftline.errors import ConfigError, Deposed, DriftlineError, Led, Unreachable
 from driftline.runtime.agent import Agent
@@ -18,6 +18,9 @@ from driftline.runtime.logs import make_log
 from driftline.runtime.standby import POLL, Standby
 from driftline.runtime.start import read_config, running, system_clock
 from driftline.state.store import Store, open_store
+
+if TYPE_CHECKING:
+    from driftline.runtime.otlp import Push
 
 
 def daemon(path: Path, verbose: bool) -> int:
@@ -84,7 +87,7 @@ def _lead(config: Any, log: Any, signals: _Signals, systemd: Any, *, patient: bo
 
 def _work(agent: Agent, config: Any, path: Path, log: Any, signals: _Signals, systemd: Any) -> Any:
     """Watch the models until a signal says otherwise; returns the new configuration when there is one."""
-    server, replaced = _serve(agent, config), None
+    server, push, replaced = _serve(agent, config), _push(agent, config, log), None
     try:
         agent.start()
         log.info(f"watching {', '.join(config.models)}", http=str(server.address) if server else None, config=str(path))
@@ -99,6 +102,8 @@ def _work(agent: Agent, config: Any, path: Path, log: Any, signals: _Signals, sy
                 _attend(agent, signals, systemd)
         systemd.notify("STOPPING=1" if signals.stop.is_set() else "STATUS=starting anew")
     finally:
+        if push is not None:
+            push.stop()
         if server is not None:
             server.stop()
     return replaced
@@ -118,6 +123,16 @@ def _serve(agent: Any, config: Any) -> Any:
 
         acting = routes(agent, token, system_clock)
     return serve(create_app(agent, config.agent.http_token, acting), address.host, address.port)
+
+
+def _push(agent: Agent, config: Any, log: Any) -> Push | None:
+    told = config.agent.otlp
+    if told is None:
+        return None
+    from driftline.runtime.otlp import Push, exporter_of
+
+    headers = {name: secret.reveal() for name, secret in told.headers.items()}
+    return Push(agent.registry, exporter_of(told.endpoint, headers), told.every, log)
 
 
 class _Signals:

@@ -67,6 +67,17 @@ class ExecutorConfig(Settings):
     """The plugin itself; None for threads."""
 
 
+class OtlpConfig(Settings):
+    """Where metrics are pushed to, for collectors that don't scrape."""
+
+    endpoint: str = Field(pattern=r"^https?://")
+    """The address of the collector's metrics, such as `http://localhost:4318/v1/metrics`."""
+    headers: dict[str, Secret] = {}
+    """Headers of each push, such as an API key."""
+    every: Length = timedelta(seconds=60)
+    """The pause between two pushes."""
+
+
 class AgentConfig(Settings):
     """The agent itself."""
 
@@ -79,6 +90,8 @@ class AgentConfig(Settings):
     """Address and port of health pages and metrics; `null` opens none."""
     http_token: Secret | None = None
     """The token that readers of the pages must show; needed where `http` can be reached from other machines."""
+    otlp: OtlpConfig | None = None
+    """Where metrics are pushed to; they can be scraped from `http` in any case. Needs the extra `otlp`."""
     token: Secret | None = None
     """The token that programs must show to act on incidents by HTTP; links that act are signed with it. Without it nobody can
     act by HTTP."""
@@ -217,14 +230,14 @@ class ModelConfig(Settings):
     false_pages_per_year: float = Field(default=1.0, gt=0)
     """How often a year people may be told, over all columns and checks that are judged by what is usual, while nothing
     really changes: what the rule `unusual` is designed for."""
+    warn_only: tuple[str, ...] = ()
+    """Columns in which what is judged by the usual is at most a `warning`: those that `driftline backtest` found to alarm of
+    themselves."""
     reopen_within: Length = timedelta(hours=24)
     """An alert that comes back this soon after the end of its incident reopens it, in the same thread; at least three
     windows."""
     max_pages_per_day: int = Field(default=5, ge=0)
     """At most so many critical incidents are told one by one within 24 hours; the others are told together, as one digest."""
-    warn_only: tuple[str, ...] = ()
-    """Columns in which what is judged by the usual is at most a `warning`: those that `driftline backtest` found to alarm of
-    themselves."""
     notify: tuple[str, ...] | None = None
     """The sinks that are told; all of them when absent."""
     every: Length | None = None

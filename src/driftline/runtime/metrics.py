@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections import OrderedDict
+from collections.abc import Iterable
 from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -62,6 +63,12 @@ class Metrics:
             ["model", "check", "measurement", "column", "version"],
             registry=registry,
         )
+        self._alert = Gauge(
+            "driftline_alert",
+            "1 for each alert that fires now; as many as `driftline_measurement` has at most.",
+            ["model", "check", "measurement", "column", "segment", "version", "severity"],
+            registry=registry,
+        )
         self._dropped = Counter(
             "driftline_measurement_label_sets_dropped",
             "Measurements that are no longer shown because there are too many.",
@@ -74,6 +81,7 @@ class Metrics:
         ProcessCollector(namespace="driftline", registry=registry)
         self._label_sets = label_sets
         self._shown: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._alerts: dict[str, set[tuple[str, ...]]] = {}
         self._lock = Lock()
 
     def measure(
@@ -94,6 +102,19 @@ class Metrics:
                 oldest, _ = self._shown.popitem(last=False)
                 self._measurement.remove(*oldest)
                 self._dropped.inc()
+
+    def fires(self, model: str, alerts: Iterable[tuple[str, ...]]) -> None:
+        """Show exactly these alerts of a model: check, measurement, column, segment, version and severity of each."""
+        with self._lock:
+            before = self._alerts.get(model, set())
+            others = sum(len(shown) for name, shown in self._alerts.items() if name != model)
+            keys = sorted({tuple(_text(label) for label in (model, *alert)) for alert in alerts})
+            now = set(keys[: max(0, self._label_sets - others)])
+            for key in before - now:
+                self._alert.remove(*key)
+            for key in now:
+                self._alert.labels(*key).set(1)
+            self._alerts[model] = now
 
 
 def _text(label: str) -> str:

@@ -63,8 +63,19 @@ def tell_state(model: str, parts: Parts) -> None:
     """Show in the metrics what fires, what waits to be sent, and how new the newest row is."""
     with parts.store.read() as connection:
         known = models.known(connection, model)
-        fires = Counter(alert.phase.severity for alert in firing(load(connection, model)))
+        alerts = firing(load(connection, model))
         waiting = outbox.status(connection)
+    fires = Counter(alert.phase.severity for alert in alerts)
+    parts.metrics.fires(
+        model,
+        [
+            (
+                alert.check, alert.measurement, dict(alert.labels).get("column", ""), alert.segment, alert.version,
+                str(alert.phase.severity or ""),
+            )
+            for alert in alerts
+        ],
+    )  # fmt: skip
     for severity in Severity:
         parts.metrics.alerts_firing.labels(model, severity).set(fires[severity])
     for name, status in waiting.items():

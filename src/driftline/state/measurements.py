@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -107,11 +108,37 @@ def _row(key: Key, revision: int, item: Judged, reference_id: int | None) -> dic
     }
 
 
+class Interval(NamedTuple):
+    """A value and its 95% interval."""
+
+    start: int
+    value: float
+    low: float | None
+    high: float | None
+
+
 def history(connection: Connection, key: Key, check: str, name: str, labels: Mapping[str, str], limit: int) -> Sequence[Past]:
     """Values of one series before the window `key`, oldest first."""
     c = measurements.c
-    query = (
-        sa.select(c.start, c.value, c.rows, c.verdict)
+    query = _series([c.start, c.value, c.rows, c.verdict], key, check, name, labels, limit)
+    return [Past(moment(r.start), r.value, r.rows, r.verdict) for r in connection.execute(query)][::-1]
+
+
+def intervals(
+    connection: Connection, key: Key, check: str, name: str, labels: Mapping[str, str], limit: int
+) -> Sequence[Interval]:
+    """The same with their intervals."""
+    c = measurements.c
+    query = _series([c.start, c.value, c.low, c.high], key, check, name, labels, limit)
+    return [Interval(*row) for row in connection.execute(query)][::-1]
+
+
+def _series(
+    columns: Sequence[sa.Column[Any]], key: Key, check: str, name: str, labels: Mapping[str, str], limit: int
+) -> sa.Select[Any]:
+    c = measurements.c
+    return (
+        sa.select(*columns)
         .where(
             c.model == key.model,
             c.version == key.version,
@@ -125,7 +152,6 @@ def history(connection: Connection, key: Key, check: str, name: str, labels: Map
         .order_by(c.start.desc())
         .limit(limit)
     )
-    return [Past(moment(r.start), r.value, r.rows, r.verdict) for r in connection.execute(query)][::-1]
 
 
 def count(connection: Connection, model: str) -> Counted:
