@@ -126,14 +126,12 @@ def test_what_is_accepted_survives_a_restart(closed):
 
 
 def test_only_drift_can_be_the_new_normal(station):
-    """Missing rows are not measured against the reference: the act comes back with the reason, and nothing ends."""
-    station.hour(24, 10)
-    for hour in range(25, 28):
-        station.hour(hour, 10)
-    tick(station, 28)
-    service = next(note["incident"] for note in station.told() if note["cause"] == "service")
-    run(station, "reference", "accept", service, "--author", "ada")
-    tick(station, 28.1)
+    """Unreadable records are not measured against the reference: the act comes back with the reason, and nothing ends."""
+    (station.folder / "log" / "0024.jsonl").write_text("no json\n" * 50)
+    tick(station, 25)
+    trouble = next(note["incident"] for note in station.told() if note["cause"] == "monitoring")
+    run(station, "reference", "accept", trouble, "--author", "ada")
+    tick(station, 25.1)
     [(outcome,)] = station.sql("select outcome from acts")
     assert "only drift can be the new normal" in outcome
 
