@@ -76,6 +76,35 @@ def lane(cause: str, check: str, measurement: str) -> str:
     return {"error": "checks", "refused": "sinks"}.get(measurement, "feed" if check == "source" else "agent")
 
 
+def trouble(
+    model: str,
+    check: str,
+    measurement: str,
+    reason: str,
+    span: tuple[datetime, datetime],
+    *,
+    needed: int = 1,
+    revision: int = 0,
+) -> Fact:
+    """Whether something of the agent's own goes wrong; without a reason it doesn't, or no longer.
+
+    `span` is that of the window, or twice the time of the tick.
+    """
+    return Fact(
+        model=model,
+        check=check,
+        measurement=measurement,
+        cause=MONITORING,
+        start=span[0],
+        end=span[1],
+        verdict=Verdict.CHANGED if reason else Verdict.OK,
+        severity=Severity.WARNING if reason else None,
+        reason=reason,
+        needed=needed,
+        revision=revision,
+    )
+
+
 @lru_cache(maxsize=20_000)
 def _key(*parts: object) -> str:
     return digest(*parts, length=32)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import groupby
 
-from driftline.alerting.fact import MONITORING, Fact
+from driftline.alerting.fact import Fact, trouble
 from driftline.evaluate.judging import CheckPlan, Collect, run_check
 from driftline.evaluate.unusual import Past
-from driftline.model import Schema, Severity, Verdict
+from driftline.model import Schema, Verdict
 from driftline.plugin import CheckContext
 from driftline.plugin import Past as Earlier
 from driftline.profiles.window import Window
@@ -115,18 +115,8 @@ def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[st
 
 def ability(due: Due, check: str, broken: str) -> Fact:
     """Whether a check could run: its failure is an incident of its own, and ends when it runs again."""
-    return Fact(
-        model=due.key.model,
-        check=check,
-        measurement="error",
-        cause=MONITORING,
-        start=moment(due.key.start),
-        end=moment(due.end),
-        verdict=Verdict.CHANGED if broken else Verdict.OK,
-        severity=Severity.WARNING if broken else None,
-        reason=broken,
-        revision=due.revision + 1,
-    )
+    span = moment(due.key.start), moment(due.end)
+    return trouble(due.key.model, check, "error", broken, span, revision=due.revision + 1)
 
 
 def _context(due: Due, plan: CheckPlan, window: Window, reference: Window | None, inputs: Inputs) -> CheckContext:

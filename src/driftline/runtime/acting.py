@@ -13,12 +13,11 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from driftline.alerting.calling import ActionPlan, calling, token
-from driftline.alerting.fact import MONITORING, Fact
+from driftline.alerting.fact import Fact, trouble
 from driftline.alerting.incident import Change
 from driftline.delivery.secrets import scrub
 from driftline.errors import DriftlineError, StateError
 from driftline.extensions.guard import Guard
-from driftline.model import Severity, Verdict
 from driftline.notification import AlertFact, Event
 from driftline.order import Order, Request
 from driftline.plugin import Action
@@ -156,17 +155,8 @@ def request_of(store: Store, run: str) -> Request:
 
 
 def _trouble(run: Run, failed: bool, now: datetime) -> Fact:
-    return Fact(
-        model=run.model,
-        check=run.action,
-        measurement="refused",
-        cause=MONITORING,
-        start=now,
-        end=now,
-        verdict=Verdict.CHANGED if failed else Verdict.OK,
-        severity=Severity.WARNING if failed else None,
-        reason=f"action {run.action} for {run.incident}: {run.error or run.reason}" if failed else "",
-    )
+    why = f"action {run.action} for {run.incident}: {run.error or run.reason}" if failed else ""
+    return trouble(run.model, run.action, "refused", why, (now, now))
 
 
 def _with(change: Change, facts: dict[str, str]) -> Change:

@@ -14,7 +14,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
-from driftline.alerting.fact import MONITORING, Fact
+from driftline.alerting.fact import MONITORING, trouble
 from driftline.alerting.incident import Change
 from driftline.config import ActionConfig, Config
 from driftline.config.models import SinkConfig
@@ -22,7 +22,6 @@ from driftline.delivery.performing import ONCE, Performer
 from driftline.delivery.worker import Outcome, Policy, Report, SinkWorker
 from driftline.errors import Deposed, DriftlineError, Unreachable
 from driftline.extensions.hooks import announce, enrich, listeners, transform
-from driftline.model import Severity, Verdict
 from driftline.notification import Notification
 from driftline.plugin import Plugin
 from driftline.runtime.acting import Acting, request_of
@@ -287,22 +286,12 @@ class Agent:
             told = "took no message" if report.lost else f"has not taken in {report.attempts} attempts a message"
             self._tell_sink(report, f"sink {report.sink} {told} about {note.incident}: {report.error}")
 
-    def _tell_sink(self, report: Report, trouble: str) -> None:
+    def _tell_sink(self, report: Report, reason: str) -> None:
         """A message that nobody gets is trouble of the agent's own: whoever else is told, is told of it, and of its end."""
-        if report.notification.model not in self.watches:
-            return
-        fact = Fact(
-            model=report.notification.model,
-            check=report.sink,
-            measurement="refused",
-            cause=MONITORING,
-            start=report.at,
-            end=report.at,
-            verdict=Verdict.CHANGED if trouble else Verdict.OK,
-            severity=Severity.WARNING if trouble else None,
-            reason=trouble,
-        )
-        self.watches[report.notification.model].tell([fact], report.at)
+        model = report.notification.model
+        if model in self.watches:
+            fact = trouble(model, report.sink, "refused", reason, (report.at, report.at))
+            self.watches[model].tell([fact], report.at)
 
     def _announce(self, changes: Sequence[Change]) -> None:
         for change in changes:

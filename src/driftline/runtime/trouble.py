@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from driftline.alerting.fact import MONITORING, Fact
+from driftline.alerting.fact import Fact, trouble
 from driftline.ingest.intake import Taken
-from driftline.model import Severity, Verdict
 
 REJECTED_SHARE = 0.05
 """Of the records of one tick; more than this can't be chance, and is an alert about monitoring."""
@@ -24,31 +23,20 @@ def feed_facts(
     `alone` is None where nothing is paired.
     """
 
-    def trouble(what: str, reason: str, needed: int = 1) -> Fact:
-        return Fact(
-            model=model,
-            check="source",
-            measurement=what,
-            cause=MONITORING,
-            start=now,
-            end=now,
-            verdict=Verdict.CHANGED if reason else Verdict.OK,
-            severity=Severity.WARNING if reason else None,
-            reason=reason,
-            needed=needed,
-        )
+    def trouble_of(what: str, reason: str, needed: int = 1) -> Fact:
+        return trouble(model, "source", what, reason, (now, now), needed=needed)
 
-    facts = [trouble("reading", error or _waiting(taken), patience_ticks)]
+    facts = [trouble_of("reading", error or _waiting(taken), patience_ticks)]
     if taken.objects:
         records = taken.rows + taken.responses + taken.rejected
         unreadable = taken.quarantined > 0 or taken.rejected > REJECTED_SHARE * max(records, 1)
         worst = taken.errors[0] if taken.errors else ""
         told = f"{taken.rejected:,} of {records:,} records and {taken.quarantined:,} objects: {worst}"
-        facts.append(trouble("unreadable", told if unreadable else ""))
+        facts.append(trouble_of("unreadable", told if unreadable else ""))
     if alone is not None:
-        facts.append(trouble("unpaired", alone))
+        facts.append(trouble_of("unpaired", alone))
     needed = {"labels": patience_ticks}
-    return facts + [trouble(what, text, needed.get(what, 1)) for what, text in labels.items()]
+    return facts + [trouble_of(what, text, needed.get(what, 1)) for what, text in labels.items()]
 
 
 def _waiting(taken: Taken) -> str:
