@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftline.cli.options import config_option, json_option
+from driftline.cli.options import config_option, json_option, moment
 
 if TYPE_CHECKING:
     from driftline.backtest.telling import Backtest
@@ -66,7 +66,7 @@ def backtest(
 
         suffix_of(chart)
     known = read_known(incidents.read_text(encoding="utf-8"), str(incidents)) if incidents else []
-    span = (None if since is None else _moment("--from", since), None if until is None else _moment("--to", until))
+    span = (None if since is None else moment("--from", since), None if until is None else moment("--to", until))
     told = []
     for name in names:
         found = _run(loaded, name, span, known, shuffles, tune, processes or os.cpu_count() or 1)
@@ -98,11 +98,3 @@ def _run(
     past = past_of(config, name, *span, make_guard(system_clock))
     with bar() as progress:
         return run(past, known, shuffles=shuffles, tune=tune, processes=cpus, progress=progress)
-
-
-def _moment(option: str, text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(f"{option} {text}: should be a time such as 2026-03-02 or 2026-03-02T09:00") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

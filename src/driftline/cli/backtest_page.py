@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from driftline.cli.options import PAINT
 from driftline.model import Severity
 from driftline.wording import clean, lasting, number, utc
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from driftline.backtest.scoring import Alarm
     from driftline.backtest.telling import Backtest
 
-PAINT = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 LISTED = 40
 """Alarms that are printed; --json has all."""
 WORTH_A_RATE = timedelta(days=28)

@@ -6,13 +6,13 @@ Refuses to touch anything outside of the state.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftline.cli.options import config_option, json_option
+from driftline.cli.options import config_option, json_option, moment
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +46,7 @@ def explain(what: str, start: str | None, check: str | None, column: str | None,
     try:
         with store.read() as connection:
             if what in loaded.models:
-                at = explaining.newest_window(connection, what) if start is None else _moment(start)
+                at = explaining.newest_window(connection, what) if start is None else moment("--window", start)
                 found = {} if at is None else explaining.window(connection, what, at, check, column)
                 if not found.get("findings"):
                     raise click.UsageError(
@@ -65,14 +65,6 @@ def explain(what: str, start: str | None, check: str | None, column: str | None,
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
         _show(found)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(f"--window {text}: should be a time such as 2026-03-02T09:00") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _one(found: list[str], what: str, models: Any) -> str:

@@ -9,19 +9,18 @@ import getpass
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from driftline.cli.options import config_option, json_option
+from driftline.cli.options import PAINT, config_option, json_option, moment
 
 if TYPE_CHECKING:
     from driftline.runtime.desk import Desk
 
 F = TypeVar("F", bound=Callable[..., Any])
-PAINT = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 
 
 def by_option(function: F) -> F:
@@ -51,18 +50,13 @@ def lasting(context: click.Context, parameter: click.Parameter, value: str) -> t
 def desk(config: Path) -> Iterator[Desk]:
     """Where acts are left. Raises click.UsageError for those that can't be done."""
     from driftline.config import load
-    from driftline.errors import StateError
     from driftline.runtime.desk import Desk, Refused
     from driftline.runtime.start import system_clock
-    from driftline.state import migrations
-    from driftline.state.migrate import version
     from driftline.state.store import open_store
 
     loaded = load(config)
     store = open_store(loaded.agent.state, base=loaded.origin.parent, readonly=True)
     try:
-        if version(store, "agent.state") != migrations.HEAD:
-            raise StateError("agent.state: the agent of this version has not worked on it yet: start `driftline run` first")
         yield Desk(store, system_clock)
     except Refused as error:
         raise click.UsageError(str(error)) from None
@@ -145,7 +139,7 @@ def silence(matchers: str, length: timedelta, start: str | None, author: str, re
     hold: 'model=churn,column=age*,severity=info|warning'.
     """
     with desk(config) as place:
-        begin = None if start is None else _moment(start)
+        begin = None if start is None else moment("--from", start)
         number = place.silence(matchers, author, reason, lasting=length, start=begin)
     click.echo(f"silence {number} is noted; `driftline silences expire {number}` ends it")
 
@@ -183,11 +177,3 @@ def expire(number: int, author: str, reason: str, config: Path) -> None:
 def _left(what: str, name: str, outcome: str) -> None:
     when = "" if outcome == "done" else ": the agent does it with its next look at the source"
     click.echo(f"{name} {what}{when}")
-
-
-def _moment(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(f"--from {text}: should be a time such as 2026-03-02T22:00") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

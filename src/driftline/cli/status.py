@@ -11,9 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from driftline.cli.options import config_option, json_option
-
-PAINT = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
+from driftline.cli.options import PAINT, config_option, json_option
 
 
 @click.command()
