@@ -92,7 +92,7 @@ def test_two_processes_give_what_one_gives(station, monkeypatch):
     for mine, other in zip(one, two, strict=True):
         np.testing.assert_array_equal(mine.numbers, other.numbers)
     known = [Known(START, START + timedelta(days=1))]
-    told = [run(of, known, shuffles=6, tune=False, processes=count, progress=STILL).told() for count in (1, 2)]
+    told = [run(of, known, shuffles=6, tune=False, processes=count, progress=STILL).told for count in (1, 2)]
     assert told[0] == told[1]
 
 
@@ -100,7 +100,7 @@ def test_an_alarm_from_before_is_none_of_the_span(station):
     """Judged from the midst of the shift on, its end is not taken for an alarm, and the windows before are learnt from."""
     of = past(station, since=START + timedelta(days=SHIFTED[-3]))
     assert [one.cause for one in alarms(of)] == ["service", "quality"]
-    found = run(of, [], shuffles=0, tune=False, processes=1, progress=STILL).told()
+    found = run(of, [], shuffles=0, tune=False, processes=1, progress=STILL).told
     assert (found["windows"], found["learnt_from"]) == (DAYS - SHIFTED[-3], SHIFTED[-3])
     assert past(station, until=START + timedelta(days=10)).until == START + timedelta(days=10)
 

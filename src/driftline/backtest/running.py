@@ -16,7 +16,7 @@ from driftline.backtest.scoring import Known, alarms_of
 from driftline.backtest.shuffling import History, rate, shuffle, suspects
 from driftline.backtest.spreading import Note, spread
 from driftline.backtest.telling import Backtest
-from driftline.backtest.tuning import attempt, best, proposals
+from driftline.backtest.tuning import Trial, attempt, best, proposals
 
 TOGETHER = 3
 """Shufflings that are judged side by side: more need memory, fewer need time."""
@@ -47,22 +47,9 @@ def run(past: Past, known: Sequence[Known], *, shuffles: int, tune: bool, proces
     began = [one for _, batch in found for one in batch]
     held = {name for plan in past.judgeable.plans for name in plan.warn_only}
     noisy = [each for each in suspects(history, began, past.policy) if each.column not in held]
-    tried, chosen = [], None
+    trials, chosen = list[Trial](), None
     if tune:
-        trials = attempt(past, windows, history, known, processes, lambda done: progress("tune", done, 14 * len(windows)))
+        trials = attempt(past, windows, history, known, processes, lambda done, total: progress("tune", done, total))
         chosen = best(trials, past.false_pages_per_year)
-        tried = [
-            {
-                "false_pages_per_year": trial.budget,
-                "alarms": trial.score.alarms,
-                "found": trial.score.found,
-                "false": trial.score.false if known else None,
-                "median_delay_seconds": trial.score.delay.total_seconds() if trial.score.delay else None,
-                "shuffled_a_year": trial.shuffled.mean,
-                "kept": trial.kept,
-                "chosen": trial is chosen,
-            }
-            for trial in trials
-        ]
     settings = proposals(noisy, chosen, past.false_pages_per_year, held)
-    return Backtest(past, alarms, known, rate(history, began, past.policy), noisy, settings, tried)
+    return Backtest(past, alarms, known, rate(history, began, past.policy), noisy, settings, trials, chosen)

@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from driftline.backtest.history import Past
 from driftline.backtest.scoring import Alarm, Known, Score, always, by_check, score
 from driftline.backtest.shuffling import Rate, Suspect
-from driftline.model import Severity
+from driftline.backtest.tuning import Trial
 from driftline.state.tables import moment
 
 YEAR = timedelta(days=365.25)
@@ -34,8 +35,10 @@ class Backtest:
     suspects: Sequence[Suspect] = ()
     proposals: dict[str, Any] = field(default_factory=dict)
     """Settings for the model, as its part of the configuration."""
-    tried: Sequence[dict[str, Any]] = ()
+    trials: Sequence[Trial] = ()
     """What other budgets would have come to."""
+    chosen: Trial | None = None
+    """The best of them."""
 
     @property
     def starts(self) -> list[datetime]:
@@ -58,6 +61,7 @@ class Backtest:
         judged = len(self.starts) * self.past.length
         return count * (YEAR / judged) if judged else 0.0
 
+    @cached_property
     def told(self) -> dict[str, Any]:
         """Everything, for JSON."""
         past, mine = self.past, self.score
@@ -99,7 +103,7 @@ class Backtest:
                     "end": one.end.isoformat(),
                     "columns": sorted(one.columns),
                     "note": one.note,
-                    "found_after_seconds": delay.total_seconds() if delay is not None else None,
+                    "found_after_seconds": _seconds(delay),
                 }
                 for one, delay in zip(self.known, mine.delays, strict=True)
             ]
@@ -109,7 +113,7 @@ class Backtest:
                     "alarms": each.alarms,
                     "found": each.found,
                     "false": each.false,
-                    "median_delay_seconds": each.delay.total_seconds() if each.delay is not None else None,
+                    "median_delay_seconds": _seconds(each.delay),
                 }
                 for name, each in (("this configuration", mine), ("never alarm", never), ("always alarm", self.always))
             }
@@ -129,13 +133,24 @@ class Backtest:
                 }
                 for each in self.suspects
             ]
-        if self.tried:
-            found["tried"] = list(self.tried)
+        if self.trials:
+            found["tried"] = [self._tried(trial) for trial in self.trials]
         if self.proposals:
             found["proposals"] = self.proposals
         return found
 
+    def _tried(self, trial: Trial) -> dict[str, Any]:
+        return {
+            "false_pages_per_year": trial.budget,
+            "alarms": trial.score.alarms,
+            "found": trial.score.found,
+            "false": trial.score.false if self.known else None,
+            "median_delay_seconds": _seconds(trial.score.delay),
+            "shuffled_a_year": trial.shuffled.mean,
+            "kept": trial.kept,
+            "chosen": trial is self.chosen,
+        }
 
-def worst(alarms: Sequence[Alarm]) -> Severity | None:
-    """The highest severity; None without alarms."""
-    return max((alarm.severity for alarm in alarms), key=lambda each: each.rank, default=None)
+
+def _seconds(delay: timedelta | None) -> float | None:
+    return None if delay is None else delay.total_seconds()

@@ -10,13 +10,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from driftline.charts.figure import COLOURS, FORMATS, INK, KNOWN, figure, rendered
+from driftline.charts.figure import FORMATS, INK, KNOWN, figure, rendered
 from driftline.errors import DriftlineError
-from driftline.model import Severity
+from driftline.message import COLOURS
 
 
 def draw(told: Mapping[str, Any], to: Path) -> None:
-    """Write the picture of `Backtest.told()`. Raises DriftlineError for a name that ends in no known format."""
+    """Write the picture of `Backtest.told`. Raises DriftlineError for a name that ends in no known format."""
     to.write_bytes(picture(told, suffix_of(to)))
 
 
@@ -31,14 +31,14 @@ def picture(told: Mapping[str, Any], suffix: str) -> bytes:
     """One lane for each cause, a bar for each alarm; known incidents behind them."""
     causes = sorted({alarm["cause"] for alarm in told["alarms"]}) or ["no alarms"]
     made, (axes,) = figure(10, 1.4 + 0.45 * len(causes))
-    begin, end = _moment(told["from"]), _moment(told["to"])
+    begin, end = _at(told["from"]), _at(told["to"])
     for one in told.get("known", ()):
         missed = one["found_after_seconds"] is None
         axes.axvspan(_at(one["start"]), _at(one["end"]), color=KNOWN, alpha=0.25, linewidth=0, hatch="///" if missed else None)
     for alarm in told["alarms"]:
         start, until = _at(alarm["start"]), _at(alarm["resolved"] or told["to"])
         wide = max((until - start), (end - begin) / 400)
-        axes.barh(causes.index(alarm["cause"]), wide, left=start, height=0.55, color=COLOURS[Severity(alarm["severity"])])
+        axes.barh(causes.index(alarm["cause"]), wide, left=start, height=0.55, color=COLOURS[alarm["severity"]])
     axes.set_yticks(range(len(causes)), causes)
     axes.set_ylim(-0.6, len(causes) - 0.4)
     axes.set_xlim(_at(told["from"]), _at(told["to"]))
@@ -53,9 +53,6 @@ def picture(told: Mapping[str, Any], suffix: str) -> bytes:
     return rendered(made, suffix)
 
 
-def _moment(text: str) -> datetime:
+def _at(text: str) -> Any:
+    """A time; matplotlib takes them where its types know only numbers."""
     return datetime.fromisoformat(text)
-
-
-_at: Any = _moment
-"""Times, where matplotlib's own types know only numbers."""

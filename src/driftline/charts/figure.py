@@ -9,13 +9,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from driftline.errors import DriftlineError
-from driftline.model import Severity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {Severity.CRITICAL: "#d92d20", Severity.WARNING: "#f79009", Severity.INFO: "#2e90fa"}
 QUIET, BAND, INK, KNOWN = "#667085", "#d0d5dd", "#1d2939", "#9e77ed"
 FORMATS = (".svg", ".png", ".pdf")
 

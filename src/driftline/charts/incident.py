@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from driftline.charts.figure import BAND, COLOURS, INK, QUIET, figure, rendered
+from driftline.charts.figure import BAND, INK, QUIET, figure, rendered
+from driftline.message import COLOURS
 from driftline.model import Severity
 from driftline.wording import clean, number
 

@@ -70,11 +70,11 @@ def backtest(
     told = []
     for name in names:
         found = _run(loaded, name, span, known, shuffles, tune, processes or os.cpu_count() or 1)
-        told.append(found.told())
+        told.append(found.told)
         if not as_json:
             show(found)
         if chart is not None:
-            draw(found.told(), chart)
+            draw(found.told, chart)
     if as_json:
         click.echo(json.dumps(told[0] if len(told) == 1 else told, ensure_ascii=False, indent=2))
     if any(each.get("no_pages") for each in told):

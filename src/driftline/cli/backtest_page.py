@@ -30,7 +30,7 @@ def show(found: Backtest) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 1000  # a file or a pipe has no edge to keep to
-    told = found.told()
+    told = found.told
     past = found.past
     learnt = f", {told['learnt_from']:,} before them to learn from" if told["learnt_from"] else ""
     console.print(
@@ -47,7 +47,7 @@ def show(found: Backtest) -> None:
         _compared(console, found)
     if found.shuffled is not None:
         _shuffled(console, found)
-    if found.tried:
+    if found.trials:
         _tried(console, found, told)
 
 
@@ -128,7 +128,7 @@ def _bar(count: int, counts: dict[str, int]) -> str:
 
 
 def _compared(console: Console, found: Backtest) -> None:
-    told = found.told()
+    told = found.told
     console.print()
     for one in told["known"]:
         after = one["found_after_seconds"]

@@ -7,8 +7,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,6 +15,7 @@ import click
 
 from driftline.cli.daemon import daemon
 from driftline.cli.options import config_option
+from driftline.cli.progress import bar
 from driftline.runtime.logs import make_log
 from driftline.runtime.start import read_config, running
 from driftline.runtime.watch import Hooks
@@ -54,7 +53,7 @@ def _once(path: Path, as_json: bool, verbose: bool) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     with (
-        _progress(sys.stderr.isatty()) as progress,
+        bar(rows=True) as progress,
         running(
             config,
             log=log,
@@ -79,26 +78,6 @@ def _once(path: Path, as_json: bool, verbose: bool) -> int:
         return 3
     firing = any(row["state"] == "firing" for model in found["models"].values() for row in model["incidents"])
     return 1 if firing else 0
-
-
-@contextmanager
-def _progress(shown: bool) -> Iterator[Callable[[str, int, int, int], None]]:
-    if not shown:
-        yield lambda stage, done, total, rows: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rows]:,} rows"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def show(stage: str, done: int, total: int, rows: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total, rows=rows)
-            bar.update(tasks[stage], completed=done, total=total, rows=rows)
-
-        yield show
 
 
 def _show(found: dict[str, Any]) -> None:
