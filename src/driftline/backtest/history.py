@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from driftline.alerting.life import Life
 from driftline.backtest.measuring import Measured, measure_all
 from driftline.backtest.replaying import Replay, Told
 from driftline.config import Config
@@ -36,6 +37,7 @@ class Past:
     length: timedelta
     lateness: timedelta
     false_pages_per_year: float
+    life: Life
     open_store: Callable[[], Store]
     groups: Sequence[Sequence[Due]]
     """By start, those before `since` too, from which the rules learn."""
@@ -57,7 +59,7 @@ class Past:
         """What would have been told from `since` on."""
         model, ground = self.judgeable.model, self.judgeable.ground
         plans = {plan.name: plan for plan in self.judgeable.plans}
-        replay = Replay(model, ground.schema, plans, policy, self.lateness, ground.name)
+        replay = Replay(model, ground.schema, plans, policy, self.lateness, self.life, ground.name)
         return [told for told in replay.run(windows, progress) if moment(told.start) >= self.since]
 
 
@@ -98,6 +100,6 @@ def past_of(config: Config, model: str, since: datetime | None, until: datetime 
         model, ground, plans, kinds, lambda plan, ctx: guard.here(f"{model}.{plan.name}", plan.check.evaluate, ctx)
     )
     return Past(
-        judgeable, settings.length, settings.lateness, settings.false_pages_per_year, opening,
+        judgeable, settings.length, settings.lateness, settings.false_pages_per_year, settings.life, opening,
         [*earlier.groups, *asked.groups], moment(first), moment(last), asked.gone,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from driftline.alerting.fact import Fact
 from driftline.alerting.incident import Change
+from driftline.alerting.life import Life
 from driftline.alerting.step import AlertingState, step
 from driftline.backtest.measuring import LEAST_SD, LEVEL, SIZE, Measured, Series
 from driftline.evaluate.evidence import Panel, Policy, Weighed, weigh
@@ -94,6 +95,7 @@ class Replay:
     plans: Mapping[str, CheckPlan]
     policy: Policy
     lateness: timedelta
+    life: Life
     reference: str = ""
     state: AlertingState = field(default_factory=AlertingState)
 
@@ -111,7 +113,7 @@ class Replay:
                 weighed = weigh(trail, start, layout.panel, level, size, least_sd, self.policy)
             facts = list(self._facts(window, layout, weighed))
             if facts:
-                moved = step(self.state, facts, moment(window.group[0].end) + self.lateness)
+                moved = step(self.state, facts, moment(window.group[0].end) + self.lateness, self.life)
                 self.state = moved.state
                 for change in moved.changes:
                     yield Told(window.group[0].key.start, change)
