@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import boto3
 import databases
 import pytest
@@ -21,20 +19,8 @@ FAULTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def moto():
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def world(tmp_path, monkeypatch, moto):
+def world(tmp_path, monkeypatch, s3_server):
     """Credentials as a machine has them, and a pipeline and an endpoint."""
     for name, value in (
         ("AWS_ACCESS_KEY_ID", "k"),
@@ -46,8 +32,8 @@ def world(tmp_path, monkeypatch, moto):
 
     def begin(name, *faults, **given):
         if name.startswith("sagemaker"):
-            aws(moto, name)
-        api = opened.enter_context(service(name, moto, faults))
+            aws(s3_server, name)
+        api = opened.enter_context(service(name, s3_server, faults))
         if name == "vertex_pipeline":
             (tmp_path / "account.json").write_text(account(api.url))
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{api.url}/msi/token")
@@ -59,8 +45,8 @@ def world(tmp_path, monkeypatch, moto):
         yield begin
 
 
-def aws(moto, name):
-    client = boto3.client("sagemaker", region_name="eu-central-1", endpoint_url=moto)
+def aws(s3_server, name):
+    client = boto3.client("sagemaker", region_name="eu-central-1", endpoint_url=s3_server)
     role = "arn:aws:iam::123456789012:role/Sage"
     if name == "sagemaker_pipeline":
         if not client.list_pipelines()["PipelineSummaries"]:

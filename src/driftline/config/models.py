@@ -6,14 +6,11 @@ Refuses settings of plugins: those are declared in the plugins, and stand under 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cronsim import CronSim, CronSimError
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -27,9 +24,9 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from driftline.config.columns import SchemaConfig
+from driftline.config.quiet import InhibitConfig, MuteTimeConfig
 from driftline.config.routes import RouteConfig
 from driftline.extensions.registry import Registry
-from driftline.matchers import Matchers
 from driftline.message import Piece
 from driftline.model import Decision, Severity
 from driftline.plugin import Action, Check, ExecutorFactory, Sink, Source
@@ -277,53 +274,6 @@ class SinkConfig(Settings):
     """Texts of your own in place of those that ship, by piece: `lead: "..."`, or `lead: {file: lead.j2}`."""
     plugin: SkipJsonSchema[InstanceOf[Sink]] = Field(repr=False)
     """The sink itself."""
-
-
-def _matchers(value: str) -> str:
-    Matchers.parse(value)
-    return value
-
-
-def _cron(value: str) -> str:
-    try:
-        CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
-    except CronSimError as error:
-        raise ValueError(f"should be a time in five fields, such as 0 22 * * 1-5: {error}") from None
-    return value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("should be the name of a time zone, such as Europe/Berlin") from None
-    return value
-
-
-Match = Annotated[str, AfterValidator(_matchers)]
-
-
-class MuteTimeConfig(Settings):
-    """A time that comes again, such as the night, in which messages wait; what is over by its end is not told."""
-
-    cron: Annotated[str, AfterValidator(_cron)]
-    """When it begins: minute, hour, day, month, weekday."""
-    for_: Length = Field(alias="for")
-    """How long it lasts, by the clock on the wall."""
-    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
-    """The time zone of `cron`."""
-    match: Match = ""
-    """Which incidents wait: `model`, `severity`, `family`, `check`, `column`, `segment` or any label, such as
-    `model=churn,severity=info|warning`; all of them when empty."""
-
-
-class InhibitConfig(Settings):
-    """While one incident of a model is open, others of the same model wait."""
-
-    while_: Match = Field(alias="while")
-    """The incident that makes others doubtful, such as `family=service,check=volume`."""
-    hold: Match
-    """Those that wait meanwhile, such as `family=drift|quality`."""
 
 
 class WhenConfig(Settings):

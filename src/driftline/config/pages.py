@@ -19,17 +19,16 @@ from driftline.config.models import (
     CheckConfig,
     Config,
     ExecutorConfig,
-    InhibitConfig,
     KeepConfig,
     LabelsConfig,
     ModelConfig,
-    MuteTimeConfig,
     PluginsConfig,
     ReferenceConfig,
     SinkConfig,
     WhenConfig,
     WindowsConfig,
 )
+from driftline.config.quiet import InhibitConfig, MuteTimeConfig
 from driftline.config.routes import MatchConfig, RouteConfig
 from driftline.config.words import words
 from driftline.extensions.registry import KINDS, Registry

@@ -17,13 +17,13 @@ import pluggy
 from driftline import hookspecs
 from driftline.extensions.load import Found, describe, installed, own
 from driftline.extensions.problem import PluginProblem
-from driftline.plugin import Action, Check, ExecutorFactory, Format, PluginKind, Sink, Source
+from driftline.plugin import Action, Check, ExecutorFactory, Format, Plugin, PluginKind, Sink, Source
 
 if TYPE_CHECKING:
     from driftline.profiles.collector import Collector
 
 KINDS: tuple[PluginKind, ...] = get_args(PluginKind)
-BASES: dict[PluginKind, type] = {
+BASES: dict[PluginKind, type[Plugin]] = {
     "source": Source,
     "format": Format,
     "check": Check,

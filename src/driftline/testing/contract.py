@@ -14,20 +14,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from driftline.plugin import Action, Check, ExecutorFactory, Format, Plugin, Sink, Source
+from driftline.extensions.registry import BASES
+from driftline.plugin import Action, Check, Format, Plugin, Sink
 from driftline.testing.action_contract import assert_action
 from driftline.testing.check_contract import assert_check
 from driftline.testing.format_contract import assert_format
 from driftline.testing.sink_contract import assert_sink
 
-KINDS: dict[str, type[Plugin]] = {
-    "source": Source,
-    "format": Format,
-    "check": Check,
-    "sink": Sink,
-    "action": Action,
-    "executor": ExecutorFactory,
-}
 SDKS = (
     "boto3",
     "botocore",
@@ -64,8 +57,8 @@ def assert_plugin_contract(plugin: type[Plugin] | Plugin, **options: Any) -> Non
     and checks can be sent to another process; importing it loads no SDK. Then what holds for its kind.
     """
     type_ = plugin if isinstance(plugin, type) else type(plugin)
-    kind = next((kind for kind, base in KINDS.items() if issubclass(type_, base)), "")
-    assert kind, f"{type_.__name__} is none of {', '.join(base.__name__ for base in KINDS.values())}"
+    kind = next((kind for kind, base in BASES.items() if issubclass(type_, base)), "")
+    assert kind, f"{type_.__name__} is none of {', '.join(base.__name__ for base in BASES.values())}"
     assert not inspect.isabstract(type_), f"{type_.__name__} lacks {', '.join(sorted(type_.__abstractmethods__))}"
     made = type_(**options) if isinstance(plugin, type) else plugin
     _assert_named(type_)
