@@ -8,11 +8,12 @@ import re
 import threading
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from receivers import Fault, Invalid, _reset, parsed
+from serving import Served
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Came:
 
 
 @dataclass
-class Api:
+class Api(Served):
     """A server on loopback. `done` holds what was started, by the name under which the service knows it."""
 
     faults: list[Fault] = field(default_factory=list)
@@ -36,34 +37,6 @@ class Api:
     times: int = 0
     """How often something was started."""
     arrived: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self):
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                api._serve(self)
-
-            do_PUT = do_GET = do_POST
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def asked(self) -> list[Came]:

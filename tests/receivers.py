@@ -17,8 +17,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Self
+
+from serving import Served
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Invalid(Exception):
 
 
 @dataclass
-class Receiver:
+class Receiver(Served):
     """A server on loopback; `accepted` holds each message once where the service recognises repeats."""
 
     faults: list[Fault] = field(default_factory=list)
@@ -71,34 +73,13 @@ class Receiver:
     also: str = ""
     """Another path that is served; `accept` finds the one asked for under `:path`."""
 
-    def __enter__(self) -> Receiver:
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                receiver._serve(self)
-
-            do_PATCH = do_PUT = do_POST
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self._lock = threading.Lock()
+    def __enter__(self) -> Self:
         self.drip = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        return super().__enter__()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}{self.path}"
+        return f"{super().url}{self.path}"
 
     def serves(self, path: str) -> bool:
         """Whether there is something at `path`."""
