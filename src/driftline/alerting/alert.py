@@ -118,6 +118,11 @@ class Alert:
         return phase.last_start < self.floor and phase.last_end < entry.start
 
     @property
+    def fires(self) -> bool:
+        """Whether it fires after its newest window."""
+        return self.phase.state is AlertState.FIRING
+
+    @property
     def changed(self) -> Entry | None:
         """The newest window whose verdict was `changed`."""
         found = [entry for entry in self.recent if entry.verdict is Verdict.CHANGED]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from driftline.alerting.fact import digest as named
+from driftline.alerting.fact import message_id
 from driftline.alerting.findings import LONGEST
 from driftline.alerting.incident import Change, Incident, Reason, incident_id
 from driftline.alerting.title import LENGTH
@@ -48,7 +48,7 @@ def ended(digest: Incident, now: datetime) -> Change:
 def _change(digest: Incident, event: Event, reason: Reason, line: str, facts: dict[str, str], now: datetime) -> Change:
     digest = replace(digest, revision=digest.revision + 1, title=line)
     notification = Notification(
-        id="ntf_" + named(digest.id, digest.revision, length=32),
+        id=message_id(digest.id, digest.revision),
         incident=digest.id,
         revision=digest.revision,
         event=event,

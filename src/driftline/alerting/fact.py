@@ -116,6 +116,11 @@ def digest(*parts: object, length: int) -> str:
     return sha256(text.encode()).hexdigest()[:length]
 
 
+def message_id(incident: str, revision: int, *sink: str) -> str:
+    """Names a message of an incident, for one sink where that is given: the same for ever, so that a repeat is told."""
+    return "ntf_" + digest(incident, revision, *sink, length=32)
+
+
 def finite(value: Any) -> float | None:
     """`value` as a plain float; None for None, NaN and the infinities, which JSON and people can't read."""
     return float(value) if value is not None and math.isfinite(value) else None

@@ -16,7 +16,7 @@ LONGEST = 200
 
 def fact_of(alert: Alert, *, named: bool = False) -> AlertFact:
     """An alert in words and numbers; `named` adds the model version to its labels."""
-    firing = alert.phase.state is AlertState.FIRING
+    firing = alert.fires
     shown = (alert.changed if firing else alert.newest) or alert.changed or _nothing(alert)
     said = alert.changed or shown
     within = {"segment": alert.segment, "version": alert.version if named else ""}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from driftline.alerting.alert import Alert, AlertState
+from driftline.alerting.alert import Alert
 from driftline.alerting.incident import Incident
 from driftline.alerting.life import TOGETHER, Life
 
@@ -50,7 +50,7 @@ def split(
     length = window[1] - window[0]
     span = life.reopen_span(length)
     was = {alert.key: alert for alert in before}
-    firing = [alert for alert in after if alert.phase.state is AlertState.FIRING]
+    firing = [alert for alert in after if alert.fires]
     alive = [incident for incident in incidents if incident.resolved is None]
     ended = [incident for incident in incidents if incident.resolved is not None and window[0] - incident.resolved <= span]
     found.open = {incident.id: [] for incident in alive}
@@ -81,7 +81,7 @@ def split(
 
 def _stayed(before: Alert | None, start: datetime, span: timedelta) -> bool:
     """Whether an alert was never gone for longer than an incident may be."""
-    if before is None or before.phase.state is AlertState.FIRING or before.phase.until is None:
+    if before is None or before.fires or before.phase.until is None:
         return True
     return start - before.phase.until <= span
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from driftline.alerting.alert import Alert, AlertState, severest
-from driftline.alerting.fact import digest
+from driftline.alerting.alert import Alert, severest
+from driftline.alerting.fact import digest, message_id
 from driftline.alerting.findings import LONGEST, fact_of, telling
 from driftline.alerting.life import FLAPS, Life
 from driftline.alerting.title import title
@@ -149,7 +149,7 @@ def come_back(incident: Incident, members: Sequence[Alert], window: Span, rows: 
     span = life.flap_span(window[1] - window[0])
     turns = (*(turn for turn in incident.turns if window[1] - turn <= span), window[1])
     flapping = len(turns) >= FLAPS
-    firing = [alert for alert in members if alert.phase.state is AlertState.FIRING]
+    firing = [alert for alert in members if alert.fires]
     severity = severest(firing)
     since = min(alert.phase.since for alert in firing if alert.phase.since is not None)
     incident = replace(
@@ -173,7 +173,7 @@ def carry_on(
 
     `members` are all its alerts, firing or not, and `was` is what they were before; `joined` are new to it.
     """
-    firing = [alert for alert in members if alert.phase.state is AlertState.FIRING]
+    firing = [alert for alert in members if alert.fires]
     length = window[1] - window[0]
     if list(was) == list(members) and (firing or incident.flapping):
         return incident, None  # a window that was seen before, or that says nothing: no time goes by
@@ -227,7 +227,7 @@ def end(
 
 def _decisions(alerts: Sequence[Alert]) -> set[str]:
     """What the checks of the alerts that fire say is to be done."""
-    changed = (alert.changed for alert in alerts if alert.phase.state is AlertState.FIRING)
+    changed = (alert.changed for alert in alerts if alert.fires)
     return {entry.decision for entry in changed if entry is not None and entry.decision}
 
 
@@ -265,7 +265,7 @@ def told(
     if incident.upstream:
         extra["upstream"] = clean(", ".join(sorted(incident.upstream)), LONGEST)
     notification = Notification(
-        id="ntf_" + digest(incident.id, incident.revision, length=32),
+        id=message_id(incident.id, incident.revision),
         incident=incident.id,
         revision=incident.revision,
         event=event,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from driftline.alerting.alert import Alert, AlertState
+from driftline.alerting.alert import Alert
 from driftline.alerting.incident import Incident
 from driftline.matchers import Matchers
 
@@ -36,7 +36,7 @@ def _fits(matchers: Matchers, incident: Incident) -> bool:
 
 
 def _each(asked: Matchers, alerts: Sequence[Alert]) -> list[bool]:
-    return [asked.fit(_known(alert)) for alert in alerts if alert.phase.state is AlertState.FIRING]
+    return [asked.fit(_known(alert)) for alert in alerts if alert.fires]
 
 
 def _known(alert: Alert) -> Mapping[str, str]:

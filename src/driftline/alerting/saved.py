@@ -13,7 +13,7 @@ from typing import Any
 from driftline.alerting.alert import Alert, AlertState, Entry, Phase
 from driftline.alerting.incident import Incident
 from driftline.model import Severity, Verdict
-from driftline.state.tables import micros, moment
+from driftline.state.tables import micros, moment, moment_or_none
 
 VERSION = 1
 
@@ -36,7 +36,7 @@ def load_alert(text: str) -> Alert:
                 "labels": tuple((name, value) for name, value in state["labels"]),
                 "base": _phase(state["base"]),
                 "recent": tuple(_entry(entry) for entry in state["recent"]),
-                "floor": _moment(state["floor"]),
+                "floor": moment_or_none(state["floor"]),
                 "evidence": _maybe_entry(state["evidence"]),
                 "seen": _maybe_entry(state["seen"]),
             }
@@ -112,7 +112,7 @@ def _entry(state: dict[str, Any]) -> Entry:
             **state,
             "start": moment(state["start"]),
             "end": moment(state["end"]),
-            "since": _moment(state.get("since")),
+            "since": moment_or_none(state.get("since")),
             "verdict": Verdict(state["verdict"]),
             "severity": Severity(state["severity"]) if state.get("severity") else None,
             "interval": (interval[0], interval[1]) if interval else None,
@@ -125,14 +125,10 @@ def _maybe_entry(state: dict[str, Any] | None) -> Entry | None:
 
 
 def _phase(state: dict[str, Any]) -> Phase:
-    times = {name: _moment(state.get(name)) for name in ("since", "until", "last_start", "last_end")}
+    times = {name: moment_or_none(state.get(name)) for name in ("since", "until", "last_start", "last_end")}
     severity = Severity(state["severity"]) if state.get("severity") else None
     return Phase(**{**state, **times, "state": AlertState(state.get("state", "quiet")), "severity": severity})
 
 
 def _micros(value: datetime | None) -> int | None:
     return None if value is None else micros(value)
-
-
-def _moment(value: int | None) -> datetime | None:
-    return None if value is None else moment(value)

@@ -15,7 +15,7 @@ from driftline.alerting.fact import Fact, lane
 from driftline.alerting.grouping import split
 from driftline.alerting.incident import Incident, Reason, carry_on, come_back, end, open_incident
 from driftline.alerting.life import Life
-from driftline.alerting.work import AlertingState, Note, Step, Work
+from driftline.alerting.work import AlertingState, Note, Step, Work, by_age
 
 __all__ = ["AlertingState", "Note", "Step", "firing", "retire", "step"]
 
@@ -53,10 +53,10 @@ def retire(state: AlertingState, gone: Callable[[Alert], bool], at: datetime) ->
     """
     work = Work.of(state)
     leaving = {key: alert for key, alert in sorted(state.alerts.items()) if gone(alert)}
-    for incident in _by_age(state.incidents.values()):
+    for incident in by_age(state.incidents.values()):
         members = [alert for key, alert in sorted(state.alerts.items()) if key in incident.keys]
         staying = [alert for alert in members if alert.key not in leaving]
-        fires = any(alert.phase.state is AlertState.FIRING for alert in staying)
+        fires = any(alert.fires for alert in staying)
         if incident.resolved is None and len(staying) < len(members) and not fires:
             work.tell(end(incident, Reason.RETIRED, members, (at, at), 0, None))
     work.drop_alerts(leaving)
@@ -74,7 +74,7 @@ def _move(
 ) -> None:
     """Move the incidents of one family through one window."""
     after = _members(work.alerts.values(), family)
-    mine = [one for one in _by_age(work.incidents.values()) if (one.model, one.cause, one.lane) == family]
+    mine = [one for one in by_age(work.incidents.values()) if (one.model, one.cause, one.lane) == family]
     if not after and not mine:
         return
     found = split(mine, before, after, upstream, window, life)
@@ -109,14 +109,14 @@ def _with(after: Sequence[Alert], incident: Incident, alerts: Sequence[Alert]) -
 
 
 def _withdrawn(before: Sequence[Alert], after: Sequence[Alert]) -> bool:
-    left = {alert.key for alert in before if alert.phase.state is AlertState.FIRING}
+    left = {alert.key for alert in before if alert.fires}
     now = {alert.key: alert.phase.state for alert in after if alert.key in left}
     return bool(now) and all(state in (AlertState.QUIET, AlertState.PENDING) for state in now.values())
 
 
 def firing(state: AlertingState) -> list[Alert]:
     """The alerts that fire, by key."""
-    return [alert for _, alert in sorted(state.alerts.items()) if alert.phase.state is AlertState.FIRING]
+    return [alert for _, alert in sorted(state.alerts.items()) if alert.fires]
 
 
 def _windows(facts: Sequence[Fact]) -> Iterable[tuple[Family, list[Fact]]]:
@@ -140,7 +140,3 @@ def _members(alerts: Iterable[Alert], family: Family) -> list[Alert]:
         if alert.model == model and alert.cause == cause and lane(cause, alert.check, alert.measurement) == within
     ]
     return sorted(found, key=lambda alert: alert.key)
-
-
-def _by_age(incidents: Iterable[Incident]) -> list[Incident]:
-    return sorted(incidents, key=lambda incident: (incident.opened, incident.id))

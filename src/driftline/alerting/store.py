@@ -18,15 +18,26 @@ from sqlalchemy.engine import Connection
 from driftline.alerting import Alert, AlertingState, Change, Incident, Reason, Step
 from driftline.alerting.acts import Act, Kind
 from driftline.alerting.alert import HORIZON
-from driftline.alerting.fact import Fact, digest
+from driftline.alerting.fact import Fact, message_id
 from driftline.alerting.quiet import Silence
 from driftline.alerting.saved import dump_alert, dump_incident, load_alert, load_incident
 from driftline.matchers import Matchers
 from driftline.model import Severity, Verdict
 from driftline.notification import Event
+from driftline.state import outbox as waiting
 from driftline.state import people
 from driftline.state.measurements import labels_json
-from driftline.state.tables import alerts, incident_events, incidents, measurements, micros, moment, outbox, pages
+from driftline.state.tables import (
+    alerts,
+    incident_events,
+    incidents,
+    measurements,
+    micros,
+    moment,
+    moment_or_none,
+    outbox,
+    pages,
+)
 
 PAGES = 100
 """Pages that are counted at most."""
@@ -63,17 +74,14 @@ def load(connection: Connection, model: str) -> AlertingState:
             detail = {}
         known[row["id"]] = Incident(
             row["id"], model, row["cause"], moment(row["since"]), row["revision"], Severity(row["severity"]),
-            title=row["title"], resolved=_moment(row["resolved_at"]), reopens=_moment(row["reopens_until"]), **detail,
+            title=row["title"], resolved=moment_or_none(row["resolved_at"]), reopens=moment_or_none(row["reopens_until"]),
+            **detail,
         )  # fmt: skip
     counted = select(c.cause, func.count()).where(c.model == model).group_by(c.cause)
     counts = {(model, cause): count for cause, count in connection.execute(counted)}
     paged = select(pages.c.at).where(pages.c.model == model).order_by(pages.c.at.desc()).limit(PAGES)
     at = tuple(moment(value) for value in reversed(connection.execute(paged).scalars().all()))
     return AlertingState(found, known, counts, at, tuple(unreadable))
-
-
-def _moment(value: int | None) -> datetime | None:
-    return None if value is None else moment(value)
 
 
 def asked(connection: Connection, model: str) -> list[Act]:
@@ -188,13 +196,9 @@ def enqueue(
     told = {str(name) for name in connection.execute(query).scalars()}
     plans = {plan.name: plan for plan in sinks}
     names = [name for name in sorted(plans.keys() | told) if _wants(plans.get(name), name in told, change)]
+    whole = change.notification.model_copy(update={"links": {**change.notification.links, **(links or {})}})
     for name in names:
-        id = "ntf_" + digest(incident.id, incident.revision, name, length=32)
-        whole = {**change.notification.links, **(links or {})}
-        payload = change.notification.model_copy(update={"id": id, "links": whole}).model_dump_json()
-        row = {"id": id, "sink": name, "incident": incident.id, "revision": incident.revision, "event": change.event.value}
-        moments = {"created": micros(now), "not_before": micros(now)}
-        connection.execute(insert(outbox).values(**row, **moments, payload=payload, state="pending"))
+        waiting.add(connection, whole.model_copy(update={"id": message_id(incident.id, incident.revision, name)}), name, now)
     return names
 
 

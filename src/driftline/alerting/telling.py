@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from driftline.alerting.alert import AlertState
 from driftline.alerting.digest import CAUSE, ended, gathered
 from driftline.alerting.incident import Change, Incident, Reason, told
 from driftline.alerting.quiet import Quiet
@@ -84,7 +83,7 @@ def _attend(work: Work, incident: Incident, quiet: Quiet, causes: Sequence[str],
     if incident.snoozed is not None and incident.snoozed <= now:
         incident = replace(incident, snoozed=None)
     work.put(incident)
-    fires = any(alert.phase.state is AlertState.FIRING for alert in members)
+    fires = any(alert.fires for alert in members)
     if incident.owed and fires and not quiet.holds(incident, members, causes, Reason.RELEASED, now):
         change = told(replace(incident, owed=""), Event.UPDATED, Reason.RELEASED, members, (now, now))
         work.put(change.incident)

@@ -89,8 +89,7 @@ class Work:
     @property
     def open(self) -> list[Incident]:
         """The open incidents, the oldest first."""
-        alive = [incident for incident in self.incidents.values() if incident.resolved is None]
-        return sorted(alive, key=lambda incident: (incident.opened, incident.id))
+        return by_age(incident for incident in self.incidents.values() if incident.resolved is None)
 
     def put_alert(self, alert: Alert) -> None:
         """Write an alert, where it differs."""
@@ -122,3 +121,8 @@ class Work:
         """What was done."""
         state = AlertingState(self.alerts, self.incidents, self.counts, tuple(self.pages))
         return Step(state, tuple(self.changes), self._alerts, self._incidents, notes, now, tuple(self.paged))
+
+
+def by_age(incidents: Iterable[Incident]) -> list[Incident]:
+    """The oldest first."""
+    return sorted(incidents, key=lambda incident: (incident.opened, incident.id))

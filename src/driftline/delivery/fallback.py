@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from driftline.alerting.fact import digest
+from driftline.alerting.fact import message_id
 from driftline.alerting.store import SinkPlan
 from driftline.notification import Event, Notification
 from driftline.state import outbox
@@ -34,7 +34,7 @@ def divert(
         for plan in instead(message):
             if plan.name == sink or message.severity.rank < plan.min_severity.rank:
                 continue
-            id = "ntf_" + digest(message.incident, message.revision, plan.name, length=32)
+            id = message_id(message.incident, message.revision, plan.name)
             facts = {**message.facts, "sent here because": f"{sink} took no message"}
             if outbox.add(connection, message.model_copy(update={"id": id, "facts": facts}), plan.name, now):
                 told[plan.name] = None

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from driftline.notification import Notification
 from driftline.order import Request
 from driftline.state import outbox as letters
-from driftline.state.tables import action_runs, micros, moment, outbox
+from driftline.state.tables import action_runs, micros, moment, moment_or_none, outbox
 
 LANE = "action/"
 """Stands before an action's name in the outbox: no sink can be called so."""
@@ -210,14 +210,11 @@ def _joined() -> Select[Any]:
 
 
 def _run(row: RowMapping) -> Run:
-    def when(name: str) -> datetime | None:
-        return None if row[name] is None else moment(row[name])
-
     approved = row["state"] == State.APPROVED and row["sent_state"] is not None
     return Run(
         row["token"], row["action"], row["model"], row["incident"], row["decision"],
         row["sent_state"] if approved else row["state"], row["why"],
-        Request(**json.loads(row["request"])) if row["request"] else None, moment(row["created"]), when("expires"),
-        when("decided"), row["author"], row["reason"], row["attempts"] or 0, row["remote"] or "", row["error"] or "",
-        when("finished"),
+        Request(**json.loads(row["request"])) if row["request"] else None, moment(row["created"]),
+        moment_or_none(row["expires"]), moment_or_none(row["decided"]), row["author"], row["reason"],
+        row["attempts"] or 0, row["remote"] or "", row["error"] or "", moment_or_none(row["finished"]),
     )  # fmt: skip

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.notification import Notification
-from driftline.state.tables import incident_events, incidents, moment
+from driftline.state.tables import incident_events, incidents, moment, moment_or_none
 
 _COLUMNS = [
     incidents.c[name] for name in ("id", "model", "cause", "state", "severity", "title", "since", "resolved_at", "detail")
@@ -81,14 +81,10 @@ def history(connection: Connection, id: str) -> list[EventRow]:
 
 
 def _row(row: sa.Row[Any]) -> IncidentRow:
-    resolved = _moment(row.resolved_at)
+    resolved = moment_or_none(row.resolved_at)
     return IncidentRow(
         row.id, row.model, row.cause, row.state, row.severity, row.title, moment(row.since), resolved, row.detail
     )
-
-
-def _moment(value: int | None) -> datetime | None:
-    return None if value is None else moment(value)
 
 
 def newest_message(connection: Connection, incident: str) -> Notification | None:

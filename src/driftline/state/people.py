@@ -11,7 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import acts, micros, moment, silences
+from driftline.state.tables import acts, micros, moment, moment_or_none, silences
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,7 @@ def waiting(connection: Connection, model: str) -> list[ActRow]:
     c = acts.c
     columns = (c.id, c.kind, c.model, c.incident, c.until, c.author, c.reason)
     rows = connection.execute(sa.select(*columns).where(c.model == model, c.applied.is_(None)).order_by(c.id))
-    return [
-        ActRow(r.id, r.kind, r.model, r.incident, None if r.until is None else moment(r.until), r.author, r.reason)
-        for r in rows
-    ]
+    return [ActRow(r.id, r.kind, r.model, r.incident, moment_or_none(r.until), r.author, r.reason) for r in rows]
 
 
 def applied(connection: Connection, id: int, outcome: str, now: datetime) -> None:

@@ -26,6 +26,11 @@ def moment(value: int) -> datetime:
     return EPOCH + timedelta(microseconds=value)
 
 
+def moment_or_none(value: int | None) -> datetime | None:
+    """The same of what may be absent."""
+    return None if value is None else moment(value)
+
+
 models = Table(
     "models",
     metadata,
