@@ -49,8 +49,9 @@ class Matchers:
 
     def fit(self, known: Mapping[str, str]) -> bool:
         """Whether all of them hold; what is not known is empty."""
-        return all(_like(known.get(name, ""), pattern) for name, pattern in self.wanted)
+        return all(any(like(known.get(name, ""), one) for one in pattern.split("|")) for name, pattern in self.wanted)
 
 
-def _like(value: str, pattern: str) -> bool:
-    return any(fnmatchcase(value, one.replace("[", "[[]")) for one in pattern.split("|"))
+def like(value: str, pattern: str) -> bool:
+    """Whether `value` fits a pattern in which `*` and `?` stand for any text and any letter, and all else for itself."""
+    return fnmatchcase(value, pattern.replace("[", "[[]"))

@@ -59,6 +59,12 @@ def test_the_innermost_route_that_matches_counts(subject, sinks, fallback):
     assert (dict(way.sinks), way.fallback) == (sinks, fallback)
 
 
+def test_a_bracket_in_a_pattern_stands_for_itself():
+    """Segments of numbers are named by intervals, such as [0, 10)."""
+    tree = {"sinks": ["chat"], "routes": [{"match": {"segment": "age=[0, 10)"}, "sinks": ["mail"]}]}
+    assert dict(routing(tree).way(replace(DRIFT, segments=frozenset({"age=[0, 10)"}))).sinks) == {"mail": "routes.routes[0]"}
+
+
 def test_without_routes_all_are_told():
     """Nothing is lost for want of a route."""
     assert tuple(routing({}).way(DRIFT).sinks) == EVERY

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from driftline.config.routes import MatchConfig, RouteConfig
+from driftline.matchers import like
 from driftline.model import Severity
 from driftline.notification import Notification
 
@@ -129,7 +129,7 @@ def matches(match: MatchConfig, subject: Subject) -> tuple[bool, str]:
     for what, patterns, values in asked:
         if not patterns:
             continue
-        hit = next((value for value in sorted(values) for pattern in patterns if fnmatchcase(value, pattern)), None)
+        hit = next((value for value in sorted(values) for pattern in patterns if like(value, pattern)), None)
         if hit is None:
             has = ", ".join(sorted(values)) or "none"
             return False, f"{what} is {has}, not {' or '.join(patterns)}"
