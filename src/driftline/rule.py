@@ -124,6 +124,7 @@ class Unusual(BaseModel):
         return Judgement(Verdict.UNSURE, reason="no past yet to tell what is usual", within=within)
 
 
+Z = 1.96
 PastOf = Callable[[int], Sequence[float]]
 WAYS = ("unusual", "above", "below", "outside", "p_value", "shewhart", "sigma", "ewma", "cusum")
 
@@ -192,6 +193,36 @@ class Rule(BaseModel):
         if self.below is not None:
             return _judge("below", [(severity, -bound) for severity, bound in self.below.by_severity()], -high, -value, -low)
         return self._judge_outside(low, value, high)
+
+    def smallest_seen(self, measurement: Measurement, rows: int) -> float | None:
+        """The smallest value that would surely have been `changed` with as many rows; None where no bound was passed by proof.
+
+        A bound is passed when the whole interval is beyond it. Its arm on the bound's side is no longer for a smaller change,
+        but for shares above a half: one of `b` has at least 1.96 sqrt(b(1-b)/n), by which Wilson's interval passes it.
+        """
+        value, span = measurement.value, measurement.interval
+        if value is None or span is None or rows < 1:
+            return None
+
+        def arm(bound: float, far: float) -> float:
+            share = 0 < bound < 1 and all(-1 <= end <= 1 for end in span)
+            return max(far, Z * math.sqrt(bound * (1 - bound) / rows)) if share else far
+
+        ups, downs = self._bounds()
+        over = [bound + arm(bound, value - span[0]) for bound in ups if bound < value]
+        under = [bound - arm(bound, span[1] - value) for bound in downs if bound > value]
+        return min(over) if over else max(under) if under else None
+
+    def _bounds(self) -> tuple[list[float], list[float]]:
+        """Those from which on more, and less, is a change."""
+        if self.unusual is not None and self.unusual.obvious is not None:
+            high, low = self.unusual.neutral + self.unusual.obvious, self.unusual.neutral - self.unusual.obvious
+            return [high] if self.unusual.side != "below" else [], [low] if self.unusual.side != "above" else []
+        if self.outside is not None:
+            ends = self.outside.high, self.outside.low
+            return [ends[0]] if ends[0] is not None else [], [ends[1]] if ends[1] is not None else []
+        above, below = (() if told is None else told.by_severity() for told in (self.above, self.below))
+        return [bound for _, bound in above], [bound for _, bound in below]
 
     def _judge_outside(self, low: float, value: float, high: float) -> Judgement:
         assert self.outside is not None

@@ -265,6 +265,20 @@ def interval(alert: AlertFact) -> str:
     return f"95%: {low} to {high}"
 
 
+def seen(alert: AlertFact) -> str:
+    """The smallest change that would have been told with as many rows: `0.4 or more would be seen`; empty where that is said
+    otherwise, or not known.
+    """
+    smallest = alert.detail.get("smallest_seen")
+    if alert.state != "firing" or "odds" in alert.detail or alert.value is None or not isinstance(smallest, (int, float)):
+        return ""
+    short = float(f"{smallest:.2g}")
+    told = share(short) if is_share(alert) and 0 <= short <= 1 else number(short)
+    if alert.measurement in INDIRECT:
+        return f"{measured(alert)} {told} would be seen"
+    return f"{told} or {'more' if alert.value >= smallest else 'less'} would be seen"
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """All that is known of one subject, for one line of a message."""
@@ -298,8 +312,9 @@ def lines(alerts: Iterable[AlertFact]) -> list[Line]:
 def _line(about: str, group: list[AlertFact]) -> Line:
     parts = dict.fromkeys([moved(alert) for alert in group if moved(alert)])
     for alert in group:
-        extra = "" if alert.measurement in INDIRECT else interval(alert)
-        parts[figure(alert) + (f" [{extra}]" if extra else "")] = None
+        extra = [interval(alert) if alert.measurement not in INDIRECT else "", seen(alert)]
+        said = "; ".join(part for part in extra if part)
+        parts[figure(alert) + (f" [{said}]" if said else "")] = None
         if "odds" in alert.detail or alert.state == "unsure":
             # What is usual, how sure it is, and what would have been seen (or is lacking): the rule says it in one sentence.
             parts[clean(alert.reason)] = None

@@ -93,3 +93,20 @@ def test_clean_text_is_one_printable_line(text, limit):
 def test_every_number_has_words(value):
     """No finite number is too large, small or negative to be told."""
     assert 0 < len(wording.number(value)) <= 24
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ({"value": 3.0, "unit": "sd", "detail": {"smallest_seen": 1.5}}, "1.5 or more would be seen"),
+        ({"value": -3.0, "unit": "sd", "detail": {"smallest_seen": -1.5}}, "-1.5 or less would be seen"),
+        ({"value": 0.3, "unit": "share", "detail": {"smallest_seen": 0.242}}, "24% or more would be seen"),
+        ({"measurement": "drop", "value": 0.5, "detail": {"smallest_seen": 0.062}}, "drop 0.062 would be seen"),
+        ({"value": 3.0, "state": "resolved", "detail": {"smallest_seen": 1.5}}, ""),
+        ({"value": 3.0, "detail": {"smallest_seen": 1.5, "odds": 99.0}}, ""),
+        ({"value": 3.0}, ""),
+    ],
+)
+def test_an_alarm_says_what_would_have_been_seen(case, said):
+    """In the number's own unit, once, and only while it fires."""
+    assert wording.seen(told(**case)) == said

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from pydantic import ValidationError
 
 from driftline.model import Measurement, Severity, Verdict
-from driftline.rule import Range, Rule, above, below
+from driftline.rule import Range, Rule, Unusual, above, below
+from driftline.stats import wilson
 
 
 def judge(rule, value, interval=None, rows=100, min_rows=1):
@@ -64,3 +67,28 @@ def test_a_rule_says_exactly_one_thing(told):
     """None, two, or an empty bound is a mistake."""
     with pytest.raises(ValidationError):
         Rule.model_validate(told)
+
+
+def test_what_would_have_been_seen_is_the_bound_and_the_arm_of_the_interval():
+    """The smallest value that surely passes a bound; none without an interval, or where no bound was passed."""
+    shift = Measurement(3.0, interval=(2.5, 3.5))
+    assert above(warning=1.0, critical=2.0).smallest_seen(shift, 100) == 1.5
+    assert below(warning=5.0).smallest_seen(shift, 100) == 4.5
+    assert Rule(outside=Range(low=0.0, high=2.0)).smallest_seen(shift, 100) == 2.5
+    assert Rule(unusual=Unusual(obvious=2.0)).smallest_seen(shift, 100) == 2.5
+    assert above(warning=4.0).smallest_seen(shift, 100) is None
+    assert above(warning=1.0).smallest_seen(Measurement(3.0), 100) is None
+
+
+@pytest.mark.parametrize("hits", [150, 300, 560, 598, 600])
+def test_a_share_as_large_as_would_have_been_seen_passes_the_bound(hits):
+    """Of 600 rows, whatever share was found: one row less than said does not pass a bound of 20%."""
+    rule = above(critical=0.2)
+    smallest = rule.smallest_seen(Measurement(hits / 600, interval=wilson(hits, 600)), 600)
+    enough = math.ceil(smallest * 600)
+
+    def verdict(found):
+        return rule.judge(Measurement(found / 600, interval=wilson(found, 600)), 600, 1).verdict
+
+    assert verdict(enough) == "changed"
+    assert hits < 500 or verdict(enough - 1) != "changed"

@@ -121,6 +121,8 @@ def _judge(plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule],
         return [earlier.value for earlier in ctx.history(measurement.name, measurement.labels, count)]
 
     said = rule.judge(measurement, rows, asked, past)
+    if said.verdict is Verdict.CHANGED and (smallest := rule.smallest_seen(measurement, rows)) is not None:
+        measurement = replace(measurement, detail={**measurement.detail, "smallest_seen": smallest})
     watched = rule.unusual if measurement.value is not None and rows >= asked else None
     return Judged(
         plan.name, measurement, said.verdict, said.severity or "", said.reason, rows, plan.check.cause, said.within,
