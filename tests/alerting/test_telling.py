@@ -34,7 +34,7 @@ class Life:
         self.state = done.state
         self.outcomes |= outcomes
         self.changes += done.changes
-        self.history += [(change.word, change.held) for change in done.changes]
+        self.history += [(change.word, change.held.text if change.held else "") for change in done.changes]
         return done
 
     @property
@@ -162,7 +162,7 @@ def test_a_missing_feed_inhibits_drift():
     life.feed(no_rows(0), fact(0), hour=1)
     held = [change for change in life.changes if change.held]
     feed = next(change.incident.id for change in life.changes if change.incident.cause == "service")
-    assert [(change.incident.cause, change.held) for change in held] == [("drift", f"inhibited by {feed}")]
+    assert [(change.incident.cause, change.held.text) for change in held] == [("drift", f"inhibited by {feed}")]
     life.feed(no_rows(1, "ok"), fact(1), hour=2)
     assert life.heard == ["opened", "resolved", "told"]
 

@@ -10,14 +10,15 @@ from datetime import timedelta
 
 from driftline.alerting.alert import AlertState
 from driftline.alerting.fact import MONITORING, digest
+from driftline.alerting.hold import By
 from driftline.alerting.incident import Change
 from driftline.model import Severity
 from driftline.notification import AlertFact, Event
 
 IDLE = frozenset({Event.RESOLVED, Event.ACKNOWLEDGED, Event.SILENCED})
 """What calls for nothing: an end, and what people did themselves."""
-DOUBTED = ("silence", "snoozed", "inhibited")
-"""Why a change is held, where that is a reason not to act either. A mute time and the cap of pages only spare people."""
+DOUBTED = frozenset({By.SILENCE, By.SNOOZE, By.INHIBITION})
+"""What holds actions back, too. A mute time and the cap of pages only spare people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ def token(incident: str, action: str) -> str:
 def calling(plan: ActionPlan, change: Change) -> AlertFact | None:
     """The alert that calls for the action, the most telling one; None when nothing does."""
     incident = change.incident
-    if change.event in IDLE or change.held.startswith(DOUBTED) or (plan.models and incident.model not in plan.models):
+    doubted = change.held is not None and change.held.by in DOUBTED
+    if change.event in IDLE or doubted or (plan.models and incident.model not in plan.models):
         return None
     # Trouble of the agent itself, such as an action that failed, calls for nothing unless it is asked for by its name.
     if incident.cause not in plan.causes and (plan.causes or incident.cause == MONITORING):

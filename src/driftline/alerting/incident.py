@@ -14,6 +14,7 @@ from enum import StrEnum
 from driftline.alerting.alert import Alert, severest
 from driftline.alerting.fact import digest, message_id
 from driftline.alerting.findings import LONGEST, fact_of, telling
+from driftline.alerting.hold import Hold
 from driftline.alerting.life import FLAPS, Life
 from driftline.alerting.title import title
 from driftline.model import Severity
@@ -117,8 +118,8 @@ class Change:
     """Who did it; empty for what the agent found."""
     said: str = ""
     """The reason that the author gave."""
-    held: str = ""
-    """Why nobody is told; empty when people are."""
+    held: Hold | None = None
+    """Why nobody is told; None when people are."""
 
     @property
     def word(self) -> str:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from driftline.alerting.alert import Alert
+from driftline.alerting.hold import By, Hold
 from driftline.alerting.incident import Incident, Reason
 from driftline.alerting.meant import means, touches
 from driftline.matchers import Matchers
@@ -85,19 +86,19 @@ class Quiet:
         causes: Sequence[str],
         reason: Reason,
         now: datetime,
-    ) -> str:
-        """Why nobody is told of a change of `incident` now; empty when people are. For `causes` see there."""
+    ) -> Hold | None:
+        """Why nobody is told of a change of `incident` now; None when people are. For `causes` see there."""
         if incident.snoozed is not None and now < incident.snoozed:
-            return f"snoozed until {incident.snoozed:%Y-%m-%d %H:%M} UTC"
+            return Hold(By.SNOOZE, f"snoozed until {incident.snoozed:%Y-%m-%d %H:%M} UTC")
         silence = self.silence_of(incident, alerts, now)
         if silence is not None:
-            return f"silence {silence.id} until {silence.until:%Y-%m-%d %H:%M} UTC"
+            return Hold(By.SILENCE, f"silence {silence.id} until {silence.until:%Y-%m-%d %H:%M} UTC")
         muted = next((one.name for one in self.mute_times if means(one.matchers, incident, alerts) and one.on(now)), None)
         if muted is not None:
-            return f"mute time {muted}"
+            return Hold(By.MUTE_TIME, f"mute time {muted}")
         for cause, (_, meant) in zip(causes, self.inhibitions, strict=True):
             if cause not in ("", incident.id) and means(meant, incident, alerts):
-                return f"inhibited by {cause}"
+                return Hold(By.INHIBITION, f"inhibited by {cause}")
         if incident.acknowledged and reason in (Reason.MORE_ALERTS, Reason.LESS_SEVERE):
-            return f"acknowledged by {incident.acknowledged}"
-        return ""
+            return Hold(By.ACKNOWLEDGED, f"acknowledged by {incident.acknowledged}")
+        return None

@@ -173,7 +173,7 @@ def save(connection: Connection, step: Step) -> None:
         name, revision = change.incident.id, change.incident.revision
         facts = change.notification.model_dump_json()
         event = {"event": change.word, "at": micros(change.at), "reason": change.said or change.reason.value, "facts": facts}
-        people = {"author": change.author, "held": change.held}
+        people = {"author": change.author, "held": change.held.text if change.held else ""}
         connection.execute(insert(incident_events).values(incident=name, revision=revision, **event, **people))
     for name, revision in step.paged:
         assert step.now is not None

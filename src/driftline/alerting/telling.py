@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from driftline.alerting.digest import CAUSE, ended, gathered
+from driftline.alerting.hold import By, Hold
 from driftline.alerting.incident import Change, Incident, Reason, told
 from driftline.alerting.quiet import Quiet
 from driftline.alerting.work import Step, Work
@@ -47,24 +48,25 @@ def _weighed(work: Work, change: Change, quiet: Quiet, causes: Sequence[str], no
     incident = work.incidents.get(change.incident.id, change.incident)
     if change.event in ALWAYS:
         hushed = change.event is Event.RESOLVED and incident.untold
-        return replace(change, held="nobody was told that it is open" if hushed else "")
+        return replace(change, held=Hold(By.UNTOLD, "nobody was told that it is open") if hushed else None)
     members = work.members(incident)
     held = quiet.holds(change.incident, members, causes, change.reason, now)
-    owes = bool(held) and not held.startswith("acknowledged")
+    owes = held is not None and held.by is not By.ACKNOWLEDGED
     digest = next((one for one in work.open if one.cause == CAUSE and incident.id in one.keys), None)
     page = change.incident.severity is Severity.CRITICAL and change.reason in PAGING
-    if not held and digest is not None and change.event is Event.UPDATED:
-        held = f"in digest {digest.id}"
-    elif not held and page:
+    if held is None and digest is not None and change.event is Event.UPDATED:
+        held = Hold(By.DIGEST, f"in digest {digest.id}")
+    elif held is None and page:
         if sum(now - at < DAY for at in work.pages) >= quiet.max_pages:
-            held = f"{quiet.max_pages} pages in 24 hours are the most: in the digest"
+            held = Hold(By.CAP, f"{quiet.max_pages} pages in 24 hours are the most: in the digest")
             over += [change] if incident.resolved is None else []
         else:
             work.pages.append(now)
             work.paged.append((incident.id, change.incident.revision))
     if incident.resolved is None:
-        owed = held if owes else incident.owed if held else ""
-        work.put(replace(incident, owed=owed, untold=bool(held) and (incident.untold or change.event is not Event.UPDATED)))
+        owed = "" if held is None else held.text if owes else incident.owed
+        untold = held is not None and (incident.untold or change.event is not Event.UPDATED)
+        work.put(replace(incident, owed=owed, untold=untold))
     return replace(change, held=held)
 
 
