@@ -60,13 +60,15 @@ class Fact:
     """Start of the first window that was different, where that was found out later; this window's when None."""
     upstream: str = ""
     """What is known to have changed before it, such as `version v4 is new`: alerts that share it are one incident."""
+    alike: frozenset[str] = frozenset()
+    """Keys of alerts about what moved together with this while nothing was wrong: with one that fires it is one incident."""
     decision: str = ""
     """What the check says is to be done: a `Decision`, or empty."""
 
     @property
     def key(self) -> str:
         """The identity of the alert: the same for every window of one rule on one set of labels."""
-        return _key(self.model, self.version, self.segment, self.cause, self.check, self.measurement, self.labels)
+        return key_of(self.model, self.version, self.segment, self.cause, self.check, self.measurement, self.labels)
 
 
 def lane(cause: str, check: str, measurement: str) -> str:
@@ -106,8 +108,11 @@ def trouble(
 
 
 @lru_cache(maxsize=20_000)
-def _key(*parts: object) -> str:
-    return digest(*parts, length=32)
+def key_of(
+    model: str, version: str, segment: str, cause: str, check: str, measurement: str, labels: tuple[tuple[str, str], ...]
+) -> str:
+    """See `Fact.key`; `labels` sorted by name."""
+    return digest(model, version, segment, cause, check, measurement, labels, length=32)
 
 
 def digest(*parts: object, length: int) -> str:

@@ -5,12 +5,13 @@ Refuses the store and the clock: windows, references and history are handed in.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import groupby
 
-from driftline.alerting.fact import Fact, trouble
+from driftline.alerting.fact import Fact, key_of, trouble
 from driftline.evaluate.judging import CheckPlan, Collect, run_check
 from driftline.evaluate.unusual import Past
 from driftline.model import Schema, Verdict
@@ -160,4 +161,8 @@ def facts_of(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name
             revision=due.revision + 1,
             since=None if row.since is None else moment(row.since),
             decision=m.decision or "",
+            alike=frozenset(
+                key_of(key.model, version, segment, plan.check.cause, check, name, tuple(json.loads(labels).items()))
+                for version, segment, check, name, labels in row.alike
+            ),
         )

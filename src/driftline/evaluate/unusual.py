@@ -136,7 +136,7 @@ def judged(row: Judged, rule: Unusual, outcome: Outcome, trace: bytes, before: i
         m = replace(m, detail={**m.detail, **known, **odds})
     return Judged(
         row.check, m, said.verdict, said.severity or "", said.reason, row.rows, row.cause, said.within, row.watched,
-        since, trace,
+        since, trace, outcome.alike,
     )  # fmt: skip
 
 
