@@ -337,6 +337,12 @@ def certainty(notification: Notification) -> str:
     return "95% confidence" if first.interval is not None and first.state == "firing" else ""
 
 
+def families(notification: Notification) -> str:
+    """What kinds of trouble its alerts are, the first first: `quality, drift`."""
+    found = dict.fromkeys([notification.cause, *(alert.cause for alert in notification.alerts if alert.state != "resolved")])
+    return ", ".join(clean(one, 40) for one in found if one)
+
+
 def others(notification: Notification, shown: int) -> int:
     """How many findings a message that lists `shown` of them leaves out."""
     total = notification.facts.get(IN_ALL, "")

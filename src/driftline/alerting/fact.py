@@ -16,6 +16,8 @@ from typing import Any
 
 from driftline.model import Severity, Verdict
 
+SERVICE = "service"
+"""The family about traffic: nothing of the model lies upstream of it."""
 UNSURE = "unsure"
 """The measurement of facts about a check that can't tell for want of data."""
 Scalar = str | float | int | None
@@ -74,9 +76,11 @@ class Fact:
 
 
 def lane(cause: str, check: str, measurement: str) -> str:
-    """What of its family an alert is: the agent's trouble with its feed, its checks, its sinks and too little data is four."""
+    """Which alerts may be one incident: all about the model and its data, whatever their family; those about its traffic; and
+    the agent's trouble with its feed, with its checks, with its sinks, and too little data.
+    """
     if cause != MONITORING:
-        return ""
+        return SERVICE if cause == SERVICE else ""
     return {"error": "checks", "refused": "sinks", UNSURE: UNSURE}.get(measurement, "feed" if check == "source" else "agent")
 
 

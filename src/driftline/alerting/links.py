@@ -25,7 +25,8 @@ def act_links(notification: Notification, base_url: str, secret: str, now: datet
         return {}
     base, name = base_url.rstrip("/"), quote(notification.incident, safe="")
     until = int((now + GOOD_FOR).timestamp())
-    acts = {label: act for label, act in ACTS.items() if act != "accept" or notification.cause == "drift"}
+    drifts = any(alert.cause == "drift" and alert.state == "firing" for alert in notification.alerts)
+    acts = {label: act for label, act in ACTS.items() if act != "accept" or drifts}
     return {
         label: f"{base}/i/{name}/{act}?exp={until}&sig={signature(secret, notification.incident, act, until)}"
         for label, act in acts.items()

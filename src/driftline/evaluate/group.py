@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import groupby
 
-from driftline.alerting.fact import Fact, key_of, trouble
+from driftline.alerting.fact import SERVICE, Fact, key_of, trouble
 from driftline.evaluate.judging import CheckPlan, Collect, run_check
 from driftline.evaluate.sight import sight
 from driftline.evaluate.unusual import Past
@@ -25,8 +25,6 @@ from driftline.state.windows import Due, Key
 
 SCHEMA_CHANGES = frozenset({"missing_column", "type_changed", "new_column"})
 """Measurements that say that a column is another one now."""
-SERVICE = "service"
-"""The family about traffic: nothing of the model lies upstream of it."""
 WindowOf = Callable[[Due], Window]
 ReferenceOf = Callable[[Due], Window | None]
 HistoryOf = Callable[[Key, str, str, Mapping[str, str], int], Sequence[Earlier]]
