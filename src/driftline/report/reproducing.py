@@ -47,6 +47,8 @@ Progress = Callable[[str, int, int, int], None]
 """Stage, done, in all, rows so far."""
 WITHIN = 1e-12
 """Relative difference up to which two numbers are the same, unless both are whole."""
+JUDGED = frozenset({"usual", "smallest_seen", "odds"})
+"""Facts of a measurement that its judgement adds, not the check."""
 LATE = "rests on labels that came later, of which only what they came to is kept"
 
 
@@ -167,7 +169,8 @@ def _compared(row: Row[Any], made: Mapping[Series, Judged | str]) -> Plain:
     told: Plain = {
         "check": row.check, "measurement": row.name, "labels": json.loads(row.labels), "version": row.version,
         "segment": row.segment, "verdict": row.verdict, "unit": row.unit,
-        "stored": _figures(row.value, row.was, row.low, row.high, row.rows), "now": None, "same": False, "why": "",
+        "stored": _figures(row.value, row.was, row.low, row.high, row.rows, json.loads(row.detail)), "now": None,
+        "same": False, "why": "",
     }  # fmt: skip
     if isinstance(now, str):
         return told | {"same": None, "why": now}
@@ -177,19 +180,22 @@ def _compared(row: Row[Any], made: Mapping[Series, Judged | str]) -> Plain:
         return told | {"why": f"could not run: {broken.reason}" if broken is not None and mine else "is not measured now"}
     m = now.measurement
     low, high = m.interval or (None, None)
-    told["now"] = _figures(m.value, m.was, low, high, now.rows)
-    differing = [name for name, stored in told["stored"].items() if not same(stored, told["now"][name])]
+    told["now"] = fresh = _figures(m.value, m.was, low, high, now.rows, m.detail)
+    differing = [name for name, stored in told["stored"].items() if not same(stored, fresh.get(name))]
     return told | {"same": not differing, "why": ", ".join(differing)}
 
 
-def _figures(value: float | None, was: float | None, low: float | None, high: float | None, rows: int) -> Plain:
-    return {"value": value, "was": was, "low": low, "high": high, "rows": rows}
+def _figures(
+    value: float | None, was: float | None, low: float | None, high: float | None, rows: int, detail: Mapping[str, Any]
+) -> Plain:
+    facts = {f"detail {name}": told for name, told in detail.items() if name not in JUDGED}
+    return {"value": value, "was": was, "low": low, "high": high, "rows": rows, **facts}
 
 
-def same(stored: float | None, now: float | None) -> bool:
-    """Whether two numbers are the same: whole ones exactly, others within `WITHIN` of their size."""
-    if stored is None or now is None:
-        return stored is now
+def same(stored: object, now: object) -> bool:
+    """Whether two values are the same: floats within `WITHIN` of their size unless both are whole, all others exactly."""
+    if not (isinstance(stored, (int, float)) and isinstance(now, (int, float))):
+        return stored == now
     whole = float(stored).is_integer() and float(now).is_integer()
     return stored == now if whole else math.isclose(stored, now, rel_tol=WITHIN, abs_tol=0.0)
 

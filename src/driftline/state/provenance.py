@@ -61,19 +61,19 @@ def behind(connection: Connection, keys: Iterable[Key]) -> list[Behind]:
     one, s, o = next(iter(asked)), shares.c, objects.c
     gave: dict[int, dict[int, dict[Key, int]]] = defaultdict(lambda: defaultdict(dict))
     query = sa.select(s.object_id, s.piece, s.version, s.segment, s.rows).where(s.model == one.model, s.start == one.start)
-    for object_id, piece, version, segment, rows in connection.execute(query).tuples():
-        key = Key(one.model, one.start, version, segment)
+    for share in connection.execute(query):
+        key = Key(one.model, one.start, share.version, share.segment)
         if key in asked:
-            gave[object_id][piece][key] = rows
+            gave[share.object_id][share.piece][key] = share.rows
     found = []
     ids = list(gave)
     for page in (ids[first : first + PAGE] for first in range(0, len(ids), PAGE)):
         begins: dict[int, list[int]] = defaultdict(list)
         every = sa.select(s.object_id, s.piece).where(s.object_id.in_(page)).distinct().order_by(s.piece)
-        for object_id, piece in connection.execute(every).tuples():
-            begins[object_id].append(piece)
+        for known in connection.execute(every):
+            begins[known.object_id].append(known.piece)
         columns = (o.id, o.uri, o.version, o.size, o.modified, o.lineage, o.mark, o.offset)
-        for row in connection.execute(sa.select(*columns).where(o.id.in_(page))).all():
+        for row in connection.execute(sa.select(*columns).where(o.id.in_(page))):
             obj = LogObject(row.uri, row.version, row.size, moment(row.modified), lineage=row.lineage)
             each = Behind(obj, row.mark, row.offset)
             ends = dict(zip(begins[row.id], [*begins[row.id][1:], each.end], strict=True))
