@@ -112,10 +112,11 @@ def _numbers(console: Any, numbers: list[dict[str, Any]]) -> None:
     table = Table(
         "check", "measurement", "of", "verdict", "stored", "now", "rows", "rows now", "", box=None, header_style="bold"
     )
-    for place in range(4, 8):
-        table.columns[place].justify = "right"
-    for column in table.columns:
-        column.no_wrap = True
+    for place, column in enumerate(table.columns):
+        if 4 <= place < 8:  # a number that is cut is another number
+            column.justify, column.no_wrap = "right", True
+        else:
+            column.overflow = "fold"
     shown = _first(numbers, lambda each: each["same"] is False)
     for each in shown:
         labels = each["labels"] | {name: each[name] for name in ("segment", "version") if each[name]}
