@@ -62,7 +62,13 @@ def test_what_was_told_comes_out_again(station):
     assert number["now"] == number["stored"]
     assert number["now"]["value"] == next(n for n in station.told() if n["cause"] == "drift")["alerts"][0]["value"]
     assert (number["labels"], number["now"]["rows"], number["verdict"]) == ({"column": "amount"}, 400, "changed")
-    print(reproduce(station, incident(station)))
+    assert reproduce(station, incident(station)[:8]).endswith("the same: 1 number\n")
+
+
+def test_it_runs_beside_the_agent(station):
+    """The state is opened for reading, while an agent holds it."""
+    with station.open():
+        assert found(station)["same"]
 
 
 def test_a_tampered_log_differs(station):
