@@ -16,6 +16,8 @@ from typing import Any
 
 from driftline.model import Severity, Verdict
 
+UNSURE = "unsure"
+"""The measurement of facts about a check that can't tell for want of data."""
 Scalar = str | float | int | None
 MONITORING = "monitoring"
 """The cause of facts about the agent itself: a check that raises, a source that is down, a message that was refused."""
@@ -72,10 +74,10 @@ class Fact:
 
 
 def lane(cause: str, check: str, measurement: str) -> str:
-    """What of its family an alert is: the agent's trouble with its feed, its checks and its sinks is three things."""
+    """What of its family an alert is: the agent's trouble with its feed, its checks, its sinks and too little data is four."""
     if cause != MONITORING:
         return ""
-    return {"error": "checks", "refused": "sinks"}.get(measurement, "feed" if check == "source" else "agent")
+    return {"error": "checks", "refused": "sinks", UNSURE: UNSURE}.get(measurement, "feed" if check == "source" else "agent")
 
 
 def trouble(
