@@ -300,7 +300,7 @@ class Sink(Plugin, ABC):
     def look(self, notification: Notification, since: datetime) -> str | None:
         """The receiver's reference when it has `notification` already, which was first tried after `since`; None when not.
 
-        Asked before an attempt after one of unknown outcome, when `repeat` is `looks`. Raises what `send` raises.
+        Asked before every attempt but the first, when `repeat` is `looks`. Raises what `send` raises.
         """
         return None
 
