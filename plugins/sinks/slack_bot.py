@@ -1,6 +1,6 @@
 """Slack, through a bot: one message an incident, kept up to date, with a thread of what happened to it and the chart.
 
-Refuses to repeat what the channel already has: after a lost answer it reads the channel's newest messages first.
+Refuses to repeat what the channel already has: before it tries again it reads the channel's newest messages.
 """
 
 from __future__ import annotations
