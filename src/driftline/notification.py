@@ -37,7 +37,7 @@ class AlertFact(BaseModel):
     labels: dict[str, str] = {}
     """What the number is about, such as the column."""
     state: str
-    """`firing` or `resolved`."""
+    """`firing` or `resolved`; `unsure` while too little data to tell is what fires."""
     severity: Severity
     """How much it matters."""
     value: float | None = None

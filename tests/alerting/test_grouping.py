@@ -47,6 +47,18 @@ def test_a_shared_upstream_makes_one_incident():
     assert sim.told[0][1].facts["upstream"] == "version v4 is new"
 
 
+def test_columns_that_always_moved_together_are_one_incident():
+    """A column found long after another joins its incident if the two moved together before; another opens its own."""
+    sim = Simulation()
+    kin = frozenset({fact(0, "age").key})
+    for hour in range(30):
+        later = [fact(hour, "income", alike=kin), fact(hour, "plan")] if hour >= 20 else []
+        sim.feed(fact(hour, "age"), *later)
+    assert [word for _, word in told(sim)] == ["opened", "worsened", "opened"]
+    columns = [sorted(alert.labels["column"] for alert in note.alerts) for _, note in sim.told]
+    assert sorted(columns) == [["age"], ["age", "income"], ["plan"]]
+
+
 def test_another_number_of_the_same_column_joins():
     """A second measurement of a column that already drifts is no second incident, however late it comes."""
     sim = Simulation()

@@ -64,6 +64,18 @@ def test_a_lasting_shift_is_found_and_dated(method):
     assert outcomes[days[0]][0].odds > 10
 
 
+def test_a_change_names_the_series_that_moved_together_with_it():
+    """Season and memory removed: of three series the one that copies another is named beside a change, and only then."""
+    draw = np.random.default_rng(6)
+    series = draw.normal(0, 1, (110, 3))
+    series[:, 1] = 0.5 * draw.normal(0, 1, 110) - 2 * series[:, 0]
+    series[80:, 0] += 4
+    outcomes = feed(DAILY, series, tolerance=1.0)
+    assert {outcome[0].alike for outcome in outcomes[:80]} == {()}
+    assert outcomes[-1][0].changed
+    assert outcomes[-1][0].alike == (stream("s1"),)
+
+
 def test_a_change_ends_when_the_windows_are_as_they_were():
     """Two windows of the usual size end it; the windows in between never became usual."""
     draw = np.random.default_rng(4)

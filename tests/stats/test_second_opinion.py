@@ -263,3 +263,17 @@ def test_dispersion_is_found_again():
     counts[:10] = 0
     assert stats.dispersion(list(counts), [500.0] * 400) == pytest.approx(20, rel=0.3)
     assert stats.dispersion([100.0] * 10, [100.0] * 10) == math.inf
+
+
+def test_correlations_are_numpys_over_the_rows_that_have_both():
+    """Each column with one of them, by the rows in which neither is missing; none for few rows and for constants."""
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=(60, 5))
+    values[:, 1] = values[:, 0] * -2 + rng.normal(size=60) * 0.1
+    values[rng.random(60) < 0.3, 2] = np.nan
+    values[:50, 3] = np.nan
+    values[:, 4] = 7.0
+    found = stats.correlations(values, 0)
+    both = np.isfinite(values[:, 2])
+    assert found[:3] == pytest.approx([1.0, np.corrcoef(values[:, :2].T)[0, 1], np.corrcoef(values[both][:, [0, 2]].T)[0, 1]])
+    assert found[3:].tolist() == [0.0, 0.0]

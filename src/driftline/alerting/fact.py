@@ -16,6 +16,8 @@ from typing import Any
 
 from driftline.model import Severity, Verdict
 
+UNSURE = "unsure"
+"""The measurement of facts about a check that can't tell for want of data."""
 Scalar = str | float | int | None
 MONITORING = "monitoring"
 """The cause of facts about the agent itself: a check that raises, a source that is down, a message that was refused."""
@@ -60,20 +62,22 @@ class Fact:
     """Start of the first window that was different, where that was found out later; this window's when None."""
     upstream: str = ""
     """What is known to have changed before it, such as `version v4 is new`: alerts that share it are one incident."""
+    alike: frozenset[str] = frozenset()
+    """Keys of alerts about what moved together with this while nothing was wrong: with one that fires it is one incident."""
     decision: str = ""
     """What the check says is to be done: a `Decision`, or empty."""
 
     @property
     def key(self) -> str:
         """The identity of the alert: the same for every window of one rule on one set of labels."""
-        return _key(self.model, self.version, self.segment, self.cause, self.check, self.measurement, self.labels)
+        return key_of(self.model, self.version, self.segment, self.cause, self.check, self.measurement, self.labels)
 
 
 def lane(cause: str, check: str, measurement: str) -> str:
-    """What of its family an alert is: the agent's trouble with its feed, its checks and its sinks is three things."""
+    """What of its family an alert is: the agent's trouble with its feed, its checks, its sinks and too little data is four."""
     if cause != MONITORING:
         return ""
-    return {"error": "checks", "refused": "sinks"}.get(measurement, "feed" if check == "source" else "agent")
+    return {"error": "checks", "refused": "sinks", UNSURE: UNSURE}.get(measurement, "feed" if check == "source" else "agent")
 
 
 def trouble(
@@ -106,8 +110,11 @@ def trouble(
 
 
 @lru_cache(maxsize=20_000)
-def _key(*parts: object) -> str:
-    return digest(*parts, length=32)
+def key_of(
+    model: str, version: str, segment: str, cause: str, check: str, measurement: str, labels: tuple[tuple[str, str], ...]
+) -> str:
+    """See `Fact.key`; `labels` sorted by name."""
+    return digest(model, version, segment, cause, check, measurement, labels, length=32)
 
 
 def digest(*parts: object, length: int) -> str:

@@ -6,6 +6,7 @@ Refuses control characters and names without end: everything that comes from dat
 from __future__ import annotations
 
 from driftline.alerting.alert import Alert, AlertState, Entry
+from driftline.alerting.fact import UNSURE
 from driftline.model import Decision, Severity, Verdict
 from driftline.notification import AlertFact
 from driftline.wording import bound, clean
@@ -25,7 +26,7 @@ def fact_of(alert: Alert, *, named: bool = False) -> AlertFact:
         check=clean(alert.check, LONGEST),
         measurement=clean(alert.measurement, LONGEST),
         labels={clean(name, LONGEST): clean(value, LONGEST) for name, value in labels.items()},
-        state=AlertState.FIRING.value if firing else AlertState.RESOLVED.value,
+        state=(UNSURE if alert.measurement == UNSURE else AlertState.FIRING.value) if firing else AlertState.RESOLVED.value,
         severity=alert.phase.severity or Severity.WARNING,
         value=shown.value,
         was=shown.was,
@@ -57,4 +58,4 @@ def telling(fact: AlertFact) -> tuple[int, int, float]:
         ratio = abs(limit / value) if value else 1e9
     else:
         ratio = abs(value / limit) if limit else 1e9 * abs(value)
-    return (fact.state != "firing", -fact.severity.rank, -ratio)
+    return (fact.state == AlertState.RESOLVED, -fact.severity.rank, -ratio)

@@ -38,13 +38,15 @@ def split(
     before: Iterable[Alert],
     after: Sequence[Alert],
     upstream: Mapping[str, str],
+    alike: Mapping[str, frozenset[str]],
     window: tuple[datetime, datetime],
     life: Life,
 ) -> Split:
     """Give each firing alert of `after` to an incident of its family.
 
     An alert stays where it belonged, or comes back there. A new one joins the first open incident that began with it, is still
-    young, is about the same column, or shares what lies upstream. What is left opens one incident.
+    young, is about the same column, shares what lies upstream, or always moved together with what fires in it (`alike`).
+    What is left opens one incident.
     """
     found = Split()
     length = window[1] - window[0]
@@ -68,7 +70,7 @@ def split(
         else:
             free.append(alert)
     for alert in sorted(free, key=lambda one: (one.phase.since or window[0], one.key)):
-        place = next((one for one in alive if _joins(alert, one, found.open[one.id], upstream, window)), None)
+        place = next((one for one in alive if _joins(alert, one, found.open[one.id], upstream, alike, window)), None)
         if place is not None:
             found.open[place.id].append(alert)
             found.joined.setdefault(place.id, []).append(alert)
@@ -87,7 +89,12 @@ def _stayed(before: Alert | None, start: datetime, span: timedelta) -> bool:
 
 
 def _joins(
-    alert: Alert, incident: Incident, firing: Sequence[Alert], upstream: Mapping[str, str], window: tuple[datetime, datetime]
+    alert: Alert,
+    incident: Incident,
+    firing: Sequence[Alert],
+    upstream: Mapping[str, str],
+    alike: Mapping[str, frozenset[str]],
+    window: tuple[datetime, datetime],
 ) -> bool:
     if incident.cause in WHOLE:
         return True
@@ -97,5 +104,7 @@ def _joins(
         return True
     column = dict(alert.labels).get("column")
     if column is not None and any(dict(one.labels).get("column") == column for one in firing):
+        return True
+    if any(one.key in alike.get(alert.key, ()) for one in firing):
         return True
     return upstream.get(alert.key, "") in incident.upstream

@@ -42,7 +42,8 @@ def step(state: AlertingState, facts: Sequence[Fact], now: datetime, life: Life 
         window = (group[0].start, max(fact.end for fact in group))
         rows = max(fact.rows for fact in group)
         upstream = {fact.key: fact.upstream for fact in group if fact.upstream}
-        _move(work, family, before, window, rows, upstream, life or Life())
+        alike = {fact.key: fact.alike for fact in group if fact.alike}
+        _move(work, family, before, window, rows, upstream, alike, life or Life())
     return work.step(tuple(notes), now)
 
 
@@ -70,6 +71,7 @@ def _move(
     window: tuple[datetime, datetime],
     rows: int,
     upstream: Mapping[str, str],
+    alike: Mapping[str, frozenset[str]],
     life: Life,
 ) -> None:
     """Move the incidents of one family through one window."""
@@ -77,7 +79,7 @@ def _move(
     mine = [one for one in by_age(work.incidents.values()) if (one.model, one.cause, one.lane) == family]
     if not after and not mine:
         return
-    found = split(mine, before, after, upstream, window, life)
+    found = split(mine, before, after, upstream, alike, window, life)
     for incident in mine:
         if incident.reopens is not None and incident.reopens < window[0] and incident.id not in found.back:
             work.put(replace(incident, reopens=None))

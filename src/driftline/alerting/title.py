@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from driftline.alerting.fact import UNSURE
 from driftline.model import Severity
 from driftline.notification import AlertFact, Event
 from driftline.wording import clean, figure, lasting, measured, moved, pair, span, subject, times, utc
@@ -46,7 +47,7 @@ def title(
         when = f"{span(since, until)}{long}" if until > since else f"since {utc(since)}"
         over = "resolved" if reason in ("all alerts resolved", "calm after it came and went") else f"closed, {reason}"
         return _fit(f"{name}: {over}: {_whole(cause, alerts, past=True)} {when}", [], "")
-    firing = [alert for alert in alerts if alert.state == "firing"]
+    firing = [alert for alert in alerts if alert.state != "resolved"]
     severity = max((alert.severity for alert in firing), key=lambda severity: severity.rank, default=Severity.INFO)
     new = f"now {severity.value}: " if reason in ("more severe", "less severe") else BEGIN.get(reason, "")
     groups = _groups(firing)
@@ -72,6 +73,8 @@ def _single(cause: str, group: Sequence[AlertFact], since: datetime) -> str:
     if cause == "drift" and about:
         how = next((text for text in map(moved, group) if text), "") or figure(group[0])
         return f"{about} drifts {when}: {how}"
+    if group[0].state == UNSURE:
+        return f"too little data for {clean(group[0].check, NAME)} {when}: {clean(group[0].reason, 90)}"
     if cause == "monitoring":
         return f"{_trouble(group[0])}, {when}"
     return f"{_finding(group[0])} {when}"
@@ -100,6 +103,7 @@ def _finding(alert: AlertFact) -> str:
 
 def _trouble(alert: AlertFact) -> str:
     about = " ".join(part for part in (clean(alert.check, NAME), subject(alert, NAME)) if part)
+    about = f"too little data for {about}" if alert.state == UNSURE else about
     return f"{about}: {clean(alert.reason or measured(alert), 90)}"
 
 
@@ -119,7 +123,8 @@ def _whole(cause: str, alerts: Sequence[AlertFact], *, past: bool) -> str:
     if cause == "quality":
         return f"{who} had quality trouble" if past else f"{who} {'have' if several else 'has'} quality trouble"
     if cause == "monitoring":
-        return f"trouble with {clean(alerts[0].check, NAME) if alerts else 'the agent'}"
+        what = "too little data for" if alerts and alerts[0].measurement == UNSURE else "trouble with"
+        return f"{what} {clean(alerts[0].check, NAME) if alerts else 'the agent'}"
     return f"{cause} trouble ({who})"
 
 

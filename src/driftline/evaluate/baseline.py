@@ -21,6 +21,8 @@ Places = NDArray[np.int64]
 HOUR, DAY = 3_600_000_000, 86_400_000_000
 MOST_MEMORY, SURE_MEMORY = 0.9, 1.64
 """A memory (autocorrelation) beyond 0.9 is taken as 0.9; it counts from 1.64/sqrt(K) on, its one-sided 5% limit."""
+ALIKE = 0.7
+"""Correlation of two streams' residuals beyond which they count as moving together."""
 TAIL = 3.0
 """Index of the Pareto tail beyond the baseline's largest score: that of a Student t law with 3 degrees of freedom."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -109,6 +111,8 @@ class Baseline:
     """Between windows, season and memory removed."""
     memory: Floats
     """Lag-1 autocorrelation used, 0 where it can't be told from none."""
+    rests: Floats
+    """What season and memory leave, shape (K, J); NaN where a window is not in it."""
     scores: stats.Ranks
     """Externally studentised residuals."""
     size_season: Season
@@ -128,7 +132,7 @@ class Baseline:
         rests = _forgotten(deviations, before, memory)
         rests = rests - stats.nan_mean(rests)
         return cls(
-            calendar, windows, season, mean, np.sqrt(stats.nan_variance(rests)), memory,
+            calendar, windows, season, mean, np.sqrt(stats.nan_variance(rests)), memory, rests,
             stats.Ranks(stats.studentised(rests)), size_season, stats.nan_mean(sized), np.sqrt(stats.nan_variance(sized)),
         )  # fmt: skip
 
@@ -149,6 +153,12 @@ class Baseline:
         p = np.stack(self.scores.tails(t, TAIL))
         effect = size - self.size_season.at(at[:1], self.calendar)[0] - self.size_mean
         return Seen(p, t, effect)
+
+    def alike(self, stream: int) -> Places:
+        """The streams that went up and down with this one, or against it, in its good windows."""
+        near = np.abs(stats.correlations(self.rests, stream)) > ALIKE
+        near[stream] = False
+        return np.flatnonzero(near)
 
     @property
     def inflation(self) -> Floats:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftline.evaluate.evidence import Given, Panel, Policy, Weighed, weigh
-from driftline.evaluate.trail import Trail
+from driftline.evaluate.trail import Stream, Trail
 
 WITHIN = 7
 """Windows within which a change should be found, for what is said of the smallest one that would be."""
@@ -52,6 +52,8 @@ class Outcome:
     usual: float = 0.0
     """Mean size of the baseline."""
     usual_error: float = math.inf
+    alike: tuple[Stream, ...] = ()
+    """Of a change that is on: the streams that moved together with this one while nothing was wrong."""
 
 
 def advance(trail: Trail, start: int, given: Sequence[Given], policy: Policy) -> tuple[list[Outcome], NDArray[np.void]]:
@@ -97,11 +99,16 @@ def outcomes(weighed: Weighed, panel: Panel, policy: Policy, places: Sequence[in
     )
     known_now = np.isfinite(now["level"])
     found = []
-    for known_here, *values in zip(known_now.tolist(), *(column.tolist() for column in columns), strict=True):
+    for place, known_here, *values in zip(
+        at.tolist(), known_now.tolist(), *(column.tolist() for column in columns), strict=True
+    ):
         if not known_here:
             found.append(Outcome(values[0], 0))
             continue
         if not values[2]:
             values[3] = None
-        found.append(Outcome(*values))
+        outcome = Outcome(*values)
+        if outcome.changed:
+            outcome = replace(outcome, alike=tuple(panel.streams[other] for other in base.alike(place)))
+        found.append(outcome)
     return found

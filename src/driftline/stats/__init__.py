@@ -45,7 +45,7 @@ from driftline.stats.clouds import Shrunk, cosine_shift, fourier_shift, mahalano
 from driftline.stats.compare import change, growth
 from driftline.stats.components import Components, principal_components
 from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, cramers_v_of, g_test
-from driftline.stats.correlation import rank_correlation
+from driftline.stats.correlation import correlations, rank_correlation
 from driftline.stats.decomposition import Decomposition, decompose
 from driftline.stats.distance import cramer_von_mises, cramer_von_mises_p, energy_distance, robust_scale, wasserstein
 from driftline.stats.domain import Guesses, auc_null_se, better_than_chance
@@ -208,6 +208,7 @@ __all__ = [
     "cohen_d",
     "cohen_h",
     "cohen_w",
+    "correlations",
     "cosine_shift",
     "count_at_least",
     "count_at_most",

@@ -1,4 +1,4 @@
-"""How two columns of the same rows go together.
+"""How columns of the same rows go together.
 
 Refuses to fill gaps: only pairs that have both numbers count.
 """
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from driftline.stats.attribution import spearman
 from driftline.stats.estimate import Z95, Estimate
+from driftline.stats.sample import Floats
 
 
 def rank_correlation(a: ArrayLike, b: ArrayLike) -> Estimate:
@@ -31,3 +32,18 @@ def rank_correlation(a: ArrayLike, b: ArrayLike) -> Estimate:
     centre = math.atanh(min(max(value, -1 + 1e-15), 1 - 1e-15))
     low, high = math.tanh(centre - Z95 * se), math.tanh(centre + Z95 * se)
     return Estimate(value, se * (1 - value**2), (min(low, value), max(high, value)), n)
+
+
+def correlations(values: Floats, place: int, least: int = 20) -> Floats:
+    """Pearson's, of column `place` of values of shape (K, J) with every column, shape (J,); NaN is a missing value.
+
+    0 where fewer than `least` rows have both, or one of the two is constant in them.
+    """
+    own = values[:, place, None]
+    both = np.isfinite(own) & np.isfinite(values)
+    n = np.maximum(both.sum(axis=0), 1)
+    x, y = np.where(both, own, 0.0), np.where(both, values, 0.0)
+    x, y = (np.where(both, each - each.sum(axis=0) / n, 0.0) for each in (x, y))
+    power = np.sqrt((x * x).sum(axis=0) * (y * y).sum(axis=0))
+    told = (n >= least) & (power > 0)
+    return np.where(told, (x * y).sum(axis=0) / np.where(told, power, 1.0), 0.0)
