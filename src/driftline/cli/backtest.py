@@ -92,11 +92,11 @@ def _run(
     tune: bool,
     cpus: int,
 ) -> Backtest:
-    from driftline.backtest.history import past_of
+    from driftline.backtest.history import subject_of
     from driftline.backtest.running import run
     from driftline.cli.progress import bar
     from driftline.runtime.start import make_guard, system_clock
 
-    past = past_of(config, name, *span, make_guard(system_clock))
+    subject = subject_of(config, name, *span, make_guard(system_clock))
     with bar() as progress:
-        return run(past, known, shuffles=shuffles, tune=tune, processes=cpus, progress=progress)
+        return run(subject, known, shuffles=shuffles, tune=tune, processes=cpus, progress=progress)

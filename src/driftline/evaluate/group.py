@@ -16,8 +16,7 @@ from driftline.evaluate.judging import CheckPlan, Collect, run_check
 from driftline.evaluate.sight import sight
 from driftline.evaluate.unusual import Past
 from driftline.model import Schema, Verdict
-from driftline.plugin import CheckContext
-from driftline.plugin import Past as Earlier
+from driftline.plugin import CheckContext, Earlier
 from driftline.profiles.window import Window
 from driftline.state.measurements import Judged
 from driftline.state.tables import moment
