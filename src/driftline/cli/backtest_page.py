@@ -33,9 +33,10 @@ def show(found: Backtest) -> None:
     told = found.told
     subject = found.subject
     learnt = f", {told['learnt_from']:,} before them to learn from" if told["learnt_from"] else ""
+    length = lasting(subject.since, subject.since + subject.length)
     console.print(
-        f"[bold]{escape(told['model'])}[/]: {told['windows']:,} windows of "
-        f"{lasting(subject.since, subject.since + subject.length)} from {subject.since:%Y-%m-%d %H:%M} to {subject.until:%Y-%m-%d %H:%M} UTC{learnt}"
+        f"[bold]{escape(told['model'])}[/]: {told['windows']:,} windows of {length} "
+        f"from {subject.since:%Y-%m-%d %H:%M} to {subject.until:%Y-%m-%d %H:%M} UTC{learnt}"
     )
     if subject.gone:
         console.print(f"[yellow]{subject.gone:,} older windows are only kept as days and were left out[/]")
