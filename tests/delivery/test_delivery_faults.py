@@ -80,7 +80,7 @@ def test_the_outbox_ends_right(world, authority, kind, when):
         world.settle(timedelta(minutes=1))
         assert (world.left, world.states()) == ([], {"pending": 1}), "a receiver that nobody vouches for gets no byte"
     world.server.faults.extend(FAULTS[kind, when])
-    world.start(trusted=authority[0] if kind == "TLS" else None)
+    world.start(trusted=authority[0])
     if kind != "TLS":
         tell(world.store, "a", "opened", plans=(world.plan,))
     world.attempt()
