@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import re
 import socket
 import struct
@@ -42,6 +43,8 @@ class Fault:
     """With a status: the request is accepted all the same."""
     raw: Sequence[bytes] | None = None
     """These bytes are the answer, one after the other, then the connection is closed."""
+    beside: bytes | None = None
+    """These bytes follow on the wire, beside TLS, then the connection is closed without TLS's farewell."""
 
 
 @dataclass
@@ -115,12 +118,14 @@ class Receiver(Served):
             fault.hold.wait(10)
         if fault.drop == "after":
             return _reset(handler)
-        if fault.raw is not None:
+        if fault.raw is not None or fault.beside is not None:
             with suppress(OSError):
-                for part in fault.raw:
+                for part in fault.raw or ():
                     handler.wfile.write(part)
                     handler.wfile.flush()
                     self.drip.wait(0.02)
+                with socket.socket(fileno=os.dup(handler.connection.fileno())) as wire:
+                    wire.sendall(fault.beside or b"")
             handler.close_connection = True
             return None
         said = fault.body or said

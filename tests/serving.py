@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 
 
 class Served:
     """Serves while it is entered; `_serve` deals with each request, whatever its method."""
+
+    _scheme = "http"
 
     def __enter__(self) -> Self:
         served = self
@@ -34,9 +38,16 @@ class Served:
         self._server.shutdown()
         self._server.server_close()
 
+    def secure(self, certificate: Path, key: Path) -> None:
+        """From now on it speaks TLS."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._scheme = "https"
+
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         raise NotImplementedError

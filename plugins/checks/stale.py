@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from driftline import Check, CheckContext, Column, Measurement, NumericColumn, Past, above, hookimpl
+from driftline import Check, CheckContext, Column, Earlier, Measurement, NumericColumn, above, hookimpl
 
 ALIKE = 1e-6
 """Counts are the same by more than chance when two samples would agree with less than this chance."""
@@ -64,7 +64,7 @@ class Stale(Check):
             yield _stale(mark, ctx.history("fingerprint", labels, MEMORY), column, labels)
 
 
-def _stale(mark: float, past: Sequence[Past], column: Column, labels: dict[str, str]) -> Measurement:
+def _stale(mark: float, past: Sequence[Earlier], column: Column, labels: dict[str, str]) -> Measurement:
     def measured(value: float | None, reason: str = "", chance: float | None = None) -> Measurement:
         return Measurement(value, labels, "stale", column.rows, None, chance, reason, unit="windows alike before")
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from statistics import median
 from typing import ClassVar
 
-from driftline import Check, CheckContext, Measurement, Past, Range, Rule, hookimpl, stats
+from driftline import Check, CheckContext, Earlier, Measurement, Range, Rule, hookimpl, stats
 
 Season = tuple[int, int]
 """The hour and the weekday at which a window starts."""
@@ -79,7 +79,7 @@ class Volume(Check):
         )  # fmt: skip
 
 
-def _by_season(past: Sequence[Past]) -> dict[Season, list[float]]:
+def _by_season(past: Sequence[Earlier]) -> dict[Season, list[float]]:
     groups: dict[Season, list[float]] = {}
     for one in past:
         groups.setdefault((one.start.hour, one.start.weekday()), []).append(one.value)

@@ -1,6 +1,6 @@
 """Over a hundred more services, through the library Apprise: one text for each message, and no more.
 
-Refuses services that act on this machine, attachments, redirects and unverified TLS; what Apprise logs holds no secret.
+Refuses services that act on this machine, attachments, redirects, unverified TLS, and private addresses unless allowed.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from driftline import Event, Notification, Rejected, Retryable, Secret, Severity, Sink, hookimpl
+from driftline import DriftlineError, Event, Notification, Rejected, Retryable, Secret, Severity, Sink, hookimpl
 
 LOCAL = frozenset({"dbus", "kde", "qt", "glib", "gnome", "macosx", "windows", "syslog"})
 """Services of this machine's own screen and log."""
+ASIDE = frozenset({"xmpp", "xmpps", "deltachat", "deltachats"})
+"""Services to which Apprise connects from a thread or program of its own, where no address is checked."""
 LONGEST = 8000
 
 
@@ -37,8 +39,9 @@ class Apprise(Sink):
 
         address = self.url.reveal()
         scheme = address.partition("://")[0].lower()
-        if scheme not in self.services or scheme in LOCAL:
-            raise Rejected(f"{self.url.reference}: its service is none of {', '.join(self.services)}, or is this machine's own")
+        if scheme not in self.services or scheme in LOCAL | ASIDE:
+            why = "is this machine's own, or can't be guarded"
+            raise Rejected(f"{self.url.reference}: its service is none of {', '.join(self.services)}, {why}")
         asset = apprise.AppriseAsset(secure_logging=True, http_redirects=False, plugin_paths=[])
         target = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
         if target is None:
@@ -54,7 +57,10 @@ class Apprise(Sink):
         limits = {"title": self._target.title_maxlen or 250, "body": min(LONGEST, self._target.body_maxlen)}
         message = self.context.message(notification, "plain", limits)
         try:
-            taken = self._target.notify(body=message.body, title=message.title, notify_type=_kind(notification))
+            with self.context.fenced():
+                taken = self._target.notify(body=message.body, title=message.title, notify_type=_kind(notification))
+        except DriftlineError:
+            raise
         except Exception as error:  # its text may hold the address
             raise Retryable(f"Apprise failed: {type(error).__name__}") from None
         if not taken:

@@ -1,6 +1,6 @@
 """Slack, through a bot: one message an incident, kept up to date, with a thread of what happened to it and the chart.
 
-Refuses to repeat what the channel already has: after a lost answer it reads the channel's newest messages first.
+Refuses to repeat what the channel already has: before it tries again it reads the channel's newest messages.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from driftline import (
     Secret,
     Severity,
     Sink,
+    Throttled,
     hookimpl,
     slack,
 )
@@ -48,6 +49,9 @@ class SlackBot(Sink):
     """Whether the chart of what changed is put into the thread."""
     url: str = "https://slack.com/api"
     """Another address of the same API, for relays and tests."""
+
+    _next_chart: datetime | None = None
+    """Slack limits uploads apart from messages: no chart before this time."""
 
     @property
     def _api(self) -> slack.SlackApi:
@@ -104,11 +108,13 @@ class SlackBot(Sink):
     def _post(self, told: Notification) -> str:
         said = self._say("chat.postMessage", told, channel=self.channel)
         channel, ts = str(said.get("channel")), str(said.get("ts"))
-        chart = self.context.chart(told) if self.charts else None
+        rests = self._next_chart is not None and self.context.clock() < self._next_chart
+        chart = self.context.chart(told) if self.charts and not rests else None
         if chart:
             try:
                 self._upload(chart, self.message(told, "plain").title, channel, ts)
             except DriftlineError as error:  # the message is there: it must not be sent again for want of its chart
+                self._next_chart = error.not_before if isinstance(error, Throttled) else None
                 self.context.log.warning("the chart was not taken", error=str(error))
         return f"{channel}:{ts}"
 

@@ -97,8 +97,10 @@ class Deposed(StateError):
 class Rejected(DriftlineError):
     """The receiver refused this notification for good; sending it again would be refused again."""
 
-    def __init__(self, message: str, status: int = 0, answer: str = "") -> None:
+    def __init__(self, message: str, status: int = 0, answer: str = "", not_before: datetime | None = None) -> None:
         super().__init__(message)
+        self.not_before = not_before
+        """The earliest time (UTC) of any further request, when the receiver named one."""
         self.status = status
         """The HTTP status, where there was one."""
         self.answer = answer
@@ -108,6 +110,11 @@ class Rejected(DriftlineError):
 class Retryable(DriftlineError):
     """The notification did not get through this time; nothing happened at the receiver."""
 
+    def __init__(self, message: str, not_before: datetime | None = None) -> None:
+        super().__init__(message)
+        self.not_before = not_before
+        """The earliest time (UTC) of any further request, when the receiver named one."""
+
 
 class OutcomeUnknown(Retryable):
     """The request left, but no usable answer came back: the receiver may or may not have acted."""
@@ -115,8 +122,3 @@ class OutcomeUnknown(Retryable):
 
 class Throttled(Retryable):
     """The receiver asks for a pause."""
-
-    def __init__(self, message: str, not_before: datetime | None = None) -> None:
-        super().__init__(message)
-        self.not_before = not_before
-        """The earliest time (UTC) at which to try again, when the receiver named one."""

@@ -204,7 +204,7 @@ class Format(Plugin, ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class Earlier:
     """One earlier value of a measurement."""
 
     start: datetime
@@ -217,12 +217,12 @@ class Past:
 class History(Protocol):
     """Earlier values of the measurements of the same check, model version and segment; oldest first."""
 
-    def __call__(self, name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Past]:
+    def __call__(self, name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Earlier]:
         """The newest `limit` values of one series."""
         ...
 
 
-def no_history(name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Past]:
+def no_history(name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Earlier]:
     """The history of a model that has none."""
     return ()
 
@@ -300,7 +300,7 @@ class Sink(Plugin, ABC):
     def look(self, notification: Notification, since: datetime) -> str | None:
         """The receiver's reference when it has `notification` already, which was first tried after `since`; None when not.
 
-        Asked before an attempt after one of unknown outcome, when `repeat` is `looks`. Raises what `send` raises.
+        Asked before every attempt but the first, when `repeat` is `looks`. Raises what `send` raises.
         """
         return None
 

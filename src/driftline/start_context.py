@@ -6,6 +6,7 @@ Refuses to be asked for anything else: a plugin has no other way to the machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -79,6 +80,11 @@ def unconnected(host: str, port: int) -> socket.socket:
     raise RuntimeError("the host connects; in tests, driftline.testing.start_context() brings what reaches this machine")
 
 
+def unfenced() -> AbstractContextManager[None]:
+    """Where nothing guards. Raises RuntimeError."""
+    raise RuntimeError("the host guards; in tests, driftline.testing.start_context() brings what reaches this machine")
+
+
 @dataclass(frozen=True, slots=True)
 class StartContext:
     """What the composition root hands to a plugin at its start."""
@@ -102,6 +108,11 @@ class StartContext:
     """For sinks that speak no HTTP: a connection to a host and port, guarded as `http` is; waits 20 seconds at most.
 
     Raises Rejected or Retryable.
+    """
+    fenced: Callable[[], AbstractContextManager[None]] = unfenced
+    """For sinks whose library connects by itself: while it is entered, connections of this thread are guarded as `http` is.
+
+    Raises Rejected at its end when one was refused.
     """
     earlier: Callable[[Notification], str] = lambda notification: ""
     """For sinks: the reference that `send` returned for the newest earlier message of the same incident; else empty."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from driftline.backtest.history import Past, past_of
+from driftline.backtest.history import Subject, subject_of
 from driftline.runtime.start import make_guard, read_config, system_clock
 
 sys.path.append(str(Path(__file__).parent.parent / "runtime"))
@@ -66,6 +66,6 @@ def day(station: Station, number: int) -> None:
     )  # fmt: skip
 
 
-def past(station: Station, model: str = "shop", **span: Any) -> Past:
+def past(station: Station, model: str = "shop", **span: Any) -> Subject:
     """What a backtest of the station is of."""
-    return past_of(read_config(station.config), model, span.get("since"), span.get("until"), make_guard(system_clock))
+    return subject_of(read_config(station.config), model, span.get("since"), span.get("until"), make_guard(system_clock))

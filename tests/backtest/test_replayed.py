@@ -194,6 +194,7 @@ def test_mistakes_are_told_before_anything_is_measured(command, tmp_path):
         (["shap"], "there is no model 'shap'; models are: shop, parts"),
         (["shop", "--from", "yesterday"], "--from yesterday: should be a time such as 2026-03-02"),
         (["--chart", "x.svg"], "--chart draws one model: name it"),
+        (["--tune", "--shuffles", "0"], "--tune compares budgets in shuffled history: give --shuffles 1 or more"),
         (["shop", "--chart", tmp_path / "x.gif"], "x.gif: the name should end in one of .svg, .png, .pdf"),
     ):
         code, out, err = command(*args)

@@ -8,9 +8,9 @@ import numpy as np
 from driftline import (
     CategoricalColumn,
     CheckContext,
+    Earlier,
     Field,
     NumericColumn,
-    Past,
     Schema,
     Scores,
     Window,
@@ -151,7 +151,9 @@ def window_of(scores, hours=0):
 
 def pasts(values, every=HOUR):
     """History of `rows`: one value a window, the last one just before the window of the tests."""
-    return [Past(START - every * (len(values) - place), float(value), int(value), "ok") for place, value in enumerate(values)]
+    return [
+        Earlier(START - every * (len(values) - place), float(value), int(value), "ok") for place, value in enumerate(values)
+    ]
 
 
 LABEL = Field("y", "y")

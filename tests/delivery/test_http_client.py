@@ -1,5 +1,4 @@
 import socket
-import ssl
 import threading
 
 import httpx
@@ -212,10 +211,8 @@ def test_an_authority_of_ones_own(tmp_path):
     """A server with a certificate of a private authority is talked to by who trusts that authority, and by nobody else."""
     ca, key = certificate(tmp_path)
     with Anything() as server:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(ca, key)
-        server._server.socket = context.wrap_socket(server._server.socket, server_side=True)
-        url = server.url.replace("http:", "https:")
+        server.secure(ca, key)
+        url = server.url
         with pytest.raises(Retryable):
             client().post(url, json={})
         assert server.accepted == []

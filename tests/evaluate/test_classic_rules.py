@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from driftline import Check, Cusum, Ewma, Measurement, Past, PValue, Rule, Severity, Shewhart, Sigma, Verdict
+from driftline import Check, Cusum, Earlier, Ewma, Measurement, PValue, Rule, Severity, Shewhart, Sigma, Verdict
 from driftline.classic_rules import RUN, often
 from driftline.evaluate.judging import CheckPlan, run_check
 from driftline.testing import context, window
@@ -195,7 +195,7 @@ def judged(rule, history=()):
     def past(name, labels=None, limit=100):
         asked.append((name, dict(labels or {}), limit))
         column = (labels or {}).get("column")
-        return [Past(current.start, value, 100, "ok") for value in (history if column == "a" else ())]
+        return [Earlier(current.start, value, 100, "ok") for value in (history if column == "a" else ())]
 
     return run_check(plan, context(current, history=past), lambda plan, ctx: list(plan.check.evaluate(ctx))), asked
 

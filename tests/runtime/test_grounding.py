@@ -25,8 +25,11 @@ def test_a_model_with_only_a_source_and_a_reference_is_watched(tmp_path):
         report = station.tick()
         assert report.error == ""
         assert report.closed.windows == 3
-        assert station.events("drift") == ["opened"]
-        assert station.told()[0]["alerts"][0]["labels"] == {"column": "amount"}
+        [told] = [note for note in station.told() if note["cause"] == "quality"]
+        assert told["event"] == "opened"
+        assert {(alert["cause"], alert["labels"]["column"]) for alert in told["alerts"]} == {
+            ("quality", "amount"), ("drift", "amount"),
+        }  # fmt: skip
         assert any("note" in doubt for doubt in report.doubts)
         assert station.tick().doubts == (), "doubts are told once"
 

@@ -12,7 +12,10 @@ from driftline_plugins.sinks.apprise import Apprise
 from receivers import Fault, Receiver, parsed
 
 from driftline import OutcomeUnknown, Rejected, Retryable, Secret, StartContext
+from driftline.delivery.dial import Dial
+from driftline.delivery.fence import Fence
 from driftline.delivery.rendering import Renderer
+from driftline.errors import Deposed
 from driftline.testing import FakeLog, assert_plugin_contract
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -34,9 +37,10 @@ class JsonReceiver(Receiver):
         return 200, b"ok"
 
 
-def started(url, *services) -> Apprise:
+def started(url, *services, **dial) -> Apprise:
     sink = Apprise(url=Secret("${env:APPRISE_URL}", url), services=services)
-    sink.start(StartContext("more", FakeLog(), lambda: START, message=Renderer()))
+    fenced = Fence(Dial(**{"allow_private": True, **dial}))
+    sink.start(StartContext("more", FakeLog(), lambda: START, message=Renderer(), fenced=fenced))
     return sink
 
 
@@ -90,6 +94,7 @@ def test_redirects_are_not_followed():
         ("dbus://canary-token", ["dbus", "json"]),
         ("DBUS://canary-token", ["dbus"]),
         ("https://discord.com/api/webhooks/1/canary-token", ["discord"]),
+        ("xmpps://user:canary-token@host", ["xmpps"]),
         ("canary-token", ["json"]),
         ("nonesuch://canary-token", ["nonesuch"]),
         ("jsons://host/canary-token?verify=no", ["jsons"]),
@@ -102,6 +107,31 @@ def test_what_is_not_allowed_does_not_start(url, services):
     with pytest.raises(Rejected) as caught:
         started(url, *services)
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254"])
+def test_private_addresses_are_refused(host):
+    """As by driftline's own client, at the connection that Apprise makes, whatever its address is made of; for good."""
+    with JsonReceiver() as server:
+        url = address(server).replace("127.0.0.1", host)
+        with pytest.raises(Rejected, match="no public address: allow it") as caught:
+            started(url, "json", allow_private=False).send(LIVES["opened"])
+        assert server.requests == []
+        assert TOKEN not in str(caught.value)
+        started(address(server), "json", allow_private={"127.0.0.1"}).send(LIVES["opened"])
+        assert len(server.accepted) == 1
+
+
+def test_nothing_leaves_when_nothing_may_be_sent():
+    """An agent that no longer leads sends nothing through Apprise either."""
+
+    def no():
+        raise Deposed
+
+    with JsonReceiver() as server:
+        with pytest.raises(Deposed):
+            started(address(server), "json", permit=no).send(LIVES["opened"])
+        assert server.requests == []
 
 
 def test_two_addresses_are_not_one():

@@ -26,14 +26,14 @@ class Bot:
     """A bot, and the reference that the outbox would keep."""
 
     def __init__(self, server, chart=None, **options):
-        self.log, self.kept = FakeLog(), ""
-        http = HttpClient(lambda: START, allow_private=True, timeout=5)
+        self.log, self.kept, self.now = FakeLog(), "", START
+        http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
         self.sink = SlackBot(
             token=Secret("${env:T}", options.pop("token", TOKEN)), channel=options.pop("channel", server.channel),
             url=server.url, **options,
         )  # fmt: skip
         given = {"message": Renderer(), "chart": lambda told: chart, "earlier": lambda told: self.kept}
-        self.sink.start(StartContext("bot", self.log, lambda: START, http, **given))
+        self.sink.start(StartContext("bot", self.log, lambda: self.now, http, **given))
 
     def send(self, case, **changes):
         self.kept = self.sink.send(LIVES[case].model_copy(update=changes)) or self.kept
@@ -88,6 +88,20 @@ def test_the_chart_goes_into_the_thread():
         assert bot.send("opened", incident="inc_b")
     assert "the bot needs files:write" in bot.log.lines[0][1]["error"]
     assert len(server.accepted) == 2
+
+
+def test_throttled_charts_rest():
+    """Slack limits uploads apart: until the time that it named messages go out without a chart."""
+    with SlackService(faults=[Fault(), Fault(status=429, retry_after="60")]) as server:
+        bot = Bot(server, PNG)
+        bot.send("opened")
+        bot.kept = ""
+        bot.send("opened", incident="inc_b")
+        assert (len(server.accepted), len(server.uploads)) == (2, 0)
+        bot.kept = ""
+        bot.now += timedelta(seconds=60)
+        bot.send("opened", incident="inc_c")
+        assert (len(server.accepted), len(server.uploads)) == (3, 1)
 
 
 @pytest.mark.parametrize("word", ["message_not_found", "cant_update_message", "edit_window_closed"])

@@ -30,8 +30,8 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Past:
-    """A model, and its windows."""
+class Subject:
+    """What a backtest is of: a model, and its windows."""
 
     judgeable: Judgeable
     length: timedelta
@@ -63,7 +63,7 @@ class Past:
         return [told for told in replay.run(windows, progress) if moment(told.start) >= self.since]
 
 
-def past_of(config: Config, model: str, since: datetime | None, until: datetime | None, guard: Guard) -> Past:
+def subject_of(config: Config, model: str, since: datetime | None, until: datetime | None, guard: Guard) -> Subject:
     """The stored windows in [since, until), all there are when None. Raises StateError when there is nothing to judge."""
     settings = settings_of(config, model, config.registry, patience_ticks=1)
     opening = partial(open_store, config.agent.state, base=config.origin.parent, readonly=True)
@@ -99,7 +99,7 @@ def past_of(config: Config, model: str, since: datetime | None, until: datetime 
     judgeable = Judgeable(
         model, ground, plans, kinds, lambda plan, ctx: guard.here(f"{model}.{plan.name}", plan.check.evaluate, ctx)
     )
-    return Past(
+    return Subject(
         judgeable, settings.length, settings.lateness, settings.false_pages_per_year, settings.life, opening,
         [*earlier.groups, *asked.groups], moment(first), moment(last), asked.gone,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from driftline.backtest.spreading import Note, spread
 from driftline.evaluate.group import measure
 from driftline.evaluate.unusual import given
 from driftline.model import Judgement, Measurement, Schema, Severity, Verdict
-from driftline.plugin import Past
+from driftline.plugin import Earlier
 from driftline.rule import Unusual
 from driftline.runtime.judgeable import Judgeable
 from driftline.state.measurements import Judged, labels_json
@@ -90,10 +90,10 @@ def _known(value: float) -> float | None:
 class _History:
     """Earlier values of this run, by series; each check and rule that asks is remembered."""
 
-    values: dict[tuple[str, str, str, str, str], list[Past]] = field(default_factory=lambda: defaultdict(list))
+    values: dict[tuple[str, str, str, str, str], list[Earlier]] = field(default_factory=lambda: defaultdict(list))
     asked: set[str] = field(default_factory=set)
 
-    def __call__(self, key: Key, check: str, name: str, labels: Mapping[str, str], limit: int) -> Sequence[Past]:
+    def __call__(self, key: Key, check: str, name: str, labels: Mapping[str, str], limit: int) -> Sequence[Earlier]:
         self.asked.add(check)
         return self.values[(key.version, key.segment, check, name, labels_json(labels))][-limit:]
 
@@ -102,7 +102,7 @@ class _History:
             m = row.measurement
             if m.value is not None and row.check in self.asked:
                 series = self.values[(key.version, key.segment, row.check, m.name, labels_json(m.labels))]
-                series.append(Past(moment(key.start), m.value, row.rows, row.verdict))
+                series.append(Earlier(moment(key.start), m.value, row.rows, row.verdict))
                 if len(series) > 2 * REACH:
                     del series[:REACH]
 

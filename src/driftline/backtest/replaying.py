@@ -6,6 +6,7 @@ fine and belong to no alert move nothing in alerting, and are not told it.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +21,7 @@ from driftline.alerting.life import Life
 from driftline.alerting.step import AlertingState, step
 from driftline.backtest.measuring import LEAST_SD, LEVEL, SIZE, Measured, Series
 from driftline.evaluate.evidence import Panel, Policy, Weighed, weigh
-from driftline.evaluate.group import ability, facts_of
+from driftline.evaluate.group import ability, facts_of, new_versions, with_upstream
 from driftline.evaluate.judging import CheckPlan
 from driftline.evaluate.outcome import outcomes
 from driftline.evaluate.unusual import CERTAIN, given, judged, lasting_least
@@ -103,7 +104,7 @@ class Replay:
         self, windows: Sequence[Measured], progress: Callable[[int, int], None] = lambda done, total: None
     ) -> Iterator[Told]:
         """What would have been told, in order."""
-        trail, layouts = self.policy.trail(), dict[int, Layout]()
+        trail, layouts, versions = self.policy.trail(), dict[int, Layout](), _Versions(windows)
         for count, window in enumerate(windows, 1):
             layout = layouts.setdefault(id(window.series), Layout(self.model, self.schema, window))
             weighed = None
@@ -113,6 +114,7 @@ class Replay:
                 weighed = weigh(trail, start, layout.panel, level, size, least_sd, self.policy)
             facts = list(self._facts(window, layout, weighed))
             if facts:
+                facts = with_upstream(facts, new_versions(window.group, versions))
                 moved = step(self.state, facts, moment(window.group[0].end) + self.lateness, self.life)
                 self.state = moved.state
                 for change in moved.changes:
@@ -143,6 +145,18 @@ class Replay:
             fact = ability(window.group[0], check, why)
             if why or fact.key in alerts:
                 yield fact
+
+
+class _Versions:
+    """The versions that had rows, by span of time."""
+
+    def __init__(self, windows: Sequence[Measured]) -> None:
+        self._starts = [window.group[0].key.start for window in windows]
+        self._versions = [{due.key.version for due in window.group if due.rows} for window in windows]
+
+    def __call__(self, begin: int, end: int) -> set[str]:
+        first, after = (bisect_left(self._starts, at) for at in (begin, end))
+        return set().union(*self._versions[first:after])
 
 
 def _stirring(window: Measured, layout: Layout, weighed: Weighed, policy: Policy) -> NDArray[np.bool_]:

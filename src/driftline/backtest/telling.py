@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from driftline.backtest.history import Past
+from driftline.backtest.history import Subject
 from driftline.backtest.scoring import Alarm, Known, Score, always, by_check, score
 from driftline.backtest.shuffling import Rate, Suspect
 from driftline.backtest.tuning import Trial
@@ -26,7 +26,7 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 class Backtest:
     """What came out for one model."""
 
-    past: Past
+    subject: Subject
     alarms: Sequence[Alarm]
     known: Sequence[Known]
     """Incidents that people labelled."""
@@ -43,37 +43,37 @@ class Backtest:
     @property
     def starts(self) -> list[datetime]:
         """Of the windows that were judged, not only learnt from."""
-        starts = [moment(group[0].key.start) for group in self.past.groups]
-        return [start for start in starts if start >= self.past.since]
+        starts = [moment(group[0].key.start) for group in self.subject.groups]
+        return [start for start in starts if start >= self.subject.since]
 
     @property
     def score(self) -> Score:
         """Of the configuration as it is."""
-        return score(self.alarms, self.known, self.past.length, self.past.lateness)
+        return score(self.alarms, self.known, self.subject.length, self.subject.lateness)
 
     @property
     def always(self) -> Score:
         """Of an alarm in every window."""
-        return always(self.starts, self.known, self.past.length, self.past.lateness)
+        return always(self.starts, self.known, self.subject.length, self.subject.lateness)
 
     def a_year(self, count: int) -> float:
         """As a rate over the time judged."""
-        judged = len(self.starts) * self.past.length
+        judged = len(self.starts) * self.subject.length
         return count * (YEAR / judged) if judged else 0.0
 
     @cached_property
     def told(self) -> dict[str, Any]:
         """Everything, for JSON."""
-        past, mine = self.past, self.score
+        subject, mine = self.subject, self.score
         when = [alarm.start for alarm in self.alarms]
         found: dict[str, Any] = {
-            "model": past.judgeable.model,
-            "from": past.since.isoformat(),
-            "to": past.until.isoformat(),
+            "model": subject.judgeable.model,
+            "from": subject.since.isoformat(),
+            "to": subject.until.isoformat(),
             "windows": len(self.starts),
-            "learnt_from": len(past.groups) - len(self.starts),
-            "not_kept": past.gone,
-            "false_pages_per_year": past.false_pages_per_year,
+            "learnt_from": len(subject.groups) - len(self.starts),
+            "not_kept": subject.gone,
+            "false_pages_per_year": subject.false_pages_per_year,
             "alarms": [
                 {
                     "start": alarm.start.isoformat(),

@@ -9,7 +9,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from driftline.backtest.history import Past, Progress
+from driftline.backtest.history import Progress, Subject
 from driftline.backtest.measuring import Measured
 from driftline.backtest.scoring import Known, Score, alarms_of, score
 from driftline.backtest.shuffling import History, Rate, Suspect, rate, shuffle
@@ -36,17 +36,17 @@ class Trial:
 
 
 def attempt(
-    past: Past, windows: Sequence[Measured], history: History, known: Sequence[Known], processes: int, progress: Progress
+    subject: Subject, windows: Sequence[Measured], history: History, known: Sequence[Known], processes: int, progress: Progress
 ) -> list[Trial]:
     """Every budget, the configured one among them."""
-    budgets = sorted({*BUDGETS, past.false_pages_per_year})
+    budgets = sorted({*BUDGETS, subject.false_pages_per_year})
     total = len(budgets) * (len(windows) + len(history.starts))
 
     def work(place: int, note: Note) -> Trial:
-        policy = replace(past.policy, false_pages_per_year=budgets[place])
-        told = past.replay(windows, policy, lambda done, total: note(done))
+        policy = replace(subject.policy, false_pages_per_year=budgets[place])
+        told = subject.replay(windows, policy, lambda done, total: note(done))
         shuffled = rate(history, shuffle(history, policy, range(SEEDS), lambda done: note(len(windows) + done)), policy)
-        scored = score(alarms_of(told, past.lateness), known, past.length, past.lateness)
+        scored = score(alarms_of(told, subject.lateness), known, subject.length, subject.lateness)
         return Trial(budgets[place], scored, shuffled)
 
     return spread(work, len(budgets), processes, lambda done: progress(done, total))

@@ -59,6 +59,8 @@ def backtest(
     names = list(models) or list(loaded.models)
     if unknown := [name for name in names if name not in loaded.models]:
         raise click.UsageError(f"there is no model {unknown[0]!r}; models are: {', '.join(loaded.models)}")
+    if tune and not shuffles:
+        raise click.UsageError("--tune compares budgets in shuffled history: give --shuffles 1 or more, or leave it out for 10")
     if chart is not None and len(names) > 1:
         raise click.UsageError("--chart draws one model: name it")
     if chart is not None:
@@ -90,11 +92,11 @@ def _run(
     tune: bool,
     cpus: int,
 ) -> Backtest:
-    from driftline.backtest.history import past_of
+    from driftline.backtest.history import subject_of
     from driftline.backtest.running import run
     from driftline.cli.progress import bar
     from driftline.runtime.start import make_guard, system_clock
 
-    past = past_of(config, name, *span, make_guard(system_clock))
+    subject = subject_of(config, name, *span, make_guard(system_clock))
     with bar() as progress:
-        return run(past, known, shuffles=shuffles, tune=tune, processes=cpus, progress=progress)
+        return run(subject, known, shuffles=shuffles, tune=tune, processes=cpus, progress=progress)

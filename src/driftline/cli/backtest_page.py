@@ -31,14 +31,15 @@ def show(found: Backtest) -> None:
     if not console.is_terminal:
         console.width = 1000  # a file or a pipe has no edge to keep to
     told = found.told
-    past = found.past
+    subject = found.subject
     learnt = f", {told['learnt_from']:,} before them to learn from" if told["learnt_from"] else ""
+    length = lasting(subject.since, subject.since + subject.length)
     console.print(
-        f"[bold]{escape(told['model'])}[/]: {told['windows']:,} windows of {lasting(past.since, past.since + past.length)} "
-        f"from {past.since:%Y-%m-%d %H:%M} to {past.until:%Y-%m-%d %H:%M} UTC{learnt}"
+        f"[bold]{escape(told['model'])}[/]: {told['windows']:,} windows of {length} "
+        f"from {subject.since:%Y-%m-%d %H:%M} to {subject.until:%Y-%m-%d %H:%M} UTC{learnt}"
     )
-    if past.gone:
-        console.print(f"[yellow]{past.gone:,} older windows are only kept as days and were left out[/]")
+    if subject.gone:
+        console.print(f"[yellow]{subject.gone:,} older windows are only kept as days and were left out[/]")
     console.print()
     console.print(calendar(found))
     _alarms(console, found)
@@ -54,7 +55,7 @@ def show(found: Backtest) -> None:
 def calendar(found: Backtest) -> Table:
     """A line a month, a sign a day: the worst alarm that was on, under it what is known to have happened."""
     grid = Table.grid(padding=(0, 1))
-    first, last = found.past.since.date(), (found.past.until - timedelta(microseconds=1)).date()
+    first, last = found.subject.since.date(), (found.subject.until - timedelta(microseconds=1)).date()
     month = first.replace(day=1)
     while month <= last:
         line, below = Text(), Text()
@@ -78,7 +79,7 @@ def calendar(found: Backtest) -> Table:
 def _day(found: Backtest, day: date, first: date, last: date) -> tuple[str, str]:
     if not first <= day <= last:
         return " ", ""
-    on = [alarm for alarm in found.alarms if _covers(alarm.start, alarm.resolved or found.past.until, day)]
+    on = [alarm for alarm in found.alarms if _covers(alarm.start, alarm.resolved or found.subject.until, day)]
     if not on:
         return "·", "dim"
     return "■", PAINT[max((alarm.severity for alarm in on), key=lambda each: each.rank)]
@@ -90,7 +91,7 @@ def _covers(start: datetime, end: datetime, day: date) -> bool:
 
 def _alarms(console: Console, found: Backtest) -> None:
     count = len(found.alarms)
-    long = len(found.starts) * found.past.length >= WORTH_A_RATE
+    long = len(found.starts) * found.subject.length >= WORTH_A_RATE
     rate = f", {number(found.a_year(count))} a year" if long else ""
     console.print(f"\n[bold]{count:,} alarm{'' if count == 1 else 's'}[/]{rate}")
     for alarm in found.alarms[:LISTED]:
@@ -140,7 +141,7 @@ def _compared(console: Console, found: Backtest) -> None:
     table = Table("", "found", "alarms", "of them false", "median delay", box=None)
     for column in table.columns[1:]:
         column.justify = "right"
-    epoch = found.past.since
+    epoch = found.subject.since
     for name, each in told["compared"].items():
         delay = each["median_delay_seconds"]
         late = "" if delay is None else lasting(epoch, epoch + timedelta(seconds=delay))
@@ -149,7 +150,7 @@ def _compared(console: Console, found: Backtest) -> None:
 
 
 def _shuffled(console: Console, found: Backtest) -> None:
-    rate, budget = found.shuffled, found.past.false_pages_per_year
+    rate, budget = found.shuffled, found.subject.false_pages_per_year
     assert rate is not None
     console.print(
         f"\n[bold]Shuffled[/], so that nothing changes: {rate.alarms} alarms in {number(round(rate.years, 1))} years, "
@@ -170,7 +171,7 @@ def _tried(console: Console, found: Backtest, told: dict[str, Any]) -> None:
     table = Table("false_pages_per_year", "alarms", "found", "false", "median delay", "shuffled, a year", "", box=None)
     for column in table.columns[:6]:
         column.justify = "right"
-    epoch = found.past.since
+    epoch = found.subject.since
     for row in told["tried"]:
         delay = row["median_delay_seconds"]
         table.add_row(

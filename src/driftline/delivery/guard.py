@@ -16,7 +16,7 @@ class Sending:
     """A send under way."""
 
     def __init__(self, sink: Sink, notification: Notification, since: datetime | None = None) -> None:
-        """With `since`, an earlier attempt may have arrived: a sink that can look does so first."""
+        """With `since`, it was tried before: a sink that can look does so first."""
         self._done = threading.Event()
         self._result: str | Exception | None = None
         threading.Thread(target=self._send, args=(sink, notification, since), name=f"send-{sink.type}", daemon=True).start()

@@ -20,19 +20,19 @@ TRY_LATER = frozenset({408, 425})
 def judge(status: int, said: str, retry_after: datetime | None = None, answer: str = "") -> None:
     """Returns for 2xx; else raises Rejected, Throttled, Retryable or OutcomeUnknown with `said` as its text.
 
-    `answer` is what the receiver said, for whoever can read a refusal.
+    Whatever is raised carries the pause that the receiver named. `answer` is what it said, for whoever can read a refusal.
     """
     if 200 <= status < 300:
         return
     if status == 429 or (status == 503 and retry_after is not None):
         raise Throttled(said, retry_after)
     if status in TRY_LATER:
-        raise Retryable(said)
+        raise Retryable(said, retry_after)
     if 300 <= status < 400:
-        raise Rejected(f"{said}: redirects are not followed; give the final address")
+        raise Rejected(f"{said}: redirects are not followed; give the final address", not_before=retry_after)
     if 400 <= status < 500:
-        raise Rejected(said, status, answer)
-    raise OutcomeUnknown(said)
+        raise Rejected(said, status, answer, retry_after)
+    raise OutcomeUnknown(said, retry_after)
 
 
 def pause(status: int, headers: Mapping[str, str], answer: str, now: datetime) -> datetime | None:

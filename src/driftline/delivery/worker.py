@@ -123,7 +123,8 @@ class SinkWorker:
                 break
             self._last = now
             attempts += 1
-            sending = Sending(self._sink, claimed.notification, claimed.created if claimed.unknown else None)
+            # No answer is trusted to mean that nothing happened, where looking tells.
+            sending = Sending(self._sink, claimed.notification, claimed.created if claimed.attempts > 1 else None)
             if not sending.wait(self.policy.overdue):
                 self._hanging = claimed, sending
                 hung = OutcomeUnknown(f"no answer within {self.policy.overdue:g} s")
@@ -206,6 +207,8 @@ class SinkWorker:
                 if not isinstance(result, (Retryable, Rejected)):
                     error = f"{type(result).__name__}: {error}"
                 outcome = _outcome(result, overdue)
+                if isinstance(result, (Retryable, Rejected)) and result.not_before is not None:
+                    outbox.pause(connection, self.name, min(result.not_before, now + LONGEST_PAUSE))
                 if outcome is Outcome.REFUSED:
                     outbox.refuse(connection, claimed.id, now, error)
                 elif now - claimed.created >= self.policy.give_up:
@@ -233,8 +236,7 @@ class SinkWorker:
         outbox.again(connection, claimed.id, until, text, unknown=unknown, failed=not isinstance(error, Throttled))
         failures = outbox.failures(connection, self.name)
         if failures >= self.policy.breaker:
-            pause = now + self._delay(failures - self.policy.breaker + 3)
-            outbox.pause(connection, self.name, max(pause, outbox.not_before(connection, self.name) or pause))
+            outbox.pause(connection, self.name, now + self._delay(failures - self.policy.breaker + 3))
 
     def _delay(self, attempts: int) -> timedelta:
         """Full jitter: anywhere up to a bound that doubles with each attempt, at least a second."""

@@ -6,7 +6,7 @@ Refuses the store and the clock: windows, references and history are handed in.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import groupby
@@ -16,8 +16,7 @@ from driftline.evaluate.judging import CheckPlan, Collect, run_check
 from driftline.evaluate.sight import sight
 from driftline.evaluate.unusual import Past
 from driftline.model import Schema, Verdict
-from driftline.plugin import CheckContext
-from driftline.plugin import Past as Earlier
+from driftline.plugin import CheckContext, Earlier
 from driftline.profiles.window import Window
 from driftline.state.measurements import Judged
 from driftline.state.tables import moment
@@ -25,6 +24,8 @@ from driftline.state.windows import Due, Key
 
 SCHEMA_CHANGES = frozenset({"missing_column", "type_changed", "new_column"})
 """Measurements that say that a column is another one now."""
+NEW_FOR = 24
+"""Windows for which a version of the model counts as new."""
 WindowOf = Callable[[Due], Window]
 ReferenceOf = Callable[[Due], Window | None]
 HistoryOf = Callable[[Key, str, str, Mapping[str, str], int], Sequence[Earlier]]
@@ -79,7 +80,7 @@ def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], l
                 facts += facts_of(item.due, plans[name], judged, inputs.reference_name)
             broken = next((row.reason for row in judged if row.verdict == Verdict.ERROR), "")
             ran[name] = ran.get(name) or broken
-    facts = [_with_upstream(fact, facts, inputs.new_versions) for fact in facts]
+    facts = with_upstream(facts, inputs.new_versions)
     facts += [ability(group[0], check, broken) for check, broken in ran.items()]
     return found, facts + [fact for check, rows in told.items() if (fact := sight(group[0], check, rows)) is not None]
 
@@ -107,8 +108,23 @@ def judge_by_past(measured: Sequence[Verdicts], past: Past | None) -> list[Verdi
     return [replace(item, judged=[next(judged) for _ in item.judged]) for item in measured]
 
 
+def new_versions(group: Sequence[Due], seen: Callable[[int, int], Set[str]]) -> frozenset[str]:
+    """Versions of a window that had no rows in windows a while ago, though others had.
+
+    `seen(begin, end)` gives the versions that had rows in windows that start in [begin, end), microseconds.
+    """
+    start, span = group[0].key.start, NEW_FOR * (group[0].end - group[0].key.start)
+    here = {due.key.version for due in group} - {""}
+    before = seen(start - 2 * span, start - span) if here else set()
+    return frozenset(here - before) if before - {""} else frozenset()
+
+
+def with_upstream(facts: Sequence[Fact], new_versions: frozenset[str]) -> list[Fact]:
+    """Facts of one span of time, the changed ones with what is known to have changed before them."""
+    return [_with_upstream(fact, facts, new_versions) for fact in facts]
+
+
 def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[str]) -> Fact:
-    """A changed fact with what is known to have changed before it."""
     if fact.verdict is not Verdict.CHANGED or fact.cause == SERVICE:
         return fact
     if fact.version in new_versions:

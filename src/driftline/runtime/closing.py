@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pyarrow as pa
 from sqlalchemy.engine import Connection
@@ -24,7 +25,7 @@ from driftline.alerting.store import SinkPlan, asked, enqueue, later, load, save
 from driftline.alerting.telling import tell
 from driftline.alerting.work import Step
 from driftline.evaluate.evidence import Policy
-from driftline.evaluate.group import Inputs, Verdicts, judge_group
+from driftline.evaluate.group import Inputs, Verdicts, judge_group, new_versions
 from driftline.evaluate.judging import CheckPlan, Collect
 from driftline.evaluate.trail import Stream
 from driftline.evaluate.unusual import Past
@@ -43,8 +44,6 @@ from driftline.state.windows import Due, Key
 Enrich = Callable[[Notification], Mapping[str, str]]
 Links = Callable[[Notification, datetime], Mapping[str, str]]
 Reread = Callable[[Key, Sequence[LogObject]], "Iterator[pa.RecordBatch]"]
-NEW_FOR = 24
-"""Windows for which a version of the model counts as new."""
 
 
 @dataclass(slots=True)
@@ -153,7 +152,8 @@ class Closing:
     def _close(self, group: Sequence[Due], past: Past, now: datetime, closed: Closed) -> None:
         group = [self._hushed(due, now) for due in group]
         with self.store.read() as connection:
-            inputs = replace(self._inputs(connection, past), new_versions=self._new_versions(connection, group))
+            new = new_versions(group, partial(windows.versions, connection, self.model))
+            inputs = replace(self._inputs(connection, past), new_versions=new)
             verdicts, facts = judge_group(group, inputs)
         with self.alerting:
             moved, called, outcomes = self._step(facts, now)
@@ -170,13 +170,6 @@ class Closing:
         for item in verdicts:
             self.on_window(item.window)
         self.on_changes(moved.changes)
-
-    def _new_versions(self, connection: Connection, group: Sequence[Due]) -> frozenset[str]:
-        """Versions of a window that had no rows in windows a while ago, though others had."""
-        start, span = group[0].key.start, NEW_FOR * (group[0].end - group[0].key.start)
-        here = {due.key.version for due in group} - {""}
-        before = windows.versions(connection, self.model, start - 2 * span, start - span) if here else set()
-        return frozenset(here - before) if before - {""} else frozenset()
 
     def _hushed(self, due: Due, now: datetime) -> Due:
         """A window that is very old when it is first judged tells nobody, then and later."""

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from driftline.evaluate.group import HistoryOf, Inputs
 from driftline.evaluate.judging import CheckPlan, Collect
 from driftline.evaluate.unusual import Past
-from driftline.plugin import Past as Earlier
+from driftline.plugin import Earlier
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window

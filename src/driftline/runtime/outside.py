@@ -13,6 +13,7 @@ from typing import TextIO
 
 from driftline.config.models import SinkConfig
 from driftline.delivery.dial import Dial
+from driftline.delivery.fence import Fence
 from driftline.delivery.http import HttpClient
 from driftline.delivery.rendering import Renderer
 from driftline.notification import Notification
@@ -51,6 +52,7 @@ class Outside:
         templates: dict[str, str] = {
             piece: told if isinstance(told, str) else told.text(base) for piece, told in sink.templates.items()
         }
+        dial = Dial(sink.allow_private, self.permit)
         return StartContext(
             name=name,
             log=log,
@@ -59,7 +61,8 @@ class Outside:
             console=self.console,
             base=base,
             message=Renderer(templates, log),
-            connect=Dial(sink.allow_private, self.permit),
+            connect=dial,
+            fenced=Fence(dial),
             chart=chart,
             earlier=earlier,
         )

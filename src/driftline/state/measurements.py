@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.model import Measurement
-from driftline.plugin import Past
+from driftline.plugin import Earlier
 from driftline.rule import Unusual
 from driftline.state.tables import measurements, moment
 from driftline.state.windows import Key
@@ -121,11 +121,13 @@ class Interval(NamedTuple):
     high: float | None
 
 
-def history(connection: Connection, key: Key, check: str, name: str, labels: Mapping[str, str], limit: int) -> Sequence[Past]:
+def history(
+    connection: Connection, key: Key, check: str, name: str, labels: Mapping[str, str], limit: int
+) -> Sequence[Earlier]:
     """Values of one series before the window `key`, oldest first."""
     c = measurements.c
     query = _series([c.start, c.value, c.rows, c.verdict], key, check, name, labels, limit)
-    return [Past(moment(r.start), r.value, r.rows, r.verdict) for r in connection.execute(query)][::-1]
+    return [Earlier(moment(r.start), r.value, r.rows, r.verdict) for r in connection.execute(query)][::-1]
 
 
 def intervals(

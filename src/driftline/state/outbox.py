@@ -175,9 +175,10 @@ def refuse(connection: Connection, id: str, now: datetime, error: str) -> None:
 
 
 def pause(connection: Connection, sink: str, until: datetime) -> None:
-    """No request to `sink` before `until`; kept across restarts."""
+    """No request to `sink` before `until`, nor before what was asked for earlier; kept across restarts."""
     _ensure_name(connection, sink)
-    connection.execute(update(sinks).where(sinks.c.name == sink).values(not_before=micros(until)))
+    shorter = sinks.c.name == sink, sinks.c.not_before < micros(until)
+    connection.execute(update(sinks).where(*shorter).values(not_before=micros(until)))
 
 
 def not_before(connection: Connection, sink: str) -> datetime | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from driftline.delivery.address import resolve
 from driftline.delivery.dial import Dial
+from driftline.delivery.fence import Fence
 from driftline.delivery.rendering import Renderer
 from driftline.model import Severity
 from driftline.notification import AlertFact, Event, Notification
@@ -122,7 +123,8 @@ def start_context(
 ) -> StartContext:
     """What `start` of a plugin is given."""
     screen = console or io.StringIO()
-    return StartContext(name, FakeLog(), clock or FakeClock(), http or FakeHttp(), screen, base, Renderer(), connect=loopback)
+    clock, http, fenced = clock or FakeClock(), http or FakeHttp(), Fence(Dial(allow_private=True))
+    return StartContext(name, FakeLog(), clock, http, screen, base, Renderer(), connect=loopback, fenced=fenced)
 
 
 def order(**changes: Any) -> Order:

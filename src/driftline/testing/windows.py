@@ -15,7 +15,7 @@ import pyarrow as pa
 from driftline.ingest.canonical import to_categorical, to_numeric
 from driftline.ingest.deriving import derive
 from driftline.model import DERIVED, Field, Kind, Schema
-from driftline.plugin import Check, CheckContext, History, Past, no_history
+from driftline.plugin import Check, CheckContext, Earlier, History, no_history
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import BUILT_IN, Profile
 from driftline.profiles.rowhash import hash_positions, hash_strings
@@ -119,10 +119,10 @@ def context(
 def _remembering(values: Mapping[str, Sequence[float]], current: Window) -> History:
     begins = current.start or START
 
-    def history(name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Past]:
+    def history(name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Earlier]:
         found = list(values.get(name, ()))
         pasts = [
-            Past(begins - HOUR * (len(found) - place), float(value), current.rows, "ok") for place, value in enumerate(found)
+            Earlier(begins - HOUR * (len(found) - place), float(value), current.rows, "ok") for place, value in enumerate(found)
         ]
         return pasts[-limit:]
 
