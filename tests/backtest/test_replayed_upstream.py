@@ -27,7 +27,7 @@ def test_the_incidents_are_those_of_the_agent(tmp_path):
     shape = MODEL.replace("id: id", "id: id\n      version: v").replace("reopen_for: 12h", "notify_within: 365d")
     station.configure(shape.partition("      drift:")[0] + CHECKS, ", keep: {profiles_hourly: 400d}")
     for hour in range(64):
-        moved = {"amount": (lambda row: row["amount"] + 60) if hour < 58 else None} if hour >= 28 else {}
+        moved = {"amount": (lambda row: row["amount"] + 60) if hour < 50 else None} if 28 <= hour < 50 or hour >= 58 else {}
         station.hour(hour, 100, v="v1" if hour < 28 else "v2", **moved, **({"plan": "c"} if hour >= 38 else {}))
     station.clock.now = START + timedelta(hours=64, minutes=20)
     with station.open():

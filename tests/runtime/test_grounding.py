@@ -25,8 +25,8 @@ def test_a_model_with_only_a_source_and_a_reference_is_watched(tmp_path):
         report = station.tick()
         assert report.error == ""
         assert report.closed.windows == 3
-        [told] = [note for note in station.told() if note["cause"] == "quality"]
-        assert told["event"] == "opened"
+        *_, told = station.told()
+        assert [note["incident"] for note in station.told()] == [told["incident"]] * 2
         assert {(alert["cause"], alert["labels"]["column"]) for alert in told["alerts"]} == {
             ("quality", "amount"), ("drift", "amount"),
         }  # fmt: skip
