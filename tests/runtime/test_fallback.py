@@ -7,8 +7,9 @@ import pytest
 from station import DIARY, MODEL, START, Station
 
 BAD = '''
+from datetime import timedelta
 from pathlib import Path
-from driftline import Rejected, Retryable, Sink, hookimpl
+from driftline import Rejected, Retryable, Sink, Throttled, hookimpl
 
 class Bad(Sink):
     """Takes nothing while there is a file that says why."""
@@ -19,7 +20,8 @@ class Bad(Sink):
     """The file."""
     def send(self, notification):
         if Path(self.why).exists():
-            raise {"refuse": Rejected, "dead": Retryable}[Path(self.why).read_text()]("no")
+            kind = {"refuse": Rejected, "dead": Retryable, "rest": Throttled}[Path(self.why).read_text()]
+            raise kind("no", not_before=self.context.clock() + timedelta(hours=3)) if kind is Throttled else kind("no")
         with Path(self.why + ".told").open("a") as file:
             file.write(notification.model_dump_json() + "\\n")
 '''
@@ -53,3 +55,34 @@ def test_the_fallback_is_told_in_place_of_a_sink_that_takes_nothing(tmp_path, wh
     late = [json.loads(line) for line in (tmp_path / "why.told").read_text().splitlines()]
     assert "resolved" in {note["event"] for note in late if note["cause"] == "drift"}
     assert len({(note["incident"], note["revision"]) for note in station.told()}) == len(station.told())
+
+
+def test_a_receiver_that_asks_for_hours_is_left_alone_and_its_fallback_told(tmp_path):
+    """Asked once, never before the time it named; the fallback hears of the incident and of the pause, and of its end."""
+    station = Station(tmp_path, MODEL, plugins=PLUGINS)
+    sinks = f"  bad: {{type: bad, options: {{why: {tmp_path}/why}}}}\nroutes: {{sinks: [bad], fallback: [diary]}}\n"
+    station.config.write_text(station.config.read_text() + sinks)
+    (tmp_path / "why").write_text("rest")
+    for hour in range(8):
+        station.hour(hour, amount=lambda row, hour=hour: row["amount"] + (100 if hour >= 2 else 0))
+    station.clock.now = START + timedelta(hours=4, minutes=20)
+    with station.open():
+        station.tick()
+        for _ in range(2):
+            station.clock.now += timedelta(minutes=1)
+            station.tick()
+        [drift] = [note for note in station.told() if note["cause"] == "drift"]
+        assert (drift["event"], drift["facts"]["sent here because"]) == ("opened", "bad took no message")
+        assert not (tmp_path / "why.told").exists()
+        (tmp_path / "why").unlink()
+        station.clock.now += timedelta(hours=2)
+        station.tick()
+        assert not (tmp_path / "why.told").exists(), "not before the time"
+        station.clock.now += timedelta(hours=1, minutes=1)
+        station.tick()
+        station.tick()
+    told = [json.loads(line) for line in (tmp_path / "why.told").read_text().splitlines()]
+    assert "drift" in {note["cause"] for note in told}
+    rest = [note for note in station.told() if note["cause"] == "monitoring"]
+    assert [note["event"] for note in rest] == ["opened", "resolved"]
+    assert "gets no message before 2026-05-01 07:2" in rest[0]["title"]

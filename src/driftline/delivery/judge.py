@@ -12,7 +12,8 @@ from email.utils import parsedate_to_datetime
 
 from driftline.errors import OutcomeUnknown, Rejected, Retryable, Throttled
 
-LONGEST_PAUSE = timedelta(hours=1)
+LONGEST_PAUSE = timedelta(days=7)
+"""As long as a message is kept: no receiver can silence a sink for good."""
 TRY_LATER = frozenset({408, 425})
 """Answers by which a receiver says that it did nothing."""
 
@@ -51,7 +52,7 @@ def pause(status: int, headers: Mapping[str, str], answer: str, now: datetime) -
 
 
 def retry_after(header: str | None, now: datetime) -> datetime | None:
-    """The time named by a `Retry-After` header (seconds or an HTTP date), at most an hour away; None without a usable one."""
+    """The time named by a `Retry-After` header (seconds or an HTTP date), at most a week away; None without a usable one."""
     if not header:
         return None
     text = header.strip()

@@ -27,7 +27,7 @@ from driftline.plugin import Plugin
 from driftline.runtime.acting import Acting, request_of
 from driftline.runtime.compose import action_plans, settings_of
 from driftline.runtime.desk import Desk
-from driftline.runtime.diverting import divert
+from driftline.runtime.diverting import divert, divert_resting
 from driftline.runtime.parts import Parts
 from driftline.runtime.picturing import Pictures
 from driftline.runtime.telling import tell_judged, tell_read, tell_state
@@ -35,6 +35,7 @@ from driftline.runtime.watch import Hooks, Tick, Watch
 from driftline.start_context import StartContext
 from driftline.state import action_runs, incidents, outbox
 from driftline.state.store import Store
+from driftline.wording import utc
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -135,6 +136,7 @@ class Agent:
         now = self._parts.clock()
         report = self.watches[name].tick(now, seal=seal)
         self._acting.expire(self._parts.store, now)
+        self._rest(name, now)
         tell_judged(name, report, self._parts)
         tell_state(name, self._parts)
         self._announce(report.closed.changes)
@@ -278,6 +280,15 @@ class Agent:
             self._taken.discard((report.sink, note.model))
             told = "took no message" if report.lost else f"has not taken in {report.attempts} attempts a message"
             self._tell_sink(report, f"sink {report.sink} {told} about {note.incident}: {report.error}")
+
+    def _rest(self, model: str, now: datetime) -> None:
+        """While a receiver asks for a long pause, its fallback and whoever else is told hear of it."""
+        for sink, (until, others) in divert_resting(self.config, self.store, now).items():
+            if others:
+                self._parts.log.warning("messages go to the fallback", sink=sink, fallback=", ".join(others))
+            self._taken.discard((sink, model))
+            reason = f"sink {sink} gets no message before {utc(until)}: its receiver asks for that"
+            self.watches[model].tell([trouble(model, sink, "refused", reason, (now, now))], now)
 
     def _tell_sink(self, report: Report, reason: str) -> None:
         """A message that nobody gets is trouble of the agent's own: whoever else is told, is told of it, and of its end."""
