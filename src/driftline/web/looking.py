@@ -98,11 +98,12 @@ def _incident(desk: Desk, name: str, doors: Doors, until: int | None, *, acts: b
         "sure": wording.certainty(told),
         "facts": {name: text for name, text in wording.added(told).items() if name not in mine},
         "links": wording.links(told),
+        "rests_on": wording.context(told),
         "chart": f"{place}/chart.png{doors.query(id, CHART, until)}" if desk.chart(id) is not None else "",
         "acts": {
             label: f"{place}/{act}{doors.query(id, act, until)}"
             for label, act in possible(found["family"]).items()
-            if acts and firing
+            if acts and firing and not (act == "ack" and found["acknowledged_by"])
         },
         "runs": runs,
         "commands": [f"driftline explain {id}", *([f"driftline reproduce {id}"] if told.window is not None else [])],
