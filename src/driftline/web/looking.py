@@ -15,6 +15,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from driftline import wording
+from driftline.alerting.digest import CAUSE
+from driftline.alerting.fact import MONITORING
 from driftline.alerting.links import CHART, OPEN, possible
 from driftline.runtime.desk import Desk, Refused
 from driftline.web.bearer import challenge
@@ -24,6 +26,8 @@ from driftline.web.status import StatusSource
 
 CHART_FOR = "private, max-age=300"
 """How long a chart may be kept: it changes when more is told of the incident."""
+NO_WINDOW = (MONITORING, CAUSE)
+"""Families of what was found in no window."""
 AWAITS = "awaiting approval"
 
 
@@ -106,7 +110,9 @@ def _incident(desk: Desk, name: str, doors: Doors, until: int | None, *, acts: b
             if acts and firing and not (act == "ack" and found["acknowledged_by"])
         },
         "runs": runs,
-        "commands": [f"driftline explain {id}", *([f"driftline reproduce {id}"] if told.window is not None else [])],
+        "commands": [
+            f"driftline {word} {id}" for word in ("explain", *(() if found["family"] in NO_WINDOW else ("reproduce",)))
+        ],
     }
 
 
