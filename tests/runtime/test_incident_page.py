@@ -1,4 +1,4 @@
-"""The page of an incident, its chart and its approvals, on a real agent and over a real server: who sees what, and what changes."""
+"""The page of an incident, its chart and its approvals, on a real agent over a real server: who sees what, and what changes."""
 
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit

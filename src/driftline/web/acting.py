@@ -102,7 +102,7 @@ def routes(agent: StatusSource, doors: Doors, token: Secret) -> list[Route]:
         name, act = request.path_params["id"], request.path_params["act"]
         until = doors.linked(request, name, act) if act in known else None
         if until is None:
-            return too_old(name)
+            return too_old(f"driftline explain {name}" if known is KINDS else "driftline actions list")
         if agent.desk is None:
             return said("Not now", "This agent stands by; try again in a minute.", 503)
         try:
@@ -117,7 +117,7 @@ def routes(agent: StatusSource, doors: Doors, token: Secret) -> list[Route]:
         name, act = request.path_params["id"], request.path_params["act"]
         until = doors.linked(request, name, act) if act in known else None
         if until is None:
-            return too_old(name)
+            return too_old(f"driftline explain {name}" if known is KINDS else "driftline actions list")
         try:
             fields = parse_qs((await _body(request)).decode("utf-8", "replace"), max_num_fields=10)
             given = {key: values[0] for key, values in fields.items()}

@@ -70,16 +70,16 @@ def listed(desk: Desk, doors: Doors, *, acts: bool) -> list[dict[str, Any]]:
     ]
 
 
-def too_old(name: str) -> Response:
+def too_old(command: str) -> Response:
     """What is said to a link that is not good, or not any more."""
     text = "A link is good for seven days; this one is older, or was changed on its way. On the agent's machine this shows it:"
-    return said("This link is not good", text, 403, command=f"driftline explain {wording.clean(name, 80)}")
+    return said("This link is not good", text, 403, command=wording.clean(command))
 
 
 def _refused(request: Request, doors: Doors) -> Response:
     if "sig" not in request.query_params and doors.http_token is not None:
         return challenge()
-    return too_old(request.path_params["id"])
+    return too_old(f"driftline explain {request.path_params['id']}")
 
 
 def _incident(desk: Desk, name: str, doors: Doors, until: int | None, *, acts: bool) -> dict[str, Any]:
