@@ -58,7 +58,8 @@ class Real:
     """One real change."""
 
     name: str
-    cause: str
+    families: str
+    """In which it shows."""
     day: float
     days: float
     columns: tuple[str, ...]
@@ -67,6 +68,12 @@ class Real:
     """The day from which it is critical."""
     upstream: str = ""
 
+    @property
+    def series(self) -> list[tuple[str, str]]:
+        """Family and column of what it shows in; performance is of no column."""
+        shown = [(family, self.columns if family != "performance" else ("",)) for family in self.families.split()]
+        return [(family, column) for family, columns in shown for column in columns]
+
 
 def _columns(first: int, count: int) -> tuple[str, ...]:
     return tuple(f"c{number:03}" for number in range(first, first + count))
@@ -74,17 +81,17 @@ def _columns(first: int, count: int) -> tuple[str, ...]:
 
 CHANGES = (
     Real("pipeline A", "drift", 5, 4, _columns(0, 30)),
-    Real("nulls", "quality", 9, 3, _columns(0, 10)),
-    Real("new market", "drift", 14, 9, _columns(30, 12), CRITICAL),
-    Real("unit", "drift", 20, 3, _columns(42, 8)),
-    Real("bad day, inputs", "drift", 30.2, 5, _columns(50, 20), CRITICAL),
-    Real("bad day, nulls", "quality", 30.3, 2, _columns(50, 6), CRITICAL),
-    Real("bad day, accuracy", "performance", 30.5, 2, ("",), CRITICAL),
+    Real("nulls", "quality", 11, 2, _columns(0, 10)),
+    Real("new market", "drift performance", 14, 9, _columns(30, 12), CRITICAL),
+    Real("unit", "drift quality performance", 20, 3, _columns(42, 8)),
+    Real("bad day, inputs", "drift", 30.05, 5, _columns(50, 20), CRITICAL),
+    Real("bad day, nulls", "quality", 30.4, 2, _columns(140, 6), CRITICAL),
+    Real("bad day, accuracy", "performance", 30.8, 2, (), CRITICAL),
     Real("version v2", "drift", 45, 9, _columns(70, 15), upstream="version v2 is new"),
     Real("campaign", "drift", 60, 6, _columns(85, 40), worse=62),
     Real("encoding", "quality", 66, 2, _columns(80, 3)),
     Real("one column", "drift", 75, 2, _columns(125, 1)),
-    Real("accuracy", "performance", 81, 4, ("",)),
+    Real("accuracy", "performance", 81, 4, ()),
 )
 CHECKS = {"drift": ("drift", "psi"), "quality": ("nulls", "missing_rate"), "performance": ("performance", "accuracy_drop")}
 NOISY = f"c{COLUMNS - 1}"
@@ -148,16 +155,18 @@ class Quarter:
     def __init__(self, folder: Path, window: timedelta, seed: int = 7) -> None:
         self.url, self.window, self.rng, self.now = f"sqlite:///{folder}/state.db", window, Random(seed), START
         self.heard: dict[str, Heard] = {}
-        self.opened: list[Notification] = []
-        """Every incident that opened, told or not."""
+        self.opened = 0
+        """Incidents, told or not."""
+        self.shown: dict[str, set[tuple[str, str, datetime]]] = {}
+        """Of each incident family, column and begin of what was ever in it."""
         self.held = 0
         self.restarts = self.crashes = 0
         self.delays = {
-            (real.name, column): place and self.rng.randrange(min(9, int(real.days * DAY / window)))
+            (real.name, *one): place and self.rng.randrange(min(9, int(real.days * DAY / window)))
             for real in CHANGES
-            for place, column in enumerate(real.columns)
+            for place, one in enumerate(real.series)
         }
-        """Windows until a change shows in a column; in the first it does at once."""
+        """Windows until a change shows in a series; in the first it does at once."""
         self.jitter = {key: self.rng.randrange(-1, 2) for key in self.delays}
         self.over = {key: self.rng.randrange(4) for key in self.delays}
         self.store: Store = open_store(self.url)
@@ -212,8 +221,11 @@ class Quarter:
         for change in self._closing().alert(self._facts(number), self.now):
             self.held += bool(change.held)
             news |= not change.held
-            if change.event is Event.OPENED:
-                self.opened.append(change.notification)
+            self.opened += change.event is Event.OPENED
+            alerts = change.notification.alerts
+            self.shown.setdefault(change.incident.id, set()).update(
+                (alert.cause, alert.labels.get("column", ""), alert.since) for alert in alerts
+            )
         return news
 
     def _facts(self, number: int) -> list[Fact]:
@@ -225,7 +237,7 @@ class Quarter:
             names = (
                 [f"c{place:03}" for place in range(COLUMNS)]
                 if cause == "drift"
-                else sorted({column for real in CHANGES if real.cause == cause for column in real.columns})
+                else sorted({column for real in CHANGES for family, column in real.series if family == cause})
             )
             if silent and not (partial and cause == "drift"):
                 continue
@@ -238,7 +250,7 @@ class Quarter:
                 value = 0.05 if not changed else 0.3 + self.rng.random()
                 since = None
                 if real is not None:
-                    since = START + self._first(real) * self.window + self.jitter[real.name, column] * self.window
+                    since = START + self._first(real) * self.window + self.jitter[real.name, cause, column] * self.window
                 facts.append(
                     self._fact(
                         number, cause, check, measurement, column, value, changed, CRITICAL if worse else WARNING, since,
@@ -252,8 +264,8 @@ class Quarter:
 
     def _real(self, cause: str, column: str, number: int) -> Real | None:
         for real in CHANGES:
-            if real.cause == cause and column in real.columns:
-                key = real.name, column
+            key = real.name, cause, column
+            if key in self.delays:
                 first = self._first(real)
                 last = first + int(real.days * DAY / self.window) + self.over[key]
                 if first + self.delays[key] <= number < last:
@@ -313,16 +325,49 @@ class Quarter:
     @property
     def incidents(self) -> dict[str, set[str]]:
         """Of each incident that opened the real changes in it."""
-        found: dict[str, set[str]] = {}
-        for told in self.opened:
-            columns = {alert.labels.get("column", "") for alert in told.alerts}
-            found[told.incident] = {
+        return {
+            name: {
                 real.name
                 for real in CHANGES
-                if real.cause == told.cause
-                and columns & set(real.columns)
-                and abs(told.since - START - real.day * DAY) <= 3 * self.window
+                for family, column, since in shown
+                if (family, column) in real.series and abs(since - START - real.day * DAY) <= 3 * self.window
             }
+            for name, shown in self.shown.items()
+        }
+
+    @property
+    def causes(self) -> list[set[str]]:
+        """The real changes by what should be one incident: those that begin within six windows of the one before."""
+        found: list[set[str]] = []
+        before = -1e6
+        for real in sorted(CHANGES, key=lambda real: real.day):
+            if (real.day - before) * DAY > 6 * self.window:
+                found.append(set())
+            found[-1].add(real.name)
+            before = real.day
+        return found
+
+    def broken(self) -> list[str]:
+        """What was promised and not kept."""
+        found = []
+        about: dict[str, list[str]] = {}
+        for name, causes in self.incidents.items():
+            for cause in causes:
+                about.setdefault(cause, []).append(name)
+        for together in self.causes:
+            if {len(about.get(one, ())) for one in together} != {1} or len({about[one][0] for one in together}) != 1:
+                found.append(f"{', '.join(sorted(together))}: not one incident")
+        for row in self.table():
+            heard = self.heard[row["sink"]]
+            turned = {told.incident for told in heard.of(Event.OPENED, Event.REOPENED)}
+            if turned - {told.incident for told in heard.of(Event.RESOLVED)}:
+                found.append(f"{row['sink']}: an end is missing")
+            if row["most open of a cause"] != 1 or row["left open"]:
+                found.append(f"{row['sink']}: two open messages of one cause, or one left open")
+            if row["pages in 24 h"] > MAX_PAGES:
+                found.append(f"{row['sink']}: more pages than the cap")
+            if row["sink"] != "chat" and row["repeats shown"]:
+                found.append(f"{row['sink']}: a repeat, though it can tell")
         return found
 
     def table(self) -> list[dict[str, Any]]:
@@ -362,7 +407,7 @@ def main() -> None:
         quarter.run()
     told = {name for name, real in quarter.incidents.items() if real}
     print(f"{DAYS} days of {given.hours:g} h windows, {COLUMNS} columns, {len(CHANGES)} changes, {quarter.restarts} restarts")
-    print(f"{len(quarter.opened)} incidents opened, {len(told)} of them about a real change; {quarter.held} changes held back")
+    print(f"{quarter.opened} incidents opened, {len(told)} of them about a real change; {quarter.held} changes held back")
     rows = quarter.table()
     print("| " + " | ".join(rows[0]) + " |")
     print("| " + " | ".join("---" for _ in rows[0]) + " |")
@@ -372,6 +417,9 @@ def main() -> None:
         names = [name for name, causes in quarter.incidents.items() if real.name in causes]
         print(f"{real.name}: {len(real.columns)} columns, {len(names)} incident{'s' if len(names) != 1 else ''}")
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
+    for text in quarter.broken():
+        print(text)
+    sys.exit(bool(quarter.broken()))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 from driftline import Notification, Severity, Verdict
 from driftline.alerting import AlertingState, Fact, step
+from driftline.alerting.fact import MONITORING, UNSURE
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -91,11 +92,10 @@ def lives() -> dict[str, Notification]:
             "facts": {"why": "first alert", "owner": "team <growth>"},
         }
     )
-    few = {"state": "unsure", "severity": Severity.INFO, "value": 0.1, "interval": None, "rows": 800, "detail": {}}
-    lacking = "about 12,000 more rows a window are needed: 800 here; 0.4 sd would be seen in 7 windows"
-    alert = found["opened"].alerts[0].model_copy(update={**few, "reason": lacking})
-    title = "churn: too little data since 2026-11-23 09:00 UTC to say whether Day Mins drifts"
-    found["unsure"] = found["opened"].model_copy(
-        update={"alerts": (alert,), "title": title, "severity": Severity.INFO, "rows": 800}
+    lacking = (
+        "Day Mins: about 12,000 more rows a window are needed: 800 here; 0.4 sd would be seen in 7 windows (and 3 more numbers)"
     )
+    blind = {"cause": MONITORING, "measurement": UNSURE, "severity": Severity.INFO, "version": "", "reference": "", "rows": 800}
+    [change] = step(AlertingState(), [fact(0, **blind, reason=lacking)], START + HOUR).changes
+    found["unsure"] = change.notification
     return found

@@ -36,8 +36,10 @@ class AlertFact(BaseModel):
     """What was measured."""
     labels: dict[str, str] = {}
     """What the number is about, such as the column."""
+    cause: str = ""
+    """Its family, see `Notification.cause`."""
     state: str
-    """`firing` or `resolved`."""
+    """`firing` or `resolved`; `unsure` while too little data to tell is what fires."""
     severity: Severity
     """How much it matters."""
     value: float | None = None
@@ -78,7 +80,9 @@ class Notification(BaseModel):
     model_version: str = ""
     """The version of the model, when the incident is about one."""
     cause: str
-    """The family: `drift`, `quality`, `service`, `performance` or `monitoring`; `digest` for what several share."""
+    """The family of the alert that told most on opening: `drift`, `quality`, `service`, `performance` or `monitoring`; `digest`
+    for what several incidents share. Alerts may be of other families, too.
+    """
     severity: Severity
     """The most severe alert's."""
     title: str

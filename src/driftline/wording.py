@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from driftline.notification import AlertFact, Event, Notification
 
 NAMES = {
+    "unsure": "too little data",
     "psi": "PSI",
     "ks": "KS",
     "js": "Jensen-Shannon",
@@ -242,7 +243,9 @@ def _special(alert: AlertFact) -> str:
 def figure(alert: AlertFact) -> str:
     """The number of one alert with what it is compared with: `PSI 6.1 (limit 0.25)`, `accuracy 0.71 (was 0.84)`."""
     if alert.value is None:
-        return clean(f"{measured(alert)}: {alert.reason or 'no value'}", 160)
+        # Of what has no number the check is named, since several may be broken at once.
+        check = "" if subject(alert) or alert.check == alert.measurement else f"{alert.check}: "
+        return clean(f"{check}{measured(alert)}: {alert.reason or 'no value'}", 240)
     said = _special(alert)
     if said:
         return said
@@ -315,8 +318,8 @@ def _line(about: str, group: list[AlertFact]) -> Line:
         extra = [interval(alert) if alert.measurement not in INDIRECT else "", seen(alert)]
         said = "; ".join(part for part in extra if part)
         parts[figure(alert) + (f" [{said}]" if said else "")] = None
-        if "odds" in alert.detail or alert.state == "unsure":
-            # What is usual, how sure it is, and what would have been seen (or is lacking): the rule says it in one sentence.
+        if "odds" in alert.detail:
+            # What is usual, how sure it is, and what would have been seen: the rule says it in one sentence.
             parts[clean(alert.reason)] = None
     worst = max(group, key=lambda alert: (alert.state == "firing", alert.severity.rank))
     since = min(alert.since for alert in group)
@@ -332,6 +335,12 @@ def certainty(notification: Notification) -> str:
     if isinstance(odds, (int, float)) and odds > 0:
         return f"odds about 1:{number(float(f'{odds:.2g}')) if odds < 1e9 else 'a billion or more'} against chance"
     return "95% confidence" if first.interval is not None and first.state == "firing" else ""
+
+
+def families(notification: Notification) -> str:
+    """What kinds of trouble its alerts are, the first first: `quality, drift`."""
+    found = dict.fromkeys([notification.cause, *(alert.cause for alert in notification.alerts if alert.state != "resolved")])
+    return ", ".join(clean(one, 40) for one in found if one)
 
 
 def others(notification: Notification, shown: int) -> int:

@@ -108,15 +108,15 @@ def test_events_of_an_incident_are_in_order(facts):
 def test_one_unreadable_row_costs_only_itself():
     """A damaged alert is left out and named; a damaged incident keeps its name and goes on; nobody is told twice."""
     sim = Simulation()
-    sim.feed(fact(0, "a"), fact(0, "b"), fact(0, "c", cause="quality"))
+    sim.feed(fact(0, "a"), fact(0, "b"), fact(0, "c", cause="service"))
     with sim.store.write() as connection:
         first = connection.execute(alerts.select().order_by(alerts.c.key)).mappings().first()
         connection.execute(update(alerts).where(alerts.c.key == first["key"]).values(state='{"v":99}'))
         connection.execute(update(incidents).values(detail="garbage"))
         state = load(connection, "churn")
     assert (len(state.alerts), len(state.incidents), len(state.unreadable)) == (2, 2, 3)
-    sim.feed(fact(1, "a"), fact(1, "b"), fact(1, "c", cause="quality"))
-    sim.feed(fact(2, "a", "ok"), fact(2, "b", "ok"), fact(2, "c", "ok", cause="quality"))
+    sim.feed(fact(1, "a"), fact(1, "b"), fact(1, "c", cause="service"))
+    sim.feed(fact(2, "a", "ok"), fact(2, "b", "ok"), fact(2, "c", "ok", cause="service"))
     assert (sim.events.count("opened"), sim.events.count("resolved")) == (2, 2)
 
 

@@ -6,7 +6,7 @@ import databases
 import pytest
 from simulation import HOUR, Simulation, at, fact
 
-from driftline import Severity
+from driftline import Severity, Verdict
 from driftline.alerting import AlertingState, Fact, Reason, retire, step
 from driftline.alerting.store import SinkPlan, load
 from driftline.state import outbox
@@ -57,12 +57,24 @@ def test_a_column_that_comes_and_goes_is_told_once():
     assert sim.events == ["opened", "updated"]
 
 
-def test_causes_are_separate_incidents():
-    """Drift and missing values of one model are two incidents."""
+def test_what_began_together_is_one_incident_whatever_its_family():
+    """Broken data, the drift that it makes and what it costs are one message, broken data first; silence is another."""
     sim = Simulation()
-    sim.feed(fact(0), fact(0, cause="quality", check="missing", measurement="missing_rate"))
-    assert sim.events == ["opened", "opened"]
-    assert len({told.incident for _, told in sim.told}) == 2
+    unit = {"cause": "quality", "check": "units", "measurement": "unit_change", "reason": "values look ×60", "value": 60.0}
+    silent = {"cause": "service", "check": "volume", "measurement": "rows_ratio", "labels": (), "reason": "below 0.5"}
+    sim.feed(fact(0), fact(0, **unit), fact(0, **silent))
+    sim.feed(fact(1), fact(1, **unit), fact(1, cause="performance", check="quality", measurement="drop", labels=()))
+    assert sim.events == ["opened", "opened", "updated"]
+    service, model = (told for _, told in sim.told[:2])
+    assert (model.cause, [alert.cause for alert in model.alerts]) == ("quality", ["quality", "drift"])
+    assert service.cause == "service"
+    worse = sim.told[2][1]
+    assert (worse.incident, [alert.cause for alert in worse.alerts]) == (model.incident, ["quality", "performance", "drift"])
+    assert worse.title.startswith("churn: now age ")
+    for hour in (2, 3):
+        sim.feed(*(replace(one, verdict=Verdict.OK, severity=None) for one in (fact(hour), fact(hour, **unit))))
+        sim.feed(fact(hour, "x", "ok", cause="performance", check="quality", measurement="drop", labels=()))
+    assert sim.told[-1][1].title.startswith("churn: resolved: age, drop 2026-11-20 00:00 to 02:00 UTC")
 
 
 def test_late_data_takes_back_and_brings_back():
@@ -103,10 +115,10 @@ def test_facts_in_one_call_or_in_many_are_the_same():
 
 def test_what_is_no_longer_watched_ends():
     """A check that was taken out of the configuration keeps no incident open."""
-    opened = step(AlertingState(), [fact(0), fact(0, cause="quality")], at(1))
+    opened = step(AlertingState(), [fact(0), fact(0, cause="service")], at(1))
     done = retire(opened.state, lambda alert: alert.cause == "drift", at(2))
     assert [(change.reason, change.incident.cause) for change in done.changes] == [(Reason.RETIRED, "drift")]
-    assert [alert.cause for alert in done.state.alerts.values()] == ["quality"]
+    assert [alert.cause for alert in done.state.alerts.values()] == ["service"]
     assert list(done.alerts.values()) == [None]
 
 

@@ -137,7 +137,7 @@ def test_a_night_holds_warnings_until_morning():
     life = Life(mute_times=[night])
     life.feed(fact(22), hour=23)
     assert life.history == [("opened", "mute time night")]
-    life.feed(fact(23), fact(23, "b", cause="quality", severity=CRITICAL), hour=24)
+    life.feed(fact(23), fact(23, "b", cause="service", severity=CRITICAL), hour=24)
     assert life.heard == ["opened"]
     life.feed(hour=30)
     assert life.heard == ["opened", "told"]

@@ -52,7 +52,7 @@ def test_shares(value, text):
             "gone: values that 15% of rows had: gold, free",
         ),
         (told(measurement="my_number", value=4, unit="points"), "my number 4 points"),
-        (told(measurement="x", value=None, reason="no\nvalue"), "x: no value"),
+        (told(measurement="x", value=None, reason="no\nvalue"), "c: x: no value"),
         (told(measurement="drop", value=0.1), "drop 0.1"),
     ],
 )

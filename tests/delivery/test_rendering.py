@@ -135,6 +135,13 @@ def test_what_is_known_and_what_to_do_are_told_apart():
     assert "driftline explain churn-1" in message.todo
 
 
+def test_only_numbers_of_windows_are_said_to_come_out_again():
+    """Trouble of the agent, and a digest, have no numbers to compute again."""
+    assert "driftline reproduce churn-1" in Renderer()(notification()).todo
+    for cause in ("monitoring", "digest"):
+        assert "reproduce" not in Renderer()(notification(cause=cause)).todo
+
+
 def test_what_a_check_decides_is_advice():
     """A decision of an alert is said once, unless a plugin says another."""
     told = notification()

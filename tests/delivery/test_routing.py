@@ -26,7 +26,7 @@ TREE = {
         {"match": {"model": ["churn*", "fraud"]}},
     ],
 }
-DRIFT = Subject("churn-eu", Severity.WARNING, "drift")
+DRIFT = Subject("churn-eu", Severity.WARNING, frozenset({"drift"}))
 
 
 def routing(tree=TREE, notify=None) -> Routing:
@@ -40,7 +40,7 @@ def routing(tree=TREE, notify=None) -> Routing:
         (replace(DRIFT, model="x"), {"chat": "routes"}, ("mail",)),
         (replace(DRIFT, severity=Severity.CRITICAL), {"pager": "routes.routes[0]", "chat": "routes.routes[2]"}, ("mail",)),
         (replace(DRIFT, tags={"team": "sales"}), {"growth": "routes.routes[1]"}, ("mail",)),
-        (replace(DRIFT, tags={"team": "sales"}, family="quality"), {"growth": "routes.routes[1].routes[0]"}, ()),
+        (replace(DRIFT, tags={"team": "sales"}, families=frozenset({"quality"})), {"growth": "routes.routes[1].routes[0]"}, ()),
         (
             replace(DRIFT, tags={"team": "growth"}, segments=frozenset({"plan=a"}), checks=frozenset({"drift"})),
             {"mail": "routes.routes[1].routes[1]"},
@@ -90,6 +90,6 @@ def test_a_notification_is_routed_by_what_fires():
     """Checks and segments of alerts that fire count, of all alerts where none fires any more."""
     told = lives()["several"]
     subject = routing().subject(told)
-    assert (subject.severity, subject.family) == (told.severity, "drift")
+    assert (subject.severity, subject.families) == (told.severity, {"drift"})
     assert subject.checks == {alert.check for alert in told.alerts}
     assert routing().subject(lives()["resolved"]).checks

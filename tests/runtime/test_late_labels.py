@@ -11,7 +11,9 @@ from pathlib import Path
 
 from station import START, Station
 
+from driftline.cli.main import _run
 from driftline.ingest import join as joining
+from driftline.runtime import start
 
 SAMPLES = Path(__file__).parent.parent / "data/samples/aws/ground_truth/test_gt"
 MODEL = """
@@ -108,6 +110,20 @@ def test_labels_thirty_days_late_restate_and_tell(tmp_path):
         assert made.said("drift") == drift, "what labels say nothing about stays as it was judged"
         assert made.events("performance") == ["opened"]
         assert made.tick().closed.windows == 0
+
+
+def test_what_labels_said_later_is_not_computed_again(tmp_path, monkeypatch, capsys):
+    """Of labels only what they came to is kept: reproduce says so, and doesn't call it the same."""
+    made = Late(tmp_path)
+    monkeypatch.setattr(start, "system_clock", made.clock)
+    rows = made.predictions(0)
+    with made.open():
+        made.until(1.5)
+        made.labels("late.csv", rows, START + timedelta(hours=2), opposite)
+        made.until(3)
+    [name] = {note["incident"] for note in made.told() if note["cause"] == "performance"}
+    assert _run(["reproduce", name, "-c", str(made.config)]) == 3
+    assert "rests on labels that came later" in capsys.readouterr().err
 
 
 def test_what_comes_after_the_time_to_live_is_too_late(tmp_path):

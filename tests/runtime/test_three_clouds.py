@@ -12,6 +12,8 @@ from faults import FaultProxy, Refuse
 from station import DIARY, Clock
 from stores import AZURE_KEY, AzureStore, GcsStore, S3Store
 
+from driftline.cli.main import _run
+from driftline.runtime import start
 from driftline.runtime.logs import make_log
 from driftline.runtime.start import read_config, running
 
@@ -56,9 +58,9 @@ sinks:
 """
 
 
-def row(hour: int, place: int) -> tuple[str, float, int, float]:
+def row(hour: int, place: int, more: float = 0.0) -> tuple[str, float, int, float]:
     at = START + timedelta(hours=hour, seconds=3600 * place // ROWS)
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}", 50 + (place * 37 % 100) / 10, 20 + place % 40, (place * 13 % 100) / 100
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}", 50 + (place * 37 % 100) / 10 + more, 20 + place % 40, (place * 13 % 100) / 100
 
 
 class Clouds:
@@ -77,10 +79,10 @@ class Clouds:
         urls = {name: proxy.url for name, proxy in self.proxies.items()}
         (folder / "driftline.yaml").write_text(CONFIG.format(urls=urls, folder=folder, **self.stores))
 
-    def hour(self, number: int) -> None:
+    def hour(self, number: int, more: float = 0.0) -> None:
         """An hour of each endpoint's log, as its cloud writes it."""
         at = START + timedelta(hours=number)
-        rows = [row(number, place) for place in range(ROWS)]
+        rows = [row(number, place, more) for place in range(ROWS)]
         capture, table, inputs, outputs = [], [], [], []
         for place, (time, amount, age, score) in enumerate(rows):
             name = f"{number}-{place}"
@@ -172,3 +174,23 @@ def test_a_cloud_that_goes_away_costs_only_its_own_model(clouds, cloud, model):
         troubles = [note for note in clouds.told() if note["cause"] == "monitoring"]
         assert {note["model"] for note in troubles} == {model}
         assert [note["event"] for note in troubles] == ["opened", "resolved"]
+
+
+def test_what_was_told_is_computed_again_from_each_store(clouds, monkeypatch, capsys):
+    """With versions that only folders name; where requests and responses lie apart, that it can't be is said, with 3."""
+    monkeypatch.setattr(start, "system_clock", clouds.clock)
+    with clouds.agent() as agent:
+        for number in range(4):
+            clouds.hour(number, 300.0 if number >= 2 else 0.0)
+        clouds.clock.now = START + timedelta(hours=4, minutes=20)
+        clouds.tick(agent)
+    said = {}
+    for note in clouds.told():
+        code = _run(["reproduce", note["incident"], "--json", "-c", str(clouds.folder / "driftline.yaml")])
+        said[note["model"]] = code, capsys.readouterr()
+    assert {model: code for model, (code, _) in said.items()} == {"amazon": 0, "google": 0, "microsoft": 3}
+    for model, version in (("amazon", "blue"), ("google", "7")):
+        told = json.loads(said[model][1].out)
+        assert {number["version"] for number in told["numbers"]} == {version}
+        assert [(each["rows"], each["rows_now"]) for each in told["objects"]] == [(ROWS, ROWS)]
+    assert "requests and responses apart" in said["microsoft"][1].err

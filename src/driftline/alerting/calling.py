@@ -50,15 +50,14 @@ def calling(plan: ActionPlan, change: Change) -> AlertFact | None:
     doubted = change.held is not None and change.held.by in DOUBTED
     if change.event in IDLE or doubted or (plan.models and incident.model not in plan.models):
         return None
-    # Trouble of the agent itself, such as an action that failed, calls for nothing unless it is asked for by its name.
-    if incident.cause not in plan.causes and (plan.causes or incident.cause == MONITORING):
-        return None
     return next((alert for alert in change.notification.alerts if _calls(plan, alert)), None)
 
 
 def _calls(plan: ActionPlan, alert: AlertFact) -> bool:
+    # Trouble of the agent itself, such as an action that failed, calls for nothing unless it is asked for by its name.
     return (
         alert.state == AlertState.FIRING
+        and (alert.cause in plan.causes if plan.causes else alert.cause != MONITORING)
         and alert.severity.rank >= plan.severity.rank
         and (not plan.checks or alert.check in plan.checks)
         and (not plan.decision or alert.decision == plan.decision)

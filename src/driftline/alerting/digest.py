@@ -29,7 +29,8 @@ def gathered(work: Work, digest: Incident | None, over: Sequence[Change], most: 
     if digest is None:
         ordinal = work.counts.get((model, CAUSE), 0) + 1
         work.counts[model, CAUSE] = ordinal
-        digest = Incident(incident_id(model, CAUSE, now, ordinal), model, CAUSE, now, severity=Severity.CRITICAL, opened=now)
+        name = incident_id(model, CAUSE, now, ordinal)
+        digest = Incident(name, model, CAUSE, now, severity=Severity.CRITICAL, lane=CAUSE, opened=now)
     event = Event.UPDATED if digest.revision else Event.OPENED
     digest = replace(digest, keys=digest.keys | {change.incident.id for change in over})
     lines = [one.title.removeprefix(f"{clean(model, 40)}: ") for one in work.open if one.id in digest.keys]

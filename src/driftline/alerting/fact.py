@@ -16,6 +16,10 @@ from typing import Any
 
 from driftline.model import Severity, Verdict
 
+SERVICE = "service"
+"""The family about traffic: nothing of the model lies upstream of it."""
+UNSURE = "unsure"
+"""The measurement of facts about a check that can't tell for want of data."""
 Scalar = str | float | int | None
 MONITORING = "monitoring"
 """The cause of facts about the agent itself: a check that raises, a source that is down, a message that was refused."""
@@ -72,10 +76,12 @@ class Fact:
 
 
 def lane(cause: str, check: str, measurement: str) -> str:
-    """What of its family an alert is: the agent's trouble with its feed, its checks and its sinks is three things."""
+    """Which alerts may be one incident: all about the model and its data, whatever their family; those about its traffic; and
+    the agent's trouble with its feed, with its checks, with its sinks, and too little data.
+    """
     if cause != MONITORING:
-        return ""
-    return {"error": "checks", "refused": "sinks"}.get(measurement, "feed" if check == "source" else "agent")
+        return SERVICE if cause == SERVICE else ""
+    return {"error": "checks", "refused": "sinks", UNSURE: UNSURE}.get(measurement, "feed" if check == "source" else "agent")
 
 
 def trouble(

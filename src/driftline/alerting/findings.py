@@ -5,7 +5,10 @@ Refuses control characters and names without end: everything that comes from dat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from driftline.alerting.alert import Alert, AlertState, Entry
+from driftline.alerting.fact import UNSURE
 from driftline.model import Decision, Severity, Verdict
 from driftline.notification import AlertFact
 from driftline.wording import bound, clean
@@ -25,7 +28,8 @@ def fact_of(alert: Alert, *, named: bool = False) -> AlertFact:
         check=clean(alert.check, LONGEST),
         measurement=clean(alert.measurement, LONGEST),
         labels={clean(name, LONGEST): clean(value, LONGEST) for name, value in labels.items()},
-        state=AlertState.FIRING.value if firing else AlertState.RESOLVED.value,
+        state=(UNSURE if alert.measurement == UNSURE else AlertState.FIRING.value) if firing else AlertState.RESOLVED.value,
+        cause=alert.cause,
         severity=alert.phase.severity or Severity.WARNING,
         value=shown.value,
         was=shown.was,
@@ -48,8 +52,17 @@ def _nothing(alert: Alert) -> Entry:
     return Entry(moment, alert.phase.last_end or moment, Verdict.OK)
 
 
-def telling(fact: AlertFact) -> tuple[int, int, float]:
-    """A sort key, most telling first: firing, then most severe, then largest against its bound."""
+FOREMOST = ("quality", "performance", "drift")
+"""What tells most of alerts that matter alike: broken data explain the rest, then comes what it costs."""
+
+
+def foremost(alerts: Sequence[Alert]) -> str:
+    """The family of the alert that tells most."""
+    return min((fact_of(alert) for alert in alerts), key=telling).cause
+
+
+def telling(fact: AlertFact) -> tuple[int, int, int, float]:
+    """A sort key, most telling first: firing, then most severe, then by family, then largest against its bound."""
     limit, value = bound(fact), fact.value
     if value is None or limit is None:
         ratio = 0.0 if value is None else min(abs(value), 1.0)
@@ -57,4 +70,5 @@ def telling(fact: AlertFact) -> tuple[int, int, float]:
         ratio = abs(limit / value) if value else 1e9
     else:
         ratio = abs(value / limit) if limit else 1e9 * abs(value)
-    return (fact.state != "firing", -fact.severity.rank, -ratio)
+    family = FOREMOST.index(fact.cause) if fact.cause in FOREMOST else len(FOREMOST)
+    return (fact.state == AlertState.RESOLVED, -fact.severity.rank, family, -ratio)

@@ -1,4 +1,4 @@
-"""Which incident a firing alert belongs to: one incident for each model and cause, where one family may have several causes.
+"""Which incident a firing alert belongs to: one incident for each model and cause, whatever families its alerts are of.
 
 Refuses to look at numbers: only when the changes began, what they are about, and what is known to lie upstream counts.
 """
@@ -19,7 +19,7 @@ WHOLE = frozenset({"service", "monitoring"})
 
 @dataclass(slots=True)
 class Split:
-    """The firing alerts of one family, by the incident that they belong to."""
+    """The firing alerts of one lane, by the incident that they belong to."""
 
     open: dict[str, list[Alert]] = field(default_factory=dict)
     """By id of an open incident; empty where all of its alerts are quiet."""
@@ -42,7 +42,7 @@ def split(
     window: tuple[datetime, datetime],
     life: Life,
 ) -> Split:
-    """Give each firing alert of `after` to an incident of its family.
+    """Give each firing alert of `after` to one of `incidents`, which are of its lane.
 
     An alert stays where it belonged, or comes back there. A new one joins the first open incident that began with it, is still
     young, is about the same column, shares what lies upstream, or always moved together with what fires in it (`alike`).

@@ -1,4 +1,4 @@
-"""One incident: the firing alerts of one model with one cause, told as one thing.
+"""One incident: the firing alerts of one model that have one cause, told as one thing.
 
 Refuses to be told twice: a change is an opening, an alert that is new to the incident, more or lastingly less severity, the
 end, a return, or what a person did to it.
@@ -66,6 +66,7 @@ class Incident:
     id: str
     model: str
     cause: str
+    """The family of the alert that told most when it opened; others may join it."""
     since: datetime
     """Start of the first window that was different, as known when it opened or came back."""
     revision: int = 0
@@ -76,7 +77,7 @@ class Incident:
     """Every alert that ever belonged to it; of a digest, the incidents in it."""
     title: str = ""
     lane: str = ""
-    """What of its family it is about, see `fact.lane`."""
+    """Which alerts may join it, see `fact.lane`."""
     opened: datetime = EPOCH
     """End of the window that opened it, the last time."""
     resolved: datetime | None = None
@@ -133,13 +134,13 @@ def incident_id(model: str, cause: str, since: datetime, ordinal: int) -> str:
 
 
 def open_incident(
-    alerts: Sequence[Alert], lane: str, ordinal: int, upstream: frozenset[str], window: Span, rows: int
+    alerts: Sequence[Alert], cause: str, lane: str, ordinal: int, upstream: frozenset[str], window: Span, rows: int
 ) -> Change:
     """The incident that firing `alerts` open together."""
     since = min(alert.phase.since for alert in alerts if alert.phase.since is not None)
     first = alerts[0]
     fresh = Incident(
-        incident_id(first.model, first.cause, since, ordinal), first.model, first.cause, since,
+        incident_id(first.model, cause, since, ordinal), first.model, cause, since,
         lane=lane, opened=window[1], upstream=upstream,
     )  # fmt: skip
     return told(fresh, Event.OPENED, Reason.FIRST_ALERT, alerts, window, rows, severity=severest(alerts))
@@ -260,7 +261,7 @@ def told(
     ends = [alert.phase.until for alert in members if alert.phase.until is not None]
     resolved_at = max(ends, default=window[1]) if event is Event.RESOLVED else None
     newest = [alert.changed or alert.newest for _, alert in ordered]
-    line = title(incident.model, incident.cause, event, reason.value, shown, incident.since, resolved_at)
+    line = title(incident.model, event, reason.value, shown, incident.since, resolved_at)
     incident = replace(incident, title=line)
     extra = {IN_ALL: str(len(shown))} if len(shown) > MOST else {}
     if incident.upstream:

@@ -28,7 +28,7 @@ def links(notification: Notification, base_url: str, secret: str, now: datetime)
         return {}
     base, until = f"{base_url.rstrip('/')}/i/{quote(notification.incident, safe='')}", expiry(now)
     over = notification.event is Event.RESOLVED
-    acts = {} if over else possible(notification.cause)
+    acts = {} if over else possible(notification)
     seen = {OPEN: f"{base}?{signed(secret, notification.incident, OPEN, until)}"}
     return seen | {label: f"{base}/{act}?{signed(secret, notification.incident, act, until)}" for label, act in acts.items()}
 
@@ -41,11 +41,12 @@ def chart_link(notification: Notification, base_url: str, secret: str, now: date
     return url if url.startswith("https://") and len(url) <= LONGEST else None
 
 
-def possible(cause: str) -> dict[str, str]:
-    """What can be done to an open incident of a family: label and word."""
-    if cause == CAUSE:
+def possible(notification: Notification) -> dict[str, str]:
+    """What can be done to an open incident, by what was last told of it: label and word."""
+    if notification.cause == CAUSE:
         return {}
-    return {label: act for label, act in ACTS.items() if act != "accept" or cause == "drift"}
+    drifts = any(alert.cause == "drift" and alert.state == "firing" for alert in notification.alerts)
+    return {label: act for label, act in ACTS.items() if act != "accept" or drifts}
 
 
 def expiry(now: datetime) -> int:

@@ -11,8 +11,8 @@ from driftline.alerting.alert import Alert
 from driftline.alerting.incident import Incident
 from driftline.matchers import Matchers
 
-OF_INCIDENT = frozenset({"model", "severity", "family", "id"})
-"""All other names are of alerts: `check`, `measurement`, `segment`, `version`, `reason`, and every label such as `column`."""
+OF_INCIDENT = frozenset({"model", "severity", "id"})
+"""All other names are of alerts: `family`, `check`, `measurement`, `segment`, `version`, `reason` and labels like `column`."""
 
 
 def means(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
@@ -31,17 +31,19 @@ def _asked(matchers: Matchers) -> Matchers:
 
 def _fits(matchers: Matchers, incident: Incident) -> bool:
     severity = incident.severity.value
-    known = {"model": incident.model, "severity": severity, "family": incident.cause, "id": incident.id}
+    known = {"model": incident.model, "severity": severity, "id": incident.id}
     return matchers.only(OF_INCIDENT).fit(known)
 
 
 def _each(asked: Matchers, alerts: Sequence[Alert]) -> list[bool]:
-    return [asked.fit(_known(alert)) for alert in alerts if alert.fires]
+    # One that comes and goes is still open while nothing fires.
+    firing = [alert for alert in alerts if alert.fires] or alerts
+    return [asked.fit(_known(alert)) for alert in firing]
 
 
 def _known(alert: Alert) -> Mapping[str, str]:
     changed = alert.changed
     return {
-        **dict(alert.labels), "check": alert.check, "measurement": alert.measurement, "segment": alert.segment,
-        "version": alert.version, "reason": changed.reason if changed is not None else "",
+        **dict(alert.labels), "family": alert.cause, "check": alert.check, "measurement": alert.measurement,
+        "segment": alert.segment, "version": alert.version, "reason": changed.reason if changed is not None else "",
     }  # fmt: skip

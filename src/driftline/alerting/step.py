@@ -12,6 +12,7 @@ from itertools import groupby
 
 from driftline.alerting.alert import Alert, AlertState, observe
 from driftline.alerting.fact import Fact, lane
+from driftline.alerting.findings import foremost
 from driftline.alerting.grouping import split
 from driftline.alerting.incident import Incident, Reason, carry_on, come_back, end, open_incident
 from driftline.alerting.life import Life
@@ -19,20 +20,20 @@ from driftline.alerting.work import AlertingState, Note, Step, Work, by_age
 
 __all__ = ["AlertingState", "Note", "Step", "firing", "retire", "step"]
 
-Family = tuple[str, str, str]
-"""A model, a cause, and what of it (see `fact.lane`): facts of other families never share an incident."""
+Lane = tuple[str, str]
+"""A model, and what of it (see `fact.lane`): facts of two lanes never share an incident."""
 
 
 def step(state: AlertingState, facts: Sequence[Fact], now: datetime, life: Life | None = None) -> Step:
-    """Move every alert that `facts` are about, then the incidents of their families.
+    """Move every alert that `facts` are about, then the incidents of their lanes.
 
     Facts of one window belong in one call: they open one incident together. Windows are taken by their start, so several
     in one call give what one call each would give. The order of facts within a window doesn't matter.
     """
     work = Work.of(state)
     notes: list[Note] = []
-    for family, group in _windows(facts):
-        before = _members(work.alerts.values(), family)
+    for about, group in _windows(facts):
+        before = _members(work.alerts.values(), about)
         for fact in group:
             alert, ignored = observe(work.alerts.get(fact.key), fact)
             if ignored is not None:
@@ -43,7 +44,7 @@ def step(state: AlertingState, facts: Sequence[Fact], now: datetime, life: Life 
         rows = max(fact.rows for fact in group)
         upstream = {fact.key: fact.upstream for fact in group if fact.upstream}
         alike = {fact.key: fact.alike for fact in group if fact.alike}
-        _move(work, family, before, window, rows, upstream, alike, life or Life())
+        _move(work, about, before, window, rows, upstream, alike, life or Life())
     return work.step(tuple(notes), now)
 
 
@@ -66,7 +67,7 @@ def retire(state: AlertingState, gone: Callable[[Alert], bool], at: datetime) ->
 
 def _move(
     work: Work,
-    family: Family,
+    about: Lane,
     before: Sequence[Alert],
     window: tuple[datetime, datetime],
     rows: int,
@@ -74,9 +75,9 @@ def _move(
     alike: Mapping[str, frozenset[str]],
     life: Life,
 ) -> None:
-    """Move the incidents of one family through one window."""
-    after = _members(work.alerts.values(), family)
-    mine = [one for one in by_age(work.incidents.values()) if (one.model, one.cause, one.lane) == family]
+    """Move the incidents of one lane through one window."""
+    after = _members(work.alerts.values(), about)
+    mine = [one for one in by_age(work.incidents.values()) if (one.model, one.lane) == about]
     if not after and not mine:
         return
     found = split(mine, before, after, upstream, alike, window, life)
@@ -99,9 +100,9 @@ def _move(
     if found.fresh:
         shared = frozenset(upstream[alert.key] for alert in found.fresh if alert.key in upstream)
         fresh = sorted(found.fresh, key=lambda alert: alert.key)
-        ordinal = work.counts.get(family[:2], 0) + 1
-        work.counts[family[:2]] = ordinal
-        work.tell(open_incident(fresh, family[2], ordinal, shared, window, rows))
+        of = about[0], foremost(fresh)
+        work.counts[of] = work.counts.get(of, 0) + 1
+        work.tell(open_incident(fresh, of[1], about[1], work.counts[of], shared, window, rows))
 
 
 def _with(after: Sequence[Alert], incident: Incident, alerts: Sequence[Alert]) -> list[Alert]:
@@ -121,24 +122,19 @@ def firing(state: AlertingState) -> list[Alert]:
     return [alert for _, alert in sorted(state.alerts.items()) if alert.fires]
 
 
-def _windows(facts: Sequence[Fact]) -> Iterable[tuple[Family, list[Fact]]]:
-    def place(fact: Fact) -> tuple[datetime, Family]:
-        return fact.start, (fact.model, fact.cause, lane(fact.cause, fact.check, fact.measurement))
+def _windows(facts: Sequence[Fact]) -> Iterable[tuple[Lane, list[Fact]]]:
+    def place(fact: Fact) -> tuple[datetime, Lane]:
+        return fact.start, (fact.model, lane(fact.cause, fact.check, fact.measurement))
 
-    for (_, family), group in groupby(sorted(facts, key=lambda fact: (place(fact), _order(fact))), key=place):
-        yield family, list(group)
+    for (_, about), group in groupby(sorted(facts, key=lambda fact: (place(fact), _order(fact))), key=place):
+        yield about, list(group)
 
 
 def _order(fact: Fact) -> tuple[object, ...]:
-    return (fact.end, fact.revision, fact.check, fact.measurement, fact.version, fact.segment, fact.labels)
+    return (fact.end, fact.revision, fact.cause, fact.check, fact.measurement, fact.version, fact.segment, fact.labels)
 
 
-def _members(alerts: Iterable[Alert], family: Family) -> list[Alert]:
-    """The alerts of a family, by key."""
-    model, cause, within = family
-    found = [
-        alert
-        for alert in alerts
-        if alert.model == model and alert.cause == cause and lane(cause, alert.check, alert.measurement) == within
-    ]
+def _members(alerts: Iterable[Alert], about: Lane) -> list[Alert]:
+    """The alerts of a lane, by key."""
+    found = [alert for alert in alerts if (alert.model, lane(alert.cause, alert.check, alert.measurement)) == about]
     return sorted(found, key=lambda alert: alert.key)

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from driftline.alerting import Alert, AlertingState, Change, Incident, Reason, Step
 from driftline.alerting.acts import Act, Kind
 from driftline.alerting.alert import HORIZON
-from driftline.alerting.fact import Fact, message_id
+from driftline.alerting.fact import Fact, lane, message_id
 from driftline.alerting.links import OPEN
 from driftline.alerting.quiet import Silence
 from driftline.alerting.saved import dump_alert, dump_incident, load_alert, load_incident
@@ -72,7 +72,7 @@ def load(connection: Connection, model: str) -> AlertingState:
             detail = load_incident(row["detail"])
         except ValueError as error:
             unreadable.append(f"incident {row['id']}: {error}")
-            detail = {}
+            detail = {"lane": lane(row["cause"], "", "")}
         known[row["id"]] = Incident(
             row["id"], model, row["cause"], moment(row["since"]), row["revision"], Severity(row["severity"]),
             title=row["title"], resolved=moment_or_none(row["resolved_at"]), reopens=moment_or_none(row["reopens_until"]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from driftline.alerting.fact import UNSURE
 from driftline.model import Severity
 from driftline.notification import AlertFact, Event
 from driftline.wording import clean, figure, lasting, measured, moved, pair, span, subject, times, utc
@@ -31,7 +32,6 @@ NAME = 40
 
 def title(
     model: str,
-    cause: str,
     event: Event,
     reason: str,
     alerts: Sequence[AlertFact],
@@ -45,16 +45,20 @@ def title(
         long = f" ({lasting(since, until)})" if until > since else ""
         when = f"{span(since, until)}{long}" if until > since else f"since {utc(since)}"
         over = "resolved" if reason in ("all alerts resolved", "calm after it came and went") else f"closed, {reason}"
-        return _fit(f"{name}: {over}: {_whole(cause, alerts, past=True)} {when}", [], "")
-    firing = [alert for alert in alerts if alert.state == "firing"]
+        if len({alert.cause for alert in alerts}) > 1:
+            return _fit(
+                f"{name}: {over}: ", [subject(group[0], NAME) or measured(group[0]) for group in _groups(alerts)], f" {when}"
+            )
+        return _fit(f"{name}: {over}: {_whole(alerts, past=True)} {when}", [], "")
+    firing = [alert for alert in alerts if alert.state != "resolved"]
     severity = max((alert.severity for alert in firing), key=lambda severity: severity.rank, default=Severity.INFO)
     new = f"now {severity.value}: " if reason in ("more severe", "less severe") else BEGIN.get(reason, "")
     groups = _groups(firing)
     if len(groups) == 1:
-        return _fit(f"{name}: {new}{_single(cause, groups[0], since)}", [], "")
-    examples = [_example(cause, group) for group in groups]
-    if cause in ("drift", "quality"):
-        return _fit(f"{name}: {new}{_whole(cause, firing, past=False)} since {utc(since)}: ", examples, "")
+        return _fit(f"{name}: {new}{_single(groups[0], since)}", [], "")
+    examples = [_example(group) for group in groups]
+    if len({alert.cause for alert in firing}) == 1 and firing[0].cause in ("drift", "quality"):
+        return _fit(f"{name}: {new}{_whole(firing, past=False)} since {utc(since)}: ", examples, "")
     return _fit(f"{name}: {new}", examples, f" since {utc(since)}")
 
 
@@ -67,20 +71,22 @@ def _groups(alerts: Sequence[AlertFact]) -> list[list[AlertFact]]:
     return list(groups.values())
 
 
-def _single(cause: str, group: Sequence[AlertFact], since: datetime) -> str:
-    about, when = subject(group[0], NAME), f"since {utc(since)}"
+def _single(group: Sequence[AlertFact], since: datetime) -> str:
+    cause, about, when = group[0].cause, subject(group[0], NAME), f"since {utc(since)}"
     if cause == "drift" and about:
         how = next((text for text in map(moved, group) if text), "") or figure(group[0])
         return f"{about} drifts {when}: {how}"
+    if group[0].state == UNSURE:
+        return f"too little data for {clean(group[0].check, NAME)} {when}: {clean(group[0].reason, 90)}"
     if cause == "monitoring":
         return f"{_trouble(group[0])}, {when}"
     return f"{_finding(group[0])} {when}"
 
 
-def _example(cause: str, group: Sequence[AlertFact]) -> str:
-    if cause == "monitoring":
+def _example(group: Sequence[AlertFact]) -> str:
+    if group[0].cause == "monitoring":
         return _trouble(group[0])
-    if cause != "drift":
+    if group[0].cause != "drift":
         return _finding(group[0])
     about = subject(group[0], NAME)
     for alert in group:
@@ -100,11 +106,13 @@ def _finding(alert: AlertFact) -> str:
 
 def _trouble(alert: AlertFact) -> str:
     about = " ".join(part for part in (clean(alert.check, NAME), subject(alert, NAME)) if part)
+    about = f"too little data for {about}" if alert.state == UNSURE else about
     return f"{about}: {clean(alert.reason or measured(alert), 90)}"
 
 
-def _whole(cause: str, alerts: Sequence[AlertFact], *, past: bool) -> str:
-    """How many of what, in few words: `3 columns drift`, `Day Mins drifted`."""
+def _whole(alerts: Sequence[AlertFact], *, past: bool) -> str:
+    """How many of what, in few words: `3 columns drift`, `Day Mins drifted`; all alerts are of one family."""
+    cause = alerts[0].cause if alerts else ""
     subjects = list(dict.fromkeys(subject(group[0], NAME) for group in _groups(alerts)))
     if len(subjects) == 1 and subjects[0]:
         who, several = subjects[0], False
@@ -119,8 +127,9 @@ def _whole(cause: str, alerts: Sequence[AlertFact], *, past: bool) -> str:
     if cause == "quality":
         return f"{who} had quality trouble" if past else f"{who} {'have' if several else 'has'} quality trouble"
     if cause == "monitoring":
-        return f"trouble with {clean(alerts[0].check, NAME) if alerts else 'the agent'}"
-    return f"{cause} trouble ({who})"
+        what = "too little data for" if alerts and alerts[0].measurement == UNSURE else "trouble with"
+        return f"{what} {clean(alerts[0].check, NAME) if alerts else 'the agent'}"
+    return f"{cause} trouble ({who})".strip()
 
 
 def _fit(head: str, examples: Sequence[str], tail: str) -> str:

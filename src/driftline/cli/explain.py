@@ -53,7 +53,7 @@ def explain(what: str, start: str | None, check: str | None, column: str | None,
                         f"{what}: nothing was judged" + (f" in a window from {at:%Y-%m-%d %H:%M}" if at else "")
                     )
             else:
-                found = explaining.incident(connection, _one(incidents.names(connection, what), what, loaded.models))
+                found = explaining.incident(connection, one_of(incidents.names(connection, what), what, loaded.models))
                 found["findings"] = [
                     told
                     for told in found["findings"]
@@ -67,14 +67,14 @@ def explain(what: str, start: str | None, check: str | None, column: str | None,
         _show(found)
 
 
-def _one(found: list[str], what: str, models: Any) -> str:
+def one_of(found: list[str], what: str, models: Any = ()) -> str:
+    """The only incident of these whose ids begin with `what`. Raises click.UsageError."""
     if len(found) == 1:
         return found[0]
     if found:
         raise click.UsageError(f"{what} may be {', '.join(found)}")
-    raise click.UsageError(
-        f"there is no incident or model {what!r}; models are: {', '.join(models)}; `driftline status` has ids"
-    )
+    other = f" or model {what!r}; models are: {', '.join(models)}" if models else f" {what!r}"
+    raise click.UsageError(f"there is no incident{other}; `driftline status` has ids")
 
 
 def _show(found: dict[str, Any]) -> None:

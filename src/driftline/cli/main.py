@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "silence": ("driftline.cli.people:silence", "Hear nothing of what matches for a time, now or planned."),
     "silences": ("driftline.cli.people:silences", "List the silences, or end one."),
     "explain": ("driftline.cli.explain:explain", "Why there is an incident, or what stands behind a window's numbers."),
+    "reproduce": ("driftline.cli.reproduce:reproduce", "Compute an incident's numbers again from the log, and compare."),
     "actions": ("driftline.cli.actions:actions", "What incidents called for: list, approve, reject, order by hand."),
     "backtest": ("driftline.cli.backtest:backtest", "Which alarms stored history would have given, and shuffled history."),
     "reference": (

@@ -53,7 +53,10 @@ def explain(
 
     loaded = load(config)
     model, subject = _subject(loaded, what)
-    given: dict[str, Any] = {"severity": Severity(severity) if severity else None, "family": family}
+    given: dict[str, Any] = {
+        "severity": Severity(severity) if severity else None,
+        "families": frozenset({family}) if family else None,
+    }
     given |= {"segments": frozenset(segment), "checks": frozenset(check)}
     given["tags"] = {**subject.tags, **dict(_pair(one) for one in tag)} if tag else None
     subject = replace(subject, **{name: value for name, value in given.items() if value})
@@ -61,10 +64,10 @@ def explain(
     told = {name: {"route": place, **_heard(loaded, name, subject)} for name, place in way.sinks.items()}
     if as_json:
         visits = [{"route": visit.place, "taken": visit.taken, "why": visit.why} for visit in way.visits]
-        found = {"model": model, "severity": subject.severity, "family": subject.family, "sinks": told}
+        found = {"model": model, "severity": subject.severity, "families": sorted(subject.families), "sinks": told}
         click.echo(json.dumps({**found, "fallback": way.fallback, "routes": visits}, ensure_ascii=False, indent=2))
         return
-    click.echo(f"{model}: {subject.severity} {subject.family}")
+    click.echo(f"{model}: {subject.severity} {', '.join(sorted(subject.families))}")
     for visit in way.visits:
         depth = visit.place.count(".")
         click.echo(f"  {'  ' * depth}{'taken' if visit.taken else 'not  '}  {visit.place}: {visit.why}")
@@ -98,7 +101,7 @@ def _subject(config: Config, what: str) -> tuple[str, Subject]:
     from driftline.state.store import open_store
 
     if what in config.models:
-        return what, Subject(what, Severity.CRITICAL, "drift", tags=config.models[what].tags)
+        return what, Subject(what, Severity.CRITICAL, frozenset({"drift"}), tags=config.models[what].tags)
     store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
     try:
         with store.read() as connection:

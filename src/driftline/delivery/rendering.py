@@ -140,7 +140,7 @@ def _names(told: Notification) -> dict[str, Any]:
         "severity": told.severity.value,
         "model": wording.clean(told.model, 60),
         "version": wording.clean(told.model_version, 60),
-        "family": wording.clean(told.cause, 40),
+        "family": wording.families(told),
         "why": wording.clean(told.facts.get(wording.WHY, ""), 80),
         "since": told.since,
         "resolved_at": told.resolved_at,

@@ -24,7 +24,7 @@ class Subject:
 
     model: str
     severity: Severity
-    family: str
+    families: frozenset[str]
     segments: frozenset[str] = frozenset()
     checks: frozenset[str] = frozenset()
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -66,10 +66,11 @@ class Routing:
 
     def subject(self, told: Notification) -> Subject:
         """What routes see of a notification: its firing alerts, or all of them when none fires."""
-        firing = [alert for alert in told.alerts if alert.state == "firing"] or told.alerts
+        firing = [alert for alert in told.alerts if alert.state != "resolved"] or told.alerts
         segments = frozenset(alert.labels["segment"] for alert in firing if "segment" in alert.labels)
         checks = frozenset(alert.check for alert in firing)
-        return Subject(self.model, told.severity, told.cause, segments, checks, self.tags)
+        families = frozenset(alert.cause for alert in firing) or frozenset({told.cause})
+        return Subject(self.model, told.severity, families, segments, checks, self.tags)
 
     def way(self, subject: Subject) -> Way:
         """Where an incident of this model goes."""
@@ -119,7 +120,7 @@ def matches(match: MatchConfig, subject: Subject) -> tuple[bool, str]:
     asked: list[tuple[str, Sequence[str], frozenset[str]]] = [
         ("model", match.model, frozenset({subject.model})),
         ("severity", [severity.value for severity in match.severity], frozenset({subject.severity.value})),
-        ("family", match.family, frozenset({subject.family})),
+        ("family", match.family, subject.families),
         ("segment", match.segment, subject.segments),
         ("check", match.check, subject.checks),
     ]

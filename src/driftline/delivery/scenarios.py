@@ -81,12 +81,14 @@ def _hostile(incident: str, now: datetime) -> list[Notification]:
 
 
 def _unsure(incident: str, now: datetime) -> list[Notification]:
-    reason = "about 12,000 more rows a window are needed: 800 here; 0.4 sd would be seen in 7 windows"
+    reason = "amount: about 12,000 more rows a window are needed: 800 here; 0.4 sd would be seen in 7 windows"
     alert = _alert(
-        now, state="unsure", severity=Severity.INFO, value=0.2, interval=(-0.1, 0.5), detail={}, reason=reason, rows=800
-    )
-    title = f"{MODEL}: TEST, nothing is wrong: too little data to say whether amount drifts"
-    return [_told(incident, now, alert, title=title, severity=Severity.INFO, rows=800, facts={WHY: "first alert"})]
+        now, state="unsure", severity=Severity.INFO, measurement="unsure", labels={}, value=None, interval=None, detail={},
+        reason=reason, rows=800,
+    )  # fmt: skip
+    title = f"{MODEL}: TEST, nothing is wrong: too little data for drift: amount: about 12,000 more rows a window are needed"
+    given: dict[str, Any] = {"severity": Severity.INFO, "cause": "monitoring", "reference": "", "facts": {WHY: "first alert"}}
+    return [_told(incident, now, alert, title=title, rows=800, **given)]
 
 
 def _trouble(incident: str, now: datetime) -> list[Notification]:

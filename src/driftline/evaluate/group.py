@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import groupby
 
-from driftline.alerting.fact import Fact, key_of, trouble
+from driftline.alerting.fact import SERVICE, Fact, key_of, trouble
 from driftline.evaluate.judging import CheckPlan, Collect, run_check
+from driftline.evaluate.sight import sight
 from driftline.evaluate.unusual import Past
 from driftline.model import Schema, Verdict
 from driftline.plugin import CheckContext
@@ -24,8 +25,6 @@ from driftline.state.windows import Due, Key
 
 SCHEMA_CHANGES = frozenset({"missing_column", "type_changed", "new_column"})
 """Measurements that say that a column is another one now."""
-SERVICE = "service"
-"""The family about traffic: nothing of the model lies upstream of it."""
 WindowOf = Callable[[Due], Window]
 ReferenceOf = Callable[[Due], Window | None]
 HistoryOf = Callable[[Key, str, str, Mapping[str, str], int], Sequence[Earlier]]
@@ -70,16 +69,24 @@ def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], l
     found = judge_by_past(measured, inputs.past)
     facts: list[Fact] = []
     ran: dict[str, str] = {}
+    told: dict[str, list[Judged]] = {}
     for item in found:
         plans = {plan.name: plan for plan in inputs.asked(item.due)}
         for name, rows in groupby(item.judged, key=lambda row: row.check):
             judged = list(rows)
+            told.setdefault(name, []).extend(judged if _whole(plans[name], item.due, inputs) else ())
             if not item.due.quiet:
                 facts += facts_of(item.due, plans[name], judged, inputs.reference_name)
             broken = next((row.reason for row in judged if row.verdict == Verdict.ERROR), "")
             ran[name] = ran.get(name) or broken
     facts = [_with_upstream(fact, facts, inputs.new_versions) for fact in facts]
-    return found, facts + [ability(group[0], check, broken) for check, broken in ran.items()]
+    facts += [ability(group[0], check, broken) for check, broken in ran.items()]
+    return found, facts + [fact for check, rows in told.items() if (fact := sight(group[0], check, rows)) is not None]
+
+
+def _whole(plan: CheckPlan, due: Due, inputs: Inputs) -> bool:
+    """Whether a check has all that it waits for: one that needs labels is judged again once they came."""
+    return due.labels_only or not plan.check.collectors & inputs.labelled
 
 
 def measure(due: Due, inputs: Inputs) -> Verdicts:

@@ -126,8 +126,13 @@ def _judge(plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule],
     watched = rule.unusual if measurement.value is not None and rows >= asked else None
     return Judged(
         plan.name, measurement, said.verdict, said.severity or "", said.reason, rows, plan.check.cause, said.within,
-        watched=watched,
+        watched=watched, blind=said.verdict is Verdict.UNSURE and _lacks_data(rule, measurement, rows < asked),
     )  # fmt: skip
+
+
+def _lacks_data(rule: Rule, measurement: Measurement, few: bool) -> bool:
+    """Whether more rows would settle it: not a past that is still to come, nor a number that can't be had at all."""
+    return few or (measurement.value is not None and rule.unusual is None and rule.chart is None)
 
 
 def own_rule(measurement: Measurement) -> Rule | None:

@@ -136,7 +136,7 @@ def judged(row: Judged, rule: Unusual, outcome: Outcome, trace: bytes, before: i
         m = replace(m, detail={**m.detail, **known, **odds})
     return Judged(
         row.check, m, said.verdict, said.severity or "", said.reason, row.rows, row.cause, said.within, row.watched,
-        since, trace, outcome.alike,
+        since, trace, _blind(rule, outcome, said), outcome.alike,
     )  # fmt: skip
 
 
@@ -151,23 +151,42 @@ def _said(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
         return _learning(row, rule, outcome)
     if _fine(rule, outcome):
         return OK
-    return Judgement(Verdict.UNSURE, reason=_lacking(row, rule, outcome), within=True)
+    lacking = f"{_lacking(row, rule, outcome)}; {_visible(row, rule, outcome)}"
+    return Judgement(Verdict.UNSURE, reason=lacking, within=True)
 
 
 def _changed(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
     """What a person needs beside the number: how sure, what is usual, and what would have been seen at all."""
-    now, usual = _told(rule.scale, outcome.expected + outcome.effect), _told(rule.scale, outcome.expected)
-    size = now if rule.scale in ("root", "cube_root") else abs(now / usual - 1) if rule.scale == "log" else abs(outcome.effect)
-    unit = row.measurement.unit
-
-    def shown(value: float) -> str:
-        return share(value) if unit == "share" and 0 <= value <= 1 else f"{number(float(f'{value:.3g}'))} {unit}".strip()
-
+    now, usual = (_told(rule.scale, size) for size in (outcome.expected + outcome.effect, outcome.expected))
     odds = number(float(f"{outcome.odds:.2g}")) if outcome.odds < 1e9 else "a billion or more"
-    visible = shown(_told(rule.scale, _seen(rule, outcome)))
-    sure = f"odds about 1:{odds} against chance; {visible} would be seen in {WITHIN} windows"
-    why = f"usually {shown(usual)}, now {shown(now)}; {sure}"
-    return Judgement(Verdict.CHANGED, rule.severity(size), why)
+    sure = f"odds about 1:{odds} against chance; {_visible(row, rule, outcome)}"
+    why = f"usually {_shown(row, usual)}, now {_shown(row, now)}; {sure}"
+    return Judgement(Verdict.CHANGED, rule.severity(_big(rule, outcome, outcome.expected + outcome.effect)), why)
+
+
+def _visible(row: Judged, rule: Unusual, outcome: Outcome) -> str:
+    return f"{_shown(row, _told(rule.scale, _seen(rule, outcome)))} would be seen in {WITHIN} windows"
+
+
+def _shown(row: Judged, value: float) -> str:
+    unit = row.measurement.unit
+    return share(value) if unit == "share" and 0 <= value <= 1 else f"{number(float(f'{value:.3g}'))} {unit}".strip()
+
+
+def _big(rule: Unusual, outcome: Outcome, size: float) -> float:
+    """How large a change to `size` is, as severities are told by."""
+    now, usual = _told(rule.scale, size), _told(rule.scale, outcome.expected)
+    if rule.scale in ("root", "cube_root"):
+        return now
+    return abs(now / usual - 1) if rule.scale == "log" else abs(now - usual)
+
+
+def _blind(rule: Unusual, outcome: Outcome, said: Judgement) -> bool:
+    """Whether not even changes worth a warning would be seen within 7 windows."""
+    if said.verdict is not Verdict.UNSURE or outcome.missing:
+        return False
+    known = [least for least in (rule.warning, rule.critical, rule.info) if least is not None]
+    return _big(rule, outcome, _seen(rule, outcome)) > (known[0] if known else rule.tolerance)
 
 
 def _seen(rule: Unusual, outcome: Outcome) -> float:

@@ -65,3 +65,8 @@ def transform(registry: Registry, batch: pa.RecordBatch, model: str) -> pa.Recor
             raise PluginError(f"{origin}: transform_batch gave {given} for a batch of {batch.num_rows} rows")
         batch = changed
     return batch
+
+
+def transformer(registry: Registry, model: str) -> Callable[[pa.RecordBatch], pa.RecordBatch] | None:
+    """`transform` for the batches of one model; None where no plugin has feature code."""
+    return (lambda batch: transform(registry, batch, model)) if any(listeners(registry, "transform_batch")) else None

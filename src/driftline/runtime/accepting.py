@@ -5,14 +5,16 @@ Refuses to end the incident without the new reference, and to make the reference
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
 from driftline.alerting.acts import Act, Kind, refused
+from driftline.alerting.alert import Alert
 from driftline.alerting.incident import Change, Incident
 from driftline.alerting.store import asked, load
+from driftline.alerting.work import AlertingState
 from driftline.errors import DriftlineError
 from driftline.runtime.closing import Closing
 from driftline.runtime.grounding import Ground, Origin
@@ -36,10 +38,11 @@ def accept_asked(
     ground, changes = closing.ground, list[Change]()
     with closing.store.read() as connection:
         wanted = [one for one in asked(connection, closing.model) if one.kind is Kind.ACCEPT]
-        known = load(connection, closing.model).incidents if wanted else {}
+        state = load(connection, closing.model) if wanted else AlertingState()
     for one in wanted:
-        incident = known.get(one.incident)
-        why = _refused(incident, length, until)
+        incident = state.incidents.get(one.incident)
+        members = [state.alerts[key] for key in incident.keys if key in state.alerts] if incident is not None else []
+        why = _refused(incident, members, length, until)
         if incident is None or why:
             _close(closing.store, one, why, now)
             continue
@@ -58,11 +61,11 @@ def accept_asked(
     return ground, changes
 
 
-def _refused(incident: Incident | None, length: timedelta, until: datetime) -> str:
+def _refused(incident: Incident | None, alerts: Iterable[Alert], length: timedelta, until: datetime) -> str:
     why = refused(incident)
     if incident is None or why:
         return why
-    if incident.cause != FAMILY:
+    if not any(alert.fires and alert.cause == FAMILY for alert in alerts):
         return f"{incident.cause} trouble is not measured against the reference: only drift can be the new normal"
     begin, end = _span(incident, length, until)
     return "" if begin < end else "no whole window has come since the change: try again later"

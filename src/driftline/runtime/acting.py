@@ -99,7 +99,7 @@ class Acting:
 
     def _run(self, plan: ActionPlan, action: Action, change: Change, alert: AlertFact, now: datetime) -> Run:
         incident, decision = change.incident, plan.decision or alert.decision or ""
-        why = clean(f"{incident.cause}: {lines((alert,))[0].text}", 500)
+        why = clean(f"{alert.cause}: {lines((alert,))[0].text}", 500)
         state = State.DRY if plan.dry_run else State.AWAITING if plan.approval else State.APPROVED
         expires = now + plan.approve_within if state is State.AWAITING else None
         order = Order(token(incident.id, plan.name), plan.name, decision, change.notification)

@@ -21,7 +21,7 @@ from driftline.config.models import SinkConfig
 from driftline.delivery.performing import ONCE, Performer
 from driftline.delivery.worker import Outcome, Policy, Report, SinkWorker
 from driftline.errors import Deposed, DriftlineError, Unreachable
-from driftline.extensions.hooks import announce, enrich, listeners, transform
+from driftline.extensions.hooks import announce, enrich, transformer
 from driftline.notification import Notification
 from driftline.plugin import Plugin
 from driftline.runtime.acting import Acting, request_of
@@ -37,7 +37,6 @@ from driftline.state import action_runs, incidents, outbox
 from driftline.state.store import Store
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from prometheus_client import CollectorRegistry
 
     from driftline.runtime.outside import Outside
@@ -214,7 +213,7 @@ class Agent:
             base.progress(f"{name}: {stage}", done, total, rows)
 
         return Hooks(
-            transform=self._transform(name),
+            transform=transformer(registry, name),
             on_window=lambda window: announce(registry, "on_window_closed", self._parts.log, model=name, window=window),
             enrich=lambda notification: enrich(registry, notification, self._parts.log),
             acting=self._acting,
@@ -223,12 +222,6 @@ class Agent:
             progress=progress,
             stopping=lambda: self._stopping.is_set() or base.stopping(),
         )
-
-    def _transform(self, name: str) -> Callable[[pa.RecordBatch], pa.RecordBatch] | None:
-        registry = self._parts.registry
-        if not any(listeners(registry, "transform_batch")):
-            return None
-        return lambda batch: transform(registry, batch, name)
 
     def _wake(self) -> None:
         for worker in self.workers:

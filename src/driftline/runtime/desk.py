@@ -195,7 +195,8 @@ def _like(told: Notification) -> str:
     if not plain:
         return f"id={told.incident}"
     about = f",column={'|'.join(columns)}" if columns else ""
-    return f"model={told.model},family={told.cause}{about}"
+    families = sorted({alert.cause for alert in told.alerts}) or [told.cause]
+    return f"model={told.model},family={'|'.join(families)}{about}"
 
 
 def _plain(row: incidents.IncidentRow) -> Plain:

@@ -17,7 +17,7 @@ from driftline.evaluate.judging import CheckPlan, Collect
 from driftline.evaluate.unusual import Past
 from driftline.plugin import Past as Earlier
 from driftline.profiles.collector import Collector
-from driftline.profiles.profile import Collectors
+from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
 from driftline.runtime.grounding import Ground
 from driftline.state import measurements, windows
@@ -41,12 +41,13 @@ class Judgeable:
         past: Past | None = None,
         again: Callable[[Key], Iterator[pa.RecordBatch]] | None = None,
         history: HistoryOf | None = None,
+        profiles: Callable[[Key], Profile] | None = None,
     ) -> Inputs:
-        """From what is stored; `again` reads the rows of a window once more, `history` stands in for the stored one."""
+        """From what is stored; `again` reads the rows of a window once more, `history` and `profiles` stand in for it."""
         spec, kinds, ground = self.ground.spec, self.kinds, self.ground
 
         def window(due: Due) -> Window:
-            profile = windows.load(connection, due.key, spec, kinds)
+            profile = windows.load(connection, due.key, spec, kinds) if profiles is None else profiles(due.key)
             seen = profile.last
             if seen is None:
                 seen = windows.newest_event(connection, due.key, spec, kinds)

@@ -41,6 +41,8 @@ class Judged:
     """Start of the first window of the change that is on, as estimated; microseconds."""
     trace: bytes | None = None
     """What judging later windows needs of this one."""
+    blind: bool = False
+    """Whether too little data is why it is `unsure`, and changes that matter would not be seen."""
     alike: tuple[tuple[str, str, str, str, str], ...] = ()
     """Of a change that is on: version, segment, check, name and labels of the series that moved together with it before."""
 

@@ -94,6 +94,7 @@ def _incident(desk: Desk, name: str, doors: Doors, until: int | None, *, acts: b
     return {
         "incident": found,
         "told": told,
+        "families": list(dict.fromkeys([found["family"], *(alert.cause for alert in told.alerts if alert.cause)])),
         "title": found["title"].removeprefix(f"{wording.clean(found['model'], 40)}: "),
         "tone": found["severity"] if firing else "resolved",
         "lasted": wording.lasting(since, ended or doors.clock()),
@@ -106,7 +107,7 @@ def _incident(desk: Desk, name: str, doors: Doors, until: int | None, *, acts: b
         "chart": f"{place}/chart.png{doors.query(id, CHART, until)}" if desk.chart(id) is not None else "",
         "acts": {
             label: f"{place}/{act}{doors.query(id, act, until)}"
-            for label, act in possible(found["family"]).items()
+            for label, act in possible(told).items()
             if acts and firing and not (act == "ack" and found["acknowledged_by"])
         },
         "runs": runs,
