@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from email import message_from_bytes
+from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -30,6 +32,12 @@ def _text(value: Any, limit: int, where: str) -> str:
 def _address(value: Any) -> None:
     if urlsplit(value).scheme not in ("http", "https"):
         raise _bad(f"{value}: no web address")
+
+
+def _picture(url: Any, alt: Any) -> None:
+    _text(alt, 1024, "alt")
+    if urlsplit(url).scheme != "https" or len(url) > 2048:
+        raise _bad(f"{url}: no https address")
 
 
 def _markdown(text: str) -> None:
@@ -58,6 +66,10 @@ class TeamsReceiver(Receiver):
         if card["type"] != "AdaptiveCard" or card["version"] not in ("1.2", "1.3", "1.4"):
             raise _bad("version")
         for block in card["body"]:
+            if block.get("type") == "Image":
+                _only(block, {"type", "url", "altText", "size"}, "image", _bad("image"))
+                _picture(block["url"], block["altText"])
+                continue
             _only(block, {"type", "text", "wrap", "weight", "size", "color", "isSubtle", "separator"}, "block", _bad("block"))
             if block["type"] != "TextBlock" or block.get("color", "Default") not in COLOURS:
                 raise _bad("block")
@@ -113,6 +125,9 @@ class GoogleChatReceiver(Receiver):
             rest = TAG.sub("", _text(given["text"], 32_000, "text"))
             if "<" in rest or ">" in rest or re.search(r"&(?!(amp|lt|gt|quot|#x27);)", rest):
                 raise _bad(f"unescaped: {rest}")
+        elif kind == "image":
+            _only(given, {"imageUrl", "altText", "onClick"}, "image", _bad("image"))
+            _picture(given["imageUrl"], given["altText"])
         elif kind == "buttonList":
             for button in given["buttons"]:
                 _only(button, {"text", "onClick"}, "button", _bad("button"))
@@ -132,8 +147,9 @@ class DiscordReceiver(Receiver):
 
     def accept(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         parts = urlsplit(headers[":path"])
-        message = parsed(body, _bad)
-        _only(message, {"content", "embeds", "allowed_mentions"}, "message", _bad("unknown property"))
+        message, files = self._parts(headers, body)
+        _only(message, {"content", "embeds", "attachments", "allowed_mentions"}, "message", _bad("unknown property"))
+        self._attached(message, files)
         if message.get("allowed_mentions") != {"parse": []}:
             raise _bad("mentions are allowed")
         _markdown(_text(message["content"], 2000, "content"))
@@ -152,8 +168,35 @@ class DiscordReceiver(Receiver):
         self.accepted.append({"id": f"11{len(self.accepted):016}", **message})
         return 200, json.dumps(self.accepted[-1]).encode()
 
+    def _parts(self, headers: Mapping[str, str], body: bytes) -> tuple[Any, dict[str, tuple[str, bytes]]]:
+        """The message, and the files beside it by their place in the form."""
+        kind = headers.get("content-type", "")
+        if not kind.startswith("multipart/form-data"):
+            return parsed(body, _bad), {}
+        form = message_from_bytes(b"content-type: " + kind.encode() + b"\r\n\r\n" + body, policy=HTTP)
+        if form.defects or not form.is_multipart():
+            raise _bad("the form can't be read")
+        parts = {part.get_param("name", header="content-disposition"): part for part in form.iter_parts()}
+        message = parsed(parts.pop("payload_json").get_payload(decode=True), _bad)
+        return message, {name: (part.get_filename(), part.get_payload(decode=True)) for name, part in parts.items()}
+
+    def _attached(self, message: Any, files: Mapping[str, tuple[str, bytes]]) -> None:
+        """Every file is described, is a picture, and is what an embed shows."""
+        told = message.get("attachments", [])
+        names = [one["filename"] for one in told]
+        for one in told:
+            _only(one, {"id", "filename", "description"}, "attachment", _bad("unknown property"))
+            _text(one["description"], 1024, "description")
+        if files.keys() != {f"files[{one['id']}]" for one in told} or [name for name, _ in files.values()] != names:
+            raise _bad("attachments and files differ")
+        if any(not data.startswith(b"\x89PNG") for _, data in files.values()):
+            raise _bad("no picture")
+        shown = [embed["image"]["url"] for embed in message.get("embeds", []) if "image" in embed]
+        if shown != [f"attachment://{name}" for name in names]:
+            raise _bad("an embed shows what is not there")
+
     def _embed(self, embed: Any) -> int:
-        names = {"title", "description", "url", "color", "fields", "footer", "timestamp"}
+        names = {"title", "description", "url", "color", "fields", "footer", "timestamp", "image"}
         _only(embed, names, "embed", _bad("unknown property"))
         if not isinstance(embed.get("color"), int) or len(embed.get("fields", [])) > 25:
             raise _bad("embed")

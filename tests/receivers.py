@@ -170,6 +170,8 @@ def parsed(body: bytes, refuse: Callable[[str], Exception]) -> Any:
 
 MENTION = re.compile(r"<(!|@|#)(?!date\^)")
 ENTITY = re.compile(r"&(?!amp;|lt;|gt;)")
+UNREACHABLE = "//intern.example/"
+"""Addresses of images that services can't reach."""
 CONTROL = re.compile(r"<(!date\^[0-9]+\^[^|<>]+\|[^<>]+|https?://[^|<>\s]+(\|[^<>|]+)?)>")
 
 
@@ -247,9 +249,23 @@ def _check_blocks(blocks: Any) -> int:
             total += sum(_button(one) for one in block["elements"])
             if len({one["action_id"] for one in block["elements"]}) != len(block["elements"]):
                 raise _blocks("action_id is not unique")
+        elif kind == "image":
+            total += _image(block)
         elif kind != "divider":
             raise _blocks(f"unsupported type: {kind}")
     return total
+
+
+def _image(value: Any) -> int:
+    """An image that Slack fetches."""
+    _only(value, {"type", "image_url", "alt_text", "title"}, "image", _blocks("invalid additional property"))
+    if not value.get("image_url", "").startswith("https://") or len(value["image_url"]) > 3000:
+        raise _blocks("invalid image_url")
+    if UNREACHABLE in value["image_url"]:
+        raise _blocks("downloading image failed")
+    if not 1 <= len(value.get("alt_text", "")) <= 2000:
+        raise _blocks("missing required field: alt_text")
+    return len(value["alt_text"])
 
 
 def _button(value: Any) -> int:

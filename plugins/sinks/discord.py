@@ -15,6 +15,7 @@ QUIET = (Event.ACKNOWLEDGED, Event.SILENCED)
 """What changes the message and tells nobody."""
 NOBODY: Mapping[str, Any] = {"allowed_mentions": {"parse": []}}
 FINDINGS = 1900
+CHART = "chart.png"
 
 
 class Discord(Sink):
@@ -31,15 +32,16 @@ class Discord(Sink):
     def send(self, notification: Notification) -> str | None:
         """Post or change the incident's message; returns its id."""
         message, earlier = self.message(notification), self.context.earlier(notification)
-        body = _body(message, self.message(notification, "plain").context)
+        chart = self.context.chart(notification)
+        body = _body(message, self.message(notification, "plain"), bool(chart))
         if not earlier or notification.event is Event.TEST:
-            return self._ask("POST", "", body)
+            return self._ask("POST", "", body, chart)
         try:
-            self._ask("PATCH", f"/messages/{earlier}", body)
+            self._ask("PATCH", f"/messages/{earlier}", body, chart)
         except Rejected as refused:
             if refused.status != 404:
                 raise
-            return self._ask("POST", "", body)  # somebody deleted it
+            return self._ask("POST", "", body, chart)  # somebody deleted it
         if notification.event not in QUIET:
             # A changed message tells nobody.
             self._ask("POST", "", {"content": f"**{message.title}**\n{message.lead}", **NOBODY})
@@ -49,29 +51,38 @@ class Discord(Sink):
         """What the channel needs."""
         return ("a webhook, which needs Manage Webhooks to be made",)
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any]) -> str:
+    def _ask(self, method: str, path: str, body: Mapping[str, Any], chart: bytes | None = None) -> str:
         """The id of the message. Without `wait` Discord answers before it has looked."""
         assert self.context.http is not None
         address, _, query = self.webhook_url.reveal().partition("?")
         content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
         url = f"{address}{path}?wait=true{'&' if query else ''}{query}"
-        headers = {"content-type": "application/json; charset=utf-8"}
-        answer = self.context.http.request(method, url, content=content, headers=headers)
+        kind = "application/json; charset=utf-8"
+        if chart:
+            import httpx
+
+            parts = {"payload_json": (None, content, "application/json"), "files[0]": (CHART, chart, "image/png")}
+            form = httpx.Request(method, address, files=parts)
+            content, kind = form.read(), form.headers["content-type"]
+        answer = self.context.http.request(method, url, content=content, headers={"content-type": kind})
         try:
             return str(json.loads(answer.text)["id"])
         except (ValueError, KeyError, TypeError):
             raise OutcomeUnknown("Discord's answer can't be read") from None
 
 
-def _body(message: Message, footer: str) -> dict[str, Any]:
+def _body(message: Message, plain: Message, chart: bool) -> dict[str, Any]:
     fields = {"Known": message.known, "To do": message.todo, "Links": message.links}
     embed = {
         "description": "\n".join(part for part in (message.lead, message.listed(FINDINGS, bullet="• ")) if part),
         "color": int(message.colour[1:], 16),
         "fields": [{"name": name, "value": text} for name, text in fields.items() if text],
-        "footer": {"text": footer},
+        "footer": {"text": plain.context},
+        **({"image": {"url": f"attachment://{CHART}"}} if chart else {}),
     }
-    return {"content": f"**{message.title}**", "embeds": [embed], **NOBODY}
+    # What is not named here is taken off a message that is changed.
+    attachments = [{"id": 0, "filename": CHART, "description": plain.title}] if chart else []
+    return {"content": f"**{message.title}**", "embeds": [embed], "attachments": attachments, **NOBODY}
 
 
 @hookimpl

@@ -30,8 +30,9 @@ class GoogleChat(Sink):
         assert self.context.http is not None
         url = self.webhook_url.reveal()
         title = self.message(notification, "plain").title
+        sections = _sections(self.message(notification), title, self.context.chart_url(notification))
         body = {
-            "cardsV2": [{"cardId": notification.id, "card": {"sections": _sections(self.message(notification))}}],
+            "cardsV2": [{"cardId": notification.id, "card": {"sections": sections}}],
             "fallbackText": title.replace("<", "‹").replace(">", "›"),
             "thread": {"threadKey": notification.incident},
         }
@@ -43,11 +44,13 @@ class GoogleChat(Sink):
         return ("a webhook, which a manager of the space adds",)
 
 
-def _sections(message: Message) -> list[dict[str, Any]]:
+def _sections(message: Message, alt: str, chart: str | None) -> list[dict[str, Any]]:
     parts = message.parts(BYTES, _bytes, bullet="• ")
     title = f'<font color="{message.colour}"><b>{message.title}</b></font>'
     groups = [(title, parts["lead"]), (parts["findings"],), (parts["known"], parts["todo"]), (parts["context"],)]
     sections = [[_text(text) for text in group if text] for group in groups]
+    if chart:
+        sections[0].append({"image": {"imageUrl": chart, "altText": f"chart: {alt}"}})
     links = [(name, url) for name, url in message.buttons if len(url.encode()) <= LONGEST_LINK][:5]
     if links:
         buttons = [{"text": name, "onClick": {"openLink": {"url": url}}} for name, url in links]

@@ -63,6 +63,7 @@ class Opsgenie(Sink):
         return ("an API integration with the rights to create and update alerts",)
 
     def _alert(self, told: Notification, message: Message, alias: str) -> dict[str, Any]:
+        chart = self.context.chart_url(told)
         details = {"model": told.model, "version": told.model_version, "cause": told.cause, "incident": told.incident}
         return {
             "message": message.title,
@@ -72,7 +73,9 @@ class Opsgenie(Sink):
             "source": "driftline",
             "entity": wording.clean(told.model, 200),
             "tags": [*self.tags, told.cause, told.severity.value],
-            "details": {name: wording.clean(text, 200) for name, text in details.items() if text} | dict(message.buttons[:3]),
+            "details": {name: wording.clean(text, 200) for name, text in details.items() if text}
+            | dict(message.buttons[:3])
+            | ({"chart": chart} if chart else {}),
         }
 
     def _ask(self, method: str, alias: str, act: str, body: Mapping[str, Any]) -> None:

@@ -32,8 +32,6 @@ class PagerDuty(Sink):
     """The integration key of the service: 32 characters."""
     region: Literal["us", "eu"] = "us"
     """Where the account lives."""
-    image_url: str | None = None
-    """Where the chart of an incident can be seen, with `{incident}` in it; PagerDuty shows pictures at https:// addresses."""
     changes: bool = True
     """Whether a new version of the model and a replaced reference are shown as change events, which page nobody."""
     url: str | None = None
@@ -69,8 +67,8 @@ class PagerDuty(Sink):
         if event["event_action"] != "trigger":
             return event
         message = self.message(told)
-        image = (self.image_url or "").replace("{incident}", told.incident)
-        page = next((url for _, url in message.buttons), "")
+        page, chart = next((url for _, url in message.buttons), ""), self.context.chart_url(told)
+        image = {"src": chart, "alt": message.title, **({"href": page} if page else {})}
         return {
             **event,
             "payload": {
@@ -85,7 +83,7 @@ class PagerDuty(Sink):
             },
             **({"client": "driftline", "client_url": page} if page else {}),
             **({"links": _links(message)} if message.buttons else {}),
-            **({"images": [{"src": image, "alt": message.title}]} if image.startswith("https://") else {}),
+            **({"images": [image]} if chart else {}),
         }
 
     def _change(self, told: Notification) -> dict[str, Any] | None:

@@ -26,14 +26,17 @@ class Slack(Sink):
         """Post one message; Slack names no reference for it."""
         http = self.context.http
         assert http is not None
-        message = self.message(notification)
-        url = self.webhook_url.reveal()
-        try:
-            http.post(url, json=slack.payload(message, self.message(notification, "plain").title))
-        except Rejected as refused:
-            if not any(word in str(refused) for word in slack.BROKEN):
-                raise
-            http.post(url, json={"text": message.body})
+        message, header = self.message(notification), self.message(notification, "plain").title
+        url, chart = self.webhook_url.reveal(), self.context.chart_url(notification)
+        # An image that Slack can't fetch is as bad to it as a block that it does not like.
+        charts = (chart, None) if chart else (None,)
+        for body in (*(slack.payload(message, header, one) for one in charts), {"text": message.body}):
+            try:
+                http.post(url, json=body)
+                return None
+            except Rejected as refused:
+                if "attachments" not in body or not any(word in str(refused) for word in slack.BROKEN):
+                    raise
         return None
 
     def permissions(self) -> tuple[str, ...]:

@@ -30,7 +30,8 @@ class Teams(Sink):
     def send(self, notification: Notification) -> str | None:
         """Post one card; the workflow names no reference for it."""
         assert self.context.http is not None
-        card = _card(self.message(notification), self.message(notification, "plain").title)
+        title = self.message(notification, "plain").title
+        card = _card(self.message(notification), title, self.context.chart_url(notification))
         attachment = {"contentType": CARD, "contentUrl": None, "content": card}
         self.context.http.post(self.webhook_url.reveal(), json={"type": "message", "attachments": [attachment]})
         return None
@@ -40,10 +41,11 @@ class Teams(Sink):
         return ("a workflow that posts what it receives, owned by an account that stays",)
 
 
-def _card(message: Message, title: str) -> dict[str, Any]:
+def _card(message: Message, title: str, chart: str | None) -> dict[str, Any]:
     parts = message.parts(BYTES, _bytes, bullet="• ")
     looks: dict[str, dict[str, Any]] = {"findings": {"separator": True}, "context": {"size": "Small", "isSubtle": True}}
     blocks = [_block(text, **looks.get(name, {})) for name, text in parts.items() if text]
+    image = [{"type": "Image", "url": chart, "altText": f"chart: {title}", "size": "Stretch"}] if chart else []
     title_block = _block(message.title, weight="Bolder", size="Medium", color=COLOURS[message.tone])
     links = [(name, url) for name, url in message.buttons if len(url.encode()) <= LONGEST_LINK][:5]
     return {
@@ -52,7 +54,7 @@ def _card(message: Message, title: str) -> dict[str, Any]:
         "version": "1.4",
         "msteams": {"width": "Full"},
         "fallbackText": title,
-        "body": [title_block, *blocks],
+        "body": [title_block, *image, *blocks],
         "actions": [{"type": "Action.OpenUrl", "title": name, "url": url} for name, url in links],
     }
 

@@ -34,11 +34,13 @@ PAGE, PAGES = 4, 25
 """Messages asked for at once, so that an answer stays within 64 KiB, and how many times at most."""
 
 
-def blocks(message: Message, header: str) -> list[dict[str, Any]]:
+def blocks(message: Message, header: str, chart_url: str | None = None) -> list[dict[str, Any]]:
     """The message as blocks, all within Slack's limits; `header` is its title as plain text of at most 150 characters."""
     parts = (message.lead, message.listed(2900, bullet="• "), message.known, message.todo)
     made: list[dict[str, Any]] = [{"type": "header", "text": {"type": "plain_text", "text": header}}]
     made += [{"type": "section", "text": {"type": "mrkdwn", "text": part}} for part in parts if part]
+    if chart_url is not None:
+        made.append({"type": "image", "image_url": chart_url, "alt_text": f"chart: {header}"})
     if message.buttons:
         buttons = [
             {"type": "button", "action_id": f"link-{place}", "text": {"type": "plain_text", "text": name}, "url": url}
@@ -48,9 +50,9 @@ def blocks(message: Message, header: str) -> list[dict[str, Any]]:
     return [*made, {"type": "context", "elements": [{"type": "mrkdwn", "text": message.context}]}]
 
 
-def payload(message: Message, header: str) -> dict[str, Any]:
+def payload(message: Message, header: str, chart_url: str | None = None) -> dict[str, Any]:
     """`text` for lock screens and screen readers, and the blocks inside one attachment, for the coloured bar."""
-    attachment = {"color": message.colour, "fallback": message.title, "blocks": blocks(message, header)}
+    attachment = {"color": message.colour, "fallback": message.title, "blocks": blocks(message, header, chart_url)}
     return {"text": message.title, "attachments": [attachment]}
 
 

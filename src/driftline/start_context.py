@@ -104,6 +104,9 @@ class StartContext:
     """For sinks, who call it as `self.message(notification)`."""
     chart: Callable[[Notification], bytes | None] = lambda notification: None
     """For sinks that take images: a PNG of what changed; None when there is nothing to draw."""
+    chart_url: Callable[[Notification], str | None] = lambda notification: None
+    """For sinks whose service fetches images: where that PNG is for seven days, https, at most 900 characters; None when there
+    is nothing to draw, or no such place."""
     connect: Callable[[str, int], socket.socket] = unconnected
     """For sinks that speak no HTTP: a connection to a host and port, guarded as `http` is; waits 20 seconds at most.
 

@@ -10,7 +10,6 @@ from station import MODEL, START, Station
 from driftline.runtime import start
 from driftline.secret import Secret
 from driftline.web import create_app, serve
-from driftline.web.acting import routes
 
 TOKEN = "s3cret-token"
 LINKED = ', token: "${env:DRIFTLINE_TOKEN}", public_url: "https://watch.example/driftline"'
@@ -33,7 +32,7 @@ def station(tmp_path, monkeypatch):
 
 @pytest.fixture
 def client(station):
-    app = create_app(station.agent, None, routes(station.agent, Secret("${env:T}", TOKEN), station.clock))
+    app = create_app(station.agent, None, Secret("${env:T}", TOKEN), clock=station.clock)
     server = serve(app, "127.0.0.1", 0)
     with httpx.Client(base_url=f"http://{server.address}", trust_env=False) as client:
         yield client
@@ -187,9 +186,9 @@ def test_a_link_is_good_for_one_incident_one_act_and_a_week(station, client):
 
 
 def test_no_links_at_the_end(station, client):
-    """A message that something is over offers nothing to do."""
+    """A message that something is over offers nothing to do, but still shows the incident."""
     for hour in range(6, 10):
         station.hour(hour)
     station.clock.now = START + timedelta(hours=10, minutes=20)
     station.tick()
-    assert (station.told()[-1]["event"], station.told()[-1]["links"]) == ("resolved", {})
+    assert (station.told()[-1]["event"], [*station.told()[-1]["links"]]) == ("resolved", ["open"])

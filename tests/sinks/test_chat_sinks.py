@@ -23,6 +23,8 @@ from driftline.testing import FakeLog
 
 GOLDEN = Path(__file__).parent / "golden"
 LIVES = lives()
+PNG = b"\x89PNG\r\n\x1a\n--\r\n and more"
+CHART = "https://watch.example/i/inc_f7e83a0122163f00/chart.png?exp=1796202000&sig=" + "A" * 43
 
 
 def hook(server, kind):
@@ -44,16 +46,24 @@ KINDS = {
 class Kept:
     """A sink, and the reference that the outbox would keep."""
 
-    def __init__(self, name, server):
+    def __init__(self, name, server, chart=None, url=CHART):
         self.kept = ""
         self.sink = KINDS[name][1](server)
         http = HttpClient(lambda: START, allow_private=True, timeout=5)
         given = {"message": Renderer(), "earlier": lambda told: self.kept}
+        given |= {"chart": lambda told: chart, "chart_url": lambda told: url if chart else None}
         self.sink.start(StartContext("test", FakeLog(), lambda: START, http, **given))
 
     def send(self, case, **changes):
         self.kept = self.sink.send(LIVES[case].model_copy(update=changes)) or self.kept
         return self.kept
+
+
+def golden(name, told):
+    path, text = GOLDEN / name, json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize("case", LIVES)
@@ -68,11 +78,22 @@ def test_every_message_is_taken_and_reads_as_stored(name, case):
         sink.send(case)
     told = [json.loads(seen.body) for seen in server.requests[before:]]
     assert all(seen.status < 300 for seen in server.requests)
-    path = GOLDEN / f"{name}_{case}.json"
-    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(text, encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == text
+    golden(f"{name}_{case}.json", told)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_chart_is_shown(name):
+    """As an image that the service fetches or is given, on the opening and on a change."""
+    with KINDS[name][0]() as server:
+        sink = Kept(name, server, PNG)
+        sink.send("opened")
+        sink.send("updated")
+    assert all(seen.status < 300 for seen in server.requests)
+    if name == "discord":
+        assert PNG in server.requests[0].body
+        assert server.accepted[0]["embeds"][0]["image"] == {"url": "attachment://chart.png"}
+    else:
+        golden(f"{name}_chart.json", [json.loads(server.requests[0].body)])
 
 
 @pytest.mark.parametrize("text", ["😀漢" * 4000, "[x](y) <b> & \\ \" ' @" * 600, "a <b>\n" * 900])
@@ -88,7 +109,7 @@ def test_nothing_is_too_long(name, text):
     )
     changes = {"facts": facts, "links": links, "alerts": alerts, "title": text[:150], "model": text, "reference": text}
     with KINDS[name][0]() as server:
-        sink = Kept(name, server)
+        sink = Kept(name, server, PNG, "https://x" + "é" * 891)
         sink.send("opened", **changes)
     assert all(seen.status < 300 for seen in server.requests)
 

@@ -20,6 +20,7 @@ from driftline.delivery.rendering import Renderer
 GOLDEN = Path(__file__).parent / "golden"
 LIVES = lives()
 ROUTING_KEY = "e93facc04764012d7bfb002500d5d1a6"
+CHART = "https://watch.example/i/inc_f7e83a0122163f00/chart.png?exp=1796202000&sig=" + "A" * 43
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -30,9 +31,9 @@ class Quiet:
     warning = info
 
 
-def started(sink, console=None):
+def started(sink, console=None, chart=None):
     http = HttpClient(lambda: START, allow_private=True)
-    sink.start(StartContext("test", Quiet(), lambda: START, http, console, message=Renderer()))
+    sink.start(StartContext("test", Quiet(), lambda: START, http, console, message=Renderer(), chart_url=lambda told: chart))
     return sink
 
 
@@ -130,8 +131,7 @@ def test_pagerduty_hears_of_acts_and_changes():
     """Acknowledged there when it is here; a new version and a replaced reference are changes that page nobody."""
     acknowledged = LIVES["updated"].model_copy(update={"event": Event.ACKNOWLEDGED})
     with PagerDutyReceiver() as server:
-        options = {"image_url": "https://charts.example/{incident}.png"}
-        sink = started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=server.url, **options))
+        sink = started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=server.url))
         sink.send(LIVES["opened"].model_copy(update={"facts": {"why": "first alert", "upstream": "new version v4"}}))
         sink.send(acknowledged)
         [alert] = server.accepted
@@ -139,8 +139,26 @@ def test_pagerduty_hears_of_acts_and_changes():
         sink.send(LIVES["resolved"].model_copy(update={"facts": {"why": "accepted as the new normal"}}))
         assert alert.status == "resolved"
     assert [change["payload"]["summary"] for change in server.changes] == ["churn: new version v4", "churn: reference replaced"]
-    [image] = json.loads(server.requests[0].body)["images"]
-    assert image["src"] == f"https://charts.example/{LIVES['opened'].incident}.png"
+
+
+def test_slack_and_pagerduty_show_the_chart():
+    """As an image that the service fetches, of the incident that has links too."""
+    told = LIVES["linked"]
+    with PagerDutyReceiver() as pager, SlackReceiver() as slack:
+        started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=pager.url), chart=CHART).send(told)
+        started(Slack(webhook_url=Secret("${env:X}", slack.url)), chart=CHART).send(told)
+    golden("pagerduty_chart.json", pretty(json.loads(pager.requests[0].body)))
+    golden("slack_chart.json", pretty(slack.accepted[0]))
+
+
+def test_slack_does_without_a_chart_that_it_can_not_fetch():
+    """The message comes all the same, with everything else in it."""
+    with SlackReceiver() as slack:
+        chart = "https://intern.example/chart.png"
+        started(Slack(webhook_url=Secret("${env:X}", slack.url)), chart=chart).send(LIVES["opened"])
+        started(Slack(webhook_url=Secret("${env:X}", slack.url))).send(LIVES["opened"])
+    assert [seen.status for seen in slack.requests] == [400, 200, 200]
+    assert slack.accepted[0] == slack.accepted[1]
 
 
 def test_a_test_message_wakes_nobody():

@@ -31,6 +31,7 @@ class Loop:
 class Agent:
     metrics: Metrics = field(default_factory=lambda: Metrics("0.1.0"))
     leader: str | None = None
+    desk: None = None
     loops: list[Loop] = field(default_factory=lambda: [Loop("ingest churn", BEAT, False), Loop("deliver console", None, False)])
 
     @property
@@ -47,7 +48,7 @@ def agent() -> Agent:
 
 
 def client_of(agent: Agent, token: Secret | None = None) -> Iterator[httpx.Client]:
-    server = serve(create_app(agent, token), "127.0.0.1", 0)
+    server = serve(create_app(agent, token, clock=lambda: BEAT), "127.0.0.1", 0)
     with httpx.Client(base_url=f"http://{server.address}", trust_env=False) as client:
         yield client
     server.stop()
@@ -143,7 +144,7 @@ def test_page_for_people_links_the_rest(agent, client):
     answer = client.get("/")
     assert "&lt;script&gt;alert(1)" in answer.text
     assert "<script" not in answer.text
-    assert all(f'href="{path}"' in answer.text for path in ("/healthz", "/readyz", "/metrics"))
+    assert all(f'href="{path}"' in answer.text for path in ("healthz", "readyz", "metrics"))
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/nowhere"])
@@ -196,13 +197,13 @@ def test_address_in_use_is_an_error_that_names_it():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(DriftlineError, match=rf"can't listen on 127\.0\.0\.1:{port}: "):
-            serve(create_app(Agent()), "127.0.0.1", port)
+            serve(create_app(Agent(), clock=lambda: BEAT), "127.0.0.1", port)
 
 
 def test_stop_twice_and_port_is_free_again(agent):
     """Stopping is safe twice, and the port can be had again at once."""
-    server = serve(create_app(agent), "127.0.0.1", 0)
+    server = serve(create_app(agent, clock=lambda: BEAT), "127.0.0.1", 0)
     server.stop()
     server.stop()
-    again = serve(create_app(agent), "127.0.0.1", server.address.port)
+    again = serve(create_app(agent, clock=lambda: BEAT), "127.0.0.1", server.address.port)
     again.stop()

@@ -19,6 +19,7 @@ from driftline.alerting import Alert, AlertingState, Change, Incident, Reason, S
 from driftline.alerting.acts import Act, Kind
 from driftline.alerting.alert import HORIZON
 from driftline.alerting.fact import Fact, lane, message_id
+from driftline.alerting.links import OPEN
 from driftline.alerting.quiet import Silence
 from driftline.alerting.saved import dump_alert, dump_incident, load_alert, load_incident
 from driftline.matchers import Matchers
@@ -187,7 +188,7 @@ def enqueue(
     """Write one outbox row for each sink that is to hear of `change`; returns the names of those sinks.
 
     A sink hears of an incident once it is severe enough for it, and of its end whenever it was told of it before.
-    `links` are added to the message.
+    `links` are added to the message, where to open it first.
     """
     if change.held:
         return []
@@ -196,7 +197,9 @@ def enqueue(
     told = {str(name) for name in connection.execute(query).scalars()}
     plans = {plan.name: plan for plan in sinks}
     names = [name for name in sorted(plans.keys() | told) if _wants(plans.get(name), name in told, change)]
-    whole = change.notification.model_copy(update={"links": {**change.notification.links, **(links or {})}})
+    ours = dict(links or {})
+    first = {OPEN: ours[OPEN]} if OPEN in ours else {}
+    whole = change.notification.model_copy(update={"links": {**first, **change.notification.links, **ours}})
     for name in names:
         waiting.add(connection, whole.model_copy(update={"id": message_id(incident.id, incident.revision, name)}), name, now)
     return names

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from textwrap import wrap
 from typing import Any
 
 from driftline.charts.figure import BAND, INK, QUIET, figure, rendered
@@ -17,6 +18,8 @@ from driftline.wording import clean, number
 
 MOST = 3
 """Series in one picture."""
+WIDE = 90
+"""Characters of the title in a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ def picture(title: str, lines: Sequence[Line]) -> bytes | None:
     made, rows = figure(6.4, 0.5 + 1.5 * len(shown), len(shown), sharex=True)
     for axes, line in zip(rows, shown, strict=True):
         _draw(axes, line)
-    made.suptitle(clean(title, 110), x=0.01, ha="left", fontsize=9, color=INK, parse_math=False)
+    head = "\n".join(wrap(clean(title, 160), WIDE))
+    made.suptitle(head, x=0.01, ha="left", fontsize=9, color=INK, parse_math=False)
     return rendered(made)
 
 

@@ -57,7 +57,7 @@ def list_(incident: str | None, config: Path, as_json: bool) -> int:
     finally:
         store.close()
     if as_json:
-        click.echo(json.dumps([_plain(run) for run in found], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([run.plain() for run in found], ensure_ascii=False, indent=2))
     else:
         _show(found)
     return 0
@@ -199,16 +199,12 @@ def _order(connection: Connection, name: str, incident: str) -> Order:
 
 def _told(run: Run | None, why: str, as_json: bool) -> int:
     if as_json:
-        click.echo(json.dumps({"run": None if run is None else _plain(run), "error": why}, ensure_ascii=False, indent=2))
+        click.echo(json.dumps({"run": None if run is None else run.plain(), "error": why}, ensure_ascii=False, indent=2))
     elif why:
         click.echo(f"not done: {why}", err=True)
     elif run is not None:
         click.echo(f"{run.token}: {run.state}")
     return 2 if why else 0
-
-
-def _plain(run: Run) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(run).items()}
 
 
 def _show(found: list[Run]) -> None:

@@ -117,12 +117,8 @@ def _serve(agent: Any, config: Any) -> Any:
     from driftline.web.server import serve
 
     address = check_address(config.agent.http, config.agent.http_token)
-    token, acting = config.agent.token, list[Any]()
-    if token is not None:
-        from driftline.web.acting import routes
-
-        acting = routes(agent, token, system_clock)
-    return serve(create_app(agent, config.agent.http_token, acting), address.host, address.port)
+    app = create_app(agent, config.agent.http_token, config.agent.token, clock=system_clock)
+    return serve(app, address.host, address.port)
 
 
 def _push(agent: Agent, config: Any, log: Any) -> Push | None:

@@ -92,11 +92,11 @@ class AgentConfig(Settings):
     otlp: OtlpConfig | None = None
     """Where metrics are pushed to; they can be scraped from `http` in any case. Needs the extra `otlp`."""
     token: Secret | None = None
-    """The token that programs must show to act on incidents by HTTP; links that act are signed with it. Without it nobody can
-    act by HTTP."""
+    """The token that programs must show to act on incidents by HTTP; links in messages are signed with it. Without it nobody
+    can act by HTTP."""
     public_url: str | None = None
-    """Where people reach the pages of this agent, such as https://driftline.example: messages get links that act when it is
-    set. Needs `token`."""
+    """Where people reach the pages of this agent, such as https://driftline.example: messages get links to see their incident,
+    and to act on it. Needs `token`."""
     every: Length = timedelta(seconds=60)
     """The pause between two looks at a source."""
     executor: ExecutorConfig = ExecutorConfig()
@@ -308,6 +308,8 @@ class ActionConfig(Settings):
     """Whether a person must approve each run: `driftline actions approve`."""
     approve_within: Length = timedelta(days=1)
     """How long a run waits for approval before it expires."""
+    approve_by_link: bool = False
+    """Whether the page of the incident lets whoever has a link to it approve a run, or reject it. Needs `agent.public_url`."""
     max_per_day: int = Field(default=1, ge=1)
     """How many runs there may be in 24 hours; others are held back, and can be ordered by hand."""
     allow_private: bool = False

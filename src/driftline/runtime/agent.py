@@ -25,7 +25,7 @@ from driftline.extensions.hooks import announce, enrich, transformer
 from driftline.notification import Notification
 from driftline.plugin import Plugin
 from driftline.runtime.acting import Acting, request_of
-from driftline.runtime.compose import action_plans, settings_of
+from driftline.runtime.compose import action_plans, chart_links, settings_of
 from driftline.runtime.desk import Desk
 from driftline.runtime.diverting import divert, divert_resting
 from driftline.runtime.parts import Parts
@@ -93,6 +93,7 @@ class Agent:
         """Sinks and models of which a message got through since the start, or since one was refused."""
         base = hooks or Hooks()
         self._acting = Acting(action_plans(config), parts.guard, parts.log)
+        self._pictures = Pictures(parts.store, parts.log)
         self.watches: dict[str, Watch] = {}
         for name in config.models:
             settings = settings_of(config, name, parts.registry, patience_ticks=1 if once else PATIENCE_TICKS)
@@ -114,8 +115,9 @@ class Agent:
 
     @property
     def desk(self) -> Desk:
-        """Where people's acts come in."""
-        return Desk(self._parts.store, self._parts.clock, self._attend)
+        """Where people look at incidents, and where their acts come in."""
+        linked = frozenset(name for name, told in self.config.actions.items() if told.approve_by_link)
+        return Desk(self._parts.store, self._parts.clock, self._attend, self._pictures.chart, linked)
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Whether no loop is stuck, and all loops."""
@@ -235,9 +237,15 @@ class Agent:
                 return outbox.reference(connection, name, notification)
 
         log = parts.log.bind(part=name)
-        chart = Pictures(parts.store, log).chart
-        self._begin(name, told.plugin, self._outside.context(name, told, log, parts.base, earlier, chart))
+        chart = self._pictures.chart
+        context = self._outside.context(name, told, log, parts.base, earlier, chart, self._chart_url)
+        self._begin(name, told.plugin, context)
         return SinkWorker(name, told.plugin, parts.store, parts.clock, Random(self._outside.seed), self._delivered, parts.log)
+
+    def _chart_url(self, notification: Notification) -> str | None:
+        url = chart_links(self.config)(notification, self._parts.clock())
+        # Some services refuse a whole message for an image that they can't fetch.
+        return url if url is not None and self._pictures.chart(notification) is not None else None
 
     def _performer(self, name: str, told: ActionConfig) -> SinkWorker:
         parts, outside = self._parts, self._outside

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from driftline import __version__
 from driftline.alerting.calling import ActionPlan
 from driftline.alerting.life import Life
-from driftline.alerting.links import act_links
+from driftline.alerting.links import chart_link, links
 from driftline.alerting.quiet import MuteTime, Quiet
 from driftline.alerting.store import SinkPlan
 from driftline.config import ActionConfig, Config, ModelConfig, digest
@@ -82,7 +82,15 @@ def _links(config: Config) -> Links:
     base, token = config.agent.public_url, config.agent.token
     if base is None or token is None:
         return lambda notification, now: {}
-    return lambda notification, now: act_links(notification, base, token.reveal(), now)
+    return lambda notification, now: links(notification, base, token.reveal(), now)
+
+
+def chart_links(config: Config) -> Callable[[Notification, datetime], str | None]:
+    """Where services can fetch the chart of an incident; None where they can't."""
+    base, token = config.agent.public_url, config.agent.token
+    if base is None or token is None:
+        return lambda notification, now: None
+    return lambda notification, now: chart_link(notification, base, token.reveal(), now)
 
 
 def _schema(model: ModelConfig) -> Schema | None:

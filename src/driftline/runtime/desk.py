@@ -1,12 +1,13 @@
-"""Where people's acts come in, from the command line, the pages and programs: each leaves a row for the agent that leads.
+"""Where people look at incidents, and where their acts come in, from the command line, the pages and programs.
 
-Refuses an act without an author, and on an incident that is not there; what the agent makes of it comes back where it can.
+Refuses an act without an author, and on an incident that is not there. Each leaves a row for the agent that leads; what that
+makes of it comes back where it can.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from driftline.alerting.acts import Kind
 from driftline.errors import DriftlineError
 from driftline.matchers import Matchers
 from driftline.notification import Notification
-from driftline.state import incidents, people
+from driftline.state import action_runs, incidents, people
 from driftline.state.store import Store
 from driftline.state.tables import moment
 from driftline.wording import clean
@@ -38,6 +39,10 @@ class Desk:
     clock: Callable[[], datetime]
     attend: Callable[[str], None] = lambda model: None
     """Lets the agent in this process deal with what waits for a model at once; nothing where another process leads."""
+    picture: Callable[[Notification], bytes | None] = lambda notification: None
+    """Draws what was told of an incident, as PNG."""
+    by_link: Collection[str] = ()
+    """The actions whose runs may be approved by whoever has a link."""
 
     def listed(self, *, every: bool = False, model: str | None = None, limit: int = 100) -> list[Plain]:
         """The open incidents, or the newest of all."""
@@ -49,13 +54,53 @@ class Desk:
         with self.store.read() as connection:
             row = incidents.one(connection, self._named(name))
             history = incidents.history(connection, row.id)
+            runs = action_runs.listed(connection, row.id)
         return {
             **_plain(row),
             "history": [
                 {"event": one.event, "at": one.at.isoformat(), "reason": one.reason, "author": one.author, "held": one.held}
                 for one in history
             ],
+            "actions": [run.plain() for run in runs],
         }
+
+    def told(self, name: str) -> Notification:
+        """What was last told of an incident, or would have been. Raises Refused when there is none of this name."""
+        with self.store.read() as connection:
+            told = incidents.newest_message(connection, self._named(name))
+        assert told is not None
+        return told
+
+    def chart(self, name: str) -> bytes | None:
+        """The picture of an incident, PNG; None when nothing can be drawn. Raises Refused when there is none of this name."""
+        return self.picture(self.told(name))
+
+    def actions(self, *, incident: str | None = None, limit: int = 100) -> list[Plain]:
+        """The newest runs of actions; with `incident` of that one alone."""
+        with self.store.read() as connection:
+            return [run.plain() for run in action_runs.listed(connection, incident, limit)]
+
+    def action(self, token: str) -> Plain:
+        """A run of an action. Raises Refused when there is none of this token."""
+        with self.store.read() as connection:
+            run = action_runs.one(connection, token)
+        if run is None:
+            raise Refused(f"there is no run {token}")
+        return run.plain()
+
+    def decide(self, token: str, author: str, reason: str, *, approve: bool) -> Plain:
+        """Let a run of an action go that awaits approval, or refuse it. Returns it. Raises Refused, also without a reason."""
+        author, reason = _author(author), clean(reason, LONGEST)
+        if not reason:
+            raise Refused("say why: the word on an action needs a reason")
+        decided = action_runs.approve if approve else action_runs.reject
+        model = self.action(token)["model"]
+        with self.store.note() as connection:
+            why = decided(connection, token, author, reason, self.clock())
+        if why:
+            raise Refused(f"{token}: {why}")
+        self.attend(model)
+        return self.action(token)
 
     def ask(self, kind: Kind, name: str, author: str, reason: str = "", *, lasting: timedelta | None = None) -> tuple[str, str]:
         """Ask something of an incident. Returns its id, and what came of it: `done`, or `waits` for the agent that leads.
@@ -101,11 +146,7 @@ class Desk:
 
     def silence_incident(self, name: str, author: str, reason: str = "", *, lasting: timedelta) -> int:
         """Silence what is like an incident: the same model, family and columns, also once it is over and comes back."""
-        found = self.incident(name)
-        with self.store.read() as connection:
-            told = incidents.newest_message(connection, found["id"])
-        assert told is not None
-        return self.silence(_like(told), author, reason, lasting=lasting)
+        return self.silence(_like(self.told(name)), author, reason, lasting=lasting)
 
     def silences(self) -> list[Plain]:
         """The silences that are on or still to come."""

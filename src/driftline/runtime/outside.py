@@ -47,6 +47,7 @@ class Outside:
         base: Path,
         earlier: Callable[[Notification], str] = lambda notification: "",
         chart: Callable[[Notification], bytes | None] = lambda notification: None,
+        chart_url: Callable[[Notification], str | None] = lambda notification: None,
     ) -> StartContext:
         """What the sink called `name` is started with; without a state there is nothing earlier, and no chart."""
         templates: dict[str, str] = {
@@ -64,5 +65,6 @@ class Outside:
             connect=dial,
             fenced=Fence(dial),
             chart=chart,
+            chart_url=chart_url,
             earlier=earlier,
         )

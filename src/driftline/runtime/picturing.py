@@ -1,11 +1,12 @@
 """The chart of an incident, from what the state has of its measurements.
 
-Refuses to fail a message: without the extra `charts`, or without a past, there is no picture.
+Refuses to fail a message, for without the extra `charts`, or without a past, there is no picture; and to draw two at a time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -21,6 +22,8 @@ from driftline.wording import subject
 
 WINDOWS = 60
 """Newest windows that are drawn."""
+KEPT = 16
+"""Pictures that are kept: the sinks and the pages show the same."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,25 @@ class Pictures:
 
     store: Store
     log: Any
+    _drawn: dict[tuple[str, int], bytes] = field(default_factory=dict, repr=False)
+    _one: Lock = field(default_factory=Lock, repr=False)
 
     def chart(self, notification: Notification) -> bytes | None:
-        """PNG of the most telling alerts; None where nothing can be drawn."""
+        """PNG of the most telling alerts; None where nothing can be drawn. Safe from any thread."""
         if notification.event is Event.TEST:
             return None
+        known = notification.incident, notification.revision
+        with self._one:
+            if known not in self._drawn:
+                made = self._draw(notification)
+                if made is None:
+                    return None
+                while len(self._drawn) >= KEPT:
+                    del self._drawn[next(iter(self._drawn))]
+                self._drawn[known] = made
+            return self._drawn[known]
+
+    def _draw(self, notification: Notification) -> bytes | None:
         try:
             with self.store.read() as connection:
                 lines = [_line(connection, notification, alert) for alert in notification.alerts[:MOST]]

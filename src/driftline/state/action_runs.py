@@ -68,6 +68,10 @@ class Run:
     error: str = ""
     finished: datetime | None = None
 
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it; times in ISO 8601."""
+        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()}
+
 
 def tokens(connection: Connection, incident: str) -> frozenset[str]:
     """Of the runs that an incident has called for so far."""

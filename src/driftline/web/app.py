@@ -1,4 +1,4 @@
-"""The pages of the agent: health for supervisors, metrics for Prometheus, one small page for people.
+"""The pages of the agent: health for supervisors, metrics for Prometheus, a first page for people; incidents, and acts on them.
 
 Refuses to change anything by itself: every route of its own is a GET. `/healthz` and the bare answer of `/readyz` are open
 to all, for supervisors that can't hold a token; everything else asks for the token where there is one.
@@ -6,19 +6,22 @@ to all, for supervisors that can't hold a token; everything else asks for the to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Callable
+from datetime import datetime
 
 from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driftline.secret import Secret
-from driftline.web.bearer import bears
+from driftline.web import looking
+from driftline.web.bearer import challenge
+from driftline.web.doors import Doors
+from driftline.web.pages import page
 from driftline.web.status import StatusSource
 
 SAFE_HEADERS = {
@@ -46,14 +49,14 @@ class _SafeHeaders:
         await self.app(scope, receive, send_safely)
 
 
-def create_app(status: StatusSource, token: Secret | None = None, acting: Sequence[Route] = ()) -> Starlette:
-    """The application for one running agent; with a token, only its bearers see more than health.
+def create_app(
+    status: StatusSource, http_token: Secret | None = None, token: Secret | None = None, *, clock: Callable[[], datetime]
+) -> Starlette:
+    """The application for one running agent.
 
-    `acting` are the routes of `web.acting`, which ask for a token of their own.
+    With `http_token` only its bearers see more than health; with `token` its bearers and signed links may act on incidents.
     """
-
-    def allowed(request: Request) -> bool:
-        return token is None or bears(request.headers.get("authorization", ""), token.reveal())
+    doors = Doors(http_token, token, clock)
 
     async def healthz(request: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -63,7 +66,7 @@ def create_app(status: StatusSource, token: Secret | None = None, acting: Sequen
         body: dict[str, object] = {"ready": ready}
         if status.leader is not None:
             body["standby"] = True
-        if allowed(request):
+        if doors.reads(request):
             body |= {"leader": status.leader} if status.leader else {}
             body["loops"] = [
                 {"name": loop.name, "last_beat": loop.beat.isoformat() if loop.beat else None, "stuck": loop.stuck}
@@ -72,50 +75,38 @@ def create_app(status: StatusSource, token: Secret | None = None, acting: Sequen
         return JSONResponse(body, 200 if ready else 503)
 
     def metrics(request: Request) -> Response:
-        if not allowed(request):
-            return _unauthorised()
+        if not doors.reads(request):
+            return challenge()
         encode, kind = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(status.registry), headers={"Content-Type": kind})
 
     def index(request: Request) -> Response:
-        if not allowed(request):
-            return _unauthorised()
+        if not doors.reads(request) and not doors.looks(request):
+            return challenge()
         ready, loops = status.ready()
-        return HTMLResponse(_page(ready, [loop.name for loop in loops if loop.stuck], status.leader))
+        stuck = [loop.name for loop in loops if loop.stuck]
+        desk = status.desk if doors.looks(request) else None
+        rows = None if desk is None else looking.listed(desk, doors, acts=doors.acts(request))
+        return page("index", ready=ready, stuck=stuck, leader=status.leader, links=LINKS, incidents=rows)
 
-    app = Starlette(
-        routes=[
-            Route("/", index),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            Route("/metrics", metrics),
-            *acting,
-        ]
-    )
+    routes = [
+        Route("/", index),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        *looking.routes(status, doors),
+    ]
+    if token is not None:
+        from driftline.web import acting
+
+        routes += acting.routes(status, doors, token)
+    app = Starlette(routes=routes)
     app.add_middleware(_SafeHeaders)
     return app
 
 
-def _unauthorised() -> Response:
-    return PlainTextResponse(
-        "This needs the token: as a bearer token, or as the password of any user.\n",
-        401,
-        headers={"WWW-Authenticate": 'Basic realm="driftline", charset="UTF-8"'},
-    )
-
-
-def _page(ready: bool, stuck: list[str], leader: str | None) -> str:
-    waiting = None if leader is None else f"standing by; {leader or 'no agent that it can see'} leads"
-    state = waiting or "at work" if ready else f"not ready; stuck: {', '.join(stuck) or 'nothing, still starting'}"
-    links = "".join(f'<li><a href="{path}">{path}</a>: {what}</li>' for path, what in LINKS.items())
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>driftline</title></head>'
-        f"<body><h1>driftline</h1><p>The agent is {escape(state)}.</p><ul>{links}</ul></body></html>\n"
-    )
-
-
 LINKS = {
-    "/readyz": "every loop, when it last came round, and whether it is stuck",
-    "/metrics": "numbers for Prometheus",
-    "/healthz": "whether the process lives",
+    "readyz": "every loop, when it last came round, and whether it is stuck",
+    "metrics": "numbers for Prometheus",
+    "healthz": "whether the process lives",
 }

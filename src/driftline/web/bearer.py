@@ -9,6 +9,8 @@ import base64
 import binascii
 import hmac
 
+from starlette.responses import PlainTextResponse, Response
+
 
 def bears(header: str, token: str) -> bool:
     """Whether an `Authorization` header has the token."""
@@ -22,3 +24,12 @@ def bears(header: str, token: str) -> bool:
     elif scheme.lower() != "bearer":
         return False
     return hmac.compare_digest(given, token.encode())
+
+
+def challenge() -> Response:
+    """What a browser answers by asking for a password."""
+    return PlainTextResponse(
+        "This needs the token: as a bearer token, or as the password of any user.\n",
+        401,
+        headers={"WWW-Authenticate": 'Basic realm="driftline", charset="UTF-8"'},
+    )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from driftline.runtime.desk import Desk
+
 
 class LoopStatus(Protocol):
     """One loop of the agent."""
@@ -43,6 +45,11 @@ class StatusSource(Protocol):
     @property
     def leader(self) -> str | None:
         """The agent that works in this one's place, while this one stands by; None when this one works."""
+        ...
+
+    @property
+    def desk(self) -> Desk | None:
+        """Where incidents are seen, and acts are left; None while this agent stands by."""
         ...
 
     def ready(self) -> tuple[bool, Sequence[LoopStatus]]:
