@@ -252,7 +252,7 @@ class Check(Plugin, ABC):
     collectors: ClassVar[frozenset[str]] = frozenset({"numeric", "categories"})
     """The parts of a profile that it looks at."""
     cause: ClassVar[str] = "drift"
-    """The family its alerts belong to: `drift`, `quality`, `service` or `performance`. One family is one incident."""
+    """The family its alerts belong to: `drift`, `quality`, `service` or `performance`."""
     main: ClassVar[str] = ""
     """The measurement that a rule without `measurement` judges; the check's type when empty."""
     default_rules: ClassVar[Mapping[str, Rule]] = {}

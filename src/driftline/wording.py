@@ -313,7 +313,11 @@ def lines(alerts: Iterable[AlertFact]) -> list[Line]:
 
 
 def _line(about: str, group: list[AlertFact]) -> Line:
-    parts = dict.fromkeys([moved(alert) for alert in group if moved(alert)])
+    moves = dict.fromkeys(said for alert in group if (said := moved(alert)))
+    # One that says the same and less is left out: `(×60)` beside `(×60, +195 sd)`.
+    parts = {
+        said: None for said in moves if not any(other != said and other.startswith(said.removesuffix(")")) for other in moves)
+    }
     for alert in group:
         extra = [interval(alert) if alert.measurement not in INDIRECT else "", seen(alert)]
         said = "; ".join(part for part in extra if part)

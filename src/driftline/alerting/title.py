@@ -59,7 +59,7 @@ def title(
     examples = [_example(group) for group in groups]
     if len({alert.cause for alert in firing}) == 1 and firing[0].cause in ("drift", "quality"):
         return _fit(f"{name}: {new}{_whole(firing, past=False)} since {utc(since)}: ", examples, "")
-    return _fit(f"{name}: {new}", examples, f" since {utc(since)}")
+    return _fit(f"{name}: {new}", examples, f" since {utc(since)}", "; ")
 
 
 def _groups(alerts: Sequence[AlertFact]) -> list[list[AlertFact]]:
@@ -132,15 +132,15 @@ def _whole(alerts: Sequence[AlertFact], *, past: bool) -> str:
     return f"{cause} trouble ({who})".strip()
 
 
-def _fit(head: str, examples: Sequence[str], tail: str) -> str:
+def _fit(head: str, examples: Sequence[str], tail: str, between: str = ", ") -> str:
     """`head`, at most three examples as far as there is room, the number of the others, and `tail`."""
     text, shown = head, 0
     for example in examples:
         left = len(examples) - shown - 1
-        more = f", {left} more" if left else ""
-        joined = f"{text}{', ' if shown else ''}{example}"
+        more = f"{between}{left} more" if left else ""
+        joined = f"{text}{between if shown else ''}{example}"
         if shown == NAMED or (shown and len(joined) + len(more) + len(tail) > LENGTH):
             break
         text, shown = clean(joined, LENGTH - len(more) - len(tail)), shown + 1
     left = len(examples) - shown
-    return clean(text + (f", {left} more" if left else "") + tail, LENGTH)
+    return clean(text + (f"{between}{left} more" if left else "") + tail, LENGTH)
