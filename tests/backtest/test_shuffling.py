@@ -98,10 +98,10 @@ def test_what_makes_a_series_alarm_is_said(levels, said):
     assert shuffling._cause(history(levels[:, None]), 0, POLICY).startswith(said)
 
 
-def test_alarms_of_one_family_in_one_window_are_one():
-    """Of another family, or another window, they are not."""
+def test_alarms_about_the_model_in_one_window_are_one():
+    """About its traffic, or in another window, they are not."""
     found = history(np.zeros((10, 3)))
-    found = replace(found, given=(*found.given[:2], replace(found.given[2], family="quality")))
+    found = replace(found, given=(*found.given[:2], replace(found.given[2], family="service")))
     began = np.zeros((10, 3), np.bool_)
     began[4] = True
     began[6, 0] = True

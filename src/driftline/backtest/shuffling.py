@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as law
 
+from driftline.alerting.fact import lane
 from driftline.backtest.measuring import LEAST_SD, LEVEL, SIZE, Floats, Measured, Series
 from driftline.backtest.spreading import Note
 from driftline.evaluate.baseline import DAY, Baseline, Calendar
@@ -143,9 +144,9 @@ def _order(starts: NDArray[np.int64], length: int, rng: np.random.Generator) -> 
 
 
 def rate(history: History, began: Sequence[NDArray[np.bool_]], policy: Policy) -> Rate:
-    """Alarms of the model: series of one family whose changes begin in one window are one."""
-    families = sorted({one.family for one in history.given})
-    own = [np.array([one.family == family for one in history.given]) for family in families]
+    """Alarms of the model: series that may be one incident, and whose changes begin in one window, are one."""
+    lanes = [lane(one.family, "", "") for one in history.given]
+    own = [np.array([one == about for one in lanes]) for about in sorted(set(lanes))]
     alarms = sum(int(each[:, mine].any(axis=1).sum()) for each in began for mine in own)
     return Rate(alarms, len(began) * len(history.starts) * policy.length / YEAR)
 
