@@ -44,7 +44,7 @@ def test_a_named_pause_is_kept(status):
         ("7", 7),
         (" 0.5 ", 0.5),
         ("-3", 0),
-        ("99999", 3600),
+        ("99999", 99_999),
         ("1e308", None),
         ("inf", None),
         ("nan", None),
@@ -53,7 +53,7 @@ def test_a_named_pause_is_kept(status):
         ("soon", None),
         ("Mon, 23 Nov 2026 09:01:00 GMT", 60),
         ("Mon, 23 Nov 2026 08:00:00 GMT", 0),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 7 * 86_400),
         ("Mon, 99 Nov 2026 08:00:00 GMT", None),
     ],
 )
