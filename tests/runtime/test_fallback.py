@@ -6,6 +6,9 @@ from datetime import timedelta
 import pytest
 from station import DIARY, MODEL, START, Station
 
+from driftline.cli.main import main
+from driftline.runtime.start import system_clock
+
 BAD = '''
 from datetime import timedelta
 from pathlib import Path
@@ -86,3 +89,35 @@ def test_a_receiver_that_asks_for_hours_is_left_alone_and_its_fallback_told(tmp_
     rest = [note for note in station.told() if note["cause"] == "monitoring"]
     assert [note["event"] for note in rest] == ["opened", "resolved"]
     assert "gets no message before 2026-05-01 07:2" in rest[0]["title"]
+
+
+def ended(command: list[str]) -> object:
+    with pytest.raises(SystemExit) as end:
+        main(command)
+    return end.value.code
+
+
+def test_dead_letters_are_sent_again_by_hand(tmp_path, capsys):
+    """Once the sink is mended, by the agent at work; without any, nothing happens, and a wrong name is a mistake."""
+    station = Station(tmp_path, MODEL, plugins=PLUGINS)
+    sinks = f"  bad: {{type: bad, options: {{why: {tmp_path}/why}}}}\n"
+    station.config.write_text(station.config.read_text() + sinks)
+    (tmp_path / "why").write_text("refuse")
+    for hour in range(4):
+        station.hour(hour, amount=lambda row, hour=hour: row["amount"] + (100 if hour >= 2 else 0))
+    station.clock.now = START + timedelta(hours=4, minutes=20)
+    again = ["notify", "again", "bad", "--json", "-c", str(station.config)]
+    with station.open():
+        station.tick()
+        (tmp_path / "why").unlink()
+        assert ended(again) == 0
+        titles = json.loads(capsys.readouterr().out)["again"]
+        station.clock.now = system_clock() + timedelta(minutes=1)  # the command goes by the clock of the machine
+        station.tick()
+    assert titles
+    told = [json.loads(line)["title"] for line in (tmp_path / "why.told").read_text().splitlines()]
+    assert set(titles) <= set(told)
+    assert ended(again) == 0
+    assert json.loads(capsys.readouterr().out) == {"sink": "bad", "again": [], "out_of_date": 0}
+    assert ended([*again[:2], "nobody", *again[3:]]) == 2
+    assert "there are: diary, bad" in capsys.readouterr().err

@@ -38,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "driftline.cli.reference:reference",
         "Import a baseline, list references, accept a change as normal.",
     ),
-    "notify": ("driftline.cli.notify:notify", "Send a made-up message through a sink."),
+    "notify": ("driftline.cli.notify:notify", "Send a made-up message through a sink, or its dead letters again."),
     "routes": ("driftline.cli.routes:routes", "Say where an incident would go, and why."),
     "config": ("driftline.cli.show:config", "Show the effective configuration and where each value comes from."),
     "schema": ("driftline.cli.schema:schema", "Print the JSON Schema of the configuration, for editors."),

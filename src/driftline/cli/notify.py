@@ -1,4 +1,4 @@
-"""`driftline notify`: send made-up messages through a real sink, and say what its receiver answered.
+"""`driftline notify test`: send made-up messages through a real sink, and say what its receiver answered.
 
 Refuses to touch the state: nothing of a test is kept.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from driftline.cli.again import again
 from driftline.cli.options import config_option, json_option
 from driftline.errors import DriftlineError
 
@@ -65,6 +66,9 @@ class Overheard:
 @click.group()
 def notify() -> None:
     """Messages to people."""
+
+
+notify.add_command(again)
 
 
 @notify.command()
