@@ -7,7 +7,7 @@ import pytest
 from station import DIARY, MODEL, START, Station
 
 from driftline.cli.main import main
-from driftline.runtime.start import system_clock
+from driftline.runtime import start
 
 BAD = '''
 from datetime import timedelta
@@ -97,7 +97,7 @@ def ended(command: list[str]) -> object:
     return end.value.code
 
 
-def test_dead_letters_are_sent_again_by_hand(tmp_path, capsys):
+def test_dead_letters_are_sent_again_by_hand(tmp_path, capsys, monkeypatch):
     """Once the sink is mended, by the agent at work; without any, nothing happens, and a wrong name is a mistake."""
     station = Station(tmp_path, MODEL, plugins=PLUGINS)
     sinks = f"  bad: {{type: bad, options: {{why: {tmp_path}/why}}}}\n"
@@ -106,13 +106,13 @@ def test_dead_letters_are_sent_again_by_hand(tmp_path, capsys):
     for hour in range(4):
         station.hour(hour, amount=lambda row, hour=hour: row["amount"] + (100 if hour >= 2 else 0))
     station.clock.now = START + timedelta(hours=4, minutes=20)
+    monkeypatch.setattr(start, "system_clock", station.clock)
     again = ["notify", "again", "bad", "--json", "-c", str(station.config)]
     with station.open():
         station.tick()
         (tmp_path / "why").unlink()
         assert ended(again) == 0
         titles = json.loads(capsys.readouterr().out)["again"]
-        station.clock.now = system_clock() + timedelta(minutes=1)  # the command goes by the clock of the machine
         station.tick()
     assert titles
     told = [json.loads(line)["title"] for line in (tmp_path / "why.told").read_text().splitlines()]
