@@ -62,7 +62,8 @@ def test_the_fallback_is_told_in_place_of_a_sink_that_takes_nothing(tmp_path, wh
 
 def test_a_receiver_that_asks_for_hours_is_left_alone_and_its_fallback_told(tmp_path):
     """Asked once, never before the time it named; the fallback hears of the incident and of the pause, and of its end."""
-    station = Station(tmp_path, MODEL, plugins=PLUGINS)
+    calm = MODEL + "  calm:" + MODEL + "    notify: [diary]\n"
+    station = Station(tmp_path, calm, plugins=PLUGINS)
     sinks = f"  bad: {{type: bad, options: {{why: {tmp_path}/why}}}}\nroutes: {{sinks: [bad], fallback: [diary]}}\n"
     station.config.write_text(station.config.read_text() + sinks)
     (tmp_path / "why").write_text("rest")
@@ -74,7 +75,8 @@ def test_a_receiver_that_asks_for_hours_is_left_alone_and_its_fallback_told(tmp_
         for _ in range(2):
             station.clock.now += timedelta(minutes=1)
             station.tick()
-        [drift] = [note for note in station.told() if note["cause"] == "drift"]
+            station.agent.tick("calm")
+        [drift] = [note for note in station.told() if note["cause"] == "drift" and note["model"] == "shop"]
         assert (drift["event"], drift["facts"]["sent here because"]) == ("opened", "bad took no message")
         assert not (tmp_path / "why.told").exists()
         (tmp_path / "why").unlink()
@@ -87,7 +89,9 @@ def test_a_receiver_that_asks_for_hours_is_left_alone_and_its_fallback_told(tmp_
     told = [json.loads(line) for line in (tmp_path / "why.told").read_text().splitlines()]
     assert "drift" in {note["cause"] for note in told}
     rest = [note for note in station.told() if note["cause"] == "monitoring"]
-    assert [note["event"] for note in rest] == ["opened", "resolved"]
+    assert [(note["event"], note["model"]) for note in rest] == [("opened", "shop"), ("resolved", "shop")], (
+        "not the other model"
+    )
     assert "gets no message before 2026-05-01 07:2" in rest[0]["title"]
 
 

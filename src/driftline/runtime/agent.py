@@ -291,9 +291,10 @@ class Agent:
 
     def _rest(self, model: str, now: datetime) -> None:
         """While a receiver asks for a long pause, its fallback and whoever else is told hear of it."""
-        for sink, (until, others) in divert_resting(self.config, self.store, now).items():
+        for sink, (until, others) in divert_resting(self.config, self.store, model, now).items():
             if others:
                 self._parts.log.warning("messages go to the fallback", sink=sink, fallback=", ".join(others))
+                self._wake()
             self._taken.discard((sink, model))
             reason = f"sink {sink} gets no message before {utc(until)}: its receiver asks for that"
             self.watches[model].tell([trouble(model, sink, "refused", reason, (now, now))], now)

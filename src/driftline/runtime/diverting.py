@@ -32,12 +32,17 @@ def divert(config: Config, store: Store, report: Report) -> list[str]:
     return _give(config, store, report.sink, messages, report.at)
 
 
-def divert_resting(config: Config, store: Store, now: datetime) -> dict[str, tuple[datetime, list[str]]]:
-    """The same for sinks whose receiver asked for a pause of more than `LONG`: until when, and who is told instead, by sink."""
+def divert_resting(config: Config, store: Store, model: str, now: datetime) -> dict[str, tuple[datetime, list[str]]]:
+    """The same for what a model has waiting for sinks whose receiver asked for a pause of more than `LONG`.
+
+    Returns until when, and who is told instead, by sink.
+    """
     with store.read() as connection:
         until = {name: outbox.not_before(connection, name) for name in config.sinks}
         resting = {name: at for name, at in until.items() if at is not None and at - now > LONG}
-        waiting = {name: outbox.undelivered(connection, name) for name in resting}
+        waiting = {
+            name: [message for message in outbox.undelivered(connection, name) if message.model == model] for name in resting
+        }
     return {name: (resting[name], _give(config, store, name, waiting[name], now)) for name in resting if waiting[name]}
 
 
