@@ -7,7 +7,7 @@ whoever hands them in.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -118,6 +118,8 @@ class Baseline:
     size_season: Season
     size_mean: Floats
     size_sd: Floats
+    _alike: dict[int, Places] = field(default_factory=dict, compare=False, repr=False)
+    """What `alike` found: a change lasts for many windows, and one baseline serves for a day of them."""
 
     @classmethod
     def of(cls, levels: Floats, sizes: Floats, starts: Places, length: int) -> Baseline:
@@ -156,9 +158,11 @@ class Baseline:
 
     def alike(self, stream: int) -> Places:
         """The streams that went up and down with this one, or against it, in its good windows."""
-        near = np.abs(stats.correlations(self.rests, stream)) > ALIKE
-        near[stream] = False
-        return np.flatnonzero(near)
+        if stream not in self._alike:
+            near = np.abs(stats.correlations(self.rests, stream)) > ALIKE
+            near[stream] = False
+            self._alike[stream] = np.flatnonzero(near)
+        return self._alike[stream]
 
     @property
     def inflation(self) -> Floats:

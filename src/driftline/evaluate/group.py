@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
 
@@ -152,6 +153,12 @@ def _context(due: Due, plan: CheckPlan, window: Window, reference: Window | None
     return CheckContext(window, reference, inputs.schema, history, int.from_bytes(seed, "big"))
 
 
+@lru_cache(maxsize=20_000)
+def _pairs(labels: str) -> tuple[tuple[str, str], ...]:
+    """Names and values of `labels_json`, which sorts them."""
+    return tuple(json.loads(labels).items())
+
+
 def facts_of(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name: str) -> Iterator[Fact]:
     """What alerting is told of the rows of one check on one window."""
     key = due.key
@@ -185,7 +192,7 @@ def facts_of(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name
             since=None if row.since is None else moment(row.since),
             decision=m.decision or "",
             alike=frozenset(
-                key_of(key.model, version, segment, plan.check.cause, check, name, tuple(json.loads(labels).items()))
+                key_of(key.model, version, segment, plan.check.cause, check, name, _pairs(labels))
                 for version, segment, check, name, labels in row.alike
             ),
         )
