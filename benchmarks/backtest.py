@@ -1,11 +1,13 @@
-"""`driftline backtest` over a year of hourly windows of 20 columns, from stored profiles: seconds and peak memory.
+"""`driftline backtest` over a year of hourly windows of 20 columns, from stored profiles: seconds
+and peak memory.
 
     python benchmarks/backtest.py FOLDER [--days 365] [--rows 1000] [--shuffles 10]
 
-The state is made once, by two processes: windows of 16 numeric and 4 categorical columns (5 to 5,000 values) whose level
-wobbles from hour to hour and rises at night and on weekends, written as an agent that keeps single windows for a year leaves
-them. Three things happen: a shift of half a standard deviation for five days, one of a quarter for ten, and a missing rate
-that goes from 0 to 3% for four.
+The state is made once, by two processes: windows of 16 numeric and 4 categorical columns (5 to
+5,000 values) whose level wobbles from hour to hour and rises at night and on weekends, written as
+an agent that keeps single windows for a year leaves them. Three things happen: a shift of half a
+standard deviation for five days, one of a quarter for ten, and a missing rate that goes from 0 to
+3% for four.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
 from driftline.state.tables import micros, windows
 
 START, HOUR = datetime(2025, 1, 1, tzinfo=UTC), timedelta(hours=1)
@@ -57,11 +59,19 @@ def columns(rows: int, rng: np.random.Generator, shifts: dict[str, float]) -> di
     found: dict[str, pa.Array] = {}
     for place in range(NUMERIC):
         name = f"n{place}"
-        values = rng.normal(place, 1 + place, rows) if place % 2 else rng.lognormal(0, 0.5, rows) * (1 + place)
-        found[name] = pa.array(values + shifts.get(name, 0.0) * (1 + place) * (1.0 if place % 2 else 0.6))
+        values = (
+            rng.normal(place, 1 + place, rows)
+            if place % 2
+            else rng.lognormal(0, 0.5, rows) * (1 + place)
+        )
+        found[name] = pa.array(
+            values + shifts.get(name, 0.0) * (1 + place) * (1.0 if place % 2 else 0.6)
+        )
     for place, distinct in enumerate(DISTINCT):
         codes = rng.zipf(1.5 + 0.1 * shifts.get(f"c{place}", 0.0), rows) % distinct
-        found[f"c{place}"] = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), _names(distinct))
+        found[f"c{place}"] = pa.DictionaryArray.from_arrays(
+            pa.array(codes, pa.int32()), _names(distinct)
+        )
     return found
 
 
@@ -78,18 +88,31 @@ def hours(folder: Path, first: int, last: int, rows: int) -> list[dict[str, obje
         rng = np.random.default_rng((7, hour))
         at = START + hour * HOUR
         usual = NIGHT * (at.hour < 6) + WEEKEND * (at.weekday() >= 5)
-        names = [f"n{place}" for place in range(NUMERIC)] + [f"c{place}" for place in range(len(DISTINCT))]
+        names = [f"n{place}" for place in range(NUMERIC)] + [
+            f"c{place}" for place in range(len(DISTINCT))
+        ]
         shifts = dict(zip(names, (usual + rng.normal(0, WOBBLE, len(names))).tolist(), strict=True))
         size = int(rng.poisson(rows * (0.6 if at.hour < 6 else 1.0)))
-        on = {name: much for day, days, name, much in HAPPENED if day * 24 <= hour < (day + days) * 24}
+        on = {
+            name: much for day, days, name, much in HAPPENED if day * 24 <= hour < (day + days) * 24
+        }
         batch = columns(
-            size, rng, {name: shift + (on.get(name, 0.0) if name != "n11" else 0.0) for name, shift in shifts.items()}
+            size,
+            rng,
+            {
+                name: shift + (on.get(name, 0.0) if name != "n11" else 0.0)
+                for name, shift in shifts.items()
+            },
         )
         if "n11" in on:
             batch["n11"] = pa.array(batch["n11"].to_numpy(), mask=rng.random(size) < on["n11"])
         profile = Profile(spec)
         start = micros(at)
-        profile.update(Batch(size, batch, events=np.linspace(start, start + 3_599_000_000, size).astype(np.int64)))
+        profile.update(
+            Batch(
+                size, batch, events=np.linspace(start, start + 3_599_000_000, size).astype(np.int64)
+            )
+        )
         found.append(
             {
                 "model": "bench", "start": start, "version": "", "segment": "", "end": start + 3_600_000_000, "rows": size,
@@ -115,7 +138,9 @@ def _spec(folder: Path) -> ProfileSpec:
 def make(folder: Path, days: int, rows: int) -> None:
     """Configuration, reference, labelled incidents and state."""
     (folder / "log").mkdir(parents=True)
-    kinds = [f"n{place}: numeric" for place in range(NUMERIC)] + [f"c{place}: categorical" for place in range(len(DISTINCT))]
+    kinds = [f"n{place}: numeric" for place in range(NUMERIC)] + [
+        f"c{place}: categorical" for place in range(len(DISTINCT))
+    ]
     (folder / "driftline.yaml").write_text(CONFIG % ", ".join(kinds))
     reference = columns(REFERENCE_ROWS, np.random.default_rng(1), {})
     pq.write_table(pa.table(reference), folder / "reference.parquet")
@@ -124,7 +149,10 @@ def make(folder: Path, days: int, rows: int) -> None:
         since, until = START + timedelta(days=day), START + timedelta(days=day + length)
         lines.append(f"{since:%Y-%m-%dT%H:%M},{until:%Y-%m-%dT%H:%M},{column},{size}")
     (folder / "incidents.csv").write_text("\n".join(lines) + "\n")
-    subprocess.run([sys.executable, "-m", "driftline", "run", "--once", "-c", folder / "driftline.yaml"], check=False)
+    subprocess.run(
+        [sys.executable, "-m", "driftline", "run", "--once", "-c", folder / "driftline.yaml"],
+        check=False,
+    )
     work = [(folder, first, min(first + 24, days * 24), rows) for first in range(0, days * 24, 24)]
     store = open_store("sqlite:///state.db", base=folder)
     with ProcessPoolExecutor(2) as pool:
@@ -144,7 +172,9 @@ def asked(folder: Path, days: int, shuffles: int) -> Iterator[str]:
 
 def main() -> None:
     """Make the state unless it is there, run the command, and print what it cost."""
-    told = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    told = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     told.add_argument("folder", type=Path)
     told.add_argument("--days", type=int, default=365)
     told.add_argument("--rows", type=int, default=1000)

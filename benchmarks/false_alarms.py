@@ -1,9 +1,11 @@
-"""False alarms in a year in which nothing happens, and days until a change is found: the default checks on simulated streams.
+"""False alarms in a year in which nothing happens, and days until a change is found: the default
+checks on simulated streams.
 
     python benchmarks/false_alarms.py --seeds 20 --out benchmarks/results/false_alarms.jsonl
 
-The windows are those of `streams.py`; checks, rules, evidence engine, alerts and incidents are the agent's own, only state and
-sources are left out. An alarm is an incident of any severity that opens or comes back: whatever a person would be told of.
+The windows are those of `streams.py`; checks, rules, evidence engine, alerts and incidents are the
+agent's own, only state and sources are left out. An alarm is an incident of any severity that opens
+or comes back: whatever a person would be told of.
 """
 
 from __future__ import annotations
@@ -24,19 +26,21 @@ from driftline_plugins.checks.range import OutsideRange
 from streams import BASELINE, CHANGES, DAYS, REGIMES, SCHEMA, START, Stream
 
 from driftline.alerting.step import AlertingState, step
-from driftline.evaluate.evidence import Policy
+from driftline.evaluate.evidence.engine import Policy
+from driftline.evaluate.evidence.unusual import Past
 from driftline.evaluate.group import Inputs, judge_group
 from driftline.evaluate.judging import CheckPlan
-from driftline.evaluate.unusual import Past
-from driftline.notification import Event
 from driftline.state.tables import micros
 from driftline.state.windows import Due, Key
+from driftline.types.notification import Event
 
 SIZES = (200, 1_000, 10_000, 1_000_000)
 DAY = timedelta(days=1)
 JUDGED = tuple(Drift.default_rules)
 """The distances that only show how a column moved are left out: no rule of theirs can alarm."""
-PLANS = [CheckPlan(check.type, check) for check in (Drift(metrics=JUDGED), Missing(), OutsideRange())]
+PLANS = [
+    CheckPlan(check.type, check) for check in (Drift(metrics=JUDGED), Missing(), OutsideRange())
+]
 """The default checks that look at columns."""
 
 
@@ -53,11 +57,15 @@ class Run:
     learning: int = 0
     """Of these, those of the first 60 days."""
     found: int | None = None
-    """Windows from the change until an alert about its column fires; None when none does, or there is no change."""
+    """Windows from the change until an alert about its column fires; None when none does, or there
+    is no change.
+    """
 
 
 def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
-    """Every day of one stream, through the whole of judging and alerting; with a change, until a month after it."""
+    """Every day of one stream, through the whole of judging and alerting; with a change, until a
+    month after it.
+    """
     happened = CHANGES[change] if change else None
     stream = Stream(regime, rows, seed, happened)
     policy = Policy(DAY // timedelta(microseconds=1))
@@ -81,7 +89,11 @@ def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
                 found.alarms.append(f"{day} {told.incident.severity} {told.notification.title}")
                 found.learning += day < BASELINE
             if happened is not None and found.found is None and day >= happened.day:
-                columns = {alert.labels.get("column") for alert in told.notification.alerts if alert.state == "firing"}
+                columns = {
+                    alert.labels.get("column")
+                    for alert in told.notification.alerts
+                    if alert.state == "firing"
+                }
                 if happened.column in columns:
                     found.found = day - happened.day + 1
         if found.found is not None:
@@ -89,13 +101,20 @@ def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
     return found
 
 
-def jobs(sizes: list[int], regimes: list[str], changes: list[str], seeds: int) -> Iterator[tuple[str, int, int, str]]:
+def jobs(
+    sizes: list[int], regimes: list[str], changes: list[str], seeds: int
+) -> Iterator[tuple[str, int, int, str]]:
     """Everything to run, seed by seed; "none" stands for the year in which nothing happens."""
     for seed in range(seeds):
         for change in changes:
             for regime in regimes:
                 for rows in sizes:
-                    yield regime, rows, seed if change == "none" else 1_000 + seed, "" if change == "none" else change
+                    yield (
+                        regime,
+                        rows,
+                        seed if change == "none" else 1_000 + seed,
+                        "" if change == "none" else change,
+                    )
 
 
 def known(path: Path) -> dict[tuple[str, int, int, str], Run]:
@@ -108,7 +127,9 @@ def known(path: Path) -> dict[tuple[str, int, int, str], Run]:
 
 def main() -> None:
     """Run what the file doesn't have yet, and print one line for each regime, size and change."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     asked.add_argument("--seeds", type=int, default=20)
     asked.add_argument("--rows", type=int, nargs="*", default=list(SIZES))
     asked.add_argument("--regimes", nargs="*", default=list(REGIMES))
@@ -116,7 +137,10 @@ def main() -> None:
     asked.add_argument("--processes", type=int, default=2)
     asked.add_argument("--verbose", action="store_true", help="every alarm")
     asked.add_argument(
-        "--out", type=Path, required=True, help="JSON Lines, one a simulated year; what is there is not run again"
+        "--out",
+        type=Path,
+        required=True,
+        help="JSON Lines, one a simulated year; what is there is not run again",
     )
     told = asked.parse_args()
     began = time.monotonic()
@@ -125,13 +149,17 @@ def main() -> None:
     work = [job for job in wanted if job not in done]
     told.out.parent.mkdir(exist_ok=True)
     with ProcessPoolExecutor(told.processes) as pool, told.out.open("a") as out:
-        for place, found in enumerate(pool.map(run, *zip(*work, strict=True), chunksize=1) if work else (), 1):
+        for place, found in enumerate(
+            pool.map(run, *zip(*work, strict=True), chunksize=1) if work else (), 1
+        ):
             done[(found.regime, found.rows, found.seed, found.change)] = found
             out.write(json.dumps(asdict(found)) + "\n")
             out.flush()
             if place % 20 == 0:
                 left = (time.monotonic() - began) / place * (len(work) - place)
-                print(f"{place} of {len(work)}, {left / 60:.0f} min left", file=sys.stderr, flush=True)
+                print(
+                    f"{place} of {len(work)}, {left / 60:.0f} min left", file=sys.stderr, flush=True
+                )
     groups: dict[tuple[str, str, int], list[Run]] = {}
     for job in wanted:
         groups.setdefault((job[3], job[0], job[1]), []).append(done[job])

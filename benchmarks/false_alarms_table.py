@@ -34,7 +34,9 @@ def found(runs: Sequence[Run]) -> str:
     if not runs:
         return ""
     days = sorted(run.found if run.found is not None else NEVER for run in runs)
-    low, middle, high = (str(day) if day < NEVER else "never" for day in (days[0], days[len(days) // 2], days[-1]))
+    low, middle, high = (
+        str(day) if day < NEVER else "never" for day in (days[0], days[len(days) // 2], days[-1])
+    )
     within = sum(day <= 7 for day in days) / len(days)
     return f"{middle} ({low} to {high}), {within:.0%}"
 
@@ -56,7 +58,12 @@ def main() -> None:
     if every:
         print(f"\n{quarter}, all {len(every)} runs: {found(every)}")
     print()
-    print(table(["1,000 rows", *REGIMES], [[name, *(found(of(name, each, 1_000)) for each in REGIMES)] for name in CHANGES]))
+    print(
+        table(
+            ["1,000 rows", *REGIMES],
+            [[name, *(found(of(name, each, 1_000)) for each in REGIMES)] for name in CHANGES],
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Joining labels that come later: 1 M predictions over 24 hourly windows, their labels an hour after in one object or in many.
+"""Joining labels that come later: 1 M predictions over 24 hourly windows, their labels an hour
+after in one object or in many.
 
     python benchmarks/labels.py FOLDER [--rows 1000000] [--objects 1 100] [--runs 3]
 
-A whole agent in a process of its own: one tick reads the predictions and judges their windows, a second one reads the
-labels, joins them and restates all windows. Reading is from CSV files on the local disk. The disk that waiting takes is the
-growth of the state's file over the same run without labels, and what the rows themselves hold.
+A whole agent in a process of its own: one tick reads the predictions and judges their windows, a
+second one reads the labels, joins them and restates all windows. Reading is from CSV files on the
+local disk. The disk that waiting takes is the growth of the state's file over the same run without
+labels, and what the rows themselves hold.
 """
 
 from __future__ import annotations
@@ -60,7 +62,9 @@ def predictions(rows: int, seed: int) -> dict[str, object]:
 
 
 def make(folder: Path, rows: int, objects: list[int]) -> None:
-    """Predictions by the hour without labels, the labels in so many objects in another order, and a reference with labels."""
+    """Predictions by the hour without labels, the labels in so many objects in another order, and a
+    reference with labels.
+    """
     (folder / "predictions").mkdir(parents=True)
     pq.write_table(pa.table(predictions(100_000, 1)), folder / "reference.parquet")
     ids, labels = [], []
@@ -71,25 +75,34 @@ def make(folder: Path, rows: int, objects: list[int]) -> None:
         labels.append(table.pop("label"))
         first = START + timedelta(hours=hour)
         table["time"] = pa.array(
-            [first + timedelta(seconds=3600 * place / size) for place in range(size)], pa.timestamp("us", "UTC")
+            [first + timedelta(seconds=3600 * place / size) for place in range(size)],
+            pa.timestamp("us", "UTC"),
         )
         pq.write_table(pa.table(table), folder / "predictions" / f"{hour:02d}.parquet")
     order = np.random.default_rng(5).permutation(rows)
     given = pa.array([START + timedelta(hours=HOURS + 1)] * rows, pa.timestamp("us", "UTC"))
-    table = pa.table({"id": pa.array(ids).take(pa.array(order)), "label": np.concatenate(labels)[order], "given": given})
+    table = pa.table(
+        {
+            "id": pa.array(ids).take(pa.array(order)),
+            "label": np.concatenate(labels)[order],
+            "given": given,
+        }
+    )
     for count in objects:
         (folder / f"truth-{count}").mkdir()
         for number in range(count):
             first, end = rows * number // count, rows * (number + 1) // count
-            csv.write_csv(table.slice(first, end - first), folder / f"truth-{count}" / f"{number:04d}.csv")
+            csv.write_csv(
+                table.slice(first, end - first), folder / f"truth-{count}" / f"{number:04d}.csv"
+            )
 
 
 def child(config: Path, truth: Path) -> None:
     """Both ticks in this process; the figures as JSON."""
-    from driftline.runtime import labelling, watch
-    from driftline.runtime.logs import make_log
-    from driftline.runtime.start import read_config, running
-    from driftline.runtime.summary import summarise
+    from driftline.agent import labelling, model_watch
+    from driftline.agent.start import read_config, running
+    from driftline.agent.summary import summarise
+    from driftline.telemetry.logs import make_log
 
     took: dict[str, float] = {}
 
@@ -104,14 +117,23 @@ def child(config: Path, truth: Path) -> None:
 
     def peak() -> float:
         # Not getrusage: its peak is at least that of the process that started this one.
-        [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+        [line] = [
+            line
+            for line in Path("/proc/self/status").read_text().splitlines()
+            if line.startswith("VmHWM")
+        ]
         return int(line.split()[1]) / 1024
 
     labelling.join = timed("join", labelling.join)
-    watch.read_and_join = timed("both", watch.read_and_join)
+    model_watch.read_and_join = timed("both", model_watch.read_and_join)
     now = [START + timedelta(hours=HOURS, minutes=30)]
     told: dict[str, float] = {}
-    with running(read_config(config), clock=lambda: now[0], log=make_log(io.StringIO(), human=False), once=True) as agent:
+    with running(
+        read_config(config),
+        clock=lambda: now[0],
+        log=make_log(io.StringIO(), human=False),
+        once=True,
+    ) as agent:
         began = time.perf_counter()
         agent.tick("bench")
         told |= {"first": time.perf_counter() - began, "first_peak": peak()}
@@ -163,21 +185,35 @@ def main() -> None:
     scratch = asked.folder.resolve() / "labels-scratch"
     bare = [run(data, scratch, None) for _ in range(asked.runs)]
     plain = {name: statistics.median(one[name] for one in bare) for name in bare[0]}
-    print(f"\n{asked.rows:,} predictions in {HOURS} windows and 3 segments; median of {asked.runs}\n")
-    print("| labels in | join s | processor s | joined a second | with reading s | a second | tick s | idle tick s | peak MB |")
+    print(
+        f"\n{asked.rows:,} predictions in {HOURS} windows and 3 segments; median of {asked.runs}\n"
+    )
+    print(
+        "| labels in | join s | processor s | joined a second | with reading s | a second | tick s | idle tick s | peak MB |"
+    )
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for objects in asked.objects:
         found = [run(data, scratch, objects) for _ in range(asked.runs)]
         told = {name: statistics.median(one[name] for one in found) for name in found[0]}
         assert told["windows"] == HOURS
-        joined = f"{told['join']:.2f} | {told['join_cpu']:.2f} | {told['labels'] / told['join']:,.0f}"
+        joined = (
+            f"{told['join']:.2f} | {told['join_cpu']:.2f} | {told['labels'] / told['join']:,.0f}"
+        )
         rates = [joined, f"{told['both']:.2f} | {told['labels'] / told['both']:,.0f}"]
         rest = f"{told['second']:.2f} | {told['idle']:.2f} | {told['second_peak']:.0f}"
         print(f"| {objects} object{'s' if objects > 1 else ''} | {' | '.join(rates)} | {rest} |")
     told |= {f"bare_{name}": value for name, value in plain.items()}
-    print("\nThe tick that reads the predictions: {first:.2f} s, {first_peak:.0f} MB; ".format(**told), end="")
+    print(
+        "\nThe tick that reads the predictions: {first:.2f} s, {first_peak:.0f} MB; ".format(
+            **told
+        ),
+        end="",
+    )
     print("without labels {bare_first:.2f} s, {bare_first_peak:.0f} MB.".format(**told))
-    print(f"A waiting prediction takes {told['bytes'] / asked.rows:.1f} bytes, and the file grows by ", end="")
+    print(
+        f"A waiting prediction takes {told['bytes'] / asked.rows:.1f} bytes, and the file grows by ",
+        end="",
+    )
     print(f"{(told['file'] - plain['file']) / asked.rows:.1f} for each.")
     shutil.rmtree(scratch)
 

@@ -2,10 +2,11 @@
 
     python benchmarks/listing.py [--days 1 30 365] [--objects 100000] [--ticks 5]
 
-A bucket of SageMaker's layout on an S3 server of this machine (moto), two variants, `--objects` objects for a year and in
-proportion for less. The agent reads all of it once (the objects' bytes are handed over without HTTP, or it would take an
-hour), then looks again: printed are the requests of a tick and its seconds, with and without waiting for that server, which
-looks through all its keys for each request. Needs the extras `aws`, `test`.
+A bucket of SageMaker's layout on an S3 server of this machine (moto), two variants, `--objects`
+objects for a year and in proportion for less. The agent reads all of it once (the objects' bytes
+are handed over without HTTP, or it would take an hour), then looks again: printed are the requests
+of a tick and its seconds, with and without waiting for that server, which looks through all its
+keys for each request. Needs the extras `aws`, `test`.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from driftline.runtime.agent import Agent
-from driftline.runtime.logs import make_log
-from driftline.runtime.start import read_config, running
+from driftline.agent.agent import Agent
+from driftline.agent.start import read_config, running
+from driftline.telemetry.logs import make_log
 
 NOW = datetime(2026, 5, 1, 12, 20, tzinfo=UTC)
 VARIANTS = ("blue", "green")
@@ -51,8 +52,12 @@ def fill(days: int, objects: int) -> dict[str, bytes]:
     made = {}
     for number in range(objects):
         at = NOW - timedelta(hours=1 + number % hours, minutes=20)
-        place = f"ep/{VARIANTS[number // hours % 2]}/{at:%Y/%m/%d/%H}/{at:%M}-00-000-{number:07d}.jsonl"
-        made[place] = json.dumps({"t": f"{at:%Y-%m-%dT%H:%M:%SZ}", "amount": number % 100}).encode() + b"\n"
+        place = (
+            f"ep/{VARIANTS[number // hours % 2]}/{at:%Y/%m/%d/%H}/{at:%M}-00-000-{number:07d}.jsonl"
+        )
+        made[place] = (
+            json.dumps({"t": f"{at:%Y-%m-%dT%H:%M:%SZ}", "amount": number % 100}).encode() + b"\n"
+        )
     return made
 
 
@@ -81,15 +86,21 @@ def measure(server: str, days: int, objects: int, ticks: int) -> str:
             waited[0] += time.perf_counter() - began
 
     S3._try = counted
-    S3.open = lambda self, obj, start=0: io.BytesIO(contents[obj.uri.removeprefix(f"s3://{bucket}/")][start:])
+    S3.open = lambda self, obj, start=0: io.BytesIO(
+        contents[obj.uri.removeprefix(f"s3://{bucket}/")][start:]
+    )
     try:
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "driftline.yaml").write_text(CONFIG.format(server=server, bucket=bucket))
-            Path(folder, "reference.jsonl").write_text("".join(json.dumps({"amount": n % 100}) + "\n" for n in range(1000)))
+            Path(folder, "reference.jsonl").write_text(
+                "".join(json.dumps({"amount": n % 100}) + "\n" for n in range(1000))
+            )
             config = read_config(Path(folder, "driftline.yaml"))
             now = [NOW]
             log = make_log(io.StringIO(), human=False)
-            with running(config, clock=lambda: now[0], log=log, console=io.StringIO(), once=True) as agent:
+            with running(
+                config, clock=lambda: now[0], log=log, console=io.StringIO(), once=True
+            ) as agent:
                 began = time.perf_counter()
                 report = agent.tick("bench")
                 first = time.perf_counter() - began
@@ -125,7 +136,9 @@ def measure(server: str, days: int, objects: int, ticks: int) -> str:
 
 
 def _ages(agent: Agent) -> bool:
-    """Whether the first pass left old windows to settle: that is work of its own, some hundreds of them a tick."""
+    """Whether the first pass left old windows to settle: that is work of its own, some hundreds of
+    them a tick.
+    """
     with agent.store.read() as connection:
         newest = connection.exec_driver_sql("SELECT max(start) FROM windows").scalar()
         day = 86_400_000_000
@@ -142,7 +155,9 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, nargs="+", default=[1, 30, 365])
-    parser.add_argument("--objects", type=int, default=100_000, help="for 365 days; in proportion for less")
+    parser.add_argument(
+        "--objects", type=int, default=100_000, help="for 365 days; in proportion for less"
+    )
     parser.add_argument("--ticks", type=int, default=5)
     asked = parser.parse_args()
     os.environ["BENCH_KEY"] = "bench-key-of-no-use"
@@ -159,7 +174,9 @@ def main() -> None:
         objects = max(asked.objects * days // 365, days * 24)
         print(measure(f"http://{host}:{port}", days, objects, asked.ticks), flush=True)
     server.stop()
-    print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB, the server's among it")
+    print(
+        f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB, the server's among it"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Writes the benchmark's data: one table of predictions as flat JSONL, SageMaker capture and Parquet, and a reference.
+"""Writes the benchmark's data: one table of predictions as flat JSONL, SageMaker capture and
+Parquet, and a reference.
 
 python benchmarks/make_data.py FOLDER ROWS
 """
@@ -28,13 +29,17 @@ def table(rows: int, seed: int, first: int = 0, total: int | None = None) -> dic
     for place in range(NUMERIC):
         columns[f"n{place}"] = np.round(rng.normal(place, 1 + place, rows), 6)
     for place, distinct in enumerate((5, 50, 500, 5000)):
-        columns[f"c{place}"] = np.array([f"v{n}" for n in range(distinct)])[rng.zipf(1.5, rows) % distinct]
+        columns[f"c{place}"] = np.array([f"v{n}" for n in range(distinct)])[
+            rng.zipf(1.5, rows) % distinct
+        ]
     score = np.round(1 / (1 + np.exp(-columns["n0"])), 6)
     columns["score"] = score
     columns["prediction"] = (score >= 0.5).astype(np.int64)
     columns["label"] = (rng.uniform(size=rows) < score).astype(np.int64)
     places = (np.arange(rows) + first) / (total or rows) * HOURS * 3600
-    columns["time"] = np.array([(START + timedelta(seconds=int(s))).strftime("%Y-%m-%dT%H:%M:%SZ") for s in places])
+    columns["time"] = np.array(
+        [(START + timedelta(seconds=int(s))).strftime("%Y-%m-%dT%H:%M:%SZ") for s in places]
+    )
     return columns
 
 
@@ -43,7 +48,8 @@ def write(folder: Path, rows: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     reference = table(REFERENCE_ROWS, 1)
     pq.write_table(
-        pa.table({name: values for name, values in reference.items() if name != "time"}), folder / "reference.parquet"
+        pa.table({name: values for name, values in reference.items() if name != "time"}),
+        folder / "reference.parquet",
     )
     names = [f"n{i}" for i in range(NUMERIC)] + [f"c{i}" for i in range(CATEGORICAL)]
     rng = np.random.default_rng(7)
@@ -60,10 +66,18 @@ def write(folder: Path, rows: int) -> None:
             lists = {name: values.tolist() for name, values in columns.items()}
             keys = list(lists)
             for row in zip(*lists.values(), strict=True):
-                flat.write(json.dumps(dict(zip(keys, row, strict=True)), separators=(",", ":")) + "\n")
+                flat.write(
+                    json.dumps(dict(zip(keys, row, strict=True)), separators=(",", ":")) + "\n"
+                )
             inputs = zip(*(lists[name] for name in names), strict=True)
             for values, at, key, said, score, label in zip(
-                inputs, lists["time"], ids, lists["prediction"], lists["score"], lists["label"], strict=True
+                inputs,
+                lists["time"],
+                ids,
+                lists["prediction"],
+                lists["score"],
+                lists["label"],
+                strict=True,
             ):
                 capture.write(
                     '{"captureData":{"endpointInput":{"observedContentType":"text/csv","mode":"INPUT","data":"'

@@ -1,8 +1,10 @@
-"""What other tools say of a day by their defaults: the columns that drifted, or whose missing values did.
+"""What other tools say of a day by their defaults: the columns that drifted, or whose missing
+values did.
 
-Each rule takes a stream and columns, reads the reference, and gives a judge: rows of a day in, names of columns out.
-Evidently, NannyML and whylogs are called as installed; SageMaker's rules are written from its documentation and from the
-source of Deequ, which it runs. Nothing is sent anywhere: what the tools report home is switched off.
+Each rule takes a stream and columns, reads the reference, and gives a judge: rows of a day in,
+names of columns out. Evidently, NannyML and whylogs are called as installed; SageMaker's rules are
+written from its documentation and from the source of Deequ, which it runs. Nothing is sent
+anywhere: what the tools report home is switched off.
 """
 
 from __future__ import annotations
@@ -15,14 +17,20 @@ import numpy as np
 import pandas as pd
 from streams import BASELINE, Stream, span
 
-os.environ |= {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1", "WHYLOGS_NO_ANALYTICS": "True"}
+os.environ |= {
+    "DO_NOT_TRACK": "1",
+    "NML_DISABLE_USAGE_LOGGING": "1",
+    "WHYLOGS_NO_ANALYTICS": "True",
+}
 
 Judge = Callable[[pd.DataFrame], set[str]]
 Rule = Callable[[Stream, Sequence[str]], Judge]
 
 
 def frame(stream: Stream, day: int | None, columns: Sequence[str]) -> pd.DataFrame:
-    """The rows of a day, or of the reference for None: these columns, text as objects, and `time`."""
+    """The rows of a day, or of the reference for None: these columns, text as objects, and
+    `time`.
+    """
     batch = stream.reference_batch if day is None else stream.batch(day)
     table = batch.select(list(columns)).to_pandas()
     table = table.astype({name: object for name in columns if name.startswith("c")})
@@ -30,11 +38,16 @@ def frame(stream: Stream, day: int | None, columns: Sequence[str]) -> pd.DataFra
 
 
 def evidently_drift(stream: Stream, columns: Sequence[str]) -> Judge:
-    """The test that a drift report chooses for each column, at its threshold; the report itself would draw plots as well."""
+    """The test that a drift report chooses for each column, at its threshold; the report itself
+    would draw plots as well.
+    """
     from evidently.legacy.calculations.stattests import get_stattest
     from evidently.legacy.core import ColumnType
 
-    kinds = {name: ColumnType.Categorical if name.startswith("c") else ColumnType.Numerical for name in columns}
+    kinds = {
+        name: ColumnType.Categorical if name.startswith("c") else ColumnType.Numerical
+        for name in columns
+    }
     rows = frame(stream, None, columns)
     reference = {name: rows[name].dropna() for name in columns}
 
@@ -46,13 +59,16 @@ def evidently_drift(stream: Stream, columns: Sequence[str]) -> Judge:
 
 
 def evidently_report(stream: Stream, columns: Sequence[str]) -> Judge:
-    """The same from a whole report (`DataDriftPreset` with tests), and `dataset` where it says that the dataset drifted."""
+    """The same from a whole report (`DataDriftPreset` with tests), and `dataset` where it says that
+    the dataset drifted.
+    """
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
     categorical = [name for name in columns if name.startswith("c")]
     kinds = DataDefinition(
-        numerical_columns=[name for name in columns if name not in categorical], categorical_columns=categorical
+        numerical_columns=[name for name in columns if name not in categorical],
+        categorical_columns=categorical,
     )
 
     def dataset(rows: pd.DataFrame) -> Dataset:
@@ -63,7 +79,9 @@ def evidently_report(stream: Stream, columns: Sequence[str]) -> Judge:
     def judge(day: pd.DataFrame) -> set[str]:
         found = Report([DataDriftPreset()], include_tests=True).run(dataset(day), reference).dict()
         failed = {
-            test["metric_config"]["params"].get("column", "dataset") for test in found["tests"] if test["status"] == "FAIL"
+            test["metric_config"]["params"].get("column", "dataset")
+            for test in found["tests"]
+            if test["status"] == "FAIL"
         }
         return set(failed)
 
@@ -71,7 +89,9 @@ def evidently_report(stream: Stream, columns: Sequence[str]) -> Judge:
 
 
 def evidently_missing(stream: Stream, columns: Sequence[str]) -> Judge:
-    """The share of missing values within a tenth of the reference's, as its summary report tests by itself."""
+    """The share of missing values within a tenth of the reference's, as its summary report tests by
+    itself.
+    """
     from evidently import Dataset, Report
     from evidently.core.tests import Reference
     from evidently.metrics import MissingValueCount
@@ -81,23 +101,37 @@ def evidently_missing(stream: Stream, columns: Sequence[str]) -> Judge:
         return Dataset.from_pandas(rows[list(columns)])
 
     reference = dataset(frame(stream, None, columns))
-    metrics = [MissingValueCount(column=name, tests=[], share_tests=[eq(Reference(relative=0.1))]) for name in columns]
+    metrics = [
+        MissingValueCount(column=name, tests=[], share_tests=[eq(Reference(relative=0.1))])
+        for name in columns
+    ]
 
     def judge(day: pd.DataFrame) -> set[str]:
         found = Report(metrics).run(dataset(day), reference).dict()
-        return {test["metric_config"]["params"]["column"] for test in found["tests"] if test["status"] == "FAIL"}
+        return {
+            test["metric_config"]["params"]["column"]
+            for test in found["tests"]
+            if test["status"] == "FAIL"
+        }
 
     return judge
 
 
 def _nannyml(calculator: str, days: int) -> Rule:
-    """A calculator that takes each day for a chunk, its thresholds from the last `days` days of the baseline."""
+    """A calculator that takes each day for a chunk, its thresholds from the last `days` days of the
+    baseline.
+    """
 
     def rule(stream: Stream, columns: Sequence[str]) -> Judge:
         import nannyml
 
-        reference = pd.concat([frame(stream, day, columns) for day in range(BASELINE - days, BASELINE)], ignore_index=True)
-        made = getattr(nannyml, calculator)(column_names=list(columns), timestamp_column_name="time", chunk_period="D")
+        reference = pd.concat(
+            [frame(stream, day, columns) for day in range(BASELINE - days, BASELINE)],
+            ignore_index=True,
+        )
+        made = getattr(nannyml, calculator)(
+            column_names=list(columns), timestamp_column_name="time", chunk_period="D"
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             made.fit(reference)
@@ -107,7 +141,11 @@ def _nannyml(calculator: str, days: int) -> Rule:
                 # It warns of fewer than six chunks, which one day is.
                 warnings.simplefilter("ignore")
                 found = made.calculate(day).filter(period="analysis").to_df()
-            return {place[0] for place in found.columns if place[-1] == "alert" and bool(found[place].any())}
+            return {
+                place[0]
+                for place in found.columns
+                if place[-1] == "alert" and bool(found[place].any())
+            }
 
         return judge
 
@@ -115,29 +153,47 @@ def _nannyml(calculator: str, days: int) -> Rule:
 
 
 def whylogs_drift(stream: Stream, columns: Sequence[str]) -> Judge:
-    """Profiles of both sides, and its drift scores: Kolmogorov-Smirnov or chi-square, drift below p = 0.05."""
+    """Profiles of both sides, and its drift scores: Kolmogorov-Smirnov or chi-square, drift below p
+    = 0.05.
+    """
     import whylogs
     from whylogs.viz.drift.column_drift_algorithms import calculate_drift_scores
 
     reference = whylogs.log(frame(stream, None, columns)[list(columns)]).view()
 
     def judge(day: pd.DataFrame) -> set[str]:
-        found = calculate_drift_scores(whylogs.log(day[list(columns)]).view(), reference, with_thresholds=True)
-        return {name for name, score in found.items() if score is not None and score["drift_category"] == "DRIFT"}
+        found = calculate_drift_scores(
+            whylogs.log(day[list(columns)]).view(), reference, with_thresholds=True
+        )
+        return {
+            name
+            for name, score in found.items()
+            if score is not None and score["drift_category"] == "DRIFT"
+        }
 
     return judge
 
 
 def sagemaker_drift(stream: Stream, columns: Sequence[str]) -> Judge:
-    """Robust distance above 0.1: Kolmogorov-Smirnov or L-infinity, less 1.8·√((n + m)/(nm)), but never below 0."""
+    """Robust distance above 0.1: Kolmogorov-Smirnov or L-infinity, less 1.8·√((n + m)/(nm)), but
+    never below 0.
+    """
     rows = frame(stream, None, columns)
     reference = {name: rows[name].dropna() for name in columns}
-    ordered = {name: np.sort(values) for name, values in reference.items() if not name.startswith("c")}
-    shares = {name: reference[name].value_counts(normalize=True) for name in columns if name.startswith("c")}
+    ordered = {
+        name: np.sort(values) for name, values in reference.items() if not name.startswith("c")
+    }
+    shares = {
+        name: reference[name].value_counts(normalize=True)
+        for name in columns
+        if name.startswith("c")
+    }
 
     def distance(name: str, now: pd.Series) -> float:
         if name in shares:
-            return float(shares[name].sub(now.value_counts(normalize=True), fill_value=0).abs().max())
+            return float(
+                shares[name].sub(now.value_counts(normalize=True), fill_value=0).abs().max()
+            )
         was, values = ordered[name], np.sort(now)
         both = np.concatenate((was, values))
         ranks = [np.searchsorted(side, both, "right") / len(side) for side in (was, values)]
@@ -147,7 +203,10 @@ def sagemaker_drift(stream: Stream, columns: Sequence[str]) -> Judge:
         found = set()
         for name in columns:
             now, n = day[name].dropna(), len(reference[name])
-            if len(now) and distance(name, now) - 1.8 * np.sqrt((n + len(now)) / (n * len(now))) > 0.1:
+            if (
+                len(now)
+                and distance(name, now) - 1.8 * np.sqrt((n + len(now)) / (n * len(now))) > 0.1
+            ):
                 found.add(name)
         return found
 

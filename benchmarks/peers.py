@@ -1,13 +1,15 @@
-"""The simulated streams through Evidently, NannyML and whylogs as installed, and SageMaker's rules as documented.
+"""The simulated streams through Evidently, NannyML and whylogs as installed, and SageMaker's rules
+as documented.
 
     pip install -e '.[bench-peers]'
     python benchmarks/peers.py [--out benchmarks/results/peers.json] [--jobs 2]
     python benchmarks/peers_table.py benchmarks/results/peers.json
 
-On how many days of a year in which nothing happens does a tool say that some column drifted, and how soon does it say so of
-the column in which something does happen? The tools are slow, so a year is shared between seeds: each day that is judged
-comes from the stream of one seed, the next from that of the next. Rules on missing values are run in one regime: no regime
-moves those. About a quarter of an hour on two idle cores; stopped earlier, it keeps what it has, 1,000 rows first.
+On how many days of a year in which nothing happens does a tool say that some column drifted, and
+how soon does it say so of the column in which something does happen? The tools are slow, so a year
+is shared between seeds: each day that is judged comes from the stream of one seed, the next from
+that of the next. Rules on missing values are run in one regime: no regime moves those. About a
+quarter of an hour on two idle cores; stopped earlier, it keeps what it has, 1,000 rows first.
 """
 
 from __future__ import annotations
@@ -28,17 +30,33 @@ from streams import BASELINE, CHANGES, DAYS, REGIMES, Stream
 NAMES = [column.name for column in COLUMNS]
 MISSING = ("evidently missing", "nannyml missing, 60 days", "sagemaker completeness")
 EVERY = {1000: 12, 200: 12, 10_000: 24}
-"""Rows, and every how many days of the year one is judged: weekends and month ends are in their proportion, nearly."""
-FITS = {"nannyml drift, 10 days": (5, 5, 2), "nannyml drift, 60 days": (3, 3, 2), "nannyml missing, 60 days": (5, 5, 2)}
-"""Seeds of quiet years at 1,000, 200 and 10,000 rows, where a tool reads many days before it can judge."""
+"""Rows, and every how many days of the year one is judged: weekends and month ends are in their
+proportion, nearly.
+"""
+FITS = {
+    "nannyml drift, 10 days": (5, 5, 2),
+    "nannyml drift, 60 days": (3, 3, 2),
+    "nannyml missing, 60 days": (5, 5, 2),
+}
+"""Seeds of quiet years at 1,000, 200 and 10,000 rows, where a tool reads many days before it can
+judge.
+"""
 LARGE = 1_000_000
 LARGE_DAYS = [120, 257, 400]
-"""At a million rows: a Tuesday at a month's end, a Saturday, and a Tuesday eleven months after the baseline. One seed."""
-LARGE_REGIMES = {"evidently drift": list(REGIMES), "sagemaker drift": list(REGIMES), "whylogs drift": ["iid"]}
+"""At a million rows: a Tuesday at a month's end, a Saturday, and a Tuesday eleven months after the
+baseline. One seed.
+"""
+LARGE_REGIMES = {
+    "evidently drift": list(REGIMES),
+    "sagemaker drift": list(REGIMES),
+    "whylogs drift": ["iid"],
+}
 """NannyML would have to hold 10,000,000 rows at least."""
 ASKED = ("shift 0.25 sd", "share +10 points", "missing 1% to 4%", "unit x1000", "frozen")
 BEFORE, AFTER, SEEDS = 5, 30, 6
-"""Days before a change and from it on that are judged, in its own column alone; seeds, of changes at 10,000 rows half."""
+"""Days before a change and from it on that are judged, in its own column alone; seeds, of changes
+at 10,000 rows half.
+"""
 
 
 def seeds(rule: str, rows: int) -> int:
@@ -71,7 +89,9 @@ def quiet(rule: str, regime: str, rows: int, days: list[int], n_seeds: int) -> d
 
 
 def changed(rule: str, change: str, rows: int) -> dict:
-    """From the first day of a change on, until the rule names its column, in the regime `wobble`."""
+    """From the first day of a change on, until the rule names its column, in the regime
+    `wobble`.
+    """
     what, n_seeds = CHANGES[change], SEEDS if rows < 10_000 else SEEDS // 2
     delays: list[int | None] = []
     before = 0
@@ -84,7 +104,11 @@ def changed(rule: str, change: str, rows: int) -> dict:
 
         before += sum(names(day) for day in range(what.day - BEFORE, what.day))
         delays.append(next((days for days in range(AFTER) if names(what.day + days)), None))
-    return {"seeds": n_seeds, "delays": [None if days is None else days + 1 for days in delays], "days_before": before}
+    return {
+        "seeds": n_seeds,
+        "delays": [None if days is None else days + 1 for days in delays],
+        "days_before": before,
+    }
 
 
 def compared(rows: int) -> dict:
@@ -107,12 +131,20 @@ def work() -> list[tuple[str, tuple]]:
         days = list(range(BASELINE + 1, DAYS, EVERY[rows]))
         for rule in RULES:
             for regime in ["wobble"] if rule in MISSING else REGIMES:
-                jobs.append((f"quiet/{rule}/{regime}/{rows}", (quiet, rule, regime, rows, days, seeds(rule, rows))))
+                jobs.append(
+                    (
+                        f"quiet/{rule}/{regime}/{rows}",
+                        (quiet, rule, regime, rows, days, seeds(rule, rows)),
+                    )
+                )
             for change in ["missing 1% to 4%"] if rule in MISSING else ASKED:
                 jobs.append((f"changed/{rule}/{change}/{rows}", (changed, rule, change, rows)))
         jobs.append((f"compared/{rows}", (compared, rows)))
     for rule, regimes in LARGE_REGIMES.items():
-        jobs += ((f"quiet/{rule}/{regime}/{LARGE}", (quiet, rule, regime, LARGE, LARGE_DAYS, 1)) for regime in regimes)
+        jobs += (
+            (f"quiet/{rule}/{regime}/{LARGE}", (quiet, rule, regime, LARGE, LARGE_DAYS, 1))
+            for regime in regimes
+        )
     return jobs
 
 
@@ -124,13 +156,20 @@ def run(job: tuple[str, tuple]) -> tuple[str, dict, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/peers.json")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", default="", help="run what has this in its name, such as quiet/whylogs")
+    parser.add_argument(
+        "--only", default="", help="run what has this in its name, such as quiet/whylogs"
+    )
     asked = parser.parse_args()
     started = time.perf_counter()
-    versions = {package: version(package) for package in ("evidently", "nannyml", "whylogs", "pandas", "numpy", "scipy")}
+    versions = {
+        package: version(package)
+        for package in ("evidently", "nannyml", "whylogs", "pandas", "numpy", "scipy")
+    }
     found: dict[str, dict] = {}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(asked.jobs) as pool:
@@ -138,7 +177,9 @@ def main() -> None:
             found[name] = result
             print(f"{seconds:7.1f} s  {name}", flush=True)
             about = {"versions": versions, "seconds": round(time.perf_counter() - started)}
-            asked.out.write_text(json.dumps({"about": about, "found": dict(sorted(found.items()))}, indent=1) + "\n")
+            asked.out.write_text(
+                json.dumps({"about": about, "found": dict(sorted(found.items()))}, indent=1) + "\n"
+            )
 
 
 if __name__ == "__main__":

@@ -36,11 +36,18 @@ def a_year(one: dict | None) -> str:
     """Alarm days a year; of a handful of days, those themselves."""
     if one is None:
         return ""
-    return f"{one['alarm_days']} of {one['days']}" if one["days"] < 30 else str(round(one["alarm_days"] / one["days"] * YEAR))
+    return (
+        f"{one['alarm_days']} of {one['days']}"
+        if one["days"] < 30
+        else str(round(one["alarm_days"] / one["days"] * YEAR))
+    )
 
 
 def quiet(found: Found) -> list[str]:
-    lines = [row("rows a day", "", *(name.replace("_", " ") for name in REGIMES)), row("---:", "---", *["---:"] * len(REGIMES))]
+    lines = [
+        row("rows a day", "", *(name.replace("_", " ") for name in REGIMES)),
+        row("---:", "---", *["---:"] * len(REGIMES)),
+    ]
     for rows in (*sorted(EVERY), LARGE):
         for rule in (rule for rule in RULES if rule not in MISSING):
             cells = [a_year(found.get(f"quiet/{rule}/{regime}/{rows}")) for regime in REGIMES]
@@ -50,21 +57,35 @@ def quiet(found: Found) -> list[str]:
 
 
 def missing(found: Found) -> list[str]:
-    lines = [row("", *(f"{rows:,} rows" for rows in sorted(EVERY))), row("---", *["---:"] * len(EVERY))]
+    lines = [
+        row("", *(f"{rows:,} rows" for rows in sorted(EVERY))),
+        row("---", *["---:"] * len(EVERY)),
+    ]
     return [
         *lines,
-        *(row(NAMES[rule], *(a_year(found.get(f"quiet/{rule}/wobble/{rows}")) for rows in sorted(EVERY))) for rule in MISSING),
+        *(
+            row(
+                NAMES[rule],
+                *(a_year(found.get(f"quiet/{rule}/wobble/{rows}")) for rows in sorted(EVERY)),
+            )
+            for rule in MISSING
+        ),
     ]
 
 
 def until(one: dict | None) -> str:
-    """Median day, share found within a week, share of the days before on which the column was named as well."""
+    """Median day, share found within a week, share of the days before on which the column was named
+    as well.
+    """
     if one is None:
         return ""
     days = sorted(day or AFTER + 1 for day in one["delays"])
     middle = statistics.median_low(days)
     when = f"day {middle}" if middle <= AFTER else "never" if days[0] > AFTER else f"over {AFTER}"
-    within, before = sum(day <= WEEK for day in days) / len(days), one["days_before"] / (one["seeds"] * BEFORE)
+    within, before = (
+        sum(day <= WEEK for day in days) / len(days),
+        one["days_before"] / (one["seeds"] * BEFORE),
+    )
     return f"{when}, {within:.0%}" + (f" ({before:.0%})" if before else "")
 
 
@@ -72,7 +93,13 @@ def changed(found: Found) -> list[str]:
     lines = [row("rows a day", "", *ASKED), row("---:", "---", *["---"] * len(ASKED))]
     for rows in sorted(EVERY):
         for rule in RULES:
-            lines.append(row(f"{rows:,}", NAMES[rule], *(until(found.get(f"changed/{rule}/{c}/{rows}")) for c in ASKED)))
+            lines.append(
+                row(
+                    f"{rows:,}",
+                    NAMES[rule],
+                    *(until(found.get(f"changed/{rule}/{c}/{rows}")) for c in ASKED),
+                )
+            )
     return lines
 
 
@@ -82,13 +109,20 @@ def speed(found: Found) -> list[str]:
         row("---", *["---:"] * (len(EVERY) + 1)),
     ]
     for rule in RULES:
-        ones = [found.get(f"quiet/{rule}/{'wobble' if rows in EVERY else 'iid'}/{rows}") for rows in (*sorted(EVERY), LARGE)]
-        lines.append(row(NAMES[rule], *(f"{one['seconds_a_day']:.3f}" if one else "" for one in ones)))
+        ones = [
+            found.get(f"quiet/{rule}/{'wobble' if rows in EVERY else 'iid'}/{rows}")
+            for rows in (*sorted(EVERY), LARGE)
+        ]
+        lines.append(
+            row(NAMES[rule], *(f"{one['seconds_a_day']:.3f}" if one else "" for one in ones))
+        )
     return lines
 
 
 def dataset(found: Found) -> str:
-    """Days on which half of the columns or more drifted for Evidently, which it calls a drifted dataset."""
+    """Days on which half of the columns or more drifted for Evidently, which it calls a drifted
+    dataset.
+    """
     ones = [one for name, one in found.items() if name.startswith("quiet/evidently drift/")]
     drifted, days = (sum(one[key] for one in ones) for key in ("half_of_columns", "days"))
     return f"Evidently calls the dataset drifted on {drifted} of {days} days."
@@ -103,7 +137,9 @@ def main() -> None:
         print("\n" + "\n".join(table(found)))
     print("\n" + dataset(found), f"\nAt {LARGE:,} rows: days {LARGE_DAYS}")
     same = [one for name, one in found.items() if name.startswith("compared/")]
-    print(f"The same as whole reports on {sum(o['same'] for o in same)} of {sum(o['days'] for o in same)} days.")
+    print(
+        f"The same as whole reports on {sum(o['same'] for o in same)} of {sum(o['days'] for o in same)} days."
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""A quarter of a model's life: what people hear of 12 changes in 200 columns, an outage of the feed, one of the chat, restarts.
+"""A quarter of a model's life: what people hear of 12 changes in 200 columns, an outage of the
+feed, one of the chat, restarts.
 
     python benchmarks/quarter.py
 
-The verdicts are made up, with the delay and the scatter of real ones. From there on everything is the agent's own: the step,
-SQLite on disk, the outbox, the workers, the sinks, and real HTTP to strict receivers on this machine. The clock is turned by
-hand. A restart closes the state and opens it again; half of them come after the receivers took a message, and before that was
-written down.
+The verdicts are made up, with the delay and the scatter of real ones. From there on everything is
+the agent's own: the step, SQLite on disk, the outbox, the workers, the sinks, and real HTTP to
+strict receivers on this machine. The clock is turned by hand. A restart closes the state and opens
+it again; half of them come after the receivers took a message, and before that was written down.
 """
 
 from __future__ import annotations
@@ -30,25 +31,28 @@ from driftline_plugins.sinks.webhook import Webhook
 from receivers import Fault, PagerDutyReceiver, Receiver, SlackReceiver, WebhookReceiver
 
 from driftline import Event, Notification, Secret, Severity, StartContext, Verdict
+from driftline.agent.closing import Closing
+from driftline.agent.reference_state import Ground
 from driftline.alerting import Fact
 from driftline.alerting.quiet import Quiet
-from driftline.alerting.store import SinkPlan
-from driftline.delivery.http import HttpClient
-from driftline.delivery.rendering import Renderer
+from driftline.delivery.network.http import HttpClient
+from driftline.delivery.rendering.renderer import Renderer
 from driftline.delivery.worker import Outcome, Report, SinkWorker
-from driftline.errors import DriftlineError
-from driftline.model import Schema
 from driftline.profiles.spec import ProfileSpec
-from driftline.runtime.closing import Closing
-from driftline.runtime.grounding import Ground
 from driftline.state import outbox
-from driftline.state.store import Store, open_store
+from driftline.state.factory import open_store
+from driftline.state.incident_store import SinkPlan
+from driftline.state.store import Store
+from driftline.types.errors import DriftlineError
+from driftline.types.model import Schema
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 DAYS, COLUMNS, RESTARTS, CRASHES, MAX_PAGES = 90, 200, 30, 15, 2
 FEED, FLAPPING, CHAT = (40.0, 41.0), (50.0, 58.0), (30.0, 31.0)
-"""Days of the outage of the feed, of the column that comes and goes, and of the outage of the chat."""
+"""Days of the outage of the feed, of the column that comes and goes, and of the outage of the
+chat.
+"""
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 WARNING, CRITICAL = Severity.WARNING, Severity.CRITICAL
 
@@ -71,7 +75,10 @@ class Real:
     @property
     def series(self) -> list[tuple[str, str]]:
         """Family and column of what it shows in; performance is of no column."""
-        shown = [(family, self.columns if family != "performance" else ("",)) for family in self.families.split()]
+        shown = [
+            (family, self.columns if family != "performance" else ("",))
+            for family in self.families.split()
+        ]
         return [(family, column) for family, columns in shown for column in columns]
 
 
@@ -93,7 +100,11 @@ CHANGES = (
     Real("one column", "drift", 75, 2, _columns(125, 1)),
     Real("accuracy", "performance", 81, 4, ()),
 )
-CHECKS = {"drift": ("drift", "psi"), "quality": ("nulls", "missing_rate"), "performance": ("performance", "accuracy_drop")}
+CHECKS = {
+    "drift": ("drift", "psi"),
+    "quality": ("nulls", "missing_rate"),
+    "performance": ("performance", "accuracy_drop"),
+}
 NOISY = f"c{COLUMNS - 1}"
 
 
@@ -133,14 +144,22 @@ class Heard:
         for _, told in self.messages:
             for cause in incidents.get(told.incident, ()):
                 known = alive.setdefault(cause, set())
-                known.discard(told.incident) if told.event is Event.RESOLVED else known.add(told.incident)
+                known.discard(told.incident) if told.event is Event.RESOLVED else known.add(
+                    told.incident
+                )
                 most = max(most, len(known))
         return most
 
     @property
     def pages(self) -> int:
         """The most critical openings within 24 hours, the digest aside."""
-        turns = {"first alert", "came back", "more severe", "no longer held back", "comes and goes, held until it is calm"}
+        turns = {
+            "first alert",
+            "came back",
+            "more severe",
+            "no longer held back",
+            "comes and goes, held until it is calm",
+        }
         times = [
             told.window[1]
             for _, told in self.messages
@@ -153,7 +172,12 @@ class Quarter:
     """The simulation."""
 
     def __init__(self, folder: Path, window: timedelta, seed: int = 7) -> None:
-        self.url, self.window, self.rng, self.now = f"sqlite:///{folder}/state.db", window, Random(seed), START
+        self.url, self.window, self.rng, self.now = (
+            f"sqlite:///{folder}/state.db",
+            window,
+            Random(seed),
+            START,
+        )
         self.heard: dict[str, Heard] = {}
         self.opened = 0
         """Incidents, told or not."""
@@ -212,7 +236,16 @@ class Quarter:
         ground = Ground(Schema(), ProfileSpec({}), 0, "reference 1")
         quiet = Quiet(max_pages=MAX_PAGES)
         return Closing(
-            self.store, "shop", ground, (), lambda told: self.plans, {}, lambda plan, ctx: (), "", self.alerting, quiet=quiet
+            self.store,
+            "shop",
+            ground,
+            (),
+            lambda told: self.plans,
+            {},
+            lambda plan, ctx: (),
+            "",
+            self.alerting,
+            quiet=quiet,
         )
 
     def _feed(self, number: int) -> bool:
@@ -231,13 +264,31 @@ class Quarter:
     def _facts(self, number: int) -> list[Fact]:
         day = number * self.window / DAY
         silent = FEED[0] <= day < FEED[1]
-        facts = [self._fact(number, "service", "volume", "rows_ratio", "", 0.02 if silent else 1.0, silent, reason="below 0.5")]
+        facts = [
+            self._fact(
+                number,
+                "service",
+                "volume",
+                "rows_ratio",
+                "",
+                0.02 if silent else 1.0,
+                silent,
+                reason="below 0.5",
+            )
+        ]
         partial = silent and day - FEED[0] < 2 * self.window / DAY
         for cause, (check, measurement) in CHECKS.items():
             names = (
                 [f"c{place:03}" for place in range(COLUMNS)]
                 if cause == "drift"
-                else sorted({column for real in CHANGES for family, column in real.series if family == cause})
+                else sorted(
+                    {
+                        column
+                        for real in CHANGES
+                        for family, column in real.series
+                        if family == cause
+                    }
+                )
             )
             if silent and not (partial and cause == "drift"):
                 continue
@@ -246,11 +297,17 @@ class Quarter:
                 changed = real is not None or partial
                 if cause == "drift" and column == NOISY and FLAPPING[0] <= day < FLAPPING[1]:
                     changed = number // 2 % 2 == 0
-                worse = real is not None and (real.severity is CRITICAL or (real.worse is not None and day >= real.worse))
+                worse = real is not None and (
+                    real.severity is CRITICAL or (real.worse is not None and day >= real.worse)
+                )
                 value = 0.05 if not changed else 0.3 + self.rng.random()
                 since = None
                 if real is not None:
-                    since = START + self._first(real) * self.window + self.jitter[real.name, cause, column] * self.window
+                    since = (
+                        START
+                        + self._first(real) * self.window
+                        + self.jitter[real.name, cause, column] * self.window
+                    )
                 facts.append(
                     self._fact(
                         number, cause, check, measurement, column, value, changed, CRITICAL if worse else WARNING, since,
@@ -288,11 +345,14 @@ class Quarter:
         with self.store.write() as connection:
             outbox.recover(connection, self.now)
         self.workers = [
-            SinkWorker(name, sink, self.store, lambda: self.now, Random(3), self._reported) for name, sink in self.sinks.items()
+            SinkWorker(name, sink, self.store, lambda: self.now, Random(3), self._reported)
+            for name, sink in self.sinks.items()
         ]
 
     def _restart(self, *, crash: bool) -> None:
-        """Stop and start; with `crash` each receiver has taken a message of which the state knows only that it was begun."""
+        """Stop and start; with `crash` each receiver has taken a message of which the state knows
+        only that it was begun.
+        """
         for name, sink in self.sinks.items() if crash else ():
             with self.store.write() as connection:
                 claimed = outbox.claim(connection, name, self.now)
@@ -307,7 +367,9 @@ class Quarter:
     def _deliver(self, until: datetime) -> None:
         while True:
             day = (self.now - START) / DAY
-            self.receivers["chat"].faults[:] = [Fault(status=503)] * 50 if CHAT[0] <= day < CHAT[1] else []
+            self.receivers["chat"].faults[:] = (
+                [Fault(status=503)] * 50 if CHAT[0] <= day < CHAT[1] else []
+            )
             for worker in self.workers:
                 worker.deliver_due(self.now)
             due = [at for worker in self.workers if (at := worker.next_due(self.now)) is not None]
@@ -330,14 +392,17 @@ class Quarter:
                 real.name
                 for real in CHANGES
                 for family, column, since in shown
-                if (family, column) in real.series and abs(since - START - real.day * DAY) <= 3 * self.window
+                if (family, column) in real.series
+                and abs(since - START - real.day * DAY) <= 3 * self.window
             }
             for name, shown in self.shown.items()
         }
 
     @property
     def causes(self) -> list[set[str]]:
-        """The real changes by what should be one incident: those that begin within six windows of the one before."""
+        """The real changes by what should be one incident: those that begin within six windows of
+        the one before.
+        """
         found: list[set[str]] = []
         before = -1e6
         for real in sorted(CHANGES, key=lambda real: real.day):
@@ -355,7 +420,9 @@ class Quarter:
             for cause in causes:
                 about.setdefault(cause, []).append(name)
         for together in self.causes:
-            if {len(about.get(one, ())) for one in together} != {1} or len({about[one][0] for one in together}) != 1:
+            if {len(about.get(one, ())) for one in together} != {1} or len(
+                {about[one][0] for one in together}
+            ) != 1:
                 found.append(f"{', '.join(sorted(together))}: not one incident")
         for row in self.table():
             heard = self.heard[row["sink"]]
@@ -376,8 +443,14 @@ class Quarter:
         for name, heard in self.heard.items():
             receiver = self.receivers[name]
             taken = [seen for seen in receiver.requests if seen.status < 300]
-            shown = [alert.key for alert in receiver.accepted] if name == "pager" else receiver.accepted
-            repeats = len(shown) - len(set(shown)) if name == "pager" else len(shown) - len(heard.messages)
+            shown = (
+                [alert.key for alert in receiver.accepted] if name == "pager" else receiver.accepted
+            )
+            repeats = (
+                len(shown) - len(set(shown))
+                if name == "pager"
+                else len(shown) - len(heard.messages)
+            )
             rows.append(
                 {
                     "sink": name,
@@ -406,8 +479,12 @@ def main() -> None:
         quarter = Quarter(Path(folder), timedelta(hours=given.hours))
         quarter.run()
     told = {name for name, real in quarter.incidents.items() if real}
-    print(f"{DAYS} days of {given.hours:g} h windows, {COLUMNS} columns, {len(CHANGES)} changes, {quarter.restarts} restarts")
-    print(f"{quarter.opened} incidents opened, {len(told)} of them about a real change; {quarter.held} changes held back")
+    print(
+        f"{DAYS} days of {given.hours:g} h windows, {COLUMNS} columns, {len(CHANGES)} changes, {quarter.restarts} restarts"
+    )
+    print(
+        f"{quarter.opened} incidents opened, {len(told)} of them about a real change; {quarter.held} changes held back"
+    )
     rows = quarter.table()
     print("| " + " | ".join(rows[0]) + " |")
     print("| " + " | ".join("---" for _ in rows[0]) + " |")
@@ -415,7 +492,9 @@ def main() -> None:
         print("| " + " | ".join(str(value) for value in row.values()) + " |")
     for real in CHANGES:
         names = [name for name, causes in quarter.incidents.items() if real.name in causes]
-        print(f"{real.name}: {len(real.columns)} columns, {len(names)} incident{'s' if len(names) != 1 else ''}")
+        print(
+            f"{real.name}: {len(real.columns)} columns, {len(names)} incident{'s' if len(names) != 1 else ''}"
+        )
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     for text in quarter.broken():
         print(text)

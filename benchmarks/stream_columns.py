@@ -1,8 +1,10 @@
-"""The columns of the simulated streams: laws that give a day's rows, or its counts on the reference's grid without the rows.
+"""The columns of the simulated streams: laws that give a day's rows, or its counts on the
+reference's grid without the rows.
 
-Both ways follow one law: counts are multinomial with the law's own cell probabilities. Of a numeric column's values those in
-open cells are drawn (beyond the outermost two edges on either side; between whole numbers); the others count with the mean
-and the variance of their cell. Less than 0.0003 of the variance lies within such cells.
+Both ways follow one law: counts are multinomial with the law's own cell probabilities. Of a numeric
+column's values those in open cells are drawn (beyond the outermost two edges on either side;
+between whole numbers); the others count with the mean and the variance of their cell. Less than
+0.0003 of the variance lies within such cells.
 """
 
 from __future__ import annotations
@@ -63,7 +65,9 @@ UNIFORM = Law(lambda z: np.clip(0.5 + z / np.sqrt(12), 0, 1), lambda u: (u - 0.5
 
 @dataclass(frozen=True)
 class Numeric:
-    """A numeric column: centre + scale·(Z + shift), Z of the law; whole numbers are these, rounded."""
+    """A numeric column: centre + scale·(Z + shift), Z of the law; whole numbers are these,
+    rounded.
+    """
 
     name: str
     law: Law
@@ -93,7 +97,9 @@ class Cells:
     def __init__(self, column: Numeric, edges: Floats) -> None:
         self.column, self.edges = column, edges
         half = 0.5 if column.whole else 0.0
-        self.bounds = np.repeat(edges, 2) + np.tile([-half, half], len(edges)) if column.whole else edges
+        self.bounds = (
+            np.repeat(edges, 2) + np.tile([-half, half], len(edges)) if column.whole else edges
+        )
         """Between them lie the cells; where values are continuous, none falls on an edge."""
         inner = np.concatenate(([0], column.cdf(self.bounds, 0.0), [1]))
         low, width = inner[:-1, None], np.diff(inner)[:, None]
@@ -104,7 +110,9 @@ class Cells:
         self.open[slice(None, None, 2) if column.whole else [0, 1, -2, -1]] = True
         self.mean[self.open] = self.variance[self.open] = 0.0
 
-    def draw(self, rows: int, missing: float, shift: float, rng: np.random.Generator) -> NumericColumn:
+    def draw(
+        self, rows: int, missing: float, shift: float, rng: np.random.Generator
+    ) -> NumericColumn:
         """A day of `rows` rows, as a profile shows it."""
         column, nulls = self.column, int(rng.binomial(rows, missing)) if missing else 0
         n = rows - nulls
@@ -115,7 +123,9 @@ class Cells:
             return column.ppf(upto[cell] + (upto[cell + 1] - upto[cell]) * u, shift)
 
         opened = np.flatnonzero(self.open & (counts > 0))
-        drawn = np.concatenate([np.empty(0), *(within(cell, rng.random(counts[cell])) for cell in opened)])
+        drawn = np.concatenate(
+            [np.empty(0), *(within(cell, rng.random(counts[cell])) for cell in opened)]
+        )
         off, away = drawn - column.centre, self.mean - column.centre
         closed = np.where(self.open, 0, counts)
         total = off.sum() + closed @ away
@@ -160,7 +170,9 @@ def frozen(column: NumericColumn, value: float) -> NumericColumn:
         return column
     counts = cells(np.array([value]), column.edges) * column.count
     variance = None if column.variance is None else 0.0
-    return replace(column, counts=counts, minimum=value, maximum=value, mean=value, variance=variance)
+    return replace(
+        column, counts=counts, minimum=value, maximum=value, mean=value, variance=variance
+    )
 
 
 @dataclass(frozen=True)
@@ -177,7 +189,9 @@ class Categorical:
         return [f"{self.name}_{place}" for place in range(len(self.shares))]
 
     def moved(self, shift: float, more: float = 0.0) -> Floats:
-        """The shares when the latent has moved by `shift`, and then the first category has grown by `more`."""
+        """The shares when the latent has moved by `shift`, and then the first category has grown by
+        `more`.
+        """
         cuts = special.ndtri(np.cumsum(self.shares)[:-1])
         shares = np.diff(np.concatenate(([0.0], special.ndtr(cuts - shift), [1.0])))
         grown = shares * (1 - shares[0] - more) / (1 - shares[0])
@@ -188,24 +202,42 @@ class Categorical:
         """Places among the categories, shape (rows,)."""
         return np.searchsorted(np.cumsum(shares)[:-1], rng.random(rows), "right")
 
-    def draw(self, rows: int, missing: float, shares: Floats, rng: np.random.Generator) -> CategoricalColumn:
+    def draw(
+        self, rows: int, missing: float, shares: Floats, rng: np.random.Generator
+    ) -> CategoricalColumn:
         """A day of `rows` rows, as a profile shows it."""
         nulls = int(rng.binomial(rows, missing)) if missing else 0
         drawn = zip(self.categories, rng.multinomial(rows - nulls, shares).tolist(), strict=True)
-        counts = dict(sorted(((name, n) for name, n in drawn if n), key=lambda item: (-item[1], item[0])))
+        counts = dict(
+            sorted(((name, n) for name, n in drawn if n), key=lambda item: (-item[1], item[0]))
+        )
         return CategoricalColumn(self.name, rows, nulls, 0, counts, 0, len(counts))
 
 
 COLUMNS: tuple[Numeric | Categorical, ...] = (
-    *(Numeric(f"n{place:02}", NORMAL, 100.0, 10.0, missing=0.01 * (place == 4)) for place in range(7)),
-    *(Numeric(f"n{place:02}", LOGNORMAL, 50.0, 20.0, missing=0.01 * (place == 9)) for place in range(7, 11)),
+    *(
+        Numeric(f"n{place:02}", NORMAL, 100.0, 10.0, missing=0.01 * (place == 4))
+        for place in range(7)
+    ),
+    *(
+        Numeric(f"n{place:02}", LOGNORMAL, 50.0, 20.0, missing=0.01 * (place == 9))
+        for place in range(7, 11)
+    ),
     *(Numeric(f"n{place:02}", ERLANG, 30.0, 10.0) for place in range(11, 14)),
-    *(Numeric(f"n{place:02}", UNIFORM, 60.0, 15.0, missing=0.01 * (place == 14)) for place in range(14, 16)),
+    *(
+        Numeric(f"n{place:02}", UNIFORM, 60.0, 15.0, missing=0.01 * (place == 14))
+        for place in range(14, 16)
+    ),
     *(Numeric(f"n{place:02}", NORMAL, 60.0, 8.0, whole=True) for place in range(16, 18)),
-    *(Numeric(f"n{place:02}", ERLANG, 6.0, 2.0, whole=True, missing=0.01 * (place == 19)) for place in range(18, 20)),
+    *(
+        Numeric(f"n{place:02}", ERLANG, 6.0, 2.0, whole=True, missing=0.01 * (place == 19))
+        for place in range(18, 20)
+    ),
     Categorical("c0", (0.5, 0.3, 0.2)),
     Categorical("c1", (0.4, 0.25, 0.2, 0.1, 0.05)),
     Categorical("c2", (0.3, 0.2, 0.15, 0.12, 0.1, 0.08, 0.05)),
     Categorical("c3", (0.25, 0.2, 0.15, 0.12, 0.1, 0.07, 0.05, 0.04, 0.02)),
-    Categorical("c4", (0.3, 0.2, 0.14, 0.1, 0.08, 0.05, 0.04, 0.03, 0.02, 0.02, 0.01, 0.01), missing=0.01),
+    Categorical(
+        "c4", (0.3, 0.2, 0.14, 0.1, 0.08, 0.05, 0.04, 0.03, 0.02, 0.02, 0.01, 0.01), missing=0.01
+    ),
 )

@@ -1,12 +1,15 @@
-"""Simulated streams in which nothing happens, or one thing does on a known day: what the false-alarm benchmark is made of.
+"""Simulated streams in which nothing happens, or one thing does on a known day: what the
+false-alarm benchmark is made of.
 
     stream = Stream("weekend", rows=1000, seed=3, change=CHANGES["shift 0.25 sd"])
-    stream.reference, stream.window(day)                # as profiles show them, drawn as counts: any number of rows
+    stream.reference, stream.window(day)                # as profiles show them, drawn as counts:
+    any number of rows
     stream.reference_batch, stream.batch(day)           # rows, for tools that need them
 
-A reference of 10,000 rows without days in it, then one window a day for 425 days: 60 for a baseline, and a year. Each day
-moves each of 20 numeric and 5 categorical columns a little (`REGIMES`), in standard deviations of the reference; categorical
-ones by their latent. Everything is decided by the seed; a stream with a change is the stream without it up to that day.
+A reference of 10,000 rows without days in it, then one window a day for 425 days: 60 for a
+baseline, and a year. Each day moves each of 20 numeric and 5 categorical columns a little
+(`REGIMES`), in standard deviations of the reference; categorical ones by their latent. Everything
+is decided by the seed; a stream with a change is the stream without it up to that day.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from numpy.typing import NDArray
 from scipy import signal
 from stream_columns import COLUMNS, Categorical, Cells, Numeric, frozen, times
 
-from driftline import Column, Field, Kind, Schema, Scores, Window
+from driftline import Column, Field, Kind, Schema, Window
+from driftline.kit.checks import Scores
 from driftline.profiles.batch import Batch
 from driftline.profiles.categories import counted
 from driftline.profiles.profile import Profile
@@ -58,7 +62,9 @@ REGIMES: dict[str, Callable[[np.random.Generator, tuple[int, int]], Floats]] = {
     "month_end": lambda rng, shape: rng.normal(0, WOBBLE, shape) + MONTH_END * _month_end,
     "trend": lambda rng, shape: rng.normal(0, WOBBLE, shape) + TREND * _slope,
 }
-"""By name: how far each day moves each column, shape (425, 25), in standard deviations of the reference."""
+"""By name: how far each day moves each column, shape (425, 25), in standard deviations of the
+reference.
+"""
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,10 @@ class Change:
     """One thing that happens to one column, from a day on."""
 
     kind: str
-    """`shift` (by `size` sd), `share` (`size` more of the first category), `missing` (the rate becomes `size`), `unit` (`size`
-    times the values) or `frozen` (all values are the reference's median)."""
+    """`shift` (by `size` sd), `share` (`size` more of the first category), `missing` (the rate
+    becomes `size`), `unit` (`size` times the values) or `frozen` (all values are the reference's
+    median).
+    """
     column: str
     size: float = 0.0
     day: int = 200
@@ -83,7 +91,11 @@ CHANGES = {
 
 SCHEMA = Schema(
     features={
-        column.name: Field(column.name, column.name, Kind.NUMERIC if isinstance(column, Numeric) else Kind.CATEGORICAL)
+        column.name: Field(
+            column.name,
+            column.name,
+            Kind.NUMERIC if isinstance(column, Numeric) else Kind.CATEGORICAL,
+        )
         for column in COLUMNS
     }
 )
@@ -159,11 +171,17 @@ class Stream:
                 made = self._cells[column.name].draw(self.rows, today.missing, today.shift, rng)
                 if today.change is not None and today.change.kind == "frozen":
                     made = frozen(made, self._median(column))
-                columns[column.name] = times(made, today.size("unit")) if today.size("unit") else made
+                columns[column.name] = (
+                    times(made, today.size("unit")) if today.size("unit") else made
+                )
         start, end = span(day)
         parts = {
-            "numeric": {name: column for name, column in columns.items() if column.kind is Kind.NUMERIC},
-            "categories": {name: column for name, column in columns.items() if column.kind is Kind.CATEGORICAL},
+            "numeric": {
+                name: column for name, column in columns.items() if column.kind is Kind.NUMERIC
+            },
+            "categories": {
+                name: column for name, column in columns.items() if column.kind is Kind.CATEGORICAL
+            },
         }
         last = end - TICK
         return Window(self.rows, columns, Scores(), start, end, "", "", start, last, last, parts)
@@ -177,7 +195,13 @@ class Stream:
             change = self.change
             happened = change is not None and change.column == column.name and day >= change.day
             today = Today(shift, column.missing, change if happened else None)
-            days.append(Today(shift + today.size("shift"), today.size("missing") or column.missing, today.change))
+            days.append(
+                Today(
+                    shift + today.size("shift"),
+                    today.size("missing") or column.missing,
+                    today.change,
+                )
+            )
         return days
 
     def _batch(self, rows: int, days: list[Today], rng: np.random.Generator) -> pa.RecordBatch:
@@ -205,7 +229,10 @@ class Stream:
     @cached_property
     def _cells(self) -> dict[str, Cells]:
         numeric = (column for column in COLUMNS if isinstance(column, Numeric))
-        return {column.name: Cells(column, self.reference.columns[column.name].edges) for column in numeric}
+        return {
+            column.name: Cells(column, self.reference.columns[column.name].edges)
+            for column in numeric
+        }
 
     def _median(self, column: Numeric) -> float:
         return self.reference.columns[column.name].quantile(0.5)

@@ -1,9 +1,10 @@
-"""From bytes to verdicts: `driftline run --once` beside the fastest parser alone on the same bytes, in turn, in one run.
+"""From bytes to verdicts: `driftline run --once` beside the fastest parser alone on the same bytes,
+in turn, in one run.
 
     python benchmarks/throughput.py FOLDER [--rows 1000000 3000000] [--runs 3]
 
-Each figure is a whole process: wall and processor seconds, peak memory. The parsers read all columns and do nothing with
-them. Needs the extra `bench`.
+Each figure is a whole process: wall and processor seconds, peak memory. The parsers read all
+columns and do nothing with them. Needs the extra `bench`.
 """
 
 from __future__ import annotations
@@ -22,12 +23,22 @@ from make_data import CATEGORICAL, NUMERIC, write
 
 NUMBERS = [f"n{i}" for i in range(NUMERIC)]
 WORDS = [f"c{i}" for i in range(CATEGORICAL)]
-TYPES = ["id: VARCHAR", *(f"{name}: DOUBLE" for name in NUMBERS), *(f"{name}: VARCHAR" for name in WORDS), "score: DOUBLE"]
+TYPES = [
+    "id: VARCHAR",
+    *(f"{name}: DOUBLE" for name in NUMBERS),
+    *(f"{name}: VARCHAR" for name in WORDS),
+    "score: DOUBLE",
+]
 TYPES += ["prediction: INTEGER", "label: INTEGER", "time: TIMESTAMP"]
-COLUMNS = "{" + ", ".join(f"{name}: '{kind}'" for name, kind in (item.split(": ") for item in TYPES)) + "}"
+COLUMNS = (
+    "{"
+    + ", ".join(f"{name}: '{kind}'" for name, kind in (item.split(": ") for item in TYPES))
+    + "}"
+)
 # Sums, not extremes: those of Parquet would come from its statistics without reading a value.
 SUMS = ", ".join(
-    [f"sum({name})" for name in (*NUMBERS, "score", "prediction", "label")] + [f"sum(strlen({name}))" for name in WORDS]
+    [f"sum({name})" for name in (*NUMBERS, "score", "prediction", "label")]
+    + [f"sum(strlen({name}))" for name in WORDS]
 )
 SPLIT = "string_split(captureData.endpointInput.data, ',')"
 PARSERS = {
@@ -87,14 +98,19 @@ def config(folder: Path, name: str, scratch: Path) -> Path:
             form=form if capture else "",
             time="event_time" if capture else "time",
             id="event_id" if capture else "id",
-            features=", ".join([f"{name}: numeric" for name in NUMBERS] + [f"{name}: categorical" for name in WORDS]),
+            features=", ".join(
+                [f"{name}: numeric" for name in NUMBERS]
+                + [f"{name}: categorical" for name in WORDS]
+            ),
         )
     )
     return path
 
 
 def measure(command: list[str], fine: tuple[int, ...] = (0,)) -> tuple[float, float, float]:
-    """Wall seconds, processor seconds, peak MB of one process that ends with one of the `fine` codes."""
+    """Wall seconds, processor seconds, peak MB of one process that ends with one of the `fine`
+    codes.
+    """
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
@@ -105,10 +121,18 @@ def measure(command: list[str], fine: tuple[int, ...] = (0,)) -> tuple[float, fl
     return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def row(label: str, found: list[tuple[float, float, float]], base: list[tuple[float, float, float]] | None = None) -> str:
+def row(
+    label: str,
+    found: list[tuple[float, float, float]],
+    base: list[tuple[float, float, float]] | None = None,
+) -> str:
     """One line of the table: medians, and the median of the ratios taken pair by pair."""
     wall, cpu, memory = (statistics.median(values) for values in zip(*found, strict=True))
-    ratio = statistics.median(mine[0] / theirs[0] for mine, theirs in zip(found, base, strict=True)) if base else 1.0
+    ratio = (
+        statistics.median(mine[0] / theirs[0] for mine, theirs in zip(found, base, strict=True))
+        if base
+        else 1.0
+    )
     return f"| {label} | {wall:.2f} | {cpu:.2f} | {memory:.0f} | {ratio:.2f} |"
 
 
@@ -124,26 +148,51 @@ def main() -> None:
         if not (folder / "flat.parquet").exists():
             write(folder, rows)
         print(f"\n{rows:,} rows, 24 columns, reference of 100,000 rows, median of {asked.runs}\n")
-        print("| | wall s | processor s | peak MB | wall against the fastest parser |\n| --- | ---: | ---: | ---: | ---: |")
+        print(
+            "| | wall s | processor s | peak MB | wall against the fastest parser |\n| --- | ---: | ---: | ---: | ---: |"
+        )
         for name, query in PARSERS.items():
             size = (folder / name).stat().st_size / 1e6
-            results: dict[str, list[tuple[float, float, float]]] = {"parser": [], "arrow": [], "driftline": []}
+            results: dict[str, list[tuple[float, float, float]]] = {
+                "parser": [],
+                "arrow": [],
+                "driftline": [],
+            }
             with tempfile.TemporaryDirectory() as scratch:
                 settings = config(folder, name, Path(scratch))
                 for _ in range(asked.runs):
                     path = str(folder / name)
-                    results["parser"].append(measure([sys.executable, "-c", DUCKDB, query.replace("PATH", path)]))
+                    results["parser"].append(
+                        measure([sys.executable, "-c", DUCKDB, query.replace("PATH", path)])
+                    )
                     if ARROW[name]:
                         results["arrow"].append(measure([sys.executable, "-c", ARROW[name], path]))
                     for state in Path(scratch).glob("state.db*"):
                         state.unlink()
                     results["driftline"].append(
-                        measure([sys.executable, "-m", "driftline", "run", "--once", "-c", str(settings)])
+                        measure(
+                            [
+                                sys.executable,
+                                "-m",
+                                "driftline",
+                                "run",
+                                "--once",
+                                "-c",
+                                str(settings),
+                            ]
+                        )
                     )
             print(row(f"{name} ({size:.0f} MB): DuckDB alone", results["parser"]))
             if results["arrow"]:
                 print(row(f"{name}: pyarrow alone, streamed", results["arrow"], results["parser"]))
-            print(row(f"**{name}: driftline, bytes to verdicts**", results["driftline"], results["parser"]), flush=True)
+            print(
+                row(
+                    f"**{name}: driftline, bytes to verdicts**",
+                    results["driftline"],
+                    results["parser"],
+                ),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

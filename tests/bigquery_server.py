@@ -1,7 +1,8 @@
-"""A server on this machine that answers BigQuery's REST API as far as the real client asks it for queries.
+"""A server on this machine that answers BigQuery's REST API as far as the real client asks it for
+queries.
 
-The SQL really runs, on SQLite: backticks and `@parameters` mean the same there, the few functions are defined below. Tables
-hold times as microseconds, repeated and nested values as JSON.
+The SQL really runs, on SQLite: backticks and `@parameters` mean the same there, the few functions
+are defined below. Tables hold times as microseconds, repeated and nested values as JSON.
 """
 
 from __future__ import annotations
@@ -43,9 +44,15 @@ def micros(at: datetime) -> int:
 class Refused(Exception):
     """An answer that is an error."""
 
-    def __init__(self, status: int, message: str, reason: str = "", headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, reason: str = "", headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(message)
-        self.status, self.reason, self.headers = status, reason or REASONS.get(status, "invalidQuery"), headers or {}
+        self.status, self.reason, self.headers = (
+            status,
+            reason or REASONS.get(status, "invalidQuery"),
+            headers or {},
+        )
 
 
 class BigQueryServer:
@@ -57,12 +64,18 @@ class BigQueryServer:
         self.queries: list[dict[str, Any]] = []
         """The configurations of all queries that really ran."""
         self.faults: deque[tuple[str, Any]] = deque()
-        """(regular expression, what happens) for the next request that fits: Refused, or how many bytes of its answer come."""
+        """(regular expression, what happens) for the next request that fits: Refused, or how many
+        bytes of its answer come.
+        """
         self.denied: set[str] = set()
         """Rights that the caller lacks."""
         self.tokens: set[str] | None = None
         """Tokens that are good; None lets everyone in."""
-        self.grant: dict[str, Any] | Refused = {"access_token": "first", "expires_in": 3600, "token_type": "Bearer"}
+        self.grant: dict[str, Any] | Refused = {
+            "access_token": "first",
+            "expires_in": 3600,
+            "token_type": "Bearer",
+        }
         """What the token endpoint gives."""
         self.page = 10**9
         """Rows of a page at most."""
@@ -99,13 +112,17 @@ class BigQueryServer:
         with self._lock:
             self._schemas[table] = columns
             # Without declared types SQLite keeps values as they are given.
-            self._base.execute(f"CREATE TABLE `{table}` ({', '.join(f'`{name}`' for name in columns)})")
+            self._base.execute(
+                f"CREATE TABLE `{table}` ({', '.join(f'`{name}`' for name in columns)})"
+            )
 
     def insert(self, table: str, *rows: dict[str, Any]) -> None:
         columns = self._schemas[table]
         with self._lock:
             values = [[_stored(row.get(name)) for name in columns] for row in rows]
-            self._base.executemany(f"INSERT INTO `{table}` VALUES ({', '.join('?' * len(columns))})", values)
+            self._base.executemany(
+                f"INSERT INTO `{table}` VALUES ({', '.join('?' * len(columns))})", values
+            )
 
     def delete(self, table: str, where: str = "1") -> None:
         with self._lock:
@@ -143,7 +160,11 @@ class BigQueryServer:
                     raise
                 job["status"] |= {"errorResult": {"reason": error.reason, "message": str(error)}}
                 schema, rows, scanned = [], [], 0
-        query = {"statementType": "SELECT", "schema": {"fields": schema}, "totalBytesProcessed": str(scanned)}
+        query = {
+            "statementType": "SELECT",
+            "schema": {"fields": schema},
+            "totalBytesProcessed": str(scanned),
+        }
         job["statistics"] = {"totalBytesProcessed": str(scanned), "query": query}
         if dry:
             return job
@@ -156,11 +177,17 @@ class BigQueryServer:
         if id_ not in self._jobs:
             raise Refused(404, f"Not found: Job {id_}")
         job: dict[str, Any] = self._jobs[id_]["job"]
-        return job | {"status": {"state": "RUNNING"}} if self.held and id_ not in self.cancelled else job
+        return (
+            job | {"status": {"state": "RUNNING"}}
+            if self.held and id_ not in self.cancelled
+            else job
+        )
 
     def cancel(self, id_: str) -> dict[str, Any]:
         """jobs.cancel"""
-        self._jobs[id_]["job"]["status"] |= {"errorResult": {"reason": "stopped", "message": "Job execution was cancelled."}}
+        self._jobs[id_]["job"]["status"] |= {
+            "errorResult": {"reason": "stopped", "message": "Job execution was cancelled."}
+        }
         with self._changed:
             self.cancelled.append(id_)
             self._changed.notify_all()
@@ -175,7 +202,9 @@ class BigQueryServer:
                 self._changed.wait_for(lambda: id_ in self.cancelled, 0.5)
             return {"jobComplete": False} | reference
         if "errorResult" in job["status"]:
-            raise Refused(400, job["status"]["errorResult"]["message"], job["status"]["errorResult"]["reason"])
+            raise Refused(
+                400, job["status"]["errorResult"]["message"], job["status"]["errorResult"]["reason"]
+            )
         found = self._jobs[id_]
         first = int(asked.get("pageToken", asked.get("startIndex", 0)))
         last = first + min(int(asked.get("maxResults", 10**9)), self.page)
@@ -196,9 +225,15 @@ class BigQueryServer:
         sql = query["query"]
         assert query["useLegacySql"] is False
         [table] = set(re.findall(r"FROM `([^`]+)`", sql))
-        there = [name for name in self._schemas if name == table or (table[-1] == "*" and name.startswith(table[:-1]))]
+        there = [
+            name
+            for name in self._schemas
+            if name == table or (table[-1] == "*" and name.startswith(table[:-1]))
+        ]
         if not there:
-            raise Refused(404, f"Not found: Table {table.replace('.', ':', 1)} was not found in location US")
+            raise Refused(
+                404, f"Not found: Table {table.replace('.', ':', 1)} was not found in location US"
+            )
         if "bigquery.tables.getData" in self.denied:
             raise Refused(
                 403,
@@ -212,7 +247,12 @@ class BigQueryServer:
             cursor = self._base.execute(run, values)
         except sqlite3.OperationalError as error:
             unknown = re.fullmatch(r"no such column: (.*)", str(error))
-            raise Refused(400, f"Unrecognized name: {unknown[1]} at [2:8]" if unknown else f"Syntax error: {error}") from None
+            raise Refused(
+                400,
+                f"Unrecognized name: {unknown[1]} at [2:8]"
+                if unknown
+                else f"Syntax error: {error}",
+            ) from None
         schema = [_field(d[0], columns.get(d[0]) or ALIASES[d[0]]) for d in cursor.description]
         rows = cursor.fetchall()
         [count] = self._base.execute(f"SELECT COUNT(*) FROM ({parts})").fetchone()
@@ -221,7 +261,9 @@ class BigQueryServer:
         cap = int(query.get("maximumBytesBilled", 10**18))
         if not dry and scanned > cap:
             raise Refused(
-                400, f"Query exceeded limit for bytes billed: {cap}. {scanned} or higher required.", "bytesBilledLimitExceeded"
+                400,
+                f"Query exceeded limit for bytes billed: {cap}. {scanned} or higher required.",
+                "bytesBilledLimitExceeded",
             )
         return schema, [] if dry else rows, scanned
 
@@ -250,7 +292,9 @@ class _Handler(BaseHTTPRequestHandler):
                 if isinstance(fault, Refused):
                     raise fault
                 cut = fault
-            found: dict[str, Any] = self._found(split.path, {k: v[0] for k, v in parse_qs(split.query).items()}, body)
+            found: dict[str, Any] = self._found(
+                split.path, {k: v[0] for k, v in parse_qs(split.query).items()}, body
+            )
             status, headers = 200, {}
         except Refused as error:
             status, headers = error.status, error.headers
@@ -260,7 +304,11 @@ class _Handler(BaseHTTPRequestHandler):
                 found = {"error": error.reason, "error_description": str(error)}
         data = json.dumps(found).encode()
         self.send_response(status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(data)), **headers}.items():
+        for name, value in {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(data)),
+            **headers,
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data if cut is None else data[:cut])
@@ -271,9 +319,17 @@ class _Handler(BaseHTTPRequestHandler):
         state = self.state
         if path == "/token":
             return state.token()
-        if state.tokens is not None and self.headers.get("Authorization", "").removeprefix("Bearer ") not in state.tokens:
-            raise Refused(401, "Request had invalid authentication credentials. Expected OAuth 2 access token.")
-        found = re.fullmatch(r"/bigquery/v2/projects/([^/]+)/(jobs|queries)(?:/([^/]+))?(/cancel)?", path)
+        if (
+            state.tokens is not None
+            and self.headers.get("Authorization", "").removeprefix("Bearer ") not in state.tokens
+        ):
+            raise Refused(
+                401,
+                "Request had invalid authentication credentials. Expected OAuth 2 access token.",
+            )
+        found = re.fullmatch(
+            r"/bigquery/v2/projects/([^/]+)/(jobs|queries)(?:/([^/]+))?(/cancel)?", path
+        )
         assert found is not None, path
         project, kind, id_, cancel = found.groups()
         if self.command == "POST":
@@ -317,10 +373,17 @@ def _cell(field: dict[str, Any], value: Any, exact: bool) -> Any:
         return None if field["mode"] != "REPEATED" else []
     if field["mode"] == "REPEATED":
         one = field | {"mode": "NULLABLE"}
-        return [{"v": _cell(one, item, exact)} for item in (json.loads(value) if isinstance(value, str) else value)]
+        return [
+            {"v": _cell(one, item, exact)}
+            for item in (json.loads(value) if isinstance(value, str) else value)
+        ]
     if field["type"] == "RECORD":
         record = json.loads(value) if isinstance(value, str) else value
-        return {"f": [{"v": _cell(inner, record.get(inner["name"]), exact)} for inner in field["fields"]]}
+        return {
+            "f": [
+                {"v": _cell(inner, record.get(inner["name"]), exact)} for inner in field["fields"]
+            ]
+        }
     if field["type"] == "TIMESTAMP":
         return str(value) if exact else repr(value / 1e6)
     if field["type"] == "BOOLEAN":

@@ -1,6 +1,8 @@
-"""Teams' workflows, Google Chat's and Discord's webhooks, and Opsgenie's Alert API, as strict as their documentation.
+"""Teams' workflows, Google Chat's and Discord's webhooks, and Opsgenie's Alert API, as strict as
+their documentation.
 
-Each refuses what breaks a documented limit, what it does not know, and any text of data that would mention or link.
+Each refuses what breaks a documented limit, what it does not know, and any text of data that would
+mention or link.
 """
 
 from __future__ import annotations
@@ -46,10 +48,15 @@ def _markdown(text: str) -> None:
 
 
 class TeamsReceiver(Receiver):
-    """A workflow that was asked for by a webhook request: takes one Adaptive Card of at most 28 KB."""
+    """A workflow that was asked for by a webhook request: takes one Adaptive Card of at most 28
+    KB.
+    """
 
     def __init__(self, **given: Any) -> None:
-        super().__init__(path="/workflows/abc/triggers/manual/paths/invoke?api-version=1&sig=secretsecret", **given)
+        super().__init__(
+            path="/workflows/abc/triggers/manual/paths/invoke?api-version=1&sig=secretsecret",
+            **given,
+        )
 
     def accept(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         if len(body) > 28 * 1024:
@@ -57,8 +64,16 @@ class TeamsReceiver(Receiver):
         message = parsed(body, _bad)
         _only(message, {"type", "attachments"}, "message", _bad("unknown property"))
         [attachment] = message["attachments"]
-        _only(attachment, {"contentType", "contentUrl", "content"}, "attachment", _bad("unknown property"))
-        if (message["type"], attachment["contentType"]) != ("message", "application/vnd.microsoft.card.adaptive"):
+        _only(
+            attachment,
+            {"contentType", "contentUrl", "content"},
+            "attachment",
+            _bad("unknown property"),
+        )
+        if (message["type"], attachment["contentType"]) != (
+            "message",
+            "application/vnd.microsoft.card.adaptive",
+        ):
             raise _bad("not an adaptive card")
         card = attachment["content"]
         names = {"$schema", "type", "version", "msteams", "fallbackText", "body", "actions"}
@@ -70,7 +85,12 @@ class TeamsReceiver(Receiver):
                 _only(block, {"type", "url", "altText", "size"}, "image", _bad("image"))
                 _picture(block["url"], block["altText"])
                 continue
-            _only(block, {"type", "text", "wrap", "weight", "size", "color", "isSubtle", "separator"}, "block", _bad("block"))
+            _only(
+                block,
+                {"type", "text", "wrap", "weight", "size", "color", "isSubtle", "separator"},
+                "block",
+                _bad("block"),
+            )
             if block["type"] != "TextBlock" or block.get("color", "Default") not in COLOURS:
                 raise _bad("block")
             _markdown(_text(block["text"], 28_000, "text"))
@@ -96,13 +116,17 @@ class GoogleChatReceiver(Receiver):
 
     def serves(self, path: str) -> bool:
         query = parse_qs(urlsplit(path).query)
-        return path.startswith(self.path) and query["messageReplyOption"] == ["REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"]
+        return path.startswith(self.path) and query["messageReplyOption"] == [
+            "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
+        ]
 
     def accept(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         if len(body) > 32_000:
             raise _bad("the message is too large")
         message = parsed(body, _bad)
-        _only(message, {"cardsV2", "fallbackText", "thread", "text"}, "message", _bad("unknown name"))
+        _only(
+            message, {"cardsV2", "fallbackText", "thread", "text"}, "message", _bad("unknown name")
+        )
         if "<" in message["fallbackText"] or len(message["fallbackText"]) > 4096:
             raise _bad("fallbackText mentions")
         [held] = message["cardsV2"]
@@ -148,7 +172,12 @@ class DiscordReceiver(Receiver):
     def accept(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         parts = urlsplit(headers[":path"])
         message, files = self._parts(headers, body)
-        _only(message, {"content", "embeds", "attachments", "allowed_mentions"}, "message", _bad("unknown property"))
+        _only(
+            message,
+            {"content", "embeds", "attachments", "allowed_mentions"},
+            "message",
+            _bad("unknown property"),
+        )
         self._attached(message, files)
         if message.get("allowed_mentions") != {"parse": []}:
             raise _bad("mentions are allowed")
@@ -168,17 +197,26 @@ class DiscordReceiver(Receiver):
         self.accepted.append({"id": f"11{len(self.accepted):016}", **message})
         return 200, json.dumps(self.accepted[-1]).encode()
 
-    def _parts(self, headers: Mapping[str, str], body: bytes) -> tuple[Any, dict[str, tuple[str, bytes]]]:
+    def _parts(
+        self, headers: Mapping[str, str], body: bytes
+    ) -> tuple[Any, dict[str, tuple[str, bytes]]]:
         """The message, and the files beside it by their place in the form."""
         kind = headers.get("content-type", "")
         if not kind.startswith("multipart/form-data"):
             return parsed(body, _bad), {}
-        form = message_from_bytes(b"content-type: " + kind.encode() + b"\r\n\r\n" + body, policy=HTTP)
+        form = message_from_bytes(
+            b"content-type: " + kind.encode() + b"\r\n\r\n" + body, policy=HTTP
+        )
         if form.defects or not form.is_multipart():
             raise _bad("the form can't be read")
-        parts = {part.get_param("name", header="content-disposition"): part for part in form.iter_parts()}
+        parts = {
+            part.get_param("name", header="content-disposition"): part for part in form.iter_parts()
+        }
         message = parsed(parts.pop("payload_json").get_payload(decode=True), _bad)
-        return message, {name: (part.get_filename(), part.get_payload(decode=True)) for name, part in parts.items()}
+        return message, {
+            name: (part.get_filename(), part.get_payload(decode=True))
+            for name, part in parts.items()
+        }
 
     def _attached(self, message: Any, files: Mapping[str, tuple[str, bytes]]) -> None:
         """Every file is described, is a picture, and is what an embed shows."""
@@ -187,7 +225,10 @@ class DiscordReceiver(Receiver):
         for one in told:
             _only(one, {"id", "filename", "description"}, "attachment", _bad("unknown property"))
             _text(one["description"], 1024, "description")
-        if files.keys() != {f"files[{one['id']}]" for one in told} or [name for name, _ in files.values()] != names:
+        if (
+            files.keys() != {f"files[{one['id']}]" for one in told}
+            or [name for name, _ in files.values()] != names
+        ):
             raise _bad("attachments and files differ")
         if any(not data.startswith(b"\x89PNG") for _, data in files.values()):
             raise _bad("no picture")
@@ -203,14 +244,19 @@ class DiscordReceiver(Receiver):
         texts = [_text(embed["description"], 4096, "description")]
         texts += [_text(embed["title"], 256, "title")] if "title" in embed else []
         for field in embed.get("fields", []):
-            texts += [_text(field["name"], 256, "field name"), _text(field["value"], 1024, "field value")]
+            texts += [
+                _text(field["name"], 256, "field name"),
+                _text(field["value"], 1024, "field value"),
+            ]
         for text in texts:
             _markdown(text)
         return sum(map(len, texts)) + len(_text(embed["footer"]["text"], 2048, "footer"))
 
 
 class OpsgenieReceiver(Receiver):
-    """The Alert API. `accepted` holds the alerts: one with an open alias is counted, not opened again."""
+    """The Alert API. `accepted` holds the alerts: one with an open alias is counted, not opened
+    again.
+    """
 
     key = "11111111-2222-3333-4444-555555555555"
 
@@ -232,7 +278,10 @@ class OpsgenieReceiver(Receiver):
         if parse_qs(parts.query).get("identifierType") != ["alias"]:
             raise _bad("no such id", 404)
         alias, act = map(unquote, place.split("/"))
-        alert = next((one for one in self.accepted if one["alias"] == alias and one["status"] != "closed"), None)
+        alert = next(
+            (one for one in self.accepted if one["alias"] == alias and one["status"] != "closed"),
+            None,
+        )
         if headers[":method"] == "PUT":
             limits = {"message": 130, "description": 15_000, "priority": 2}
             _only(given, {act}, "change", _bad("unknown property"))
@@ -245,7 +294,18 @@ class OpsgenieReceiver(Receiver):
         return taken
 
     def _create(self, given: Any) -> None:
-        names = {"message", "alias", "description", "responders", "tags", "details", "entity", "source", "priority", "note"}
+        names = {
+            "message",
+            "alias",
+            "description",
+            "responders",
+            "tags",
+            "details",
+            "entity",
+            "source",
+            "priority",
+            "note",
+        }
         _only(given, names, "alert", _bad("unknown property"))
         _text(given["message"], 130, "message")
         _text(given["alias"], 512, "alias")
@@ -257,9 +317,19 @@ class OpsgenieReceiver(Receiver):
         if len(given["tags"]) > 20 or any(len(tag) > 50 for tag in given["tags"]):
             raise _bad("tags")
         details = given["details"]
-        if any(not isinstance(text, str) for text in details.values()) or sum(map(len, [*details, *details.values()])) > 8000:
+        if (
+            any(not isinstance(text, str) for text in details.values())
+            or sum(map(len, [*details, *details.values()])) > 8000
+        ):
             raise _bad("details")
-        open_ = next((one for one in self.accepted if one["alias"] == given["alias"] and one["status"] != "closed"), None)
+        open_ = next(
+            (
+                one
+                for one in self.accepted
+                if one["alias"] == given["alias"] and one["status"] != "closed"
+            ),
+            None,
+        )
         if open_ is None:
             self.accepted.append({**given, "status": "open", "count": 1})
         else:

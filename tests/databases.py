@@ -1,6 +1,8 @@
-"""Where tests keep their state: in SQLite, or each in a PostgreSQL database of its own with DRIFTLINE_TEST_STATE=postgres.
+"""Where tests keep their state: in SQLite, or each in a PostgreSQL database of its own with
+DRIFTLINE_TEST_STATE=postgres.
 
-The server is the one that DRIFTLINE_TEST_POSTGRES names, by a role that may make databases, or one of this process.
+The server is the one that DRIFTLINE_TEST_POSTGRES names, by a role that may make databases, or one
+of this process.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 
-from driftline.state.store import Store, open_store
+from driftline.state.factory import open_store
+from driftline.state.store import Store
 
 ON_POSTGRES = os.environ.get("DRIFTLINE_TEST_STATE") == "postgres"
 MANY = 20
@@ -103,7 +106,9 @@ def of(folder: Path) -> str:
 
 
 def fresh() -> str:
-    """The URL of a new state, kept in memory where that can be; one of many is dropped when the test has asked for more."""
+    """The URL of a new state, kept in memory where that can be; one of many is dropped when the
+    test has asked for more.
+    """
     if not ON_POSTGRES:
         return "sqlite://"
     number, name = next(_numbers), f"fresh_{os.getpid()}_"
@@ -148,7 +153,9 @@ def kind() -> type[Store]:
 
 
 def rows(folder: Path, query: str, **given: Any) -> list[dict[str, Any]]:
-    """What a query finds in the state that belongs to a folder; `:name` stands for what is given."""
+    """What a query finds in the state that belongs to a folder; `:name` stands for what is
+    given.
+    """
     store = open_store(of(folder), readonly=True)
     try:
         with store.read() as connection:
@@ -160,7 +167,9 @@ def rows(folder: Path, query: str, **given: Any) -> list[dict[str, Any]]:
 def drop_all() -> None:
     """What this test made is of no use to the next."""
     if server.cache_info().currsize:
-        server().drop(*[name for name in server().made if not name.startswith("driftline_template")])
+        server().drop(
+            *[name for name in server().made if not name.startswith("driftline_template")]
+        )
 
 
 def _name(folder: Path) -> str:

@@ -14,13 +14,22 @@ def dump(connection: Connection) -> Mapping[str, list[tuple[object, ...]]]:
     """Every table as sorted rows, objects by their names instead of row numbers."""
     found: dict[str, list[tuple[object, ...]]] = {}
     names = {row.id: row.uri for row in connection.execute(sa.select(objects.c.id, objects.c.uri))}
-    # What was rolled back leaves a gap in the row numbers of one database, and none in those of another.
-    numbers = {row.id: row.number for row in connection.execute(sa.select(references.c.id, references.c.number))}
+    # What was rolled back leaves a gap in the row numbers of one database, and none in those of
+    # another.
+    numbers = {
+        row.id: row.number
+        for row in connection.execute(sa.select(references.c.id, references.c.number))
+    }
     for table in metadata.sorted_tables:
         rows = []
         for row in connection.execute(sa.select(table)):
             values = dict(row._mapping)
-            values.pop("id", None) if table.name in ("objects", "rejects", "reference_profiles", "waiting") else None
+            values.pop("id", None) if table.name in (
+                "objects",
+                "rejects",
+                "reference_profiles",
+                "waiting",
+            ) else None
             if "object_id" in values:
                 values["object_id"] = names[values["object_id"]]
             if "reference_id" in values:

@@ -1,4 +1,6 @@
-"""A proxy in front of a store that takes requests down, and does to some of them what networks and clouds do."""
+"""A proxy in front of a store that takes requests down, and does to some of them what networks and
+clouds do.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,11 @@ class FaultProxy:
                 answer = upstream.getresponse()
                 body = answer.read()
                 upstream.close()
-                size = int(answer.getheader("Content-Length") or len(body)) if self.command == "HEAD" else len(body)
+                size = (
+                    int(answer.getheader("Content-Length") or len(body))
+                    if self.command == "HEAD"
+                    else len(body)
+                )
                 if isinstance(fault, Cut):
                     self.close_connection = True
                     body = body[: fault.after]
@@ -84,7 +90,9 @@ class FaultProxy:
 
             do_HEAD = do_POST = do_PUT = do_GET
 
-            def _give(self, status: int, headers: Mapping[str, str], body: bytes, size: int) -> None:
+            def _give(
+                self, status: int, headers: Mapping[str, str], body: bytes, size: int
+            ) -> None:
                 self.send_response_only(status)
                 for name, value in headers.items():
                     if name.lower() not in ("content-length", "transfer-encoding", "connection"):
@@ -101,7 +109,9 @@ class FaultProxy:
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}{address.path}"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
 
     def close(self) -> None:
         """Stop listening."""

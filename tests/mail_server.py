@@ -1,4 +1,6 @@
-"""A mail server on this machine, with STARTTLS or TLS, a login, and failures where a test wants them."""
+"""A mail server on this machine, with STARTTLS or TLS, a login, and failures where a test wants
+them.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,17 @@ class Mail:
 
 
 class MailServer:
-    """Takes mail from who logs in over an encrypted connection. `answers` replace its own, by command."""
+    """Takes mail from who logs in over an encrypted connection. `answers` replace its own, by
+    command.
+    """
 
     def __init__(
-        self, folder: Path, answers: Mapping[str, str] | None = None, *, tls: bool = False, offer: bool = True
+        self,
+        folder: Path,
+        answers: Mapping[str, str] | None = None,
+        *,
+        tls: bool = False,
+        offer: bool = True,
     ) -> None:
         self.ca, key = certificate(folder)
         self.mails: list[Mail] = []
@@ -56,24 +65,40 @@ class MailServer:
         self._controller.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
         self._controller.stop()
 
     @property
     def port(self) -> int:
         return self._controller.port
 
-    def _known(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+    def _known(
+        self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any
+    ) -> AuthResult:
         if "AUTH" in self.answers:
             return AuthResult(success=False, handled=False, message=self.answers["AUTH"])
-        known = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
-        return AuthResult(success=known, handled=False, message=None if known else f"535 5.7.8 {USER} is unknown")
+        known = isinstance(data, LoginPassword) and (data.login, data.password) == (
+            USER.encode(),
+            PASSWORD.encode(),
+        )
+        return AuthResult(
+            success=known, handled=False, message=None if known else f"535 5.7.8 {USER} is unknown"
+        )
 
-    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+    async def handle_MAIL(
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
         envelope.mail_from = address
         return self.answers.get("MAIL", "250 OK")
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+    async def handle_RCPT(
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
         answer = self.answers.get(f"RCPT {address}", self.answers.get("RCPT", "250 OK"))
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
@@ -82,7 +107,9 @@ class MailServer:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         answer = self.answers.get("DATA", "250 OK")
         if answer.startswith(("250", "drop")):
-            self.mails.append(Mail(envelope.mail_from, list(envelope.rcpt_tos), envelope.original_content))
+            self.mails.append(
+                Mail(envelope.mail_from, list(envelope.rcpt_tos), envelope.original_content)
+            )
         if answer == "drop":
             server.transport.abort()
         return answer

@@ -1,4 +1,5 @@
-"""A reader of a tutorial: writes its files, runs its commands, and looks whether they show what the page shows.
+"""A reader of a tutorial: writes its files, runs its commands, and looks whether they show what the
+page shows.
 
 Refuses a block that is neither a file nor commands.
 """
@@ -32,15 +33,21 @@ def commands(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def install(package: Path, site: Path) -> str:
-    """Put a package where `pip install` would: its modules, and beside them its name, version and entry points."""
+    """Put a package where `pip install` would: its modules, and beside them its name, version and
+    entry points.
+    """
     project = tomllib.loads((package / "pyproject.toml").read_text())
     about = project["project"]
     for name in project["tool"]["setuptools"]["packages"]:
         shutil.copytree(package / name, site / name)
     info = site / f"{about['name'].replace('-', '_')}-{about['version']}.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {about['name']}\nVersion: {about['version']}\n")
-    points = "\n".join(f"{name} = {value}" for name, value in about["entry-points"]["driftline"].items())
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {about['name']}\nVersion: {about['version']}\n"
+    )
+    points = "\n".join(
+        f"{name} = {value}" for name, value in about["entry-points"]["driftline"].items()
+    )
     (info / "entry_points.txt").write_text(f"[driftline]\n{points}\n")
     return ""
 
@@ -50,7 +57,11 @@ def run(command: str, folder: Path) -> str:
     if command.startswith("pip install "):
         return install(folder / command.removeprefix("pip install "), site)
     scripts = Path(sys.executable).parent
-    environment = os.environ | {"PATH": f"{scripts}:{os.environ['PATH']}", "PYTHONPATH": str(site), "COLUMNS": "200"}
+    environment = os.environ | {
+        "PATH": f"{scripts}:{os.environ['PATH']}",
+        "PYTHONPATH": str(site),
+        "COLUMNS": "200",
+    }
     done = subprocess.run(
         command, shell=True, cwd=folder, env=environment, text=True, timeout=120, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -1,7 +1,8 @@
-"""Local receivers that are as strict as the real ones: each checks every payload against its documented limits.
+"""Local receivers that are as strict as the real ones: each checks every payload against its
+documented limits.
 
-Slack's incoming webhook, PagerDuty Events v2 and Standard Webhooks. Faults are handed in as a list, one for each request.
-Refuses to sleep longer than a test hands in.
+Slack's incoming webhook, PagerDuty Events v2 and Standard Webhooks. Faults are handed in as a list,
+one for each request. Refuses to sleep longer than a test hands in.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Fault:
     raw: Sequence[bytes] | None = None
     """These bytes are the answer, one after the other, then the connection is closed."""
     beside: bytes | None = None
-    """These bytes follow on the wire, beside TLS, then the connection is closed without TLS's farewell."""
+    """These bytes follow on the wire, beside TLS, then the connection is closed without TLS's
+    farewell.
+    """
 
 
 @dataclass
@@ -67,7 +70,9 @@ class Invalid(Exception):
 
 @dataclass
 class Receiver(Served):
-    """A server on loopback; `accepted` holds each message once where the service recognises repeats."""
+    """A server on loopback; `accepted` holds each message once where the service recognises
+    repeats.
+    """
 
     faults: list[Fault] = field(default_factory=list)
     requests: list[Seen] = field(default_factory=list)
@@ -92,7 +97,9 @@ class Receiver(Served):
         """Checks and records one message; raises Invalid."""
         raise NotImplementedError
 
-    def take(self, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+    def take(
+        self, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes
+    ) -> tuple[int, bytes]:
         """What the service makes of one request."""
         try:
             if not self.serves(handler.path):
@@ -111,7 +118,9 @@ class Receiver(Served):
         headers = {name.lower(): value for name, value in handler.headers.items()}
         with self._lock:
             unheard = fault.status and not fault.taken
-            status, said = (fault.status, fault.body) if unheard else self.take(handler, headers, body)
+            status, said = (
+                (fault.status, fault.body) if unheard else self.take(handler, headers, body)
+            )
             self.requests.append(Seen(headers, body, status))
         status = fault.status or status
         if fault.hold is not None:
@@ -131,7 +140,11 @@ class Receiver(Served):
         said = fault.body or said
         try:
             handler.send_response(status)
-            for name, value in (("retry-after", fault.retry_after), ("location", fault.location), fault.header):
+            for name, value in (
+                ("retry-after", fault.retry_after),
+                ("location", fault.location),
+                fault.header,
+            ):
                 if value:
                     handler.send_header(name, value)
             handler.send_header("content-type", "application/json; charset=utf-8")
@@ -199,8 +212,15 @@ class SlackReceiver(Receiver):
         if len(attachments) > 100:
             raise Invalid(400, b"too_many_attachments")
         for attachment in attachments:
-            _only(attachment, {"color", "fallback", "blocks"}, "attachment", _blocks("unknown property"))
-            if not re.fullmatch(r"good|warning|danger|#[0-9a-f]{6}", attachment.get("color", "good")):
+            _only(
+                attachment,
+                {"color", "fallback", "blocks"},
+                "attachment",
+                _blocks("unknown property"),
+            )
+            if not re.fullmatch(
+                r"good|warning|danger|#[0-9a-f]{6}", attachment.get("color", "good")
+            ):
                 raise Invalid(400, b"invalid_attachments")
             total += _check_blocks(attachment.get("blocks", []))
         total += _check_blocks(message.get("blocks", []))
@@ -258,7 +278,12 @@ def _check_blocks(blocks: Any) -> int:
 
 def _image(value: Any) -> int:
     """An image that Slack fetches."""
-    _only(value, {"type", "image_url", "alt_text", "title"}, "image", _blocks("invalid additional property"))
+    _only(
+        value,
+        {"type", "image_url", "alt_text", "title"},
+        "image",
+        _blocks("invalid additional property"),
+    )
     if not value.get("image_url", "").startswith("https://") or len(value["image_url"]) > 3000:
         raise _blocks("invalid image_url")
     if UNREACHABLE in value["image_url"]:
@@ -270,17 +295,30 @@ def _image(value: Any) -> int:
 
 def _button(value: Any) -> int:
     """A button that opens a page: one without an address would need a server of its own."""
-    _only(value, {"type", "action_id", "text", "url", "style"}, "button", _blocks("invalid additional property"))
+    _only(
+        value,
+        {"type", "action_id", "text", "url", "style"},
+        "button",
+        _blocks("invalid additional property"),
+    )
     url = value.get("url", "")
-    if value.get("type") != "button" or not url.startswith(("https://", "http://")) or len(url) > 3000:
+    if (
+        value.get("type") != "button"
+        or not url.startswith(("https://", "http://"))
+        or len(url) > 3000
+    ):
         raise _blocks("invalid url")
     if not 1 <= len(value.get("action_id", "")) <= 255:
         raise _blocks("invalid action_id")
     return _text_object(value.get("text"), 75, {"plain_text"})
 
 
-def _text_object(value: Any, limit: int, kinds: frozenset[str] | set[str] = frozenset({"plain_text", "mrkdwn"})) -> int:
-    _only(value, {"type", "text", "emoji", "verbatim"}, "text", _blocks("invalid additional property"))
+def _text_object(
+    value: Any, limit: int, kinds: frozenset[str] | set[str] = frozenset({"plain_text", "mrkdwn"})
+) -> int:
+    _only(
+        value, {"type", "text", "emoji", "verbatim"}, "text", _blocks("invalid additional property")
+    )
     if value.get("type") not in kinds or not isinstance(value.get("text"), str):
         raise _blocks("failed to match all allowed schemas")
     if value["type"] == "mrkdwn":
@@ -291,7 +329,9 @@ def _text_object(value: Any, limit: int, kinds: frozenset[str] | set[str] = froz
 
 
 def _mrkdwn(text: str, limit: int) -> None:
-    """The real service would take a mention and ping: here it is refused, for no sink of ours may send one."""
+    """The real service would take a mention and ping: here it is refused, for no sink of ours may
+    send one.
+    """
     rest = CONTROL.sub("", text)
     if MENTION.search(text) or "<" in rest or ">" in rest or ENTITY.search(text):
         raise _blocks("unescaped text")
@@ -311,7 +351,9 @@ class PagerDutyAlert:
 
 
 class PagerDutyReceiver(Receiver):
-    """Events v2. `accepted` holds the alerts: a trigger on an open key is merged, a resolve closes."""
+    """Events v2. `accepted` holds the alerts: a trigger on an open key is merged, a resolve
+    closes.
+    """
 
     def __init__(self, **given: Any) -> None:
         super().__init__(path="/v2/enqueue", also="/v2/change/enqueue", **given)
@@ -323,7 +365,16 @@ class PagerDutyReceiver(Receiver):
         event = parsed(body, lambda why: Invalid(400, b'{"status":"Unrecognized object"}'))
         if headers[":path"] == self.also:
             return self._change(event)
-        names = {"routing_key", "event_action", "dedup_key", "payload", "client", "client_url", "links", "images"}
+        names = {
+            "routing_key",
+            "event_action",
+            "dedup_key",
+            "payload",
+            "client",
+            "client_url",
+            "links",
+            "images",
+        }
         _only(event, names, "event", _event("unknown property"))
         if not isinstance(event.get("routing_key"), str) or len(event["routing_key"]) != 32:
             raise _event("Length of 'routing_key' is incorrect (should be 32 characters)")
@@ -332,7 +383,10 @@ class PagerDutyReceiver(Receiver):
             raise _event("'event_action' is invalid")
         if not isinstance(key, str) or not 1 <= len(key) <= 255:
             raise _event("'dedup_key' is missing or too long")
-        opened = next((alert for alert in self.accepted if alert.key == key and alert.status != "resolved"), None)
+        opened = next(
+            (alert for alert in self.accepted if alert.key == key and alert.status != "resolved"),
+            None,
+        )
         if action == "trigger":
             summary, severity = self._payload(event.get("payload"))
             self._pointers(event)
@@ -342,12 +396,24 @@ class PagerDutyReceiver(Receiver):
                 opened.triggers += 1
         elif opened is not None:
             opened.status = "resolved" if action == "resolve" else "acknowledged"
-        return 202, json.dumps({"status": "success", "message": "Event processed", "dedup_key": key}).encode()
+        return 202, json.dumps(
+            {"status": "success", "message": "Event processed", "dedup_key": key}
+        ).encode()
 
     def _change(self, event: Any) -> tuple[int, bytes]:
         """Opens nothing and pages nobody."""
-        _only(event, {"routing_key", "payload", "links", "images"}, "event", _event("unknown property"))
-        _only(event["payload"], {"summary", "timestamp", "source", "custom_details"}, "payload", _event("'payload' is invalid"))
+        _only(
+            event,
+            {"routing_key", "payload", "links", "images"},
+            "event",
+            _event("unknown property"),
+        )
+        _only(
+            event["payload"],
+            {"summary", "timestamp", "source", "custom_details"},
+            "payload",
+            _event("'payload' is invalid"),
+        )
         if not 1 <= len(event["payload"].get("summary", "")) <= 1024:
             raise _event("'payload.summary' is invalid")
         self._pointers(event)
@@ -365,7 +431,16 @@ class PagerDutyReceiver(Receiver):
             raise _event("'client' is missing")
 
     def _payload(self, payload: Any) -> tuple[str, str]:
-        names = {"summary", "source", "severity", "timestamp", "component", "group", "class", "custom_details"}
+        names = {
+            "summary",
+            "source",
+            "severity",
+            "timestamp",
+            "component",
+            "group",
+            "class",
+            "custom_details",
+        }
         _only(payload, names, "payload", _event("'payload' is invalid"))
         if not isinstance(payload.get("summary"), str) or not 1 <= len(payload["summary"]) <= 1024:
             raise _event("'payload.summary' is invalid")
@@ -375,7 +450,10 @@ class PagerDutyReceiver(Receiver):
             raise _event("'payload.severity' is invalid")
         if not isinstance(payload.get("custom_details", {}), dict):
             raise _event("'payload.custom_details' is invalid")
-        if any(not isinstance(payload.get(name, ""), str) for name in ("component", "group", "class", "timestamp")):
+        if any(
+            not isinstance(payload.get(name, ""), str)
+            for name in ("component", "group", "class", "timestamp")
+        ):
             raise _event("'payload' is invalid")
         return payload["summary"], payload["severity"]
 
@@ -388,7 +466,9 @@ def _event(why: str) -> Invalid:
 class WebhookReceiver(Receiver):
     """Standard Webhooks, symmetric v1. `accepted` holds each id once."""
 
-    def __init__(self, secret: str, now: Callable[[], float], shaped: bool = True, **given: Any) -> None:
+    def __init__(
+        self, secret: str, now: Callable[[], float], shaped: bool = True, **given: Any
+    ) -> None:
         super().__init__(path="/hooks/token-in-path", **given)
         self.secret = secret
         self.now = now
@@ -396,7 +476,9 @@ class WebhookReceiver(Receiver):
         self.shaped = shaped
 
     def accept(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        id, timestamp, signatures = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
+        id, timestamp, signatures = (
+            headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")
+        )
         if not id or "." in id or not timestamp.isdigit():
             raise Invalid(400, b"headers are missing")
         if abs(self.now() - int(timestamp)) > 300:
@@ -408,7 +490,9 @@ class WebhookReceiver(Receiver):
             raise Invalid(401, b"the signature does not match")
         message = parsed(body, lambda why: Invalid(400, why.encode()))
         if self.shaped:
-            _only(message, {"type", "timestamp", "data"}, "message", Invalid(400, b"unknown property"))
+            _only(
+                message, {"type", "timestamp", "data"}, "message", Invalid(400, b"unknown property")
+            )
             if not re.fullmatch(r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)+", message.get("type", "")):
                 raise Invalid(400, b"type")
         if id not in self.ids:

@@ -1,6 +1,7 @@
 """Stands between agents and a PostgreSQL server: a network that can be cut, or a connection pooler.
 
-Refuses to understand more of what passes than the process number that a server gives at the start of a session.
+Refuses to understand more of what passes than the process number that a server gives at the start
+of a session.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class Relay:
             except OSError:
                 return
             threading.Thread(target=self._pass, args=(client, server, False), daemon=True).start()
-            threading.Thread(target=self._pass, args=(server, client, self._pooler), daemon=True).start()
+            threading.Thread(
+                target=self._pass, args=(server, client, self._pooler), daemon=True
+            ).start()
 
     def _pass(self, source: socket.socket, target: socket.socket, changed: bool) -> None:
         try:

@@ -1,6 +1,8 @@
-"""Slack's Web API as far as a bot needs it: channels, messages, threads, metadata and uploads, with its limits and its errors.
+"""Slack's Web API as far as a bot needs it: channels, messages, threads, metadata and uploads, with
+its limits and its errors.
 
-`words` are errors for the next calls of a method; `archived`, `revoked` and `deleted` are states of the workspace.
+`words` are errors for the next calls of a method; `archived`, `revoked` and `deleted` are states of
+the workspace.
 """
 
 from __future__ import annotations
@@ -13,13 +15,26 @@ from urllib.parse import parse_qsl
 
 from receivers import Invalid, Receiver, _check_blocks, _mrkdwn, _only
 
-MESSAGE = {"channel", "text", "attachments", "blocks", "metadata", "thread_ts", "unfurl_links", "unfurl_media", "mrkdwn", "ts"}
+MESSAGE = {
+    "channel",
+    "text",
+    "attachments",
+    "blocks",
+    "metadata",
+    "thread_ts",
+    "unfurl_links",
+    "unfurl_media",
+    "mrkdwn",
+    "ts",
+}
 JSON = ("attachments", "blocks", "metadata", "files")
 TOKEN = "xoxb-000000000000-secretsecret"
 
 
 class SlackService(Receiver):
-    """Answers 200 and `ok: false` to what it refuses, as Slack does. `accepted` holds the channel's messages in order."""
+    """Answers 200 and `ok: false` to what it refuses, as Slack does. `accepted` holds the channel's
+    messages in order.
+    """
 
     def __init__(self, **given: Any) -> None:
         super().__init__(path="/api", **given)
@@ -44,7 +59,14 @@ class SlackService(Receiver):
             said = getattr(self, "_" + method.replace(".", "_"))(given)
         except Invalid as refused:
             word = refused.body.decode().partition(": ")[0]
-            return json.dumps({"ok": False, "error": word, "errors": [refused.body.decode()], "needed": "files:write"}).encode()
+            return json.dumps(
+                {
+                    "ok": False,
+                    "error": word,
+                    "errors": [refused.body.decode()],
+                    "needed": "files:write",
+                }
+            ).encode()
         return json.dumps({"ok": True, **said}).encode()
 
     def _arguments(self, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
@@ -70,17 +92,21 @@ class SlackService(Receiver):
             raise Invalid(200, b"no_text")
         if len(text) > longest:
             raise Invalid(200, b"msg_too_long")
-        # Mentions stand only at the beginning, where the sink puts those that the configuration names.
+        # Mentions stand only at the beginning, where the sink puts those that the configuration
+        # names.
         rest = text
         while rest.startswith(("<!here> ", "<!channel> ", "<@U", "<!subteam^S")):
             rest = rest.partition("> ")[2]
         _mrkdwn(rest, longest)
-        total = len(text) + sum(_check_blocks(one.get("blocks", [])) for one in given.get("attachments", []))
+        total = len(text) + sum(
+            _check_blocks(one.get("blocks", [])) for one in given.get("attachments", [])
+        )
         if total > 13_000:
             raise Invalid(200, b"msg_blocks_too_long")
         metadata = given.get("metadata", {})
         if metadata and (
-            not isinstance(metadata.get("event_type"), str) or not isinstance(metadata.get("event_payload"), dict)
+            not isinstance(metadata.get("event_type"), str)
+            or not isinstance(metadata.get("event_payload"), dict)
         ):
             raise Invalid(200, b"invalid_metadata_format")
         return {**given, "channel": self.channel}
@@ -88,7 +114,9 @@ class SlackService(Receiver):
     def _chat_postMessage(self, given: dict[str, Any]) -> dict[str, Any]:
         message = self._checked(given, 40_000)
         parent = given.get("thread_ts")
-        if parent and not any(one["ts"] == parent and "thread_ts" not in one for one in self.accepted):
+        if parent and not any(
+            one["ts"] == parent and "thread_ts" not in one for one in self.accepted
+        ):
             raise Invalid(200, b"cannot_reply_to_message")
         self.clock += 1
         message["ts"] = f"{self.clock}.000100"
@@ -109,17 +137,27 @@ class SlackService(Receiver):
         return self._page(given, [one for one in self.accepted if "thread_ts" not in one])
 
     def _conversations_replies(self, given: dict[str, Any]) -> dict[str, Any]:
-        return self._page(given, [one for one in self.accepted if given["ts"] in (one["ts"], one.get("thread_ts"))])
+        return self._page(
+            given,
+            [one for one in self.accepted if given["ts"] in (one["ts"], one.get("thread_ts"))],
+        )
 
     def _page(self, given: dict[str, Any], messages: list[dict[str, Any]]) -> dict[str, Any]:
         if given.get("channel") != self.channel:
             raise Invalid(200, b"channel_not_found")
-        newest = [one for one in reversed(messages) if float(one["ts"]) >= float(given.get("oldest", 0))]
+        newest = [
+            one for one in reversed(messages) if float(one["ts"]) >= float(given.get("oldest", 0))
+        ]
         start, limit = int(given.get("cursor") or 0), int(given.get("limit", 100))
         if given.get("include_all_metadata") not in ("true", "1"):
-            newest = [{name: value for name, value in one.items() if name != "metadata"} for one in newest]
+            newest = [
+                {name: value for name, value in one.items() if name != "metadata"} for one in newest
+            ]
         after = str(start + limit) if start + limit < len(newest) else ""
-        return {"messages": newest[start : start + limit], "response_metadata": {"next_cursor": after}}
+        return {
+            "messages": newest[start : start + limit],
+            "response_metadata": {"next_cursor": after},
+        }
 
     def _files_getUploadURLExternal(self, given: dict[str, Any]) -> dict[str, Any]:
         if int(given.get("length", 0)) <= 0 or not given.get("filename"):
@@ -135,5 +173,7 @@ class SlackService(Receiver):
             upload = self.uploads.get(file["id"], {})
             if len(upload.get("bytes", b"")) != upload.get("length"):
                 raise Invalid(200, b"file_not_found")
-            upload.update(thread=given.get("thread_ts"), channel=given.get("channel_id"), title=file["title"])
+            upload.update(
+                thread=given.get("thread_ts"), channel=given.get("channel_id"), title=file["title"]
+            )
         return {"files": given["files"]}

@@ -1,4 +1,6 @@
-"""The three stores as a test sees them: seeded past or through their own SDKs, read by the source that ships."""
+"""The three stores as a test sees them: seeded past or through their own SDKs, read by the source
+that ships.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ MANY = [f"p/{i // 100:03d}/{i:05d}.jsonl" for i in range(5001)]
 """Names for a bucket of more objects than a page holds anywhere."""
 GCS_MANY = "many"
 """The bucket of Cloud Storage that has them from its start: its server takes long to take them."""
-AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+AZURE_KEY = (
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
 """The emulator's, the same everywhere and published."""
 
 
@@ -59,14 +63,28 @@ class S3Store:
         return store
 
     def source(self, url: str, **settings: Any) -> Source:
-        keys = {"access_key_id": Secret("${env:KEY}", "AKIDEXAMPLE"), "secret_access_key": Secret("${env:SECRET}", "secret")}
-        return S3(bucket=self.name, endpoint_url=url, region="us-east-1", addressing_style="path", **(keys | settings))
+        keys = {
+            "access_key_id": Secret("${env:KEY}", "AKIDEXAMPLE"),
+            "secret_access_key": Secret("${env:SECRET}", "secret"),
+        }
+        return S3(
+            bucket=self.name,
+            endpoint_url=url,
+            region="us-east-1",
+            addressing_style="path",
+            **(keys | settings),
+        )
 
     def key(self, uri: str) -> str:
         return uri.removeprefix(f"s3://{self.name}/")
 
     def put(self, key: str, data: bytes, encoding: str = "") -> None:
-        self._client.put_object(Bucket=self.name, Key=key, Body=data, **({"ContentEncoding": encoding} if encoding else {}))
+        self._client.put_object(
+            Bucket=self.name,
+            Key=key,
+            Body=data,
+            **({"ContentEncoding": encoding} if encoding else {}),
+        )
 
     def delete(self, key: str) -> None:
         self._client.delete_object(Bucket=self.name, Key=key)
@@ -92,7 +110,11 @@ class S3Store:
     def refusal(self, what: str, after: str = "") -> Refuse:
         status, code = {"throttled": (503, "SlowDown"), "busy": (429, "TooManyRequests"), "expired": (400, "ExpiredToken"),
                         "denied": (403, "AccessDenied")}[what]  # fmt: skip
-        return Refuse(status, _after(after), f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode())
+        return Refuse(
+            status,
+            _after(after),
+            f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode(),
+        )
 
 
 class GcsStore:
@@ -108,7 +130,9 @@ class GcsStore:
         from google.cloud import storage
 
         self.url, self.name = url, name or f"ml-{uuid.uuid4().hex[:12]}"
-        client = storage.Client(project="test", credentials=AnonymousCredentials(), client_options={"api_endpoint": url})
+        client = storage.Client(
+            project="test", credentials=AnonymousCredentials(), client_options={"api_endpoint": url}
+        )
         self._bucket = client.bucket(name) if name else client.create_bucket(self.name)
 
     @classmethod
@@ -140,7 +164,9 @@ class GcsStore:
 
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
         ).decode()
         account = {"type": "service_account", "client_email": "reader@test.example", "token_uri": f"{url}/token",
                    "private_key": pem, "private_key_id": "1", "client_id": "1", "project_id": "test"}  # fmt: skip
@@ -192,7 +218,9 @@ class AzureStore:
     def put(self, key: str, data: bytes, encoding: str = "") -> None:
         from azure.storage.blob import ContentSettings
 
-        settings = {"content_settings": ContentSettings(content_encoding=encoding)} if encoding else {}
+        settings = (
+            {"content_settings": ContentSettings(content_encoding=encoding)} if encoding else {}
+        )
         self._client.upload_blob(key, data, overwrite=True, **settings)
 
     def put_folder(self, key: str) -> None:
@@ -214,7 +242,9 @@ class AzureStore:
         from azure.storage.blob import generate_container_sas
 
         until = datetime.now(UTC) + lasts
-        return generate_container_sas("devstoreaccount1", self.name, account_key=AZURE_KEY, permission=rights, expiry=until)
+        return generate_container_sas(
+            "devstoreaccount1", self.name, account_key=AZURE_KEY, permission=rights, expiry=until
+        )
 
     def seed(self, keys: Iterable[str], data: bytes) -> None:
         sas = self.sas(rights="w")
@@ -236,7 +266,11 @@ class AzureStore:
                         "expired": (403, "AuthenticationFailed"), "denied": (403, "AuthorizationPermissionMismatch"),
                         }[what]  # fmt: skip
         body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>no</Message></Error>'
-        return Refuse(status, _after(after) | {"x-ms-error-code": code, "Content-Type": "application/xml"}, body.encode())
+        return Refuse(
+            status,
+            _after(after) | {"x-ms-error-code": code, "Content-Type": "application/xml"},
+            body.encode(),
+        )
 
 
 Store = S3Store | GcsStore | AzureStore
@@ -246,7 +280,9 @@ def _after(seconds: str) -> dict[str, str]:
     return {"Retry-After": seconds} if seconds else {}
 
 
-def _send_each(url: str, method: str, targets: Iterable[str], body: bytes, headers: dict[str, str]) -> None:
+def _send_each(
+    url: str, method: str, targets: Iterable[str], body: bytes, headers: dict[str, str]
+) -> None:
     left = iter(list(targets))
 
     def send() -> None:

@@ -1,4 +1,6 @@
-"""Dependencies point one way, from the faces of the agent down to its words; a plugin sees the package root."""
+"""Imports point one way: from the faces of the agent down to its types. A plugin imports `driftline`
+and `driftline.kit.*` only.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +16,35 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "src/driftline"
 
 LAYERS = (
-    {"stats"},
-    {"model", "profiles"},
-    {path.stem for path in CORE.glob("*.py")} - {"model", "__main__"},
-    {"state", "config", "extensions"},
-    {"ingest", "evaluate", "alerting", "delivery", "charts"},
-    {"runtime"},
-    {"backtest"},
-    {"cli", "web", "report", "testing", "__main__"},
+    {"types"},
+    {"stats", "profiles"},
+    {"contracts"},
+    {"kit"},
+    {"extensions"},
+    {"alerting", "config"},
+    {"state"},
+    {"ingest", "evaluate", "delivery", "telemetry", "charts"},
+    {"agent", "onboarding", "incidents"},
+    {"cli", "web", "report", "backtest", "testing", "__main__"},
 )
-"""Lowest first: a module imports from its own layer and from those below. The modules at the root are the plugin API."""
+"""Lowest first. A room imports from itself and from the layers below its own."""
 
-ERRORS = "driftline.errors"
-"""Has no imports of its own and may be raised anywhere."""
+WITHIN_LAYER = {
+    ("profiles", "stats"),
+    ("agent", "incidents"),
+    ("cli", "backtest"),
+    ("cli", "report"),
+    ("cli", "web"),
+    ("__main__", "cli"),
+}
+"""Imports between two rooms of one layer that are allowed: (importer, imported)."""
+
+ROOT_FILES = 12
+"""The most files beside the folders in the package root."""
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """The line and the dotted name of all that a file imports, also within functions and `if TYPE_CHECKING`."""
+    """Yield line and dotted name of each import, also within functions and `if TYPE_CHECKING`."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -40,44 +54,95 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
 
 
-def part(name: str) -> str:
-    """`ingest` of `driftline.ingest.ledger.Ledger`; `__init__` of `driftline.Check`."""
-    second = name.partition(".")[2].partition(".")[0]
-    known = any(second in layer for layer in LAYERS)
-    return second if known else "__init__"
+def room(name: str) -> str | None:
+    """`ingest` of `driftline.ingest.ledger.Ledger`; None of `driftline.Check`."""
+    package, _, inner = name.partition(".")
+    part = inner.partition(".")[0]
+    return part if package == "driftline" and any(part in layer for layer in LAYERS) else None
 
 
 def level(name: str) -> int:
-    """The height of a part of the house."""
+    """The height of a room."""
     return next(height for height, layer in enumerate(LAYERS) if name in layer)
 
 
-def files(folder: str) -> list[Path]:
+def python_files(folder: str) -> list[Path]:
     """All Python files of a folder."""
-    found = sorted((ROOT / folder).rglob("*.py"))
-    assert found
-    return found
+    paths = sorted((ROOT / folder).rglob("*.py"))
+    assert paths
+    return paths
 
 
-def test_every_part_has_a_layer():
-    """A new folder must be given its place."""
+def test_every_room_has_a_layer():
+    """A new folder must be given its layer."""
     assert {path.parent.name for path in CORE.glob("*/__init__.py")} <= set().union(*LAYERS)
 
 
-@pytest.mark.parametrize("path", files("src/driftline"), ids=lambda path: path.relative_to(ROOT / "src").as_posix())
-def test_core_looks_down_only(path):
-    """Nothing in the core imports a plugin, and nothing imports from a layer above its own, not even for types."""
-    own = path.relative_to(CORE).parts[0].removesuffix(".py")
+def test_root_holds_few_files():
+    """The package root is a list of rooms, not a drawer."""
+    assert len([path for path in CORE.iterdir() if path.is_file()]) <= ROOT_FILES
+    assert len(driftline.__all__) <= 50
+
+
+@pytest.mark.parametrize(
+    "path",
+    python_files("src/driftline"),
+    ids=lambda path: path.relative_to(ROOT / "src").as_posix(),
+)
+def test_core_imports_downwards(path):
+    """The core imports no plugin, and no room imports from a layer above its own, not even types."""
+    importer = path.relative_to(CORE).parts[0].removesuffix(".py")
     for line, name in imports(path):
         assert not name.startswith("driftline_plugins"), f"line {line}: {name}"
-        allowed = not name.startswith("driftline.") or name.startswith(ERRORS) or level(part(name)) <= level(own)
-        assert allowed, f"line {line}: {own} may not import {name}"
+        imported = room(name)
+        if imported is None or importer == imported or importer == "__init__":
+            assert importer != "types" or not name.startswith("driftline.") or imported == "types"
+            continue
+        below = level(imported) < level(importer)
+        assert below or (importer, imported) in WITHIN_LAYER, (
+            f"line {line}: {importer} may not import {name}"
+        )
 
 
-@pytest.mark.parametrize("path", files("plugins"), ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_plugins_see_the_root_only(path):
-    """What ships imports what anyone's plugin may: names that `driftline` offers, and not each other."""
+def module_imports() -> dict[str, set[str]]:
+    """The modules of driftline that each module imports, type-only imports included."""
+    modules = {}
+    for path in python_files("src/driftline"):
+        name = ".".join(path.relative_to(CORE.parent).with_suffix("").parts)
+        modules[name.removesuffix(".__init__")] = path
+    graph: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        graph[name] = set()
+        for _, target in imports(path):
+            while target and target not in modules:
+                target = target.rpartition(".")[0]
+            if target and target not in (name, "driftline"):
+                graph[name].add(target)
+    return graph
+
+
+def test_no_import_cycle():
+    """No module imports itself through others, not even for types."""
+    graph, done = module_imports(), set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join((*trail[trail.index(name) :], name))
+        if name not in done:
+            for target in sorted(graph[name]):
+                visit(target, (*trail, name))
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, ())
+
+
+@pytest.mark.parametrize(
+    "path", python_files("plugins"), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_plugins_import_the_contract_only(path):
+    """A shipped plugin imports what anyone's plugin may, and no other plugin."""
     for line, name in imports(path):
-        package, _, rest = name.partition(".")
+        package, _, inner = name.partition(".")
         assert package != "driftline_plugins", f"line {line}: {name}"
-        assert package != "driftline" or rest in driftline.__all__, f"line {line}: {name}"
+        allowed = inner in driftline.__all__ or inner == "stats" or inner.startswith("kit.")
+        assert package != "driftline" or allowed, f"line {line}: {name}"

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline import Layout
-from driftline.layout import FEW, NAMED
+from driftline.kit.stores.layout import FEW, NAMED, Layout
 
 SAMPLES = Path(__file__).parent / "data/samples"
 OWN = {
@@ -47,10 +46,14 @@ class Keys:
 
     def objects(self, prefix, after):
         self.asked += 1
-        return [key for key in self.keys if key.startswith(prefix) and (not self.begins or key > after)]
+        return [
+            key for key in self.keys if key.startswith(prefix) and (not self.begins or key > after)
+        ]
 
     def listed(self, layout, prefix, since, now):
-        return list(layout.listed(prefix, since, now, self.folders, self.objects, begins=self.begins))
+        return list(
+            layout.listed(prefix, since, now, self.folders, self.objects, begins=self.begins)
+        )
 
 
 def key_of(pattern: str, moment: datetime, series: str) -> str:
@@ -96,9 +99,13 @@ def test_a_place_holds_its_moment(name, moment):
 
 
 @pytest.mark.parametrize("begins", [True, False])
-@pytest.mark.parametrize("name", ["sagemaker", "azureml", "firehose", "hive", "hive_daily", "minutes", "words between"])
+@pytest.mark.parametrize(
+    "name", ["sagemaker", "azureml", "firehose", "hive", "hive_daily", "minutes", "words between"]
+)
 def test_a_year_is_not_listed(name, begins):
-    """With a year of history, a look at the last two hours asks a handful of times and is given next to nothing old."""
+    """With a year of history, a look at the last two hours asks a handful of times and is given
+    next to nothing old.
+    """
     layout = Layout(PATTERNS[name])
     keys = {key_of(layout.pattern, NOW - timedelta(hours=hours), "a") for hours in range(24 * 365)}
     store = Keys(keys, begins)
@@ -109,7 +116,9 @@ def test_a_year_is_not_listed(name, begins):
 
 @pytest.mark.parametrize(("days", "most"), [(1, 27), (10, 12), (100, 6), (1000, 36)])
 def test_where_a_listing_can_not_begin(days, most):
-    """The longer the time since, the coarser the folders that are asked for, never more than a few."""
+    """The longer the time since, the coarser the folders that are asked for, never more than a
+    few.
+    """
     layout = Layout("firehose")
     keys = {key_of(layout.pattern, NOW - timedelta(hours=hours), "a") for hours in range(24 * 120)}
     store = Keys(keys, False)
@@ -145,7 +154,8 @@ def test_real_keys_of_azureml():
     """The folders of the data collector."""
     root = SAMPLES / "azure/modelDataCollector"
     places = {
-        str(path.relative_to(root)): Layout("azureml").place(str(path.relative_to(root))) for path in root.rglob("*.jsonl")
+        str(path.relative_to(root)): Layout("azureml").place(str(path.relative_to(root)))
+        for path in root.rglob("*.jsonl")
     }
     assert len(places) >= 5
     assert all(place is not None for place in places.values())
@@ -159,9 +169,13 @@ def test_real_keys_of_azureml():
 
 
 def test_real_folders_of_vertex():
-    """The folder of a batch prediction names the second at which its job began; the job writes for hours."""
+    """The folder of a batch prediction names the second at which its job began; the job writes for
+    hours.
+    """
     layout = Layout("vertex_batch")
-    place = layout.place("prediction-my-model_v2-2022_10_03T04_30_14_757Z/prediction.results-00000-of-00004")
+    place = layout.place(
+        "prediction-my-model_v2-2022_10_03T04_30_14_757Z/prediction.results-00000-of-00004"
+    )
     assert place.start == datetime(2022, 10, 3, 4, 30, 14, tzinfo=UTC)
     assert place.parts == {"model": "my-model_v2"}
     assert layout.is_open(place, place.start + timedelta(hours=20))
@@ -169,7 +183,16 @@ def test_real_folders_of_vertex():
 
 
 @pytest.mark.parametrize(
-    "key", ["", "x", "2024/13/01/00/x", "2024/02/30/00/x", "2024/01/01/24/x", "2024/1/1/0/x", "２０２４/01/01/00/x"]
+    "key",
+    [
+        "",
+        "x",
+        "2024/13/01/00/x",
+        "2024/02/30/00/x",
+        "2024/01/01/24/x",
+        "2024/1/1/0/x",
+        "２０２４/01/01/00/x",
+    ],
 )
 def test_keys_that_do_not_fit(key):
     """A key of another form, or with a time that is none, has no place."""
@@ -182,7 +205,9 @@ NONE = """sagmaker {endpoint}/ %Y/%d/%m/ %Y/%m/ %H/%Y/%m/%d/ %Y/%m/%d/%M/ %Y/%Y/
 
 @pytest.mark.parametrize("pattern", ["", *NONE.split()])
 def test_patterns_that_are_none(pattern):
-    """A pattern that names no time, or in another order, or can't be understood, is refused with the mend."""
+    """A pattern that names no time, or in another order, or can't be understood, is refused with
+    the mend.
+    """
     with pytest.raises(ValueError, match=r"layout|should be one of"):
         Layout(pattern)
 

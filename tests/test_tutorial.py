@@ -1,4 +1,6 @@
-"""docs/tutorial.md is true: its files are written, its commands run, and its output appears as it is shown."""
+"""docs/tutorial.md is true: its files are written, its commands run, and its output appears as it
+is shown.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def followed(tmp_path_factory) -> Path:
 
 
 def test_a_reader_sees_what_the_tutorial_shows(followed):
-    """Every file can be written and every command gives the output shown, from the empty folder to the end."""
+    """Every file can be written and every command gives the output shown, from the empty folder to
+    the end.
+    """
     assert (followed / "diary.txt").exists()
 
 
@@ -32,7 +36,11 @@ def test_the_first_check_is_short():
 
 @pytest.mark.parametrize(
     ("kind", "name", "options"),
-    [("sink", "diary", {"path": "contract.txt"}), ("source", "zipped", {"path": "logs.zip"}), ("format", "pairs", {})],
+    [
+        ("sink", "diary", {"path": "contract.txt"}),
+        ("source", "zipped", {"path": "logs.zip"}),
+        ("format", "pairs", {}),
+    ],
 )
 def test_the_tutorials_plugins_keep_the_contract(followed, monkeypatch, kind, name, options):
     """What the tutorial teaches passes what is asked of every plugin."""

@@ -1,4 +1,6 @@
-"""docs/tutorial-sink.md is true, from an empty folder to a message that arrives, and its sink is short."""
+"""docs/tutorial-sink.md is true, from an empty folder to a message that arrives, and its sink is
+short.
+"""
 
 from __future__ import annotations
 

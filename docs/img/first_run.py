@@ -28,11 +28,21 @@ WIDTH, SECONDS, QUIET = 132, 60, 4
 
 
 def terminal_of(command: list[str], folder: Path) -> str:
-    """What `command` writes to a terminal until it has been quiet for some seconds, and while it then stops."""
+    """What `command` writes to a terminal until it has been quiet for some seconds, and while it
+    then stops.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, WIDTH, 0, 0))
     env = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(WIDTH)}
-    process = subprocess.Popen(command, cwd=folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
     os.close(theirs)
     seen, began, stopping = b"", time.monotonic(), False
     while True:
@@ -64,9 +74,14 @@ def main() -> None:
     screen.print("$ make run", style="bold")
     screen.print(Text.from_ansi(said.replace("\r\n", "\n").rstrip()))
     # The stock frame loads a font from the web; a picture must load nothing.
-    start, end = CONSOLE_SVG_FORMAT.index("@font-face"), CONSOLE_SVG_FORMAT.index(".{unique_id}-matrix")
+    start, end = (
+        CONSOLE_SVG_FORMAT.index("@font-face"),
+        CONSOLE_SVG_FORMAT.index(".{unique_id}-matrix"),
+    )
     frame = CONSOLE_SVG_FORMAT[:start] + CONSOLE_SVG_FORMAT[end:]
-    frame = frame.replace("Fira Code, monospace", "Fira Code, DejaVu Sans Mono, Menlo, Consolas, monospace")
+    frame = frame.replace(
+        "Fira Code, monospace", "Fira Code, DejaVu Sans Mono, Menlo, Consolas, monospace"
+    )
     picture = screen.export_svg(title="driftline", code_format=frame, unique_id="driftline")
     (ROOT / "docs/img/first-run.svg").write_text(picture)
 

@@ -1,4 +1,5 @@
-"""Makes email.png: a mail with its chart, as it arrived at a mail server and as a browser shows its HTML.
+"""Makes email.png: a mail with its chart, as it arrived at a mail server and as a browser shows its
+HTML.
 
 .venv/bin/python docs/img/mail.py [PATH OF CHROMIUM]
 """
@@ -22,17 +23,20 @@ from mail_server import PASSWORD, USER, MailServer
 
 from driftline import Secret, Severity, StartContext
 from driftline.charts.incident import Line, Point, picture
-from driftline.delivery.dial import Dial
-from driftline.delivery.rendering import Renderer
-from driftline.notification import Notification
+from driftline.delivery.network.dial import Dial
+from driftline.delivery.rendering.renderer import Renderer
 from driftline.testing import FakeLog
+from driftline.types.notification import Notification
 
 
 def chart(told: Notification) -> bytes | None:
     """Two days of made-up hours before the one that is told."""
     rng = np.random.default_rng(1)
     lines = []
-    for name, severity, now in (("Day Mins: psi", Severity.CRITICAL, 6.1), ("plan: psi", Severity.WARNING, 0.48)):
+    for name, severity, now in (
+        ("Day Mins: psi", Severity.CRITICAL, 6.1),
+        ("plan: psi", Severity.WARNING, 0.48),
+    ):
         values = np.append(np.abs(rng.normal(0.01, 0.01, 48)), now)
         points = [
             Point(told.since + timedelta(hours=hour), value, value * 0.9, value * 1.1)
@@ -67,9 +71,13 @@ def main() -> None:
         )  # fmt: skip
         sink.send(told)
         parts = {part.get_content_type(): part for part in server.mails[-1].message.walk()}
-        image = "data:image/png;base64," + base64.b64encode(parts["image/png"].get_content()).decode()
+        image = (
+            "data:image/png;base64," + base64.b64encode(parts["image/png"].get_content()).decode()
+        )
         page = Path(folder) / "mail.html"
-        page.write_text(parts["text/html"].get_content().replace("cid:chart", image), encoding="utf-8")
+        page.write_text(
+            parts["text/html"].get_content().replace("cid:chart", image), encoding="utf-8"
+        )
         subprocess.run(
             [
                 chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}/user",

@@ -1,8 +1,11 @@
-"""Makes the example's data: scores the reference rows, and replays them as three days of SageMaker records with two faults.
+"""Makes the example's data: scores the reference rows, and replays them as three days of SageMaker
+records with two faults.
 
-    python examples/churn/generate.py            # writes reference.csv and capture/ beside this file, the same every time
+    python examples/churn/generate.py            # writes reference.csv and capture/ beside this
+    file, the same every time
 
-The rows are real (see SOURCES.md); the model, the traffic and the faults are made here. Needs numpy.
+The rows are real (see SOURCES.md); the model, the traffic and the faults are made here. Needs
+numpy.
 """
 
 from __future__ import annotations
@@ -35,7 +38,9 @@ DAY_IN_SECONDS = datetime(2026, 11, 18, 9, tzinfo=UTC)
 
 
 class Model:
-    """A logistic regression on ten inputs that, as trees do, never goes beyond what it has seen in training."""
+    """A logistic regression on ten inputs that, as trees do, never goes beyond what it has seen in
+    training.
+    """
 
     INPUTS = (
         "Account Length", "VMail Message", "Day Mins", "Eve Mins", "Night Mins", "Intl Mins", "Intl Calls", "CustServ Calls",
@@ -45,7 +50,11 @@ class Model:
     def __init__(self, names: list[str], rows: np.ndarray, labels: np.ndarray) -> None:
         self.columns = [names.index(name) for name in self.INPUTS]
         inputs = rows[:, self.columns]
-        self.low, self.high, self.typical = inputs.min(axis=0), inputs.max(axis=0), np.median(inputs, axis=0)
+        self.low, self.high, self.typical = (
+            inputs.min(axis=0),
+            inputs.max(axis=0),
+            np.median(inputs, axis=0),
+        )
         terms = self._terms(inputs)
         self.center, self.scale = terms.mean(axis=0), terms.std(axis=0)
         self.weights = self._fit(self._design(terms), labels)
@@ -58,7 +67,14 @@ class Model:
         intl, mailbox = inputs[:, 8], inputs[:, 9]
         heavy, patient = np.maximum(day - 220, 0), np.maximum(160 - day, 0)
         often = (service >= 4).astype(float)
-        extra = [heavy, heavy * (1 - mailbox), often, often * patient, intl * (calls < 3), intl * (inputs[:, 5] > 13)]
+        extra = [
+            heavy,
+            heavy * (1 - mailbox),
+            often,
+            often * patient,
+            intl * (calls < 3),
+            intl * (inputs[:, 5] > 13),
+        ]
         return np.column_stack([inputs, *extra])
 
     def _design(self, terms: np.ndarray) -> np.ndarray:
@@ -72,11 +88,15 @@ class Model:
         for _ in range(25):
             p = 1 / (1 + np.exp(-design @ weights))
             gradient = design.T @ (labels - p) - penalty @ weights
-            weights = weights + np.linalg.solve((design.T * (p * (1 - p))) @ design + penalty, gradient)
+            weights = weights + np.linalg.solve(
+                (design.T * (p * (1 - p))) @ design + penalty, gradient
+            )
         return weights
 
     def scores(self, rows: np.ndarray) -> list[float]:
-        """The probability that a customer leaves, one for each row; a missing input counts as the typical one."""
+        """The probability that a customer leaves, one for each row; a missing input counts as the
+        typical one.
+        """
         inputs = rows[:, self.columns]
         inputs = np.where(np.isnan(inputs), self.typical, np.clip(inputs, self.low, self.high))
         p = 1 / (1 + np.exp(-self._design(self._terms(inputs)) @ self.weights))
@@ -88,8 +108,12 @@ def rows_in(hour: datetime, chance: random.Random) -> int:
     return round(520 + 80 * math.sin((hour.hour - 8) / 24 * 2 * math.pi) + chance.uniform(-25, 25))
 
 
-def replay(names: list[str], texts: list[list[str]], chance: random.Random) -> Iterator[tuple[datetime, str, list[str]]]:
-    """Real rows in a random order, each with the time at which it is scored and its label; with the two faults."""
+def replay(
+    names: list[str], texts: list[list[str]], chance: random.Random
+) -> Iterator[tuple[datetime, str, list[str]]]:
+    """Real rows in a random order, each with the time at which it is scored and its label; with the
+    two faults.
+    """
     day, eve = names.index("Day Mins"), names.index("Eve Mins")
     for hour in (START + timedelta(hours=h) for h in range(HOURS)):
         for second in sorted(chance.uniform(0, 3600) for _ in range(rows_in(hour, chance))):
@@ -102,8 +126,12 @@ def replay(names: list[str], texts: list[list[str]], chance: random.Random) -> I
             yield at, label, features
 
 
-def record(at: datetime, label: str, features: list[str], answer: str, chance: random.Random) -> str:
-    """One line as Model Monitor's merge job writes it: the captured request and answer, and the label that came later."""
+def record(
+    at: datetime, label: str, features: list[str], answer: str, chance: random.Random
+) -> str:
+    """One line as Model Monitor's merge job writes it: the captured request and answer, and the
+    label that came later.
+    """
     body = {
         "eventVersion": "0",
         "groundTruthData": {"data": label, "encoding": "CSV"},
@@ -147,12 +175,16 @@ def main(target: Path = HERE) -> None:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(["label", *names, "churned", "churn_probability"])
         replies = answers([text[1:] for text in texts])
-        out.writerows([*text, *reply.split(",")] for text, reply in zip(texts, replies, strict=True))
+        out.writerows(
+            [*text, *reply.split(",")] for text, reply in zip(texts, replies, strict=True)
+        )
 
     chance = random.Random(20261116)
     traffic = list(replay(names, texts, chance))
     files: dict[datetime, list[str]] = {}
-    for (at, label, features), answer in zip(traffic, answers([row for _, _, row in traffic]), strict=True):
+    for (at, label, features), answer in zip(
+        traffic, answers([row for _, _, row in traffic]), strict=True
+    ):
         hour = at.replace(minute=0, second=0)
         files.setdefault(hour, []).append(record(at, label, features, answer, chance))
 

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
-from driftline import Action, HttpAction, Order, Rejected, Request, Secret, hookimpl, json_request
+from driftline import Action, Order, Rejected, Request, Secret, hookimpl
+from driftline.kit.delivery.http_action import HttpAction, json_request
 
 
 class Airflow(HttpAction):
@@ -26,7 +27,9 @@ class Airflow(HttpAction):
     dag: Annotated[str, Field(min_length=1, max_length=250)]
     """The DAG's id."""
     conf: dict[str, Any] = Field(default_factory=dict)
-    """The run's configuration; `{model}`, `{incident}` and the like stand for facts of the incident."""
+    """The run's configuration; `{model}`, `{incident}` and the like stand for facts of the
+    incident.
+    """
     token: Secret | None = Field(default=None, examples=["${env:AIRFLOW_TOKEN}"])
     """A token to show, where one was issued."""
     username: str | None = None
@@ -34,11 +37,15 @@ class Airflow(HttpAction):
     password: Secret | None = None
     """The user's password."""
     basic: bool = False
-    """Whether user and password are shown with each request instead, where the API server takes that."""
+    """Whether user and password are shown with each request instead, where the API server takes
+    that.
+    """
 
     @model_validator(mode="after")
     def _someone(self) -> Self:
-        if (self.token is None) == (self.username is None) or (self.username is None) != (self.password is None):
+        if (self.token is None) == (self.username is None) or (self.username is None) != (
+            self.password is None
+        ):
             raise ValueError("give either token, or username and password")
         return self
 
@@ -53,7 +60,10 @@ class Airflow(HttpAction):
             return {"authorization": f"Basic {base64.b64encode(pair).decode()}"}
         http = self.context.http
         assert http is not None
-        answer = http.post(f"{self._base}/auth/token", json={"username": self.username, "password": self.password.reveal()})
+        answer = http.post(
+            f"{self._base}/auth/token",
+            json={"username": self.username, "password": self.password.reveal()},
+        )
         try:
             return {"authorization": f"Bearer {json.loads(answer.text)['access_token']}"}
         except (ValueError, KeyError, TypeError):

@@ -1,6 +1,8 @@
-"""Azure Machine Learning: create a job, of any type that its API knows, through Azure Resource Manager.
+"""Azure Machine Learning: create a job, of any type that its API knows, through Azure Resource
+Manager.
 
-Refuses to create two for one incident: the job's name is the token, and the same PUT twice makes one job.
+Refuses to create two for one incident: the job's name is the token, and the same PUT twice makes
+one job.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from urllib.parse import quote
 
 from pydantic import Field, PrivateAttr, field_validator
 
-from driftline import Action, HttpAction, Order, Rejected, Request, hookimpl, json_request
+from driftline import Action, Order, Rejected, Request, hookimpl
+from driftline.kit.delivery.http_action import HttpAction, json_request
 
 SCOPE = "https://management.azure.com/.default"
 JOB = {"jobType": "Pipeline", "componentId": "azureml:retrain:1", "experimentName": "churn"}
@@ -30,7 +33,9 @@ class AzureMlJob(HttpAction):
     workspace: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}$")]
     """The workspace."""
     job: Annotated[dict[str, Any], Field(examples=[JOB])]
-    """The job's `properties` as the API has them, with its `jobType`; `{model}`, `{incident}` and the like stand for facts."""
+    """The job's `properties` as the API has them, with its `jobType`; `{model}`, `{incident}` and
+    the like stand for facts.
+    """
     api_version: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d(-preview)?$")] = "2024-10-01"
     """The version of the API."""
     url: str = "https://management.azure.com"
@@ -51,12 +56,16 @@ class AzureMlJob(HttpAction):
             from azure.core.exceptions import ClientAuthenticationError
             from azure.identity import DefaultAzureCredential
         except ImportError:
-            raise Rejected("azure-identity is not installed: pip install 'driftline[azure]'") from None
+            raise Rejected(
+                "azure-identity is not installed: pip install 'driftline[azure]'"
+            ) from None
         self._credential = self._credential or DefaultAzureCredential()
         try:
             return {"authorization": f"Bearer {self._credential.get_token(SCOPE).token}"}
         except ClientAuthenticationError as error:
-            raise Rejected(f"no Azure credentials could be had: {' '.join(str(error).split())[:200]}") from None
+            raise Rejected(
+                f"no Azure credentials could be had: {' '.join(str(error).split())[:200]}"
+            ) from None
 
     def stop(self) -> None:
         """Let go of the credentials."""
@@ -69,14 +78,19 @@ class AzureMlJob(HttpAction):
         """Create the job under the order's token."""
         within = f"{self.url}/subscriptions/{quote(self.subscription, '')}/resourceGroups/{quote(self.resource_group, '')}"
         place = f"{within}/providers/Microsoft.MachineLearningServices/workspaces/{self.workspace}/jobs/{order.token}"
-        tags = {"driftline_incident": order.notification.incident, "driftline_model": order.facts["model"]}
+        tags = {
+            "driftline_incident": order.notification.incident,
+            "driftline_model": order.facts["model"],
+        }
         job = order.fill(self.job)
         body = {"properties": {**job, "tags": {**job.get("tags", {}), **tags}}}
         return json_request("PUT", f"{place}?api-version={self.api_version}", body)
 
     def permissions(self) -> tuple[str, ...]:
         """What it needs in Azure."""
-        return ("Microsoft.MachineLearningServices/workspaces/jobs/write on the workspace (AzureML Data Scientist)",)
+        return (
+            "Microsoft.MachineLearningServices/workspaces/jobs/write on the workspace (AzureML Data Scientist)",
+        )
 
 
 @hookimpl

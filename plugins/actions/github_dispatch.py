@@ -10,13 +10,16 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from driftline import Action, HttpAction, Order, Rejected, Request, Secret, hookimpl, json_request
+from driftline import Action, Order, Rejected, Request, Secret, hookimpl
+from driftline.kit.delivery.http_action import HttpAction, json_request
 
 LARGEST = 64 * 1024
 
 
 class GitHubDispatch(HttpAction):
-    """Sends a `repository_dispatch` event; facts of the incident are its `client_payload.driftline`."""
+    """Sends a `repository_dispatch` event; facts of the incident are its
+    `client_payload.driftline`.
+    """
 
     type: ClassVar[str] = "github_dispatch"
     repeat: ClassVar[Literal["deduplicates", "repeats"]] = "repeats"
@@ -28,7 +31,9 @@ class GitHubDispatch(HttpAction):
     event_type: Annotated[str, Field(min_length=1, max_length=100)] = "driftline"
     """What the workflow asks for under `on.repository_dispatch.types`."""
     payload: Annotated[dict[str, Any], Field(max_length=9)] = Field(default_factory=dict)
-    """More for `client_payload`; `{model}`, `{incident}` and the like stand for facts of the incident."""
+    """More for `client_payload`; `{model}`, `{incident}` and the like stand for facts of the
+    incident.
+    """
     url: str = "https://api.github.com"
     """The address of the API; another one for GitHub Enterprise."""
 
@@ -48,7 +53,9 @@ class GitHubDispatch(HttpAction):
 
     def permissions(self) -> tuple[str, ...]:
         """What the token needs."""
-        return ("Contents: read and write on the repository (fine-grained), or the scope repo (classic)",)
+        return (
+            "Contents: read and write on the repository (fine-grained), or the scope repo (classic)",
+        )
 
 
 @hookimpl

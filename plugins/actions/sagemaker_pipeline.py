@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
-from driftline import Action, Order, Rejected, Request, StartContext, amazon, hookimpl
+from driftline import Action, Order, Rejected, Request, StartContext, hookimpl
+from driftline.kit.clouds import aws
 
 LONGEST, DESCRIPTION = 1024, 3072
 
@@ -27,7 +28,9 @@ class SageMakerPipeline(Action):
     region: str
     """Its region, such as `eu-central-1`."""
     parameters: Annotated[dict[str, str], Field(max_length=200)] = Field(default_factory=dict)
-    """Pipeline parameters by name; `{model}`, `{incident}` and the like stand for facts of the incident."""
+    """Pipeline parameters by name; `{model}`, `{incident}` and the like stand for facts of the
+    incident.
+    """
     endpoint_url: str | None = None
     """Another address of the same API, for private endpoints and tests."""
 
@@ -36,30 +39,38 @@ class SageMakerPipeline(Action):
     def start(self, context: StartContext) -> None:
         """Make the client."""
         super().start(context)
-        self._client = amazon.client("sagemaker", self.region, self.endpoint_url)
+        self._client = aws.client("sagemaker", self.region, self.endpoint_url)
 
     def request(self, order: Order) -> Request:
         """StartPipelineExecution under the order's token."""
         filled: dict[str, str] = order.fill(self.parameters)
         for name, value in filled.items():
             if len(value) > LONGEST:
-                raise Rejected(f"parameters.{name}: {len(value)} characters, where SageMaker takes {LONGEST}")
+                raise Rejected(
+                    f"parameters.{name}: {len(value)} characters, where SageMaker takes {LONGEST}"
+                )
         told = order.notification
         parameters: dict[str, Any] = {
             "PipelineName": self.pipeline,
             "PipelineExecutionDisplayName": order.token,
-            "PipelineExecutionDescription": f"driftline, {told.incident}: {order.facts['title']}"[:DESCRIPTION],
+            "PipelineExecutionDescription": f"driftline, {told.incident}: {order.facts['title']}"[
+                :DESCRIPTION
+            ],
             "ClientRequestToken": order.token,
         }
         if filled:
-            parameters["PipelineParameters"] = [{"Name": name, "Value": value} for name, value in filled.items()]
-        return amazon.operation(
-            "SageMaker.StartPipelineExecution", self.endpoint_url or amazon.address("api.sagemaker", self.region), parameters
+            parameters["PipelineParameters"] = [
+                {"Name": name, "Value": value} for name, value in filled.items()
+            ]
+        return aws.operation(
+            "SageMaker.StartPipelineExecution",
+            self.endpoint_url or aws.address("api.sagemaker", self.region),
+            parameters,
         )
 
     def perform(self, request: Request) -> str:
         """Start it; gives the execution's ARN."""
-        found = amazon.call(self._client, "StartPipelineExecution", json.loads(request.body))
+        found = aws.call(self._client, "StartPipelineExecution", json.loads(request.body))
         return str(found["PipelineExecutionArn"])
 
     def permissions(self) -> tuple[str, ...]:

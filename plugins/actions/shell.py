@@ -1,6 +1,8 @@
-"""A command on the agent's own machine: a list of arguments, never a line for a shell, in an environment of named variables.
+"""A command on the agent's own machine: a list of arguments, never a line for a shell, in an
+environment of named variables.
 
-Refuses to run a command again that was cut off, to wait longer than it may take, and to keep more than the end of its output.
+Refuses to run a command again that was cut off, to wait longer than it may take, and to keep more
+than the end of its output.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from typing import IO, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from driftline import Action, Duration, Order, OutcomeUnknown, Rejected, Request, Retryable, Secret, compact, hookimpl
+from driftline import Action, Order, OutcomeUnknown, Rejected, Request, Retryable, Secret, hookimpl
+from driftline.kit.delivery import compact
+from driftline.kit.settings import Duration
 
 TAIL = 2000
 """Bytes of the output that are kept."""
@@ -25,14 +29,23 @@ TRY_LATER = 75
 
 
 class Shell(Action):
-    """Runs a command. The incident is its standard input, as JSON; exit code 0 is done, 75 is try again later."""
+    """Runs a command. The incident is its standard input, as JSON; exit code 0 is done, 75 is try
+    again later.
+    """
 
     type: ClassVar[str] = "shell"
     repeat: ClassVar[Literal["deduplicates", "repeats"]] = "repeats"
 
-    command: Annotated[tuple[str, ...], Field(min_length=1, examples=[["/opt/churn/retrain", "--model", "{model}"]])]
-    """The program and its arguments; `{model}`, `{incident}` and the like stand for facts of the incident."""
-    environment: dict[str, Annotated[Secret | str, Field(union_mode="left_to_right")]] = Field(default_factory=dict)
+    command: Annotated[
+        tuple[str, ...],
+        Field(min_length=1, examples=[["/opt/churn/retrain", "--model", "{model}"]]),
+    ]
+    """The program and its arguments; `{model}`, `{incident}` and the like stand for facts of the
+    incident.
+    """
+    environment: dict[str, Annotated[Secret | str, Field(union_mode="left_to_right")]] = Field(
+        default_factory=dict
+    )
     """All variables that it gets beside DRIFTLINE_TOKEN, such as `PATH: "${env:PATH}"`."""
     timeout: Duration = timedelta(seconds=60)
     """How long it may take; then it is killed, with all that it started."""
@@ -46,12 +59,23 @@ class Shell(Action):
         """The command, and the incident for its standard input."""
         told = {"token": order.token, "action": order.action, "decision": order.decision}
         body = compact({**told, "incident": order.notification.model_dump(mode="json")})
-        open_ones = {name: value for name, value in self.environment.items() if isinstance(value, str)}
-        return Request("run", shlex.join(order.fill(self.command)), body, {**open_ones, "DRIFTLINE_TOKEN": order.token})
+        open_ones = {
+            name: value for name, value in self.environment.items() if isinstance(value, str)
+        }
+        return Request(
+            "run",
+            shlex.join(order.fill(self.command)),
+            body,
+            {**open_ones, "DRIFTLINE_TOKEN": order.token},
+        )
 
     def perform(self, request: Request) -> str:
         """Run it; gives the end of its output."""
-        hidden = {name: value.reveal() for name, value in self.environment.items() if isinstance(value, Secret)}
+        hidden = {
+            name: value.reveal()
+            for name, value in self.environment.items()
+            if isinstance(value, Secret)
+        }
         with tempfile.TemporaryFile() as told:
             told.write(request.body.encode("utf-8", "replace"))
             told.seek(0)
@@ -68,7 +92,9 @@ class Shell(Action):
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            raise OutcomeUnknown(f"killed after {self.timeout.total_seconds():g} s: {output.text()}") from None
+            raise OutcomeUnknown(
+                f"killed after {self.timeout.total_seconds():g} s: {output.text()}"
+            ) from None
         said = f"exit code {code}: {output.text()}"
         if code == TRY_LATER:
             raise Retryable(said)
@@ -82,7 +108,9 @@ class _Tail:
 
     def __init__(self, stream: IO[bytes] | None) -> None:
         self._kept = b""
-        self._thread = threading.Thread(target=self._read, args=(stream,), name="shell-output", daemon=True)
+        self._thread = threading.Thread(
+            target=self._read, args=(stream,), name="shell-output", daemon=True
+        )
         self._thread.start()
 
     def text(self) -> str:

@@ -1,4 +1,5 @@
-"""Vertex AI Pipelines: create a job of a template, such as one that trains a model again. It runs at once.
+"""Vertex AI Pipelines: create a job of a template, such as one that trains a model again. It runs
+at once.
 
 Refuses to create two for one incident: the job's id is the token, and Vertex AI takes an id once.
 """
@@ -12,7 +13,9 @@ from urllib.parse import quote
 
 from pydantic import Field, PrivateAttr
 
-from driftline import Action, HttpAction, Order, Request, StartContext, google, hookimpl, json_request
+from driftline import Action, Order, Request, StartContext, hookimpl
+from driftline.kit.clouds import google
+from driftline.kit.delivery.http_action import HttpAction, json_request
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 Word = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$")]
@@ -29,11 +32,15 @@ class VertexPipeline(HttpAction):
     location: Word
     """Where the pipeline runs, such as `europe-west4`."""
     template: str
-    """The template's address in Artifact Registry: `https://LOCATION-kfp.pkg.dev/PROJECT/REPOSITORY/NAME/TAG`."""
+    """The template's address in Artifact Registry:
+    `https://LOCATION-kfp.pkg.dev/PROJECT/REPOSITORY/NAME/TAG`.
+    """
     output: Annotated[str, Field(pattern=r"^gs://", examples=["gs://bucket/folder"])]
     """Where the pipeline writes: `gs://BUCKET/FOLDER`."""
     parameters: dict[str, Any] = Field(default_factory=dict)
-    """Values of the template's parameters; `{model}`, `{incident}` and the like stand for facts of the incident."""
+    """Values of the template's parameters; `{model}`, `{incident}` and the like stand for facts of
+    the incident.
+    """
     service_account: str | None = None
     """Who the pipeline runs as; the project's default when absent."""
     credentials_file: str | None = None
@@ -60,7 +67,10 @@ class VertexPipeline(HttpAction):
         body: dict[str, Any] = {
             "displayName": order.token,
             "templateUri": self.template,
-            "runtimeConfig": {"gcsOutputDirectory": self.output, "parameterValues": order.fill(self.parameters)},
+            "runtimeConfig": {
+                "gcsOutputDirectory": self.output,
+                "parameterValues": order.fill(self.parameters),
+            },
             "labels": {"driftline-incident": order.notification.incident[:63]},
         }
         if self.service_account is not None:
@@ -74,7 +84,10 @@ class VertexPipeline(HttpAction):
 
     def permissions(self) -> tuple[str, ...]:
         """What it needs in Google Cloud."""
-        return ("aiplatform.pipelineJobs.create on the project", "iam.serviceAccounts.actAs on the pipeline's service account")
+        return (
+            "aiplatform.pipelineJobs.create on the project",
+            "iam.serviceAccounts.actAs on the pipeline's service account",
+        )
 
 
 @hookimpl

@@ -8,22 +8,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from driftline import Check, CheckContext, Kind, Measurement, NumericColumn, Window, below, hookimpl, stats
+from driftline import (
+    Check,
+    CheckContext,
+    Kind,
+    Measurement,
+    NumericColumn,
+    Window,
+    below,
+    hookimpl,
+    stats,
+)
 
 NAMED = 5
 MEASURED = ("attribution_ndcg", "attribution_moved", "attribution_spearman")
 
 
 class Attribution(Check):
-    """How the importance of features, the mean size of their attributions over all rows, has moved since the reference.
+    """How the importance of features, the mean size of their attributions over all rows, has moved
+    since the reference.
 
-    attribution_ndcg says how well its order is kept, 1 for the same one: SageMaker's and Azure's number with their bound, 0.90.
-    attribution_moved is half the sum of the differences of shares: 0.3 says that 30% of all importance lies with other features
-    now. attribution_spearman is the rank correlation of importances. Intervals are by 400 draws from the rows' errors, features
+    attribution_ndcg says how well its order is kept, 1 for the same one: SageMaker's and Azure's
+    number with their bound, 0.90. attribution_moved is half the sum of the differences of shares:
+    0.3 says that 30% of all importance lies with other features now. attribution_spearman is the
+    rank correlation of importances. Intervals are by 400 draws from the rows' errors, features
     independent. `moved` in the detail names the features whose share changed most.
 
-    Without attribution columns, score_correlation is the rank correlation of each numeric feature with the score (or a numeric
-    prediction) on the sampled rows: it moves when the model's use of the feature does, or the company the feature keeps.
+    Without attribution columns, score_correlation is the rank correlation of each numeric feature
+    with the score (or a numeric prediction) on the sampled rows: it moves when the model's use of
+    the feature does, or the company the feature keeps.
 
     | input | answer |
     | --- | --- |
@@ -57,17 +70,42 @@ class Attribution(Check):
             return
         features = dict(self.columns) or _named(self.prefix, ctx)
         was, now = _sizes(ctx.reference, features), _sizes(ctx.current, features)
-        rows = min((ctx.current.columns[name].count for name in features.values() if name in ctx.current.columns), default=0)
-        lacking = ", ".join(dict.fromkeys(features[f] for f in features if f not in was or f not in now))
-        why = "no reference yet" if ctx.reference is None else f"no attributions in {lacking}"[:200] if lacking else ""
-        shift = None if why else stats.attribution_shift(list(was.values()), list(now.values()), ctx.rng())
+        rows = min(
+            (
+                ctx.current.columns[name].count
+                for name in features.values()
+                if name in ctx.current.columns
+            ),
+            default=0,
+        )
+        lacking = ", ".join(
+            dict.fromkeys(features[f] for f in features if f not in was or f not in now)
+        )
+        why = (
+            "no reference yet"
+            if ctx.reference is None
+            else f"no attributions in {lacking}"[:200]
+            if lacking
+            else ""
+        )
+        shift = (
+            None
+            if why
+            else stats.attribution_shift(list(was.values()), list(now.values()), ctx.rng())
+        )
         if shift is None:
             why = why or "needs two features, and attributions other than 0"
             yield from (Measurement(None, name=name, rows=rows, reason=why) for name in MEASURED)
             return
         all_was, all_now = (sum(size.value for size in side.values()) for side in (was, now))
-        change = {feature: now[feature].value / all_now - was[feature].value / all_was for feature in features}
-        most = sorted((feature for feature in change if change[feature]), key=lambda feature: (-abs(change[feature]), feature))
+        change = {
+            feature: now[feature].value / all_now - was[feature].value / all_was
+            for feature in features
+        }
+        most = sorted(
+            (feature for feature in change if change[feature]),
+            key=lambda feature: (-abs(change[feature]), feature),
+        )
         detail = {"moved": ", ".join(f"{f} {change[f]:+.3f}" for f in most[:NAMED])}
         for name, one in zip(MEASURED, shift, strict=True):
             why = "" if one.value is not None else "all importances of a side are equal"
@@ -92,17 +130,36 @@ def _sizes(window: Window | None, features: Mapping[str, str]) -> dict[str, stat
 
 def _correlations(ctx: CheckContext) -> Iterator[Measurement]:
     schema = ctx.schema
-    score = next((part.name for part in (schema.score, schema.prediction) if part and part.kind is Kind.NUMERIC), "")
+    score = next(
+        (
+            part.name
+            for part in (schema.score, schema.prediction)
+            if part and part.kind is Kind.NUMERIC
+        ),
+        "",
+    )
     now = ctx.current.summaries.get("sample", {})
     was = ctx.reference.summaries.get("sample", {}) if ctx.reference else {}
-    numeric = [name for name, part in schema.features.items() if part.kind is Kind.NUMERIC and name in now]
+    numeric = [
+        name for name, part in schema.features.items() if part.kind is Kind.NUMERIC and name in now
+    ]
     if score not in now or not numeric:
-        reason = "no sample of the window" if not now else "no score" if score not in now else "no numeric feature"
+        reason = (
+            "no sample of the window"
+            if not now
+            else "no score"
+            if score not in now
+            else "no numeric feature"
+        )
         yield Measurement(None, name="score_correlation", rows=0, reason=reason)
         return
     for name in numeric:
         value = stats.rank_correlation(now[name], now[score])
-        before = stats.rank_correlation(was[name], was[score]).value if name in was and score in was else None
+        before = (
+            stats.rank_correlation(was[name], was[score]).value
+            if name in was and score in was
+            else None
+        )
         yield Measurement(
             value.value, {"column": name}, "score_correlation", value.n, value.interval, None, value.reason, before
         )  # fmt: skip

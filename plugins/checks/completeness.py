@@ -1,4 +1,5 @@
-"""Whole rows: the share with a value in all of some columns at once, and whether as many rows came as were promised.
+"""Whole rows: the share with a value in all of some columns at once, and whether as many rows came
+as were promised.
 
 Refuses to look at columns one by one, which is what the `missing` check does.
 """
@@ -10,15 +11,17 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from driftline import Check, CheckContext, Measurement, Window, above, below, expressions, hookimpl, stats
+from driftline import Check, CheckContext, Measurement, Window, above, below, hookimpl, stats
+from driftline.kit.checks import expressions
 
 ALL = "all"
 
 
 class Completeness(Check):
-    """complete_rate is the share of rows with a usable value in every column of a set, with Wilson's interval; null, NaN and
-    values of another type are none. incomplete_increase is how many more are incomplete than in the reference (0.05 is five
-    points more), with Newcombe's interval. received is the rows of the window over those promised, where some were.
+    """complete_rate is the share of rows with a usable value in every column of a set, with
+    Wilson's interval; null, NaN and values of another type are none. incomplete_increase is how
+    many more are incomplete than in the reference (0.05 is five points more), with Newcombe's
+    interval. received is the rows of the window over those promised, where some were.
 
     | input | answer |
     | --- | --- |
@@ -43,9 +46,13 @@ class Completeness(Check):
     on_empty = True
 
     sets: dict[str, tuple[expressions.ColumnName, ...]] = Field(default_factory=dict)
-    """Columns that belong together, by a name of yours: `address: [street, city]`; all columns but the label when empty."""
+    """Columns that belong together, by a name of yours: `address: [street, city]`; all columns but
+    the label when empty.
+    """
     rows_promised: int | None = Field(default=None, gt=0)
-    """How many rows each window of a model version should have, where that is known, as of a nightly run over all customers."""
+    """How many rows each window of a model version should have, where that is known, as of a
+    nightly run over all customers.
+    """
 
     def wants(self) -> Mapping[str, tuple[str, ...]]:
         """One condition for each set."""
@@ -53,7 +60,10 @@ class Completeness(Check):
 
     def _conditions(self) -> dict[str, str]:
         sets = self.sets or {ALL: ()}
-        return {name: f"present({', '.join(map(expressions.named, columns))})" for name, columns in sets.items()}
+        return {
+            name: f"present({', '.join(map(expressions.named, columns))})"
+            for name, columns in sets.items()
+        }
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """The promise, then two measurements for each set."""
@@ -72,21 +82,41 @@ class Completeness(Check):
         if not rows:
             return
         for name, text in self._conditions().items():
-            labels, now, was = {"set": name}, _complete(ctx.current, text), _complete(ctx.reference, text)
+            labels, now, was = (
+                {"set": name},
+                _complete(ctx.current, text),
+                _complete(ctx.reference, text),
+            )
             if isinstance(now, str):
                 yield Measurement(None, labels, "complete_rate", 0, reason=now)
                 yield Measurement(None, labels, "incomplete_increase", 0, reason=now)
                 continue
             before = None if isinstance(was, str) else was[0] / was[1]
             interval = stats.wilson(*now)
-            yield Measurement(now[0] / now[1], labels, "complete_rate", now[1], interval, was=before, unit="share")
+            yield Measurement(
+                now[0] / now[1], labels, "complete_rate", now[1], interval, was=before, unit="share"
+            )
             if isinstance(was, str) or before is None:
-                yield Measurement(None, labels, "incomplete_increase", now[1], reason=f"nothing to compare with: {was}")
+                yield Measurement(
+                    None,
+                    labels,
+                    "incomplete_increase",
+                    now[1],
+                    reason=f"nothing to compare with: {was}",
+                )
                 continue
-            # As a difference of incomplete rows, which is that of complete ones the other way round.
+            # As a difference of incomplete rows, which is that of complete ones the other way
+            # round.
             interval = (0.0, 0.0) if now == was else stats.newcombe(*was, *now)
             shares = {"complete": now[0] / now[1], "complete_was": before}
-            yield Measurement(before - now[0] / now[1], labels, "incomplete_increase", now[1], interval, detail=shares)
+            yield Measurement(
+                before - now[0] / now[1],
+                labels,
+                "incomplete_increase",
+                now[1],
+                interval,
+                detail=shares,
+            )
 
 
 def _complete(window: Window | None, text: str) -> tuple[int, int] | str:

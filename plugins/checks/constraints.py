@@ -1,7 +1,8 @@
-"""Constraints on columns, each judged against its own threshold: what SageMaker Model Monitor calls `constraints.json`.
+"""Constraints on columns, each judged against its own threshold: what SageMaker Model Monitor calls
+`constraints.json`.
 
-Refuses files: constraints stand in the configuration, where they are read, versioned and explained with everything else.
-`driftline reference import` writes them there.
+Refuses files: constraints stand in the configuration, where they are read, versioned and explained
+with everything else. `driftline reference import` writes them there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,17 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from driftline import CategoricalColumn, Check, CheckContext, Column, Measurement, NumericColumn, hookimpl, records, stats
+from driftline import (
+    CategoricalColumn,
+    Check,
+    CheckContext,
+    Column,
+    Measurement,
+    NumericColumn,
+    hookimpl,
+    stats,
+)
+from driftline.kit.decoding import json_values
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Detail = dict[str, str | float | int | None]
@@ -36,11 +47,13 @@ class Drift(_Part):
     threshold: Annotated[float, Field(ge=0)] = 0.1
     """The largest distance of a numeric column that is fine."""
     method: Literal["robust", "simple"] = "robust"
-    """`simple`: the largest difference of the two distribution functions, or of a category's shares; `robust` takes off what
-    chance adds to it, 1.8 times the root of (n+m)/(nm)."""
+    """`simple`: the largest difference of the two distribution functions, or of a category's
+    shares; `robust` takes off what chance adds to it, 1.8 times the root of (n+m)/(nm).
+    """
     categorical_threshold: Annotated[float, Field(ge=0)] | None = None
-    """The same for categorical columns; with `chi_squared` and `robust` the smallest p-value that is fine. As `threshold` when
-    absent."""
+    """The same for categorical columns; with `chi_squared` and `robust` the smallest p-value that
+    is fine. As `threshold` when absent.
+    """
     categorical_method: Literal["linfinity", "chi_squared"] = "linfinity"
     """How categories are compared: by the share that changed most, or by Pearson's chi-square."""
 
@@ -65,13 +78,15 @@ class Feature(_Part):
 
 
 class Constraints(Check):
-    """What each column must keep: its type, completeness, sign, domain and distribution, one measurement a constraint.
+    """What each column must keep: its type, completeness, sign, domain and distribution, one
+    measurement a constraint.
 
-    Each number is judged against its own constraint: `changed` when the data prove that it is broken, `unsure` when too few
-    rows tell. A constraint of 100% is broken by one row, and kept where no row breaks it. baseline_drift with `robust` is
-    `changed` wherever the distance is above its threshold, and `ok` once its interval lies below. Whole numbers count as
-    fractional. A column without any value is missing: absent and empty columns look alike in a summary. extra_columns are
-    features with values that no constraint names.
+    Each number is judged against its own constraint: `changed` when the data prove that it is
+    broken, `unsure` when too few rows tell. A constraint of 100% is broken by one row, and kept
+    where no row breaks it. baseline_drift with `robust` is `changed` wherever the distance is above
+    its threshold, and `ok` once its interval lies below. Whole numbers count as fractional. A
+    column without any value is missing: absent and empty columns look alike in a summary.
+    extra_columns are features with values that no constraint names.
 
     | input | answer |
     | --- | --- |
@@ -103,31 +118,54 @@ class Constraints(Check):
         """Column by column; then the extra columns."""
         for name, feature in self.features.items():
             reference = ctx.reference.columns.get(name) if ctx.reference else None
-            pair = _Pair({"column": name}, ctx.current.columns.get(name), reference, ctx.current.rows)
+            pair = _Pair(
+                {"column": name}, ctx.current.columns.get(name), reference, ctx.current.rows
+            )
             yield from self._of(feature, pair, shown=name not in ctx.schema.redact)
         if self.extra_columns:
-            columns = ((name, ctx.current.columns.get(name)) for name in ctx.schema.features if name not in self.features)
+            columns = (
+                (name, ctx.current.columns.get(name))
+                for name in ctx.schema.features
+                if name not in self.features
+            )
             extra = [name for name, column in columns if column is not None and _present(column)]
             named = ", ".join(name[:80] for name in extra[:5])
-            yield Measurement(len(extra), {}, "extra_columns", detail={"columns": named} if extra else {}, most=0)
+            yield Measurement(
+                len(extra), {}, "extra_columns", detail={"columns": named} if extra else {}, most=0
+            )
 
     def _of(self, feature: Feature, pair: _Pair, *, shown: bool) -> Iterator[Measurement]:
         column = pair.now
-        yield Measurement(0 if column and _present(column) else 1, pair.labels, "missing_column", pair.rows, most=0)
+        yield Measurement(
+            0 if column and _present(column) else 1,
+            pair.labels,
+            "missing_column",
+            pair.rows,
+            most=0,
+        )
         if feature.completeness is not None:
-            yield _share("completeness", pair, _complete, feature.completeness, {}, (0, 0, pair.rows))
+            yield _share(
+                "completeness", pair, _complete, feature.completeness, {}, (0, 0, pair.rows)
+            )
         if feature.type is not None:
-            asked = self.data_type_share if feature.data_type_share is None else feature.data_type_share
+            asked = (
+                self.data_type_share if feature.data_type_share is None else feature.data_type_share
+            )
             count = {"integral": _whole, "fractional": _number, "string": _text}[feature.type]
             yield _share("data_type", pair, count, asked, {"type": feature.type})
         if feature.non_negative:
             yield _share("non_negative", pair, _not_below_zero, 1.0, {})
         if feature.domain is not None:
             asked = self.domain_share if feature.domain_share is None else feature.domain_share
-            domain = frozenset(known for value in feature.domain if (known := records.category(value)))
+            domain = frozenset(
+                known for value in feature.domain if (known := json_values.category(value))
+            )
             told: Detail = {}
             if isinstance(column, CategoricalColumn) and shown:
-                told["outside"] = ", ".join([value[:80] for value in column.counts if value not in domain][:5]) or None
+                told["outside"] = (
+                    ", ".join([value[:80] for value in column.counts if value not in domain][:5])
+                    or None
+                )
             yield _share("domain", pair, lambda each: _within(each, domain), asked, told)
         drift = self.drift if feature.drift is None else feature.drift
         if drift:
@@ -145,16 +183,29 @@ class _Pair(NamedTuple):
 
 
 def _share(
-    name: str, pair: _Pair, count: Callable[[Column], Counted | str], asked: float, told: Detail, absent: Counted = (0, 0, 0)
+    name: str,
+    pair: _Pair,
+    count: Callable[[Column], Counted | str],
+    asked: float,
+    told: Detail,
+    absent: Counted = (0, 0, 0),
 ) -> Measurement:
-    """The share of rows that keep a constraint; `absent` counts them where the window has no such column."""
+    """The share of rows that keep a constraint; `absent` counts them where the window has no such
+    column.
+    """
     told = {"asked": f"at least {100 * asked:.6g}%", **told}
     counted = absent if pair.now is None else count(pair.now)
     before = "" if pair.was is None else count(pair.was)
-    was = None if isinstance(before, str) or not before[2] else (before[0] + before[1] / 2) / before[2]
+    was = (
+        None
+        if isinstance(before, str) or not before[2]
+        else (before[0] + before[1] / 2) / before[2]
+    )
     if isinstance(counted, str) or not counted[2]:
         why = counted if isinstance(counted, str) else "no values in the window"
-        return Measurement(None, pair.labels, name, 0, reason=why, was=was, detail=told, least=asked)
+        return Measurement(
+            None, pair.labels, name, 0, reason=why, was=was, detail=told, least=asked
+        )
     sure, maybe, total = counted
     value, interval = (sure + maybe / 2) / total, (1.0, 1.0)
     if sure < total:
@@ -162,7 +213,9 @@ def _share(
         interval = (low[0] if low else 0.0, high[1] if high else 1.0)
     told["broken"] = total - sure - maybe
     reason = OPEN if maybe else ""
-    return Measurement(value, pair.labels, name, total, interval, None, reason, was, "share", told, least=asked)
+    return Measurement(
+        value, pair.labels, name, total, interval, None, reason, was, "share", told, least=asked
+    )
 
 
 def _present(column: Column) -> int:
@@ -231,34 +284,54 @@ def _within(column: Column, domain: frozenset[str]) -> Counted | str:
 
 
 def _values(column: Column | None) -> int:
-    return 0 if column is None else int(column.counts.sum()) if isinstance(column, NumericColumn) else column.count
+    return (
+        0
+        if column is None
+        else int(column.counts.sum())
+        if isinstance(column, NumericColumn)
+        else column.count
+    )
 
 
 def _moved(drift: Drift, pair: _Pair) -> Measurement:
     now, was, robust = pair.now, pair.was, drift.method == "robust"
     if not _values(was):
-        why = "the reference has no values in this column" if was else "no reference, or one without this column"
+        why = (
+            "the reference has no values in this column"
+            if was
+            else "no reference, or one without this column"
+        )
     elif not _values(now):
         why = "no values in the window"
     elif isinstance(now, NumericColumn) and isinstance(was, NumericColumn):
         if np.array_equal(now.edges, was.edges):
-            return _distance(stats.ks_shift(was.side, now.side), drift.threshold, robust, pair, "KS")
+            return _distance(
+                stats.ks_shift(was.side, now.side), drift.threshold, robust, pair, "KS"
+            )
         why = "counted on another grid than the reference"
     elif isinstance(now, CategoricalColumn) and isinstance(was, CategoricalColumn):
-        threshold = drift.threshold if drift.categorical_threshold is None else drift.categorical_threshold
+        threshold = (
+            drift.threshold if drift.categorical_threshold is None else drift.categorical_threshold
+        )
         if drift.categorical_method == "chi_squared":
             return _chi_squared(now, was, threshold, robust, pair)
         if not now.other and not was.other:
             names = list(dict.fromkeys([*was.counts, *now.counts]))
             ref, cur = ([side.counts.get(each, 0) for each in names] for side in (was, now))
-            return _distance(stats.linf_shift(ref, cur), threshold, robust, pair, "largest share change")
+            return _distance(
+                stats.linf_shift(ref, cur), threshold, robust, pair, "largest share change"
+            )
         why = "more categories than are kept"
     else:
         why = f"{now.kind if now else None} here, {was.kind if was else None} in the reference"
-    return Measurement(None, pair.labels, "baseline_drift", _values(now), reason=why, most=drift.threshold)
+    return Measurement(
+        None, pair.labels, "baseline_drift", _values(now), reason=why, most=drift.threshold
+    )
 
 
-def _distance(shift: stats.Shift, threshold: float, robust: bool, pair: _Pair, what: str) -> Measurement:
+def _distance(
+    shift: stats.Shift, threshold: float, robust: bool, pair: _Pair, what: str
+) -> Measurement:
     value, interval = shift.value or 0.0, shift.interval or (0.0, 1.0)
     n, m = _values(pair.was), _values(pair.now)
     told: Detail = {"asked": f"at most {threshold:g}", "distance": what, "raw": value}
@@ -266,11 +339,17 @@ def _distance(shift: stats.Shift, threshold: float, robust: bool, pair: _Pair, w
         # What chance adds is off already: this is a lower end by itself.
         value = stats.ks_robust(value, n, m) or 0.0
         interval = (value, max(value, interval[1]))
-    return Measurement(value, pair.labels, "baseline_drift", m, interval, detail=told, most=threshold)
+    return Measurement(
+        value, pair.labels, "baseline_drift", m, interval, detail=told, most=threshold
+    )
 
 
-def _chi_squared(now: CategoricalColumn, was: CategoricalColumn, threshold: float, robust: bool, pair: _Pair) -> Measurement:
-    """Goodness of fit to the reference's shares; categories that it lacks are left out, small ones are put together."""
+def _chi_squared(
+    now: CategoricalColumn, was: CategoricalColumn, threshold: float, robust: bool, pair: _Pair
+) -> Measurement:
+    """Goodness of fit to the reference's shares; categories that it lacks are left out, small ones
+    are put together.
+    """
     from scipy.special import chdtrc
 
     seen, known = sum(now.counts.get(name, 0) for name in was.counts), sum(was.counts.values())
@@ -289,9 +368,24 @@ def _chi_squared(now: CategoricalColumn, was: CategoricalColumn, threshold: floa
     statistic = float(sum((o - e) ** 2 / e for o, e in cells))
     p_value = float(chdtrc(len(cells) - 1, statistic))
     what, bound = ("p-value of chi-square", "least") if robust else ("chi-square", "most")
-    told: Detail = {"asked": f"at {bound} {threshold:g}", "distance": what, "statistic": statistic, "cells": len(cells)}
+    told: Detail = {
+        "asked": f"at {bound} {threshold:g}",
+        "distance": what,
+        "statistic": statistic,
+        "cells": len(cells),
+    }
     value, least, most = (p_value, threshold, None) if robust else (statistic, None, threshold)
-    return Measurement(value, pair.labels, "baseline_drift", seen, None, p_value, detail=told, least=least, most=most)
+    return Measurement(
+        value,
+        pair.labels,
+        "baseline_drift",
+        seen,
+        None,
+        p_value,
+        detail=told,
+        least=least,
+        most=most,
+    )
 
 
 @hookimpl

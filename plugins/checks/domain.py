@@ -1,6 +1,8 @@
-"""Texts that are not what a column may hold: outside a list of values, or of another form than a pattern.
+"""Texts that are not what a column may hold: outside a list of values, or of another form than a
+pattern.
 
-Refuses numeric columns, whose domain is a range, and patterns that need more time than the text is long: the dialect is RE2.
+Refuses numeric columns, whose domain is a range, and patterns that need more time than the text is
+long: the dialect is RE2.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ from driftline import (
     Column,
     Measurement,
     above,
-    expressions,
     hookimpl,
-    records,
     stats,
 )
+from driftline.kit.checks import expressions
+from driftline.kit.decoding import json_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +41,9 @@ FORMS = {
 }
 """Forms that are recognised in a reference."""
 LEARNT, ROWS, NAMES, FIRST = 0.999, 1000, 50, 20
-"""The share, rows and distinct texts that show a form; of the most frequent texts, how many are looked at first."""
+"""The share, rows and distinct texts that show a form; of the most frequent texts, how many are
+looked at first.
+"""
 
 
 def _word(value: object) -> object:
@@ -50,14 +54,16 @@ Word = Annotated[str, BeforeValidator(_word, json_schema_input_type=str | int | 
 
 
 class Domain(Check):
-    """nonconforming_rate is the share of a column's texts that don't conform, with its exact interval (Clopper and Pearson).
+    """nonconforming_rate is the share of a column's texts that don't conform, with its exact
+    interval (Clopper and Pearson).
 
-    A text conforms when it is one of the allowed values and matches the pattern from its first character to its last, as far
-    as either is given. A column without either conforms to a form that at least 99.9% of the reference has (at least 1,000
-    rows and 50 different texts): UUID, date, timestamp, IPv4 or e-mail address, URL, digits. Every distinct text is looked at
-    once. Texts beyond the 10,000 that a column counts are not: the value is then that of the others, and the interval reaches
-    from none of them to all. 1, 1.0 and true are one text, `1`; texts beyond 200 characters are cut. Missing values, and values
-    of another type, are the `missing` check's.
+    A text conforms when it is one of the allowed values and matches the pattern from its first
+    character to its last, as far as either is given. A column without either conforms to a form
+    that at least 99.9% of the reference has (at least 1,000 rows and 50 different texts): UUID,
+    date, timestamp, IPv4 or e-mail address, URL, digits. Every distinct text is looked at once.
+    Texts beyond the 10,000 that a column counts are not: the value is then that of the others, and
+    the interval reaches from none of them to all. 1, 1.0 and true are one text, `1`; texts beyond
+    200 characters are cut. Missing values, and values of another type, are the `missing` check's.
 
     | input | answer |
     | --- | --- |
@@ -76,7 +82,9 @@ class Domain(Check):
     min_rows = 30
 
     patterns: dict[str, expressions.Pattern] = Field(default_factory=dict)
-    """A regular expression by column that whole texts must match: `zip: "[0-9]{5}"`. No look-around, no back references."""
+    """A regular expression by column that whole texts must match: `zip: "[0-9]{5}"`. No
+    look-around, no back references.
+    """
     allowed: dict[str, tuple[Word, ...]] = Field(default_factory=dict)
     """The values that a column may have: `country: [DE, FR]`."""
     learn: bool = True
@@ -86,7 +94,11 @@ class Domain(Check):
         """One measurement for each column that is asked about, or whose form is known."""
         label = ctx.schema.label.name if ctx.schema.label else None
         asked = dict.fromkeys([*self.patterns, *self.allowed])
-        others = [name for name in ctx.reference.columns if name not in asked and name != label] if ctx.reference else []
+        others = (
+            [name for name in ctx.reference.columns if name not in asked and name != label]
+            if ctx.reference
+            else []
+        )
         for name in [*asked, *(others if self.learn else [])]:
             was = ctx.reference.columns.get(name) if ctx.reference else None
             pattern, form = self.patterns.get(name), ""
@@ -95,14 +107,20 @@ class Domain(Check):
                 if not form:
                     continue
                 pattern = FORMS[form]
-            values = frozenset(filter(None, map(records.category, self.allowed[name]))) if name in self.allowed else None
+            values = (
+                frozenset(filter(None, map(json_values.category, self.allowed[name])))
+                if name in self.allowed
+                else None
+            )
             now = _counted(ctx.current.columns.get(name), pattern, values)
             before = _counted(was, pattern, values)
             if isinstance(now, str):
                 yield Measurement(None, {"column": name}, "nonconforming_rate", 0, reason=now)
                 continue
             shown = name not in ctx.schema.redact
-            yield _rate(name, now, None if isinstance(before, str) else before.rate, form, shown=shown)
+            yield _rate(
+                name, now, None if isinstance(before, str) else before.rate, form, shown=shown
+            )
 
 
 class _Counted(NamedTuple):
@@ -119,12 +137,18 @@ class _Counted(NamedTuple):
         return self.wrong / (self.rows - self.other) if self.rows > self.other else 0.5
 
 
-def _counted(column: Column | None, pattern: str | None, allowed: frozenset[str] | None) -> _Counted | str:
+def _counted(
+    column: Column | None, pattern: str | None, allowed: frozenset[str] | None
+) -> _Counted | str:
     """How many rows don't conform, or why that isn't known."""
     import pyarrow as pa
 
     if not isinstance(column, CategoricalColumn):
-        return "a numeric column has no texts: make it categorical in the schema" if column else "the window has no such column"
+        return (
+            "a numeric column has no texts: make it categorical in the schema"
+            if column
+            else "the window has no such column"
+        )
     if not column.count:
         return "no values in the window"
     names = pa.array(list(column.counts), pa.string())
@@ -141,8 +165,15 @@ def _fitting(names: pa.Array, pattern: str) -> NDArray[np.bool_]:
 
 
 def _rate(name: str, now: _Counted, was: float | None, form: str, *, shown: bool) -> Measurement:
-    low, high = (stats.clopper_pearson(wrong, now.rows) or (0.0, 1.0) for wrong in (now.wrong, now.wrong + now.other))
-    reason = f"{now.other:,} rows have texts beyond those that are counted, which were not looked at" if now.other else ""
+    low, high = (
+        stats.clopper_pearson(wrong, now.rows) or (0.0, 1.0)
+        for wrong in (now.wrong, now.wrong + now.other)
+    )
+    reason = (
+        f"{now.other:,} rows have texts beyond those that are counted, which were not looked at"
+        if now.other
+        else ""
+    )
     detail: dict[str, str | float | int | None] = {"form": form} if form else {}
     if shown and now.examples:
         detail["outside"] = ", ".join(text[:60] for text in now.examples)
@@ -156,7 +187,11 @@ def _form(column: Column | None) -> str:
     """The form that a reference shows; empty when none."""
     import pyarrow as pa
 
-    if not isinstance(column, CategoricalColumn) or column.count < ROWS or len(column.counts) < NAMES:
+    if (
+        not isinstance(column, CategoricalColumn)
+        or column.count < ROWS
+        or len(column.counts) < NAMES
+    ):
         return ""
     names = pa.array(list(column.counts), pa.string())
     counts = np.fromiter(column.counts.values(), np.int64, len(names))

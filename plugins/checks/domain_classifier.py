@@ -1,6 +1,7 @@
 """Domain classifier: can a small model tell the window's rows from the reference's?
 
-Refuses to look at single columns: it finds what moved in them too, but later and less clearly than the `drift` check.
+Refuses to look at single columns: it finds what moved in them too, but later and less clearly than
+the `drift` check.
 """
 
 from __future__ import annotations
@@ -10,19 +11,22 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from driftline import Check, CheckContext, Measurement, hookimpl, sampled, stats, unusual
+from driftline import Check, CheckContext, Measurement, hookimpl, stats, unusual
+from driftline.kit.checks import sampled_rows
 
 NAMED = 5
 
 
 class DomainClassifier(Check):
-    """domain_auc is the chance that the model takes a row of the window for newer than one of the reference: 0.5 when nothing
-    tells them apart, 1 when everything does. The model is fitted on one part of the sampled rows and asked about another: ridge
-    logistic regression on columns, products and squares, five folds, at most 4 rows of one side for each of the other.
+    """domain_auc is the chance that the model takes a row of the window for newer than one of the
+    reference: 0.5 when nothing tells them apart, 1 when everything does. The model is fitted on one
+    part of the sampled rows and asked about another: ridge logistic regression on columns, products
+    and squares, five folds, at most 4 rows of one side for each of the other.
 
-    Numbers enter by their rank, categories as the 10 most frequent ones, missing values as such; prediction and score too, the
-    label, id, time and version not. `columns` in the detail are those that drive both sides apart most, `share` the part of the
-    first of them. The p-value is by the normal law of cross-fitted AUCs, or by permutation where that is asked for.
+    Numbers enter by their rank, categories as the 10 most frequent ones, missing values as such;
+    prediction and score too, the label, id, time and version not. `columns` in the detail are those
+    that drive both sides apart most, `share` the part of the first of them. The p-value is by the
+    normal law of cross-fitted AUCs, or by permutation where that is asked for.
 
     | input | answer |
     | --- | --- |
@@ -40,20 +44,26 @@ class DomainClassifier(Check):
     main = "domain_auc"
     collectors: ClassVar = frozenset({"sample"})
     default_rules: ClassVar = {
-        "domain_auc": unusual(side="above", scale="logit", info=0.03, warning=0.10, obvious=0.25, neutral=0.5)
+        "domain_auc": unusual(
+            side="above", scale="logit", info=0.03, warning=0.10, obvious=0.25, neutral=0.5
+        )
     }
     min_rows = 100
 
     columns: tuple[str, ...] = ()
     """Columns to look at; all but label, id, time and version when empty."""
     ignore: tuple[str, ...] = ()
-    """Columns to leave out, such as counters and dates: what only ever grows tells old from new for nothing."""
+    """Columns to leave out, such as counters and dates: what only ever grows tells old from new for
+    nothing.
+    """
     permutations: Annotated[int, Field(ge=199, le=100_000)] | None = None
-    """How often rows are dealt out anew for an exact p-value. It takes as many times as long; by the normal law when absent."""
+    """How often rows are dealt out anew for an exact p-value. It takes as many times as long; by
+    the normal law when absent.
+    """
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """One number."""
-        both = sampled.both(ctx, self.columns, self.ignore)
+        both = sampled_rows.both(ctx, self.columns, self.ignore)
         sides = stats.pooled_scores(both.reference, both.current)
         found = stats.domain_auc(sides.ref, sides.cur)
         if both.reason or found is None:
@@ -67,12 +77,20 @@ class DomainClassifier(Check):
         told: dict[str, float] = {}
         for name, share in zip(sides.names, found.importance.tolist(), strict=True):
             told[name] = told.get(name, 0.0) + share
-        helpful = sorted(((share, name) for name, share in told.items() if share > 0), key=lambda pair: (-pair[0], pair[1]))
-        detail: dict[str, str | float | int | None] = {"rows_was": found.rows[0], "rows": found.rows[1]}
+        helpful = sorted(
+            ((share, name) for name, share in told.items() if share > 0),
+            key=lambda pair: (-pair[0], pair[1]),
+        )
+        detail: dict[str, str | float | int | None] = {
+            "rows_was": found.rows[0],
+            "rows": found.rows[1],
+        }
         if helpful:
             detail["columns"] = ", ".join(name for _, name in helpful[:NAMED])
             detail["share"] = helpful[0][0] / sum(share for share, _ in helpful)
-        yield Measurement(found.value, {}, "domain_auc", both.rows, found.interval, p_value, detail=detail)
+        yield Measurement(
+            found.value, {}, "domain_auc", both.rows, found.interval, p_value, detail=detail
+        )
 
 
 @hookimpl

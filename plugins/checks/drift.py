@@ -1,7 +1,7 @@
 """Drift: how far the values of each column have moved from the reference.
 
-Refuses to judge missing values, which are the `missing` check's, and to compare a window on bins of its own: the bins are
-the reference's, always.
+Refuses to judge missing values, which are the `missing` check's, and to compare a window on bins of
+its own: the bins are the reference's, always.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ Metric = Literal[
 ]  # fmt: skip
 Detail = dict[str, str | float | int | None]
 Found = Iterator[tuple[Metric, stats.Shift, Detail, str]]
-"""The metric, its number, the facts that explain it, and why there is none or what must be known of it."""
+"""The metric, its number, the facts that explain it, and why there is none or what must be known of
+it.
+"""
 
 ON_BINS: Mapping[Metric, Callable[..., stats.Shift]] = {
     "psi": stats.psi_shift, "js": stats.js_shift, "hellinger": stats.hellinger_shift, "tvd": stats.tvd_shift,
@@ -41,9 +43,18 @@ ON_GRID: Mapping[Metric, Callable[[stats.Side, stats.Side], stats.Shift]] = {
     "ks": stats.ks_shift, "wasserstein": stats.wasserstein_shift, "cramer_von_mises": stats.cramer_von_mises_shift,
     "energy": stats.energy_shift,
 }  # fmt: skip
-TESTS: Mapping[Metric, Callable[..., stats.TableTest | None]] = {"chi_square": stats.chi_square, "g_test": stats.g_test}
+TESTS: Mapping[Metric, Callable[..., stats.TableTest | None]] = {
+    "chi_square": stats.chi_square,
+    "g_test": stats.g_test,
+}
 NUMERIC: tuple[Metric, ...] = ("mean_shift", "spread", *ON_BINS, *ON_GRID)
-CATEGORICAL: tuple[Metric, ...] = (*ON_BINS, "linf", *TESTS, "new_categories", "vanished_categories")
+CATEGORICAL: tuple[Metric, ...] = (
+    *ON_BINS,
+    "linf",
+    *TESTS,
+    "new_categories",
+    "vanished_categories",
+)
 UNITS: Mapping[Metric, str] = {
     "mean_shift": "sd", "wasserstein": "sd", "energy": "√sd", "linf": "share", "tvd": "share", "new_categories": "share",
     "vanished_categories": "share",
@@ -53,17 +64,21 @@ NO_UNIT = "the reference does not vary, so it has no unit for a shift"
 
 
 class Drift(Check):
-    """Distances between the window and the reference, column by column; prediction and score too, the label not.
+    """Distances between the window and the reference, column by column; prediction and score too,
+    the label not.
 
-    mean_shift is the mean less the reference's, in standard deviations of the reference, with its sign; spread the logarithm of
-    the standard deviation over the reference's. psi, js and hellinger are less what chance adds to them, with 95% intervals by
-    their noncentral chi-square law; `raw` in the detail is the plain number that other tools show. js is the distance (the root
-    of the divergence) in base 2. ks, wasserstein, energy and tvd have conservative intervals; wasserstein is in robust standard
-    deviations of the reference (IQR/1.349, else sd, else 1), energy in their root. Numeric psi, js, hellinger and tvd stand on
-    10 quantile bins of the reference, where a value with a tenth of the rows has a bin of its own; categorical ones, linf and
-    the tests on the reference's top 50 categories of at least 0.1%, all others being one. chi_square, g_test and
-    cramer_von_mises are the statistics. new_categories is the share of rows in categories that the reference lacks,
-    vanished_categories the reference's share in categories that the window lacks, each beyond what chance lets expect.
+    mean_shift is the mean less the reference's, in standard deviations of the reference, with its
+    sign; spread the logarithm of the standard deviation over the reference's. psi, js and hellinger
+    are less what chance adds to them, with 95% intervals by their noncentral chi-square law; `raw`
+    in the detail is the plain number that other tools show. js is the distance (the root of the
+    divergence) in base 2. ks, wasserstein, energy and tvd have conservative intervals; wasserstein
+    is in robust standard deviations of the reference (IQR/1.349, else sd, else 1), energy in their
+    root. Numeric psi, js, hellinger and tvd stand on 10 quantile bins of the reference, where a
+    value with a tenth of the rows has a bin of its own; categorical ones, linf and the tests on the
+    reference's top 50 categories of at least 0.1%, all others being one. chi_square, g_test and
+    cramer_von_mises are the statistics. new_categories is the share of rows in categories that the
+    reference lacks, vanished_categories the reference's share in categories that the window lacks,
+    each beyond what chance lets expect.
 
     | input | answer |
     | --- | --- |
@@ -84,7 +99,9 @@ class Drift(Check):
     main = "psi"
     default_rules: ClassVar = {
         "mean_shift": unusual(info=0.1, warning=0.25, obvious=2.0, lasting=True),
-        "psi": unusual(side="above", scale="cube_root", info=0.02, warning=0.1, obvious=1.0, lasting=True),
+        "psi": unusual(
+            side="above", scale="cube_root", info=0.02, warning=0.1, obvious=1.0, lasting=True
+        ),
         "new_categories": above(warning=0.01),
     }
     min_rows = 100
@@ -98,43 +115,91 @@ class Drift(Check):
 
     def only(self, names: frozenset[str]) -> Drift:
         """Without the metrics that are not asked for."""
-        return self.model_copy(update={"metrics": tuple(metric for metric in self.metrics if metric in names)})
+        return self.model_copy(
+            update={"metrics": tuple(metric for metric in self.metrics if metric in names)}
+        )
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Every metric of every column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = ctx.reference.columns if ctx.reference else {}
-        numeric, categorical = (tuple(each for each in kind if each in self.metrics) for kind in (NUMERIC, CATEGORICAL))
+        numeric, categorical = (
+            tuple(each for each in kind if each in self.metrics) for kind in (NUMERIC, CATEGORICAL)
+        )
         known = [name for name in {**ctx.current.columns, **references} if name != label]
         for name in self.columns or known:
-            reference, current, shown = references.get(name), ctx.current.columns.get(name), name not in ctx.schema.redact
-            reason = "no reference yet" if ctx.reference is None or not ctx.reference.rows else _obstacle(reference, current)
+            reference, current, shown = (
+                references.get(name),
+                ctx.current.columns.get(name),
+                name not in ctx.schema.redact,
+            )
+            reason = (
+                "no reference yet"
+                if ctx.reference is None or not ctx.reference.rows
+                else _obstacle(reference, current)
+            )
             if reason:
-                suited = categorical if isinstance(reference or current, CategoricalColumn) else numeric
+                suited = (
+                    categorical if isinstance(reference or current, CategoricalColumn) else numeric
+                )
                 found: Found = ((metric, stats.Shift(None), {}, reason) for metric in suited)
             elif isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
                 found = _numeric(reference, current, numeric, shown=shown)
-            elif isinstance(reference, CategoricalColumn) and isinstance(current, CategoricalColumn):
+            elif isinstance(reference, CategoricalColumn) and isinstance(
+                current, CategoricalColumn
+            ):
                 found = _categorical(reference, current, categorical, shown=shown)
             labels, rows = {"column": name}, _values(current) if current else 0
             for metric, shift, detail, why in found:
                 if shift.value is None:
-                    yield Measurement(None, labels, metric, rows, reason=why or "nothing to compare", detail=detail)
+                    yield Measurement(
+                        None,
+                        labels,
+                        metric,
+                        rows,
+                        reason=why or "nothing to compare",
+                        detail=detail,
+                    )
                 else:
                     unit = UNITS.get(metric, "")
-                    yield Measurement(shift.value, labels, metric, rows, shift.interval, shift.p_value, why, None, unit, detail)
+                    yield Measurement(
+                        shift.value,
+                        labels,
+                        metric,
+                        rows,
+                        shift.interval,
+                        shift.p_value,
+                        why,
+                        None,
+                        unit,
+                        detail,
+                    )
 
 
 def _obstacle(reference: Column | None, current: Column | None) -> str:
     if reference is None or not _values(reference):
-        return "the reference has no such column" if reference is None else "the reference has no values in this column"
+        return (
+            "the reference has no such column"
+            if reference is None
+            else "the reference has no values in this column"
+        )
     if current is None or current.kind != reference.kind:
-        return f"{current.kind} here, {reference.kind} in the reference" if current else "the window has no such column"
+        return (
+            f"{current.kind} here, {reference.kind} in the reference"
+            if current
+            else "the window has no such column"
+        )
     if not _values(current):
         return "no values in the window"
     if isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
         same = reference.edges is current.edges or np.array_equal(reference.edges, current.edges)
-        return "counted on another grid than the reference" if not same else "" if len(reference.edges) else "no grid yet"
+        return (
+            "counted on another grid than the reference"
+            if not same
+            else ""
+            if len(reference.edges)
+            else "no grid yet"
+        )
     return ""
 
 
@@ -142,7 +207,9 @@ def _values(column: Column) -> int:
     return column.side.rows if isinstance(column, NumericColumn) else column.count
 
 
-def _numeric(reference: NumericColumn, current: NumericColumn, metrics: Iterable[Metric], *, shown: bool) -> Found:
+def _numeric(
+    reference: NumericColumn, current: NumericColumn, metrics: Iterable[Metric], *, shown: bool
+) -> Found:
     was, now = reference.side, current.side
     means: Detail = {"mean_was": reference.mean, "mean": current.mean} if shown else {}
     moved, bins = stats.mean_shift(was, now), stats.grouped(now.counts, was.cuts)
@@ -152,7 +219,12 @@ def _numeric(reference: NumericColumn, current: NumericColumn, metrics: Iterable
             yield metric, moved, detail, "" if reference.variance else NO_UNIT
         elif metric == "spread":
             sds: Detail = {"sd_was": reference.sd, "sd": current.sd} if shown else {}
-            yield metric, stats.spread_shift(was, now), sds, NO_UNIT if not reference.variance else _flat(current)
+            yield (
+                metric,
+                stats.spread_shift(was, now),
+                sds,
+                NO_UNIT if not reference.variance else _flat(current),
+            )
         elif metric in ON_BINS:
             shift = ON_BINS[metric](was.bins, bins)
             yield metric, shift, {**detail, "raw": shift.raw, "cells": shift.cells}, ""
@@ -165,20 +237,37 @@ def _flat(column: NumericColumn) -> str:
     return "" if column.variance else "the window does not vary"
 
 
-def _categorical(reference: CategoricalColumn, current: CategoricalColumn, metrics: Iterable[Metric], *, shown: bool) -> Found:
+def _categorical(
+    reference: CategoricalColumn,
+    current: CategoricalColumn,
+    metrics: Iterable[Metric],
+    *,
+    shown: bool,
+) -> Found:
     n, m = reference.count, current.count
-    kept = [name for name, count in islice(reference.counts.items(), CATEGORIES) if count >= RARE * n]
+    kept = [
+        name for name, count in islice(reference.counts.items(), CATEGORIES) if count >= RARE * n
+    ]
     ref, cur = ([side.counts.get(name, 0) for name in kept] for side in (reference, current))
     ref, cur = [*ref, n - sum(ref)], [*cur, m - sum(cur)]
     largest = stats.linf_shift(ref, cur)
     detail: Detail = {"share_was": ref[largest.cells] / n, "share": cur[largest.cells] / m}
     if shown:
         detail["category"] = [*kept, "all others"][largest.cells][:80]
-    few = f"needs {ROWS_A_CELL * len(kept)} rows, {ROWS_A_CELL} for each category" if m < ROWS_A_CELL * len(kept) else ""
+    few = (
+        f"needs {ROWS_A_CELL * len(kept)} rows, {ROWS_A_CELL} for each category"
+        if m < ROWS_A_CELL * len(kept)
+        else ""
+    )
     for metric in metrics:
         if metric in ON_BINS:
             shift = stats.Shift(None) if few else ON_BINS[metric](ref, cur)
-            yield metric, shift, {} if few else {**detail, "raw": shift.raw, "cells": shift.cells}, few
+            yield (
+                metric,
+                shift,
+                {} if few else {**detail, "raw": shift.raw, "cells": shift.cells},
+                few,
+            )
         elif metric == "linf":
             yield metric, largest, detail, ""
         elif metric == "new_categories":
@@ -191,16 +280,28 @@ def _categorical(reference: CategoricalColumn, current: CategoricalColumn, metri
             facts: Detail = {**detail, "df": test.df}
             if metric == "chi_square":
                 facts["cramers_v"] = stats.cramers_v_of(test, bias_corrected=True)
-            rough = "fewer than 1 row expected in a category: the p-value is rough" if test.expected < 1 else ""
+            rough = (
+                "fewer than 1 row expected in a category: the p-value is rough"
+                if test.expected < 1
+                else ""
+            )
             yield metric, stats.Shift(test.statistic, None, test.p_value), facts, rough
 
 
-def _news(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool) -> tuple[Metric, stats.Shift, Detail, str]:
+def _news(
+    reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool
+) -> tuple[Metric, stats.Shift, Detail, str]:
     if reference.other:
-        return "new_categories", stats.Shift(None), {}, "the reference has more categories than are kept"
+        return (
+            "new_categories",
+            stats.Shift(None),
+            {},
+            "the reference has more categories than are kept",
+        )
     news = [name for name in current.counts if name not in reference.counts]
     rows = sum(current.counts[name] for name in news)
-    # What a reference knows is counted by name, so rows beyond the bound are of categories that it does not know.
+    # What a reference knows is counted by name, so rows beyond the bound are of categories that it
+    # does not know.
     rows += current.other
     once = list(reference.counts.values()).count(1)
     shift = stats.news_shift(rows, current.count, reference.count, once)
@@ -208,7 +309,9 @@ def _news(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bo
     return "new_categories", shift, detail, ""
 
 
-def _gone(reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool) -> tuple[Metric, stats.Shift, Detail, str]:
+def _gone(
+    reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool
+) -> tuple[Metric, stats.Shift, Detail, str]:
     known = list(reference.counts.values())
     seen = [current.counts.get(name, 0) for name in reference.counts]
     gone = [name for name, rows in zip(reference.counts, seen, strict=True) if not rows]

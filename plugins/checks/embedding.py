@@ -1,6 +1,7 @@
 """Embeddings: how far the vectors of the window have moved from those of the reference.
 
-Refuses to look at single dimensions, which mean nothing to anyone, and at all rows: a uniform sample stands for each side.
+Refuses to look at single dimensions, which mean nothing to anyone, and at all rows: a uniform
+sample stands for each side.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from numpy.typing import NDArray
 from driftline import Check, CheckContext, Kind, Measurement, Window, above, hookimpl, stats
 
 Floats = NDArray[np.float64]
-NAMES = ("mean_shift", "mmd", "centroid_cosine", "prototype_distance", "prototype_distance_p95", "cluster_psi")
+NAMES = (
+    "mean_shift",
+    "mmd",
+    "centroid_cosine",
+    "prototype_distance",
+    "prototype_distance_p95",
+    "cluster_psi",
+)
 UNITS = {"mean_shift": "sd", "prototype_distance": "share", "prototype_distance_p95": "share"}
 CLUSTERS, ROWS_A_CLUSTER, FAR = 20, 25, 0.95
 BANDWIDTH = 200
@@ -23,16 +31,19 @@ SEED = 5
 
 
 class Embedding(Check):
-    """Distances between the sampled vectors of window and reference (500 rows a side; beyond 64 dimensions projected to 64).
+    """Distances between the sampled vectors of window and reference (500 rows a side; beyond 64
+    dimensions projected to 64).
 
-    mean_shift is the distance of the means in standard deviations of the reference (Mahalanobis, its covariance shrunk as
-    Ledoit and Wolf do), mmd the squared maximum mean discrepancy (Gaussian kernel of the reference's median distance, 256
-    random Fourier features), centroid_cosine 1 less the cosine between the means. All three are less what chance adds, with
-    95% intervals and p-values; `raw` in the detail is the plain number. Half of the reference makes clusters by k-means, up to
-    20 of 25 rows or more, the other half tells what is normal: prototype_distance is how much further vectors are from the
-    nearest centre on average (0.1 is 10% further), prototype_distance_p95 the same of the 95th percentile, cluster_psi the PSI
-    of the shares of clusters. Norm, holes and dimension of the vectors are columns of their own: `NAME.norm`, `NAME.nan_share`
-    and `NAME.dimension`.
+    mean_shift is the distance of the means in standard deviations of the reference (Mahalanobis,
+    its covariance shrunk as Ledoit and Wolf do), mmd the squared maximum mean discrepancy (Gaussian
+    kernel of the reference's median distance, 256 random Fourier features), centroid_cosine 1 less
+    the cosine between the means. All three are less what chance adds, with 95% intervals and
+    p-values; `raw` in the detail is the plain number. Half of the reference makes clusters by
+    k-means, up to 20 of 25 rows or more, the other half tells what is normal: prototype_distance is
+    how much further vectors are from the nearest centre on average (0.1 is 10% further),
+    prototype_distance_p95 the same of the 95th percentile, cluster_psi the PSI of the shares of
+    clusters. Norm, holes and dimension of the vectors are columns of their own: `NAME.norm`,
+    `NAME.nan_share` and `NAME.dimension`.
 
     | input | answer |
     | --- | --- |
@@ -59,12 +70,24 @@ class Embedding(Check):
             if part.kind is not Kind.EMBEDDING:
                 continue
             was, now = _vectors(ctx.reference, name), _vectors(ctx.current, name)
-            reason = "its vectors are not kept" if name in ctx.schema.redact else "" if ctx.reference else "no reference yet"
+            reason = (
+                "its vectors are not kept"
+                if name in ctx.schema.redact
+                else ""
+                if ctx.reference
+                else "no reference yet"
+            )
             for side, rows in (("reference", was), ("window", now)):
-                reason = reason or ("" if len(rows) > 1 else f"fewer than two vectors in the sample of the {side}")
+                reason = reason or (
+                    "" if len(rows) > 1 else f"fewer than two vectors in the sample of the {side}"
+                )
             if not reason and was.shape[1] != now.shape[1]:
                 reason = "the reference has vectors of another dimension"
-            found = dict.fromkeys(NAMES, Measurement(None, reason=reason)) if reason else _measured(was, now)
+            found = (
+                dict.fromkeys(NAMES, Measurement(None, reason=reason))
+                if reason
+                else _measured(was, now)
+            )
             for what in NAMES:
                 m = found[what]
                 yield Measurement(
@@ -75,7 +98,11 @@ class Embedding(Check):
 
 def _vectors(window: Window | None, name: str) -> Floats:
     """The sampled vectors, shape (n, d); those of the commonest length."""
-    kept = [value for value in window.summaries.get("raw_sample", {}).get(name, ()) if value] if window else []
+    kept = (
+        [value for value in window.summaries.get("raw_sample", {}).get(name, ()) if value]
+        if window
+        else []
+    )
     sizes = [len(value) for value in kept]
     size = max(sorted(set(sizes)), key=sizes.count, default=0)
     rows = [np.frombuffer(value, "<f4") for value in kept if len(value) == size]
@@ -85,11 +112,16 @@ def _vectors(window: Window | None, name: str) -> Floats:
 def _measured(was: Floats, now: Floats) -> dict[str, Measurement]:
     spread = stats.median_squared_distance(was[:BANDWIDTH]) or 0.0
     found = {
-        "mean_shift": _shift(stats.mahalanobis_shift(was, now), "the reference's vectors are all alike"),
-        "mmd": _shift(
-            stats.fourier_shift(was, now, spread / 2, np.random.default_rng(SEED)), "most of the reference's vectors are alike"
+        "mean_shift": _shift(
+            stats.mahalanobis_shift(was, now), "the reference's vectors are all alike"
         ),
-        "centroid_cosine": _shift(stats.cosine_shift(was, now), "the vectors have no common direction"),
+        "mmd": _shift(
+            stats.fourier_shift(was, now, spread / 2, np.random.default_rng(SEED)),
+            "most of the reference's vectors are alike",
+        ),
+        "centroid_cosine": _shift(
+            stats.cosine_shift(was, now), "the vectors have no common direction"
+        ),
     }
     return found | _by_clusters(was, now)
 
@@ -97,7 +129,9 @@ def _measured(was: Floats, now: Floats) -> dict[str, Measurement]:
 def _shift(shift: stats.Shift, why: str) -> Measurement:
     if shift.value is None:
         return Measurement(None, reason=why)
-    return Measurement(shift.value, interval=shift.interval, p_value=shift.p_value, detail={"raw": shift.raw})
+    return Measurement(
+        shift.value, interval=shift.interval, p_value=shift.p_value, detail={"raw": shift.raw}
+    )
 
 
 def _by_clusters(was: Floats, now: Floats) -> dict[str, Measurement]:
@@ -109,13 +143,20 @@ def _by_clusters(was: Floats, now: Floats) -> dict[str, Measurement]:
         return dict.fromkeys(names, few)
     centres = stats.kmeans(made, count, np.random.default_rng(SEED))
     if len(centres) < 2:
-        return dict.fromkeys(names, Measurement(None, reason="the reference's vectors are all alike"))
+        return dict.fromkeys(
+            names, Measurement(None, reason="the reference's vectors are all alike")
+        )
     current = known if np.array_equal(was, now) else now
-    (place_was, far_was), (place_now, far_now) = stats.assign(known, centres), stats.assign(current, centres)
+    (place_was, far_was), (place_now, far_now) = (
+        stats.assign(known, centres),
+        stats.assign(current, centres),
+    )
     k = len(centres)
     return {
         names[0]: _growth(stats.mean_estimate(far_now), stats.mean_estimate(far_was)),
-        names[1]: _growth(stats.quantile_estimate(far_now, FAR), stats.quantile_estimate(far_was, FAR)),
+        names[1]: _growth(
+            stats.quantile_estimate(far_now, FAR), stats.quantile_estimate(far_was, FAR)
+        ),
         names[2]: _psi(np.bincount(place_was, minlength=k), np.bincount(place_now, minlength=k)),
     }
 
@@ -123,12 +164,20 @@ def _by_clusters(was: Floats, now: Floats) -> dict[str, Measurement]:
 def _growth(now: stats.Estimate, was: stats.Estimate) -> Measurement:
     value, interval = stats.growth(now, was)
     why = "" if value is not None else "the reference's vectors lie on its centres"
-    return Measurement(value, interval=interval, reason=why, detail={"distance": now.value, "distance_was": was.value})
+    return Measurement(
+        value,
+        interval=interval,
+        reason=why,
+        detail={"distance": now.value, "distance_was": was.value},
+    )
 
 
 def _psi(was: NDArray[np.int64], now: NDArray[np.int64]) -> Measurement:
     shift, moved = stats.psi_shift(was, now), stats.linf_shift(was, now)
-    shares = {"share_was": float(was[moved.cells] / np.sum(was)), "share": float(now[moved.cells] / np.sum(now))}
+    shares = {
+        "share_was": float(was[moved.cells] / np.sum(was)),
+        "share": float(now[moved.cells] / np.sum(now)),
+    }
     detail = {"raw": shift.raw, "clusters": len(was), "cluster": moved.cells + 1, **shares}
     return Measurement(shift.value, interval=shift.interval, p_value=shift.p_value, detail=detail)
 

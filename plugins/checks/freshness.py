@@ -14,7 +14,8 @@ from driftline import Check, CheckContext, Measurement, above, hookimpl
 
 
 class Freshness(Check):
-    """Seconds from the model's newest event to the end of the window, and that age in units of the limit (staleness).
+    """Seconds from the model's newest event to the end of the window, and that age in units of the
+    limit (staleness).
 
     | input | answer |
     | --- | --- |
@@ -50,7 +51,12 @@ class Freshness(Check):
         limit = self.limit or 2 * (window.end - window.start).total_seconds()
         yield Measurement(age, name="age_seconds", unit="s", detail={"limit": limit})
         if limit > 0:
-            yield Measurement(age / limit, name="staleness", unit="of the limit", detail={"age_seconds": age, "limit": limit})
+            yield Measurement(
+                age / limit,
+                name="staleness",
+                unit="of the limit",
+                detail={"age_seconds": age, "limit": limit},
+            )
         else:
             yield Measurement(None, name="staleness", reason="the window has no length")
 

@@ -1,6 +1,8 @@
-"""How many predictions have their label by now, how long it took, and how many labels were corrected.
+"""How many predictions have their label by now, how long it took, and how many labels were
+corrected.
 
-Refuses to judge by itself: young windows have few labels, and how many there should be is for the configuration to say.
+Refuses to judge by itself: young windows have few labels, and how many there should be is for the
+configuration to say.
 """
 
 from __future__ import annotations
@@ -8,19 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from driftline import Check, CheckContext, Labels, Measurement, hookimpl, stats
+from driftline import Check, CheckContext, Measurement, hookimpl, stats
+from driftline.kit.checks import Labels
 
 HOUR = 3600.0
 
 
 class LabelCoverage(Check):
-    """coverage is the share of the predictions whose label is known, with Wilson's interval: whether it came in the record
-    itself or later.
+    """coverage is the share of the predictions whose label is known, with Wilson's interval:
+    whether it came in the record itself or later.
 
-    Of labels that came later and on their own: delay and delay_p90 are the hours from a prediction to its first label, up to
-    which half and nine tenths of those known came, within 4.5% (0 is less than a minute); corrected is the share with labels
-    of different values, of which the newest counts; contradicting is the share whose newest labels have one and the same time
-    and differ. All of it is measured again when labels come.
+    Of labels that came later and on their own: delay and delay_p90 are the hours from a prediction
+    to its first label, up to which half and nine tenths of those known came, within 4.5% (0 is less
+    than a minute); corrected is the share with labels of different values, of which the newest
+    counts; contradicting is the share whose newest labels have one and the same time and differ.
+    All of it is measured again when labels come.
 
     | input | answer |
     | --- | --- |
@@ -43,15 +47,33 @@ class LabelCoverage(Check):
         before = was.labelled / was.rows if was and was.rows else None
         why = "" if rows else "no predictions"
         interval = stats.wilson(known, rows)
-        yield Measurement(known / rows if rows else None, {}, "coverage", rows, interval, None, why, before, "share")
+        yield Measurement(
+            known / rows if rows else None,
+            {},
+            "coverage",
+            rows,
+            interval,
+            None,
+            why,
+            before,
+            "share",
+        )
         n = late.labelled
         why = "" if n else "no label has come later"
         for name, q in (("delay", 0.5), ("delay_p90", 0.9)):
             seconds = late.delay(q)
-            yield Measurement(None if seconds is None else seconds / HOUR, name=name, rows=n, reason=why, unit="hours")
+            yield Measurement(
+                None if seconds is None else seconds / HOUR,
+                name=name,
+                rows=n,
+                reason=why,
+                unit="hours",
+            )
         for name, count in (("corrected", late.corrected), ("contradicting", late.contradicting)):
             share = count / n if n else None
-            yield Measurement(share, name=name, rows=n, interval=stats.wilson(count, n), reason=why, unit="share")
+            yield Measurement(
+                share, name=name, rows=n, interval=stats.wilson(count, n), reason=why, unit="share"
+            )
 
 
 @hookimpl

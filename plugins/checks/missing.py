@@ -8,18 +8,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from driftline import Check, CheckContext, Column, Measurement, NumericColumn, above, hookimpl, stats, unusual
+from driftline import (
+    Check,
+    CheckContext,
+    Column,
+    Measurement,
+    NumericColumn,
+    above,
+    hookimpl,
+    stats,
+    unusual,
+)
 
 ALIKE = 1e-6
-"""Rows count as stuck when so many of the reference would all be alike with less than this chance."""
+"""Rows count as stuck when so many of the reference would all be alike with less than this
+chance.
+"""
 
 
 class Missing(Check):
-    """Share of rows without a value (null or NaN) in each column, and what else makes a column useless; the label is left out.
+    """Share of rows without a value (null or NaN) in each column, and what else makes a column
+    useless; the label is left out.
 
-    missing_increase is the rate less the reference's (0.05 is five points more), with Newcombe's interval. invalid_rate counts
-    values of another type. constant is 1 when all values are one value while the reference varies, and so many rows of the
-    reference would be alike by chance once in a million at most.
+    missing_increase is the rate less the reference's (0.05 is five points more), with Newcombe's
+    interval. invalid_rate counts values of another type. constant is 1 when all values are one
+    value while the reference varies, and so many rows of the reference would be alike by chance
+    once in a million at most.
 
     | input | answer |
     | --- | --- |
@@ -49,7 +63,9 @@ class Missing(Check):
         """Four measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = dict(ctx.reference.columns) if ctx.reference else {}
-        for name in self.columns or [name for name in dict(ctx.current.columns) | references if name != label]:
+        for name in self.columns or [
+            name for name in dict(ctx.current.columns) | references if name != label
+        ]:
             reference, current = references.get(name), ctx.current.columns.get(name)
             if reference is not None and not reference.rows:
                 reference = None
@@ -59,12 +75,27 @@ class Missing(Check):
             why = "" if current else "the window has no such column"
             rate = missing / rows if rows else None
             interval = stats.wilson(missing, rows)
-            yield Measurement(rate, labels, "missing_rate", rows, interval, None, why or _rows(rows), was, "share")
+            yield Measurement(
+                rate, labels, "missing_rate", rows, interval, None, why or _rows(rows), was, "share"
+            )
             yield _increase(missing, rows, reference, labels)
             if current:
-                invalid, invalid_was = current.invalid, reference.invalid / reference.rows if reference else None
+                invalid, invalid_was = (
+                    current.invalid,
+                    reference.invalid / reference.rows if reference else None,
+                )
                 share, interval = (invalid / rows if rows else None), stats.wilson(invalid, rows)
-                yield Measurement(share, labels, "invalid_rate", rows, interval, None, _rows(rows), invalid_was, "share")
+                yield Measurement(
+                    share,
+                    labels,
+                    "invalid_rate",
+                    rows,
+                    interval,
+                    None,
+                    _rows(rows),
+                    invalid_was,
+                    "share",
+                )
             yield _constant(current, reference, labels)
 
 
@@ -72,20 +103,30 @@ def _rows(rows: int) -> str:
     return "" if rows else "no rows"
 
 
-def _increase(missing: int, rows: int, reference: Column | None, labels: dict[str, str]) -> Measurement:
+def _increase(
+    missing: int, rows: int, reference: Column | None, labels: dict[str, str]
+) -> Measurement:
     if reference is None or not rows:
         why = _rows(rows) or "no reference for this column yet"
         return Measurement(None, labels, "missing_increase", rows, reason=why)
     rate, was = missing / rows, reference.missing / reference.rows
     same = (missing, rows) == (reference.missing, reference.rows)
-    interval = (0.0, 0.0) if same else stats.newcombe(missing, rows, reference.missing, reference.rows)
+    interval = (
+        (0.0, 0.0) if same else stats.newcombe(missing, rows, reference.missing, reference.rows)
+    )
     detail = {"missing": rate, "missing_was": was}
     return Measurement(rate - was, labels, "missing_increase", rows, interval, detail=detail)
 
 
-def _constant(current: Column | None, reference: Column | None, labels: dict[str, str]) -> Measurement:
-    def measured(value: float | None, reason: str = "", p_value: float | None = None) -> Measurement:
-        return Measurement(value, labels, "constant", current.count if current else 0, None, p_value, reason)
+def _constant(
+    current: Column | None, reference: Column | None, labels: dict[str, str]
+) -> Measurement:
+    def measured(
+        value: float | None, reason: str = "", p_value: float | None = None
+    ) -> Measurement:
+        return Measurement(
+            value, labels, "constant", current.count if current else 0, None, p_value, reason
+        )
 
     if current is None or not current.count:
         return measured(None, "no values in the window")
@@ -94,7 +135,11 @@ def _constant(current: Column | None, reference: Column | None, labels: dict[str
     if not _single(current) or _single(reference):
         return measured(0.0)
     chance = _largest_share(reference) ** current.count
-    return measured(1.0, p_value=chance) if chance < ALIKE else measured(0.0, "so few rows may well be alike", chance)
+    return (
+        measured(1.0, p_value=chance)
+        if chance < ALIKE
+        else measured(0.0, "so few rows may well be alike", chance)
+    )
 
 
 def _single(column: Column) -> bool:

@@ -1,6 +1,7 @@
 """MMD: how far the joint distribution of all columns has moved, whatever moved in it.
 
-Refuses to say what: the domain classifier names columns, this one only misses less of what no product of two columns shows.
+Refuses to say what: the domain classifier names columns, this one only misses less of what no
+product of two columns shows.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from driftline import Check, CheckContext, Measurement, hookimpl, sampled, stats, unusual
+from driftline import Check, CheckContext, Measurement, hookimpl, stats, unusual
+from driftline.kit.checks import sampled_rows
 
 MOST = 1_000
 """Rows of each side: cost grows with their square."""
 
 
 class MMD(Check):
-    """mmd2 is the squared maximum mean discrepancy of the sampled rows, unbiased: 0 when nothing changed, at most 2.
+    """mmd2 is the squared maximum mean discrepancy of the sampled rows, unbiased: 0 when nothing
+    changed, at most 2.
 
-    The kernel is Gaussian; its variance is half the median squared distance of the reference's rows, and stays so. Columns are
-    encoded as for `reconstruction`. The interval is the jackknife's, on the safe side. `raw` is the biased number, which chance
-    alone keeps above 0. Permutation deals out the rows of both sides together, and p is (k+1)/(B+1): never 0.
+    The kernel is Gaussian; its variance is half the median squared distance of the reference's
+    rows, and stays so. Columns are encoded as for `reconstruction`. The interval is the
+    jackknife's, on the safe side. `raw` is the biased number, which chance alone keeps above 0.
+    Permutation deals out the rows of both sides together, and p is (k+1)/(B+1): never 0.
 
     | input | answer |
     | --- | --- |
@@ -39,7 +43,9 @@ class MMD(Check):
     cause = "drift"
     main = "mmd2"
     collectors: ClassVar = frozenset({"sample"})
-    default_rules: ClassVar = {"mmd2": unusual(side="above", scale="cube_root", info=0.002, warning=0.01, obvious=0.1)}
+    default_rules: ClassVar = {
+        "mmd2": unusual(side="above", scale="cube_root", info=0.002, warning=0.01, obvious=0.1)
+    }
     min_rows = 100
 
     columns: tuple[str, ...] = ()
@@ -51,18 +57,24 @@ class MMD(Check):
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """One number."""
-        both = sampled.both(ctx, self.columns, self.ignore)
+        both = sampled_rows.both(ctx, self.columns, self.ignore)
         sides = stats.standardised(both.reference, both.current)
         variance = stats.kernel_variance(sides.ref[:MOST])
-        found = stats.discrepancy(sides.ref[:MOST], sides.cur[:MOST], variance or 0.0, self.permutations or 0, ctx.rng())
+        found = stats.discrepancy(
+            sides.ref[:MOST], sides.cur[:MOST], variance or 0.0, self.permutations or 0, ctx.rng()
+        )
         if both.reason or found is None:
             few = f"needs 2 sampled rows on each side: {len(sides.ref)} and {len(sides.cur)}"
-            reason = both.reason or ("no column varies in the reference" if not sides.names else few)
+            reason = both.reason or (
+                "no column varies in the reference" if not sides.names else few
+            )
             yield Measurement(None, name="mmd2", rows=both.rows, reason=reason)
             return
         value = max(0.0, found.unbiased)
         detail = {"raw": found.biased, "kernel_sd": (variance or 0.0) ** 0.5}
-        yield Measurement(value, {}, "mmd2", both.rows, found.interval, found.p_value, detail=detail)
+        yield Measurement(
+            value, {}, "mmd2", both.rows, found.interval, found.p_value, detail=detail
+        )
 
 
 @hookimpl

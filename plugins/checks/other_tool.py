@@ -1,6 +1,8 @@
-"""Drift as another tool defines it, for people who move and want to match the numbers and verdicts that they had.
+"""Drift as another tool defines it, for people who move and want to match the numbers and verdicts
+that they had.
 
-Refuses improvements: no interval, no debiasing, no smallest number of rows, whatever that tool's default threshold is worth.
+Refuses improvements: no interval, no debiasing, no smallest number of rows, whatever that tool's
+default threshold is worth.
 """
 
 from __future__ import annotations
@@ -12,7 +14,18 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, model_validator
 
-from driftline import CategoricalColumn, Check, CheckContext, Column, Measurement, NumericColumn, Rule, Sigma, hookimpl, stats
+from driftline import (
+    CategoricalColumn,
+    Check,
+    CheckContext,
+    Column,
+    Measurement,
+    NumericColumn,
+    Rule,
+    hookimpl,
+    stats,
+)
+from driftline.kit.checks import Sigma
 
 Tool = Literal["sagemaker", "vertex", "azure", "evidently", "nannyml"]
 Numbers = Callable[[NumericColumn, NumericColumn], float | None]
@@ -40,8 +53,12 @@ def _pooled(metric: Counts) -> Numbers:
     return lambda was, now: metric(*(side.tolist() for side in stats.by_value(was.side, now.side)))
 
 
-def _binned(metric: Counts, edges: Callable[[stats.Side, stats.Side], np.ndarray], values: int = 0) -> Numbers:
-    """On bins that both sides share; on the values themselves where the reference has so many at most."""
+def _binned(
+    metric: Counts, edges: Callable[[stats.Side, stats.Side], np.ndarray], values: int = 0
+) -> Numbers:
+    """On bins that both sides share; on the values themselves where the reference has so many at
+    most.
+    """
 
     def measure(was: NumericColumn, now: NumericColumn) -> float | None:
         if np.count_nonzero(was.counts) <= values:
@@ -89,7 +106,11 @@ def _ks_p(was: NumericColumn, now: NumericColumn) -> float | None:
     distance, n, m = _ks(was, now), was.side.rows, now.side.rows
     if distance is None:
         return None
-    return stats.ks_p_paths(distance, n, m) if max(n, m) <= EXACT else stats.ks_p_asymptotic(distance, n, m)
+    return (
+        stats.ks_p_paths(distance, n, m)
+        if max(n, m) <= EXACT
+        else stats.ks_p_asymptotic(distance, n, m)
+    )
 
 
 def _linf_robust(ref: list[float], cur: list[float]) -> float | None:
@@ -116,7 +137,12 @@ def _nats(ref: list[float], cur: list[float]) -> float | None:
 
 def _own_histograms(was: NumericColumn, now: NumericColumn) -> float | None:
     """What is infinite agrees with nothing; as soon as a side has NaN, neither do those of both."""
-    strays: list[tuple[int, int]] = [(was.infinities, 0), (0, now.infinities), (was.nans, 0), (0, now.nans)]
+    strays: list[tuple[int, int]] = [
+        (was.infinities, 0),
+        (0, now.infinities),
+        (was.nans, 0),
+        (0, now.nans),
+    ]
     ref, cur = ([pair[place] for pair in strays] for place in (0, 1))
     return stats.aligned_divergence(was.side, now.side, strays=(ref, cur))
 
@@ -132,8 +158,12 @@ METRICS: Mapping[Tool, Mapping[str, Metric]] = {
     },
     "azure": {
         "normalized_wasserstein_distance": Metric(_per_sd(1), None, 0.1),
-        "jensen_shannon_distance": Metric(_binned(stats.js_distance, stats.joint_edges), stats.js_distance, 0.1),
-        "population_stability_index": Metric(_binned(stats.laplace_psi, stats.joint_edges), stats.laplace_psi, 0.1),
+        "jensen_shannon_distance": Metric(
+            _binned(stats.js_distance, stats.joint_edges), stats.js_distance, 0.1
+        ),
+        "population_stability_index": Metric(
+            _binned(stats.laplace_psi, stats.joint_edges), stats.laplace_psi, 0.1
+        ),
         "two_sample_kolmogorov_smirnov_test": Metric(_ks_p, None, 0.05, True),
         "pearsons_chi_squared_test": Metric(None, stats.fit_p_value, 0.05, True),
     },
@@ -143,8 +173,12 @@ METRICS: Mapping[Tool, Mapping[str, Metric]] = {
         "z": Metric(_pooled(_z_p), _z_p, 0.05, True),
         "wasserstein": Metric(_per_sd(0), None, 0.1),
         "jensenshannon": Metric(_binned(_nats, stats.sturges_edges, BY_VALUE), _nats, 0.1),
-        "psi": Metric(_binned(stats.filled_psi, stats.sturges_edges, BY_VALUE), stats.filled_psi, 0.1),
-        "kl_div": Metric(_binned(stats.filled_kl, stats.sturges_edges, BY_VALUE), stats.filled_kl, 0.1),
+        "psi": Metric(
+            _binned(stats.filled_psi, stats.sturges_edges, BY_VALUE), stats.filled_psi, 0.1
+        ),
+        "kl_div": Metric(
+            _binned(stats.filled_kl, stats.sturges_edges, BY_VALUE), stats.filled_kl, 0.1
+        ),
     },
     "nannyml": {
         "jensen_shannon": Metric(_doane(stats.js_distance), stats.js_distance, None),
@@ -174,14 +208,16 @@ def _usual(tool: Tool, numeric: bool, rows: int, values: int) -> str:
 
 
 class OtherTool(Check):
-    """The distance of each column by the definition of SageMaker Model Monitor, Vertex AI, Azure ML, Evidently or NannyML.
+    """The distance of each column by the definition of SageMaker Model Monitor, Vertex AI, Azure
+    ML, Evidently or NannyML.
 
-    Measurements have that tool's names, and its default thresholds as bounds; a rule goes before them, a bound on a p-value
-    holds from below. Without `metrics` each column has the one that the tool chooses for it. NannyML's limits are the mean
-    and three standard deviations of its first ten chunks: its default metric is judged by the rule `sigma`, over windows of
-    yours; give the others that rule. Numbers are equal wherever every value stands on the reference's grid,
-    which it does in columns of up to 1,500 values; elsewhere values within a cell count as spread evenly, which changes a
-    distance by less than the cell's share.
+    Measurements have that tool's names, and its default thresholds as bounds; a rule goes before
+    them, a bound on a p-value holds from below. Without `metrics` each column has the one that the
+    tool chooses for it. NannyML's limits are the mean and three standard deviations of its first
+    ten chunks: its default metric is judged by the rule `sigma`, over windows of yours; give the
+    others that rule. Numbers are equal wherever every value stands on the reference's grid, which
+    it does in columns of up to 1,500 values; elsewhere values within a cell count as spread evenly,
+    which changes a distance by less than the cell's share.
 
     | input | answer |
     | --- | --- |
@@ -203,7 +239,9 @@ class OtherTool(Check):
     columns: tuple[str, ...] = ()
     """Columns to look at; all but the label when empty."""
     metrics: tuple[str, ...] = ()
-    """The tool's metrics to measure, by its own names; the one that it takes by default for each column when empty."""
+    """The tool's metrics to measure, by its own names; the one that it takes by default for each
+    column when empty.
+    """
     thresholds: dict[str, float] = Field(default_factory=dict)
     """The threshold of a metric, by its name; the tool's default for the others."""
 
@@ -211,14 +249,18 @@ class OtherTool(Check):
     def _known(self) -> OtherTool:
         for name in (*self.metrics, *self.thresholds):
             if name not in METRICS[self.like]:
-                raise ValueError(f"{self.like} has no metric {name!r} here; it has {', '.join(METRICS[self.like])}")
+                raise ValueError(
+                    f"{self.like} has no metric {name!r} here; it has {', '.join(METRICS[self.like])}"
+                )
         return self
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Each metric of each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = ctx.reference.columns if ctx.reference else {}
-        for name in self.columns or [name for name in {**ctx.current.columns, **references} if name != label]:
+        for name in self.columns or [
+            name for name in {**ctx.current.columns, **references} if name != label
+        ]:
             was, now = references.get(name), ctx.current.columns.get(name)
             reason = _obstacle(was, now)
             rows, values = (was.count, _values(was, now)) if was and now and not reason else (0, 0)
@@ -238,14 +280,28 @@ class OtherTool(Check):
 
 def _obstacle(was: Column | None, now: Column | None) -> str:
     if was is None or not _rows(was):
-        return "no reference, or one without this column" if was is None else "the reference has no values in this column"
+        return (
+            "no reference, or one without this column"
+            if was is None
+            else "the reference has no values in this column"
+        )
     if now is None or now.kind != was.kind:
-        return f"{now.kind} here, {was.kind} in the reference" if now else "the window has no such column"
+        return (
+            f"{now.kind} here, {was.kind} in the reference"
+            if now
+            else "the window has no such column"
+        )
     if not _rows(now):
         return "no values in the window"
     if isinstance(was, NumericColumn) and isinstance(now, NumericColumn):
         same = was.edges is now.edges or np.array_equal(was.edges, now.edges)
-        return "counted on another grid than the reference" if not same else "" if len(was.edges) else "no grid yet"
+        return (
+            "counted on another grid than the reference"
+            if not same
+            else ""
+            if len(was.edges)
+            else "no grid yet"
+        )
     return ""
 
 
@@ -266,7 +322,11 @@ def _categories(was: Column, now: Column) -> tuple[list[float], list[float]]:
         return [], []
     names = sorted({**was.counts, **now.counts})
     ref, cur = ([float(side.counts.get(name, 0)) for name in names] for side in (was, now))
-    return ([*ref, float(was.other)], [*cur, float(now.other)]) if was.other or now.other else (ref, cur)
+    return (
+        ([*ref, float(was.other)], [*cur, float(now.other)])
+        if was.other or now.other
+        else (ref, cur)
+    )
 
 
 def _measured(metric: Metric, was: Column, now: Column) -> float | None:

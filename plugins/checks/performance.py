@@ -1,6 +1,7 @@
 """How well the model predicts, where the truth is known, and how much worse than in the reference.
 
-Refuses to guess: a metric that is undefined has no value and a reason, and rows without a label count for nothing.
+Refuses to guess: a metric that is undefined has no value and a reason, and rows without a label
+count for nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, Literal
 
-from driftline import Check, CheckContext, Decision, Measurement, Scores, Task, above, hookimpl, stats
+from driftline import Check, CheckContext, Measurement, above, hookimpl, stats
+from driftline.kit.checks import Decision, Scores, Task
 
 Metric = Literal[
     "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier",
@@ -20,7 +22,15 @@ Headline = Literal[
     "macro_precision", "macro_recall", "macro_f1", "mae", "rmse", "r2",
 ]  # fmt: skip
 
-BINARY: tuple[Metric, ...] = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier")
+BINARY: tuple[Metric, ...] = (
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "roc_auc",
+    "log_loss",
+    "brier",
+)
 MULTICLASS: tuple[Metric, ...] = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
 REGRESSION: tuple[Metric, ...] = ("mae", "rmse", "r2", "bias")
 LOSSES = frozenset({"log_loss", "brier", "mae", "rmse"})
@@ -41,17 +51,21 @@ METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
     "macro_f1": lambda s: stats.macro(s.confusion, "f1"),
     "mae": lambda s: stats.mae(s.regression.n, s.regression.abs_e, s.regression.e2),
     "rmse": lambda s: stats.rmse(s.regression.n, s.regression.e2, s.regression.e4),
-    "r2": lambda s: stats.r2(s.regression.n, s.regression.e2, s.regression.e4, s.regression.y, s.regression.y2),
+    "r2": lambda s: stats.r2(
+        s.regression.n, s.regression.e2, s.regression.e4, s.regression.y, s.regression.y2
+    ),
     "bias": lambda s: stats.bias(s.regression.n, s.regression.e, s.regression.e2),
 }
 
 
 class Performance(Check):
-    """The metrics of the model's task on the rows whose label is known, and `drop`: how much worse the headline metric is.
+    """The metrics of the model's task on the rows whose label is known, and `drop`: how much worse
+    the headline metric is.
 
-    drop is above 0 when the model is worse than in the reference: 0.03 of accuracy, AUC and the like in the metric's own units,
-    of MAE and RMSE as a share of the reference's. Its interval combines both sides' (MOVER; for MAE and RMSE on the log scale).
-    Precision counts the rows predicted positive, recall those labelled so, F1 both.
+    drop is above 0 when the model is worse than in the reference: 0.03 of accuracy, AUC and the
+    like in the metric's own units, of MAE and RMSE as a share of the reference's. Its interval
+    combines both sides' (MOVER; for MAE and RMSE on the log scale). Precision counts the rows
+    predicted positive, recall those labelled so, F1 both.
 
     | input | answer |
     | --- | --- |
@@ -74,7 +88,9 @@ class Performance(Check):
     metrics: tuple[Metric, ...] = ()
     """What to measure; all that the model's task has when empty."""
     headline: Headline | None = None
-    """The metric that `drop` compares: roc_auc where there are scores, else accuracy, and mae for regression, when absent."""
+    """The metric that `drop` compares: roc_auc where there are scores, else accuracy, and mae for
+    regression, when absent.
+    """
 
     decision: Decision | None = None
     """What is to be done when `drop` has changed, for actions that are bound to it."""
@@ -84,32 +100,53 @@ class Performance(Check):
         scores = ctx.current.scores
         known = ctx.reference.scores if ctx.reference else Scores()
         task = ctx.schema.task or _task(scores if scores.labelled else known)
-        suited = {Task.BINARY: BINARY, Task.MULTICLASS: MULTICLASS, Task.REGRESSION: REGRESSION}[task]
+        suited = {Task.BINARY: BINARY, Task.MULTICLASS: MULTICLASS, Task.REGRESSION: REGRESSION}[
+            task
+        ]
         for metric in self.metrics or suited:
             now, was = METRICS[metric](scores), METRICS[metric](known)
             value, reason = _finite(now.value), now.reason
             if value is None:
-                yield Measurement(None, name=metric, rows=scores.labelled, reason=reason or "too large a number")
+                yield Measurement(
+                    None, name=metric, rows=scores.labelled, reason=reason or "too large a number"
+                )
             else:
-                yield Measurement(value, {}, metric, now.n, _both(now.interval), None, reason, _finite(was.value))
+                yield Measurement(
+                    value, {}, metric, now.n, _both(now.interval), None, reason, _finite(was.value)
+                )
         yield self._drop(task, scores, known)
 
     def _drop(self, task: Task, scores: Scores, known: Scores) -> Measurement:
         scored = scores.sums.n > 0 or known.sums.n > 0
-        usual: Metric = "mae" if task == Task.REGRESSION else "roc_auc" if task == Task.BINARY and scored else "accuracy"
+        usual: Metric = (
+            "mae"
+            if task == Task.REGRESSION
+            else "roc_auc"
+            if task == Task.BINARY and scored
+            else "accuracy"
+        )
         metric = self.headline or usual
         now, was = METRICS[metric](scores), METRICS[metric](known)
         value, interval = stats.growth(now, was) if metric in RELATIVE else stats.change(now, was)
         if value is None or interval is None:
-            reason = f"the reference has no {metric}: {was.reason}" if was.value is None else now.reason
+            reason = (
+                f"the reference has no {metric}: {was.reason}" if was.value is None else now.reason
+            )
             reason = reason or f"{metric} has no interval here or in the reference"
-            return Measurement(None, name="drop", rows=scores.labelled, reason=reason, detail={"metric": metric})
+            return Measurement(
+                None, name="drop", rows=scores.labelled, reason=reason, detail={"metric": metric}
+            )
         low, high = interval
         if metric not in LOSSES:
             value, low, high = -value, -high, -low
         detail = {"metric": metric, f"{metric}_was": was.value, metric: now.value}
         return Measurement(
-            value + 0.0, name="drop", rows=now.n, interval=(low + 0.0, high + 0.0), detail=detail, decision=self.decision
+            value + 0.0,
+            name="drop",
+            rows=now.n,
+            interval=(low + 0.0, high + 0.0),
+            detail=detail,
+            decision=self.decision,
         )
 
 

@@ -11,7 +11,16 @@ from typing import ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from driftline import Check, CheckContext, Measurement, NumericColumn, above, hookimpl, stats, unusual
+from driftline import (
+    Check,
+    CheckContext,
+    Measurement,
+    NumericColumn,
+    above,
+    hookimpl,
+    stats,
+    unusual,
+)
 
 TIMES = 5
 """How many times the rate that chance alone puts outside may be there."""
@@ -37,13 +46,16 @@ class Limits(BaseModel):
 
 
 class OutsideRange(Check):
-    """Share of finite or infinite values outside the limits of each numeric column; the label is left out.
+    """Share of finite or infinite values outside the limits of each numeric column; the label is
+    left out.
 
-    Outside [min, max] of M reference rows lies, by chance alone, a share of 2/(M+1). outside_excess is the rate less five
-    times that (nothing, for limits that the owner gave), at least 0, so that its exact interval shows evidence.
-    Infinite values are outside, unless the limits are the reference's and it has infinite values itself. The ends of the
-    reference are edges of the grid, so counts outside it are exact. Limits given may lie between two edges: the rows between
-    those two then may be in or out, the interval reaches from none to all of them, and the value takes half.
+    Outside [min, max] of M reference rows lies, by chance alone, a share of 2/(M+1). outside_excess
+    is the rate less five times that (nothing, for limits that the owner gave), at least 0, so that
+    its exact interval shows evidence. Infinite values are outside, unless the limits are the
+    reference's and it has infinite values itself. The ends of the reference are edges of the grid,
+    so counts outside it are exact. Limits given may lie between two edges: the rows between those
+    two then may be in or out, the interval reaches from none to all of them, and the value takes
+    half.
 
     | input | answer |
     | --- | --- |
@@ -66,7 +78,9 @@ class OutsideRange(Check):
     columns: tuple[str, ...] = ()
     """Columns to look at; every numeric one but the label when empty."""
     limits: dict[str, Limits] = Field(default_factory=dict)
-    """The range of a column, by its name; the reference's smallest and largest value for the others."""
+    """The range of a column, by its name; the reference's smallest and largest value for the
+    others.
+    """
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Two measurements for each column."""
@@ -77,7 +91,11 @@ class OutsideRange(Check):
             column = ctx.current.columns.get(name)
             reference = ctx.reference.columns.get(name) if ctx.reference else None
             limits, allowed = self.limits.get(name), 0.0
-            if limits is None and isinstance(reference, NumericColumn) and reference.minimum is not None:
+            if (
+                limits is None
+                and isinstance(reference, NumericColumn)
+                and reference.minimum is not None
+            ):
                 limits = Limits(low=reference.minimum, high=reference.maximum)
                 allowed = TIMES * 2 / (reference.count + 1)
             reason = "" if limits else "no reference yet"
@@ -89,27 +107,58 @@ class OutsideRange(Check):
                 yield Measurement(None, labels, "outside_rate", reason=reason)
                 yield Measurement(None, labels, "outside_excess", reason=reason)
                 continue
-            known = name not in self.limits and isinstance(reference, NumericColumn) and reference.infinities > 0
+            known = (
+                name not in self.limits
+                and isinstance(reference, NumericColumn)
+                and reference.infinities > 0
+            )
             shown = name not in ctx.schema.redact
-            yield from _outside(column, limits, allowed, labels, 0 if known else column.infinities, shown=shown)
+            yield from _outside(
+                column, limits, allowed, labels, 0 if known else column.infinities, shown=shown
+            )
 
 
 def _outside(
-    column: NumericColumn, limits: Limits, allowed: float, labels: dict[str, str], infinite: int, *, shown: bool
+    column: NumericColumn,
+    limits: Limits,
+    allowed: float,
+    labels: dict[str, str],
+    infinite: int,
+    *,
+    shown: bool,
 ) -> Iterator[Measurement]:
     rows = column.count + column.infinities
     below, above_ = _below(column, limits.low), _above(column, limits.high)
     # Without a grid the same rows may lie on either side: they count once.
-    least, most = below[0] + above_[0] + infinite, min(below[1] + above_[1], column.count) + infinite
+    least, most = (
+        below[0] + above_[0] + infinite,
+        min(below[1] + above_[1], column.count) + infinite,
+    )
     rate = (least + most) / 2 / rows
-    low, high = (stats.clopper_pearson(least, rows) or (0.0, 1.0))[0], (stats.clopper_pearson(most, rows) or (0.0, 1.0))[1]
-    reason = "" if least == most else "a limit lies between two edges of the grid: the rows between them may be in or out"
+    low, high = (
+        (stats.clopper_pearson(least, rows) or (0.0, 1.0))[0],
+        (stats.clopper_pearson(most, rows) or (0.0, 1.0))[1],
+    )
+    reason = (
+        ""
+        if least == most
+        else "a limit lies between two edges of the grid: the rows between them may be in or out"
+    )
     detail: dict[str, str | float | int | None] = {"infinite": infinite}
     if shown:
-        detail |= {"low": limits.low, "high": limits.high, "minimum": column.minimum, "maximum": column.maximum}
-    yield Measurement(rate, labels, "outside_rate", rows, (low, high), None, reason, unit="share", detail=detail)
+        detail |= {
+            "low": limits.low,
+            "high": limits.high,
+            "minimum": column.minimum,
+            "maximum": column.maximum,
+        }
+    yield Measurement(
+        rate, labels, "outside_rate", rows, (low, high), None, reason, unit="share", detail=detail
+    )
     value, ends = max(0.0, rate - allowed), (max(0.0, low - allowed), max(0.0, high - allowed))
-    yield Measurement(value, labels, "outside_excess", rows, ends, None, reason, unit="share", detail=detail)
+    yield Measurement(
+        value, labels, "outside_excess", rows, ends, None, reason, unit="share", detail=detail
+    )
 
 
 def _below(column: NumericColumn, limit: float | None) -> tuple[int, int]:

@@ -10,19 +10,23 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from driftline import Check, CheckContext, Measurement, hookimpl, sampled, stats, unusual
+from driftline import Check, CheckContext, Measurement, hookimpl, stats, unusual
+from driftline.kit.checks import sampled_rows
 
 NAMED = 5
 
 
 class Reconstruction(Check):
-    """reconstruction_error is how far rows lie from what the reference's principal components make of them, in units of how far
-    the reference's own do: 1 when nothing changed, above it when correlations broke, below when variance collapsed.
+    """reconstruction_error is how far rows lie from what the reference's principal components make
+    of them, in units of how far the reference's own do: 1 when nothing changed, above it when
+    correlations broke, below when variance collapsed.
 
-    Components are those of the reference's sampled rows that explain 80% of the variance. Each row is judged by components that
-    have not seen it. Categories stand for their share of the reference, missing values for the mean, all in standard deviations
-    of the reference and at most 10 of them away. `error` and `error_was` are the mean distances, as NannyML has them. `columns`
-    names those whose part of the error moved most in the direction of the whole. Prediction and score take part, the label not.
+    Components are those of the reference's sampled rows that explain 80% of the variance. Each row
+    is judged by components that have not seen it. Categories stand for their share of the
+    reference, missing values for the mean, all in standard deviations of the reference and at most
+    10 of them away. `error` and `error_was` are the mean distances, as NannyML has them. `columns`
+    names those whose part of the error moved most in the direction of the whole. Prediction and
+    score take part, the label not.
 
     | input | answer |
     | --- | --- |
@@ -40,7 +44,11 @@ class Reconstruction(Check):
     cause = "drift"
     main = "reconstruction_error"
     collectors: ClassVar = frozenset({"sample"})
-    default_rules: ClassVar = {"reconstruction_error": unusual(scale="log", info=0.05, warning=0.15, obvious=1.0, neutral=1.0)}
+    default_rules: ClassVar = {
+        "reconstruction_error": unusual(
+            scale="log", info=0.05, warning=0.15, obvious=1.0, neutral=1.0
+        )
+    }
     min_rows = 100
 
     columns: tuple[str, ...] = ()
@@ -48,28 +56,38 @@ class Reconstruction(Check):
     ignore: tuple[str, ...] = ()
     """Columns to leave out."""
     explained: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    """Share of the reference's variance that the components keep, at least; breaks show in the rest. NannyML's is 0.65."""
+    """Share of the reference's variance that the components keep, at least; breaks show in the
+    rest. NannyML's is 0.65.
+    """
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """One number."""
-        both = sampled.both(ctx, self.columns, self.ignore)
+        both = sampled_rows.both(ctx, self.columns, self.ignore)
         sides = stats.standardised(both.reference, both.current)
         found = stats.reconstruction(sides.ref, sides.cur, self.explained)
         ratio, interval = stats.growth(found.now, found.was) if found else (None, None)
         if both.reason or found is None or ratio is None or interval is None:
             few = f"needs 10 sampled rows of the reference: {len(sides.ref)}"
-            reason = both.reason or (few if len(sides.ref) < 10 else "needs two columns that vary in the reference")
+            reason = both.reason or (
+                few if len(sides.ref) < 10 else "needs two columns that vary in the reference"
+            )
             yield Measurement(None, name="reconstruction_error", rows=both.rows, reason=reason)
             return
         detail: dict[str, str | float | int | None] = {
             "error": found.now.value, "error_was": found.was.value, "components": found.components,
         }  # fmt: skip
         grown = found.growth if ratio >= 0 else -found.growth
-        moved = sorted((-part, name) for part, name in zip(grown.tolist(), sides.names, strict=True) if part > 0)
+        moved = sorted(
+            (-part, name)
+            for part, name in zip(grown.tolist(), sides.names, strict=True)
+            if part > 0
+        )
         if moved:
             detail["columns"] = ", ".join(name for _, name in moved[:NAMED])
         value, (low, high) = 1 + ratio, interval
-        yield Measurement(value, {}, "reconstruction_error", both.rows, (1 + low, 1 + high), detail=detail)
+        yield Measurement(
+            value, {}, "reconstruction_error", both.rows, (1 + low, 1 + high), detail=detail
+        )
 
 
 @hookimpl

@@ -10,17 +10,20 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from driftline import Check, CheckContext, Measurement, above, expressions, hookimpl, stats
+from driftline import Check, CheckContext, Measurement, above, hookimpl, stats
+from driftline.kit.checks import expressions
 
 Condition = expressions.Condition
 
 
 class Rules(Check):
-    """The share of rows that break each rule, such as `start <= end`, with its exact interval (Clopper and Pearson).
+    """The share of rows that break each rule, such as `start <= end`, with its exact interval
+    (Clopper and Pearson).
 
-    A rule is a condition over columns: comparisons, `and`, `or`, `not`, `+ - * /`, `in [..]`, `is null`, abs, len, between,
-    matches, near, present. A row where a missing value leaves the answer open neither keeps nor breaks it: it is unknown, and
-    unknown_rate is the share of such rows. NaN, and a calculation without result, count as missing.
+    A rule is a condition over columns: comparisons, `and`, `or`, `not`, `+ - * /`, `in [..]`, `is
+    null`, abs, len, between, matches, near, present. A row where a missing value leaves the answer
+    open neither keeps nor breaks it: it is unknown, and unknown_rate is the share of such rows.
+    NaN, and a calculation without result, count as missing.
 
     | input | answer |
     | --- | --- |
@@ -53,7 +56,11 @@ class Rules(Check):
             labels, answered = {"rule": name}, now.true + now.false
             reason = now.reason or ("" if now.rows else "no rows")
             before = was.false / (was.true + was.false) if was.true + was.false else None
-            detail: dict[str, str | float | int | None] = {"rule": text[:200], "broken": now.false, "unknown": now.unknown}
+            detail: dict[str, str | float | int | None] = {
+                "rule": text[:200],
+                "broken": now.false,
+                "unknown": now.unknown,
+            }
             yield Measurement(
                 now.false / answered if answered else None, labels, "broken_rate", answered,
                 stats.clopper_pearson(now.false, answered),
@@ -63,7 +70,16 @@ class Rules(Check):
             share = None if reason else now.unknown / now.rows
             interval = None if reason else stats.wilson(now.unknown, now.rows)
             before = was.unknown / was.rows if was.rows and not was.reason else None
-            yield Measurement(share, labels, "unknown_rate", now.rows, interval, reason=reason, was=before, unit="share")
+            yield Measurement(
+                share,
+                labels,
+                "unknown_rate",
+                now.rows,
+                interval,
+                reason=reason,
+                was=before,
+                unit="share",
+            )
 
 
 @hookimpl

@@ -1,7 +1,7 @@
 """Columns that went away, came, or changed their type: what breaks a model at once.
 
-Refuses shares: a column that is missing in some rows is the `missing` check's. Columns that the schema doesn't name are not
-seen at all, because records are read no further than the schema asks.
+Refuses shares: a column that is missing in some rows is the `missing` check's. Columns that the
+schema doesn't name are not seen at all, because records are read no further than the schema asks.
 """
 
 from __future__ import annotations
@@ -12,10 +12,21 @@ from functools import lru_cache
 from itertools import islice
 from typing import ClassVar
 
-from driftline import Check, CheckContext, Column, Measurement, NumericColumn, above, hookimpl, stats
+from driftline import (
+    Check,
+    CheckContext,
+    Column,
+    Measurement,
+    NumericColumn,
+    above,
+    hookimpl,
+    stats,
+)
 
 ALIKE = 1e-6
-"""A column is gone when so many rows of the reference would all be without value with less than this chance."""
+"""A column is gone when so many rows of the reference would all be without value with less than
+this chance.
+"""
 MOST, FEW = 0.9, 0.1
 """The share of values of a type that makes it the column's, and the one below which it is not."""
 LOOKED_AT = 1_000
@@ -24,10 +35,11 @@ NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class SchemaChange(Check):
-    """missing_column is 1 when no row has a value where the reference had some, of whatever type: a column that the records
-    lack and one that is null in all of them look alike. new_column is 1 when values come where the reference had none.
-    type_changed is 1 when at least 90% of the values are of a type that at most 10% of the reference had: text where numbers
-    were, lists where texts were, numbers where words were, or words where numbers were. The label is left out.
+    """missing_column is 1 when no row has a value where the reference had some, of whatever type: a
+    column that the records lack and one that is null in all of them look alike. new_column is 1
+    when values come where the reference had none. type_changed is 1 when at least 90% of the values
+    are of a type that at most 10% of the reference had: text where numbers were, lists where texts
+    were, numbers where words were, or words where numbers were. The label is left out.
 
     | input | answer |
     | --- | --- |
@@ -56,20 +68,39 @@ class SchemaChange(Check):
         """Three measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         # Training data often lack what the model makes of them.
-        made = {field.name for field in (ctx.schema.prediction, ctx.schema.score) if field is not None}
+        made = {
+            field.name for field in (ctx.schema.prediction, ctx.schema.score) if field is not None
+        }
         references = dict(ctx.reference.columns) if ctx.reference else {}
-        for name in self.columns or [name for name in dict(ctx.current.columns) | references if name != label]:
+        for name in self.columns or [
+            name for name in dict(ctx.current.columns) | references if name != label
+        ]:
             now, was = ctx.current.columns.get(name), references.get(name)
             reason = "" if ctx.current.rows else "no rows"
             if was is None or not was.rows:
                 reason = reason or "no reference for this column yet"
-            for measured, found in (("missing_column", _gone), ("new_column", _new), ("type_changed", _changed)):
+            for measured, found in (
+                ("missing_column", _gone),
+                ("new_column", _new),
+                ("type_changed", _changed),
+            ):
                 if measured == "new_column" and name in made:
                     continue
                 value, why, detail, chance = (
-                    (None, reason, {}, None) if reason or was is None else found(now, was, ctx.current.rows)
+                    (None, reason, {}, None)
+                    if reason or was is None
+                    else found(now, was, ctx.current.rows)
                 )
-                yield Measurement(value, {"column": name}, measured, ctx.current.rows, None, chance, why, detail=detail)
+                yield Measurement(
+                    value,
+                    {"column": name},
+                    measured,
+                    ctx.current.rows,
+                    None,
+                    chance,
+                    why,
+                    detail=detail,
+                )
 
 
 Answer = tuple[float | None, str, dict[str, str], float | None]
@@ -86,7 +117,11 @@ def _gone(now: Column | None, was: Column, rows: int) -> Answer:
         return 0.0, "", {}, None
     most = (stats.clopper_pearson(was.rows - _present(was), was.rows) or (0.0, 1.0))[1]
     chance = most**rows
-    return (1.0, "", {}, chance) if chance < ALIKE else (0.0, "so few rows may well be without value", {}, chance)
+    return (
+        (1.0, "", {}, chance)
+        if chance < ALIKE
+        else (0.0, "so few rows may well be without value", {}, chance)
+    )
 
 
 def _new(now: Column | None, was: Column, rows: int) -> Answer:
@@ -121,7 +156,11 @@ def _types(column: Column) -> dict[str, float]:
     counted = sum(rows for _, rows in seen)
     numbers = sum(rows for name, rows in seen if _is_number(name)) / counted if counted else 0.0
     texts = column.count / total
-    return {"numbers": texts * numbers, "words": texts * (1 - numbers), "lists or objects": column.invalid / total}
+    return {
+        "numbers": texts * numbers,
+        "words": texts * (1 - numbers),
+        "lists or objects": column.invalid / total,
+    }
 
 
 @hookimpl

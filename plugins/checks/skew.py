@@ -1,6 +1,8 @@
-"""Training-serving skew: the same feature of the same row, as it was served and as it was computed offline.
+"""Training-serving skew: the same feature of the same row, as it was served and as it was computed
+offline.
 
-Refuses to compare distributions, which is what the `drift` check does: here both values of one row must agree.
+Refuses to compare distributions, which is what the `drift` check does: here both values of one row
+must agree.
 """
 
 from __future__ import annotations
@@ -10,27 +12,18 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from driftline import (
-    Check,
-    CheckContext,
-    Measurement,
-    NumericColumn,
-    Range,
-    Rule,
-    above,
-    expressions,
-    hookimpl,
-    stats,
-)
+from driftline import Check, CheckContext, Measurement, NumericColumn, Rule, above, hookimpl, stats
+from driftline.kit.checks import Range, expressions
 
 Z95 = 1.959963984540054
 
 
 class Skew(Check):
-    """skew_rate is the share of rows in which the two values differ by more than is tolerated, of the rows with both, with its
-    exact interval (Clopper and Pearson). one_sided_rate is the share of all rows in which one of the two is missing.
-    skew_mean is the mean of the first less the second, in standard deviations of the first in the reference, with its normal
-    interval. Records carry both values, or requests and responses that the agent pairs by id do.
+    """skew_rate is the share of rows in which the two values differ by more than is tolerated, of
+    the rows with both, with its exact interval (Clopper and Pearson). one_sided_rate is the share
+    of all rows in which one of the two is missing. skew_mean is the mean of the first less the
+    second, in standard deviations of the first in the reference, with its normal interval. Records
+    carry both values, or requests and responses that the agent pairs by id do.
 
     | input | answer |
     | --- | --- |
@@ -59,7 +52,9 @@ class Skew(Check):
     relative: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
     """How far two numbers may lie apart, as a share of the larger one."""
     tolerance: dict[str, float] = Field(default_factory=dict)
-    """The same in the column's own unit, by the column that was served; it replaces `relative` there."""
+    """The same in the column's own unit, by the column that was served; it replaces `relative`
+    there.
+    """
 
     @model_validator(mode="after")
     def _of_pairs(self) -> Skew:
@@ -77,14 +72,18 @@ class Skew(Check):
     def _texts(self, served: str) -> tuple[str, str, str]:
         a, b = expressions.named(served), expressions.named(self.pairs[served])
         most = self.tolerance.get(served)
-        agree = f"near({a}, {b}, {self.relative!r})" if most is None else f"abs({a} - {b}) <= {most!r}"
+        agree = (
+            f"near({a}, {b}, {self.relative!r})" if most is None else f"abs({a} - {b}) <= {most!r}"
+        )
         return agree, f"({a} is null) != ({b} is null)", f"{a} - {b}"
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Two or three measurements for each pair."""
         for served, offline in self.pairs.items():
             labels = {"column": served}
-            agree, alone, apart = (expressions.tally(ctx.current, text) for text in self._texts(served))
+            agree, alone, apart = (
+                expressions.tally(ctx.current, text) for text in self._texts(served)
+            )
             was = expressions.tally(ctx.reference, self._texts(served)[0])
             both, before = agree.true + agree.false, was.true + was.false
             reason = agree.reason or alone.reason or ("" if agree.rows else "no rows")
@@ -95,17 +94,27 @@ class Skew(Check):
             )  # fmt: skip
             share = None if reason else alone.true / alone.rows
             interval = None if reason else stats.clopper_pearson(alone.true, alone.rows)
-            yield Measurement(share, labels, "one_sided_rate", alone.rows, interval, reason=reason, unit="share")
+            yield Measurement(
+                share, labels, "one_sided_rate", alone.rows, interval, reason=reason, unit="share"
+            )
             if isinstance(ctx.current.columns.get(served), NumericColumn):
                 yield _mean(apart, ctx, labels, why)
 
 
-def _mean(apart: expressions.Tally, ctx: CheckContext, labels: dict[str, str], why: str) -> Measurement:
+def _mean(
+    apart: expressions.Tally, ctx: CheckContext, labels: dict[str, str], why: str
+) -> Measurement:
     name, n = "skew_mean", apart.count
-    sides = [window.columns.get(labels["column"]) for window in (ctx.reference, ctx.current) if window is not None]
+    sides = [
+        window.columns.get(labels["column"])
+        for window in (ctx.reference, ctx.current)
+        if window is not None
+    ]
     sd = next((side.sd for side in sides if isinstance(side, NumericColumn) and side.sd), None)
     if apart.mean is None:
-        return Measurement(None, labels, name, n, reason=why or apart.reason or "no row has both values as numbers")
+        return Measurement(
+            None, labels, name, n, reason=why or apart.reason or "no row has both values as numbers"
+        )
     if not apart.mean and not apart.variance:
         return Measurement(0.0, labels, name, n, (0.0, 0.0), unit="sd")
     if sd is None:
@@ -115,7 +124,9 @@ def _mean(apart: expressions.Tally, ctx: CheckContext, labels: dict[str, str], w
     if not abs(value) < 1e300 or (half is not None and not half < 1e300):
         return Measurement(None, labels, name, n, reason="too large a number")
     interval = None if half is None else (value - half, value + half)
-    return Measurement(value, labels, name, n, interval, unit="sd", detail={"mean_difference": apart.mean})
+    return Measurement(
+        value, labels, name, n, interval, unit="sd", detail={"mean_difference": apart.mean}
+    )
 
 
 @hookimpl

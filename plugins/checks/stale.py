@@ -1,6 +1,7 @@
 """Columns that stand still: a window whose counts are those of the window before, one by one.
 
-Refuses to keep windows: a fingerprint of the counts is measured, and compared with the one in the history.
+Refuses to keep windows: a fingerprint of the counts is measured, and compared with the one in the
+history.
 """
 
 from __future__ import annotations
@@ -13,21 +14,27 @@ from typing import ClassVar
 
 import numpy as np
 
-from driftline import Check, CheckContext, Column, Earlier, Measurement, NumericColumn, above, hookimpl
+from driftline import Check, CheckContext, Column, Measurement, NumericColumn, above, hookimpl
+from driftline.kit.checks import Earlier
 
 ALIKE = 1e-6
-"""Counts are the same by more than chance when two samples would agree with less than this chance."""
+"""Counts are the same by more than chance when two samples would agree with less than this
+chance.
+"""
 MEMORY, LEARNING, OFTEN = 32, 3, 0.2
-"""Earlier windows that are looked at; those that must have differed; the share of repeats that makes them usual."""
+"""Earlier windows that are looked at; those that must have differed; the share of repeats that
+makes them usual.
+"""
 GROUP = 5
 """Rows that are counted together at least, to tell how likely the same counts are."""
 
 
 class Stale(Check):
-    """stale is the number of windows right before this one in which the column has exactly the same counts: of every cell of
-    its grid, of every category, and of missing values. It is 0 where the same counts may well be chance, two samples of such a
-    law agreeing more than once in a million times, and where windows of the column often repeat. fingerprint is 48 bits of a
-    hash of the counts. The label is left out.
+    """stale is the number of windows right before this one in which the column has exactly the same
+    counts: of every cell of its grid, of every category, and of missing values. It is 0 where the
+    same counts may well be chance, two samples of such a law agreeing more than once in a million
+    times, and where windows of the column often repeat. fingerprint is 48 bits of a hash of the
+    counts. The label is left out.
 
     | input | answer |
     | --- | --- |
@@ -64,9 +71,13 @@ class Stale(Check):
             yield _stale(mark, ctx.history("fingerprint", labels, MEMORY), column, labels)
 
 
-def _stale(mark: float, past: Sequence[Earlier], column: Column, labels: dict[str, str]) -> Measurement:
+def _stale(
+    mark: float, past: Sequence[Earlier], column: Column, labels: dict[str, str]
+) -> Measurement:
     def measured(value: float | None, reason: str = "", chance: float | None = None) -> Measurement:
-        return Measurement(value, labels, "stale", column.rows, None, chance, reason, unit="windows alike before")
+        return Measurement(
+            value, labels, "stale", column.rows, None, chance, reason, unit="windows alike before"
+        )
 
     marks = [one.value for one in past]
     alike = next((place for place, each in enumerate(reversed(marks)) if each != mark), len(marks))
@@ -87,22 +98,36 @@ def _stale(mark: float, past: Sequence[Earlier], column: Column, labels: dict[st
 def _fingerprint(column: Column) -> float:
     if isinstance(column, NumericColumn):
         ends = np.array([column.minimum or 0.0, column.maximum or 0.0]).tobytes()
-        told = repr((column.rows, column.nulls, column.nans, column.infinities, column.invalid)).encode()
+        told = repr(
+            (column.rows, column.nulls, column.nans, column.infinities, column.invalid)
+        ).encode()
         content = told + ends + column.counts.astype("<i8").tobytes()
     else:
-        content = repr((column.rows, column.nulls, column.invalid, column.other, sorted(column.counts.items()))).encode()
+        content = repr(
+            (column.rows, column.nulls, column.invalid, column.other, sorted(column.counts.items()))
+        ).encode()
     return float(int.from_bytes(blake2b(content, digest_size=6).digest(), "big"))
 
 
 def _chance(column: Column) -> float:
     """The chance that two samples of this size from this law have the same counts, at most.
 
-    Of multinomial counts n p_i in k groups it is (4 pi n)^(-(k-1)/2) / sqrt(p_1 ... p_k), by their normal law.
+    Of multinomial counts n p_i in k groups it is (4 pi n)^(-(k-1)/2) / sqrt(p_1 ... p_k), by their
+    normal law.
     """
-    cells = column.counts if isinstance(column, NumericColumn) else np.array([*column.counts.values(), column.other])
+    cells = (
+        column.counts
+        if isinstance(column, NumericColumn)
+        else np.array([*column.counts.values(), column.other])
+    )
     groups = _groups(np.append(cells, column.rows - cells.sum()))
     n = column.rows
-    return exp(min(0.0, -(len(groups) - 1) / 2 * log(4 * pi * n) - sum(log(count / n) for count in groups) / 2))
+    return exp(
+        min(
+            0.0,
+            -(len(groups) - 1) / 2 * log(4 * pi * n) - sum(log(count / n) for count in groups) / 2,
+        )
+    )
 
 
 def _groups(counts: np.ndarray) -> list[int]:

@@ -14,12 +14,14 @@ IDS = ""
 
 
 class Uniqueness(Check):
-    """duplicate_rate is the share of rows that repeat an id, or the value of a key column, that stands in another row of the
-    window already; distinct_ratio is the distinct values over the rows with a value, for key columns.
+    """duplicate_rate is the share of rows that repeat an id, or the value of a key column, that
+    stands in another row of the window already; distinct_ratio is the distinct values over the rows
+    with a value, for key columns.
 
-    Both are exact up to 8,192 distinct values, where the rate has the interval of Clopper and Pearson. Beyond that they rest
-    on the values with the smallest hashes, a uniform sample, with intervals that say so. One id that alone has very many rows
-    may escape the sample, as long as it has less than about 3% of all rows. Rows without id, and missing values, don't count.
+    Both are exact up to 8,192 distinct values, where the rate has the interval of Clopper and
+    Pearson. Beyond that they rest on the values with the smallest hashes, a uniform sample, with
+    intervals that say so. One id that alone has very many rows may escape the sample, as long as it
+    has less than about 3% of all rows. Rows without id, and missing values, don't count.
 
     | input | answer |
     | --- | --- |
@@ -50,7 +52,10 @@ class Uniqueness(Check):
         sides = (ctx.current, ctx.reference)
         for key in (IDS, *dict.fromkeys(self.keys)):
             labels = {"column": key} if key else {}
-            now, was = (dict(window.summaries.get("identities", {})).get(key) if window else None for window in sides)
+            now, was = (
+                dict(window.summaries.get("identities", {})).get(key) if window else None
+                for window in sides
+            )
             if not key and ctx.schema.id is None:
                 reason = "the schema has no id"
             elif key and key not in ctx.schema.profiled:
@@ -68,14 +73,31 @@ class Uniqueness(Check):
             about = "" if now.reach >= 1 else "from a sample of the distinct values"
             detail = {"repeats": now.extra} if now.reach >= 1 else {}
             yield Measurement(
-                rate.value, labels, "duplicate_rate", now.rows, rate.interval, None, about, before, "share", detail
+                rate.value,
+                labels,
+                "duplicate_rate",
+                now.rows,
+                rate.interval,
+                None,
+                about,
+                before,
+                "share",
+                detail,
             )
             if key:
                 found = stats.distinct(now)
                 assert found.value is not None
                 assert found.interval is not None
                 ends = (found.interval[0] / now.rows, found.interval[1] / now.rows)
-                yield Measurement(found.value / now.rows, labels, "distinct_ratio", now.rows, ends, reason=about, unit="share")
+                yield Measurement(
+                    found.value / now.rows,
+                    labels,
+                    "distinct_ratio",
+                    now.rows,
+                    ends,
+                    reason=about,
+                    unit="share",
+                )
 
 
 @hookimpl

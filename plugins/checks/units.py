@@ -1,4 +1,5 @@
-"""Units: columns whose values look like the reference's in another unit, a thousand times as large or in Fahrenheit.
+"""Units: columns whose values look like the reference's in another unit, a thousand times as large
+or in Fahrenheit.
 
 Refuses factors near 1, such as 1,024/1,000: they can't be told from values that drifted.
 """
@@ -11,14 +12,28 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from driftline import Check, CheckContext, Measurement, NumericColumn, Range, Rule, Severity, hookimpl, stats
+from driftline import (
+    Check,
+    CheckContext,
+    Measurement,
+    NumericColumn,
+    Rule,
+    Severity,
+    hookimpl,
+    stats,
+)
+from driftline.kit.checks import Range
 
 TOLERANCE = 0.03
 """What mean and sd may be off in their own size beyond twice what chance makes of it."""
 SHIFT, MOST = 0.25, 0.25
-"""What the mean may be off in standard deviations instead, and the logarithm of the sd at most, in factors that stand out."""
+"""What the mean may be off in standard deviations instead, and the logarithm of the sd at most, in
+factors that stand out.
+"""
 SMALL, PINNED = 3.0, (0.05, 0.1)
-"""Drift alone may well come near factors below this: there the data must pin mean and sd down to these."""
+"""Drift alone may well come near factors below this: there the data must pin mean and sd down to
+these.
+"""
 APART, EXPLAINED = 0.3, 0.1
 """The KS distance of the values as they are, at least, and once converted, at most."""
 
@@ -50,14 +65,17 @@ SMALLEST = min(abs(math.log(unit.factor)) for unit in KNOWN)
 
 
 class Units(Check):
-    """Whether the values of a numeric column are the reference's in another unit; the label is left out.
+    """Whether the values of a numeric column are the reference's in another unit; the label is left
+    out.
 
-    unit_change is the factor that explains the window, 1 where none of the known ones does: powers of ten (1,000 for 1,024
-    too), minutes, hours and days in seconds, miles, pounds, Fahrenheit. The values as they are must lie apart, by a KS distance
-    of 0.3 at least. Converted, mean and standard deviation must agree within 3% and twice what chance makes of them (the mean,
-    for factors above 3 and for Fahrenheit, within a quarter of a standard deviation), and the distance must be 0.1 at most
-    where the reference's grid reaches. For factors below 3 chance may add 2% to that at most, so that wide columns need many
-    rows. Growth that passes through a factor looks the same.
+    unit_change is the factor that explains the window, 1 where none of the known ones does: powers
+    of ten (1,000 for 1,024 too), minutes, hours and days in seconds, miles, pounds, Fahrenheit. The
+    values as they are must lie apart, by a KS distance of 0.3 at least. Converted, mean and
+    standard deviation must agree within 3% and twice what chance makes of them (the mean, for
+    factors above 3 and for Fahrenheit, within a quarter of a standard deviation), and the distance
+    must be 0.1 at most where the reference's grid reaches. For factors below 3 chance may add 2% to
+    that at most, so that wide columns need many rows. Growth that passes through a factor looks the
+    same.
 
     | input | answer |
     | --- | --- |
@@ -72,7 +90,9 @@ class Units(Check):
     cause = "quality"
     main = "unit_change"
     collectors: ClassVar = frozenset({"numeric"})
-    default_rules: ClassVar = {"unit_change": Rule(outside=Range(low=1, high=1, severity=Severity.CRITICAL))}
+    default_rules: ClassVar = {
+        "unit_change": Rule(outside=Range(low=1, high=1, severity=Severity.CRITICAL))
+    }
     min_rows = 100
 
     columns: tuple[str, ...] = ()
@@ -82,13 +102,19 @@ class Units(Check):
         """One measurement for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = ctx.reference.columns if ctx.reference else {}
-        for name in self.columns or [column.name for column in ctx.current.numeric() if column.name != label]:
+        for name in self.columns or [
+            column.name for column in ctx.current.numeric() if column.name != label
+        ]:
             was, now = references.get(name), ctx.current.columns.get(name)
             rows = now.count if now else 0
             if not isinstance(now, NumericColumn):
                 reason = "not a numeric column" if now else "the window has no such column"
             elif not isinstance(was, NumericColumn):
-                reason = "no reference for this column yet" if was is None else "categorical in the reference"
+                reason = (
+                    "no reference for this column yet"
+                    if was is None
+                    else "categorical in the reference"
+                )
             else:
                 reason = _obstacle(was, now)
             if reason or not isinstance(now, NumericColumn) or not isinstance(was, NumericColumn):
@@ -98,12 +124,18 @@ class Units(Check):
             detail: dict[str, str | float | int | None] = {"looks": found.looks} if found else {}
             if name not in ctx.schema.redact:
                 detail |= {"mean_was": was.mean, "mean": now.mean}
-            yield Measurement(found.factor if found else 1.0, {"column": name}, "unit_change", rows, detail=detail)
+            yield Measurement(
+                found.factor if found else 1.0, {"column": name}, "unit_change", rows, detail=detail
+            )
 
 
 def _obstacle(was: NumericColumn, now: NumericColumn) -> str:
     if not was.side.rows or not now.side.rows:
-        return "no values in the window" if was.side.rows else "the reference has no values in this column"
+        return (
+            "no values in the window"
+            if was.side.rows
+            else "the reference has no values in this column"
+        )
     if was.edges is not now.edges and not np.array_equal(was.edges, now.edges):
         return "counted on another grid than the reference"
     return "" if was.variance and now.variance else "one value alone has no unit to be told by"
@@ -123,8 +155,13 @@ def _explained(was: stats.Side, now: stats.Side) -> Unit | None:
     best, misfit = None, math.inf
     for unit in KNOWN:
         stands_out = unit.offset != 0 or abs(math.log(unit.factor)) > math.log(SMALL)
-        wide, mean = abs(wider - math.log(unit.factor)), abs((now.mean - unit.offset) / unit.factor - was.mean)
-        near = wide <= min(off_sd, MOST) and mean <= (max(off_mean, SHIFT * sd + chance * sd) if stands_out else off_mean)
+        wide, mean = (
+            abs(wider - math.log(unit.factor)),
+            abs((now.mean - unit.offset) / unit.factor - was.mean),
+        )
+        near = wide <= min(off_sd, MOST) and mean <= (
+            max(off_mean, SHIFT * sd + chance * sd) if stands_out else off_mean
+        )
         if near and (stands_out or pinned) and wide + mean / sd < misfit:
             best, misfit = unit, wide + mean / sd
     return best if best and _fits(was, now, best) else None

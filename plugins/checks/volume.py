@@ -10,7 +10,8 @@ from datetime import timedelta
 from statistics import median
 from typing import ClassVar
 
-from driftline import Check, CheckContext, Earlier, Measurement, Range, Rule, hookimpl, stats
+from driftline import Check, CheckContext, Measurement, Rule, hookimpl, stats
+from driftline.kit.checks import Earlier, Range
 
 Season = tuple[int, int]
 """The hour and the weekday at which a window starts."""
@@ -21,10 +22,11 @@ MEMORY = 7 * 24 * 5
 
 
 class Volume(Check):
-    """Rows, and rows over the rows expected: the median of earlier windows of the same hour and weekday, else of the same hour,
-    else of all; four are the least for a median by season.
+    """Rows, and rows over the rows expected: the median of earlier windows of the same hour and
+    weekday, else of the same hour, else of all; four are the least for a median by season.
 
-    The interval of the ratio is exact under a negative binomial law whose dispersion comes from the same history.
+    The interval of the ratio is exact under a negative binomial law whose dispersion comes from the
+    same history.
 
     | input | answer |
     | --- | --- |
@@ -47,7 +49,9 @@ class Volume(Check):
         """The rows, and their ratio to the rows expected."""
         rows, start = ctx.current.rows, ctx.current.start
         yield Measurement(float(rows), name="rows", rows=rows, unit="rows")
-        past = [one for one in ctx.history("rows", {}, MEMORY) if start is None or one.start < start]
+        past = [
+            one for one in ctx.history("rows", {}, MEMORY) if start is None or one.start < start
+        ]
         if len(past) < LEARNING:
             reason = f"learning: {len(past)} of {LEARNING} earlier windows"
             yield Measurement(None, name="rows_ratio", rows=rows, reason=reason)
@@ -55,16 +59,31 @@ class Volume(Check):
         groups = _by_season(past)
         season = _seasons(groups)
         expected = season(None if start is None else (start.hour, start.weekday()))
-        if rows and start is not None and ctx.current.end is not None and ctx.current.end - start < DAY:
+        if (
+            rows
+            and start is not None
+            and ctx.current.end is not None
+            and ctx.current.end - start < DAY
+        ):
             if start - past[0].start < DAY:
-                yield Measurement(None, name="rows_ratio", rows=rows, reason="learning: the first day is not over")
+                yield Measurement(
+                    None, name="rows_ratio", rows=rows, reason="learning: the first day is not over"
+                )
                 return
             if sum(one.start.hour == start.hour for one in past) < ALIKE:
-                odd = {one.start for one in ctx.history("rows_ratio", {}, MEMORY) if one.verdict == "changed"}
-                seen = [one.value for one in past if one.start not in odd] or [one.value for one in past]
+                odd = {
+                    one.start
+                    for one in ctx.history("rows_ratio", {}, MEMORY)
+                    if one.verdict == "changed"
+                }
+                seen = [one.value for one in past if one.start not in odd] or [
+                    one.value for one in past
+                ]
                 expected = min(max(rows, min(seen)), max(seen))
         if expected <= 0:
-            yield Measurement(None, name="rows_ratio", rows=rows, reason="windows like this one used to be empty")
+            yield Measurement(
+                None, name="rows_ratio", rows=rows, reason="windows like this one used to be empty"
+            )
             return
         counted = [(rows, season(when)) for when, values in groups.items() for rows in values]
         spread = stats.dispersion(*zip(*counted, strict=True))
@@ -87,14 +106,20 @@ def _by_season(past: Sequence[Earlier]) -> dict[Season, list[float]]:
 
 
 def _seasons(groups: Mapping[Season, Sequence[float]]) -> Callable[[Season | None], float]:
-    """What is expected of a window of an hour and weekday: the median of the windows most like it."""
+    """What is expected of a window of an hour and weekday: the median of the windows most like
+    it.
+    """
     hours: dict[int, list[float]] = {}
     for (hour, _), values in groups.items():
         hours.setdefault(hour, []).extend(values)
     of_all = median([value for values in hours.values() for value in values])
     of_hours = {hour: median(values) for hour, values in hours.items() if len(values) >= ALIKE}
-    of_groups = {season: median(values) for season, values in groups.items() if len(values) >= ALIKE}
-    return lambda when: of_all if when is None else of_groups.get(when, of_hours.get(when[0], of_all))
+    of_groups = {
+        season: median(values) for season, values in groups.items() if len(values) >= ALIKE
+    }
+    return lambda when: (
+        of_all if when is None else of_groups.get(when, of_hours.get(when[0], of_all))
+    )
 
 
 @hookimpl

@@ -1,7 +1,7 @@
 """Avro object container files: fields by path, blocks streamed, each unpacked within a bound.
 
-Refuses to read past damage, to resume (a file is read as a whole), and schemas by which a few bytes could fill memory or stack:
-those that contain themselves, lists of nothing, and very deep ones.
+Refuses to read past damage, to resume (a file is read as a whole), and schemas by which a few bytes
+could fill memory or stack: those that contain themselves, lists of nothing, and very deep ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NamedTuple
 
-from driftline import DecodeContext, Format, SourceError, Unreadable, hookimpl, records
+from driftline import DecodeContext, Format, SourceError, Unreadable, hookimpl
+from driftline.kit.decoding import json_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,9 +28,11 @@ DEPTH, LEAVES = 100, 10_000
 
 
 class Avro(Format):
-    """Avro files with the codecs null, deflate, snappy, zstandard, bzip2 and xz. Names in nested records are joined by dots.
+    """Avro files with the codecs null, deflate, snappy, zstandard, bzip2 and xz. Names in nested
+    records are joined by dots.
 
-    Dates, timestamps and decimals are read as such; where one is out of range, the number that is stored stands for it.
+    Dates, timestamps and decimals are read as such; where one is out of range, the number that is
+    stored stands for it.
     """
 
     type = "avro"
@@ -37,12 +40,14 @@ class Avro(Format):
     suffixes: ClassVar[tuple[str, ...]] = (".avro",)
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of at most 4,096 rows. What stands before damage counts; a last block that is not whole yet waits."""
+        """Batches of at most 4,096 rows. What stands before damage counts; a last block that is not
+        whole yet waits.
+        """
         given = 0
         try:
             for rows in _rows(_Exact(stream)):
                 given += len(rows)
-                yield records.tabulated(ctx.fields, rows)
+                yield json_values.tabulated(ctx.fields, rows)
         except EOFError:
             if ctx.sealed:
                 raise Unreadable(f"ends in the middle, after {given:,} rows") from None
@@ -144,7 +149,9 @@ def _header(stream: _Exact) -> dict[str, bytes]:
 
 
 def _record(fastavro: Any, block: io.BytesIO, typed: Any, bare: Any) -> dict[str, Any]:
-    """The next record; where a date or time in it is out of range, with the numbers that are stored."""
+    """The next record; where a date or time in it is out of range, with the numbers that are
+    stored.
+    """
     at = block.tell()
     try:
         found = fastavro.schemaless_reader(block, typed, None, handle_unicode_errors="replace")
@@ -206,7 +213,9 @@ class _Shape(NamedTuple):
 
 
 def _measured(schema: Any, known: dict[str, _Shape], within: frozenset[str]) -> _Shape:
-    """The shape of a schema whose names fastavro has made full. Raises _Damaged for one that is a trap."""
+    """The shape of a schema whose names fastavro has made full. Raises _Damaged for one that is a
+    trap.
+    """
     if isinstance(schema, str):
         if schema in within:
             raise _Damaged(f"its schema {schema} contains itself")
@@ -233,7 +242,10 @@ def _measured(schema: Any, known: dict[str, _Shape], within: frozenset[str]) -> 
 
 
 def _bounded(parts: list[_Shape], *, empty: bool) -> _Shape:
-    depth, leaves = 1 + max((part.depth for part in parts), default=0), sum(part.leaves for part in parts)
+    depth, leaves = (
+        1 + max((part.depth for part in parts), default=0),
+        sum(part.leaves for part in parts),
+    )
     if depth > DEPTH or leaves > LEAVES:
         raise _Damaged(f"its schema has more than {DEPTH} levels or {LEAVES:,} values")
     return _Shape(depth, leaves, empty)
@@ -244,7 +256,11 @@ def _bare(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_bare(part) for part in schema]
     if isinstance(schema, dict):
-        return {key: value if key == "default" else _bare(value) for key, value in schema.items() if key != "logicalType"}
+        return {
+            key: value if key == "default" else _bare(value)
+            for key, value in schema.items()
+            if key != "logicalType"
+        }
     return schema
 
 

@@ -1,7 +1,9 @@
-"""Azure ML's data collector: JSON lines of a collection, such as `model_inputs`; and the CSV files of the collector before it.
+"""Azure ML's data collector: JSON lines of a collection, such as `model_inputs`; and the CSV files
+of the collector before it.
 
-Refuses to believe a record's `type`: the folder says what it holds. Inputs and outputs, requests and responses are halves,
-which the host pairs by correlation id and place; where an id comes again in a collection, the order tells which is whose.
+Refuses to believe a record's `type`: the folder says what it holds. Inputs and outputs, requests
+and responses are halves, which the host pairs by correlation id and place; where an id comes again
+in a collection, the order tells which is whose.
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ from urllib.parse import unquote
 
 import msgspec
 
-from driftline import DecodeContext, Format, LineChunks, ObjectGone, Unreadable, half, hookimpl, protocols, records
+from driftline import DecodeContext, Format, ObjectGone, Unreadable, hookimpl
+from driftline.kit.decoding import json_values, serving_protocols
+from driftline.kit.decoding.line_chunks import LineChunks
+from driftline.kit.decoding.split_records import half
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,18 +49,29 @@ BATCH = 8192
 
 
 class AzureML(Format):
-    """Azure ML's data collector of online endpoints: inputs, outputs, requests, responses, traces and your own collections."""
+    """Azure ML's data collector of online endpoints: inputs, outputs, requests, responses, traces
+    and your own collections.
+    """
 
     type = "azureml"
-    marks: ClassVar = (frozenset({"specversion", "correlationid"}), frozenset({"specversion", "modelversion", "contentrange"}))
+    marks: ClassVar = (
+        frozenset({"specversion", "correlationid"}),
+        frozenset({"specversion", "modelversion", "contentrange"}),
+    )
 
     collections: tuple[str, ...] = ()
-    """Collections to read, such as `[model_inputs, model_outputs]`; empty: all. Name two where an endpoint collects its bodies
-    (`request`, `response`) besides, or each call counts twice. With one of a pair alone, its rows are whole records."""
+    """Collections to read, such as `[model_inputs, model_outputs]`; empty: all. Name two where an
+    endpoint collects its bodies (`request`, `response`) besides, or each call counts twice. With
+    one of a pair alone, its rows are whole records.
+    """
     headers: tuple[str, ...] = ()
-    """Names of the values in a request's body, in order, where it brings none; when empty those of the reference's columns."""
+    """Names of the values in a request's body, in order, where it brings none; when empty those of
+    the reference's columns.
+    """
     output_headers: tuple[str, ...] = ()
-    """Names of the values in a response's body, in order, where it brings none; when empty `prediction`, or `_o0`, `_o1`."""
+    """Names of the values in a response's body, in order, where it brings none; when empty
+    `prediction`, or `_o0`, `_o1`.
+    """
 
     def with_columns(self, names: Sequence[str]) -> Self:
         """With `names` as headers, where the settings have none."""
@@ -66,8 +82,9 @@ class AzureML(Format):
         return "data that a record refers to" if uri.endswith(".json") else ""
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of rows: `event_time`, `event_id`, `endpoint`, `deployment`, `model_version` (where it is `default` the
-        deployment's name), then the values; `input.NAME` and `output.NAME` tell equal names apart.
+        """Batches of rows: `event_time`, `event_id`, `endpoint`, `deployment`, `model_version`
+        (where it is `default` the deployment's name), then the values; `input.NAME` and
+        `output.NAME` tell equal names apart.
         """
         if self.no_data(ctx.uri):
             return
@@ -85,7 +102,9 @@ class AzureML(Format):
 
     def is_half(self, collection: str) -> bool:
         """Whether rows of this collection are paired with those of another."""
-        return collection in SIDES and (not self.collections or OTHER[collection] in self.collections)
+        return collection in SIDES and (
+            not self.collections or OTHER[collection] in self.collections
+        )
 
     def wants(self, collection: str) -> bool:
         """Whether this collection is read."""
@@ -99,10 +118,20 @@ class AzureML(Format):
             return
         rows = _Rows(self, ctx)
         try:
-            for group in groupby(_lines(stream, ctx), key=lambda row: row.get("$CorrelationId") or row.get("$RequestId")):
+            for group in groupby(
+                _lines(stream, ctx),
+                key=lambda row: row.get("$CorrelationId") or row.get("$RequestId"),
+            ):
                 some = list(group[1])
-                meta = {"event_time": some[0].get("$Timestamp"), "endpoint": endpoint, "model_version": version}
-                values = [{name: value for name, value in row.items() if not name.startswith("$")} for row in some]
+                meta = {
+                    "event_time": some[0].get("$Timestamp"),
+                    "endpoint": endpoint,
+                    "model_version": version,
+                }
+                values = [
+                    {name: value for name, value in row.items() if not name.startswith("$")}
+                    for row in some
+                ]
                 rows.add(collection, group[0] or "", meta, values)
                 if rows.count >= BATCH:
                     yield from rows.batches()
@@ -117,9 +146,14 @@ def _lines(stream: BinaryIO, ctx: DecodeContext) -> Iterator[dict[str, str | Non
     names = next(lines, [])
     for number, line in enumerate(lines):
         if len(line) == len(names):
-            yield {name: None if value in NULLS else value for name, value in zip(names, line, strict=True)}
+            yield {
+                name: None if value in NULLS else value
+                for name, value in zip(names, line, strict=True)
+            }
         elif line:
-            ctx.reject(number, f"{len(line)} values where there are {len(names)} columns", ",".join(line))
+            ctx.reject(
+                number, f"{len(line)} values where there are {len(names)} columns", ",".join(line)
+            )
 
 
 class _Record(msgspec.Struct, gc=False):
@@ -145,7 +179,13 @@ class _Rows:
         self._ids: dict[str, list[str | None]] = {}
         self.count = 0
 
-    def add(self, collection: str, correlation: str, meta: Mapping[str, Any], values: Sequence[Mapping[str, Any]]) -> None:
+    def add(
+        self,
+        collection: str,
+        correlation: str,
+        meta: Mapping[str, Any],
+        values: Sequence[Mapping[str, Any]],
+    ) -> None:
         """The rows of one record."""
         side = SIDES.get(collection, "")
         word = {"request": "input", "response": "output"}.get(side)
@@ -154,10 +194,17 @@ class _Rows:
         for place, row in enumerate(values):
             told = {**meta, "event_id": f"{correlation}_{place}" if correlation else None, **row}
             # Only for paths: as columns of their own the values would be there twice.
-            rows.append(told if word is None or self._fields is None or word in told else {word: row, **told})
+            rows.append(
+                told
+                if word is None or self._fields is None or word in told
+                else {word: row, **told}
+            )
         # Bodies are paired with bodies, frames with frames.
         what = "body " if collection in BODIES else ""
-        ids = (f"{what}{correlation}:{place}/{len(values)}" if correlation else None for place in range(len(values)))
+        ids = (
+            f"{what}{correlation}:{place}/{len(values)}" if correlation else None
+            for place in range(len(values))
+        )
         self._ids.setdefault(known, []).extend(ids)
         self.count += len(values)
 
@@ -167,8 +214,12 @@ class _Rows:
         self._rows, self._ids, self.count = {}, {}, 0
         for side, rows in taken.items():
             if rows:
-                batch = records.tabulated(self._fields, rows)
-                yield half(batch, "request" if side == "request" else "response", ids[side]) if side else batch
+                batch = json_values.tabulated(self._fields, rows)
+                yield (
+                    half(batch, "request" if side == "request" else "response", ids[side])
+                    if side
+                    else batch
+                )
 
 
 class _Reader(_Rows):
@@ -180,11 +231,15 @@ class _Reader(_Rows):
         self._seen = 0
         self._decoder = msgspec.json.Decoder(_Record)
         place = PLACE.search(unquote(ctx.uri))
-        parts = dict(zip(("endpoint", "deployment", "collection"), place.groups(), strict=True)) if place else {}
+        parts = (
+            dict(zip(("endpoint", "deployment", "collection"), place.groups(), strict=True))
+            if place
+            else {}
+        )
         self._parts = parts | dict(ctx.parts)
         self._bodies = {
-            "request": protocols.Protocols("request", form.headers),
-            "response": protocols.Protocols("response", form.output_headers),
+            "request": serving_protocols.Protocols("request", form.headers),
+            "response": serving_protocols.Protocols("response", form.output_headers),
         }
 
     def reject(self, reason: str, line: bytes) -> None:
@@ -210,19 +265,25 @@ class _Reader(_Rows):
             return
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass  # Several on a line, NaN, and what is no object at all.
-        for document in records.documents(line):
+        for document in json_values.documents(line):
             if not isinstance(document, dict):
                 raise ValueError("not a record: it is no object")
             yield msgspec.convert(document, _Record)
 
     def _add(self, record: _Record) -> None:
-        collection = self._parts.get("collection") or records.text(record.type or "").rpartition(".")[2]
+        collection = (
+            self._parts.get("collection") or json_values.text(record.type or "").rpartition(".")[2]
+        )
         if not self._form.wants(collection):
             return
-        source = SOURCE.search(records.text(record.source or ""))
+        source = SOURCE.search(json_values.text(record.source or ""))
         endpoint = self._parts.get("endpoint") or (source[1] if source else None)
         deployment = self._parts.get("deployment") or (source[2] if source else None)
-        version = None if record.modelversion in (None, "", "default") else records.text(record.modelversion)
+        version = (
+            None
+            if record.modelversion in (None, "", "default")
+            else json_values.text(record.modelversion)
+        )
         meta = {
             "event_time": record.time,
             "endpoint": endpoint,
@@ -231,7 +292,9 @@ class _Reader(_Rows):
         }
         correlation = record.correlationid or record.xrequestid or record.id
         values = self._values(collection, record, self._data(record))
-        self.add(collection, "" if correlation is None else records.text(correlation), meta, values)
+        self.add(
+            collection, "" if correlation is None else json_values.text(correlation), meta, values
+        )
 
     def _data(self, record: _Record) -> Any:
         told = record.datainblob in (True, "true", "True")
@@ -240,7 +303,7 @@ class _Reader(_Rows):
             if record.data is None:
                 raise ValueError("neither data nor dataref")
             return record.data
-        address = records.text(elsewhere)
+        address = json_values.text(elsewhere)
         if "://" not in address:
             address = f"{self._ctx.uri.rpartition('/')[0]}/{address}"
         with self._ctx.refer(address) as stream:
@@ -249,17 +312,21 @@ class _Reader(_Rows):
                 content += more
         if len(content) > LARGEST:
             raise ValueError(f"the data at {address} is larger than {LARGEST >> 20} MiB")
-        found = list(records.documents(content))
+        found = list(json_values.documents(content))
         if len(found) != 1:
             raise ValueError(f"{len(found)} JSON values at {address} where there should be one")
         return found[0]
 
     def _values(self, collection: str, record: _Record, data: Any) -> list[dict[str, Any]]:
         if collection in BODIES:
-            if collection == "response" and not records.text(record.statuscode or 200).startswith("2"):
-                raise ValueError(f"status {records.text(record.statuscode)}: the call failed, this is no prediction")
+            if collection == "response" and not json_values.text(
+                record.statuscode or 200
+            ).startswith("2"):
+                raise ValueError(
+                    f"status {json_values.text(record.statuscode)}: the call failed, this is no prediction"
+                )
             if isinstance(data, str):
-                data = next(records.documents(data.encode("utf-8", "replace")), None)
+                data = next(json_values.documents(data.encode("utf-8", "replace")), None)
             return self._bodies[collection].rows(data)
         rows = data if isinstance(data, list) else [data]
         strange = next((row for row in rows if not isinstance(row, dict)), None)

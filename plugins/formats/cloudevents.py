@@ -1,7 +1,8 @@
-"""Payload logs of KServe and Seldon: CloudEvents as lines, arrays or objects, and the files of KServe's own bucket logger.
+"""Payload logs of KServe and Seldon: CloudEvents as lines, arrays or objects, and the files of
+KServe's own bucket logger.
 
-Refuses to pair: requests and responses are halves, which the host pairs by request id and place. Feedback and events of other
-kinds are rejected.
+Refuses to pair: requests and responses are halves, which the host pairs by request id and place.
+Feedback and events of other kinds are rejected.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Self
 
-from driftline import DecodeContext, Format, LineChunks, Unreadable, half, hookimpl, protocols, records
+from driftline import DecodeContext, Format, Unreadable, hookimpl
+from driftline.kit.decoding import json_values, serving_protocols
+from driftline.kit.decoding.line_chunks import LineChunks
+from driftline.kit.decoding.split_records import half
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +39,9 @@ HIDDEN = ("namespace", "component", "model")
 
 
 class KServe(Format):
-    """KServe's inference log: CloudEvents as they were captured, or JSON, CSV and Parquet from its bucket logger."""
+    """KServe's inference log: CloudEvents as they were captured, or JSON, CSV and Parquet from its
+    bucket logger.
+    """
 
     type = "kserve"
     marks: ClassVar[tuple[frozenset[str], ...]] = (
@@ -46,17 +52,22 @@ class KServe(Format):
     )
 
     headers: tuple[str, ...] = ()
-    """Names of the values in a request, in order, where it brings none; when empty those of the reference's columns."""
+    """Names of the values in a request, in order, where it brings none; when empty those of the
+    reference's columns.
+    """
     output_headers: tuple[str, ...] = ()
-    """Names of the values in a response, in order, where it brings none; when empty `prediction`, or `_o0`, `_o1`."""
+    """Names of the values in a response, in order, where it brings none; when empty `prediction`,
+    or `_o0`, `_o1`.
+    """
 
     def with_columns(self, names: Sequence[str]) -> Self:
         """With `names` as headers, where the settings have none."""
         return self if self.headers else self.model_copy(update={"headers": tuple(names)})
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of rows: `event_id`, `event_time`, `inference_service`, `variant`, `model_version` where
-        the response tells it, then the values; `input.NAME` and `output.NAME` tell equal names apart.
+        """Batches of rows: `event_id`, `event_time`, `inference_service`, `variant`,
+        `model_version` where the response tells it, then the values; `input.NAME` and `output.NAME`
+        tell equal names apart.
 
         CSV and Parquet have no times: their rows count at the object's last change.
         """
@@ -75,11 +86,16 @@ class KServe(Format):
                 ctx.consumed(chunk.end)
                 yield from reader.batches()
         elif start:
-            yield from reader.table(whole, "array" if start[:1] == b"[" else "parquet" if start[:4] == b"PAR1" else "csv")
+            yield from reader.table(
+                whole,
+                "array" if start[:1] == b"[" else "parquet" if start[:4] == b"PAR1" else "csv",
+            )
 
 
 class Seldon(KServe):
-    """Seldon Core's payload log: CloudEvents as they were captured, in any of the protocols that Seldon serves."""
+    """Seldon Core's payload log: CloudEvents as they were captured, in any of the protocols that
+    Seldon serves.
+    """
 
     type = "seldon"
     marks = (frozenset({"specversion", "inferenceservicename", "requestid"}),)
@@ -109,10 +125,13 @@ class _Reader:
         self._ctx = ctx
         self._seen = 0
         self._sides = {
-            "request": protocols.Protocols("request", form.headers),
-            "response": protocols.Protocols("response", form.output_headers),
+            "request": serving_protocols.Protocols("request", form.headers),
+            "response": serving_protocols.Protocols("response", form.output_headers),
         }
-        self._rows: dict[Literal["request", "response"], list[dict[str, Any]]] = {"request": [], "response": []}
+        self._rows: dict[Literal["request", "response"], list[dict[str, Any]]] = {
+            "request": [],
+            "response": [],
+        }
         self._ids: dict[str, list[str | None]] = {"request": [], "response": []}
 
     def reject(self, reason: str, record: bytes | str) -> None:
@@ -125,7 +144,7 @@ class _Reader:
         for line in data.split(b"\n"):
             if line and not line.isspace():
                 try:
-                    for document in records.documents(line):
+                    for document in json_values.documents(line):
                         for event in document if isinstance(document, list) else [document]:
                             self._take(event)
                 except ValueError as error:
@@ -137,7 +156,9 @@ class _Reader:
         while len(content) <= LARGEST and (more := stream.read(1 << 20)):
             content += more
         if len(content) > LARGEST:
-            raise Unreadable(f"larger than {LARGEST >> 20} MiB, and not lines: it can't be read piece by piece")
+            raise Unreadable(
+                f"larger than {LARGEST >> 20} MiB, and not lines: it can't be read piece by piece"
+            )
         events = {"array": _array, "csv": _csv, "parquet": _parquet}[kind](content)
         try:
             for event in events:
@@ -152,7 +173,7 @@ class _Reader:
         """All that was added, one batch a side."""
         for side, rows in self._rows.items():
             if rows:
-                batch, ids = records.tabulated(self._ctx.fields, rows), self._ids[side]
+                batch, ids = json_values.tabulated(self._ctx.fields, rows), self._ids[side]
                 self._rows[side], self._ids[side] = [], []
                 yield half(batch, side, ids)
 
@@ -161,31 +182,41 @@ class _Reader:
             self._add(event)
             self._seen += 1
         except (ValueError, RecursionError) as error:
-            self.reject(" ".join(str(error).split()), records.text(event))
+            self.reject(" ".join(str(error).split()), json_values.text(event))
 
     def _add(self, event: Any) -> None:
         if not isinstance(event, dict):
             raise ValueError("not an event: it is no object")
         told = _attributes(event)
-        kind = records.text(told.get("type") or told.get("reqtype") or "")
+        kind = json_values.text(told.get("type") or told.get("reqtype") or "")
         word = kind.rpartition(".")[2]
         if word not in ("request", "response"):
             raise ValueError(f"neither a request nor a response, but {kind[:100] or 'of no type'}")
         side: Literal["request", "response"] = "request" if word == "request" else "response"
-        status = records.text(told.get("statuscode") or told.get("status") or 200)
+        status = json_values.text(told.get("statuscode") or told.get("status") or 200)
         if side == "response" and not status.startswith("2"):
             raise ValueError(f"status {status}: the call failed, this is no prediction")
         values = self._sides[side].rows(_body(event))
-        meta = {column: next((told[name] for name in names if told.get(name)), None) for column, names in NAMES.items()}
+        meta = {
+            column: next((told[name] for name in names if told.get(name)), None)
+            for column, names in NAMES.items()
+        }
         request = meta["event_id"]
         fields = self._ctx.fields
         hidden = {} if fields is not None else dict.fromkeys(HIDDEN)
         for place, row in enumerate(values):
             # One request passes through a transformer and a predictor, each of which logs it.
-            where = "|".join(records.text(meta[name] or "") for name in ("component", "variant", "model"))
+            where = "|".join(
+                json_values.text(meta[name] or "") for name in ("component", "variant", "model")
+            )
             self._ids[side].append(f"{request}:{place}/{len(values)}|{where}" if request else None)
             own = {"event_id": f"{request}:{place}" if request and len(values) > 1 else request}
-            row = {**{name: value for name, value in meta.items() if name not in hidden}, **own, "model_version": None, **row}
+            row = {
+                **{name: value for name, value in meta.items() if name not in hidden},
+                **own,
+                "model_version": None,
+                **row,
+            }
             if fields is not None:
                 row = {"input" if side == "request" else "output": values[place], **row}
             self._rows[side].append(row)
@@ -198,17 +229,21 @@ def _attributes(event: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(headers, dict):
         pairs += headers.items()
     elif isinstance(headers, list):
-        pairs += [(item[0], item[1]) for item in headers if isinstance(item, list) and len(item) == 2]
+        pairs += [
+            (item[0], item[1]) for item in headers if isinstance(item, list) and len(item) == 2
+        ]
     found = {}
     for name, value in pairs:
-        plain = records.text(name).lower().replace("_", "-").removeprefix("ce-").replace("-", "")
+        plain = (
+            json_values.text(name).lower().replace("_", "-").removeprefix("ce-").replace("-", "")
+        )
         found[plain] = value
     return found
 
 
 def _body(event: Mapping[str, Any]) -> Any:
     """The JSON document of an event. Raises ValueError with the reason."""
-    lower = {records.text(name).lower(): value for name, value in event.items()}
+    lower = {json_values.text(name).lower(): value for name, value in event.items()}
     for name in ("bytes", "data_base64"):
         data = lower.get(name)
         if isinstance(data, str):
@@ -218,21 +253,23 @@ def _body(event: Mapping[str, Any]) -> Any:
                 raise ValueError(f"{name}: damaged base64") from None
         if isinstance(data, bytes):
             return _document(data)
-    data = next((lower[name] for name in ("data", "body", "payload") if lower.get(name) is not None), None)
+    data = next(
+        (lower[name] for name in ("data", "body", "payload") if lower.get(name) is not None), None
+    )
     if data is None:
         raise ValueError("it has no data")
     return _document(data.encode("utf-8", "replace")) if isinstance(data, str) else data
 
 
 def _document(data: bytes) -> Any:
-    found = list(records.documents(data))
+    found = list(json_values.documents(data))
     if len(found) != 1:
         raise ValueError(f"its data is {len(found)} JSON values, not one")
     return found[0]
 
 
 def _array(content: bytes) -> Iterator[Any]:
-    for document in records.documents(content):
+    for document in json_values.documents(content):
         yield from document if isinstance(document, list) else [document]
 
 

@@ -1,7 +1,8 @@
 """CSV and its relatives: a record on a line, with or without a header line.
 
-Refuses to guess names: a column that the header doesn't have is null. Numbers are parsed where the schema wants numbers; where
-some value of a chunk is none, the chunk's column stays text and the host counts what doesn't fit.
+Refuses to guess names: a column that the header doesn't have is null. Numbers are parsed where the
+schema wants numbers; where some value of a chunk is none, the chunk's column stays text and the
+host counts what doesn't fit.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
 from pydantic import field_validator
 
-from driftline import DecodeContext, Format, Unreadable, delimited, hookimpl, read_blocks, records
+from driftline import DecodeContext, Format, Unreadable, hookimpl
+from driftline.kit.decoding import csv_parse, json_values
+from driftline.kit.decoding.line_chunks import read_blocks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,22 +32,28 @@ DELIMITERS = ",;\t|"
 
 
 class Csv(Format):
-    """Delimited text. A file that grows is read again as a whole; with `names`, from where reading stopped."""
+    """Delimited text. A file that grows is read again as a whole; with `names`, from where reading
+    stopped.
+    """
 
     type = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
 
     delimiter: str | None = None
-    """What stands between values, one character; found in the first line (comma, semicolon, tab, bar) when absent."""
+    """What stands between values, one character; found in the first line (comma, semicolon, tab,
+    bar) when absent.
+    """
     header: bool = True
-    """Whether the first line names the columns. Without it and without `names` they are called `_c0`, `_c1` and so on."""
+    """Whether the first line names the columns. Without it and without `names` they are called
+    `_c0`, `_c1` and so on.
+    """
     names: tuple[str, ...] = ()
     """The columns of a file without a header line, in order."""
     encoding: str = "utf-8"
     """How the text is encoded, such as `latin-1` or `utf-16`."""
     quote: str = '"'
     """What stands around values that contain the delimiter or a line end; inside it is doubled."""
-    nulls: tuple[str, ...] = delimited.NULLS
+    nulls: tuple[str, ...] = csv_parse.NULLS
     """Values that mean that there is none."""
 
     @field_validator("delimiter", "quote")
@@ -83,11 +92,15 @@ class Csv(Format):
             if resumable:
                 ctx.consumed(chunks.end)
             if batch is not None:
-                chunks.size = min(SIZE, max(1 << 16, ROWS * len(data) // max(table.records - before, 1)))
+                chunks.size = min(
+                    SIZE, max(1 << 16, ROWS * len(data) // max(table.records - before, 1))
+                )
                 yield batch
 
     def _begin(self, data: bytes, ctx: DecodeContext) -> tuple[_Table, bytes]:
-        """The table that the first record promises, and the data without it where it is a header."""
+        """The table that the first record promises, and the data without it where it is a
+        header.
+        """
         end = next(iter(_scan(data, self.quote.encode())[0]), len(data))
         try:
             first = data[:end].decode()
@@ -99,9 +112,13 @@ class Csv(Format):
         except csv.Error as error:
             raise Unreadable(f"the first line is no record: {error}") from None
         if len(values) > COLUMNS:
-            raise Unreadable(f"the first line has {len(values):,} values: no table has more than {COLUMNS:,} columns")
+            raise Unreadable(
+                f"the first line has {len(values):,} values: no table has more than {COLUMNS:,} columns"
+            )
         if self.names or not self.header:
-            return _Table(self, delimiter, self.names or tuple(f"_c{i}" for i in range(len(values))), ctx, 0), data
+            return _Table(
+                self, delimiter, self.names or tuple(f"_c{i}" for i in range(len(values))), ctx, 0
+            ), data
         names: dict[str, None] = {}
         again: dict[str, Iterator[int]] = {}
         for i, value in enumerate(values):
@@ -112,24 +129,42 @@ class Csv(Format):
         return _Table(self, delimiter, tuple(names), ctx, first.count("\n")), data[end:]
 
     def _sniffed(self, line: str) -> str:
-        fitting = [delimiter for delimiter in DELIMITERS if line.count(delimiter) == len(self.names) - 1 > 0]
+        fitting = [
+            delimiter
+            for delimiter in DELIMITERS
+            if line.count(delimiter) == len(self.names) - 1 > 0
+        ]
         return fitting[0] if fitting else max(DELIMITERS, key=line.count)
 
 
 class _Table:
     """Chunks of whole records to batches."""
 
-    def __init__(self, form: Csv, delimiter: str, names: tuple[str, ...], ctx: DecodeContext, lines: int) -> None:
+    def __init__(
+        self, form: Csv, delimiter: str, names: tuple[str, ...], ctx: DecodeContext, lines: int
+    ) -> None:
         self.records = 0
-        self._form, self._delimiter, self._names, self._ctx, self._lines = form, delimiter, names, ctx, lines
-        self._kinds = None if ctx.fields is None else {field.path: field.kind for field in ctx.fields}
+        self._form, self._delimiter, self._names, self._ctx, self._lines = (
+            form,
+            delimiter,
+            names,
+            ctx,
+            lines,
+        )
+        self._kinds = (
+            None if ctx.fields is None else {field.path: field.kind for field in ctx.fields}
+        )
 
     def read(self, data: bytes, chunks: _Chunks) -> pa.RecordBatch | None:
-        """The batch of a chunk; rows with too few or too many values are rejected. None when there is no row."""
+        """The batch of a chunk; rows with too few or too many values are rejected. None when there
+        is no row.
+        """
         import pyarrow as pa
 
         for line in chunks.dropped:
-            self._ctx.reject(self.records, "a quote is never closed, or the record is longer than 16 MiB", line)
+            self._ctx.reject(
+                self.records, "a quote is never closed, or the record is longer than 16 MiB", line
+            )
             self.records += 1
         chunks.dropped.clear()
         data = self._utf8(data)
@@ -139,12 +174,20 @@ class _Table:
         invalid: list[Any] = []
         form = self._form
         try:
-            table = delimited.parse(
-                data, self._names, self._kinds, delimiter=self._delimiter, quote=form.quote, nulls=form.nulls, invalid=invalid
+            table = csv_parse.parse(
+                data,
+                self._names,
+                self._kinds,
+                delimiter=self._delimiter,
+                quote=form.quote,
+                nulls=form.nulls,
+                invalid=invalid,
             )
         except pa.ArrowInvalid as error:
             raise Unreadable(f"not CSV: {error}") from None
-        word, before = ("record", self.records) if form.quote.encode() in data else ("line", self._lines)
+        word, before = (
+            ("record", self.records) if form.quote.encode() in data else ("line", self._lines)
+        )
         for row in invalid:
             reason = f"{word} {before + row.number} has {row.actual_columns} values where {row.expected_columns} are expected"
             self._ctx.reject(self.records + row.number - 1, reason, row.text)
@@ -153,11 +196,16 @@ class _Table:
         self._lines += data.count(b"\n")
         if not table.num_rows:
             return None
-        wanted = [(field.name, field.path) for field in self._ctx.fields] if self._ctx.fields is not None else None
+        wanted = (
+            [(field.name, field.path) for field in self._ctx.fields]
+            if self._ctx.fields is not None
+            else None
+        )
         columns = [
-            (name, table.column(path)) for name, path in wanted or [(name, name) for name in self._names if wanted is None]
+            (name, table.column(path))
+            for name, path in wanted or [(name, name) for name in self._names if wanted is None]
         ]
-        return records.record_batch(
+        return json_values.record_batch(
             [name for name, _ in columns],
             [column.unify_dictionaries().combine_chunks() for _, column in columns],
             table.num_rows,
@@ -179,7 +227,9 @@ class _Table:
                 good.append(record)
             except UnicodeDecodeError:
                 self._ctx.reject(
-                    self.records, f"not UTF-8: set the format's encoding if it is not {self._form.encoding}", record
+                    self.records,
+                    f"not UTF-8: set the format's encoding if it is not {self._form.encoding}",
+                    record,
                 )
                 self.records += 1
         return b"".join(good)
@@ -230,7 +280,9 @@ class _Chunks:
             raise Unreadable(f"{error}: set the format's encoding") from None
 
     def _without_first_line(self, data: bytes) -> bytes:
-        """What follows the first line of a record that is endless or whose quote is never closed: the next one may be sound."""
+        """What follows the first line of a record that is endless or whose quote is never closed:
+        the next one may be sound.
+        """
         self.dropped.append(data[:1000])
         line = data.find(b"\n") + 1 or len(data)
         self.end += line
@@ -255,22 +307,28 @@ def _last_end(data: bytes, quote: bytes) -> int:
 
 
 def _regular(data: bytes, quote: bytes) -> bool:
-    """Whether every other quote opens a value or follows a quote: then line ends after an even number of quotes end records."""
+    """Whether every other quote opens a value or follows a quote: then line ends after an even
+    number of quotes end records.
+    """
     import numpy as np
 
     text = np.frombuffer(data, np.uint8)
     opening = np.flatnonzero(text == quote[0])[::2]
     before = text[opening - 1]
-    fine = np.isin(before, np.frombuffer(b"\n" + DELIMITERS.encode() + quote, np.uint8)) | (opening == 0)
+    fine = np.isin(before, np.frombuffer(b"\n" + DELIMITERS.encode() + quote, np.uint8)) | (
+        opening == 0
+    )
     return bool(fine.all())
 
 
 def _scan(data: bytes, quote: bytes) -> tuple[list[int], bool]:
-    """Where records end, at line ends outside quotes, where quotes open only at the beginning of a value; and whether the data
-    stops inside quotes.
+    """Where records end, at line ends outside quotes, where quotes open only at the beginning of a
+    value; and whether the data stops inside quotes.
     """
     ends: list[int] = []
-    special = re.compile(rb"\n|(?<![^\n" + re.escape(DELIMITERS.encode()) + rb"])" + re.escape(quote))
+    special = re.compile(
+        rb"\n|(?<![^\n" + re.escape(DELIMITERS.encode()) + rb"])" + re.escape(quote)
+    )
     at = 0
     while (found := special.search(data, at)) is not None:
         at = found.end()

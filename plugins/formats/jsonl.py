@@ -1,7 +1,8 @@
 """JSON Lines: one object a line, fields by path.
 
-Refuses to guess what a value means: it keeps numbers as numbers and everything else as text, and leaves casting to the host.
-The fast road is pyarrow's parser with types learned from the first lines; a piece that it refuses is read line by line.
+Refuses to guess what a value means: it keeps numbers as numbers and everything else as text, and
+leaves casting to the host. The fast road is pyarrow's parser with types learned from the first
+lines; a piece that it refuses is read line by line.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from driftline import DecodeContext, Format, Kind, LineChunks, Unreadable, hookimpl, records
+from driftline import DecodeContext, Format, Kind, Unreadable, hookimpl
+from driftline.kit.decoding import json_values
+from driftline.kit.decoding.line_chunks import LineChunks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +27,9 @@ BARE_NULL = re.compile(rb"\s*null")
 
 
 class JsonLines(Format):
-    """One JSON object a line. Also reads objects that stand together without newline, as Firehose writes them."""
+    """One JSON object a line. Also reads objects that stand together without newline, as Firehose
+    writes them.
+    """
 
     type = "jsonl"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".jsonlines", ".json")
@@ -47,7 +52,9 @@ class JsonLines(Format):
                 ctx.consumed(end)
                 if batch.num_rows:
                     yield batch
-            chunks.size = min(8 << 20, max(1 << 16, ROWS * len(chunk.data) // max(reader.records - before, 1)))
+            chunks.size = min(
+                8 << 20, max(1 << 16, ROWS * len(chunk.data) // max(reader.records - before, 1))
+            )
 
 
 class _Reader:
@@ -57,7 +64,7 @@ class _Reader:
         self.records = 0
         """Records seen, good and bad."""
         self._ctx = ctx
-        self._fields = [(field, records.parse_path(field.path)) for field in ctx.fields or ()]
+        self._fields = [(field, json_values.parse_path(field.path)) for field in ctx.fields or ()]
         self._dotted = [f'"{field.path}"'.encode() for field, path in self._fields if len(path) > 1]
         self._seen: list[set[type]] = [set() for _ in self._fields]
         self._schema: pa.Schema | None = None
@@ -96,13 +103,15 @@ class _Reader:
         text = np.frombuffer(data, np.uint8)
         starts = np.append(0, np.flatnonzero(text == NEWLINE) + 1)
         starts = starts[:-1] if data.endswith(b"\n") else starts
-        # A bare null is no object; the parser takes it for one, and dies of it at the start of a block.
+        # A bare null is no object; the parser takes it for one, and dies of it at the start of a
+        # block.
         if any(BARE_NULL.match(data, at) for at in starts[text[starts] != BRACE].tolist()):
             return None
         rows = len(starts)
         table = self._parse(data)
         if table is None or table.num_rows != rows:
-            # Blank lines make more lines than rows; objects without newline between them make more rows than lines.
+            # Blank lines make more lines than rows; objects without newline between them make more
+            # rows than lines.
             # Records broken over several lines do so too, and are not taken.
             rows = sum(1 for line in data.split(b"\n") if line.strip())
             if (table is None or table.num_rows != rows) and b"}{" in data:
@@ -112,8 +121,10 @@ class _Reader:
             if table is None or table.num_rows != rows:
                 return None
         self.records += rows
-        return records.record_batch(
-            [field.name for field, _ in self._fields], [self._extract(table, i) for i in range(len(self._fields))], rows
+        return json_values.record_batch(
+            [field.name for field, _ in self._fields],
+            [self._extract(table, i) for i in range(len(self._fields))],
+            rows,
         )
 
     def _parse(self, data: bytes) -> pa.Table | None:
@@ -121,13 +132,17 @@ class _Reader:
         from pyarrow import json
 
         block = 2 << 20
-        if any(data.find(b"\n", at, at + WINDOW) < 0 for at in range(0, len(data) - WINDOW, WINDOW)):
+        if any(
+            data.find(b"\n", at, at + WINDOW) < 0 for at in range(0, len(data) - WINDOW, WINDOW)
+        ):
             block = len(data) + 1
         try:
             return json.read_json(
                 pa.BufferReader(data),
                 read_options=json.ReadOptions(use_threads=True, block_size=block),
-                parse_options=json.ParseOptions(explicit_schema=self._schema, unexpected_field_behavior="ignore"),
+                parse_options=json.ParseOptions(
+                    explicit_schema=self._schema, unexpected_field_behavior="ignore"
+                ),
             )
         except pa.ArrowException:
             return None
@@ -145,27 +160,38 @@ class _Reader:
                 column = pc.struct_field(column, step)
             else:
                 there = pc.greater(pc.list_value_length(column), step)
-                column = column.values.take(pc.if_else(there, pc.add(column.offsets[:-1], step), None))
-        return column.dictionary_encode() if field.kind is Kind.CATEGORICAL and pa.types.is_string(column.type) else column
+                column = column.values.take(
+                    pc.if_else(there, pc.add(column.offsets[:-1], step), None)
+                )
+        return (
+            column.dictionary_encode()
+            if field.kind is Kind.CATEGORICAL and pa.types.is_string(column.type)
+            else column
+        )
 
     def _learn(self, data: bytes) -> None:
-        """Types of the fields from some lines of the chunk, added to what was seen before where both fit together."""
+        """Types of the fields from some lines of the chunk, added to what was seen before where
+        both fit together.
+        """
         found: list[set[type]] = [set() for _ in self._fields]
         lines = data[: 1 << 18].split(b"\n")[:100] + data[-(1 << 16) :].split(b"\n")[-20:]
         for line in lines:
             try:
-                documents = list(records.documents(line))
+                documents = list(json_values.documents(line))
             except ValueError:
                 continue
             for document in documents:
                 if isinstance(document, dict):
                     for types, (field, path) in zip(found, self._fields, strict=True):
-                        types.add(type(records.look_up(document, field.path, path)))
+                        types.add(type(json_values.look_up(document, field.path, path)))
         self._seen = [
             new if _arrow_type(new | old, field.kind) is None else new | old
             for new, old, (field, _) in zip(found, self._seen, self._fields, strict=True)
         ]
-        fitting = [_arrow_type(seen, field.kind) for seen, (field, _) in zip(self._seen, self._fields, strict=True)]
+        fitting = [
+            _arrow_type(seen, field.kind)
+            for seen, (field, _) in zip(self._seen, self._fields, strict=True)
+        ]
         self._schema = _schema([path for _, path in self._fields], fitting)
 
     def _slow(self, data: bytes) -> pa.RecordBatch:
@@ -177,17 +203,19 @@ class _Reader:
                 continue
             problem = ""
             try:
-                for document in records.documents(line):
+                for document in json_values.documents(line):
                     if isinstance(document, dict):
                         rows.append(document)
                         self.records += 1
                     else:
-                        problem = problem or f"not an object: {_NAMES.get(type(document), 'a number')}"
+                        problem = (
+                            problem or f"not an object: {_NAMES.get(type(document), 'a number')}"
+                        )
             except ValueError as error:
                 problem = problem or str(error)
             if problem:
                 self.reject(problem, line)
-        return records.tabulated(self._ctx.fields, rows)
+        return json_values.tabulated(self._ctx.fields, rows)
 
 
 _NAMES = {list: "a list", str: "a string", bool: "true or false", type(None): "null"}
@@ -228,8 +256,10 @@ def _arrow_type(seen: set[type], kind: Kind | None) -> pa.DataType | None:
     return pa.float64() if types <= {int, float} else None
 
 
-def _schema(paths: list[records.Path], types: list[pa.DataType | None]) -> pa.Schema | None:
-    """The nested schema that leads to all paths, or None when a path ends where another goes on, or types are mixed."""
+def _schema(paths: list[json_values.Path], types: list[pa.DataType | None]) -> pa.Schema | None:
+    """The nested schema that leads to all paths, or None when a path ends where another goes on, or
+    types are mixed.
+    """
     import pyarrow as pa
 
     if None in types or any(isinstance(path[0], int) for path in paths):

@@ -1,7 +1,9 @@
-"""Statistics of TensorFlow Data Validation, which Vertex AI's monitoring uses too: a baseline as the rows of a reference.
+"""Statistics of TensorFlow Data Validation, which Vertex AI's monitoring uses too: a baseline as
+the rows of a reference.
 
-Reads `DatasetFeatureStatisticsList` as JSON (protobuf's mapping, names in camelCase or snake_case), as the message itself and
-as a TFRecord with one. Refuses weights, custom and cross statistics, features with several values a row, and sharded files.
+Reads `DatasetFeatureStatisticsList` as JSON (protobuf's mapping, names in camelCase or snake_case),
+as the message itself and as a TFRecord with one. Refuses weights, custom and cross statistics,
+features with several values a row, and sharded files.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from driftline import DecodeContext, Format, Unreadable, distribution, hookimpl, records
+from driftline import DecodeContext, Format, Unreadable, hookimpl
+from driftline.kit.decoding import json_values, rows_from_statistics
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,12 +25,19 @@ REST = "(not listed)"
 """Stands for the values beyond those that the file lists."""
 
 _COMMON = {1: "num_non_missing", 2: "num_missing", 4: "max_num_values"}
-_HISTOGRAM = {1: "num_nan", 3: ("buckets", {1: "low_value", 2: "high_value", 4: "sample_count"}), 4: "type"}
+_HISTOGRAM = {
+    1: "num_nan",
+    3: ("buckets", {1: "low_value", 2: "high_value", 4: "sample_count"}),
+    4: "type",
+}
 _NUMERIC = {1: ("common_stats", _COMMON), 5: "min", 7: "max", 8: ("histograms", _HISTOGRAM)}
 _STRING = {
     1: ("common_stats", _COMMON),
     3: ("top_values", {2: "value", 3: "frequency"}),
-    5: ("rank_histogram", {1: ("buckets", {1: "low_rank", 2: "high_rank", 4: "label", 5: "sample_count"})}),
+    5: (
+        "rank_histogram",
+        {1: ("buckets", {1: "low_rank", 2: "high_rank", 4: "label", 5: "sample_count"})},
+    ),
 }
 _OTHER = {1: ("common_stats", _COMMON)}
 _FEATURE = {
@@ -41,12 +51,13 @@ _TEXT = frozenset({"name", "value", "label", "step"})
 
 
 class TfdvStatistics(Format):
-    """Statistics that TensorFlow Data Validation made of a dataset: columns rebuilt one by one, not the rows they came from.
+    """Statistics that TensorFlow Data Validation made of a dataset: columns rebuilt one by one, not
+    the rows they came from.
 
-    Numbers are spread evenly within each bucket of the histogram that has the most of them; where two have as many, of the
-    quantiles. Categories come from the rank histogram, or from the top values; rows with values that are not listed are one
-    category, `(not listed)`. Of more than a million rows a million are made. Columns are independent: no performance, nothing
-    multivariate.
+    Numbers are spread evenly within each bucket of the histogram that has the most of them; where
+    two have as many, of the quantiles. Categories come from the rank histogram, or from the top
+    values; rows with values that are not listed are one category, `(not listed)`. Of more than a
+    million rows a million are made. Columns are independent: no performance, nothing multivariate.
     """
 
     type = "tfdv_statistics"
@@ -56,18 +67,24 @@ class TfdvStatistics(Format):
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """All rows of the baseline; features are columns by their names, paths joined by dots."""
-        data = distribution.whole(stream)
+        data = rows_from_statistics.whole(stream)
         datasets = [one for one in _list(_document(data), "datasets") if isinstance(one, dict)]
         chosen = next((one for one in datasets if self.dataset in ("", one.get("name", ""))), None)
         if chosen is None:
             names = ", ".join(repr(one.get("name", "")) for one in datasets[:5])
-            raise Unreadable(f"has no dataset {self.dataset!r}; there are: {names}" if names else "has no dataset in it")
+            raise Unreadable(
+                f"has no dataset {self.dataset!r}; there are: {names}"
+                if names
+                else "has no dataset in it"
+            )
         summaries = []
         for place, feature in enumerate(_list(chosen, "features")):
             steps = _list(feature.get("path") if isinstance(feature, dict) else None, "step")
-            name = ".".join(map(records.text, steps)) or (feature.get("name") if isinstance(feature, dict) else None)
+            name = ".".join(map(json_values.text, steps)) or (
+                feature.get("name") if isinstance(feature, dict) else None
+            )
             if not isinstance(name, str):
-                ctx.reject(place, "a feature without a name", records.text(feature))
+                ctx.reject(place, "a feature without a name", json_values.text(feature))
                 continue
             summary, why = _summary(feature, name)
             if why:
@@ -75,26 +92,33 @@ class TfdvStatistics(Format):
             summaries.append(summary)
         rows = round(_number(chosen, "num_examples") or 0)
         if rows > 0:
-            yield from distribution.rebuild(summaries, rows, ctx.fields)
+            yield from rows_from_statistics.rebuild(summaries, rows, ctx.fields)
 
 
-def _summary(feature: dict[str, Any], name: str) -> tuple[distribution.Summary, str]:
+def _summary(feature: dict[str, Any], name: str) -> tuple[rows_from_statistics.Summary, str]:
     """What the file says of a feature, and why its values can't be had."""
     kinds = ("num_stats", "string_stats", "bytes_stats", "struct_stats")
-    found: dict[str, Any] = next((feature[kind] for kind in kinds if isinstance(feature.get(kind), dict)), {})
+    found: dict[str, Any] = next(
+        (feature[kind] for kind in kinds if isinstance(feature.get(kind), dict)), {}
+    )
     common = found.get("common_stats")
     present = max(0, round(_number(common, "num_non_missing") or 0))
     if not present:
-        return distribution.Summary(name, 0, None), ""
+        return rows_from_statistics.Summary(name, 0, None), ""
     if (_number(common, "max_num_values") or 0) > 1:
-        return distribution.Summary(name, present, None), "has several values a row"
+        return rows_from_statistics.Summary(name, present, None), "has several values a row"
     whole = feature.get("type", "INT") in ("INT", 0)
     values = _numbers(found, whole) if "num_stats" in feature else _categories(found, present)
-    return distribution.Summary(name, present, values), "" if values else "the file holds no distribution of its values"
+    return rows_from_statistics.Summary(
+        name, present, values
+    ), "" if values else "the file holds no distribution of its values"
 
 
-def _numbers(found: dict[str, Any], whole: bool) -> distribution.Values | None:
-    low, high = _number(found, "min", endless=True) or 0.0, _number(found, "max", endless=True) or 0.0
+def _numbers(found: dict[str, Any], whole: bool) -> rows_from_statistics.Values | None:
+    low, high = (
+        _number(found, "min", endless=True) or 0.0,
+        _number(found, "max", endless=True) or 0.0,
+    )
     best: list[tuple[float, float, float]] = []
     for histogram in _list(found, "histograms"):
         cells = []
@@ -112,42 +136,52 @@ def _numbers(found: dict[str, Any], whole: bool) -> distribution.Values | None:
     table = np.array(sorted(best))
     known = math.isfinite(low) and math.isfinite(high)
     ends = (low, high) if known else (None, None)
-    return distribution.Numbers(table[:, 0], table[:, 1], table[:, 2], ends[0], ends[1], whole)
+    return rows_from_statistics.Numbers(
+        table[:, 0], table[:, 1], table[:, 2], ends[0], ends[1], whole
+    )
 
 
-def _categories(found: dict[str, Any], present: int) -> distribution.Values | None:
-    ranked = [(one.get("label", ""), _number(one, "sample_count")) for one in _dicts(found.get("rank_histogram"), "buckets")]
+def _categories(found: dict[str, Any], present: int) -> rows_from_statistics.Values | None:
+    ranked = [
+        (one.get("label", ""), _number(one, "sample_count"))
+        for one in _dicts(found.get("rank_histogram"), "buckets")
+    ]
     top = [(one.get("value", ""), _number(one, "frequency")) for one in _dicts(found, "top_values")]
     listed = max(ranked, top, key=lambda pairs: sum(count or 0.0 for _, count in pairs))
     counts: dict[str, float] = {}
     for value, count in listed:
         if count is not None and count > 0:
-            counts[records.text(value)] = counts.get(records.text(value), 0.0) + count
+            counts[json_values.text(value)] = counts.get(json_values.text(value), 0.0) + count
     if not counts:
         return None
     rest = present - sum(counts.values())
     if rest > 0:
         counts[REST] = counts.get(REST, 0.0) + rest
-    return distribution.Categories(list(counts), np.array(list(counts.values())))
+    return rows_from_statistics.Categories(list(counts), np.array(list(counts.values())))
 
 
 def _document(data: bytes) -> dict[str, Any]:
     if data.lstrip()[:1] == b"{":
         try:
-            document = next(records.documents(data), None)
+            document = next(json_values.documents(data), None)
         except ValueError as error:
             raise Unreadable(str(error)) from None
         return _snake(document) if isinstance(document, dict) else {}
     try:
         return _message(_framed(data), _LIST)
     except (struct.error, ValueError, IndexError, OverflowError):
-        raise Unreadable("is neither JSON nor a message or TFRecord of TensorFlow's statistics") from None
+        raise Unreadable(
+            "is neither JSON nor a message or TFRecord of TensorFlow's statistics"
+        ) from None
 
 
 def _snake(node: Any) -> Any:
     """The same document with the names that the proto has."""
     if isinstance(node, dict):
-        return {"".join(f"_{c.lower()}" if c.isupper() else c for c in name): _snake(value) for name, value in node.items()}
+        return {
+            "".join(f"_{c.lower()}" if c.isupper() else c for c in name): _snake(value)
+            for name, value in node.items()
+        }
     return [_snake(item) for item in node] if isinstance(node, list) else node
 
 
@@ -159,12 +193,16 @@ def _framed(data: bytes) -> memoryview:
         if length == len(data) - 16:
             return view[12 : 12 + length]
         if data[:1] != b"\n" and length < len(data) - 16:
-            raise Unreadable("has several records: merge sharded statistics into one with TFDV first")
+            raise Unreadable(
+                "has several records: merge sharded statistics into one with TFDV first"
+            )
     return view
 
 
 def _message(view: memoryview, fields: dict[int, Any]) -> dict[str, Any]:
-    """A protobuf message as a dictionary; unknown fields are passed over. Raises ValueError, IndexError or struct.error."""
+    """A protobuf message as a dictionary; unknown fields are passed over. Raises ValueError,
+    IndexError or struct.error.
+    """
     made: dict[str, Any] = {}
     at = 0
     while at < len(view):
@@ -223,7 +261,9 @@ def _dicts(node: Any, name: str) -> list[dict[str, Any]]:
 
 
 def _number(node: Any, name: str, *, endless: bool = False) -> float | None:
-    """A number, which JSON writes as text where it has 64 bits or is infinite; None where there is no usable one."""
+    """A number, which JSON writes as text where it has 64 bits or is infinite; None where there is
+    no usable one.
+    """
     value = node.get(name) if isinstance(node, dict) else None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

@@ -1,6 +1,7 @@
 """The request-response log of a Vertex AI endpoint: rows of its BigQuery table, as JSON lines.
 
-Refuses to zip sides of different length: such a record is rejected with the numbers, as one is whose payload is no JSON.
+Refuses to zip sides of different length: such a record is rejected with the numbers, as one is
+whose payload is no JSON.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
 
 import msgspec
 
-from driftline import DecodeContext, Format, LineChunks, hookimpl, predictions, records
+from driftline import DecodeContext, Format, hookimpl
+from driftline.kit.decoding import json_values, vertex_predictions
+from driftline.kit.decoding.line_chunks import LineChunks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,30 +26,35 @@ DIGITS = re.compile(r"(\d+)(?:\.0*)?")
 
 
 class VertexLogging(Format):
-    """Requests and answers of Vertex AI endpoints, a row for each instance. Columns are those of the instance; `prediction`,
-    `confidence`, `score`, `scores.CLASS` and what else the answer holds; `event_time`, `event_id`, `endpoint` and
-    `deployed_model_id`. `input.NAME` and `output.NAME` lead into the two sides where a name stands in several places."""
+    """Requests and answers of Vertex AI endpoints, a row for each instance. Columns are those of
+    the instance; `prediction`, `confidence`, `score`, `scores.CLASS` and what else the answer
+    holds; `event_time`, `event_id`, `endpoint` and `deployed_model_id`. `input.NAME` and
+    `output.NAME` lead into the two sides where a name stands in several places.
+    """
 
     type = "vertex_logging"
     marks: ClassVar = (frozenset({"request_payload", "response_payload"}),)
 
     headers: tuple[str, ...] = ()
-    """Names of the values of instances that are lists, in order. When empty, those of the reference's inputs; without any,
-    `_c0`, `_c1` and so on."""
+    """Names of the values of instances that are lists, in order. When empty, those of the
+    reference's inputs; without any, `_c0`, `_c1` and so on.
+    """
     classes: tuple[str, ...] = ()
     """Names of the classes, in order, where an answer is a list of their scores."""
     positive: str | None = None
-    """The class whose score is the column `score`; when absent, that of two classes which is called 1, true or yes."""
+    """The class whose score is the column `score`; when absent, that of two classes which is called
+    1, true or yes.
+    """
 
     def with_columns(self, names: Sequence[str]) -> Self:
         """With `names` as headers, where the settings have none."""
         return self if self.headers else self.model_copy(update={"headers": tuple(names)})
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of rows. Base64 payloads become their length in bytes, texts beyond 1000 characters a hash, unless images or
-        texts are among the fields.
+        """Batches of rows. Base64 payloads become their length in bytes, texts beyond 1000
+        characters a hash, unless images or texts are among the fields.
         """
-        reader = predictions.Reader(self.headers, self.classes, self.positive, ctx.fields)
+        reader = vertex_predictions.Reader(self.headers, self.classes, self.positive, ctx.fields)
         decoder = msgspec.json.Decoder(_Row)
         position = 0
         for chunk in LineChunks(stream, ctx.sealed, size=SIZE):
@@ -67,7 +75,7 @@ class VertexLogging(Format):
                 position += 1
             ctx.consumed(chunk.end)
             if rows:
-                yield records.tabulated(ctx.fields, rows)
+                yield json_values.tabulated(ctx.fields, rows)
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -79,7 +87,9 @@ class _Row(msgspec.Struct, gc=False):
     response_payload: list[str] = []
 
 
-def _unpacked(row: _Row, reader: predictions.Reader, ctx: DecodeContext) -> list[dict[str, Any]]:
+def _unpacked(
+    row: _Row, reader: vertex_predictions.Reader, ctx: DecodeContext
+) -> list[dict[str, Any]]:
     """A row for each instance. Raises ValueError with the reason."""
     sent, answered = row.request_payload, row.response_payload
     if len(sent) != len(answered):
@@ -97,7 +107,10 @@ def _unpacked(row: _Row, reader: predictions.Reader, ctx: DecodeContext) -> list
     }
     rows = []
     for i, (instance, prediction) in enumerate(zip(sent, answered, strict=True)):
-        told = _json(reader, instance, "request_payload", i), _json(reader, prediction, "response_payload", i)
+        told = (
+            _json(reader, instance, "request_payload", i),
+            _json(reader, prediction, "response_payload", i),
+        )
         found = reader.row(*told, beside)
         if len(sent) > 1 and id_ is not None:
             found["event_id"] = f"{id_}:{i}"
@@ -105,7 +118,7 @@ def _unpacked(row: _Row, reader: predictions.Reader, ctx: DecodeContext) -> list
     return rows
 
 
-def _json(reader: predictions.Reader, text: str, side: str, i: int) -> Any:
+def _json(reader: vertex_predictions.Reader, text: str, side: str, i: int) -> Any:
     try:
         return reader.document(text)
     except ValueError as error:
@@ -113,7 +126,9 @@ def _json(reader: predictions.Reader, text: str, side: str, i: int) -> Any:
 
 
 def _text(raw: msgspec.Raw, name: str) -> str | None:
-    """A number as it stands there, never by way of a float. Raises ValueError where digits are lost already."""
+    """A number as it stands there, never by way of a float. Raises ValueError where digits are lost
+    already.
+    """
     value = bytes(raw).decode()
     if value == "null":
         return None

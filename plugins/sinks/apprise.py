@@ -1,6 +1,8 @@
-"""Over a hundred more services, through the library Apprise: one text for each message, and no more.
+"""Over a hundred more services, through the library Apprise: one text for each message, and no
+more.
 
-Refuses services that act on this machine, attachments, redirects, unverified TLS, and private addresses unless allowed.
+Refuses services that act on this machine, attachments, redirects, unverified TLS, and private
+addresses unless allowed.
 """
 
 from __future__ import annotations
@@ -9,12 +11,24 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from driftline import DriftlineError, Event, Notification, Rejected, Retryable, Secret, Severity, Sink, hookimpl
+from driftline import (
+    DriftlineError,
+    Event,
+    Notification,
+    Rejected,
+    Retryable,
+    Secret,
+    Severity,
+    Sink,
+    hookimpl,
+)
 
 LOCAL = frozenset({"dbus", "kde", "qt", "glib", "gnome", "macosx", "windows", "syslog"})
 """Services of this machine's own screen and log."""
 ASIDE = frozenset({"xmpp", "xmpps", "deltachat", "deltachats"})
-"""Services to which Apprise connects from a thread or program of its own, where no address is checked."""
+"""Services to which Apprise connects from a thread or program of its own, where no address is
+checked.
+"""
 LONGEST = 8000
 
 
@@ -26,9 +40,13 @@ class Apprise(Sink):
     updates: ClassVar[bool] = False
 
     url: Secret
-    """The service, as Apprise writes it, such as `ntfys://host/topic`; it holds tokens, so all of it is secret."""
+    """The service, as Apprise writes it, such as `ntfys://host/topic`; it holds tokens, so all of
+    it is secret.
+    """
     services: tuple[str, ...] = Field(min_length=1, examples=[["ntfys"]])
-    """The beginnings that the address may have, such as `ntfys`: what it names otherwise is refused."""
+    """The beginnings that the address may have, such as `ntfys`: what it names otherwise is
+    refused.
+    """
 
     _target: Any = None
 
@@ -41,7 +59,9 @@ class Apprise(Sink):
         scheme = address.partition("://")[0].lower()
         if scheme not in self.services or scheme in LOCAL | ASIDE:
             why = "is this machine's own, or can't be guarded"
-            raise Rejected(f"{self.url.reference}: its service is none of {', '.join(self.services)}, {why}")
+            raise Rejected(
+                f"{self.url.reference}: its service is none of {', '.join(self.services)}, {why}"
+            )
         asset = apprise.AppriseAsset(secure_logging=True, http_redirects=False, plugin_paths=[])
         target = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
         if target is None:
@@ -54,11 +74,16 @@ class Apprise(Sink):
         """Send the text. Apprise says only whether it was taken."""
         if self._target is None:
             raise Retryable("Apprise has not started")
-        limits = {"title": self._target.title_maxlen or 250, "body": min(LONGEST, self._target.body_maxlen)}
+        limits = {
+            "title": self._target.title_maxlen or 250,
+            "body": min(LONGEST, self._target.body_maxlen),
+        }
         message = self.context.message(notification, "plain", limits)
         try:
             with self.context.fenced():
-                taken = self._target.notify(body=message.body, title=message.title, notify_type=_kind(notification))
+                taken = self._target.notify(
+                    body=message.body, title=message.title, notify_type=_kind(notification)
+                )
         except DriftlineError:
             raise
         except Exception as error:  # its text may hold the address
@@ -76,7 +101,9 @@ class Apprise(Sink):
 def _kind(told: Notification) -> str:
     if told.event is Event.RESOLVED:
         return "success"
-    return {Severity.CRITICAL: "failure", Severity.WARNING: "warning", Severity.INFO: "info"}[told.severity]
+    return {Severity.CRITICAL: "failure", Severity.WARNING: "warning", Severity.INFO: "info"}[
+        told.severity
+    ]
 
 
 @hookimpl

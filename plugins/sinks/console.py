@@ -9,7 +9,13 @@ from typing import ClassVar
 
 from driftline import Message, Notification, Rejected, Sink, hookimpl
 
-STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold blue", "resolved": "bold green", "test": "bold"}
+STYLES = {
+    "critical": "bold red",
+    "warning": "bold yellow",
+    "info": "bold blue",
+    "resolved": "bold green",
+    "test": "bold",
+}
 
 
 class Console(Sink):
@@ -30,7 +36,11 @@ class Console(Sink):
         message = self.message(notification)
         style = STYLES[message.tone]
         # Only the bar and the title are in colour: a page of bold red is read by nobody.
-        for line, paint in [(message.title, style), *((line, "") for line in inner(message)), (f"  {message.context}", "dim")]:
+        for line, paint in [
+            (message.title, style),
+            *((line, "") for line in inner(message)),
+            (f"  {message.context}", "dim"),
+        ]:
             terminal.print(Text.assemble(("▌ ", style), (line, paint)))
         terminal.print()
         return None

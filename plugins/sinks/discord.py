@@ -1,4 +1,5 @@
-"""Discord, through a channel's webhook: one message an incident, kept up to date, and a line for what should be seen.
+"""Discord, through a channel's webhook: one message an incident, kept up to date, and a line for
+what should be seen.
 
 Refuses to mention anyone, also on changes: a name such as @everyone stays a name.
 """
@@ -9,7 +10,17 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from driftline import Event, Markup, Message, Notification, OutcomeUnknown, Rejected, Secret, Sink, hookimpl
+from driftline import (
+    Event,
+    Markup,
+    Message,
+    Notification,
+    OutcomeUnknown,
+    Rejected,
+    Secret,
+    Sink,
+    hookimpl,
+)
 
 QUIET = (Event.ACKNOWLEDGED, Event.SILENCED)
 """What changes the message and tells nobody."""
@@ -24,7 +35,14 @@ class Discord(Sink):
     type: ClassVar[str] = "discord"
     markup: ClassVar[Markup] = "markdown"
     # An embed has 6,000 characters in all.
-    limits: ClassVar[Mapping[str, int]] = {"title": 256, "lead": 400, "known": 900, "todo": 700, "links": 1000, "context": 500}
+    limits: ClassVar[Mapping[str, int]] = {
+        "title": 256,
+        "lead": 400,
+        "known": 900,
+        "todo": 700,
+        "links": 1000,
+        "context": 500,
+    }
 
     webhook_url: Secret
     """The webhook's address; all of it is secret."""
@@ -51,7 +69,9 @@ class Discord(Sink):
         """What the channel needs."""
         return ("a webhook, which needs Manage Webhooks to be made",)
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any], chart: bytes | None = None) -> str:
+    def _ask(
+        self, method: str, path: str, body: Mapping[str, Any], chart: bytes | None = None
+    ) -> str:
         """The id of the message. Without `wait` Discord answers before it has looked."""
         assert self.context.http is not None
         address, _, query = self.webhook_url.reveal().partition("?")
@@ -61,10 +81,15 @@ class Discord(Sink):
         if chart:
             import httpx
 
-            parts = {"payload_json": (None, content, "application/json"), "files[0]": (CHART, chart, "image/png")}
+            parts = {
+                "payload_json": (None, content, "application/json"),
+                "files[0]": (CHART, chart, "image/png"),
+            }
             form = httpx.Request(method, address, files=parts)
             content, kind = form.read(), form.headers["content-type"]
-        answer = self.context.http.request(method, url, content=content, headers={"content-type": kind})
+        answer = self.context.http.request(
+            method, url, content=content, headers={"content-type": kind}
+        )
         try:
             return str(json.loads(answer.text)["id"])
         except (ValueError, KeyError, TypeError):
@@ -74,7 +99,9 @@ class Discord(Sink):
 def _body(message: Message, plain: Message, chart: bool) -> dict[str, Any]:
     fields = {"Known": message.known, "To do": message.todo, "Links": message.links}
     embed = {
-        "description": "\n".join(part for part in (message.lead, message.listed(FINDINGS, bullet="• ")) if part),
+        "description": "\n".join(
+            part for part in (message.lead, message.listed(FINDINGS, bullet="• ")) if part
+        ),
         "color": int(message.colour[1:], 16),
         "fields": [{"name": name, "value": text} for name, text in fields.items() if text],
         "footer": {"text": plain.context},
@@ -82,7 +109,12 @@ def _body(message: Message, plain: Message, chart: bool) -> dict[str, Any]:
     }
     # What is not named here is taken off a message that is changed.
     attachments = [{"id": 0, "filename": CHART, "description": plain.title}] if chart else []
-    return {"content": f"**{message.title}**", "embeds": [embed], "attachments": attachments, **NOBODY}
+    return {
+        "content": f"**{message.title}**",
+        "embeds": [embed],
+        "attachments": attachments,
+        **NOBODY,
+    }
 
 
 @hookimpl

@@ -1,4 +1,5 @@
-"""Email, through an SMTP server: text and HTML with the chart inside, all messages of an incident in one thread.
+"""Email, through an SMTP server: text and HTML with the chart inside, all messages of an incident
+in one thread.
 
 Refuses to send in the clear, and to put a line break into a header.
 """
@@ -14,7 +15,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from driftline import Message, Notification, Rejected, Secret, Sink, hookimpl, smtp
+from driftline import Message, Notification, Rejected, Secret, Sink, hookimpl
+from driftline.kit.delivery import smtp
 
 BARE = r"[^\x00-\x20\x7f<>@,;\"]+@[^\x00-\x20\x7f<>@,;\"]+"
 NAMED = re.compile(rf"{BARE}|[^\x00-\x1f\x7f<>@,;\"]+<{BARE}>")
@@ -36,7 +38,10 @@ PAGE = """\
 {rows}</table></body></html>
 """
 ROW = '<tr><td style="padding:8px 24px;overflow-wrap:anywhere{style}">{text}</td></tr>\n'
-STYLES = {"findings": ";border-top:1px solid #eaecf0", "context": ";padding-bottom:20px;font-size:12px;color:#667085"}
+STYLES = {
+    "findings": ";border-top:1px solid #eaecf0",
+    "context": ";padding-bottom:20px;font-size:12px;color:#667085",
+}
 
 
 class Email(Sink):
@@ -49,10 +54,13 @@ class Email(Sink):
     port: int = Field(default=587, ge=1, le=65535)
     """Its port: 587 is usual with `starttls`, 465 with `tls`."""
     security: Literal["starttls", "tls"] = "starttls"
-    """Whether the connection becomes encrypted after a greeting, or is from the start; its certificate is checked."""
+    """Whether the connection becomes encrypted after a greeting, or is from the start; its
+    certificate is checked.
+    """
     trusted: str | None = None
-    """A file of the certificates of authorities to trust in place of the public ones; a relative path starts at the folder of
-    the configuration."""
+    """A file of the certificates of authorities to trust in place of the public ones; a relative
+    path starts at the folder of the configuration.
+    """
     username: str | None = None
     """Who logs in; without it nobody does."""
     password: Secret | None = None
@@ -63,12 +71,16 @@ class Email(Sink):
     """Who gets it."""
 
     def send(self, notification: Notification) -> str | None:
-        """Send one mail; returns the Message-ID of the incident's first one, which all others answer."""
+        """Send one mail; returns the Message-ID of the incident's first one, which all others
+        answer.
+        """
         try:
             first, mail = self._mail(notification)
         except (ValueError, MessageError) as error:
             raise Rejected(f"the mail can't be written: {error}") from None
-        refused = self._server.send(mail, parseaddr(self.sender)[1], [parseaddr(one)[1] for one in self.to])
+        refused = self._server.send(
+            mail, parseaddr(self.sender)[1], [parseaddr(one)[1] for one in self.to]
+        )
         for address, said in refused.items():
             self.context.log.warning("one of several gets no mail", address=address, said=said)
         return first
@@ -85,14 +97,21 @@ class Email(Sink):
     def _server(self) -> smtp.Server:
         login = (self.username, self.password.reveal()) if self.username and self.password else None
         trusted = self.context.base / self.trusted if self.trusted else None
-        return smtp.Server(self.context.connect, self.host, self.port, self.security, login, trusted)
+        return smtp.Server(
+            self.context.connect, self.host, self.port, self.security, login, trusted
+        )
 
     def _mail(self, told: Notification) -> tuple[str, EmailMessage]:
         own = f"<{told.id}@{parseaddr(self.sender)[1].rpartition('@')[2]}>"
         first = self.context.earlier(told) or own
         text, chart = self.message(told), self.context.chart(told)
         mail = EmailMessage()
-        headers: Mapping[str, str] = {"From": self.sender, "To": ", ".join(self.to), "Subject": text.title, "Message-ID": own}
+        headers: Mapping[str, str] = {
+            "From": self.sender,
+            "To": ", ".join(self.to),
+            "Subject": text.title,
+            "Message-ID": own,
+        }
         for name, value in headers.items():
             mail[name] = value
         mail["Date"] = self.context.clock()
@@ -104,15 +123,28 @@ class Email(Sink):
         if chart:
             page = mail.get_body(("html",))
             assert page is not None
-            page.add_related(chart, "image", "png", cid="<chart>", disposition="inline", filename="chart.png")
+            page.add_related(
+                chart, "image", "png", cid="<chart>", disposition="inline", filename="chart.png"
+            )
         return first, mail
 
 
 def _page(message: Message, chart: bool) -> str:
-    image = '<img src="cid:chart" alt="chart of what changed" style="max-width:100%">' if chart else ""
-    parts = {"lead": message.lead, "findings": message.listed(8000), "chart": image, "known": message.known}
+    image = (
+        '<img src="cid:chart" alt="chart of what changed" style="max-width:100%">' if chart else ""
+    )
+    parts = {
+        "lead": message.lead,
+        "findings": message.listed(8000),
+        "chart": image,
+        "known": message.known,
+    }
     parts |= {"todo": message.todo, "links": message.links, "context": message.context}
-    rows = (ROW.format(text=text.replace("\n", "<br>\n"), style=STYLES.get(name, "")) for name, text in parts.items() if text)
+    rows = (
+        ROW.format(text=text.replace("\n", "<br>\n"), style=STYLES.get(name, ""))
+        for name, text in parts.items()
+        if text
+    )
     return PAGE.format(colour=message.colour, title=message.title, rows="".join(rows))
 
 

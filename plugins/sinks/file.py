@@ -1,4 +1,5 @@
-"""A file: one line of JSON for each notification, by its published schema, for programs that follow it.
+"""A file: one line of JSON for each notification, by its published schema, for programs that follow
+it.
 
 Refuses to say that a line is there before the disk has it, and to leave half a line behind.
 """
@@ -13,7 +14,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from driftline import Notification, Retryable, Sink, Size, hookimpl
+from driftline import Notification, Retryable, Sink, hookimpl
+from driftline.kit.settings import Size
 
 
 class File(Sink):
@@ -26,7 +28,9 @@ class File(Sink):
     path: str
     """The file; a relative path starts at the folder of the configuration."""
     max_size: Size | None = None
-    """From this size on, such as `10MB`, the file is put aside as `.1`, older ones as `.2` and so on; without it, it grows."""
+    """From this size on, such as `10MB`, the file is put aside as `.1`, older ones as `.2` and so
+    on; without it, it grows.
+    """
     keep: int = Field(default=5, ge=1, le=1000)
     """How many files that were put aside are kept."""
 
@@ -38,7 +42,11 @@ class File(Sink):
         """Append the line, and wait until the disk has it."""
         line = notification.model_dump_json().encode("utf-8", "replace") + b"\n"
         try:
-            if self.max_size and self._path.exists() and self._path.stat().st_size + len(line) > self.max_size:
+            if (
+                self.max_size
+                and self._path.exists()
+                and self._path.stat().st_size + len(line) > self.max_size
+            ):
                 self._rotate()
             _append(self._path, line)
         except OSError as error:
@@ -66,7 +74,11 @@ class File(Sink):
 
 
 def _append(path: Path, line: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "r+b", buffering=0) as file:
+    with os.fdopen(
+        os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600),
+        "r+b",
+        buffering=0,
+    ) as file:
         size = file.seek(0, os.SEEK_END)
         # What a crash cut off stays a line of its own.
         whole = line if not size or os.pread(file.fileno(), 1, size - 1) == b"\n" else b"\n" + line

@@ -1,6 +1,8 @@
-"""Google Chat, through the webhook of a space: a card for each message, all of an incident in one thread.
+"""Google Chat, through the webhook of a space: a card for each message, all of an incident in one
+thread.
 
-Refuses to mention anyone: what stands in a card calls nobody, and the text beside it has no angle brackets.
+Refuses to mention anyone: what stands in a card calls nobody, and the text beside it has no angle
+brackets.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from typing import Any, ClassVar
 from driftline import Markup, Message, Notification, Secret, Sink, hookimpl
 
 BYTES = 20_000
-"""Of lead, findings and the rest; with title, links and card it stays below the 32,000 that Chat takes."""
+"""Of lead, findings and the rest; with title, links and card it stays below the 32,000 that Chat
+takes.
+"""
 LONGEST_LINK = 1000
 REPLY = "messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
 
@@ -30,7 +34,9 @@ class GoogleChat(Sink):
         assert self.context.http is not None
         url = self.webhook_url.reveal()
         title = self.message(notification, "plain").title
-        sections = _sections(self.message(notification), title, self.context.chart_url(notification))
+        sections = _sections(
+            self.message(notification), title, self.context.chart_url(notification)
+        )
         body = {
             "cardsV2": [{"cardId": notification.id, "card": {"sections": sections}}],
             "fallbackText": title.replace("<", "‹").replace(">", "›"),
@@ -47,7 +53,12 @@ class GoogleChat(Sink):
 def _sections(message: Message, alt: str, chart: str | None) -> list[dict[str, Any]]:
     parts = message.parts(BYTES, _bytes, bullet="• ")
     title = f'<font color="{message.colour}"><b>{message.title}</b></font>'
-    groups = [(title, parts["lead"]), (parts["findings"],), (parts["known"], parts["todo"]), (parts["context"],)]
+    groups = [
+        (title, parts["lead"]),
+        (parts["findings"],),
+        (parts["known"], parts["todo"]),
+        (parts["context"],),
+    ]
     sections = [[_text(text) for text in group if text] for group in groups]
     if chart:
         sections[0].append({"image": {"imageUrl": chart, "altText": f"chart: {alt}"}})

@@ -1,4 +1,5 @@
-"""Opsgenie, through its Alert API: one alert an incident, told by its alias, however often a message is repeated.
+"""Opsgenie, through its Alert API: one alert an incident, told by its alias, however often a
+message is repeated.
 
 Refuses to wait for Opsgenie's work: an answer 202 means that it was taken.
 """
@@ -12,7 +13,8 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from driftline import Event, Message, Notification, Secret, Severity, Sink, hookimpl, wording
+from driftline import Event, Message, Notification, Secret, Severity, Sink, hookimpl
+from driftline.kit.delivery import phrasing
 
 ADDRESSES = {"us": "https://api.opsgenie.com", "eu": "https://api.eu.opsgenie.com"}
 PRIORITIES: Mapping[Severity, Literal["P1", "P2", "P3", "P4", "P5"]] = {
@@ -43,11 +45,18 @@ class Opsgenie(Sink):
     """Another address of the same API, for relays and tests."""
 
     def send(self, notification: Notification) -> str | None:
-        """Create, change, acknowledge or close; returns the alias under which Opsgenie knows the incident."""
+        """Create, change, acknowledge or close; returns the alias under which Opsgenie knows the
+        incident.
+        """
         alias = notification.incident[:ALIAS]
         message = self.message(notification)
         if notification.event in ENDED:
-            self._ask("POST", alias, ENDED[notification.event], {"note": message.lead, "source": "driftline"})
+            self._ask(
+                "POST",
+                alias,
+                ENDED[notification.event],
+                {"note": message.lead, "source": "driftline"},
+            )
             return alias
         alert = self._alert(notification, message, alias)
         self._ask("POST", "", "", alert)
@@ -64,16 +73,23 @@ class Opsgenie(Sink):
 
     def _alert(self, told: Notification, message: Message, alias: str) -> dict[str, Any]:
         chart = self.context.chart_url(told)
-        details = {"model": told.model, "version": told.model_version, "cause": told.cause, "incident": told.incident}
+        details = {
+            "model": told.model,
+            "version": told.model_version,
+            "cause": told.cause,
+            "incident": told.incident,
+        }
         return {
             "message": message.title,
             "alias": alias,
             "description": message.body,
-            "priority": "P5" if told.event is Event.TEST else self.priorities.get(told.severity, PRIORITIES[told.severity]),
+            "priority": "P5"
+            if told.event is Event.TEST
+            else self.priorities.get(told.severity, PRIORITIES[told.severity]),
             "source": "driftline",
-            "entity": wording.clean(told.model, 200),
+            "entity": phrasing.clean(told.model, 200),
             "tags": [*self.tags, told.cause, told.severity.value],
-            "details": {name: wording.clean(text, 200) for name, text in details.items() if text}
+            "details": {name: phrasing.clean(text, 200) for name, text in details.items() if text}
             | dict(message.buttons[:3])
             | ({"chart": chart} if chart else {}),
         }
@@ -81,10 +97,15 @@ class Opsgenie(Sink):
     def _ask(self, method: str, alias: str, act: str, body: Mapping[str, Any]) -> None:
         assert self.context.http is not None
         place = f"/{quote(alias, safe='')}/{act}?identifierType=alias" if alias else ""
-        headers = {"authorization": f"GenieKey {self.api_key.reveal()}", "content-type": "application/json; charset=utf-8"}
+        headers = {
+            "authorization": f"GenieKey {self.api_key.reveal()}",
+            "content-type": "application/json; charset=utf-8",
+        }
         content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
         address = (self.url or ADDRESSES[self.region]).rstrip("/")
-        self.context.http.request(method, f"{address}/v2/alerts{place}", content=content, headers=headers)
+        self.context.http.request(
+            method, f"{address}/v2/alerts{place}", content=content, headers=headers
+        )
 
 
 @hookimpl

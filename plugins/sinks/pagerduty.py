@@ -1,6 +1,8 @@
-"""PagerDuty, through Events v2: one alert an incident, told by its `dedup_key`, however often a message is repeated.
+"""PagerDuty, through Events v2: one alert an incident, told by its `dedup_key`, however often a
+message is repeated.
 
-Refuses to guess: without a trigger, an acknowledgement or a resolve changes nothing there, and that is fine.
+Refuses to guess: without a trigger, an acknowledgement or a resolve changes nothing there, and that
+is fine.
 """
 
 from __future__ import annotations
@@ -9,20 +11,32 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from driftline import Event, Message, Notification, Secret, Severity, Sink, hookimpl, wording
+from driftline import Event, Message, Notification, Secret, Severity, Sink, hookimpl
+from driftline.kit.delivery import phrasing
 
-ADDRESSES = {"us": "https://events.pagerduty.com/v2/enqueue", "eu": "https://events.eu.pagerduty.com/v2/enqueue"}
+ADDRESSES = {
+    "us": "https://events.pagerduty.com/v2/enqueue",
+    "eu": "https://events.eu.pagerduty.com/v2/enqueue",
+}
 KEY, FINDINGS = 255, 50
 SEVERITIES = {Severity.CRITICAL: "critical", Severity.WARNING: "warning", Severity.INFO: "info"}
-ACTIONS = {Event.RESOLVED: "resolve", Event.ACKNOWLEDGED: "acknowledge", Event.SILENCED: "acknowledge"}
+ACTIONS = {
+    Event.RESOLVED: "resolve",
+    Event.ACKNOWLEDGED: "acknowledge",
+    Event.SILENCED: "acknowledge",
+}
 CHANGES = {"accepted as the new normal": "reference replaced"}
-"""Why an incident ended, where that is a change of its own; and what PagerDuty shows beside its incidents."""
+"""Why an incident ended, where that is a change of its own; and what PagerDuty shows beside its
+incidents.
+"""
 UPSTREAM = "upstream"
 """The fact that names what lies behind an incident, such as a new version of the model."""
 
 
 class PagerDuty(Sink):
-    """Opens, acknowledges and resolves one PagerDuty alert for each incident, and tells of changes."""
+    """Opens, acknowledges and resolves one PagerDuty alert for each incident, and tells of
+    changes.
+    """
 
     type: ClassVar[str] = "pagerduty"
     repeat: ClassVar[Literal["deduplicates", "looks", "repeats"]] = "deduplicates"
@@ -33,12 +47,16 @@ class PagerDuty(Sink):
     region: Literal["us", "eu"] = "us"
     """Where the account lives."""
     changes: bool = True
-    """Whether a new version of the model and a replaced reference are shown as change events, which page nobody."""
+    """Whether a new version of the model and a replaced reference are shown as change events, which
+    page nobody.
+    """
     url: str | None = None
     """Another address of the same API, for relays and tests."""
 
     def send(self, notification: Notification) -> str | None:
-        """Trigger, acknowledge or resolve; returns the key under which PagerDuty knows the incident."""
+        """Trigger, acknowledge or resolve; returns the key under which PagerDuty knows the
+        incident.
+        """
         key = {"routing_key": self.routing_key.reveal()}
         event = {**key, **self._event(notification)}
         said = self._post("", event)
@@ -63,7 +81,10 @@ class PagerDuty(Sink):
             return ""
 
     def _event(self, told: Notification) -> dict[str, Any]:
-        event: dict[str, Any] = {"dedup_key": told.incident[:KEY], "event_action": ACTIONS.get(told.event, "trigger")}
+        event: dict[str, Any] = {
+            "dedup_key": told.incident[:KEY],
+            "event_action": ACTIONS.get(told.event, "trigger"),
+        }
         if event["event_action"] != "trigger":
             return event
         message = self.message(told)
@@ -73,11 +94,11 @@ class PagerDuty(Sink):
             **event,
             "payload": {
                 "summary": message.title,
-                "source": wording.clean(told.model, 200) or "driftline",
+                "source": phrasing.clean(told.model, 200) or "driftline",
                 "severity": "info" if told.event is Event.TEST else SEVERITIES[told.severity],
                 "timestamp": told.since.isoformat(),
-                "component": wording.clean(told.model, 200),
-                "group": wording.clean(told.model_version or told.model, 200),
+                "component": phrasing.clean(told.model, 200),
+                "group": phrasing.clean(told.model_version or told.model, 200),
                 "class": told.cause,
                 "custom_details": _details(told, message),
             },
@@ -88,12 +109,14 @@ class PagerDuty(Sink):
 
     def _change(self, told: Notification) -> dict[str, Any] | None:
         """What changed beside the incident, if anything did."""
-        upstream = wording.clean(told.facts.get(UPSTREAM, ""))
-        what = CHANGES.get(told.facts.get(wording.WHY, "")) if told.event is Event.RESOLVED else None
+        upstream = phrasing.clean(told.facts.get(UPSTREAM, ""))
+        what = (
+            CHANGES.get(told.facts.get(phrasing.WHY, "")) if told.event is Event.RESOLVED else None
+        )
         what = what or (upstream if told.event is Event.OPENED and "version" in upstream else None)
         if not what:
             return None
-        model, when = wording.clean(told.model, 200) or "driftline", told.resolved_at or told.since
+        model, when = phrasing.clean(told.model, 200) or "driftline", told.resolved_at or told.since
         payload = {"summary": f"{model}: {what}", "source": model, "timestamp": when.isoformat()}
         return {"payload": payload, "links": _links(self.message(told))}
 

@@ -1,4 +1,5 @@
-"""Slack, through an incoming webhook: one message on opening, one when it gets worse, one at the end.
+"""Slack, through an incoming webhook: one message on opening, one when it gets worse, one at the
+end.
 
 Refuses to mention anyone but whom the configuration names: no column name can ping a channel.
 """
@@ -8,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from driftline import Markup, Notification, Rejected, Secret, Sink, hookimpl, slack
+from driftline import Markup, Notification, Rejected, Secret, Sink, hookimpl
+from driftline.kit.delivery import slack
 
 
 class Slack(Sink):
@@ -30,12 +32,17 @@ class Slack(Sink):
         url, chart = self.webhook_url.reveal(), self.context.chart_url(notification)
         # An image that Slack can't fetch is as bad to it as a block that it does not like.
         charts = (chart, None) if chart else (None,)
-        for body in (*(slack.payload(message, header, one) for one in charts), {"text": message.body}):
+        for body in (
+            *(slack.payload(message, header, one) for one in charts),
+            {"text": message.body},
+        ):
             try:
                 http.post(url, json=body)
                 return None
             except Rejected as refused:
-                if "attachments" not in body or not any(word in str(refused) for word in slack.BROKEN):
+                if "attachments" not in body or not any(
+                    word in str(refused) for word in slack.BROKEN
+                ):
                     raise
         return None
 

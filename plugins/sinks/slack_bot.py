@@ -1,6 +1,8 @@
-"""Slack, through a bot: one message an incident, kept up to date, with a thread of what happened to it and the chart.
+"""Slack, through a bot: one message an incident, kept up to date, with a thread of what happened to
+it and the chart.
 
-Refuses to repeat what the channel already has: before it tries again it reads the channel's newest messages.
+Refuses to repeat what the channel already has: before it tries again it reads the channel's newest
+messages.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ from driftline import (
     Sink,
     Throttled,
     hookimpl,
-    slack,
 )
+from driftline.kit.delivery import slack
 
 Mention = Annotated[str, Field(pattern=r"^(here|channel|everyone|[UWS][A-Z0-9]+)$")]
 QUIET = (Event.ACKNOWLEDGED, Event.SILENCED)
@@ -32,7 +34,9 @@ QUIET = (Event.ACKNOWLEDGED, Event.SILENCED)
 
 
 class SlackBot(Sink):
-    """Posts to a channel as a bot, changes its message as the incident changes, and tells the thread."""
+    """Posts to a channel as a bot, changes its message as the incident changes, and tells the
+    thread.
+    """
 
     type: ClassVar[str] = "slack_bot"
     repeat: ClassVar[Literal["deduplicates", "looks", "repeats"]] = "looks"
@@ -44,7 +48,9 @@ class SlackBot(Sink):
     channel: str
     """The channel, by its ID (such as `C0123456789`) or its name."""
     mentions: dict[Severity, tuple[Mention, ...]] = Field(default_factory=dict)
-    """Who is called when an incident opens or becomes as severe: `here`, `channel`, or IDs of people and groups."""
+    """Who is called when an incident opens or becomes as severe: `here`, `channel`, or IDs of
+    people and groups.
+    """
     charts: bool = True
     """Whether the chart of what changed is put into the thread."""
     url: str = "https://slack.com/api"
@@ -59,7 +65,9 @@ class SlackBot(Sink):
         return slack.SlackApi(self.context.http, self.token.reveal(), self.url)
 
     def send(self, notification: Notification) -> str | None:
-        """Post or change the incident's message; returns its channel and time, by which Slack knows it."""
+        """Post or change the incident's message; returns its channel and time, by which Slack knows
+        it.
+        """
         earlier = self.context.earlier(notification)
         if not earlier or notification.event is Event.TEST:
             return self._post(notification)
@@ -85,14 +93,24 @@ class SlackBot(Sink):
         start = f"{since.timestamp() - 60:.6f}"
         try:
             if ts:
-                found = self._api.messages("conversations.replies", channel=channel, ts=ts, oldest=start)
-                return f"{channel}:{ts}" if any(_told(one) == wanted and one["ts"] != ts for one in found) else None
+                found = self._api.messages(
+                    "conversations.replies", channel=channel, ts=ts, oldest=start
+                )
+                return (
+                    f"{channel}:{ts}"
+                    if any(_told(one) == wanted and one["ts"] != ts for one in found)
+                    else None
+                )
             if not re.fullmatch(r"[CGD][A-Z0-9]{5,}", self.channel):
                 raise Rejected("only a channel given by its ID can be read")
             found = self._api.messages("conversations.history", channel=self.channel, oldest=start)
-            return next((f"{self.channel}:{one['ts']}" for one in found if _told(one) == wanted), None)
+            return next(
+                (f"{self.channel}:{one['ts']}" for one in found if _told(one) == wanted), None
+            )
         except Rejected as error:
-            self.context.log.warning("can't look whether the message is there; it may come twice", error=str(error))
+            self.context.log.warning(
+                "can't look whether the message is there; it may come twice", error=str(error)
+            )
             return None
 
     def probe(self) -> str:
@@ -101,7 +119,9 @@ class SlackBot(Sink):
         return f"{said.get('user', 'the bot')} in {said.get('team', 'its workspace')}"
 
     def permissions(self) -> tuple[str, ...]:
-        """What the bot needs: to write, to look before it repeats, and to put charts into the thread."""
+        """What the bot needs: to write, to look before it repeats, and to put charts into the
+        thread.
+        """
         history = "channels:history (groups:history in a private channel)"
         return ("chat:write", history, "files:write") if self.charts else ("chat:write", history)
 
@@ -113,7 +133,9 @@ class SlackBot(Sink):
         if chart:
             try:
                 self._upload(chart, self.message(told, "plain").title, channel, ts)
-            except DriftlineError as error:  # the message is there: it must not be sent again for want of its chart
+            except (
+                DriftlineError
+            ) as error:  # the message is there: it must not be sent again for want of its chart
                 self._next_chart = error.not_before if isinstance(error, Throttled) else None
                 self.context.log.warning("the chart was not taken", error=str(error))
         return f"{channel}:{ts}"
@@ -132,15 +154,25 @@ class SlackBot(Sink):
             return self._api.call(method, **given, text=message.body, attachments=[])
 
     def _called(self, told: Notification) -> str:
-        calls = told.event in (Event.OPENED, Event.REOPENED) or "more severe" in told.facts.get("why", "")
+        calls = told.event in (Event.OPENED, Event.REOPENED) or "more severe" in told.facts.get(
+            "why", ""
+        )
         names = self.mentions.get(told.severity, ()) if calls else ()
         return "".join(f"{_mention(name)} " for name in names)
 
     def _upload(self, chart: bytes, title: str, channel: str, ts: str) -> None:
-        place = self._api.call("files.getUploadURLExternal", filename="chart.png", length=len(chart), alt_txt=title)
-        self._api.http.post(str(place["upload_url"]), content=chart, headers={"content-type": "application/octet-stream"})
+        place = self._api.call(
+            "files.getUploadURLExternal", filename="chart.png", length=len(chart), alt_txt=title
+        )
+        self._api.http.post(
+            str(place["upload_url"]),
+            content=chart,
+            headers={"content-type": "application/octet-stream"},
+        )
         files = [{"id": place["file_id"], "title": title}]
-        self._api.call("files.completeUploadExternal", files=files, channel_id=channel, thread_ts=ts)
+        self._api.call(
+            "files.completeUploadExternal", files=files, channel_id=channel, thread_ts=ts
+        )
 
 
 PLAIN = {"unfurl_links": False, "unfurl_media": False}
@@ -148,11 +180,16 @@ PLAIN = {"unfurl_links": False, "unfurl_media": False}
 
 
 def _mention(name: str) -> str:
-    return f"<!{name}>" if name.islower() else f"<!subteam^{name}>" if name[0] == "S" else f"<@{name}>"
+    return (
+        f"<!{name}>" if name.islower() else f"<!subteam^{name}>" if name[0] == "S" else f"<@{name}>"
+    )
 
 
 def _metadata(told: Notification) -> dict[str, Any]:
-    return {"event_type": "driftline_incident", "event_payload": {"incident_id": told.incident, "rev": told.revision}}
+    return {
+        "event_type": "driftline_incident",
+        "event_payload": {"incident_id": told.incident, "rev": told.revision},
+    }
 
 
 def _told(message: Mapping[str, Any]) -> object:

@@ -1,4 +1,5 @@
-"""Microsoft Teams, through a workflow that waits for webhook requests: an Adaptive Card for each message.
+"""Microsoft Teams, through a workflow that waits for webhook requests: an Adaptive Card for each
+message.
 
 Refuses to mention anyone: data is escaped, and a card without entities calls nobody.
 """
@@ -11,9 +12,17 @@ from typing import Any, ClassVar
 from driftline import Markup, Message, Notification, Secret, Sink, hookimpl
 
 CARD = "application/vnd.microsoft.card.adaptive"
-COLOURS = {"critical": "Attention", "warning": "Warning", "info": "Accent", "resolved": "Good", "test": "Default"}
+COLOURS = {
+    "critical": "Attention",
+    "warning": "Warning",
+    "info": "Accent",
+    "resolved": "Good",
+    "test": "Default",
+}
 BYTES = 18_000
-"""Of lead, findings and the rest; with title, links and card it stays below the 28 KB that Teams takes."""
+"""Of lead, findings and the rest; with title, links and card it stays below the 28 KB that Teams
+takes.
+"""
 LONGEST_LINK = 1000
 
 
@@ -25,7 +34,9 @@ class Teams(Sink):
     updates: ClassVar[bool] = False
 
     webhook_url: Secret
-    """The address that the workflow shows for its trigger "When a Teams webhook request is received"; all of it is secret."""
+    """The address that the workflow shows for its trigger "When a Teams webhook request is
+    received"; all of it is secret.
+    """
 
     def send(self, notification: Notification) -> str | None:
         """Post one card; the workflow names no reference for it."""
@@ -33,7 +44,9 @@ class Teams(Sink):
         title = self.message(notification, "plain").title
         card = _card(self.message(notification), title, self.context.chart_url(notification))
         attachment = {"contentType": CARD, "contentUrl": None, "content": card}
-        self.context.http.post(self.webhook_url.reveal(), json={"type": "message", "attachments": [attachment]})
+        self.context.http.post(
+            self.webhook_url.reveal(), json={"type": "message", "attachments": [attachment]}
+        )
         return None
 
     def permissions(self) -> tuple[str, ...]:
@@ -43,9 +56,16 @@ class Teams(Sink):
 
 def _card(message: Message, title: str, chart: str | None) -> dict[str, Any]:
     parts = message.parts(BYTES, _bytes, bullet="• ")
-    looks: dict[str, dict[str, Any]] = {"findings": {"separator": True}, "context": {"size": "Small", "isSubtle": True}}
+    looks: dict[str, dict[str, Any]] = {
+        "findings": {"separator": True},
+        "context": {"size": "Small", "isSubtle": True},
+    }
     blocks = [_block(text, **looks.get(name, {})) for name, text in parts.items() if text]
-    image = [{"type": "Image", "url": chart, "altText": f"chart: {title}", "size": "Stretch"}] if chart else []
+    image = (
+        [{"type": "Image", "url": chart, "altText": f"chart: {title}", "size": "Stretch"}]
+        if chart
+        else []
+    )
     title_block = _block(message.title, weight="Bolder", size="Medium", color=COLOURS[message.tone])
     links = [(name, url) for name, url in message.buttons if len(url.encode()) <= LONGEST_LINK][:5]
     return {
@@ -65,7 +85,9 @@ def _block(text: str, **look: object) -> dict[str, object]:
 
 
 def _bytes(text: str) -> int:
-    return len(json.dumps(text.replace("\n", "\n\n"), ensure_ascii=False).encode("utf-8", "replace"))
+    return len(
+        json.dumps(text.replace("\n", "\n\n"), ensure_ascii=False).encode("utf-8", "replace")
+    )
 
 
 @hookimpl

@@ -1,4 +1,5 @@
-"""Any program, through a signed webhook as Standard Webhooks describes it (https://www.standardwebhooks.com).
+"""Any program, through a signed webhook as Standard Webhooks describes it
+(https://www.standardwebhooks.com).
 
 Refuses to send unsigned: the receiver can tell that it was us, when, and that it is no repeat.
 """
@@ -16,7 +17,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from driftline import AlertFact, Event, Notification, Rejected, Secret, Sink, hookimpl, wording
+from driftline import AlertFact, Event, Notification, Rejected, Secret, Sink, hookimpl
+from driftline.kit.delivery import phrasing
 
 ZERO = "0001-01-01T00:00:00Z"
 """How Alertmanager says that something has no end yet."""
@@ -25,7 +27,8 @@ LONGEST = 20_000
 Secrets = Annotated[
     tuple[Secret, ...],
     BeforeValidator(
-        lambda one: one if isinstance(one, (list, tuple)) else (one,), json_schema_input_type=Secret | list[Secret]
+        lambda one: one if isinstance(one, (list, tuple)) else (one,),
+        json_schema_input_type=Secret | list[Secret],
     ),
 ]
 
@@ -40,11 +43,14 @@ class Webhook(Sink):
     url: Annotated[Secret | str, Field(union_mode="left_to_right")]
     """Where to post; a secret when the address is one."""
     secret: Secrets
-    """The signing secret, `whsec_` and 24 to 64 bytes in base64; while it is being replaced a list of the new and the old one,
-    which both sign."""
+    """The signing secret, `whsec_` and 24 to 64 bytes in base64; while it is being replaced a list
+    of the new and the old one, which both sign.
+    """
     body: Literal["driftline", "cloudevents", "alertmanager", "template"] = "driftline"
-    """What is posted: the notification by its published schema, the same as a CloudEvent, what Alertmanager's webhook sends,
-    or the sink's own template `body`, in which data is written as in a JSON text."""
+    """What is posted: the notification by its published schema, the same as a CloudEvent, what
+    Alertmanager's webhook sends, or the sink's own template `body`, in which data is written as in
+    a JSON text.
+    """
     content_type: str = "application/json"
     """Of a body by template."""
     source: str = "driftline"
@@ -63,7 +69,9 @@ class Webhook(Sink):
             "content-type": kind,
             "webhook-id": notification.id,
             "webhook-timestamp": str(now),
-            "webhook-signature": " ".join(signature(one.reveal(), notification.id, now, body) for one in self.secret),
+            "webhook-signature": " ".join(
+                signature(one.reveal(), notification.id, now, body) for one in self.secret
+            ),
         }
         url = self.url.reveal() if isinstance(self.url, Secret) else self.url
         http.post(url, content=body, headers=headers)
@@ -73,7 +81,9 @@ class Webhook(Sink):
         if self.body == "driftline":
             return "application/json", _bytes(document(told))
         if self.body == "cloudevents":
-            return "application/cloudevents+json; charset=utf-8", _bytes(cloud_event(told, self.source))
+            return "application/cloudevents+json; charset=utf-8", _bytes(
+                cloud_event(told, self.source)
+            )
         if self.body == "alertmanager":
             return "application/json", _bytes(alertmanager(told, self.context.name))
         text = self.message(told, "json").body
@@ -86,14 +96,29 @@ class Webhook(Sink):
 
 
 def document(told: Notification) -> dict[str, Any]:
-    """`type`, `timestamp` and the notification as `data`, whose JSON Schema `driftline schema --notification` prints."""
-    return {"type": f"incident.{told.event.value}", "timestamp": _moment(told), "data": told.model_dump(mode="json")}
+    """`type`, `timestamp` and the notification as `data`, whose JSON Schema `driftline schema
+    --notification` prints.
+    """
+    return {
+        "type": f"incident.{told.event.value}",
+        "timestamp": _moment(told),
+        "data": told.model_dump(mode="json"),
+    }
 
 
 def cloud_event(told: Notification, source: str) -> dict[str, Any]:
     """The same as a CloudEvent 1.0, structured."""
-    about = {"specversion": "1.0", "id": told.id, "source": source, "type": f"driftline.incident.{told.event.value}"}
-    about |= {"subject": told.incident, "time": _moment(told), "datacontenttype": "application/json"}
+    about = {
+        "specversion": "1.0",
+        "id": told.id,
+        "source": source,
+        "type": f"driftline.incident.{told.event.value}",
+    }
+    about |= {
+        "subject": told.incident,
+        "time": _moment(told),
+        "datacontenttype": "application/json",
+    }
     return {**about, "data": told.model_dump(mode="json")}
 
 
@@ -102,12 +127,12 @@ def alertmanager(told: Notification, receiver: str) -> dict[str, Any]:
     group = {"incident": told.incident, "model": told.model}
     over = told.event is Event.RESOLVED
     alerts = [_alert(told, alert, group) for alert in told.alerts] or [_alert(told, None, group)]
-    page = next(iter(wording.links(told).values()), "")
+    page = next(iter(phrasing.links(told).values()), "")
     reasons = {Event.RESOLVED: "all alerts resolved", Event.OPENED: "first notification"}
     return {
         "version": "4",
         "groupKey": f'{{}}:{{incident="{told.incident}"}}',
-        "truncatedAlerts": max(0, wording.others(told, len(wording.lines(told.alerts)))),
+        "truncatedAlerts": max(0, phrasing.others(told, len(phrasing.lines(told.alerts)))),
         "status": "resolved" if over else "firing",
         "receiver": receiver,
         "groupLabels": group,
@@ -121,20 +146,31 @@ def alertmanager(told: Notification, receiver: str) -> dict[str, Any]:
 
 def _alert(told: Notification, alert: AlertFact | None, group: Mapping[str, str]) -> dict[str, Any]:
     firing = told.event is not Event.RESOLVED and (alert is None or alert.state != "resolved")
-    about = {"alertname": alert.measurement, "check": alert.check, **alert.labels} if alert else {"alertname": told.event.value}
+    about = (
+        {"alertname": alert.measurement, "check": alert.check, **alert.labels}
+        if alert
+        else {"alertname": told.event.value}
+    )
     severity = alert.severity if alert else told.severity
-    labels = {re.sub(r"\W|^(?=\d)", "_", name, flags=re.ASCII): value for name, value in about.items()}
+    labels = {
+        re.sub(r"\W|^(?=\d)", "_", name, flags=re.ASCII): value for name, value in about.items()
+    }
     labels |= {**group, "severity": severity.value, "family": told.cause}
-    said = wording.lines([alert])[0].text if alert else ""
-    annotations = {"summary": told.title, "description": wording.clean(said, 1000)}
-    since, end = (alert or told).since, told.resolved_at or (told.window[1] if told.window else told.since)
+    said = phrasing.lines([alert])[0].text if alert else ""
+    annotations = {"summary": told.title, "description": phrasing.clean(said, 1000)}
+    since, end = (
+        (alert or told).since,
+        told.resolved_at or (told.window[1] if told.window else told.since),
+    )
     return {
         "status": "firing" if firing else "resolved",
         "labels": labels,
-        "annotations": {name: text for name, text in (annotations | wording.added(told)).items() if text},
+        "annotations": {
+            name: text for name, text in (annotations | phrasing.added(told)).items() if text
+        },
         "startsAt": since.isoformat(),
         "endsAt": ZERO if firing else max(since, end).isoformat(),
-        "generatorURL": next(iter(wording.links(told).values()), ""),
+        "generatorURL": next(iter(phrasing.links(told).values()), ""),
         "fingerprint": fingerprint(labels),
     }
 
@@ -149,7 +185,9 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 
 
 def _common(found: list[dict[str, str]]) -> dict[str, str]:
-    return {name: text for name, text in found[0].items() if all(one.get(name) == text for one in found)}
+    return {
+        name: text for name, text in found[0].items() if all(one.get(name) == text for one in found)
+    }
 
 
 def _moment(told: Notification) -> str:
@@ -157,7 +195,9 @@ def _moment(told: Notification) -> str:
 
 
 def _bytes(whole: Mapping[str, Any]) -> bytes:
-    return json.dumps(whole, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+    return json.dumps(whole, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(
+        "utf-8", "replace"
+    )
 
 
 def signature(secret: str, id: str, timestamp: int, body: bytes) -> str:

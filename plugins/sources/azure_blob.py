@@ -1,6 +1,7 @@
 """Blobs of an Azure Storage container: block blobs, and append blobs while they grow.
 
-Refuses to write, to unpack, and to read another content than was listed: an append blob is read as far as it was then.
+Refuses to write, to unpack, and to read another content than was listed: an append blob is read as
+far as it was then.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from pydantic import PrivateAttr, model_validator
 from driftline import (
     DiscoverContext,
     DriftlineError,
-    LayoutPattern,
     LogObject,
     ObjectChanged,
     ObjectGone,
@@ -29,16 +29,17 @@ from driftline import (
     StartContext,
     Unreadable,
     hookimpl,
-    key_of,
-    list_store,
-    patiently,
-    pause_of,
-    read_ranges,
 )
+from driftline.kit.stores.layout import LayoutPattern
+from driftline.kit.stores.listing import key_of, list_store
+from driftline.kit.stores.range_reader import read_ranges
+from driftline.kit.stores.retry import patiently, pause_of
 
 T = TypeVar("T")
 PART = 4 << 20
-"""Bytes asked for at a time. One request each: the SDK pins further ones to a version that a growing blob has left."""
+"""Bytes asked for at a time. One request each: the SDK pins further ones to a version that a
+growing blob has left.
+"""
 
 PAGE = 5000
 """Blobs asked for in one request of a listing."""
@@ -57,7 +58,8 @@ class AzureBlob(Source):
     prefix: str = ""
     """Beginning of the names to read, such as `modelDataCollector/`; every blob when empty."""
     layout: LayoutPattern | None = None
-    """How names tell the time: `azureml`, `hive`, `hive_daily`, or a pattern such as `{endpoint}/%Y/%m/%d/%H/`.
+    """How names tell the time: `azureml`, `hive`, `hive_daily`, or a pattern such as
+    `{endpoint}/%Y/%m/%d/%H/`.
 
     Then only the newest folders are listed, and everything once a day.
     """
@@ -66,9 +68,13 @@ class AzureBlob(Source):
     connection_string: Secret | None = None
     """The account's connection string, instead of `account_url` and the machine's own identity."""
     account_key: Secret | None = None
-    """One of the account's keys, where the machine's own identity (managed identity, `az login`) can't be used."""
+    """One of the account's keys, where the machine's own identity (managed identity, `az login`)
+    can't be used.
+    """
     sas: Secret | None = None
-    """A shared access signature with the rights to read and list, where the machine's own identity can't be used."""
+    """A shared access signature with the rights to read and list, where the machine's own identity
+    can't be used.
+    """
 
     _client: Any = PrivateAttr(default=None)
     _credential: Any = PrivateAttr(default=None)
@@ -78,7 +84,13 @@ class AzureBlob(Source):
     def _has_an_account(self) -> Self:
         if (self.account_url is None) == (self.connection_string is None):
             raise ValueError("give account_url, or connection_string, and not both")
-        if sum(bool(way) for way in (self.anonymous, self.connection_string, self.account_key, self.sas)) > 1:
+        if (
+            sum(
+                bool(way)
+                for way in (self.anonymous, self.connection_string, self.account_key, self.sas)
+            )
+            > 1
+        ):
             raise ValueError(
                 "give one of anonymous, connection_string, account_key and sas, or none for the machine's identity"
             )
@@ -108,7 +120,9 @@ class AzureBlob(Source):
         return list_store(ctx, self.layout, self.prefix, self._folders, self._objects, begins=False)
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
-        """The blob from byte `start` to the size that was listed; nothing is read before the first byte is asked for."""
+        """The blob from byte `start` to the size that was listed; nothing is read before the first
+        byte is asked for.
+        """
         name = unquote(obj.uri.removeprefix(self._root()))
 
         def fetch(at: int, end: int) -> BinaryIO:
@@ -120,7 +134,9 @@ class AzureBlob(Source):
         """Another blob of this container: its `https://` address, or a path beside the records."""
         found = key_of(uri, self._root(), self.prefix)
         name = unquote(found) if "://" in uri else found
-        blob = self._call("read", name, lambda: self._handle().get_blob_client(name).get_blob_properties())
+        blob = self._call(
+            "read", name, lambda: self._handle().get_blob_client(name).get_blob_properties()
+        )
         return self.open(self._object(blob))
 
     def probe(self) -> str:
@@ -131,7 +147,9 @@ class AzureBlob(Source):
 
     def permissions(self) -> Sequence[str]:
         """What a reader of logs needs, and nothing to write with."""
-        return (f"the role Storage Blob Data Reader on the container {self.container}, or a SAS with read and list (sp=rl)",)
+        return (
+            f"the role Storage Blob Data Reader on the container {self.container}, or a SAS with read and list (sp=rl)",
+        )
 
     def _objects(self, prefix: str, after: str) -> Iterator[tuple[str, LogObject]]:
         for page in self._pages("list_blobs", prefix, include=["metadata"], results_per_page=PAGE):
@@ -151,9 +169,13 @@ class AzureBlob(Source):
             if not token:
                 return
 
-    def _page(self, method: str, prefix: str, token: str | None, **asked: Any) -> tuple[list[Any], str | None]:
+    def _page(
+        self, method: str, prefix: str, token: str | None, **asked: Any
+    ) -> tuple[list[Any], str | None]:
         def ask() -> tuple[list[Any], str | None]:
-            pages = getattr(self._handle(), method)(name_starts_with=prefix or None, **asked).by_page(token)
+            pages = getattr(self._handle(), method)(
+                name_starts_with=prefix or None, **asked
+            ).by_page(token)
             return list(next(pages, ())), pages.continuation_token
 
         return self._call("list", prefix, ask)
@@ -161,15 +183,27 @@ class AzureBlob(Source):
     def _object(self, blob: Any) -> LogObject:
         uri = self._root() + quote(blob.name, safe="/")
         grows = str(getattr(blob.blob_type, "value", blob.blob_type)) == "AppendBlob"
-        return LogObject(uri, blob.etag.strip('"'), blob.size, blob.last_modified, grows, blob.creation_time.isoformat())
+        return LogObject(
+            uri,
+            blob.etag.strip('"'),
+            blob.size,
+            blob.last_modified,
+            grows,
+            blob.creation_time.isoformat(),
+        )
 
     def _download(self, name: str, obj: LogObject, at: int, end: int) -> bytes:
         from azure.core import MatchConditions
         from azure.core.exceptions import HttpResponseError
 
         blob = self._handle().get_blob_client(name)
-        # An append blob may have grown, and still begins with what was listed: its creation and size show that.
-        pinned = {} if obj.grows else {"etag": f'"{obj.version}"', "match_condition": MatchConditions.IfNotModified}
+        # An append blob may have grown, and still begins with what was listed: its creation and
+        # size show that.
+        pinned = (
+            {}
+            if obj.grows
+            else {"etag": f'"{obj.version}"', "match_condition": MatchConditions.IfNotModified}
+        )
         try:
             answer = blob.download_blob(at, end - at, decompress=False, max_concurrency=1, **pinned)
             data = answer.readall()
@@ -197,7 +231,9 @@ class AzureBlob(Source):
         try:
             from azure.storage.blob import ContainerClient
         except ImportError:
-            raise SourceError("azure-storage-blob is not installed: pip install 'driftline[azure]'") from None
+            raise SourceError(
+                "azure-storage-blob is not installed: pip install 'driftline[azure]'"
+            ) from None
         # It tells of every request.
         logging.getLogger("azure").setLevel(logging.WARNING)
         settings = {
@@ -210,8 +246,12 @@ class AzureBlob(Source):
         }
         try:
             if self.connection_string is not None:
-                return ContainerClient.from_connection_string(self.connection_string.reveal(), self.container, **settings)
-            return ContainerClient(self.account_url, self.container, credential=self._who(), **settings)
+                return ContainerClient.from_connection_string(
+                    self.connection_string.reveal(), self.container, **settings
+                )
+            return ContainerClient(
+                self.account_url, self.container, credential=self._who(), **settings
+            )
         except ValueError as error:
             raise SourceError(f"{self.type}: {error}") from None
 
@@ -262,7 +302,9 @@ class AzureBlob(Source):
         status, code = error.status_code or 0, getattr(error, "error_code", None) or ""
         code = str(getattr(code, "value", code))
         says = _line(error)
-        if code in ("ContainerNotFound", "ContainerBeingDeleted") or (status == 404 and right == "list"):
+        if code in ("ContainerNotFound", "ContainerBeingDeleted") or (
+            status == 404 and right == "list"
+        ):
             return SourceError(f"{place}: there is no such container")
         if status == 404:
             return ObjectGone(f"{place}: gone since it was listed")
@@ -275,7 +317,9 @@ class AzureBlob(Source):
         if status == 401 or code in ("AuthenticationFailed", "InvalidAuthenticationInfo"):
             # Whoever renews them may have done so: the next request looks for them again.
             self._client = None
-            return SourceError(f"{place}: the credentials have expired or are wrong ({whose}): renew them: {says}")
+            return SourceError(
+                f"{place}: the credentials have expired or are wrong ({whose}): renew them: {says}"
+            )
         if code == "AuthorizationFailure":
             return SourceError(
                 f"{place}: refused ({whose}): the account's firewall is closed to this machine, or the key is wrong"
@@ -286,7 +330,9 @@ class AzureBlob(Source):
             )
         if status == 429 or status >= 500:
             headers = error.response.headers if error.response is not None else {}
-            return SourceBusy(f"{place}: {code or status}: {says}", pause_of(headers.get("Retry-After")))
+            return SourceBusy(
+                f"{place}: {code or status}: {says}", pause_of(headers.get("Retry-After"))
+            )
         return SourceError(f"{place}: {code or status}: {says}")
 
 

@@ -1,6 +1,7 @@
 """Objects of a Google Cloud Storage bucket.
 
-Refuses to write, to unpack (the service would, and then no range fits), and to read another generation than was listed.
+Refuses to write, to unpack (the service would, and then no range fits), and to read another
+generation than was listed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from pydantic import PrivateAttr
 
 from driftline import (
     DiscoverContext,
-    LayoutPattern,
     LogObject,
     ObjectChanged,
     ObjectGone,
@@ -23,14 +23,13 @@ from driftline import (
     SourceBusy,
     SourceError,
     StartContext,
-    google,
     hookimpl,
-    key_of,
-    list_store,
-    patiently,
-    pause_of,
-    read_ranges,
 )
+from driftline.kit.clouds import google
+from driftline.kit.stores.layout import LayoutPattern
+from driftline.kit.stores.listing import key_of, list_store
+from driftline.kit.stores.range_reader import read_ranges
+from driftline.kit.stores.retry import patiently, pause_of
 
 T = TypeVar("T")
 TIMEOUT = (10.0, 60.0)
@@ -51,14 +50,18 @@ class Gcs(Source):
     prefix: str = ""
     """Beginning of the names to read, such as `churn/`; every object when empty."""
     layout: LayoutPattern | None = None
-    """How names tell the time: `vertex_batch`, `hive`, `hive_daily`, or a pattern such as `{endpoint}/%Y/%m/%d/%H/`.
+    """How names tell the time: `vertex_batch`, `hive`, `hive_daily`, or a pattern such as
+    `{endpoint}/%Y/%m/%d/%H/`.
 
     Then only the newest folders are listed, and everything once a day.
     """
     endpoint_url: str | None = None
-    """Address of a server that speaks the same language, such as `http://127.0.0.1:4443`; Google's when absent."""
+    """Address of a server that speaks the same language, such as `http://127.0.0.1:4443`; Google's
+    when absent.
+    """
     credentials_file: str | None = None
-    """The key file of a service account, where the machine's own identity (workload identity, `gcloud auth`) can't be used.
+    """The key file of a service account, where the machine's own identity (workload identity,
+    `gcloud auth`) can't be used.
 
     A relative path starts at the folder of the configuration.
     """
@@ -97,7 +100,9 @@ class Gcs(Source):
 
         def fetch(at: int, end: int) -> BinaryIO:
             body = io.BytesIO()
-            self._call("storage.objects.get", name, lambda: self._download(name, generation, at, end, body))
+            self._call(
+                "storage.objects.get", name, lambda: self._download(name, generation, at, end, body)
+            )
             body.seek(0)
             return body
 
@@ -106,7 +111,11 @@ class Gcs(Source):
     def refer(self, uri: str) -> BinaryIO:
         """Another object of this bucket: its `gs://` address, or a path beside the records."""
         name = key_of(uri, self._root, self.prefix)
-        found = self._call("storage.objects.get", name, lambda: self._bucket().get_blob(name, retry=None, timeout=TIMEOUT))
+        found = self._call(
+            "storage.objects.get",
+            name,
+            lambda: self._bucket().get_blob(name, retry=None, timeout=TIMEOUT),
+        )
         if found is None:
             raise ObjectGone(f"{self._root}{name}: is not there")
         return self.open(self._object(found))
@@ -121,7 +130,11 @@ class Gcs(Source):
         """What a reader of logs needs, and nothing to write with."""
         return (
             f"storage.objects.list and storage.objects.get on the bucket {self.bucket}: the role Storage Object Viewer",
-            *((f"serviceusage.services.use on the project {self.billing_project}",) if self.billing_project else ()),
+            *(
+                (f"serviceusage.services.use on the project {self.billing_project}",)
+                if self.billing_project
+                else ()
+            ),
         )
 
     @property
@@ -139,14 +152,21 @@ class Gcs(Source):
     def _pages(self, prefix: str, **asked: Any) -> Iterator[tuple[list[Any], list[str]]]:
         token: str | None = ""
         while token is not None:
-            page, folders, token = self._page(prefix, page_token=token or None, page_size=PAGE, **asked)
+            page, folders, token = self._page(
+                prefix, page_token=token or None, page_size=PAGE, **asked
+            )
             yield page, folders
 
     def _page(self, prefix: str, **asked: Any) -> tuple[list[Any], list[str], str | None]:
         def ask() -> tuple[list[Any], list[str], str | None]:
             fields = "items(name,generation,size,updated),prefixes,nextPageToken"
             found = self._handle().list_blobs(
-                self._bucket(), prefix=prefix or None, fields=fields, retry=None, timeout=TIMEOUT, **asked
+                self._bucket(),
+                prefix=prefix or None,
+                fields=fields,
+                retry=None,
+                timeout=TIMEOUT,
+                **asked,
             )
             page = list(next(found.pages, ()))
             return page, sorted(found.prefixes), found.next_page_token
@@ -154,14 +174,24 @@ class Gcs(Source):
         return self._call("storage.objects.list", prefix, ask)
 
     def _object(self, found: Any) -> LogObject:
-        return LogObject(f"{self._root}{found.name}", str(found.generation), found.size, found.updated)
+        return LogObject(
+            f"{self._root}{found.name}", str(found.generation), found.size, found.updated
+        )
 
     def _download(self, name: str, generation: int, at: int, end: int, body: BinaryIO) -> None:
-        """Fetch `[at, end)` into `body`: perhaps only its beginning, where the connection breaks."""
+        """Fetch `[at, end)` into `body`: perhaps only its beginning, where the connection
+        breaks.
+        """
         from urllib3.exceptions import HTTPError
 
         blob = self._bucket().blob(name)
-        asked = {"start": at, "end": end - 1, "if_generation_match": generation, "raw_download": True, "checksum": None}
+        asked = {
+            "start": at,
+            "end": end - 1,
+            "if_generation_match": generation,
+            "raw_download": True,
+            "checksum": None,
+        }
         try:
             blob.download_to_file(body, retry=None, timeout=TIMEOUT, **asked)
         except HTTPError:
@@ -210,7 +240,9 @@ class Gcs(Source):
             raise SourceBusy(f"{place}: {type(error).__name__}: {error}") from None
         except DefaultCredentialsError:
             # An anonymous reader is asked for credentials that it doesn't have.
-            raise SourceError(f"{place}: {_PRIVATE}" if self.anonymous else google.UNKNOWN) from None
+            raise SourceError(
+                f"{place}: {_PRIVATE}" if self.anonymous else google.UNKNOWN
+            ) from None
         except GoogleAuthError as error:
             self._client = None
             raise SourceError(f"{place}: the credentials could not be renewed: {error}") from None
@@ -228,9 +260,13 @@ class Gcs(Source):
         if status == 401:
             # Whoever renews them may have done so: the next request looks for them again.
             self._client = None
-            return SourceError(f"{place}: the credentials have expired or are wrong ({whose}): renew them")
+            return SourceError(
+                f"{place}: the credentials have expired or are wrong ({whose}): renew them"
+            )
         if status == 403:
-            return SourceError(f"{place}: access denied ({whose}): {right} is needed, which Storage Object Viewer has: {says}")
+            return SourceError(
+                f"{place}: access denied ({whose}): {right} is needed, which Storage Object Viewer has: {says}"
+            )
         if status == 429 or status >= 500:
             headers = error.response.headers if error.response is not None else {}
             return SourceBusy(f"{place}: {status}: {says}", pause_of(headers.get("Retry-After")))

@@ -17,8 +17,6 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from driftline import (
     DiscoverContext,
-    Layout,
-    LayoutPattern,
     LogObject,
     ObjectChanged,
     ObjectGone,
@@ -27,6 +25,7 @@ from driftline import (
     Unreadable,
     hookimpl,
 )
+from driftline.kit.stores.layout import Layout, LayoutPattern
 
 SEALED = (".parquet", ".pq", ".gz", ".bz2", ".zst", ".zstd")
 """Files that are written once: a larger one is another one."""
@@ -44,10 +43,14 @@ class Local(Source):
     A relative one starts at the folder of the configuration.
     """
     grows: bool = True
-    """Whether text files may be appended to: then only what is new is read. Without it a changed file is read again."""
+    """Whether text files may be appended to: then only what is new is read. Without it a changed
+    file is read again.
+    """
     layout: LayoutPattern | None = None
-    """How the folders under `path` name the time, so that only the newest are looked into: `sagemaker`, `azureml`, `hive` and
-    others, or a pattern such as `{region}/%Y/%m/%d/`. `path` is then a folder."""
+    """How the folders under `path` name the time, so that only the newest are looked into:
+    `sagemaker`, `azureml`, `hive` and others, or a pattern such as `{region}/%Y/%m/%d/`. `path` is
+    then a folder.
+    """
 
     @property
     def whole_every(self) -> timedelta | None:
@@ -55,10 +58,16 @@ class Local(Source):
         return None if self.layout is None else timedelta(days=1)
 
     def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
-        """Every file, in the order of names; with `ctx.since` and a layout, those in the newest folders."""
+        """Every file, in the order of names; with `ctx.since` and a layout, those in the newest
+        folders.
+        """
         layout = None if self.layout is None else Layout(self.layout)
         root = self._root() + "/"
-        for path, reason in self._paths() if layout is None or ctx.since is None else self._newest(layout, root, ctx):
+        for path, reason in (
+            self._paths()
+            if layout is None or ctx.since is None
+            else self._newest(layout, root, ctx)
+        ):
             if reason:
                 ctx.skipped(_uri(path), reason)
                 continue
@@ -92,7 +101,9 @@ class Local(Source):
         except FileNotFoundError:
             raise ObjectGone(f"{path}: gone since it was listed") from None
         except PermissionError:
-            raise SourceError(f"{path}: may not be read; the agent's user needs the right to read it") from None
+            raise SourceError(
+                f"{path}: may not be read; the agent's user needs the right to read it"
+            ) from None
         except OSError as error:
             raise Unreadable(f"{path}: {error.strerror}") from None
         now = os.fstat(file.fileno())
@@ -104,21 +115,34 @@ class Local(Source):
         return cast(BinaryIO, io.BufferedReader(_Bounded(file, start, obj.size), 1 << 18))
 
     def refer(self, uri: str) -> BinaryIO:
-        """A file under the folder of this source, by its `file://` address or by its path from there."""
+        """A file under the folder of this source, by its `file://` address or by its path from
+        there.
+        """
         if "://" in uri and not uri.startswith("file://"):
             raise Unreadable(f"{uri}: is no file on this machine")
         root = os.path.realpath(self._folder())
-        named = os.fsdecode(unquote_to_bytes(uri.removeprefix("file://"))) if uri.startswith("file://") else uri
+        named = (
+            os.fsdecode(unquote_to_bytes(uri.removeprefix("file://")))
+            if uri.startswith("file://")
+            else uri
+        )
         try:
             path = os.path.realpath(os.path.join(root, named))
             if os.path.commonpath((root, path)) != root:
-                raise Unreadable(f"{uri}: lies outside of {root}, which is all that this source may read")
-            # What is no file, such as a pipe, must not be waited for; and what was a folder a moment ago may be a link now.
-            file = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC))
+                raise Unreadable(
+                    f"{uri}: lies outside of {root}, which is all that this source may read"
+                )
+            # What is no file, such as a pipe, must not be waited for; and what was a folder a
+            # moment ago may be a link now.
+            file = io.FileIO(
+                os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            )
         except FileNotFoundError:
             raise ObjectGone(f"{uri}: there is no such file") from None
         except PermissionError:
-            raise SourceError(f"{path}: may not be read; the agent's user needs the right to read it") from None
+            raise SourceError(
+                f"{path}: may not be read; the agent's user needs the right to read it"
+            ) from None
         except (OSError, ValueError) as error:
             raise Unreadable(f"{uri}: {error}") from None
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -147,7 +171,11 @@ class Local(Source):
         path = self._root()
         if os.path.isdir(path):
             return path
-        return path[: _fixed(path)] if glob.has_magic(path) and not os.path.lexists(path) else os.path.dirname(path)
+        return (
+            path[: _fixed(path)]
+            if glob.has_magic(path) and not os.path.lexists(path)
+            else os.path.dirname(path)
+        )
 
     def _newest(self, layout: Layout, root: str, ctx: DiscoverContext) -> Iterator[tuple[str, str]]:
         assert ctx.since is not None
@@ -155,7 +183,9 @@ class Local(Source):
         def folders(path: str) -> list[str]:
             try:
                 with os.scandir(path) as found:
-                    return sorted((entry.name for entry in found if entry.is_dir()), key=os.fsencode)
+                    return sorted(
+                        (entry.name for entry in found if entry.is_dir()), key=os.fsencode
+                    )
             except (FileNotFoundError, NotADirectoryError):
                 return []
             except OSError as error:
@@ -166,7 +196,9 @@ class Local(Source):
                 yield from _walk(path)
                 return
             folder, beginning = os.path.split(path)
-            for name in sorted(os.listdir(folder), key=os.fsencode) if os.path.isdir(folder) else ():
+            for name in (
+                sorted(os.listdir(folder), key=os.fsencode) if os.path.isdir(folder) else ()
+            ):
                 if name.startswith(beginning):
                     found = os.path.join(folder, name)
                     yield from _walk(found) if os.path.isdir(found) else [(found, _no_data(name))]
@@ -183,9 +215,16 @@ class Local(Source):
         elif glob.has_magic(path):
             fixed = _fixed(path)
             for found in sorted(
-                {found for found in glob.iglob(path, recursive=True) if not os.path.isdir(found)}, key=os.fsencode
+                {found for found in glob.iglob(path, recursive=True) if not os.path.isdir(found)},
+                key=os.fsencode,
             ):
-                yield found, next((reason for part in found[fixed:].split("/") if (reason := _no_data(part))), "")
+                yield (
+                    found,
+                    next(
+                        (reason for part in found[fixed:].split("/") if (reason := _no_data(part))),
+                        "",
+                    ),
+                )
         else:
             raise SourceError(f"{path}: no such file or folder")
 
@@ -211,7 +250,9 @@ class _Bounded(io.RawIOBase):
         return self._file.readinto(memoryview(buffer)[: max(left, 0)]) if left > 0 else 0
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: self._start, io.SEEK_CUR: self._file.tell(), io.SEEK_END: self._end}[whence]
+        base = {io.SEEK_SET: self._start, io.SEEK_CUR: self._file.tell(), io.SEEK_END: self._end}[
+            whence
+        ]
         return self._file.seek(max(base + offset, self._start)) - self._start
 
     def close(self) -> None:
@@ -233,7 +274,9 @@ def _walk(folder: str) -> Iterator[tuple[str, str]]:
             folders.remove(name)
             yield os.path.join(place, name), _no_data(name)
         folders.sort(key=os.fsencode)
-        yield from ((os.path.join(place, name), _no_data(name)) for name in sorted(files, key=os.fsencode))
+        yield from (
+            (os.path.join(place, name), _no_data(name)) for name in sorted(files, key=os.fsencode)
+        )
 
 
 def _no_data(name: str) -> str:

@@ -1,6 +1,7 @@
 """Objects of an S3 bucket, or of any store that speaks its language.
 
-Refuses to write, to remember a last key (slow writers fall behind it), and to read another version than was listed.
+Refuses to write, to remember a last key (slow writers fall behind it), and to read another version
+than was listed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from pydantic import PrivateAttr
 from driftline import (
     DiscoverContext,
     DriftlineError,
-    LayoutPattern,
     LogObject,
     ObjectChanged,
     ObjectGone,
@@ -28,15 +28,13 @@ from driftline import (
     SourceError,
     StartContext,
     Unreadable,
-    drain,
     hookimpl,
-    in_place,
-    key_of,
-    list_store,
-    patiently,
-    pause_of,
-    read_ranges,
 )
+from driftline.kit.stores.layout import LayoutPattern
+from driftline.kit.stores.listing import in_place, key_of, list_store
+from driftline.kit.stores.range_reader import read_ranges
+from driftline.kit.stores.retry import patiently, pause_of
+from driftline.kit.stores.s3_events import drain
 
 BATCH = 10
 """Messages in one request: as many as SQS allows."""
@@ -55,12 +53,15 @@ class S3(Source):
     prefix: str = ""
     """Beginning of the keys to read, such as `churn/`; every key when empty."""
     layout: LayoutPattern | None = None
-    """How keys tell the time: `sagemaker`, `firehose`, `hive`, or a pattern such as `{endpoint}/%Y/%m/%d/%H/`.
+    """How keys tell the time: `sagemaker`, `firehose`, `hive`, or a pattern such as
+    `{endpoint}/%Y/%m/%d/%H/`.
 
     Then only the newest folders are listed, and everything once a day.
     """
     queue_url: str | None = None
-    """An SQS queue that is told of new objects. It is asked instead of listing, and everything is listed once an hour."""
+    """An SQS queue that is told of new objects. It is asked instead of listing, and everything is
+    listed once an hour.
+    """
     endpoint_url: str | None = None
     """Address of a store that speaks S3, such as `http://minio:9000`; Amazon's when absent."""
     region: str | None = None
@@ -105,14 +106,23 @@ class S3(Source):
         super().stop()
 
     def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
-        """The objects under the prefix: all, those of open partitions, or those that the queue names."""
+        """The objects under the prefix: all, those of open partitions, or those that the queue
+        names.
+        """
         if self.queue_url and ctx.since is not None:
-            return in_place(replace(ctx, since=None), self.layout, self.prefix, self._announced(self.queue_url, ctx))
+            return in_place(
+                replace(ctx, since=None),
+                self.layout,
+                self.prefix,
+                self._announced(self.queue_url, ctx),
+            )
         return list_store(ctx, self.layout, self.prefix, self._folders, self._objects)
 
     def committed(self) -> None:
         """Delete the messages of the last pass."""
-        entries = [{"Id": name, "ReceiptHandle": receipt} for name, receipt in self._receipts.items()]
+        entries = [
+            {"Id": name, "ReceiptHandle": receipt} for name, receipt in self._receipts.items()
+        ]
         for n in range(0, len(entries), BATCH):
             asked = {"QueueUrl": self.queue_url, "Entries": entries[n : n + BATCH]}
             self._call("delete_message_batch", "sqs:DeleteMessage", **asked)
@@ -126,10 +136,17 @@ class S3(Source):
         key = obj.uri.removeprefix(f"s3://{self.bucket}/")
 
         def fetch(at: int, end: int) -> Any:
-            asked = {"Bucket": self.bucket, "Key": key, "Range": f"bytes={at}-{end - 1}", "IfMatch": obj.version}
+            asked = {
+                "Bucket": self.bucket,
+                "Key": key,
+                "Range": f"bytes={at}-{end - 1}",
+                "IfMatch": obj.version,
+            }
             return self._call("get_object", "s3:GetObject", **asked, **self._payer())["Body"]
 
-        return read_ranges(obj.uri, fetch, start, obj.size, breaks=(BotoCoreError, HTTPError, OSError))
+        return read_ranges(
+            obj.uri, fetch, start, obj.size, breaks=(BotoCoreError, HTTPError, OSError)
+        )
 
     def refer(self, uri: str) -> BinaryIO:
         """Another object of this bucket: its `s3://` address, or a path under the prefix."""
@@ -138,7 +155,11 @@ class S3(Source):
     def probe(self) -> str:
         """List one key; say where and as whom."""
         page = next(self._pages(Prefix=self.prefix, MaxKeys=1))
-        found = f"first key {page['Contents'][0]['Key']}" if page.get("Contents") else "no key under this prefix yet"
+        found = (
+            f"first key {page['Contents'][0]['Key']}"
+            if page.get("Contents")
+            else "no key under this prefix yet"
+        )
         return f"{self._handle().meta.endpoint_url}, {self._identity()}: {found}"
 
     def permissions(self) -> Sequence[str]:
@@ -147,7 +168,11 @@ class S3(Source):
             f"s3:ListBucket on arn:aws:s3:::{self.bucket}",
             f"s3:GetObject on arn:aws:s3:::{self.bucket}/{self.prefix}*",
             "kms:Decrypt on the key, where objects are encrypted by one",
-            *((f"sqs:ReceiveMessage and sqs:DeleteMessage on {self.queue_url}",) if self.queue_url else ()),
+            *(
+                (f"sqs:ReceiveMessage and sqs:DeleteMessage on {self.queue_url}",)
+                if self.queue_url
+                else ()
+            ),
         )
 
     def _objects(self, prefix: str, after: str) -> Iterator[tuple[str, LogObject]]:
@@ -172,16 +197,22 @@ class S3(Source):
         """The objects that messages name and that are still there."""
 
         def receive() -> Any:
-            answer = self._call("receive_message", "sqs:ReceiveMessage", QueueUrl=queue, MaxNumberOfMessages=BATCH)
+            answer = self._call(
+                "receive_message", "sqs:ReceiveMessage", QueueUrl=queue, MaxNumberOfMessages=BATCH
+            )
             return answer.get("Messages", ())
 
-        keys, self._receipts = drain(receive, self.bucket, self.prefix, lambda reason: ctx.skipped(queue, reason))
+        keys, self._receipts = drain(
+            receive, self.bucket, self.prefix, lambda reason: ctx.skipped(queue, reason)
+        )
         for key in keys:
             with suppress(ObjectGone):
                 yield key, self._asked(key)
 
     def _asked(self, key: str) -> LogObject:
-        found = self._call("head_object", "s3:GetObject", Bucket=self.bucket, Key=key, **self._payer())
+        found = self._call(
+            "head_object", "s3:GetObject", Bucket=self.bucket, Key=key, **self._payer()
+        )
         return self._object(key, found["ContentLength"], found)
 
     def _object(self, key: str, size: int, found: Mapping[str, Any]) -> LogObject:
@@ -209,10 +240,14 @@ class S3(Source):
         )
         keys = {
             "aws_access_key_id": self.access_key_id.reveal() if self.access_key_id else None,
-            "aws_secret_access_key": self.secret_access_key.reveal() if self.secret_access_key else None,
+            "aws_secret_access_key": self.secret_access_key.reveal()
+            if self.secret_access_key
+            else None,
         }
         try:
-            session = boto3.session.Session(profile_name=self.profile, region_name=self.region, **keys)
+            session = boto3.session.Session(
+                profile_name=self.profile, region_name=self.region, **keys
+            )
             return session.client(service, endpoint_url=endpoint, config=config)
         except (BotoCoreError, ValueError) as error:
             raise SourceError(f"{self.type}: {error}") from None
@@ -221,7 +256,9 @@ class S3(Source):
         # Another thread may let go of a client at any time.
         client = self._queue if queue else self._client
         if client is None and queue:
-            client = self._queue = self._make("sqs", "{0.scheme}://{0.netloc}".format(urlsplit(queue)))
+            client = self._queue = self._make(
+                "sqs", "{0.scheme}://{0.netloc}".format(urlsplit(queue))
+            )
         elif client is None:
             client = self._client = self._make("s3", self.endpoint_url)
         return client
@@ -249,7 +286,9 @@ class S3(Source):
         except (HTTPClientError, ConnectionError) as error:
             raise SourceBusy(f"{place}: {error}") from None
         except BotoCoreError as error:
-            raise SourceError(_NO_CREDENTIALS.get(type(error).__name__, f"{place}: {error}")) from None
+            raise SourceError(
+                _NO_CREDENTIALS.get(type(error).__name__, f"{place}: {error}")
+            ) from None
 
     def _meaning(self, error: Any, right: str, place: str, keyed: bool) -> DriftlineError:
         code = str(error.response.get("Error", {}).get("Code", ""))
@@ -266,7 +305,9 @@ class S3(Source):
             kind = error.response["Error"].get("StorageClass", "unknown")
             return Unreadable(f"{place}: archived (storage class {kind}): restore it")
         if code.startswith("KMS."):
-            return SourceError(f"{place}: its key can't be used ({code}): kms:Decrypt on the key is needed")
+            return SourceError(
+                f"{place}: its key can't be used ({code}): kms:Decrypt on the key is needed"
+            )
         if code in EXPIRED or code in WRONG:
             whose = self._identity()
             # Whoever renews them may have done so: the next request looks for them again.
@@ -275,13 +316,21 @@ class S3(Source):
             return SourceError(f"{place}: the credentials {trouble} ({whose}): renew them")
         if status == 403 or code in ("AccessDenied", "AllAccessDisabled"):
             wanted = "kms:Decrypt" if "kms" in says.lower() else right
-            also = " and, where objects are encrypted by a key, kms:Decrypt" if wanted == "s3:GetObject" else ""
-            return SourceError(f"{place}: access denied ({self._identity()}): {wanted}{also} is needed")
+            also = (
+                " and, where objects are encrypted by a key, kms:Decrypt"
+                if wanted == "s3:GetObject"
+                else ""
+            )
+            return SourceError(
+                f"{place}: access denied ({self._identity()}): {wanted}{also} is needed"
+            )
         if code in ("PermanentRedirect", "AuthorizationHeaderMalformed", "301"):
             where = headers.get("x-amz-bucket-region", "another region")
             return SourceError(f"{place}: the bucket is in {where}: set region")
         if status >= 500 or status == 429 or code in ("SlowDown", "RequestTimeout"):
-            return SourceBusy(f"{place}: {code or status}: {says}", pause_of(headers.get("retry-after")))
+            return SourceBusy(
+                f"{place}: {code or status}: {says}", pause_of(headers.get("retry-after"))
+            )
         return SourceError(f"{place}: {code or status}: {says}")
 
 

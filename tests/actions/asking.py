@@ -10,7 +10,15 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from action_receivers import AirflowApi, Api, AzureApi, GitHubApi, KubernetesApi, SageMakerApi, VertexApi
+from action_receivers import (
+    AirflowApi,
+    Api,
+    AzureApi,
+    GitHubApi,
+    KubernetesApi,
+    SageMakerApi,
+    VertexApi,
+)
 from driftline_plugins.actions.airflow import Airflow
 from driftline_plugins.actions.azureml_job import AzureMlJob
 from driftline_plugins.actions.github_dispatch import GitHubDispatch
@@ -20,22 +28,26 @@ from driftline_plugins.actions.sagemaker_weights import SageMakerWeights
 from driftline_plugins.actions.vertex_pipeline import VertexPipeline
 
 from driftline import Action, Secret, Severity, StartContext, Verdict
+from driftline.agent.acting import Acting, request_of
 from driftline.alerting import AlertingState, Fact, retire, step
-from driftline.alerting.calling import ActionPlan
-from driftline.alerting.store import enqueue, save
-from driftline.delivery.http import HttpClient
+from driftline.alerting.actions_due import ActionPlan
+from driftline.delivery.network.http import HttpClient
 from driftline.delivery.performing import Performer
 from driftline.delivery.worker import Policy, SinkWorker
 from driftline.extensions.guard import Guard
-from driftline.runtime.acting import Acting, request_of
 from driftline.state import action_runs, outbox
 from driftline.state.action_runs import Run
+from driftline.state.incident_store import enqueue, save
 from driftline.state.store import Store
 from driftline.testing import FakeLog
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
-CONTAINER = {"name": "train", "image": "train:3", "args": ["--model", "{model}", "--because", "{title}"]}
+CONTAINER = {
+    "name": "train",
+    "image": "train:3",
+    "args": ["--model", "{model}", "--because", "{title}"],
+}
 JOB = {"template": {"spec": {"restartPolicy": "Never", "containers": [CONTAINER]}}}
 GO = ActionPlan("retrain", dry_run=False, severity=Severity.WARNING)
 
@@ -63,9 +75,19 @@ def made(name: str, url: str, **given: Any) -> Action:
             "endpoint": "churn", "region": "eu-central-1", "weights": {"old": 1.0, "new": 0.0}, "least_share": {"old": 0.5},
         },
     }  # fmt: skip
-    kinds = (Airflow, GitHubDispatch, KubernetesJob, VertexPipeline, AzureMlJob, SageMakerPipeline, SageMakerWeights)
+    kinds = (
+        Airflow,
+        GitHubDispatch,
+        KubernetesJob,
+        VertexPipeline,
+        AzureMlJob,
+        SageMakerPipeline,
+        SageMakerWeights,
+    )
     kind = next(kind for kind in kinds if kind.type == name)
-    place = {"kubernetes_job": "server"}.get(name, "endpoint_url" if name.startswith("sagemaker") else "url")
+    place = {"kubernetes_job": "server"}.get(
+        name, "endpoint_url" if name.startswith("sagemaker") else "url"
+    )
     return kind(**{place: url, **told[name], **given})
 
 
@@ -79,7 +101,11 @@ APIS = {
 def service(name: str, moto: str, faults: tuple[Any, ...] = ()) -> Iterator[Api]:
     """What the action of that name asks."""
     kind = APIS[name]
-    with kind(moto, faults=list(faults)) if kind is SageMakerApi else kind(faults=list(faults)) as api:
+    with (
+        kind(moto, faults=list(faults))
+        if kind is SageMakerApi
+        else kind(faults=list(faults)) as api
+    ):
         yield api
 
 
@@ -104,7 +130,14 @@ class Desk:
         policy = Policy(overdue=self.action.patience, give_up=2 * DAY)
         lane = action_runs.LANE + self.plan.name
         self.worker = SinkWorker(
-            lane, performer, self.store, lambda: self.now, Random(5), self.reports.append, self.log, policy
+            lane,
+            performer,
+            self.store,
+            lambda: self.now,
+            Random(5),
+            self.reports.append,
+            self.log,
+            policy,
         )
 
     def incident(self, column: str = "tenure", hour: int = 0, **given: Any) -> list[Run]:
@@ -156,5 +189,10 @@ def account(url: str) -> str:
 
     key = rsa.generate_private_key(65537, 2048)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    told = {"type": "service_account", "client_email": "drift@acme.iam", "private_key": pem, "token_uri": f"{url}/token"}
+    told = {
+        "type": "service_account",
+        "client_email": "drift@acme.iam",
+        "private_key": pem,
+        "token_uri": f"{url}/token",
+    }
     return json.dumps(told)

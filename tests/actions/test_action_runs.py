@@ -1,4 +1,6 @@
-"""What calls for an action and what doesn't, and what becomes of a run: approved, expired, withdrawn, held back."""
+"""What calls for an action and what doesn't, and what becomes of a run: approved, expired,
+withdrawn, held back.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,12 @@ import pytest
 from asking import DAY, GO, HOUR, NOW, Desk
 
 from driftline import Action, Order, Rejected, Request, Severity, Verdict
-from driftline.alerting.calling import token
-from driftline.errors import OutcomeUnknown
+from driftline.alerting.actions_due import token
 from driftline.state import action_runs, outbox
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
 from driftline.testing import order
-from driftline.wording import added
+from driftline.types.errors import OutcomeUnknown
+from driftline.types.phrasing import added
 
 
 class Noted(Action):
@@ -42,7 +44,9 @@ script: list[Exception] = []
 def desk(tmp_path):
     done.clear()
     script.clear()
-    return lambda **plan: Desk(open_store(databases.fresh()), Noted(), tmp_path, replace(GO, **plan))
+    return lambda **plan: Desk(
+        open_store(databases.fresh()), Noted(), tmp_path, replace(GO, **plan)
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,13 +67,20 @@ def desk(tmp_path):
     ],
 )
 def test_what_calls_for_an_action(desk, plan, given, called):
-    """Model, family, check, severity and decision of one alert must all fit; trouble of the agent only where it is named."""
-    fields = {name: value if isinstance(value, (str, Severity)) else frozenset(value) for name, value in plan.items()}
+    """Model, family, check, severity and decision of one alert must all fit; trouble of the agent
+    only where it is named.
+    """
+    fields = {
+        name: value if isinstance(value, (str, Severity)) else frozenset(value)
+        for name, value in plan.items()
+    }
     assert bool(desk(**fields).incident(**given)) is called
 
 
 def test_once_for_an_incident(desk):
-    """More alerts and more severity call for nothing new; the next incident does, where the day has room."""
+    """More alerts and more severity call for nothing new; the next incident does, where the day has
+    room.
+    """
     at = desk(max_per_day=2)
     at.incident()
     at.incident("plan")
@@ -84,7 +95,9 @@ def test_once_for_an_incident(desk):
 
 
 def test_a_decision_that_comes_later(desk):
-    """An incident that is open already calls for the action when a check says what is to be done."""
+    """An incident that is open already calls for the action when a check says what is to be
+    done.
+    """
     at = desk(decision="retrain")
     assert at.incident() == []
     [run] = at.incident(hour=1, decision="retrain")
@@ -94,7 +107,9 @@ def test_a_decision_that_comes_later(desk):
 
 
 def test_what_is_recorded(desk):
-    """Who, what and why, the request to the byte, and the answer; people are told with the incident."""
+    """Who, what and why, the request to the byte, and the answer; people are told with the
+    incident.
+    """
     at = desk()
     [run] = at.incident(decision="retrain")
     assert "accuracy" in run.why
@@ -116,15 +131,22 @@ def test_a_dry_run_sends_nothing(desk):
 
 
 def test_approval(desk):
-    """A run waits for a person; then it goes as it was shown, with author and reason in its history."""
+    """A run waits for a person; then it goes as it was shown, with author and reason in its
+    history.
+    """
     at = desk(approval=True)
     [run] = at.incident()
     at.settle()
     assert (run.state, done) == ("awaiting approval", [])
-    assert f"driftline actions approve {run.token}" in at.told[0].notification.facts["action retrain"]
+    assert (
+        f"driftline actions approve {run.token}" in at.told[0].notification.facts["action retrain"]
+    )
     with at.store.write() as connection:
         assert action_runs.approve(connection, run.token, "ada", "looked at it", at.now) == ""
-        assert action_runs.approve(connection, run.token, "bob", "me too", at.now) == "it awaits no approval: pending"
+        assert (
+            action_runs.approve(connection, run.token, "bob", "me too", at.now)
+            == "it awaits no approval: pending"
+        )
         assert action_runs.approve(connection, "none", "bob", "", at.now) == "there is no such run"
     at.settle()
     [after] = at.runs
@@ -149,7 +171,10 @@ def test_rejection_expiry_and_the_end_of_the_incident(desk):
     assert sorted(run.state for run in runs) == ["expired", "rejected", "withdrawn"]
     with at.store.write() as connection:
         for each in runs:
-            assert action_runs.approve(connection, each.token, "ada", "late", at.now) == f"it awaits no approval: {each.state}"
+            assert (
+                action_runs.approve(connection, each.token, "ada", "late", at.now)
+                == f"it awaits no approval: {each.state}"
+            )
     at.settle()
     assert done == []
 
@@ -168,7 +193,9 @@ def test_what_is_not_done_yet_when_the_incident_ends(desk):
 
 
 def test_no_more_in_a_day(desk):
-    """Beyond max_per_day a run is held back, people are told, and by hand it can be ordered all the same."""
+    """Beyond max_per_day a run is held back, people are told, and by hand it can be ordered all the
+    same.
+    """
     at = desk(max_per_day=1)
     at.incident()
     at.settle()
@@ -178,7 +205,9 @@ def test_no_more_in_a_day(desk):
     assert "held back" in at.told[0].notification.facts["action retrain"]
     with at.store.write() as connection:
         assert action_runs.order_again(connection, held.token, "ada", "it matters", at.now) == ""
-        assert "once for an incident" in action_runs.order_again(connection, held.token, "ada", "again", at.now)
+        assert "once for an incident" in action_runs.order_again(
+            connection, held.token, "ada", "again", at.now
+        )
     at.settle()
     assert len(done) == 2
     at.over()
@@ -202,7 +231,10 @@ def test_by_hand_after_it_was_refused(desk):
     at.settle()
     assert at.runs[0].state == "refused"
     with at.store.write() as connection:
-        assert action_runs.order_again(connection, run.token, "ada", "it had not arrived", at.now) == ""
+        assert (
+            action_runs.order_again(connection, run.token, "ada", "it had not arrived", at.now)
+            == ""
+        )
     at.settle()
     assert (at.runs[0].state, at.runs[0].token, len(done)) == ("sent", run.token, 2)
 
@@ -233,8 +265,8 @@ def test_facts_in_texts():
 def test_a_secret_in_a_request_is_refused(desk):
     """What would be shown and kept must not hold what the settings hide."""
     from driftline import Secret
+    from driftline.agent.acting import asked
     from driftline.extensions.guard import Guard
-    from driftline.runtime.acting import asked
 
     class Leaky(Noted):
         type = "leaky"
@@ -254,14 +286,19 @@ def test_an_unsure_window_calls_for_nothing(desk):
 
 
 def test_trouble_lasts_until_somebody_is_done_with_it(desk):
-    """A run that failed is trouble until it is ordered again or rejected; where there was no run there is none."""
+    """A run that failed is trouble until it is ordered again or rejected; where there was no run
+    there is none.
+    """
     at = desk()
     assert at.acting.troubles(at.store, "churn", at.now) == []
     [run] = at.incident()
     script.append(Rejected("no such pipeline"))
     at.settle()
     [fact] = at.acting.troubles(at.store, "churn", at.now)
-    assert (fact.verdict, fact.reason) == (Verdict.CHANGED, f"action retrain for {run.incident}: no such pipeline")
+    assert (fact.verdict, fact.reason) == (
+        Verdict.CHANGED,
+        f"action retrain for {run.incident}: no such pipeline",
+    )
     assert at.acting.troubles(at.store, "fraud", at.now) == []
     with at.store.write() as connection:
         assert action_runs.reject(connection, run.token, "ada", "it is gone for good", at.now) == ""

@@ -1,4 +1,6 @@
-"""Each action against a service that is as strict as the real one: what is shown arrives, and once, whatever goes wrong."""
+"""Each action against a service that is as strict as the real one: what is shown arrives, and once,
+whatever goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,16 @@ from asking import APIS, GO, SECOND, Desk, account, made, service
 from receivers import Fault
 
 from driftline.state import action_runs, outbox
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
 
 HOSTILE = "churn <!channel> \u202e$(rm -rf /) \x1b[31m" + "x" * 5000
 FAULTS = {
     "before": [Fault(drop="before"), Fault(status=500), Fault(status=503)],
-    "slow down": [Fault(status=429, retry_after="120"), Fault(status=408), Fault(status=503, retry_after="60")],
+    "slow down": [
+        Fault(status=429, retry_after="120"),
+        Fault(status=408),
+        Fault(status=503, retry_after="60"),
+    ],
     "after": [Fault(drop="after"), Fault(drop="after")],
 }
 
@@ -51,7 +57,10 @@ def aws(s3_server, name):
     if name == "sagemaker_pipeline":
         if not client.list_pipelines()["PipelineSummaries"]:
             client.create_pipeline(
-                PipelineName="train-churn", PipelineDefinition="{}", ClientRequestToken="t" * 32, RoleArn=role
+                PipelineName="train-churn",
+                PipelineDefinition="{}",
+                ClientRequestToken="t" * 32,
+                RoleArn=role,
             )
         return
     if client.list_endpoints()["Endpoints"]:
@@ -75,7 +84,9 @@ def aws(s3_server, name):
 
 @pytest.mark.parametrize("name", APIS)
 def test_what_is_shown_is_what_arrives(world, name):
-    """Method, place and body are to the byte those of the request that a dry run prints, also for a hostile incident."""
+    """Method, place and body are to the byte those of the request that a dry run prints, also for a
+    hostile incident.
+    """
     api, desk = world(name)
     [run] = desk.incident(HOSTILE)
     desk.settle()
@@ -91,8 +102,8 @@ def test_what_is_shown_is_what_arrives(world, name):
 @pytest.mark.parametrize("kind", FAULTS)
 @pytest.mark.parametrize("name", APIS)
 def test_once_whatever_goes_wrong(world, name, kind):
-    """Where the service knows the token it is asked until it has answered, and not before the time that it named; else never
-    again once it may have been done.
+    """Where the service knows the token it is asked until it has answered, and not before the time
+    that it named; else never again once it may have been done.
     """
     api, desk = world(name, *FAULTS[kind])
     desk.incident()
@@ -109,7 +120,9 @@ def test_once_whatever_goes_wrong(world, name, kind):
 
 @pytest.mark.parametrize("name", APIS)
 def test_a_restart_in_the_middle(world, name):
-    """An agent that ended between the request and its answer asks again by the same token, or says that somebody must look."""
+    """An agent that ended between the request and its answer asks again by the same token, or says
+    that somebody must look.
+    """
     api, desk = world(name)
     desk.incident()
     with desk.store.write() as connection:
@@ -142,7 +155,9 @@ def test_airflow_by_user_and_password(world):
 
 
 def test_a_conflict_of_another_kind_is_no_start(world):
-    """A quota that others change at the same time is a conflict for Kubernetes, too: the job is asked for again."""
+    """A quota that others change at the same time is a conflict for Kubernetes, too: the job is
+    asked for again.
+    """
     busy = b'{"kind": "Status", "reason": "Conflict", "message": "the object has been modified"}'
     api, desk = world("kubernetes_job", Fault(status=409, body=busy))
     desk.incident()
@@ -162,7 +177,9 @@ def test_the_pod_s_own_token(world, tmp_path):
 
 
 def test_traffic_keeps_its_bounds(world):
-    """A variant that would get less than it must keep stops the change; weights that are so already are left alone."""
+    """A variant that would get less than it must keep stops the change; weights that are so already
+    are left alone.
+    """
     api, desk = world("sagemaker_weights", weights={"old": 0.1}, least_share={"old": 0.25})
     desk.incident()
     desk.settle()

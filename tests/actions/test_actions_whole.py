@@ -1,4 +1,6 @@
-"""From a window to a DAG run: a check decides, the incident orders, a person approves while the agent runs."""
+"""From a window to a DAG run: a check decides, the incident orders, a person approves while the
+agent runs.
+"""
 
 from __future__ import annotations
 
@@ -83,13 +85,17 @@ def call(station, capsys):
 
 
 def perform(station):
-    """Let the actions' workers do what is due by the machine's own clock, which the commands use."""
+    """Let the actions' workers do what is due by the machine's own clock, which the commands
+    use.
+    """
     for worker in station.agent.workers:
         worker.deliver_due(datetime.now(UTC) + timedelta(minutes=1))
 
 
 def test_a_check_decides_and_a_person_approves(station, call, api):
-    """The decision is in the message, the run waits, the word of a person lets it go once, and the history has all of it."""
+    """The decision is in the message, the run waits, the word of a person lets it go once, and the
+    history has all of it.
+    """
     station.hour(0, amount=lambda row: 80.0)
     with station.open():
         station.clock.now = START + timedelta(hours=1, minutes=20)
@@ -103,11 +109,21 @@ def test_a_check_decides_and_a_person_approves(station, call, api):
 
         runs = json.loads(call("actions", "list", "--json", "--incident", told["incident"])[1])
         [awaiting] = [run for run in runs if run["state"] == "awaiting approval"]
-        code, shown, _ = call("actions", "run", "retrain", "--incident", told["incident"], "--dry-run")
+        code, shown, _ = call(
+            "actions", "run", "retrain", "--incident", told["incident"], "--dry-run"
+        )
         assert code == 0
         assert "canary" not in shown
         assert "awaiting approval" in call("status")[1]
-        approve = ("actions", "approve", awaiting["token"], "--author", "ada", "--reason", "looked at it")
+        approve = (
+            "actions",
+            "approve",
+            awaiting["token"],
+            "--author",
+            "ada",
+            "--reason",
+            "looked at it",
+        )
         assert call(*approve)[:2] == (0, f"{awaiting['token']}: pending\n")
         assert call(*approve)[0] == 2
 
@@ -118,7 +134,13 @@ def test_a_check_decides_and_a_person_approves(station, call, api):
         assert shown.startswith(f"POST {api.url}{came.target}\n")
 
         listed = call("actions", "list")[1]
-        for word in ("sent  retrain", "ada: looked at it", "because: performance: loss", "dry run  look", '"state": "queued"'):
+        for word in (
+            "sent  retrain",
+            "ada: looked at it",
+            "because: performance: loss",
+            "dry run  look",
+            '"state": "queued"',
+        ):
             assert word in listed
         explained = call("explain", told["incident"])[1]
         assert "retrain: sent, ada: looked at it. HTTP 200" in explained
@@ -127,7 +149,9 @@ def test_a_check_decides_and_a_person_approves(station, call, api):
 def test_by_hand(station, call, api):
     """What incidents did not call for can be ordered, once; what is off or dry sends nothing."""
     station.hour(0, amount=lambda row: 80.0)
-    station.config.write_text(station.config.read_text().replace("models: [shop], ", "severity: info, models: [shop], "))
+    station.config.write_text(
+        station.config.read_text().replace("models: [shop], ", "severity: info, models: [shop], ")
+    )
     text = station.config.read_text()
     station.config.write_text(text.replace("decision: retrain", "decision: promote"))
     with station.open():
@@ -139,10 +163,21 @@ def test_by_hand(station, call, api):
         assert "say who orders it" in call(*order)[2]
         assert call(*order, *signed)[0] == 0
         assert "once for an incident is all" in call(*order, *signed)[2]
-        assert "dry_run is true" in call("actions", "run", "look", "--incident", told["incident"], *signed)[2]
-        assert "no action is called 'lok'" in call("actions", "run", "lok", "--incident", told["incident"], *signed)[2]
-        assert "there is no incident" in call("actions", "run", "look", "--incident", "inc_0", "--dry-run")[2]
-        assert call("actions", "run", "look", "--incident", told["incident"], "--dry-run")[1].startswith("run /bin/true inc_")
+        assert (
+            "dry_run is true"
+            in call("actions", "run", "look", "--incident", told["incident"], *signed)[2]
+        )
+        assert (
+            "no action is called 'lok'"
+            in call("actions", "run", "lok", "--incident", told["incident"], *signed)[2]
+        )
+        assert (
+            "there is no incident"
+            in call("actions", "run", "look", "--incident", "inc_0", "--dry-run")[2]
+        )
+        assert call("actions", "run", "look", "--incident", told["incident"], "--dry-run")[
+            1
+        ].startswith("run /bin/true inc_")
         perform(station)
         assert api.times == 1
 
@@ -160,8 +195,23 @@ def test_an_action_that_fails_is_told(station, call, api):
         assert "action retrain for inc_" in trouble["alerts"][0]["reason"]
         assert "404" in trouble["alerts"][0]["reason"]
         assert trouble["facts"].keys().isdisjoint({"action retrain", "action look"})
-        [run] = [run for run in json.loads(call("actions", "list", "--json")[1]) if run["state"] == "refused"]
-        assert call("actions", "reject", run["token"], "--author", "ada", "--reason", "no such DAG any more")[0] == 0
+        [run] = [
+            run
+            for run in json.loads(call("actions", "list", "--json")[1])
+            if run["state"] == "refused"
+        ]
+        assert (
+            call(
+                "actions",
+                "reject",
+                run["token"],
+                "--author",
+                "ada",
+                "--reason",
+                "no such DAG any more",
+            )[0]
+            == 0
+        )
         station.clock.now += timedelta(minutes=1)
         station.tick()
         assert station.events("monitoring") == ["opened", "resolved"]
@@ -170,7 +220,9 @@ def test_an_action_that_fails_is_told(station, call, api):
 def test_names_in_when_are_known(station, call):
     """A model or a check that there is none of is a mistake with its place."""
     station.config.write_text(
-        station.config.read_text().replace("models: [shop], causes", "models: [shp], causes").replace("[loss]", "[los]")
+        station.config.read_text()
+        .replace("models: [shop], causes", "models: [shp], causes")
+        .replace("[loss]", "[los]")
     )
     code, _, told = call("validate")
     assert code == 2

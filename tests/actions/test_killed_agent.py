@@ -12,14 +12,14 @@ import pytest
 from asking import Desk, made, service
 from receivers import Fault
 
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
 
 AGENT = """
 import sys
 sys.path[:0] = {path!r}
 from pathlib import Path
 from asking import Desk, made
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
 desk = Desk(open_store(sys.argv[1]), made(sys.argv[2], sys.argv[3]), Path())
 desk.incident()
 desk.settle()
@@ -28,7 +28,9 @@ desk.settle()
 
 @pytest.mark.parametrize("name", ["airflow", "github_dispatch"])
 def test_killed_between_request_and_answer(tmp_path, name):
-    """What was started is not started twice: it is recognised by its token, or nobody asks again and somebody must look."""
+    """What was started is not started twice: it is recognised by its token, or nobody asks again
+    and somebody must look.
+    """
     url, go = databases.of(tmp_path), threading.Event()
     with service(name, "", (Fault(hold=go),)) as api:
         script = AGENT.format(path=[str(Path(__file__).parent), str(Path(__file__).parent.parent)])

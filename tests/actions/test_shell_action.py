@@ -1,4 +1,6 @@
-"""A command: its arguments and environment are closed, its time and output are bounded, its exit code has a meaning."""
+"""A command: its arguments and environment are closed, its time and output are bounded, its exit
+code has a meaning.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def run(made, **changes):
 
 
 def test_only_named_variables(tmp_path, monkeypatch):
-    """The command sees the variables that the settings name, and the token; secrets among them are in no request."""
+    """The command sees the variables that the settings name, and the token; secrets among them are
+    in no request.
+    """
     monkeypatch.setenv("CANARY", "of the agent")
     made = shell(tmp_path, "import os, json; print(json.dumps(dict(os.environ)))", environment={
         "HOME": "/nowhere", "KEY": Secret("${env:KEY}", "canary-key"),
@@ -41,7 +45,9 @@ def test_only_named_variables(tmp_path, monkeypatch):
 
 def test_hostile_names_stay_arguments(tmp_path):
     """No shell reads them: what a title says is one argument, whatever is in it."""
-    made = shell(tmp_path, "import sys, json; print(json.dumps(sys.argv[1:]))", "{title}", "--model={model}")
+    made = shell(
+        tmp_path, "import sys, json; print(json.dumps(sys.argv[1:]))", "{title}", "--model={model}"
+    )
     said = run(made, title="x; touch pwned $(touch pwned) `touch pwned` 'a \"b", model="-rf /")
     assert json.loads(said.removeprefix("exit code 0: ")) == [
         "x; touch pwned $(touch pwned) `touch pwned` 'a \"b", "--model=-rf /",
@@ -74,7 +80,12 @@ def test_exit_codes(tmp_path):
 
 def test_a_flood_is_bounded(tmp_path):
     """Of 20 MB the last 2,000 bytes are kept."""
-    said = run(shell(tmp_path, "import sys\nfor _ in range(200): sys.stdout.write('x' * 100_000)\nprint('the end')"))
+    said = run(
+        shell(
+            tmp_path,
+            "import sys\nfor _ in range(200): sys.stdout.write('x' * 100_000)\nprint('the end')",
+        )
+    )
     assert len(said) < 2100
     assert said.endswith("the end")
 

@@ -1,4 +1,6 @@
-"""Hours of a model's life with an injected clock: facts in, messages out, everything stored as the agent stores it."""
+"""Hours of a model's life with an injected clock: facts in, messages out, everything stored as the
+agent stores it.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,10 @@ import databases
 
 from driftline import Notification, Severity, Verdict
 from driftline.alerting import Fact, Step, step
-from driftline.alerting.store import SinkPlan, enqueue, load, save
 from driftline.state import outbox
-from driftline.state.store import Store, open_store
+from driftline.state.factory import open_store
+from driftline.state.incident_store import SinkPlan, enqueue, load, save
+from driftline.state.store import Store
 
 START = datetime(2026, 11, 20, 0, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -31,7 +34,9 @@ def fact(hour: int, column: str = "age", verdict: Verdict | str = "changed", **g
         "value": 0.6 if verdict is Verdict.CHANGED else 0.02, "rows": 1000,
         "reason": "above 0.25" if verdict is Verdict.CHANGED else "",
     }  # fmt: skip
-    return Fact(start=at(hour), end=at(hour + 1), verdict=verdict, severity=severity, **{**whole, **given})
+    return Fact(
+        start=at(hour), end=at(hour + 1), verdict=verdict, severity=severity, **{**whole, **given}
+    )
 
 
 @dataclass
@@ -48,7 +53,9 @@ class Simulation:
         self.store = open_store(self.url)
 
     def feed(self, *facts: Fact, hour: float | None = None) -> Step:
-        """One transaction: the step, what it changed, and its messages; then everything due is delivered."""
+        """One transaction: the step, what it changed, and its messages; then everything due is
+        delivered.
+        """
         now = at(hour) if hour is not None else max((one.end for one in facts), default=START)
         with self.store.write() as connection:
             done = step(load(connection, "churn"), facts, now)

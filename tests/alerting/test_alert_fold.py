@@ -38,7 +38,9 @@ def fold(verdicts: str, *, needed: int = 1, keep: int = 0) -> Alert | None:
     ],
 )
 def test_verdicts_move_an_alert(verdicts, needed, keep, state):
-    """`for` windows in a row fire, `keep_firing` quiet ones more resolve, unsure and error neither advance nor resolve."""
+    """`for` windows in a row fire, `keep_firing` quiet ones more resolve, unsure and error neither
+    advance nor resolve.
+    """
     alert = fold(verdicts, needed=needed, keep=keep)
     assert alert is not None
     assert state == alert.phase.state
@@ -58,7 +60,9 @@ def test_since_is_the_first_window_of_the_run():
 
 
 def test_a_revision_replaces_its_window():
-    """Late data that turns the only changed window quiet takes the alert back, and turning it again brings it back."""
+    """Late data that turns the only changed window quiet takes the alert back, and turning it again
+    brings it back.
+    """
     alert = fold("cu")
     alert, _ = observe(alert, fact(0, verdict="ok", revision=2))
     assert alert.phase.state == AlertState.QUIET
@@ -95,7 +99,9 @@ def test_the_fold_does_not_depend_on_the_horizon():
 
 
 def test_long_quiet_leaves_a_stone_with_the_last_evidence():
-    """Once all remembered windows are quiet they are let go; the last changed one stays as evidence."""
+    """Once all remembered windows are quiet they are let go; the last changed one stays as
+    evidence.
+    """
     alert = fold("cc" + "o" * (HORIZON + 5))
     assert alert.recent == ()
     assert at(1) == alert.changed.start
@@ -103,7 +109,9 @@ def test_long_quiet_leaves_a_stone_with_the_last_evidence():
 
 
 def test_a_late_change_does_not_join_a_run_across_forgotten_quiet_windows():
-    """Windows 0 and 4 changed, with quiet ones between that were not remembered, are not two in a row."""
+    """Windows 0 and 4 changed, with quiet ones between that were not remembered, are not two in a
+    row.
+    """
     alert, _ = observe(None, fact(4, needed=2))
     alert, _ = observe(alert, fact(0, needed=2))
     assert alert.phase.state == AlertState.PENDING
@@ -113,7 +121,9 @@ def test_a_late_change_does_not_join_a_run_across_forgotten_quiet_windows():
 
 def test_nan_never_enters():
     """A value that is not finite is remembered as none."""
-    alert, _ = observe(None, replace(fact(0), value=float("nan"), was=float("inf"), interval=(0.0, float("inf"))))
+    alert, _ = observe(
+        None, replace(fact(0), value=float("nan"), was=float("inf"), interval=(0.0, float("inf")))
+    )
     assert (alert.newest.value, alert.newest.was, alert.newest.interval) == (None, None, None)
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import update
 from driftline import Severity
 from driftline.alerting import AlertingState, step
 from driftline.alerting.alert import HORIZON
-from driftline.alerting.store import load, save
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
+from driftline.state.incident_store import load, save
 from driftline.state.tables import alerts, incidents
 
 verdicts = st.sampled_from(["changed", "changed", "ok", "ok", "unsure", "error"])
@@ -20,7 +20,9 @@ severities = st.sampled_from(list(Severity))
 
 @st.composite
 def histories(draw):
-    """Windows in order, some judged again later with a higher revision, over a few columns and two causes."""
+    """Windows in order, some judged again later with a higher revision, over a few columns and two
+    causes.
+    """
     facts, revisions = [], {}
     needed, keep = draw(st.integers(1, 3)), draw(st.integers(0, 2))
     for hour in range(draw(st.integers(1, 24))):
@@ -28,24 +30,41 @@ def histories(draw):
         for start in [*again, hour]:
             column = draw(st.sampled_from("ab"))
             cause = draw(st.sampled_from(["drift", "quality"]))
-            revision = revisions[start, column, cause] = revisions.get((start, column, cause), 0) + 1
+            revision = revisions[start, column, cause] = (
+                revisions.get((start, column, cause), 0) + 1
+            )
             verdict = draw(verdicts)
             severity = draw(severities) if verdict == "changed" else None
             facts.append(
-                fact(start, column, verdict, cause=cause, severity=severity, revision=revision, needed=needed, keep=keep)
+                fact(
+                    start,
+                    column,
+                    verdict,
+                    cause=cause,
+                    severity=severity,
+                    revision=revision,
+                    needed=needed,
+                    keep=keep,
+                )
             )
     return facts
 
 
 def run(facts, state=None):
-    """Each fact is a step of its own, with those of later windows where it came late, as `later` finds them."""
+    """Each fact is a step of its own, with those of later windows where it came late, as `later`
+    finds them.
+    """
     told, known = [], {}
     state = state or AlertingState()
     for one in facts:
         series = known.setdefault(one.key, {})
         if one.revision >= series.get(one.start, one).revision:
             series[one.start] = one
-        after = [series[start] for start in sorted(series) if start > one.start and series[start].verdict in ("ok", "changed")]
+        after = [
+            series[start]
+            for start in sorted(series)
+            if start > one.start and series[start].verdict in ("ok", "changed")
+        ]
         done = step(state, [one, *(after[:HORIZON] if one.verdict == "changed" else [])], at(0))
         state, told = done.state, told + list(done.changes)
     return state, told
@@ -64,7 +83,9 @@ def test_replay_and_redelivery_change_nothing(facts, times):
 @settings(max_examples=20, deadline=None)
 @given(histories())
 def test_the_store_gives_back_what_it_was_given(facts):
-    """State after load(save(x)) equals x, after every step, and saved bytes are the same for the same facts."""
+    """State after load(save(x)) equals x, after every step, and saved bytes are the same for the
+    same facts.
+    """
     with databases.opened() as store, databases.opened() as other:
         _give_back(facts, store, other)
 
@@ -82,7 +103,11 @@ def _give_back(facts, store, other):
     dumps = []
     for each in (store, other):
         with each.read() as connection:
-            rows = [tuple(row) for table in (alerts, incidents) for row in connection.execute(table.select())]
+            rows = [
+                tuple(row)
+                for table in (alerts, incidents)
+                for row in connection.execute(table.select())
+            ]
         dumps.append(sorted(map(str, rows)))
         each.close()
     assert dumps[0] == dumps[1]
@@ -91,7 +116,9 @@ def _give_back(facts, store, other):
 @settings(max_examples=40, deadline=None)
 @given(histories())
 def test_events_of_an_incident_are_in_order(facts):
-    """Each incident opens first and once, ends before it comes back and only then, and counts its messages from 1."""
+    """Each incident opens first and once, ends before it comes back and only then, and counts its
+    messages from 1.
+    """
     lives = {}
     for change in run(facts)[1]:
         lives.setdefault(change.incident.id, []).append(change)
@@ -106,12 +133,16 @@ def test_events_of_an_incident_are_in_order(facts):
 
 
 def test_one_unreadable_row_costs_only_itself():
-    """A damaged alert is left out and named; a damaged incident keeps its name and goes on; nobody is told twice."""
+    """A damaged alert is left out and named; a damaged incident keeps its name and goes on; nobody
+    is told twice.
+    """
     sim = Simulation()
     sim.feed(fact(0, "a"), fact(0, "b"), fact(0, "c", cause="service"))
     with sim.store.write() as connection:
         first = connection.execute(alerts.select().order_by(alerts.c.key)).mappings().first()
-        connection.execute(update(alerts).where(alerts.c.key == first["key"]).values(state='{"v":99}'))
+        connection.execute(
+            update(alerts).where(alerts.c.key == first["key"]).values(state='{"v":99}')
+        )
         connection.execute(update(incidents).values(detail="garbage"))
         state = load(connection, "churn")
     assert (len(state.alerts), len(state.incidents), len(state.unreadable)) == (2, 2, 3)
@@ -124,6 +155,15 @@ def test_a_newer_version_of_an_entry_is_not_guessed():
     """State that a later version wrote is reported, not misread."""
     store = open_store(databases.fresh())
     with store.write() as connection:
-        save(connection, step(AlertingState(), [replace(fact(0), detail={"a": None, "b": 1, "c": 0.5, "d": "x"})], at(0)))
+        save(
+            connection,
+            step(
+                AlertingState(),
+                [replace(fact(0), detail={"a": None, "b": 1, "c": 0.5, "d": "x"})],
+                at(0),
+            ),
+        )
         connection.execute(update(alerts).values(state='{"v":2}'))
-        assert [text.split(": ")[1] for text in load(connection, "churn").unreadable] == ["expected version 1"]
+        assert [text.split(": ")[1] for text in load(connection, "churn").unreadable] == [
+            "expected version 1"
+        ]

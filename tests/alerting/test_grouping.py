@@ -13,7 +13,9 @@ def told(sim: Simulation) -> list[tuple[str, str]]:
 
 
 def test_columns_that_began_together_are_one_incident():
-    """A column whose change is found ten windows later, but began with the others, joins their incident."""
+    """A column whose change is found ten windows later, but began with the others, joins their
+    incident.
+    """
     sim = Simulation()
     sim.feed(fact(0, "age"))
     for hour in range(1, 10):
@@ -24,7 +26,9 @@ def test_columns_that_began_together_are_one_incident():
 
 
 def test_a_later_change_is_an_incident_of_its_own():
-    """While one column still drifts, another that begins ten windows later opens a second incident; each ends by itself."""
+    """While one column still drifts, another that begins ten windows later opens a second incident;
+    each ends by itself.
+    """
     sim = Simulation()
     for hour in range(20):
         facts = [
@@ -33,11 +37,18 @@ def test_a_later_change_is_an_incident_of_its_own():
         ]
         sim.feed(*facts)
     first, second = dict.fromkeys(name for name, _ in told(sim))
-    assert [(first, "opened"), (second, "opened"), (first, "resolved"), (second, "resolved")] == told(sim)
+    assert [
+        (first, "opened"),
+        (second, "opened"),
+        (first, "resolved"),
+        (second, "resolved"),
+    ] == told(sim)
 
 
 def test_a_shared_upstream_makes_one_incident():
-    """Columns that drift days apart after one new model version are one incident, and the message names the version."""
+    """Columns that drift days apart after one new model version are one incident, and the message
+    names the version.
+    """
     sim = Simulation()
     new = {"upstream": "version v4 is new"}
     for hour in range(30):
@@ -48,7 +59,9 @@ def test_a_shared_upstream_makes_one_incident():
 
 
 def test_columns_that_always_moved_together_are_one_incident():
-    """A column found long after another joins its incident if the two moved together before; another opens its own."""
+    """A column found long after another joins its incident if the two moved together before;
+    another opens its own.
+    """
     sim = Simulation()
     kin = frozenset({fact(0, "age").key})
     for hour in range(30):
@@ -60,7 +73,9 @@ def test_columns_that_always_moved_together_are_one_incident():
 
 
 def test_another_number_of_the_same_column_joins():
-    """A second measurement of a column that already drifts is no second incident, however late it comes."""
+    """A second measurement of a column that already drifts is no second incident, however late it
+    comes.
+    """
     sim = Simulation()
     for hour in range(30):
         more = [fact(hour, "age", measurement="ks")] if hour >= 20 else []
@@ -69,10 +84,14 @@ def test_another_number_of_the_same_column_joins():
 
 
 def test_troubles_of_the_agent_are_told_apart():
-    """A check that raises, a source without access and a sink that refuses are three incidents; two broken checks are one."""
+    """A check that raises, a source without access and a sink that refuses are three incidents; two
+    broken checks are one.
+    """
 
     def trouble(check: str, measurement: str):
-        return replace(fact(0, cause="monitoring", labels=(), check=check, measurement=measurement), end=at(0))
+        return replace(
+            fact(0, cause="monitoring", labels=(), check=check, measurement=measurement), end=at(0)
+        )
 
     given = [("source", "reading"), ("drift", "error"), ("nulls", "error"), ("pager", "refused")]
     done = step(AlertingState(), [trouble(*one) for one in given], at(0))
@@ -80,12 +99,20 @@ def test_troubles_of_the_agent_are_told_apart():
 
 
 def test_what_comes_back_soon_is_the_same_incident():
-    """Within a day of its end an incident comes back in its own thread; after that it is another."""
+    """Within a day of its end an incident comes back in its own thread; after that it is
+    another.
+    """
     sim = Simulation()
     for hour, verdict in [(0, "changed"), (1, "ok"), (20, "changed"), (21, "ok"), (60, "changed")]:
         sim.feed(fact(hour, verdict=verdict))
     first, last = dict.fromkeys(name for name, _ in told(sim))
-    assert told(sim) == [(first, "opened"), (first, "resolved"), (first, "reopened"), (first, "resolved"), (last, "opened")]
+    assert told(sim) == [
+        (first, "opened"),
+        (first, "resolved"),
+        (first, "reopened"),
+        (first, "resolved"),
+        (last, "opened"),
+    ]
     assert sim.told[2][1].title.startswith("churn: again: age drifts")
 
 
@@ -103,12 +130,23 @@ def test_long_windows_may_be_away_for_three():
 
 
 def test_flapping_is_told_once_and_held():
-    """A column that comes and goes every hour is told to flap at its third return, then nothing until it was calm."""
+    """A column that comes and goes every hour is told to flap at its third return, then nothing
+    until it was calm.
+    """
     sim = Simulation()
     for hour in range(40):
         sim.feed(fact(hour, verdict="changed" if hour < 30 and hour % 2 == 0 else "ok"))
     words = [word for _, word in told(sim)]
-    assert words == ["opened", "resolved", "reopened", "resolved", "reopened", "resolved", "reopened", "resolved"]
+    assert words == [
+        "opened",
+        "resolved",
+        "reopened",
+        "resolved",
+        "reopened",
+        "resolved",
+        "reopened",
+        "resolved",
+    ]
     flapping, over = sim.told[-2][1], sim.told[-1][1]
     assert flapping.facts["why"] == "comes and goes, held until it is calm"
     assert flapping.title.startswith("churn: comes and goes: age drifts")
@@ -138,8 +176,14 @@ def test_less_severity_is_told_once_it_lasts():
 
 
 def test_a_title_names_three_and_counts_the_others():
-    """The line for the lock screen has the three most telling columns and the number of the rest."""
-    done = step(AlertingState(), [fact(0, name, value=value) for value, name in enumerate("abcdefgh", 1)], at(1))
+    """The line for the lock screen has the three most telling columns and the number of the
+    rest.
+    """
+    done = step(
+        AlertingState(),
+        [fact(0, name, value=value) for value, name in enumerate("abcdefgh", 1)],
+        at(1),
+    )
     title = done.changes[0].notification.title
     named = "h PSI 8 (limit 0.25), g PSI 7 (limit 0.25), f PSI 6 (limit 0.25), 5 more"
     assert title == f"churn: 8 columns drift since 2026-11-20 00:00 UTC: {named}"

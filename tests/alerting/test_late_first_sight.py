@@ -5,10 +5,10 @@ from simulation import at, fact
 
 from driftline import Measurement, Severity
 from driftline.alerting import AlertingState, AlertState, step
-from driftline.alerting.store import later
 from driftline.state import measurements
+from driftline.state.factory import open_store
+from driftline.state.incident_store import later
 from driftline.state.measurements import Judged
-from driftline.state.store import open_store
 from driftline.state.tables import micros
 from driftline.state.windows import Key
 
@@ -20,7 +20,11 @@ def store_with(verdicts: dict[int, str]):
         for hour, verdict in verdicts.items():
             severity = Severity.WARNING.value if verdict == "changed" else ""
             number = Measurement(
-                0.6 if severity else 0.02, {"column": "age"}, "psi", interval=(0.01, 0.03), detail={"mean": 4.0}
+                0.6 if severity else 0.02,
+                {"column": "age"},
+                "psi",
+                interval=(0.01, 0.03),
+                detail={"mean": 4.0},
             )
             row = Judged("drift", number, verdict, severity, "above 0.25" if severity else "", 1000)
             measurements.replace(connection, Key("churn", micros(at(hour)), "", ""), 1, [row], None)
@@ -43,9 +47,14 @@ def test_quiet_windows_break_a_run():
     """With `for: 2`, changed windows 0 and 2 around a quiet one don't fire."""
     store = store_with({1: "ok"})
     with store.read() as connection:
-        state = step(AlertingState(), [fact(0, needed=2), *later(connection, [fact(0, needed=2)])], at(3)).state
+        state = step(
+            AlertingState(), [fact(0, needed=2), *later(connection, [fact(0, needed=2)])], at(3)
+        ).state
     done = step(state, [fact(2, needed=2)], at(3))
-    assert (done.changes, [alert.phase.state for alert in done.state.alerts.values()]) == ((), [AlertState.PENDING])
+    assert (done.changes, [alert.phase.state for alert in done.state.alerts.values()]) == (
+        (),
+        [AlertState.PENDING],
+    )
 
 
 def test_what_came_in_time_costs_no_look():

@@ -10,11 +10,11 @@ from simulation import HOUR, at, fact
 
 from driftline import Severity
 from driftline.alerting import AlertingState, Step, step
+from driftline.alerting.actions_due import ActionPlan, calling
 from driftline.alerting.acts import Act, Kind, accept, act
-from driftline.alerting.calling import ActionPlan, calling
+from driftline.alerting.hold_back import tell
 from driftline.alerting.quiet import MuteTime, Quiet, Silence
-from driftline.alerting.telling import tell
-from driftline.matchers import Matchers
+from driftline.types.matchers import Matchers
 
 
 class Life:
@@ -34,7 +34,9 @@ class Life:
         self.state = done.state
         self.outcomes |= outcomes
         self.changes += done.changes
-        self.history += [(change.word, change.held.text if change.held else "") for change in done.changes]
+        self.history += [
+            (change.word, change.held.text if change.held else "") for change in done.changes
+        ]
         return done
 
     @property
@@ -54,7 +56,9 @@ def silence(text: str, start: float, until: float, number: int = 1) -> Silence:
 
 
 def test_acknowledged_is_told_with_author_and_reason_and_more_columns_are_not():
-    """After an acknowledgement a further column is only in the history; more severity and the end are told."""
+    """After an acknowledgement a further column is only in the history; more severity and the end
+    are told.
+    """
     life = Life()
     life.feed(fact(0), hour=1)
     life.feed(hour=1.5, acts=[Act(1, Kind.ACKNOWLEDGE, life.incident, "ada", "looking at it")])
@@ -69,13 +73,23 @@ def test_acknowledged_is_told_with_author_and_reason_and_more_columns_are_not():
 
 
 def test_an_act_on_what_is_over_comes_back():
-    """Nothing can be done to an incident that is over, or unknown, and to acknowledge twice is no news."""
+    """Nothing can be done to an incident that is over, or unknown, and to acknowledge twice is no
+    news.
+    """
     life = Life()
     life.feed(fact(0), hour=1)
     name = life.incident
-    life.feed(hour=1, acts=[Act(1, Kind.ACKNOWLEDGE, name, "ada"), Act(2, Kind.ACKNOWLEDGE, name, "bob")])
+    life.feed(
+        hour=1, acts=[Act(1, Kind.ACKNOWLEDGE, name, "ada"), Act(2, Kind.ACKNOWLEDGE, name, "bob")]
+    )
     life.feed(fact(1, verdict="ok"), hour=2)
-    life.feed(hour=2, acts=[Act(3, Kind.ACKNOWLEDGE, name, "ada"), Act(4, Kind.SNOOZE, "inc_none", "ada", until=at(9))])
+    life.feed(
+        hour=2,
+        acts=[
+            Act(3, Kind.ACKNOWLEDGE, name, "ada"),
+            Act(4, Kind.SNOOZE, "inc_none", "ada", until=at(9)),
+        ],
+    )
     assert life.outcomes == {
         1: "", 2: "ada has acknowledged it already", 3: "it is over",
         4: "there is no such incident, or it has been over for long",
@@ -83,7 +97,9 @@ def test_an_act_on_what_is_over_comes_back():
 
 
 def test_a_snooze_ends_with_a_message():
-    """While it is snoozed nothing is told, not even that it got worse; then people hear that it is still there."""
+    """While it is snoozed nothing is told, not even that it got worse; then people hear that it is
+    still there.
+    """
     life = Life()
     life.feed(fact(0), hour=1)
     life.feed(hour=1, acts=[Act(1, Kind.SNOOZE, life.incident, "ada", "after the sale", at(5))])
@@ -96,12 +112,21 @@ def test_a_snooze_ends_with_a_message():
 
 
 def test_a_silence_holds_what_it_matches_and_lets_go():
-    """A silenced incident is in the history with author and reason; when the silence is over and it still fires, it is told."""
+    """A silenced incident is in the history with author and reason; when the silence is over and it
+    still fires, it is told.
+    """
     life = Life(silences=[silence("column=age", 0, 6), silence("column=other", 0, 99, 2)])
     for hour in range(8):
         life.feed(fact(hour), hour=hour + 1)
-    assert life.history == [("opened", "silence 1 until 2026-11-20 06:00 UTC"), ("silenced", ""), ("told", "")]
-    assert (life.changes[1].author, life.changes[1].said) == ("ada", "until 2026-11-20 06:00 UTC, a load test")
+    assert life.history == [
+        ("opened", "silence 1 until 2026-11-20 06:00 UTC"),
+        ("silenced", ""),
+        ("told", ""),
+    ]
+    assert (life.changes[1].author, life.changes[1].said) == (
+        "ada",
+        "until 2026-11-20 06:00 UTC, a load test",
+    )
 
 
 def test_a_silence_does_not_hold_what_it_does_not_match():
@@ -133,7 +158,9 @@ def test_mute_times_are_local(hour, on):
 
 def test_a_night_holds_warnings_until_morning():
     """A warning at night is told in the morning, once; what is critical is told at once."""
-    night = MuteTime("night", "0 22 * * *", 8 * HOUR, ZoneInfo("UTC"), Matchers.parse("severity=info|warning"))
+    night = MuteTime(
+        "night", "0 22 * * *", 8 * HOUR, ZoneInfo("UTC"), Matchers.parse("severity=info|warning")
+    )
     life = Life(mute_times=[night])
     life.feed(fact(22), hour=23)
     assert life.history == [("opened", "mute time night")]
@@ -157,12 +184,16 @@ def no_rows(hour: int, verdict: str = "changed"):
 
 
 def test_a_missing_feed_inhibits_drift():
-    """While rows are missing, drift is held with the incident that holds it; with the feed back it is told, if it drifts."""
+    """While rows are missing, drift is held with the incident that holds it; with the feed back it
+    is told, if it drifts.
+    """
     life = Life()
     life.feed(no_rows(0), fact(0), hour=1)
     held = [change for change in life.changes if change.held]
     feed = next(change.incident.id for change in life.changes if change.incident.cause == "service")
-    assert [(change.incident.cause, change.held.text) for change in held] == [("drift", f"inhibited by {feed}")]
+    assert [(change.incident.cause, change.held.text) for change in held] == [
+        ("drift", f"inhibited by {feed}")
+    ]
     life.feed(no_rows(1, "ok"), fact(1), hour=2)
     assert life.heard == ["opened", "resolved", "told"]
 
@@ -175,14 +206,18 @@ def test_too_many_rows_inhibit_nothing():
 
 
 def test_pages_are_capped_and_the_rest_is_one_digest():
-    """Of nine critical incidents in a day two page; the others are in one digest, which ends when they all have."""
+    """Of nine critical incidents in a day two page; the others are in one digest, which ends when
+    they all have.
+    """
     life = Life(max_pages=2)
     for number in range(9):
         life.feed(fact(number * 8, f"c{number}", severity=CRITICAL), hour=number)
     paged = [change for change in life.changes if not change.held and change.event == "opened"]
     assert [change.incident.cause for change in paged] == ["drift", "drift", "digest"]
     digest = life.changes[-1]
-    assert digest.notification.title.startswith("churn: 7 more critical incidents beyond 2 pages in 24 hours: c2 drifts since")
+    assert digest.notification.title.startswith(
+        "churn: 7 more critical incidents beyond 2 pages in 24 hours: c2 drifts since"
+    )
     assert len(digest.incident.keys) == 7
     for number in range(9):
         life.feed(fact(90 + number, f"c{number}", "ok"), hour=20)
@@ -201,14 +236,20 @@ def test_the_cap_is_of_any_24_hours():
 
 
 def test_accepted_ends_for_good():
-    """What is accepted as the new normal is over with author and reason, and its alerts are forgotten."""
+    """What is accepted as the new normal is over with author and reason, and its alerts are
+    forgotten.
+    """
     life = Life()
     life.feed(fact(0), hour=1)
-    done = accept(life.state, Act(1, Kind.ACCEPT, life.incident, "ada", "the new price list"), at(2))
+    done = accept(
+        life.state, Act(1, Kind.ACCEPT, life.incident, "ada", "the new price list"), at(2)
+    )
     assert (done.state.alerts, done.state.incidents) == ({}, {})
     change = done.changes[0]
     assert (change.word, change.author, change.said) == ("resolved", "ada", "the new price list")
-    assert change.notification.title.startswith("churn: closed, accepted as the new normal: age drifted")
+    assert change.notification.title.startswith(
+        "churn: closed, accepted as the new normal: age drifted"
+    )
 
 
 @pytest.mark.parametrize(
@@ -227,7 +268,9 @@ def test_matchers_that_cannot_be_read_say_how(text, mend):
 
 
 def test_what_is_doubted_calls_for_no_action():
-    """A silence and an inhibition hold actions, too; a mute time and the cap of pages only spare people."""
+    """A silence and an inhibition hold actions, too; a mute time and the cap of pages only spare
+    people.
+    """
     plan = ActionPlan("retrain")
     night = MuteTime("night", "0 0 * * *", 12 * HOUR, ZoneInfo("UTC"))
     for quiet, calls in (

@@ -5,11 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulation import at
 
-from driftline import AlertFact, Severity, wording
+from driftline import AlertFact, Severity
+from driftline.kit.delivery import phrasing
 
 
 def told(**given) -> AlertFact:
-    whole = {"check": "c", "measurement": "psi", "state": "firing", "severity": Severity.WARNING, "since": at(0)}
+    whole = {
+        "check": "c",
+        "measurement": "psi",
+        "state": "firing",
+        "severity": Severity.WARNING,
+        "since": at(0),
+    }
     return AlertFact(**{**whole, **given})
 
 
@@ -22,33 +29,59 @@ def told(**given) -> AlertFact:
 )  # fmt: skip
 def test_numbers(value, text):
     """Three digits that matter, thousands apart, no tail of zeros."""
-    assert text == wording.number(value)
+    assert text == phrasing.number(value)
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.31, "31%"), (0.004, "0.4%"), (0.0004, "<0.1%"), (0, "0%"), (1, "100%")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.31, "31%"), (0.004, "0.4%"), (0.0004, "<0.1%"), (0, "0%"), (1, "100%")]
+)
 def test_shares(value, text):
     """Shares are told in percent, and little is not nothing."""
-    assert text == wording.share(value)
+    assert text == phrasing.share(value)
 
 
 @pytest.mark.parametrize(
     ("alert", "text"),
     [
         (told(value=6.1, reason="above 0.25"), "PSI 6.1 (limit 0.25)"),
-        (told(measurement="accuracy", value=0.71, was=0.84, reason="below 0.8"), "accuracy 0.71 (was 0.84)"),
-        (told(measurement="missing_rate", value=0.31, was=0.0, unit="share"), "missing in 31% of rows (was 0%)"),
-        (told(measurement="outside_excess", value=0.03, detail={"low": 0, "high": None}), "outside 0 to any in 3% of rows"),
-        (told(measurement="staleness", value=3.0, detail={"age_seconds": 8040.0}), "newest record 2 h 14 min old"),
+        (
+            told(measurement="accuracy", value=0.71, was=0.84, reason="below 0.8"),
+            "accuracy 0.71 (was 0.84)",
+        ),
+        (
+            told(measurement="missing_rate", value=0.31, was=0.0, unit="share"),
+            "missing in 31% of rows (was 0%)",
+        ),
+        (
+            told(measurement="outside_excess", value=0.03, detail={"low": 0, "high": None}),
+            "outside 0 to any in 3% of rows",
+        ),
+        (
+            told(measurement="staleness", value=3.0, detail={"age_seconds": 8040.0}),
+            "newest record 2 h 14 min old",
+        ),
         (told(measurement="constant", value=1.0), "only one value"),
         (
-            told(measurement="type_changed", value=1.0, detail={"type": "words", "type_was": "numbers"}),
+            told(
+                measurement="type_changed",
+                value=1.0,
+                detail={"type": "words", "type_was": "numbers"},
+            ),
             "words where numbers were",
         ),
         (told(measurement="stale", value=3.0), "the same counts as in the 3 windows before"),
         (told(measurement="new_column", value=1.0), "has values now"),
-        (told(measurement="unit_change", value=0.01, detail={"looks": "values look ÷100"}), "values look ÷100"),
         (
-            told(measurement="vanished_categories", value=0.15, unit="share", detail={"categories": "gold, free"}),
+            told(measurement="unit_change", value=0.01, detail={"looks": "values look ÷100"}),
+            "values look ÷100",
+        ),
+        (
+            told(
+                measurement="vanished_categories",
+                value=0.15,
+                unit="share",
+                detail={"categories": "gold, free"},
+            ),
             "gone: values that 15% of rows had: gold, free",
         ),
         (told(measurement="my_number", value=4, unit="points"), "my number 4 points"),
@@ -58,7 +91,7 @@ def test_shares(value, text):
 )
 def test_figures(alert, text):
     """A measurement reads as a person would say it, and one that is unknown by its own name."""
-    assert text == wording.figure(alert)
+    assert text == phrasing.figure(alert)
 
 
 def test_measurements_of_a_column_are_one_line():
@@ -68,40 +101,55 @@ def test_measurements_of_a_column_are_one_line():
         told(labels={"column": "age"}, value=1, detail=detail),
         told(labels={"column": "age"}, measurement="ks", value=0.4),
     ]
-    [line] = wording.lines(alerts)
+    [line] = phrasing.lines(alerts)
     assert line.text == "age: mean 180 → 45 (÷4, -2.5 sd) · PSI 1 · KS 0.4"
 
 
 @pytest.mark.parametrize(
-    ("minutes", "text"), [(134, "2 h 14 min"), (60, "1 h"), (0, "0 min"), (1500, "1 d 1 h"), (1445, "1 d 5 min")]
+    ("minutes", "text"),
+    [(134, "2 h 14 min"), (60, "1 h"), (0, "0 min"), (1500, "1 d 1 h"), (1445, "1 d 5 min")],
 )
 def test_lengths_of_time(minutes, text):
     """The two largest units say enough."""
-    assert text == wording.lasting(at(0), at(0) + timedelta(minutes=minutes))
+    assert text == phrasing.lasting(at(0), at(0) + timedelta(minutes=minutes))
 
 
 @given(st.text() | st.text(alphabet="\x00\n\x1b\u202e\ud800 é🦆"), st.integers(2, 300))
 def test_clean_text_is_one_printable_line(text, limit):
-    """Whatever comes in, what comes out is printable, on one line, within its bound, and cleaning it again changes nothing."""
-    cleaned = wording.clean(text, limit)
+    """Whatever comes in, what comes out is printable, on one line, within its bound, and cleaning
+    it again changes nothing.
+    """
+    cleaned = phrasing.clean(text, limit)
     assert len(cleaned) <= limit
     assert all(char.isprintable() for char in cleaned)
-    assert cleaned == wording.clean(cleaned, limit)
+    assert cleaned == phrasing.clean(cleaned, limit)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_every_number_has_words(value):
     """No finite number is too large, small or negative to be told."""
-    assert 0 < len(wording.number(value)) <= 24
+    assert 0 < len(phrasing.number(value)) <= 24
 
 
 @pytest.mark.parametrize(
     ("case", "said"),
     [
-        ({"value": 3.0, "unit": "sd", "detail": {"smallest_seen": 1.5}}, "1.5 or more would be seen"),
-        ({"value": -3.0, "unit": "sd", "detail": {"smallest_seen": -1.5}}, "-1.5 or less would be seen"),
-        ({"value": 0.3, "unit": "share", "detail": {"smallest_seen": 0.242}}, "24% or more would be seen"),
-        ({"measurement": "drop", "value": 0.5, "detail": {"smallest_seen": 0.062}}, "drop 0.062 would be seen"),
+        (
+            {"value": 3.0, "unit": "sd", "detail": {"smallest_seen": 1.5}},
+            "1.5 or more would be seen",
+        ),
+        (
+            {"value": -3.0, "unit": "sd", "detail": {"smallest_seen": -1.5}},
+            "-1.5 or less would be seen",
+        ),
+        (
+            {"value": 0.3, "unit": "share", "detail": {"smallest_seen": 0.242}},
+            "24% or more would be seen",
+        ),
+        (
+            {"measurement": "drop", "value": 0.5, "detail": {"smallest_seen": 0.062}},
+            "drop 0.062 would be seen",
+        ),
         ({"value": 3.0, "state": "resolved", "detail": {"smallest_seen": 1.5}}, ""),
         ({"value": 3.0, "detail": {"smallest_seen": 1.5, "odds": 99.0}}, ""),
         ({"value": 3.0}, ""),
@@ -109,4 +157,4 @@ def test_every_number_has_words(value):
 )
 def test_an_alarm_says_what_would_have_been_seen(case, said):
     """In the number's own unit, once, and only while it fires."""
-    assert wording.seen(told(**case)) == said
+    assert phrasing.seen(told(**case)) == said

@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from driftline.agent.start import make_guard, read_config, system_clock
 from driftline.backtest.history import Subject, subject_of
-from driftline.runtime.start import make_guard, read_config, system_clock
 
 sys.path.append(str(Path(__file__).parent.parent / "runtime"))
 from station import START, Station
@@ -43,7 +43,10 @@ def made(folder: Path) -> Station:
     """The agent's state and log after all days, read in one go."""
     station = Station(folder)
     station.configure(MODELS, ", keep: {profiles_hourly: 400d}")
-    usual = {"plan": lambda row: station.rng.choice("ab"), "fee": lambda row: station.rng.gauss(0, 1)}
+    usual = {
+        "plan": lambda row: station.rng.choice("ab"),
+        "fee": lambda row: station.rng.gauss(0, 1),
+    }
     station.write("reference.jsonl", START - timedelta(days=1), timedelta(days=1), 2000, **usual)
     for number in range(DAYS):
         day(station, number)
@@ -68,4 +71,10 @@ def day(station: Station, number: int) -> None:
 
 def past(station: Station, model: str = "shop", **span: Any) -> Subject:
     """What a backtest of the station is of."""
-    return subject_of(read_config(station.config), model, span.get("since"), span.get("until"), make_guard(system_clock))
+    return subject_of(
+        read_config(station.config),
+        model,
+        span.get("since"),
+        span.get("until"),
+        make_guard(system_clock),
+    )

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import pytest
 
 from driftline import Check, Measurement
+from driftline.contracts.rule import Unusual
 from driftline.evaluate.group import facts_of
 from driftline.evaluate.judging import CheckPlan
-from driftline.model import Severity, Verdict
-from driftline.rule import Unusual
 from driftline.state.measurements import Judged
 from driftline.state.windows import Due, Key
+from driftline.types.model import Severity, Verdict
 
 DAY = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1_000_000)
 
@@ -31,7 +31,14 @@ def severity(column, watched, severity=Severity.CRITICAL):
     """What alerting is told of a changed measurement."""
     plan = CheckPlan("some", Some(), warn_only=frozenset({"noisy"}))
     measurement = Measurement(1.0, {"column": column}, "some")
-    row = Judged("some", measurement, Verdict.CHANGED.value, severity.value, rows=10, watched=Unusual() if watched else None)
+    row = Judged(
+        "some",
+        measurement,
+        Verdict.CHANGED.value,
+        severity.value,
+        rows=10,
+        watched=Unusual() if watched else None,
+    )
     [fact] = facts_of(Due(Key("m", DAY, "", ""), DAY + 1, 10, 0), plan, [row], "")
     assert fact.verdict is Verdict.CHANGED
     return fact.severity
@@ -46,6 +53,8 @@ def severity(column, watched, severity=Severity.CRITICAL):
         ("other", True, Severity.CRITICAL, Severity.CRITICAL),
     ],
 )
-def test_only_what_the_usual_says_of_such_a_column_is_at_most_a_warning(column, watched, said, told):
+def test_only_what_the_usual_says_of_such_a_column_is_at_most_a_warning(
+    column, watched, said, told
+):
     """A bound that somebody chose pages as before, and so do other columns."""
     assert severity(column, watched, said) is told

@@ -1,4 +1,6 @@
-"""A backtest of what an agent judged: the same alarms, from the same windows, by any number of processes, and the command."""
+"""A backtest of what an agent judged: the same alarms, from the same windows, by any number of
+processes, and the command.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,13 @@ import pytest
 from remembered import DAYS, MODELS, SHIFTED, made, past
 from station import START, Station
 
-from driftline.backtest import measuring
-from driftline.backtest.running import run
-from driftline.backtest.scoring import Known, alarms_of
+from driftline.backtest import measure
+from driftline.backtest.run import run
+from driftline.backtest.score import Known, alarms_of
 from driftline.cli.main import main
-from driftline.errors import StateError
-from driftline.model import Severity
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
+from driftline.types.errors import StateError
+from driftline.types.model import Severity
 
 STILL = lambda *told: None  # noqa: E731
 
@@ -32,7 +34,9 @@ def alarms(of, processes=1):
 
 
 def told_by_agent(station, model):
-    """Of each incident: opening window, cause, title, worst severity, columns, end; oldest first."""
+    """Of each incident: opening window, cause, title, worst severity, columns, end; oldest
+    first.
+    """
     found = {}
     for note in station.told():
         if note["model"] == model:
@@ -41,7 +45,10 @@ def told_by_agent(station, model):
     for notes in found.values():
         [first] = [note for note in notes if note["event"] == "opened"]
         firing = [alert for note in notes for alert in note["alerts"] if alert["state"] == "firing"]
-        [*_, resolved] = [None, *(note["resolved_at"] for note in notes if note["event"] == "resolved")]
+        [*_, resolved] = [
+            None,
+            *(note["resolved_at"] for note in notes if note["event"] == "resolved"),
+        ]
         rows.append((
             first["window"][0], first["cause"], subject(first["title"]), max(Severity(n["severity"]) for n in notes).value,
             {alert["labels"].get("column", "") for alert in firing}, resolved,
@@ -67,14 +74,18 @@ def told_by_backtest(found):
 
 
 def test_the_alarms_are_those_of_the_agent(station):
-    """A shift, few rows by the history of volume, and a missing rate: each opens, says, escalates and ends as it did."""
+    """A shift, few rows by the history of volume, and a missing rate: each opens, says, escalates
+    and ends as it did.
+    """
     expected = told_by_agent(station, "shop")
     assert [row[1] for row in expected] == ["drift", "service", "quality"]
     assert told_by_backtest(alarms(past(station))) == expected
 
 
 def test_the_alarms_are_those_of_the_agent_by_version_and_segment(station):
-    """Two versions, the second of which comes later, two segments of each, and an EWMA chart beside the usual."""
+    """Two versions, the second of which comes later, two segments of each, and an EWMA chart beside
+    the usual.
+    """
     expected = told_by_agent(station, "parts")
     assert [row[1] for row in expected] == ["drift", "drift", "service"]
     found = alarms(past(station, "parts"))
@@ -84,7 +95,7 @@ def test_the_alarms_are_those_of_the_agent_by_version_and_segment(station):
 
 def test_two_processes_give_what_one_gives(station, monkeypatch):
     """To the last bit, though the second has to ask for the windows before its own."""
-    monkeypatch.setattr(measuring, "FEWEST", DAYS // 2)
+    monkeypatch.setattr(measure, "FEWEST", DAYS // 2)
     of = past(station, "parts")
     one, two = of.measure(STILL, 1), of.measure(STILL, 2)
     assert [w.series for w in one] == [w.series for w in two]
@@ -92,12 +103,17 @@ def test_two_processes_give_what_one_gives(station, monkeypatch):
     for mine, other in zip(one, two, strict=True):
         np.testing.assert_array_equal(mine.numbers, other.numbers)
     known = [Known(START, START + timedelta(days=1))]
-    told = [run(of, known, shuffles=6, tune=False, processes=count, progress=STILL).told for count in (1, 2)]
+    told = [
+        run(of, known, shuffles=6, tune=False, processes=count, progress=STILL).told
+        for count in (1, 2)
+    ]
     assert told[0] == told[1]
 
 
 def test_an_alarm_from_before_is_none_of_the_span(station):
-    """Judged from the midst of the shift on, its end is not taken for an alarm, and the windows before are learnt from."""
+    """Judged from the midst of the shift on, its end is not taken for an alarm, and the windows
+    before are learnt from.
+    """
     of = past(station, since=START + timedelta(days=SHIFTED[-3]))
     assert [one.cause for one in alarms(of)] == ["service", "quality"]
     found = run(of, [], shuffles=0, tune=False, processes=1, progress=STILL).told
@@ -106,11 +122,17 @@ def test_an_alarm_from_before_is_none_of_the_span(station):
 
 
 def test_windows_kept_only_as_days_are_counted_and_left_out(tmp_path):
-    """After 30 days a window has no profile of its own; where none is left, the message names the setting."""
-    station = Station(tmp_path, MODELS.partition("  parts:")[0].replace("      drift: {{type: drift}}\n", ""))
+    """After 30 days a window has no profile of its own; where none is left, the message names the
+    setting.
+    """
+    station = Station(
+        tmp_path, MODELS.partition("  parts:")[0].replace("      drift: {{type: drift}}\n", "")
+    )
     station.write("reference.jsonl", START - timedelta(days=1), timedelta(days=1), 100, fee=1.0)
     for number in range(40):
-        station.write(f"log/{number}.jsonl", START + timedelta(days=number), timedelta(days=1), 10, fee=1.0)
+        station.write(
+            f"log/{number}.jsonl", START + timedelta(days=number), timedelta(days=1), 10, fee=1.0
+        )
     with pytest.raises(StateError, match="there is no state yet: start `driftline run` first"):
         past(station)
     station.clock.now = START + timedelta(days=40, minutes=20)
@@ -121,7 +143,10 @@ def test_windows_kept_only_as_days_are_counted_and_left_out(tmp_path):
     of = past(station)
     assert of.gone in (9, 10)
     assert len(of.groups) == 40 - of.gone
-    with pytest.raises(StateError, match=r"of 5 windows from 2026-05-01 to 2026-05-06 none .*agent\.keep\.profiles_hourly"):
+    with pytest.raises(
+        StateError,
+        match=r"of 5 windows from 2026-05-01 to 2026-05-06 none .*agent\.keep\.profiles_hourly",
+    ):
         past(station, until=START + timedelta(days=5))
     station.config.write_text(station.config.read_text().replace("reference.jsonl", "other.jsonl"))
     station.write("other.jsonl", START - timedelta(days=1), timedelta(days=1), 50, fee=1.0)
@@ -133,7 +158,9 @@ def test_a_state_without_windows_says_what_to_do(tmp_path):
     """The agent was never there."""
     station = Station(tmp_path)
     open_store(f"sqlite:///{tmp_path}/state.db").close()
-    with pytest.raises(StateError, match="no windows are stored yet; `driftline run --once` reads the log"):
+    with pytest.raises(
+        StateError, match="no windows are stored yet; `driftline run --once` reads the log"
+    ):
         past(station)
 
 
@@ -151,10 +178,22 @@ def command(station, capsys):
 
 
 def test_the_page_shows_days_alarms_and_what_was_known(command, tmp_path):
-    """A month a line, the alarms with their begin and length, the table beside never and always, and the picture."""
+    """A month a line, the alarms with their begin and length, the table beside never and always,
+    and the picture.
+    """
     first, after = (START + timedelta(days=day) for day in (SHIFTED[0], SHIFTED[-1] + 1))
-    (tmp_path / "known.csv").write_text(f"start,end,columns,note\n{first:%Y-%m-%d},{after:%Y-%m-%d},amount,new tariff\n")
-    options = ("--incidents", tmp_path / "known.csv", "--shuffles", 2, "--chart", tmp_path / "chart.svg", "--tune")
+    (tmp_path / "known.csv").write_text(
+        f"start,end,columns,note\n{first:%Y-%m-%d},{after:%Y-%m-%d},amount,new tariff\n"
+    )
+    options = (
+        "--incidents",
+        tmp_path / "known.csv",
+        "--shuffles",
+        2,
+        "--chart",
+        tmp_path / "chart.svg",
+        "--tune",
+    )
     code, out, err = command("shop", *options)
     assert (code, err) == (0, ""), err
     assert f"shop: {DAYS} windows of 1 d from 2026-05-01 00:00 to 2026-07-08 00:00 UTC" in out
@@ -194,8 +233,14 @@ def test_mistakes_are_told_before_anything_is_measured(command, tmp_path):
         (["shap"], "there is no model 'shap'; models are: shop, parts"),
         (["shop", "--from", "yesterday"], "--from yesterday: should be a time such as 2026-03-02"),
         (["--chart", "x.svg"], "--chart draws one model: name it"),
-        (["--tune", "--shuffles", "0"], "--tune compares budgets in shuffled history: give --shuffles 1 or more"),
-        (["shop", "--chart", tmp_path / "x.gif"], "x.gif: the name should end in one of .svg, .png, .pdf"),
+        (
+            ["--tune", "--shuffles", "0"],
+            "--tune compares budgets in shuffled history: give --shuffles 1 or more",
+        ),
+        (
+            ["shop", "--chart", tmp_path / "x.gif"],
+            "x.gif: the name should end in one of .svg, .png, .pdf",
+        ),
     ):
         code, out, err = command(*args)
         assert (code, out) == (3 if "x.gif" in said else 2, ""), args
@@ -213,13 +258,23 @@ NOISY = """
 
 
 def test_a_column_that_must_not_page_is_named_and_ends_with_1(tmp_path, capsys):
-    """A mean that jumps on some days, the further the rarer; the proposal, taken over, holds the column."""
+    """A mean that jumps on some days, the further the rarer; the proposal, taken over, holds the
+    column.
+    """
     noisy, rng = Station(tmp_path), np.random.default_rng(3)
     noisy.configure(NOISY, ", keep: {profiles_hourly: 400d}")
-    wobble = rng.normal(0, 1, 120) + 15 * rng.choice([-1, 1], 120) / rng.random(120) * (rng.random(120) < 0.3)
+    wobble = rng.normal(0, 1, 120) + 15 * rng.choice([-1, 1], 120) / rng.random(120) * (
+        rng.random(120) < 0.3
+    )
     for number, far in enumerate(wobble.tolist()):
         at = START + timedelta(days=number)
-        noisy.write(f"log/{number:03d}.jsonl", at, timedelta(days=1), 100, amount=lambda row, far=far: row["amount"] + far)
+        noisy.write(
+            f"log/{number:03d}.jsonl",
+            at,
+            timedelta(days=1),
+            100,
+            amount=lambda row, far=far: row["amount"] + far,
+        )
     noisy.clock.now = START + timedelta(days=120, minutes=20)
     with noisy.open():
         noisy.tick()
@@ -234,7 +289,9 @@ def test_a_column_that_must_not_page_is_named_and_ends_with_1(tmp_path, capsys):
     assert "must not page: amount mean_shift alarms" in told
     assert "Likely heavy tails: excess kurtosis" in told
     assert "    warn_only:\n    - amount\n" in told
-    noisy.config.write_text(noisy.config.read_text().replace("  shop:\n", "  shop:\n    warn_only: [amount]\n"))
+    noisy.config.write_text(
+        noisy.config.read_text().replace("  shop:\n", "  shop:\n    warn_only: [amount]\n")
+    )
     code, told = command()
     assert code == 0
     assert "must not page" not in told

@@ -1,4 +1,6 @@
-"""What lies upstream of a change is known to a backtest as it is to the agent: the same incidents, for the same reasons."""
+"""What lies upstream of a change is known to a backtest as it is to the agent: the same incidents,
+for the same reasons.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +15,42 @@ CHECKS = """      drift: {{type: drift, rule: {{measurement: psi, above: {{warni
 
 
 def seen(notes):
-    """Of each incident: its cause, when it began, what lies upstream, and the columns that it ever named."""
+    """Of each incident: its cause, when it began, what lies upstream, and the columns that it ever
+    named.
+    """
     found = {}
     for note in notes:
-        first = found.setdefault(note["incident"], (note["cause"], note["since"], note["facts"].get("upstream"), set()))
+        first = found.setdefault(
+            note["incident"], (note["cause"], note["since"], note["facts"].get("upstream"), set())
+        )
         first[3].update(alert["labels"].get("column") for alert in note["alerts"])
     return sorted(found.values(), key=str)
 
 
 def test_the_incidents_are_those_of_the_agent(tmp_path):
-    """Two columns of a new version that move ten hours apart are one; a column that goes away is another, which says so."""
+    """Two columns of a new version that move ten hours apart are one; a column that goes away is
+    another, which says so.
+    """
     station = Station(tmp_path)
-    shape = MODEL.replace("id: id", "id: id\n      version: v").replace("reopen_for: 12h", "notify_within: 365d")
-    station.configure(shape.partition("      drift:")[0] + CHECKS, ", keep: {profiles_hourly: 400d}")
+    shape = MODEL.replace("id: id", "id: id\n      version: v").replace(
+        "reopen_for: 12h", "notify_within: 365d"
+    )
+    station.configure(
+        shape.partition("      drift:")[0] + CHECKS, ", keep: {profiles_hourly: 400d}"
+    )
     for hour in range(64):
-        moved = {"amount": (lambda row: row["amount"] + 60) if hour < 50 else None} if 28 <= hour < 50 or hour >= 58 else {}
-        station.hour(hour, 100, v="v1" if hour < 28 else "v2", **moved, **({"plan": "c"} if hour >= 38 else {}))
+        moved = (
+            {"amount": (lambda row: row["amount"] + 60) if hour < 50 else None}
+            if 28 <= hour < 50 or hour >= 58
+            else {}
+        )
+        station.hour(
+            hour,
+            100,
+            v="v1" if hour < 28 else "v2",
+            **moved,
+            **({"plan": "c"} if hour >= 38 else {}),
+        )
     station.clock.now = START + timedelta(hours=64, minutes=20)
     with station.open():
         station.tick()

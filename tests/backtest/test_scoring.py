@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from driftline.backtest.scoring import Alarm, Known, Score, always, by_check, read_known, score
-from driftline.errors import DriftlineError
-from driftline.model import Severity
+from driftline.backtest.score import Alarm, Known, Score, always, by_check, read_known, score
+from driftline.types.errors import DriftlineError
+from driftline.types.model import Severity
 
 START, HOUR = datetime(2026, 3, 2, tzinfo=UTC), timedelta(hours=1)
 LATE = timedelta(minutes=15)
@@ -17,7 +17,15 @@ LATE = timedelta(minutes=15)
 def alarm(told, *columns, severity=Severity.WARNING, checks=("drift",)):
     """Told so many hours after the start, and the lateness later, of these columns."""
     at = START + told * HOUR + LATE
-    return Alarm(at - HOUR - LATE, at, "drift", "t", severity, set(checks), [(at, column) for column in columns or ("",)])
+    return Alarm(
+        at - HOUR - LATE,
+        at,
+        "drift",
+        "t",
+        severity,
+        set(checks),
+        [(at, column) for column in columns or ("",)],
+    )
 
 
 def known(begin, end, *columns):
@@ -29,15 +37,22 @@ def scored(alarms, incidents):
 
 
 def test_a_delay_is_from_the_begin_until_people_are_told():
-    """End of the window and lateness included; the first alarm counts, the median over what was found."""
-    found = scored([alarm(5, "a"), alarm(9, "a"), alarm(31, "b")], [known(2, 20, "a"), known(30, 40), known(50, 60)])
+    """End of the window and lateness included; the first alarm counts, the median over what was
+    found.
+    """
+    found = scored(
+        [alarm(5, "a"), alarm(9, "a"), alarm(31, "b")],
+        [known(2, 20, "a"), known(30, 40), known(50, 60)],
+    )
     assert found == Score(3, 0, (3 * HOUR + LATE, HOUR + LATE, None))
     assert (found.found, found.delay) == (2, 2 * HOUR + LATE)
     assert scored([], [known(2, 20)]).delay is None
 
 
 def test_an_alarm_of_another_column_is_false():
-    """Each column counts when it was told; an incident without columns takes any, also what is of no column."""
+    """Each column counts when it was told; an incident without columns takes any, also what is of
+    no column.
+    """
     late = alarm(3, "b")
     late.seen.append((START + 7 * HOUR + LATE, "a"))
     assert scored([alarm(3, "b")], [known(2, 20, "a")]) == Score(1, 1, (None,))
@@ -48,7 +63,9 @@ def test_an_alarm_of_another_column_is_false():
 
 @pytest.mark.parametrize(("told", "false"), [(2, 1), (3, 0), (20, 0), (21, 0), (22, 1)])
 def test_an_alarm_belongs_to_what_its_window_can_show(told, false):
-    """From the first window that ends within, to the one after the end; what was told of windows before it is no find."""
+    """From the first window that ends within, to the one after the end; what was told of windows
+    before it is no find.
+    """
     assert scored([alarm(told, "a")], [known(2, 20, "a")]).false == false
 
 
@@ -62,7 +79,10 @@ def test_always_alarming_finds_all_at_once():
 def test_alarms_are_counted_by_check_and_severity():
     """An alarm counts for each check that had a part in it."""
     found = by_check([alarm(1, checks=("drift", "missing")), alarm(2, severity=Severity.INFO)])
-    assert {name: {each.value: count for each, count in row.items() if count} for name, row in found.items()} == {
+    assert {
+        name: {each.value: count for each, count in row.items() if count}
+        for name, row in found.items()
+    } == {
         "drift": {"info": 1, "warning": 1},
         "missing": {"warning": 1},
     }
@@ -101,12 +121,32 @@ def test_incidents_are_read_alike_from_each_format(name, text):
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("x.csv", "start,end\n2026-03-02,2026-03-03\n2026-03-02,\n", "x.csv, incident 2: needs a start and an end"),
-        ("x.csv", "begin,end\n2026-03-02,2026-03-03\n", "x.csv, incident 1: needs a start and an end"),
-        ("x.csv", "start,end\nlast week,2026-03-03\n", "x.csv, incident 1: 'last week' is no time such as 2026-03-02T09:00"),
-        ("x.csv", "start,end\n2026-03-03,2026-03-02\n", "x.csv, incident 1: ends at 2026-03-02 00:00, before it starts"),
+        (
+            "x.csv",
+            "start,end\n2026-03-02,2026-03-03\n2026-03-02,\n",
+            "x.csv, incident 2: needs a start and an end",
+        ),
+        (
+            "x.csv",
+            "begin,end\n2026-03-02,2026-03-03\n",
+            "x.csv, incident 1: needs a start and an end",
+        ),
+        (
+            "x.csv",
+            "start,end\nlast week,2026-03-03\n",
+            "x.csv, incident 1: 'last week' is no time such as 2026-03-02T09:00",
+        ),
+        (
+            "x.csv",
+            "start,end\n2026-03-03,2026-03-02\n",
+            "x.csv, incident 1: ends at 2026-03-02 00:00, before it starts",
+        ),
         ("x.json", '[{"start": 7, "end": "2026-03-02"}]', "x.json, incident 1: 7 is no time"),
-        ("x.json", '[{"start": "2026-03-02", "end": "2026-03-03", "columns": 7}]', "x.json, incident 1: columns"),
+        (
+            "x.json",
+            '[{"start": "2026-03-02", "end": "2026-03-03", "columns": 7}]',
+            "x.json, incident 1: columns",
+        ),
         ("x.yaml", "- 2026-03-02\n", "x.yaml, incident 1: needs a start and an end"),
         ("x.yaml", "start: 2026-03-02\n", "x.yaml: should be a list of incidents"),
         ("x.yaml", "- {start: [\n", "x.yaml: while parsing a flow"),

@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as law
 
-from driftline.backtest import shuffling
-from driftline.backtest.measuring import Series
-from driftline.backtest.shuffling import History, Rate, rate, shuffle, suspects
-from driftline.evaluate.baseline import DAY, HOUR
-from driftline.evaluate.evidence import Given, Policy
-from driftline.evaluate.trail import Stream
-from driftline.rule import Unusual
+from driftline.backtest.measure import Series
+from driftline.backtest.shuffles import History, Rate, rate, shuffle, suspects
+from driftline.contracts.rule import Unusual
+from driftline.evaluate.evidence.baseline import DAY, HOUR
+from driftline.evaluate.evidence.engine import Given, Policy
+from driftline.evaluate.evidence.trail import Stream
 
 FIRST = 20_000 * DAY
 POLICY = Policy(DAY)
@@ -26,18 +25,28 @@ def history(levels, length=DAY):
     """Series of levels, shape (K, J), in units of their own spread, of which 1 matters."""
     columns = [f"c{place}" for place in range(levels.shape[1])]
     series = [
-        Series("", "", "drift", "mean_shift", (("column", name),), "sd", "drift", Unusual(warning=1.0)) for name in columns
+        Series(
+            "", "", "drift", "mean_shift", (("column", name),), "sd", "drift", Unusual(warning=1.0)
+        )
+        for name in columns
     ]
-    told = [Given(Stream("", "", "drift", "mean_shift", name), np.nan, np.nan, 0.0, 1.0) for name in columns]
+    told = [
+        Given(Stream("", "", "drift", "mean_shift", name), np.nan, np.nan, 0.0, 1.0)
+        for name in columns
+    ]
     starts = FIRST + length * np.arange(len(levels))
-    return History(starts, tuple(series), tuple(told), np.stack([levels, levels, np.zeros_like(levels)]))
+    return History(
+        starts, tuple(series), tuple(told), np.stack([levels, levels, np.zeros_like(levels)])
+    )
 
 
 @pytest.mark.parametrize("length", [HOUR, 6 * HOUR, DAY, 7 * DAY])
 def test_only_windows_of_one_hour_and_weekday_change_places(length):
-    """Every window once, each where one of its hour and weekday was; another order for another seed, the same for the same."""
+    """Every window once, each where one of its hour and weekday was; another order for another
+    seed, the same for the same.
+    """
     starts = FIRST + length * np.arange(700)
-    orders = [shuffling._order(starts, length, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    orders = [shuffle._order(starts, length, np.random.default_rng(seed)) for seed in (1, 1, 2)]
     assert sorted(orders[0]) == list(range(700))
     week = 7 * DAY
     np.testing.assert_array_equal(starts[orders[0]] % week, starts % week)
@@ -87,7 +96,10 @@ def test_a_heavy_tailed_series_must_not_page_and_the_reason_is_in_words():
 @pytest.mark.parametrize(
     ("levels", "said"),
     [
-        (np.linspace(0, 9, 200) + np.random.default_rng(1).normal(0, 1, 200), "a trend: correlation 0.9"),
+        (
+            np.linspace(0, 9, 200) + np.random.default_rng(1).normal(0, 1, 200),
+            "a trend: correlation 0.9",
+        ),
         (np.repeat(np.random.default_rng(1).normal(0, 1, 40), 5), "memory: correlation 0."),
         (np.arange(50.0), "too few windows: 50"),
         (np.random.default_rng(1).standard_t(2, 200), "heavy tails: excess kurtosis"),
@@ -95,7 +107,7 @@ def test_a_heavy_tailed_series_must_not_page_and_the_reason_is_in_words():
 )
 def test_what_makes_a_series_alarm_is_said(levels, said):
     """Whatever stands out most."""
-    assert shuffling._cause(history(levels[:, None]), 0, POLICY).startswith(said)
+    assert shuffle._cause(history(levels[:, None]), 0, POLICY).startswith(said)
 
 
 def test_alarms_about_the_model_in_one_window_are_one():

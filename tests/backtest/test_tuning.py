@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from driftline.backtest.measuring import Series
-from driftline.backtest.scoring import Score
-from driftline.backtest.shuffling import Rate, Suspect
-from driftline.backtest.tuning import Trial, best, proposals
+from driftline.backtest.measure import Series
+from driftline.backtest.score import Score
+from driftline.backtest.shuffles import Rate, Suspect
+from driftline.backtest.tune import Trial, best, proposals
 
 HOUR = timedelta(hours=1)
 
@@ -48,9 +48,14 @@ def test_without_known_incidents_the_budget_stays():
 def test_proposals_are_the_models_part_of_the_configuration():
     """What stays as it is, is not proposed; a series that is of no column can't be held."""
     noisy = [
-        Suspect(Series("", "", "drift", "psi", labels, "", "drift", None), Rate(9, 1.0), 0.1, "memory")
+        Suspect(
+            Series("", "", "drift", "psi", labels, "", "drift", None), Rate(9, 1.0), 0.1, "memory"
+        )
         for labels in ((("column", "b"),), (("column", "a"),), (("column", "b"),), ())
     ]
-    assert proposals(noisy, trial(2, 0), 1.0) == {"false_pages_per_year": 2, "warn_only": ["a", "b"]}
+    assert proposals(noisy, trial(2, 0), 1.0) == {
+        "false_pages_per_year": 2,
+        "warn_only": ["a", "b"],
+    }
     assert proposals(noisy[:1], None, 1.0, {"c"}) == {"warn_only": ["b", "c"]}
     assert proposals([], trial(1, 0), 1.0, {"c"}) == proposals([], None, 1.0) == {}

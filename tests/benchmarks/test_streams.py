@@ -25,14 +25,20 @@ def both():
 def psi(reference, column):
     if column.kind is Kind.CATEGORICAL:
         names = list(reference.counts)
-        return stats.psi_shift(*([side.counts.get(name, 0) for name in names] for side in (reference, column))).raw
+        return stats.psi_shift(
+            *([side.counts.get(name, 0) for name in names] for side in (reference, column))
+        ).raw
     cuts = stats.quantile_groups(reference.counts, 10)
-    return stats.psi_shift(stats.grouped(reference.counts, cuts), stats.grouped(column.counts, cuts)).raw
+    return stats.psi_shift(
+        stats.grouped(reference.counts, cuts), stats.grouped(column.counts, cuts)
+    ).raw
 
 
 @pytest.mark.parametrize("name", [column.name for column in NUMERIC])
 def test_numeric_windows_agree_in_law(both, name):
-    """Mean, variance, extremes and PSI of windows made of rows and of counts have one law, and so have the pooled counts."""
+    """Mean, variance, extremes and PSI of windows made of rows and of counts have one law, and so
+    have the pooled counts.
+    """
     stream, windows = both
     reference = stream.reference.columns[name]
     rows, counts = ([pair[side].columns[name] for pair in windows] for side in (0, 1))
@@ -44,15 +50,24 @@ def test_numeric_windows_agree_in_law(both, name):
         lambda column: psi(reference, column),
         lambda column: column.quantile(0.9),
     ):
-        assert witness.ks_2samp([of(column) for column in rows], [of(column) for column in counts]).pvalue > UNLIKELY
+        assert (
+            witness.ks_2samp(
+                [of(column) for column in rows], [of(column) for column in counts]
+            ).pvalue
+            > UNLIKELY
+        )
     cuts = stats.quantile_groups(reference.counts, 20)
-    pooled = np.array([sum(stats.grouped(column.counts, cuts) for column in side) for side in (rows, counts)])
+    pooled = np.array(
+        [sum(stats.grouped(column.counts, cuts) for column in side) for side in (rows, counts)]
+    )
     assert len(pooled[0]) > 5
     pooled = pooled[:, pooled.sum(axis=0) > 0]
     assert witness.chi2_contingency(pooled).pvalue > UNLIKELY
 
 
-@pytest.mark.parametrize("name", [column.name for column in COLUMNS if isinstance(column, Categorical)])
+@pytest.mark.parametrize(
+    "name", [column.name for column in COLUMNS if isinstance(column, Categorical)]
+)
 def test_categorical_windows_agree_in_law(both, name):
     """PSI of windows made of rows and of counts has one law, and so have the pooled counts."""
     stream, windows = both
@@ -60,15 +75,25 @@ def test_categorical_windows_agree_in_law(both, name):
     rows, counts = ([pair[side].columns[name] for pair in windows] for side in (0, 1))
     found = [[psi(reference, column) for column in side] for side in (rows, counts)]
     assert witness.ks_2samp(*found).pvalue > UNLIKELY
-    pooled = [[sum(column.counts.get(c, 0) for column in side) for c in reference.counts] for side in (rows, counts)]
+    pooled = [
+        [sum(column.counts.get(c, 0) for column in side) for c in reference.counts]
+        for side in (rows, counts)
+    ]
     assert witness.chi2_contingency(pooled).pvalue > UNLIKELY
 
 
 def test_windows_are_made_alike(both):
-    """Windows of counts have what profiled ones have: columns in order, their grids, times, rows, nulls as many as counted."""
+    """Windows of counts have what profiled ones have: columns in order, their grids, times, rows,
+    nulls as many as counted.
+    """
     for row, count in both[1][:20]:
         assert list(row.columns) == list(count.columns)
-        assert (row.rows, row.start, row.end, row.last_seen) == (count.rows, count.start, count.end, count.last_seen)
+        assert (row.rows, row.start, row.end, row.last_seen) == (
+            count.rows,
+            count.start,
+            count.end,
+            count.last_seen,
+        )
         assert (row.first_event, row.last_event, list(row.summaries)) == (
             count.first_event, count.last_event, list(count.summaries),
         )  # fmt: skip
@@ -127,7 +152,9 @@ def test_changes(way):
 
     def after(name):
         stream = Stream("iid", 20_000, 5, CHANGES[name])
-        return stream.reference.columns[CHANGES[name].column], getattr(stream, way)(200).columns[CHANGES[name].column]
+        return stream.reference.columns[CHANGES[name].column], getattr(stream, way)(200).columns[
+            CHANGES[name].column
+        ]
 
     for size in (0.1, 0.15, 0.25, 0.5):
         _, column = after(f"shift {size} sd")
@@ -142,7 +169,10 @@ def test_changes(way):
     assert column.sd == pytest.approx(20_000, rel=0.05)
     assert column.counts[-1] == column.count
     was, column = after("frozen")
-    assert (column.minimum, column.maximum, column.mean, column.variance) == (*[was.quantile(0.5)] * 3, 0.0)
+    assert (column.minimum, column.maximum, column.mean, column.variance) == (
+        *[was.quantile(0.5)] * 3,
+        0.0,
+    )
     assert column.counts.max() == column.count == 20_000
 
 
@@ -166,7 +196,10 @@ def test_regimes():
     assert np.mean(ar[:, 1:] * ar[:, :-1]) / np.mean(ar**2) == pytest.approx(0.5, abs=0.02)
     assert np.var(ar[:, 0]) == pytest.approx(0.0025, rel=0.15)
     assert abs(np.corrcoef(ar[:, :, 0].ravel(), ar[:, :, 1].ravel())[0, 1]) < 0.05
-    added = {name: np.stack(moved[name]) - np.stack(moved["wobble"]) for name in ("weekend", "month_end", "trend")}
+    added = {
+        name: np.stack(moved[name]) - np.stack(moved["wobble"])
+        for name in ("weekend", "month_end", "trend")
+    }
     saturday, friday = 5, 4
     assert START.weekday() == 0
     assert added["weekend"][:, saturday] == pytest.approx(0.2)
@@ -174,4 +207,6 @@ def test_regimes():
     month_ends = np.flatnonzero(added["month_end"][0, :, 0] > 0.1).tolist()
     assert month_ends[:3] == [30, 59, 90]
     assert len(month_ends) == 14
-    assert added["trend"][:, [0, 212, DAYS - 1], :].mean(axis=(0, 2)) == pytest.approx([0, 0.1, 0.2])
+    assert added["trend"][:, [0, 212, DAYS - 1], :].mean(axis=(0, 2)) == pytest.approx(
+        [0, 0.1, 0.2]
+    )

@@ -5,16 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from driftline import (
-    CategoricalColumn,
-    CheckContext,
-    Earlier,
-    Field,
-    NumericColumn,
-    Schema,
-    Scores,
-    Window,
-)
+from driftline import CategoricalColumn, CheckContext, Field, NumericColumn, Schema, Window
+from driftline.kit.checks import Earlier, Scores
 from driftline.profiles.window import RegressionSums, ScoreSums
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -24,7 +16,11 @@ HOUR = timedelta(hours=1)
 def edges_of(values):
     """The grid of a reference: up to 1,500 of its quantiles."""
     kept = finite(values)
-    return np.unique(np.quantile(kept, np.linspace(0, 1, 1500), method="inverted_cdf")) if len(kept) else np.empty(0)
+    return (
+        np.unique(np.quantile(kept, np.linspace(0, 1, 1500), method="inverted_cdf"))
+        if len(kept)
+        else np.empty(0)
+    )
 
 
 def finite(values):
@@ -34,7 +30,11 @@ def finite(values):
 
 def cells(edges, values):
     place = np.searchsorted(edges, values)
-    hit = (place < len(edges)) & (edges[np.minimum(place, max(len(edges) - 1, 0))] == values) if len(edges) else 0
+    hit = (
+        (place < len(edges)) & (edges[np.minimum(place, max(len(edges) - 1, 0))] == values)
+        if len(edges)
+        else 0
+    )
     return np.bincount(2 * place + hit, minlength=2 * len(edges) + 1).astype(np.int64)
 
 
@@ -64,7 +64,10 @@ def numeric(name, values, edges=None, invalid=0):
 
 def categorical(name, values, bound=1000, invalid=0):
     values = list(values)
-    ranked = sorted(Counter(value for value in values if value is not None).items(), key=lambda pair: (-pair[1], pair[0]))
+    ranked = sorted(
+        Counter(value for value in values if value is not None).items(),
+        key=lambda pair: (-pair[1], pair[0]),
+    )
     return CategoricalColumn(
         name=name,
         rows=len(values),
@@ -83,7 +86,9 @@ def column(name, values, like=None):
 
 
 def pair(now, was):
-    """A window and its reference, one column `x`, on the reference's grid; `was` None for no reference."""
+    """A window and its reference, one column `x`, on the reference's grid; `was` None for no
+    reference.
+    """
     reference = None if was is None else Window(len(was), {"x": column("x", was)})
     like = reference.columns["x"] if reference else None
     return Window(len(now), {"x": column("x", now, like)}, start=START, end=START + HOUR), reference
@@ -105,7 +110,9 @@ def compare(check, now, was, **schema):
 def judged(check, measurement):
     """The verdict of the check's own rule on a measurement."""
     rows = measurement.rows if measurement.rows is not None else 10**6
-    return check.default_rules[measurement.name].judge(measurement, rows, check.min_rows).verdict.value
+    return (
+        check.default_rules[measurement.name].judge(measurement, rows, check.min_rows).verdict.value
+    )
 
 
 def severity(check, measurement):
@@ -121,9 +128,16 @@ def binary_scores(y, s, threshold=0.5, edges=None):
     p = np.clip(s, 1e-15, 1 - 1e-15)
     losses = -np.log(np.where(y == 1, p, 1 - p))
     sums = ScoreSums(
-        len(y), float(squares.sum()), float((squares**2).sum()), float(losses.sum()), float((losses**2).sum()), float(s.sum())
+        len(y),
+        float(squares.sum()),
+        float((squares**2).sum()),
+        float(losses.sum()),
+        float((losses**2).sum()),
+        float(s.sum()),
     )
-    return Scores(len(y), len(y), dict(counted), grid, cells(grid, s[y == 0]), cells(grid, s[y == 1]), sums)
+    return Scores(
+        len(y), len(y), dict(counted), grid, cells(grid, s[y == 0]), cells(grid, s[y == 1]), sums
+    )
 
 
 def regression_scores(y, p):
@@ -146,13 +160,16 @@ def regression_scores(y, p):
 
 
 def window_of(scores, hours=0):
-    return Window(scores.rows, scores=scores, start=START + hours * HOUR, end=START + (hours + 1) * HOUR)
+    return Window(
+        scores.rows, scores=scores, start=START + hours * HOUR, end=START + (hours + 1) * HOUR
+    )
 
 
 def pasts(values, every=HOUR):
     """History of `rows`: one value a window, the last one just before the window of the tests."""
     return [
-        Earlier(START - every * (len(values) - place), float(value), int(value), "ok") for place, value in enumerate(values)
+        Earlier(START - every * (len(values) - place), float(value), int(value), "ok")
+        for place, value in enumerate(values)
     ]
 
 

@@ -1,4 +1,5 @@
-"""Every check there is on every window there may be: a value or a reason, the same however its profiles were merged.
+"""Every check there is on every window there may be: a value or a reason, the same however its
+profiles were merged.
 
 The checks are those of the registry, so a new one is covered once it has an entry point.
 """
@@ -14,30 +15,42 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftline.contracts.plugin import CheckContext
 from driftline.evaluate.judging import CheckPlan, wanted
 from driftline.extensions import Registry
-from driftline.extensions.measured import fit
-from driftline.ingest.canonical import segments, to_categorical, to_numeric
-from driftline.ingest.deriving import derive
-from driftline.model import DERIVED, Field, Kind, Schema, Task
-from driftline.plugin import CheckContext
+from driftline.extensions.validate import fit
+from driftline.ingest.columns.canonical import segments, to_categorical, to_numeric
+from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import BUILT_IN, Profile
 from driftline.profiles.rowhash import hash_strings
 from driftline.profiles.spec import make_spec
 from driftline.testing.windows import HOUR, START, context
+from driftline.types.model import DERIVED, Field, Kind, Schema, Task
 
 REGISTRY = Registry.load()
 COLLECTORS = BUILT_IN | REGISTRY.collectors()
 SETTINGS = {
-    "rules": {"expressions": {"a": "x > 0", "b": "c == 'a' or x is null", "c": "nowhere > 1", "d": "x / y >= 0 and c < 'b'"}},
+    "rules": {
+        "expressions": {
+            "a": "x > 0",
+            "b": "c == 'a' or x is null",
+            "c": "nowhere > 1",
+            "d": "x / y >= 0 and c < 'b'",
+        }
+    },
     "completeness": {"sets": {"some": ["x", "c"], "odd": ["nowhere"]}, "rows_promised": 50},
     "skew": {"pairs": {"x": "y", "c": "p", "s": "nowhere"}, "tolerance": {"x": 0.5}},
     "uniqueness": {"keys": ["x", "c", "nowhere"]},
     "domain": {"patterns": {"c": "[ab]", "x": "a"}, "allowed": {"p": ["0", True], "nowhere": []}},
     "other_tool": {"like": "vertex"},
     "range": {"limits": {"x": {"low": 0.5, "high": 1}}},
-    "constraints": {"features": {"x": {"type": "integral", "non_negative": True}, "c": {"type": "string", "domain": ["a"]}}},
+    "constraints": {
+        "features": {
+            "x": {"type": "integral", "non_negative": True},
+            "c": {"type": "string", "domain": ["a"]},
+        }
+    },
 }
 """What checks need, or may be told, beside their defaults, which are looked at too."""
 CHECKS = {
@@ -94,8 +107,17 @@ VECTORS = {
     "all null": [None] * N,
     "absent": None,
 }
-LABELS = {"both": ["0", "1"] * (N // 2), "one class": ["1"] * N, "unseen": ["0", "1", "what"] * (N // 3), "absent": None}
-IDS = {"each": [f"id-{place}" for place in range(N)], "twice": [f"id-{place // 2}" for place in range(N)], "one": ["same"] * N}
+LABELS = {
+    "both": ["0", "1"] * (N // 2),
+    "one class": ["1"] * N,
+    "unseen": ["0", "1", "what"] * (N // 3),
+    "absent": None,
+}
+IDS = {
+    "each": [f"id-{place}" for place in range(N)],
+    "twice": [f"id-{place // 2}" for place in range(N)],
+    "one": ["same"] * N,
+}
 IDS |= {"none": [None] * N, "absent": None}
 SIDE = st.fixed_dictionaries(
     {
@@ -118,17 +140,32 @@ def batch(side, model: Schema) -> Batch:
     """The rows of one side, cast as the agent casts them."""
     rows, columns, invalid = side["rows"], {}, {}
     scores = {"scores": np.linspace(0, 1, N).tolist()}
-    pools = {"x": NUMBERS, "y": NUMBERS, "c": WORDS, "p": WORDS, "s": NUMBERS | scores, "t": TEXTS, "e": VECTORS, "l": LABELS}
+    pools = {
+        "x": NUMBERS,
+        "y": NUMBERS,
+        "c": WORDS,
+        "p": WORDS,
+        "s": NUMBERS | scores,
+        "t": TEXTS,
+        "e": VECTORS,
+        "l": LABELS,
+    }
     for part in model.parts:
         values = pools[part.name][side[part.name]] if part.kind is not None else None
         if values is None:
             continue
-        raw = pa.array([["a"]] * rows) if values == "nested" else pa.array([values[place] for place in range(rows)])
+        raw = (
+            pa.array([["a"]] * rows)
+            if values == "nested"
+            else pa.array([values[place] for place in range(rows)])
+        )
         if part.kind in DERIVED:
             made, wrongs = derive(part, raw)
             columns, invalid = columns | made, invalid | wrongs
             continue
-        columns[part.name], wrong = (to_numeric if part.kind is Kind.NUMERIC else to_categorical)(raw)
+        columns[part.name], wrong = (to_numeric if part.kind is Kind.NUMERIC else to_categorical)(
+            raw
+        )
         if wrong is not None:
             invalid[part.name] = wrong
     ids = IDS[side["id"]] or ["absent"] * N
@@ -140,11 +177,20 @@ def batch(side, model: Schema) -> Batch:
 def schema(task, with_id: bool) -> Schema:
     """All columns, each in its part."""
     said = Kind.NUMERIC if task is Task.REGRESSION else Kind.CATEGORICAL
-    features = {"x": Kind.NUMERIC, "y": Kind.NUMERIC, "c": Kind.CATEGORICAL, "t": Kind.TEXT, "e": Kind.EMBEDDING}
+    features = {
+        "x": Kind.NUMERIC,
+        "y": Kind.NUMERIC,
+        "c": Kind.CATEGORICAL,
+        "t": Kind.TEXT,
+        "e": Kind.EMBEDDING,
+    }
     if task is not Task.BINARY:
         features["s"] = Kind.NUMERIC
     return Schema(
-        features={name: Field(name, name, kind, 3 if kind is Kind.EMBEDDING else 0) for name, kind in features.items()},
+        features={
+            name: Field(name, name, kind, 3 if kind is Kind.EMBEDDING else 0)
+            for name, kind in features.items()
+        },
         id=Field("id", "id") if with_id else None,
         prediction=Field("p", "p", said),
         score=Field("s", "s", Kind.NUMERIC) if task is Task.BINARY else None,
@@ -161,18 +207,27 @@ def spec_of(model: Schema, side, plans) -> object:
     if side is not None:
         for name, array in batch(side, model).columns.items():
             if isinstance(array, pa.DictionaryArray):
-                names, counts = np.unique(array.drop_null().cast(pa.string()).to_pylist(), return_counts=True)
+                names, counts = np.unique(
+                    array.drop_null().cast(pa.string()).to_pylist(), return_counts=True
+                )
                 categorical[name] = dict(zip(names.tolist(), counts.tolist(), strict=True))
             elif array.type == pa.float64():
                 values = array.drop_null().to_numpy(zero_copy_only=False)
                 numeric[name] = values[np.abs(values) <= 1e150]
     needed = {name for plan in plans for name in plan.check.collectors}
-    collectors = ("numeric", "categories", "scores", *sorted(needed - {"numeric", "categories", "scores"}))
+    collectors = (
+        "numeric",
+        "categories",
+        "scores",
+        *sorted(needed - {"numeric", "categories", "scores"}),
+    )
     return make_spec(model, numeric, categorical, collectors, options=wanted(plans))
 
 
 def merged(parts, spec, order) -> Profile:
-    """One profile of several batches, each read by itself, kept as bytes and merged in this order."""
+    """One profile of several batches, each read by itself, kept as bytes and merged in this
+    order.
+    """
     kept = []
     for part in parts:
         profile = Profile(spec, COLLECTORS)
@@ -187,7 +242,10 @@ def merged(parts, spec, order) -> Profile:
 def pieces(rows: Batch, segment: bool) -> list[Batch]:
     """The rows in three parts; of the segment alone when asked for."""
     if segment:
-        rows = next((part for name, part in segments(rows, ("c",), {"c": frozenset("a")})), rows_of(rows, 0, 0))
+        rows = next(
+            (part for name, part in segments(rows, ("c",), {"c": frozenset("a")})),
+            rows_of(rows, 0, 0),
+        )
     cuts = [0, rows.rows // 3, rows.rows // 2, rows.rows]
     return [rows_of(rows, begin, end) for begin, end in pairwise(cuts)]
 
@@ -205,20 +263,45 @@ def measured(name, check, ctx: CheckContext) -> list:
         found = [fit(item) for item in check.evaluate(ctx)]
     assert len({(m.name, tuple(sorted(m.labels.items()))) for m in found}) == len(found), name
     for m in found:
-        numbers = [m.value, m.p_value, m.was, *(m.interval or ()), *(v for v in m.detail.values() if isinstance(v, float))]
+        numbers = [
+            m.value,
+            m.p_value,
+            m.was,
+            *(m.interval or ()),
+            *(v for v in m.detail.values() if isinstance(v, float)),
+        ]
         assert all(number is None or math.isfinite(number) for number in numbers), (name, m)
         assert m.value is not None or m.reason, (name, m)
-        assert m.value is None or m.interval is None or m.interval[0] <= m.value <= m.interval[1], (name, m)
+        assert m.value is None or m.interval is None or m.interval[0] <= m.value <= m.interval[1], (
+            name,
+            m,
+        )
         rule = check.default_rules.get(m.name)
-        assert rule is None or rule.judge(m, ctx.current.rows if m.rows is None else m.rows, check.min_rows), (name, m)
+        assert rule is None or rule.judge(
+            m, ctx.current.rows if m.rows is None else m.rows, check.min_rows
+        ), (name, m)
     return found
 
 
 def test_every_check_measures_something():
-    """With its own settings or with those in the table above, so that the property below is not about nothing."""
-    side = {"x": "plain", "y": "plain", "c": "plain", "p": "plain", "s": "scores", "l": "both", "id": "each", "rows": N}
+    """With its own settings or with those in the table above, so that the property below is not
+    about nothing.
+    """
+    side = {
+        "x": "plain",
+        "y": "plain",
+        "c": "plain",
+        "p": "plain",
+        "s": "scores",
+        "l": "both",
+        "id": "each",
+        "rows": N,
+    }
     side |= {"t": "plain", "e": "plain"}
-    model, plans = schema(Task.BINARY, True), [CheckPlan(name, check) for name, check in CHECKS.items()]
+    model, plans = (
+        schema(Task.BINARY, True),
+        [CheckPlan(name, check) for name, check in CHECKS.items()],
+    )
     profile = merged([batch(side, model)], spec_of(model, side, plans), [0])
     now = profile.window(start=START, end=START + HOUR)
     silent = {check.type for check in CHECKS.values()}
@@ -230,8 +313,12 @@ def test_every_check_measures_something():
 
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(SIDE, st.one_of(st.none(), SIDE), st.permutations([0, 1, 2]), st.booleans(), st.data())
-def test_no_window_breaks_a_check_and_no_order_of_merging_shows(current, reference, order, segment, data):
-    """Constant, single row, null, ties, one class, unseen class, empty, another kind, absent, segments, no reference."""
+def test_no_window_breaks_a_check_and_no_order_of_merging_shows(
+    current, reference, order, segment, data
+):
+    """Constant, single row, null, ties, one class, unseen class, empty, another kind, absent,
+    segments, no reference.
+    """
     model = schema(data.draw(st.sampled_from([None, *Task])), data.draw(st.booleans()))
     plans = [CheckPlan(name, check) for name, check in CHECKS.items()]
     spec = spec_of(model, reference, plans)
@@ -239,7 +326,9 @@ def test_no_window_breaks_a_check_and_no_order_of_merging_shows(current, referen
     named = {"segment": "c=a"} if segment else {}
     was = None
     if reference is not None:
-        was = merged(pieces(batch(reference, model), segment), spec, [0, 1, 2]).window(version="reference", **named)
+        was = merged(pieces(batch(reference, model), segment), spec, [0, 1, 2]).window(
+            version="reference", **named
+        )
     last = data.draw(st.sampled_from([None, START - timedelta(days=9), START + HOUR]))
     seen = []
     for how in ([0, 1, 2], order):
@@ -248,7 +337,13 @@ def test_no_window_breaks_a_check_and_no_order_of_merging_shows(current, referen
         )
         history = dict.fromkeys(("rows", "fingerprint", ""), past)
         ctx = context(now, was, schema=model, history=history, seed=7)
-        seen.append({name: measured(name, check, ctx) for name, check in CHECKS.items() if now.rows or check.on_empty})
+        seen.append(
+            {
+                name: measured(name, check, ctx)
+                for name, check in CHECKS.items()
+                if now.rows or check.on_empty
+            }
+        )
     first, second = seen
     for name, found in first.items():
         assert found == second[name], name
@@ -256,7 +351,9 @@ def test_no_window_breaks_a_check_and_no_order_of_merging_shows(current, referen
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
 def test_a_check_says_what_it_is(name):
-    """Its cause, main measurement, collectors and degenerate answers are declared and documented."""
+    """Its cause, main measurement, collectors and degenerate answers are declared and
+    documented.
+    """
     check = CHECKS[name]
     assert check.cause in {"drift", "quality", "service", "performance"}
     assert check.collectors <= COLLECTORS.keys()

@@ -6,12 +6,32 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from driftline_plugins.checks import constraints, drift, freshness, missing, other_tool, performance, range, units, volume
+from driftline_plugins.checks import (
+    constraints,
+    drift,
+    freshness,
+    missing,
+    other_tool,
+    performance,
+    range,
+    units,
+    volume,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from profile_builder import HOUR, START, binary_scores, column, context, edges_of, pasts, regression_scores
+from profile_builder import (
+    HOUR,
+    START,
+    binary_scores,
+    column,
+    context,
+    edges_of,
+    pasts,
+    regression_scores,
+)
 
-from driftline import Scores, Task, Window
+from driftline import Window
+from driftline.kit.checks import Scores, Task
 from driftline.profiles.window import RegressionSums, ScoreSums
 
 SHIPPED = (drift, missing, range, volume, freshness, performance, constraints, units)
@@ -19,19 +39,31 @@ CHECKS = [kind() for module in SHIPPED for kind in module.register_checks()]
 ALL = {"completeness": 1.0, "non_negative": True, "domain": ["a", "1.0"]}
 ASKED = [
     constraints.Constraints(
-        features={"x": ALL | {"type": "integral"}, "z": ALL | {"type": "string"}, "nowhere": ALL | {"type": "fractional"}},
+        features={
+            "x": ALL | {"type": "integral"},
+            "z": ALL | {"type": "string"},
+            "nowhere": ALL | {"type": "fractional"},
+        },
         drift=constraints.Drift(),
     ),
     constraints.Constraints(
-        features={"x": {"type": "string", "data_type_share": 0.5}, "z": {"type": "integral", "domain": []}},
+        features={
+            "x": {"type": "string", "data_type_share": 0.5},
+            "z": {"type": "integral", "domain": []},
+        },
         drift=constraints.Drift(method="simple", categorical_method="chi_squared"),
     ),
     drift.Drift(columns=("x", "nowhere"), metrics=(*drift.NUMERIC, *drift.CATEGORICAL)),
     missing.Missing(columns=("x", "nowhere")),
-    range.OutsideRange(columns=("nowhere",), limits={"x": {"low": 0.5, "high": 0.5}, "z": {"low": 1}}),
+    range.OutsideRange(
+        columns=("nowhere",), limits={"x": {"low": 0.5, "high": 0.5}, "z": {"low": 1}}
+    ),
     freshness.Freshness(limit=1e-300),
     units.Units(columns=("x", "nowhere")),
-    *(other_tool.OtherTool(like=like, metrics=tuple(metrics)) for like, metrics in other_tool.METRICS.items()),
+    *(
+        other_tool.OtherTool(like=like, metrics=tuple(metrics))
+        for like, metrics in other_tool.METRICS.items()
+    ),
     *(other_tool.OtherTool(like=like, columns=("x", "nowhere")) for like in other_tool.METRICS),
     performance.Performance(headline="rmse", metrics=("accuracy", "r2", "macro_f1", "roc_auc")),
 ]
@@ -65,7 +97,15 @@ SCORES = st.sampled_from(
         Scores(5, 5, {("1", "1"): 5}),
         Scores(5, 5, {("0", "1"): 5, ("1", "0"): 0}),
         Scores(3, 3, {("a", "b"): 1, ("b", "c"): 2}),
-        Scores(1, 1, {("0", "0"): 1}, np.array([0.5]), np.array([0, 1, 0]), np.zeros(3, np.int64), ScoreSums(1, 0.25, 0.0625)),
+        Scores(
+            1,
+            1,
+            {("0", "0"): 1},
+            np.array([0.5]),
+            np.array([0, 1, 0]),
+            np.zeros(3, np.int64),
+            ScoreSums(1, 0.25, 0.0625),
+        ),
         binary_scores([1] * 40, [1.0] * 40),
         binary_scores([0] * 20 + [1] * 20, [0.0] * 20 + [1.0] * 20),
         binary_scores([0, 1] * 20, [1.0, 0.0] * 20),
@@ -73,7 +113,9 @@ SCORES = st.sampled_from(
         regression_scores([1.0] * 50, [1.0] * 50),
         regression_scores([1e150, -1e150] * 20, [0.0] * 40),
         regression_scores([1e-200, 2e-200] * 20, [0.0] * 40),
-        Scores(9, 9, regression=RegressionSums(9, 1e300, 1e300, 1.7e308, 1.7e308, 1e300, 0.0, 1e-300)),
+        Scores(
+            9, 9, regression=RegressionSums(9, 1e300, 1e300, 1.7e308, 1.7e308, 1e300, 0.0, 1e-300)
+        ),
     ]
 )
 PAST = st.sampled_from([[], [0] * 20, [5] * 9, [0, 10**12] * 10, [1, 2, 3, 10**6] * 5])
@@ -95,7 +137,13 @@ def assert_sound(check, ctx):
     keys = [(m.name, tuple(sorted(m.labels.items()))) for m in found]
     assert len(keys) == len(set(keys))
     for m in found:
-        numbers = [m.value, m.p_value, m.was, *(m.interval or ()), *(v for v in m.detail.values() if isinstance(v, float))]
+        numbers = [
+            m.value,
+            m.p_value,
+            m.was,
+            *(m.interval or ()),
+            *(v for v in m.detail.values() if isinstance(v, float)),
+        ]
         assert all(number is None or math.isfinite(number) for number in numbers), m
         assert m.name
         assert m.value is not None or m.reason, m
@@ -105,14 +153,18 @@ def assert_sound(check, ctx):
         assert all(type(v) in (str, int, float, type(None)) for v in m.detail.values()), m
         assert m.value is None or type(m.value) in (int, float), m
         rule = check.default_rules.get(m.name)
-        assert rule is None or rule.judge(m, m.rows if m.rows is not None else ctx.current.rows, check.min_rows)
+        assert rule is None or rule.judge(
+            m, m.rows if m.rows is not None else ctx.current.rows, check.min_rows
+        )
 
 
 @pytest.mark.parametrize("check", CHECKS + ASKED, ids=lambda check: check.type)
 @settings(max_examples=120, deadline=None)
 @given(st.data())
 def test_no_input_breaks_a_check(check, data):
-    """Empty, null, constant, single, unseen, absent, of another kind, huge, tiny, without reference: a value or a reason."""
+    """Empty, null, constant, single, unseen, absent, of another kind, huge, tiny, without
+    reference: a value or a reason.
+    """
     columns = st.one_of(st.none(), VALUES)
     reference = None
     if data.draw(st.booleans()):
@@ -136,10 +188,18 @@ def test_the_same_window_gives_the_same_measurements_in_the_same_order(check):
 def test_a_window_that_is_its_own_reference_changes_nothing(check):
     """Identical data is ok or unsure for every rule of every check, and drift is ok."""
     values = list(np.random.default_rng(0).normal(0, 1, 2_000))
-    same = window(values, ["a", "b"] * 1_000, binary_scores([0, 1] * 1_000, np.linspace(0.2, 0.8, 2_000)), last=START + HOUR)
+    same = window(
+        values,
+        ["a", "b"] * 1_000,
+        binary_scores([0, 1] * 1_000, np.linspace(0.2, 0.8, 2_000)),
+        last=START + HOUR,
+    )
     for m in check.evaluate(context(same, same, pasts([2_000] * 20, timedelta(days=1)))):
         if m.name in check.default_rules:
-            assert check.default_rules[m.name].judge(m, m.rows or 2_000, check.min_rows).verdict == "ok", m
+            assert (
+                check.default_rules[m.name].judge(m, m.rows or 2_000, check.min_rows).verdict
+                == "ok"
+            ), m
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.type)

@@ -15,11 +15,15 @@ from driftline.testing import window
 
 def measured(check, now, was=None, **schema):
     reference = None if was is None else Window(len(was), {"x": categorical("x", was)})
-    return list(check.evaluate(context(Window(len(now), {"x": categorical("x", now)}), reference, **schema)))
+    return list(
+        check.evaluate(context(Window(len(now), {"x": categorical("x", now)}), reference, **schema))
+    )
 
 
 def test_a_pattern_matches_whole_texts():
-    """A part that fits is not enough; the rate has the exact interval, and shows what does not fit."""
+    """A part that fits is not enough; the rate has the exact interval, and shows what does not
+    fit.
+    """
     now = ["12345"] * 90 + ["1234"] * 6 + ["123456"] * 3 + ["a12345"]
     found = measured(Domain(patterns={"x": "[0-9]{5}|none"}), now)[0]
     exact = ss.binomtest(10, 100).proportion_ci(0.95, "exact")
@@ -47,7 +51,9 @@ def test_texts_beyond_the_bound_widen_the_interval():
     low, high = found.interval
     assert "401 rows" in found.reason
     assert low == pytest.approx(ss.binomtest(100, 1000).proportion_ci(0.95, "exact").low, rel=1e-9)
-    assert high == pytest.approx(ss.binomtest(501, 1000).proportion_ci(0.95, "exact").high, rel=1e-9)
+    assert high == pytest.approx(
+        ss.binomtest(501, 1000).proportion_ci(0.95, "exact").high, rel=1e-9
+    )
     assert found.value == pytest.approx(100 / 599)
 
 
@@ -64,7 +70,9 @@ MAKE = {
 
 @pytest.mark.parametrize("form", list(FORMS))
 def test_a_form_is_learnt_from_the_reference(form):
-    """999 of 1,000 texts show it; a window in which a third have lost it is critical, one like the reference is ok."""
+    """999 of 1,000 texts show it; a window in which a third have lost it is critical, one like the
+    reference is ok.
+    """
     was = [MAKE[form](place) for place in range(1999)] + ["unknown"]
     check = Domain()
     good = measured(check, was[:1000], was)[0]
@@ -89,14 +97,18 @@ def test_what_has_no_form_is_left_alone():
 def test_what_has_no_domain_says_why():
     """Numeric and absent columns, and columns without values."""
     check = Domain(allowed={"n": [1], "nowhere": ["a"], "c": ["a"]})
-    found = {m.labels["column"]: m.reason for m in check.evaluate(whole(window(n=[1.0, 1.0], c=[None, ""])))}
+    found = {
+        m.labels["column"]: m.reason
+        for m in check.evaluate(whole(window(n=[1.0, 1.0], c=[None, ""])))
+    }
     assert "numeric column" in found["n"]
     assert "no such column" in found["nowhere"]
     assert "no values" in found["c"]
 
 
 @pytest.mark.parametrize(
-    ("pattern", "why"), [("(", "no regular expression"), ("(?=a)", "no regular expression"), ("a)|(b", "no reg")]
+    ("pattern", "why"),
+    [("(", "no regular expression"), ("(?=a)", "no regular expression"), ("a)|(b", "no reg")],
 )
 def test_a_pattern_that_is_none_is_refused(pattern, why):
     """Where the configuration is read, with its place; look-around too, which RE2 lacks."""

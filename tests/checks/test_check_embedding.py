@@ -1,4 +1,6 @@
-"""Embeddings: what moved is found, what did not is left alone, and odd samples have a defined answer."""
+"""Embeddings: what moved is found, what did not is left alone, and odd samples have a defined
+answer.
+"""
 
 import math
 
@@ -8,7 +10,7 @@ from driftline_plugins.checks.embedding import NAMES, Embedding
 
 from driftline import Field, Kind, Schema, Window, stats
 from driftline.extensions import Registry
-from driftline.extensions.measured import fit
+from driftline.extensions.validate import fit
 from driftline.testing import assert_plugin_contract, context, window
 
 CHECK = Embedding()
@@ -44,7 +46,9 @@ def quiet():
 
 
 def test_nothing_is_found_where_nothing_changed(quiet):
-    """In 50 quiet windows no rule says changed, p-values below 0.05 are about 5%, and intervals hold 0."""
+    """In 50 quiet windows no rule says changed, p-values below 0.05 are about 5%, and intervals
+    hold 0.
+    """
     for name in NAMES:
         found = [one[name] for one in quiet]
         assert all(m.value is not None and m.rows == 500 for m in found)
@@ -57,10 +61,14 @@ def test_nothing_is_found_where_nothing_changed(quiet):
 
 @pytest.mark.parametrize("dimension", [32, 128])
 def test_a_rotated_group_is_found_by_every_distance(dimension, quiet):
-    """One group of six in another place moves mean, kernel, direction, distance and shares, at any dimension."""
+    """One group of six in another place moves mean, kernel, direction, distance and shares, at any
+    dimension.
+    """
     groups = GROUPS[:, :dimension]
     turned = groups.copy()
-    turned[0] = np.linalg.qr(np.random.default_rng(3).normal(size=(dimension, dimension)))[0] @ groups[0]
+    turned[0] = (
+        np.linalg.qr(np.random.default_rng(3).normal(size=(dimension, dimension)))[0] @ groups[0]
+    )
     found = measured(draw(1, groups=turned), draw(2, groups=groups), dimension)
     for name in NAMES:
         assert found[name].interval[0] > 0, name
@@ -70,17 +78,23 @@ def test_a_rotated_group_is_found_by_every_distance(dimension, quiet):
 
 
 def test_a_new_mix_of_old_groups_moves_shares_and_not_distances():
-    """Where one group becomes twice as frequent, cluster_psi tells which cluster, and no vector lies further off."""
+    """Where one group becomes twice as frequent, cluster_psi tells which cluster, and no vector
+    lies further off.
+    """
     found = measured(draw(1, shares=[0.4, 0.12, 0.12, 0.12, 0.12, 0.12]), draw(2))
     psi = found["cluster_psi"]
     assert psi.interval[0] > 0
     assert psi.detail["share"] > 1.3 * psi.detail["share_was"]
-    assert found["prototype_distance"].interval[0] < 0 < found["prototype_distance"].interval[1] + 0.05
+    assert (
+        found["prototype_distance"].interval[0] < 0 < found["prototype_distance"].interval[1] + 0.05
+    )
     assert found["mean_shift"].p_value < 0.001
 
 
 def test_vectors_that_scatter_lie_further_off():
-    """Twice the noise around the same groups shows in the distance to the nearest prototype, in percent of the reference's."""
+    """Twice the noise around the same groups shows in the distance to the nearest prototype, in
+    percent of the reference's.
+    """
     rng, rows = np.random.default_rng(1), np.repeat(GROUPS[:, :32], 120, axis=0)
     was, now = (rows + rng.normal(size=rows.shape) * noise for noise in (0.5, 1.0))
     found = measured(list(now), list(was))
@@ -90,12 +104,16 @@ def test_vectors_that_scatter_lie_further_off():
 
 
 def test_the_numbers_are_those_of_the_sampled_vectors():
-    """Up to 64 dimensions the sample holds the vectors themselves: the distances are those of the functions on them."""
+    """Up to 64 dimensions the sample holds the vectors themselves: the distances are those of the
+    functions on them.
+    """
     was, now = draw(1, 300), draw(2, 200)
     found = measured(now, was)
     single = [np.array(side, np.float32).astype(float) for side in (was, now)]
     assert found["mean_shift"].value == pytest.approx(stats.mahalanobis_shift(*single).value)
-    assert found["centroid_cosine"].detail["raw"] == pytest.approx(stats.centroid_distances(*single).cosine)
+    assert found["centroid_cosine"].detail["raw"] == pytest.approx(
+        stats.centroid_distances(*single).cosine
+    )
     spread = stats.median_squared_distance(single[0])
     _, biased = stats.mmd2(*single, spread / 2)
     assert found["mmd"].detail["raw"] == pytest.approx(biased, rel=0.2)
@@ -104,7 +122,9 @@ def test_the_numbers_are_those_of_the_sampled_vectors():
 def test_the_same_sample_is_no_change():
     """Identical data has effect 0 with the interval 0 to 0, and is ok."""
     found = measured(draw(1), draw(1))
-    assert {name: (m.value, m.interval) for name, m in found.items()} == dict.fromkeys(NAMES, (0.0, (0.0, 0.0)))
+    assert {name: (m.value, m.interval) for name, m in found.items()} == dict.fromkeys(
+        NAMES, (0.0, (0.0, 0.0))
+    )
     assert {verdict(found[name]) for name in CHECK.default_rules} == {"ok"}
 
 
@@ -136,14 +156,21 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_odd_samples_have_a_defined_answer(case):
-    """A value or a reason for each measurement, never an exception, never NaN; only what can't be had has no value."""
+    """A value or a reason for each measurement, never an exception, never NaN; only what can't be
+    had has no value.
+    """
     now, was, missing, reason = CASES[case]
     found = measured(now, was)
     assert tuple(found) == NAMES
     for name, m in found.items():
         assert (m.value is None) == bool(m.reason)
         assert missing is None or (m.value is None) == (name in missing), name
-        numbers = [m.value, m.p_value, *(m.interval or ()), *(v for v in m.detail.values() if isinstance(v, float))]
+        numbers = [
+            m.value,
+            m.p_value,
+            *(m.interval or ()),
+            *(v for v in m.detail.values() if isinstance(v, float)),
+        ]
         assert all(number is None or math.isfinite(number) for number in numbers)
         assert m.interval is None or m.interval[0] <= m.value <= m.interval[1]
         assert reason is None or m.value is not None or m.reason == reason
@@ -161,12 +188,19 @@ def test_windows_without_embeddings_have_no_measurement():
     assert list(CHECK.evaluate(context(plain, plain))) == []
     told = schema(32)
     bare = context(Window(5), Window(5), schema=told)
-    assert {m.reason for m in CHECK.evaluate(bare)} == {"fewer than two vectors in the sample of the reference"}
+    assert {m.reason for m in CHECK.evaluate(bare)} == {
+        "fewer than two vectors in the sample of the reference"
+    }
 
 
 def test_vectors_of_another_model_are_not_compared():
-    """Where the sample of the window has vectors of another length than the reference's, the reason says so."""
-    was, now = window(schema=schema(32), emb=ROWS), window(schema=schema(8), emb=[row[:8] for row in ROWS])
+    """Where the sample of the window has vectors of another length than the reference's, the reason
+    says so.
+    """
+    was, now = (
+        window(schema=schema(32), emb=ROWS),
+        window(schema=schema(8), emb=[row[:8] for row in ROWS]),
+    )
     found = list(CHECK.evaluate(context(now, was, schema=schema(8))))
     assert {m.reason for m in found} == {"the reference has vectors of another dimension"}
 

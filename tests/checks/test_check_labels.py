@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from driftline_plugins.checks.labels import LabelCoverage
 
-from driftline import Scores
+from driftline.kit.checks import Scores
 from driftline.profiles.batch import Batch, Labelled
 from driftline.profiles.labels import LabelCollector
 from driftline.testing import assert_collector_contract, assert_plugin_contract, context, window
@@ -19,22 +19,37 @@ HOUR = 3_600_000_000
 def labelled(hours: list[float], corrected: int = 0, contradicting: int = 0) -> Labelled:
     places = np.arange(len(hours))
     return Labelled(
-        Batch(len(hours), {}), (np.array(hours) * HOUR).astype(np.int64), places < corrected, places < contradicting
+        Batch(len(hours), {}),
+        (np.array(hours) * HOUR).astype(np.int64),
+        places < corrected,
+        places < contradicting,
     )
 
 
 def measured(late: LabelCollector | None, scores: Scores, reference: Scores | None = None) -> dict:
-    made = replace(window(x=[1.0] * 10), scores=scores, summaries={} if late is None else {"labels": late.summary()})
+    made = replace(
+        window(x=[1.0] * 10),
+        scores=scores,
+        summaries={} if late is None else {"labels": late.summary()},
+    )
     other = None if reference is None else replace(window(x=[1.0]), scores=reference)
     return {found.name: found for found in LabelCoverage().evaluate(context(made, other))}
 
 
 def test_every_number_by_hand():
-    """Eight labels of ten predictions: the share, the hours of half and nine tenths of them, what was corrected."""
+    """Eight labels of ten predictions: the share, the hours of half and nine tenths of them, what
+    was corrected.
+    """
     late = LabelCollector.zero(None)
-    late.label(labelled([1.0, 1.0, 1.0, 1.0, 24.0, 24.0, 24.0, 240.0], corrected=2, contradicting=1))
+    late.label(
+        labelled([1.0, 1.0, 1.0, 1.0, 24.0, 24.0, 24.0, 240.0], corrected=2, contradicting=1)
+    )
     found = measured(late, Scores(rows=10, labelled=8), Scores(rows=100, labelled=100))
-    assert (found["coverage"].value, found["coverage"].rows, found["coverage"].was) == (0.8, 10, 1.0)
+    assert (found["coverage"].value, found["coverage"].rows, found["coverage"].was) == (
+        0.8,
+        10,
+        1.0,
+    )
     low, high = found["coverage"].interval
     assert (round(low, 4), round(high, 4)) == (0.4902, 0.9433)  # Wilson, by hand
     assert found["delay"].value == pytest.approx(1.0, rel=0.045)

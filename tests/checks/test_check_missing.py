@@ -15,7 +15,9 @@ def holed(rows, missing):
 
 
 def test_nulls_and_nan_are_missing():
-    """Half of the ages are null or NaN, so the share is one half, with Wilson's interval and the reference's rate."""
+    """Half of the ages are null or NaN, so the share is one half, with Wilson's interval and the
+    reference's rate.
+    """
     found = compare(MISSING, [31.0, None, float("nan"), 57.0] * 10, holed(100, 10))
     assert found["missing_rate"].value == 0.5
     assert found["missing_rate"].interval == stats.wilson(20, 40)
@@ -30,17 +32,25 @@ def test_a_rate_as_high_as_ever_is_ok():
 
 
 @pytest.mark.parametrize(
-    ("missing", "verdict"), [(100, "ok"), (300, "ok"), (900, "ok"), (5_000, "critical"), (10_000, "critical")]
+    ("missing", "verdict"),
+    [(100, "ok"), (300, "ok"), (900, "ok"), (5_000, "critical"), (10_000, "critical")],
 )
 def test_an_increase_is_judged_in_points(missing, verdict):
-    """Of 10,000 rows: 50 points more are a page at once; 9 are for `unusual` to judge by what was before."""
+    """Of 10,000 rows: 50 points more are a page at once; 9 are for `unusual` to judge by what was
+    before.
+    """
     found = compare(MISSING, holed(10_000, missing), holed(100_000, 500))
-    assert (severity(MISSING, found["missing_increase"]) or judged(MISSING, found["missing_increase"])) == verdict
+    assert (
+        severity(MISSING, found["missing_increase"]) or judged(MISSING, found["missing_increase"])
+    ) == verdict
 
 
 def test_few_rows_do_not_page():
     """One missing value in ten rows is unsure."""
-    assert judged(MISSING, compare(MISSING, holed(10, 1), holed(1_000, 0))["missing_increase"]) == "unsure"
+    assert (
+        judged(MISSING, compare(MISSING, holed(10, 1), holed(1_000, 0))["missing_increase"])
+        == "unsure"
+    )
 
 
 def test_a_column_that_is_gone_is_all_missing():
@@ -69,9 +79,14 @@ def test_values_of_another_type_are_invalid():
 
 
 def test_a_column_that_stopped_varying_is_constant():
-    """One value in every row, where the reference had many, is a ticket; as constant as ever is not."""
+    """One value in every row, where the reference had many, is a ticket; as constant as ever is
+    not.
+    """
     draw = np.random.default_rng(1)
-    assert judged(MISSING, compare(MISSING, [4.0] * 200, draw.normal(0, 1, 1_000))["constant"]) == "changed"
+    assert (
+        judged(MISSING, compare(MISSING, [4.0] * 200, draw.normal(0, 1, 1_000))["constant"])
+        == "changed"
+    )
     assert judged(MISSING, compare(MISSING, ["a"] * 200, ["a", "b"] * 500)["constant"]) == "changed"
     assert compare(MISSING, [4.0] * 200, [4.0] * 1_000)["constant"].value == 0
     assert compare(MISSING, draw.normal(0, 1, 200), draw.normal(0, 1, 1_000))["constant"].value == 0
@@ -87,4 +102,6 @@ def test_a_rare_value_that_did_not_occur_is_no_constant_column():
 def test_the_label_is_left_out():
     """Labels come late; that they are missing is no fault of the log."""
     window = Window(2, {"x": column("x", [1.0, 2.0]), "y": column("y", [None, None])})
-    assert {m.labels["column"] for m in MISSING.evaluate(context(window, None, label=LABEL))} == {"x"}
+    assert {m.labels["column"] for m in MISSING.evaluate(context(window, None, label=LABEL))} == {
+        "x"
+    }

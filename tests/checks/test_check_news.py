@@ -8,7 +8,9 @@ from driftline import stats
 
 
 def test_a_long_tail_brings_unseen_names_and_no_news():
-    """Rows of one long-tailed law show categories that its reference lacks; the interval reaches down to 0."""
+    """Rows of one long-tailed law show categories that its reference lacks; the interval reaches
+    down to 0.
+    """
     rng = np.random.default_rng(3)
     names = rng.zipf(1.5, 140_000) % 50_000
     reference, window = names[:100_000], names[100_000:]

@@ -1,7 +1,9 @@
-"""The definitions of other tools, against the numbers that the tools themselves gave for the same data.
+"""The definitions of other tools, against the numbers that the tools themselves gave for the same
+data.
 
-EVIDENTLY: evidently 0.7.23 (default test and verdict, then others by name). NANNYML: nannyml 0.13.1 (`chi2` is its p-value).
-TFDV: tensorflow-data-validation 1.16.1, skew of serving from training. All with numpy 2.4 and scipy 1.17.
+EVIDENTLY: evidently 0.7.23 (default test and verdict, then others by name). NANNYML: nannyml 0.13.1
+(`chi2` is its p-value). TFDV: tensorflow-data-validation 1.16.1, skew of serving from training. All
+with numpy 2.4 and scipy 1.17.
 """
 
 import math
@@ -115,17 +117,32 @@ EVIDENTLY = {
     "words": (
         "jensenshannon",
         False,
-        {"jensenshannon": 0.0787212635072, "psi": 0.0497065381979, "kl_div": 0.0250965248732, "chisquare": 6.70691603664e-05},
+        {
+            "jensenshannon": 0.0787212635072,
+            "psi": 0.0497065381979,
+            "kl_div": 0.0250965248732,
+            "chisquare": 6.70691603664e-05,
+        },
     ),
     "words, one new": (
         "jensenshannon",
         True,
-        {"jensenshannon": 0.218107741761, "psi": 0.877103084926, "kl_div": 0.146579364178, "chisquare": 0.0},
+        {
+            "jensenshannon": 0.218107741761,
+            "psi": 0.877103084926,
+            "kl_div": 0.146579364178,
+            "chisquare": 0.0,
+        },
     ),
     "words, few rows": (
         "chisquare",
         False,
-        {"chisquare": 0.0606108039725, "jensenshannon": 0.0756769113818, "psi": 0.0459254888793, "kl_div": 0.0231720733244},
+        {
+            "chisquare": 0.0606108039725,
+            "jensenshannon": 0.0756769113818,
+            "psi": 0.0459254888793,
+            "kl_div": 0.0231720733244,
+        },
     ),
     "yes and no": (
         "z",
@@ -176,7 +193,12 @@ NANNYML = {
         "kolmogorov_smirnov": 0.121333333333,
         "wasserstein": 0.121333333333,
     },
-    "words": {"jensen_shannon": 0.0945538736465, "hellinger": 0.078772861403, "l_infinity": 0.1055, "chi2": 0.000614760913},
+    "words": {
+        "jensen_shannon": 0.0945538736465,
+        "hellinger": 0.078772861403,
+        "l_infinity": 0.1055,
+        "chi2": 0.000614760913,
+    },
     "words, one new": {
         "jensen_shannon": 0.261974096159,
         "hellinger": 0.255714525552,
@@ -221,7 +243,9 @@ def verdict(m):
 
 @pytest.mark.parametrize("case", EVIDENTLY)
 def test_evidently_takes_the_same_metric_and_gets_the_same_number_and_verdict(case):
-    """The metric by kind, rows and values, its number to 1e-6, and drift or none are those of evidently 0.7.23."""
+    """The metric by kind, rows and values, its number to 1e-6, and drift or none are those of
+    evidently 0.7.23.
+    """
     usual, drifted, numbers = EVIDENTLY[case]
     (found,) = measured("evidently", CASES[case]).values()
     assert found.name == usual
@@ -233,12 +257,17 @@ def test_evidently_takes_the_same_metric_and_gets_the_same_number_and_verdict(ca
 
 @pytest.mark.parametrize("case", NANNYML)
 def test_nannyml_gets_the_same_numbers(case):
-    """Every method's number is that of nannyml 0.13.1 to 1e-6; the default is Jensen-Shannon, with limits from windows."""
+    """Every method's number is that of nannyml 0.13.1 to 1e-6; the default is Jensen-Shannon, with
+    limits from windows.
+    """
     (usual,) = measured("nannyml", CASES[case]).values()
     rule = OtherTool(like="nannyml").default_rules[usual.name]
     past = [usual.value + step / 1000 for step in (-2, -1, 0, 1, 2) * 2]
     assert rule.judge(usual, 100, 1, lambda count: past).verdict == "ok"
-    assert rule.judge(usual, 100, 1, lambda count: [value - 0.01 for value in past]).verdict == "changed"
+    assert (
+        rule.judge(usual, 100, 1, lambda count: [value - 0.01 for value in past]).verdict
+        == "changed"
+    )
     assert (usual.name, usual.least, usual.most) == ("jensen_shannon", None, None)
     for name, number in NANNYML[case].items():
         (found,) = measured("nannyml", CASES[case], metrics=(name,)).values()
@@ -247,17 +276,23 @@ def test_nannyml_gets_the_same_numbers(case):
 
 @pytest.mark.parametrize("case", TFDV)
 def test_vertex_gets_the_number_of_tensorflow_data_validation(case):
-    """Shares of categories to 1e-6; divergences of numbers as near as that tool's own histograms, made from a sketch, are."""
+    """Shares of categories to 1e-6; divergences of numbers as near as that tool's own histograms,
+    made from a sketch, are.
+    """
     (found,) = measured("vertex", CASES[case]).values()
     assert found.most == 0.3
     if found.name == "l_infinity":
         assert found.value == pytest.approx(TFDV[case], rel=1e-6)
     else:
-        assert found.value == pytest.approx(TFDV[case], rel=0.4 if case == "skewed, few rows" else 0.01)
+        assert found.value == pytest.approx(
+            TFDV[case], rel=0.4 if case == "skewed, few rows" else 0.01
+        )
 
 
 def test_the_divergence_of_given_histograms_is_tensorflow_data_validations():
-    """With the buckets that tensorflow-data-validation made of `skewed` the number is its own to 1e-6."""
+    """With the buckets that tensorflow-data-validation made of `skewed` the number is its own to
+    1e-6.
+    """
     # fmt: off
     was = [1586.60541, 689.594595, 352.6, 183.6, 97.6, 45.6, 24.0, 11.0, 6.28, 3.12]
     now = [379.140426, 156.142908, 81.1166667, 41.1333333, 23.4666667, 9.1, 5.1, 2.1, 1.75714286, 0.942857143]
@@ -275,13 +310,20 @@ def test_the_divergence_of_given_histograms_is_tensorflow_data_validations():
 def test_vertex_sets_nan_and_infinite_values_apart():
     """Infinite values agree with nothing, nor do NaN once a side has them."""
     values = [1.0, 2.0, 3.0, 4.0] * 25
-    assert measured("vertex", (np.array(values), np.array(values)))["jensen_shannon_divergence"].value == 0
+    assert (
+        measured("vertex", (np.array(values), np.array(values)))["jensen_shannon_divergence"].value
+        == 0
+    )
     holed = np.array([*values, *[math.nan] * 100])
-    assert measured("vertex", (holed, holed))["jensen_shannon_divergence"].value == pytest.approx(0.5)
+    assert measured("vertex", (holed, holed))["jensen_shannon_divergence"].value == pytest.approx(
+        0.5
+    )
     endless = np.array([*values, *[math.inf] * 100])
     p, q = [100, 100, 0], [100, 0, 0]
     expected = jensenshannon(p, q, base=2) ** 2
-    assert measured("vertex", (endless, np.array(values)))["jensen_shannon_divergence"].value == pytest.approx(expected)
+    assert measured("vertex", (endless, np.array(values)))[
+        "jensen_shannon_divergence"
+    ].value == pytest.approx(expected)
     one, other = np.full(50, 5.0), np.full(70, 6.0)
     assert measured("vertex", (one, one))["jensen_shannon_divergence"].value == 0
     assert measured("vertex", (one, other))["jensen_shannon_divergence"].value == 1
@@ -301,7 +343,9 @@ def laplace_psi(p, q):
 
 @pytest.mark.parametrize("case", ["counts", "grades", "skewed, few rows"])
 def test_azure_is_what_its_components_compute_of_numbers(case):
-    """Wasserstein over the reference's sd, and distances on joint equal-width bins, as its public components do."""
+    """Wasserstein over the reference's sd, and distances on joint equal-width bins, as its public
+    components do.
+    """
     was, now = CASES[case]
     p, q = azure_bins(was, now)
     for name, expected in {
@@ -328,13 +372,17 @@ def test_azure_is_what_its_components_compute_of_categories(case):
         "population_stability_index": laplace_psi(p, q),
         "pearsons_chi_squared_test": ss.chisquare(q, p * q.sum() / p.sum()).pvalue,
     }.items():
-        assert measured("azure", CASES[case], metrics=(name,))[name].value == pytest.approx(expected, rel=1e-6), name
+        assert measured("azure", CASES[case], metrics=(name,))[name].value == pytest.approx(
+            expected, rel=1e-6
+        ), name
 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("method", ["robust", "simple"])
 def test_sagemaker_is_what_the_constraints_check_measures(case, method):
-    """Both ways to ask for Model Monitor's drift give one number, KS for numbers and L-infinity for categories."""
+    """Both ways to ask for Model Monitor's drift give one number, KS for numbers and L-infinity for
+    categories.
+    """
     was, now = CASES[case]
     check = Constraints(features={"x": Feature(drift=Drift(method=method))})
     expected = compare(check, now.tolist(), was.tolist())["baseline_drift"].value
@@ -345,36 +393,65 @@ def test_sagemaker_is_what_the_constraints_check_measures(case, method):
 
 
 def test_continuous_columns_come_near():
-    """With more values than the grid has edges, distances are within 1% of the rows' own, those on bins within 0.005."""
+    """With more values than the grid has edges, distances are within 1% of the rows' own, those on
+    bins within 0.005.
+    """
     rng = np.random.default_rng(3)
     was, now = rng.lognormal(3, 0.7, 12_000), rng.lognormal(3.1, 0.7, 3_000)
     exact = ss.wasserstein_distance(was, now)
-    assert measured("evidently", (was, now))["wasserstein"].value == pytest.approx(exact / was.std(), rel=0.01)
+    assert measured("evidently", (was, now))["wasserstein"].value == pytest.approx(
+        exact / was.std(), rel=0.01
+    )
     edges = np.histogram_bin_edges(np.concatenate((was, now)), bins="sturges")
     binned = jensenshannon(*(np.histogram(side, edges)[0] for side in (was, now)))
     found = measured("evidently", (was, now), metrics=("jensenshannon",))["jensenshannon"].value
     assert found == pytest.approx(binned, abs=0.005)
     edges = np.histogram_bin_edges(was, bins="doane")
     assert len(stats.doane_edges(numeric("x", was).side)) == len(edges)
-    p, q = (np.append(np.histogram(side, edges)[0], np.sum((side < edges[0]) | (side > edges[-1]))) for side in (was, now))
-    assert measured("nannyml", (was, now))["jensen_shannon"].value == pytest.approx(jensenshannon(p, q, base=2), abs=0.005)
+    p, q = (
+        np.append(np.histogram(side, edges)[0], np.sum((side < edges[0]) | (side > edges[-1])))
+        for side in (was, now)
+    )
+    assert measured("nannyml", (was, now))["jensen_shannon"].value == pytest.approx(
+        jensenshannon(p, q, base=2), abs=0.005
+    )
 
 
 def test_a_threshold_of_the_owners_goes_before_the_tools():
-    """What stands under `thresholds` is the bound; for a metric that the tool lacks those it has are listed."""
-    found = measured("evidently", CASES["counts"], metrics=("wasserstein", "ks"), thresholds={"wasserstein": 0.4, "ks": 1e-9})
+    """What stands under `thresholds` is the bound; for a metric that the tool lacks those it has
+    are listed.
+    """
+    found = measured(
+        "evidently",
+        CASES["counts"],
+        metrics=("wasserstein", "ks"),
+        thresholds={"wasserstein": 0.4, "ks": 1e-9},
+    )
     assert (found["wasserstein"].most, found["ks"].least) == (0.4, 1e-9)
-    with pytest.raises(ValueError, match=r"vertex has no metric 'psi' here; it has jensen_shannon_divergence, l_infinity"):
+    with pytest.raises(
+        ValueError,
+        match=r"vertex has no metric 'psi' here; it has jensen_shannon_divergence, l_infinity",
+    ):
         OtherTool(like="vertex", metrics=("psi",))
 
 
 @pytest.mark.parametrize("like", METRICS)
 def test_identical_data_has_no_distance(like):
-    """Every metric of every tool is 0, or a p-value of 1, for the reference itself; so is a constant."""
-    for values in (CASES["counts"][0], CASES["words"][0], CASES["yes and no"][0], np.full(90, 3.0), np.full(90, "a")):
+    """Every metric of every tool is 0, or a p-value of 1, for the reference itself; so is a
+    constant.
+    """
+    for values in (
+        CASES["counts"][0],
+        CASES["words"][0],
+        CASES["yes and no"][0],
+        np.full(90, 3.0),
+        np.full(90, "a"),
+    ):
         for m in measured(like, (values, values), metrics=tuple(METRICS[like])).values():
             if m.value is not None:
-                assert m.value == pytest.approx(0 if m.least is None and not METRICS[like][m.name].below else 1, abs=1e-9), m
+                assert m.value == pytest.approx(
+                    0 if m.least is None and not METRICS[like][m.name].below else 1, abs=1e-9
+                ), m
 
 
 def test_what_cannot_be_compared_says_why():
@@ -386,11 +463,20 @@ def test_what_cannot_be_compared_says_why():
         (None, number, "the window has no such column"),
         (numeric("x", [None] * 9, number.edges), number, "no values in the window"),
         (number, numeric("x", [None] * 9), "the reference has no values in this column"),
-        (numeric("x", [5.0], np.array([5.0])), number, "counted on another grid than the reference"),
+        (
+            numeric("x", [5.0], np.array([5.0])),
+            number,
+            "counted on another grid than the reference",
+        ),
     ]
     for now, was, reason in cases:
-        windows = Window(150, {"x": now} if now else {}), None if was is None else Window(150, {"x": was})
+        windows = (
+            Window(150, {"x": now} if now else {}),
+            None if was is None else Window(150, {"x": was}),
+        )
         (found,) = OtherTool(like="azure").evaluate(context(*windows))
         assert (found.value, found.reason) == (None, reason)
-    (found,) = measured("evidently", (np.array(["a", "b", "c"]), np.array(["a"])), metrics=("z",)).values()
+    (found,) = measured(
+        "evidently", (np.array(["a", "b", "c"]), np.array(["a"])), metrics=("z",)
+    ).values()
     assert (found.value, found.reason) == (None, "nothing to compare")

@@ -6,7 +6,7 @@ import scipy.stats as ss
 from driftline_plugins.checks.performance import Performance
 from profile_builder import binary_scores, context, judged, regression_scores, severity, window_of
 
-from driftline import Decision, Scores, Task
+from driftline.kit.checks import Decision, Scores, Task
 from driftline.profiles.window import RegressionSums
 
 CHECK = Performance()
@@ -24,7 +24,9 @@ def logits(seed, n, quality):
 
 
 def test_binary_metrics_are_those_of_the_rows():
-    """Every metric of a binary model equals its plain definition over the rows, and lies in its interval."""
+    """Every metric of a binary model equals its plain definition over the rows, and lies in its
+    interval.
+    """
     y, s = logits(1, 900, 1.5)
     found = measured(binary_scores(y, s))
     hit = s >= 0.5
@@ -38,12 +40,16 @@ def test_binary_metrics_are_those_of_the_rows():
         "brier": np.mean((s - y) ** 2),
     }
     assert {name: found[name].value for name in plain} == pytest.approx(plain)
-    assert all(found[name].interval[0] < value < found[name].interval[1] for name, value in plain.items())
+    assert all(
+        found[name].interval[0] < value < found[name].interval[1] for name, value in plain.items()
+    )
     assert found["precision"].rows == hit.sum()
 
 
 def test_regression_metrics_are_those_of_the_rows():
-    """MAE, RMSE, R2 and bias equal their plain definitions over the rows, and lie in their intervals."""
+    """MAE, RMSE, R2 and bias equal their plain definitions over the rows, and lie in their
+    intervals.
+    """
     draw = np.random.default_rng(2)
     y = draw.normal(50, 10, 400)
     p = y + draw.normal(1, 3, 400)
@@ -55,12 +61,16 @@ def test_regression_metrics_are_those_of_the_rows():
         "bias": np.mean(p - y),
     }
     assert {name: found[name].value for name in plain} == pytest.approx(plain)
-    assert all(found[name].interval[0] < value < found[name].interval[1] for name, value in plain.items())
+    assert all(
+        found[name].interval[0] < value < found[name].interval[1] for name, value in plain.items()
+    )
 
 
 def test_multiclass_metrics_are_macro_averages():
     """Accuracy and the macro averages come from the counts of label and prediction."""
-    scores = Scores(100, 100, {("a", "a"): 40, ("a", "b"): 10, ("b", "b"): 20, ("c", "b"): 10, ("c", "c"): 20})
+    scores = Scores(
+        100, 100, {("a", "a"): 40, ("a", "b"): 10, ("b", "b"): 20, ("c", "b"): 10, ("c", "c"): 20}
+    )
     found = measured(scores)
     assert found["accuracy"].value == 0.8
     assert found["macro_recall"].value == pytest.approx((0.8 + 1 + 2 / 3) / 3)
@@ -69,7 +79,9 @@ def test_multiclass_metrics_are_macro_averages():
 
 
 def test_a_worse_model_drops():
-    """An AUC that fell by a tenth on many rows is critical; `was` has the old one, and the detail names the metric."""
+    """An AUC that fell by a tenth on many rows is critical; `was` has the old one, and the detail
+    names the metric.
+    """
     found = measured(binary_scores(*logits(3, 4_000, 0.8)), binary_scores(*logits(4, 4_000, 2.0)))
     drop = found["drop"]
     assert drop.value == pytest.approx(found["roc_auc"].was - found["roc_auc"].value)
@@ -80,7 +92,9 @@ def test_a_worse_model_drops():
 
 def test_a_better_model_is_ok():
     """An improvement is a negative drop and never a change, for scores and for errors."""
-    scores = measured(binary_scores(*logits(3, 3_000, 2.5)), binary_scores(*logits(4, 3_000, 1.0)))["drop"]
+    scores = measured(binary_scores(*logits(3, 3_000, 2.5)), binary_scores(*logits(4, 3_000, 1.0)))[
+        "drop"
+    ]
     y = np.random.default_rng(5).normal(0, 10, 3_000)
     errors = measured(regression_scores(y, y * 0.95), regression_scores(y, y * 0.8))["drop"]
     for drop in (scores, errors):
@@ -131,7 +145,9 @@ def test_a_perfect_reference_leaves_room_for_doubt():
 
 
 def test_what_is_undefined_has_a_reason():
-    """No labels, no positive predictions, no scores, few positives and constant labels are reasons, not zeros."""
+    """No labels, no positive predictions, no scores, few positives and constant labels are reasons,
+    not zeros.
+    """
     assert measured(Scores(rows=500))["accuracy"].reason == "no labelled rows"
     decided = Scores(100, 100, {("1", "0"): 5, ("0", "0"): 95})
     found = measured(decided)
@@ -163,4 +179,6 @@ def test_it_says_what_is_to_be_done():
     """With a decision in its settings the drop bears it, and no other number does."""
     was, now = binary_scores(*logits(8, 2_000, 2.0)), binary_scores(*logits(9, 2_000, 0.5))
     found = measured(now, was, Performance(decision="retrain"))
-    assert {name: m.decision for name, m in found.items() if m.decision} == {"drop": Decision.RETRAIN}
+    assert {name: m.decision for name, m in found.items() if m.decision} == {
+        "drop": Decision.RETRAIN
+    }

@@ -16,7 +16,9 @@ def draw(seed, n):
 
 
 def test_values_beyond_the_reference_are_counted_exactly():
-    """The share outside the reference's smallest and largest value is the share of the raw values, with its exact interval."""
+    """The share outside the reference's smallest and largest value is the share of the raw values,
+    with its exact interval.
+    """
     was, now = draw(1, 5_000), draw(2, 1_000) * 1.5
     outside = int(np.sum((now < was.min()) | (now > was.max())))
     found = compare(RANGE, now, was)["outside_rate"]
@@ -28,9 +30,15 @@ def test_values_beyond_the_reference_are_counted_exactly():
 
 
 def test_what_chance_puts_outside_is_no_change():
-    """New extremes at the rate of 2/(M+1) never change the verdict, in two hundred windows against a small reference."""
+    """New extremes at the rate of 2/(M+1) never change the verdict, in two hundred windows against
+    a small reference.
+    """
     was = draw(3, 200)
-    assert not [s for s in range(200) if judged(RANGE, compare(RANGE, draw(s + 10, 300), was)["outside_excess"]) == "changed"]
+    assert not [
+        s
+        for s in range(200)
+        if judged(RANGE, compare(RANGE, draw(s + 10, 300), was)["outside_excess"]) == "changed"
+    ]
 
 
 def test_a_clean_window_is_ok():
@@ -42,11 +50,16 @@ def test_a_clean_window_is_ok():
 
 def test_another_unit_is_critical():
     """Values that are suddenly a thousand times as large page somebody."""
-    assert severity(RANGE, compare(RANGE, draw(1, 500) * 1_000, draw(2, 5_000))["outside_excess"]) == "critical"
+    assert (
+        severity(RANGE, compare(RANGE, draw(1, 500) * 1_000, draw(2, 5_000))["outside_excess"])
+        == "critical"
+    )
 
 
 def test_a_limit_on_an_edge_is_exact():
-    """Limits that are values of the reference count exactly, and values equal to a limit are inside."""
+    """Limits that are values of the reference count exactly, and values equal to a limit are
+    inside.
+    """
     was = [float(n % 10) for n in range(1_000)]
     check = OutsideRange(limits={"x": {"low": 2, "high": 7}})
     found = compare(check, was, was)["outside_rate"]
@@ -67,8 +80,12 @@ def test_a_limit_between_edges_widens_the_interval():
 
 
 def test_a_limit_outside_all_values_is_exact():
-    """When the extremes of the window are inside the limits, nothing is outside, wherever the edges are."""
-    found = compare(OutsideRange(limits={"x": {"low": -100, "high": 100}}), draw(1, 500), draw(2, 500))
+    """When the extremes of the window are inside the limits, nothing is outside, wherever the edges
+    are.
+    """
+    found = compare(
+        OutsideRange(limits={"x": {"low": -100, "high": 100}}), draw(1, 500), draw(2, 500)
+    )
     assert found["outside_rate"].value == 0
     assert not found["outside_rate"].reason
 
@@ -83,7 +100,10 @@ def test_an_owners_limit_needs_no_reference_and_allows_nothing():
 def test_without_a_grid_a_row_is_outside_once():
     """Where no edge tells the rows apart, all of them may be outside, and not more than all."""
     current = Window(90, {"x": numeric("x", [1.0, 2.0, 3.0] * 30, np.empty(0))})
-    found = {m.name: m for m in OutsideRange(limits={"x": {"low": 1.5, "high": 2.5}}).evaluate(context(current))}
+    found = {
+        m.name: m
+        for m in OutsideRange(limits={"x": {"low": 1.5, "high": 2.5}}).evaluate(context(current))
+    }
     rate = found["outside_rate"]
     assert rate.interval[0] < rate.value <= rate.interval[1] == 1
 
@@ -94,7 +114,9 @@ def test_infinite_values_are_outside():
     assert found["outside_rate"].value == 0.5
 
 
-@pytest.mark.parametrize(("limits", "words"), [({}, "at least one"), ({"low": 2, "high": 1}, "low is above high")])
+@pytest.mark.parametrize(
+    ("limits", "words"), [({}, "at least one"), ({"low": 2, "high": 1}, "low is above high")]
+)
 def test_limits_that_are_no_range_are_refused(limits, words):
     """Empty and crossed limits are mistakes of the configuration."""
     with pytest.raises(ValidationError, match=words):
@@ -109,12 +131,22 @@ def test_a_redacted_column_shows_no_extremes():
 
 def test_what_has_no_range_says_why():
     """Categories, absent columns and absent references are reasons."""
-    words, number = Window(2, {"x": categorical("x", ["a", "b"])}), Window(3, {"x": numeric("x", [1.0, 2.0, 3.0])})
+    words, number = (
+        Window(2, {"x": categorical("x", ["a", "b"])}),
+        Window(3, {"x": numeric("x", [1.0, 2.0, 3.0])}),
+    )
     assert list(RANGE.evaluate(context(words, words))) == []
     for check, current, reference, reason in [
         (OutsideRange(columns=("x",)), words, number, "not a numeric column"),
         (OutsideRange(columns=("x",)), Window(2), number, "the window has no such column"),
         (RANGE, number, None, "no reference yet"),
-        (RANGE, Window(1, {"x": numeric("x", [None], edges_of([1.0]))}), number, "no values in the window"),
+        (
+            RANGE,
+            Window(1, {"x": numeric("x", [None], edges_of([1.0]))}),
+            number,
+            "no values in the window",
+        ),
     ]:
-        assert {(m.value, m.reason) for m in check.evaluate(context(current, reference))} == {(None, reason)}
+        assert {(m.value, m.reason) for m in check.evaluate(context(current, reference))} == {
+            (None, reason)
+        }

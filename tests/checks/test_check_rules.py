@@ -1,4 +1,6 @@
-"""Rules over rows: counted exactly, unknown where a value is missing, refused where they are no rule."""
+"""Rules over rows: counted exactly, unknown where a value is missing, refused where they are no
+rule.
+"""
 
 import pytest
 import scipy.stats as ss
@@ -21,20 +23,31 @@ def measured(check, now, was=None, segment="", **told):
 
 
 def test_broken_rows_are_counted_exactly_and_unknown_ones_apart():
-    """3 of 97 rows break the rule, 3 are unknown: the rate has the exact interval, and the reference's stands beside it."""
+    """3 of 97 rows break the rule, 3 are unknown: the rate has the exact interval, and the
+    reference's stands beside it.
+    """
     check = Rules(expressions={"dates": "begin <= finish"})
-    now = {"begin": ["2026-01-02"] * 100, "finish": [None] * 3 + ["2026-01-01"] * 3 + ["2026-01-02"] * 94}
+    now = {
+        "begin": ["2026-01-02"] * 100,
+        "finish": [None] * 3 + ["2026-01-01"] * 3 + ["2026-01-02"] * 94,
+    }
     found = measured(check, now, {"begin": ["a", "b"], "finish": ["a", "a"]})
     broken, unknown = found["broken_rate", "dates"], found["unknown_rate", "dates"]
     exact = ss.binomtest(3, 97).proportion_ci(0.95, "exact")
     assert broken.value == pytest.approx(3 / 97)
     assert broken.interval == pytest.approx((exact.low, exact.high), rel=1e-9)
-    assert (broken.rows, broken.was, broken.detail["broken"], broken.detail["unknown"]) == (97, 0.5, 3, 3)
+    assert (broken.rows, broken.was, broken.detail["broken"], broken.detail["unknown"]) == (
+        97,
+        0.5,
+        3,
+        3,
+    )
     assert (unknown.value, unknown.was) == (0.03, 0)
 
 
 @pytest.mark.parametrize(
-    ("broken", "rows", "verdict"), [(0, 500, "ok"), (5, 500, "unsure"), (20, 500, "changed"), (1, 1, "unsure")]
+    ("broken", "rows", "verdict"),
+    [(0, 500, "ok"), (5, 500, "unsure"), (20, 500, "changed"), (1, 1, "unsure")],
 )
 def test_a_rule_is_judged_by_its_interval(broken, rows, verdict):
     """More than one row in a hundred must be proven."""
@@ -46,12 +59,16 @@ def test_a_rule_is_judged_by_its_interval(broken, rows, verdict):
 def test_a_rule_about_half_the_rows_is_critical():
     """A fifth of the rows is a page."""
     check = Rules(expressions={"either": "email is not null or phone is not null"})
-    found = measured(check, {"email": ["a"] * 50 + [None] * 50, "phone": [None] * 100})["broken_rate", "either"]
+    found = measured(check, {"email": ["a"] * 50 + [None] * 50, "phone": [None] * 100})[
+        "broken_rate", "either"
+    ]
     assert (found.value, severity(check, found)) == (0.5, "critical")
 
 
 def test_a_rule_without_answer_says_why():
-    """A column that the schema lacks or of another kind, or missing in all rows, is a reason and no rate."""
+    """A column that the schema lacks or of another kind, or missing in all rows, is a reason and no
+    rate.
+    """
     check = Rules(expressions={"a": "nowhere > 0", "b": "plan > 3", "c": "amount > 0"})
     found = measured(check, {"plan": ["x"], "amount": [None]})
     assert all(found["broken_rate", name].value is None for name in "abc")
@@ -90,11 +107,16 @@ def test_whole_rows_are_counted_together():
 
 def test_without_sets_all_columns_but_the_label_count():
     """Labels come later."""
-    schema = Schema(features={"a": Field("a", "a", Kind.NUMERIC)}, label=Field("y", "y", Kind.CATEGORICAL))
+    schema = Schema(
+        features={"a": Field("a", "a", Kind.NUMERIC)}, label=Field("y", "y", Kind.CATEGORICAL)
+    )
     check = Completeness()
     current = window(check=check, schema=schema, a=[1.0, None], y=[None, None])
     found = list(check.evaluate(context(current, current, schema=schema)))
-    assert [(m.name, m.value) for m in found] == [("complete_rate", 0.5), ("incomplete_increase", 0.0)]
+    assert [(m.name, m.value) for m in found] == [
+        ("complete_rate", 0.5),
+        ("incomplete_increase", 0.0),
+    ]
     assert judged(check, found[1]) == "unsure"
 
 
@@ -111,24 +133,50 @@ SERVED = [float(place) for place in range(100)]
 
 
 def test_skew_is_counted_row_by_row():
-    """The same distribution in another order is skew in nearly every row, which no distance between columns sees."""
+    """The same distribution in another order is skew in nearly every row, which no distance between
+    columns sees.
+    """
     check = Skew(pairs={"age": "age_offline"})
-    found = measured(check, {"age": SERVED, "age_offline": SERVED[::-1]}, {"age": SERVED, "age_offline": SERVED})
+    found = measured(
+        check, {"age": SERVED, "age_offline": SERVED[::-1]}, {"age": SERVED, "age_offline": SERVED}
+    )
     assert (found["skew_rate", "age"].value, found["skew_rate", "age"].was) == (1.0, 0.0)
     assert found["skew_mean", "age"].value == 0
     same = measured(check, {"age": SERVED, "age_offline": SERVED})
     assert (same["skew_rate", "age"].value, same["skew_mean", "age"].interval) == (0.0, (0.0, 0.0))
-    assert [judged(check, same[name, "age"]) for name in ("one_sided_rate", "skew_mean")] == ["ok", "ok"]
+    assert [judged(check, same[name, "age"]) for name in ("one_sided_rate", "skew_mean")] == [
+        "ok",
+        "ok",
+    ]
 
 
 def test_float32_is_no_skew_and_tolerances_are_kept():
-    """Rounding in the seventh digit is none; a tolerance in the column's unit replaces the relative one."""
+    """Rounding in the seventh digit is none; a tolerance in the column's unit replaces the relative
+    one.
+    """
     rounded = [value * (1 + 5e-8) for value in SERVED]
-    assert measured(Skew(pairs={"a": "b"}), {"a": SERVED, "b": rounded})["skew_rate", "a"].value == 0
-    assert measured(Skew(pairs={"a": "b"}, relative=0), {"a": SERVED, "b": rounded})["skew_rate", "a"].value == 0.99
+    assert (
+        measured(Skew(pairs={"a": "b"}), {"a": SERVED, "b": rounded})["skew_rate", "a"].value == 0
+    )
+    assert (
+        measured(Skew(pairs={"a": "b"}, relative=0), {"a": SERVED, "b": rounded})[
+            "skew_rate", "a"
+        ].value
+        == 0.99
+    )
     later = [value + 0.5 for value in SERVED]
-    assert measured(Skew(pairs={"a": "b"}, tolerance={"a": 0.5}), {"a": SERVED, "b": later})["skew_rate", "a"].value == 0
-    assert measured(Skew(pairs={"a": "b"}, tolerance={"a": 0.4}), {"a": SERVED, "b": later})["skew_rate", "a"].value == 1
+    assert (
+        measured(Skew(pairs={"a": "b"}, tolerance={"a": 0.5}), {"a": SERVED, "b": later})[
+            "skew_rate", "a"
+        ].value
+        == 0
+    )
+    assert (
+        measured(Skew(pairs={"a": "b"}, tolerance={"a": 0.4}), {"a": SERVED, "b": later})[
+            "skew_rate", "a"
+        ].value
+        == 1
+    )
 
 
 def test_the_mean_of_skew_is_in_standard_deviations():
@@ -147,7 +195,9 @@ def test_the_mean_of_skew_is_in_standard_deviations():
 def test_one_side_alone_is_counted_apart():
     """Rows with one value are no skew, and are told; categories have no mean."""
     check = Skew(pairs={"plan": "plan_offline"})
-    found = measured(check, {"plan": ["a", "b", None, None], "plan_offline": ["a", None, "b", None]})
+    found = measured(
+        check, {"plan": ["a", "b", None, None], "plan_offline": ["a", None, "b", None]}
+    )
     assert (found["skew_rate", "plan"].value, found["skew_rate", "plan"].rows) == (0.0, 1)
     assert found["one_sided_rate", "plan"].value == 0.5
     assert ("skew_mean", "plan") not in found

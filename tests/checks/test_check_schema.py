@@ -17,7 +17,9 @@ def measured(**columns):
     return {(m.name, m.labels["column"]): m for m in CHECK.evaluate(context(now, WAS))}
 
 
-@pytest.mark.parametrize("values", [None, [None] * 30, [float("nan")] * 30], ids=["absent", "null", "NaN"])
+@pytest.mark.parametrize(
+    "values", [None, [None] * 30, [float("nan")] * 30], ids=["absent", "null", "NaN"]
+)
 def test_a_column_that_is_gone_is_critical_at_once(values):
     """A quarter of the reference's values is missing, all of the window's are."""
     found = measured(age=values, plan=["a"] * 30)
@@ -28,9 +30,14 @@ def test_a_column_that_is_gone_is_critical_at_once(values):
 
 
 def test_a_few_rows_without_value_may_be_chance():
-    """5 rows of a column that often has none prove nothing; of one that always has a value they do."""
+    """5 rows of a column that often has none prove nothing; of one that always has a value they
+    do.
+    """
     found = measured(age=[None] * 5)
-    assert (found["missing_column", "age"].value, found["missing_column", "age"].reason[:11]) == (0, "so few rows")
+    assert (found["missing_column", "age"].value, found["missing_column", "age"].reason[:11]) == (
+        0,
+        "so few rows",
+    )
     assert measured(plan=[None] * 5)["missing_column", "plan"].value == 1
 
 
@@ -53,7 +60,9 @@ def test_a_column_that_comes_is_told():
     ],
 )
 def test_another_type_is_critical_at_once(column, values, kind):
-    """Nine tenths of the values are of a type that the reference hardly has; half of them are not."""
+    """Nine tenths of the values are of a type that the reference hardly has; half of them are
+    not.
+    """
     found = measured(**{column: values})["type_changed", column]
     assert (found.value, found.detail.get("type")) == (float(kind is not None), kind)
     if kind:

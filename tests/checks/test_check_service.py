@@ -17,7 +17,10 @@ DAY = timedelta(days=1)
 
 
 def volume(rows, past, length=DAY):
-    found = {m.name: m for m in VOLUME.evaluate(context(Window(rows, start=START, end=START + length), None, past))}
+    found = {
+        m.name: m
+        for m in VOLUME.evaluate(context(Window(rows, start=START, end=START + length), None, past))
+    }
     return found["rows_ratio"]
 
 
@@ -40,7 +43,9 @@ def test_the_rows_are_measured_from_the_first_window_on():
 def test_usual_traffic_is_not_changed():
     """Over 300 windows of traffic that varies by a fifth, none is called changed."""
     past = pasts(counts(1, 1_000, 25, 200))
-    assert "changed" not in {judged(VOLUME, volume(int(rows), past)) for rows in counts(2, 1_000, 25, 300)}
+    assert "changed" not in {
+        judged(VOLUME, volume(int(rows), past)) for rows in counts(2, 1_000, 25, 300)
+    }
 
 
 def test_as_many_rows_as_ever_are_ok():
@@ -48,7 +53,9 @@ def test_as_many_rows_as_ever_are_ok():
     assert judged(VOLUME, volume(1_000, pasts([990, 1_010, 1_000, 995, 1_005] * 4, DAY))) == "ok"
 
 
-@pytest.mark.parametrize("past", [[5, 7, 6, 4, 5, 8, 6, 5], [1_000, 1_100, 900, 1_000, 950, 1_050, 980, 1_000]])
+@pytest.mark.parametrize(
+    "past", [[5, 7, 6, 4, 5, 8, 6, 5], [1_000, 1_100, 900, 1_000, 950, 1_050, 980, 1_000]]
+)
 def test_no_rows_where_rows_were_always_seen_is_a_change(past):
     """Silence is a change, however few rows were usual."""
     found = volume(0, pasts(past), HOUR)
@@ -57,19 +64,28 @@ def test_no_rows_where_rows_were_always_seen_is_a_change(past):
 
 
 def test_silence_that_is_usual_is_no_change():
-    """A service with empty hours among its few rows is not called changed in the next empty hour."""
+    """A service with empty hours among its few rows is not called changed in the next empty
+    hour.
+    """
     assert judged(VOLUME, volume(0, pasts([2, 0, 3, 1, 0, 2, 4, 0, 2, 3]))) == "unsure"
-    assert volume(0, pasts([0, 0, 0, 5, 0, 0, 0, 0, 0])).reason == "windows like this one used to be empty"
+    assert (
+        volume(0, pasts([0, 0, 0, 5, 0, 0, 0, 0, 0])).reason
+        == "windows like this one used to be empty"
+    )
 
 
-@pytest.mark.parametrize(("rows", "verdict"), [(200, "changed"), (2_400, "changed"), (1_100, "ok"), (700, "ok")])
+@pytest.mark.parametrize(
+    ("rows", "verdict"), [(200, "changed"), (2_400, "changed"), (1_100, "ok"), (700, "ok")]
+)
 def test_half_and_one_and_a_half_are_the_limits(rows, verdict):
     """Less than half, or more than one and a half, of steady traffic is a change."""
     assert judged(VOLUME, volume(rows, pasts([1_000, 1_030, 970, 1_010, 990] * 4, DAY))) == verdict
 
 
 def test_a_day_is_known_before_hours_are_judged():
-    """A model whose first hours are at night does not alarm when the day begins; but silence is told from the start."""
+    """A model whose first hours are at night does not alarm when the day begins; but silence is
+    told from the start.
+    """
     night = pasts([600] * 12)
     assert volume(1_000, night, HOUR).reason == "learning: the first day is not over"
     assert judged(VOLUME, volume(0, night, HOUR)) == "changed"
@@ -96,14 +112,18 @@ def test_sundays_are_compared_with_sundays():
     daily = [1_000 if (START - timedelta(days=35 - n)).weekday() < 5 else 100 for n in range(35)]
     sunday = START + timedelta(days=6)
     past = pasts(daily, timedelta(days=1))
-    [_, found] = VOLUME.evaluate(context(Window(100, start=sunday, end=sunday + timedelta(days=1)), None, past))
+    [_, found] = VOLUME.evaluate(
+        context(Window(100, start=sunday, end=sunday + timedelta(days=1)), None, past)
+    )
     assert found.value == 1
 
 
 def test_later_windows_are_no_expectation():
     """A revised old window is not compared with what came after it."""
     late = pasts([10] * 8)
-    [_, found] = VOLUME.evaluate(context(Window(10, start=START - 5 * HOUR, end=START - 4 * HOUR), None, late))
+    [_, found] = VOLUME.evaluate(
+        context(Window(10, start=START - 5 * HOUR, end=START - 4 * HOUR), None, late)
+    )
     assert found.reason == "learning: 3 of 8 earlier windows"
 
 
@@ -113,9 +133,13 @@ def test_fresh_data_is_ok_and_old_data_is_critical():
     assert (fresh["age_seconds"].value, fresh["staleness"].value) == (1800, 0.25)
     assert judged(FRESHNESS, fresh["staleness"]) == "ok"
     assert severity(FRESHNESS, old["staleness"]) == "critical"
-    assert severity(FRESHNESS, age(START + HOUR / 2, Freshness(limit=600))["staleness"]) == "critical"
+    assert (
+        severity(FRESHNESS, age(START + HOUR / 2, Freshness(limit=600))["staleness"]) == "critical"
+    )
 
 
 def test_a_model_that_never_had_data_says_so():
     """Without any data there is no age, and the reason is told."""
-    assert {(m.value, m.reason) for m in age(None).values()} == {(None, "no data has ever been seen")}
+    assert {(m.value, m.reason) for m in age(None).values()} == {
+        (None, "no data has ever been seen")
+    }

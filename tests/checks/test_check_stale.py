@@ -8,18 +8,26 @@ from profile_builder import categorical, judged
 from driftline.testing import context, window
 
 CHECK = Stale()
-REFERENCE = window(age=np.random.default_rng(0).normal(size=3000).tolist(), plan=["a", "b", "c"] * 1000)
+REFERENCE = window(
+    age=np.random.default_rng(0).normal(size=3000).tolist(), plan=["a", "b", "c"] * 1000
+)
 
 
 def at(seed, rows=400):
     draw = np.random.default_rng(seed)
-    return window(REFERENCE, age=draw.normal(size=rows).tolist(), plan=draw.choice(list("abc"), rows).tolist())
+    return window(
+        REFERENCE, age=draw.normal(size=rows).tolist(), plan=draw.choice(list("abc"), rows).tolist()
+    )
 
 
 def marks(*windows):
     """What the history of each column holds after these windows."""
     return [
-        {m.labels["column"]: m.value for m in CHECK.evaluate(context(each, REFERENCE)) if m.name == "fingerprint"}
+        {
+            m.labels["column"]: m.value
+            for m in CHECK.evaluate(context(each, REFERENCE))
+            if m.name == "fingerprint"
+        }
         for each in windows
     ]
 
@@ -58,7 +66,14 @@ def test_a_fingerprint_is_of_all_counts():
     """Order doesn't show; another value, row or missing value does."""
     prints = {
         next(CHECK.evaluate(context(window(REFERENCE, age=values)))).value
-        for values in ([1.0, 2.0], [2.0, 1.0], [1.0, 1.0], [1.0, 2.0, None], [1.0, 2.0, float("nan")], [1.0, 2.0, 2.0])
+        for values in (
+            [1.0, 2.0],
+            [2.0, 1.0],
+            [1.0, 1.0],
+            [1.0, 2.0, None],
+            [1.0, 2.0, float("nan")],
+            [1.0, 2.0, 2.0],
+        )
     }
     assert len(prints) == 5
 
@@ -69,5 +84,7 @@ def test_the_chance_of_the_same_counts_is_that_of_two_samples(shares):
     n, draw = 120, np.random.default_rng(2)
     one, two = draw.multinomial(n, shares, 400_000), draw.multinomial(n, shares, 400_000)
     simulated = (one == two).all(axis=1).mean()
-    values = [name for name, share in zip("abcd", shares, strict=False) for _ in range(round(n * share))]
+    values = [
+        name for name, share in zip("abcd", shares, strict=False) for _ in range(round(n * share))
+    ]
     assert _chance(categorical("x", values)) == pytest.approx(simulated, rel=0.1)

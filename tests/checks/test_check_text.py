@@ -11,11 +11,13 @@ from driftline_plugins.checks.text import Text
 
 from driftline import Field, Kind, Schema, stats
 from driftline.extensions import Registry
-from driftline.extensions.measured import fit
+from driftline.extensions.validate import fit
 from driftline.testing import assert_plugin_contract, context, window
 
 CHECK = Text()
-VOCABULARY = np.array(["".join(chr(97 + n // 26**place % 26) for place in range(4)) for n in range(5_000)])
+VOCABULARY = np.array(
+    ["".join(chr(97 + n // 26**place % 26) for place in range(4)) for n in range(5_000)]
+)
 SHARES = 1 / np.arange(1, 5_001)
 SHARES /= SHARES.sum()
 
@@ -46,7 +48,9 @@ def verdict(m):
 
 @pytest.mark.parametrize("rows", [2_000, 10_000])
 def test_the_long_tail_of_words_is_no_news(rows):
-    """Whether the reference is small and knows few words, or large, 50 windows of the same texts are no change."""
+    """Whether the reference is small and knows few words, or large, 50 windows of the same texts
+    are no change.
+    """
     was = draw(1, rows)
     shares = []
     for seed in range(50):
@@ -56,7 +60,9 @@ def test_the_long_tail_of_words_is_no_news(rows):
         shares.append(found["unknown_words"].detail)
     was_share = shares[0]["share_was"]
     error = math.sqrt(was_share * (1 - was_share) / rows)
-    assert np.mean([one["share"] for one in shares]) == pytest.approx(was_share, abs=4 * error + 0.01)
+    assert np.mean([one["share"] for one in shares]) == pytest.approx(
+        was_share, abs=4 * error + 0.01
+    )
 
 
 def test_unknown_words_are_found_and_named():
@@ -70,7 +76,9 @@ def test_unknown_words_are_found_and_named():
 
 
 def test_a_vocabulary_beyond_the_bound_is_cut_where_every_window_counts(monkeypatch):
-    """With more words than are counted by name only the frequent ones are known, on both sides alike."""
+    """With more words than are counted by name only the frequent ones are known, on both sides
+    alike.
+    """
     monkeypatch.setattr(module, "KNOWN", 200)
     was = draw(1, 5_000)
     counted = window(schema=schema(), said=was).columns["said.word"].counts
@@ -78,12 +86,16 @@ def test_a_vocabulary_beyond_the_bound_is_cut_where_every_window_counts(monkeypa
     unknown_was = sum(count for count in counted.values() if count <= often + 1)
     found = [measured(draw(100 + seed, 1_000), was)["unknown_words"] for seed in range(10)]
     assert found[0].detail["share_was"] == pytest.approx(unknown_was / 5_000)
-    assert np.mean([m.detail["share"] - m.detail["share_was"] for m in found]) == pytest.approx(0, abs=0.02)
+    assert np.mean([m.detail["share"] - m.detail["share_was"] for m in found]) == pytest.approx(
+        0, abs=0.02
+    )
     assert verdict(measured(draw(3, 3_000, news=0.2), was)["unknown_words"]) == "changed"
 
 
 def test_words_beyond_a_window_s_bound_are_unknown():
-    """Rows whose words a window could not keep by name count as unknown: what is known always has a name."""
+    """Rows whose words a window could not keep by name count as unknown: what is known always has a
+    name.
+    """
     told, texts = schema(), draw(1, 1_000)
     reference = window(schema=told, said=texts)
     now = window(reference, schema=told, said=texts)
@@ -94,13 +106,17 @@ def test_words_beyond_a_window_s_bound_are_unknown():
 
 
 def test_repeated_texts_are_found():
-    """One text in every fifth row shows as about twenty points; single copies and empty texts don't."""
+    """One text in every fifth row shows as about twenty points; single copies and empty texts
+    don't.
+    """
     now = draw(3, 2_000)
     now[::5] = ["buy now at a very low price"] * 400
     found = measured(now, draw(1, 2_000))["repeated_texts"]
     assert found.value == pytest.approx(0.2, abs=0.06)
     assert found.interval == pytest.approx(
-        stats.newcombe(round(500 * found.detail["share"]), 500, round(500 * found.detail["share_was"]), 500)
+        stats.newcombe(
+            round(500 * found.detail["share"]), 500, round(500 * found.detail["share_was"]), 500
+        )
     )
     assert verdict(found) == "changed"
     found = measured([*draw(3, 1_000), *["", "  "] * 500], draw(1, 2_000))["repeated_texts"]
@@ -120,11 +136,27 @@ def test_a_small_window_is_compared_with_as_many_rows():
 
 TEXTS = draw(1, 300)
 CASES = {
-    "no reference": (TEXTS, None, {"no words in the reference", "no texts in the sample of the reference"}),
-    "all null": ([None] * 50, TEXTS, {"no words in the window", "no texts in the sample of the window"}),
-    "all empty": (["", " "] * 50, TEXTS, {"no words in the window", "no texts in the sample of the window"}),
+    "no reference": (
+        TEXTS,
+        None,
+        {"no words in the reference", "no texts in the sample of the reference"},
+    ),
+    "all null": (
+        [None] * 50,
+        TEXTS,
+        {"no words in the window", "no texts in the sample of the window"},
+    ),
+    "all empty": (
+        ["", " "] * 50,
+        TEXTS,
+        {"no words in the window", "no texts in the sample of the window"},
+    ),
     "no rows": ([], TEXTS, {"no words in the window", "no texts in the sample of the window"}),
-    "an empty reference": (TEXTS, [None] * 9, {"no words in the reference", "no texts in the sample of the reference"}),
+    "an empty reference": (
+        TEXTS,
+        [None] * 9,
+        {"no words in the reference", "no texts in the sample of the reference"},
+    ),
     "one row": (TEXTS[:1], TEXTS, {""}),
     "a reference of one": (TEXTS, TEXTS[:1], {""}),
     "constant": (["the same"] * 200, ["the same"] * 300, {""}),
@@ -166,22 +198,33 @@ def test_redacted_texts_leave_no_trace():
     now = window(reference, schema=told, said=["hunter2 " + text for text in draw(2, 500)])
     assert "hunter" not in str(now.summaries["sample"])
     for check in (CHECK, Drift()):
-        assert "hunter" not in str([m.detail for m in check.evaluate(context(now, reference, schema=told))])
+        assert "hunter" not in str(
+            [m.detail for m in check.evaluate(context(now, reference, schema=told))]
+        )
 
 
 def test_the_columns_of_a_text_are_watched_like_any_other():
-    """Longer texts in another script are drift of `said.characters`, `said.script` and `said.word`."""
+    """Longer texts in another script are drift of `said.characters`, `said.script` and
+    `said.word`.
+    """
     told = schema()
     reference = window(schema=told, said=draw(1, 1_000))
-    now = window(reference, schema=told, said=["одно слово и ещё много слов здесь подряд " * 5] * 500)
-    found = {(m.labels["column"], m.name): m for m in Drift().evaluate(context(now, reference, schema=told))}
+    now = window(
+        reference, schema=told, said=["одно слово и ещё много слов здесь подряд " * 5] * 500
+    )
+    found = {
+        (m.labels["column"], m.name): m
+        for m in Drift().evaluate(context(now, reference, schema=told))
+    }
     assert found["said.characters", "psi"].value > 0.25
     assert found["said.script", "new_categories"].detail["categories"] == "cyrillic"
     assert found["said.word", "new_categories"].interval[0] > 0.1
 
 
 def test_the_contract():
-    """It is a plugin like any other, found by its name; on columns of other kinds it has nothing to say."""
+    """It is a plugin like any other, found by its name; on columns of other kinds it has nothing to
+    say.
+    """
     assert Registry.load().get("check", "text") is Text
     assert_plugin_contract(Text())
     assert "| input | answer |" in Text.__doc__

@@ -27,8 +27,13 @@ def changed(law, change, rows=1_000, seed=0):
 @pytest.mark.parametrize("unit", KNOWN, ids=lambda unit: unit.looks)
 @pytest.mark.parametrize("law", LAWS)
 def test_a_conversion_is_named(law, unit):
-    """Each known factor above 3, and Fahrenheit, is found in 1,000 rows of any law whose values then lie apart."""
-    found = [changed(LAWS[law], lambda now, was, rng: now * unit.factor + unit.offset, seed=seed) for seed in range(4)]
+    """Each known factor above 3, and Fahrenheit, is found in 1,000 rows of any law whose values
+    then lie apart.
+    """
+    found = [
+        changed(LAWS[law], lambda now, was, rng: now * unit.factor + unit.offset, seed=seed)
+        for seed in range(4)
+    ]
     if unit.offset or not 1 / 3 < unit.factor < 3:
         named = [m for m in found if m.value == unit.factor and m.detail["looks"] == unit.looks]
         assert len(named) >= 3 or (law == "half zero" and unit.offset)
@@ -41,7 +46,9 @@ def test_a_conversion_is_named(law, unit):
 
 @pytest.mark.parametrize("factor", [1.609344, 1 / 1.609344, 2.20462262])
 def test_a_small_factor_is_named_where_the_data_pin_it_down(factor):
-    """Miles and pounds are found in 20,000 rows, or where values vary little; a factor 5% off is drift."""
+    """Miles and pounds are found in 20,000 rows, or where values vary little; a factor 5% off is
+    drift.
+    """
     for law, rows in ((LAWS["ages"], 20_000), (lambda rng, n: rng.normal(100, 10, n), 1_000)):
         assert changed(law, lambda now, was, rng: now * factor, rows).value == factor
         assert changed(law, lambda now, was, rng: now * factor * 1.07, rows).value == 1
@@ -63,7 +70,9 @@ def test_a_small_factor_is_named_where_the_data_pin_it_down(factor):
     ],
 )
 def test_drift_is_no_unit(law, drift):
-    """Shifts, other factors, outliers, half of the rows converted and spread noise are not called a unit."""
+    """Shifts, other factors, outliers, half of the rows converted and spread noise are not called a
+    unit.
+    """
     for seed in range(5):
         found = changed(LAWS[law], drift, seed=seed)
         assert found.value == 1
@@ -72,7 +81,9 @@ def test_drift_is_no_unit(law, drift):
 
 
 def test_what_has_no_unit_says_why():
-    """No reference, other kinds, constants and other grids are reasons; categories are left out unless asked for."""
+    """No reference, other kinds, constants and other grids are reasons; categories are left out
+    unless asked for.
+    """
     values = [1.0, 2.0, 3.0] * 50
     number, words = numeric("x", values), categorical("x", ["a", "b"] * 75)
     cases = [
@@ -80,9 +91,21 @@ def test_what_has_no_unit_says_why():
         (number, words, "categorical in the reference"),
         (number, numeric("x", [None] * 9), "the reference has no values in this column"),
         (numeric("x", [None] * 9, number.edges), number, "no values in the window"),
-        (numeric("x", values, np.array([1.5])), number, "counted on another grid than the reference"),
-        (numeric("x", [5.0] * 9, number.edges), number, "one value alone has no unit to be told by"),
-        (number, numeric("x", [5.0] * 9, number.edges), "one value alone has no unit to be told by"),
+        (
+            numeric("x", values, np.array([1.5])),
+            number,
+            "counted on another grid than the reference",
+        ),
+        (
+            numeric("x", [5.0] * 9, number.edges),
+            number,
+            "one value alone has no unit to be told by",
+        ),
+        (
+            number,
+            numeric("x", [5.0] * 9, number.edges),
+            "one value alone has no unit to be told by",
+        ),
     ]
     for now, was, reason in cases:
         reference = None if was is None else Window(150, {"x": was})

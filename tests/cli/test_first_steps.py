@@ -31,13 +31,25 @@ def call(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("sample", "form", "rows", "column"),
     [
-        ("aws/datacapture/DEMO-xgb-churn-pred-model-monitor-2022-04-18-00-13-16", "sagemaker", 3, "_c0: numeric"),
-        ("azure/reference/credit_default_baseline_with_timestamp.csv", "csv", 198, "LIMIT_BAL: numeric"),
+        (
+            "aws/datacapture/DEMO-xgb-churn-pred-model-monitor-2022-04-18-00-13-16",
+            "sagemaker",
+            3,
+            "_c0: numeric",
+        ),
+        (
+            "azure/reference/credit_default_baseline_with_timestamp.csv",
+            "csv",
+            198,
+            "LIMIT_BAL: numeric",
+        ),
         ("drift/titanic/titanic_reference.csv", "csv", 891, "Sex: categorical"),
     ],
 )
 def test_init_writes_a_configuration_that_runs(call, sample, form, rows, column):
-    """What init finds out by looking is enough: the file it writes is valid, commented, and reads every record."""
+    """What init finds out by looking is enough: the file it writes is valid, commented, and reads
+    every record.
+    """
     code, _, told = call("init", str(SAMPLES / sample))
     assert code == 0
     text = Path("driftline.yaml").read_text()
@@ -80,7 +92,9 @@ sinks:
 
 
 def test_doctor_reaches_everything_and_sends_a_test_message(call, monkeypatch):
-    """Sources are counted, each sink gets one message that says it is a test; what fails is named, with exit code 3."""
+    """Sources are counted, each sink gets one message that says it is a test; what fails is named,
+    with exit code 3.
+    """
     monkeypatch.setenv("HOOK_SECRET", SECRET)
     with WebhookReceiver(SECRET, __import__("time").time) as receiver:
         configured(receiver.url)
@@ -100,7 +114,9 @@ def test_doctor_reaches_everything_and_sends_a_test_message(call, monkeypatch):
 
 
 def test_status_shows_the_state_and_needs_one(call, monkeypatch):
-    """Before the first run it says so; after it, it tells what was read, without the secrets and without the lock."""
+    """Before the first run it says so; after it, it tells what was read, without the secrets and
+    without the lock.
+    """
     configured("http://127.0.0.1:9/x")
     code, _, told = call("status")
     assert code == 3
@@ -125,10 +141,16 @@ def test_a_missing_secret_stops_before_anything_starts(call):
 
 
 def test_init_looks_into_a_bucket(call, s3_server, monkeypatch):
-    """A bucket is enough: layout, format, columns and doubts are found, ten rows shown, and what is written is valid."""
+    """A bucket is enough: layout, format, columns and doubts are found, ten rows shown, and what is
+    written is valid.
+    """
     from stores import S3Store
 
-    for name, value in (("ACCESS_KEY_ID", "k"), ("SECRET_ACCESS_KEY", "s"), ("DEFAULT_REGION", "us-east-1")):
+    for name, value in (
+        ("ACCESS_KEY_ID", "k"),
+        ("SECRET_ACCESS_KEY", "s"),
+        ("DEFAULT_REGION", "us-east-1"),
+    ):
         monkeypatch.setenv(f"AWS_{name}", value)
     store = S3Store(s3_server)
     for hour in range(3):
@@ -142,18 +164,29 @@ def test_init_looks_into_a_bucket(call, s3_server, monkeypatch):
                     },
                     "endpointOutput": {"mode": "OUTPUT", "data": "0.5", "encoding": "CSV"},
                 },
-                "eventMetadata": {"eventId": f"{hour}-{n}", "inferenceTime": f"2026-05-01T0{hour}:00:00Z"},
+                "eventMetadata": {
+                    "eventId": f"{hour}-{n}",
+                    "inferenceTime": f"2026-05-01T0{hour}:00:00Z",
+                },
             }
             for n in range(200)
         ]
         body = "\n".join(map(json.dumps, lines)) + "\n"
         store.put(f"capture/ep/blue/2026/05/01/0{hour}/00-00-000-a.jsonl", body.encode())
-    code, _, told = call("init", f"s3://{store.name}/capture/", "--endpoint-url", s3_server, "--model", "churn")
+    code, _, told = call(
+        "init", f"s3://{store.name}/capture/", "--endpoint-url", s3_server, "--model", "churn"
+    )
     assert code == 0, told
     assert "3 objects, format sagemaker, layout sagemaker" in told
     assert "zip looks numeric, 97 distinct values" in told
     assert sum(f"0-{n}" in told for n in range(10)) == 10
     text = Path("driftline.yaml").read_text()
-    for line in ("type: s3", "layout: sagemaker", "format: sagemaker", "zip: numeric", "# CHECK: zip looks numeric"):
+    for line in (
+        "type: s3",
+        "layout: sagemaker",
+        "format: sagemaker",
+        "zip: numeric",
+        "# CHECK: zip looks numeric",
+    ):
         assert line in text
     assert call("validate")[0] == 0

@@ -1,4 +1,6 @@
-"""`driftline notify test`: every scenario through every shipped way to tell people, with the receiver's answer."""
+"""`driftline notify test`: every scenario through every shipped way to tell people, with the
+receiver's answer.
+"""
 
 import json
 from pathlib import Path
@@ -9,7 +11,7 @@ from slack_service import TOKEN, SlackService
 
 from driftline.cli.main import main
 from driftline.cli.notify import NAMES
-from driftline.delivery.scenarios import SCENARIOS
+from driftline.delivery.rendering.scenarios import SCENARIOS
 
 TEXT = """
 version: 1
@@ -43,7 +45,9 @@ def world(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("sink", ["screen", "chat", "bot", "pager"])
 def test_every_scenario_gets_through(world, sink, scenario):
-    """The strict receivers take it, it says that it is a test, and the answer is shown without the secret."""
+    """The strict receivers take it, it says that it is a test, and the answer is shown without the
+    secret.
+    """
     code, out = world(sink, "--scenario", scenario)
     assert code == 0, out
     assert "TEST" in out

@@ -12,7 +12,7 @@ import pytest
 
 from driftline.cli import main as main_module
 from driftline.cli.main import COMMANDS, main
-from driftline.errors import ConfigError, Problem, SourceError, StateError
+from driftline.types.errors import ConfigError, Problem, SourceError, StateError
 
 ROOT = Path(__file__).parent.parent.parent
 FULL = ROOT / "docs" / "reference" / "config.full.yaml"
@@ -41,24 +41,37 @@ def test_validate_is_content(command):
 
 
 def test_validate_tells_all_mistakes(command):
-    """Mistakes go to stderr, one a line, with the place an editor can jump to; the exit code is 2."""
+    """Mistakes go to stderr, one a line, with the place an editor can jump to; the exit code is
+    2.
+    """
     Path("x.yaml").write_text("version: 2\nmodels: {m: {source: {type: locl}}}\nagnet: 1\n")
     code, out, err = command("validate", "-c", "x.yaml")
     assert (code, out) == (2, "")
     lines = err.splitlines()
-    assert [line.split(": ")[0] for line in lines[:3]] == ["x.yaml:1:10", "x.yaml:2:29", "x.yaml:3:1"]
+    assert [line.split(": ")[0] for line in lines[:3]] == [
+        "x.yaml:1:10",
+        "x.yaml:2:29",
+        "x.yaml:3:1",
+    ]
     assert lines[3] == "3 mistakes; nothing was started"
     assert "Traceback" not in err
 
 
 def test_validate_json(command):
     """Programs get the same as one object, on stdout."""
-    Path("x.yaml").write_text("version: 2\nmodels: {m: {source: {type: local, options: {path: x}}}}\n")
+    Path("x.yaml").write_text(
+        "version: 2\nmodels: {m: {source: {type: local, options: {path: x}}}}\n"
+    )
     code, out, err = command("validate", "--json", "-c", "x.yaml")
     told = json.loads(out)
     assert (code, err, told["valid"]) == (2, "", False)
     [problem] = told["problems"]
-    assert (problem["file"], problem["line"], problem["column"], problem["name"]) == ("x.yaml", 1, 10, "version")
+    assert (problem["file"], problem["line"], problem["column"], problem["name"]) == (
+        "x.yaml",
+        1,
+        10,
+        "version",
+    )
     Path("x.yaml").write_text(LEAST)
     code, out, _ = command("validate", "--json", "-c", "x.yaml")
     assert (code, json.loads(out)["models"]) == (0, ["m"])
@@ -86,22 +99,43 @@ main(sys.argv[1:])
 
 
 @pytest.mark.parametrize(
-    "args", [["validate", "-c", FULL], ["config", "show", "-c", FULL], ["schema"], ["plugins"], ["plugins", "s3"]], ids=str
+    "args",
+    [
+        ["validate", "-c", FULL],
+        ["config", "show", "-c", FULL],
+        ["schema"],
+        ["plugins"],
+        ["plugins", "s3"],
+    ],
+    ids=str,
 )
 def test_offline_needs_nothing(args):
-    """Validating and looking work without any cloud's SDK, database driver, HTTP client or network."""
+    """Validating and looking work without any cloud's SDK, database driver, HTTP client or
+    network.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", OFFLINE, *map(str, args)], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
+        [sys.executable, "-c", OFFLINE, *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout
 
 
 def test_config_show(command):
-    """Each setting stands with its value and its line, or that it is a default; a secret stays a reference."""
-    Path("driftline.yaml").write_text(LEAST + "sinks: {a: {type: slack, options: {webhook_url: '${env:HOOK}'}}}\n")
+    """Each setting stands with its value and its line, or that it is a default; a secret stays a
+    reference.
+    """
+    Path("driftline.yaml").write_text(
+        LEAST + "sinks: {a: {type: slack, options: {webhook_url: '${env:HOOK}'}}}\n"
+    )
     code, out, _ = command("config", "show")
-    lines = {line.partition("  # ")[0].strip(): line.partition("  # ")[2] for line in out.splitlines()}
+    lines = {
+        line.partition("  # ")[0].strip(): line.partition("  # ")[2] for line in out.splitlines()
+    }
     assert code == 0
     assert lines['models.m.source.options.path: "logs"'] == "driftline.yaml:2"
     assert lines['models.m.windows.lateness: "15m"'] == "default"
@@ -126,13 +160,22 @@ def test_plugins(command):
     code, out, _ = command("plugins")
     [line] = [line for line in out.splitlines() if line.startswith("drift ")]
     assert code == 0
-    assert line.split() == ["drift", "check", "0.1.0", "driftline", "(driftline_plugins.checks.drift)", "register_checks"]
+    assert line.split() == [
+        "drift",
+        "check",
+        "0.1.0",
+        "driftline",
+        "(driftline_plugins.checks.drift)",
+        "register_checks",
+    ]
     rows = json.loads(command("plugins", "--json")[1])["plugins"]
     assert {"name", "kind", "version", "origin", "hooks"} == set(rows[0])
 
 
 def test_plugins_of_the_configuration(command):
-    """Plugins of one's own are listed with their file; one that can't be loaded is told, and the exit code is 1."""
+    """Plugins of one's own are listed with their file; one that can't be loaded is told, and the
+    exit code is 1.
+    """
     Path("mine").mkdir()
     Path("mine/broken.py").write_text("1 / 0\n")
     Path("driftline.yaml").write_text(LEAST + "plugins: {paths: [mine]}\n")
@@ -144,7 +187,9 @@ def test_plugins_of_the_configuration(command):
 
 
 def test_one_plugin(command):
-    """With a name its settings, defaults and least rights are shown; a name nobody has gets the nearest."""
+    """With a name its settings, defaults and least rights are shown; a name nobody has gets the
+    nearest.
+    """
     code, out, _ = command("plugins", "s3")
     assert code == 0
     assert "bucket: text; required" in out
@@ -193,16 +238,26 @@ def test_mistyped_commands(command):
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
-        (ConfigError([Problem("x.yaml", 3, 4, "a.b", "wrong")]), 2, "x.yaml:3:4: a.b: wrong\n1 mistake; nothing was started\n"),
+        (
+            ConfigError([Problem("x.yaml", 3, 4, "a.b", "wrong")]),
+            2,
+            "x.yaml:3:4: a.b: wrong\n1 mistake; nothing was started\n",
+        ),
         (SourceError("bucket b: access denied"), 3, "driftline: bucket b: access denied\n"),
         (StateError("locked"), 3, "driftline: locked\n"),
-        (RuntimeError("bug"), 3, "driftline stumbled: RuntimeError: bug\nDRIFTLINE_DEBUG=1 shows where.\n"),
+        (
+            RuntimeError("bug"),
+            3,
+            "driftline stumbled: RuntimeError: bug\nDRIFTLINE_DEBUG=1 shows where.\n",
+        ),
         (KeyboardInterrupt(), 130, ""),
         (click.Abort(), 130, ""),
     ],
 )
 def test_errors_become_exit_codes(command, monkeypatch, error, code, text):
-    """No traceback for what a person can mend: a message on stderr, and a code that means something."""
+    """No traceback for what a person can mend: a message on stderr, and a code that means
+    something.
+    """
 
     def fail(*args, **options):
         raise error

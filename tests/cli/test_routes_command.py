@@ -38,7 +38,9 @@ def explain(tmp_path, monkeypatch, capsys):
 
 
 def test_people_see_the_routes_tried_and_who_is_told(explain):
-    """Each route with its reason, then the sinks, the ones that don't hear of this severity, and the fallback."""
+    """Each route with its reason, then the sinks, the ones that don't hear of this severity, and
+    the fallback.
+    """
     code, out = explain("churn", "--severity", "warning")
     assert code == 0
     assert out.splitlines() == [
@@ -59,7 +61,9 @@ def test_programs_get_the_same(explain):
 
 
 def test_an_unknown_name_is_a_mistake_of_usage(explain, tmp_path):
-    """A name that is neither a model nor an incident ends with 2 (3 without a state to look in), and no traceback."""
+    """A name that is neither a model nor an incident ends with 2 (3 without a state to look in),
+    and no traceback.
+    """
     code, out = explain("chrun")
     assert code in (2, 3)
     assert "Traceback" not in out

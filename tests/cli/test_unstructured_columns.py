@@ -1,4 +1,6 @@
-"""Texts, images and embeddings from logs to verdicts: init sees them, the agent watches them, what changed is found."""
+"""Texts, images and embeddings from logs to verdicts: init sees them, the agent watches them, what
+changed is found.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def written(path, seed, rows, at, changed=False):
     words = SENTENCE.split() + (["zulu", "yankee", "xray"] * 6 if changed else [])
     with Path(path).open("w") as file:
         for n in range(rows):
-            vector = GROUPS[rng.integers(0, 4)] + rng.normal(size=96) * 0.5 + (0.5 if changed else 0)
+            vector = (
+                GROUPS[rng.integers(0, 4)] + rng.normal(size=96) * 0.5 + (0.5 if changed else 0)
+            )
             row = {
                 "id": f"{at}{n}",
                 "at": at,
@@ -71,7 +75,9 @@ def judged(hour, segment=""):
 
 
 def test_from_init_to_verdicts(call):
-    """Init finds text and embedding and names the images; with these added the agent finds what changed, and only that."""
+    """Init finds text and embedding and names the images; with these added the agent finds what
+    changed, and only that.
+    """
     Path("logs").mkdir()
     written("reference.jsonl", 1, 600, "2026-01-01T00:00:00Z")
     written("logs/0.jsonl", 2, 400, "2026-02-01T00:10:00Z")
@@ -84,25 +90,39 @@ def test_from_init_to_verdicts(call):
     text = file.read_text()
     assert "comment: text" in text
     assert "meaning: {kind: embedding, dimension: 96}" in text
-    text = text.replace("comment: text", "comment: text\n        photo: image").replace(", dimension: 96", "")
+    text = text.replace("comment: text", "comment: text\n        photo: image").replace(
+        ", dimension: 96", ""
+    )
     file.write_text(text.replace("meaning: {kind: embedding}", "meaning: embedding"))
     assert call("validate")[0] == 0
     code, _, told = call("run", "--once")
     assert code in (0, 1), told
     quiet, changed = judged(0), judged(1)
     for name, least in (("mean_shift", 2), ("cluster_psi", 0.25)):
-        assert quiet["embedding", name, "meaning"][0] < least < changed["embedding", name, "meaning"][0]
+        assert (
+            quiet["embedding", name, "meaning"][0]
+            < least
+            < changed["embedding", name, "meaning"][0]
+        )
         assert changed["embedding", name, "meaning"][1] == "changed"
         assert quiet["embedding", name, "meaning"][1] != "changed"
-    assert quiet["text", "unknown_words", "comment"][0] < 0.1 < changed["text", "unknown_words", "comment"][0]
-    assert quiet["drift", "psi", "photo.brightness"][0] < 0.1 < changed["drift", "psi", "photo.brightness"][0]
+    assert (
+        quiet["text", "unknown_words", "comment"][0]
+        < 0.1
+        < changed["text", "unknown_words", "comment"][0]
+    )
+    assert (
+        quiet["drift", "psi", "photo.brightness"][0]
+        < 0.1
+        < changed["drift", "psi", "photo.brightness"][0]
+    )
     assert changed["missing", "invalid_rate", "photo.width"][0] == pytest.approx(0.02)
     assert changed["drift", "psi", "meaning.norm"][0] > 0.1
 
 
 def test_a_second_run_stands_on_the_same_ground(call):
-    """The dimension that the reference told is kept: a second run reads only what is new, and judges it alike, also by the
-    script of the texts, which makes segments as any category does.
+    """The dimension that the reference told is kept: a second run reads only what is new, and
+    judges it alike, also by the script of the texts, which makes segments as any category does.
     """
     Path("logs").mkdir()
     written("reference.jsonl", 1, 200, "2026-01-01T00:00:00Z")
@@ -132,4 +152,7 @@ def test_an_embedding_that_nobody_saw_asks_for_its_dimension(call):
     )
     code, out, told = call("run", "--once")
     assert code not in (0, 1)
-    assert "no vector of meaning is in the first records: set its dimension in the schema" in " ".join((out + told).split())
+    assert (
+        "no vector of meaning is in the first records: set its dimension in the schema"
+        in " ".join((out + told).split())
+    )

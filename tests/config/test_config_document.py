@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from driftline.config.document import MOST_NODES, Quoted, parse, read
-from driftline.errors import ConfigError
+from driftline.types.errors import ConfigError
 
 PATH = Path("x.yaml")
 
@@ -58,7 +58,10 @@ def test_places():
     """Every key and every value has its line and column."""
     document = parse("a:\n  b: [1, {c: 2}]\n", PATH)
     assert (document.keys["a", "b"].line, document.keys["a", "b"].column) == (2, 3)
-    assert (document.values["a", "b", 1, "c"].line, document.values["a", "b", 1, "c"].column) == (2, 14)
+    assert (document.values["a", "b", 1, "c"].line, document.values["a", "b", 1, "c"].column) == (
+        2,
+        14,
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,9 @@ def test_what_is_no_yaml(text, line, column, word):
     ],
 )
 def test_what_hides_mistakes(text, line, word):
-    """Duplicate keys, tags, endless numbers and structures within themselves are told, and reading goes on."""
+    """Duplicate keys, tags, endless numbers and structures within themselves are told, and reading
+    goes on.
+    """
     [problem] = parse(text, PATH).problems
     assert problem.line == line
     assert word in problem.message
@@ -120,7 +125,11 @@ def test_files_that_cannot_be_read(tmp_path):
     """A missing file, a folder and a file of another encoding are mistakes with a mend."""
     latin = tmp_path / "latin.yaml"
     latin.write_bytes("a: 1\nb: é\n".encode("latin-1"))
-    for path, word in ((tmp_path / "no.yaml", "driftline init"), (tmp_path, "can't be read"), (latin, "UTF-8")):
+    for path, word in (
+        (tmp_path / "no.yaml", "driftline init"),
+        (tmp_path, "can't be read"),
+        (latin, "UTF-8"),
+    ):
         with pytest.raises(ConfigError, match=word):
             read(path)
     with pytest.raises(ConfigError) as caught:
@@ -129,12 +138,18 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 SCALARS = (
-    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**9), 10**9)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
 )
 TREES = st.dictionaries(
     st.text(min_size=1),
     st.recursive(
-        SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=8
+        SCALARS,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
     ),
     min_size=1,
     max_size=4,
@@ -145,7 +160,9 @@ class Quoting(yaml.SafeDumper):
     """Quotes all text: what YAML 1.1 thinks plain, such as 0E0, is a number in YAML 1.2."""
 
 
-Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+Quoting.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+)
 
 
 @settings(max_examples=60, deadline=None)

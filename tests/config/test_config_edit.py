@@ -1,4 +1,6 @@
-"""Setting a value in a configuration's text: everything else stays as it was, or nothing is changed at all."""
+"""Setting a value in a configuration's text: everything else stays as it was, or nothing is changed
+at all.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +12,22 @@ from hypothesis import strategies as st
 
 from driftline.config.document import parse
 from driftline.config.edit import put, snippet
-from driftline.errors import ConfigError
+from driftline.types.errors import ConfigError
 
 PATH = Path("driftline.yaml")
 CHECK = {
     "type": "constraints",
     "options": {
-        "features": {"age": {"type": "integral", "completeness": 1.0}, "plan": {"domain": ["NO", "1e3", "a: b", "é", ""]}}
+        "features": {
+            "age": {"type": "integral", "completeness": 1.0},
+            "plan": {"domain": ["NO", "1e3", "a: b", "é", ""]},
+        }
     },
 }
-REFERENCE = {"type": "local", "options": {"path": "statistics.json", "format": "sagemaker_statistics"}}
+REFERENCE = {
+    "type": "local",
+    "options": {"path": "statistics.json", "format": "sagemaker_statistics"},
+}
 
 
 @pytest.mark.parametrize(
@@ -39,7 +47,9 @@ REFERENCE = {"type": "local", "options": {"path": "statistics.json", "format": "
 @pytest.mark.parametrize("tail", ["", "sinks: {}  # none\n", "# the end", "...\n"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_the_rest_of_the_file_stays(model, tail, newline):
-    """Every shape: only the values asked for differ afterwards, and each comment outside of them is still there."""
+    """Every shape: only the values asked for differ afterwards, and each comment outside of them is
+    still there.
+    """
     text = f"# mine\nversion: 1\nmodels:\n{model}{tail}".replace("\n", newline)
     before = parse(text, PATH).value
     made = put(text, PATH, ("models", "a"), "reference", REFERENCE)
@@ -48,7 +58,9 @@ def test_the_rest_of_the_file_stays(model, tail, newline):
     else:
         made = put(made, PATH, ("models", "a"), "checks", {"model_monitor": CHECK}, "two\nlines")
     before["models"]["a"]["reference"] = REFERENCE
-    before["models"]["a"]["checks"] = (before["models"]["a"].get("checks") or {}) | {"model_monitor": CHECK}
+    before["models"]["a"]["checks"] = (before["models"]["a"].get("checks") or {}) | {
+        "model_monitor": CHECK
+    }
     assert parse(made, PATH).value == before
     replaced = ("# of May", "# the bucket")
     comments = [line[line.index("#") :].strip() for line in text.splitlines() if "#" in line]
@@ -57,7 +69,9 @@ def test_the_rest_of_the_file_stays(model, tail, newline):
 
 
 def test_a_shared_model_is_left_alone():
-    """What is merged or an alias, or would lose its anchor, is not touched: the error names the place."""
+    """What is merged or an alias, or would lose its anchor, is not touched: the error names the
+    place.
+    """
     for text in (
         "models:\n  b: &b {source: {type: local}}\n  a: *b\n",
         "models:\n  b: {reference: &r {type: local}}\n  a: {reference: *r}\n",
@@ -75,9 +89,16 @@ def test_what_looks_like_something_else_is_quoted():
     assert "'1e3'" in snippet(CHECK)
 
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\n:#'\"{}[],&*!|>%@` "), max_size=20)
+TEXTS = st.text(
+    st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\n:#'\"{}[],&*!|>%@` "),
+    max_size=20,
+)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
     lambda below: st.lists(below, max_size=3) | st.dictionaries(TEXTS, below, max_size=3),
     max_leaves=8,
 )
@@ -88,4 +109,7 @@ VALUES = st.recursive(
 def test_any_value_can_be_written(value, flow):
     """Whatever the value, it reads back as itself, in block and in flow style."""
     text = "models:\n  a: {x: 1}\n" if flow else "models:\n  a:\n    x: 1 # one\nz: 2\n"
-    assert parse(put(text, PATH, ("models", "a"), "key", value), PATH).value["models"]["a"] == {"x": 1, "key": value}
+    assert parse(put(text, PATH, ("models", "a"), "key", value), PATH).value["models"]["a"] == {
+        "x": 1,
+        "key": value,
+    }

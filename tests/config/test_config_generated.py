@@ -10,8 +10,8 @@ import pytest
 
 from driftline.config import load
 from driftline.config.document import read
-from driftline.config.generate import FOLDER, generated, shipped
-from driftline.config.schema import json_schema
+from driftline.config.reference_docs.generate import FOLDER, generated, shipped
+from driftline.config.reference_docs.schema import json_schema
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -24,11 +24,20 @@ def validator():
 
 
 @pytest.mark.parametrize(
-    "name", ["driftline.schema.json", "notification.schema.json", "configuration.md", "plugins.md", "config.full.yaml"]
+    "name",
+    [
+        "driftline.schema.json",
+        "notification.schema.json",
+        "configuration.md",
+        "plugins.md",
+        "config.full.yaml",
+    ],
 )
 def test_checked_in(name):
     """What is checked in equals what is generated."""
-    assert (ROOT / FOLDER / name).read_text(encoding="utf-8") == generated()[name], "run `make generated`"
+    assert (ROOT / FOLDER / name).read_text(encoding="utf-8") == generated()[name], (
+        "run `make generated`"
+    )
 
 
 def test_nothing_else_is_in_the_folder():
@@ -37,7 +46,9 @@ def test_nothing_else_is_in_the_folder():
 
 
 def test_the_full_configuration_is_valid(validator):
-    """The file with every setting passes `validate` and the JSON Schema, also with all its comments made settings."""
+    """The file with every setting passes `validate` and the JSON Schema, also with all its comments
+    made settings.
+    """
     path = ROOT / FOLDER / "config.full.yaml"
     config = load(path)
     assert list(config.models["churn"].checks) == config.registry.names("check")
@@ -50,7 +61,12 @@ def test_every_setting_has_a_sentence(validator):
     def bare(node, where):
         if isinstance(node, dict):
             for name, told in node.get("properties", {}).items():
-                if "description" not in told and name not in ("type", "options") and "$ref" not in told and "const" not in told:
+                if (
+                    "description" not in told
+                    and name not in ("type", "options")
+                    and "$ref" not in told
+                    and "const" not in told
+                ):
                     yield f"{where}.{name}"
             for key, part in node.items():
                 yield from bare(part, f"{where}.{key}")
@@ -70,12 +86,24 @@ def test_every_setting_has_a_sentence(validator):
         ("{source: {type: local}}", False),
         ("{source: {type: loco, options: {path: x}}}", False),
         ("{source: {type: local, options: {path: x}}, reference: {trailing: 28d}}", True),
-        ("{source: {type: local, options: {path: x}}, reference: {type: local, options: {path: y}}}", True),
-        ("{source: {type: local, options: {path: x}}, reference: {trailing: 28d, window: 2024-01-01/2024-02-01}}", False),
+        (
+            "{source: {type: local, options: {path: x}}, reference: {type: local, options: {path: y}}}",
+            True,
+        ),
+        (
+            "{source: {type: local, options: {path: x}}, reference: {trailing: 28d, window: 2024-01-01/2024-02-01}}",
+            False,
+        ),
         ("{source: {type: local, options: {path: x}}, windows: {length: 3600}}", False),
-        ("{source: {type: local, options: {path: x}}, checks: {a: {type: drift, for: 2, rule: {above: {info: 1}}}}}", True),
+        (
+            "{source: {type: local, options: {path: x}}, checks: {a: {type: drift, for: 2, rule: {above: {info: 1}}}}}",
+            True,
+        ),
         ("{source: {type: local, options: {path: x}}, checks: {a: {type: drift, fr: 2}}}", False),
-        ("{source: {type: local, options: {path: x}}, schema: {timestamp: at, features: {a: numeric}}}", True),
+        (
+            "{source: {type: local, options: {path: x}}, schema: {timestamp: at, features: {a: numeric}}}",
+            True,
+        ),
         ("{source: {type: local, options: {path: x}}, schema: {features: {a: number}}}", False),
     ],
 )
@@ -96,4 +124,7 @@ def test_the_published_notification():
     """The schema of what the webhook sends accepts a notification."""
     from driftline.testing import notification
 
-    jsonschema.validate(json.loads(notification().model_dump_json()), json.loads(generated()["notification.schema.json"]))
+    jsonschema.validate(
+        json.loads(notification().model_dump_json()),
+        json.loads(generated()["notification.schema.json"]),
+    )

@@ -1,4 +1,6 @@
-"""A configuration that is fine: defaults, references, plugins of one's own, and a digest for provenance."""
+"""A configuration that is fine: defaults, references, plugins of one's own, and a digest for
+provenance.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import toy
 
-from driftline import Kind, Secret, Severity, Task
+from driftline import Kind, Secret, Severity
 from driftline.config import digest, load
 from driftline.config.show import effective
-from driftline.errors import ConfigError
 from driftline.extensions import Registry
+from driftline.kit.checks import Task
 from driftline.state.schemas import schema_from_json, schema_to_json
+from driftline.types.errors import ConfigError
 
 LEAST = "version: 1\nmodels:\n  m:\n    source: {type: disk, options: {path: logs}}\n"
 
@@ -31,23 +34,35 @@ def test_the_least_configuration(tmp_path):
     """A version and one model with its source are enough; everything else has a default."""
     config = read(tmp_path, LEAST)
     model = config.models["m"]
-    assert (config.agent.state, config.agent.every) == ("sqlite:///driftline.db", timedelta(seconds=60))
-    assert (model.windows.length, model.windows.lateness) == (timedelta(hours=1), timedelta(minutes=15))
+    assert (config.agent.state, config.agent.every) == (
+        "sqlite:///driftline.db",
+        timedelta(seconds=60),
+    )
+    assert (model.windows.length, model.windows.lateness) == (
+        timedelta(hours=1),
+        timedelta(minutes=15),
+    )
     assert (model.schema_, model.reference, model.notify) == (None, None, None)
     assert config.origin == tmp_path / "driftline.yaml"
     assert config.registry.names("source") == ["disk"]
 
 
 def test_default_checks_come_from_what_is_installed(tmp_path):
-    """Without checks the default ones run, performance too where there are labels, labels where these come later, uniqueness
-    where there is an id, and those of texts and embeddings where the schema has such features.
+    """Without checks the default ones run, performance too where there are labels, labels where
+    these come later, uniqueness where there is an id, and those of texts and embeddings where the
+    schema has such features.
     """
     source = "source: {type: local, options: {path: logs}}"
-    label = "schema: {features: {a: numeric}, prediction: {kind: binary, score: p}, label: {column: y}}"
-    late = (
-        "labels: {type: local, options: {path: truth}, max_disk: 1.5GB}, schema: {id: i, prediction: {kind: binary, score: p}}"
+    label = (
+        "schema: {features: {a: numeric}, prediction: {kind: binary, score: p}, label: {column: y}}"
     )
-    told = {"m": source, "n": f"{source}, {label}", "o": f"{source}, checks: {{}}", "p": f"{source}, {late}"}
+    late = "labels: {type: local, options: {path: truth}, max_disk: 1.5GB}, schema: {id: i, prediction: {kind: binary, score: p}}"
+    told = {
+        "m": source,
+        "n": f"{source}, {label}",
+        "o": f"{source}, checks: {{}}",
+        "p": f"{source}, {late}",
+    }
     told["q"] = f"{source}, schema: {{features: {{t: text, e: embedding, i: image}}}}"
     lines = "".join(f"  {name}: {{{text}}}\n" for name, text in told.items())
     path = written(tmp_path, f"version: 1\nmodels:\n{lines}")
@@ -90,7 +105,11 @@ def test_schema_roles(tmp_path):
     assert (made.version, made.constant_version) == (None, "v7")
     assert made.features["plan"].path == "customer.plan"
     assert (made.task, made.positive, made.threshold) == (Task.BINARY, "true", 0.3)
-    assert (made.prediction.kind, made.score.path, made.label.kind) == (Kind.CATEGORICAL, "out.p", Kind.CATEGORICAL)
+    assert (made.prediction.kind, made.score.path, made.label.kind) == (
+        Kind.CATEGORICAL,
+        "out.p",
+        Kind.CATEGORICAL,
+    )
     assert (made.segments, made.redact) == (("plan",), {"age"})
 
 
@@ -104,7 +123,9 @@ def test_a_bare_version_is_a_column(tmp_path):
 
 
 def test_texts_images_and_embeddings_stand_for_several_columns(tmp_path):
-    """Columns are made of such a feature, each of a kind of its own; redacting it redacts them all."""
+    """Columns are made of such a feature, each of a kind of its own; redacting it redacts them
+    all.
+    """
     schema = """    schema:
       features:
         said: text
@@ -123,7 +144,10 @@ def test_texts_images_and_embeddings_stand_for_several_columns(tmp_path):
     assert [field.path for field in made.fields] == [
         "said", "body.image", "meaning", "later", "e_008", "e_009", "e_010", "e_011",
     ]  # fmt: skip
-    assert (made.profiled["said.words"], made.profiled["said.script"]) == (Kind.NUMERIC, Kind.CATEGORICAL)
+    assert (made.profiled["said.words"], made.profiled["said.script"]) == (
+        Kind.NUMERIC,
+        Kind.CATEGORICAL,
+    )
     assert (made.profiled["photo.blur"], made.profiled["meaning"]) == (Kind.NUMERIC, Kind.EMBEDDING)
     assert {"body.image", "photo"}.isdisjoint(made.profiled)
     assert {"said", "said.word", "said.characters"} <= made.redact
@@ -158,7 +182,10 @@ def test_references(tmp_path):
     )
     found = read(tmp_path, "version: 1\nmodels:\n" + models).models
     assert found["file"].reference.plugin == toy.Disk(path="train")
-    assert found["span"].reference.window == (datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 6, 1, 10, tzinfo=UTC))
+    assert found["span"].reference.window == (
+        datetime(2024, 5, 1, tzinfo=UTC),
+        datetime(2024, 6, 1, 10, tzinfo=UTC),
+    )
     assert found["newest"].reference.trailing == timedelta(days=28)
 
 
@@ -168,7 +195,9 @@ SECRETS = LEAST.replace("path: logs", "path: 'logs/${env:STAGE}', depth: '${env:
 
 
 def test_offline_nothing_is_resolved(tmp_path):
-    """Without a resolver references stay as they are, also where a number is expected, and nothing is read."""
+    """Without a resolver references stay as they are, also where a number is expected, and nothing
+    is read.
+    """
     config = read(tmp_path, SECRETS)
     assert config.sinks["a"].plugin.url == Secret("${env:CHAT}")
     assert config.sinks["a"].plugin.room == "${file:/run/room}"
@@ -178,7 +207,9 @@ def test_offline_nothing_is_resolved(tmp_path):
 
 
 def test_references_are_resolved(tmp_path):
-    """With a resolver secrets hold what they stand for, without showing it, and other text has it in place."""
+    """With a resolver secrets hold what they stand for, without showing it, and other text has it
+    in place.
+    """
     values = {
         ("env", "STAGE"): "prod",
         ("env", "DEPTH"): "5",
@@ -193,7 +224,9 @@ def test_references_are_resolved(tmp_path):
 
 
 def test_references_that_lead_nowhere(tmp_path):
-    """A missing variable or file is a mistake with its place; what was read is never shown, also in other mistakes."""
+    """A missing variable or file is a mistake with its place; what was read is never shown, also in
+    other mistakes.
+    """
 
     def secrets(kind, name):
         if kind == "file":
@@ -212,11 +245,18 @@ def test_references_that_lead_nowhere(tmp_path):
 
 
 def test_the_digest_is_about_what_is_measured(tmp_path):
-    """Comments, order and who is told don't change it; a setting does, and a secret's value is not in it."""
+    """Comments, order and who is told don't change it; a setting does, and a secret's value is not
+    in it.
+    """
     base = digest(read(tmp_path, LEAST).models["m"])
-    assert digest(read(tmp_path, "# x\n" + LEAST + "    notify: []\n    every: 5s\n").models["m"]) == base
+    assert (
+        digest(read(tmp_path, "# x\n" + LEAST + "    notify: []\n    every: 5s\n").models["m"])
+        == base
+    )
     assert digest(read(tmp_path, LEAST + "    windows: {length: 2h}\n").models["m"]) != base
-    values = [digest(read(tmp_path, SECRETS, lambda kind, name, n=n: f"{n}").models["m"]) for n in (1, 2)]
+    values = [
+        digest(read(tmp_path, SECRETS, lambda kind, name, n=n: f"{n}").models["m"]) for n in (1, 2)
+    ]
     assert values[0] == values[1]
 
 
@@ -227,13 +267,18 @@ def test_plugins_are_found_beside_the_file(tmp_path, monkeypatch):
         "from driftline import check, hookimpl\n\n@check()\ndef row_count(window, reference):\n    '''Rows.'''\n"
         "    return window.rows\n\n@hookimpl\ndef register_checks():\n    return [row_count]\n"
     )
-    text = LEAST.replace("disk", "local") + "    checks: {a: {type: row_count}}\nplugins: {paths: [mine]}\n"
+    text = (
+        LEAST.replace("disk", "local")
+        + "    checks: {a: {type: row_count}}\nplugins: {paths: [mine]}\n"
+    )
     monkeypatch.chdir("/")
     assert load(written(tmp_path, text)).models["m"].checks["a"].plugin.type == "row_count"
 
 
 def test_fatal_trouble_with_plugins_has_a_place(tmp_path):
-    """A misspelt hook and a name that is taken are mistakes at the entry of plugins.paths that led there."""
+    """A misspelt hook and a name that is taken are mistakes at the entry of plugins.paths that led
+    there.
+    """
     head = "from driftline import Check, hookimpl\nclass A(Check):\n    type = 'missing'\n"
     head += "    def evaluate(self, ctx): return iter(())\n"
     (tmp_path / "taken.py").write_text(head + "@hookimpl\ndef register_checks(): return [A]\n")
@@ -243,24 +288,34 @@ def test_fatal_trouble_with_plugins_has_a_place(tmp_path):
         load(written(tmp_path, text))
     first, second = caught.value.problems
     assert (first.line, first.name, second.name) == (5, "plugins.paths[0]", "plugins.paths[1]")
-    assert "called 'missing' is there already, from driftline (driftline_plugins.checks.missing)" in first.message
+    assert (
+        "called 'missing' is there already, from driftline (driftline_plugins.checks.missing)"
+        in first.message
+    )
     assert str(tmp_path / "taken.py") in first.message
     assert "no hook 'register_check'; did you mean 'register_checks'?" in second.message
 
 
 def test_a_broken_plugin_costs_only_itself(tmp_path):
-    """A file that raises is noted while all else works, and who asks for what it offered is told of it."""
+    """A file that raises is noted while all else works, and who asks for what it offered is told of
+    it.
+    """
     (tmp_path / "broken.py").write_text("1 / 0\n")
     text = LEAST.replace("disk", "local") + "plugins: {paths: [broken.py]}\n"
     config = load(written(tmp_path, text))
     assert "ZeroDivisionError" in str(config.registry.problems[-1])
     with pytest.raises(ConfigError, match=r"no check plugin is called 'broken'.*ZeroDivisionError"):
-        load(written(tmp_path, text.replace("plugins:", "    checks: {a: {type: broken}}\nplugins:")))
+        load(
+            written(tmp_path, text.replace("plugins:", "    checks: {a: {type: broken}}\nplugins:"))
+        )
 
 
 def test_the_effective_configuration(tmp_path):
     """Each setting in force names its line or that it is a default, and no secret is shown."""
-    text = LEAST + "agent: {state: 'postgresql://u:hunter2@db/x'}\nsinks:\n  a: {type: chat, options: {url: '${env:CHAT}'}}\n"
+    text = (
+        LEAST
+        + "agent: {state: 'postgresql://u:hunter2@db/x'}\nsinks:\n  a: {type: chat, options: {url: '${env:CHAT}'}}\n"
+    )
     path = written(tmp_path, text)
     found = {one.name: (one.value, one.origin) for one in effective(path, toy.registry())}
     assert found["models.m.source.options.path"] == ("logs", f"{path}:4")
@@ -273,7 +328,9 @@ def test_the_effective_configuration(tmp_path):
 
 def test_an_executor_plugin(tmp_path):
     """Threads need no plugin; any other executor is one, and a mistake in its name is told."""
-    assert read(tmp_path, LEAST + "agent: {executor: {type: threads}}\n").agent.executor.plugin is None
+    assert (
+        read(tmp_path, LEAST + "agent: {executor: {type: threads}}\n").agent.executor.plugin is None
+    )
     with pytest.raises(ConfigError, match="no executor plugin is called 'dsk'"):
         read(tmp_path, LEAST + "agent: {executor: {type: dsk}}\n")
 

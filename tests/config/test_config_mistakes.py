@@ -8,7 +8,7 @@ import pytest
 import toy
 
 from driftline.config import load
-from driftline.errors import ConfigError
+from driftline.types.errors import ConfigError
 
 WELL = """\
 version: 1
@@ -235,8 +235,13 @@ def test_a_plugin_whose_validator_stumbles(tmp_path):
     registry = toy.registry()
     registry.types["source", "rude"] = Rude
     path = tmp_path / "driftline.yaml"
-    path.write_text("version: 1\nmodels: {m: {source: {type: rude, options: {path: x}}}}\nother: 1\n")
+    path.write_text(
+        "version: 1\nmodels: {m: {source: {type: rude, options: {path: x}}}}\nother: 1\n"
+    )
     with pytest.raises(ConfigError) as caught:
         load(path, registry)
-    assert [problem.name for problem in caught.value.problems] == ["models.m.source.options", "other"]
+    assert [problem.name for problem in caught.value.problems] == [
+        "models.m.source.options",
+        "other",
+    ]
     assert "hunter2" not in str(caught.value)

@@ -3,7 +3,7 @@
 import pytest
 
 from driftline.config import load
-from driftline.errors import ConfigError
+from driftline.types.errors import ConfigError
 
 TEXT = """\
 version: 1
@@ -19,7 +19,9 @@ def problems(tmp_path, templates="", routes=""):
     (tmp_path / "bad.j2").write_text("fine\n{% if %}")
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "d.yaml")
-    return [f"{problem.line} {problem.name}: {problem.message}" for problem in caught.value.problems]
+    return [
+        f"{problem.line} {problem.name}: {problem.message}" for problem in caught.value.problems
+    ]
 
 
 def test_a_sink_that_is_not_there(tmp_path):

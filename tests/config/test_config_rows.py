@@ -1,4 +1,6 @@
-"""What a configuration says about columns and rows is looked over where it is read: each mistake has its place."""
+"""What a configuration says about columns and rows is looked over where it is read: each mistake
+has its place.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from driftline.config import load
-from driftline.errors import ConfigError
+from driftline.types.errors import ConfigError
 
 WELL = """\
 version: 1
@@ -76,7 +78,9 @@ def test_the_documented_checks_are_read(tmp_path):
     snippets = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert len(snippets) == 7
     path = tmp_path / "driftline.yaml"
-    source = "version: 1\nmodels:\n  m:\n    source: {type: local, options: {path: logs}}\n    checks:\n"
+    source = (
+        "version: 1\nmodels:\n  m:\n    source: {type: local, options: {path: logs}}\n    checks:\n"
+    )
     path.write_text(source + textwrap.indent("".join(snippets), "      "))
     checks = load(path).models["m"].checks
     assert {told.type for told in checks.values()} == {

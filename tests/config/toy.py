@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from driftline import Check, DiscoverContext, Format, LogObject, Measurement, Notification, Secret, Sink, Source, above
+from driftline import (
+    Check,
+    DiscoverContext,
+    Format,
+    LogObject,
+    Measurement,
+    Notification,
+    Secret,
+    Sink,
+    Source,
+    above,
+)
 from driftline.extensions import PluginInfo, Registry
 
 

@@ -1,4 +1,6 @@
-"""Several agents on one PostgreSQL database, each over a network of its own, and what is done to them."""
+"""Several agents on one PostgreSQL database, each over a network of its own, and what is done to
+them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from pathlib import Path
 from relay import Relay
 from world import World
 
-from driftline.state.store import Store, open_store
+from driftline.state.factory import open_store
+from driftline.state.store import Store
 
 PATIENCE = 120.0
 """Seconds for whatever must come to be, on a machine with much else to do."""
@@ -32,7 +35,9 @@ class Member:
     def start(self, environment: dict[str, str]) -> None:
         command = [sys.executable, "-m", "driftline", "run", "-c", str(self.config)]
         with self.err.open("w") as err:
-            self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=err)
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=subprocess.DEVNULL, stderr=err
+            )
 
     def log(self) -> str:
         return self.err.read_text()
@@ -59,7 +64,9 @@ class Cluster:
         config = self.world.folder / f"agent{number}.yaml"
         lines = self.world.config.read_text().splitlines()
         agent = f"agent: {{state: '{network.url}', http: null, every: 1s, workers: 1}}"
-        config.write_text("\n".join(agent if line.startswith("agent:") else line for line in lines) + "\n")
+        config.write_text(
+            "\n".join(agent if line.startswith("agent:") else line for line in lines) + "\n"
+        )
         member = Member(config, network, self.world.folder / f"agent{number}.err")
         self.members.append(member)
         member.start(self.world.environment())
@@ -69,7 +76,10 @@ class Cluster:
         """The agent that leads."""
         found = self.looking.leader()
         pid = None if found is None else int(found.name.rpartition(":")[2])
-        return next((member for member in self.members if member.process and member.process.pid == pid), None)
+        return next(
+            (member for member in self.members if member.process and member.process.pid == pid),
+            None,
+        )
 
     def wait_for(self, what, seconds: float = PATIENCE):
         """What `what()` gives, once it gives something; fails after a while."""
@@ -117,7 +127,9 @@ class Cluster:
         return leader, time.monotonic() - began
 
     def restore(self, member: Member, how: str) -> None:
-        """A killed agent is started again, a frozen one goes on, the network is mended; it must then stand by, alive."""
+        """A killed agent is started again, a frozen one goes on, the network is mended; it must
+        then stand by, alive.
+        """
         assert member.process is not None
         if how == "kill":
             member.process.wait()
@@ -128,13 +140,17 @@ class Cluster:
             member.process.send_signal(signal.SIGCONT)
         else:
             member.network.heal()
-        self.wait_for(lambda: member.log().count("standing by: ") > before or self.leader() is member)
+        self.wait_for(
+            lambda: member.log().count("standing by: ") > before or self.leader() is member
+        )
         assert member.process.poll() is None
 
     def stop(self) -> list[int]:
         """End all, once they are up; returns their exit codes."""
         for member in self.members:
-            self.wait_for(lambda member=member: "standing by: " in member.log() or self.leader() is member)
+            self.wait_for(
+                lambda member=member: "standing by: " in member.log() or self.leader() is member
+            )
             if member.process is not None:
                 member.process.send_signal(signal.SIGCONT)
                 member.process.send_signal(signal.SIGTERM)

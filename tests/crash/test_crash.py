@@ -23,7 +23,9 @@ PER_RUN = 4
 def assert_same(found: dict, expected: dict) -> None:
     """Byte for byte; says which table differs where."""
     for name, rows in expected.items():
-        assert len(found[name]) == len(rows), f"{name}: {len(found[name])} rows instead of {len(rows)}"
+        assert len(found[name]) == len(rows), (
+            f"{name}: {len(found[name])} rows instead of {len(rows)}"
+        )
         for mine, theirs in zip(found[name], rows, strict=True):
             assert mine == theirs, f"{name} differs"
 
@@ -32,11 +34,15 @@ def assert_same(found: dict, expected: dict) -> None:
 def world(tmp_path):
     slack, pagerduty, webhook = receivers()
     with slack, pagerduty, webhook:
-        yield build(tmp_path / "world", slack, pagerduty, webhook, OBJECTS, 20 if OBJECTS == 1000 else 40)
+        yield build(
+            tmp_path / "world", slack, pagerduty, webhook, OBJECTS, 20 if OBJECTS == 1000 else 40
+        )
 
 
 def test_kill_at_random_moments_changes_nothing(world: World):
-    """However often the agent is killed, the state ends byte for byte as if it had not been, and everyone was told once."""
+    """However often the agent is killed, the state ends byte for byte as if it had not been, and
+    everyone was told once.
+    """
     began = time.monotonic()
     summary = world.run()
     length = time.monotonic() - began
@@ -58,7 +64,9 @@ def test_kill_at_random_moments_changes_nothing(world: World):
 
 
 def test_kill_at_every_sync_changes_nothing(tmp_path):
-    """A death right at the Nth sync of the database, for every N of a short run, loses and repeats nothing."""
+    """A death right at the Nth sync of the database, for every N of a short run, loses and repeats
+    nothing.
+    """
     if shutil.which("strace") is None:
         pytest.skip("strace is not here; `.ci/run` installs it")
     slack, pagerduty, webhook = receivers()

@@ -1,4 +1,5 @@
-"""Several agents on one database: whatever befalls the one that leads, another takes over, and nothing is lost or repeated.
+"""Several agents on one database: whatever befalls the one that leads, another takes over, and
+nothing is lost or repeated.
 
 `make soak` strikes 50 times (DRIFTLINE_STRIKES); the seconds until another agent leads are printed.
 """
@@ -15,17 +16,23 @@ from cluster import Cluster, by_hour
 from test_crash import assert_same
 from world import COMPARED, build, receivers
 
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
 
 STRIKES = int(os.environ.get("DRIFTLINE_STRIKES", "5"))
-HOWS = ("kill", "freeze", "kill", "cut", "kill") if STRIKES < 10 else ("kill",) * 4 + ("freeze",) + ("kill",) * 4 + ("cut",)
+HOWS = (
+    ("kill", "freeze", "kill", "cut", "kill")
+    if STRIKES < 10
+    else ("kill",) * 4 + ("freeze",) + ("kill",) * 4 + ("cut",)
+)
 LIMIT = 15.0
 """Seconds within which another agent must lead."""
 
 
 @pytest.fixture
 def cluster(tmp_path, postgres):
-    """Three agents, not started, in a world of one hour more than there will be strikes, and quiet ones at its end."""
+    """Three agents, not started, in a world of one hour more than there will be strikes, and quiet
+    ones at its end.
+    """
     hours = STRIKES + 1
     hours += -hours % 6 + 1
     slack, pagerduty, webhook = receivers()
@@ -51,7 +58,9 @@ def state(url: str) -> dict:
 
 
 def test_agents_take_over_and_lose_or_repeat_nothing(cluster: Cluster, postgres, capsys):
-    """The leader is killed, frozen or cut off while logs come: the end is that of one agent that was left alone."""
+    """The leader is killed, frozen or cut off while logs come: the end is that of one agent that
+    was left alone.
+    """
     cluster.add()
     cluster.wait_for(cluster.idle)
     assert cluster.stop() == [0]
@@ -77,7 +86,9 @@ def struck(cluster: Cluster, expected: dict, capsys) -> None:
         how = HOWS[strike % len(HOWS)]
         cluster.wait_for(cluster.leader)
         cluster.hour_comes()
-        time.sleep(rng.uniform(0.0, 2.5))  # wherever it is by then: listing, reading, judging or telling
+        time.sleep(
+            rng.uniform(0.0, 2.5)
+        )  # wherever it is by then: listing, reading, judging or telling
         member, took = cluster.strike(how)
         seconds[how].append(took)
         cluster.restore(member, how)
@@ -88,7 +99,10 @@ def struck(cluster: Cluster, expected: dict, capsys) -> None:
     with capsys.disabled():
         for how, took in seconds.items():
             if took:
-                print(f"\n{how}: {len(took)} times; median {statistics.median(took):.1f} s, longest {max(took):.1f} s", end="")
+                print(
+                    f"\n{how}: {len(took)} times; median {statistics.median(took):.1f} s, longest {max(took):.1f} s",
+                    end="",
+                )
         print()
     assert_same(state(cluster.url), expected)
     cluster.world.assert_everyone_was_told(told(expected))

@@ -1,4 +1,6 @@
-"""A small world to crash in: many log objects with a change that comes and goes, three receivers, one configuration."""
+"""A small world to crash in: many log objects with a change that comes and goes, three receivers,
+one configuration.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,19 @@ import databases
 from dumped import dump
 from receivers import PagerDutyReceiver, SlackReceiver, WebhookReceiver
 
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-COMPARED = ("objects", "shares", "windows", "reference_profiles", "measurements", "alerts", "incidents", "incident_events")
+COMPARED = (
+    "objects",
+    "shares",
+    "windows",
+    "reference_profiles",
+    "measurements",
+    "alerts",
+    "incidents",
+    "incident_events",
+)
 """Everything whose content doesn't depend on the machine's clock."""
 HOURS, DRIFTED = 6, (2, 3)
 
@@ -41,7 +52,16 @@ class World:
         return self.folder / "driftline.yaml"
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "driftline", "run", "--once", "--json", "-c", str(self.config)]
+        return [
+            sys.executable,
+            "-m",
+            "driftline",
+            "run",
+            "--once",
+            "--json",
+            "-c",
+            str(self.config),
+        ]
 
     def environment(self) -> dict[str, str]:
         secrets = {"SLACK": self.slack.url, "PAGERDUTY": "r" * 32, "WEBHOOK": SECRET}
@@ -49,14 +69,20 @@ class World:
 
     def run(self) -> dict:
         """One undisturbed run; its summary."""
-        done = subprocess.run(self.command(), env=self.environment(), capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            self.command(), env=self.environment(), capture_output=True, text=True, timeout=120
+        )
         assert done.returncode in (0, 1), done.stderr
         return json.loads(done.stdout)
 
     def kill_after(self, seconds: float) -> bool:
         """Start the agent and kill it after a time; returns whether it was still running."""
         process = subprocess.Popen(
-            self.command(), env=self.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            self.command(),
+            env=self.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             process.wait(seconds)
@@ -94,13 +120,21 @@ class World:
         self.webhook.ids.clear()
 
     def assert_everyone_was_told(self, incidents: list[dict]) -> None:
-        """Each incident's opening and its resolution reached each receiver, once where a repeat can be recognised."""
+        """Each incident's opening and its resolution reached each receiver, once where a repeat can
+        be recognised.
+        """
         assert incidents, "the world must contain a change"
         for incident in incidents:
             assert incident["state"] == "resolved"
-            alerts = [alert for alert in self.pagerduty.accepted if alert.key.endswith(incident["id"])]
+            alerts = [
+                alert for alert in self.pagerduty.accepted if alert.key.endswith(incident["id"])
+            ]
             assert [alert.status for alert in alerts] == ["resolved"], incident
-            told = [message["type"] for message in self.webhook.accepted if message["data"]["incident"] == incident["id"]]
+            told = [
+                message["type"]
+                for message in self.webhook.accepted
+                if message["data"]["incident"] == incident["id"]
+            ]
             assert told.count("incident.opened") == 1, told
             assert told.count("incident.resolved") == 1, told
             texts = [
@@ -129,7 +163,14 @@ def build(
     writer = csv.writer(table)
     writer.writerow(["amount", "plan", "score", "churned"])
     for _ in range(2000):
-        writer.writerow([round(rng.gauss(50, 10), 3), rng.choice("abc"), round(rng.random(), 3), int(rng.random() < 0.5)])
+        writer.writerow(
+            [
+                round(rng.gauss(50, 10), 3),
+                rng.choice("abc"),
+                round(rng.random(), 3),
+                int(rng.random() < 0.5),
+            ]
+        )
     (folder / "reference.csv").write_text(table.getvalue())
     for number in range(objects):
         at = number * hours * 3600 // objects

@@ -9,7 +9,7 @@ from pydantic import PrivateAttr
 
 from driftline import Notification, Severity, Sink, Verdict
 from driftline.alerting import AlertingState, Fact, retire, step
-from driftline.alerting.store import SinkPlan, enqueue, save
+from driftline.state.incident_store import SinkPlan, enqueue, save
 from driftline.state.store import Store
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -17,11 +17,25 @@ SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 CHAT = SinkPlan("chat")
 
 
-def tell(store: Store, name: str, *events: str, plans: tuple[SinkPlan, ...] = (CHAT,), now: datetime = NOW) -> None:
-    """Write one incident about a column into the outbox: `opened`, then `updated` as often as named, then `resolved`."""
+def tell(
+    store: Store,
+    name: str,
+    *events: str,
+    plans: tuple[SinkPlan, ...] = (CHAT,),
+    now: datetime = NOW,
+) -> None:
+    """Write one incident about a column into the outbox: `opened`, then `updated` as often as
+    named, then `resolved`.
+    """
     state = AlertingState()
     for hour, event in enumerate(events, 1):
-        given: dict[str, Any] = {"cause": "drift", "check": "drift", "measurement": "psi", "value": 1.0, "reason": "above 0.25"}
+        given: dict[str, Any] = {
+            "cause": "drift",
+            "check": "drift",
+            "measurement": "psi",
+            "value": 1.0,
+            "reason": "above 0.25",
+        }
         start = NOW + hour * HOUR
         column = (("column", f"{name}{hour}"),)
         fact = Fact(
@@ -33,7 +47,11 @@ def tell(store: Store, name: str, *events: str, plans: tuple[SinkPlan, ...] = (C
             severity=Severity.WARNING,
             **given,
         )
-        done = retire(state, lambda alert: True, start) if event == "resolved" else step(state, [fact], now)
+        done = (
+            retire(state, lambda alert: True, start)
+            if event == "resolved"
+            else step(state, [fact], now)
+        )
         assert [event] == [change.event.value for change in done.changes]
         with store.write() as connection:
             save(connection, done)

@@ -22,16 +22,25 @@ from receivers import PagerDutyReceiver, Receiver, SlackReceiver, WebhookReceive
 from slack_service import TOKEN, SlackService
 
 from driftline import Notification, Secret, Sink, StartContext
-from driftline.alerting.store import SinkPlan
-from driftline.delivery.http import HttpClient
-from driftline.delivery.rendering import Renderer
+from driftline.delivery.network.http import HttpClient
+from driftline.delivery.rendering.renderer import Renderer
 from driftline.delivery.worker import Policy, SinkWorker
 from driftline.state import outbox
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
+from driftline.state.incident_store import SinkPlan
 from driftline.testing import FakeLog
 
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-HTTP_SINKS = ("slack", "slack_bot", "pagerduty", "webhook", "teams", "google_chat", "discord", "opsgenie")
+HTTP_SINKS = (
+    "slack",
+    "slack_bot",
+    "pagerduty",
+    "webhook",
+    "teams",
+    "google_chat",
+    "discord",
+    "opsgenie",
+)
 
 
 class World:
@@ -59,32 +68,46 @@ class World:
         self.store.close()
 
     def start(self, trusted: Path | None = None) -> None:
-        """Start the sink and its worker, as an agent does at its start: what was under way is of unknown outcome."""
+        """Start the sink and its worker, as an agent does at its start: what was under way is of
+        unknown outcome.
+        """
         sink = self._sink(Secret("${env:URL}", self.server.url))
         clock: dict[str, Any] = {"permit": lambda: self.left.append(self.now)}
-        http = HttpClient(lambda: self.now, allow_private=True, timeout=0.25, trusted=trusted, **clock)
+        http = HttpClient(
+            lambda: self.now, allow_private=True, timeout=0.25, trusted=trusted, **clock
+        )
 
         def earlier(told: Notification) -> str:
             with self.store.read() as connection:
                 return outbox.reference(connection, self.name, told)
 
-        sink.start(StartContext(self.name, FakeLog(), lambda: self.now, http, message=Renderer(), earlier=earlier))
+        sink.start(
+            StartContext(
+                self.name, FakeLog(), lambda: self.now, http, message=Renderer(), earlier=earlier
+            )
+        )
         with self.store.write() as connection:
             outbox.recover(connection, self.now)
         self.plan = SinkPlan(self.name, updates=sink.updates)
-        self.worker = SinkWorker(self.name, sink, self.store, lambda: self.now, Random(3), policy=Policy(overdue=20))
+        self.worker = SinkWorker(
+            self.name, sink, self.store, lambda: self.now, Random(3), policy=Policy(overdue=20)
+        )
 
     def _sink(self, url: Secret) -> Sink:
         address = url.reveal()
         made: dict[str, Any] = {
             "slack": lambda: Slack(webhook_url=url),
-            "slack_bot": lambda: SlackBot(token=Secret("${env:T}", TOKEN), channel="C0123456789", url=address),
+            "slack_bot": lambda: SlackBot(
+                token=Secret("${env:T}", TOKEN), channel="C0123456789", url=address
+            ),
             "pagerduty": lambda: PagerDuty(routing_key=Secret("${env:B}", "e" * 32), url=address),
             "webhook": lambda: Webhook(url=url, secret=Secret("${env:C}", SIGNING)),
             "teams": lambda: Teams(webhook_url=url),
             "google_chat": lambda: GoogleChat(webhook_url=url),
             "discord": lambda: Discord(webhook_url=url),
-            "opsgenie": lambda: Opsgenie(api_key=Secret("${env:E}", OpsgenieReceiver.key), url=address),
+            "opsgenie": lambda: Opsgenie(
+                api_key=Secret("${env:E}", OpsgenieReceiver.key), url=address
+            ),
         }
         sink: Sink = made[self.name]()
         return sink
@@ -114,7 +137,10 @@ class World:
         if self.name == "pagerduty":
             return [alert.status for alert in self.server.accepted]
         if self.name == "opsgenie":
-            return [{"closed": "resolved"}.get(alert["status"], "opened") for alert in self.server.accepted]
+            return [
+                {"closed": "resolved"}.get(alert["status"], "opened")
+                for alert in self.server.accepted
+            ]
         if self.name == "webhook":
             return [told["type"] for told in self.server.accepted]
         titles = {
@@ -123,4 +149,7 @@ class World:
             "google_chat": lambda told: told["fallbackText"],
         }
         title = titles.get(self.name, lambda told: told["text"])
-        return ["resolved" if title(told).startswith("OK ") else "opened" for told in self.server.accepted]
+        return [
+            "resolved" if title(told).startswith("OK ") else "opened"
+            for told in self.server.accepted
+        ]

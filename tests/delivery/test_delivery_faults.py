@@ -1,4 +1,6 @@
-"""Eleven ways for a delivery to go wrong, before and after the receiver took the message: the outbox ends right."""
+"""Eleven ways for a delivery to go wrong, before and after the receiver took the message: the
+outbox ends right.
+"""
 
 import threading
 from datetime import timedelta
@@ -24,7 +26,11 @@ def unheard(**given) -> Fault:
 
 FAULTS = {
     ("status", "before"): [Fault(status=500), Fault(status=502), Fault(status=408)],
-    ("status", "after"): [Fault(status=500, taken=True), Fault(status=502, taken=True), Fault(status=408, taken=True)],
+    ("status", "after"): [
+        Fault(status=500, taken=True),
+        Fault(status=502, taken=True),
+        Fault(status=408, taken=True),
+    ],
     ("reset", "before"): [Fault(drop="before")] * 2,
     ("reset", "after"): [Fault(drop="after")] * 2,
     ("timeout", "before"): [unheard(hold=LATE)],
@@ -41,9 +47,21 @@ FAULTS = {
     ("partial", "after"): [Fault(raw=[PROMISED])],
     ("closed", "before"): [unheard(raw=[])],
     ("closed", "after"): [Fault(raw=[])],
-    ("TLS", "before"): [unheard(beside=b"what?\r\n\r\n"), unheard(beside=ALERT), unheard(beside=b"")],
-    ("TLS", "after"): [Fault(beside=b"what?\r\n\r\n"), Fault(beside=b""), Fault(raw=[PROMISED], beside=ALERT)],
-    ("rate limit", "before"): [Fault(status=429, retry_after="120"), Fault(status=503, retry_after="60"), Fault(status=429)],
+    ("TLS", "before"): [
+        unheard(beside=b"what?\r\n\r\n"),
+        unheard(beside=ALERT),
+        unheard(beside=b""),
+    ],
+    ("TLS", "after"): [
+        Fault(beside=b"what?\r\n\r\n"),
+        Fault(beside=b""),
+        Fault(raw=[PROMISED], beside=ALERT),
+    ],
+    ("rate limit", "before"): [
+        Fault(status=429, retry_after="120"),
+        Fault(status=503, retry_after="60"),
+        Fault(status=429),
+    ],
     ("rate limit", "after"): [
         Fault(status=429, retry_after="120", taken=True),
         Fault(status=503, retry_after="60", taken=True),
@@ -51,7 +69,9 @@ FAULTS = {
     ],
 }
 FIRST = {"redirect": "refused", "rate limit": "pending"}
-"""What the message is after one attempt, where it is not `unknown`. Refused is for good: a dead letter."""
+"""What the message is after one attempt, where it is not `unknown`. Refused is for good: a dead
+letter.
+"""
 TWICE = ("slack", "teams", "google_chat", "discord")
 """Their services know no repeats and can't be looked at: what may have arrived is sent again."""
 
@@ -72,13 +92,17 @@ def authority(tmp_path_factory):
 
 @pytest.mark.parametrize(("kind", "when"), FAULTS, ids=[f"{kind} {when}" for kind, when in FAULTS])
 def test_the_outbox_ends_right(world, authority, kind, when):
-    """Opening and end arrive, once where the receiver or the sink can tell, nothing waits, nothing leaves before its time."""
+    """Opening and end arrive, once where the receiver or the sink can tell, nothing waits, nothing
+    leaves before its time.
+    """
     if kind == "TLS":
         world.server.secure(*authority)
         world.start()
         tell(world.store, "a", "opened", plans=(world.plan,))
         world.settle(timedelta(minutes=1))
-        assert (world.left, world.states()) == ([], {"pending": 1}), "a receiver that nobody vouches for gets no byte"
+        assert (world.left, world.states()) == ([], {"pending": 1}), (
+            "a receiver that nobody vouches for gets no byte"
+        )
     world.server.faults.extend(FAULTS[kind, when])
     world.start(trusted=authority[0])
     if kind != "TLS":
@@ -86,7 +110,9 @@ def test_the_outbox_ends_right(world, authority, kind, when):
     world.attempt()
     [state] = world.states()
     # Most sinks are content with a status of success, however long its words are.
-    assert state == FIRST.get(kind, "unknown") or (state == "sent" and (kind, when) == ("big body", "after"))
+    assert state == FIRST.get(kind, "unknown") or (
+        state == "sent" and (kind, when) == ("big body", "after")
+    )
     refused = kind == "redirect"
     world.settle()
     assert world.states() == ({"refused": 1} if refused else {"sent": 1})

@@ -1,4 +1,6 @@
-"""From the outbox over real sinks and real HTTP to strict receivers that fail in every way there is."""
+"""From the outbox over real sinks and real HTTP to strict receivers that fail in every way there
+is.
+"""
 
 from datetime import timedelta
 from random import Random
@@ -12,20 +14,29 @@ from messages import DAY, NOW, SECOND, tell
 from receivers import Fault, PagerDutyReceiver, SlackReceiver, WebhookReceiver
 
 from driftline import Secret, StartContext
-from driftline.alerting.store import SinkPlan
-from driftline.delivery.http import HttpClient
-from driftline.delivery.rendering import Renderer
+from driftline.delivery.network.http import HttpClient
+from driftline.delivery.rendering.renderer import Renderer
 from driftline.delivery.worker import Policy, SinkWorker
 from driftline.state import outbox
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
+from driftline.state.incident_store import SinkPlan
 
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 FAULTS = {
     "none": [],
     "server errors": [Fault(status=500), Fault(status=502), Fault(status=503)],
-    "slow down": [Fault(status=429, retry_after="120"), Fault(status=503, retry_after="60"), Fault(status=429)],
+    "slow down": [
+        Fault(status=429, retry_after="120"),
+        Fault(status=503, retry_after="60"),
+        Fault(status=429),
+    ],
     "reset before": [Fault(drop="before"), Fault(drop="before")],
-    "reset after acceptance": [Fault(drop="after"), Fault(drop="after"), Fault(), Fault(drop="after")],
+    "reset after acceptance": [
+        Fault(drop="after"),
+        Fault(drop="after"),
+        Fault(),
+        Fault(drop="after"),
+    ],
     "garbage body": [Fault(body=b"\xff\x00garbage"), Fault(body=b"x" * 300_000)],
     "timeout": [Fault(status=408), Fault(status=425)],
 }
@@ -49,7 +60,9 @@ class World:
             "pager": PagerDuty(routing_key=Secret("${env:B}", "e" * 32), url=pager.url),
             "hook": Webhook(url=hook.url, secret=Secret("${env:C}", SIGNING)),
         }
-        self.plans = tuple(SinkPlan(name, updates=sink.updates) for name, sink in self.sinks.items())
+        self.plans = tuple(
+            SinkPlan(name, updates=sink.updates) for name, sink in self.sinks.items()
+        )
         http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
         for name, sink in self.sinks.items():
             sink.start(StartContext(name, Quiet(), lambda: self.now, http, message=Renderer()))
@@ -59,7 +72,15 @@ class World:
         with self.store.write() as connection:
             outbox.recover(connection, self.now)
         self.workers = [
-            SinkWorker(name, sink, self.store, lambda: self.now, Random(3), self.reports.append, policy=Policy(overdue=20))
+            SinkWorker(
+                name,
+                sink,
+                self.store,
+                lambda: self.now,
+                Random(3),
+                self.reports.append,
+                policy=Policy(overdue=20),
+            )
             for name, sink in self.sinks.items()
         ]
 
@@ -68,7 +89,11 @@ class World:
         while self.now < end:
             for worker in self.workers:
                 worker.deliver_due(self.now)
-            due = [moment for worker in self.workers if (moment := worker.next_due(self.now)) is not None]
+            due = [
+                moment
+                for worker in self.workers
+                if (moment := worker.next_due(self.now)) is not None
+            ]
             if not due:
                 break
             self.now = max(self.now + SECOND, min(due))
@@ -81,7 +106,11 @@ class World:
 
 @pytest.fixture
 def world():
-    with SlackReceiver() as slack, PagerDutyReceiver() as pager, WebhookReceiver(SIGNING, lambda: made.now.timestamp()) as hook:
+    with (
+        SlackReceiver() as slack,
+        PagerDutyReceiver() as pager,
+        WebhookReceiver(SIGNING, lambda: made.now.timestamp()) as hook,
+    ):
         made = World(slack, pager, hook)
         made.receivers = {"slack": slack, "pager": pager, "hook": hook}
         yield made
@@ -90,7 +119,9 @@ def world():
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_incident_is_told_whatever_fails(world, name):
-    """Each opening and end arrives, once where a repeat can be recognised, and nothing is left waiting."""
+    """Each opening and end arrives, once where a repeat can be recognised, and nothing is left
+    waiting.
+    """
     for receiver in world.receivers.values():
         receiver.faults.extend(FAULTS[name])
     for model in "abc":
@@ -102,10 +133,14 @@ def test_every_incident_is_told_whatever_fails(world, name):
     alerts = world.receivers["pager"].accepted
     assert sorted(alert.status for alert in alerts) == ["resolved"] * 3 + ["triggered"] * 3
     assert len({alert.key for alert in alerts}) == 6
-    events = sorted((told["data"]["model"], told["data"]["event"]) for told in world.receivers["hook"].accepted)
+    events = sorted(
+        (told["data"]["model"], told["data"]["event"]) for told in world.receivers["hook"].accepted
+    )
     assert len(set(events)) == len(events)
     assert {(model, "resolved") for model in ("a2", "b2", "c2")} <= set(events)
-    assert {told for told in events if told[1] != "updated"} >= {(f"{model}2", "resolved") for model in "abc"}
+    assert {told for told in events if told[1] != "updated"} >= {
+        (f"{model}2", "resolved") for model in "abc"
+    }
     titles = {told["text"] for told in world.receivers["slack"].accepted}
     assert all(any(f" {model}" in title for title in titles) for model in "abc")
     assert all(set(states) <= {"sent", "superseded"} for states in world.counts.values())
@@ -113,8 +148,12 @@ def test_every_incident_is_told_whatever_fails(world, name):
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 302])
 def test_a_refusal_is_a_dead_letter_at_once(world, status):
-    """A sink that refuses is asked once, the message is listed, and the other sinks are not held up."""
-    world.receivers["slack"].faults.append(Fault(status=status, body=b"no_service", location="http://127.0.0.1:9/"))
+    """A sink that refuses is asked once, the message is listed, and the other sinks are not held
+    up.
+    """
+    world.receivers["slack"].faults.append(
+        Fault(status=status, body=b"no_service", location="http://127.0.0.1:9/")
+    )
     tell(world.store, "a", "opened", plans=world.plans)
     world.settle()
     assert world.counts == {"hook": {"sent": 1}, "pager": {"sent": 1}, "slack": {"refused": 1}}
@@ -127,8 +166,12 @@ def test_a_refusal_is_a_dead_letter_at_once(world, status):
 
 @pytest.mark.parametrize("crash", ["before sending", "after sending"])
 @pytest.mark.parametrize("turn", range(6))
-def test_a_crash_at_any_message_repeats_nothing_that_can_be_recognised(world, crash, turn, monkeypatch):
-    """Died between claim and send, or between send and its record: after a restart all is told, PagerDuty shows one alert."""
+def test_a_crash_at_any_message_repeats_nothing_that_can_be_recognised(
+    world, crash, turn, monkeypatch
+):
+    """Died between claim and send, or between send and its record: after a restart all is told,
+    PagerDuty shows one alert.
+    """
     tell(world.store, "a", "opened", "resolved", plans=world.plans)
     seen = []
 
@@ -153,6 +196,9 @@ def test_a_crash_at_any_message_repeats_nothing_that_can_be_recognised(world, cr
     world.start()
     world.settle()
     assert [alert.status for alert in world.receivers["pager"].accepted] == ["resolved"]
-    assert [told["type"] for told in world.receivers["hook"].accepted] == ["incident.opened", "incident.resolved"]
+    assert [told["type"] for told in world.receivers["hook"].accepted] == [
+        "incident.opened",
+        "incident.resolved",
+    ]
     assert 2 <= len(world.receivers["slack"].accepted) <= 3
     assert {name: {"sent": 2} for name in ("hook", "pager", "slack")} == world.counts

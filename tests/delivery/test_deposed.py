@@ -11,18 +11,20 @@ from receivers import SlackReceiver
 from test_delivery_whole import Quiet
 
 from driftline import Secret, StartContext
-from driftline.delivery.http import HttpClient
-from driftline.delivery.rendering import Renderer
+from driftline.delivery.network.http import HttpClient
+from driftline.delivery.rendering.renderer import Renderer
 from driftline.delivery.worker import SinkWorker
-from driftline.errors import StateError
-from driftline.state import outbox, seat
-from driftline.state.store import open_store
+from driftline.state import leadership, outbox
+from driftline.state.factory import open_store
+from driftline.types.errors import StateError
 
 
 def test_nothing_is_sent_by_a_leader_that_was_deposed(postgres, monkeypatch):
-    """It asks once more when it is connected to the receiver; the next leader sends the message, once."""
-    monkeypatch.setattr(seat, "BEAT", 1000.0)
-    monkeypatch.setattr(seat, "SILENCE", 0.0)
+    """It asks once more when it is connected to the receiver; the next leader sends the message,
+    once.
+    """
+    monkeypatch.setattr(leadership, "BEAT", 1000.0)
+    monkeypatch.setattr(leadership, "SILENCE", 0.0)
     url = postgres.database("deposed")
     with SlackReceiver() as receiver:
         first = open_store(url)
@@ -33,7 +35,11 @@ def test_nothing_is_sent_by_a_leader_that_was_deposed(postgres, monkeypatch):
             sink = Slack(webhook_url=Secret("${env:A}", receiver.url))
             sink.start(
                 StartContext(
-                    "chat", Quiet(), lambda: NOW, HttpClient(lambda: NOW, allow_private=True, permit=permit), message=Renderer()
+                    "chat",
+                    Quiet(),
+                    lambda: NOW,
+                    HttpClient(lambda: NOW, allow_private=True, permit=permit),
+                    message=Renderer(),
                 )
             )
             return SinkWorker("chat", sink, store, lambda: NOW, Random(3))

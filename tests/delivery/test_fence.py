@@ -7,8 +7,8 @@ from contextlib import suppress
 import pytest
 
 from driftline import Rejected
-from driftline.delivery.dial import Dial
-from driftline.delivery.fence import Fence
+from driftline.delivery.network.dial import Dial
+from driftline.delivery.network.fence import Fence
 
 
 @pytest.fixture
@@ -70,7 +70,9 @@ def test_datagrams_are_guarded():
 
 
 def test_nothing_follows_a_refusal(place):
-    """A name that leads inside and outside is refused as a whole: what is allowed is not tried instead."""
+    """A name that leads inside and outside is refused as a whole: what is allowed is not tried
+    instead.
+    """
     with pytest.raises(Rejected, match=r"10\.0\.0\.1"), Fence(Dial(allow_private={"127.0.0.1"}))():
         assert connect(place, ("10.0.0.1", 9), place) == [True, False, False]
 

@@ -8,8 +8,8 @@ from messages import NOW
 from receivers import Fault, Receiver
 
 from driftline import OutcomeUnknown, Rejected, Retryable, Throttled
-from driftline.delivery.address import is_public
-from driftline.delivery.http import HttpClient
+from driftline.delivery.network.address import is_public
+from driftline.delivery.network.http import HttpClient
 
 
 class Anything(Receiver):
@@ -45,7 +45,10 @@ def test_what_is_no_json_never_leaves(bad):
 
 def test_redirects_are_not_followed():
     """A 302 is a refusal, and its target hears nothing."""
-    with Anything() as target, Anything(faults=[Fault(status=302, location="http://127.0.0.1/elsewhere")]) as server:
+    with (
+        Anything() as target,
+        Anything(faults=[Fault(status=302, location="http://127.0.0.1/elsewhere")]) as server,
+    ):
         with pytest.raises(Rejected, match="redirects are not followed"):
             client().post(server.url, json={})
         assert target.requests == []
@@ -53,7 +56,10 @@ def test_redirects_are_not_followed():
 
 def test_a_pause_asked_for_is_given():
     """Retry-After of a 429 becomes a time."""
-    with Anything(faults=[Fault(status=429, retry_after="30")]) as server, pytest.raises(Throttled) as caught:
+    with (
+        Anything(faults=[Fault(status=429, retry_after="30")]) as server,
+        pytest.raises(Throttled) as caught,
+    ):
         client().post(server.url, json={})
     assert caught.value.not_before is not None
     assert (caught.value.not_before - NOW).total_seconds() == 30
@@ -103,7 +109,9 @@ def test_a_slow_answer_is_of_unknown_outcome():
 
 
 def test_a_dripping_answer_does_not_outlast_the_deadline():
-    """Each byte in time does not help when the whole takes too long: the clock runs for the request, not for the byte."""
+    """Each byte in time does not help when the whole takes too long: the clock runs for the
+    request, not for the byte.
+    """
     ticks = iter(range(1000))
 
     def drip(request):
@@ -115,7 +123,9 @@ def test_a_dripping_answer_does_not_outlast_the_deadline():
                 yield b"."
 
     with pytest.raises(OutcomeUnknown):
-        client(transport=httpx.MockTransport(drip), monotonic=lambda: float(next(ticks))).post("https://a.example/", json={})
+        client(transport=httpx.MockTransport(drip), monotonic=lambda: float(next(ticks))).post(
+            "https://a.example/", json={}
+        )
 
 
 def test_answers_are_read_to_a_bound():
@@ -147,7 +157,9 @@ PRIVATE = [
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_private_addresses_are_refused(address):
-    """A name that leads inside is refused before any connection, wherever in the list the address stands."""
+    """A name that leads inside is refused before any connection, wherever in the list the address
+    stands.
+    """
     guarded = client(allow_private=False, resolve=lambda host, _: ["93.184.216.34", address])
     with pytest.raises(Rejected, match="private address"):
         guarded.post("http://in.example/", json={})
@@ -170,7 +182,9 @@ def test_the_name_is_looked_up_once_and_connected_to_as_checked():
             asked.append((host, wanted))
             return ["127.0.0.1"]
 
-        client(allow_private={"hooks.example"}, resolve=resolve).post(f"http://hooks.example:{port}/", json={})
+        client(allow_private={"hooks.example"}, resolve=resolve).post(
+            f"http://hooks.example:{port}/", json={}
+        )
     assert [("hooks.example", port)] == asked
     assert server.accepted[0][0]["host"] == f"hooks.example:{port}"
 
@@ -181,7 +195,9 @@ def test_loopback_is_refused_by_default():
         HttpClient(lambda: NOW).post(server.url, json={})
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a/b", "", "https://", "not a url", "javascript:1"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://a/b", "", "https://", "not a url", "javascript:1"]
+)
 def test_only_http(url):
     """Anything else is refused."""
     with pytest.raises(Rejected):
@@ -193,7 +209,10 @@ def test_secrets_of_an_address_are_in_no_error():
     secrets = ["XXXXsecretXXXX", "tokentoken", "passw0rd"]
     body = " ".join(secrets).encode() + b" no_service"
     with Anything(faults=[Fault(status=404, body=body)]) as server:
-        address = server.url.replace("http://", "http://user:passw0rd@") + "services/XXXXsecretXXXX?key=tokentoken"
+        address = (
+            server.url.replace("http://", "http://user:passw0rd@")
+            + "services/XXXXsecretXXXX?key=tokentoken"
+        )
         with pytest.raises(Rejected) as caught:
             client().post(address, json={})
     assert "no_service" in str(caught.value)
@@ -208,7 +227,9 @@ def test_a_line_break_in_a_header_is_refused():
 
 
 def test_an_authority_of_ones_own(tmp_path):
-    """A server with a certificate of a private authority is talked to by who trusts that authority, and by nobody else."""
+    """A server with a certificate of a private authority is talked to by who trusts that authority,
+    and by nobody else.
+    """
     ca, key = certificate(tmp_path)
     with Anything() as server:
         server.secure(ca, key)
@@ -224,6 +245,9 @@ def test_an_authority_of_ones_own(tmp_path):
 
 def test_a_refusal_can_be_read():
     """Status and beginning of the answer stand beside the words for people."""
-    with Anything(faults=[Fault(status=409, body=b'{"reason": "AlreadyExists"}')]) as server, pytest.raises(Rejected) as caught:
+    with (
+        Anything(faults=[Fault(status=409, body=b'{"reason": "AlreadyExists"}')]) as server,
+        pytest.raises(Rejected) as caught,
+    ):
         client().post(server.url, json={})
     assert (caught.value.status, caught.value.answer) == (409, '{"reason": "AlreadyExists"}')

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from driftline import OutcomeUnknown, Rejected, Retryable, Throttled
-from driftline.delivery.judge import judge, pause, retry_after
+from driftline.delivery.network.judge import judge, pause, retry_after
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MEANINGS = {
@@ -26,7 +26,9 @@ def meaning(status: int) -> type[Exception] | None:
 
 
 def test_every_status_has_one_meaning():
-    """2xx is taken, 3xx and 4xx are refusals but for those that say `later`, everything else may or may not have happened."""
+    """2xx is taken, 3xx and 4xx are refusals but for those that say `later`, everything else may or
+    may not have happened.
+    """
     assert {status: meaning(status) for status in MEANINGS} == MEANINGS
 
 
@@ -58,8 +60,12 @@ def test_a_named_pause_is_kept(status):
     ],
 )
 def test_retry_after(header, seconds):
-    """Seconds or an HTTP date, never in the past, never more than an hour away; nonsense is as good as nothing."""
-    assert (None if seconds is None else NOW + timedelta(seconds=seconds)) == retry_after(header, NOW)
+    """Seconds or an HTTP date, never in the past, never more than an hour away; nonsense is as good
+    as nothing.
+    """
+    assert (None if seconds is None else NOW + timedelta(seconds=seconds)) == retry_after(
+        header, NOW
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,5 +80,9 @@ def test_retry_after(header, seconds):
     ],
 )
 def test_where_a_pause_is_named(status, headers, answer, seconds):
-    """By header; for an answer that says that it was too much also in the body, or by the window of the limit."""
-    assert pause(status, headers, answer, NOW) == (None if seconds is None else NOW + timedelta(seconds=seconds))
+    """By header; for an answer that says that it was too much also in the body, or by the window of
+    the limit.
+    """
+    assert pause(status, headers, answer, NOW) == (
+        None if seconds is None else NOW + timedelta(seconds=seconds)
+    )

@@ -4,9 +4,10 @@ from messages import DAY, HOUR, NOW, SECOND, tell
 from sqlalchemy import update
 
 from driftline import Severity
-from driftline.alerting.store import SinkPlan
 from driftline.state import outbox
-from driftline.state.store import Store, open_store
+from driftline.state.factory import open_store
+from driftline.state.incident_store import SinkPlan
+from driftline.state.store import Store
 from driftline.state.tables import outbox as rows
 
 
@@ -45,7 +46,9 @@ def test_order_within_an_incident(store):
 
 
 def test_what_was_sending_at_a_crash_is_unknown_and_sent_again(store):
-    """A row whose bytes may have left is tried again under the same id, and nothing of its incident overtakes it."""
+    """A row whose bytes may have left is tried again under the same id, and nothing of its incident
+    overtakes it.
+    """
     tell(store, "a", "opened", "resolved")
     first = take(store)
     assert settle(store, outbox.recover, NOW) == 1
@@ -63,7 +66,9 @@ def test_changes_give_way_to_the_newest(store):
 
 
 def test_an_opening_never_tried_is_not_superseded(store):
-    """An incident that began and ended before anything was sent is still told from its beginning."""
+    """An incident that began and ended before anything was sent is still told from its
+    beginning.
+    """
     tell(store, "a", "opened", "updated", "resolved")
     told = []
     while (claimed := take(store)) is not None:
@@ -73,7 +78,9 @@ def test_an_opening_never_tried_is_not_superseded(store):
 
 
 def test_an_opening_that_failed_is_folded_into_the_end(store):
-    """A sink that was down from opening to end gets one message, which says that it is the first."""
+    """A sink that was down from opening to end gets one message, which says that it is the
+    first.
+    """
     tell(store, "a", "opened", "updated", "resolved")
     settle(store, outbox.again, take(store).id, NOW + SECOND, "down", unknown=False)
     last = take(store, NOW + SECOND)
@@ -122,7 +129,12 @@ def test_dead_letters_are_listed_and_armed_again(store):
     settle(store, outbox.refuse, claimed.id, NOW, "HTTP 404")
     with store.read() as connection:
         [letter] = outbox.dead_letters(connection)
-    assert (letter.sink, letter.error, letter.attempts, letter.finished) == ("chat", "HTTP 404", 1, NOW)
+    assert (letter.sink, letter.error, letter.attempts, letter.finished) == (
+        "chat",
+        "HTTP 404",
+        1,
+        NOW,
+    )
     assert letter.title.startswith("a: a1 drifts")
     assert settle(store, outbox.rearm, claimed.id, NOW)
     assert take(store).id == claimed.id
@@ -161,7 +173,15 @@ def test_severity_decides_who_hears_when(store):
 
 def test_a_sink_without_updates_hears_begin_and_end(store):
     """More columns are no news for a sink that declared so."""
-    tell(store, "a", "opened", "updated", "updated", "resolved", plans=(SinkPlan("chat", updates=False),))
+    tell(
+        store,
+        "a",
+        "opened",
+        "updated",
+        "updated",
+        "resolved",
+        plans=(SinkPlan("chat", updates=False),),
+    )
     assert states(store) == {"pending": 2}
 
 
@@ -174,7 +194,9 @@ def test_ids_are_stable_and_differ_by_sink(store):
     found = []
     for each in (store, other):
         with each.read() as connection:
-            found.append(sorted(connection.execute(rows.select().with_only_columns(rows.c.id)).scalars()))
+            found.append(
+                sorted(connection.execute(rows.select().with_only_columns(rows.c.id)).scalars())
+            )
     assert found[0] == found[1]
     assert len(set(found[0])) == 4
     assert not any("." in id for id in found[0])

@@ -1,4 +1,6 @@
-"""A simulated quarter: 12 changes in 200 columns, outages of the feed and of the chat, a column that flaps, 30 restarts."""
+"""A simulated quarter: 12 changes in 200 columns, outages of the feed and of the chat, a column
+that flaps, 30 restarts.
+"""
 
 from datetime import timedelta
 
@@ -8,8 +10,9 @@ from driftline import Event
 
 
 def test_a_quarter_is_told_once_and_wholly(tmp_path):
-    """One incident for each cause; at most one open message of it, no repeat where the sink can tell, no missing end, pages
-    within the cap, and the flapping column says so once."""
+    """One incident for each cause; at most one open message of it, no repeat where the sink can
+    tell, no missing end, pages within the cap, and the flapping column says so once.
+    """
     quarter = Quarter(tmp_path, timedelta(hours=8))
     quarter.run()
     assert quarter.restarts == RESTARTS
@@ -24,5 +27,7 @@ def test_a_quarter_is_told_once_and_wholly(tmp_path):
     assert quarter.heard["chat"].failures > 10, "the chat was away for a day"
     whys = [told.facts["why"] for told in quarter.heard["hook"].of(Event.REOPENED)]
     assert whys == ["came back", "came back", "comes and goes, held until it is calm"]
-    service = [told.event.value for _, told in quarter.heard["hook"].messages if told.cause == "service"]
+    service = [
+        told.event.value for _, told in quarter.heard["hook"].messages if told.cause == "service"
+    ]
     assert service == ["opened", "resolved"]

@@ -1,4 +1,6 @@
-"""The pieces of a message in every markup: escaped, within limits, from templates that may be an operator's own."""
+"""The pieces of a message in every markup: escaped, within limits, from templates that may be an
+operator's own.
+"""
 
 import re
 from html.parser import HTMLParser
@@ -7,15 +9,17 @@ import pytest
 from cases import lives
 from jinja2 import TemplateError
 
-from driftline.delivery.markup import DIALECTS, Safe
-from driftline.delivery.rendering import Renderer
-from driftline.delivery.sandbox import Sandbox
-from driftline.model import Decision
+from driftline.delivery.rendering.markup import DIALECTS, Safe
+from driftline.delivery.rendering.renderer import Renderer
+from driftline.delivery.rendering.sandbox import Sandbox
 from driftline.testing import FakeLog, notification
+from driftline.types.model import Decision
 
 LIVES = lives()
 PIECES = ("title", "lead", "known", "todo", "links", "context", "body")
-HOSTILE = "<!channel> & `x` *b* _i_ [a](b) </code><script>alert(1)</script> @everyone \u202e\x1b[31m"
+HOSTILE = (
+    "<!channel> & `x` *b* _i_ [a](b) </code><script>alert(1)</script> @everyone \u202e\x1b[31m"
+)
 
 
 def written(template: str, markup: str = "plain", **names: object) -> str:
@@ -25,7 +29,9 @@ def written(template: str, markup: str = "plain", **names: object) -> str:
 @pytest.mark.parametrize("markup", DIALECTS)
 @pytest.mark.parametrize("case", LIVES)
 def test_every_piece_is_within_its_limit_and_whole(case, markup):
-    """However small the limit: no piece is longer, and none ends within an escape, a link or a tag."""
+    """However small the limit: no piece is longer, and none ends within an escape, a link or a
+    tag.
+    """
     for limit in (1, 7, 40, 90, 200):
         message = Renderer()(LIVES[case], markup, dict.fromkeys((*PIECES, "finding"), limit))
         for text in [getattr(message, name) for name in PIECES] + list(message.findings):
@@ -45,7 +51,9 @@ def _whole(text: str, markup: str) -> bool:
         class Parser(HTMLParser):
             def handle_starttag(self, tag, attributes):
                 assert tag in ("b", "i", "code", "a")
-                assert all(name == "href" and value.startswith("http") for name, value in attributes)
+                assert all(
+                    name == "href" and value.startswith("http") for name, value in attributes
+                )
                 balance.append(tag)
 
             def handle_endtag(self, tag):
@@ -57,7 +65,9 @@ def _whole(text: str, markup: str) -> bool:
 
 
 def test_data_is_escaped_wherever_a_template_puts_it():
-    """Printed, joined, set aside, filtered or handed through a macro: data never becomes markup, and is escaped once."""
+    """Printed, joined, set aside, filtered or handed through a macro: data never becomes markup,
+    and is escaped once.
+    """
     for template in (
         "{{ data }}",
         "{{ [data] | join('') }}",
@@ -91,18 +101,27 @@ def test_data_is_escaped_wherever_a_template_puts_it():
     ],
 )
 def test_a_template_can_do_no_harm(template):
-    """Unknown names, methods, powers, texts and loops without end: all end within a second, with an error."""
+    """Unknown names, methods, powers, texts and loops without end: all end within a second, with an
+    error.
+    """
     with pytest.raises((TemplateError, RecursionError, TypeError)):
         written(template, told=LIVES["opened"], many=list(range(1000)))
 
 
 def test_a_template_of_ones_own_takes_the_place_of_one_that_ships():
-    """It is used for its piece only; one that fails gives way and is logged, and the message goes out."""
-    message = Renderer({"lead": "{{ bold(model) }} in {{ family }}: {{ severity }}"})(LIVES["opened"], "mrkdwn")
+    """It is used for its piece only; one that fails gives way and is logged, and the message goes
+    out.
+    """
+    message = Renderer({"lead": "{{ bold(model) }} in {{ family }}: {{ severity }}"})(
+        LIVES["opened"], "mrkdwn"
+    )
     assert message.lead == "*churn* in drift: critical"
     assert message.title == Renderer()(LIVES["opened"], "mrkdwn").title
     log = FakeLog()
-    assert Renderer({"lead": "{{ nothing }}"}, log)(LIVES["opened"]).lead == Renderer()(LIVES["opened"]).lead
+    assert (
+        Renderer({"lead": "{{ nothing }}"}, log)(LIVES["opened"]).lead
+        == Renderer()(LIVES["opened"]).lead
+    )
     [(event, facts)] = log.lines
     assert "template failed" in event
     assert facts["piece"] == "lead"
@@ -126,8 +145,15 @@ def test_a_storm_is_listed_up_to_a_bound_and_counted():
 
 
 def test_what_is_known_and_what_to_do_are_told_apart():
-    """A runbook and a decision are advice, an address among them is a link; everything else is known."""
-    facts = {"why": "first alert", "Runbook": "https://wiki.example/x?a=<b>", "cost so far": "€ 1,200", "decision": "roll back"}
+    """A runbook and a decision are advice, an address among them is a link; everything else is
+    known.
+    """
+    facts = {
+        "why": "first alert",
+        "Runbook": "https://wiki.example/x?a=<b>",
+        "cost so far": "€ 1,200",
+        "decision": "roll back",
+    }
     message = Renderer()(notification(facts=facts), "html")
     assert message.known == "<b>cost so far</b>: € 1,200"
     assert "<b>Decision</b>: roll back" in message.todo
@@ -155,7 +181,10 @@ def test_what_a_check_decides_is_advice():
 @pytest.mark.parametrize("markup", DIALECTS)
 def test_hostile_facts_stay_text(markup):
     """Names and texts of facts can't ping, link or open a tag in any markup."""
-    told = notification(facts={HOSTILE: HOSTILE, "runbook": f"javascript:alert(1) {HOSTILE}"}, links={HOSTILE: "javascript:1"})
+    told = notification(
+        facts={HOSTILE: HOSTILE, "runbook": f"javascript:alert(1) {HOSTILE}"},
+        links={HOSTILE: "javascript:1"},
+    )
     message = Renderer()(told, markup)
     assert all(_whole(getattr(message, name), markup) for name in PIECES)
     assert message.buttons == ()
@@ -164,8 +193,12 @@ def test_hostile_facts_stay_text(markup):
 @pytest.mark.parametrize("size", [len, lambda text: len(text.encode())])
 @pytest.mark.parametrize("limit", [0, 200, 600, 1500, 8000])
 def test_pieces_that_fit_together(limit, size):
-    """Whatever the measure, all of them stay within the bound; findings have a third at least, and all where there is room."""
-    message = Renderer()(notification(facts={f"fact {number}": "é" * 150 for number in range(8)}), "markdown")
+    """Whatever the measure, all of them stay within the bound; findings have a third at least, and
+    all where there is room.
+    """
+    message = Renderer()(
+        notification(facts={f"fact {number}": "é" * 150 for number in range(8)}), "markdown"
+    )
     parts = message.parts(limit, size)
     assert sum(map(size, parts.values())) <= max(limit, size(message.more(0)))
     if limit == 8000:

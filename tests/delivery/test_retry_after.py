@@ -1,4 +1,6 @@
-"""Nothing is sent before the time that a receiver names, in whatever way, by whatever answer, to whatever incident."""
+"""Nothing is sent before the time that a receiver names, in whatever way, by whatever answer, to
+whatever incident.
+"""
 
 from datetime import timedelta
 
@@ -24,7 +26,9 @@ NAMED = {
     "nan": None,
     "12 parsecs": None,
 }
-"""The header, and the seconds for which everything rests: a week at most; None where it says nothing usable."""
+"""The header, and the seconds for which everything rests: a week at most; None where it says
+nothing usable.
+"""
 
 
 @pytest.fixture
@@ -38,7 +42,9 @@ def world():
 @pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
 @pytest.mark.parametrize("header", NAMED)
 def test_every_way_to_name_a_time(world, header, restarted):
-    """Seconds, a date, the past, the far future, nonsense: three incidents wait alike, also after a restart, and all arrive."""
+    """Seconds, a date, the past, the far future, nonsense: three incidents wait alike, also after a
+    restart, and all arrive.
+    """
     world.server.faults.append(Fault(status=429, retry_after=header))
     for name in "abc":
         tell(world.store, name, "opened", plans=(world.plan,))
@@ -56,7 +62,9 @@ def test_every_way_to_name_a_time(world, header, restarted):
 @pytest.mark.parametrize("status", [302, 403, 408, 425, 429, 500, 502, 503, 504])
 @pytest.mark.parametrize("raw", [False, True], ids=["whole", "cut"])
 def test_every_answer_may_name_it(world, status, raw):
-    """Whatever else an answer says, and also when its body breaks off, the time that it names is kept."""
+    """Whatever else an answer says, and also when its body breaks off, the time that it names is
+    kept.
+    """
     if raw:
         head = f"HTTP/1.1 {status} No\r\nretry-after: 300\r\ncontent-length: 50\r\n\r\nno"
         world.server.faults.append(Fault(status=status, raw=[head.encode()]))
@@ -71,7 +79,9 @@ def test_every_answer_may_name_it(world, status, raw):
 
 @pytest.mark.parametrize("name", HTTP_SINKS)
 def test_the_end_and_others_wait_too(name):
-    """On every sink: what comes up during a pause, the end of the same incident or another one, waits for its end."""
+    """On every sink: what comes up during a pause, the end of the same incident or another one,
+    waits for its end.
+    """
     made = World(name)
     try:
         made.start()
@@ -88,7 +98,9 @@ def test_the_end_and_others_wait_too(name):
 
 
 def test_a_throttled_look_is_a_pause_too():
-    """A bot that looks whether its message is there keeps the time that this answer names, and then finds it: once, no more."""
+    """A bot that looks whether its message is there keeps the time that this answer names, and then
+    finds it: once, no more.
+    """
     made = World("slack_bot")
     try:
         made.start()
@@ -99,7 +111,10 @@ def test_a_throttled_look_is_a_pause_too():
         assert made.left[1] - made.left[0] >= timedelta(seconds=30)
         assert made.left[2] - made.left[1] >= timedelta(seconds=600)
         assert made.arrived() == ["opened"]
-        assert [method for method, _ in made.server.calls] == ["chat.postMessage", "conversations.history"]
+        assert [method for method, _ in made.server.calls] == [
+            "chat.postMessage",
+            "conversations.history",
+        ]
     finally:
         made.close()
 
@@ -109,7 +124,9 @@ def test_one_answer_of_no_effect_does_not_undo_a_doubt():
     made = World("slack_bot")
     try:
         made.start()
-        made.server.faults.extend([Fault(drop="after"), Fault(), Fault(status=429, retry_after="30")])
+        made.server.faults.extend(
+            [Fault(drop="after"), Fault(), Fault(status=429, retry_after="30")]
+        )
         tell(made.store, "a", "opened", plans=(made.plan,))
         made.settle()
         assert made.arrived() == ["opened"]

@@ -38,11 +38,24 @@ def routing(tree=TREE, notify=None) -> Routing:
     [
         (DRIFT, {"chat": "routes.routes[2]"}, ("mail",)),
         (replace(DRIFT, model="x"), {"chat": "routes"}, ("mail",)),
-        (replace(DRIFT, severity=Severity.CRITICAL), {"pager": "routes.routes[0]", "chat": "routes.routes[2]"}, ("mail",)),
-        (replace(DRIFT, tags={"team": "sales"}), {"growth": "routes.routes[1]"}, ("mail",)),
-        (replace(DRIFT, tags={"team": "sales"}, families=frozenset({"quality"})), {"growth": "routes.routes[1].routes[0]"}, ()),
         (
-            replace(DRIFT, tags={"team": "growth"}, segments=frozenset({"plan=a"}), checks=frozenset({"drift"})),
+            replace(DRIFT, severity=Severity.CRITICAL),
+            {"pager": "routes.routes[0]", "chat": "routes.routes[2]"},
+            ("mail",),
+        ),
+        (replace(DRIFT, tags={"team": "sales"}), {"growth": "routes.routes[1]"}, ("mail",)),
+        (
+            replace(DRIFT, tags={"team": "sales"}, families=frozenset({"quality"})),
+            {"growth": "routes.routes[1].routes[0]"},
+            (),
+        ),
+        (
+            replace(
+                DRIFT,
+                tags={"team": "growth"},
+                segments=frozenset({"plan=a"}),
+                checks=frozenset({"drift"}),
+            ),
             {"mail": "routes.routes[1].routes[1]"},
             ("mail",),
         ),
@@ -54,7 +67,9 @@ def routing(tree=TREE, notify=None) -> Routing:
     ],
 )
 def test_the_innermost_route_that_matches_counts(subject, sinks, fallback):
-    """In order, the first one that matches and has no `continue`; what it doesn't say comes from the route around it."""
+    """In order, the first one that matches and has no `continue`; what it doesn't say comes from
+    the route around it.
+    """
     way = routing().way(subject)
     assert (dict(way.sinks), way.fallback) == (sinks, fallback)
 
@@ -62,7 +77,9 @@ def test_the_innermost_route_that_matches_counts(subject, sinks, fallback):
 def test_a_bracket_in_a_pattern_stands_for_itself():
     """Segments of numbers are named by intervals, such as [0, 10)."""
     tree = {"sinks": ["chat"], "routes": [{"match": {"segment": "age=[0, 10)"}, "sinks": ["mail"]}]}
-    assert dict(routing(tree).way(replace(DRIFT, segments=frozenset({"age=[0, 10)"}))).sinks) == {"mail": "routes.routes[0]"}
+    assert dict(routing(tree).way(replace(DRIFT, segments=frozenset({"age=[0, 10)"}))).sinks) == {
+        "mail": "routes.routes[0]"
+    }
 
 
 def test_without_routes_all_are_told():
@@ -71,11 +88,16 @@ def test_without_routes_all_are_told():
 
 
 def test_notify_is_a_route_of_its_own():
-    """The model's own list is always told, routes add to it, and the sinks of the root are for models without a list."""
+    """The model's own list is always told, routes add to it, and the sinks of the root are for
+    models without a list.
+    """
     assert dict(routing({}, ("chat",)).way(DRIFT).sinks) == {"chat": "notify"}
     assert dict(routing({}, ()).way(DRIFT).sinks) == {}
     critical = replace(DRIFT, model="x", severity=Severity.CRITICAL)
-    assert dict(routing(TREE, ("growth",)).way(critical).sinks) == {"growth": "notify", "pager": "routes.routes[0]"}
+    assert dict(routing(TREE, ("growth",)).way(critical).sinks) == {
+        "growth": "notify",
+        "pager": "routes.routes[0]",
+    }
 
 
 def test_every_route_that_was_tried_says_why():

@@ -10,9 +10,9 @@ from messages import DAY, HOUR, NOW, SECOND, Scripted, tell
 
 from driftline import Notification, OutcomeUnknown, Rejected, Retryable, Secret, Sink, Throttled
 from driftline.delivery.worker import Outcome, Policy, SinkWorker
-from driftline.secret import Resolved
 from driftline.state import outbox
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
+from driftline.types.secret import Resolved
 
 
 class Desk:
@@ -22,7 +22,13 @@ class Desk:
         self.store = open_store(url or databases.fresh())
         self.sink, self.reports, self.now = sink, [], NOW
         self.worker = SinkWorker(
-            "chat", sink, self.store, lambda: self.now, Random(7), self.reports.append, policy=Policy(**policy)
+            "chat",
+            sink,
+            self.store,
+            lambda: self.now,
+            Random(7),
+            self.reports.append,
+            policy=Policy(**policy),
         )
 
     def run(self, until, step=SECOND) -> None:
@@ -80,7 +86,9 @@ def test_pace_is_kept():
     ],
 )
 def test_each_failure_has_its_state(error, state, outcome):
-    """What did not happen waits, what may have happened is unknown, what was refused is a dead letter, and a bug is unknown."""
+    """What did not happen waits, what may have happened is unknown, what was refused is a dead
+    letter, and a bug is unknown.
+    """
     desk = Desk(Scripted.made(error))
     tell(desk.store, "a", "opened")
     desk.worker.deliver_due(NOW)
@@ -130,7 +138,9 @@ def test_nothing_is_sent_before_the_time_a_receiver_named(pauses):
 
 
 def test_the_breaker_opens_after_failures_in_a_row():
-    """A dead sink is asked less and less often, whatever waits for it, and one success closes the circuit."""
+    """A dead sink is asked less and less often, whatever waits for it, and one success closes the
+    circuit.
+    """
     desk = Desk(Scripted.made(*[Retryable("down")] * 40))
     for number in range(30):
         tell(desk.store, f"m{number}", "opened")
@@ -167,7 +177,9 @@ def test_gives_up_after_a_stated_time():
 
 
 def test_a_hanging_send_is_overdue_and_nothing_is_sent_on_top_of_it():
-    """A sink that hangs costs its own messages only; when it returns after all, its message is sent."""
+    """A sink that hangs costs its own messages only; when it returns after all, its message is
+    sent.
+    """
     go = threading.Event()
     desk = Desk(Scripted.made(lambda: go.wait(10)), overdue=0.05)
     tell(desk.store, "a", "opened")
@@ -228,7 +240,9 @@ def test_a_listener_that_raises_costs_only_itself():
 
 
 def test_killed_while_sending_is_sent_again_under_the_same_id():
-    """At least once: what was under way at the crash goes out again with the same key, and its successor after it."""
+    """At least once: what was under way at the crash goes out again with the same key, and its
+    successor after it.
+    """
 
     class Dies(Scripted):
         def send(self, notification: Notification) -> None:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.evaluate.baseline import DAY, Baseline
-from driftline.evaluate.evidence import Given, Policy
-from driftline.evaluate.outcome import advance
-from driftline.evaluate.trail import TRACE, Stream
+from driftline.evaluate.evidence.baseline import DAY, Baseline
+from driftline.evaluate.evidence.engine import Given, Policy
+from driftline.evaluate.evidence.outcome import advance
+from driftline.evaluate.evidence.trail import TRACE, Stream
 
 DAILY = Policy(DAY)
 HISTORY = [10.2, 9.8, 10.5, 10.1, 9.9, 10.3, 10.0, 9.7, 10.4, 10.1, 9.6, 10.2]
@@ -25,7 +25,9 @@ def feed(policy, series, trail=None, first=0, **settings):
     trail = trail if trail is not None else policy.trail()
     found = []
     for place, values in enumerate(np.atleast_2d(np.asarray(series, float).T).T):
-        given_now = [Given(stream(f"s{j}"), value, value, **settings) for j, value in enumerate(values)]
+        given_now = [
+            Given(stream(f"s{j}"), value, value, **settings) for j, value in enumerate(values)
+        ]
         found.append(advance(trail, (first + place) * policy.length, given_now, policy)[0])
     return found
 
@@ -35,21 +37,34 @@ def changed(outcomes, place=0):
 
 
 def test_a_new_window_is_placed_among_those_of_the_baseline():
-    """t, and the p-values within the baseline, are those of the published trace; beyond it the tail is that of index 3."""
+    """t, and the p-values within the baseline, are those of the published trace; beyond it the tail
+    is that of index 3.
+    """
     levels = np.array(HISTORY)[:, None]
     starts = np.arange(12, dtype=np.int64) * 7 * DAY + 3 * DAY
     base = Baseline.of(levels, levels, starts, 7 * DAY)
-    base = type(base)(**{**{name: getattr(base, name) for name in base.__slots__}, "memory": np.zeros(1)})
-    for y, t, up, down in ((10.3, 0.808046, 0.26923077, 0.73076923), (11.0, 3.232182, None, 0.96153846)):
-        seen = base.see(int(starts[-1] + 7 * DAY), np.array([y]), np.array([y]), np.array([np.nan]), np.zeros(1))
+    base = type(base)(
+        **{**{name: getattr(base, name) for name in base.__slots__}, "memory": np.zeros(1)}
+    )
+    for y, t, up, down in (
+        (10.3, 0.808046, 0.26923077, 0.73076923),
+        (11.0, 3.232182, None, 0.96153846),
+    ):
+        seen = base.see(
+            int(starts[-1] + 7 * DAY), np.array([y]), np.array([y]), np.array([np.nan]), np.zeros(1)
+        )
         assert seen.deviation[0] == pytest.approx(t, abs=1e-6)
         assert seen.p[1, 0] == pytest.approx(down, abs=1e-8)
-        assert seen.p[0, 0] == pytest.approx(up if up else (3.232182 / 1.786530) ** -3 / 13, rel=1e-5)
+        assert seen.p[0, 0] == pytest.approx(
+            up if up else (3.232182 / 1.786530) ** -3 / 13, rel=1e-5
+        )
 
 
 @pytest.mark.parametrize("method", ["shiryaev_roberts", "cusum"])
 def test_a_lasting_shift_is_found_and_dated(method):
-    """Four standard deviations, from day 80 on: found within a week, the begin known to two days, the size to a fifth."""
+    """Four standard deviations, from day 80 on: found within a week, the begin known to two days,
+    the size to a fifth.
+    """
     draw = np.random.default_rng(3)
     series = draw.normal(0, 1, 110)
     series[80:] += 4
@@ -65,7 +80,9 @@ def test_a_lasting_shift_is_found_and_dated(method):
 
 
 def test_a_change_names_the_series_that_moved_together_with_it():
-    """Season and memory removed: of three series the one that copies another is named beside a change, and only then."""
+    """Season and memory removed: of three series the one that copies another is named beside a
+    change, and only then.
+    """
     draw = np.random.default_rng(6)
     series = draw.normal(0, 1, (110, 3))
     series[:, 1] = 0.5 * draw.normal(0, 1, 110) - 2 * series[:, 0]
@@ -108,7 +125,9 @@ def test_only_the_sides_that_are_watched_count():
 
 
 def test_a_week_that_is_always_so_is_no_change():
-    """Weekends three standard deviations higher are usual; a Monday like a Saturday is not, for long."""
+    """Weekends three standard deviations higher are usual; a Monday like a Saturday is not, for
+    long.
+    """
     draw = np.random.default_rng(7)
     weekend = np.array([(day + 3) % 7 >= 5 for day in range(200)])
     series = draw.normal(0, 1, 200) + 6 * weekend
@@ -127,7 +146,9 @@ def test_the_streams_that_moved_are_named_and_no_other():
 
 
 def test_a_flat_series_that_moves_is_found():
-    """A baseline without any spread has that of the tolerance: a move within it is none, a large one is found at once."""
+    """A baseline without any spread has that of the tolerance: a move within it is none, a large
+    one is found at once.
+    """
     series = np.zeros(80)
     series[60:] = 1.0
     days = changed(feed(DAILY, series, tolerance=0.5, least_sd=0.01))
@@ -136,23 +157,34 @@ def test_a_flat_series_that_moves_is_found():
 
 
 def test_a_restart_goes_on_from_the_rows_that_were_kept():
-    """A trail filled from its stored rows gives the same outcomes as one that was never put down."""
+    """A trail filled from its stored rows gives the same outcomes as one that was never put
+    down.
+    """
     draw = np.random.default_rng(9)
     series = draw.normal(0, 1, (90, 3))
     series[75:, 1] += 5
     whole = DAILY.trail()
     rows = []
     for day, values in enumerate(series):
-        given_now = [Given(stream(f"s{j}"), value, value, tolerance=0.5) for j, value in enumerate(values)]
+        given_now = [
+            Given(stream(f"s{j}"), value, value, tolerance=0.5) for j, value in enumerate(values)
+        ]
         _, traces = advance(whole, day * DAY, given_now, DAILY)
-        rows += [(day * DAY, one.stream, trace.tobytes()) for one, trace in zip(given_now, traces, strict=True)]
+        rows += [
+            (day * DAY, one.stream, trace.tobytes())
+            for one, trace in zip(given_now, traces, strict=True)
+        ]
         if day in (40, 76, 78):
             again = DAILY.trail()
             again.fill(rows)
             whole = again
     together = feed(DAILY, series, tolerance=0.5)
     kept = np.frombuffer(b"".join(row for _, _, row in rows[-3:]), TRACE)
-    assert np.isfinite(kept["since"]).tolist() == [outcome.changed for outcome in together[-1]] == [False, True, False]
+    assert (
+        np.isfinite(kept["since"]).tolist()
+        == [outcome.changed for outcome in together[-1]]
+        == [False, True, False]
+    )
     assert kept["odds"][1] == together[-1][1].odds
 
 
@@ -181,7 +213,11 @@ def test_a_new_model_version_begins_with_the_baseline_of_the_old_one():
 @settings(max_examples=30, derandomize=True, deadline=None)
 @given(
     st.lists(
-        st.lists(st.one_of(st.floats(-1e12, 1e12), st.just(0.0), st.just(1.0), st.just(float("nan"))), min_size=2, max_size=2),
+        st.lists(
+            st.one_of(st.floats(-1e12, 1e12), st.just(0.0), st.just(1.0), st.just(float("nan"))),
+            min_size=2,
+            max_size=2,
+        ),
         min_size=1,
         max_size=60,
     )
@@ -190,7 +226,9 @@ def test_any_series_gives_numbers(rows):
     """Whatever the values, missing ones among them: no exception, and nothing that is no number."""
     for outcome in feed(Policy(7 * DAY), rows, tolerance=0.1):
         for one in outcome:
-            assert np.isfinite([one.effect, one.expected, one.sd, one.odds, one.recent, one.surprise]).all()
+            assert np.isfinite(
+                [one.effect, one.expected, one.sd, one.odds, one.recent, one.surprise]
+            ).all()
 
 
 def test_hourly_windows_learn_for_two_weeks_and_daily_ones_for_four():

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from driftline import Measurement, Schema, unusual
-from driftline.evaluate.baseline import DAY
-from driftline.evaluate.evidence import Policy
-from driftline.evaluate.unusual import Past
+from driftline.evaluate.evidence.baseline import DAY
+from driftline.evaluate.evidence.engine import Policy
+from driftline.evaluate.evidence.unusual import Past
 from driftline.state.measurements import Judged
 from driftline.state.windows import Key
 
@@ -20,7 +20,9 @@ BEGIN, END = 70, 84
 
 
 def verdicts(rows, effect, seed):
-    """Of each window from a day before the change on: days that wobble by 0.05, and the sampling error of so many rows."""
+    """Of each window from a day before the change on: days that wobble by 0.05, and the sampling
+    error of so many rows.
+    """
     days = np.random.default_rng(seed).normal(0, 0.05, END)
     noise = np.random.default_rng([seed, rows]).normal(0, 1 / math.sqrt(rows), END)
     policy = Policy(DAY)
@@ -29,8 +31,12 @@ def verdicts(rows, effect, seed):
     for day in range(END):
         value = days[day] + noise[day] + (effect if day >= BEGIN else 0.0)
         wide = 1.96 / math.sqrt(rows)
-        measurement = Measurement(value, {"column": "x"}, "mean_shift", rows, (value - wide, value + wide))
-        row = Judged("drift", measurement, RULE.alone(measurement).verdict, "", "", rows, watched=RULE)
+        measurement = Measurement(
+            value, {"column": "x"}, "mean_shift", rows, (value - wide, value + wide)
+        )
+        row = Judged(
+            "drift", measurement, RULE.alone(measurement).verdict, "", "", rows, watched=RULE
+        )
         [judged] = past.judge(day * DAY, [(Key("m", day * DAY, "", ""), row)])
         found.append(judged)
     return found[BEGIN - 1 :]
@@ -38,7 +44,9 @@ def verdicts(rows, effect, seed):
 
 @pytest.mark.parametrize("effect", [0.0, 0.05, 0.25, 0.5])
 def test_more_rows_never_turn_a_verdict_round(effect):
-    """From 500 to 5,000,000 rows a window is unsure, or judged as it is with all other numbers of rows."""
+    """From 500 to 5,000,000 rows a window is unsure, or judged as it is with all other numbers of
+    rows.
+    """
     for seed in range(2):
         by_size = [[row.verdict for row in verdicts(rows, effect, seed)] for rows in SIZES]
         for window in zip(*by_size, strict=True):
@@ -53,7 +61,9 @@ def test_what_is_unsure_says_how_many_rows_it_lacks():
 
 
 def test_an_alarm_says_how_sure_since_when_and_what_would_have_been_seen():
-    """The reason of a change has what is usual, the odds and the smallest change that would be found."""
+    """The reason of a change has what is usual, the odds and the smallest change that would be
+    found.
+    """
     changed = [row for row in verdicts(5_000, 0.3, 2) if row.verdict == "changed"]
     assert changed
     last = changed[-1]

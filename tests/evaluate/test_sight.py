@@ -1,16 +1,19 @@
-"""When too little data is worth telling: nothing of a check can be told, and more rows would change that."""
+"""When too little data is worth telling: nothing of a check can be told, and more rows would change
+that.
+"""
 
 from __future__ import annotations
 
 import pytest
 from driftline_plugins.checks.missing import Missing
 
-from driftline import Measurement, Rule, Unusual, Verdict
+from driftline import Measurement, Rule, Verdict
 from driftline.alerting.fact import UNSURE
+from driftline.evaluate.blindness import sight
+from driftline.evaluate.evidence.outcome import Outcome
+from driftline.evaluate.evidence.unusual import judged
 from driftline.evaluate.judging import CheckPlan, run_check
-from driftline.evaluate.outcome import Outcome
-from driftline.evaluate.sight import sight
-from driftline.evaluate.unusual import judged
+from driftline.kit.checks import Unusual
 from driftline.state.measurements import Judged
 from driftline.state.windows import Due, Key
 from driftline.testing import context, window
@@ -19,8 +22,17 @@ DAY, HOUR = 86_400_000_000, 3_600_000_000
 MEAN = Unusual(info=0.1, warning=0.25)
 
 
-def row(blind=True, verdict="unsure", rows=20, column="age", reason="10 more rows are needed: 20 of 30"):
-    return Judged("drift", Measurement(0.1, {"column": column}, "psi"), verdict, reason=reason, rows=rows, blind=blind)
+def row(
+    blind=True, verdict="unsure", rows=20, column="age", reason="10 more rows are needed: 20 of 30"
+):
+    return Judged(
+        "drift",
+        Measurement(0.1, {"column": column}, "psi"),
+        verdict,
+        reason=reason,
+        rows=rows,
+        blind=blind,
+    )
 
 
 def seen(rows, length=DAY):
@@ -29,12 +41,25 @@ def seen(rows, length=DAY):
 
 def test_it_is_told_when_nothing_can_be_told():
     """The number with the most rows is named with what it lacks, and the others are counted."""
-    fact = seen([row(), row(column="income", rows=25, reason="5 more rows are needed: 25 of 30"), row(verdict="")])
-    assert (fact.measurement, fact.verdict, fact.severity, fact.rows) == (UNSURE, Verdict.CHANGED, "info", 25)
+    fact = seen(
+        [
+            row(),
+            row(column="income", rows=25, reason="5 more rows are needed: 25 of 30"),
+            row(verdict=""),
+        ]
+    )
+    assert (fact.measurement, fact.verdict, fact.severity, fact.rows) == (
+        UNSURE,
+        Verdict.CHANGED,
+        "info",
+        25,
+    )
     assert fact.reason == "income: 5 more rows are needed: 25 of 30 (and 1 more numbers)"
 
 
-@pytest.mark.parametrize("other", [row(verdict="ok", blind=False), row(verdict="changed", blind=False), row(blind=False)])
+@pytest.mark.parametrize(
+    "other", [row(verdict="ok", blind=False), row(verdict="changed", blind=False), row(blind=False)]
+)
 def test_one_number_that_can_be_told_is_enough(other):
     """Also one that is unsure for another reason than too few rows."""
     assert seen([row(), other]).verdict is Verdict.OK
@@ -46,16 +71,30 @@ def test_nothing_judged_says_nothing():
     assert seen([row(verdict="error"), row(verdict="")]) is None
 
 
-@pytest.mark.parametrize(("length", "windows"), [(HOUR, 168), (DAY, 7), (7 * DAY, 7), (5 * HOUR, 34)])
+@pytest.mark.parametrize(
+    ("length", "windows"), [(HOUR, 168), (DAY, 7), (7 * DAY, 7), (5 * HOUR, 34)]
+)
 def test_it_takes_a_week_of_windows(length, windows):
     """And seven of long ones."""
     assert seen([row()], length).needed == windows
 
 
-@pytest.mark.parametrize(("visible", "missing", "blind"), [(0.4, 0, True), (0.2, 0, False), (0.4, 5, False)])
-def test_what_is_judged_by_its_past_is_blind_where_no_warning_would_be_seen(visible, missing, blind):
-    """Not while it learns, and not when a change worth a warning would be seen within seven windows."""
-    measured = Judged("drift", Measurement(0.02, {"column": "age"}, "mean_shift", unit="sd"), "unsure", rows=800, watched=MEAN)
+@pytest.mark.parametrize(
+    ("visible", "missing", "blind"), [(0.4, 0, True), (0.2, 0, False), (0.4, 5, False)]
+)
+def test_what_is_judged_by_its_past_is_blind_where_no_warning_would_be_seen(
+    visible, missing, blind
+):
+    """Not while it learns, and not when a change worth a warning would be seen within seven
+    windows.
+    """
+    measured = Judged(
+        "drift",
+        Measurement(0.02, {"column": "age"}, "mean_shift", unit="sd"),
+        "unsure",
+        rows=800,
+        watched=MEAN,
+    )
     found = judged(measured, MEAN, Outcome(28, missing, sd=0.3, seen_from=visible), b"", 0)
     assert (found.verdict, found.blind) == ("unsure", blind)
     if not missing:
@@ -75,8 +114,17 @@ def test_what_is_judged_by_its_past_is_blind_where_no_warning_would_be_seen(visi
     ids=["astride", "within", "no number", "few rows", "few for its past", "a chart that learns"],
 )
 def test_what_lacks_rows_by_rule(value, rows, rule, blind):
-    """A bound within the interval and fewer rows than asked for are too little data; a past to come and no number aren't."""
-    number = Measurement(value, name="missing_rate", rows=rows, interval=None if value is None else (0.0, value + 0.05))
-    plan = CheckPlan("own", Missing(), (rule.model_copy(update={"measurement": "missing_rate"}),), min_rows=30)
+    """A bound within the interval and fewer rows than asked for are too little data; a past to come
+    and no number aren't.
+    """
+    number = Measurement(
+        value,
+        name="missing_rate",
+        rows=rows,
+        interval=None if value is None else (0.0, value + 0.05),
+    )
+    plan = CheckPlan(
+        "own", Missing(), (rule.model_copy(update={"measurement": "missing_rate"}),), min_rows=30
+    )
     [found] = run_check(plan, context(window(x=[1.0] * 50)), lambda plan, ctx: [number])
     assert found.blind is blind

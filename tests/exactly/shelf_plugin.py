@@ -22,7 +22,14 @@ class Shelved(Source):
         for key, item in reversed(SHELVES[self.shelf].items.items()):
             if item.listed:
                 size = len(item.content)
-                yield LogObject(f"shelf://{key}", str(item.version), size, item.modified, True, str(item.lineage))
+                yield LogObject(
+                    f"shelf://{key}",
+                    str(item.version),
+                    size,
+                    item.modified,
+                    True,
+                    str(item.lineage),
+                )
 
     def open(self, obj, start=0):
         """The bytes up to the size that was listed."""

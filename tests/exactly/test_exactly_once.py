@@ -1,4 +1,6 @@
-"""Whatever happens to the store and to the agent, its state equals what a plain recount of the store gives."""
+"""Whatever happens to the store and to the agent, its state equals what a plain recount of the
+store gives.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,22 @@ import databases
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, precondition, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    precondition,
+    rule,
+)
 from shelf import SHELVES, Shelf
 
-from driftline.errors import Deposed, StateError
-from driftline.runtime.logs import make_log
-from driftline.runtime.start import read_config, running
-from driftline.state.store import Store, open_store
+from driftline.agent.start import read_config, running
+from driftline.state import leadership
+from driftline.state.factory import open_store
+from driftline.state.store import Store
+from driftline.telemetry.logs import make_log
+from driftline.types.errors import Deposed, StateError
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 HOURS = 4
@@ -88,11 +99,19 @@ class Agent:
         self.folder = folder
         self.now = START + timedelta(hours=HOURS, minutes=30)
         reference = [
-            {"amount": n % 100, "plan": ("gold", "free")[n % 2], "score": n % 100 / 100, "label": n % 3 % 2} for n in range(200)
+            {
+                "amount": n % 100,
+                "plan": ("gold", "free")[n % 2],
+                "score": n % 100 / 100,
+                "label": n % 3 % 2,
+            }
+            for n in range(200)
         ]
         (folder / "reference.jsonl").write_bytes(lines(reference))
         (folder / "driftline.yaml").write_text(
-            CONFIG.format(plugin=Path(__file__).parent / "shelf_plugin.py", state=databases.of(folder))
+            CONFIG.format(
+                plugin=Path(__file__).parent / "shelf_plugin.py", state=databases.of(folder)
+            )
         )
         self._running = ExitStack()
         self.start()
@@ -100,7 +119,9 @@ class Agent:
     def start(self, store: Store | None = None) -> None:
         log = make_log(io.StringIO(), human=False)
         config = read_config(self.folder / "driftline.yaml")
-        made = running(config, store=store, clock=lambda: self.now, log=log, console=io.StringIO(), once=True)
+        made = running(
+            config, store=store, clock=lambda: self.now, log=log, console=io.StringIO(), once=True
+        )
         self.agent = self._running.enter_context(made)
 
     def stop(self) -> None:
@@ -111,7 +132,9 @@ class Agent:
         assert not report.error, report.error
 
     def tick_until_commit(self, number: int, *, after: bool) -> bool:
-        """Die at the given commit of a tick, right before it or right after; False when the tick has fewer."""
+        """Die at the given commit of a tick, right before it or right after; False when the tick
+        has fewer.
+        """
         store, left = self.agent.store, [number]
         write = store.write
 
@@ -135,7 +158,9 @@ class Agent:
         return False
 
     def tick_until_deposed(self, number: int) -> None:
-        """Another agent takes over right before the given commit of a tick, or after a tick that has fewer."""
+        """Another agent takes over right before the given commit of a tick, or after a tick that
+        has fewer.
+        """
         store, left, taken = self.agent.store, [number], []
         write = store.write
 
@@ -158,9 +183,8 @@ class Agent:
 
     def take_over(self) -> Store:
         """Another agent's state, which found the one that leads silent."""
-        from driftline.state import seat
 
-        with patch.object(seat, "SILENCE", 0.0):
+        with patch.object(leadership, "SILENCE", 0.0):
             return open_store(databases.of(self.folder))
 
 
@@ -174,7 +198,9 @@ class Exactly(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(dir=MEMORY if Path(MEMORY).is_dir() else None))
         SHELVES["log"], SHELVES["truth"] = Shelf(), Shelf()
         self.seen: dict[str, dict[str, tuple[bytes, datetime, bool]]] = {"log": {}, "truth": {}}
-        """What the agent has seen of each object: content, last change, and whether it was taken to its end."""
+        """What the agent has seen of each object: content, last change, and whether it was taken to
+        its end.
+        """
         self.agent = Agent(self.folder)
         self.names = 0
 
@@ -254,7 +280,9 @@ class Exactly(RuleBasedStateMachine):
 
     @rule(number=st.integers(1, 12), after=st.booleans())
     def crash(self, number, after):
-        """What was committed before the crash may count already; what was not comes with the next tick."""
+        """What was committed before the crash may count already; what was not comes with the next
+        tick.
+        """
         if self.agent.tick_until_commit(number, after=after):
             self.agent.stop()
             self.agent.start()
@@ -269,7 +297,9 @@ class Exactly(RuleBasedStateMachine):
     @precondition(lambda self: databases.ON_POSTGRES)
     @rule(number=st.integers(1, 12))
     def another_takes_over(self, number):
-        """What the first agent has in hand by then is refused; the second goes on from the last commit."""
+        """What the first agent has in hand by then is refused; the second goes on from the last
+        commit.
+        """
         self.agent.tick_until_deposed(number)
         self.tick()
 
@@ -279,7 +309,11 @@ class Exactly(RuleBasedStateMachine):
         for name, shelf in SHELVES.items():
             for key, item in shelf.items.items():
                 if item.listed:
-                    self.seen[name][key] = (item.content, item.modified, self.agent.now - item.modified >= SEALED)
+                    self.seen[name][key] = (
+                        item.content,
+                        item.modified,
+                        self.agent.now - item.modified >= SEALED,
+                    )
         self._compare()
 
     def _records(self, shelf: str):
@@ -298,7 +332,9 @@ class Exactly(RuleBasedStateMachine):
         truth: dict[str, tuple] = {}
         for record, at in self._records("truth"):
             # The newest label counts; without times of their own labels are as new as their object.
-            truth[record["id"]] = max(truth.get(record["id"], (at, record["label"])), (at, record["label"]))
+            truth[record["id"]] = max(
+                truth.get(record["id"], (at, record["label"])), (at, record["label"])
+            )
         rows, labelled, confusion = Counter(), Counter(), Counter()
         for record, _ in self._records("log"):
             window = (record["t"][:13], record["v"])
@@ -319,10 +355,17 @@ class Exactly(RuleBasedStateMachine):
         watch = agent.watches["shop"]
         rows, labelled, confusion = Counter(), Counter(), Counter()
         with agent.store.read() as connection:
-            keys = connection.exec_driver_sql("SELECT start, version, segment, rows FROM windows").all()
+            keys = connection.exec_driver_sql(
+                "SELECT start, version, segment, rows FROM windows"
+            ).all()
             for start, version, segment, count in keys:
                 key = (f"{datetime.fromtimestamp(start / 1e6, UTC):%Y-%m-%dT%H}", version, segment)
-                profile = windows.load(connection, windows.Key("shop", start, version, segment), watch.ground.spec, BUILT_IN)
+                profile = windows.load(
+                    connection,
+                    windows.Key("shop", start, version, segment),
+                    watch.ground.spec,
+                    BUILT_IN,
+                )
                 scores = profile.window().scores
                 assert profile.rows == count == scores.rows
                 rows[key], labelled[key] = count, scores.labelled

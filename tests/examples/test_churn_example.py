@@ -16,16 +16,23 @@ CHURN = ROOT / "examples/churn"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every data file by its name, unpacked: compressed bytes may differ between versions of zlib."""
+    """Every data file by its name, unpacked: compressed bytes may differ between versions of
+    zlib.
+    """
     files = sorted(folder.glob("capture/**/*.gz"))
-    packed = {path.relative_to(folder).as_posix(): gzip.decompress(path.read_bytes()) for path in files}
+    packed = {
+        path.relative_to(folder).as_posix(): gzip.decompress(path.read_bytes()) for path in files
+    }
     return packed | {"reference.csv": (folder / "reference.csv").read_bytes()}
 
 
 @pytest.fixture(scope="module")
 def records() -> list[dict]:
     return [
-        json.loads(line) for name, data in contents(CHURN).items() if name.startswith("capture") for line in data.splitlines()
+        json.loads(line)
+        for name, data in contents(CHURN).items()
+        if name.startswith("capture")
+        for line in data.splitlines()
     ]
 
 
@@ -44,7 +51,9 @@ def test_the_generator_writes_what_is_checked_in(tmp_path):
 
 
 def test_as_many_records_as_described(records):
-    """The count that the documents and the container test rely on is the count of the files, and no id comes twice."""
+    """The count that the documents and the container test rely on is the count of the files, and no
+    id comes twice.
+    """
     assert len(records) == 37422
     assert len({record["eventMetadata"]["eventId"] for record in records}) == 37422
 

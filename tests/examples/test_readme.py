@@ -36,14 +36,20 @@ def test_the_check_works():
     space: dict = {}
     exec(block("python"), space)
     [kind] = space["register_checks"]()
-    column = driftline.CategoricalColumn("churned", rows=4, nulls=0, invalid=0, counts={"0": 3, "1": 1}, other=0, distinct=2)
+    column = driftline.CategoricalColumn(
+        "churned", rows=4, nulls=0, invalid=0, counts={"0": 3, "1": 1}, other=0, distinct=2
+    )
     window = driftline.Window(rows=4, columns={"churned": column})
-    [share] = kind().evaluate(driftline.CheckContext(current=window, reference=None, schema=driftline.Schema()))
+    [share] = kind().evaluate(
+        driftline.CheckContext(current=window, reference=None, schema=driftline.Schema())
+    )
     assert (kind.type, share.value) == ("share_of_leavers", 0.25)
 
 
 def test_the_configuration_is_whole(tmp_path):
-    """The configuration that the README shows is one, as it stands, and it is read without its secrets."""
+    """The configuration that the README shows is one, as it stands, and it is read without its
+    secrets.
+    """
     file = tmp_path / "driftline.yaml"
     file.write_text(block("yaml"))
     config = load(file)
@@ -52,10 +58,17 @@ def test_the_configuration_is_whole(tmp_path):
 
 
 def test_the_example_shows_every_check_that_runs_by_default():
-    """The first file that a user sees has one of each check that would run without it, and names real columns."""
+    """The first file that a user sees has one of each check that would run without it, and names
+    real columns.
+    """
     config = load(ROOT / "config.example.yaml")
     churn = config.models["churn"]
-    assert {check.type for check in churn.checks.values()} >= {*DEFAULT_CHECKS, WITH_LABEL, LATE_LABEL, WITH_ID}
+    assert {check.type for check in churn.checks.values()} >= {
+        *DEFAULT_CHECKS,
+        WITH_LABEL,
+        LATE_LABEL,
+        WITH_ID,
+    }
     with (ROOT / "examples/churn/reference.csv").open() as file:
         columns = file.readline().strip().split(",")
     assert list(churn.source.format.options["headers"]) == columns[1:-2]

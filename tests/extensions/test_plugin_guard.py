@@ -1,4 +1,6 @@
-"""A guarded call is timed and limited; a plugin that raises, hangs or returns nonsense costs only itself."""
+"""A guarded call is timed and limited; a plugin that raises, hangs or returns nonsense costs only
+itself.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,10 @@ import numpy as np
 import pytest
 
 from driftline import Measurement, Rejected
-from driftline.errors import PluginError
 from driftline.extensions import Guard, Overdue
-from driftline.extensions import measured as measured_module
+from driftline.extensions import validate as measured_module
 from driftline.testing import FakeClock
+from driftline.types.errors import PluginError
 
 NAN = float("nan")
 
@@ -41,14 +43,18 @@ def test_it_returns_what_the_plugin_returns(guard, clock):
 
 
 def test_an_exception_gets_a_name_and_a_place(clock):
-    """What a plugin raises becomes a PluginError with key, kind, text and place; the cause is kept and told."""
+    """What a plugin raises becomes a PluginError with key, kind, text and place; the cause is kept
+    and told.
+    """
     told = []
     guard = Guard(clock, lambda key, text: told.append((key, text)))
 
     def fail():
         raise ZeroDivisionError("oh")
 
-    with pytest.raises(PluginError, match=r"^churn\.drift: ZeroDivisionError: oh \(.*test_plugin_guard\.py:\d+\)$") as caught:
+    with pytest.raises(
+        PluginError, match=r"^churn\.drift: ZeroDivisionError: oh \(.*test_plugin_guard\.py:\d+\)$"
+    ) as caught:
         guard.call("churn.drift", fail, timeout=5)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert guard.known()["churn.drift"].errors == 1
@@ -73,7 +79,9 @@ def test_sys_exit_costs_only_the_plugin(guard):
 
 
 def test_a_hanging_call_is_left_and_not_started_again(guard, clock):
-    """An overdue call is marked, nothing is started on top of it, other keys work, and once it ended so does its own."""
+    """An overdue call is marked, nothing is started on top of it, other keys work, and once it
+    ended so does its own.
+    """
     release, ended = threading.Event(), threading.Event()
     starts = []
 
@@ -104,7 +112,10 @@ def test_calls_side_by_side(guard):
     """Two calls of one key may run at a time as long as neither is overdue."""
     both = threading.Barrier(2, timeout=10)
     found = []
-    threads = [threading.Thread(target=lambda: found.append(guard.call("k", both.wait, timeout=10))) for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda: found.append(guard.call("k", both.wait, timeout=10)))
+        for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -115,7 +126,13 @@ def test_calls_side_by_side(guard):
 def test_measurements_become_plain_numbers(guard):
     """Numbers of numpy arrive as plain ones."""
     item = Measurement(
-        np.float32(0.5), {"column": "a"}, "x", rows=np.int64(7), interval=(np.float64(0), 1), was=1, detail={"n": np.float64(2)}
+        np.float32(0.5),
+        {"column": "a"},
+        "x",
+        rows=np.int64(7),
+        interval=(np.float64(0), 1),
+        was=1,
+        detail={"n": np.float64(2)},
     )
     [found] = guard.collect("k", lambda ctx: iter([item]), None, timeout=5)
     assert [type(part) for part in (found.value, found.rows, found.interval[0], found.was, found.detail["n"])] == [
@@ -160,7 +177,9 @@ def test_nonsense_is_told(guard, items, word):
 
 
 def test_raising_half_way(guard):
-    """A check that raises after its first measurement gives none: half an answer would look like a whole one."""
+    """A check that raises after its first measurement gives none: half an answer would look like a
+    whole one.
+    """
 
     def half(ctx):
         yield Measurement(1.0, name="a")

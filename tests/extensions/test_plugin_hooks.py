@@ -5,9 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from driftline.errors import PluginError
 from driftline.extensions import Registry, announce, enrich, transform
 from driftline.testing import FakeLog, notification
+from driftline.types.errors import PluginError
 
 HEAD = "from driftline import hookimpl\n@hookimpl\n"
 BATCH = pa.record_batch({"a": [1, 2, 3]})
@@ -22,7 +22,9 @@ def registry(tmp_path, *bodies):
 
 
 def test_one_that_raises_costs_only_itself(tmp_path):
-    """The listeners before and after it hear the announcement, and its failure is logged with its origin."""
+    """The listeners before and after it hear the announcement, and its failure is logged with its
+    origin.
+    """
     heard: list[str] = []
     body = "def on_delivery(sink, outcome): outcome.append(sink)\n"
     made = registry(tmp_path, body, "def on_delivery(sink): 1 / 0\n", body)
@@ -59,9 +61,13 @@ def test_feature_code_goes_from_hand_to_hand(tmp_path):
     assert transform(made, BATCH, "m").schema.names == ["a", "b", "m"]
 
 
-@pytest.mark.parametrize("body", ["return batch.slice(1)", "return None", "return batch.to_pydict()", "return 1 / 0"])
+@pytest.mark.parametrize(
+    "body", ["return batch.slice(1)", "return None", "return batch.to_pydict()", "return 1 / 0"]
+)
 def test_feature_code_that_fails(tmp_path, body):
-    """Feature code that raises, drops rows or returns something else is an error: nothing half right is counted."""
+    """Feature code that raises, drops rows or returns something else is an error: nothing half
+    right is counted.
+    """
     made = registry(tmp_path, f"def transform_batch(batch): {body}\n")
     with pytest.raises(PluginError, match="transform_batch"):
         transform(made, BATCH, "m")

@@ -1,4 +1,6 @@
-"""The registry finds what is there, names where it came from, and one that is broken costs only itself."""
+"""The registry finds what is there, names where it came from, and one that is broken costs only
+itself.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,10 @@ def found(folder, *paths):
 
 
 def told(registry):
-    return [(problem.origin.rpartition("/")[2], problem.message, problem.fatal) for problem in registry.problems]
+    return [
+        (problem.origin.rpartition("/")[2], problem.message, problem.fatal)
+        for problem in registry.problems
+    ]
 
 
 def test_what_ships_is_found_by_entry_points():
@@ -45,7 +50,9 @@ def test_what_ships_is_found_by_entry_points():
     assert not registry.problems
     assert {"local", "s3"} <= set(registry.names("source"))
     assert {"jsonl", "csv", "parquet", "sagemaker"} <= set(registry.names("format"))
-    assert {"drift", "missing", "range", "volume", "freshness", "performance"} <= set(registry.names("check"))
+    assert {"drift", "missing", "range", "volume", "freshness", "performance"} <= set(
+        registry.names("check")
+    )
     assert {"console", "slack", "pagerduty", "webhook"} <= set(registry.names("sink"))
     info = registry.info("check", "drift")
     assert info.origin == "driftline (driftline_plugins.checks.drift)"
@@ -82,9 +89,17 @@ def test_the_version_of_a_file_is_its_content(tmp_path):
 
 def test_a_misspelt_hook(tmp_path):
     """A hook that nobody calls is an error that names the file and the nearest hook."""
-    write(tmp_path, a=HEAD + "@hookimpl\ndef register_cheks(): return []\n", b=HEAD + "@hookimpl\ndef zzz(): pass\n")
+    write(
+        tmp_path,
+        a=HEAD + "@hookimpl\ndef register_cheks(): return []\n",
+        b=HEAD + "@hookimpl\ndef zzz(): pass\n",
+    )
     first, second = told(found(tmp_path))
-    assert first == ("a.py", "there is no hook 'register_cheks'; did you mean 'register_checks'?", True)
+    assert first == (
+        "a.py",
+        "there is no hook 'register_cheks'; did you mean 'register_checks'?",
+        True,
+    )
     assert second[0] == "b.py"
     assert "on_window_closed" in second[1]
 
@@ -98,7 +113,9 @@ def test_a_hook_with_strange_arguments(tmp_path):
 
 
 def test_two_of_one_name(tmp_path):
-    """Two checks of one name are an error that names both files; another kind may have that name too."""
+    """Two checks of one name are an error that names both files; another kind may have that name
+    too.
+    """
     write(tmp_path, a=CHECK.format(name="A", type="same"), b=CHECK.format(name="B", type="same"))
     sink = "class S(Sink):\n    type = 'same'\n    def send(self, notification): pass\n"
     write(tmp_path, c=HEAD + sink + "@hookimpl\ndef register_sinks(): return [S]\n")
@@ -121,14 +138,25 @@ def test_two_of_one_name(tmp_path):
             HEAD + "@hookimpl\ndef register_checks(): raise RuntimeError('not today')\n",
             "register_checks failed: RuntimeError: not today",
         ),
-        (HEAD + "@hookimpl\ndef register_checks(): return None\n", "register_checks failed: TypeError"),
-        (HEAD + "@hookimpl\ndef register_checks(): return [dict]\n", "which is no Check"),
-        (HEAD + "class A(Check):\n    type = 'a'\n@hookimpl\ndef register_checks(): return [A]\n", "A without evaluate"),
         (
-            HEAD + "class A(Check):\n    def evaluate(self, ctx): ...\n@hookimpl\ndef register_checks(): return [A]\n",
+            HEAD + "@hookimpl\ndef register_checks(): return None\n",
+            "register_checks failed: TypeError",
+        ),
+        (HEAD + "@hookimpl\ndef register_checks(): return [dict]\n", "which is no Check"),
+        (
+            HEAD
+            + "class A(Check):\n    type = 'a'\n@hookimpl\ndef register_checks(): return [A]\n",
+            "A without evaluate",
+        ),
+        (
+            HEAD
+            + "class A(Check):\n    def evaluate(self, ctx): ...\n@hookimpl\ndef register_checks(): return [A]\n",
             'add `type = "..."`',
         ),
-        (HEAD + "class A(Check):\n    type = 'a'\n    def evaluate(self, ctx): ...\n", "offers nothing"),
+        (
+            HEAD + "class A(Check):\n    type = 'a'\n    def evaluate(self, ctx): ...\n",
+            "offers nothing",
+        ),
     ],
 )
 def test_a_broken_file_costs_only_itself(tmp_path, text, word):
@@ -139,7 +167,11 @@ def test_a_broken_file_costs_only_itself(tmp_path, text, word):
     assert (origin, fatal) == ("broken.py", False)
     assert word in message
     assert registry.names("check") == ["a"]
-    assert not [name for name in sys.modules if name.startswith("driftline_own_broken") and "ZeroDivision" in message]
+    assert not [
+        name
+        for name in sys.modules
+        if name.startswith("driftline_own_broken") and "ZeroDivision" in message
+    ]
 
 
 def test_a_path_that_is_not_there(tmp_path):
@@ -149,7 +181,9 @@ def test_a_path_that_is_not_there(tmp_path):
 
 
 def test_unknown_names(tmp_path):
-    """Asking for what is not there names the nearest, or all there are, and a broken file that may have had it."""
+    """Asking for what is not there names the nearest, or all there are, and a broken file that may
+    have had it.
+    """
     write(tmp_path, nulls=CHECK.format(name="A", type="nulls"), sums="1 / 0")
     registry = found(tmp_path)
     with pytest.raises(KeyError, match="did you mean 'nulls'"):
@@ -171,9 +205,17 @@ def test_a_collector(tmp_path):
 
 def test_listeners_are_listed(tmp_path):
     """A module that only listens has its row in the listing, with its hooks."""
-    write(tmp_path, diary=HEAD + "@hookimpl\ndef on_delivery(sink): pass\n@hookimpl\ndef on_window_closed(model): pass\n")
+    write(
+        tmp_path,
+        diary=HEAD
+        + "@hookimpl\ndef on_delivery(sink): pass\n@hookimpl\ndef on_window_closed(model): pass\n",
+    )
     [row] = found(tmp_path).describe()
-    assert (row.name, row.kind, set(row.hooks)) == ("diary", "hooks", {"on_delivery", "on_window_closed"})
+    assert (row.name, row.kind, set(row.hooks)) == (
+        "diary",
+        "hooks",
+        {"on_delivery", "on_window_closed"},
+    )
 
 
 def test_plugins_of_files_can_be_pickled(tmp_path):

@@ -13,7 +13,20 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from driftline import Action, Check, Format, Kind, Measurement, Notification, Request, Retryable, Secret, Sink, Source, hookimpl
+from driftline import (
+    Action,
+    Check,
+    Format,
+    Kind,
+    Measurement,
+    Notification,
+    Request,
+    Retryable,
+    Secret,
+    Sink,
+    Source,
+    hookimpl,
+)
 from driftline.extensions import Registry
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import BUILT_IN
@@ -44,15 +57,47 @@ OPTIONS = {
     "discord": {"webhook_url": Secret("${env:A}", "https://discord.example/x")},
     "opsgenie": {"api_key": Secret("${env:A}", "canary-key")},
     "pagerduty": {"routing_key": Secret("${env:B}", "e93facc04764012d7bfb002500d5d1a6")},
-    "sagemaker_pipeline": {"pipeline": "train", "region": "eu-central-1", "parameters": {"Model": "{model}"}},
-    "sagemaker_weights": {"endpoint": "churn", "region": "eu-central-1", "weights": {"blue": 1, "green": 0}},
-    "vertex_pipeline": {"project": "p", "location": "europe-west4", "template": "https://t.example", "output": "gs://b/o"},
-    "azureml_job": {"subscription": "s", "resource_group": "g", "workspace": "ml-ws", "job": {"jobType": "Pipeline"}},
-    "airflow": {"url": "https://airflow.example", "dag": "train", "token": Secret("${env:D}", "canary-token")},
+    "sagemaker_pipeline": {
+        "pipeline": "train",
+        "region": "eu-central-1",
+        "parameters": {"Model": "{model}"},
+    },
+    "sagemaker_weights": {
+        "endpoint": "churn",
+        "region": "eu-central-1",
+        "weights": {"blue": 1, "green": 0},
+    },
+    "vertex_pipeline": {
+        "project": "p",
+        "location": "europe-west4",
+        "template": "https://t.example",
+        "output": "gs://b/o",
+    },
+    "azureml_job": {
+        "subscription": "s",
+        "resource_group": "g",
+        "workspace": "ml-ws",
+        "job": {"jobType": "Pipeline"},
+    },
+    "airflow": {
+        "url": "https://airflow.example",
+        "dag": "train",
+        "token": Secret("${env:D}", "canary-token"),
+    },
     "github_dispatch": {"repository": "acme/churn", "token": Secret("${env:E}", "canary-token")},
-    "kubernetes_job": {"namespace": "ml", "job": {"template": {}}, "token": Secret("${env:F}", "canary-token")},
-    "shell": {"command": ["/bin/echo", "{model}"], "environment": {"KEY": Secret("${env:G}", "canary-token")}},
-    "webhook": {"url": "https://hook.example", "secret": Secret("${env:C}", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")},
+    "kubernetes_job": {
+        "namespace": "ml",
+        "job": {"template": {}},
+        "token": Secret("${env:F}", "canary-token"),
+    },
+    "shell": {
+        "command": ["/bin/echo", "{model}"],
+        "environment": {"KEY": Secret("${env:G}", "canary-token")},
+    },
+    "webhook": {
+        "url": "https://hook.example",
+        "secret": Secret("${env:C}", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+    },
 }
 SHIPPED = Registry.load().types
 ELSEWHERE = {("sink", "email"), ("sink", "apprise"), ("sink", "file")}
@@ -72,11 +117,19 @@ def test_built_in_collectors_keep_their_laws(name):
 
 
 def test_windows_from_lists():
-    """A window of lists has the counts, kinds and moments of its values, nulls and nonsense counted."""
-    found = window(age=[31, None, float("nan"), 57], plan=["gold", "free", "gold", None], odd=[1, "x", 3, None])
+    """A window of lists has the counts, kinds and moments of its values, nulls and nonsense
+    counted.
+    """
+    found = window(
+        age=[31, None, float("nan"), 57], plan=["gold", "free", "gold", None], odd=[1, "x", 3, None]
+    )
     age, plan, odd = (found.columns[name] for name in ("age", "plan", "odd"))
     assert (found.rows, age.kind, age.nulls, age.nans, age.mean) == (4, Kind.NUMERIC, 1, 1, 44.0)
-    assert (plan.kind, dict(plan.counts), plan.missing) == (Kind.CATEGORICAL, {"gold": 2, "free": 1}, 1)
+    assert (plan.kind, dict(plan.counts), plan.missing) == (
+        Kind.CATEGORICAL,
+        {"gold": 2, "free": 1},
+        1,
+    )
     assert odd.kind is Kind.CATEGORICAL
     assert found.end - found.start == timedelta(hours=1)
     with pytest.raises(ValueError, match="lengths"):
@@ -112,7 +165,11 @@ def test_the_network_takes_notes():
     """Requests can be read afterwards; what can't be sent is refused."""
     http = fake_http()
     http.post("https://a.example", json={"a": 1}, headers={"x": "y"})
-    assert (http.posts[0].url, http.posts[0].json, http.posts[0].headers) == ("https://a.example", {"a": 1}, {"x": "y"})
+    assert (http.posts[0].url, http.posts[0].json, http.posts[0].headers) == (
+        "https://a.example",
+        {"a": 1},
+        {"x": "y"},
+    )
     with pytest.raises(ValueError, match="not JSON compliant"):
         http.post("https://a.example", json={"a": float("nan")})
 
@@ -141,9 +198,13 @@ def broken(base: type, **body: Any) -> Any:
     made = type("Made", (base,), about | body)
     module.Made = made
     module.made_by = "a test"
-    kind = {Action: "actions", Check: "checks", Format: "formats", Sink: "sinks", Source: "sources"}[
-        next(one for one in made.__mro__ if one.__module__ == "driftline.plugin")
-    ]
+    kind = {
+        Action: "actions",
+        Check: "checks",
+        Format: "formats",
+        Sink: "sinks",
+        Source: "sources",
+    }[next(one for one in made.__mro__ if one.__module__ == "driftline.contracts.plugin")]
     setattr(module, f"register_{kind}", hookimpl(lambda: [made]))
     return made
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from driftline import Field, Format, Kind
-from driftline.ingest.decoding import Decoding
+from driftline.ingest.read.decoding import Decoding
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 
@@ -40,7 +40,12 @@ class Trickle(io.RawIOBase):
 
 
 def read(
-    form: Format, data: bytes | Any, *fields: Field, sealed: bool = True, uri: str = "file:///x", **more: Any
+    form: Format,
+    data: bytes | Any,
+    *fields: Field,
+    sealed: bool = True,
+    uri: str = "file:///x",
+    **more: Any,
 ) -> tuple[list[dict[str, Any]], Decoding]:
     """All rows, and what was told beside them. Without fields everything is read."""
     ctx = Decoding(uri, fields or None, sealed, **more)

@@ -17,13 +17,17 @@ from hypothesis import strategies as st
 from reading import Trickle, category, number, other, read
 
 from driftline import Unreadable
-from driftline.ingest.decoding import Decoding
+from driftline.ingest.read.decoding import Decoding
 
 SYNC = b"0123456789abcdef"
 
 
 def record(name: str = "r", **fields) -> dict:
-    return {"type": "record", "name": name, "fields": [{"name": key, "type": kind} for key, kind in fields.items()]}
+    return {
+        "type": "record",
+        "name": name,
+        "fields": [{"name": key, "type": kind} for key, kind in fields.items()],
+    }
 
 
 def logical(kind: str, base: str = "long", **more) -> dict:
@@ -32,7 +36,14 @@ def logical(kind: str, base: str = "long", **more) -> dict:
 
 def written(schema, rows, codec: str = "null", interval: int = 200) -> bytes:
     out = io.BytesIO()
-    fastavro.writer(out, fastavro.parse_schema(schema), rows, codec=codec, sync_interval=interval, sync_marker=SYNC)
+    fastavro.writer(
+        out,
+        fastavro.parse_schema(schema),
+        rows,
+        codec=codec,
+        sync_interval=interval,
+        sync_marker=SYNC,
+    )
     return out.getvalue()
 
 
@@ -43,10 +54,14 @@ def long(value: int) -> bytes:
     return out + bytes([value])
 
 
-def made(schema, data: bytes, count: int = 1, codec: str = "null", size: int | None = None) -> bytes:
+def made(
+    schema, data: bytes, count: int = 1, codec: str = "null", size: int | None = None
+) -> bytes:
     """A file of one block, without fastavro's help."""
     meta = {"avro.schema": json.dumps(schema).encode(), "avro.codec": codec.encode()}
-    entries = b"".join(long(len(part)) + part for pair in meta.items() for part in (pair[0].encode(), pair[1]))
+    entries = b"".join(
+        long(len(part)) + part for pair in meta.items() for part in (pair[0].encode(), pair[1])
+    )
     head = b"Obj\x01" + long(2) + entries + b"\0" + SYNC
     return head + long(count) + long(len(data) if size is None else size) + data + SYNC
 
@@ -93,22 +108,41 @@ def test_nested_names_are_joined_by_dots():
     schema = record(customer=["null", inner], extra={"type": "map", "values": "double"}, kind=kind)
     data = written(schema, [{"customer": {"plan": "a", "tags": [7, 8]}, "extra": {"q": 0.5}, "kind": "Y"},
                             {"customer": None, "extra": {}, "kind": "X"}])  # fmt: skip
-    fields = category("customer.plan"), number("customer.tags[1]"), number("extra.q"), category("kind")
+    fields = (
+        category("customer.plan"),
+        number("customer.tags[1]"),
+        number("extra.q"),
+        category("kind"),
+    )
     assert rows(data, *fields)[0] == [("a", 8, 0.5, "Y"), (None, None, None, "X")]
     everything, _ = read(Avro(), data)
-    assert everything[0] == {"customer.plan": "a", "customer.tags": "[7,8]", "extra.q": 0.5, "kind": "Y"} | everything[0]
+    assert (
+        everything[0]
+        == {"customer.plan": "a", "customer.tags": "[7,8]", "extra.q": 0.5, "kind": "Y"}
+        | everything[0]
+    )
 
 
 def test_logical_types():
-    """Times are times, decimals exact; a time out of range leaves its number, and the record its other values."""
+    """Times are times, decimals exact; a time out of range leaves its number, and the record its
+    other values.
+    """
     schema = record(
         ms=logical("timestamp-millis"), us=logical("timestamp-micros"), day=logical("date", "int"),
         price=logical("decimal", "bytes", precision=6, scale=2), x="int",
     )  # fmt: skip
     at = datetime(2024, 5, 1, 12, 0, 0, 123000, tzinfo=UTC)
-    row = {"ms": at, "us": at.replace(microsecond=123456), "day": date(2024, 5, 1), "price": Decimal("-12.34"), "x": 1}
+    row = {
+        "ms": at,
+        "us": at.replace(microsecond=123456),
+        "day": date(2024, 5, 1),
+        "price": Decimal("-12.34"),
+        "x": 1,
+    }
     fields = [other(name) for name in ("ms", "us", "day", "price", "x")]
-    assert rows(written(schema, [row]), *fields)[0] == [(at, row["us"], row["day"], row["price"], 1)]
+    assert rows(written(schema, [row]), *fields)[0] == [
+        (at, row["us"], row["day"], row["price"], 1)
+    ]
     far = long(2**60) + long(0) + long(0) + long(1) + b"\x05" + long(9)
     assert rows(made(schema, far), other("ms"), number("x"))[0] == [(2**60, 9)]
 
@@ -129,9 +163,13 @@ def test_damage_ends_the_file_with_a_reason():
     """Rows before it were given."""
     data = written(SIMPLE, ROWS)
     place = data.rindex(SYNC, 0, len(data) - 16)
-    batches = Avro().decode(io.BytesIO(data[:place] + b"x" + data[place + 1 :]), Decoding("file:///x"))
+    batches = Avro().decode(
+        io.BytesIO(data[:place] + b"x" + data[place + 1 :]), Decoding("file:///x")
+    )
     given: list[int] = []
-    with pytest.raises(Unreadable, match=r"damaged after \d+ rows: a block doesn't end where it should"):
+    with pytest.raises(
+        Unreadable, match=r"damaged after \d+ rows: a block doesn't end where it should"
+    ):
         given.extend(row["a"] for batch in batches for row in batch.to_pylist())
     assert given == list(range(len(given)))
     assert len(given) > 900
@@ -142,7 +180,9 @@ DEEP = record(a="int")
 for level in range(120):
     DEEP = record(f"r{level}", a=DEEP)
 WIDE = record("w0", a="null")
-DOUBLING = record("all", f0=WIDE, **{f"f{i}": record(f"w{i}", x=f"w{i - 1}", y=f"w{i - 1}") for i in range(1, 40)})
+DOUBLING = record(
+    "all", f0=WIDE, **{f"f{i}": record(f"w{i}", x=f"w{i - 1}", y=f"w{i - 1}") for i in range(1, 40)}
+)
 
 
 @pytest.mark.parametrize(("data", "why"), [
@@ -176,6 +216,13 @@ def test_traps_and_nonsense(data, why):
 def test_any_damage_ends_in_rows_or_unreadable(data):
     """A byte changed or a tail cut off never makes anything else."""
     whole = written(SIMPLE, ROWS[:60], data.draw(st.sampled_from(["null", "deflate"])))
-    at, byte = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.binary(min_size=0, max_size=3))
+    at, byte = (
+        data.draw(st.integers(0, len(whole) - 1)),
+        data.draw(st.binary(min_size=0, max_size=3)),
+    )
     with suppress(Unreadable):
-        rows(whole[:at] + byte + whole[at + len(byte) :] if byte else whole[:at], other("a"), category("b"))
+        rows(
+            whole[:at] + byte + whole[at + len(byte) :] if byte else whole[:at],
+            other("a"),
+            category("b"),
+        )

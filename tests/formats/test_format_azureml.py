@@ -1,4 +1,6 @@
-"""The data collector's records as nothing in the samples shows them: bodies, data elsewhere, the old CSV, broken lines."""
+"""The data collector's records as nothing in the samples shows them: bodies, data elsewhere, the
+old CSV, broken lines.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from driftline_plugins.formats.azureml import AzureML
 from reading import category, number, other, read
 
 from driftline import ObjectGone, SourceError, Unreadable
-from driftline.halves import PAIR, side_of
-from driftline.ingest.decoding import Decoding
+from driftline.ingest.read.decoding import Decoding
+from driftline.kit.decoding.split_records import PAIR, side_of
 from driftline.testing import assert_plugin_contract
 
 PLACE = "file:///log/ep/dep/{}/2026/05/01/10/a000001.jsonl"
@@ -20,7 +22,12 @@ OLD = "file:///modeldata/sub/rg/ws/service/model/3/{}/2026/5/1/data.csv"
 
 
 def record(data: object, **told: object) -> dict:
-    return {"specversion": "1.0", "time": "2026-05-01T10:00:00Z", "correlationid": "c", "data": data} | told
+    return {
+        "specversion": "1.0",
+        "time": "2026-05-01T10:00:00Z",
+        "correlationid": "c",
+        "data": data,
+    } | told
 
 
 def lines(*records: object) -> bytes:
@@ -47,12 +54,24 @@ def test_the_folder_says_what_a_record_is(collection, side):
     assert [side for side, _ in halves(AzureML(), data, PLACE.format(collection))] == [side]
 
 
-@pytest.mark.parametrize(("uri", "side"), [("file:///x/a.jsonl", "response"), ("file:///x/model_inputs/a.jsonl", "response")])
+@pytest.mark.parametrize(
+    ("uri", "side"),
+    [("file:///x/a.jsonl", "response"), ("file:///x/model_inputs/a.jsonl", "response")],
+)
 def test_without_a_folder_that_fits_the_type_says_it(uri, side):
     """And `source` names endpoint and deployment."""
     source = "/subscriptions/s/workspaces/w/onlineEndpoints/shop/deployments/green"
-    [(found, [row])] = halves(AzureML(), lines(record([{"a": 1}], type="azureml.inference.model_outputs", source=source)), uri)
-    assert (found, row["endpoint"], row["deployment"], row["model_version"]) == (side, "shop", "green", "green")
+    [(found, [row])] = halves(
+        AzureML(),
+        lines(record([{"a": 1}], type="azureml.inference.model_outputs", source=source)),
+        uri,
+    )
+    assert (found, row["endpoint"], row["deployment"], row["model_version"]) == (
+        side,
+        "shop",
+        "green",
+        "green",
+    )
 
 
 def test_a_version_of_its_own_wins_over_the_deployment():
@@ -83,17 +102,28 @@ def test_one_collection_alone_gives_whole_rows():
     '{"data": [[1, 2], [3, 4]]}',
 ])  # fmt: skip
 def test_usual_bodies_of_requests(body):
-    """As MLflow, the SDK and people write them; names come from the body, else from the reference."""
+    """As MLflow, the SDK and people write them; names come from the body, else from the
+    reference.
+    """
     form = AzureML().with_columns(["a", "b"])
-    [(side, rows)] = halves(form, lines(record(body)), PLACE.format("request"), number("a"), number("b"))
+    [(side, rows)] = halves(
+        form, lines(record(body)), PLACE.format("request"), number("a"), number("b")
+    )
     assert side == "request"
-    assert [(row["a"], row["b"], row[PAIR]) for row in rows] == [(1, 2, "body c:0/2"), (3, 4, "body c:1/2")]
+    assert [(row["a"], row["b"], row[PAIR]) for row in rows] == [
+        (1, 2, "body c:0/2"),
+        (3, 4, "body c:1/2"),
+    ]
 
 
-@pytest.mark.parametrize("body", [[0, 1], [[0], [1]], {"predictions": [0, 1]}, {"data": [0, 1]}, "[0, 1]"])
+@pytest.mark.parametrize(
+    "body", [[0, 1], [[0], [1]], {"predictions": [0, 1]}, {"data": [0, 1]}, "[0, 1]"]
+)
 def test_usual_bodies_of_responses(body):
     """A bare list has an answer for each row."""
-    [(side, rows)] = halves(AzureML(), lines(record(body)), PLACE.format("response"), number("prediction"))
+    [(side, rows)] = halves(
+        AzureML(), lines(record(body)), PLACE.format("response"), number("prediction")
+    )
     assert [(side, row["prediction"], row[PAIR]) for row in rows] == [
         ("response", 0, "body c:0/2"),
         ("response", 1, "body c:1/2"),
@@ -103,9 +133,13 @@ def test_usual_bodies_of_responses(body):
 def test_names_that_both_sides_have_are_told_apart():
     """`output.text` is the response's, wherever it stands in a record."""
     asked = other("text"), other("input.text"), other("output.text")
-    [(_, [row])] = halves(AzureML(), lines(record([{"text": "q"}])), PLACE.format("model_inputs"), *asked)
+    [(_, [row])] = halves(
+        AzureML(), lines(record([{"text": "q"}])), PLACE.format("model_inputs"), *asked
+    )
     assert (row["text"], row["input.text"], row["output.text"]) == ("q", "q", None)
-    [(_, [row])] = halves(AzureML(), lines(record([{"text": "a"}])), PLACE.format("model_outputs"), *asked)
+    [(_, [row])] = halves(
+        AzureML(), lines(record([{"text": "a"}])), PLACE.format("model_outputs"), *asked
+    )
     assert (row["text"], row["input.text"], row["output.text"]) == ("a", None, "a")
 
 
@@ -163,7 +197,9 @@ def test_values_that_are_no_number_are_not_lost():
     {"dataref": "x.json"},
 ])  # fmt: skip
 def test_data_elsewhere_is_followed(told, monkeypatch):
-    """A whole address, or a path beside the records; the data may be one object, and spread over lines."""
+    """A whole address, or a path beside the records; the data may be one object, and spread over
+    lines.
+    """
     asked: list[str] = []
 
     def refer(uri: str):
@@ -175,7 +211,9 @@ def test_data_elsewhere_is_followed(told, monkeypatch):
     [batch] = AzureML().decode(io.BytesIO(data), ctx)
     assert batch.column("a").to_pylist() == [5]
     beside = PLACE.format("model_inputs").rpartition("/")[0] + "/x.json"
-    assert asked == [beside if told.get("dataref") == "x.json" else "https://a.blob.core.windows.net/c/x.json"]
+    assert asked == [
+        beside if told.get("dataref") == "x.json" else "https://a.blob.core.windows.net/c/x.json"
+    ]
 
 
 @pytest.mark.parametrize(("content", "reason"), [
@@ -202,9 +240,7 @@ def test_a_store_that_fails_just_now_is_asked_again():
 
 def test_the_old_csv_pairs_by_correlation_id():
     """Inputs and predictions of one request, row by row; months and days without zeros."""
-    inputs = (
-        b"age,plan,$Timestamp,$RequestId,$CorrelationId\r\n30,a,2026-05-01T10:00:00,r1,c1\r\n31,,2026-05-01T10:00:00,r1,c1\r\n"
-    )
+    inputs = b"age,plan,$Timestamp,$RequestId,$CorrelationId\r\n30,a,2026-05-01T10:00:00,r1,c1\r\n31,,2026-05-01T10:00:00,r1,c1\r\n"
     answers = b"score,$Timestamp,$CorrelationId\r\n0.5,2026-05-01T10:00:01,c1\r\n0.75,2026-05-01T10:00:01,c1\r\n"
     [(side, rows)] = halves(AzureML(), inputs, OLD.format("inputs"))
     assert side == "request"
@@ -213,7 +249,10 @@ def test_the_old_csv_pairs_by_correlation_id():
         "age": "31", "plan": None, PAIR: "c1:1/2",
     }  # fmt: skip
     [(side, rows)] = halves(AzureML(), answers, OLD.format("predictions"), number("score"))
-    assert (side, [(row["score"], row[PAIR]) for row in rows]) == ("response", [("0.5", "c1:0/2"), ("0.75", "c1:1/2")])
+    assert (side, [(row["score"], row[PAIR]) for row in rows]) == (
+        "response",
+        [("0.5", "c1:0/2"), ("0.75", "c1:1/2")],
+    )
 
 
 def test_lines_of_the_old_csv_that_are_too_long_or_too_short_are_rejects():

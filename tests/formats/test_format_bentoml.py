@@ -1,4 +1,6 @@
-"""BentoML's monitoring logs: the service's columns, with times of a clock whose zone the configuration tells."""
+"""BentoML's monitoring logs: the service's columns, with times of a clock whose zone the
+configuration tells.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,18 @@ def line(timestamp="2024-07-01T10:00:00.123456", **columns) -> bytes:
 
 
 def times(zone: str, *values) -> list:
-    return [row["timestamp"] for row in read(BentoMl(timezone=zone), b"".join(map(line, values)), other("timestamp"))[0]]
+    return [
+        row["timestamp"]
+        for row in read(BentoMl(timezone=zone), b"".join(map(line, values)), other("timestamp"))[0]
+    ]
 
 
 def test_columns_as_the_service_logged_them():
     """Names with spaces, sequences and ids; a line that is no object costs only itself."""
     data = line() + b"[1]\n" + line(embedding=[0.5, 1.5]) + b'{"torn'
-    found, ctx = read(BentoMl(), data, number("sepal length"), other("request_id"), number("embedding[1]"))
+    found, ctx = read(
+        BentoMl(), data, number("sepal length"), other("request_id"), number("embedding[1]")
+    )
     assert found == [
         {"sepal length": 4.9, "request_id": "140", "embedding[1]": None},
         {"sepal length": 4.9, "request_id": "140", "embedding[1]": 1.5},
@@ -33,12 +40,18 @@ def test_columns_as_the_service_logged_them():
 
 
 def test_times_are_of_the_servers_clock():
-    """In summer and in winter, and in the hour that comes twice; a time with a zone and what is no time stay as they are."""
+    """In summer and in winter, and in the hour that comes twice; a time with a zone and what is no
+    time stay as they are.
+    """
     assert times("UTC", "2024-07-01T10:00:00") == ["2024-07-01T10:00:00+00:00"]
     assert times("Europe/Berlin", "2024-07-01T10:00:00.5", "2024-01-01T00:30:00", "2024-10-27T02:30:00") == [
         "2024-07-01T08:00:00.500000+00:00", "2023-12-31T23:30:00+00:00", "2024-10-27T00:30:00+00:00",
     ]  # fmt: skip
-    assert times("Asia/Tokyo", "2024-07-01T10:00:00+00:00", "soon", None) == ["2024-07-01T10:00:00+00:00", "soon", None]
+    assert times("Asia/Tokyo", "2024-07-01T10:00:00+00:00", "soon", None) == [
+        "2024-07-01T10:00:00+00:00",
+        "soon",
+        None,
+    ]
 
 
 def test_an_unknown_zone_is_a_mistake_at_once():

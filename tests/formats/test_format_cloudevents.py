@@ -16,12 +16,15 @@ from driftline_plugins.formats.cloudevents import KServe, Seldon
 from reading import Trickle, number, other, read
 
 from driftline import Unreadable
-from driftline.halves import PAIR, side_of
-from driftline.ingest.decoding import Decoding
-from driftline.ingest.joining import paired
+from driftline.ingest.pairs.match_pairs import paired
+from driftline.ingest.read.decoding import Decoding
+from driftline.kit.decoding.split_records import PAIR, side_of
 from driftline.testing import assert_plugin_contract
 
-REQUEST, RESPONSE = "org.kubeflow.serving.inference.request", "org.kubeflow.serving.inference.response"
+REQUEST, RESPONSE = (
+    "org.kubeflow.serving.inference.request",
+    "org.kubeflow.serving.inference.response",
+)
 
 
 def b64(body: object) -> str:
@@ -30,21 +33,54 @@ def b64(body: object) -> str:
 
 def binary(kind: str, body: object, **headers: str) -> dict[str, Any]:
     """A CloudEvent in binary mode, as whoever received it wrote it down."""
-    told = {"Ce-Type": kind, "Ce-Id": "r1", "Ce-Time": "2026-05-01T10:00:00.5Z", "Ce-Inferenceservicename": "iris"}
-    return {"headers": told | {"Ce-Endpoint": "default", "Content-Type": "application/json"} | headers, "data": body}
+    told = {
+        "Ce-Type": kind,
+        "Ce-Id": "r1",
+        "Ce-Time": "2026-05-01T10:00:00.5Z",
+        "Ce-Inferenceservicename": "iris",
+    }
+    return {
+        "headers": told | {"Ce-Endpoint": "default", "Content-Type": "application/json"} | headers,
+        "data": body,
+    }
 
 
 def structured(kind: str, body: object, **attributes: str) -> dict[str, Any]:
-    told = {"specversion": "1.0", "type": kind, "id": "r1", "time": "2026-05-01T10:00:00.5Z", "source": "http://x"}
-    return told | {"inferenceservicename": "iris", "endpoint": "default"} | attributes | {"data": body}
+    told = {
+        "specversion": "1.0",
+        "type": kind,
+        "id": "r1",
+        "time": "2026-05-01T10:00:00.5Z",
+        "source": "http://x",
+    }
+    return (
+        told | {"inferenceservicename": "iris", "endpoint": "default"} | attributes | {"data": body}
+    )
 
 
 def bucket(kind: str, body: object, **told: object) -> dict[str, Any]:
     """A record of KServe's own bucket logger."""
     url = {"Scheme": "http", "Host": "x", "Path": "/", "RawQuery": ""}
-    record = {"url": url, "bytes": b64(body), "contentType": "application/json", "reqType": kind, "id": "r1", "sourceUri": url}
-    place = {"inferenceService": "iris", "namespace": "ns", "component": "predictor", "endpoint": "default"}
-    return record | place | {"metadata": None, "annotations": None, "occurrenceTime": "2026-05-01T10:00:00.5Z"} | told
+    record = {
+        "url": url,
+        "bytes": b64(body),
+        "contentType": "application/json",
+        "reqType": kind,
+        "id": "r1",
+        "sourceUri": url,
+    }
+    place = {
+        "inferenceService": "iris",
+        "namespace": "ns",
+        "component": "predictor",
+        "endpoint": "default",
+    }
+    return (
+        record
+        | place
+        | {"metadata": None, "annotations": None, "occurrenceTime": "2026-05-01T10:00:00.5Z"}
+        | told
+    )
 
 
 def rows_of(form: KServe, data: bytes, *fields: Any) -> list[dict]:
@@ -57,7 +93,12 @@ def rows_of(form: KServe, data: bytes, *fields: Any) -> list[dict]:
 
 V1 = {"instances": [[6.8, 2.8], [6.0, 3.4]]}, {"predictions": [1, 0]}
 V2 = (
-    {"id": "r1", "inputs": [{"name": "x", "shape": [2, 2], "datatype": "FP32", "data": [6.8, 2.8, 6.0, 3.4]}]},
+    {
+        "id": "r1",
+        "inputs": [
+            {"name": "x", "shape": [2, 2], "datatype": "FP32", "data": [6.8, 2.8, 6.0, 3.4]}
+        ],
+    },
     {
         "model_name": "m",
         "model_version": "4",
@@ -76,10 +117,16 @@ SELDON = (
     {"data": {"names": ["prediction"], "ndarray": [1, 0]}},
 )
 TENSOR = (
-    {"data": {"names": ["a", "b"], "tensor": {"shape": [2, 2], "values": [6.8, 2.8, 6.0, 3.4]}}, "meta": {}},
+    {
+        "data": {"names": ["a", "b"], "tensor": {"shape": [2, 2], "values": [6.8, 2.8, 6.0, 3.4]}},
+        "meta": {},
+    },
     {"data": {"names": ["prediction"], "tensor": {"shape": [2, 1], "values": [1, 0]}}},
 )
-JSON_DATA = {"jsonData": [{"a": 6.8, "b": 2.8}, {"a": 6.0, "b": 3.4}]}, {"jsonData": {"predictions": [1, 0]}}
+JSON_DATA = (
+    {"jsonData": [{"a": 6.8, "b": 2.8}, {"a": 6.0, "b": 3.4}]},
+    {"jsonData": {"predictions": [1, 0]}},
+)
 
 
 @pytest.mark.parametrize("form", [KServe(), Seldon()])
@@ -94,9 +141,18 @@ def test_every_protocol_in_every_envelope(event, bodies):
     """A request of two rows with its response is two rows."""
     form = (KServe if event is bucket else Seldon)().with_columns(["a", "b"])
     data = b"".join(
-        json.dumps(event(kind, body)).encode() + b"\n" for kind, body in zip((REQUEST, RESPONSE), bodies, strict=True)
+        json.dumps(event(kind, body)).encode() + b"\n"
+        for kind, body in zip((REQUEST, RESPONSE), bodies, strict=True)
     )
-    rows = rows_of(form, data, number("a"), number("b"), number("prediction"), other("event_time"), other("event_id"))
+    rows = rows_of(
+        form,
+        data,
+        number("a"),
+        number("b"),
+        number("prediction"),
+        other("event_time"),
+        other("event_id"),
+    )
     assert [(row["a"], row["b"], row["prediction"], row["event_id"]) for row in rows] == [
         (6.8, 2.8, 1, "r1:0"),
         (6.0, 3.4, 0, "r1:1"),
@@ -105,25 +161,53 @@ def test_every_protocol_in_every_envelope(event, bodies):
 
 
 def test_what_stands_beside_the_values():
-    """Service, variant and, from the response, the version; namespace and component only where they are asked for."""
-    data = b"\n".join(json.dumps(bucket(kind, body)).encode() for kind, body in zip((REQUEST, RESPONSE), V2, strict=True))
+    """Service, variant and, from the response, the version; namespace and component only where they
+    are asked for.
+    """
+    data = b"\n".join(
+        json.dumps(bucket(kind, body)).encode()
+        for kind, body in zip((REQUEST, RESPONSE), V2, strict=True)
+    )
     [row, _] = rows_of(KServe(headers=("a", "b")), data)
     assert row == {
         "event_id": "r1:0", "event_time": "2026-05-01T10:00:00.5Z", "inference_service": "iris", "variant": "default",
         "model_version": "4", "a": 6.8, "b": 2.8, "prediction": 1,
     }  # fmt: skip
-    [row, _] = rows_of(KServe(), data, other("namespace"), other("component"), other("output.prediction"), other("input.x_0"))
-    assert row == {"namespace": "ns", "component": "predictor", "output.prediction": 1, "input.x_0": 6.8}
+    [row, _] = rows_of(
+        KServe(),
+        data,
+        other("namespace"),
+        other("component"),
+        other("output.prediction"),
+        other("input.x_0"),
+    )
+    assert row == {
+        "namespace": "ns",
+        "component": "predictor",
+        "output.prediction": 1,
+        "input.x_0": 6.8,
+    }
 
 
 def pascal(record: dict[str, Any]) -> dict[str, Any]:
-    return {name[0].upper() + name[1:]: value for name, value in record.items() if name != "occurrenceTime"}
+    return {
+        name[0].upper() + name[1:]: value
+        for name, value in record.items()
+        if name != "occurrenceTime"
+    }
 
 
 def snake(record: dict[str, Any]) -> dict[str, Any]:
-    names = {"reqType": "req_type", "inferenceService": "inference_service", "contentType": "content_type"}
+    names = {
+        "reqType": "req_type",
+        "inferenceService": "inference_service",
+        "contentType": "content_type",
+    }
     kept = {names.get(name, name): value for name, value in record.items()}
-    return {name: kept[name] for name in ("bytes", "req_type", "id", "inference_service", "component", "endpoint")}
+    return {
+        name: kept[name]
+        for name in ("bytes", "req_type", "id", "inference_service", "component", "endpoint")
+    }
 
 
 def as_array(records: list[dict]) -> bytes:
@@ -153,11 +237,20 @@ def as_parquet(records: list[dict]) -> bytes:
     lambda records: json.dumps(records).encode() + b"\n",
 ])  # fmt: skip
 def test_files_of_the_bucket_logger(write):
-    """Arrays, tables and objects; older versions spell the names otherwise, and tables have no times."""
-    records = [bucket(kind, body, id=name) for name in ("r1", "r2") for kind, body in zip((REQUEST, RESPONSE), V1, strict=True)]
+    """Arrays, tables and objects; older versions spell the names otherwise, and tables have no
+    times.
+    """
+    records = [
+        bucket(kind, body, id=name)
+        for name in ("r1", "r2")
+        for kind, body in zip((REQUEST, RESPONSE), V1, strict=True)
+    ]
     data = write(records)
     rows = rows_of(KServe(headers=("a", "b")), data)
-    assert [(row["a"], row["b"], row["prediction"]) for row in rows] == [(6.8, 2.8, 1), (6.0, 3.4, 0)] * 2
+    assert [(row["a"], row["b"], row["prediction"]) for row in rows] == [
+        (6.8, 2.8, 1),
+        (6.0, 3.4, 0),
+    ] * 2
     assert [row["event_id"] for row in rows] == ["r1:0", "r1:1", "r2:0", "r2:1"]
     assert rows == rows_of(KServe(headers=("a", "b")), data)
     trickled = list(KServe().decode(Trickle(data), Decoding("file:///x")))
@@ -172,7 +265,10 @@ def test_a_transformer_and_its_predictor_are_two_pairs():
         events += [bucket(RESPONSE, {"predictions": [answer]}, component=component)]
     data = as_array([events[0], events[2], events[3], events[1]])
     rows = rows_of(KServe(), data, other("component"), number("prediction"))
-    assert {row["component"]: row["prediction"] for row in rows} == {"transformer": 7, "predictor": 8}
+    assert {row["component"]: row["prediction"] for row in rows} == {
+        "transformer": 7,
+        "predictor": 8,
+    }
 
 
 def test_seldon_pairs_by_the_request_id():
@@ -217,7 +313,11 @@ def test_an_event_that_is_none_costs_itself_only(event, reason):
 
 def test_an_event_without_an_id_pairs_with_nothing():
     """It is a row all the same."""
-    event = {name: value for name, value in structured(REQUEST, {"instances": [[1]]}).items() if name != "id"}
+    event = {
+        name: value
+        for name, value in structured(REQUEST, {"instances": [[1]]}).items()
+        if name != "id"
+    }
     [row], _ = read(KServe(), json.dumps(event).encode())
     assert (row["event_id"], row[PAIR]) == (None, None)
 

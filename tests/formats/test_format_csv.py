@@ -23,7 +23,9 @@ def values(data: bytes, *fields, form=None, **how):
 
 
 def test_columns_by_header_name():
-    """Wanted columns come by name, in the order asked for; one that the file lacks is null; dots are part of a name."""
+    """Wanted columns come by name, in the order asked for; one that the file lacks is null; dots
+    are part of a name.
+    """
     rows, _ = values(b"a,b.c,d\n1,x,2\n3,y,4\n", category("b.c"), number("a"), number("nope"))
     assert rows == [("x", 1.0, None), ("y", 3.0, None)]
 
@@ -61,7 +63,9 @@ def test_values_that_are_no_numbers_stay_text():
 
 
 def test_nulls_and_numbers_that_are_none():
-    """Empty and `null` are null, NaN and Infinity are numbers, and `nulls` says what else is null."""
+    """Empty and `null` are null, NaN and Infinity are numbers, and `nulls` says what else is
+    null.
+    """
     rows, _ = values(b"a,b\n,\nnull,null\nNaN,NA\nInfinity,x\n", number("a"), category("b"))
     assert rows[:2] == [(None, None), (None, None)]
     assert math.isnan(rows[2][0])
@@ -76,10 +80,14 @@ def test_categories_keep_their_spelling():
 
 
 def test_encodings():
-    """Other encodings by option, a byte order mark by itself, and a wrong one is told record by record."""
+    """Other encodings by option, a byte order mark by itself, and a wrong one is told record by
+    record.
+    """
     text = "näme,b\nä,1\nö,2\n"
     for encoding in ("latin-1", "utf-16", "utf-8-sig"):
-        rows, _ = values(text.encode(encoding), category("näme"), number("b"), form=Csv(encoding=encoding))
+        rows, _ = values(
+            text.encode(encoding), category("näme"), number("b"), form=Csv(encoding=encoding)
+        )
         assert rows == [("ä", 1.0), ("ö", 2.0)]
     assert values(b"\xef\xbb\xbfa\n1\n", number("a"))[0] == [(1.0,)]
     rows, ctx = values(b"a,b\n\xe4,1\nx,2\n", category("a"), number("b"))
@@ -92,7 +100,9 @@ def test_encodings():
 
 
 def test_files_without_header():
-    """Names come from the configuration, or are `_c0`, `_c1`; such files can be read on from an offset."""
+    """Names come from the configuration, or are `_c0`, `_c1`; such files can be read on from an
+    offset.
+    """
     rows, ctx = values(b"1,x\n2,y\n", number("n"), form=Csv(names=("n", "s")))
     assert (rows, ctx.offset) == ([(1.0,), (2.0,)], 8)
     assert read(Csv(header=False), b"1,x\n")[0] == [{"_c0": 1, "_c1": "x"}]
@@ -104,7 +114,9 @@ def test_a_file_with_header_is_read_as_a_whole():
 
 
 def test_odd_headers():
-    """Names that stand twice or are empty get a name of their own; spaces around them don't count."""
+    """Names that stand twice or are empty get a name of their own; spaces around them don't
+    count.
+    """
     assert read(Csv(), b"a, a,,b\n1,2,3,4\n")[0] == [{"a": 1, "a.1": 2, "_c2": 3, "b": 4}]
 
 
@@ -136,7 +148,9 @@ def test_a_quote_that_is_never_closed_costs_its_line(monkeypatch):
 
 
 def test_a_torn_end_inside_quotes_is_one_reject():
-    """A quote that the end of the file leaves open costs its line, and not those before or after it."""
+    """A quote that the end of the file leaves open costs its line, and not those before or after
+    it.
+    """
     rows, ctx = values(b'a,b\n1,2\n3,"x', number("a"))
     assert (rows, ctx.rejected) == ([(1.0,)], 1)
     rows, ctx = values(b'a,b\n1,2\n3,"x\n4,5\n6,7\n', number("a"))
@@ -163,7 +177,11 @@ cell = st.text(st.sampled_from("ab,;\"\n 1é'"), max_size=6) | st.just("x\r\n")
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.lists(st.tuples(cell, cell, st.integers(-99, 99)), max_size=25), st.integers(1, 64), st.sampled_from(["\n", "\r\n"]))
+@given(
+    st.lists(st.tuples(cell, cell, st.integers(-99, 99)), max_size=25),
+    st.integers(1, 64),
+    st.sampled_from(["\n", "\r\n"]),
+)
 def test_records_come_back(entries, size, end):
     """Whatever a CSV writer writes is read again, value by value, at any size of chunk."""
     out = io.StringIO()
@@ -191,7 +209,9 @@ def test_a_growing_file_gives_the_rows_of_the_whole(data):
     form = Csv(names=("a", "n"))
     at, rows = 0, []
     for cut in [*sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=5))), len(whole)]:
-        part, ctx = values(whole[at:cut], other("a"), number("n"), form=form, sealed=cut == len(whole))
+        part, ctx = values(
+            whole[at:cut], other("a"), number("n"), form=form, sealed=cut == len(whole)
+        )
         rows += part
         at += ctx.offset or 0
     assert rows == [(a or None, float(n)) for a, n in entries]

@@ -10,7 +10,11 @@ from reading import SAMPLES, category, other, read
 
 def record(data, encoding="CSV", event: str | None = "e1", **more) -> bytes:
     text = data if isinstance(data, str) else json.dumps(data)
-    line = {"groundTruthData": {"data": text, "encoding": encoding}, "eventMetadata": {"eventId": event}, "eventVersion": "0"}
+    line = {
+        "groundTruthData": {"data": text, "encoding": encoding},
+        "eventMetadata": {"eventId": event},
+        "eventVersion": "0",
+    }
     line["eventMetadata"] |= more
     return json.dumps(line).encode() + b"\n"
 
@@ -21,7 +25,9 @@ def rows(data: bytes, *fields):
 
 
 def test_values_objects_and_many_rows():
-    """A value is `label`, an object brings its names, and each of several rows has an id of its own."""
+    """A value is `label`, an object brings its names, and each of several rows has an id of its
+    own.
+    """
     data = (
         record("1")
         + record({"label": 0}, "JSON", "e2", inferenceTime="2024-05-01T00:00:00Z")
@@ -44,13 +50,23 @@ def test_the_official_files_and_a_merged_record():
     """The label of a merged record is the same as that of the file it came from."""
     file = SAMPLES / "aws/ground_truth/test_gt/01d3c1a8-aa99-4149-9d5e-78bea047a788.jsonl"
     assert rows(file.read_bytes())[0] == [{"event_id": file.stem, "event_time": None, "label": 0}]
-    [merged] = rows((SAMPLES / "aws/merge/endpoint_jsonl.jsonl").read_bytes(), other("event_id"), category("label"))[0]
+    [merged] = rows(
+        (SAMPLES / "aws/merge/endpoint_jsonl.jsonl").read_bytes(),
+        other("event_id"),
+        category("label"),
+    )[0]
     assert merged["label"] in (0, "0")
 
 
 def test_what_is_no_label_is_rejected_with_a_reason():
     """A record without label or id, and lines that are no records, cost only themselves."""
-    bad = [b'{"eventMetadata":{"eventId":"x"}}\n', record("1", event=None), record("{", "JSON"), b"[]\n", b"nonsense\n"]
+    bad = [
+        b'{"eventMetadata":{"eventId":"x"}}\n',
+        record("1", event=None),
+        record("{", "JSON"),
+        b"[]\n",
+        b"nonsense\n",
+    ]
     found, ctx = rows(record("1") + b"".join(bad) + record("0"), category("label"))
     assert [str(row["label"]) for row in found] == ["1", "0"]
     assert sorted(place for place, _, _ in ctx.samples) == [1, 2, 3, 4, 5]

@@ -1,4 +1,6 @@
-"""Bad input, for every format there is: whatever the bytes are, they end in rows, rejects with reasons, or Unreadable."""
+"""Bad input, for every format there is: whatever the bytes are, they end in rows, rejects with
+reasons, or Unreadable.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ from reading import SAMPLES, category, number, other
 
 from driftline import ObjectGone, Unreadable
 from driftline.extensions.registry import Registry
-from driftline.ingest.compression import unpack
-from driftline.ingest.decoding import Decoding
+from driftline.ingest.read.compression import unpack
+from driftline.ingest.read.decoding import Decoding
 
 REGISTRY = Registry.load()
 FORMATS = REGISTRY.names("format")
@@ -31,7 +33,10 @@ FIELDS = (
     other("event_id"), other("event_time"), other("timestamp"), number("a"), number("_c0"), number("x[0].y"),
     category("b"), category("prediction"), number("score"), category("label"), other("input.a"),
 )  # fmt: skip
-WRITTEN = [{"a": i, "b": f"v{i % 3}", "request": '{"inputs":[[1]]}', "response": '{"predictions":[1]}'} for i in range(400)]
+WRITTEN = [
+    {"a": i, "b": f"v{i % 3}", "request": '{"inputs":[[1]]}', "response": '{"predictions":[1]}'}
+    for i in range(400)
+]
 
 
 def parquet_file() -> bytes:
@@ -43,7 +48,9 @@ def parquet_file() -> bytes:
 def avro_file(codec: str = "null") -> bytes:
     fields = [{"name": name, "type": "int" if name == "a" else "string"} for name in WRITTEN[0]]
     out = io.BytesIO()
-    fastavro.writer(out, {"type": "record", "name": "r", "fields": fields}, WRITTEN, codec, sync_interval=1000)
+    fastavro.writer(
+        out, {"type": "record", "name": "r", "fields": fields}, WRITTEN, codec, sync_interval=1000
+    )
     return out.getvalue()
 
 
@@ -52,10 +59,24 @@ def lines() -> Iterator[bytes]:
     for path in sorted(SAMPLES.rglob("*")):
         if path.suffix in (".jsonl", ".out") and "test_gt" not in path.parts:
             yield path.read_bytes().split(b"\n")[0]
-    payloads = {"request": '{"dataframe_split":{"columns":["a"],"data":[[1]]}}', "response": '{"predictions":[{"b":1}]}'}
-    yield json.dumps({"databricks_request_id": "d", "status_code": 200, "request_metadata": {"m": "1"}, **payloads}).encode()
-    yield json.dumps({"groundTruthData": {"data": "1", "encoding": "CSV"}, "eventMetadata": {"eventId": "e"}}).encode()
-    yield json.dumps({"timestamp": "2024-05-01T00:00:00", "request_id": "1", "trace_id": "2", "a": 1}).encode()
+    payloads = {
+        "request": '{"dataframe_split":{"columns":["a"],"data":[[1]]}}',
+        "response": '{"predictions":[{"b":1}]}',
+    }
+    yield json.dumps(
+        {
+            "databricks_request_id": "d",
+            "status_code": 200,
+            "request_metadata": {"m": "1"},
+            **payloads,
+        }
+    ).encode()
+    yield json.dumps(
+        {"groundTruthData": {"data": "1", "encoding": "CSV"}, "eventMetadata": {"eventId": "e"}}
+    ).encode()
+    yield json.dumps(
+        {"timestamp": "2024-05-01T00:00:00", "request_id": "1", "trace_id": "2", "a": 1}
+    ).encode()
     yield b'[{"prefix":"s3://bucket/out/"},"gone","forbidden"]'
 
 
@@ -74,7 +95,9 @@ PIECES: dict[str, bytes] = {
     "only a byte order mark": b"\xef\xbb\xbf",
     "a gzip that is cut": PACKED[:-20],
     "a gzip cut in its header": PACKED[:5],
-    "a gzip damaged in the middle": PACKED[: len(PACKED) // 2] + b"\xff" * 30 + PACKED[len(PACKED) // 2 + 30 :],
+    "a gzip damaged in the middle": PACKED[: len(PACKED) // 2]
+    + b"\xff" * 30
+    + PACKED[len(PACKED) // 2 + 30 :],
     "two gzips": gzip.compress(GOOD) + gzip.compress(GOOD),
     "a gzip and a cut one": gzip.compress(GOOD) + PACKED[:-20],
     "a gzip and plain text": gzip.compress(GOOD) + GOOD,
@@ -145,7 +168,9 @@ def survive(name: str, data: bytes) -> None:
                 for batch in form.decode(stored if form.compressed else unpack(stored), ctx):
                     assert isinstance(batch, pa.RecordBatch)
                     batch.validate(full=True)
-                    assert fields is None or set(batch.schema.names) <= {field.name for field in fields}
+                    assert fields is None or set(batch.schema.names) <= {
+                        field.name for field in fields
+                    }
             except Unreadable as error:
                 assert str(error).strip(), "Unreadable without a reason"  # noqa: PT017  other exceptions must get through
             assert ctx.rejected >= len(ctx.samples)
@@ -172,7 +197,11 @@ def test_records_with_a_strange_value_anywhere(name):
 def paths(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Where values stand, two of each list and a dozen of each object."""
     items = (
-        list(value.items())[:12] if isinstance(value, dict) else list(enumerate(value))[:2] if isinstance(value, list) else []
+        list(value.items())[:12]
+        if isinstance(value, dict)
+        else list(enumerate(value))[:2]
+        if isinstance(value, list)
+        else []
     )
     for key, item in items:
         yield (*before, key)
@@ -212,8 +241,8 @@ LONG = """
 import io, resource, sys
 sys.path[:0] = sys.argv[1:3]
 from driftline.extensions.registry import Registry
-from driftline.ingest.compression import unpack
-from driftline.ingest.decoding import Decoding
+from driftline.ingest.read.compression import unpack
+from driftline.ingest.read.decoding import Decoding
 from driftline import Unreadable
 from test_format_hostile import FIELDS
 
@@ -269,10 +298,16 @@ for form in forms:
 
 
 def test_a_line_of_500_mb_takes_no_memory():
-    """After one of 20 MB has been read, one of 500 MB needs at most 200 MB more, whatever the format, and is told."""
+    """After one of 20 MB has been read, one of 500 MB needs at most 200 MB more, whatever the
+    format, and is told.
+    """
     here = Path(__file__).parent
     done = subprocess.run(
-        [sys.executable, "-c", LONG, str(here), str(here.parent)], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", LONG, str(here), str(here.parent)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = [line.split("|", 2) for line in done.stdout.splitlines()]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reading import Trickle, category, number, other, read
 
 from driftline import Unreadable
-from driftline.ingest.decoding import Decoding
+from driftline.ingest.read.decoding import Decoding
 
 
 def values(data: bytes, *fields, **how):
@@ -40,7 +40,8 @@ def test_a_key_spelt_like_the_path_wins():
 def test_columns_are_narrow_and_categories_are_dictionaries():
     """Numbers are float64, categories dictionary-encoded, whole ids int64."""
     [batch] = JsonLines().decode(
-        io.BytesIO(b'{"n":1,"c":"x","id":9007199254740993}\n'), Decoding("u", (number("n"), category("c"), other("id")))
+        io.BytesIO(b'{"n":1,"c":"x","id":9007199254740993}\n'),
+        Decoding("u", (number("n"), category("c"), other("id"))),
     )
     assert batch.schema.types == [pa.float64(), pa.dictionary(pa.int32(), pa.string()), pa.int64()]
     assert batch["id"].to_pylist() == [9007199254740993]
@@ -60,14 +61,21 @@ def test_bad_lines_cost_only_themselves():
 
 def test_values_of_mixed_types_are_all_kept():
     """A column that changes its type keeps every value, as text where need be."""
-    rows, ctx = values(b'{"a":1,"b":"x"}\n{"a":"2","b":3.5}\n{"a":true,"b":{"k":[1]}}\n', number("a"), category("b"))
+    rows, ctx = values(
+        b'{"a":1,"b":"x"}\n{"a":"2","b":3.5}\n{"a":true,"b":{"k":[1]}}\n',
+        number("a"),
+        category("b"),
+    )
     assert rows == [(1.0, "x"), ("2", 3.5), (True, '{"k":[1]}')]
     assert ctx.rejected == 0
 
 
 def test_types_learned_from_the_first_lines_lose_nothing_later():
     """A type that appears first after hundreds of records is read too."""
-    data = b"".join(b'{"a":%d,"b":null}\n' % i for i in range(500)) + b'{"a":"late","b":1}\n{"a":1.5,"b":"s"}\n'
+    data = (
+        b"".join(b'{"a":%d,"b":null}\n' % i for i in range(500))
+        + b'{"a":"late","b":1}\n{"a":1.5,"b":"s"}\n'
+    )
     rows, ctx = values(data, category("a"), other("b"))
     assert len(rows) == 502
     assert [str(a) for a, _ in rows][-2:] == ["late", "1.5"]
@@ -84,7 +92,9 @@ def test_not_a_number_and_infinity_are_read():
 
 def test_integers_beyond_every_type_are_kept_as_text():
     """An id of thirty digits keeps all of them."""
-    assert values(b'{"a":123456789012345678901234567890}\n', other("a"))[0] == [("123456789012345678901234567890",)]
+    assert values(b'{"a":123456789012345678901234567890}\n', other("a"))[0] == [
+        ("123456789012345678901234567890",)
+    ]
 
 
 def test_a_depth_bomb_is_one_reject():
@@ -165,7 +175,9 @@ def test_without_fields_everything_is_read():
 def test_rows_are_counted_without_a_column():
     """A model that needs no column still counts its rows."""
     ctx = Decoding("u", (), True)
-    assert [batch.num_rows for batch in JsonLines().decode(io.BytesIO(b'{"a":1}\n{}\n'), ctx)] == [2]
+    assert [batch.num_rows for batch in JsonLines().decode(io.BytesIO(b'{"a":1}\n{}\n'), ctx)] == [
+        2
+    ]
 
 
 def test_an_object_in_place_of_a_value_is_text():
@@ -174,7 +186,9 @@ def test_an_object_in_place_of_a_value_is_text():
 
 
 def test_a_record_over_several_lines_is_no_record():
-    """Only whole lines count: pretty-printed JSON is rejected line by line, however the parser would take it."""
+    """Only whole lines count: pretty-printed JSON is rejected line by line, however the parser
+    would take it.
+    """
     rows, ctx = values(b'{"a":\n1}\n{"a":2}\n', number("a"))
     assert (rows, ctx.rejected) == ([(2.0,)], 2)
 
@@ -198,7 +212,13 @@ def test_offsets_cover_what_was_given():
     assert ctx.offset == len(data)
 
 
-scalar = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=8)
+scalar = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8)
+)
 record = st.fixed_dictionaries(
     {},
     optional={
@@ -214,7 +234,11 @@ def plain(value):
     """A value as the host would see it: bools, numbers and text are told apart by what they say."""
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value) if isinstance(value, bool) or (isinstance(value, int) and abs(value) > 2**53) else float(value)
+    return (
+        json.dumps(value)
+        if isinstance(value, bool) or (isinstance(value, int) and abs(value) > 2**53)
+        else float(value)
+    )
 
 
 def same(given, expected) -> bool:
@@ -230,7 +254,9 @@ def same(given, expected) -> bool:
 @given(st.lists(record, max_size=40), st.booleans())
 def test_records_come_back(entries, ascii_only):
     """Whatever is written as JSON Lines is read again, value by value."""
-    data = "".join(json.dumps(entry, ensure_ascii=ascii_only) + "\n" for entry in entries).encode("utf-8", "surrogatepass")
+    data = "".join(json.dumps(entry, ensure_ascii=ascii_only) + "\n" for entry in entries).encode(
+        "utf-8", "surrogatepass"
+    )
     rows, ctx = read(JsonLines(), data, other("a"), number("b"), category("c"), other("d"))
     assert ctx.rejected == 0
     assert len(rows) == len(entries)
@@ -274,7 +300,9 @@ def test_a_growing_file_gives_the_rows_of_the_whole(data):
 @pytest.mark.parametrize("null", [b"null\n", b" \t null\n", b"\nnull\n", b"null\nnull\n"])
 @pytest.mark.parametrize("before", [b"", b'{"a":1}\n' * 300])
 def test_a_bare_null_is_no_object(null, before):
-    """It is a reject wherever it stands: the bulk parser would take it for a row of nulls, or die of it."""
+    """It is a reject wherever it stands: the bulk parser would take it for a row of nulls, or die
+    of it.
+    """
     found, ctx = read(JsonLines(), before + null + b'{"a":2}\n', number("a"))
     assert [row["a"] for row in found] == [1.0] * (300 if before else 0) + [2.0]
     assert ctx.rejected == null.count(b"null")

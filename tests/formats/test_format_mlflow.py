@@ -1,4 +1,6 @@
-"""Inference tables: rows of requests and responses, in every form that MLflow's scoring server takes."""
+"""Inference tables: rows of requests and responses, in every form that MLflow's scoring server
+takes.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,11 @@ def old_table(*calls: dict) -> bytes:
         ("sampling_fraction", pa.float64()), ("execution_time_ms", pa.int64()),
         ("request_metadata", pa.map_(pa.string(), pa.string())),
     ])  # fmt: skip
-    typed = [told | {"date": date(2024, 5, 1), "request_metadata": list(told["request_metadata"].items())} for told in calls]
+    typed = [
+        told
+        | {"date": date(2024, 5, 1), "request_metadata": list(told["request_metadata"].items())}
+        for told in calls
+    ]
     return written(pa.Table.from_pylist(typed, schema))
 
 
@@ -59,7 +65,9 @@ def written(table: pa.Table) -> bytes:
 
 
 REQUESTS = {
-    "split": {"dataframe_split": {"index": [0, 1], "columns": ["a", "b"], "data": [[1, 2], [3, 4]]}},
+    "split": {
+        "dataframe_split": {"index": [0, 1], "columns": ["a", "b"], "data": [[1, 2], [3, 4]]}
+    },
     "split without columns": {"dataframe_split": {"data": [[1, 2], [3, 4]]}},
     "records": {"dataframe_records": [{"a": 1, "b": 2}, {"a": 3, "b": 4}], "params": {"k": 1}},
     "instances": {"instances": [[1, 2], [3, 4]], "client_request_id": "c"},
@@ -73,35 +81,63 @@ REQUESTS = {
 @pytest.mark.parametrize("form", REQUESTS)
 @pytest.mark.parametrize("table", [lines, old_table])
 def test_request_forms(form, table):
-    """Whatever the form, a call is two rows, each with its answer and an id of its own; Parquet and JSON lines alike."""
+    """Whatever the form, a call is two rows, each with its answer and an id of its own; Parquet and
+    JSON lines alike.
+    """
     found, ctx = rows(table(call(REQUESTS[form], {"predictions": [0.5, 0.25]})), A, B, P, EVENT)
     assert found == [(1, 2, 0.5, "d1:0"), (3, 4, 0.25, "d1:1")]
     assert ctx.rejected == 0
 
 
 def test_response_forms():
-    """Values are predictions, lists are several outputs, objects bring their names, and so do columns."""
+    """Values are predictions, lists are several outputs, objects bring their names, and so do
+    columns.
+    """
     one = {"inputs": [[1, 2]]}
-    answers = [{"predictions": [0.5]}, {"predictions": [[0.1, 0.9]]}, {"predictions": [{"cls": "x", "score": 0.7}]}]
+    answers = [
+        {"predictions": [0.5]},
+        {"predictions": [[0.1, 0.9]]},
+        {"predictions": [{"cls": "x", "score": 0.7}]},
+    ]
     data = lines(*(call(one, answer) for answer in answers))
     found, _ = rows(data, P, number("_o1"), category("cls"), number("score"))
     assert found == [(0.5, None, None, None), (None, 0.9, None, None), (None, None, "x", 0.7)]
-    both = lines(call(REQUESTS["records"], {"predictions": {"cls": ["x", "y"], "score": [0.1, 0.2]}}))
+    both = lines(
+        call(REQUESTS["records"], {"predictions": {"cls": ["x", "y"], "score": [0.1, 0.2]}})
+    )
     assert rows(both, category("cls"), number("score"))[0] == [("x", 0.1), ("y", 0.2)]
     named = MlFlow(headers=("a", "b"), output_headers=("p", "q"))
-    assert rows(lines(call(one, {"predictions": [[0.1, 0.9]]})), number("q"), form=named)[0] == [(0.9,)]
+    assert rows(lines(call(one, {"predictions": [[0.1, 0.9]]})), number("q"), form=named)[0] == [
+        (0.9,)
+    ]
 
 
 def test_what_stands_beside_the_payloads():
-    """Ids, times, versions and all other columns; an input hides a column of its name, but never the id and the time."""
+    """Ids, times, versions and all other columns; an input hides a column of its name, but never
+    the id and the time.
+    """
     data = old_table(
-        call({"dataframe_records": [{"a": 1, "date": "x", "event_id": 9}]}, {"predictions": [1]}, client_request_id="c9")
+        call(
+            {"dataframe_records": [{"a": 1, "date": "x", "event_id": 9}]},
+            {"predictions": [1]},
+            client_request_id="c9",
+        )
     )
-    names = ("event_id", "event_time", "model_version", "endpoint_name", "execution_time_ms", "date", "input.event_id")
+    names = (
+        "event_id",
+        "event_time",
+        "model_version",
+        "endpoint_name",
+        "execution_time_ms",
+        "date",
+        "input.event_id",
+    )
     found, _ = rows(data, *map(other, names))
     assert found == [("c9", 1714550400123, "3", "churn", 7, "x", 9)]
     everything, _ = read(AB, data)
-    assert everything[0] | {"event_id": "c9", "date": "x", "a": 1, "status_code": 200} == everything[0]
+    assert (
+        everything[0] | {"event_id": "c9", "date": "x", "a": 1, "status_code": 200} == everything[0]
+    )
 
 
 def test_gateway_tables():
@@ -115,13 +151,25 @@ def test_gateway_tables():
         "served_entity_id": "e7", "logging_error_codes": None, "requester": "me@x",
     }  # fmt: skip
     data = written(pa.Table.from_pylist([told]))
-    fields = map(other, ("event_id", "event_time", "served_entity_id", "requester", "temperature", "usage.total_tokens"))
+    fields = map(
+        other,
+        (
+            "event_id",
+            "event_time",
+            "served_entity_id",
+            "requester",
+            "temperature",
+            "usage.total_tokens",
+        ),
+    )
     assert rows(data, *fields)[0] == [("d", at, "e7", "me@x", 0.5, 12)]
 
 
 @pytest.mark.parametrize("table", [lines, old_table])
 def test_calls_that_are_no_predictions_are_rejected(table):
-    """Failed calls, missing payloads, rows that don't pair and broken JSON: each with its reason, in its place."""
+    """Failed calls, missing payloads, rows that don't pair and broken JSON: each with its reason,
+    in its place.
+    """
     good = call(REQUESTS["instances"], {"predictions": [1, 2]})
     bad = [
         good | {"status_code": 500}, good | {"response": None}, good | {"request": None},
@@ -138,7 +186,10 @@ def test_calls_that_are_no_predictions_are_rejected(table):
 
 def test_many_calls_in_several_row_groups():
     """Rows come in order, in bounded batches, from a stream that gives little at a time."""
-    calls = [call({"inputs": [[i, i + 1]]}, {"predictions": [i / 8]}, databricks_request_id=f"d{i}") for i in range(1500)]
+    calls = [
+        call({"inputs": [[i, i + 1]]}, {"predictions": [i / 8]}, databricks_request_id=f"d{i}")
+        for i in range(1500)
+    ]
     data = old_table(*calls)
     found, ctx = rows(Trickle(data, 5000), A, P, EVENT)
     assert found == [(i, i / 8, f"d{i}") for i in range(1500)]
@@ -146,7 +197,9 @@ def test_many_calls_in_several_row_groups():
 
 
 def test_a_damaged_table():
-    """A cut file, a file without payloads and one that only begins like Parquet are unreadable, with a reason."""
+    """A cut file, a file without payloads and one that only begins like Parquet are unreadable,
+    with a reason.
+    """
     data = old_table(call(REQUESTS["instances"], {"predictions": [1, 2]}))
     for broken in (data[:-10], data[: len(data) // 2], b"PAR1" + b"\0" * 100, b"PAR1"):
         with pytest.raises(Unreadable, match="not a whole Parquet file"):

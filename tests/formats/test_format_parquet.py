@@ -12,7 +12,7 @@ from driftline_plugins.formats.parquet import Parquet
 from reading import Trickle, category, number, other, read
 
 from driftline import SourceError, Unreadable
-from driftline.ingest.decoding import Decoding
+from driftline.ingest.read.decoding import Decoding
 
 
 def file(columns: dict[str, list], **how) -> bytes:
@@ -29,8 +29,17 @@ NESTED = {
 
 
 def test_nested_fields_are_found_by_path():
-    """Structs and list positions by path, names with dots as they are, null for what isn't there."""
-    fields = (number("a.b.c"), number("a.l[1]"), category("x.y"), number("a.zzz"), number("nope"), other("a.l"))
+    """Structs and list positions by path, names with dots as they are, null for what isn't
+    there.
+    """
+    fields = (
+        number("a.b.c"),
+        number("a.l[1]"),
+        category("x.y"),
+        number("a.zzz"),
+        number("nope"),
+        other("a.l"),
+    )
     rows, ctx = read(Parquet(), file(NESTED), *fields)
     assert [tuple(row.values()) for row in rows] == [
         (1, 6, "p", None, None, "[5,6]"), (None, None, "q", None, None, "[]"), (None, None, None, None, None, None),
@@ -46,7 +55,9 @@ def test_without_fields_everything_is_read():
 
 @pytest.mark.parametrize("compression", ["snappy", "gzip", "zstd", "none"])
 def test_categories_stay_dictionaries(compression):
-    """Strings that are categories come as dictionaries whatever packs the file; other strings don't."""
+    """Strings that are categories come as dictionaries whatever packs the file; other strings
+    don't.
+    """
     data = file({"c": ["x", "y", "x"], "s": ["1", "2", "3"]}, compression=compression)
     [batch] = Parquet().decode(io.BytesIO(data), Decoding("u", (category("c"), other("s"))))
     assert pa.types.is_dictionary(batch.schema.field("c").type)
@@ -71,7 +82,9 @@ def test_a_stream_that_cannot_seek_is_read_too():
 
 @pytest.mark.parametrize("cut", [0, 3, 100, -1, -8])
 def test_a_cut_file_is_unreadable(cut):
-    """Without its end a Parquet file says nothing: unreadable, with a reason, and no traceback of the parser."""
+    """Without its end a Parquet file says nothing: unreadable, with a reason, and no traceback of
+    the parser.
+    """
     data = file({"a": list(range(1000))})
     with pytest.raises(Unreadable, match="not a whole Parquet file"):
         read(Parquet(), data[:cut], number("a"))
@@ -80,7 +93,9 @@ def test_a_cut_file_is_unreadable(cut):
 def test_damage_in_the_middle_comes_after_the_rows_before_it():
     """Row groups before the damage are given, and pages whose checksum is wrong are not."""
     columns = {"a": list(range(300_000))}
-    data = bytearray(file(columns, row_group_size=100_000, use_dictionary=False, write_page_checksum=True))
+    data = bytearray(
+        file(columns, row_group_size=100_000, use_dictionary=False, write_page_checksum=True)
+    )
     data[len(data) // 2 - 3000 : len(data) // 2 + 3000] = b"\xff" * 6000
     got = []
     with pytest.raises(Unreadable, match="damaged after"):
@@ -101,4 +116,6 @@ def test_trouble_of_the_source_stays_that():
 
 def test_rows_are_counted_without_a_column():
     """A model that needs no column still counts its rows."""
-    assert [b.num_rows for b in Parquet().decode(io.BytesIO(file({"a": [1, 2]})), Decoding("u", ()))] == [2]
+    assert [
+        b.num_rows for b in Parquet().decode(io.BytesIO(file({"a": [1, 2]})), Decoding("u", ()))
+    ] == [2]

@@ -1,4 +1,6 @@
-"""Data capture: rows of input, output and label, paired, in whatever form the endpoint wrote them."""
+"""Data capture: rows of input, output and label, paired, in whatever form the endpoint wrote
+them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,11 @@ CAPTURES = sorted((SAMPLES / "aws" / "datacapture").rglob("*.jsonl"))
 
 def side(data, encoding=None, content_type=""):
     if isinstance(data, bytes):
-        return {"data": base64.b64encode(data).decode(), "encoding": encoding or "BASE64", "observedContentType": content_type}
+        return {
+            "data": base64.b64encode(data).decode(),
+            "encoding": encoding or "BASE64",
+            "observedContentType": content_type,
+        }
     text = data if isinstance(data, str) else json.dumps(data)
     return {
         "data": text,
@@ -33,7 +39,10 @@ def record(inputs=None, outputs=None, label=None, event="e1", **meta) -> bytes:
         capture["endpointInput"] = side(inputs) | {"mode": "INPUT"}
     if outputs is not None:
         capture["endpointOutput"] = side(outputs) | {"mode": "OUTPUT"}
-    line = {"captureData": capture, "eventMetadata": {"eventId": event, "inferenceTime": "2024-05-01T00:00:00Z", **meta}}
+    line = {
+        "captureData": capture,
+        "eventMetadata": {"eventId": event, "inferenceTime": "2024-05-01T00:00:00Z", **meta},
+    }
     if label is not None:
         line["groundTruthData"] = side(label)
     return json.dumps(line | {"eventVersion": "0"}).encode() + b"\n"
@@ -50,10 +59,18 @@ AB = SageMaker(headers=("a", "b"))
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.parent.parts[-6][-16:])
 def test_real_captures(path: Path):
-    """Every real file gives a row for each row inside its requests, with a prediction or score for each, and no reject."""
+    """Every real file gives a row for each row inside its requests, with a prediction or score for
+    each, and no reject.
+    """
     found, ctx = read(SageMaker(), path.read_bytes(), uri=path.as_uri())
-    inside = [json.loads(line)["captureData"]["endpointInput"]["data"] for line in path.read_text().splitlines()]
-    expected = sum(text.count('"features"') if text.startswith("{") else text.count("\n") + 1 for text in inside)
+    inside = [
+        json.loads(line)["captureData"]["endpointInput"]["data"]
+        for line in path.read_text().splitlines()
+    ]
+    expected = sum(
+        text.count('"features"') if text.startswith("{") else text.count("\n") + 1
+        for text in inside
+    )
     assert (len(found), ctx.rejected) == (expected, 0)
     assert ctx.offset == path.stat().st_size
     for row in found:
@@ -83,16 +100,35 @@ def test_a_real_capture_value_by_value():
 
 
 def test_bare_numbers_and_merged_records():
-    """Instances that are numbers are rows of one value; ground truth that was merged is the label."""
-    found, _ = rows((SAMPLES / "aws/misc/sdk_captured-data.jsonl").read_bytes(), number("_c0"), P, other("event_id"))
+    """Instances that are numbers are rows of one value; ground truth that was merged is the
+    label.
+    """
+    found, _ = rows(
+        (SAMPLES / "aws/misc/sdk_captured-data.jsonl").read_bytes(),
+        number("_c0"),
+        P,
+        other("event_id"),
+    )
     first = "12b73486-e916-45de-9d82-7fa23d4a39a6"
-    assert found[:3] == [(1.0, 3.5, f"{first}:0"), (2.0, 4.0, f"{first}:1"), (5.0, 5.5, f"{first}:2")]
+    assert found[:3] == [
+        (1.0, 3.5, f"{first}:0"),
+        (2.0, 4.0, f"{first}:1"),
+        (5.0, 5.5, f"{first}:2"),
+    ]
     assert len(found) == 6
     found, _ = rows(
-        (SAMPLES / "aws/merge/endpoint_jsonl.jsonl").read_bytes(), number("_c0"), number("score"), category("label")
+        (SAMPLES / "aws/merge/endpoint_jsonl.jsonl").read_bytes(),
+        number("_c0"),
+        number("score"),
+        category("label"),
     )
     assert [(a, b, int(label)) for a, b, label in found] == [(42.0, 0.90517783164978, 0)]
-    found, _ = rows((SAMPLES / "aws/merge/batch_jsonl.jsonl").read_bytes(), number("_c2"), number("score"), number("label"))
+    found, _ = rows(
+        (SAMPLES / "aws/merge/batch_jsonl.jsonl").read_bytes(),
+        number("_c2"),
+        number("score"),
+        number("label"),
+    )
     assert found == [(133937.0, 0.989977359771728, 1.0)]
 
 
@@ -111,7 +147,10 @@ def test_mixed_encodings_in_one_file():
         + record("3,4", {"predictions": [{"prediction": 0.25, "predicted_label": 0}]})
         + record(b"5,6\n7,8", b"0.1\n0.2\n")
         + record({"instances": [{"features": [9, 10]}]}, "0.3")
-        + record(b'{"features":[11,12]}\n{"features":[13,14]}\n', b'{"prediction":0.4}\n{"prediction":0.6}')
+        + record(
+            b'{"features":[11,12]}\n{"features":[13,14]}\n',
+            b'{"prediction":0.4}\n{"prediction":0.6}',
+        )
         + record({"a": [15, 17], "b": [16, 18]}, {"predictions": [[0.7], [0.8]]})
         + record({"a": 19, "b": 20}, "0.9")
         + record([[21, 22]], [0.11])
@@ -119,11 +158,25 @@ def test_mixed_encodings_in_one_file():
     found, ctx = rows(data, A, B, P, form=AB)
     assert ctx.rejected == 0
     assert [(float(a), float(b)) for a, b, _ in found] == [(n, n + 1) for n in range(1, 23, 2)]
-    assert [float(p) for *_, p in found] == [0.5, 0.25, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9, 0.11]
+    assert [float(p) for *_, p in found] == [
+        0.5,
+        0.25,
+        0.1,
+        0.2,
+        0.3,
+        0.4,
+        0.6,
+        0.7,
+        0.8,
+        0.9,
+        0.11,
+    ]
 
 
 def test_several_rows_in_csv():
-    """Lines of a request are rows; a trailing line end is none; quoted line ends are inside a value."""
+    """Lines of a request are rows; a trailing line end is none; quoted line ends are inside a
+    value.
+    """
     data = record("1,2\n3,4\n", "0.1\n0.2") + record('5,"x\ny"', "0.3")
     found, ctx = rows(data, A, category("b"), P, other("event_id"), form=AB)
     assert [(float(a), str(b), float(p), e) for a, b, p, e in found] == [
@@ -156,7 +209,11 @@ def test_rows_that_do_not_pair_are_rejected_with_both_numbers():
 
 def test_another_number_of_values_is_rejected_with_both_numbers():
     """Names and values must be as many."""
-    data = record("1,2", "0.1") + record("1,2,3", "0.1") + record({"instances": [{"features": [1]}]}, "0.1")
+    data = (
+        record("1,2", "0.1")
+        + record("1,2,3", "0.1")
+        + record({"instances": [{"features": [1]}]}, "0.1")
+    )
     found, ctx = rows(data, A, form=AB)
     assert len(found) == 1
     assert [why for _, why, _ in ctx.samples] == [
@@ -166,7 +223,12 @@ def test_another_number_of_values_is_rejected_with_both_numbers():
 
 def test_half_records_are_null_and_no_rejects():
     """What was not captured is null; what was is a row."""
-    data = record("1,2", None) + record(None, "0.5") + record("3,4", "0.6") + record(None, None, label="1")
+    data = (
+        record("1,2", None)
+        + record(None, "0.5")
+        + record("3,4", "0.6")
+        + record(None, None, label="1")
+    )
     found, ctx = rows(data, A, P, category("label"), form=AB)
     assert [tuple(v if v is None else float(v) for v in row) for row in found] == [
         (1, None, None), (None, 0.5, None), (3, 0.6, None), (None, None, 1),
@@ -186,7 +248,9 @@ def test_inputs_that_are_no_table():
 def test_paths_say_where_rows_stand():
     """A path with `[*]` takes each match as a row."""
     form = SageMaker(headers=("a", "b"), input_path="body.items[*].x", output_path="out[*].s")
-    data = record({"body": {"items": [{"x": [1, 2]}, {"x": [3, 4]}]}}, {"out": [{"s": 0.1}, {"s": 0.2}]})
+    data = record(
+        {"body": {"items": [{"x": [1, 2]}, {"x": [3, 4]}]}}, {"out": [{"s": 0.1}, {"s": 0.2}]}
+    )
     assert rows(data, A, B, P, form=form)[0] == [(1.0, 2.0, 0.1), (3.0, 4.0, 0.2)]
     _, ctx = rows(record({"body": {}}, {"out": [{"s": 1}]}), A, form=form)
     assert ctx.samples[0][1] == "input: nothing at body.items[*].x"
@@ -201,7 +265,9 @@ def test_equal_names_are_told_apart():
 
 def test_what_stands_beside_the_data():
     """Ids, time, attributes, endpoint and variant are columns too."""
-    data = record("1,2", "0.5", inferenceId="77", customAttributes=["k=v", "w"]) + record("3,4\n5,6", "1\n2", event="e2")
+    data = record("1,2", "0.5", inferenceId="77", customAttributes=["k=v", "w"]) + record(
+        "3,4\n5,6", "1\n2", event="e2"
+    )
     names = ("event_id", "inference_id", "event_time", "custom_attributes", "endpoint", "variant")
     uri = "s3://bucket/log/my-endpoint/blue/2024/05/01/00/21-45-841-x.jsonl"
     found, _ = rows(data, *map(other, names), form=AB, uri=uri)
@@ -222,7 +288,9 @@ INPUT = b'{"captureData":{"endpointInput":{"data":"%s","encoding":"%s"}}}\n'
     INPUT % (b"1", b"X"), INPUT % (b"{", b"JSON"), INPUT % (b"\xff", b"CSV"), INPUT % (b"@@", b"BASE64"),
 ])  # fmt: skip
 def test_bad_records_cost_only_themselves(line):
-    """Whatever is wrong with a line, it is one reject with a reason, in its place; the others are rows."""
+    """Whatever is wrong with a line, it is one reject with a reason, in its place; the others are
+    rows.
+    """
     found, ctx = rows(record("1,2", "0.1") + line + record("3,4", "0.2"), A, P, form=AB)
     assert [float(a) for a, _ in found] == [1, 3]
     assert (ctx.rejected, ctx.samples[0][0]) == (1, 1)
@@ -233,7 +301,9 @@ def test_one_odd_record_among_many():
     """Thousands of rows come out right around a record of another width, and around one in JSON."""
     lines = [record(f"{i},{i % 7}", f"0.{i:04d}", event=f"e{i}") for i in range(5000)]
     lines[2500] = record("1,2,3", "0.1")
-    lines[4000] = record({"instances": [{"features": [4000, 3]}]}, {"predictions": [0.4]}, event="e4000")
+    lines[4000] = record(
+        {"instances": [{"features": [4000, 3]}]}, {"predictions": [0.4]}, event="e4000"
+    )
     found, ctx = rows(b"".join(lines), A, category("b"), P, other("event_id"), form=AB)
     assert ctx.rejected == 1
     assert ctx.samples[0][:2] == (2500, "input: 3 values where 2 names are set")
@@ -263,21 +333,37 @@ request = st.lists(row, min_size=1, max_size=3)
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.tuples(request, st.sampled_from(["csv", "json", "lines", "base64"]), st.sampled_from(["csv", "json"])), max_size=8
+        st.tuples(
+            request,
+            st.sampled_from(["csv", "json", "lines", "base64"]),
+            st.sampled_from(["csv", "json"]),
+        ),
+        max_size=8,
     )
 )
 def test_every_row_comes_back(requests):
-    """Whatever forms input and output take, each row of each request comes once, in order, with its answer."""
+    """Whatever forms input and output take, each row of each request comes once, in order, with its
+    answer.
+    """
     data, expected = b"", []
     for number_, (entries, form_in, form_out) in enumerate(requests):
-        quoted = ['"' + text.replace('"', '""') + '"' if '"' in text else text for _, text in entries]
+        quoted = [
+            '"' + text.replace('"', '""') + '"' if '"' in text else text for _, text in entries
+        ]
         text = "\n".join(f"{n},{q}" for (n, _), q in zip(entries, quoted, strict=True))
         documents = [{"features": list(entry)} for entry in entries]
         lines = "\n".join(map(json.dumps, documents))
-        inputs = {"csv": text, "json": {"instances": documents}, "base64": text.encode(), "lines": lines.encode()}[form_in]
+        inputs = {
+            "csv": text,
+            "json": {"instances": documents},
+            "base64": text.encode(),
+            "lines": lines.encode(),
+        }[form_in]
         answers = [float(n) / 100 for n, _ in entries]
         data += record(
-            inputs, "\n".join(map(str, answers)) if form_out == "csv" else {"predictions": answers}, event=str(number_)
+            inputs,
+            "\n".join(map(str, answers)) if form_out == "csv" else {"predictions": answers},
+            event=str(number_),
         )
         expected += [(n, text, n / 100) for n, text in entries]
     found, ctx = rows(data, A, category("b"), P, form=AB)

@@ -1,4 +1,6 @@
-"""Batch transform capture: manifests are followed to the rows that a job wrote, each with its id and the start of the job."""
+"""Batch transform capture: manifests are followed to the rows that a job wrote, each with its id
+and the start of the job.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,11 @@ def follow(parts: dict[str, bytes | Exception], *fields, form=AB, uri=URI):
 
 
 def line(i: int, rest: dict, answer) -> bytes:
-    told = {"SageMakerInferenceId": ID.format(i), "SageMakerInferenceTime": TIME, "SageMakerOutput": answer}
+    told = {
+        "SageMakerInferenceId": ID.format(i),
+        "SageMakerInferenceTime": TIME,
+        "SageMakerOutput": answer,
+    }
     return json.dumps(told | rest).encode() + b"\n"
 
 
@@ -59,14 +65,20 @@ def test_the_real_manifest_leads_to_the_real_output():
         "_c11": 0, "_c12": 21, "_c13": 37, "predicted_label": 0, "score": 0.047645717859268,
     }  # fmt: skip
     last = rows[-1]
-    assert (last["event_id"], last["_c2"], last["_c12"]) == ("c8ba099f-06cc-4baf-af60-db8fffa4b58e", 235847, 24)
+    assert (last["event_id"], last["_c2"], last["_c12"]) == (
+        "c8ba099f-06cc-4baf-af60-db8fffa4b58e",
+        235847,
+        24,
+    )
     assert (last["predicted_label"], last["score"]) == (0, 0.050630431622266)
 
 
 def test_csv_has_ids_and_times_at_the_end_of_each_line():
     """Joined inputs are named by the headers, the answer comes after them."""
     data = f"1,2,0.5,{ID.format(1)},{TIME}\n3,4,0.25,{ID.format(2)},{TIME}\n".encode()
-    found, ctx = follow({"x.csv.out": data}, number("a"), number("b"), number("prediction"), EVENT, AT)
+    found, ctx = follow(
+        {"x.csv.out": data}, number("a"), number("b"), number("prediction"), EVENT, AT
+    )
     assert found == [(1, 2, 0.5, ID.format(1), TIME), (3, 4, 0.25, ID.format(2), TIME)]
     assert ctx.rejected == 0
 
@@ -76,14 +88,24 @@ def test_csv_without_inputs_and_without_ids():
     found, _ = follow({"x.csv.out": b"0.5\n0.25\n"}, number("prediction"), EVENT, AT)
     assert found == [(0.5, None, "2023-01-21T01:00:00Z"), (0.25, None, "2023-01-21T01:00:00Z")]
     named = SageMaker(headers=("a", "b"), output_headers=("p", "q"))
-    assert follow({"x.csv.out": b"1,2,0.1,0.9\n"}, number("a"), number("q"), form=named)[0] == [(1, 0.9)]
-    assert follow({"x.csv.out": b"0.1,0.9\n"}, number("a"), number("q"), form=named)[0] == [(None, 0.9)]
+    assert follow({"x.csv.out": b"1,2,0.1,0.9\n"}, number("a"), number("q"), form=named)[0] == [
+        (1, 0.9)
+    ]
+    assert follow({"x.csv.out": b"0.1,0.9\n"}, number("a"), number("q"), form=named)[0] == [
+        (None, 0.9)
+    ]
 
 
 @pytest.mark.parametrize("indent", [None, 1])
 def test_one_document_of_many_rows(indent):
     """Its one id is numbered; answer i belongs to instance i."""
-    document = json.loads(line(3, {"instances": [{"features": [1, 2]}, {"features": [3, 4]}]}, {"predictions": [0.5, 0.25]}))
+    document = json.loads(
+        line(
+            3,
+            {"instances": [{"features": [1, 2]}, {"features": [3, 4]}]},
+            {"predictions": [0.5, 0.25]},
+        )
+    )
     data = json.dumps(document, indent=indent).encode()
     found, ctx = follow({"x.json.out": data}, number("a"), number("prediction"), EVENT)
     assert found == [(1, 0.5, ID.format(3) + ":0"), (3, 0.25, ID.format(3) + ":1")]
@@ -93,7 +115,11 @@ def test_one_document_of_many_rows(indent):
 def test_answers_in_json_without_inputs():
     """With or without an id; a list is a row of several answers."""
     data = b'{"prediction":0.5}\n' + line(4, {}, {"prediction": 0.25}) + b"[0.75]\n"
-    assert follow({"x.out": data}, number("prediction"), EVENT)[0] == [(0.5, None), (0.25, ID.format(4)), (0.75, None)]
+    assert follow({"x.out": data}, number("prediction"), EVENT)[0] == [
+        (0.5, None),
+        (0.25, ID.format(4)),
+        (0.75, None),
+    ]
 
 
 def test_a_bad_part_costs_only_itself():
@@ -118,7 +144,15 @@ def test_a_source_that_fails_is_no_bad_part():
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", '["a"]', '[{"prefix":""},"a"]', '[{"x":"y"},"a"]', '[{"prefix":"p"},{"prefix":"q"}]', "[1]"]
+    "text",
+    [
+        "[]",
+        '["a"]',
+        '[{"prefix":""},"a"]',
+        '[{"x":"y"},"a"]',
+        '[{"prefix":"p"},{"prefix":"q"}]',
+        "[1]",
+    ],
 )
 def test_lists_that_are_no_manifests(text):
     """They are one reject."""
@@ -134,10 +168,17 @@ def test_input_manifests_are_no_data():
 
 
 def test_label_ids_are_what_ground_truth_says():
-    """The inference id where the caller gave one, else the event id; numbered where a record has several rows."""
+    """The inference id where the caller gave one, else the event id; numbered where a record has
+    several rows.
+    """
     side = {"data": "1,2\n3,4", "encoding": "CSV"}
     text = ""
     for meta in ({"eventId": "e1", "inferenceId": "77"}, {"eventId": "e2"}):
         text += json.dumps({"captureData": {"endpointInput": side}, "eventMetadata": meta}) + "\n"
     found, _ = read(AB, text.encode(), other("label_id"), EVENT)
-    assert [tuple(row.values()) for row in found] == [("77:0", "e1:0"), ("77:1", "e1:1"), ("e2:0", "e2:0"), ("e2:1", "e2:1")]
+    assert [tuple(row.values()) for row in found] == [
+        ("77:0", "e1:0"),
+        ("77:1", "e1:1"),
+        ("e2:0", "e2:0"),
+        ("e2:1", "e2:1"),
+    ]

@@ -44,7 +44,12 @@ MESSAGES = {
 }  # fmt: skip
 """The part of tensorflow_metadata's statistics.proto that matters, with its field numbers."""
 ENUMS = {"Type": ("INT", "FLOAT", "STRING", "BYTES", "STRUCT"), "Kind": ("STANDARD", "QUANTILES")}
-SCALARS = {"double": F.TYPE_DOUBLE, "float": F.TYPE_FLOAT, "uint64": F.TYPE_UINT64, "string": F.TYPE_STRING}
+SCALARS = {
+    "double": F.TYPE_DOUBLE,
+    "float": F.TYPE_FLOAT,
+    "uint64": F.TYPE_UINT64,
+    "string": F.TYPE_STRING,
+}
 
 
 def _list_type():
@@ -57,11 +62,18 @@ def _list_type():
         message = file.message_type.add(name=name)
         for field, place, kind in fields:
             bare = kind.lstrip("*")
-            made = message.field.add(name=field, number=place, label=F.LABEL_REPEATED if kind != bare else F.LABEL_OPTIONAL)
+            made = message.field.add(
+                name=field,
+                number=place,
+                label=F.LABEL_REPEATED if kind != bare else F.LABEL_OPTIONAL,
+            )
             if bare in SCALARS:
                 made.type = SCALARS[bare]
             else:
-                made.type, made.type_name = (F.TYPE_ENUM if bare in ENUMS else F.TYPE_MESSAGE), f".t.{bare}"
+                made.type, made.type_name = (
+                    (F.TYPE_ENUM if bare in ENUMS else F.TYPE_MESSAGE),
+                    f".t.{bare}",
+                )
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("t.List"))
@@ -77,7 +89,11 @@ STATISTICS = {
                 {
                     "name": "age",
                     "num_stats": {
-                        "common_stats": {"num_non_missing": 16, "num_missing": 4, "max_num_values": 1},
+                        "common_stats": {
+                            "num_non_missing": 16,
+                            "num_missing": 4,
+                            "max_num_values": 1,
+                        },
                         "max": 30,
                         "histograms": [
                             {"buckets": [{"high_value": 30, "sample_count": 16}]},
@@ -98,7 +114,10 @@ STATISTICS = {
                         "common_stats": {"num_non_missing": 20},
                         "top_values": [{"value": "gold", "frequency": 9}],
                         "rank_histogram": {
-                            "buckets": [{"label": "gold", "sample_count": 9}, {"label": "tin", "sample_count": 8}]
+                            "buckets": [
+                                {"label": "gold", "sample_count": 9},
+                                {"label": "tin", "sample_count": 8},
+                            ]
                         },
                     },
                 },
@@ -120,7 +139,9 @@ def message():
 
 WRITTEN = {
     "camelCase": lambda: json_format.MessageToJson(message()).encode(),
-    "snake_case": lambda: json_format.MessageToJson(message(), preserving_proto_field_name=True).encode(),
+    "snake_case": lambda: json_format.MessageToJson(
+        message(), preserving_proto_field_name=True
+    ).encode(),
     "message": lambda: message().SerializeToString(),
     "TFRecord": lambda: _record(message().SerializeToString()),
 }
@@ -132,15 +153,23 @@ def _record(data):
 
 @pytest.mark.parametrize("form", WRITTEN)
 def test_each_way_of_writing_gives_the_same_rows(form):
-    """Protobuf's own encoders write it; numbers follow the finer histogram, categories the longer list; no field is a 0."""
+    """Protobuf's own encoders write it; numbers follow the finer histogram, categories the longer
+    list; no field is a 0.
+    """
     rows, ctx = read(FORM, WRITTEN[form]())
     assert list(rows[0]) == ["age", "trip.plan", "tags"]
     ages = [row["age"] for row in rows if row["age"] is not None]
     assert (len(rows), len(ages), ages.count(0.0), max(ages)) == (20, 16, 8, 30.0)
     assert all(age == round(age) for age in ages)
     plans = [row["trip.plan"] for row in rows]
-    assert {plan: plans.count(plan) for plan in set(plans)} == {"gold": 9, "tin": 8, "(not listed)": 3}
-    assert [(place, reason) for place, reason, _ in ctx.samples] == [(2, "tags: has several values a row")]
+    assert {plan: plans.count(plan) for plan in set(plans)} == {
+        "gold": 9,
+        "tin": 8,
+        "(not listed)": 3,
+    }
+    assert [(place, reason) for place, reason, _ in ctx.samples] == [
+        (2, "tags: has several values a row")
+    ]
 
 
 def test_a_slice_is_taken_by_its_name():
@@ -151,7 +180,9 @@ def test_a_slice_is_taken_by_its_name():
 
 
 def test_sharded_records_and_rubbish_are_refused():
-    """Several records in one file would be half a baseline; what is no message is told, never a traceback."""
+    """Several records in one file would be half a baseline; what is no message is told, never a
+    traceback.
+    """
     data = message().SerializeToString()
     with pytest.raises(Unreadable, match="several records"):
         read(FORM, _record(data) + _record(data))
@@ -162,9 +193,26 @@ def test_sharded_records_and_rubbish_are_refused():
 
 def test_endless_borders_end_at_the_extremes():
     """Buckets that reach to infinity end at min and max."""
-    buckets = [{"lowValue": "-Infinity", "highValue": 0, "sampleCount": 5}, {"highValue": "Infinity", "sampleCount": 5}]
-    told = {"commonStats": {"numNonMissing": "10"}, "min": -1, "max": 1, "histograms": [{"buckets": buckets}]}
-    data = json.dumps({"datasets": [{"numExamples": "10", "features": [{"name": "x", "type": "FLOAT", "numStats": told}]}]})
+    buckets = [
+        {"lowValue": "-Infinity", "highValue": 0, "sampleCount": 5},
+        {"highValue": "Infinity", "sampleCount": 5},
+    ]
+    told = {
+        "commonStats": {"numNonMissing": "10"},
+        "min": -1,
+        "max": 1,
+        "histograms": [{"buckets": buckets}],
+    }
+    data = json.dumps(
+        {
+            "datasets": [
+                {
+                    "numExamples": "10",
+                    "features": [{"name": "x", "type": "FLOAT", "numStats": told}],
+                }
+            ]
+        }
+    )
     found = np.array([row["x"] for row in read(FORM, data.encode())[0]])
     assert (found.min(), found.max(), int((found < 0).sum())) == (-1, 1, 5)
 

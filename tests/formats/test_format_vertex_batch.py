@@ -1,4 +1,6 @@
-"""Batch predictions of Vertex AI: results in both forms and files of errors, told by what they hold."""
+"""Batch predictions of Vertex AI: results in both forms and files of errors, told by what they
+hold.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,9 @@ def test_real_images_as_base64():
 
 
 def test_real_forecasts():
-    """1,400 lines behind a header, the first and the last value by value, all others by Python's own reader."""
+    """1,400 lines behind a header, the first and the last value by value, all others by Python's
+    own reader.
+    """
     path = BATCH / "automl_forecasting_csv/predictions_first_1400.csv"
     rows = sample("automl_forecasting_csv/predictions_first_1400.csv")
     assert len(rows) == 1400
@@ -127,16 +131,27 @@ def test_real_forecasts():
 
 def test_a_key_stands_instead_of_the_instance():
     """A job with a key field gives keys; one without gives instances; both give predictions."""
-    rows, ctx = read(VertexBatch(), line(key="row-17", prediction=0.73) + line(key=18, prediction=[1]), uri=SHARD)
+    rows, ctx = read(
+        VertexBatch(), line(key="row-17", prediction=0.73) + line(key=18, prediction=[1]), uri=SHARD
+    )
     time = {"event_time": "2022-10-03T04:30:14.757Z"}
-    assert rows == [{"key": "row-17", "prediction": 0.73} | time, {"key": "18", "prediction": 1.0} | time]
+    assert rows == [
+        {"key": "row-17", "prediction": 0.73} | time,
+        {"key": "18", "prediction": 1.0} | time,
+    ]
     assert ctx.offset == len(line(key="row-17", prediction=0.73) + line(key=18, prediction=[1]))
 
 
 def test_what_failed_is_counted_with_its_reason():
-    """Records with an error are rejects that tell code and message, in results and in files of errors; text, too."""
-    data = line(instance={"x": 1}, prediction=1) + line(instance={"x": 2}, error={"code": 3, "message": "no tensor x"})
-    rows, ctx = read(VertexBatch(), data + line(error="died") + line(instance={}) + b"7\n{oops\n", uri=SHARD)
+    """Records with an error are rejects that tell code and message, in results and in files of
+    errors; text, too.
+    """
+    data = line(instance={"x": 1}, prediction=1) + line(
+        instance={"x": 2}, error={"code": 3, "message": "no tensor x"}
+    )
+    rows, ctx = read(
+        VertexBatch(), data + line(error="died") + line(instance={}) + b"7\n{oops\n", uri=SHARD
+    )
     assert len(rows) == 1
     assert [(place, reason[:60]) for place, reason, _ in ctx.samples] == [
         (1, "the job failed on it: code 3: no tensor x"),
@@ -145,11 +160,18 @@ def test_what_failed_is_counted_with_its_reason():
         (4, "not an object"),
         (5, "not JSON: Expecting property name enclosed in double quotes:"),
     ]
-    for name, lines in (("prediction.errors_stats-00000-of-00001", 2), ("errors_0001.csv", 1), ("errors_1", 2)):
+    for name, lines in (
+        ("prediction.errors_stats-00000-of-00001", 2),
+        ("errors_0001.csv", 1),
+        ("errors_1", 2),
+    ):
         rows, ctx = read(VertexBatch(), b"('no tensor', 3)\n('died', 1)\n", uri=f"{FOLDER}/{name}")
         assert (rows, ctx.rejected) == ([], lines)
         assert ctx.samples[-1][1] == "the job failed on it: ('died', 1)"
-    assert read(VertexBatch(), b"", uri=f"{FOLDER}/prediction.errors_stats-00000-of-00001")[1].rejected == 0
+    assert (
+        read(VertexBatch(), b"", uri=f"{FOLDER}/prediction.errors_stats-00000-of-00001")[1].rejected
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,7 +184,9 @@ def test_what_failed_is_counted_with_its_reason():
     ],
 )
 def test_csv_of_classes(header, classes):
-    """A column of scores a class gives the decision and the scores by class, whatever the target is called."""
+    """A column of scores a class gives the decision and the scores by class, whatever the target is
+    called.
+    """
     [row], _ = read(VertexBatch(), f"{header}\nnull,7,0.2,0.8\n".encode(), uri=SHARD)
     assert list(row.items())[:2] == [(header.split(",")[0], None), (header.split(",")[1], 7)]
     assert {name: row[name] for name in ("prediction", "confidence")} == {
@@ -170,9 +194,18 @@ def test_csv_of_classes(header, classes):
         "confidence": 0.8,
     }
     assert [row[f"scores.{name}"] for name in classes] == [0.2, 0.8]
-    assert row.get("score") == (0.8 if classes == ["no", "yes"] else 0.2 if "1" in classes else None)
-    fields = (number(header.split(",")[2]), number(f"scores.{classes[1]}"), category("prediction"), other("event_time"))
-    rows, _ = read(VertexBatch(), f"{header}\nnull,7,0.2,0.8\nx,7,oops,0.8\n".encode(), *fields, uri=SHARD)
+    assert row.get("score") == (
+        0.8 if classes == ["no", "yes"] else 0.2 if "1" in classes else None
+    )
+    fields = (
+        number(header.split(",")[2]),
+        number(f"scores.{classes[1]}"),
+        category("prediction"),
+        other("event_time"),
+    )
+    rows, _ = read(
+        VertexBatch(), f"{header}\nnull,7,0.2,0.8\nx,7,oops,0.8\n".encode(), *fields, uri=SHARD
+    )
     assert [list(row.values()) for row in rows] == [
         ["0.2", 0.8, classes[1], "2022-10-03T04:30:14.757Z"],
         ["oops", None, None, "2022-10-03T04:30:14.757Z"],
@@ -180,10 +213,21 @@ def test_csv_of_classes(header, classes):
 
 
 def test_csv_that_is_broken():
-    """Bad records cost themselves: too few values, no UTF-8, a quote without end; quotes may hold commas and line ends."""
-    data = b'a,predicted_y\n"x, y",1\n"two\nlines",2\nshort\n\xff,3\n' + b'"' + (b"z" * 999_999 + b"\n") * 17 + b"last,5"
+    """Bad records cost themselves: too few values, no UTF-8, a quote without end; quotes may hold
+    commas and line ends.
+    """
+    data = (
+        b'a,predicted_y\n"x, y",1\n"two\nlines",2\nshort\n\xff,3\n'
+        + b'"'
+        + (b"z" * 999_999 + b"\n") * 17
+        + b"last,5"
+    )
     rows, ctx = read(VertexBatch(), Trickle(data, 1 << 20), uri=SHARD)
-    assert [(row["a"], row["prediction"]) for row in rows] == [("x, y", 1), ("two\nlines", 2), ("last", 5)]
+    assert [(row["a"], row["prediction"]) for row in rows] == [
+        ("x, y", 1),
+        ("two\nlines", 2),
+        ("last", 5),
+    ]
     assert [(place, reason) for place, reason, _ in ctx.samples] == [
         (2, "1 values where 2 are expected"),
         (3, "not UTF-8"),
@@ -199,17 +243,28 @@ def test_csv_that_is_broken():
     ("uri", "time"),
     [
         (SHARD, "2022-10-03T04:30:14.757Z"),
-        ("gs://b/prediction-m-2022-10-03T04:30:14.757123Z/predictions_0001.jsonl", "2022-10-03T04:30:14.757123Z"),
-        ("file:///x/prediction-m-2022-10-03T04%3A30%3A14Z/prediction.results-00000-of-00001", "2022-10-03T04:30:14.0Z"),
+        (
+            "gs://b/prediction-m-2022-10-03T04:30:14.757123Z/predictions_0001.jsonl",
+            "2022-10-03T04:30:14.757123Z",
+        ),
+        (
+            "file:///x/prediction-m-2022-10-03T04%3A30%3A14Z/prediction.results-00000-of-00001",
+            "2022-10-03T04:30:14.0Z",
+        ),
         ("gs://b/elsewhere/prediction.results-00000-of-00001", None),
     ],
 )
 def test_the_time_is_the_jobs(uri, time):
-    """The folder's name tells it, in each of its forms; without one there is none; a time in the data wins."""
+    """The folder's name tells it, in each of its forms; without one there is none; a time in the
+    data wins.
+    """
     for data in (line(instance={}, prediction=1), b"a,predicted_b\n1,2\n"):
         assert read(VertexBatch(), data, other("event_time"), uri=uri)[0] == [{"event_time": time}]
     own = "2024-01-01T00:00:00Z"
-    for data in (line(instance={"event_time": own}, prediction=1), f"event_time,predicted_b\n{own},2\n".encode()):
+    for data in (
+        line(instance={"event_time": own}, prediction=1),
+        f"event_time,predicted_b\n{own},2\n".encode(),
+    ):
         assert read(VertexBatch(), data, other("event_time"), uri=uri)[0] == [{"event_time": own}]
 
 
@@ -218,14 +273,26 @@ def test_settings_name_what_has_no_names():
     data = line(instance=[1, 2], prediction=[0.25, 0.75])
     form = VertexBatch(classes=("a", "b"), positive="a").with_columns(["x", "y"])
     assert read(form, data)[0] == [
-        {"x": 1, "y": 2, "prediction": "b", "confidence": 0.75, "score": 0.25, "scores.a": 0.25, "scores.b": 0.75}
+        {
+            "x": 1,
+            "y": 2,
+            "prediction": "b",
+            "confidence": 0.75,
+            "score": 0.25,
+            "scores.a": 0.25,
+            "scores.b": 0.75,
+        }
     ]
 
 
 def test_a_line_beyond_16_mib_costs_itself_only():
     """In JSON lines and in CSV."""
     for good in (line(instance={"a": 1}, prediction=1), b"a,predicted_b\n1,1\n"):
-        rows, ctx = read(VertexBatch(), good + b"9" * 17_000_000 + b",1\n" + good.splitlines(True)[-1], number("a"))
+        rows, ctx = read(
+            VertexBatch(),
+            good + b"9" * 17_000_000 + b",1\n" + good.splitlines(True)[-1],
+            number("a"),
+        )
         assert [float(row["a"]) for row in rows] == [1, 1]
         assert [reason for _, reason, _ in ctx.samples] == ["line longer than 16 MiB"]
 
@@ -233,15 +300,27 @@ def test_a_line_beyond_16_mib_costs_itself_only():
 REAL = [path.read_bytes() for path in sorted(BATCH.rglob("*")) if path.is_file()]
 
 
-@given(st.sampled_from(REAL), st.binary(max_size=200), st.integers(0, 4000), st.integers(0, 4000), st.booleans())
+@given(
+    st.sampled_from(REAL),
+    st.binary(max_size=200),
+    st.integers(0, 4000),
+    st.integers(0, 4000),
+    st.booleans(),
+)
 def test_mangled_results_never_raise(data, noise, start, end, everything):
-    """Any file with a hole and noise in it gives rows and rejects, or says that it can't be read."""
+    """Any file with a hole and noise in it gives rows and rejects, or says that it can't be
+    read.
+    """
     fields = () if everything else (number("prediction"), category("x.y"))
     try:
-        rows, ctx = read(VertexBatch(), data[:start] + noise + data[end : end + 5000], *fields, uri=SHARD)
+        rows, ctx = read(
+            VertexBatch(), data[:start] + noise + data[end : end + 5000], *fields, uri=SHARD
+        )
     except Unreadable:
         return
-    assert len(rows) + ctx.rejected <= data.count(b"\n") + noise.count(b"\n") + noise.count(b"\r") + 4
+    assert (
+        len(rows) + ctx.rejected <= data.count(b"\n") + noise.count(b"\n") + noise.count(b"\r") + 4
+    )
 
 
 JSON = st.recursive(
@@ -271,7 +350,13 @@ JSON = st.recursive(
 )
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(["instance", "prediction", "error", "key"]), JSON), max_size=6), st.booleans())
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["instance", "prediction", "error", "key"]), JSON),
+        max_size=6,
+    ),
+    st.booleans(),
+)
 def test_mangled_records_never_raise(found, everything):
     """Each record of whatever JSON is a row or a reject."""
     data = b"{}\n" + b"".join(line(**record) for record in found)

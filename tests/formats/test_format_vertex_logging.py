@@ -1,4 +1,6 @@
-"""The request-response log of Vertex AI: a row for each instance, paired by place, in whatever form the model answers."""
+"""The request-response log of Vertex AI: a row for each instance, paired by place, in whatever form
+the model answers.
+"""
 
 from __future__ import annotations
 
@@ -88,9 +90,18 @@ def test_paths_lead_into_both_sides():
 
 
 def test_an_instance_each():
-    """A request of several instances gives a row for each, numbered; a single one keeps the request's id."""
+    """A request of several instances gives a row for each, numbered; a single one keeps the
+    request's id.
+    """
     data = record([{"x": 1}, {"x": 2}], [0.1, 0.2]) + record([{"x": 3}], [0.3])
-    rows, ctx = read(VertexLogging(), Trickle(data), number("x"), number("prediction"), other("event_id"), other("event_time"))
+    rows, ctx = read(
+        VertexLogging(),
+        Trickle(data),
+        number("x"),
+        number("prediction"),
+        other("event_id"),
+        other("event_time"),
+    )
     assert [tuple(row.values()) for row in rows] == [
         (1, 0.1, "3168270330478093842:0", "2024-05-01 07:00:00.000001"),
         (2, 0.2, "3168270330478093842:1", "2024-05-01 07:00:00.000001"),
@@ -104,14 +115,29 @@ def test_an_instance_each():
     [
         (
             {"classes": ["no", "yes"], "scores": [0.2, 0.8]},
-            {"prediction": "yes", "confidence": 0.8, "score": 0.8, "scores.no": 0.2, "scores.yes": 0.8},
+            {
+                "prediction": "yes",
+                "confidence": 0.8,
+                "score": 0.8,
+                "scores.no": 0.2,
+                "scores.yes": 0.8,
+            },
         ),
         (
             {"classes": ["yes", "no"], "scores": [0.2, 0.8]},
-            {"prediction": "no", "confidence": 0.8, "score": 0.2, "scores.no": 0.8, "scores.yes": 0.2},
+            {
+                "prediction": "no",
+                "confidence": 0.8,
+                "score": 0.2,
+                "scores.no": 0.8,
+                "scores.yes": 0.2,
+            },
         ),
         ({"classes": [], "scores": []}, {"prediction": None, "confidence": None}),
-        ({"value": 12.3, "lower_bound": 9.1, "upper_bound": 15}, {"prediction": 12.3, "lower_bound": 9.1, "upper_bound": 15}),
+        (
+            {"value": 12.3, "lower_bound": 9.1, "upper_bound": 15},
+            {"prediction": 12.3, "lower_bound": 9.1, "upper_bound": 15},
+        ),
         (
             {"ids": ["1", "2"], "displayNames": ["daisy", "roses"], "confidences": ["0.1", 0.9]},
             {"prediction": "roses", "confidence": 0.9, "scores.daisy": 0.1, "scores.roses": 0.9},
@@ -147,10 +173,19 @@ def test_forms_of_an_answer(answer, expected):
 
 
 def test_settings_name_what_has_no_names():
-    """Lists become columns by `headers`, scores by `classes`; `positive` says whose score is `score`."""
+    """Lists become columns by `headers`, scores by `classes`; `positive` says whose score is
+    `score`.
+    """
     data = record([[5.1, "a"]], [[0.1, 0.7, 0.2]])
     [row], _ = read(VertexLogging(headers=("x", "y"), classes=("a", "b", "c"), positive="c"), data)
-    assert [row[name] for name in ("x", "y", "prediction", "confidence", "score", "scores.a")] == [5.1, "a", "b", 0.7, 0.2, 0.1]
+    assert [row[name] for name in ("x", "y", "prediction", "confidence", "score", "scores.a")] == [
+        5.1,
+        "a",
+        "b",
+        0.7,
+        0.2,
+        0.1,
+    ]
     [row], _ = read(VertexLogging().with_columns(["p", "q"]), data)
     assert [row["p"], row["q"]] == [5.1, "a"]
     [row], _ = read(VertexLogging(headers=("x", "y")).with_columns(["p", "q"]), data)
@@ -168,12 +203,27 @@ def test_settings_name_what_has_no_names():
         (record([], []), "neither an instance nor a prediction was logged"),
         (record([{}], [1], request_payload=["{oops"]), "request_payload[0]: not JSON"),
         (record([{}, {}], [1, 1], response_payload=["1", ""]), "response_payload[1]: empty"),
-        (record([{}], [1], response_payload=["1 2"]), "response_payload[0]: 2 JSON values where one is expected"),
-        (record([{}], [1], response_payload=["[" * 100_000]), "response_payload[0]: nested too deeply"),
-        (record([{}], [1], request_payload="x"), "not a row of the log: Expected `array`, got `str` - at `$.request_payload`"),
-        (record([{}], [{"classes": ["a"], "scores": [0.1, 0.2]}]), "2 scores where there are 1 classes"),
+        (
+            record([{}], [1], response_payload=["1 2"]),
+            "response_payload[0]: 2 JSON values where one is expected",
+        ),
+        (
+            record([{}], [1], response_payload=["[" * 100_000]),
+            "response_payload[0]: nested too deeply",
+        ),
+        (
+            record([{}], [1], request_payload="x"),
+            "not a row of the log: Expected `array`, got `str` - at `$.request_payload`",
+        ),
+        (
+            record([{}], [{"classes": ["a"], "scores": [0.1, 0.2]}]),
+            "2 scores where there are 1 classes",
+        ),
         (record([{}], [{"classes": ["a"], "scores": [{}]}]), "a score that is no number: {}"),
-        (record([{}], [1], request_id=3.1682703304780938e18), "request_id is 3.168270330478094e+18: its digits are lost"),
+        (
+            record([{}], [1], request_id=3.1682703304780938e18),
+            "request_id is 3.168270330478094e+18: its digits are lost",
+        ),
         (b"[1]\n", "not a row of the log"),
         (b"\xff\n", "JSON is malformed"),
         (b"{" * 17_000_000 + b"\n", "line longer than 16 MiB"),
@@ -195,7 +245,13 @@ def test_a_list_of_another_length_than_its_names_is_rejected():
 
 
 @pytest.mark.parametrize(
-    "text", ["3168270330478093842", '"3168270330478093842"', '"3168270330478093842.000000000"', "3168270330478093842.0"]
+    "text",
+    [
+        "3168270330478093842",
+        '"3168270330478093842"',
+        '"3168270330478093842.000000000"',
+        "3168270330478093842.0",
+    ],
 )
 def test_ids_keep_their_digits(text):
     """However an export writes the number, no float comes between."""
@@ -205,7 +261,9 @@ def test_ids_keep_their_digits(text):
 
 
 def test_payloads_are_not_kept():
-    """Base64 becomes its length in bytes; a text without end its beginning, its length and a hash that tells it from others."""
+    """Base64 becomes its length in bytes; a text without end its beginning, its length and a hash
+    that tells it from others.
+    """
     instances = [
         {"image": {"b64": "QUJDRA=="}},
         {"image": {"b64": "A" * 4_000_000}},
@@ -222,7 +280,7 @@ def test_the_place_of_an_object_is_a_column():
     """What the place says of its records stands beside them, unless they say it themselves."""
     from io import BytesIO
 
-    from driftline.ingest.decoding import Decoding
+    from driftline.ingest.read.decoding import Decoding
 
     ctx = Decoding("gs://b/k", None, parts={"model": "churn", "endpoint": "place"})
     [batch] = VertexLogging().decode(BytesIO(record([{}], [1])), ctx)
@@ -232,7 +290,9 @@ def test_the_place_of_an_object_is_a_column():
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=8,
 )
 TEXTS = st.lists(JSON.map(json.dumps) | st.text(max_size=20), max_size=3)
@@ -242,7 +302,13 @@ TEXTS = st.lists(JSON.map(json.dumps) | st.text(max_size=20), max_size=3)
 def test_mangled_payloads_never_raise(lines, everything):
     """Whatever stands in a payload or an id, each record gives rows or a reject."""
     told = [
-        {"request_payload": a, "response_payload": b, "request_id": c, "logging_time": d, "deployed_model_id": c}
+        {
+            "request_payload": a,
+            "response_payload": b,
+            "request_id": c,
+            "logging_time": d,
+            "deployed_model_id": c,
+        }
         for a, b, c, d in lines
     ]
     data = b"".join(json.dumps(line).encode() + b"\n" for line in told)

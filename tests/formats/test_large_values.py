@@ -1,4 +1,6 @@
-"""Texts, images and embeddings come out of each format as they went in, and don't fill the memory."""
+"""Texts, images and embeddings come out of each format as they went in, and don't fill the
+memory.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,19 @@ from pyarrow import parquet
 from reading import read
 
 from driftline import Field, Kind
-from driftline.ingest.decoding import Decoding
+from driftline.ingest.read.decoding import Decoding
 
-TEXT, IMAGE, EMBEDDING = (Field(kind.value, kind.value, kind) for kind in (Kind.TEXT, Kind.IMAGE, Kind.EMBEDDING))
+TEXT, IMAGE, EMBEDDING = (
+    Field(kind.value, kind.value, kind) for kind in (Kind.TEXT, Kind.IMAGE, Kind.EMBEDDING)
+)
 FIELDS = (TEXT, IMAGE, EMBEDDING)
 PROSE = "what a day\nand “more” of it, " * 100
 PIXELS = base64.b64encode(bytes(range(256)) * 20).decode()
 VECTOR = [0.5, -1.25, 3.0] * 30
-ROWS = [{"text": PROSE, "image": PIXELS, "embedding": VECTOR}, {"text": None, "image": None, "embedding": None}] * 20
+ROWS = [
+    {"text": PROSE, "image": PIXELS, "embedding": VECTOR},
+    {"text": None, "image": None, "embedding": None},
+] * 20
 
 
 def batches(form, data, *fields):
@@ -39,17 +46,27 @@ def batches(form, data, *fields):
 def columns(form, data, *fields):
     """Name to type and values, over all batches."""
     table = pa.Table.from_batches(batches(form, data, *fields))
-    return {name: (table.schema.field(name).type, table.column(name).to_pylist()) for name in table.column_names}
+    return {
+        name: (table.schema.field(name).type, table.column(name).to_pylist())
+        for name in table.column_names
+    }
 
 
 def test_json_lines_keep_lists_as_lists():
-    """A column of lists comes as lists, in bulk or line by line; odd values make text only of the lines around them."""
+    """A column of lists comes as lists, in bulk or line by line; odd values make text only of the
+    lines around them.
+    """
     data = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
     for some in (data, b"\xef\xbb\xbf\n" + data, data.replace(b"\n", b"\n\n", 1)):
         found = columns(JsonLines(), some, *FIELDS)
         assert found["embedding"] == (pa.list_(pa.float64()), [row["embedding"] for row in ROWS])
-        assert [found[name][1] for name in ("text", "image")] == [[row[name] for row in ROWS] for name in ("text", "image")]
-    odd = data + b'{"embedding": "none"}\n{"embedding": [true, {"a": 1}]}\n{"embedding": [1, 2, null]}\n'
+        assert [found[name][1] for name in ("text", "image")] == [
+            [row[name] for row in ROWS] for name in ("text", "image")
+        ]
+    odd = (
+        data
+        + b'{"embedding": "none"}\n{"embedding": [true, {"a": 1}]}\n{"embedding": [1, 2, null]}\n'
+    )
     pieces = [batch.column("embedding") for batch in batches(JsonLines(), odd, *FIELDS)]
     assert pieces[0].type == pa.list_(pa.float64())
     assert pieces[-1].type == pa.string()
@@ -74,15 +91,24 @@ def test_parquet_keeps_lists_and_bytes():
 
 
 def test_parquet_of_large_values_comes_in_small_batches(monkeypatch):
-    """Batches of images stay within a bound of bytes, whether they are asked for by name or seen for the first time."""
+    """Batches of images stay within a bound of bytes, whether they are asked for by name or seen
+    for the first time.
+    """
     monkeypatch.setattr(parquet_format, "BYTES", 1 << 20)
     rows, size = 400, 8_000
     numbers = np.random.default_rng(0).integers(0, 256, rows * size, dtype=np.uint8)
-    images = pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), rows, [None, pa.py_buffer(numbers)])
+    images = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(size), rows, [None, pa.py_buffer(numbers)]
+    )
     out = io.BytesIO()
-    parquet.write_table(pa.table({"image": images, "n": range(rows)}), out, compression="none", use_dictionary=False)
+    parquet.write_table(
+        pa.table({"image": images, "n": range(rows)}), out, compression="none", use_dictionary=False
+    )
     for fields in ((IMAGE,), None):
-        sizes = [len(batch) for batch in Parquet().decode(io.BytesIO(out.getvalue()), Decoding("file:///x", fields))]
+        sizes = [
+            len(batch)
+            for batch in Parquet().decode(io.BytesIO(out.getvalue()), Decoding("file:///x", fields))
+        ]
         assert sum(sizes) == rows
         assert max(sizes) * size <= 1 << 20
     assert len(batches(Parquet(), out.getvalue(), Field("n", "n", Kind.NUMERIC))) == 1
@@ -93,9 +119,15 @@ def test_csv_has_them_as_text():
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["text", "image", "embedding"])
-    writer.writerows([row["text"], row["image"], json.dumps(row["embedding"])] for row in ROWS if row["text"])
+    writer.writerows(
+        [row["text"], row["image"], json.dumps(row["embedding"])] for row in ROWS if row["text"]
+    )
     found = columns(Csv(), out.getvalue().encode(), *FIELDS)
-    assert [found[name][1][0] for name in ("text", "image", "embedding")] == [PROSE, PIXELS, json.dumps(VECTOR)]
+    assert [found[name][1][0] for name in ("text", "image", "embedding")] == [
+        PROSE,
+        PIXELS,
+        json.dumps(VECTOR),
+    ]
 
 
 def test_avro_keeps_bytes_of_images():
@@ -116,12 +148,22 @@ def test_avro_keeps_bytes_of_images():
 
 @pytest.mark.parametrize("kind", [Kind.TEXT, Kind.IMAGE])
 def test_vertex_keeps_payloads_that_are_wanted(kind):
-    """Where the schema has texts or images, long ones are whole; where it has none, they are cut as ever."""
+    """Where the schema has texts or images, long ones are whole; where it has none, they are cut as
+    ever.
+    """
     instance = {"text": PROSE, "image": {"b64": PIXELS}}
-    told = {"request_payload": [json.dumps(instance)], "response_payload": ['{"scores": [0.5]}'], "request_id": "1"}
+    told = {
+        "request_payload": [json.dumps(instance)],
+        "response_payload": ['{"scores": [0.5]}'],
+        "request_id": "1",
+    }
     line = json.dumps(told).encode() + b"\n"
     batch = json.dumps({"instance": instance, "prediction": [0.5]}).encode() + b"\n"
-    fields = (Field("t", "text", kind), Field("i", "image.b64", kind), Field("whole", "image", kind))
+    fields = (
+        Field("t", "text", kind),
+        Field("i", "image.b64", kind),
+        Field("whole", "image", kind),
+    )
     for form, data in ((VertexLogging(), line), (VertexBatch(), batch)):
         [row], _ = read(form, data, *fields)
         assert (row["t"], row["i"], json.loads(row["whole"])) == (PROSE, PIXELS, {"b64": PIXELS})

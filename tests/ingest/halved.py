@@ -1,4 +1,6 @@
-"""A store of lines in memory whose records are logged in halves, and what a plain recount of it gives."""
+"""A store of lines in memory whose records are logged in halves, and what a plain recount of it
+gives.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,17 @@ import pyarrow as pa
 import sqlalchemy as sa
 from pydantic import PrivateAttr
 
-from driftline import Field, Format, Kind, LineChunks, LogObject, Schema, Source, half, records
-from driftline.ingest.intake import Taken, list_work, note_vanished, take_in
-from driftline.ingest.pairing import pair
-from driftline.ingest.task import Job, now_plus
+from driftline import Field, Format, Kind, LogObject, Schema, Source
+from driftline.ingest.pairs.pairing import pair
+from driftline.ingest.read.read_object import Job, now_plus
+from driftline.ingest.read.read_pass import Taken, list_work, note_vanished, take_in
+from driftline.kit.decoding import json_values
+from driftline.kit.decoding.line_chunks import LineChunks
+from driftline.kit.decoding.split_records import half
 from driftline.profiles.profile import BUILT_IN
 from driftline.profiles.spec import make_spec
-from driftline.state import halves, models, windows
-from driftline.state.store import open_store
+from driftline.state import models, pair_rows, windows
+from driftline.state.factory import open_store
 from driftline.state.tables import waiting as table
 from driftline.state.tables import windows as spans
 
@@ -48,7 +53,11 @@ class Line:
     def text(self) -> str:
         at = (START + timedelta(hours=self.hour, minutes=5)).isoformat()
         row: dict[str, Any] = {"side": self.side, "id": self.id, "t": at}
-        row |= {"x": self.value} if self.side == "request" else {"y": self.value, "v": f"v{self.value % 2:g}"}
+        row |= (
+            {"x": self.value}
+            if self.side == "request"
+            else {"y": self.value, "v": f"v{self.value % 2:g}"}
+        )
         return json.dumps(row) + "\n"
 
 
@@ -64,8 +73,13 @@ class Halved(Format):
             for side in ("request", "response"):
                 mine = [row for row in rows if row["side"] == side]
                 if mine:
-                    columns = {f.name: records.column([row.get(f.path) for row in mine], f.kind) for f in ctx.fields}
-                    batch = records.record_batch(list(columns), list(columns.values()), len(mine))
+                    columns = {
+                        f.name: json_values.column([row.get(f.path) for row in mine], f.kind)
+                        for f in ctx.fields
+                    }
+                    batch = json_values.record_batch(
+                        list(columns), list(columns.values()), len(mine)
+                    )
                     yield half(batch, side, [row["id"] for row in mine])
 
 
@@ -79,7 +93,10 @@ class Shelf(Source):
         self._objects[uri] = text, self._objects.get(uri, ("", 0))[1] + 1
 
     def append(self, uri: str, text: str) -> None:
-        self._objects[uri] = self._objects.get(uri, ("", 1))[0] + text, self._objects.get(uri, ("", 1))[1]
+        self._objects[uri] = (
+            self._objects.get(uri, ("", 1))[0] + text,
+            self._objects.get(uri, ("", 1))[1],
+        )
 
     def discover(self, ctx: Any) -> Any:
         for uri, (text, lineage) in self._objects.items():
@@ -101,7 +118,13 @@ class Halves:
         self.store = open_store(databases.fresh())
         self.spec = make_spec(SCHEMA, {}, {}, ("numeric", "categories", "sample"))
         self.job = Job(
-            self.shelf, {"": Halved()}, SCHEMA, self.spec, HOUR, now_plus(START + timedelta(days=9)), transform=self.transform
+            self.shelf,
+            {"": Halved()},
+            SCHEMA,
+            self.spec,
+            HOUR,
+            now_plus(START + timedelta(days=9)),
+            transform=self.transform,
         )
         with self.store.write() as connection:
             models.watch(connection, "m", 0)
@@ -164,13 +187,15 @@ class Halves:
 
     def alone(self) -> dict[str, int]:
         with self.store.read() as connection:
-            return halves.alone(connection, "m", 2**62)
+            return pair_rows.alone(connection, "m", 2**62)
 
     def kept(self) -> list[tuple[int, ...]]:
         """The kept halves: role, window, rows, matched, joined, removed."""
         c = table.c
         with self.store.read() as connection:
-            query = sa.select(c.role, c.start, c.rows, c.matched, c.joined, c.removed).order_by(c.id)
+            query = sa.select(c.role, c.start, c.rows, c.matched, c.joined, c.removed).order_by(
+                c.id
+            )
             return [tuple(row) for row in connection.execute(query)]
 
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from driftline.ingest.ahead import ahead
+from driftline.ingest.read.prefetch import ahead
 
 
 def test_items_and_the_error_come_in_order():

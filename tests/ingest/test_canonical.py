@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from driftline.ingest.canonical import Caster, groups, segments, to_categorical, to_numeric
-from driftline.ingest.timestamps import to_micros
-from driftline.model import Field, Kind, Schema
+from driftline.ingest.columns.canonical import Caster, groups, segments, to_categorical, to_numeric
+from driftline.ingest.columns.timestamps import to_micros
+from driftline.types.model import Field, Kind, Schema
 
 AT = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 MICROS = int(AT.timestamp() * 1_000_000)
@@ -35,7 +35,9 @@ MICROS = int(AT.timestamp() * 1_000_000)
     ids=str,
 )
 def test_times_are_read_in_every_form(values):
-    """Seconds, milliseconds, microseconds, nanoseconds and ISO texts with and without zone mean the same moment."""
+    """Seconds, milliseconds, microseconds, nanoseconds and ISO texts with and without zone mean the
+    same moment.
+    """
     events, usable = to_micros(values)
     assert usable.all()
     assert set(events.tolist()) == {MICROS}
@@ -43,8 +45,16 @@ def test_times_are_read_in_every_form(values):
 
 def test_unreadable_times_are_not_usable():
     """Nulls, words and not-a-number are marked, and the times beside them stand."""
-    assert to_micros(pa.array(["yesterday", None, "2026-05-01T12:00:00Z"]))[1].tolist() == [False, False, True]
-    assert to_micros(pa.array([float("nan"), None, 1777636800.0]))[1].tolist() == [False, False, True]
+    assert to_micros(pa.array(["yesterday", None, "2026-05-01T12:00:00Z"]))[1].tolist() == [
+        False,
+        False,
+        True,
+    ]
+    assert to_micros(pa.array([float("nan"), None, 1777636800.0]))[1].tolist() == [
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -115,20 +125,42 @@ def cast(**columns):
 
 def test_rows_of_the_future_and_without_time_are_held_back():
     """A row whose time is unreadable or yet to come enters no window, and is counted."""
-    found = cast(t=["2026-05-01T12:00:00Z", "2031-01-01T00:00:00Z", "never"], x=[1.0, 2.0, 3.0], v=["a", "a", "a"])
+    found = cast(
+        t=["2026-05-01T12:00:00Z", "2031-01-01T00:00:00Z", "never"],
+        x=[1.0, 2.0, 3.0],
+        v=["a", "a", "a"],
+    )
     assert found.held == 2
     assert found.batch.columns["x"].to_pylist() == [1.0]
 
 
 def test_rows_are_split_by_window_and_version():
     """Each row lands in the window of its time and the version it names, whatever the order."""
-    times = ["2026-05-01T11:59:59Z", "2026-05-01T10:00:00Z", "2026-05-01T11:00:00Z", "2026-05-01T10:59:59Z"]
-    found = cast(t=times, x=[1.0, 2.0, 3.0, 4.0], v=["b", "a", "a", "b"], plan=["p", "q", "p", None])
+    times = [
+        "2026-05-01T11:59:59Z",
+        "2026-05-01T10:00:00Z",
+        "2026-05-01T11:00:00Z",
+        "2026-05-01T10:59:59Z",
+    ]
+    found = cast(
+        t=times, x=[1.0, 2.0, 3.0, 4.0], v=["b", "a", "a", "b"], plan=["p", "q", "p", None]
+    )
     hour = 3_600_000_000
     ten = int(datetime(2026, 5, 1, 10, tzinfo=UTC).timestamp() * 1_000_000)
-    split = {(start, version): batch.columns["x"].to_pylist() for start, version, batch in groups(found, hour)}
-    assert split == {(ten, "a"): [2.0], (ten, "b"): [4.0], (ten + hour, "a"): [3.0], (ten + hour, "b"): [1.0]}
-    parts = {name: part.columns["x"].to_pylist() for name, part in segments(found.batch, ("plan",), {"plan": frozenset({"p"})})}
+    split = {
+        (start, version): batch.columns["x"].to_pylist()
+        for start, version, batch in groups(found, hour)
+    }
+    assert split == {
+        (ten, "a"): [2.0],
+        (ten, "b"): [4.0],
+        (ten + hour, "a"): [3.0],
+        (ten + hour, "b"): [1.0],
+    }
+    parts = {
+        name: part.columns["x"].to_pylist()
+        for name, part in segments(found.batch, ("plan",), {"plan": frozenset({"p"})})
+    }
     assert parts == {"plan=p": [1.0, 3.0]}
 
 

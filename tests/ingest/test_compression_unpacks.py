@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline import LineChunks, Unreadable
-from driftline.ingest.compression import unpack
+from driftline import Unreadable
+from driftline.ingest.read.compression import unpack
+from driftline.kit.decoding.line_chunks import LineChunks
 
 
 def zstd(data: bytes) -> bytes:
@@ -67,7 +68,10 @@ def test_whole_lines_before_a_cut_are_given(codec):
     packed = PACK[codec](lines)
     got = []
     with pytest.raises(Unreadable, match="ends in the middle"):
-        got.extend(chunk.data for chunk in LineChunks(unpack(io.BytesIO(packed[: len(packed) * 9 // 10])), True))
+        got.extend(
+            chunk.data
+            for chunk in LineChunks(unpack(io.BytesIO(packed[: len(packed) * 9 // 10])), True)
+        )
     assert lines.startswith(b"".join(got))
     assert len(b"".join(got)) > len(lines) // 2
 
@@ -124,7 +128,11 @@ def test_logs_that_pack_well_are_no_bombs():
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.binary(max_size=3000), min_size=1, max_size=4), st.sampled_from(sorted(PACK)), st.integers(1, 5000))
+@given(
+    st.lists(st.binary(max_size=3000), min_size=1, max_size=4),
+    st.sampled_from(sorted(PACK)),
+    st.integers(1, 5000),
+)
 def test_any_bytes_in_any_reads(parts, codec, size):
     """Reads of any size give the bytes that were packed."""
     plain = unpack(io.BytesIO(b"".join(PACK[codec](part) for part in parts)))

@@ -1,4 +1,6 @@
-"""Labels joined in any order, split, repeated, corrected or withdrawn give what a plain recount of the objects gives."""
+"""Labels joined in any order, split, repeated, corrected or withdrawn give what a plain recount of
+the objects gives.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +20,18 @@ from driftline_plugins.formats.jsonl import JsonLines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.ingest.intake import Taken, list_work, note_vanished, take_in
-from driftline.ingest.join import Terms, join
-from driftline.ingest.task import Job
-from driftline.model import Field, Kind, LogObject, Schema, Task
-from driftline.plugin import Source
+from driftline.contracts.plugin import Source
+from driftline.ingest.labels.join_labels import Terms, join
+from driftline.ingest.read.read_object import Job
+from driftline.ingest.read.read_pass import Taken, list_work, note_vanished, take_in
 from driftline.profiles.labels import EDGES
 from driftline.profiles.profile import BUILT_IN
 from driftline.profiles.spec import make_spec
 from driftline.state import models, windows
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
 from driftline.state.tables import micros
 from driftline.state.windows import Key
+from driftline.types.model import Field, Kind, LogObject, Schema, Task
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 NOW = START + timedelta(days=3)
@@ -43,9 +45,17 @@ SCHEMA = Schema(
     task=Task.BINARY,
     segments=("plan",),
 )
-LABELS = Schema(joins=Field("id", "id"), label=Field("y", "y", Kind.CATEGORICAL), timestamp=Field("t", "t"), task=Task.BINARY)
+LABELS = Schema(
+    joins=Field("id", "id"),
+    label=Field("y", "y", Kind.CATEGORICAL),
+    timestamp=Field("t", "t"),
+    task=Task.BINARY,
+)
 SPEC = make_spec(
-    SCHEMA, {"s": np.linspace(0, 1, 11)}, {"plan": {"a": 1, "b": 1}}, ("numeric", "categories", "scores", "labels")
+    SCHEMA,
+    {"s": np.linspace(0, 1, 11)},
+    {"plan": {"a": 1, "b": 1}},
+    ("numeric", "categories", "scores", "labels"),
 )
 LABEL_SPEC = make_spec(LABELS, {}, {}, ())
 
@@ -59,7 +69,14 @@ class Shelf(Source):
 
     def discover(self, ctx):
         for name, (version, begun, content) in self.objects.items():
-            yield LogObject(name, f"{version}", len(content), NOW - timedelta(hours=1), grows=True, lineage=f"{begun}")
+            yield LogObject(
+                name,
+                f"{version}",
+                len(content),
+                NOW - timedelta(hours=1),
+                grows=True,
+                lineage=f"{begun}",
+            )
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
         return io.BytesIO(self.objects[obj.uri][2][start:])
@@ -71,7 +88,9 @@ class World:
 
     portion: int = 3
     store: Any = field(default_factory=lambda: open_store(databases.fresh()))
-    shelves: dict[str, Shelf] = field(default_factory=lambda: {"m": Shelf(objects={}), "m#labels": Shelf(objects={})})
+    shelves: dict[str, Shelf] = field(
+        default_factory=lambda: {"m": Shelf(objects={}), "m#labels": Shelf(objects={})}
+    )
     versions: int = 0
     remembered: dict[tuple[str, str], list[dict]] = field(default_factory=lambda: defaultdict(list))
 
@@ -87,13 +106,19 @@ class World:
             return
         self.versions += 1
         _, begun, before = shelf[name] if grow and name in shelf else (0, self.versions, b"")
-        shelf[name] = (self.versions, begun, before + b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+        shelf[name] = (
+            self.versions,
+            begun,
+            before + b"".join(json.dumps(row).encode() + b"\n" for row in rows),
+        )
 
     def read(self) -> None:
         for model, shelf in self.shelves.items():
             late = model != "m"
             schema, spec = (LABELS, LABEL_SPEC) if late else (SCHEMA, SPEC)
-            job = Job(shelf, {"": JsonLines()}, schema, spec, HOUR, micros(NOW), BUILT_IN, labels=late)
+            job = Job(
+                shelf, {"": JsonLines()}, schema, spec, HOUR, micros(NOW), BUILT_IN, labels=late
+            )
             listing = list_work(self.store, model, job, NOW)
             with ThreadPoolExecutor(1) as executor:
                 take_in(self.store, model, job, listing.work, executor, Taken(), in_flight=1)
@@ -111,7 +136,12 @@ class World:
         with self.store.read() as connection:
             for hour in range(4):
                 for segment in ("", "plan=a", "plan=b"):
-                    profile = windows.load(connection, Key("m", micros(START) + hour * HOUR, "", segment), SPEC, BUILT_IN)
+                    profile = windows.load(
+                        connection,
+                        Key("m", micros(START) + hour * HOUR, "", segment),
+                        SPEC,
+                        BUILT_IN,
+                    )
                     window = profile.window()
                     scores, late = window.scores, window.summaries["labels"]
                     said[hour, segment] = (
@@ -133,7 +163,9 @@ class World:
         said = {}
         for hour in range(4):
             for segment in ("", "plan=a", "plan=b"):
-                mine = [r for r in predictions if moment(r["t"]) // HOUR == micros(START) // HOUR + hour]
+                mine = [
+                    r for r in predictions if moment(r["t"]) // HOUR == micros(START) // HOUR + hour
+                ]
                 mine = [r for r in mine if not segment or f"plan={r['plan']}" == segment]
                 said[hour, segment] = recount(mine, labels)
         return said
@@ -166,7 +198,17 @@ def recount(rows: list[dict], labels: dict[str, list[tuple]]) -> tuple:
         brier += (row["s"] - int(actual)) ** 2
     scored = sum(row["s"] is not None for row in rows)
     found = {pair: count for pair, count in sorted(confusion.items()) if count}
-    return len(rows), scored, labelled, found, round(brier, 9), late, corrected, contradicting, delays
+    return (
+        len(rows),
+        scored,
+        labelled,
+        found,
+        round(brier, 9),
+        late,
+        corrected,
+        contradicting,
+        delays,
+    )
 
 
 def at(minutes: int) -> str:
@@ -184,11 +226,19 @@ PREDICTION = st.fixed_dictionaries(
     }
 )
 LABEL = st.fixed_dictionaries(
-    {"id": IDS, "t": st.sampled_from([0, 100, 100, 3000]).map(at), "y": st.sampled_from([0, 1, "1", None])}
+    {
+        "id": IDS,
+        "t": st.sampled_from([0, 100, 100, 3000]).map(at),
+        "y": st.sampled_from([0, 1, "1", None]),
+    }
 )
 CHANGE = st.one_of(
-    st.tuples(st.just("m"), st.sampled_from("pqr"), st.lists(PREDICTION, max_size=6), st.booleans()),
-    st.tuples(st.just("m#labels"), st.sampled_from("klm"), st.lists(LABEL, max_size=6), st.booleans()),
+    st.tuples(
+        st.just("m"), st.sampled_from("pqr"), st.lists(PREDICTION, max_size=6), st.booleans()
+    ),
+    st.tuples(
+        st.just("m#labels"), st.sampled_from("klm"), st.lists(LABEL, max_size=6), st.booleans()
+    ),
 )
 STEPS = st.lists(st.one_of(CHANGE, st.sampled_from(["read", "join"])), min_size=2, max_size=14)
 
@@ -196,7 +246,9 @@ STEPS = st.lists(st.one_of(CHANGE, st.sampled_from(["read", "join"])), min_size=
 @settings(max_examples=150, deadline=None)
 @given(STEPS, st.sampled_from([1, 3, 1000]))
 def test_any_order_equals_a_recount(steps, portion):
-    """Whatever is written, grown, overwritten, deleted, read and joined, in any order: windows say what a recount says."""
+    """Whatever is written, grown, overwritten, deleted, read and joined, in any order: windows say
+    what a recount says.
+    """
     world = World(portion)
     for step in steps:
         if step == "read":
@@ -209,7 +261,9 @@ def test_any_order_equals_a_recount(steps, portion):
     world.join()
     assert world.found() == world.recounted()
     with world.store.read() as connection:
-        assert not connection.exec_driver_sql("select count(*) from waiting where joined = 0 or removed = 1").scalar()
+        assert not connection.exec_driver_sql(
+            "select count(*) from waiting where joined = 0 or removed = 1"
+        ).scalar()
     world.store.close()
 
 
@@ -243,7 +297,9 @@ def test_a_crash_at_any_commit_changes_nothing(steps, survives):
 
 
 def test_a_repeated_label_restates_nothing():
-    """The same labels in a new object, as they are uploaded again every hour in some set-ups, make no window due."""
+    """The same labels in a new object, as they are uploaded again every hour in some set-ups, make
+    no window due.
+    """
     world = World()
     world.change("m", "p", [{"id": "a", "t": at(1), "plan": "a", "s": 0.9, "y": None}], False)
     world.change("m#labels", "k", [{"id": "a", "t": at(50), "y": 1}], False)
@@ -251,7 +307,12 @@ def test_a_repeated_label_restates_nothing():
     world.join()
     with world.store.write() as connection:
         connection.exec_driver_sql("update windows set dirty = 0, revision = 1")
-    world.change("m#labels", "l", [{"id": "a", "t": at(100), "y": "1.0"}, {"id": "a", "t": at(100), "y": True}], False)
+    world.change(
+        "m#labels",
+        "l",
+        [{"id": "a", "t": at(100), "y": "1.0"}, {"id": "a", "t": at(100), "y": True}],
+        False,
+    )
     world.read()
     world.join()
     with world.store.read() as connection:
@@ -260,7 +321,10 @@ def test_a_repeated_label_restates_nothing():
     world.read()
     world.join()
     with world.store.read() as connection:
-        assert [due.labels_only for due in windows.due(connection, "m", micros(NOW))[0]] == [True, True]
+        assert [due.labels_only for due in windows.due(connection, "m", micros(NOW))[0]] == [
+            True,
+            True,
+        ]
 
 
 @pytest.mark.parametrize(
@@ -274,10 +338,20 @@ def test_a_repeated_label_restates_nothing():
         ([("k", 10, 0), ("k", 10, 1), ("l", 30, 0)], "0", 1, 0),
         ([("k", 10, 1), ("l", 10, 0), ("l", 10, 1)], "1", 1, 1),
     ],
-    ids=["one", "twice", "older", "contradicting objects", "contradicting records", "settled by a newer one", "taken back"],
+    ids=[
+        "one",
+        "twice",
+        "older",
+        "contradicting objects",
+        "contradicting records",
+        "settled by a newer one",
+        "taken back",
+    ],
 )
 def test_the_stated_rule(labels, counts, corrected, contradicting):
-    """The newest label counts; of equally new ones the last by URI and place; and it is said that there were others."""
+    """The newest label counts; of equally new ones the last by URI and place; and it is said that
+    there were others.
+    """
     world = World()
     world.change("m", "p", [{"id": "a", "t": at(1), "plan": "c", "s": 0.9, "y": None}], False)
     for name, minute, value in labels:

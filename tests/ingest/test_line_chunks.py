@@ -7,14 +7,22 @@ import io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline import LineChunks
-from driftline.ingest.decoding import SAMPLES, Decoding
+from driftline.ingest.read.decoding import SAMPLES, Decoding
+from driftline.kit.decoding.line_chunks import LineChunks
 
 
 @settings(max_examples=120, deadline=None)
-@given(st.lists(st.integers(0, 40), max_size=12), st.booleans(), st.booleans(), st.integers(1, 16), st.integers(16, 24))
+@given(
+    st.lists(st.integers(0, 40), max_size=12),
+    st.booleans(),
+    st.booleans(),
+    st.integers(1, 16),
+    st.integers(16, 24),
+)
 def test_every_line_comes_once(lengths, ended, sealed, size, cap):
-    """Each line is in one chunk, or is rejected as too long; the end waits unless the stream is sealed."""
+    """Each line is in one chunk, or is rejected as too long; the end waits unless the stream is
+    sealed.
+    """
     lines = [b"x" * length + b"\n" for length in lengths]
     if lines and not ended:
         lines[-1] = lines[-1][:-1]
@@ -24,7 +32,9 @@ def test_every_line_comes_once(lengths, ended, sealed, size, cap):
     assert b"".join(chunk.data for chunk in chunks if not chunk.oversized) == b"".join(
         line for line in whole if len(line.strip()) <= cap
     )
-    assert sum(chunk.oversized for chunk in chunks) == sum(len(line.strip()) > cap for line in whole)
+    assert sum(chunk.oversized for chunk in chunks) == sum(
+        len(line.strip()) > cap for line in whole
+    )
     assert (chunks[-1].end if chunks else 0) == len(b"".join(whole))
     assert [chunk.end for chunk in chunks] == sorted(chunk.end for chunk in chunks)
 

@@ -9,8 +9,8 @@ from halved import Halves, Line, batch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.ingest import joining, pairing
-from driftline.ingest.joining import pack, paired, unpack
+from driftline.ingest.pairs import match_pairs, pairing
+from driftline.ingest.pairs.match_pairs import pack, paired, unpack
 
 lines = st.lists(
     st.builds(
@@ -36,7 +36,9 @@ steps = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(steps, st.sampled_from([1, 3, pairing.AT_ONCE]))
 def test_the_windows_are_those_of_a_plain_recount(taken, at_once):
-    """Split over objects, in any order, with ids that come twice, overwritten, cut off anywhere between two transactions."""
+    """Split over objects, in any order, with ids that come twice, overwritten, cut off anywhere
+    between two transactions.
+    """
     world = Halves()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairing, "AT_ONCE", at_once)
@@ -62,7 +64,12 @@ def _assert_recount(world, taken):
     answered = sum(answers for _, _, answers, _ in world.expected().values())
     assert world.alone()["request"] == requests - answered
     asked = {line.id for lines in world.lines.values() for line in lines if line.side == "request"}
-    strangers = [line for lines in world.lines.values() for line in lines if line.side == "response" and line.id not in asked]
+    strangers = [
+        line
+        for lines in world.lines.values()
+        for line in lines
+        if line.side == "response" and line.id not in asked
+    ]
     assert world.alone()["response"] == len(strangers)
     before = world.kept()
     assert world.tick() == []
@@ -94,14 +101,24 @@ def test_a_column_is_the_requests_unless_it_is_null_there():
     asked = batch("request", ["a", "b", "c"], x=[1, 2, 3], z=["p", None, None])
     given_ = batch("response", ["b", "a"], z=[7, 8], y=[0.5, 0.25])
     rows = [row for _, found in paired([(0, given_), (0, asked)]) for row in found.to_pylist()]
-    assert rows == [{"x": 1, "z": "p", "y": 0.25}, {"x": 2, "z": "7", "y": 0.5}, {"x": 3, "z": None}]
+    assert rows == [
+        {"x": 1, "z": "p", "y": 0.25},
+        {"x": 2, "z": "7", "y": 0.5},
+        {"x": 3, "z": None},
+    ]
 
 
 def test_equal_hashes_are_not_enough(monkeypatch):
     """Ids that only look alike by their hash stay alone, and so do rows without an id."""
-    monkeypatch.setattr(joining, "hash_strings", lambda ids: np.zeros(len(ids), np.uint64))
-    asked, given_ = batch("request", ["a", None], x=[1, 3]), batch("response", ["b", None], y=[2, 4])
-    assert [row for _, found in paired([(0, asked), (0, given_)]) for row in found.to_pylist()] == [{"x": 1}, {"x": 3}]
+    monkeypatch.setattr(match_pairs, "hash_strings", lambda ids: np.zeros(len(ids), np.uint64))
+    asked, given_ = (
+        batch("request", ["a", None], x=[1, 3]),
+        batch("response", ["b", None], y=[2, 4]),
+    )
+    assert [row for _, found in paired([(0, asked), (0, given_)]) for row in found.to_pylist()] == [
+        {"x": 1},
+        {"x": 3},
+    ]
 
 
 def test_packed_halves_come_back_whole():

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from driftline.errors import SourceError
-from driftline.ingest import pictures
-from driftline.ingest.deriving import derive
-from driftline.model import Field, Kind
+from driftline.ingest.columns import images
+from driftline.ingest.columns.derived import derive
+from driftline.types.errors import SourceError
+from driftline.types.model import Field, Kind
 
 PART = Field("photo", "photo", Kind.IMAGE)
 DRAW = np.random.default_rng(7)
@@ -21,7 +21,9 @@ PIXELS = DRAW.integers(0, 256, (40, 60, 3), dtype=np.uint8)
 
 def encoded(pixels, form="PNG", **options):
     stream = io.BytesIO()
-    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(stream, form, **options)
+    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(
+        stream, form, **options
+    )
     return stream.getvalue()
 
 
@@ -29,7 +31,8 @@ def measured(*values):
     made, wrong = derive(PART, pa.array(values))
     rows = wrong.get("photo.width", np.zeros(len(values), bool)).tolist()
     return [
-        {name.removeprefix("photo."): array[place].as_py() for name, array in made.items()} for place in range(len(values))
+        {name.removeprefix("photo."): array[place].as_py() for name, array in made.items()}
+        for place in range(len(values))
     ], rows
 
 
@@ -51,7 +54,12 @@ def test_a_png_is_measured_pixel_by_pixel():
     light = (PIXELS @ np.array([0.299, 0.587, 0.114])).tolist()
     flat = [value for row in light for value in row]
     assert wrong == [False]
-    assert (found["width"], found["height"], found["aspect"], found["bytes"]) == (60, 40, 1.5, len(data))
+    assert (found["width"], found["height"], found["aspect"], found["bytes"]) == (
+        60,
+        40,
+        1.5,
+        len(data),
+    )
     assert found["brightness"] == pytest.approx(np.mean(flat) / 255)
     assert found["contrast"] == pytest.approx(np.std(flat) / 255)
     assert found["blur"] == pytest.approx(laplacian_variance(light))
@@ -60,10 +68,17 @@ def test_a_png_is_measured_pixel_by_pixel():
 
 
 def test_each_way_to_write_an_image_gives_the_same():
-    """Bytes, base64 with line ends or without, a data URL and an object with base64 in it are one image."""
+    """Bytes, base64 with line ends or without, a data URL and an object with base64 in it are one
+    image.
+    """
     data = encoded(PIXELS)
     text = base64.b64encode(data).decode()
-    ways = (text, f"{text[:40]}\r\n{text[40:]}", f"data:image/png;base64,{text}", f'{{"b64": "{text}"}}')
+    ways = (
+        text,
+        f"{text[:40]}\r\n{text[40:]}",
+        f"data:image/png;base64,{text}",
+        f'{{"b64": "{text}"}}',
+    )
     [alone], _ = measured(data)
     found, wrong = measured(*ways)
     assert found == [alone] * len(ways)
@@ -73,7 +88,9 @@ def test_each_way_to_write_an_image_gives_the_same():
 @pytest.mark.parametrize("form", ["JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_the_usual_formats_are_read(form):
     """Other formats than PNG are measured too, as exactly as they keep pixels."""
-    smooth = np.repeat(np.linspace(0, 255, 60, dtype=np.uint8)[None, :, None], 40, axis=0).repeat(3, axis=2)
+    smooth = np.repeat(np.linspace(0, 255, 60, dtype=np.uint8)[None, :, None], 40, axis=0).repeat(
+        3, axis=2
+    )
     [found], wrong = measured(encoded(smooth, form))
     assert wrong == [False]
     assert (found["width"], found["height"]) == (60, 40)
@@ -82,7 +99,9 @@ def test_the_usual_formats_are_read(form):
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
 def test_each_kind_of_pixels_has_its_light(mode):
-    """A half-bright image has half the light, with a palette, with transparency, in 16 bits or one."""
+    """A half-bright image has half the light, with a palette, with transparency, in 16 bits or
+    one.
+    """
     if mode == "I;16":
         picture = Image.fromarray(np.full((8, 8), 32768, np.uint16))
     else:
@@ -96,11 +115,15 @@ def test_each_kind_of_pixels_has_its_light(mode):
 
 
 def test_blurring_lowers_the_blur_and_noise_raises_it():
-    """The number goes down when an image is blurred, and does not depend on how large the file is."""
+    """The number goes down when an image is blurred, and does not depend on how large the file
+    is.
+    """
     from PIL import ImageFilter
 
     sharp = Image.fromarray(PIXELS)
-    (before, after), _ = measured(encoded(sharp), encoded(sharp.filter(ImageFilter.GaussianBlur(2))))
+    (before, after), _ = measured(
+        encoded(sharp), encoded(sharp.filter(ImageFilter.GaussianBlur(2)))
+    )
     assert after["blur"] < before["blur"] / 20
 
 
@@ -118,11 +141,19 @@ def test_what_is_no_image_is_invalid_and_what_is_missing_is_null():
     """Cut, damaged and foreign bytes are invalid and counted; null and empty ones are missing."""
     data = encoded(PIXELS, "JPEG")
     text = base64.b64encode(data).decode()
-    bad = [data[:300], b"GIF89a", b"\x89PNG\r\n\x1a\n" + bytes(50), b"%!PS-Adobe-3.0 EPSF-3.0", bytes(1000)]
+    bad = [
+        data[:300],
+        b"GIF89a",
+        b"\x89PNG\r\n\x1a\n" + bytes(50),
+        b"%!PS-Adobe-3.0 EPSF-3.0",
+        bytes(1000),
+    ]
     found, wrong = measured(*bad, None, b"", data)
     assert wrong == [True] * len(bad) + [False] * 3
     assert [row["width"] for row in found] == [None] * (len(bad) + 2) + [60]
-    _, wrong = measured("no base64!", text[:-3], '{"b64": 5}', '{"other": "x"}', "{", "", None, text)
+    _, wrong = measured(
+        "no base64!", text[:-3], '{"b64": 5}', '{"other": "x"}', "{", "", None, text
+    )
     assert wrong == [True] * 5 + [False] * 3
     for odd in (pa.array([1.5, None]), pa.array([["a"], None]), pa.array([True, None])):
         made, marked = derive(PART, odd)
@@ -140,7 +171,9 @@ def test_a_bomb_is_not_unpacked(monkeypatch):
 
 
 def test_without_pillow_the_extra_is_named(monkeypatch):
-    """A schema with images says which extra it needs, as trouble of the source: the objects wait."""
+    """A schema with images says which extra it needs, as trouble of the source: the objects
+    wait.
+    """
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(SourceError, match=r"driftline\[image\]"):
-        pictures.derived(pa.array([b"x"]))
+        images.derived(pa.array([b"x"]))

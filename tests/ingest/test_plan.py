@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from driftline.ingest.plan import AGAIN, decide
-from driftline.model import LogObject
+from driftline.ingest.read.plan import AGAIN, decide
 from driftline.state.ledger import DONE, GONE, QUARANTINED, WAITING, Entry
+from driftline.types.model import LogObject
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 OBJECT = LogObject("file:///a.jsonl", "v1", 100, NOW, grows=True)
@@ -38,7 +38,9 @@ def test_what_grew_is_read_from_where_it_ended():
 
 
 def test_what_took_the_place_of_another_is_read_whole():
-    """A larger object of another lineage did not grow out of the old one, whatever the sizes say."""
+    """A larger object of another lineage did not grow out of the old one, whatever the sizes
+    say.
+    """
     rotated = replace(OBJECT, version="v2", size=150, lineage="b")
     assert decide(rotated, replace(TAKEN, lineage="a"), "spec", NOW).start == 0
     assert decide(rotated, replace(TAKEN, lineage="b"), "spec", NOW).start == 100
@@ -46,7 +48,9 @@ def test_what_took_the_place_of_another_is_read_whole():
 
 
 def test_a_torn_end_is_taken_once_the_object_rests():
-    """A last line without its end waits while the file may grow, and is taken when nothing came for a while."""
+    """A last line without its end waits while the file may grow, and is taken when nothing came for
+    a while.
+    """
     torn = replace(TAKEN, offset=90)
     assert decide(OBJECT, torn, "spec", NOW) is None
     later = decide(OBJECT, torn, "spec", NOW + timedelta(minutes=10))
@@ -61,7 +65,9 @@ def test_another_spec_reads_again_what_still_counts():
 
 
 def test_what_held_nothing_whole_is_read_again_once_it_rests():
-    """A file whose only line had no end yet is read from the start when nothing more comes, and then left alone."""
+    """A file whose only line had no end yet is read from the start when nothing more comes, and
+    then left alone.
+    """
     begun = replace(TAKEN, offset=AGAIN, rows=0)
     assert decide(OBJECT, begun, "spec", NOW) is None
     later = decide(OBJECT, begun, "spec", NOW + timedelta(minutes=10))
@@ -70,20 +76,26 @@ def test_what_held_nothing_whole_is_read_again_once_it_rests():
 
 
 def test_what_grew_under_another_spec_is_read_whole():
-    """What was counted by an older spec can't be added to, so its beginning is read again with its new end."""
+    """What was counted by an older spec can't be added to, so its beginning is read again with its
+    new end.
+    """
     grown = replace(OBJECT, version="v2", size=150)
     assert decide(grown, TAKEN, "other", NOW, cutoff=5).start == 0
 
 
 def test_what_was_counted_in_part_follows_the_spec():
-    """An unreadable object is read again under a new spec when some of it counts, and left alone when nothing was read."""
+    """An unreadable object is read again under a new spec when some of it counts, and left alone
+    when nothing was read.
+    """
     bad = replace(TAKEN, state=QUARANTINED, offset=0)
     assert decide(OBJECT, bad, "other", NOW).start == 0
     assert decide(OBJECT, replace(bad, spec_digest=""), "other", NOW) is None
 
 
 def test_what_grew_under_another_spec_leaves_settled_windows_alone():
-    """A file that grew since the last reading is read whole after a new reference, and like any other from the cutoff on."""
+    """A file that grew since the last reading is read whole after a new reference, and like any
+    other from the cutoff on.
+    """
     grown = replace(OBJECT, version="v2", size=150)
     work = decide(grown, TAKEN, "other", NOW, cutoff=5)
     assert (work.start, work.cutoff) == (0, 5)

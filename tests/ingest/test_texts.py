@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.ingest import texts
-from driftline.ingest.deriving import derive
-from driftline.model import Field, Kind
+from driftline.ingest.columns import texts
+from driftline.ingest.columns.derived import derive
+from driftline.types.model import Field, Kind
 
 ODD = [
     "",
@@ -53,13 +53,21 @@ def plainly(text):
     n = len(text)
     letters = [sign for sign in text if sign.isalpha() or 0x20000 <= ord(sign) < 0x40000]
     names = [unicodedata.name(sign, "CJK").split(" ") for sign in letters]
-    found = [(name[1] if name[0] in ("FULLWIDTH", "HALFWIDTH") else name[0]).lower() for name in names]
-    known = [{"cjk": "han", "hiragana": "kana", "katakana": "kana"}.get(name, name) for name in found]
+    found = [
+        (name[1] if name[0] in ("FULLWIDTH", "HALFWIDTH") else name[0]).lower() for name in names
+    ]
+    known = [
+        {"cjk": "han", "hiragana": "kana", "katakana": "kana"}.get(name, name) for name in found
+    ]
     counts = {script: known.count(script) for script in texts.SCRIPTS}
     counts["other"] = len(known) - sum(counts.values())
     counts["kana"] += counts["han"] if counts["kana"] else 0
     script = max(counts, key=lambda name: counts[name]) if known else "none"
-    shares = (sum(ord(sign) > 127 for sign in text) / n, sum(sign.isdecimal() for sign in text) / n) if n else (None, None)
+    shares = (
+        (sum(ord(sign) > 127 for sign in text) / n, sum(sign.isdecimal() for sign in text) / n)
+        if n
+        else (None, None)
+    )
     return float(n), float(len(text.split())), *shares, script
 
 
@@ -70,16 +78,28 @@ def test_each_text_is_what_python_says(values):
     made = columns(values)
     for place, text in enumerate(values):
         expected = plainly(text)
-        got = tuple(made[name][place] for name in ("characters", "words", "non_ascii", "digits", "script"))
-        assert got == pytest.approx(expected, nan_ok=True) if None not in expected else got == expected, repr(text)
+        got = tuple(
+            made[name][place] for name in ("characters", "words", "non_ascii", "digits", "script")
+        )
+        assert (
+            got == pytest.approx(expected, nan_ok=True) if None not in expected else got == expected
+        ), repr(text)
 
 
 def test_odd_texts_alone():
-    """Emoji, combining marks, right-to-left, digits of other scripts, control characters and a megabyte are texts too."""
+    """Emoji, combining marks, right-to-left, digits of other scripts, control characters and a
+    megabyte are texts too.
+    """
     made = columns(ODD)
     for place, text in enumerate(ODD):
         expected = plainly(text)
-        assert tuple(made[name][place] for name in ("characters", "words", "non_ascii", "digits", "script")) == expected
+        assert (
+            tuple(
+                made[name][place]
+                for name in ("characters", "words", "non_ascii", "digits", "script")
+            )
+            == expected
+        )
     assert [made["script"][ODD.index(text)] for text in ODD[8:16]] == [
         "kana", "han", "cyrillic", "greek", "devanagari", "thai", "hangul", "latin",
     ]  # fmt: skip
@@ -88,19 +108,25 @@ def test_odd_texts_alone():
 @settings(max_examples=100, deadline=None)
 @given(st.lists(TEXT, min_size=1, max_size=8), st.integers(0, 7), st.integers(1, 2_000))
 def test_a_text_is_the_same_wherever_it_stands(values, shift, size):
-    """Neither its neighbours, nor where a batch or a part of one is cut, change what is made of a text."""
+    """Neither its neighbours, nor where a batch or a part of one is cut, change what is made of a
+    text.
+    """
     alone = [columns([value]) for value in values]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(texts, "BYTES", size)
         together = columns(values)
-        sliced = texts.derived(pa.array([None, *values[shift:], "z"], pa.string()).slice(1, len(values[shift:])))
+        sliced = texts.derived(
+            pa.array([None, *values[shift:], "z"], pa.string()).slice(1, len(values[shift:]))
+        )
     for name in together:
         assert together[name] == [one[name][0] for one in alone]
         assert sliced[name].to_pylist() == together[name][shift:]
 
 
 def test_the_word_is_one_of_the_text_without_its_dress():
-    """Case, signs around it and digits don't make another word; addresses and endless words are not kept."""
+    """Case, signs around it and digits don't make another word; addresses and endless words are not
+    kept.
+    """
     cases = {
         "«Refund!»": "refund",
         "Don't,": "don't",
@@ -118,7 +144,9 @@ def test_the_word_is_one_of_the_text_without_its_dress():
 
 
 def test_every_word_of_a_text_has_its_turn():
-    """Over many texts of four words each place is chosen about as often, so that shares of words are shares in texts."""
+    """Over many texts of four words each place is chosen about as often, so that shares of words
+    are shares in texts.
+    """
     values = [f"alpha beta gamma delta{'!' * n}" for n in range(2_000)]
     found, counts = np.unique(columns(values)["word"], return_counts=True)
     assert set(found) >= {"alpha", "beta", "gamma"}
@@ -134,7 +162,9 @@ def test_equal_texts_have_one_hash_and_others_another():
 
 
 def test_what_is_no_text_is_invalid_and_numbers_are_their_digits():
-    """Numbers and truth values read as text; lists, objects and bytes that are no UTF-8 are invalid."""
+    """Numbers and truth values read as text; lists, objects and bytes that are no UTF-8 are
+    invalid.
+    """
     part = Field("t", "t", Kind.TEXT)
     numbers, wrong = derive(part, pa.array([12, None, 345]))
     assert numbers["t.characters"].to_pylist() == [2, None, 3]
@@ -142,7 +172,9 @@ def test_what_is_no_text_is_invalid_and_numbers_are_their_digits():
     assert wrong == {}
     for odd in (pa.array([["a"], None]), pa.array([{"a": 1}, None]), pa.array([b"\xff\xfe", None])):
         made, wrong = derive(part, odd)
-        assert {name: rows.tolist() for name, rows in wrong.items()} == {name: [True, False] for name in part.profiled}
+        assert {name: rows.tolist() for name, rows in wrong.items()} == {
+            name: [True, False] for name in part.profiled
+        }
         assert all(array.null_count == 2 for array in made.values())
     coded, _ = derive(part, pa.array(["a b", "c", "a b"]).dictionary_encode())
     assert coded["t.words"].to_pylist() == [2, 1, 2]

@@ -1,4 +1,6 @@
-"""Embeddings as columns: what each vector comes to, and what is no vector is counted and harms nobody."""
+"""Embeddings as columns: what each vector comes to, and what is no vector is counted and harms
+nobody.
+"""
 
 import json
 import math
@@ -9,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.ingest import vectors
-from driftline.ingest.canonical import Caster
-from driftline.ingest.deriving import derive
-from driftline.model import Field, Kind, Schema
+from driftline.ingest.columns import vectors
+from driftline.ingest.columns.canonical import Caster
+from driftline.ingest.columns.derived import derive
 from driftline.state.tables import moment
+from driftline.types.model import Field, Kind, Schema
 
 NAN, INF = float("nan"), float("inf")
 VALUE = st.one_of(
@@ -23,7 +25,9 @@ VALUE = st.one_of(
     st.integers(-5, 5).map(float),
     st.just(-0.0),
 )
-VECTOR = st.one_of(st.none(), st.lists(VALUE, max_size=4), st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=3))
+VECTOR = st.one_of(
+    st.none(), st.lists(VALUE, max_size=4), st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=3)
+)
 
 
 def embedding(dimension, name="e"):
@@ -33,19 +37,27 @@ def embedding(dimension, name="e"):
 def derived(array, dimension, name="e"):
     made, wrong = derive(embedding(dimension, name), array)
     rows = {
-        what: wrong.get(f"{name}.{what}", np.zeros(len(array), bool)).tolist() for what in ("norm", "nan_share", "dimension")
+        what: wrong.get(f"{name}.{what}", np.zeros(len(array), bool)).tolist()
+        for what in ("norm", "nan_share", "dimension")
     }
-    columns = {what.removeprefix(f"{name}.") if what != name else "": column.to_pylist() for what, column in made.items()}
+    columns = {
+        what.removeprefix(f"{name}.") if what != name else "": column.to_pylist()
+        for what, column in made.items()
+    }
     return columns, rows
 
 
 def plainly(vector, dimension):
-    """norm, nan_share, dimension, sampled bytes; and whether norm, share and dimension are invalid."""
+    """norm, nan_share, dimension, sampled bytes; and whether norm, share and dimension are
+    invalid.
+    """
     if vector is None:
         return (None,) * 4, (False,) * 3
     if len(vector) != dimension:
         return (None, None, len(vector), None), (True, True, False)
-    bad = [value for value in vector if value is None or not math.isfinite(value) or abs(value) > 1e18]
+    bad = [
+        value for value in vector if value is None or not math.isfinite(value) or abs(value) > 1e18
+    ]
     if bad:
         return (None, len(bad) / dimension, dimension, None), (True, False, False)
     norm = float(f"{math.sqrt(math.fsum(value * value for value in vector)):.6g}")
@@ -55,7 +67,9 @@ def plainly(vector, dimension):
 @settings(max_examples=200, deadline=None)
 @given(st.lists(VECTOR, max_size=10))
 def test_each_vector_is_what_plain_python_says(rows):
-    """Norm, holes, dimension and the sampled bytes of short vectors are theirs alone, as Arrow lists and as JSON text."""
+    """Norm, holes, dimension and the sampled bytes of short vectors are theirs alone, as Arrow
+    lists and as JSON text.
+    """
     texts = [None if row is None else json.dumps(row) for row in rows]
     for array in (
         pa.array(rows, pa.list_(pa.float64())),
@@ -72,14 +86,37 @@ def test_each_vector_is_what_plain_python_says(rows):
 
 
 def test_what_is_no_vector_is_invalid_in_every_way():
-    """Text, truth values, objects, nested lists and numbers too large for floats are invalid; empty text is missing."""
-    texts = ["hello", '"x"', "{}", "[true, 1]", '["1", "2"]', "[[1, 2]]", "[1, 2] [3]", "[1,", "NaN", "7", "", "  ", None]
+    """Text, truth values, objects, nested lists and numbers too large for floats are invalid; empty
+    text is missing.
+    """
+    texts = [
+        "hello",
+        '"x"',
+        "{}",
+        "[true, 1]",
+        '["1", "2"]',
+        "[[1, 2]]",
+        "[1, 2] [3]",
+        "[1,",
+        "NaN",
+        "7",
+        "",
+        "  ",
+        None,
+    ]
     columns, wrong = derived(pa.array(texts), 2)
     assert wrong["norm"] == wrong["dimension"] == [True] * 10 + [False] * 3
     assert columns["dimension"] == [None] * 13
     columns, wrong = derived(pa.array(["[1" + "0" * 400 + ", 2]", "[NaN, Infinity]"]), 2)
     assert columns["nan_share"] == [0.5, 1.0]
-    for odd in ([1, None], [True, None], [["a"], None], [[[1.0]], None], [{"a": 1}, None], [b"x", None]):
+    for odd in (
+        [1, None],
+        [True, None],
+        [["a"], None],
+        [[[1.0]], None],
+        [{"a": 1}, None],
+        [b"x", None],
+    ):
         columns, wrong = derived(pa.array(odd), 2)
         assert wrong["norm"] == wrong["dimension"] == [True, False]
     assert derived(pa.nulls(2), 2)[1]["norm"] == [False, False]
@@ -103,9 +140,13 @@ def test_rounding_of_unit_vectors_is_no_news():
 
 
 def test_a_long_vector_is_projected_to_the_signs_of_its_hashes():
-    """Beyond 64 values the sample holds 64 sums of all values with signs, over 8, to the precision of float32."""
+    """Beyond 64 values the sample holds 64 sums of all values with signs, over 8, to the precision
+    of float32.
+    """
     rows = np.random.default_rng(1).normal(size=(5, 300))
-    sampled = np.array([np.frombuffer(value, "<f4") for value in derived(pa.array(list(rows)), 300)[0][""]])
+    sampled = np.array(
+        [np.frombuffer(value, "<f4") for value in derived(pa.array(list(rows)), 300)[0][""]]
+    )
     signs = vectors._signs("e", 300)
     assert np.allclose(sampled, rows @ signs / 8, rtol=1e-6, atol=1e-6)
     assert set(np.unique(signs)) == {-1.0, 1.0}
@@ -116,10 +157,14 @@ def test_a_long_vector_is_projected_to_the_signs_of_its_hashes():
 
 
 def test_distances_survive_the_projection():
-    """Squared distances of vectors of 4,096 values are kept on average, and within about 18% each."""
+    """Squared distances of vectors of 4,096 values are kept on average, and within about 18%
+    each.
+    """
     draw = np.random.default_rng(2)
     rows = draw.normal(size=(120, 4096)) * np.exp(-np.arange(4096) / 500)
-    sampled = np.array([np.frombuffer(value, "<f4") for value in derived(pa.array(list(rows)), 4096)[0][""]], float)
+    sampled = np.array(
+        [np.frombuffer(value, "<f4") for value in derived(pa.array(list(rows)), 4096)[0][""]], float
+    )
     before, after = (np.sum((side[:60] - side[60:]) ** 2, axis=1) for side in (rows, sampled))
     assert np.mean(after / before) == pytest.approx(1, abs=0.08)
     assert np.std(after / before) < 0.3
@@ -128,7 +173,9 @@ def test_distances_survive_the_projection():
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 40), st.integers(0, 10**6), st.sampled_from([1e-200, 1e-3, 1.0, 1e15]))
 def test_a_vector_gives_the_same_bytes_in_any_batch(rows, seed, scale):
-    """Neither the rows beside it, nor the parts in which a column is looked at, move a bit of the projection."""
+    """Neither the rows beside it, nor the parts in which a column is looked at, move a bit of the
+    projection.
+    """
     values = np.random.default_rng(seed).normal(size=(rows, 130)) * scale
     together = derived(pa.array(list(values)), 130)[0]
     alone = [derived(pa.array([row]), 130)[0] for row in values]
@@ -140,14 +187,18 @@ def test_a_vector_gives_the_same_bytes_in_any_batch(rows, seed, scale):
 
 
 def test_the_bytes_of_a_projection_are_those_of_every_machine():
-    """The projection of a known vector is these bytes for ever: stored samples are compared with new ones."""
+    """The projection of a known vector is these bytes for ever: stored samples are compared with
+    new ones.
+    """
     vector = [float(n % 7) - 3 for n in range(100)]
     found = np.frombuffer(derived(pa.array([vector]), 100)[0][""][0], "<f4")
     assert found[:6].tolist() == [3.875, -0.375, -0.375, -0.625, 1.125, -0.375]
 
 
 def test_columns_of_a_run_make_one_vector():
-    """`emb_{00..03}` gathers four columns, whatever types they come in; a row without any value is null, a hole is a hole."""
+    """`emb_{00..03}` gathers four columns, whatever types they come in; a row without any value is
+    null, a hole is a hole.
+    """
     part = Field("emb", "emb_{00..03}", Kind.EMBEDDING, 4)
     assert [piece.path for piece in part.read] == ["emb_00", "emb_01", "emb_02", "emb_03"]
     schema = Schema(features={"emb": part})
@@ -165,12 +216,20 @@ def test_columns_of_a_run_make_one_vector():
     assert batch.invalid["emb.norm"].tolist() == [False, False, True]
     assert np.frombuffer(batch.columns["emb"][0].as_py(), "<f4").tolist() == [1, 2, 2, 0]
     del raw["emb[3]"]
-    assert caster.cast(pa.RecordBatch.from_pydict(raw)).batch.columns["emb.nan_share"].to_pylist() == [0.25, None, 0.5]
+    assert caster.cast(pa.RecordBatch.from_pydict(raw)).batch.columns[
+        "emb.nan_share"
+    ].to_pylist() == [0.25, None, 0.5]
     assert "emb" not in caster.cast(pa.RecordBatch.from_pydict({"other": [1]})).batch.columns
 
 
 def test_the_likeliest_dimension():
     """Most vectors decide, of equally many the shorter; without vectors there is none."""
-    assert vectors.likeliest([pa.array([[1.0, 2], [3.0, 4], [5.0]]), pa.array(["[1, 2, 3]", None])]) == 2
+    assert (
+        vectors.likeliest([pa.array([[1.0, 2], [3.0, 4], [5.0]]), pa.array(["[1, 2, 3]", None])])
+        == 2
+    )
     assert vectors.likeliest([pa.array([[1.0], [1.0, 2.0]])]) == 1
-    assert vectors.likeliest([pa.array(["x", None]), pa.array([[], None], pa.list_(pa.float32()))]) == 0
+    assert (
+        vectors.likeliest([pa.array(["x", None]), pa.array([[], None], pa.list_(pa.float32()))])
+        == 0
+    )

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.expressions import named, parse
-from driftline.ingest.canonical import to_categorical
-from driftline.model import Kind
+from driftline.ingest.columns.canonical import to_categorical
+from driftline.kit.checks.expressions import named, parse
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import CategorySpec, NumericSpec, ProfileSpec
 from driftline.profiles.tallies import ExpressionCollector, misfit
 from driftline.testing import assert_collector_contract
 from driftline.testing.collectors import sample_spec
+from driftline.types.model import Kind
 
 NUMBERS, TEXTS = ("a", "b"), ("u", "v")
 KINDS = dict.fromkeys(NUMBERS, Kind.NUMERIC) | dict.fromkeys(TEXTS, Kind.CATEGORICAL)
@@ -38,7 +38,10 @@ def batch(**columns: list) -> Batch:
 
 
 def spec(*texts: str) -> ProfileSpec:
-    grids = {name: NumericSpec(np.empty(0)) if kind is Kind.NUMERIC else CategorySpec() for name, kind in KINDS.items()}
+    grids = {
+        name: NumericSpec(np.empty(0)) if kind is Kind.NUMERIC else CategorySpec()
+        for name, kind in KINDS.items()
+    }
     return ProfileSpec(grids, collectors=("expressions",), options={"expressions": texts})
 
 
@@ -53,30 +56,53 @@ def answers(text: str, **columns: list) -> list:
     """One answer for each row: every row is a batch of its own."""
     found = []
     for row in zip(*columns.values(), strict=True):
-        one = tally(text, batch(**{name: [value] for name, value in zip(columns, row, strict=True)}))
+        one = tally(
+            text, batch(**{name: [value] for name, value in zip(columns, row, strict=True)})
+        )
         found.append(one.mean if one.count else True if one.true else False if one.false else None)
     return found
 
 
 NUMBER = st.recursive(
     st.sampled_from([*NUMBERS, "0.0", "1.0", "2.5", "-1.0"]),
-    lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from("+-*/"), inner) | st.builds("abs({})".format, inner),
+    lambda inner: (
+        st.builds("({} {} {})".format, inner, st.sampled_from("+-*/"), inner)
+        | st.builds("abs({})".format, inner)
+    ),
     max_leaves=4,
 )
 CONDITION = st.recursive(
-    st.builds("({} {} {})".format, NUMBER, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), NUMBER)
-    | st.builds("({} {} {})".format, st.sampled_from(TEXTS), st.sampled_from(["<", ">=", "==", "!="]), st.sampled_from(TEXTS))
-    | st.builds("({} {} '{}')".format, st.sampled_from(TEXTS), st.sampled_from(["<", "==", "!="]), st.sampled_from("xyz"))
-    | st.builds("({} is {})".format, st.one_of(NUMBER, st.sampled_from(TEXTS)), st.sampled_from(["null", "not null"]))
+    st.builds(
+        "({} {} {})".format, NUMBER, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), NUMBER
+    )
+    | st.builds(
+        "({} {} {})".format,
+        st.sampled_from(TEXTS),
+        st.sampled_from(["<", ">=", "==", "!="]),
+        st.sampled_from(TEXTS),
+    )
+    | st.builds(
+        "({} {} '{}')".format,
+        st.sampled_from(TEXTS),
+        st.sampled_from(["<", "==", "!="]),
+        st.sampled_from("xyz"),
+    )
+    | st.builds(
+        "({} is {})".format,
+        st.one_of(NUMBER, st.sampled_from(TEXTS)),
+        st.sampled_from(["null", "not null"]),
+    )
     | st.builds("({} {} (1.0, 2.0))".format, NUMBER, st.sampled_from(["in", "not in"]))
     | st.builds("({} in ('x', 'é'))".format, st.sampled_from(TEXTS)),
     lambda inner: (
-        st.builds("({} {} {})".format, inner, st.sampled_from(["and", "or"]), inner) | st.builds("(not {})".format, inner)
+        st.builds("({} {} {})".format, inner, st.sampled_from(["and", "or"]), inner)
+        | st.builds("(not {})".format, inner)
     ),
     max_leaves=5,
 )
 ROW = st.tuples(
-    *[st.sampled_from([None, math.nan, -1.0, 0.0, 1.0, 2.0, 2.5, 1e6])] * 2, *[st.sampled_from([None, "x", "y", "é", "xx"])] * 2
+    *[st.sampled_from([None, math.nan, -1.0, 0.0, 1.0, 2.0, 2.5, 1e6])] * 2,
+    *[st.sampled_from([None, "x", "y", "é", "xx"])] * 2,
 )
 
 
@@ -89,14 +115,25 @@ def test_conditions_mean_what_they_mean_in_sql(text, rows):
     database.execute("create table t (a real, b real, u text, v text)")
     database.executemany("insert into t values (?, ?, ?, ?)", rows)
     said = [row[0] for row in database.execute(f"select {text} from t")]
-    found = tally(text, batch(**dict(zip(("a", "b", "u", "v"), map(list, zip(*rows, strict=True)), strict=True))))
-    assert (found.true, found.false, found.unknown) == (said.count(1), said.count(0), said.count(None))
+    found = tally(
+        text,
+        batch(**dict(zip(("a", "b", "u", "v"), map(list, zip(*rows, strict=True)), strict=True))),
+    )
+    assert (found.true, found.false, found.unknown) == (
+        said.count(1),
+        said.count(0),
+        said.count(None),
+    )
     assert not found.reason
 
 
 def test_calculations_have_moments():
     """A number of each row becomes count, mean and variance; a row without a result is unknown."""
-    found = tally("a - b", batch(a=[1.0, 5.0, None], b=[0.0, 1.0, 1.0]), batch(a=[2.0, math.inf], b=[0.0, math.inf]))
+    found = tally(
+        "a - b",
+        batch(a=[1.0, 5.0, None], b=[0.0, 1.0, 1.0]),
+        batch(a=[2.0, math.inf], b=[0.0, math.inf]),
+    )
     assert (found.rows, found.count, found.unknown) == (5, 3, 2)
     assert found.mean == pytest.approx(np.mean([1, 4, 2]), rel=1e-12)
     assert found.variance == pytest.approx(np.var([1, 4, 2], ddof=1), rel=1e-12)
@@ -123,13 +160,22 @@ def test_calculations_have_moments():
 )
 def test_what_each_form_says(text, said):
     """Functions, categories beside numbers, chains and divisions by zero."""
-    columns = {"a": [1.0, 100.0, 2.0, None], "b": [1.0, 100.5, 1.9, 1.0], "u": ["12345", "1", "1234x", "00000"], "v": ["x"] * 4}
+    columns = {
+        "a": [1.0, 100.0, 2.0, None],
+        "b": [1.0, 100.5, 1.9, 1.0],
+        "u": ["12345", "1", "1234x", "00000"],
+        "v": ["x"] * 4,
+    }
     assert answers(text, **columns) == said
 
 
 def test_infinite_values_are_values():
     """They compare, and are near nothing but themselves."""
-    assert answers("near(a, b, 0.5)", a=[math.inf, math.inf, 1e308], b=[math.inf, 1.0, -1e308]) == [True, False, False]
+    assert answers("near(a, b, 0.5)", a=[math.inf, math.inf, 1e308], b=[math.inf, 1.0, -1e308]) == [
+        True,
+        False,
+        False,
+    ]
     assert answers("a > 0", a=[math.inf, -math.inf]) == [True, False]
 
 
@@ -203,7 +249,13 @@ def test_any_name_can_be_a_column():
         named("'\"")
 
 
-TEXT = ("number > 0", "number - 1", "word == 'a' or number is null", "matches(word, 'w[0-9]')", "word > 3")
+TEXT = (
+    "number > 0",
+    "number - 1",
+    "word == 'a' or number is null",
+    "matches(word, 'w[0-9]')",
+    "word > 3",
+)
 
 
 def test_expressions_keep_the_laws_of_collectors():
@@ -213,7 +265,9 @@ def test_expressions_keep_the_laws_of_collectors():
 
 
 def test_a_spec_without_options_is_named_as_before():
-    """Options are part of what a spec is called only where there are some, and come back from its bytes."""
+    """Options are part of what a spec is called only where there are some, and come back from its
+    bytes.
+    """
     plain, late = replace(spec(), options={}), replace(spec(), options={}, joins="id")
     assert plain.digest == "2808ef7fbc928101"
     assert late.digest == "5d62b0d22c369700"

@@ -1,4 +1,6 @@
-"""Counting ids within a bound: exact where all fit, a uniform sample of them beyond, the same in any order."""
+"""Counting ids within a bound: exact where all fit, a uniform sample of them beyond, the same in
+any order.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.ingest.canonical import to_categorical
+from driftline.ingest.columns.canonical import to_categorical
 from driftline.profiles import identities
 from driftline.profiles.batch import Batch
 from driftline.profiles.identities import IDS, IdentityCollector
@@ -39,7 +41,9 @@ def collected(*batches):
 
 
 def test_ids_and_keys_are_counted_exactly():
-    """Repeats across batches count; rows without id, null, NaN or column don't; 0.0 and -0.0 are one value."""
+    """Repeats across batches count; rows without id, null, NaN or column don't; 0.0 and -0.0 are
+    one value.
+    """
     found = collected(
         batch(["a", "b", None, ""], [0.0, float("nan"), None, 3.0], ["x", "x", None, ""]),
         batch(["a", "a", "c", "d"], [-0.0] * 4),
@@ -57,9 +61,13 @@ def test_the_laws_of_collectors_hold_within_and_beyond_the_bound(monkeypatch):
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(st.lists(st.lists(st.integers(0, 40), max_size=30), min_size=1, max_size=5), st.integers(1, 12))
+@given(
+    st.lists(st.lists(st.integers(0, 40), max_size=30), min_size=1, max_size=5), st.integers(1, 12)
+)
 def test_what_is_kept_are_the_smallest_hashes_with_exact_counts(parts, bound):
-    """However rows come in batches and profiles, the counts are those of the values with the smallest hashes."""
+    """However rows come in batches and profiles, the counts are those of the values with the
+    smallest hashes.
+    """
     before, identities.BOUND = identities.BOUND, bound
     try:
         merged = IdentityCollector.zero(SPEC)
@@ -75,7 +83,9 @@ def test_what_is_kept_are_the_smallest_hashes_with_exact_counts(parts, bound):
 
 
 def test_hashes_of_numbers_spread_evenly():
-    """Whole numbers in a row hash to a uniform law, so that the smallest hashes are a fair sample."""
+    """Whole numbers in a row hash to a uniform law, so that the smallest hashes are a fair
+    sample.
+    """
     shares = np.sort(hash_numbers(np.arange(100_000, dtype=float))) / 2**64
     assert np.abs(shares - np.arange(100_000) / 100_000).max() < 0.006
     assert len(np.unique(shares)) == pytest.approx(100_000, abs=2)

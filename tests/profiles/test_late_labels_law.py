@@ -17,7 +17,11 @@ from driftline.profiles.profile import Profile
 def labelled(rows: list[tuple]) -> Labelled:
     whole = batch(rows)
     known = np.flatnonzero([row[4] is not None for row in rows])
-    columns = {name: array.take(pa.array(known)) for name, array in whole.columns.items() if name in ("p", "s", "y")}
+    columns = {
+        name: array.take(pa.array(known))
+        for name, array in whole.columns.items()
+        if name in ("p", "s", "y")
+    }
     none = np.zeros(len(known), bool)
     return Labelled(Batch(len(known), columns), np.zeros(len(known), np.int64), none, none)
 
@@ -25,7 +29,9 @@ def labelled(rows: list[tuple]) -> Labelled:
 @settings(max_examples=60, deadline=None)
 @given(ROWS, st.integers(0, 30))
 def test_labels_later_equal_labels_in_the_record(rows, cut):
-    """Rows profiled without their labels, and these taken in later in two parts, give the scores of the labelled rows."""
+    """Rows profiled without their labels, and these taken in later in two parts, give the scores of
+    the labelled rows.
+    """
     told = Profile(SPEC)
     told.update(batch(rows))
     bare = Profile(SPEC)
@@ -37,7 +43,11 @@ def test_labels_later_equal_labels_in_the_record(rows, cut):
         bare.merge(Profile.from_bytes(late.to_bytes(), SPEC))
     assert bare.rows == told.rows
     mine, theirs = bare.window().scores, told.window().scores
-    assert (mine.rows, mine.labelled, mine.confusion) == (theirs.rows, theirs.labelled, theirs.confusion)
+    assert (mine.rows, mine.labelled, mine.confusion) == (
+        theirs.rows,
+        theirs.labelled,
+        theirs.confusion,
+    )
     assert mine.positives.tolist() == theirs.positives.tolist()
     assert mine.negatives.tolist() == theirs.negatives.tolist()
     assert np.isclose(mine.sums.log_loss, theirs.sums.log_loss, rtol=1e-12)

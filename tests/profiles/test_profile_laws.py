@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.model import Field, Kind, Schema, Task
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Profile
 from driftline.profiles.rowhash import hash_strings
 from driftline.profiles.spec import ProfileSpec, make_spec
+from driftline.types.model import Field, Kind, Schema, Task
 
 SCHEMA = Schema(
     features={"x": Field("x", "x", Kind.NUMERIC), "c": Field("c", "c", Kind.CATEGORICAL)},
@@ -24,7 +24,11 @@ SCHEMA = Schema(
     task=Task.BINARY,
 )
 ROW = st.tuples(
-    st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.sampled_from([0.0, -0.0, 1.0, 1e9, -1e-9])),
+    st.one_of(
+        st.none(),
+        st.floats(allow_nan=True, allow_infinity=True),
+        st.sampled_from([0.0, -0.0, 1.0, 1e9, -1e-9]),
+    ),
     st.one_of(st.none(), st.sampled_from(["a", "b", "c", "d", "", "ü"])),
     st.sampled_from(["0", "1", None]),
     st.one_of(st.none(), st.floats(0, 1)),
@@ -51,7 +55,13 @@ def batch(rows: list[tuple], first: int = 0) -> Batch:
     x, c, p, s, y = ([row[i] for row in rows] for i in range(5))
     text = lambda values: pa.array(values, pa.string()).dictionary_encode()  # noqa: E731
     ids = pa.array([f"id-{first + place}" for place in range(len(rows))], pa.string())
-    columns = {"x": pa.array(x, pa.float64()), "c": text(c), "p": text(p), "s": pa.array(s, pa.float64()), "y": text(y)}
+    columns = {
+        "x": pa.array(x, pa.float64()),
+        "c": text(c),
+        "p": text(p),
+        "s": pa.array(s, pa.float64()),
+        "y": text(y),
+    }
     return Batch(len(rows), columns, {}, np.arange(first, first + len(rows)), hash_strings(ids))
 
 
@@ -65,9 +75,14 @@ def profile(*batches: Batch) -> Profile:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ROWS, min_size=1, max_size=6), st.randoms(use_true_random=False))
 def test_merging_in_any_order_gives_the_same_bytes(parts, random):
-    """Profiles of several objects merge to the same bytes in whatever order and nesting they come."""
+    """Profiles of several objects merge to the same bytes in whatever order and nesting they
+    come.
+    """
     starts = np.cumsum([0, *(len(part) for part in parts)])
-    packed = [profile(batch(part, int(start))).to_bytes() for part, start in zip(parts, starts, strict=False)]
+    packed = [
+        profile(batch(part, int(start))).to_bytes()
+        for part, start in zip(parts, starts, strict=False)
+    ]
     straight = Profile(SPEC)
     for content in packed:
         straight.merge(Profile.from_bytes(content, SPEC))
@@ -83,7 +98,9 @@ def test_merging_in_any_order_gives_the_same_bytes(parts, random):
 @settings(max_examples=60, deadline=None)
 @given(ROWS, st.integers(0, 30), st.randoms(use_true_random=False))
 def test_any_split_gives_the_same_counts_and_moments(rows, cut, random):
-    """One window read in two pieces, in any order of rows, has the same counts, and moments to 1e-12."""
+    """One window read in two pieces, in any order of rows, has the same counts, and moments to
+    1e-12.
+    """
     whole = profile(batch(rows)).window()
     split = profile(batch(rows[:cut]), batch(rows[cut:], min(cut, len(rows)))).window()
     mixed = list(rows)
@@ -130,7 +147,9 @@ def test_profiles_of_different_specs_do_not_mix():
 
 
 def test_a_million_strings_stay_within_the_bound():
-    """A hostile column keeps at most the bound of names; the rest is counted as other, and distinct is estimated."""
+    """A hostile column keeps at most the bound of names; the rest is counted as other, and distinct
+    is estimated.
+    """
     schema = Schema(features={"c": Field("c", "c", Kind.CATEGORICAL)})
     small = make_spec(schema, {}, {"c": {"known": 1}})
     made = Profile(small)
@@ -151,7 +170,9 @@ def test_overflowing_categories_merge_to_the_same_bytes_in_any_order():
     parts = []
     for part in range(3):
         made = Profile(small)
-        names = pa.array([str(n) for n in range(part * 6000, part * 6000 + 9000)]).dictionary_encode()
+        names = pa.array(
+            [str(n) for n in range(part * 6000, part * 6000 + 9000)]
+        ).dictionary_encode()
         made.update(Batch(9000, {"c": names}, events=np.zeros(9000, np.int64)))
         parts.append(made.to_bytes())
     results = set()

@@ -1,4 +1,6 @@
-"""Profiles with texts, images and embeddings are the same monoid: order, splits and batches don't show."""
+"""Profiles with texts, images and embeddings are the same monoid: order, splits and batches don't
+show.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,13 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.ingest.canonical import Caster, take
-from driftline.model import Field, Kind, Schema
+from driftline.ingest.columns.canonical import Caster, take
 from driftline.profiles.profile import Profile
 from driftline.profiles.sample import RawSampleCollector
 from driftline.profiles.spec import CategorySpec, ProfileSpec, SampledSpec, make_spec
 from driftline.state.tables import moment
 from driftline.testing import assert_collector_contract
+from driftline.types.model import Field, Kind, Schema
 
 SCHEMA = Schema(
     id=Field("id", "id"),
@@ -27,11 +29,22 @@ SCHEMA = Schema(
     redact=frozenset({"secret"}),
 )
 COLLECTORS = ("numeric", "categories", "sample", "raw_sample")
-SPEC = make_spec(SCHEMA, {"t.words": np.arange(5.0), "e.norm": np.linspace(0, 3, 9)}, {"t.word": {"a": 2}}, COLLECTORS, 7)
+SPEC = make_spec(
+    SCHEMA,
+    {"t.words": np.arange(5.0), "e.norm": np.linspace(0, 3, 9)},
+    {"t.word": {"a": 2}},
+    COLLECTORS,
+    7,
+)
 FLOAT = st.floats(-2, 2, width=32)
 ROW = st.tuples(
     st.one_of(st.none(), st.sampled_from(["", "a b", "a", "ü c d", "a b"])),
-    st.one_of(st.none(), st.lists(FLOAT, min_size=3, max_size=3), st.lists(FLOAT, max_size=2), st.just([0.0, None, 1.0])),
+    st.one_of(
+        st.none(),
+        st.lists(FLOAT, min_size=3, max_size=3),
+        st.lists(FLOAT, max_size=2),
+        st.just([0.0, None, 1.0]),
+    ),
     st.one_of(st.none(), FLOAT.map(lambda x: [x * n for n in range(70)])),
 )
 ROWS = st.lists(ROW, max_size=25)
@@ -47,7 +60,11 @@ def batch(rows, first=0):
         "p": pa.nulls(len(rows), pa.binary()),
         "secret": pa.array(texts, pa.string()),
     }
-    return Caster(SCHEMA, moment(0), 10**18, 1, sampled=True).cast(pa.RecordBatch.from_pydict(columns)).batch
+    return (
+        Caster(SCHEMA, moment(0), 10**18, 1, sampled=True)
+        .cast(pa.RecordBatch.from_pydict(columns))
+        .batch
+    )
 
 
 def profile(*batches):
@@ -60,9 +77,14 @@ def profile(*batches):
 @settings(max_examples=50, deadline=None)
 @given(st.lists(ROWS, min_size=1, max_size=5), st.randoms(use_true_random=False))
 def test_merging_in_any_order_gives_the_same_bytes(parts, random):
-    """Profiles of several objects merge to the same bytes in whatever order and nesting they come."""
+    """Profiles of several objects merge to the same bytes in whatever order and nesting they
+    come.
+    """
     starts = np.cumsum([0, *(len(part) for part in parts)])
-    packed = [profile(batch(part, int(start))).to_bytes() for part, start in zip(parts, starts, strict=False)]
+    packed = [
+        profile(batch(part, int(start))).to_bytes()
+        for part, start in zip(parts, starts, strict=False)
+    ]
     straight = Profile(SPEC)
     for content in packed:
         straight.merge(Profile.from_bytes(content, SPEC))
@@ -78,7 +100,9 @@ def test_merging_in_any_order_gives_the_same_bytes(parts, random):
 @settings(max_examples=50, deadline=None)
 @given(ROWS, st.integers(0, 25), st.randoms(use_true_random=False))
 def test_splits_and_order_of_rows_change_no_sample(rows, cut, random):
-    """One window read in two pieces, or in another order, has the same sampled vectors and hashes, and the same counts."""
+    """One window read in two pieces, or in another order, has the same sampled vectors and hashes,
+    and the same counts.
+    """
     whole = batch(rows)
     order = list(range(len(rows)))
     random.shuffle(order)
@@ -94,7 +118,9 @@ def test_splits_and_order_of_rows_change_no_sample(rows, cut, random):
 
 
 def test_the_raw_sample_holds_the_rows_of_the_sample():
-    """Vectors and hashes come from the same rows as the plain sample, beside it: numbers and words don't mix with bytes."""
+    """Vectors and hashes come from the same rows as the plain sample, beside it: numbers and words
+    don't mix with bytes.
+    """
     rows = [(f"word{n}", [float(n), 0.0, 0.0], [float(n)] * 70) for n in range(1, 40)]
     summaries = profile(batch(rows)).window().summaries
     plain, raw = summaries["sample"], summaries["raw_sample"]
@@ -107,11 +133,15 @@ def test_the_raw_sample_holds_the_rows_of_the_sample():
 
 
 def test_the_size_of_a_profile_is_bounded_at_any_dimension():
-    """500 vectors of 4,096 values take 128 kB, and a column more of anything else takes nothing of it."""
+    """500 vectors of 4,096 values take 128 kB, and a column more of anything else takes nothing of
+    it.
+    """
     schema = Schema(features={"e": Field("e", "e", Kind.EMBEDDING, 4096)})
     spec = make_spec(schema, {}, {}, ("raw_sample",))
     values = np.random.default_rng(0).normal(size=(700, 4096)).astype(np.float32)
-    records = pa.RecordBatch.from_pydict({"e": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), 4096)})
+    records = pa.RecordBatch.from_pydict(
+        {"e": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), 4096)}
+    )
     made = Profile(spec)
     made.update(Caster(schema, moment(0), 10**18, 1, sampled=True).cast(records).batch)
     assert 100_000 < len(made.to_bytes()) < 150_000
@@ -120,12 +150,16 @@ def test_the_size_of_a_profile_is_bounded_at_any_dimension():
 def test_the_collector_keeps_its_contract():
     """The laws of collectors hold, also where there is nothing to sample."""
     assert_collector_contract(RawSampleCollector)
-    spec = ProfileSpec({"number": SampledSpec(), "word": CategorySpec(("a",))}, collectors=("raw_sample",))
+    spec = ProfileSpec(
+        {"number": SampledSpec(), "word": CategorySpec(("a",))}, collectors=("raw_sample",)
+    )
     assert_collector_contract(RawSampleCollector, spec)
 
 
 def test_another_dimension_is_another_spec():
-    """Samples of vectors of two dimensions never merge; a spec without vectors has the digest it always had."""
+    """Samples of vectors of two dimensions never merge; a spec without vectors has the digest it
+    always had.
+    """
     specs = [ProfileSpec({"e": SampledSpec(size)}) for size in (0, 3, 4)]
     assert len({spec.digest for spec in specs}) == 3
     assert [ProfileSpec.from_bytes(spec.to_bytes()) for spec in specs] == specs

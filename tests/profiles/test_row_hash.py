@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.ingest.canonical import id_hashes
+from driftline.ingest.columns.canonical import id_hashes
 from driftline.profiles.rowhash import hash_strings
 
 GOLDEN = [
@@ -26,7 +26,9 @@ def test_hashes_are_what_they_always_were():
 
 
 def test_long_ids_that_differ_at_the_end_differ():
-    """Two ids of equal length with the same first 64 bytes are two ids; a long id hashes the same in any company."""
+    """Two ids of equal length with the same first 64 bytes are two ids; a long id hashes the same
+    in any company.
+    """
     head = "x" * 64
     found = hash_strings(pa.array([f"{head}a", f"{head}b", "a"]))
     assert len(set(found.tolist())) == 3
@@ -43,7 +45,12 @@ def test_ids_of_every_type_are_one():
     """7, 7.0 and "7" name the same record; nothing, empty text and lists name none."""
     seven = {
         int(id_hashes(array)[0])
-        for array in (pa.array([7]), pa.array([7.0]), pa.array(["7"]), pa.array(["7"]).dictionary_encode())
+        for array in (
+            pa.array([7]),
+            pa.array([7.0]),
+            pa.array(["7"]),
+            pa.array(["7"]).dictionary_encode(),
+        )
     }
     assert len(seven) == 1
     assert id_hashes(pa.array([None, ""])).tolist() == [0, 0]

@@ -16,11 +16,15 @@ from driftline.cli.status import status
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 
 
-def configure(folder: Path, models: dict[str, Any], sinks: dict[str, Any] | None = None, agent: str = "") -> Path:
+def configure(
+    folder: Path, models: dict[str, Any], sinks: dict[str, Any] | None = None, agent: str = ""
+) -> Path:
     """A configuration of these models. YAML reads JSON."""
     path = folder / "driftline.yaml"
     state = {"state": databases.of(folder), "http": None, "workers": 2}
-    path.write_text(json.dumps({"version": 1, "agent": state, "models": models, "sinks": sinks or {}}))
+    path.write_text(
+        json.dumps({"version": 1, "agent": state, "models": models, "sinks": sinks or {}})
+    )
     return path
 
 

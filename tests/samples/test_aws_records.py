@@ -1,4 +1,6 @@
-"""Every AWS sample by its native format: how many rows it has, and its first and its last one, read off the file by eye."""
+"""Every AWS sample by its native format: how many rows it has, and its first and its last one, read
+off the file by eye.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ from driftline_plugins.sources.local import Local
 from once import SAMPLES
 
 from driftline import DiscoverContext, Format, Schema
-from driftline.ingest.decoding import Decoding
-from driftline.ingest.plan import Work
-from driftline.ingest.task import Job, discovered, records
+from driftline.ingest.read.decoding import Decoding
+from driftline.ingest.read.plan import Work
+from driftline.ingest.read.read_object import Job, discovered, records
 from driftline.profiles.spec import ProfileSpec
 
 AWS = SAMPLES / "aws"
@@ -55,9 +57,49 @@ TEST_ROW = [
     0.55,
 ]
 """The values of the churn notebook's made request, after the first."""
-STARTED = [132, 10, 182.9, 54, 292.4, 68, 142.3, 116, 11.5, 4, *zeros(36), 1, *zeros(16), 1, 0, 1, 0, 0, 1]
+STARTED = [
+    132,
+    10,
+    182.9,
+    54,
+    292.4,
+    68,
+    142.3,
+    116,
+    11.5,
+    4,
+    *zeros(36),
+    1,
+    *zeros(16),
+    1,
+    0,
+    1,
+    0,
+    0,
+    1,
+]
 ENDED = [85, 0, 210.3, 66, 195.8, 76, 221.6, 82, 11.2, 7, 1, 0, 1, *zeros(50), 1, 0, 1, 0, 1, 0]
-OLDER = [2, 17, 183.2, 95, 252.8, 125, 156.7, 95, 9.7, 3, *zeros(20), 1, *zeros(32), 1, 0, 1, 0, 0, 1]
+OLDER = [
+    2,
+    17,
+    183.2,
+    95,
+    252.8,
+    125,
+    156.7,
+    95,
+    9.7,
+    3,
+    *zeros(20),
+    1,
+    *zeros(32),
+    1,
+    0,
+    1,
+    0,
+    0,
+    1,
+]
 PRIVATE = [28, 2, 133937, 9, 13, 2, 0, 0, 4, 1, 15024, 0, 55, 37]
 SECOND = [43, 2, 72338, 12, 14, 2, 12, 0, 1, 1, 0, 0, 40, 37]
 
@@ -132,7 +174,9 @@ def read(path: Path, form: Format) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for obj in discovered(job, DiscoverContext(now=datetime(2026, 1, 1, tzinfo=UTC))):
         decoding = Decoding(obj.uri, refer=source.refer)
-        rows += [row for batch in records(job, Work(obj, 0, True), decoding) for row in batch.to_pylist()]
+        rows += [
+            row for batch in records(job, Work(obj, 0, True), decoding) for row in batch.to_pylist()
+        ]
         assert decoding.rejected == 0, decoding.samples
     return rows
 
@@ -141,7 +185,11 @@ def plain(row: dict[str, Any], names: set[str]) -> dict[str, Any]:
     """The named values of a row, numbers as numbers, and its features as a list."""
     features = [row[f"_c{i}"] for i in range(sum(name.startswith("_c") for name in row))]
     found = {name: row.get(name) for name in names - {"features"}} | {"features": features}
-    return json.loads(json.dumps(found), parse_int=float, object_hook=lambda told: {k: number(v) for k, v in told.items()})
+    return json.loads(
+        json.dumps(found),
+        parse_int=float,
+        object_hook=lambda told: {k: number(v) for k, v in told.items()},
+    )
 
 
 def number(value: Any) -> Any:
@@ -173,7 +221,9 @@ def test_batch_transform(tmp_path):
     (place / "a.json").write_text(json.dumps([{"prefix": f"file://{out}/"}, *told[1:]]) + "\n")
     inputs = tmp_path / "capture" / "input" / "2023" / "01" / "21" / "01"
     inputs.mkdir(parents=True)
-    (inputs / "b.json").write_text(json.dumps([{"prefix": f"file://{out}/"}, "test-dataset.jsonl"]) + "\n")
+    (inputs / "b.json").write_text(
+        json.dumps([{"prefix": f"file://{out}/"}, "test-dataset.jsonl"]) + "\n"
+    )
     rows = read(tmp_path / "capture" / "**" / "*.json", SageMaker())
     time = "2023-01-21T01:29:04Z"
     first = captured("89180035-821a-41d9-87b2-67a22490de94", time, [29, 2, 178610, 15, 10, 0, 7, 4, 4, 0, 0, 0, 21, 37],
@@ -189,8 +239,16 @@ def test_ground_truth():
     """101 labels, of which 14 are positive."""
     rows = read(AWS / "ground_truth" / "test_gt", GroundTruth())
     assert (len(rows), sum(row["label"] for row in rows)) == (101, 14)
-    assert rows[0] == {"event_id": "01d3c1a8-aa99-4149-9d5e-78bea047a788", "event_time": None, "label": 0}
-    assert rows[-1] == {"event_id": "ffcb8d51-38f4-4828-bdd3-d762c0df015e", "event_time": None, "label": 0}
+    assert rows[0] == {
+        "event_id": "01d3c1a8-aa99-4149-9d5e-78bea047a788",
+        "event_time": None,
+        "label": 0,
+    }
+    assert rows[-1] == {
+        "event_id": "ffcb8d51-38f4-4828-bdd3-d762c0df015e",
+        "event_time": None,
+        "label": 0,
+    }
 
 
 @pytest.mark.parametrize(("path", "header", "count", "first", "last"), [

@@ -1,4 +1,6 @@
-"""Every file of Azure's data collector among the samples: rows, first and last record, read off the files by eye."""
+"""Every file of Azure's data collector among the samples: rows, first and last record, read off the
+files by eye.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,20 @@ import pytest
 from driftline_plugins.formats.azureml import AzureML
 from once import SAMPLES, configure, run_once
 
-from driftline.errors import ObjectGone
-from driftline.halves import PAIR, side_of
-from driftline.ingest.decoding import Decoding
+from driftline.ingest.read.decoding import Decoding
+from driftline.kit.decoding.split_records import PAIR, side_of
+from driftline.types.errors import ObjectGone
 
 COLLECTED = SAMPLES / "azure/modelDataCollector"
 BUG_BASH = "model-monitoring-bug-bash/mastloui-cl2/model_inputs/2023/10"
 FILES = {
     "data only": (f"{BUG_BASH}/11/20/mdc_data_only.jsonl", "request", 4),
     "data elsewhere": (f"{BUG_BASH}/15/17/mdc_data_dataref_mix.jsonl", "request", 4),
-    "one record": ("momo-endpoint/momo-deployment/model_inputs/2023/01/01/01/data.jsonl", "request", 75),
+    "one record": (
+        "momo-endpoint/momo-deployment/model_inputs/2023/01/01/01/data.jsonl",
+        "request",
+        75,
+    ),
     "questions": (
         "aistudio-townhall-kuxtz/aistudio-townhall-kuxtz-1/model_inputs/2023/10/24/22/"
         "ef484bd292bc4cd4ad462efc33ddbbbe000004.jsonl",
@@ -40,7 +46,11 @@ def read(name: str, refer=None) -> tuple[list[dict], Decoding, set]:
     ctx = Decoding(path.as_uri(), None, True, {}, refer or beside)
     with path.open("rb") as stream:
         batches = list(AzureML().decode(stream, ctx))
-    return [row for batch in batches for row in batch.to_pylist()], ctx, {side_of(batch) for batch in batches}
+    return (
+        [row for batch in batches for row in batch.to_pylist()],
+        ctx,
+        {side_of(batch) for batch in batches},
+    )
 
 
 def iris(time: str, event: str, *values: float) -> dict:
@@ -49,7 +59,9 @@ def iris(time: str, event: str, *values: float) -> dict:
 
 @pytest.mark.parametrize("name", FILES)
 def test_rows_and_sides(name):
-    """As many rows as there are objects in `data`; inputs are halves, traces whole records; nothing is rejected."""
+    """As many rows as there are objects in `data`; inputs are halves, traces whole records; nothing
+    is rejected.
+    """
     rows, ctx, sides = read(name)
     _, side, count = FILES[name]
     assert (len(rows), ctx.rejected, sides) == (count, 0, {side})
@@ -115,7 +127,9 @@ def test_what_records_refer_to_is_no_log_of_its_own():
 
 
 def test_the_agent_follows_references(tmp_path):
-    """With the file where the record says it is, all rows are counted; it is no object of its own."""
+    """With the file where the record says it is, all rows are counted; it is no object of its
+    own.
+    """
     path = COLLECTED / FILES["data elsewhere"][0]
     folder = tmp_path / "log" / path.relative_to(COLLECTED).parent
     there = folder / "tests/unit/raw_mdc_data/2023/10/15/17"

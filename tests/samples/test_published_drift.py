@@ -1,8 +1,10 @@
-"""Drift and quality numbers that others have published, on the same rows, through the agent's own reading and profiles.
+"""Drift and quality numbers that others have published, on the same rows, through the agent's own
+reading and profiles.
 
-Not compared, because what they were computed from is not published with them: the skew result of BigQuery ML (five of its rows,
-none of the training data), the violations of New York's taxis (only the baseline), the bias violations (another definition,
-fairness), Azure's signal output (text quality).
+Not compared, because what they were computed from is not published with them: the skew result of
+BigQuery ML (five of its rows, none of the training data), the violations of New York's taxis (only
+the baseline), the bias violations (another definition, fairness), Azure's signal output (text
+quality).
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ from driftline_plugins.formats.csv import Csv
 from once import SAMPLES
 
 from driftline import Check, CheckContext, Field, Format, Kind, Measurement, Schema, Window, stats
-from driftline.ingest.canonical import Caster, part_of
-from driftline.ingest.decoding import Decoding
+from driftline.ingest.columns.canonical import Caster, part_of
+from driftline.ingest.read.decoding import Decoding
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import ProfileSpec, make_spec
@@ -45,15 +47,23 @@ def read(path: str, form: Format, kinds: dict[str, Kind]) -> Batch:
     """The rows of a file in canonical columns."""
     schema = schema_of(kinds)
     decoding = Decoding(path, schema.fields, True)
-    tables = pa.Table.from_batches(form.decode(io.BytesIO((SAMPLES / path).read_bytes()), decoding)).combine_chunks()
+    tables = pa.Table.from_batches(
+        form.decode(io.BytesIO((SAMPLES / path).read_bytes()), decoding)
+    ).combine_chunks()
     (records,) = tables.to_batches()
     return Caster(schema, datetime(2026, 1, 1, tzinfo=UTC), 2**62, 0).cast(records).batch
 
 
 def spec_of(batch: Batch, kinds: dict[str, Kind]) -> ProfileSpec:
-    numbers = {name: batch.columns[name].drop_null().to_numpy() for name, kind in kinds.items() if kind is Kind.NUMERIC}
+    numbers = {
+        name: batch.columns[name].drop_null().to_numpy()
+        for name, kind in kinds.items()
+        if kind is Kind.NUMERIC
+    }
     words = {
-        name: Counter(batch.columns[name].drop_null().to_pylist()) for name, kind in kinds.items() if kind is Kind.CATEGORICAL
+        name: Counter(batch.columns[name].drop_null().to_pylist())
+        for name, kind in kinds.items()
+        if kind is Kind.CATEGORICAL
     }
     return make_spec(schema_of(kinds), numbers, words)
 
@@ -64,7 +74,9 @@ def window(batch: Batch, spec: ProfileSpec) -> Window:
     return profile.window()
 
 
-def measure(check: Check, now: Window, was: Window, kinds: dict[str, Kind]) -> dict[tuple[str, str], Measurement]:
+def measure(
+    check: Check, now: Window, was: Window, kinds: dict[str, Kind]
+) -> dict[tuple[str, str], Measurement]:
     found = check.evaluate(CheckContext(now, was, schema_of(kinds), lambda *_: []))
     return {(m.name, m.labels["column"]): m for m in found}
 
@@ -72,7 +84,10 @@ def measure(check: Check, now: Window, was: Window, kinds: dict[str, Kind]) -> d
 @pytest.fixture(scope="module")
 def titanic() -> tuple[Window, dict[tuple[str, int], Window]]:
     """The reference, and the window of each published chunk by period and first row."""
-    batches = {name: read(f"drift/titanic/titanic_{name}.csv", Csv(), KINDS) for name in ("reference", "analysis")}
+    batches = {
+        name: read(f"drift/titanic/titanic_{name}.csv", Csv(), KINDS)
+        for name in ("reference", "analysis")
+    }
     spec = spec_of(batches["reference"], KINDS)
     chunks = {
         (period, start): window(part_of(batch, start, min(size, batch.rows - start)), spec)
@@ -88,7 +103,9 @@ def published(name: str) -> list[dict[str, str]]:
 
 
 def test_missing_rates_are_those_that_were_published(titanic):
-    """Of ten columns of the Titanic, in each of 22 chunks, the share of missing values is NannyML's, to all its digits."""
+    """Of ten columns of the Titanic, in each of 22 chunks, the share of missing values is
+    NannyML's, to all its digits.
+    """
     reference, chunks = titanic
     rows = published("expected_missing_values.csv")
     found = {place: measure(Missing(), chunk, reference, KINDS) for place, chunk in chunks.items()}
@@ -96,11 +113,15 @@ def test_missing_rates_are_those_that_were_published(titanic):
     for row in rows:
         place = row["period"], int(row["start_index"])
         assert chunks[place].rows == int(row["end_index"]) - int(row["start_index"]) + 1
-        assert found[place]["missing_rate", row["column"]].value == pytest.approx(float(row["value"]), rel=1e-5)
+        assert found[place]["missing_rate", row["column"]].value == pytest.approx(
+            float(row["value"]), rel=1e-5
+        )
 
 
 def test_unseen_values_are_those_that_were_published(titanic):
-    """The share of rows with a category that the reference lacks is NannyML's; it counts rows without a value among them."""
+    """The share of rows with a category that the reference lacks is NannyML's; it counts rows
+    without a value among them.
+    """
     reference, chunks = titanic
     rows = published("expected_unseen_values.csv")
     found = {place: measure(Drift(), chunk, reference, KINDS) for place, chunk in chunks.items()}
@@ -108,13 +129,19 @@ def test_unseen_values_are_those_that_were_published(titanic):
     for row in rows:
         chunk = chunks[row["period"], int(row["start_index"])]
         m = found[row["period"], int(row["start_index"])]["new_categories", row["column"]]
-        unseen = 0.0 if m.detail.get("raw") is None else m.detail["raw"] * chunk.columns[row["column"]].count / chunk.rows
+        unseen = (
+            0.0
+            if m.detail.get("raw") is None
+            else m.detail["raw"] * chunk.columns[row["column"]].count / chunk.rows
+        )
         assert unseen == pytest.approx(float(row["value"]), rel=1e-5, abs=1e-12)
         assert (m.detail.get("new", 0) > 0) == (row["alert"] == "True")
 
 
 def test_new_tickets_and_cabins_are_no_news_where_the_reference_is_full_of_single_ones(titanic):
-    """NannyML alerts on every chunk; here nothing is proven new beyond what a column of names used once lets expect."""
+    """NannyML alerts on every chunk; here nothing is proven new beyond what a column of names used
+    once lets expect.
+    """
     reference, chunks = titanic
     whole = measure(Drift(), chunks["analysis", 0], reference, KINDS)
     for column in ("Ticket", "Cabin"):
@@ -124,10 +151,15 @@ def test_new_tickets_and_cabins_are_no_news_where_the_reference_is_full_of_singl
 
 
 def test_the_statistics_that_sagemaker_made_are_those_of_the_profile():
-    """Rows, missing values, mean, sd, extremes and buckets of `statistics.json` come out of the CSV that it was made of."""
+    """Rows, missing values, mean, sd, extremes and buckets of `statistics.json` come out of the CSV
+    that it was made of.
+    """
     folder = "aws/baseline/data_quality"
     told = json.loads((SAMPLES / folder / "statistics.json").read_text())
-    kinds = {f["name"]: Kind.NUMERIC if "numerical_statistics" in f else Kind.CATEGORICAL for f in told["features"]}
+    kinds = {
+        f["name"]: Kind.NUMERIC if "numerical_statistics" in f else Kind.CATEGORICAL
+        for f in told["features"]
+    }
     batch = read(f"{folder}/baseline_dataset.csv", Csv(header=False, names=tuple(kinds)), kinds)
     columns = window(batch, spec_of(batch, kinds)).columns
     assert batch.rows == told["dataset"]["item_count"]
@@ -136,16 +168,24 @@ def test_the_statistics_that_sagemaker_made_are_those_of_the_profile():
         numbers = feature["numerical_statistics"]
         assert column.count == numbers["common"]["num_present"]
         assert column.missing == numbers["common"]["num_missing"]
-        assert (column.mean, column.minimum, column.maximum) == pytest.approx((numbers["mean"], numbers["min"], numbers["max"]))
+        assert (column.mean, column.minimum, column.maximum) == pytest.approx(
+            (numbers["mean"], numbers["min"], numbers["max"])
+        )
         spread = np.sqrt(column.variance * (column.count - 1) / column.count)
         assert spread == pytest.approx(numbers["std_dev"], rel=1e-9)
         buckets = numbers["distribution"]["kll"]["buckets"]
-        edges = np.array([buckets[0]["lower_bound"], *(bucket["upper_bound"] for bucket in buckets)])
-        assert stats.histogram(column.side, edges).tolist() == [bucket["count"] for bucket in buckets]
+        edges = np.array(
+            [buckets[0]["lower_bound"], *(bucket["upper_bound"] for bucket in buckets)]
+        )
+        assert stats.histogram(column.side, edges).tolist() == [
+            bucket["count"] for bucket in buckets
+        ]
 
 
 def test_a_sample_that_azure_calls_without_drift_has_none():
-    """Azure's own test data `iris_model_inputs_no_drift` is below its default threshold against its baseline in each column."""
+    """Azure's own test data `iris_model_inputs_no_drift` is below its default threshold against its
+    baseline in each column.
+    """
     names = ("sepal_length", "sepal_width", "petal_length", "petal_width")
     kinds = dict.fromkeys(names, Kind.NUMERIC)
     was = read("azure/reference/iris_baseline.csv", Csv(), kinds)

@@ -17,7 +17,10 @@ TRAINING = SAMPLES / "aws" / "churn" / "training-dataset-with-header.csv"
 
 def model(folder, *, source=None, **schema):
     return {
-        "source": {"type": "local", "options": {"path": str(folder / "log"), "format": "sagemaker", **(source or {})}},
+        "source": {
+            "type": "local",
+            "options": {"path": str(folder / "log"), "format": "sagemaker", **(source or {})},
+        },
         "schema": {"timestamp": "event_time", "id": "event_id", **schema},
         "reference": {"type": "local", "options": {"path": str(folder / "training.csv")}},
         "windows": {"length": "1d"},
@@ -29,19 +32,33 @@ def model(folder, *, source=None, **schema):
 def folder(tmp_path):
     """The training data and the captures of the churn endpoints."""
     shutil.copy(TRAINING, tmp_path / "training.csv")
-    shutil.copytree(SAMPLES / "aws" / "datacapture", tmp_path / "log", ignore=shutil.ignore_patterns("DEMO-ll-*", "*quality*"))
+    shutil.copytree(
+        SAMPLES / "aws" / "datacapture",
+        tmp_path / "log",
+        ignore=shutil.ignore_patterns("DEMO-ll-*", "*quality*"),
+    )
     return tmp_path
 
 
 def means(folder, column):
     """Day and mean of a column, of every window."""
     query = "select start, detail from measurements where name = 'wasserstein' and labels = :labels order by start"
-    found = databases.rows(folder, query, labels=json.dumps({"column": column}, separators=(",", ":")))
-    return [(f"{datetime.fromtimestamp(row['start'] / 1e6, UTC):%Y-%m-%d}", json.loads(row["detail"])["mean"]) for row in found]
+    found = databases.rows(
+        folder, query, labels=json.dumps({"column": column}, separators=(",", ":"))
+    )
+    return [
+        (
+            f"{datetime.fromtimestamp(row['start'] / 1e6, UTC):%Y-%m-%d}",
+            json.loads(row["detail"])["mean"],
+        )
+        for row in found
+    ]
 
 
 def test_real_captures_take_the_names_of_the_real_training_data(folder):
-    """Each value of the captures is counted under its name in the training data, whose label is no input."""
+    """Each value of the captures is counted under its name in the training data, whose label is no
+    input.
+    """
     config = configure(folder, {"churn": model(folder, label={"column": "Churn"})})
     _, found = run_once(config)
     churn = found["models"]["churn"]
@@ -52,7 +69,10 @@ def test_real_captures_take_the_names_of_the_real_training_data(folder):
         ("2021-05-18", pytest.approx((182.9 + 263.7 + 210.3) / 3)),
         ("2022-04-18", pytest.approx((182.9 + 263.7 + 210.3) / 3)),
     ]
-    assert means(folder, "VMail Plan_yes")[0] == ("2020-11-09", pytest.approx((0.55 + 1 + 1) / 3)), "the last value of a line"
+    assert means(folder, "VMail Plan_yes")[0] == (
+        "2020-11-09",
+        pytest.approx((0.55 + 1 + 1) / 3),
+    ), "the last value of a line"
     assert means(folder, "Churn") == []
 
 
@@ -66,12 +86,22 @@ def test_the_names_are_kept_for_later_starts(folder):
     (folder / "later").rename(newest)
     _, found = run_once(config)
     churn = found["models"]["churn"]
-    assert (churn["error"], churn["rows"], churn["rejected"], churn["added"]["rows"]) == ("", 9, 0, 3)
-    assert means(folder, "Day Mins")[-1] == ("2022-04-18", pytest.approx((182.9 + 263.7 + 210.3) / 3))
+    assert (churn["error"], churn["rows"], churn["rejected"], churn["added"]["rows"]) == (
+        "",
+        9,
+        0,
+        3,
+    )
+    assert means(folder, "Day Mins")[-1] == (
+        "2022-04-18",
+        pytest.approx((182.9 + 263.7 + 210.3) / 3),
+    )
 
 
 def test_another_number_of_values_is_rejected_with_the_reason(folder):
-    """Where the label of the training data is not declared there is one name too many, and every record says so."""
+    """Where the label of the training data is not declared there is one name too many, and every
+    record says so.
+    """
     config = configure(folder, {"churn": model(folder)})
     _, found = run_once(config)
     assert (found["models"]["churn"]["rows"], found["models"]["churn"]["rejected"]) == (0, 9)

@@ -15,17 +15,19 @@ import pytest
 from botocore.config import Config
 from once import configure
 
-from driftline.runtime.logs import make_log
-from driftline.runtime.start import read_config, running
-from driftline.runtime.summary import summarise
+from driftline.agent.start import read_config, running
+from driftline.agent.summary import summarise
 from driftline.state.tables import micros
+from driftline.telemetry.logs import make_log
 
 OBJECTS, HOURS = 5000, 10
 START = datetime(2026, 5, 1, tzinfo=UTC)
 BUCKET = "ml-parity"
 
 
-def records(rng: random.Random, start: datetime, span: timedelta, count: int, moved: bool = False) -> bytes:
+def records(
+    rng: random.Random, start: datetime, span: timedelta, count: int, moved: bool = False
+) -> bytes:
     lines = []
     for place in range(count):
         at = start + span * place / count
@@ -48,10 +50,14 @@ def contents() -> dict[str, bytes]:
     rng = random.Random(11)
     span = timedelta(hours=HOURS) / OBJECTS
     found = {
-        f"log/{place:05d}.jsonl": records(rng, START + span * place, span, 4, moved=place >= OBJECTS * 0.7)
+        f"log/{place:05d}.jsonl": records(
+            rng, START + span * place, span, 4, moved=place >= OBJECTS * 0.7
+        )
         for place in range(OBJECTS)
     }
-    return found | {"reference/train.jsonl": records(rng, START - timedelta(days=1), timedelta(days=1), 5000)}
+    return found | {
+        "reference/train.jsonl": records(rng, START - timedelta(days=1), timedelta(days=1), 5000)
+    }
 
 
 @pytest.fixture
@@ -90,7 +96,9 @@ def run(folder: Path, log: dict[str, Any], reference: dict[str, Any]) -> dict[st
     config = configure(folder, {"shop": model})
     now = START + timedelta(hours=HOURS, minutes=20)
     quiet = make_log(io.StringIO(), human=False)
-    with running(read_config(config), clock=lambda: now, log=quiet, console=io.StringIO(), once=True) as agent:
+    with running(
+        read_config(config), clock=lambda: now, log=quiet, console=io.StringIO(), once=True
+    ) as agent:
         tick = agent.tick("shop", seal=True)
         assert tick.error == ""
         summary = summarise(agent.store, agent.config)["models"]["shop"]
@@ -98,14 +106,22 @@ def run(folder: Path, log: dict[str, Any], reference: dict[str, Any]) -> dict[st
 
             def table(name: str, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
                 rows = connection.exec_driver_sql(f'select * from "{name}"').mappings()
-                return sorted(({k: v for k, v in row.items() if k not in without} for row in rows), key=repr)
+                return sorted(
+                    ({k: v for k, v in row.items() if k not in without} for row in rows), key=repr
+                )
 
-            names = {row.id: row.uri.rpartition("/")[2] for row in connection.exec_driver_sql("select id, uri from objects")}
+            names = {
+                row.id: row.uri.rpartition("/")[2]
+                for row in connection.exec_driver_sql("select id, uri from objects")
+            }
             shares = [row | {"object_id": names[row["object_id"]]} for row in table("shares")]
             return {
                 "listed": tick.listed,
                 "summary": {key: value for key, value in summary.items() if key != "incidents"},
-                "incidents": [(row["state"], row["severity"], row["title"], row["since"]) for row in summary["incidents"]],
+                "incidents": [
+                    (row["state"], row["severity"], row["title"], row["since"])
+                    for row in summary["incidents"]
+                ],
                 "measurements": table("measurements", ("reference_id",)),
                 "windows": table("windows", ("config_digest",)),
                 "shares": sorted(shares, key=repr),
@@ -113,15 +129,21 @@ def run(folder: Path, log: dict[str, Any], reference: dict[str, Any]) -> dict[st
             }
 
 
-def test_a_bucket_and_a_folder_give_identical_measurements(tmp_path, s3_server, contents, asked, monkeypatch):
-    """5,000 objects over five pages of listing: every measurement, window, verdict and profile equals the folder's."""
+def test_a_bucket_and_a_folder_give_identical_measurements(
+    tmp_path, s3_server, contents, asked, monkeypatch
+):
+    """5,000 objects over five pages of listing: every measurement, window, verdict and profile
+    equals the folder's.
+    """
     from moto.core import DEFAULT_ACCOUNT_ID
     from moto.s3.models import s3_backends
 
     monkeypatch.setenv("PARITY_KEY", "key")
     keys = {"region_name": "us-east-1", "aws_access_key_id": "key", "aws_secret_access_key": "key"}
     path_style = Config(s3={"addressing_style": "path"})
-    boto3.client("s3", endpoint_url=s3_server, config=path_style, **keys).create_bucket(Bucket=BUCKET)
+    boto3.client("s3", endpoint_url=s3_server, config=path_style, **keys).create_bucket(
+        Bucket=BUCKET
+    )
     for key, body in contents.items():
         s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(BUCKET, key, body)
         path = tmp_path / "disk" / key
@@ -129,12 +151,21 @@ def test_a_bucket_and_a_folder_give_identical_measurements(tmp_path, s3_server, 
         path.write_bytes(body)
 
     def s3(prefix: str) -> dict[str, Any]:
-        options = {"bucket": BUCKET, "prefix": prefix, "endpoint_url": s3_server, "region": "us-east-1", "format": "jsonl"}
+        options = {
+            "bucket": BUCKET,
+            "prefix": prefix,
+            "endpoint_url": s3_server,
+            "region": "us-east-1",
+            "format": "jsonl",
+        }
         secret = {"access_key_id": "${env:PARITY_KEY}", "secret_access_key": "${env:PARITY_KEY}"}
         return {"type": "s3", "options": {**options, **secret, "addressing_style": "path"}}
 
     def local(folder: str) -> dict[str, Any]:
-        return {"type": "local", "options": {"path": str(tmp_path / "disk" / folder), "format": "jsonl"}}
+        return {
+            "type": "local",
+            "options": {"path": str(tmp_path / "disk" / folder), "format": "jsonl"},
+        }
 
     disk = run(tmp_path / "a", local("log"), local("reference"))
     bucket = run(tmp_path / "b", s3("log/"), s3("reference/"))
@@ -144,8 +175,12 @@ def test_a_bucket_and_a_folder_give_identical_measurements(tmp_path, s3_server, 
     assert disk["last_event"] == [micros(START + timedelta(hours=HOURS) * (1 - 1 / (4 * OBJECTS)))]
     assert disk["summary"]["verdicts"]["changed"] > 0
     assert disk["incidents"] != []
-    assert sum("list-type=2&prefix=log/" in request for request in asked) == OBJECTS / 1000, "pages of the listing"
-    assert sum("/log/" in request and "list-type" not in request for request in asked) == OBJECTS, "one request an object"
+    assert sum("list-type=2&prefix=log/" in request for request in asked) == OBJECTS / 1000, (
+        "pages of the listing"
+    )
+    assert sum("/log/" in request and "list-type" not in request for request in asked) == OBJECTS, (
+        "one request an object"
+    )
     assert len(disk["measurements"]) > 300
     for part, found in disk.items():
         assert bucket[part] == found, part

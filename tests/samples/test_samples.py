@@ -1,4 +1,6 @@
-"""Every real file that ships with the tests and whose format is built: the agent counts the records that are in it."""
+"""Every real file that ships with the tests and whose format is built: the agent counts the records
+that are in it.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ from driftline_plugins.sources.local import Local
 from once import SAMPLES, configure
 
 from driftline import DiscoverContext, Schema
-from driftline.ingest.decoding import Decoding
-from driftline.ingest.plan import Work
-from driftline.ingest.task import Job, records
+from driftline.ingest.read.decoding import Decoding
+from driftline.ingest.read.plan import Work
+from driftline.ingest.read.read_object import Job, records
 from driftline.profiles.spec import ProfileSpec
 
 CAPTURE = "aws/datacapture/DEMO-xgb-churn-pred-model-monitor-"
@@ -34,8 +36,16 @@ FILES: dict[str, tuple[str, str, int]] = {
     "churn-2021": (f"{CAPTURE}2021-05-18-00-13-12/**/*.jsonl", "sagemaker", 3),
     "churn-2022": (f"{CAPTURE}2022-04-18-00-13-16/**/*.jsonl", "sagemaker", 3),
     "churn-quality": ("aws/datacapture/DEMO-xgb-churn-model-quality-*/**/*.jsonl", "sagemaker", 3),
-    "adult-json-lines": ("aws/datacapture/DEMO-ll-adult-pred-model-monitor-1674106124-9611/**/*.jsonl", "sagemaker", 3),
-    "adult-json": ("aws/datacapture/DEMO-ll-adult-pred-model-monitor-1705692264-e088/**/*.jsonl", "sagemaker", 3),
+    "adult-json-lines": (
+        "aws/datacapture/DEMO-ll-adult-pred-model-monitor-1674106124-9611/**/*.jsonl",
+        "sagemaker",
+        3,
+    ),
+    "adult-json": (
+        "aws/datacapture/DEMO-ll-adult-pred-model-monitor-1705692264-e088/**/*.jsonl",
+        "sagemaker",
+        3,
+    ),
     "ground-truth": ("aws/ground_truth/test_gt", "sagemaker", 101),
     "merged-endpoint": ("aws/merge/endpoint_jsonl.jsonl", "sagemaker", 1),
     "merged-batch": ("aws/merge/batch_jsonl.jsonl", "sagemaker", 1),
@@ -59,17 +69,49 @@ FILES: dict[str, tuple[str, str, int]] = {
     "titanic-unseen": ("drift/titanic/expected_unseen_values.csv", "csv", 88),
     "vertex-online": ("gcp/request_response_log/serving_online_2025-04-04.jsonl", "jsonl", 5),
     "vertex-forecast": ("gcp/batch/automl_forecasting_csv/predictions_first_1400.csv", "csv", 1400),
-    "vertex-images": ("gcp/batch/automl_image_classification/prediction.results-00000-of-00001", "jsonl", 1),
+    "vertex-images": (
+        "gcp/batch/automl_image_classification/prediction.results-00000-of-00001",
+        "jsonl",
+        1,
+    ),
     "vertex-videos": ("gcp/batch/automl_video_classification/prediction-*.json", "jsonl", 2),
     "vertex-cifar": ("gcp/batch/custom_cifar10/prediction.results-00000-of-00001", "jsonl", 2),
-    "vertex-online-native": ("gcp/request_response_log/serving_online_2025-04-04.jsonl", "vertex_logging", 5),
-    "vertex-forecast-native": ("gcp/batch/automl_forecasting_csv/predictions_first_1400.csv", "vertex_batch", 1400),
-    "vertex-images-native": ("gcp/batch/automl_image_classification/prediction.results-00000-of-00001", "vertex_batch", 1),
-    "vertex-videos-native": ("gcp/batch/automl_video_classification/prediction-*.json", "vertex_batch", 2),
-    "vertex-cifar-native": ("gcp/batch/custom_cifar10/prediction.results-00000-of-00001", "vertex_batch", 2),
+    "vertex-online-native": (
+        "gcp/request_response_log/serving_online_2025-04-04.jsonl",
+        "vertex_logging",
+        5,
+    ),
+    "vertex-forecast-native": (
+        "gcp/batch/automl_forecasting_csv/predictions_first_1400.csv",
+        "vertex_batch",
+        1400,
+    ),
+    "vertex-images-native": (
+        "gcp/batch/automl_image_classification/prediction.results-00000-of-00001",
+        "vertex_batch",
+        1,
+    ),
+    "vertex-videos-native": (
+        "gcp/batch/automl_video_classification/prediction-*.json",
+        "vertex_batch",
+        2,
+    ),
+    "vertex-cifar-native": (
+        "gcp/batch/custom_cifar10/prediction.results-00000-of-00001",
+        "vertex_batch",
+        2,
+    ),
 }
-NO_LOGS = {"manifest.json", "mdc_dataref_1.json", "statistics.json", "constraints.json", "constraints_too_strict.json"}
-"""A list of files, a document over several lines that a record of another file refers to, and baselines of a monitor."""
+NO_LOGS = {
+    "manifest.json",
+    "mdc_dataref_1.json",
+    "statistics.json",
+    "constraints.json",
+    "constraints_too_strict.json",
+}
+"""A list of files, a document over several lines that a record of another file refers to, and
+baselines of a monitor.
+"""
 FORMATS: dict[str, Any] = {"headerless": {"type": "csv", "options": {"header": False}}}
 
 
@@ -83,7 +125,9 @@ def in_file(path: Path, how: str) -> int:
     if how in ("csv", "headerless") or path.suffix == ".csv":
         with path.open(newline="", encoding="utf-8-sig") as file:
             return sum(1 for line in csv.reader(file) if line) - (how != "headerless")
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [
+        json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
     if how == "azureml":
         return sum(len(line["data"]) for line in lines)
     return len(lines) if how == "jsonl" else sum(map(in_capture, lines))
@@ -92,7 +136,11 @@ def in_file(path: Path, how: str) -> int:
 def in_capture(record: dict[str, Any]) -> int:
     """The rows of one invocation: of its request, else of its answer; ground truth alone is one."""
     capture = record.get("captureData", {})
-    side = capture.get("endpointInput") or capture.get("endpointOutput") or capture.get("batchTransformOutput")
+    side = (
+        capture.get("endpointInput")
+        or capture.get("endpointOutput")
+        or capture.get("batchTransformOutput")
+    )
     if side is None:
         return 1
     text = base64.b64decode(side["data"]).decode() if side["encoding"] == "BASE64" else side["data"]
@@ -112,7 +160,12 @@ def command(config: Path) -> subprocess.CompletedProcess[str]:
 def runs(tmp_path_factory):
     """Two runs over all files, a model for each: what they printed."""
     models = {
-        name: {"source": {"type": "local", "options": {"path": str(SAMPLES / path), "format": FORMATS.get(how, how)}}}
+        name: {
+            "source": {
+                "type": "local",
+                "options": {"path": str(SAMPLES / path), "format": FORMATS.get(how, how)},
+            }
+        }
         for name, (path, how, _) in FILES.items()
     }
     config = configure(tmp_path_factory.mktemp("samples"), models)
@@ -131,11 +184,18 @@ def test_every_sample_is_in_the_table():
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_agent_counts_the_records_that_are_in_the_file(name, runs):
-    """Rows equal the records, counted by hand and by eye; nothing is rejected; a second run adds none."""
+    """Rows equal the records, counted by hand and by eye; nothing is rejected; a second run adds
+    none.
+    """
     _, how, by_eye = FILES[name]
     first, second = (run[name] for run in runs)
     assert sum(in_file(path, how) for path in paths(name)) == by_eye
-    assert (first["rows"], first["rejected"], first["quarantined"], first["waiting"]) == (by_eye, 0, 0, 0)
+    assert (first["rows"], first["rejected"], first["quarantined"], first["waiting"]) == (
+        by_eye,
+        0,
+        0,
+        0,
+    )
     assert (first["objects"], first["held"], first["error"]) == (len(paths(name)), 0, "")
     assert first["added"] == first["added"] | {"rows": by_eye, "objects": len(paths(name))}
     assert (second["added"]["rows"], second["added"]["objects"], second["error"]) == (0, 0, "")
@@ -147,7 +207,12 @@ def test_the_agent_counts_the_records_that_are_in_the_file(name, runs):
 def read(name: str) -> list[dict[str, Any]]:
     """All records of a file, read as the agent reads them."""
     _, how, _ = FILES[name]
-    form = {"csv": Csv(), "headerless": Csv(header=False), "jsonl": JsonLines(), "sagemaker": SageMaker()}[how]
+    form = {
+        "csv": Csv(),
+        "headerless": Csv(header=False),
+        "jsonl": JsonLines(),
+        "sagemaker": SageMaker(),
+    }[how]
     source = Local(path=str(SAMPLES / FILES[name][0]))
     job = Job(source, {"": form}, Schema(), ProfileSpec({}), 1, 0)
     rows: list[dict[str, Any]] = []
@@ -169,33 +234,50 @@ def plain(value: Any) -> str:
         return str(value)
 
 
-@pytest.mark.parametrize("name", [name for name, (_, how, _) in FILES.items() if how in ("csv", "headerless")])
+@pytest.mark.parametrize(
+    "name", [name for name, (_, how, _) in FILES.items() if how in ("csv", "headerless")]
+)
 def test_first_and_last_record_of_a_table(name):
     """Each value is the one that Python's own reader finds under that name."""
     [path] = paths(name)
     with path.open(newline="") as file:
         lines = [line for line in csv.reader(file) if line]
-    names = [f"_c{i}" for i in range(len(lines[0]))] if FILES[name][1] == "headerless" else lines.pop(0)
+    names = (
+        [f"_c{i}" for i in range(len(lines[0]))] if FILES[name][1] == "headerless" else lines.pop(0)
+    )
     rows = read(name)
     for row, line in ((rows[0], lines[0]), (rows[-1], lines[-1])):
-        assert {key: plain(value) for key, value in row.items()} == dict(zip(names, map(plain, line), strict=True))
+        assert {key: plain(value) for key, value in row.items()} == dict(
+            zip(names, map(plain, line), strict=True)
+        )
 
 
 @pytest.mark.parametrize("name", [name for name, (_, how, _) in FILES.items() if how == "jsonl"])
 def test_first_and_last_record_of_json_lines(name):
     """Each value that is no object stands under its path."""
-    lines = [json.loads(line) for path in paths(name) for line in path.read_text().splitlines() if line.strip()]
+    lines = [
+        json.loads(line)
+        for path in paths(name)
+        for line in path.read_text().splitlines()
+        if line.strip()
+    ]
     rows = read(name)
     for row, line in ((rows[0], lines[0]), (rows[-1], lines[-1])):
         for key, value in flat(line):
             found = row[key]
-            assert (json.loads(found) if isinstance(value, list) and isinstance(found, str) else found) == value, key
+            assert (
+                json.loads(found) if isinstance(value, list) and isinstance(found, str) else found
+            ) == value, key
 
 
 def flat(record: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
     found = []
     for key, value in record.items():
-        found += flat(value, f"{before}{key}.") if isinstance(value, dict) and value else [(before + key, value)]
+        found += (
+            flat(value, f"{before}{key}.")
+            if isinstance(value, dict) and value
+            else [(before + key, value)]
+        )
     return found
 
 
@@ -217,17 +299,24 @@ def test_first_and_last_record_of_captures(name, first, last):
     """Values of requests, answers and labels, read off the files by eye."""
     rows = read(name)
     for row, values in ((rows[0], first), (rows[-1], last)):
-        assert {key: plain(row[key]) for key in values} == {key: plain(value) for key, value in values.items()}
+        assert {key: plain(row[key]) for key in values} == {
+            key: plain(value) for key, value in values.items()
+        }
 
 
 def titanic(folder: Path, **model: Any) -> Path:
-    """The passengers of the analysis against those of the reference; the file is a day old, so its window is closed."""
+    """The passengers of the analysis against those of the reference; the file is a day old, so its
+    window is closed.
+    """
     log = folder / "analysis.csv"
     shutil.copy(SAMPLES / "drift/titanic/titanic_analysis.csv", log)
     yesterday = datetime.now(UTC).timestamp() - 86400
     os.utime(log, (yesterday, yesterday))
     source = {"type": "local", "options": {"path": str(log)}}
-    reference = {"type": "local", "options": {"path": str(SAMPLES / "drift/titanic/titanic_reference.csv")}}
+    reference = {
+        "type": "local",
+        "options": {"path": str(SAMPLES / "drift/titanic/titanic_reference.csv")},
+    }
     return configure(folder, {"titanic": {"source": source, "reference": reference, **model}})
 
 
@@ -243,7 +332,11 @@ def test_exit_code_0_when_nothing_fires(tmp_path):
 
 def test_exit_code_1_when_something_fires(tmp_path):
     """New passengers have numbers beyond all known ones: an incident with all its parts, and 1."""
-    done = command(titanic(tmp_path, checks={"numbers": {"type": "range", "options": {"columns": ["PassengerId"]}}}))
+    done = command(
+        titanic(
+            tmp_path, checks={"numbers": {"type": "range", "options": {"columns": ["PassengerId"]}}}
+        )
+    )
     assert done.returncode == 1, done.stderr
     [incident] = json.loads(done.stdout)["models"]["titanic"]["incidents"]
     assert incident["state"] == "firing"
@@ -252,7 +345,9 @@ def test_exit_code_1_when_something_fires(tmp_path):
 
 
 def test_exit_code_2_when_the_configuration_is_broken(tmp_path):
-    """The place and the mend on standard error, nothing on standard output, nothing started, and 2."""
+    """The place and the mend on standard error, nothing on standard output, nothing started, and
+    2.
+    """
     config = titanic(tmp_path)
     config.write_text(config.read_text().replace('"source"', '"sorce"'))
     done = command(config)
@@ -262,10 +357,14 @@ def test_exit_code_2_when_the_configuration_is_broken(tmp_path):
 
 
 def test_exit_code_3_when_a_source_is_unreachable(tmp_path):
-    """The summary says what could not be read; the models around it are judged all the same; and 3."""
+    """The summary says what could not be read; the models around it are judged all the same; and
+    3.
+    """
     config = titanic(tmp_path)
     told = json.loads(config.read_text())
-    told["models"]["lost"] = {"source": {"type": "local", "options": {"path": str(tmp_path / "nowhere"), "format": "csv"}}}
+    told["models"]["lost"] = {
+        "source": {"type": "local", "options": {"path": str(tmp_path / "nowhere"), "format": "csv"}}
+    }
     config.write_text(json.dumps(told))
     done = command(config)
     assert done.returncode == 3, done.stderr

@@ -1,4 +1,6 @@
-"""Vertex AI end to end: what the agent counts is what a plain recount of the table, or of the folder, gives."""
+"""Vertex AI end to end: what the agent counts is what a plain recount of the table, or of the
+folder, gives.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ import pytest
 from bigquery_server import BigQueryServer
 from once import configure, run_once
 
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
 from driftline.state.tables import windows
 
 TABLE = "demo-project.logs.request_response_logging"
@@ -52,7 +54,10 @@ def recount(requests):
     """Rows by hour and version, each request once."""
     found: dict[tuple[datetime, str], int] = {}
     for one in {(one["endpoint"], one["request_id"]): one for one in requests}.values():
-        key = (one["logging_time"].replace(minute=0, second=0, microsecond=0), one["deployed_model_id"])
+        key = (
+            one["logging_time"].replace(minute=0, second=0, microsecond=0),
+            one["deployed_model_id"],
+        )
         found[key] = found.get(key, 0) + len(one["request_payload"])
     return found
 
@@ -65,25 +70,43 @@ def counted(config):
             rows = connection.execute(windows.select().where(windows.c.segment == "")).all()
     finally:
         store.close()
-    return {(datetime.fromtimestamp(row.start / 1e6, UTC), row.version): row.rows for row in rows if row.rows}
+    return {
+        (datetime.fromtimestamp(row.start / 1e6, UTC), row.version): row.rows
+        for row in rows
+        if row.rows
+    }
 
 
 def test_late_rows_and_repeated_ones_are_counted_once(server, tmp_path):
-    """Two runs with late rows in old slices and rows written twice between them equal a recount of the table."""
+    """Two runs with late rows in old slices and rows written twice between them equal a recount of
+    the table.
+    """
     draw = random.Random(7)
     begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 10 * HOUR
     table = []
 
     def log(first, count):
         made = [
-            request(first + i, begin + timedelta(microseconds=draw.randrange(8 * 3_600_000_000)), draw.choice((1, 1, 3)))
+            request(
+                first + i,
+                begin + timedelta(microseconds=draw.randrange(8 * 3_600_000_000)),
+                draw.choice((1, 1, 3)),
+            )
             for i in range(count)
         ]
         made += draw.sample(made, count // 10)
         server.insert(TABLE, *made)
         table.extend(made)
 
-    source = {"type": "bigquery", "options": {"table": TABLE, "endpoint_url": server.url, "anonymous": True, "lookback": "12h"}}
+    source = {
+        "type": "bigquery",
+        "options": {
+            "table": TABLE,
+            "endpoint_url": server.url,
+            "anonymous": True,
+            "lookback": "12h",
+        },
+    }
     config = configure(tmp_path, {"churn": {"source": source, **MODEL}})
     log(0, 400)
     code, told = run_once(config)
@@ -97,12 +120,17 @@ def test_late_rows_and_repeated_ones_are_counted_once(server, tmp_path):
     assert len(server.queries) - ran <= 1 + 8
     ran = len(server.queries)
     _, told = run_once(config)
-    assert told["models"]["churn"]["added"] == told["models"]["churn"]["added"] | {"rows": 0, "objects": 0}
+    assert told["models"]["churn"]["added"] == told["models"]["churn"]["added"] | {
+        "rows": 0,
+        "objects": 0,
+    }
     assert len(server.queries) - ran == 1
 
 
 def test_a_folder_of_shards_is_read_when_it_is_whole(tmp_path):
-    """Parts of results wait for the others; then each is read once. After a day without them what is there is read."""
+    """Parts of results wait for the others; then each is read once. After a day without them what
+    is there is read.
+    """
     folder = tmp_path / "prediction-churn-2024_05_01T07_00_00_000Z"
     folder.mkdir()
     line = json.dumps({"instance": {"x": 1, "plan": "pro"}, "prediction": {"value": 2.5}}) + "\n"
@@ -110,7 +138,14 @@ def test_a_folder_of_shards_is_read_when_it_is_whole(tmp_path):
     schema = MODEL["schema"] | {"id": None, "version": None}
     config = configure(
         tmp_path,
-        {"churn": {"source": source, **MODEL, "schema": {k: v for k, v in schema.items() if v}, "windows": {"backfill": None}}},
+        {
+            "churn": {
+                "source": source,
+                **MODEL,
+                "schema": {k: v for k, v in schema.items() if v},
+                "windows": {"backfill": None},
+            }
+        },
     )
 
     def write(part, of=3):

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from driftline.runtime.logs import make_log
-from driftline.runtime.start import read_config, running
-from driftline.runtime.summary import summarise
+from driftline.agent.start import read_config, running
+from driftline.agent.summary import summarise
+from driftline.telemetry.logs import make_log
 
 
 @contextmanager

@@ -1,4 +1,6 @@
-"""Apprise: one text a message, over allowed services only, and nothing of the address in any word."""
+"""Apprise: one text a message, over allowed services only, and nothing of the address in any
+word.
+"""
 
 import json
 import logging
@@ -12,11 +14,11 @@ from driftline_plugins.sinks.apprise import Apprise
 from receivers import Fault, Receiver, parsed
 
 from driftline import OutcomeUnknown, Rejected, Retryable, Secret, StartContext
-from driftline.delivery.dial import Dial
-from driftline.delivery.fence import Fence
-from driftline.delivery.rendering import Renderer
-from driftline.errors import Deposed
+from driftline.delivery.network.dial import Dial
+from driftline.delivery.network.fence import Fence
+from driftline.delivery.rendering.renderer import Renderer
 from driftline.testing import FakeLog, assert_plugin_contract
+from driftline.types.errors import Deposed
 
 GOLDEN = Path(__file__).parent / "golden"
 LIVES = lives()
@@ -103,7 +105,9 @@ def test_redirects_are_not_followed():
     ],
 )
 def test_what_is_not_allowed_does_not_start(url, services):
-    """Another service, one of this machine's own, one that nobody knows, and what would weaken it; no address is shown."""
+    """Another service, one of this machine's own, one that nobody knows, and what would weaken it;
+    no address is shown.
+    """
     with pytest.raises(Rejected) as caught:
         started(url, *services)
     assert "canary" not in str(caught.value)
@@ -111,7 +115,9 @@ def test_what_is_not_allowed_does_not_start(url, services):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254"])
 def test_private_addresses_are_refused(host):
-    """As by driftline's own client, at the connection that Apprise makes, whatever its address is made of; for good."""
+    """As by driftline's own client, at the connection that Apprise makes, whatever its address is
+    made of; for good.
+    """
     with JsonReceiver() as server:
         url = address(server).replace("127.0.0.1", host)
         with pytest.raises(Rejected, match="no public address: allow it") as caught:

@@ -1,4 +1,6 @@
-"""Teams, Google Chat, Discord and Opsgenie: what arrives, how long it is, and what a repeat or a lost answer does."""
+"""Teams, Google Chat, Discord and Opsgenie: what arrives, how long it is, and what a repeat or a
+lost answer does.
+"""
 
 import json
 import os
@@ -15,9 +17,9 @@ from driftline_plugins.sinks.teams import Teams
 from receivers import Fault
 
 from driftline import Event, OutcomeUnknown, Rejected, Secret, Severity, StartContext, Throttled
-from driftline.delivery.http import HttpClient
-from driftline.delivery.rendering import Renderer
-from driftline.delivery.scenarios import SCENARIOS, scenario
+from driftline.delivery.network.http import HttpClient
+from driftline.delivery.rendering.renderer import Renderer
+from driftline.delivery.rendering.scenarios import SCENARIOS, scenario
 from driftline.delivery.secrets import scrub
 from driftline.testing import FakeLog
 
@@ -99,15 +101,32 @@ def test_the_chart_is_shown(name):
 @pytest.mark.parametrize("text", ["😀漢" * 4000, "[x](y) <b> & \\ \" ' @" * 600, "a <b>\n" * 900])
 @pytest.mark.parametrize("name", KINDS)
 def test_nothing_is_too_long(name, text):
-    """Whatever the names, facts, links and runbooks hold, each message stays within its service's limits."""
+    """Whatever the names, facts, links and runbooks hold, each message stays within its service's
+    limits.
+    """
     facts = {f"{place} {text}": text for place in range(30)} | {"runbook": text, "decision": text}
-    links = {f"{place} {text[:50]}": f"https://e.example/{place}?" + "é" * 1900 for place in range(20)}
+    links = {
+        f"{place} {text[:50]}": f"https://e.example/{place}?" + "é" * 1900 for place in range(20)
+    }
     alert = LIVES["opened"].alerts[0]
     alerts = tuple(
-        alert.model_copy(update={"labels": {"column": f"{place} {text}", "segment": text}, "check": text, "reason": text})
+        alert.model_copy(
+            update={
+                "labels": {"column": f"{place} {text}", "segment": text},
+                "check": text,
+                "reason": text,
+            }
+        )
         for place in range(25)
     )
-    changes = {"facts": facts, "links": links, "alerts": alerts, "title": text[:150], "model": text, "reference": text}
+    changes = {
+        "facts": facts,
+        "links": links,
+        "alerts": alerts,
+        "title": text[:150],
+        "model": text,
+        "reference": text,
+    }
     with KINDS[name][0]() as server:
         sink = Kept(name, server, PNG, "https://x" + "é" * 891)
         sink.send("opened", **changes)
@@ -127,13 +146,21 @@ def test_the_messages_of_notify_test(name):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_refusal_shows_no_secret(name):
-    """Neither the address nor the key is in the error, also when the receiver quotes the address."""
+    """Neither the address nor the key is in the error, also when the receiver quotes the
+    address.
+    """
     with KINDS[name][0]() as server:
-        server.faults.append(Fault(status=403, body=f"{server.url} {OpsgenieReceiver.key}".encode()))
+        server.faults.append(
+            Fault(status=403, body=f"{server.url} {OpsgenieReceiver.key}".encode())
+        )
         sink = Kept(name, server)
         with pytest.raises(Rejected, match="403") as caught:
             sink.send("opened")
-    secrets = ("secretsecret", "secretkey", "secrettoken") if name != "opsgenie" else (OpsgenieReceiver.key,)
+    secrets = (
+        ("secretsecret", "secretkey", "secrettoken")
+        if name != "opsgenie"
+        else (OpsgenieReceiver.key,)
+    )
     for secret in secrets:
         assert secret not in scrub(str(caught.value), sink.sink)
         assert name == "opsgenie" or secret not in str(caught.value)
@@ -149,7 +176,9 @@ LIMITED = {
 
 @pytest.mark.parametrize("name", LIMITED)
 def test_a_pause_that_is_asked_for(name):
-    """By header, in the body as a fraction of a second, or as the length of a window: nothing is sent before."""
+    """By header, in the body as a fraction of a second, or as the length of a window: nothing is
+    sent before.
+    """
     fault, seconds = LIMITED[name]
     with KINDS[name][0](faults=[fault]) as server, pytest.raises(Throttled) as caught:
         Kept(name, server).send("opened")
@@ -157,17 +186,23 @@ def test_a_pause_that_is_asked_for(name):
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"retry_after": "soon"}', b'{"retry_after": NaN}', b"[]", b"\xff", b'{"retry_after": 1e99}']
+    "body",
+    [b'{"retry_after": "soon"}', b'{"retry_after": NaN}', b"[]", b"\xff", b'{"retry_after": 1e99}'],
 )
 def test_nonsense_for_a_pause(body):
     """A pause without a usable length is one all the same, of at most an hour."""
-    with DiscordReceiver(faults=[Fault(429, body=body)]) as server, pytest.raises(Throttled) as caught:
+    with (
+        DiscordReceiver(faults=[Fault(429, body=body)]) as server,
+        pytest.raises(Throttled) as caught,
+    ):
         Kept("discord", server).send("opened")
     assert caught.value.not_before in (None, START + timedelta(hours=1))
 
 
 def test_google_chat_keeps_an_incident_in_a_thread():
-    """Opening, update and resolution land together, found by the incident's name; another incident elsewhere."""
+    """Opening, update and resolution land together, found by the incident's name; another incident
+    elsewhere.
+    """
     with GoogleChatReceiver() as server:
         sink = Kept("google_chat", server)
         for case in ("opened", "updated", "resolved", "missing"):
@@ -179,7 +214,9 @@ def test_google_chat_keeps_an_incident_in_a_thread():
 
 
 def test_discord_changes_its_message_and_says_a_line():
-    """One message is up to date; a line follows for an update and the end, none for an acknowledgement."""
+    """One message is up to date; a line follows for an update and the end, none for an
+    acknowledgement.
+    """
     with DiscordReceiver() as server:
         sink = Kept("discord", server)
         first = sink.send("opened")
@@ -212,7 +249,9 @@ def test_discord_answers_nonsense(body):
 
 
 def test_opsgenie_has_one_alert_an_incident():
-    """Repeats are counted, an update changes it, an acknowledgement and the end are told; what comes back is opened anew."""
+    """Repeats are counted, an update changes it, an acknowledgement and the end are told; what
+    comes back is opened anew.
+    """
     with OpsgenieReceiver() as server:
         sink = Kept("opsgenie", server)
         sink.send("opened", severity=Severity.WARNING)

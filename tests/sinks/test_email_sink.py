@@ -13,9 +13,10 @@ from driftline_plugins.sinks.email import Email
 from mail_server import PASSWORD, USER, MailServer
 from pydantic import ValidationError
 
-from driftline import OutcomeUnknown, Rejected, Retryable, Secret, StartContext, smtp
-from driftline.delivery.dial import Dial
-from driftline.delivery.rendering import Renderer
+from driftline import OutcomeUnknown, Rejected, Retryable, Secret, StartContext
+from driftline.delivery.network.dial import Dial
+from driftline.delivery.rendering.renderer import Renderer
+from driftline.kit.delivery import smtp
 from driftline.testing import FakeLog, assert_plugin_contract
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -35,7 +36,12 @@ class Mailer:
         }  # fmt: skip
         self.sink = Email(**{**given, **options})
         connect = connect or Dial(allow_private=True)
-        outside = {"message": Renderer(), "connect": connect, "chart": lambda told: chart, "earlier": lambda told: self.kept}
+        outside = {
+            "message": Renderer(),
+            "connect": connect,
+            "chart": lambda told: chart,
+            "earlier": lambda told: self.kept,
+        }
         self.sink.start(StartContext("mail", self.log, lambda: START, **outside))
 
     def send(self, case, **changes):
@@ -62,7 +68,9 @@ def server(tmp_path_factory):
 
 @pytest.mark.parametrize("case", LIVES)
 def test_every_message_arrives_as_stored(server, case):
-    """Text first, then HTML of harmless tags only; headers are one line each, and no line is longer than mail may have."""
+    """Text first, then HTML of harmless tags only; headers are one line each, and no line is longer
+    than mail may have.
+    """
     server.mails.clear()
     mailer = Mailer(server)
     if case in ("updated", "resolved"):
@@ -81,7 +89,9 @@ def test_every_message_arrives_as_stored(server, case):
         "From", "To", "Subject", "Message-ID", "Date", "Auto-Submitted", "In-Reply-To", "References",
         "MIME-Version", "Content-Type",
     }  # fmt: skip
-    shown = "".join(f"{name}: {' '.join(message[name].split())}\n" for name in message if name != "Content-Type")
+    shown = "".join(
+        f"{name}: {' '.join(message[name].split())}\n" for name in message if name != "Content-Type"
+    )
     parts = f"{shown}\n{text.get_content()}\n{page.get_content()}".replace("\r\n", "\n")
     path = GOLDEN / f"email_{case}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -90,7 +100,9 @@ def test_every_message_arrives_as_stored(server, case):
 
 
 def test_an_incident_is_one_thread(server):
-    """Each mail answers the first; the same notification has the same Message-ID on every attempt."""
+    """Each mail answers the first; the same notification has the same Message-ID on every
+    attempt.
+    """
     server.mails.clear()
     mailer = Mailer(server)
     for case, revision in (("opened", 1), ("opened", 1), ("updated", 2), ("resolved", 3)):
@@ -99,7 +111,11 @@ def test_an_incident_is_one_thread(server):
     first, again, *rest = [mail.message for mail in server.mails]
     assert first["Message-ID"] == again["Message-ID"] == "<ntf_1@ml.example>"
     assert first["References"] is None
-    assert [one["In-Reply-To"] for one in rest] == [one["References"] for one in rest] == [first["Message-ID"]] * 2
+    assert (
+        [one["In-Reply-To"] for one in rest]
+        == [one["References"] for one in rest]
+        == [first["Message-ID"]] * 2
+    )
     assert len({one["Message-ID"] for one in rest}) == 2
     assert first["Auto-Submitted"] == "auto-generated"
     assert first["Date"].datetime == START
@@ -112,12 +128,17 @@ def test_the_chart_stands_in_the_text(server):
     _, related = server.mails[0].message.iter_parts()
     page, image = related.iter_parts()
     assert related.get_content_type() == "multipart/related"
-    assert (image.get_content_type(), image["Content-ID"], image.get_content()) == ("image/png", "<chart>", PNG)
+    assert (image.get_content_type(), image["Content-ID"], image.get_content()) == (
+        "image/png",
+        "<chart>",
+        PNG,
+    )
     assert '<img src="cid:chart"' in page.get_content()
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("id", "a\r\nBcc: evil@example.org"), ("title", "a\r\nBcc: evil@example.org\r\n\r\nx")]
+    ("field", "value"),
+    [("id", "a\r\nBcc: evil@example.org"), ("title", "a\r\nBcc: evil@example.org\r\n\r\nx")],
 )
 def test_no_line_break_gets_into_a_header(server, field, value):
     """It is refused, or is no line break any more; nobody else gets a mail."""
@@ -133,10 +154,15 @@ def test_no_line_break_gets_into_a_header(server, field, value):
         assert server.mails[0].to == ["ann@example.org"]
 
 
-@pytest.mark.parametrize("address", ["a\r\nb@example.org", "nobody", "a@b\n", "a@b, c@d", "", "a@b>\r\nBcc: c@d"])
+@pytest.mark.parametrize(
+    "address", ["a\r\nb@example.org", "nobody", "a@b\n", "a@b, c@d", "", "a@b>\r\nBcc: c@d"]
+)
 def test_what_is_no_address(address):
     """The configuration is refused."""
-    for given in ({"sender": address, "to": ["a@b.example"]}, {"sender": "a@b.example", "to": [address]}):
+    for given in (
+        {"sender": address, "to": ["a@b.example"]},
+        {"sender": "a@b.example", "to": [address]},
+    ):
         with pytest.raises(ValidationError):
             Email(host="mail", **given)
 
@@ -164,7 +190,9 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("answers", "kind"), ANSWERS, ids=lambda given: str(given))
 def test_what_an_answer_means(server, answers, kind):
-    """4xx is tried again, 5xx is not; a connection that ends after the text leaves open whether it was taken."""
+    """4xx is tried again, 5xx is not; a connection that ends after the text leaves open whether it
+    was taken.
+    """
     server.answers = answers
     try:
         with pytest.raises(Retryable if kind is not Rejected else Rejected) as caught:
@@ -194,7 +222,9 @@ def test_a_wrong_password(server):
 
 
 def test_nothing_goes_out_in_the_clear(tmp_path, server):
-    """A server without STARTTLS, or with a certificate that nobody vouches for, gets neither mail nor password."""
+    """A server without STARTTLS, or with a certificate that nobody vouches for, gets neither mail
+    nor password.
+    """
     with MailServer(tmp_path, offer=False) as plain:
         with pytest.raises(Rejected, match="STARTTLS"):
             Mailer(plain).send("opened")
@@ -217,7 +247,9 @@ def test_tls_from_the_start(tmp_path):
 
 
 def test_the_ways_that_are_guarded(server):
-    """A private address is refused unless allowed; an agent that no longer leads sends nothing; where nobody listens, later."""
+    """A private address is refused unless allowed; an agent that no longer leads sends nothing;
+    where nobody listens, later.
+    """
     with pytest.raises(Rejected, match="private address"):
         Mailer(server, connect=Dial()).send("opened")
 

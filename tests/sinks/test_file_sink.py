@@ -1,4 +1,6 @@
-"""The file: whole lines that the disk has, read by their owner only, put aside by size, and not written twice."""
+"""The file: whole lines that the disk has, read by their owner only, put aside by size, and not
+written twice.
+"""
 
 import errno
 import os
@@ -40,7 +42,10 @@ def test_every_message_is_a_line_of_the_published_schema(tmp_path):
 def test_every_line_reads_as_stored(tmp_path, case):
     """Byte for byte."""
     started(tmp_path).send(LIVES[case])
-    written, path = (tmp_path / "told.jsonl").read_text(encoding="utf-8"), GOLDEN / f"file_{case}.jsonl"
+    written, path = (
+        (tmp_path / "told.jsonl").read_text(encoding="utf-8"),
+        GOLDEN / f"file_{case}.jsonl",
+    )
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(written, encoding="utf-8")
     assert path.read_text(encoding="utf-8") == written

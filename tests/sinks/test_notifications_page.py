@@ -1,4 +1,6 @@
-"""docs/notifications.md is true: its sink keeps the contract, its routes lead where it shows, its message is as stored."""
+"""docs/notifications.md is true: its sink keeps the contract, its routes lead where it shows, its
+message is as stored.
+"""
 
 import importlib.util
 import re
@@ -11,7 +13,9 @@ from driftline import Secret
 from driftline.cli.main import main
 from driftline.testing import assert_plugin_contract, fake_http, notification, start_context
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "notifications.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "notifications.md").read_text(
+    encoding="utf-8"
+)
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -49,7 +53,9 @@ def test_the_shipped_sinks_are_short():
 def test_the_routes_lead_where_the_page_shows(tmp_path, monkeypatch, capsys):
     """The example with real sources and sinks in it explains itself as shown."""
     [text] = [block for block in blocks("yaml") if "continue: true" in block]
-    text = text.replace("source: {...}", "source: {type: local, options: {path: logs}}").replace("{...}", "{type: console}")
+    text = text.replace("source: {...}", "source: {type: local, options: {path: logs}}").replace(
+        "{...}", "{type: console}"
+    )
     monkeypatch.chdir(tmp_path)
     Path("driftline.yaml").write_text(f"version: 1\n{text}")
     [shown] = [block for block in blocks("") if block.startswith("$ driftline routes explain")]
@@ -67,9 +73,16 @@ def test_the_terminal_shows_what_the_page_shows():
 
 def test_every_template_name_is_on_the_page():
     """Each name that a template may use is told of."""
-    from driftline.delivery import rendering
-    from driftline.delivery.markup import DIALECTS
+    from driftline.delivery.rendering import renderer
+    from driftline.delivery.rendering.markup import DIALECTS
 
     told = notification()
-    names = {*rendering._names(told), *rendering._functions(DIALECTS["plain"]), "subject", "figures", "left", "findings"}
+    names = {
+        *renderer._names(told),
+        *renderer._functions(DIALECTS["plain"]),
+        "subject",
+        "figures",
+        "left",
+        "findings",
+    }
     assert {name for name in names if not re.search(rf"`{name}[`(]", PAGE)} == set()

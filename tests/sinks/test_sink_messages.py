@@ -1,4 +1,6 @@
-"""Each sink's message for each kind of notification, against a stored, readable file; UPDATE_GOLDEN=1 writes them anew."""
+"""Each sink's message for each kind of notification, against a stored, readable file;
+UPDATE_GOLDEN=1 writes them anew.
+"""
 
 import io
 import json
@@ -14,8 +16,8 @@ from driftline_plugins.sinks.webhook import Webhook, signature
 from receivers import PagerDutyReceiver, SlackReceiver, WebhookReceiver
 
 from driftline import Event, Secret, StartContext
-from driftline.delivery.http import HttpClient
-from driftline.delivery.rendering import Renderer
+from driftline.delivery.network.http import HttpClient
+from driftline.delivery.rendering.renderer import Renderer
 
 GOLDEN = Path(__file__).parent / "golden"
 LIVES = lives()
@@ -33,7 +35,17 @@ class Quiet:
 
 def started(sink, console=None, chart=None):
     http = HttpClient(lambda: START, allow_private=True)
-    sink.start(StartContext("test", Quiet(), lambda: START, http, console, message=Renderer(), chart_url=lambda told: chart))
+    sink.start(
+        StartContext(
+            "test",
+            Quiet(),
+            lambda: START,
+            http,
+            console,
+            message=Renderer(),
+            chart_url=lambda told: chart,
+        )
+    )
     return sink
 
 
@@ -62,7 +74,9 @@ def test_slack(case):
 def test_pagerduty(case):
     """PagerDuty takes every event under the incident's key; a resolve carries nothing else."""
     with PagerDutyReceiver() as server:
-        key = started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=server.url)).send(LIVES[case])
+        key = started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=server.url)).send(
+            LIVES[case]
+        )
     assert key == LIVES[case].incident
     golden(f"pagerduty_{case}.json", pretty(json.loads(server.requests[0].body)))
 
@@ -111,8 +125,13 @@ def test_the_check_value_of_standard_webhooks():
 def test_extra_headers_of_a_webhook():
     """A gateway's token goes out beside the signature and can't replace it."""
     with WebhookReceiver(SIGNING, START.timestamp) as server:
-        headers = {"Authorization": Secret("${env:T}", "Bearer t"), "Webhook-Id": Secret("${env:E}", "evil")}
-        started(Webhook(url=server.url, secret=Secret("${env:X}", SIGNING), headers=headers)).send(LIVES["opened"])
+        headers = {
+            "Authorization": Secret("${env:T}", "Bearer t"),
+            "Webhook-Id": Secret("${env:E}", "evil"),
+        }
+        started(Webhook(url=server.url, secret=Secret("${env:X}", SIGNING), headers=headers)).send(
+            LIVES["opened"]
+        )
     assert server.requests[0].headers["authorization"] == "Bearer t"
     assert LIVES["opened"].id == server.requests[0].headers["webhook-id"]
 
@@ -128,24 +147,37 @@ def test_a_repeat_opens_no_second_alert():
 
 
 def test_pagerduty_hears_of_acts_and_changes():
-    """Acknowledged there when it is here; a new version and a replaced reference are changes that page nobody."""
+    """Acknowledged there when it is here; a new version and a replaced reference are changes that
+    page nobody.
+    """
     acknowledged = LIVES["updated"].model_copy(update={"event": Event.ACKNOWLEDGED})
     with PagerDutyReceiver() as server:
         sink = started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=server.url))
-        sink.send(LIVES["opened"].model_copy(update={"facts": {"why": "first alert", "upstream": "new version v4"}}))
+        sink.send(
+            LIVES["opened"].model_copy(
+                update={"facts": {"why": "first alert", "upstream": "new version v4"}}
+            )
+        )
         sink.send(acknowledged)
         [alert] = server.accepted
         assert alert.status == "acknowledged"
-        sink.send(LIVES["resolved"].model_copy(update={"facts": {"why": "accepted as the new normal"}}))
+        sink.send(
+            LIVES["resolved"].model_copy(update={"facts": {"why": "accepted as the new normal"}})
+        )
         assert alert.status == "resolved"
-    assert [change["payload"]["summary"] for change in server.changes] == ["churn: new version v4", "churn: reference replaced"]
+    assert [change["payload"]["summary"] for change in server.changes] == [
+        "churn: new version v4",
+        "churn: reference replaced",
+    ]
 
 
 def test_slack_and_pagerduty_show_the_chart():
     """As an image that the service fetches, of the incident that has links too."""
     told = LIVES["linked"]
     with PagerDutyReceiver() as pager, SlackReceiver() as slack:
-        started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=pager.url), chart=CHART).send(told)
+        started(
+            PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=pager.url), chart=CHART
+        ).send(told)
         started(Slack(webhook_url=Secret("${env:X}", slack.url)), chart=CHART).send(told)
     golden("pagerduty_chart.json", pretty(json.loads(pager.requests[0].body)))
     golden("slack_chart.json", pretty(slack.accepted[0]))
@@ -162,9 +194,17 @@ def test_slack_does_without_a_chart_that_it_can_not_fetch():
 
 
 def test_a_test_message_wakes_nobody():
-    """What `doctor` sends through PagerDuty is of the lowest severity and closed at once; every sink takes it."""
-    told = LIVES["opened"].model_copy(update={"event": Event.TEST, "alerts": (), "window": None, "title": "driftline: a test"})
-    with PagerDutyReceiver() as pager, SlackReceiver() as slack, WebhookReceiver(SIGNING, START.timestamp) as hook:
+    """What `doctor` sends through PagerDuty is of the lowest severity and closed at once; every
+    sink takes it.
+    """
+    told = LIVES["opened"].model_copy(
+        update={"event": Event.TEST, "alerts": (), "window": None, "title": "driftline: a test"}
+    )
+    with (
+        PagerDutyReceiver() as pager,
+        SlackReceiver() as slack,
+        WebhookReceiver(SIGNING, START.timestamp) as hook,
+    ):
         started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=pager.url)).send(told)
         started(Slack(webhook_url=Secret("${env:X}", slack.url))).send(told)
         started(Webhook(url=hook.url, secret=Secret("${env:X}", SIGNING))).send(told)

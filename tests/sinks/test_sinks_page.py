@@ -1,4 +1,6 @@
-"""docs/sinks.md is true: its examples are what arrives, its configurations are valid, and no setting is left out."""
+"""docs/sinks.md is true: its examples are what arrives, its configurations are valid, and no
+setting is left out.
+"""
 
 import re
 from pathlib import Path
@@ -12,14 +14,20 @@ from driftline.extensions import Registry
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs/sinks.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-BLOCK = re.compile(r"`(\w+\.(?:jsonl?|txt))`[^`\n]*:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"`(\w+\.(?:jsonl?|txt))`[^`\n]*:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 SHIPPED = Registry.load().types
 
 
 @pytest.mark.parametrize(("file", "text"), BLOCK.findall(PAGE), ids=lambda given: given[:20])
 def test_an_example_is_what_arrives(file, text):
     """It is the beginning of the stored message, which the receivers' tests compare with."""
-    assert (Path(__file__).parent / "golden" / file).read_text(encoding="utf-8").startswith(text.rstrip("\n"))
+    assert (
+        (Path(__file__).parent / "golden" / file)
+        .read_text(encoding="utf-8")
+        .startswith(text.rstrip("\n"))
+    )
 
 
 @pytest.mark.parametrize("name", SECTIONS)

@@ -1,4 +1,6 @@
-"""The bot's one message an incident, its thread, its chart, its mentions, and what it makes of Slack's words."""
+"""The bot's one message an incident, its thread, its chart, its mentions, and what it makes of
+Slack's words.
+"""
 
 import json
 import os
@@ -12,9 +14,9 @@ from receivers import Fault
 from slack_service import TOKEN, SlackService
 
 from driftline import Event, OutcomeUnknown, Rejected, Retryable, Secret, Severity, Throttled
-from driftline.delivery.http import HttpClient
-from driftline.delivery.rendering import Renderer
-from driftline.start_context import StartContext
+from driftline.contracts.start_context import StartContext
+from driftline.delivery.network.http import HttpClient
+from driftline.delivery.rendering.renderer import Renderer
 from driftline.testing import FakeLog
 
 LIVES = lives()
@@ -32,7 +34,11 @@ class Bot:
             token=Secret("${env:T}", options.pop("token", TOKEN)), channel=options.pop("channel", server.channel),
             url=server.url, **options,
         )  # fmt: skip
-        given = {"message": Renderer(), "chart": lambda told: chart, "earlier": lambda told: self.kept}
+        given = {
+            "message": Renderer(),
+            "chart": lambda told: chart,
+            "earlier": lambda told: self.kept,
+        }
         self.sink.start(StartContext("bot", self.log, lambda: self.now, http, **given))
 
     def send(self, case, **changes):
@@ -45,7 +51,9 @@ def methods(server):
 
 
 def test_an_incident_is_one_message_and_a_thread():
-    """Opened, worse, acknowledged, resolved: one message in the channel, which is up to date, and replies for what matters."""
+    """Opened, worse, acknowledged, resolved: one message in the channel, which is up to date, and
+    replies for what matters.
+    """
     with SlackService() as server:
         bot = Bot(server)
         first = bot.send("opened")
@@ -56,7 +64,10 @@ def test_an_incident_is_one_message_and_a_thread():
     assert first == f"{server.channel}:{message['ts']}"
     assert message["text"].startswith("OK churn: resolved")
     assert message["attachments"][0]["color"] == "#12b76a"
-    assert message["metadata"]["event_payload"] == {"incident_id": LIVES["opened"].incident, "rev": 4}
+    assert message["metadata"]["event_payload"] == {
+        "incident_id": LIVES["opened"].incident,
+        "rev": 4,
+    }
     assert [reply["thread_ts"] for reply in replies] == [message["ts"]] * 2
     assert [reply["metadata"]["event_payload"]["rev"] for reply in replies] == [2, 4]
     assert "lasted 2 h" in replies[1]["text"]
@@ -64,7 +75,9 @@ def test_an_incident_is_one_message_and_a_thread():
 
 
 def test_who_is_named_is_called_once_by_severity():
-    """On opening and on more severity, in the message that notifies; never by what comes from data."""
+    """On opening and on more severity, in the message that notifies; never by what comes from
+    data.
+    """
     with SlackService() as server:
         bot = Bot(server, mentions={"critical": ["here", "U012AB", "S77"]})
         bot.send("opened")
@@ -128,7 +141,9 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize(("kind", "word"), [(kind, word) for kind, words in WORDS.items() for word in words.split()])
+@pytest.mark.parametrize(
+    ("kind", "word"), [(kind, word) for kind, words in WORDS.items() for word in words.split()]
+)
 def test_every_word_of_slack_has_its_meaning(kind, word):
     """For good, later, or not known: by the word in an answer of status 200."""
     with SlackService() as server:
@@ -164,7 +179,9 @@ def test_blocks_that_slack_does_not_like_go_out_as_text():
 
 @pytest.mark.parametrize("others", [0, 30])
 def test_after_a_lost_answer_it_looks_first(others):
-    """Accepted and then reset: the channel shows the message, also behind many others, so it is not sent again."""
+    """Accepted and then reset: the channel shows the message, also behind many others, so it is not
+    sent again.
+    """
     told = LIVES["opened"]
     with SlackService(faults=[Fault(drop="after")]) as server:
         bot = Bot(server)
@@ -174,7 +191,10 @@ def test_after_a_lost_answer_it_looks_first(others):
             Bot(server).send("opened", incident=f"inc_{number}")
         found = bot.sink.look(told, START - timedelta(minutes=5))
         assert found == f"{server.channel}:{server.accepted[0]['ts']}"
-        assert bot.sink.look(told.model_copy(update={"revision": 2}), START - timedelta(minutes=5)) is None
+        assert (
+            bot.sink.look(told.model_copy(update={"revision": 2}), START - timedelta(minutes=5))
+            is None
+        )
 
 
 def test_after_a_lost_reply_the_thread_is_looked_at():
@@ -227,7 +247,9 @@ def test_the_bot_s_messages_read_as_stored(case):
 
 @pytest.mark.parametrize("case", LIVES)
 def test_the_official_client_sends_the_same(case):
-    """What the sink writes, sent by Slack's own SDK, is taken by the same strict service and is the same message."""
+    """What the sink writes, sent by Slack's own SDK, is taken by the same strict service and is the
+    same message.
+    """
     from slack_sdk import WebClient
 
     with SlackService() as server:
@@ -242,8 +264,13 @@ def test_the_official_client_sends_the_same(case):
         assert said["ts"] == theirs["ts"]
         for part in ("text", "attachments", "metadata"):
             assert ours[part] == theirs[part]
-        history = client.conversations_history(channel=server.channel, limit=1, include_all_metadata=True)
-        assert history["messages"][0]["metadata"]["event_payload"]["incident_id"] == LIVES[case].incident
+        history = client.conversations_history(
+            channel=server.channel, limit=1, include_all_metadata=True
+        )
+        assert (
+            history["messages"][0]["metadata"]["event_payload"]["incident_id"]
+            == LIVES[case].incident
+        )
 
 
 def test_probe_says_who_the_bot_is():

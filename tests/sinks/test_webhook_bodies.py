@@ -1,4 +1,6 @@
-"""What the webhook posts in its four forms, and that whoever checks signatures by the reference library takes it."""
+"""What the webhook posts in its four forms, and that whoever checks signatures by the reference
+library takes it.
+"""
 
 import base64
 import json
@@ -16,8 +18,8 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from driftline import Notification, Rejected, Secret, StartContext
-from driftline.delivery.http import HttpClient
-from driftline.delivery.rendering import Renderer
+from driftline.delivery.network.http import HttpClient
+from driftline.delivery.rendering.renderer import Renderer
 from driftline.testing import FakeLog
 
 LIVES = lives()
@@ -47,8 +49,14 @@ def golden(name, body):
 
 @pytest.mark.parametrize("case", LIVES)
 def test_the_reference_library_verifies_every_message(case):
-    """Signed by both secrets while one is replaced: whoever knows the old or the new one takes it, and nobody else."""
-    headers, body = sent(case, now=lambda: datetime.now(UTC), secret=[Secret("${env:B}", NEW), Secret("${env:A}", OLD)])
+    """Signed by both secrets while one is replaced: whoever knows the old or the new one takes it,
+    and nobody else.
+    """
+    headers, body = sent(
+        case,
+        now=lambda: datetime.now(UTC),
+        secret=[Secret("${env:B}", NEW), Secret("${env:A}", OLD)],
+    )
     for secret in (OLD, NEW):
         told = Verifier(secret).verify(body, headers)
         assert Notification.model_validate(told["data"]) == LIVES[case]
@@ -89,12 +97,25 @@ def test_alertmanager_s_receivers_take_it(case):
         "externalURL", "notification_reason", "alerts",
     }  # fmt: skip
     assert (set(told), told["version"]) == (names, "4")
-    assert told["status"] == ("firing" if any(alert["status"] == "firing" for alert in told["alerts"]) else "resolved")
+    assert told["status"] == (
+        "firing" if any(alert["status"] == "firing" for alert in told["alerts"]) else "resolved"
+    )
     for alert in told["alerts"]:
-        assert set(alert) == {"status", "labels", "annotations", "startsAt", "endsAt", "generatorURL", "fingerprint"}
+        assert set(alert) == {
+            "status",
+            "labels",
+            "annotations",
+            "startsAt",
+            "endsAt",
+            "generatorURL",
+            "fingerprint",
+        }
         assert told["groupLabels"].items() <= alert["labels"].items()
         assert all(re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name) for name in alert["labels"])
-        assert all(isinstance(text, str) for text in [*alert["labels"].values(), *alert["annotations"].values()])
+        assert all(
+            isinstance(text, str)
+            for text in [*alert["labels"].values(), *alert["annotations"].values()]
+        )
         assert alert["fingerprint"] == fingerprint(alert["labels"])
         start = datetime.fromisoformat(alert["startsAt"])
         if alert["status"] == "firing":
@@ -110,7 +131,13 @@ def test_alertmanager_s_receivers_take_it(case):
 
 def test_the_fingerprint_of_a_known_set_of_labels():
     """The value that Alertmanager gives."""
-    labels = {"alertname": "InputDrift", "env": "prod", "feature": "amount", "model": "fraud-v3", "severity": "critical"}
+    labels = {
+        "alertname": "InputDrift",
+        "env": "prod",
+        "feature": "amount",
+        "model": "fraud-v3",
+        "severity": "critical",
+    }
     assert fingerprint(labels) == "c9eb5a53c3003c52"
 
 
@@ -123,5 +150,10 @@ def test_a_body_by_template_is_json_whatever_the_data(case):
     assert headers["content-type"] == "application/json"
     with pytest.raises(Rejected, match="makes no JSON"):
         sent(case, body="template", templates={"body": "{{ title }}"})
-    headers, body = sent(case, body="template", content_type="text/plain; charset=utf-8", templates={"body": '"{{ event }}"'})
+    headers, body = sent(
+        case,
+        body="template",
+        content_type="text/plain; charset=utf-8",
+        templates={"body": '"{{ event }}"'},
+    )
     assert body == f'"{LIVES[case].event}"'.encode()

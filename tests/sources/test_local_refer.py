@@ -25,9 +25,16 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("path", [".", "a.jsonl", "*.jsonl", "out/../a.jsonl"])
 def test_files_under_the_folder(folder, path):
-    """By path from the folder, whichever way the source names it, and by address, also with percent signs."""
+    """By path from the folder, whichever way the source names it, and by address, also with percent
+    signs.
+    """
     source = Local(path=str(folder / path))
-    for uri in ("out/b c.csv", "./out/b c.csv", "out/../out/b c.csv", f"file://{folder}/out/b%20c.csv"):
+    for uri in (
+        "out/b c.csv",
+        "./out/b c.csv",
+        "out/../out/b c.csv",
+        f"file://{folder}/out/b%20c.csv",
+    ):
         with source.refer(uri) as stream:
             assert stream.read() == b"inside"
 

@@ -38,7 +38,9 @@ def listed(source):
 
 
 def test_an_append_blob_grows_between_and_during_reads(store, started, monkeypatch):
-    """It is read as far as it was listed, though it grows meanwhile; the next listing has the rest, under one lineage."""
+    """It is read as far as it was listed, though it grows meanwhile; the next listing has the rest,
+    under one lineage.
+    """
     monkeypatch.setattr(azure_blob, "PART", 1000)
     store.create_growing("a.jsonl")
     store.append("a.jsonl", b"a" * 5000)
@@ -57,7 +59,9 @@ def test_an_append_blob_grows_between_and_during_reads(store, started, monkeypat
 
 
 def test_an_append_blob_that_was_made_again(store, started, azure_server):
-    """Another creation time, or less than was listed, is another blob, also when it is an append blob again."""
+    """Another creation time, or less than was listed, is another blob, also when it is an append
+    blob again.
+    """
     store.create_growing("a.jsonl")
     store.append("a.jsonl", b"a" * 100)
     source = started(store.source(store.url))
@@ -93,11 +97,16 @@ def test_archived_blobs(store, started):
 
 
 def test_ways_to_be_let_in(store, started):
-    """A connection string and a SAS work as the account's key does; no way in shows in addresses or texts."""
+    """A connection string and a SAS work as the account's key does; no way in shows in addresses or
+    texts.
+    """
     store.put("a b", b"content")
     host = f"BlobEndpoint={store.url};AccountName=devstoreaccount1;AccountKey={AZURE_KEY}"
     sas = store.sas()
-    ways = {"connection_string": Secret("${env:A}", f"DefaultEndpointsProtocol=http;{host};"), "sas": Secret("${env:B}", sas)}
+    ways = {
+        "connection_string": Secret("${env:A}", f"DefaultEndpointsProtocol=http;{host};"),
+        "sas": Secret("${env:B}", sas),
+    }
     for name, secret in ways.items():
         url = None if name == "connection_string" else store.url
         source = started(AzureBlob(container=store.name, account_url=url, **{name: secret}))
@@ -112,13 +121,21 @@ def test_ways_to_be_let_in(store, started):
 
 def test_a_sas_that_may_not_list(store, started):
     """A signature without the right to list is told as such, and one that expired otherwise."""
-    for sas, words in ((store.sas(rights="r"), "the right to list"), (store.sas(timedelta(hours=-1)), "refused")):
-        source = started(AzureBlob(container=store.name, account_url=store.url, sas=Secret("${env:S}", sas)))
+    for sas, words in (
+        (store.sas(rights="r"), "the right to list"),
+        (store.sas(timedelta(hours=-1)), "refused"),
+    ):
+        source = started(
+            AzureBlob(container=store.name, account_url=store.url, sas=Secret("${env:S}", sas))
+        )
         with pytest.raises(SourceError, match=words):
             source.probe()
 
 
-@pytest.mark.parametrize(("code", "words"), [("AuthorizationFailure", "firewall"), ("PublicAccessNotPermitted", "not public")])
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("AuthorizationFailure", "firewall"), ("PublicAccessNotPermitted", "not public")],
+)
 def test_refusals_that_only_the_cloud_gives(store, started, azure_server, code, words):
     """A firewall and a container that is not public are named as what they are."""
     proxy = FaultProxy(azure_server)
@@ -133,7 +150,9 @@ def test_missing_credentials(started, monkeypatch):
     for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
-    source = started(AzureBlob(container="logs", account_url="https://127.0.0.1:9/devstoreaccount1"))
+    source = started(
+        AzureBlob(container="logs", account_url="https://127.0.0.1:9/devstoreaccount1")
+    )
     with pytest.raises(SourceError, match="no Azure credentials"):
         source.probe()
 
@@ -144,4 +163,6 @@ def test_one_account_and_one_way_in():
     with pytest.raises(ValueError, match="account_url, or connection_string"):
         AzureBlob(container="c")
     with pytest.raises(ValueError, match="one of anonymous"):
-        AzureBlob(container="c", account_url="https://a.blob.core.windows.net", account_key=key, sas=key)
+        AzureBlob(
+            container="c", account_url="https://a.blob.core.windows.net", account_key=key, sas=key
+        )

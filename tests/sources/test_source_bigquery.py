@@ -15,7 +15,7 @@ from driftline_plugins.sources.bigquery import BigQuery
 from pydantic import ValidationError
 
 from driftline import DiscoverContext, Field, Kind, ObjectChanged, SourceError, StartContext
-from driftline.ingest.decoding import Decoding
+from driftline.ingest.read.decoding import Decoding
 from driftline.testing.contract import assert_plugin_contract
 
 NOW = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
@@ -66,7 +66,9 @@ def started(server):
     running = []
 
     def start(**settings):
-        source = BigQuery(**({"table": TABLE, "endpoint_url": server.url, "anonymous": True} | settings))
+        source = BigQuery(
+            **({"table": TABLE, "endpoint_url": server.url, "anonymous": True} | settings)
+        )
         pauses = []
         source._sleep = pauses.append
         source.start(StartContext(name="churn", log=Log(), clock=lambda: NOW))
@@ -98,10 +100,19 @@ def ids(rows):
 
 def test_slices_that_are_over_are_listed_with_one_query_over_the_times(server, started):
     """A slice is listed once it ended long enough ago, one that holds no row never."""
-    server.insert(TABLE, row(0, at("07:00:00")), row(1, at("07:59:59.999999")), row(2, at("09:10:00")), row(3, at("12:10:00")))
+    server.insert(
+        TABLE,
+        row(0, at("07:00:00")),
+        row(1, at("07:59:59.999999")),
+        row(2, at("09:10:00")),
+        row(3, at("12:10:00")),
+    )
     source, _ = started()
     found = listed(source)
-    assert [obj.uri for obj in found] == [f"bq://{TABLE}/2024-05-01T07:00Z", f"bq://{TABLE}/2024-05-01T09:00Z"]
+    assert [obj.uri for obj in found] == [
+        f"bq://{TABLE}/2024-05-01T07:00Z",
+        f"bq://{TABLE}/2024-05-01T09:00Z",
+    ]
     assert [obj.partition for obj in found] == [at("07:00:00"), at("09:00:00")]
     assert found[0].modified == at("07:59:59.999999")
     [query] = server.queries
@@ -111,8 +122,12 @@ def test_slices_that_are_over_are_listed_with_one_query_over_the_times(server, s
 
 
 def test_a_boundary_belongs_to_one_slice(server, started):
-    """The last microsecond before a boundary is read in the slice before, the boundary itself in the one after."""
-    server.insert(TABLE, row(0, at("07:59:59.999999")), row(1, at("08:00:00")), row(2, at("08:00:00.000001")))
+    """The last microsecond before a boundary is read in the slice before, the boundary itself in
+    the one after.
+    """
+    server.insert(
+        TABLE, row(0, at("07:59:59.999999")), row(1, at("08:00:00")), row(2, at("08:00:00.000001"))
+    )
     source, _ = started()
     assert [ids(read(source, obj)[0]) for obj in listed(source)] == [[0], [1, 2]]
 
@@ -137,7 +152,9 @@ def test_rows_come_as_the_format_unpacks_exports(server, started):
 
 
 def test_pages_are_read_to_the_end(server, started, monkeypatch):
-    """More rows than a page holds come once each, and an early end of the stream asks for no further page."""
+    """More rows than a page holds come once each, and an early end of the stream asks for no
+    further page.
+    """
     monkeypatch.setattr(plugin, "PAGE", 700)
     server.insert(TABLE, *(row(i, at("07:00:00") + timedelta(milliseconds=i)) for i in range(2500)))
     source, _ = started()
@@ -151,7 +168,9 @@ def test_pages_are_read_to_the_end(server, started, monkeypatch):
 
 
 def test_late_rows_change_their_slice_only(server, started):
-    """A row that comes late into an old slice changes the version of that one, and reading it again gives all its rows."""
+    """A row that comes late into an old slice changes the version of that one, and reading it again
+    gives all its rows.
+    """
     server.insert(TABLE, *(row(i, at(f"{7 + i:02}:30:00")) for i in range(4)))
     source, _ = started()
     before = {obj.uri: obj.version for obj in listed(source)}
@@ -163,25 +182,36 @@ def test_late_rows_change_their_slice_only(server, started):
 
 
 def test_the_lookback_bounds_a_narrow_listing(server, started):
-    """Between whole listings only slices within `lookback` of the last one are asked for; `begin` bounds every listing."""
+    """Between whole listings only slices within `lookback` of the last one are asked for; `begin`
+    bounds every listing.
+    """
     server.insert(TABLE, row(0, at("02:30:00")), row(1, at("07:30:00")), row(2, at("10:30:00")))
     source, _ = started(lookback="2h")
     assert [obj.partition.hour for obj in listed(source, since=at("12:00:00"))] == [10]
     assert [obj.partition.hour for obj in listed(source, since=at("09:59:00"))] == [7, 10]
     assert [obj.partition.hour for obj in listed(source)] == [2, 7, 10]
     assert source.whole_every == timedelta(hours=24)
-    for begin, hours in (("2024-05-01T07:20Z", [7, 10]), ("2024-05-01T08:00", [10]), ("2024-05-01", [2, 7, 10])):
+    for begin, hours in (
+        ("2024-05-01T07:20Z", [7, 10]),
+        ("2024-05-01T08:00", [10]),
+        ("2024-05-01", [2, 7, 10]),
+    ):
         assert [obj.partition.hour for obj in listed(started(begin=begin)[0])] == hours
 
 
 @pytest.mark.parametrize("change", ["more", "fewer", "moved"])
 def test_a_slice_that_changed_after_the_listing_is_not_taken(server, started, change):
-    """Rows that came, went or were replaced between listing and reading make the reading fail at its end."""
+    """Rows that came, went or were replaced between listing and reading make the reading fail at
+    its end.
+    """
     server.insert(TABLE, *(row(i, at(f"07:0{i}:00")) for i in range(3)))
     source, _ = started()
     [obj] = listed(source)
     if change != "more":
-        server.delete(TABLE, "endpoint = endpoint AND logging_time = " + str(int(at("07:01:00").timestamp() * 1e6)))
+        server.delete(
+            TABLE,
+            "endpoint = endpoint AND logging_time = " + str(int(at("07:01:00").timestamp() * 1e6)),
+        )
     if change != "fewer":
         server.insert(TABLE, row(8, at("07:01:30")))
     with pytest.raises(ObjectChanged, match="changed since it was listed"):
@@ -191,26 +221,44 @@ def test_a_slice_that_changed_after_the_listing_is_not_taken(server, started, ch
 
 
 def test_rows_that_were_written_twice_are_read_once(server, started):
-    """Of rows with the same endpoint and request id one is read; other endpoints, and rows without an id, have their own."""
-    server.insert(TABLE, row(0, at("07:00:00")), row(0, at("07:00:00")), row(0, at("07:00:01"), endpoint="other"))
-    server.insert(TABLE, row(0, at("07:00:02"), request_id=None), row(0, at("07:00:02"), request_id=None))
+    """Of rows with the same endpoint and request id one is read; other endpoints, and rows without
+    an id, have their own.
+    """
+    server.insert(
+        TABLE,
+        row(0, at("07:00:00")),
+        row(0, at("07:00:00")),
+        row(0, at("07:00:01"), endpoint="other"),
+    )
+    server.insert(
+        TABLE, row(0, at("07:00:02"), request_id=None), row(0, at("07:00:02"), request_id=None)
+    )
     source, _ = started()
     [obj] = listed(source)
     rows, _ = read(source, obj)
-    assert sorted((found["endpoint"], found["event_id"]) for found in rows if found["event_id"]) == sorted(
-        [(ENDPOINT, str(FIRST)), ("other", str(FIRST))]
-    )
+    assert sorted(
+        (found["endpoint"], found["event_id"]) for found in rows if found["event_id"]
+    ) == sorted([(ENDPOINT, str(FIRST)), ("other", str(FIRST))])
     assert len(rows) == 4
-    assert source.context.log.told == [("rows that were written twice are read once", {"slice": obj.uri, "copies": 1})]
+    assert source.context.log.told == [
+        ("rows that were written twice are read once", {"slice": obj.uri, "copies": 1})
+    ]
 
 
 def test_payloads_that_do_not_pair_are_rejected(server, started):
     """A bad row costs itself only."""
-    server.insert(TABLE, row(0, at("07:00:00")), row(1, at("07:00:01"), response_payload=[]), row(2, at("07:00:02")))
+    server.insert(
+        TABLE,
+        row(0, at("07:00:00")),
+        row(1, at("07:00:01"), response_payload=[]),
+        row(2, at("07:00:02")),
+    )
     source, _ = started()
     rows, ctx = read(source, listed(source)[0])
     assert ids(rows) == [0, 2]
-    assert [reason for _, reason, _ in ctx.samples] == ["payloads don't pair: 1 instances, 0 predictions"]
+    assert [reason for _, reason, _ in ctx.samples] == [
+        "payloads don't pair: 1 instances, 0 predictions"
+    ]
 
 
 def test_split_logs_are_read_by_a_wildcard(server, started):
@@ -235,7 +283,9 @@ PLAIN = {
 
 
 def test_other_tables_give_their_columns(server, started):
-    """Without a format a table's columns are the records' own; only those asked for are read, paths lead into records."""
+    """Without a format a table's columns are the records' own; only those asked for are read, paths
+    lead into records.
+    """
     server.create("demo-project.d.plain", PLAIN)
     made = {
         "created": at("07:00:00"),
@@ -259,18 +309,31 @@ def test_other_tables_give_their_columns(server, started):
             "of.tags": '["a"]',
         }
     ]
-    fields = (Field("time", "created"), Field("age", "of.age", Kind.NUMERIC), Field("no", "such", Kind.NUMERIC))
-    assert read(source, obj, *fields)[0] == [{"time": "2024-05-01T07:00:00Z", "age": 3.5, "no": None}]
+    fields = (
+        Field("time", "created"),
+        Field("age", "of.age", Kind.NUMERIC),
+        Field("no", "such", Kind.NUMERIC),
+    )
+    assert read(source, obj, *fields)[0] == [
+        {"time": "2024-05-01T07:00:00Z", "age": 3.5, "no": None}
+    ]
     assert "`plan`" not in server.queries[-1]["query"]
 
 
 def test_unique_names_the_rows_of_other_tables(server, started):
     """A table that is no log is deduplicated by the columns that are named."""
     server.create("demo-project.d.plain", {"created": "TIMESTAMP", "id": "STRING"})
-    server.insert("demo-project.d.plain", *({"created": at("07:00:00"), "id": id_} for id_ in "aab"))
+    server.insert(
+        "demo-project.d.plain", *({"created": at("07:00:00"), "id": id_} for id_ in "aab")
+    )
     for unique, expected in (((), "aab"), (("id",), "ab")):
-        source, _ = started(table="demo-project.d.plain", time_column="created", format=None, unique=unique)
-        assert "".join(found["i"] for found in read(source, listed(source)[0], Field("i", "id"))[0]) == expected
+        source, _ = started(
+            table="demo-project.d.plain", time_column="created", format=None, unique=unique
+        )
+        assert (
+            "".join(found["i"] for found in read(source, listed(source)[0], Field("i", "id"))[0])
+            == expected
+        )
 
 
 def test_queries_are_capped_named_and_carry_values_as_parameters(server, started):
@@ -281,7 +344,10 @@ def test_queries_are_capped_named_and_carry_values_as_parameters(server, started
     configs = [config["query"] for config in server.queries]
     assert {config["maximumBytesBilled"] for config in configs} == {"2000000"}
     assert {config["useQueryCache"] for config in configs} == {False}
-    assert all({p["name"] for p in config["queryParameters"]} == {"since", "until", "slice"} for config in configs)
+    assert all(
+        {p["name"] for p in config["queryParameters"]} == {"since", "until", "slice"}
+        for config in configs
+    )
     assert not any("2024" in config["query"] for config in configs)
     assert all(job.startswith("driftline-churn-") for job in server._jobs)
 
@@ -290,9 +356,14 @@ def test_the_cap_refuses_dear_queries(server, started):
     """A query beyond the cap is an error that says what to do; `probe` says it before."""
     server.insert(TABLE, *(row(i, at("07:00:00")) for i in range(100)))
     source, _ = started(maximum_bytes_billed="0.0007MB")
-    with pytest.raises(SourceError, match=r"limit for bytes billed: 700\. 800 or higher .*raise maximum_bytes_billed"):
+    with pytest.raises(
+        SourceError,
+        match=r"limit for bytes billed: 700\. 800 or higher .*raise maximum_bytes_billed",
+    ):
         listed(source)
-    with pytest.raises(SourceError, match=r"a look for new rows scans 0\.0 MB: raise maximum_bytes_billed"):
+    with pytest.raises(
+        SourceError, match=r"a look for new rows scans 0\.0 MB: raise maximum_bytes_billed"
+    ):
         source.probe()
     source, _ = started(maximum_bytes_billed="0.001MB")
     [obj] = listed(source)
@@ -304,9 +375,15 @@ def test_the_probe_tells_the_cost(server, started):
     """It runs no query, and tells what a poll and a slice would scan."""
     server.insert(TABLE, *(row(i, at("07:00:00")) for i in range(1000)))
     source, _ = started()
-    assert source.probe() == f"{TABLE}, anonymous: a look for new rows scans 0.0 MB, reading a slice scans 2.0 MB"
+    assert (
+        source.probe()
+        == f"{TABLE}, anonymous: a look for new rows scans 0.0 MB, reading a slice scans 2.0 MB"
+    )
     assert server.queries == []
-    assert [right.split()[0] for right in source.permissions()] == ["bigquery.jobs.create", "bigquery.tables.getData"]
+    assert [right.split()[0] for right in source.permissions()] == [
+        "bigquery.jobs.create",
+        "bigquery.tables.getData",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -331,7 +408,9 @@ def test_a_missing_table_and_a_missing_column_are_told(server, started):
     with pytest.raises(SourceError, match="there is no such table, or it is in another location"):
         listed(source)
     source, _ = started(time_column="stamp")
-    with pytest.raises(SourceError, match=r"Unrecognized name: stamp.*set time_column, or format to null"):
+    with pytest.raises(
+        SourceError, match=r"Unrecognized name: stamp.*set time_column, or format to null"
+    ):
         listed(source)
 
 
@@ -345,7 +424,11 @@ def test_a_busy_service_is_asked_again_after_the_pause_it_names(server, started)
         ("/queries/", Refused(429, "slow down", "rateLimitExceeded", {"Retry-After": "3"})),
     ]
     [obj] = listed(source)
-    server.faults += [("/queries/", 1000), ("/queries/", Refused(503, "try later")), ("/queries/", 20)]
+    server.faults += [
+        ("/queries/", 1000),
+        ("/queries/", Refused(503, "try later")),
+        ("/queries/", 20),
+    ]
     assert ids(read(source, obj)[0]) == [0, 1]
     assert pauses == [7, 3, 0.5, 1.0]
     server.faults += [("POST", Refused(503, "down", headers={"Retry-After": "3600"}))]
@@ -420,15 +503,26 @@ def key_file(server, tmp_path):
 
 
 def test_credentials_are_renewed_when_they_expire(server, started, key_file):
-    """A token that expired in the middle is renewed; where that is refused it is told, and works again once it is granted."""
+    """A token that expired in the middle is renewed; where that is refused it is told, and works
+    again once it is granted.
+    """
     server.insert(TABLE, row(0, at("07:00:00")))
     server.tokens = {"first"}
     source, _ = started(anonymous=False, credentials_file=str(key_file))
     assert "agent@demo-project" in source.probe()
-    server.tokens, server.grant = {"second"}, {"access_token": "second", "expires_in": 3600, "token_type": "Bearer"}
+    server.tokens, server.grant = (
+        {"second"},
+        {"access_token": "second", "expires_in": 3600, "token_type": "Bearer"},
+    )
     [obj] = listed(source)
-    server.tokens, server.grant = {"third"}, Refused(400, "Token has been revoked.", "invalid_grant")
-    with pytest.raises(SourceError, match=r"the credentials could not be renewed \(agent@demo-project.*Token has been revoked"):
+    server.tokens, server.grant = (
+        {"third"},
+        Refused(400, "Token has been revoked.", "invalid_grant"),
+    )
+    with pytest.raises(
+        SourceError,
+        match=r"the credentials could not be renewed \(agent@demo-project.*Token has been revoked",
+    ):
         read(source, obj)
     server.grant = {"access_token": "wrong", "expires_in": 3600, "token_type": "Bearer"}
     with pytest.raises(SourceError, match="the credentials have expired or are wrong"):

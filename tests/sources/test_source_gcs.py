@@ -31,7 +31,9 @@ def started(source):
 
 
 def test_the_generation_is_asked_for(store, proxy):
-    """Each range is asked for with the generation that was listed, and a server that says it changed is believed."""
+    """Each range is asked for with the generation that was listed, and a server that says it
+    changed is believed.
+    """
     store.put("k", b"content")
     source = started(store.source(proxy.url))
     [obj] = source.discover(DiscoverContext(now=NOW))
@@ -55,7 +57,9 @@ def test_a_service_account(store, proxy, tmp_path):
 def test_credentials_that_can_not_be_renewed(store, proxy, tmp_path):
     """A service account that is no more is told as such, without a word of its key."""
     source = started(store.source(proxy.url, **store.credentials(tmp_path, proxy.url)))
-    proxy.fault = lambda asked: Refuse(400, {"Content-Type": "application/json"}, b'{"error": "invalid_grant"}')
+    proxy.fault = lambda asked: Refuse(
+        400, {"Content-Type": "application/json"}, b'{"error": "invalid_grant"}'
+    )
     with pytest.raises(SourceError, match="could not be renewed") as caught:
         source.probe()
     assert "PRIVATE" not in str(caught.value)

@@ -16,7 +16,10 @@ NOW = datetime(2024, 5, 1, tzinfo=UTC)
 
 
 def found(path, skipped=None, **settings):
-    ctx = DiscoverContext(now=NOW, skipped=lambda uri, why: skipped.append((uri, why)) if skipped is not None else None)
+    ctx = DiscoverContext(
+        now=NOW,
+        skipped=lambda uri, why: skipped.append((uri, why)) if skipped is not None else None,
+    )
     return list(Local(path=str(path), **settings).discover(ctx))
 
 
@@ -24,12 +27,24 @@ def names(objects):
     return [obj.uri.rpartition("/")[2] for obj in objects]
 
 
-NAMES = ["a b.jsonl", "100%.jsonl", "%41.jsonl", "x\ny.jsonl", "🙂.jsonl", "a#b?c=d.jsonl", "[x].csv", "é.csv", b"\xff\xfe.csv"]
+NAMES = [
+    "a b.jsonl",
+    "100%.jsonl",
+    "%41.jsonl",
+    "x\ny.jsonl",
+    "🙂.jsonl",
+    "a#b?c=d.jsonl",
+    "[x].csv",
+    "é.csv",
+    b"\xff\xfe.csv",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_hostile_names(tmp_path, name):
-    """Any name the file system allows makes a URI of plain ASCII that leads back to the same file."""
+    """Any name the file system allows makes a URI of plain ASCII that leads back to the same
+    file.
+    """
     path = os.path.join(os.fsencode(tmp_path), os.fsencode(name))
     with open(path, "wb") as file:
         file.write(b"content")
@@ -55,8 +70,19 @@ def test_a_folder_a_file_and_globs(tmp_path):
 
 
 def test_what_is_no_data_is_left_out_and_told(tmp_path):
-    """Markers, hidden files, checksums, temporary files and folders, and pipes are skipped with a reason, never in silence."""
-    for name in ("ok.csv", "_SUCCESS", ".hidden", ".a.csv.crc", "b.crc", "c.tmp", "_temporary/0/part.csv", ".git/x.csv"):
+    """Markers, hidden files, checksums, temporary files and folders, and pipes are skipped with a
+    reason, never in silence.
+    """
+    for name in (
+        "ok.csv",
+        "_SUCCESS",
+        ".hidden",
+        ".a.csv.crc",
+        "b.crc",
+        "c.tmp",
+        "_temporary/0/part.csv",
+        ".git/x.csv",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     os.mkfifo(tmp_path / "pipe.csv")
@@ -116,8 +142,15 @@ def test_other_content_is_another_version(tmp_path):
 
 
 def test_what_is_written_once_does_not_grow(tmp_path):
-    """Parquet and packed files, and all files where `grows` is off, must be exactly what was listed."""
-    for name, settings in (("a.parquet", {}), ("a.jsonl.gz", {}), ("a.CSV.ZST", {}), ("a.jsonl", {"grows": False})):
+    """Parquet and packed files, and all files where `grows` is off, must be exactly what was
+    listed.
+    """
+    for name, settings in (
+        ("a.parquet", {}),
+        ("a.jsonl.gz", {}),
+        ("a.CSV.ZST", {}),
+        ("a.jsonl", {"grows": False}),
+    ):
         path = tmp_path / name
         path.write_bytes(b"1")
         [obj] = found(path, **settings)
@@ -162,7 +195,12 @@ def test_relative_paths_start_where_the_agent_does(tmp_path, monkeypatch):
 
 def test_a_layout_of_one_folder_for_each_minute(tmp_path):
     """Folders and files whose names hold more than the hour are found by their beginning."""
-    for name in ("20240430-2359/a.csv", "20240430-2210/b.csv", "20240401-0000/c.csv", "20240430-23.csv"):
+    for name in (
+        "20240430-2359/a.csv",
+        "20240430-2210/b.csv",
+        "20240401-0000/c.csv",
+        "20240430-23.csv",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     source = Local(path=str(tmp_path), layout="%Y%m%d-%H%M/")
@@ -172,7 +210,9 @@ def test_a_layout_of_one_folder_for_each_minute(tmp_path):
 
 
 def test_a_folder_without_the_layouts_next_part_is_passed_over(tmp_path):
-    """A stranger beside the folders of a layout hides nothing and stops nothing, also when only the newest are listed."""
+    """A stranger beside the folders of a layout hides nothing and stops nothing, also when only the
+    newest are listed.
+    """
     now = datetime(2026, 5, 1, 12, tzinfo=UTC)
     for folder in ("eu/logs/ep/2026/05/01", "tmp/other"):
         (tmp_path / folder).mkdir(parents=True)

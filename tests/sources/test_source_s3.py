@@ -79,7 +79,11 @@ def test_an_empty_page_is_not_the_end(started):
     source = started(bucket="b", endpoint_url="http://127.0.0.1:9")
     entry = {"Key": "a", "ETag": '"1"', "Size": 1, "LastModified": NOW}
     with Stubber(source._client) as stub:
-        stub.add_response("list_objects_v2", {"IsTruncated": True, "NextContinuationToken": "t"}, {"Bucket": "b", "Prefix": ""})
+        stub.add_response(
+            "list_objects_v2",
+            {"IsTruncated": True, "NextContinuationToken": "t"},
+            {"Bucket": "b", "Prefix": ""},
+        )
         again = {"Bucket": "b", "Prefix": "", "ContinuationToken": "t"}
         stub.add_response("list_objects_v2", {"IsTruncated": False, "Contents": [entry]}, again)
         assert listed(source) == [LogObject("s3://b/a", '"1"', 1, NOW)]
@@ -115,7 +119,10 @@ def test_a_listing_that_is_denied_names_the_right(started):
     source = started(bucket="b", endpoint_url="http://127.0.0.1:9")
     with Stubber(source._client) as stub:
         stub.add_client_error("list_objects_v2", "AccessDenied", "Access Denied", 403)
-        with pytest.raises(SourceError, match=r"access denied \(credentials from explicit\): s3:ListBucket is needed"):
+        with pytest.raises(
+            SourceError,
+            match=r"access denied \(credentials from explicit\): s3:ListBucket is needed",
+        ):
             source.probe()
 
 
@@ -126,7 +133,9 @@ def test_missing_credentials_are_told(started, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    source = started(bucket="b", endpoint_url="http://127.0.0.1:9", access_key_id=None, secret_access_key=None)
+    source = started(
+        bucket="b", endpoint_url="http://127.0.0.1:9", access_key_id=None, secret_access_key=None
+    )
     with pytest.raises(SourceError, match="no AWS credentials were found"):
         source.probe()
     with pytest.raises(SourceError, match="profile"):
@@ -139,8 +148,15 @@ def test_the_probe_says_where_and_as_whom(bucket, started):
     source = started(bucket=name, endpoint_url=server)
     assert source.probe() == f"{server}, credentials from explicit: no key under this prefix yet"
     client.put_object(Bucket=name, Key="a/b", Body=b"")
-    assert started(bucket=name, endpoint_url=server, anonymous=True).probe() == f"{server}, anonymous: first key a/b"
-    assert [right.split()[0] for right in source.permissions()] == ["s3:ListBucket", "s3:GetObject", "kms:Decrypt"]
+    assert (
+        started(bucket=name, endpoint_url=server, anonymous=True).probe()
+        == f"{server}, anonymous: first key a/b"
+    )
+    assert [right.split()[0] for right in source.permissions()] == [
+        "s3:ListBucket",
+        "s3:GetObject",
+        "kms:Decrypt",
+    ]
 
 
 def test_secrets_do_not_show():

@@ -1,4 +1,6 @@
-"""What every object store must do, through its real SDK against a real server: one suite for all of them."""
+"""What every object store must do, through its real SDK against a real server: one suite for all of
+them.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +25,30 @@ from driftline_plugins.sources import azure_blob
 from faults import Cut, FaultProxy, Instead
 from stores import MANY, NOW, START, AzureStore, GcsStore, S3Store
 
-from driftline import DiscoverContext, Field, Kind, ObjectChanged, ObjectGone, SourceBusy, SourceError, Unreadable, ranges
-from driftline.ingest.decoding import Decoding
-from driftline.ingest.intake import list_work
-from driftline.ingest.task import Job
-from driftline.model import Schema
+from driftline import (
+    DiscoverContext,
+    Field,
+    Kind,
+    ObjectChanged,
+    ObjectGone,
+    SourceBusy,
+    SourceError,
+    Unreadable,
+)
+from driftline.ingest.read.decoding import Decoding
+from driftline.ingest.read.read_object import Job
+from driftline.ingest.read.read_pass import list_work
+from driftline.kit.stores import range_reader
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import tables
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
+from driftline.types.model import Schema
 
-KINDS = {"s3": (S3Store, "s3_server"), "gcs": (GcsStore, "gcs_server"), "azure": (AzureStore, "azure_server")}
+KINDS = {
+    "s3": (S3Store, "s3_server"),
+    "gcs": (GcsStore, "gcs_server"),
+    "azure": (AzureStore, "azure_server"),
+}
 
 
 @pytest.fixture(params=KINDS, scope="module")
@@ -97,7 +113,9 @@ def first(times: int, fault) -> Callable:
 
 
 def test_paging(kind, server, started, proxy, tmp_path, monkeypatch):
-    """5,001 objects are listed once each, whatever order they came in; when page 3 fails, nothing comes to the ledger."""
+    """5,001 objects are listed once each, whatever order they came in; when page 3 fails, nothing
+    comes to the ledger.
+    """
     monkeypatch.setattr(azure_blob, "PAGE", 1000)
     full = KINDS[kind][0].full(server)
     source = started(full, proxy.url, prefix="p/")
@@ -114,14 +132,17 @@ def test_paging(kind, server, started, proxy, tmp_path, monkeypatch):
     with pytest.raises(SourceError):
         list_work(database, "m", job, NOW)
     with database.read() as connection:
-        assert connection.execute(sa.select(sa.func.count()).select_from(tables.objects)).scalar_one() == 0
+        assert (
+            connection.execute(sa.select(sa.func.count()).select_from(tables.objects)).scalar_one()
+            == 0
+        )
     database.close()
     assert len(proxy.asked) == 6 + 2 + 4
 
 
 def test_ranged_reads(store, started, monkeypatch):
     """Any start, any size of read, over the borders of parts; seeking goes anywhere."""
-    monkeypatch.setattr(ranges, "PART", 1000)
+    monkeypatch.setattr(range_reader, "PART", 1000)
     monkeypatch.setattr(azure_blob, "PART", 1000)
     data = random.Random(1).randbytes(10_007)
     store.put("k", data)
@@ -142,17 +163,23 @@ def test_ranged_reads(store, started, monkeypatch):
 def test_parquet_by_ranges(store, started):
     """The Parquet reader seeks in the store's stream."""
     out = io.BytesIO()
-    pq.write_table(pa.table({"a": list(range(50_000)), "b": ["x"] * 50_000}), out, row_group_size=10_000)
+    pq.write_table(
+        pa.table({"a": list(range(50_000)), "b": ["x"] * 50_000}), out, row_group_size=10_000
+    )
     store.put("k.parquet", out.getvalue())
     source = started(store)
     [obj] = listed(source)
     ctx = Decoding(obj.uri, (Field("a", "a", Kind.NUMERIC),))
-    assert [v for b in Parquet().decode(source.open(obj), ctx) for v in b["a"].to_pylist()] == list(range(50_000))
+    assert [v for b in Parquet().decode(source.open(obj), ctx) for v in b["a"].to_pylist()] == list(
+        range(50_000)
+    )
 
 
 def test_overwritten_while_it_is_read(store, started, monkeypatch):
-    """An object that is replaced before or while it is read is never mixed with the one that was listed."""
-    monkeypatch.setattr(ranges, "PART", 100)
+    """An object that is replaced before or while it is read is never mixed with the one that was
+    listed.
+    """
+    monkeypatch.setattr(range_reader, "PART", 100)
     monkeypatch.setattr(azure_blob, "PART", 100)
     store.put("k", b"a" * 1000)
     source = started(store)
@@ -171,7 +198,9 @@ def test_overwritten_while_it_is_read(store, started, monkeypatch):
 
 
 def test_deleted_after_listing(store, started):
-    """An object that vanished between listing and reading says so, and the next listing lacks it."""
+    """An object that vanished between listing and reading says so, and the next listing lacks
+    it.
+    """
     store.put("k", b"a")
     source = started(store)
     [obj] = listed(source)
@@ -203,7 +232,9 @@ def test_gzip_content_encoding(store, started):
 
 @pytest.mark.parametrize("what", ["throttled", "busy"])
 def test_throttling(store, started, proxy, pauses, what):
-    """A store that asks for a pause is asked again after just that pause, in listing and in reading."""
+    """A store that asks for a pause is asked again after just that pause, in listing and in
+    reading.
+    """
     store.put("k", b"content")
     source = started(store, proxy.url)
     proxy.fault = first(2, store.refusal(what, "7"))
@@ -241,7 +272,9 @@ def test_cut_connections(store, started, proxy, monkeypatch):
 
 
 def test_a_connection_that_always_breaks(store, started, proxy, monkeypatch):
-    """After some cuts without a byte between it is the source's trouble, to be tried again later."""
+    """After some cuts without a byte between it is the source's trouble, to be tried again
+    later.
+    """
     _no_sleep_in_sdks(monkeypatch)
     store.put("k", b"x" * 1000)
     source = started(store, proxy.url)
@@ -261,7 +294,9 @@ def test_a_store_that_is_away(store, started, proxy, pauses):
 
 
 def test_credentials_that_expire(store, started, proxy, pauses, tmp_path):
-    """Expired credentials are named as such, at once; once they are renewed the same source goes on."""
+    """Expired credentials are named as such, at once; once they are renewed the same source goes
+    on.
+    """
     store.put("k", b"content")
     source = started(store, proxy.url, **store.credentials(tmp_path, proxy.url))
     proxy.fault = store.token
@@ -312,11 +347,21 @@ def test_hostile_keys(store, started, key):
 
 def test_what_is_no_data(store, started):
     """Folder markers go without a word; markers and temporary files with one."""
-    for key in ("f/_SUCCESS", "f/_temporary/0/a.csv", "f/.x.crc", "f/a.tmp", "f/a.csv", "f/empty.csv"):
+    for key in (
+        "f/_SUCCESS",
+        "f/_temporary/0/a.csv",
+        "f/.x.crc",
+        "f/a.tmp",
+        "f/a.csv",
+        "f/empty.csv",
+    ):
         store.put(key, b"x")
     store.put("f/folder/", b"")
     skipped = []
-    assert [store.key(obj.uri) for obj in listed(started(store), skipped=skipped)] == ["f/a.csv", "f/empty.csv"]
+    assert [store.key(obj.uri) for obj in listed(started(store), skipped=skipped)] == [
+        "f/a.csv",
+        "f/empty.csv",
+    ]
     assert len(skipped) == 4
 
 
@@ -340,7 +385,9 @@ def history(kind, server):
 
 @pytest.mark.parametrize("ignores", [False, True], ids=["heeds", "ignores"])
 def test_layouts(history, started, proxy, ignores):
-    """With `since` only the newest folders are asked for; of a server that ignores where to begin, the rest is left out."""
+    """With `since` only the newest folders are asked for; of a server that ignores where to begin,
+    the rest is left out.
+    """
     if ignores:
         proxy.fault = lambda asked: Instead(history.without_hint(asked.target))
     since = NOW.replace(minute=0) - timedelta(hours=1)
@@ -357,7 +404,9 @@ def test_layouts(history, started, proxy, ignores):
 
 
 def test_whole_listings_of_layouts(history, started):
-    """Without `since` everything is listed, once a day, each object with what its place says; a prefix is then a folder."""
+    """Without `since` everything is listed, once a day, each object with what its place says; a
+    prefix is then a folder.
+    """
     source = started(history, prefix="logs", layout="{endpoint}/{variant}/%Y/%m/%d/%H/")
     objects = listed(source)
     assert len(objects) == 3 * 2 * (7 * 24 + 1)
@@ -373,7 +422,9 @@ def test_a_layout_that_is_none(store):
 
 
 def test_references(store, started):
-    """A record may point to another object of the bucket, by its address or by its path; to nowhere else."""
+    """A record may point to another object of the bucket, by its address or by its path; to nowhere
+    else.
+    """
     store.put("logs/a b/x.json", b"there")
     source = started(store, prefix="logs/")
     [obj] = listed(source)
@@ -402,7 +453,9 @@ def test_the_probe(store, started):
 
 
 def test_travelling_and_threads(store, started):
-    """A pickled source carries settings only and opens objects elsewhere; one client serves many threads."""
+    """A pickled source carries settings only and opens objects elsewhere; one client serves many
+    threads.
+    """
     for i in range(10):
         store.put(f"{i:02d}", b"%02d" % i * 1000)
     source = started(store)
@@ -417,4 +470,6 @@ def test_travelling_and_threads(store, started):
 
 def _no_sleep_in_sdks(monkeypatch) -> None:
     """Azure's waits a second by itself before it asks again for an answer that was cut."""
-    monkeypatch.setattr("azure.storage.blob._download.time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(
+        "azure.storage.blob._download.time", SimpleNamespace(sleep=lambda seconds: None)
+    )

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from driftline.model import Field, Kind, LogObject, Schema, Task
 from driftline.profiles.batch import Batch, Labelled
 from driftline.profiles.profile import BUILT_IN, Profile
 from driftline.profiles.spec import make_spec
@@ -17,12 +16,23 @@ from driftline.state.ledger import Outcome, Share
 from driftline.state.tables import moment
 from driftline.state.waiting import LABEL, PREDICTION, Stub
 from driftline.state.windows import Due, Key
+from driftline.types.model import Field, Kind, LogObject, Schema, Task
 
 HOUR = 3_600_000_000
-SCHEMA = Schema(score=Field("s", "s", Kind.NUMERIC), label=Field("y", "y", Kind.CATEGORICAL), task=Task.BINARY)
+SCHEMA = Schema(
+    score=Field("s", "s", Kind.NUMERIC), label=Field("y", "y", Kind.CATEGORICAL), task=Task.BINARY
+)
 SPEC = make_spec(SCHEMA, {"s": np.linspace(0, 1, 11)}, {})
 KEY = Key("m", 0, "", "")
-REFERENCE = {"spec": b"", "schema_json": "", "columns_json": "[]", "config_digest": "", "origin": "", "digest": "", "rows": 0}
+REFERENCE = {
+    "spec": b"",
+    "schema_json": "",
+    "columns_json": "[]",
+    "config_digest": "",
+    "origin": "",
+    "digest": "",
+    "rows": 0,
+}
 OBJECT = LogObject("a", "1", 1, moment(0))
 
 
@@ -43,7 +53,13 @@ def connection():
     """A model with one window of four rows, judged."""
     with databases.opened() as store, store.write() as made:
         models.watch(made, "m", 0)
-        ledger.record(made, "m", [Outcome(OBJECT, rows=4, shares=[Share(0, "", "", 4, profile(False))])], SPEC.digest, HOUR)
+        ledger.record(
+            made,
+            "m",
+            [Outcome(OBJECT, rows=4, shares=[Share(0, "", "", 4, profile(False))])],
+            SPEC.digest,
+            HOUR,
+        )
         windows.mark_judged(made, [Due(KEY, HOUR, 4, 0)], None, "")
         yield made
 
@@ -58,21 +74,27 @@ def due(connection) -> list[bool]:
 
 
 def test_labels_are_counted_once_whatever_becomes_of_the_window(connection):
-    """Open, settled or rolled into its day: four rows, four labels; and a settled window is due again, for labels only."""
+    """Open, settled or rolled into its day: four rows, four labels; and a settled window is due
+    again, for labels only.
+    """
     assert due(connection) == []
     assert windows.relabel(connection, "m", 0, "", {"": profile(True)})
     assert due(connection) == [True]
     assert windows.count_due(connection, "m", HOUR) == 1
     assert not windows.relabel(connection, "m", 0, "", {"": profile(True)})
     assert counted(windows.load(connection, KEY, SPEC, BUILT_IN)) == (4, 4, 4)
-    assert windows.settle(connection, "m", HOUR, SPEC, BUILT_IN) == 0, "not before it is judged again"
+    assert windows.settle(connection, "m", HOUR, SPEC, BUILT_IN) == 0, (
+        "not before it is judged again"
+    )
     windows.mark_judged(connection, [Due(KEY, HOUR, 4, 1)], None, "")
     assert windows.settle(connection, "m", HOUR, SPEC, BUILT_IN) == 1
     assert counted(windows.load(connection, KEY, SPEC, BUILT_IN)) == (4, 4, 4)
     windows.relabel(connection, "m", 0, "", {})
     assert due(connection) == [True]
     assert counted(windows.load(connection, KEY, SPEC, BUILT_IN)) == (4, 4, 0)
-    assert windows.roll_up(connection, "m", HOUR, SPEC, BUILT_IN) == 0, "what is due is not rolled up"
+    assert windows.roll_up(connection, "m", HOUR, SPEC, BUILT_IN) == 0, (
+        "what is due is not rolled up"
+    )
     windows.relabel(connection, "m", 0, "", {"": profile(True)})
     windows.mark_judged(connection, [Due(KEY, HOUR, 4, 2)], None, "")
     assert windows.roll_up(connection, "m", HOUR, SPEC, BUILT_IN) == 1
@@ -98,17 +120,30 @@ def stub(*ids: int, start: int = 0, role: str = PREDICTION) -> Stub:
 
 def kept(connection) -> list[tuple[int, int, int]]:
     c = waiting.waiting.c
-    return [tuple(row) for row in connection.execute(sa.select(c.start, c.rows, c.removed).order_by(c.id))]
+    return [
+        tuple(row)
+        for row in connection.execute(sa.select(c.start, c.rows, c.removed).order_by(c.id))
+    ]
 
 
 def test_predictions_wait_where_their_rows_are_counted(connection):
-    """An object written again leaves what settled windows hold as it was, rows and predictions alike."""
+    """An object written again leaves what settled windows hold as it was, rows and predictions
+    alike.
+    """
     shares = [Share(hour * HOUR, "", "", 4, profile(False)) for hour in (1, 2)]
-    first = Outcome(LogObject("b", "1", 1, moment(0)), shares=shares, stubs=[stub(1, start=HOUR), stub(2, start=2 * HOUR)])
+    first = Outcome(
+        LogObject("b", "1", 1, moment(0)),
+        shares=shares,
+        stubs=[stub(1, start=HOUR), stub(2, start=2 * HOUR)],
+    )
     ledger.record(connection, "m", [first], SPEC.digest, HOUR)
-    connection.execute(windows.windows.update().where(windows.windows.c.start == HOUR).values(settled=1))
+    connection.execute(
+        windows.windows.update().where(windows.windows.c.start == HOUR).values(settled=1)
+    )
     again = Outcome(
-        LogObject("b", "2", 1, moment(0)), shares=shares, stubs=[stub(1, 3, start=HOUR), stub(4, 5, 6, start=2 * HOUR)]
+        LogObject("b", "2", 1, moment(0)),
+        shares=shares,
+        stubs=[stub(1, 3, start=HOUR), stub(4, 5, 6, start=2 * HOUR)],
     )
     ledger.record(connection, "m", [again], SPEC.digest, HOUR)
     assert kept(connection) == [(HOUR, 1, 0), (2 * HOUR, 1, 1), (2 * HOUR, 3, 0)]
@@ -118,14 +153,29 @@ def test_predictions_wait_where_their_rows_are_counted(connection):
 
 
 def test_the_oldest_go_when_too_much_waits(connection):
-    """Whole starts go, oldest first, until the rest fits; what stayed alone is noted with its object."""
+    """Whole starts go, oldest first, until the rest fits; what stayed alone is noted with its
+    object.
+    """
     mine = [stub(1, 2, start=hour * HOUR) for hour in range(4)]
-    ledger.record(connection, "m", [Outcome(LogObject("b", "1", 1, moment(0)), stubs=mine)], SPEC.digest, HOUR)
     ledger.record(
-        connection, "l", [Outcome(LogObject("c", "1", 1, moment(0)), stubs=[stub(1, start=3 * HOUR, role=LABEL)])], "", HOUR
+        connection, "m", [Outcome(LogObject("b", "1", 1, moment(0)), stubs=mine)], SPEC.digest, HOUR
     )
-    # Two hashes of 8 bytes and one byte of content in each window, one hash and one byte of the label.
-    for most, before in ((1000, None), (17 * 4 + 9, None), (17 * 4 + 8, HOUR), (17 + 9, 3 * HOUR), (25, 3 * HOUR + 1)):
+    ledger.record(
+        connection,
+        "l",
+        [Outcome(LogObject("c", "1", 1, moment(0)), stubs=[stub(1, start=3 * HOUR, role=LABEL)])],
+        "",
+        HOUR,
+    )
+    # Two hashes of 8 bytes and one byte of content in each window, one hash and one byte of the
+    # label.
+    for most, before in (
+        (1000, None),
+        (17 * 4 + 9, None),
+        (17 * 4 + 8, HOUR),
+        (17 + 9, 3 * HOUR),
+        (25, 3 * HOUR + 1),
+    ):
         assert waiting.fits(connection, ("m", "l"), most) == before
     assert waiting.drop(connection, "m", PREDICTION, 3 * HOUR) == 6
     assert accounts.unlabelled(connection, "m") == 6

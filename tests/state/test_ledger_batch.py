@@ -10,9 +10,9 @@ from dumped import dump
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.model import LogObject
 from driftline.state import accounts, ledger, models
 from driftline.state.ledger import DONE, GONE, QUARANTINED, WAITING, Outcome, Share
+from driftline.types.model import LogObject
 
 HOUR = 3_600_000_000
 OBJECT = LogObject("file:///a", "1", 10, datetime(2026, 5, 1, tzinfo=UTC), grows=True, lineage="7")
@@ -52,7 +52,9 @@ outcomes = st.builds(
 @settings(max_examples=40, deadline=None)
 @given(st.lists(outcomes, max_size=6))
 def test_a_batch_is_the_same_as_one_by_one(found):
-    """Also where one object comes twice in a batch: each row counts once, as its last reading says."""
+    """Also where one object comes twice in a batch: each row counts once, as its last reading
+    says.
+    """
     assert written([found]) == written([[one] for one in found])
 
 
@@ -64,7 +66,9 @@ def test_an_object_listed_twice_counts_once():
 
 
 def test_what_was_given_up_or_gone_and_fails_again_is_waited_for():
-    """A new version of an unreadable object that can't be fetched just now, or one that came back, holds its windows open."""
+    """A new version of an unreadable object that can't be fetched just now, or one that came back,
+    holds its windows open.
+    """
     for before in (QUARANTINED, GONE):
         with databases.opened() as store, store.write() as connection:
             models.watch(connection, "m", 0)

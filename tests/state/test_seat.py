@@ -14,11 +14,11 @@ import pytest
 import sqlalchemy as sa
 from relay import Relay
 
-from driftline.errors import Led, StateError, Unreachable
-from driftline.model import LogObject
-from driftline.state import ledger, migrations, seat
-from driftline.state.store import open_store
+from driftline.state import leadership, ledger, migrations
+from driftline.state.factory import open_store
 from driftline.state.tables import sinks
+from driftline.types.errors import Led, StateError, Unreachable
+from driftline.types.model import LogObject
 
 _numbers = count()
 
@@ -32,8 +32,8 @@ def url(postgres) -> str:
 @pytest.fixture
 def silent(monkeypatch):
     """Leaders give no sign of life, and nobody waits for one."""
-    monkeypatch.setattr(seat, "BEAT", 1000.0)
-    monkeypatch.setattr(seat, "SILENCE", 0.0)
+    monkeypatch.setattr(leadership, "BEAT", 1000.0)
+    monkeypatch.setattr(leadership, "SILENCE", 0.0)
 
 
 def names(url: str) -> list[str]:
@@ -74,7 +74,9 @@ def test_the_second_agent_is_told_who_leads(url):
 
 @pytest.mark.parametrize("moment", ["before", "begun", "written", "between"])
 def test_a_deposed_leader_commits_nothing(url, silent, moment):
-    """Whenever in a step it falls silent: what it has in hand is lost, also if it wakes up again."""
+    """Whenever in a step it falls silent: what it has in hand is lost, also if it wakes up
+    again.
+    """
     first = open_store(url)
     write(first, "kept")
     second = None
@@ -109,8 +111,8 @@ def test_a_deposed_leader_commits_nothing(url, silent, moment):
 
 def test_a_leader_that_gives_signs_of_life_is_left_alone(url, monkeypatch):
     """However long a step takes: its other session speaks for it."""
-    monkeypatch.setattr(seat, "BEAT", 0.05)
-    monkeypatch.setattr(seat, "SILENCE", 1.0)
+    monkeypatch.setattr(leadership, "BEAT", 0.05)
+    monkeypatch.setattr(leadership, "SILENCE", 1.0)
     first = open_store(url)
     with first.write() as connection:
         connection.execute(sinks.insert().values(name="slow"))
@@ -123,10 +125,10 @@ def test_a_leader_that_gives_signs_of_life_is_left_alone(url, monkeypatch):
 
 def test_a_leader_learns_by_itself_that_it_was_deposed(url, monkeypatch):
     """It need not write to notice, and tells once."""
-    monkeypatch.setattr(seat, "BEAT", 0.05)
+    monkeypatch.setattr(leadership, "BEAT", 0.05)
     told, heard = [], threading.Event()
     first = open_store(url, on_lost=lambda: (told.append(1), heard.set()))
-    monkeypatch.setattr(seat, "SILENCE", -1.0)
+    monkeypatch.setattr(leadership, "SILENCE", -1.0)
     second = open_store(url)
     assert heard.wait(10)
     with pytest.raises(StateError):
@@ -137,16 +139,22 @@ def test_a_leader_learns_by_itself_that_it_was_deposed(url, monkeypatch):
 
 
 def test_a_server_that_restarts_costs_the_step_at_hand(url, postgres):
-    """The store is of no use then; a new one finds what was committed, as soon as the server is back."""
+    """The store is of no use then; a new one finds what was committed, as soon as the server is
+    back.
+    """
     lost = threading.Event()
     first = open_store(url, on_lost=lost.set)
     write(first, "kept")
-    postgres.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname LIKE 'seat%'")
+    postgres.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname LIKE 'seat%'"
+    )
     with pytest.raises(Unreachable):
         write(first, "lost")
     assert lost.wait(10)
     with first.read() as connection:
-        assert connection.execute(sa.select(sinks.c.name)).scalars().all() == ["kept"], "reading goes on"
+        assert connection.execute(sa.select(sinks.c.name)).scalars().all() == ["kept"], (
+            "reading goes on"
+        )
     second = open_store(url)
     write(second, "new")
     first.close()
@@ -163,17 +171,21 @@ def test_a_server_that_is_not_there_is_named_without_the_password():
 
 
 def test_agents_that_start_together_make_the_tables_once(postgres):
-    """Of several processes on an empty database one leads, and the others are refused, none of them with half a schema."""
+    """Of several processes on an empty database one leads, and the others are refused, none of them
+    with half a schema.
+    """
     url = postgres.empty("together")
     script = """
 import sys
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
 store = open_store(sys.argv[1])
 print("led")
 sys.stdin.read()
 """
     command, pipe = [sys.executable, "-c", script, url], subprocess.PIPE
-    agents = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(3)]
+    agents = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(3)
+    ]
     ended: list[subprocess.Popen] = []
     while len(ended) < 2:
         ended = [agent for agent in agents if agent.poll() is not None]
@@ -183,7 +195,9 @@ sys.stdin.read()
     assert leader.communicate("")[0] == "led\n"
     store = open_store(url)
     with store.read() as connection:
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all() == [migrations.HEAD]
+        assert connection.exec_driver_sql(
+            "SELECT version_num FROM alembic_version"
+        ).scalars().all() == [migrations.HEAD]
     store.close()
 
 
@@ -194,9 +208,11 @@ def test_a_pooler_in_between_is_refused(url):
 
 
 def test_a_leader_that_is_cut_off_hangs_up(url, monkeypatch):
-    """Nothing comes back to it, not even that its session was ended: it gives up by itself, also in the middle of a step."""
-    monkeypatch.setattr(seat, "BEAT", 0.05)
-    monkeypatch.setattr(seat, "SILENCE", 0.5)
+    """Nothing comes back to it, not even that its session was ended: it gives up by itself, also in
+    the middle of a step.
+    """
+    monkeypatch.setattr(leadership, "BEAT", 0.05)
+    monkeypatch.setattr(leadership, "SILENCE", 0.5)
     lost = threading.Event()
     with Relay(url) as network:
         first = open_store(network.url, on_lost=lost.set)

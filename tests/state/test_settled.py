@@ -10,14 +10,22 @@ import pytest
 import sqlalchemy as sa
 from dumped import dump
 
-from driftline.model import LogObject
 from driftline.state import accounts, ledger, models
 from driftline.state.ledger import GONE, Outcome, Share
 from driftline.state.tables import windows
+from driftline.types.model import LogObject
 
 HOUR = 3_600_000_000
 OBJECT = LogObject("file:///a", "1", 10, datetime(2026, 5, 1, tzinfo=UTC))
-REFERENCE = {"spec": b"", "schema_json": "", "columns_json": "[]", "config_digest": "", "origin": "", "digest": "", "rows": 0}
+REFERENCE = {
+    "spec": b"",
+    "schema_json": "",
+    "columns_json": "[]",
+    "config_digest": "",
+    "origin": "",
+    "digest": "",
+    "rows": 0,
+}
 
 
 @pytest.fixture
@@ -35,7 +43,9 @@ def outcome(*hours: int, rows: int = 3, **changes: object) -> Outcome:
 
 
 def judge(connection, hour: int) -> None:
-    connection.execute(windows.update().where(windows.c.start == hour * HOUR).values(revision=1, dirty=0))
+    connection.execute(
+        windows.update().where(windows.c.start == hour * HOUR).values(revision=1, dirty=0)
+    )
 
 
 def rows_of(connection) -> list[tuple[int, int, int]]:
@@ -48,7 +58,9 @@ def rows_of(connection) -> list[tuple[int, int, int]]:
 
 
 def test_a_new_spec_leaves_settled_windows_between_open_ones_alone(connection):
-    """A window that was judged keeps its rows and their provenance when its objects are read again for others, older ones."""
+    """A window that was judged keeps its rows and their provenance when its objects are read again
+    for others, older ones.
+    """
     ledger.record(connection, "m", [outcome(0, 1)], "old", HOUR)
     judge(connection, 1)
     models.adopt(connection, "m", spec_digest="new", profile=None, **REFERENCE)
@@ -62,7 +74,9 @@ def test_a_new_spec_leaves_settled_windows_between_open_ones_alone(connection):
 
 
 def test_an_object_that_comes_back_is_not_late(connection):
-    """Rows that settled windows hold already are neither counted again nor told as held back; more of them are."""
+    """Rows that settled windows hold already are neither counted again nor told as held back; more
+    of them are.
+    """
     ledger.record(connection, "m", [outcome(0, 1)], "old", HOUR)
     judge(connection, 0)
     judge(connection, 1)

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
-from driftline.errors import StateError
 from driftline.state import migrations, models
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
 from driftline.state.tables import metadata, sinks
+from driftline.types.errors import StateError
 
 ELSEWHERE = {"sqlite": "objects_by_uri_hash", "postgresql": "objects_by_uri"}
 """The index that only the other database has."""
@@ -33,14 +33,26 @@ def url(tmp_path) -> str:
 
 
 def test_the_migrations_make_the_declared_tables(tmp_path):
-    """A migrated database has exactly the tables that the code uses, and the newest version is the one that is named."""
-    store = open_store(databases.server().empty("unmade") if databases.ON_POSTGRES else f"sqlite:///{tmp_path}/unmade.db")
+    """A migrated database has exactly the tables that the code uses, and the newest version is the
+    one that is named.
+    """
+    store = open_store(
+        databases.server().empty("unmade")
+        if databases.ON_POSTGRES
+        else f"sqlite:///{tmp_path}/unmade.db"
+    )
     with store.read() as connection:
         without = ELSEWHERE[connection.dialect.name]
-        options = {"include_object": lambda _, name, kind, *rest: (kind, name) != ("index", without)}
-        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+        options = {
+            "include_object": lambda _, name, kind, *rest: (kind, name) != ("index", without)
+        }
+        assert (
+            compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+        )
     store.close()
-    assert ScriptDirectory(str(Path(migrations.__file__).parent)).get_current_head() == migrations.HEAD
+    assert (
+        ScriptDirectory(str(Path(migrations.__file__).parent)).get_current_head() == migrations.HEAD
+    )
 
 
 def test_a_transaction_is_whole_or_nothing(url):
@@ -60,7 +72,9 @@ def test_a_transaction_is_whole_or_nothing(url):
 
 
 def test_a_reader_sees_a_snapshot(url):
-    """What is committed while somebody reads is not seen half, and not at all before the next reading."""
+    """What is committed while somebody reads is not seen half, and not at all before the next
+    reading.
+    """
     store = open_store(url)
     with store.read() as connection:
         assert models.known(connection, "churn") is None
@@ -73,15 +87,22 @@ def test_a_reader_sees_a_snapshot(url):
 
 
 def test_a_second_agent_is_refused_with_the_holders_name(url):
-    """The lock names the process that has it, and is free again when that process ends, however it ends."""
+    """The lock names the process that has it, and is free again when that process ends, however it
+    ends.
+    """
     script = """
 import os, sys
-from driftline.state.store import open_store
+from driftline.state.factory import open_store
 store = open_store(sys.argv[1])
 print(os.getpid(), flush=True)
 sys.stdin.read()
 """
-    holder = subprocess.Popen([sys.executable, "-c", script, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     pid = holder.stdout.readline().strip()
     with pytest.raises(StateError, match=rf"another agent \(.*{pid}\) works on this state"):
         open_store(url)
@@ -115,24 +136,47 @@ def test_a_newer_database_is_refused_with_both_versions(url):
 
 
 def test_who_only_looks_at_an_older_database_is_told_what_brings_it_up_to_date(url):
-    """Reading commands migrate nothing, and must not stumble over a column that is not there yet."""
+    """Reading commands migrate nothing, and must not stumble over a column that is not there
+    yet.
+    """
     store = open_store(url)
     with store.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     store.close()
-    with pytest.raises(StateError, match=r"version 0001.*first `driftline run` of this version brings it up to date"):
+    with pytest.raises(
+        StateError,
+        match=r"version 0001.*first `driftline run` of this version brings it up to date",
+    ):
         open_store(url, readonly=True)
 
 
 def test_names_come_back_as_they_were_in_the_order_of_their_bytes(url):
     """Whatever is in a name, NUL included: the same from every database, in the same order."""
-    names = ["a\x00b", "a\x1ab", "a\x1a0b", "B", "a", "é", "e", "Z", "_", "\U0001f600", "ä\x00", "10", "9", " x"]
+    names = [
+        "a\x00b",
+        "a\x1ab",
+        "a\x1a0b",
+        "B",
+        "a",
+        "é",
+        "e",
+        "Z",
+        "_",
+        "\U0001f600",
+        "ä\x00",
+        "10",
+        "9",
+        " x",
+    ]
     store = open_store(url)
     with store.write() as connection:
         connection.execute(sinks.insert(), [{"name": name} for name in names])
     with store.read() as connection:
         found = list(connection.execute(sa.select(sinks.c.name).order_by(sinks.c.name)).scalars())
-        assert all(connection.execute(sa.select(sinks.c.name).where(sinks.c.name == name)).scalar() == name for name in names)
+        assert all(
+            connection.execute(sa.select(sinks.c.name).where(sinks.c.name == name)).scalar() == name
+            for name in names
+        )
     store.close()
     assert sorted(found) == sorted(names)
     stored = lambda name: name.replace("\x1a", "\x1a1").replace("\x00", "\x1a0").encode()  # noqa: E731
@@ -173,7 +217,11 @@ def test_the_file_is_for_its_owner_alone(tmp_path):
 
 def test_there_is_nothing_to_look_at_before_the_first_run(tmp_path):
     """Whoever only looks makes nothing."""
-    url = databases.server().empty("unmade") if databases.ON_POSTGRES else f"sqlite:///{tmp_path}/unmade.db"
+    url = (
+        databases.server().empty("unmade")
+        if databases.ON_POSTGRES
+        else f"sqlite:///{tmp_path}/unmade.db"
+    )
     with pytest.raises(StateError, match="there is no state yet"):
         open_store(url, readonly=True)
     assert make_url(url).get_backend_name() != "sqlite" or not (tmp_path / "unmade.db").exists()

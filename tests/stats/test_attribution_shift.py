@@ -8,7 +8,9 @@ from driftline import stats
 
 
 def test_the_mean_size_has_the_error_of_its_rows():
-    """The mean of |x| and its standard error, from sums alone; a single row is as unsure as it is large."""
+    """The mean of |x| and its standard error, from sums alone; a single row is as unsure as it is
+    large.
+    """
     values = np.array([-2.0, -1.0, 0.0, 0.5, 3.0])
     found = stats.mean_size(np.abs(values).sum(), 5, values.mean(), np.var(values, ddof=1))
     assert found == pytest.approx((1.3, np.abs(values).std() / np.sqrt(5)))
@@ -21,7 +23,9 @@ def sizes(values, se=0.0):
 
 
 def test_exact_importances_have_the_plain_numbers_without_width():
-    """With nothing to be unsure of, the intervals are the values: NDCG, Spearman and the mass moved."""
+    """With nothing to be unsure of, the intervals are the values: NDCG, Spearman and the mass
+    moved.
+    """
     ref, live = (0.4, 0.3, 0.15, 0.1, 0.05), (0.2, 0.35, 0.05, 0.3, 0.1)
     found = stats.attribution_shift(sizes(ref), sizes(live), np.random.default_rng(0))
     for shift, value in zip(found, (0.884359785, 0.3, 0.3), strict=True):
@@ -33,11 +37,17 @@ def test_the_same_importances_have_moved_by_nothing():
     """One side against itself: order 1, moved 0, surely."""
     same = sizes((0.2, 0.3, 0.31), 0.1)
     found = stats.attribution_shift(same, list(same), np.random.default_rng(0))
-    assert [(shift.value, shift.interval) for shift in found] == [(1, (1, 1)), (0, (0, 0)), (1, (1, 1))]
+    assert [(shift.value, shift.interval) for shift in found] == [
+        (1, (1, 1)),
+        (0, (0, 0)),
+        (1, (1, 1)),
+    ]
 
 
 def test_noise_alone_is_within_the_intervals():
-    """Over 100 samples of unchanged importances the intervals hold 1 for both orders, and 0 for the mass moved."""
+    """Over 100 samples of unchanged importances the intervals hold 1 for both orders, and 0 for the
+    mass moved.
+    """
     true, se, held = np.array([3.0, 2.0, 1.9, 1.0, 0.2]), 0.15, [0, 0, 0]
     for seed in range(100):
         rng = np.random.default_rng(seed)
@@ -58,7 +68,9 @@ def test_a_swap_at_the_top_is_surely_below_the_usual_bound():
     assert found.spearman.value == -1
 
 
-@pytest.mark.parametrize(("ref", "cur"), [((), ()), ((1.0,), (2.0,)), ((0.0, 0.0), (1.0, 2.0)), ((1.0, 2.0), (0.0, 0.0))])
+@pytest.mark.parametrize(
+    ("ref", "cur"), [((), ()), ((1.0,), (2.0,)), ((0.0, 0.0), (1.0, 2.0)), ((1.0, 2.0), (0.0, 0.0))]
+)
 def test_without_importances_nothing_has_moved(ref, cur):
     """No feature, one feature, or a side without any importance."""
     assert stats.attribution_shift(sizes(ref), sizes(cur), np.random.default_rng(0)) is None
@@ -72,7 +84,9 @@ def test_equal_importances_have_no_order_to_correlate():
 
 
 def test_rank_correlation_is_scipys_and_its_interval_holds_the_truth():
-    """Spearman's, ties and missing values left out; over 100 samples the interval holds the true one of normal pairs."""
+    """Spearman's, ties and missing values left out; over 100 samples the interval holds the true
+    one of normal pairs.
+    """
     rng = np.random.default_rng(0)
     a, b = rng.poisson(3, 60).astype(float), rng.poisson(3, 60).astype(float)
     expected = ss.spearmanr(a[2:], b[2:]).statistic
@@ -90,7 +104,13 @@ def test_rank_correlation_is_scipys_and_its_interval_holds_the_truth():
 
 @pytest.mark.parametrize(
     ("a", "b", "value"),
-    [([], [], None), ([1], [1], None), ([1, 1, 1], [1, 2, 3], None), ([None, 1], [1, None], None), ([1, 2], [3, 4], 1)],
+    [
+        ([], [], None),
+        ([1], [1], None),
+        ([1, 1, 1], [1, 2, 3], None),
+        ([None, 1], [1, None], None),
+        ([1, 2], [3, 4], 1),
+    ],
 )
 def test_rank_correlation_of_little(a, b, value):
     """No pair, one pair, a constant side: none; two pairs: a value without interval."""

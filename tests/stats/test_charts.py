@@ -1,4 +1,6 @@
-"""Control charts: their paths against plain definitions, their run lengths against tables and simulation."""
+"""Control charts: their paths against plain definitions, their run lengths against tables and
+simulation.
+"""
 
 import math
 
@@ -27,7 +29,9 @@ def test_the_paths_are_their_closed_forms():
     assert stats.cusum(x, 0.25) == pytest.approx((walk - np.minimum.accumulate(walk))[1:])
     means = np.array([x[: i + 1].mean() for i in range(40)])
     sums = np.cumsum(x - means - 0.1)
-    assert stats.page_hinkley(x, 0.1) == pytest.approx([sums[i] - sums[: i + 1].min() for i in range(40)])
+    assert stats.page_hinkley(x, 0.1) == pytest.approx(
+        [sums[i] - sums[: i + 1].min() for i in range(40)]
+    )
 
 
 def test_the_limits_are_three_deviations_of_the_chart():
@@ -38,20 +42,32 @@ def test_the_limits_are_three_deviations_of_the_chart():
 
 
 def test_known_run_lengths():
-    """Without memory both charts are Shewhart's, with 1/P(outside); Page's sum has the textbooks' 465 and 10.4."""
+    """Without memory both charts are Shewhart's, with 1/P(outside); Page's sum has the textbooks'
+    465 and 10.4.
+    """
     assert stats.ewma_arl(weight=1.0, width=3.0) == pytest.approx(1 / (2 * ss.norm.sf(3)), rel=1e-9)
-    assert stats.ewma_arl(weight=1.0, width=3.0, mean=1.0) == pytest.approx(1 / (ss.norm.sf(2) + ss.norm.sf(4)), rel=1e-9)
+    assert stats.ewma_arl(weight=1.0, width=3.0, mean=1.0) == pytest.approx(
+        1 / (ss.norm.sf(2) + ss.norm.sf(4)), rel=1e-9
+    )
     assert both_sides(0.0, 1.0) == pytest.approx(465, rel=2e-3)
     assert both_sides(1.0, 1.0) == pytest.approx(10.4, abs=0.05)
 
 
 def simulated(windows, seed):
-    """Windows per false alarm of both charts, started anew after each; mean and sd from `windows` windows, or known."""
+    """Windows per false alarm of both charts, started anew after each; mean and sd from `windows`
+    windows, or known.
+    """
     rng = np.random.default_rng(seed)
     charts, steps = 4_000, 600
     baselines = rng.normal(size=(charts, windows or 2))
     mean, sd = (baselines.mean(axis=1), baselines.std(axis=1, ddof=1)) if windows else (0.0, 1.0)
-    z, age, up, down, alarms = np.zeros(charts), np.zeros(charts), np.zeros(charts), np.zeros(charts), [0, 0]
+    z, age, up, down, alarms = (
+        np.zeros(charts),
+        np.zeros(charts),
+        np.zeros(charts),
+        np.zeros(charts),
+        [0, 0],
+    )
     for _ in range(steps):
         x = (rng.normal(size=charts) - mean) / sd
         z, age = 0.2 * x + 0.8 * z, age + 1
@@ -77,20 +93,31 @@ def test_run_lengths_with_a_known_mean_are_those_of_a_simulation():
 
 
 def test_estimated_limits_alarm_as_often_as_a_simulation_with_estimates():
-    """With mean and sd from 30 windows false alarms come three times as often, and the stated rate says so."""
+    """With mean and sd from 30 windows false alarms come three times as often, and the stated rate
+    says so.
+    """
     ewma, cusum = simulated(30, seed=5)
-    rates = stats.estimated_rate(lambda m, s: stats.ewma_arl(mean=m, sd=s), 30), stats.estimated_rate(both_sides, 30)
+    rates = (
+        stats.estimated_rate(lambda m, s: stats.ewma_arl(mean=m, sd=s), 30),
+        stats.estimated_rate(both_sides, 30),
+    )
     assert 1 / rates[0] == pytest.approx(ewma, rel=0.06)
     assert 1 / rates[1] == pytest.approx(cusum, rel=0.06)
     assert ewma < stats.ewma_arl() / 3
 
 
 def test_an_estimated_shewhart_chart_has_the_rate_of_student():
-    """Averaged over estimates, limits at 3 s around the mean are left as often as Student's t says."""
-    rate = stats.estimated_rate(lambda m, s: 1 / (ss.norm.sf((3 - m) / s) + ss.norm.sf((3 + m) / s)), 20)
+    """Averaged over estimates, limits at 3 s around the mean are left as often as Student's t
+    says.
+    """
+    rate = stats.estimated_rate(
+        lambda m, s: 1 / (ss.norm.sf((3 - m) / s) + ss.norm.sf((3 + m) / s)), 20
+    )
     assert rate == pytest.approx(stats.limit_rate(20, 3, ddof=1), rel=5e-3)
     assert stats.estimated_rate(lambda m, s: 1.0, 2) is None
-    assert 1 / stats.estimated_rate(both_sides, 100_000) == pytest.approx(both_sides(0.0, 1.0), rel=2e-3)
+    assert 1 / stats.estimated_rate(both_sides, 100_000) == pytest.approx(
+        both_sides(0.0, 1.0), rel=2e-3
+    )
 
 
 def test_a_chart_that_never_alarms_has_a_finite_run_length():

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from driftline import stats
 
 EMPTY, ONE, TIES, GAPS = [], [3.0], [2.0] * 5, [1.0, None, math.nan, math.inf]
-SAMPLES = st.sampled_from([EMPTY, ONE, TIES, GAPS, [1.0, 2.0], [-1e150, 1e150, 0.0], [1e-300, 2e-300]])
+SAMPLES = st.sampled_from(
+    [EMPTY, ONE, TIES, GAPS, [1.0, 2.0], [-1e150, 1e150, 0.0], [1e-300, 2e-300]]
+)
 COUNTS = st.lists(st.sampled_from([0, 0, 1, 3, 10**9]), min_size=1, max_size=5)
 ROWS = st.sampled_from([0, 1, 2, 100, 10**9])
 
@@ -75,7 +77,9 @@ def sound(function, *args):
 @settings(max_examples=60, deadline=None)
 @given(SAMPLES, SAMPLES)
 def test_raw_samples_without_values_or_spread_give_numbers_or_none(x, y):
-    """Empty, single, constant, missing and extreme samples raise nothing, warn of nothing and give no NaN."""
+    """Empty, single, constant, missing and extreme samples raise nothing, warn of nothing and give
+    no NaN.
+    """
     for function in RAW:
         sound(function, x, y)
     sound(stats.robust_scale, x)
@@ -84,7 +88,9 @@ def test_raw_samples_without_values_or_spread_give_numbers_or_none(x, y):
 @settings(max_examples=80, deadline=None)
 @given(COUNTS, COUNTS)
 def test_counts_without_rows_or_cells_give_numbers_or_none(a, b):
-    """Empty tables, single cells and cells of one side only raise nothing and give no NaN or infinity."""
+    """Empty tables, single cells and cells of one side only raise nothing and give no NaN or
+    infinity.
+    """
     size = min(len(a), len(b))
     for function in ON_COUNTS:
         sound(function, a[:size], b[:size])
@@ -93,7 +99,9 @@ def test_counts_without_rows_or_cells_give_numbers_or_none(a, b):
 @settings(max_examples=60, deadline=None)
 @given(ROWS, ROWS, ROWS, ROWS, st.integers(0, 12))
 def test_rates_and_laws_without_rows_give_numbers_or_none(x1, n1, x2, n2, cells):
-    """Rates of no rows, of all rows and of none, and the PSI law of one cell, have a defined answer."""
+    """Rates of no rows, of all rows and of none, and the PSI law of one cell, have a defined
+    answer.
+    """
     x1, x2 = min(x1, n1), min(x2, n2)
     for function in (stats.newcombe, stats.two_proportion_z, stats.cohen_h):
         sound(function, x1, n1, x2, n2)
@@ -115,10 +123,18 @@ def test_rates_and_laws_without_rows_give_numbers_or_none(x1, n1, x2, n2, cells)
 @settings(max_examples=80, deadline=None)
 @given(*[st.sampled_from([0, 1, 2, 50, 10**8])] * 4)
 def test_confusions_with_an_empty_side_give_a_reason(tp, fp, tn, fn):
-    """A metric without a denominator has no value and a reason; any other lies inside its interval, and that in [0, 1]."""
+    """A metric without a denominator has no value and a reason; any other lies inside its interval,
+    and that in [0, 1].
+    """
     c = stats.Confusion(tp, fp, tn, fn)
     table = {("1", "1"): tp, ("0", "1"): fp, ("0", "0"): tn, ("1", "0"): fn}
-    for metric in (stats.precision, stats.recall, stats.specificity, stats.f1, stats.balanced_accuracy):
+    for metric in (
+        stats.precision,
+        stats.recall,
+        stats.specificity,
+        stats.f1,
+        stats.balanced_accuracy,
+    ):
         checked(sound(metric, c))
     checked(sound(stats.accuracy, table))
     for name in ("precision", "recall", "f1"):
@@ -141,7 +157,13 @@ def test_errors_without_rows_or_spread_give_numbers_or_a_reason(errors):
     """No rows, one row, perfect predictions and huge errors have a defined answer."""
     e = np.array(errors, dtype=float)
     with np.errstate(over="ignore", under="ignore"):
-        n, total, abs_e, e2, e4 = len(e), float(e.sum()), float(np.abs(e).sum()), float((e**2).sum()), float((e**4).sum())
+        n, total, abs_e, e2, e4 = (
+            len(e),
+            float(e.sum()),
+            float(np.abs(e).sum()),
+            float((e**2).sum()),
+            float((e**4).sum()),
+        )
     for estimate in (
         sound(stats.mae, n, abs_e, e2),
         sound(stats.rmse, n, e2, e4),
@@ -155,9 +177,14 @@ def test_errors_without_rows_or_spread_give_numbers_or_a_reason(errors):
 
 
 def test_an_area_under_one_class_is_undefined_with_its_reason():
-    """Without positives, or below the rows asked for, there is no AUC and the reason names both counts."""
+    """Without positives, or below the rows asked for, there is no AUC and the reason names both
+    counts.
+    """
     assert stats.roc_auc([3, 4], [0, 0]).value is None
-    assert stats.roc_auc([30, 4], [5, 4], least=10).reason == "needs 10 positive and negative labels: 9 and 34"
+    assert (
+        stats.roc_auc([30, 4], [5, 4], least=10).reason
+        == "needs 10 positive and negative labels: 9 and 34"
+    )
 
 
 def test_a_perfect_separation_still_has_an_interval():

@@ -19,7 +19,10 @@ def draw(rng, n, rho=0.0, shift=0.0):
 
 def encoded(ref, cur):
     return stats.pooled_scores(
-        *({f"c{place}": side[:, place].tolist() for place in range(side.shape[1])} for side in (ref, cur))
+        *(
+            {f"c{place}": side[:, place].tolist() for place in range(side.shape[1])}
+            for side in (ref, cur)
+        )
     )
 
 
@@ -29,7 +32,9 @@ def auc_of(ref, cur):
 
 
 def by_hand(ref, cur):
-    """The same test in other words: scipy's optimiser, loops over pairs, and the AUC by counting."""
+    """The same test in other words: scipy's optimiser, loops over pairs, and the AUC by
+    counting.
+    """
     rows, y = np.vstack((ref, cur)), np.r_[np.zeros(len(ref)), np.ones(len(cur))]
     fold = np.r_[np.arange(len(ref)), np.arange(len(cur))] % 5
     pairs = [(i, j) for i in range(rows.shape[1]) for j in range(i, rows.shape[1])]
@@ -37,9 +42,13 @@ def by_hand(ref, cur):
     for part in range(5):
         train = fold != part
         x, t = rows[train], y[train] - y[train].mean()
-        slope = np.linalg.lstsq(np.vstack((x, 2 * np.eye(x.shape[1]))), np.r_[t, np.zeros(x.shape[1])], rcond=None)[0]
+        slope = np.linalg.lstsq(
+            np.vstack((x, 2 * np.eye(x.shape[1]))), np.r_[t, np.zeros(x.shape[1])], rcond=None
+        )[0]
         left = t - x @ slope
-        gain = {(i, j): abs(left @ (x[:, i] * x[:, j])) / np.std(x[:, i] * x[:, j]) for i, j in pairs}
+        gain = {
+            (i, j): abs(left @ (x[:, i] * x[:, j])) / np.std(x[:, i] * x[:, j]) for i, j in pairs
+        }
         best = set(sorted(gain, key=gain.get)[-8:])
         best |= {(i, i) for pair in best for i in pair}
         wide = np.column_stack([rows, *[rows[:, i] * rows[:, j] for i, j in sorted(best)]])
@@ -52,20 +61,28 @@ def by_hand(ref, cur):
         w = minimize(loss, np.zeros(wide.shape[1] + 1), method="BFGS").x
         scores = wide @ w[:-1]
         old, new = scores[~train & (y == 0)], scores[~train & (y == 1)]
-        found.append((np.mean(new[:, None] > old) + np.mean(new[:, None] == old) / 2, len(old) * len(new)))
+        found.append(
+            (np.mean(new[:, None] > old) + np.mean(new[:, None] == old) / 2, len(old) * len(new))
+        )
     return np.average([auc for auc, _ in found], weights=[weight for _, weight in found])
 
 
 @pytest.mark.parametrize(("rho", "shift"), [(0.0, 0.0), (0.0, 0.5), (0.6, 0.0)])
 def test_a_second_derivation_gives_the_same_auc(rho, shift):
-    """Another optimiser and plain counting give the AUC, up to the steps that the fit leaves out."""
+    """Another optimiser and plain counting give the AUC, up to the steps that the fit leaves
+    out.
+    """
     rng = np.random.default_rng(3)
     sides = encoded(draw(rng, 150), draw(rng, 120, rho, shift))
-    assert stats.domain_auc(sides.ref, sides.cur).value == pytest.approx(by_hand(sides.ref, sides.cur), abs=0.01)
+    assert stats.domain_auc(sides.ref, sides.cur).value == pytest.approx(
+        by_hand(sides.ref, sides.cur), abs=0.01
+    )
 
 
 def test_nothing_changed_is_told_apart_as_often_as_promised():
-    """Over 120 null samples the p-value is below 5% about so often, z has sd 1, and the interval holds 0.5."""
+    """Over 120 null samples the p-value is below 5% about so often, z has sd 1, and the interval
+    holds 0.5.
+    """
     z, rejected, held = [], 0, 0
     for seed in range(120):
         rng = np.random.default_rng(seed)
@@ -82,7 +99,10 @@ def test_nothing_changed_is_told_apart_as_often_as_promised():
 
 def test_the_interval_holds_what_the_model_reaches_on_average():
     """Where something changed, the interval holds the mean AUC of many samples."""
-    found = [auc_of(draw(rng, 120), draw(rng, 120, 0.0, 0.8)) for rng in map(np.random.default_rng, range(60))]
+    found = [
+        auc_of(draw(rng, 120), draw(rng, 120, 0.0, 0.8))
+        for rng in map(np.random.default_rng, range(60))
+    ]
     mean = np.mean([one.value for one in found])
     assert mean > 0.6
     assert sum(one.interval[0] <= mean <= one.interval[1] for one in found) >= 53
@@ -94,15 +114,22 @@ def test_a_broken_correlation_is_found_and_named():
     found = auc_of(draw(rng, 500, 0.9), draw(rng, 500, 0.0))
     assert found.interval[0] > 0.7
     assert set(np.argsort(-found.importance)[:2]) == {0, 1}
-    assert all(ss.ks_2samp(*pair).pvalue > 0.01 for pair in zip(draw(rng, 500, 0.9).T, draw(rng, 500).T, strict=True))
+    assert all(
+        ss.ks_2samp(*pair).pvalue > 0.01
+        for pair in zip(draw(rng, 500, 0.9).T, draw(rng, 500).T, strict=True)
+    )
 
 
 def test_sides_may_be_swapped_and_rows_of_one_side_used_four_to_one():
-    """The AUC is the same the other way round; of many rows the first are used, at most four for each of the other side."""
+    """The AUC is the same the other way round; of many rows the first are used, at most four for
+    each of the other side.
+    """
     rng = np.random.default_rng(1)
     ref, cur = draw(rng, 100, 0.6), draw(rng, 80)
     sides = encoded(ref, cur)
-    assert stats.domain_auc(sides.ref, sides.cur).value == pytest.approx(stats.domain_auc(sides.cur, sides.ref).value, abs=1e-9)
+    assert stats.domain_auc(sides.ref, sides.cur).value == pytest.approx(
+        stats.domain_auc(sides.cur, sides.ref).value, abs=1e-9
+    )
     sides = encoded(draw(rng, 100), draw(rng, 20))
     found = stats.domain_auc(sides.ref, sides.cur)
     assert found.rows == (80, 20)
@@ -124,7 +151,9 @@ def test_sides_that_part_completely_have_an_interval():
     assert found.p_value < 1e-8
 
 
-@pytest.mark.parametrize(("ref", "cur"), [(np.zeros((9, 2)), np.zeros((50, 2))), (np.zeros((50, 0)), np.zeros((50, 0)))])
+@pytest.mark.parametrize(
+    ("ref", "cur"), [(np.zeros((9, 2)), np.zeros((50, 2))), (np.zeros((50, 0)), np.zeros((50, 0)))]
+)
 def test_too_little_gives_none(ref, cur):
     """Below ten rows of a side, or without columns, there is nothing to fit."""
     assert stats.domain_auc(ref, cur) is None
@@ -142,11 +171,17 @@ def test_a_window_of_many_columns_is_one_of_a_hundred():
 
 
 def test_permutation_agrees_with_the_normal_law():
-    """p = (k+1)/(B+1), the same for the same generator, small where something changed and large where nothing did."""
+    """p = (k+1)/(B+1), the same for the same generator, small where something changed and large
+    where nothing did.
+    """
     rng = np.random.default_rng(5)
-    same, other = encoded(draw(rng, 50), draw(rng, 50)), encoded(draw(rng, 50), draw(rng, 50, shift=1.5))
+    same, other = (
+        encoded(draw(rng, 50), draw(rng, 50)),
+        encoded(draw(rng, 50), draw(rng, 50, shift=1.5)),
+    )
     p_same, p_other, again = (
-        stats.domain_auc_p_value(sides.ref, sides.cur, 39, np.random.default_rng(6)) for sides in (same, other, same)
+        stats.domain_auc_p_value(sides.ref, sides.cur, 39, np.random.default_rng(6))
+        for sides in (same, other, same)
     )
     assert p_other == 1 / 40
     assert p_same == again

@@ -12,8 +12,13 @@ NAN = float("nan")
 
 
 def test_standardised_is_in_deviations_of_the_reference():
-    """Numbers less the reference's mean over its sd, missing and infinite ones at the mean, far ones at ten."""
-    ref, cur = {"a": [1.0, 2.0, 3.0, None]}, {"a": [2.0, None, NAN, float("inf"), 1e200, 1e100, -1e9]}
+    """Numbers less the reference's mean over its sd, missing and infinite ones at the mean, far
+    ones at ten.
+    """
+    ref, cur = (
+        {"a": [1.0, 2.0, 3.0, None]},
+        {"a": [2.0, None, NAN, float("inf"), 1e200, 1e100, -1e9]},
+    )
     sides = stats.standardised(ref, cur)
     sd = np.std([1, 2, 3])
     assert sides.names == ("a",)
@@ -25,7 +30,9 @@ def test_a_category_stands_for_its_share_of_the_reference():
     """Shares of the reference's values, standardised; unseen ones are 0%."""
     sides = stats.standardised({"a": ["x", "x", "x", "y", None]}, {"a": ["y", "new", None]})
     shares = np.array([0.75, 0.75, 0.75, 0.25])
-    assert sides.cur[:, 0] == pytest.approx([*((np.array([0.25, 0]) - shares.mean()) / shares.std()), 0])
+    assert sides.cur[:, 0] == pytest.approx(
+        [*((np.array([0.25, 0]) - shares.mean()) / shares.std()), 0]
+    )
 
 
 def test_offsets_and_sizes_cost_no_digits():
@@ -36,24 +43,42 @@ def test_offsets_and_sizes_cost_no_digits():
             warnings.simplefilter("error")
             sides = stats.standardised({"a": ref.tolist()}, {"a": [*ref[:2], 1e150]})
         expected = (plain - plain.mean()) / plain.std()
-        assert sides.ref[:, 0] == pytest.approx(expected if ref[-1] > ref[0] else -expected, abs=1e-6)
+        assert sides.ref[:, 0] == pytest.approx(
+            expected if ref[-1] > ref[0] else -expected, abs=1e-6
+        )
 
 
 def test_scores_are_normal_ranks_over_both_sides():
-    """The normal scores of mid-ranks, with mean 0 and sd 1 over both sides: any rising scale gives the same."""
+    """The normal scores of mid-ranks, with mean 0 and sd 1 over both sides: any rising scale gives
+    the same.
+    """
     rng = np.random.default_rng(0)
     ref, cur = rng.poisson(3, 50).astype(float), rng.poisson(4, 30).astype(float)
     sides = stats.pooled_scores({"a": ref.tolist()}, {"a": cur.tolist()})
     scores = ss.norm.ppf((ss.rankdata(np.r_[ref, cur]) - 0.5) / 80)
-    assert np.r_[sides.ref[:, 0], sides.cur[:, 0]] == pytest.approx((scores - scores.mean()) / scores.std())
+    assert np.r_[sides.ref[:, 0], sides.cur[:, 0]] == pytest.approx(
+        (scores - scores.mean()) / scores.std()
+    )
     cubed = stats.pooled_scores({"a": (ref**3).tolist()}, {"a": (cur**3).tolist()})
     assert np.array_equal(cubed.cur, sides.cur)
 
 
 def test_categories_and_missing_values_have_columns_of_their_own():
-    """The frequent categories, unseen ones too, and what is missing; nothing for rare ones and for what is everywhere."""
-    ref = {"a": ["x"] * 60 + ["y"] * 40, "b": [1.0, None] * 50, "c": ["same"] * 100, "d": [str(row) for row in range(100)]}
-    cur = {"a": ["new"] * 99 + ["once"], "b": [2.0] * 100, "c": ["same"] * 100, "d": [str(row) for row in range(100, 200)]}
+    """The frequent categories, unseen ones too, and what is missing; nothing for rare ones and for
+    what is everywhere.
+    """
+    ref = {
+        "a": ["x"] * 60 + ["y"] * 40,
+        "b": [1.0, None] * 50,
+        "c": ["same"] * 100,
+        "d": [str(row) for row in range(100)],
+    }
+    cur = {
+        "a": ["new"] * 99 + ["once"],
+        "b": [2.0] * 100,
+        "c": ["same"] * 100,
+        "d": [str(row) for row in range(100, 200)],
+    }
     sides = stats.pooled_scores(ref, cur)
     assert sides.names == ("a", "a", "a", "b", "b")
     assert sides.cur.shape == (100, 5)
@@ -64,7 +89,13 @@ def test_categories_and_missing_values_have_columns_of_their_own():
 
 @pytest.mark.parametrize("encode", [stats.standardised, stats.pooled_scores])
 @pytest.mark.parametrize(
-    ("ref", "cur"), [({}, {}), ({"a": []}, {"a": []}), ({"a": [None] * 3}, {"a": [None]}), ({"a": [1.0]}, {"a": [1.0] * 4})]
+    ("ref", "cur"),
+    [
+        ({}, {}),
+        ({"a": []}, {"a": []}),
+        ({"a": [None] * 3}, {"a": [None]}),
+        ({"a": [1.0]}, {"a": [1.0] * 4}),
+    ],
 )
 def test_columns_that_say_nothing_are_left_out(encode, ref, cur):
     """No column, no row, all null, one constant: no column, but the rows are still there."""

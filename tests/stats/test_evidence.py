@@ -1,4 +1,6 @@
-"""Evidence over windows: against integrals, against leaving values out one by one, and by simulation."""
+"""Evidence over windows: against integrals, against leaving values out one by one, and by
+simulation.
+"""
 
 import math
 import warnings
@@ -9,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from driftline.stats.evidence import LARGEST, calibrate, cusum_path, shiryaev_roberts, studentised, tail_p
+from driftline.stats.evidence import (
+    LARGEST,
+    calibrate,
+    cusum_path,
+    shiryaev_roberts,
+    studentised,
+    tail_p,
+)
 
 VALUES = st.lists(st.floats(-1e3, 1e3), min_size=4, max_size=30)
 
@@ -17,7 +26,9 @@ VALUES = st.lists(st.floats(-1e3, 1e3), min_size=4, max_size=30)
 @pytest.mark.parametrize("p", [1e-6, 0.003, 0.2, 0.6, 0.9, 0.9985, 0.9995, 0.999999])
 def test_an_e_value_is_the_average_of_the_power_calibrators(p):
     """It is the integral of k p^(k-1) over k, also where its formula is 0/0."""
-    assert calibrate(p) == pytest.approx(quad(lambda k: k * p ** (k - 1), 0, 1, epsabs=1e-12, limit=200)[0], rel=1e-7)
+    assert calibrate(p) == pytest.approx(
+        quad(lambda k: k * p ** (k - 1), 0, 1, epsabs=1e-12, limit=200)[0], rel=1e-7
+    )
 
 
 def test_e_values_average_one_over_uniform_p_values():
@@ -25,7 +36,9 @@ def test_e_values_average_one_over_uniform_p_values():
     # With p = exp(-x): the integral of e(p) p dx.
     mass = quad(lambda x: calibrate(math.exp(-x)) * math.exp(-x), 0, 600, limit=2_000)[0]
     assert mass == pytest.approx(1, abs=1 / 600 + 1e-6)
-    e = calibrate(np.sort(np.concatenate(([0.0], np.logspace(-300, 0, 2_000), 1 - np.logspace(-2, -9, 50)))))
+    e = calibrate(
+        np.sort(np.concatenate(([0.0], np.logspace(-300, 0, 2_000), 1 - np.logspace(-2, -9, 50))))
+    )
     assert np.all(np.diff(e) <= 0)
     assert np.all(np.isfinite(e))
     assert calibrate(1.0) == 0.5
@@ -34,7 +47,9 @@ def test_e_values_average_one_over_uniform_p_values():
 @settings(max_examples=40, deadline=None)
 @given(VALUES)
 def test_a_studentised_value_is_measured_by_the_others(values):
-    """Each is the distance from the mean of the *others*, over what such a distance varies by, judged by the others alone."""
+    """Each is the distance from the mean of the *others*, over what such a distance varies by,
+    judged by the others alone.
+    """
     y = np.array(values)
     if np.ptp(y) < 1e-3:
         return
@@ -43,11 +58,15 @@ def test_a_studentised_value_is_measured_by_the_others(values):
         others = np.delete(y, place)
         spread = others.std(ddof=1) * math.sqrt(1 + 1 / len(others))
         if spread > 1e-3 * np.ptp(y):
-            assert got[place] == pytest.approx((y[place] - others.mean()) / spread, rel=1e-6, abs=1e-9)
+            assert got[place] == pytest.approx(
+                (y[place] - others.mean()) / spread, rel=1e-6, abs=1e-9
+            )
 
 
 def test_columns_and_gaps_are_independent():
-    """A column beside others, and one with windows missing, gives what it gives alone; a gap stays a gap."""
+    """A column beside others, and one with windows missing, gives what it gives alone; a gap stays
+    a gap.
+    """
     rng = np.random.default_rng(1)
     table = rng.normal(size=(20, 3))
     table[[2, 7], 1] = np.nan
@@ -61,10 +80,15 @@ def test_columns_and_gaps_are_independent():
     assert p.shape == (6, 3)
     for column in range(3):
         assert p[:, column] == pytest.approx(tail_p(got[:, column], t[:, column]))
-        assert p[2, column] == pytest.approx(tail_p(got[known, column] if column == 1 else got[:, column], t[2, column]))
+        assert p[2, column] == pytest.approx(
+            tail_p(got[known, column] if column == 1 else got[:, column], t[2, column])
+        )
 
 
-@pytest.mark.parametrize("values", [[], [3.0], [1.0, 2.0], [0.1] * 9, [1e8 + 0.1] * 7, [math.nan] * 4, [0.0, math.nan, 5.0]])
+@pytest.mark.parametrize(
+    "values",
+    [[], [3.0], [1.0, 2.0], [0.1] * 9, [1e8 + 0.1] * 7, [math.nan] * 4, [0.0, math.nan, 5.0]],
+)
 def test_a_baseline_without_spread_says_nothing(values):
     """Constant, short and empty baselines have scores of 0, and raise no warning."""
     with warnings.catch_warnings():
@@ -80,10 +104,14 @@ def test_one_value_apart_has_a_finite_score():
 
 
 def test_the_tail_falls_steadily_from_rank_to_pareto():
-    """P falls as t rises, from near 1 far below to 0 far above; beyond the largest score it falls with the fourth power."""
+    """P falls as t rises, from near 1 far below to 0 far above; beyond the largest score it falls
+    with the fourth power.
+    """
     scores = studentised(np.random.default_rng(2).normal(size=40))
     top = scores.max()
-    t = np.concatenate(([-np.inf], np.linspace(-4, top - 1e-9, 200), top * np.array([1.001, 2, 20, 1e6]), [np.inf]))
+    t = np.concatenate(
+        ([-np.inf], np.linspace(-4, top - 1e-9, 200), top * np.array([1.001, 2, 20, 1e6]), [np.inf])
+    )
     p = tail_p(scores, t)
     assert np.all(np.diff(p) <= 0)
     assert p[0] == pytest.approx(40.5 / 41)
@@ -96,7 +124,9 @@ def test_the_tail_falls_steadily_from_rank_to_pareto():
 
 @pytest.mark.parametrize("zeros", [60, 59, 50, 20])
 def test_a_column_that_is_often_the_same_gives_no_evidence_by_being_it_again(zeros):
-    """A value that the baseline holds many times over counts half for each: 0 again in a column of zeros is no news."""
+    """A value that the baseline holds many times over counts half for each: 0 again in a column of
+    zeros is no news.
+    """
     baseline = np.concatenate((np.zeros(zeros), np.arange(1, 61 - zeros)))
     mean, sd = baseline.mean(), baseline.std(ddof=1)
     t = (0 - mean) / (sd * math.sqrt(1 + 1 / 60)) if sd else 0.0
@@ -106,9 +136,15 @@ def test_a_column_that_is_often_the_same_gives_no_evidence_by_being_it_again(zer
 
 
 def test_the_paths_are_their_recurrences():
-    """R <- (1 + R) e and R <- max(1, R) e, from any start, stream by stream; a missing window leaves the total."""
+    """R <- (1 + R) e and R <- max(1, R) e, from any start, stream by stream; a missing window
+    leaves the total.
+    """
     e = np.array([[0.5, 3.0], [4.0, np.nan], [2.0, 0.1]])
-    assert shiryaev_roberts(e, start=[1.0, 0.0]).tolist() == [[1.0, 3.0], [8.0, 3.0], [18.0, pytest.approx(0.4)]]
+    assert shiryaev_roberts(e, start=[1.0, 0.0]).tolist() == [
+        [1.0, 3.0],
+        [8.0, 3.0],
+        [18.0, pytest.approx(0.4)],
+    ]
     assert cusum_path(e).tolist() == [[0.5, 3.0], [4.0, 3.0], [8.0, pytest.approx(0.3)]]
     halves = shiryaev_roberts(e[2:], start=shiryaev_roberts(e[:2])[-1])
     assert np.array_equal(halves, shiryaev_roberts(e)[2:])
@@ -117,7 +153,9 @@ def test_the_paths_are_their_recurrences():
 
 
 def test_false_alarms_are_as_rare_as_promised():
-    """With e-values of uniform p-values the threshold A is reached at most once in A windows, on average."""
+    """With e-values of uniform p-values the threshold A is reached at most once in A windows, on
+    average.
+    """
     p = np.random.default_rng(3).random((3_000, 200))
     for path in (shiryaev_roberts(calibrate(p)), cusum_path(calibrate(p))):
         first = np.where((path >= 100).any(axis=0), (path >= 100).argmax(axis=0) + 1, len(p))

@@ -1,4 +1,6 @@
-"""Shifts of means from moments alone: against scipy, and by how often the interval holds the truth."""
+"""Shifts of means from moments alone: against scipy, and by how often the interval holds the
+truth.
+"""
 
 import math
 
@@ -15,12 +17,18 @@ def known(n, mean, variance):
 
 
 def moments(values):
-    return known(len(values), float(np.mean(values)), float(np.var(values, ddof=1)) if len(values) > 1 else None)
+    return known(
+        len(values),
+        float(np.mean(values)),
+        float(np.var(values, ddof=1)) if len(values) > 1 else None,
+    )
 
 
 @pytest.mark.parametrize(("n", "m"), [(12, 10), (5_000, 40), (40, 5_000), (300, 2)])
 def test_a_mean_shift_is_glass_delta_with_the_p_value_of_welch(n, m):
-    """The value is the difference over the reference's sd, the p-value scipy's of unequal variances."""
+    """The value is the difference over the reference's sd, the p-value scipy's of unequal
+    variances.
+    """
     rng = np.random.default_rng(n + m)
     was, now = rng.normal(3, 2, n), rng.normal(3.5, 3, m)
     shift = stats.mean_shift(moments(was), moments(now))
@@ -29,7 +37,10 @@ def test_a_mean_shift_is_glass_delta_with_the_p_value_of_welch(n, m):
     assert shift.interval[0] < shift.value < shift.interval[1]
 
 
-@pytest.mark.parametrize(("true", "n", "m", "sd"), [(0, 50, 50, 1), (0.5, 2_000, 100, 2), (-3, 60, 500, 0.5), (1, 30, 10, 1)])
+@pytest.mark.parametrize(
+    ("true", "n", "m", "sd"),
+    [(0, 50, 50, 1), (0.5, 2_000, 100, 2), (-3, 60, 500, 0.5), (1, 30, 10, 1)],
+)
 def test_the_interval_of_a_mean_shift_holds_the_truth_as_often_as_it_says(true, n, m, sd):
     """Of 4,000 draws at least 93.5% and at most 97.5% have the true shift within."""
     rng = np.random.default_rng(7)
@@ -50,7 +61,9 @@ def test_a_mean_shift_turns_its_sign_with_the_values():
 
 
 def test_a_mean_shift_without_rows_or_spread_is_none():
-    """Empty sides, a constant reference, one of a single row and numbers beyond floats have no shift; others have no NaN."""
+    """Empty sides, a constant reference, one of a single row and numbers beyond floats have no
+    shift; others have no NaN.
+    """
     wide, flat = known(100, 0.0, 1.0), known(100, 1.0, 0.0)
     for was, now in [
         (known(0, 0.0, None), wide),

@@ -30,13 +30,17 @@ def by_svd(ref, rows, share):
 
 
 def test_a_second_derivation_gives_the_same_errors():
-    """Each fold's rows, judged by an SVD of the other folds, have the same mean error on both sides."""
+    """Each fold's rows, judged by an SVD of the other folds, have the same mean error on both
+    sides.
+    """
     rng = np.random.default_rng(0)
     ref, cur = draw(rng, 103, 0.7), shuffled(rng, draw(rng, 87))
     found = stats.reconstruction(ref, cur, 0.8)
     fold = np.arange(103) % 5
     for side, got in ((ref, found.was), (cur, found.now)):
-        errors = np.concatenate([by_svd(ref[fold != part], side[part::5], 0.8) for part in range(5)])
+        errors = np.concatenate(
+            [by_svd(ref[fold != part], side[part::5], 0.8) for part in range(5)]
+        )
         assert got.value == pytest.approx(errors.mean(), rel=1e-9)
         assert got.se == pytest.approx(errors.std(ddof=1) / np.sqrt(len(side)), rel=1e-9)
         assert got.n == len(side)
@@ -47,11 +51,15 @@ def test_residuals_are_what_errors_are_made_of():
     rng = np.random.default_rng(1)
     components = stats.principal_components(draw(rng, 50), 0.9)
     rows = draw(rng, 7)
-    assert np.linalg.norm(components.residuals(rows), axis=1) == pytest.approx(components.errors(rows))
+    assert np.linalg.norm(components.residuals(rows), axis=1) == pytest.approx(
+        components.errors(rows)
+    )
 
 
 def test_nothing_changed_stays_within_the_interval():
-    """Over 100 null samples the interval of the ratio holds 1 about 95 times: nobody is judged by components fitted on it."""
+    """Over 100 null samples the interval of the ratio holds 1 about 95 times: nobody is judged by
+    components fitted on it.
+    """
     held = 0
     for seed in range(100):
         rng = np.random.default_rng(seed)
@@ -78,7 +86,9 @@ def test_the_columns_that_broke_have_grown_most():
 
 
 def test_equal_samples_have_equal_errors():
-    """A window that is its reference has ratio 1, also where the columns determine each other and no error is left."""
+    """A window that is its reference has ratio 1, also where the columns determine each other and
+    no error is left.
+    """
     rng = np.random.default_rng(4)
     rows = draw(rng, 100)
     twins = np.column_stack((rows[:, 0], 3 * rows[:, 0] + 1))
@@ -100,12 +110,16 @@ def test_equal_samples_have_equal_errors():
     ],
 )
 def test_too_little_gives_none(ref, cur):
-    """One column, nothing that varies, nine rows of the reference, no row: no components, no error."""
+    """One column, nothing that varies, nine rows of the reference, no row: no components, no
+    error.
+    """
     assert stats.reconstruction(ref, cur) is None
 
 
 def test_uncorrelated_columns_keep_an_error():
-    """Where every component is needed to explain enough, the last one is left out, so that there is something to compare."""
+    """Where every component is needed to explain enough, the last one is left out, so that there is
+    something to compare.
+    """
     rng = np.random.default_rng(5)
     found = stats.reconstruction(rng.normal(size=(200, 2)), rng.normal(size=(200, 2)), 0.99)
     assert found.components == 1

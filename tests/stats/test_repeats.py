@@ -1,4 +1,6 @@
-"""How many rows repeat another one, and how many distinct values there are: exact, and from a sample of hashes."""
+"""How many rows repeat another one, and how many distinct values there are: exact, and from a
+sample of hashes.
+"""
 
 import numpy as np
 import pytest
@@ -13,11 +15,20 @@ def sampled(counts, bound, rng):
     order = np.argsort(hashes)[:bound]
     extra = counts[order] - 1
     reach = float(hashes[order[-1]]) if len(counts) > bound else 1.0
-    return stats.Repeats(int(counts.sum()), len(order), int((extra > 0).sum()), int(extra.sum()), int((extra**2).sum()), reach)
+    return stats.Repeats(
+        int(counts.sum()),
+        len(order),
+        int((extra > 0).sum()),
+        int(extra.sum()),
+        int((extra**2).sum()),
+        reach,
+    )
 
 
 def test_exact_counts_are_exact():
-    """4 of 10 rows repeat another: the rate has the interval of Clopper and Pearson, distinct none to speak of."""
+    """4 of 10 rows repeat another: the rate has the interval of Clopper and Pearson, distinct none
+    to speak of.
+    """
     seen = sampled(np.array([3, 2, 2, 1, 1, 1]), 100, np.random.default_rng(0))
     rate, distinct = stats.repeat_rate(seen), stats.distinct(seen)
     exact = ss.binomtest(4, 10).proportion_ci(0.95, "exact")
@@ -44,7 +55,9 @@ def test_no_rows_give_no_value():
     ids=["unique", "retries", "poisson", "geometric"],
 )
 def test_intervals_from_a_sample_hold_the_truth(law):
-    """In 200 windows each interval holds the true value at least 92% of the time, and estimates are right on average."""
+    """In 200 windows each interval holds the true value at least 92% of the time, and estimates are
+    right on average.
+    """
     rng = np.random.default_rng(5)
     held, counted, ratios = 0, 0, []
     for _ in range(200):
@@ -63,7 +76,9 @@ def test_intervals_from_a_sample_hold_the_truth(law):
 
 
 def test_one_value_with_very_many_rows_is_proven_by_what_is_distinct():
-    """It escapes the sample, and yet the rate holds it: there are fewer distinct values than rows allow."""
+    """It escapes the sample, and yet the rate holds it: there are fewer distinct values than rows
+    allow.
+    """
     rng = np.random.default_rng(1)
     counts = np.ones(50_000, int)
     counts[7] = 50_000

@@ -36,7 +36,14 @@ def on_grid(edges, values):
 
 def side(edges, values):
     spread = float(np.var(values, ddof=1)) if len(values) > 1 else None
-    return stats.Side(edges, on_grid(edges, values), float(values.min()), float(values.max()), float(values.mean()), spread)
+    return stats.Side(
+        edges,
+        on_grid(edges, values),
+        float(values.min()),
+        float(values.max()),
+        float(values.mean()),
+        spread,
+    )
 
 
 def quantile_edges(values, levels=1500):
@@ -46,18 +53,26 @@ def quantile_edges(values, levels=1500):
 @settings(max_examples=25, deadline=None)
 @given(seeds, shapes, st.integers(2, 60), st.integers(2, 60))
 def test_raw_statistics_agree_with_scipy(seed, shape, n, m):
-    """Kolmogorov-Smirnov, Wasserstein, energy, Cramér-von Mises, Mann-Whitney and Welch are scipy's, ties or not."""
+    """Kolmogorov-Smirnov, Wasserstein, energy, Cramér-von Mises, Mann-Whitney and Welch are
+    scipy's, ties or not.
+    """
     rng = np.random.default_rng(seed)
     x, y = draw(rng, shape, n), draw(rng, shape, m, 0.3)
     assert stats.ks_distance(x, y) == pytest.approx(ss.ks_2samp(x, y).statistic)
     assert stats.wasserstein(x, y) == pytest.approx(ss.wasserstein_distance(x, y), abs=1e-12)
     assert stats.energy_distance(x, y) == pytest.approx(ss.energy_distance(x, y), abs=1e-12)
-    assert stats.cramer_von_mises(x, y)[0] == pytest.approx(ss.cramervonmises_2samp(x, y, method="asymptotic").statistic)
-    theirs = ss.mannwhitneyu(x, y, method="exact" if len(np.unique(np.r_[x, y])) == n + m else "asymptotic")
+    assert stats.cramer_von_mises(x, y)[0] == pytest.approx(
+        ss.cramervonmises_2samp(x, y, method="asymptotic").statistic
+    )
+    theirs = ss.mannwhitneyu(
+        x, y, method="exact" if len(np.unique(np.r_[x, y])) == n + m else "asymptotic"
+    )
     ours = stats.mann_whitney(x, y)
     assert (ours.u, ours.p_value) == pytest.approx((theirs.statistic, theirs.pvalue), rel=1e-9)
     if np.ptp(x) and np.ptp(y):
-        assert stats.welch(x, y).p_value == pytest.approx(ss.ttest_ind(x, y, equal_var=False).pvalue)
+        assert stats.welch(x, y).p_value == pytest.approx(
+            ss.ttest_ind(x, y, equal_var=False).pvalue
+        )
 
 
 @pytest.mark.parametrize(("n", "m"), [(7, 5), (30, 45), (99, 101)])
@@ -74,17 +89,25 @@ def test_the_exact_ks_p_value_is_scipys(n, m, d):
 @pytest.mark.parametrize("n", [1, 4, 20, 60, 61, 99, 101, 141, 500, 2_000, 20_000])
 @pytest.mark.parametrize("z", [0.4, 0.7, 1.0, 1.2, 1.25, 1.5, 2.5, 4.0])
 def test_the_asymptotic_ks_p_value_is_scipys(n, z):
-    """The asymptotic p-value agrees with scipy to a thousandth down to 1e-12, and to a millionth up to 60 effective rows."""
+    """The asymptotic p-value agrees with scipy to a thousandth down to 1e-12, and to a millionth up
+    to 60 effective rows.
+    """
     d = min(z / math.sqrt(n), 0.999)
     theirs = ss.kstwo.sf(d, n)
-    assert stats.ks_p_asymptotic(d, 2 * n, 2 * n) == pytest.approx(theirs, rel=1e-6 if n <= 60 else 1e-3, abs=1e-15)
+    assert stats.ks_p_asymptotic(d, 2 * n, 2 * n) == pytest.approx(
+        theirs, rel=1e-6 if n <= 60 else 1e-3, abs=1e-15
+    )
 
 
 @pytest.mark.parametrize("d", [0.15, 0.3, 0.45])
 def test_the_far_tail_of_ks_keeps_its_order_of_magnitude(d):
-    """Far below any level that matters, the logarithm of the p-value is right to a tenth and never NaN."""
+    """Far below any level that matters, the logarithm of the p-value is right to a tenth and never
+    NaN.
+    """
     for n in (150, 700):
-        assert math.log(stats.ks_p_asymptotic(d, 2 * n, 2 * n)) == pytest.approx(math.log(ss.kstwo.sf(d, n)), rel=0.1)
+        assert math.log(stats.ks_p_asymptotic(d, 2 * n, 2 * n)) == pytest.approx(
+            math.log(ss.kstwo.sf(d, n)), rel=0.1
+        )
 
 
 def test_the_limit_law_of_cramer_von_mises_is_scipys():
@@ -98,7 +121,10 @@ def test_the_limit_law_of_cramer_von_mises_is_scipys():
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.integers(0, 40), min_size=2, max_size=8), st.lists(st.integers(0, 40), min_size=8, max_size=8))
+@given(
+    st.lists(st.integers(0, 40), min_size=2, max_size=8),
+    st.lists(st.integers(0, 40), min_size=8, max_size=8),
+)
 def test_table_statistics_agree_with_scipy(a, b):
     """Chi-square, G and Jensen-Shannon are scipy's wherever scipy has an answer."""
     b = b[: len(a)]
@@ -117,7 +143,9 @@ def test_table_statistics_agree_with_scipy(a, b):
 def test_fisher_and_the_exact_interval_agree_with_scipy(x1, n1, x2, n2):
     """Fisher's p and Clopper-Pearson's interval are scipy's."""
     x1, x2 = min(x1, n1), min(x2, n2)
-    assert stats.fisher_exact(x1, n1, x2, n2) == pytest.approx(ss.fisher_exact([[x1, n1 - x1], [x2, n2 - x2]]).pvalue)
+    assert stats.fisher_exact(x1, n1, x2, n2) == pytest.approx(
+        ss.fisher_exact([[x1, n1 - x1], [x2, n2 - x2]]).pvalue
+    )
     theirs = ss.binomtest(x1, n1).proportion_ci(method="exact")
     assert stats.clopper_pearson(x1, n1) == pytest.approx((theirs.low, theirs.high))
 
@@ -125,7 +153,9 @@ def test_fisher_and_the_exact_interval_agree_with_scipy(x1, n1, x2, n2):
 @settings(max_examples=20, deadline=None)
 @given(seeds, shapes, st.sampled_from([0.0, 0.2, 1.0]))
 def test_ks_from_the_grid_is_within_a_cell_of_exact(seed, shape, shift):
-    """The distance on the grid is never above the exact one, and below it by less than a tenth of a percent."""
+    """The distance on the grid is never above the exact one, and below it by less than a tenth of a
+    percent.
+    """
     rng = np.random.default_rng(seed)
     x, y = draw(rng, shape, 12_000), draw(rng, shape, 3_000, shift)
     edges = quantile_edges(x)
@@ -139,7 +169,9 @@ def test_ks_from_the_grid_is_within_a_cell_of_exact(seed, shape, shift):
 @settings(max_examples=25, deadline=None)
 @given(seeds, shapes, st.sampled_from([0.0, 0.2, 1.0]))
 def test_wasserstein_from_the_grid_is_near_exact(seed, shape, shift):
-    """W1 on the grid is off by no more than half the mass of each cell times its width; smooth and light-tailed, within 12%."""
+    """W1 on the grid is off by no more than half the mass of each cell times its width; smooth and
+    light-tailed, within 12%.
+    """
     rng = np.random.default_rng(seed)
     x, y = draw(rng, shape, 12_000), draw(rng, shape, 3_000, 0.0) * (1 + shift)
     edges = quantile_edges(x)
@@ -153,9 +185,14 @@ def test_wasserstein_from_the_grid_is_near_exact(seed, shape, shift):
         assert got == pytest.approx(exact, rel=0.12, abs=0.02 * x.std())
 
 
-@pytest.mark.parametrize(("scale", "shift", "error"), [(1, 40, 0.001), (1000, 5000, 0.001), (-1, -40, 0.001), (31, 0, 0.35)])
+@pytest.mark.parametrize(
+    ("scale", "shift", "error"),
+    [(1, 40, 0.001), (1000, 5000, 0.001), (-1, -40, 0.001), (31, 0, 0.35)],
+)
 def test_wasserstein_beyond_the_grid(scale, shift, error):
-    """Rows beyond one end of the reference count with their exact mean; beyond both ends, roughly."""
+    """Rows beyond one end of the reference count with their exact mean; beyond both ends,
+    roughly.
+    """
     rng = np.random.default_rng(2)
     x, y = rng.normal(0, 1, 12_000), scale * rng.normal(0, 1, 3_000) + shift
     edges = quantile_edges(x)
@@ -209,7 +246,9 @@ def test_macro_standard_errors_match_resampling():
 
 @pytest.mark.parametrize("true_shift", [0.0, 0.3, 0.6])
 def test_the_psi_interval_covers_the_true_value(true_shift):
-    """In about 95 of 100 windows the interval holds the PSI of the two laws themselves, with and without a change."""
+    """In about 95 of 100 windows the interval holds the PSI of the two laws themselves, with and
+    without a change.
+    """
     rng = np.random.default_rng(7)
     cuts = ss.norm.ppf(np.arange(1, 10) / 10)
     q = np.diff(np.concatenate(([0], ss.norm.cdf(cuts - true_shift), [1])))
@@ -225,7 +264,9 @@ def test_the_psi_interval_covers_the_true_value(true_shift):
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.999])
 @pytest.mark.parametrize("df", [1, 3, 9, 50])
 def test_the_ends_of_a_noncentrality_are_those_of_its_law(df, confidence):
-    """At either end the chance of a value beyond the one seen is what it should be, to 0.0001, for any value."""
+    """At either end the chance of a value beyond the one seen is what it should be, to 0.0001, for
+    any value.
+    """
     tail = (1 - confidence) / 2
     for x in (0.5, df, 2 * df + 10, 2 * df + 49, 2 * df + 51, 400, 30_000, 10**6):
         low, high = stats.noncentrality_interval(x, df, confidence)
@@ -235,7 +276,9 @@ def test_the_ends_of_a_noncentrality_are_those_of_its_law(df, confidence):
 
 
 def test_the_wasserstein_margin_covers_the_true_distance():
-    """The measured distance lies within the margin of the true one in at least 95 of 100 windows."""
+    """The measured distance lies within the margin of the true one in at least 95 of 100
+    windows.
+    """
     rng = np.random.default_rng(8)
     held = 0
     for _ in range(200):
@@ -266,7 +309,9 @@ def test_dispersion_is_found_again():
 
 
 def test_correlations_are_numpys_over_the_rows_that_have_both():
-    """Each column with one of them, by the rows in which neither is missing; none for few rows and for constants."""
+    """Each column with one of them, by the rows in which neither is missing; none for few rows and
+    for constants.
+    """
     rng = np.random.default_rng(5)
     values = rng.normal(size=(60, 5))
     values[:, 1] = values[:, 0] * -2 + rng.normal(size=60) * 0.1
@@ -275,5 +320,7 @@ def test_correlations_are_numpys_over_the_rows_that_have_both():
     values[:, 4] = 7.0
     found = stats.correlations(values, 0)
     both = np.isfinite(values[:, 2])
-    assert found[:3] == pytest.approx([1.0, np.corrcoef(values[:, :2].T)[0, 1], np.corrcoef(values[both][:, [0, 2]].T)[0, 1]])
+    assert found[:3] == pytest.approx(
+        [1.0, np.corrcoef(values[:, :2].T)[0, 1], np.corrcoef(values[both][:, [0, 2]].T)[0, 1]]
+    )
     assert found[3:].tolist() == [0.0, 0.0]

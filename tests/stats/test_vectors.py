@@ -1,7 +1,19 @@
 """The published numbers, each computed independently of this code, and the page that lists them."""
 
 import pytest
-from vectors import BEGIN, END, FAMILIES, INPUTS, NAMES, PAGE, Vector, is_met, page_with, table, value
+from vectors import (
+    BEGIN,
+    END,
+    FAMILIES,
+    INPUTS,
+    NAMES,
+    PAGE,
+    Vector,
+    is_met,
+    page_with,
+    table,
+    value,
+)
 
 from driftline import stats
 
@@ -15,7 +27,9 @@ from driftline import stats
     ],
 )
 def test_the_published_number_is_met(vector):
-    """Every published number comes out of the function users call, to a relative 1e-6 or to its last digit."""
+    """Every published number comes out of the function users call, to a relative 1e-6 or to its
+    last digit.
+    """
     assert is_met(vector), (vector.call, value(vector), vector.expected)
 
 
@@ -37,7 +51,11 @@ def test_the_page_lists_exactly_these_vectors_with_their_values():
 
 
 def test_losses_of_rows_are_what_their_sums_say():
-    """The vectors of Brier and log loss come from sums that a profile keeps; they are the plain means of the rows."""
+    """The vectors of Brier and log loss come from sums that a profile keeps; they are the plain
+    means of the rows.
+    """
     losses, squares = NAMES["LOSSES"], NAMES["SQUARES"]
-    assert losses.mean() == pytest.approx(stats.log_loss(12, losses.sum(), (losses**2).sum()).value, rel=1e-12)
+    assert losses.mean() == pytest.approx(
+        stats.log_loss(12, losses.sum(), (losses**2).sum()).value, rel=1e-12
+    )
     assert squares.mean() == pytest.approx(0.20425, rel=1e-12)

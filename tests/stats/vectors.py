@@ -1,4 +1,5 @@
-"""Published numbers, and the call that must give each: the data of the vector tests and of the table in docs/statistics.md.
+"""Published numbers, and the call that must give each: the data of the vector tests and of the
+table in docs/statistics.md.
 
 `python tests/stats/vectors.py` writes that table anew.
 """
@@ -25,7 +26,9 @@ class Vector(NamedTuple):
     """Python, with the names of `driftline.stats` and of `INPUTS`."""
     expected: object
     digits: float = 0.0
-    """Half of the last digit that was published, where that is coarser than the relative tolerance."""
+    """Half of the last digit that was published, where that is coarser than the relative
+    tolerance.
+    """
 
 
 INPUTS = """
@@ -77,7 +80,11 @@ NUMERIC = [
     Vector("W1 by sd, ddof 0", "wasserstein(REF, CUR) / np.std(REF)", 1.771135394),
     Vector("W1 by sd, ddof 1", "wasserstein(REF, CUR) / np.std(REF, ddof=1)", 1.695733038),
     Vector("interquartile range", "robust_scale(REF) * 1.349", 1.45),
-    Vector("W1 by interquartile range", "wasserstein(REF, CUR) / (robust_scale(REF) * 1.349)", 1.313793103),
+    Vector(
+        "W1 by interquartile range",
+        "wasserstein(REF, CUR) / (robust_scale(REF) * 1.349)",
+        1.313793103,
+    ),
     Vector("energy distance", "energy_distance(REF, CUR)", 1.301729619),
     Vector("its square", "energy_distance(REF, CUR) ** 2", 1.6945),
     Vector(
@@ -90,7 +97,11 @@ NUMERIC = [
     Vector("Hedges' g", "hedges_g(REF, CUR)", 1.63726487),
     Vector("Brown-Forsythe W, p", "brown_forsythe(REF, CUR)", (0.0288449554, 0.8668437134)),
     Vector("median squared distance", "median_squared_distance(REF + CUR)", 2.25),
-    Vector("squared MMD, unbiased and biased", "mmd2(REF, CUR, variance=1.125)", (0.357777744, 0.4464976275)),
+    Vector(
+        "squared MMD, unbiased and biased",
+        "mmd2(REF, CUR, variance=1.125)",
+        (0.357777744, 0.4464976275),
+    ),
 ]
 
 CATEGORICAL = [
@@ -108,8 +119,16 @@ CATEGORICAL = [
     Vector("total variation", "tvd(A, B)", 0.1),
     Vector("L-infinity", "linf(A, B)", 0.1),
     Vector("Cohen's w", "cohen_w(A, B)", 0.2020725942),
-    Vector("Jeffreys shares, reference", "jeffreys_shares(EMPTY, FULL)[0]", (0.5960591133, 0.3990147783, 0.004926108374)),
-    Vector("Jeffreys shares, window", "jeffreys_shares(EMPTY, FULL)[1]", (0.4975369458, 0.3990147783, 0.1034482759)),
+    Vector(
+        "Jeffreys shares, reference",
+        "jeffreys_shares(EMPTY, FULL)[0]",
+        (0.5960591133, 0.3990147783, 0.004926108374),
+    ),
+    Vector(
+        "Jeffreys shares, window",
+        "jeffreys_shares(EMPTY, FULL)[1]",
+        (0.4975369458, 0.3990147783, 0.1034482759),
+    ),
     Vector("PSI with an empty bin", "psi(EMPTY, FULL)", 0.3177529524),
     Vector("PSI with the empty bin filled", "psi_filled(EMPTY, FULL)", 0.708316908),
     Vector("Jensen-Shannon with an empty bin", "js_distance(EMPTY, FULL)", 0.2308319382),
@@ -131,7 +150,11 @@ PSI_LAW = [
         vector
         for n, m, mean, sd, *quantiles in _LAW
         for vector in (
-            Vector(f"PSI of {n:,} and {m:,} rows without drift: mean, sd", f"psi_law(10, {n}, {m})", (mean, sd)),
+            Vector(
+                f"PSI of {n:,} and {m:,} rows without drift: mean, sd",
+                f"psi_law(10, {n}, {m})",
+                (mean, sd),
+            ),
             Vector(
                 "its 95%, 99% and 99.9% quantiles",
                 f"[psi_quantile(10, {n}, {m}, q) for q in (0.95, 0.99, 0.999)]",
@@ -140,11 +163,19 @@ PSI_LAW = [
         )
     ),
     *(
-        Vector(f"PSI that shows more than {tolerance}, {m:,} rows", f"psi_critical(10, 10_000, {m}, {tolerance})", value)
+        Vector(
+            f"PSI that shows more than {tolerance}, {m:,} rows",
+            f"psi_critical(10, 10_000, {m}, {tolerance})",
+            value,
+        )
         for tolerance, values in _CRITICAL.items()
         for m, value in zip((200, 1_000, 10_000, 10**6), values, strict=True)
     ),
-    Vector("p of PSI 0.08 against 0.02", "psi_p_value(0.08, 10, 10_000, 1_000, tolerance=0.02)", 0.00015123321),
+    Vector(
+        "p of PSI 0.08 against 0.02",
+        "psi_p_value(0.08, 10, 10_000, 1_000, tolerance=0.02)",
+        0.00015123321,
+    ),
     Vector("p of PSI 0.08 against none", "psi_p_value(0.08, 10, 10_000, 1_000)", 4.43401188e-12),
     Vector("PSI 0.08 debiased", "psi_debiased(0.08, 10, 10_000, 1_000)", 0.0701),
 ]
@@ -155,28 +186,51 @@ PROPORTIONS = [
     Vector("Clopper-Pearson", "clopper_pearson(45, 50)", (0.7818646336, 0.9667249064)),
     Vector("Jeffreys", "jeffreys(45, 50)", (0.794645172, 0.9608056356)),
     Vector("Newcombe", "newcombe(45, 50, 30, 50)", (0.1318908499, 0.4492992144)),
-    Vector("two proportions: z, p", "two_proportion_z(12, 400, 30, 500)", (-2.120260478, 0.03398408465)),
+    Vector(
+        "two proportions: z, p", "two_proportion_z(12, 400, 30, 500)", (-2.120260478, 0.03398408465)
+    ),
     Vector("Fisher's exact p", "fisher_exact(12, 400, 30, 500)", 0.03848129129),
     Vector("Cohen's h", "cohen_h(12, 400, 30, 500)", 0.1467681051),
     Vector("volume, Poisson, 140 or more", "count_at_least(140, mean=100)", 9.164651427e-05),
     Vector("volume, Poisson, 60 or fewer", "count_at_most(60, mean=100)", 1.081221817e-05),
-    Vector("volume, dispersion 20, 140 or more", "count_at_least(140, mean=100, dispersion=20)", 0.06377045308),
-    Vector("volume, dispersion 20, 60 or fewer", "count_at_most(60, mean=100, dispersion=20)", 0.03709303951),
+    Vector(
+        "volume, dispersion 20, 140 or more",
+        "count_at_least(140, mean=100, dispersion=20)",
+        0.06377045308,
+    ),
+    Vector(
+        "volume, dispersion 20, 60 or fewer",
+        "count_at_most(60, mean=100, dispersion=20)",
+        0.03709303951,
+    ),
 ]
 
 MULTIPLICITY = [
-    Vector("Benjamini-Hochberg", "bh(P)", (0.01, 0.04, 0.084, 0.084, 0.084, 0.1, 0.1057142857, 0.216, 0.216, 0.216)),
+    Vector(
+        "Benjamini-Hochberg",
+        "bh(P)",
+        (0.01, 0.04, 0.084, 0.084, 0.084, 0.1, 0.1057142857, 0.216, 0.216, 0.216),
+    ),
     Vector(
         "Benjamini-Yekutieli",
         "by(P)",
-        (0.02928968254, 0.1171587302, *[0.2460333333] * 3, 0.2928968254, 0.3096337868, *[0.6326571429] * 3),
+        (
+            0.02928968254,
+            0.1171587302,
+            *[0.2460333333] * 3,
+            0.2928968254,
+            0.3096337868,
+            *[0.6326571429] * 3,
+        ),
     ),
     Vector("Holm", "holm(P)", (0.01, 0.072, *[0.312] * 5, *[0.615] * 3)),
     Vector("Bonferroni", "bonferroni(P)", (0.01, 0.08, 0.39, 0.41, 0.42, 0.6, 0.74, 1, 1, 1)),
     Vector("Simes", "simes(P)", 0.01),
     Vector("Fisher's combination, p", "fisher_combined(P)", (62.8600472, 2.547174839e-06)),
     Vector("Cauchy's combination, p", "cauchy_combined(P)", (39.47761235, 0.008061324186)),
-    Vector("e-BH: how many it names", "e_bh([100, 40, 25, 3, 1, 0.5, 0.2, 0.1], alpha=0.1).sum()", 2),
+    Vector(
+        "e-BH: how many it names", "e_bh([100, 40, 25, 3, 1, 0.5, 0.2, 0.1], alpha=0.1).sum()", 2
+    ),
 ]
 
 LIMITS = [
@@ -200,8 +254,12 @@ _SORTED = (
 EVIDENCE = [
     Vector("baseline residuals, studentised", "np.sort(SCORES)", _SORTED, 5e-7),
     Vector("t of four new windows", "T", (0.808046, 3.232182, 3.924793, 4.617403), 5e-7),
-    Vector("p upwards", "tail_p(SCORES, T)", (0.26923077, 0.00717984, 0.00330241, 0.00172388), 5e-9),
-    Vector("p downwards", "tail_p(-SCORES, -T)", (0.73076923, 0.96153846, 0.96153846, 0.96153846), 5e-9),
+    Vector(
+        "p upwards", "tail_p(SCORES, T)", (0.26923077, 0.00717984, 0.00330241, 0.00172388), 5e-9
+    ),
+    Vector(
+        "p downwards", "tail_p(-SCORES, -T)", (0.73076923, 0.96153846, 0.96153846, 0.96153846), 5e-9
+    ),
     Vector("e upwards", "UP", (0.814306, 5.471845, 9.071694, 14.144807), 5e-7),
     Vector("e downwards", "DOWN", (0.556647, 0.506601, 0.506601, 0.506601), 5e-7),
     Vector("R upwards", "shiryaev_roberts(UP)", (0.814306, 9.927602, 99.131859, 1416.345854), 5e-7),
@@ -243,15 +301,26 @@ SEQUENCES = [
             *(1.373291016, 1.71661377, 2.145767212, 2.682209015, 3.352761269),
         ),
     ),
-    Vector("Hoeffding capital, at last", "hoeffding_capital(WINS, mean=0.5, bets=0.5)[-1]", 3.278873768),
+    Vector(
+        "Hoeffding capital, at last", "hoeffding_capital(WINS, mean=0.5, bets=0.5)[-1]", 3.278873768
+    ),
     Vector(
         "asymptotic sequence, half of its width",
         "[asymptotic_half(t) for t in (100, 1_000, 10_000)]",
         (0.3855054634, 0.09598173584, 0.03241723145),
     ),
-    Vector("CDF sequence", "[cdf_half(t) for t in (1_000, 10_000)]", (0.08656912838, 0.02771074508)),
-    Vector("DKW, at one time only", "[dkw_half(n) for n in (1_000, 10_000)]", (0.0429469, 0.0135810), 5e-8),
-    Vector("empirical Bernstein: centre, half", "empirical_bernstein(RATINGS)", (0.813, 0.7491313319)),
+    Vector(
+        "CDF sequence", "[cdf_half(t) for t in (1_000, 10_000)]", (0.08656912838, 0.02771074508)
+    ),
+    Vector(
+        "DKW, at one time only",
+        "[dkw_half(n) for n in (1_000, 10_000)]",
+        (0.0429469, 0.0135810),
+        5e-8,
+    ),
+    Vector(
+        "empirical Bernstein: centre, half", "empirical_bernstein(RATINGS)", (0.813, 0.7491313319)
+    ),
 ]
 
 CHARTS = [
@@ -275,13 +344,32 @@ CHARTS = [
     Vector(
         "Page-Hinkley, slack 0.005",
         "page_hinkley(CHART)",
-        (0, 0, 0.2283333333, 0.1733333333, 0.2883333333, 1.383333333, 2.064047619, 3.096547619, 3.391547619, 4.016547619),
+        (
+            0,
+            0,
+            0.2283333333,
+            0.1733333333,
+            0.2883333333,
+            1.383333333,
+            2.064047619,
+            3.096547619,
+            3.391547619,
+            4.016547619,
+        ),
     ),
 ]
 
 CLASSIFICATION = [
-    Vector("accuracy", "accuracy({('1', '1'): 4, ('0', '1'): 2, ('0', '0'): 4, ('1', '0'): 2}).value", 8 / 12),
-    Vector("precision, recall, F1", "[m(C).value for m in (precision, recall, f1)]", (4 / 6, 4 / 6, 4 / 6)),
+    Vector(
+        "accuracy",
+        "accuracy({('1', '1'): 4, ('0', '1'): 2, ('0', '0'): 4, ('1', '0'): 2}).value",
+        8 / 12,
+    ),
+    Vector(
+        "precision, recall, F1",
+        "[m(C).value for m in (precision, recall, f1)]",
+        (4 / 6, 4 / 6, 4 / 6),
+    ),
     Vector("Matthews' correlation", "mcc(C)", 0.3333333333),
     Vector("AUC", "roc_auc(NEGATIVES, POSITIVES).value", 0.75),
     Vector("its variance (DeLong)", "roc_auc(NEGATIVES, POSITIVES).se ** 2", 0.02314814815),
@@ -294,11 +382,23 @@ CLASSIFICATION = [
 ]
 
 REGRESSION = [
-    Vector("mean absolute error, its se", "mae(6, abs(E).sum(), (E**2).sum())[:2]", (1.066666667, 0.3073181486)),
-    Vector("root mean squared error, its se", "rmse(6, (E**2).sum(), (E**4).sum())[:2]", (1.268857754, 0.3018061572)),
+    Vector(
+        "mean absolute error, its se",
+        "mae(6, abs(E).sum(), (E**2).sum())[:2]",
+        (1.066666667, 0.3073181486),
+    ),
+    Vector(
+        "root mean squared error, its se",
+        "rmse(6, (E**2).sum(), (E**4).sum())[:2]",
+        (1.268857754, 0.3018061572),
+    ),
     Vector("bias", "bias(6, E.sum(), (E**2).sum()).value", 0.2333333333),
     Vector("WAPE", "wape(abs(E).sum(), abs(LABELS).sum())", 0.07619047619),
-    Vector("R²", "r2(6, (E**2).sum(), (E**4).sum(), (LABELS - 12).sum(), ((LABELS - 12) ** 2).sum()).value", 0.9014285714),
+    Vector(
+        "R²",
+        "r2(6, (E**2).sum(), (E**4).sum(), (LABELS - 12).sum(), ((LABELS - 12) ** 2).sum()).value",
+        0.9014285714,
+    ),
 ]
 
 ATTRIBUTION = [
@@ -309,24 +409,34 @@ ATTRIBUTION = [
 
 OTHERS = [
     Vector(
-        "change of a rate: total, mix, within", "(PARTS.total, PARTS.mix.sum(), PARTS.within.sum())", (0.034, 0.0145, 0.0195)
+        "change of a rate: total, mix, within",
+        "(PARTS.total, PARTS.mix.sum(), PARTS.within.sum())",
+        (0.034, 0.0145, 0.0195),
     ),
     Vector("mix by segment", "PARTS.mix", (0.0057, 0, 0.0088)),
     Vector("within by segment", "PARTS.within", (0.0045, 0.015, 0)),
     Vector("reconstruction error of the reference", "FIT.errors(ROWS).mean()", 0.02430380599),
-    Vector("reconstruction errors of two rows", "FIT.errors([[2, 10], [5, 3]])", (1.239072463, 1.453132991)),
+    Vector(
+        "reconstruction errors of two rows",
+        "FIT.errors([[2, 10], [5, 3]])",
+        (1.239072463, 1.453132991),
+    ),
     Vector("share explained", "FIT.explained", 0.999612949),
     Vector(
         "rows to see a rate move",
         "[rows_for_rate(*move) for move in ((0.9, 0.88), (0.1, 0.12), (0.01, 0.015))]",
         (4926, 4926, 9339),
     ),
-    Vector("KS distance beyond chance", "ks_margin(10_000, 1_000, confidence=0.999)", 0.06465675798),
+    Vector(
+        "KS distance beyond chance", "ks_margin(10_000, 1_000, confidence=0.999)", 0.06465675798
+    ),
     Vector("mean shift that is seen", "detectable_mean(10_000, 1_000)", 0.1516386822),
     Vector("with wobble", "detectable_mean(10_000, 1_000, wobble=0.05)", 0.2743246978),
     Vector("design effect", "design_effect(1_000, WOBBLE)", 3.49127182),
     Vector("effective rows", "effective_rows(1_000, WOBBLE)", 286.4285714),
-    Vector("a classifier's guesses: z, p", "better_than_chance(114, 200)", (1.979898987, 0.02798287025)),
+    Vector(
+        "a classifier's guesses: z, p", "better_than_chance(114, 200)", (1.979898987, 0.02798287025)
+    ),
     Vector("AUC of a useless score, se", "auc_null_se(100, 100)", 0.04092676386),
     Vector("McNemar's exact p", "mcnemar(30, 12)", 0.007915897335),
     Vector(
@@ -334,7 +444,11 @@ OTHERS = [
         "[(d.t, d.p_value, *d.interval) for d in [paired_difference(PAIRS)]][0]",
         (1.666666667, 0.1395195831, -0.005234681887, 0.03023468189),
     ),
-    Vector("centres: Euclidean, cosine distance", "centroid_distances(CLOUD, OTHER)", (1.131923142, 0.7347602101)),
+    Vector(
+        "centres: Euclidean, cosine distance",
+        "centroid_distances(CLOUD, OTHER)",
+        (1.131923142, 0.7347602101),
+    ),
 ]
 
 FAMILIES = {
@@ -357,15 +471,21 @@ NAMES = _namespace()
 
 def value(vector: Vector) -> tuple[float, ...]:
     """What the call gives, as a flat tuple."""
-    return tuple(float(number) for number in np.ravel(np.asarray(eval(vector.call, dict(NAMES)), dtype=np.float64)))
+    return tuple(
+        float(number)
+        for number in np.ravel(np.asarray(eval(vector.call, dict(NAMES)), dtype=np.float64))
+    )
 
 
 def is_met(vector: Vector) -> bool:
     """Whether the call gives the published numbers, each to 1e-6 of itself or to its last digit."""
-    wanted = tuple(float(number) for number in np.ravel(np.asarray(vector.expected, dtype=np.float64)))
+    wanted = tuple(
+        float(number) for number in np.ravel(np.asarray(vector.expected, dtype=np.float64))
+    )
     got = value(vector)
     return len(got) == len(wanted) and all(
-        abs(a - b) <= max(RELATIVE * abs(b), vector.digits, 1e-15) for a, b in zip(got, wanted, strict=True)
+        abs(a - b) <= max(RELATIVE * abs(b), vector.digits, 1e-15)
+        for a, b in zip(got, wanted, strict=True)
     )
 
 
@@ -377,7 +497,9 @@ def table() -> str:
         lines.append(f"| **{family}** | | | |")
         for vector in vectors:
             shown = ", ".join(f"{number + 0:.7g}" for number in value(vector))
-            lines.append(f"| {vector.what} | `{vector.call}` | {shown} | {'yes' if is_met(vector) else 'no'} |")
+            lines.append(
+                f"| {vector.what} | `{vector.call}` | {shown} | {'yes' if is_met(vector) else 'no'} |"
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from driftline.runtime.metrics import Metrics
+from driftline.telemetry.metrics import Metrics
 
 
 def shown(metrics: Metrics) -> list[str]:
-    [family] = [family for family in metrics.registry.collect() if family.name == "driftline_measurement"]
+    [family] = [
+        family for family in metrics.registry.collect() if family.name == "driftline_measurement"
+    ]
     return [sample.labels["column"] for sample in family.samples]
 
 
@@ -24,7 +26,9 @@ def test_oldest_measurement_makes_room():
 
 
 def test_measurement_without_a_value_is_not_shown():
-    """A number that could not be had this time takes the old one away instead of leaving it to look fresh."""
+    """A number that could not be had this time takes the old one away instead of leaving it to look
+    fresh.
+    """
     metrics = Metrics("0")
     put(metrics, "a")
     put(metrics, "a", None)

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from driftline.errors import DriftlineError
-from driftline.runtime.metrics import Metrics
-from driftline.secret import Secret
+from driftline.telemetry.metrics import Metrics
+from driftline.types.errors import DriftlineError
+from driftline.types.secret import Secret
 from driftline.web import create_app, serve
 
 BEAT = datetime(2026, 11, 18, 9, tzinfo=UTC)
@@ -32,7 +32,12 @@ class Agent:
     metrics: Metrics = field(default_factory=lambda: Metrics("0.1.0"))
     leader: str | None = None
     desk: None = None
-    loops: list[Loop] = field(default_factory=lambda: [Loop("ingest churn", BEAT, False), Loop("deliver console", None, False)])
+    loops: list[Loop] = field(
+        default_factory=lambda: [
+            Loop("ingest churn", BEAT, False),
+            Loop("deliver console", None, False),
+        ]
+    )
 
     @property
     def registry(self):
@@ -96,7 +101,11 @@ def test_one_that_stands_by_says_so_and_who_leads(agent, client, guarded):
     """It is ready to take over; who leads is only for those who may see more."""
     agent.leader = "monitor-1:<b>"
     answer = client.get("/readyz")
-    assert (answer.status_code, answer.json()["standby"], answer.json()["leader"]) == (200, True, "monitor-1:<b>")
+    assert (answer.status_code, answer.json()["standby"], answer.json()["leader"]) == (
+        200,
+        True,
+        "monitor-1:<b>",
+    )
     assert guarded.get("/readyz").json() == {"ready": True, "standby": True}
     assert "standing by; monitor-1:&lt;b&gt; leads" in client.get("/").text
 
@@ -118,13 +127,18 @@ def test_metrics_in_the_form_of_prometheus(agent, client):
     """Counters and gauges come out under their names, as text that Prometheus reads."""
     agent.metrics.rows.labels(model="churn").inc(270)
     agent.metrics.verdicts.labels(model="churn", verdict="unsure").inc()
-    agent.metrics.measure(model="churn", check="drift", measurement="psi", column="Day Mins", value=11.5)
+    agent.metrics.measure(
+        model="churn", check="drift", measurement="psi", column="Day Mins", value=11.5
+    )
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=")
     lines = answer.text.splitlines()
     assert 'driftline_rows_total{model="churn"} 270.0' in lines
     assert 'driftline_verdicts_total{model="churn",verdict="unsure"} 1.0' in lines
-    assert 'driftline_measurement{check="drift",column="Day Mins",measurement="psi",model="churn",version=""} 11.5' in lines
+    assert (
+        'driftline_measurement{check="drift",column="Day Mins",measurement="psi",model="churn",version=""} 11.5'
+        in lines
+    )
     assert any(line.startswith('driftline_build_info{python="3.') for line in lines)
 
 
@@ -132,14 +146,18 @@ def test_hostile_names_stay_inside_their_quotes(agent, client):
     """A name made of quotes, line breaks and half characters can't write metrics of its own."""
     hostile = 'x"} 1\nstolen_total{a="b\\'
     agent.metrics.rows.labels(model=hostile).inc()
-    agent.metrics.measure(model="m", check="c", measurement="psi", column="\ud800" + hostile, value=1)
+    agent.metrics.measure(
+        model="m", check="c", measurement="psi", column="\ud800" + hostile, value=1
+    )
     text = client.get("/metrics").text
     assert not any(line.startswith("stolen_total") for line in text.splitlines())
     assert r'driftline_rows_total{model="x\"} 1\nstolen_total{a=\"b\\"} 1.0' in text
 
 
 def test_page_for_people_links_the_rest(agent, client):
-    """The first page says how the agent does, shows a hostile loop name as text, and links the other pages."""
+    """The first page says how the agent does, shows a hostile loop name as text, and links the
+    other pages.
+    """
     agent.loops = [Loop("<script>alert(1)</script>", None, True)]
     answer = client.get("/")
     assert "&lt;script&gt;alert(1)" in answer.text
@@ -158,7 +176,9 @@ def test_every_answer_is_locked_down(client, path):
 
 def test_nothing_changes_by_post(client):
     """No route takes anything but a look."""
-    assert {405} == {client.post(path).status_code for path in ("/", "/healthz", "/readyz", "/metrics")}
+    assert {405} == {
+        client.post(path).status_code for path in ("/", "/healthz", "/readyz", "/metrics")
+    }
 
 
 def test_token_guards_all_but_health(guarded):

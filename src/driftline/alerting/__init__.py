@@ -8,7 +8,7 @@ from __future__ import annotations
 from driftline.alerting.alert import Alert, AlertState, Ignored
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change, Incident, Reason
-from driftline.alerting.life import Life
+from driftline.alerting.lifespans import Life
 from driftline.alerting.step import firing, retire, step
 from driftline.alerting.work import AlertingState, Note, Step
 

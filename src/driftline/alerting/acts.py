@@ -13,7 +13,7 @@ from enum import StrEnum
 from driftline.alerting.digest import CAUSE
 from driftline.alerting.incident import Incident, Reason, end, told
 from driftline.alerting.work import AlertingState, Step, Work
-from driftline.notification import Event
+from driftline.types.notification import Event
 
 
 class Kind(StrEnum):
@@ -38,7 +38,8 @@ class Act:
 
 
 def act(moved: Step, acts: Sequence[Act], now: datetime) -> tuple[Step, Mapping[int, str]]:
-    """Do what people ask, after what a step did. Returns what came of it: empty when it was done, else why not.
+    """Do what people ask, after what a step did. Returns what came of it: empty when it was done,
+    else why not.
 
     To accept is `accept`, which needs the new reference first: it is left alone here.
     """
@@ -69,19 +70,32 @@ def _outcome(work: Work, one: Act, now: datetime) -> str:
         if incident.acknowledged:
             return f"{incident.acknowledged} has acknowledged it already"
         taken = replace(incident, acknowledged=one.author)
-        work.tell(told(taken, Event.ACKNOWLEDGED, Reason.ACKNOWLEDGED, members, window, author=one.author, said=one.reason))
+        work.tell(
+            told(
+                taken,
+                Event.ACKNOWLEDGED,
+                Reason.ACKNOWLEDGED,
+                members,
+                window,
+                author=one.author,
+                said=one.reason,
+            )
+        )
         return ""
     if one.until is None or one.until <= now:
         return "its time was over before it began"
     until = f"until {one.until:%Y-%m-%d %H:%M} UTC"
     said = f"{until}, {one.reason}" if one.reason else until
     asleep = replace(incident, snoozed=one.until, owed=Reason.SNOOZED.value)
-    work.tell(told(asleep, Event.SILENCED, Reason.SNOOZED, members, window, author=one.author, said=said))
+    work.tell(
+        told(asleep, Event.SILENCED, Reason.SNOOZED, members, window, author=one.author, said=said)
+    )
     return ""
 
 
 def accept(state: AlertingState, one: Act, now: datetime) -> Step:
-    """End an incident because what it tells of is normal from now on: its alerts are forgotten, it never comes back.
+    """End an incident because what it tells of is normal from now on: its alerts are forgotten, it
+    never comes back.
 
     Call it in the transaction in which the new reference becomes the model's own.
     """

@@ -1,6 +1,8 @@
-"""One alert: the verdicts of one rule on one set of labels, folded into pending, firing or resolved.
+"""One alert: the verdicts of one rule on one set of labels, folded into pending, firing or
+resolved.
 
-Refuses to forget why: the last windows are kept one by one, so that late data can revise one of them.
+Refuses to forget why: the last windows are kept one by one, so that late data can revise one of
+them.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from driftline.alerting.fact import Fact, Scalar, finite, plain
-from driftline.model import Severity, Verdict
+from driftline.types.model import Severity, Verdict
 
 HORIZON = 16
 """Windows that can still be revised."""
@@ -112,7 +114,9 @@ class Alert:
         return _advance(phase, entry, self.needed, self.keep)
 
     def _forgotten_between(self, phase: Phase, entry: Entry) -> bool:
-        """Whether quiet windows before `entry` may have been let go: only those after the floor are all remembered."""
+        """Whether quiet windows before `entry` may have been let go: only those after the floor are
+        all remembered.
+        """
         if self.floor is None or phase.last_start is None or phase.last_end is None:
             return False
         return phase.last_start < self.floor and phase.last_end < entry.start
@@ -148,7 +152,9 @@ class Ignored(StrEnum):
 
 
 def observe(alert: Alert | None, fact: Fact) -> tuple[Alert | None, Ignored | None]:
-    """The alert after `fact`, or the reason why the fact was ignored. None stands for a series that was always quiet."""
+    """The alert after `fact`, or the reason why the fact was ignored. None stands for a series that
+    was always quiet.
+    """
     if fact.verdict is Verdict.ERROR:
         return alert, None
     if alert is None:
@@ -166,7 +172,9 @@ def observe(alert: Alert | None, fact: Fact) -> tuple[Alert | None, Ignored | No
     known[fact.start] = _entry(fact)
     floor = alert.floor if alert.recent else fact.start
     recent = tuple(known[start] for start in sorted(known))
-    return _trim(replace(alert, recent=recent, floor=floor, needed=fact.needed, keep=fact.keep)), None
+    return _trim(
+        replace(alert, recent=recent, floor=floor, needed=fact.needed, keep=fact.keep)
+    ), None
 
 
 def _worth_keeping(alert: Alert, fact: Fact) -> bool:
@@ -184,10 +192,18 @@ def _trim(alert: Alert) -> Alert:
     phase = alert.phase
     calm = all(entry.verdict is not Verdict.CHANGED for entry in alert.recent[-HORIZON:])
     if calm and phase.state in (AlertState.QUIET, AlertState.RESOLVED):
-        return replace(alert, base=phase, recent=(), floor=None, evidence=alert.changed, seen=alert.newest)
+        return replace(
+            alert, base=phase, recent=(), floor=None, evidence=alert.changed, seen=alert.newest
+        )
     first = alert.recent[0]
     evidence = first if first.verdict is Verdict.CHANGED else alert.evidence
-    return replace(alert, base=alert.stride(alert.base, first), recent=alert.recent[1:], evidence=evidence, seen=first)
+    return replace(
+        alert,
+        base=alert.stride(alert.base, first),
+        recent=alert.recent[1:],
+        evidence=evidence,
+        seen=first,
+    )
 
 
 def _advance(phase: Phase, entry: Entry, needed: int, keep: int) -> Phase:

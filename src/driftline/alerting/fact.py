@@ -14,7 +14,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from driftline.model import Severity, Verdict
+from driftline.types.model import Severity, Verdict
 
 SERVICE = "service"
 """The family about traffic: nothing of the model lies upstream of it."""
@@ -22,7 +22,9 @@ UNSURE = "unsure"
 """The measurement of facts about a check that can't tell for want of data."""
 Scalar = str | float | int | None
 MONITORING = "monitoring"
-"""The cause of facts about the agent itself: a check that raises, a source that is down, a message that was refused."""
+"""The cause of facts about the agent itself: a check that raises, a source that is down, a message
+that was refused.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,29 +61,48 @@ class Fact:
     keep: int = 0
     """Further quiet windows before a firing alert is resolved (`keep_firing`)."""
     revision: int = 0
-    """The revision of the window; an older one than was seen is ignored, an equal or newer one replaces."""
+    """The revision of the window; an older one than was seen is ignored, an equal or newer one
+    replaces.
+    """
     since: datetime | None = None
-    """Start of the first window that was different, where that was found out later; this window's when None."""
+    """Start of the first window that was different, where that was found out later; this window's
+    when None.
+    """
     upstream: str = ""
-    """What is known to have changed before it, such as `version v4 is new`: alerts that share it are one incident."""
+    """What is known to have changed before it, such as `version v4 is new`: alerts that share it
+    are one incident.
+    """
     alike: frozenset[str] = frozenset()
-    """Keys of alerts about what moved together with this while nothing was wrong: with one that fires it is one incident."""
+    """Keys of alerts about what moved together with this while nothing was wrong: with one that
+    fires it is one incident.
+    """
     decision: str = ""
     """What the check says is to be done: a `Decision`, or empty."""
 
     @property
     def key(self) -> str:
         """The identity of the alert: the same for every window of one rule on one set of labels."""
-        return key_of(self.model, self.version, self.segment, self.cause, self.check, self.measurement, self.labels)
+        return key_of(
+            self.model,
+            self.version,
+            self.segment,
+            self.cause,
+            self.check,
+            self.measurement,
+            self.labels,
+        )
 
 
 def lane(cause: str, check: str, measurement: str) -> str:
-    """Which alerts may be one incident: all about the model and its data, whatever their family; those about its traffic; and
-    the agent's trouble with its feed, with its checks, with its sinks, and too little data.
+    """Which alerts may be one incident: all about the model and its data, whatever their family;
+    those about its traffic; and the agent's trouble with its feed, with its checks, with its sinks,
+    and too little data.
     """
     if cause != MONITORING:
         return SERVICE if cause == SERVICE else ""
-    return {"error": "checks", "refused": "sinks", UNSURE: UNSURE}.get(measurement, "feed" if check == "source" else "agent")
+    return {"error": "checks", "refused": "sinks", UNSURE: UNSURE}.get(
+        measurement, "feed" if check == "source" else "agent"
+    )
 
 
 def trouble(
@@ -115,7 +136,13 @@ def trouble(
 
 @lru_cache(maxsize=20_000)
 def key_of(
-    model: str, version: str, segment: str, cause: str, check: str, measurement: str, labels: tuple[tuple[str, str], ...]
+    model: str,
+    version: str,
+    segment: str,
+    cause: str,
+    check: str,
+    measurement: str,
+    labels: tuple[tuple[str, str], ...],
 ) -> str:
     """See `Fact.key`; `labels` sorted by name."""
     return digest(model, version, segment, cause, check, measurement, labels, length=32)
@@ -128,12 +155,16 @@ def digest(*parts: object, length: int) -> str:
 
 
 def message_id(incident: str, revision: int, *sink: str) -> str:
-    """Names a message of an incident, for one sink where that is given: the same for ever, so that a repeat is told."""
+    """Names a message of an incident, for one sink where that is given: the same for ever, so that
+    a repeat is told.
+    """
     return "ntf_" + digest(incident, revision, *sink, length=32)
 
 
 def finite(value: Any) -> float | None:
-    """`value` as a plain float; None for None, NaN and the infinities, which JSON and people can't read."""
+    """`value` as a plain float; None for None, NaN and the infinities, which JSON and people can't
+    read.
+    """
     return float(value) if value is not None and math.isfinite(value) else None
 
 

@@ -1,6 +1,7 @@
 """An alert as a message tells it, and which is the most telling.
 
-Refuses control characters and names without end: everything that comes from data is cleaned and bounded here.
+Refuses control characters and names without end: everything that comes from data is cleaned and
+bounded here.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from collections.abc import Sequence
 
 from driftline.alerting.alert import Alert, AlertState, Entry
 from driftline.alerting.fact import UNSURE
-from driftline.model import Decision, Severity, Verdict
-from driftline.notification import AlertFact
-from driftline.wording import bound, clean
+from driftline.types.model import Decision, Severity, Verdict
+from driftline.types.notification import AlertFact
+from driftline.types.phrasing import bound, clean
 
 LONGEST = 200
 """Characters of a name in a message."""
@@ -28,7 +29,9 @@ def fact_of(alert: Alert, *, named: bool = False) -> AlertFact:
         check=clean(alert.check, LONGEST),
         measurement=clean(alert.measurement, LONGEST),
         labels={clean(name, LONGEST): clean(value, LONGEST) for name, value in labels.items()},
-        state=(UNSURE if alert.measurement == UNSURE else AlertState.FIRING.value) if firing else AlertState.RESOLVED.value,
+        state=(UNSURE if alert.measurement == UNSURE else AlertState.FIRING.value)
+        if firing
+        else AlertState.RESOLVED.value,
         cause=alert.cause,
         severity=alert.phase.severity or Severity.WARNING,
         value=shown.value,
@@ -53,7 +56,9 @@ def _nothing(alert: Alert) -> Entry:
 
 
 FOREMOST = ("quality", "performance", "drift")
-"""What tells most of alerts that matter alike: broken data explain the rest, then comes what it costs."""
+"""What tells most of alerts that matter alike: broken data explain the rest, then comes what it
+costs.
+"""
 
 
 def foremost(alerts: Sequence[Alert]) -> str:
@@ -62,7 +67,9 @@ def foremost(alerts: Sequence[Alert]) -> str:
 
 
 def telling(fact: AlertFact) -> tuple[int, int, int, float]:
-    """A sort key, most telling first: firing, then most severe, then by family, then largest against its bound."""
+    """A sort key, most telling first: firing, then most severe, then by family, then largest
+    against its bound.
+    """
     limit, value = bound(fact), fact.value
     if value is None or limit is None:
         ratio = 0.0 if value is None else min(abs(value), 1.0)

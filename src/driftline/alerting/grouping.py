@@ -1,6 +1,8 @@
-"""Which incident a firing alert belongs to: one incident for each model and cause, whatever families its alerts are of.
+"""Which incident a firing alert belongs to: one incident for each model and cause, whatever
+families its alerts are of.
 
-Refuses to look at numbers: only when the changes began, what they are about, and what is known to lie upstream counts.
+Refuses to look at numbers: only when the changes began, what they are about, and what is known to
+lie upstream counts.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from datetime import datetime, timedelta
 
 from driftline.alerting.alert import Alert
 from driftline.alerting.incident import Incident
-from driftline.alerting.life import TOGETHER, Life
+from driftline.alerting.lifespans import TOGETHER, Life
 
 WHOLE = frozenset({"service", "monitoring"})
 """Families that are about the feed or the agent as a whole: what fires at one time is one thing."""
@@ -30,7 +32,9 @@ class Split:
     fresh: list[Alert] = field(default_factory=list)
     """They open an incident together."""
     moved: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Keys that an open incident no longer holds: they came back too late, and belong to another."""
+    """Keys that an open incident no longer holds: they came back too late, and belong to
+    another.
+    """
 
 
 def split(
@@ -44,9 +48,9 @@ def split(
 ) -> Split:
     """Give each firing alert of `after` to one of `incidents`, which are of its lane.
 
-    An alert stays where it belonged, or comes back there. A new one joins the first open incident that began with it, is still
-    young, is about the same column, shares what lies upstream, or always moved together with what fires in it (`alike`).
-    What is left opens one incident.
+    An alert stays where it belonged, or comes back there. A new one joins the first open incident
+    that began with it, is still young, is about the same column, shares what lies upstream, or
+    always moved together with what fires in it (`alike`). What is left opens one incident.
     """
     found = Split()
     length = window[1] - window[0]
@@ -54,23 +58,40 @@ def split(
     was = {alert.key: alert for alert in before}
     firing = [alert for alert in after if alert.fires]
     alive = [incident for incident in incidents if incident.resolved is None]
-    ended = [incident for incident in incidents if incident.resolved is not None and window[0] - incident.resolved <= span]
+    ended = [
+        incident
+        for incident in incidents
+        if incident.resolved is not None and window[0] - incident.resolved <= span
+    ]
     found.open = {incident.id: [] for incident in alive}
     free: list[Alert] = []
     for alert in firing:
         home = next((incident for incident in alive if alert.key in incident.keys), None)
-        if home is not None and (home.cause in WHOLE or _stayed(was.get(alert.key), window[0], span)):
+        if home is not None and (
+            home.cause in WHOLE or _stayed(was.get(alert.key), window[0], span)
+        ):
             found.open[home.id].append(alert)
             continue
         if home is not None:
             found.moved[home.id] = found.moved.get(home.id, frozenset()) | {alert.key}
-        last = max((one for one in ended if alert.key in one.keys), key=lambda one: (one.resolved, one.id), default=None)
+        last = max(
+            (one for one in ended if alert.key in one.keys),
+            key=lambda one: (one.resolved, one.id),
+            default=None,
+        )
         if last is not None:
             found.back.setdefault(last.id, []).append(alert)
         else:
             free.append(alert)
     for alert in sorted(free, key=lambda one: (one.phase.since or window[0], one.key)):
-        place = next((one for one in alive if _joins(alert, one, found.open[one.id], upstream, alike, window)), None)
+        place = next(
+            (
+                one
+                for one in alive
+                if _joins(alert, one, found.open[one.id], upstream, alike, window)
+            ),
+            None,
+        )
         if place is not None:
             found.open[place.id].append(alert)
             found.joined.setdefault(place.id, []).append(alert)

@@ -1,7 +1,7 @@
 """One incident: the firing alerts of one model that have one cause, told as one thing.
 
-Refuses to be told twice: a change is an opening, an alert that is new to the incident, more or lastingly less severity, the
-end, a return, or what a person did to it.
+Refuses to be told twice: a change is an opening, an alert that is new to the incident, more or
+lastingly less severity, the end, a return, or what a person did to it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from driftline.alerting.alert import Alert, severest
 from driftline.alerting.fact import digest, message_id
 from driftline.alerting.findings import LONGEST, fact_of, telling
 from driftline.alerting.hold import Hold
-from driftline.alerting.life import FLAPS, Life
+from driftline.alerting.lifespans import FLAPS, Life
 from driftline.alerting.title import title
-from driftline.model import Severity
-from driftline.notification import Event, Notification
-from driftline.wording import EPOCH, IN_ALL, WHY, clean
+from driftline.types.model import Severity
+from driftline.types.notification import Event, Notification
+from driftline.types.phrasing import EPOCH, IN_ALL, WHY, clean
 
 MOST = 50
 """Alerts in one message; `facts` tells how many there are in all."""
@@ -113,7 +113,9 @@ class Change:
     event: Event
     reason: Reason
     at: datetime
-    """End of the window that brought it about; the tick's time for trouble of the agent, the clock's for what people did."""
+    """End of the window that brought it about; the tick's time for trouble of the agent, the
+    clock's for what people did.
+    """
     notification: Notification
     author: str = ""
     """Who did it; empty for what the agent found."""
@@ -125,16 +127,28 @@ class Change:
     @property
     def word(self) -> str:
         """What the history calls it."""
-        return WORDS.get(self.reason, self.event.value) if self.event is Event.UPDATED else self.event.value
+        return (
+            WORDS.get(self.reason, self.event.value)
+            if self.event is Event.UPDATED
+            else self.event.value
+        )
 
 
 def incident_id(model: str, cause: str, since: datetime, ordinal: int) -> str:
-    """The name of the `ordinal`-th incident of a model and cause; the same wherever and whenever it is computed."""
+    """The name of the `ordinal`-th incident of a model and cause; the same wherever and whenever it
+    is computed.
+    """
     return "inc_" + digest(model, cause, since.isoformat(), ordinal, length=16)
 
 
 def open_incident(
-    alerts: Sequence[Alert], cause: str, lane: str, ordinal: int, upstream: frozenset[str], window: Span, rows: int
+    alerts: Sequence[Alert],
+    cause: str,
+    lane: str,
+    ordinal: int,
+    upstream: frozenset[str],
+    window: Span,
+    rows: int,
 ) -> Change:
     """The incident that firing `alerts` open together."""
     since = min(alert.phase.since for alert in alerts if alert.phase.since is not None)
@@ -143,11 +157,17 @@ def open_incident(
         incident_id(first.model, cause, since, ordinal), first.model, cause, since,
         lane=lane, opened=window[1], upstream=upstream,
     )  # fmt: skip
-    return told(fresh, Event.OPENED, Reason.FIRST_ALERT, alerts, window, rows, severity=severest(alerts))
+    return told(
+        fresh, Event.OPENED, Reason.FIRST_ALERT, alerts, window, rows, severity=severest(alerts)
+    )
 
 
-def come_back(incident: Incident, members: Sequence[Alert], window: Span, rows: int, life: Life) -> Change:
-    """The incident once more, with its alerts of before; the third time within the span it is flapping, and says so."""
+def come_back(
+    incident: Incident, members: Sequence[Alert], window: Span, rows: int, life: Life
+) -> Change:
+    """The incident once more, with its alerts of before; the third time within the span it is
+    flapping, and says so.
+    """
     span = life.flap_span(window[1] - window[0])
     turns = (*(turn for turn in incident.turns if window[1] - turn <= span), window[1])
     flapping = len(turns) >= FLAPS
@@ -158,7 +178,14 @@ def come_back(incident: Incident, members: Sequence[Alert], window: Span, rows: 
         incident, opened=window[1], resolved=None, reopens=None, turns=turns, flapping=flapping, calm=None, better=None,
         acknowledged="", severity=severity, since=since, owed="", untold=False,
     )  # fmt: skip
-    return told(incident, Event.REOPENED, Reason.FLAPPING if flapping else Reason.CAME_BACK, members, window, rows)
+    return told(
+        incident,
+        Event.REOPENED,
+        Reason.FLAPPING if flapping else Reason.CAME_BACK,
+        members,
+        window,
+        rows,
+    )
 
 
 def carry_on(
@@ -173,15 +200,23 @@ def carry_on(
 ) -> tuple[Incident, Change | None]:
     """What becomes of an open incident in a window, and what there is to tell.
 
-    `members` are all its alerts, firing or not, and `was` is what they were before; `joined` are new to it.
+    `members` are all its alerts, firing or not, and `was` is what they were before; `joined` are
+    new to it.
     """
     firing = [alert for alert in members if alert.fires]
     length = window[1] - window[0]
     if list(was) == list(members) and (firing or incident.flapping):
-        return incident, None  # a window that was seen before, or that says nothing: no time goes by
+        return (
+            incident,
+            None,
+        )  # a window that was seen before, or that says nothing: no time goes by
     if not firing:
         calm = incident.calm or window[0]
-        if incident.flapping and why_over is Reason.ALL_RESOLVED and window[1] - calm < life.calm_span(length):
+        if (
+            incident.flapping
+            and why_over is Reason.ALL_RESOLVED
+            and window[1] - calm < life.calm_span(length)
+        ):
             return replace(incident, calm=calm), None
         why = Reason.CALM if incident.flapping and why_over is Reason.ALL_RESOLVED else why_over
         change = end(incident, why, members, window, rows, life.reopen_span(length))
@@ -190,14 +225,22 @@ def carry_on(
     incident = replace(incident, keys=incident.keys | {alert.key for alert in joined}, calm=None)
     if severity.rank > incident.severity.rank:
         change = told(
-            replace(incident, better=None), Event.UPDATED, Reason.MORE_SEVERE, members, window, rows, severity=severity
+            replace(incident, better=None),
+            Event.UPDATED,
+            Reason.MORE_SEVERE,
+            members,
+            window,
+            rows,
+            severity=severity,
         )
         return change.incident, change
     better = (incident.better or window[0]) if severity.rank < incident.severity.rank else None
     incident = replace(incident, better=better)
     if better is not None and window[1] - better >= life.calm_span(length):
         less = replace(incident, better=None)
-        change = told(less, Event.UPDATED, Reason.LESS_SEVERE, members, window, rows, severity=severity)
+        change = told(
+            less, Event.UPDATED, Reason.LESS_SEVERE, members, window, rows, severity=severity
+        )
         return change.incident, change
     if _decisions(firing) - _decisions(was):
         change = told(incident, Event.UPDATED, Reason.DECIDED, members, window, rows)
@@ -279,7 +322,14 @@ def told(
         since=incident.since,
         window=window,
         rows=rows,
-        reference=next((clean(entry.reference, LONGEST) for entry in newest if entry is not None and entry.reference), ""),
+        reference=next(
+            (
+                clean(entry.reference, LONGEST)
+                for entry in newest
+                if entry is not None and entry.reference
+            ),
+            "",
+        ),
         alerts=shown[:MOST],
         resolved_at=resolved_at,
         facts={WHY: why, **extra},

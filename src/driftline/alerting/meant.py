@@ -1,6 +1,8 @@
-"""Whether matchers mean an incident: some ask for the incident itself, the others for each alert that fires in it.
+"""Whether matchers mean an incident: some ask for the incident itself, the others for each alert
+that fires in it.
 
-Refuses to mean an incident of which a part is news: what is asked of alerts must hold of all that fire.
+Refuses to mean an incident of which a part is news: what is asked of alerts must hold of all that
+fire.
 """
 
 from __future__ import annotations
@@ -9,20 +11,26 @@ from collections.abc import Mapping, Sequence
 
 from driftline.alerting.alert import Alert
 from driftline.alerting.incident import Incident
-from driftline.matchers import Matchers
+from driftline.types.matchers import Matchers
 
 OF_INCIDENT = frozenset({"model", "severity", "id"})
-"""All other names are of alerts: `family`, `check`, `measurement`, `segment`, `version`, `reason` and labels like `column`."""
+"""All other names are of alerts: `family`, `check`, `measurement`, `segment`, `version`, `reason`
+and labels like `column`.
+"""
 
 
 def means(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
     """Whether `incident` is meant as a whole."""
-    return _fits(matchers, incident) and (not (asked := _asked(matchers)).wanted or all(_each(asked, alerts) or [False]))
+    return _fits(matchers, incident) and (
+        not (asked := _asked(matchers)).wanted or all(_each(asked, alerts) or [False])
+    )
 
 
 def touches(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
     """Whether anything that fires in `incident` is meant."""
-    return _fits(matchers, incident) and (not (asked := _asked(matchers)).wanted or any(_each(asked, alerts)))
+    return _fits(matchers, incident) and (
+        not (asked := _asked(matchers)).wanted or any(_each(asked, alerts))
+    )
 
 
 def _asked(matchers: Matchers) -> Matchers:

@@ -1,6 +1,7 @@
 """What keeps people from being told: silences, mute times, inhibition, snoozes, acknowledgement.
 
-Refuses to forget: an incident that was held back is told of once nothing holds it any more, if it is still open.
+Refuses to forget: an incident that was held back is told of once nothing holds it any more, if it
+is still open.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from driftline.alerting.alert import Alert
 from driftline.alerting.hold import By, Hold
 from driftline.alerting.incident import Incident, Reason
 from driftline.alerting.meant import means, touches
-from driftline.matchers import Matchers
+from driftline.types.matchers import Matchers
 
 BECAUSE_OF_FEED = tuple(
     (Matchers.parse(by), Matchers.parse("family=drift|quality"))
@@ -26,7 +27,9 @@ BECAUSE_OF_FEED = tuple(
         "family=monitoring,check=source,measurement=reading",
     )
 )
-"""Inhibition without a configuration: while rows are missing or late, what remains of them says little about the model."""
+"""Inhibition without a configuration: while rows are missing or late, what remains of them says
+little about the model.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,9 @@ class MuteTime:
 
     def on(self, now: datetime) -> bool:
         """Whether it is on: it last began no longer ago than it lasts."""
-        began: datetime = next(CronSim(self.cron, now.astimezone(self.zone) + timedelta(minutes=1), reverse=True))
+        began: datetime = next(
+            CronSim(self.cron, now.astimezone(self.zone) + timedelta(minutes=1), reverse=True)
+        )
         return began <= now < began + self.length
 
 
@@ -69,15 +74,26 @@ class Quiet:
     max_pages: int = 5
     """Critical openings told within 24 hours."""
 
-    def silence_of(self, incident: Incident, alerts: Sequence[Alert], now: datetime) -> Silence | None:
+    def silence_of(
+        self, incident: Incident, alerts: Sequence[Alert], now: datetime
+    ) -> Silence | None:
         """The silence that is on and holds `incident`, the longest of several."""
-        on = [one for one in self.silences if one.start <= now < one.until and means(one.matchers, incident, alerts)]
+        on = [
+            one
+            for one in self.silences
+            if one.start <= now < one.until and means(one.matchers, incident, alerts)
+        ]
         return max(on, key=lambda one: (one.until, one.id), default=None)
 
     def causes(self, incidents: Iterable[tuple[Incident, Sequence[Alert]]]) -> list[str]:
-        """For each inhibition the open incident of the model that brings it about; empty where none does."""
+        """For each inhibition the open incident of the model that brings it about; empty where none
+        does.
+        """
         known = list(incidents)
-        return [next((one.id for one, alerts in known if touches(by, one, alerts)), "") for by, _ in self.inhibitions]
+        return [
+            next((one.id for one, alerts in known if touches(by, one, alerts)), "")
+            for by, _ in self.inhibitions
+        ]
 
     def holds(
         self,
@@ -87,13 +103,24 @@ class Quiet:
         reason: Reason,
         now: datetime,
     ) -> Hold | None:
-        """Why nobody is told of a change of `incident` now; None when people are. For `causes` see there."""
+        """Why nobody is told of a change of `incident` now; None when people are. For `causes` see
+        there.
+        """
         if incident.snoozed is not None and now < incident.snoozed:
             return Hold(By.SNOOZE, f"snoozed until {incident.snoozed:%Y-%m-%d %H:%M} UTC")
         silence = self.silence_of(incident, alerts, now)
         if silence is not None:
-            return Hold(By.SILENCE, f"silence {silence.id} until {silence.until:%Y-%m-%d %H:%M} UTC")
-        muted = next((one.name for one in self.mute_times if means(one.matchers, incident, alerts) and one.on(now)), None)
+            return Hold(
+                By.SILENCE, f"silence {silence.id} until {silence.until:%Y-%m-%d %H:%M} UTC"
+            )
+        muted = next(
+            (
+                one.name
+                for one in self.mute_times
+                if means(one.matchers, incident, alerts) and one.on(now)
+            ),
+            None,
+        )
         if muted is not None:
             return Hold(By.MUTE_TIME, f"mute time {muted}")
         for cause, (_, meant) in zip(causes, self.inhibitions, strict=True):

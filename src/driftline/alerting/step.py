@@ -1,6 +1,7 @@
 """The one step of alerting: facts in, state and changes out.
 
-Refuses the clock, IO and randomness: the same facts on the same state give the same bytes, in one call or in several.
+Refuses the clock, IO and randomness: the same facts on the same state give the same bytes, in one
+call or in several.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from driftline.alerting.fact import Fact, lane
 from driftline.alerting.findings import foremost
 from driftline.alerting.grouping import split
 from driftline.alerting.incident import Incident, Reason, carry_on, come_back, end, open_incident
-from driftline.alerting.life import Life
+from driftline.alerting.lifespans import Life
 from driftline.alerting.work import AlertingState, Note, Step, Work, by_age
 
 __all__ = ["AlertingState", "Note", "Step", "firing", "retire", "step"]
@@ -24,11 +25,14 @@ Lane = tuple[str, str]
 """A model, and what of it (see `fact.lane`): facts of two lanes never share an incident."""
 
 
-def step(state: AlertingState, facts: Sequence[Fact], now: datetime, life: Life | None = None) -> Step:
+def step(
+    state: AlertingState, facts: Sequence[Fact], now: datetime, life: Life | None = None
+) -> Step:
     """Move every alert that `facts` are about, then the incidents of their lanes.
 
-    Facts of one window belong in one call: they open one incident together. Windows are taken by their start, so several
-    in one call give what one call each would give. The order of facts within a window doesn't matter.
+    Facts of one window belong in one call: they open one incident together. Windows are taken by
+    their start, so several in one call give what one call each would give. The order of facts
+    within a window doesn't matter.
     """
     work = Work.of(state)
     notes: list[Note] = []
@@ -49,9 +53,11 @@ def step(state: AlertingState, facts: Sequence[Fact], now: datetime, life: Life 
 
 
 def retire(state: AlertingState, gone: Callable[[Alert], bool], at: datetime) -> Step:
-    """Forget the alerts that `gone` names: their check, column, version or model is no longer watched.
+    """Forget the alerts that `gone` names: their check, column, version or model is no longer
+    watched.
 
-    An incident that only they kept open is resolved with the reason `no longer watched`; `at` is the end of its time.
+    An incident that only they kept open is resolved with the reason `no longer watched`; `at` is
+    the end of its time.
     """
     work = Work.of(state)
     leaving = {key: alert for key, alert in sorted(state.alerts.items()) if gone(alert)}
@@ -82,7 +88,11 @@ def _move(
         return
     found = split(mine, before, after, upstream, alike, window, life)
     for incident in mine:
-        if incident.reopens is not None and incident.reopens < window[0] and incident.id not in found.back:
+        if (
+            incident.reopens is not None
+            and incident.reopens < window[0]
+            and incident.id not in found.back
+        ):
             work.put(replace(incident, reopens=None))
     for name, alerts in sorted(found.back.items()):
         members = _with(after, work.incidents[name], alerts)
@@ -94,7 +104,14 @@ def _move(
         withdrawn = not alerts and _withdrawn(was, after)
         why = Reason.LATE_DATA if withdrawn else Reason.ALL_RESOLVED
         moved, change = carry_on(
-            incident, was, _with(after, incident, alerts), found.joined.get(name, ()), window, rows, life, why
+            incident,
+            was,
+            _with(after, incident, alerts),
+            found.joined.get(name, ()),
+            window,
+            rows,
+            life,
+            why,
         )
         work.put(moved) if change is None else work.tell(change)
     if found.fresh:
@@ -114,7 +131,9 @@ def _with(after: Sequence[Alert], incident: Incident, alerts: Sequence[Alert]) -
 def _withdrawn(before: Sequence[Alert], after: Sequence[Alert]) -> bool:
     left = {alert.key for alert in before if alert.fires}
     now = {alert.key: alert.phase.state for alert in after if alert.key in left}
-    return bool(now) and all(state in (AlertState.QUIET, AlertState.PENDING) for state in now.values())
+    return bool(now) and all(
+        state in (AlertState.QUIET, AlertState.PENDING) for state in now.values()
+    )
 
 
 def firing(state: AlertingState) -> list[Alert]:
@@ -126,15 +145,30 @@ def _windows(facts: Sequence[Fact]) -> Iterable[tuple[Lane, list[Fact]]]:
     def place(fact: Fact) -> tuple[datetime, Lane]:
         return fact.start, (fact.model, lane(fact.cause, fact.check, fact.measurement))
 
-    for (_, about), group in groupby(sorted(facts, key=lambda fact: (place(fact), _order(fact))), key=place):
+    for (_, about), group in groupby(
+        sorted(facts, key=lambda fact: (place(fact), _order(fact))), key=place
+    ):
         yield about, list(group)
 
 
 def _order(fact: Fact) -> tuple[object, ...]:
-    return (fact.end, fact.revision, fact.cause, fact.check, fact.measurement, fact.version, fact.segment, fact.labels)
+    return (
+        fact.end,
+        fact.revision,
+        fact.cause,
+        fact.check,
+        fact.measurement,
+        fact.version,
+        fact.segment,
+        fact.labels,
+    )
 
 
 def _members(alerts: Iterable[Alert], about: Lane) -> list[Alert]:
     """The alerts of a lane, by key."""
-    found = [alert for alert in alerts if (alert.model, lane(alert.cause, alert.check, alert.measurement)) == about]
+    found = [
+        alert
+        for alert in alerts
+        if (alert.model, lane(alert.cause, alert.check, alert.measurement)) == about
+    ]
     return sorted(found, key=lambda alert: alert.key)

@@ -9,9 +9,20 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from driftline.alerting.fact import UNSURE
-from driftline.model import Severity
-from driftline.notification import AlertFact, Event
-from driftline.wording import clean, figure, lasting, measured, moved, pair, span, subject, times, utc
+from driftline.types.model import Severity
+from driftline.types.notification import AlertFact, Event
+from driftline.types.phrasing import (
+    clean,
+    figure,
+    lasting,
+    measured,
+    moved,
+    pair,
+    span,
+    subject,
+    times,
+    utc,
+)
 
 BEGIN = {
     "more alerts": "now ",
@@ -44,15 +55,29 @@ def title(
         until = resolved_at or since
         long = f" ({lasting(since, until)})" if until > since else ""
         when = f"{span(since, until)}{long}" if until > since else f"since {utc(since)}"
-        over = "resolved" if reason in ("all alerts resolved", "calm after it came and went") else f"closed, {reason}"
+        over = (
+            "resolved"
+            if reason in ("all alerts resolved", "calm after it came and went")
+            else f"closed, {reason}"
+        )
         if len({alert.cause for alert in alerts}) > 1:
             return _fit(
-                f"{name}: {over}: ", [subject(group[0], NAME) or measured(group[0]) for group in _groups(alerts)], f" {when}"
+                f"{name}: {over}: ",
+                [subject(group[0], NAME) or measured(group[0]) for group in _groups(alerts)],
+                f" {when}",
             )
         return _fit(f"{name}: {over}: {_whole(alerts, past=True)} {when}", [], "")
     firing = [alert for alert in alerts if alert.state != "resolved"]
-    severity = max((alert.severity for alert in firing), key=lambda severity: severity.rank, default=Severity.INFO)
-    new = f"now {severity.value}: " if reason in ("more severe", "less severe") else BEGIN.get(reason, "")
+    severity = max(
+        (alert.severity for alert in firing),
+        key=lambda severity: severity.rank,
+        default=Severity.INFO,
+    )
+    new = (
+        f"now {severity.value}: "
+        if reason in ("more severe", "less severe")
+        else BEGIN.get(reason, "")
+    )
     groups = _groups(firing)
     if len(groups) == 1:
         return _fit(f"{name}: {new}{_single(groups[0], since)}", [], "")
@@ -67,7 +92,9 @@ def _groups(alerts: Sequence[AlertFact]) -> list[list[AlertFact]]:
     groups: dict[tuple[str, ...], list[AlertFact]] = {}
     for alert in alerts:
         about = subject(alert, NAME)
-        groups.setdefault((about,) if about else ("", alert.check, alert.measurement), []).append(alert)
+        groups.setdefault((about,) if about else ("", alert.check, alert.measurement), []).append(
+            alert
+        )
     return list(groups.values())
 
 
@@ -111,7 +138,9 @@ def _trouble(alert: AlertFact) -> str:
 
 
 def _whole(alerts: Sequence[AlertFact], *, past: bool) -> str:
-    """How many of what, in few words: `3 columns drift`, `Day Mins drifted`; all alerts are of one family."""
+    """How many of what, in few words: `3 columns drift`, `Day Mins drifted`; all alerts are of one
+    family.
+    """
     cause = alerts[0].cause if alerts else ""
     subjects = list(dict.fromkeys(subject(group[0], NAME) for group in _groups(alerts)))
     if len(subjects) == 1 and subjects[0]:
@@ -125,15 +154,23 @@ def _whole(alerts: Sequence[AlertFact], *, past: bool) -> str:
     if cause == "drift":
         return f"{who} drifted" if past else f"{who} drift{'' if several else 's'}"
     if cause == "quality":
-        return f"{who} had quality trouble" if past else f"{who} {'have' if several else 'has'} quality trouble"
+        return (
+            f"{who} had quality trouble"
+            if past
+            else f"{who} {'have' if several else 'has'} quality trouble"
+        )
     if cause == "monitoring":
-        what = "too little data for" if alerts and alerts[0].measurement == UNSURE else "trouble with"
+        what = (
+            "too little data for" if alerts and alerts[0].measurement == UNSURE else "trouble with"
+        )
         return f"{what} {clean(alerts[0].check, NAME) if alerts else 'the agent'}"
     return f"{cause} trouble ({who})".strip()
 
 
 def _fit(head: str, examples: Sequence[str], tail: str, between: str = ", ") -> str:
-    """`head`, at most three examples as far as there is room, the number of the others, and `tail`."""
+    """`head`, at most three examples as far as there is room, the number of the others, and
+    `tail`.
+    """
     text, shown = head, 0
     for example in examples:
         left = len(examples) - shown - 1

@@ -1,4 +1,5 @@
-"""The state of alerting, and a state at work: what is put is remembered, so that only that is written.
+"""The state of alerting, and a state at work: what is put is remembered, so that only that is
+written.
 
 Refuses to decide: the step, people's acts and what holds them back do.
 """
@@ -48,7 +49,9 @@ class Step:
     alerts: Mapping[str, Alert | None] = field(default_factory=dict)
     """The alerts that differ from before; None for those that are gone."""
     incidents: Mapping[str, Incident] = field(default_factory=dict)
-    """The incidents that differ from before; those that can't come back any more have lost `reopens`."""
+    """The incidents that differ from before; those that can't come back any more have lost
+    `reopens`.
+    """
     notes: tuple[Note, ...] = ()
     now: datetime | None = None
     """The time the step was given."""
@@ -120,7 +123,9 @@ class Work:
     def step(self, notes: tuple[Note, ...], now: datetime) -> Step:
         """What was done."""
         state = AlertingState(self.alerts, self.incidents, self.counts, tuple(self.pages))
-        return Step(state, tuple(self.changes), self._alerts, self._incidents, notes, now, tuple(self.paged))
+        return Step(
+            state, tuple(self.changes), self._alerts, self._incidents, notes, now, tuple(self.paged)
+        )
 
 
 def by_age(incidents: Iterable[Incident]) -> list[Incident]:

@@ -1,1 +1,1 @@
-"""History judged again: which alerts there would have been, and which there would be if nothing had changed."""
+"""Stored history, judged again: which alarms there would have been."""

@@ -1,6 +1,7 @@
 """What a backtest is of: a model as the configuration has it, and its stored windows.
 
-Refuses to read a source, and to write: the state is opened read-only, so that it may be an agent's at work.
+Refuses to read a source, and to write: the state is opened read-only, so that it may be an agent's
+at work.
 """
 
 from __future__ import annotations
@@ -10,21 +11,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from driftline.alerting.life import Life
-from driftline.backtest.measuring import Measured, measure_all
-from driftline.backtest.replaying import Replay, Told
+from driftline.agent.compose import settings_of
+from driftline.agent.judgeable import Judgeable
+from driftline.agent.reference_state import collected, ground_digest, kinds_of, load_ground
+from driftline.alerting.lifespans import Life
+from driftline.backtest.measure import Measured, measure_all
+from driftline.backtest.replay import Replay, Told
 from driftline.config import Config
-from driftline.errors import StateError
-from driftline.evaluate.evidence import Policy
+from driftline.evaluate.evidence.engine import Policy
 from driftline.evaluate.judging import wanted
 from driftline.extensions.guard import Guard
-from driftline.runtime.compose import settings_of
-from driftline.runtime.grounding import collected, ground_digest, kinds_of, load_ground
-from driftline.runtime.judgeable import Judgeable
 from driftline.state import kept
-from driftline.state.store import Store, open_store
+from driftline.state.factory import open_store
+from driftline.state.store import Store
 from driftline.state.tables import micros, moment
 from driftline.state.windows import Due
+from driftline.types.errors import StateError
 
 Progress = Callable[[int, int], None]
 
@@ -55,7 +57,12 @@ class Subject:
         """Every check on every window."""
         return measure_all(self.judgeable, self.open_store, self.groups, progress, processes)
 
-    def replay(self, windows: Sequence[Measured], policy: Policy, progress: Progress = lambda done, total: None) -> list[Told]:
+    def replay(
+        self,
+        windows: Sequence[Measured],
+        policy: Policy,
+        progress: Progress = lambda done, total: None,
+    ) -> list[Told]:
         """What would have been told from `since` on."""
         model, ground = self.judgeable.model, self.judgeable.ground
         plans = {plan.name: plan for plan in self.judgeable.plans}
@@ -63,19 +70,27 @@ class Subject:
         return [told for told in replay.run(windows, progress) if moment(told.start) >= self.since]
 
 
-def subject_of(config: Config, model: str, since: datetime | None, until: datetime | None, guard: Guard) -> Subject:
-    """The stored windows in [since, until), all there are when None. Raises StateError when there is nothing to judge."""
+def subject_of(
+    config: Config, model: str, since: datetime | None, until: datetime | None, guard: Guard
+) -> Subject:
+    """The stored windows in [since, until), all there are when None. Raises StateError when there
+    is nothing to judge.
+    """
     settings = settings_of(config, model, config.registry, patience_ticks=1)
     opening = partial(open_store, config.agent.state, base=config.origin.parent, readonly=True)
     kinds = kinds_of(config.registry)
     store = opening()
     try:
-        digest = ground_digest(settings.origin, settings.schema, collected(settings.plans), wanted(settings.plans))
+        digest = ground_digest(
+            settings.origin, settings.schema, collected(settings.plans), wanted(settings.plans)
+        )
         ground = load_ground(store, model, settings.origin, digest, kinds)
         with store.read() as connection:
             whole = kept.span(connection, model)
             if whole is None:
-                raise StateError(f"{model}: no windows are stored yet; `driftline run --once` reads the log")
+                raise StateError(
+                    f"{model}: no windows are stored yet; `driftline run --once` reads the log"
+                )
             if ground is None:
                 raise StateError(
                     f"{model}: the stored windows were profiled for another reference, schema or set of collectors than the "
@@ -95,9 +110,16 @@ def subject_of(config: Config, model: str, since: datetime | None, until: dateti
             f"{model}: of {asked.gone} windows from {moment(first):%Y-%m-%d} to {moment(last):%Y-%m-%d} none has its own "
             "profile; they are kept for `agent.keep.profiles_hourly`, then only days are"
         )
-    plans = [replace(plan, check=plan.check.only(frozenset(plan.by_measurement))) for plan in settings.plans]
+    plans = [
+        replace(plan, check=plan.check.only(frozenset(plan.by_measurement)))
+        for plan in settings.plans
+    ]
     judgeable = Judgeable(
-        model, ground, plans, kinds, lambda plan, ctx: guard.here(f"{model}.{plan.name}", plan.check.evaluate, ctx)
+        model,
+        ground,
+        plans,
+        kinds,
+        lambda plan, ctx: guard.here(f"{model}.{plan.name}", plan.check.evaluate, ctx),
     )
     return Subject(
         judgeable, settings.length, settings.lateness, settings.false_pages_per_year, settings.life, opening,

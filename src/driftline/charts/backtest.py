@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from driftline.charts.figure import FORMATS, INK, KNOWN, figure, rendered
-from driftline.errors import DriftlineError
-from driftline.message import COLOURS
+from driftline.types.errors import DriftlineError
+from driftline.types.message import COLOURS
 
 
 def draw(told: Mapping[str, Any], to: Path) -> None:
-    """Write the picture of `Backtest.told`. Raises DriftlineError for a name that ends in no known format."""
+    """Write the picture of `Backtest.told`. Raises DriftlineError for a name that ends in no known
+    format.
+    """
     to.write_bytes(picture(told, suffix_of(to)))
 
 
@@ -34,11 +36,24 @@ def picture(told: Mapping[str, Any], suffix: str) -> bytes:
     begin, end = _at(told["from"]), _at(told["to"])
     for one in told.get("known", ()):
         missed = one["found_after_seconds"] is None
-        axes.axvspan(_at(one["start"]), _at(one["end"]), color=KNOWN, alpha=0.25, linewidth=0, hatch="///" if missed else None)
+        axes.axvspan(
+            _at(one["start"]),
+            _at(one["end"]),
+            color=KNOWN,
+            alpha=0.25,
+            linewidth=0,
+            hatch="///" if missed else None,
+        )
     for alarm in told["alarms"]:
         start, until = _at(alarm["start"]), _at(alarm["resolved"] or told["to"])
         wide = max((until - start), (end - begin) / 400)
-        axes.barh(causes.index(alarm["cause"]), wide, left=start, height=0.55, color=COLOURS[alarm["severity"]])
+        axes.barh(
+            causes.index(alarm["cause"]),
+            wide,
+            left=start,
+            height=0.55,
+            color=COLOURS[alarm["severity"]],
+        )
     axes.set_yticks(range(len(causes)), causes)
     axes.set_ylim(-0.6, len(causes) - 0.4)
     axes.set_xlim(_at(told["from"]), _at(told["to"]))

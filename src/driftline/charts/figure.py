@@ -1,6 +1,7 @@
 """How pictures look, and how they become bytes: one style for all of them.
 
-Refuses global state: figures are made and thrown away, so that any thread may draw. Needs the extra `charts`.
+Refuses global state: figures are made and thrown away, so that any thread may draw. Needs the extra
+`charts`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from driftline.errors import DriftlineError
+from driftline.types.errors import DriftlineError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +20,9 @@ FORMATS = (".svg", ".png", ".pdf")
 
 
 def figure(width: float, height: float, rows: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
-    """An empty picture of so many inches with its axes below each other. Raises DriftlineError without matplotlib."""
+    """An empty picture of so many inches with its axes below each other. Raises DriftlineError
+    without matplotlib.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:

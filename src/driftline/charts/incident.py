@@ -12,9 +12,9 @@ from textwrap import wrap
 from typing import Any
 
 from driftline.charts.figure import BAND, INK, QUIET, figure, rendered
-from driftline.message import COLOURS
-from driftline.model import Severity
-from driftline.wording import clean, number
+from driftline.types.message import COLOURS
+from driftline.types.model import Severity
+from driftline.types.phrasing import clean, number
 
 MOST = 3
 """Series in one picture."""
@@ -66,7 +66,9 @@ def _draw(axes: Any, line: Line) -> None:
     colour = COLOURS[line.severity]
     known = [point for point in line.points if point.low is not None and point.high is not None]
     lows, highs = [point.low for point in known], [point.high for point in known]
-    axes.fill_between([point.start for point in known], lows, highs, color=BAND, alpha=0.6, linewidth=0)
+    axes.fill_between(
+        [point.start for point in known], lows, highs, color=BAND, alpha=0.6, linewidth=0
+    )
     axes.plot(starts, values, color=QUIET, linewidth=1.2)
     after = [point for point in line.points if point.start >= line.since]
     changed = {"color": colour, "linewidth": 2, "marker": ".", "markersize": 5}
@@ -77,7 +79,9 @@ def _draw(axes: Any, line: Line) -> None:
         axes.axhline(line.usual, color=QUIET, linewidth=0.8, linestyle=":")
         name += f", usually {_short(line.usual)}"
     end = {"xytext": (4, 0), "textcoords": "offset points", "annotation_clip": False}
-    axes.annotate(_short(values[-1]), (starts[-1], values[-1]), fontsize=8, color=colour, va="center", **end)
+    axes.annotate(
+        _short(values[-1]), (starts[-1], values[-1]), fontsize=8, color=colour, va="center", **end
+    )
     axes.set_title(name, loc="left", fontsize=8, color=INK, parse_math=False)
     locator, formatter = _ticks()
     axes.xaxis.set_major_locator(locator)

@@ -1,6 +1,8 @@
-"""`driftline actions`: what incidents called for, what became of it, and the word of a person where one is asked.
+"""`driftline actions`: what incidents called for, what became of it, and the word of a person where
+one is asked.
 
-Refuses to send anything: it leaves a word in the state, and the agent acts on it within half a minute.
+Refuses to send anything: it leaves a word in the state, and the agent acts on it within half a
+minute.
 """
 
 from __future__ import annotations
@@ -21,17 +23,27 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from driftline.config import Config
-    from driftline.order import Order
     from driftline.state.action_runs import Run
+    from driftline.types.action_request import Order
 
 F = TypeVar("F", bound=Callable[..., Any])
-PAINT = {"sent": "green", "awaiting approval": "yellow", "refused": "red", "unknown": "red", "broken": "red"}
+PAINT = {
+    "sent": "green",
+    "awaiting approval": "yellow",
+    "refused": "red",
+    "unknown": "red",
+    "broken": "red",
+}
 
 
 def _signed(function: F) -> F:
     """`--author` and `--reason`."""
-    function = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept.")(function)
-    return click.option("--author", required=True, metavar="NAME", help="Who says so; it is kept.")(function)
+    function = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept.")(
+        function
+    )
+    return click.option("--author", required=True, metavar="NAME", help="Who says so; it is kept.")(
+        function
+    )
 
 
 @click.group()
@@ -47,7 +59,7 @@ def list_(incident: str | None, config: Path, as_json: bool) -> int:
     """The newest runs first: what called for each, who allowed it, what came of it."""
     from driftline.config import load
     from driftline.state import action_runs
-    from driftline.state.store import open_store
+    from driftline.state.factory import open_store
 
     loaded = load(config)
     store = open_store(loaded.agent.state, base=loaded.origin.parent, readonly=True)
@@ -95,17 +107,29 @@ def reject(run: str, author: str, reason: str, config: Path, as_json: bool) -> i
 @click.option("--reason", metavar="TEXT", help="Why; it is kept.")
 @config_option
 @json_option
-def run(name: str, incident: str, dry_run: bool, author: str | None, reason: str | None, config: Path, as_json: bool) -> int:
+def run(
+    name: str,
+    incident: str,
+    dry_run: bool,
+    author: str | None,
+    reason: str | None,
+    config: Path,
+    as_json: bool,
+) -> int:
     """Order the action NAME for an incident by hand, once; or print what it would send."""
     from driftline.config import load
 
     loaded = load(config)
     told = loaded.actions.get(name)
     if told is None:
-        raise click.UsageError(f"no action is called '{name}'; there are: {', '.join(loaded.actions) or 'none'}")
+        raise click.UsageError(
+            f"no action is called '{name}'; there are: {', '.join(loaded.actions) or 'none'}"
+        )
     if not dry_run and (told.dry_run or not told.enabled):
         what = "dry_run is true" if told.dry_run else "it is not enabled"
-        raise click.UsageError(f"actions.{name}: {what}, so nothing is sent; --dry-run prints what would be")
+        raise click.UsageError(
+            f"actions.{name}: {what}, so nothing is sent; --dry-run prints what would be"
+        )
     if not dry_run and (author is None or reason is None):
         raise click.UsageError("say who orders it and why: --author NAME --reason TEXT")
     if dry_run:
@@ -115,7 +139,9 @@ def run(name: str, incident: str, dry_run: bool, author: str | None, reason: str
     return _told(found, why, as_json)
 
 
-def _decide(decide: Callable[..., str], token: str, author: str, reason: str, config: Path, as_json: bool) -> int:
+def _decide(
+    decide: Callable[..., str], token: str, author: str, reason: str, config: Path, as_json: bool
+) -> int:
     from driftline.config import load
     from driftline.state import action_runs
 
@@ -127,8 +153,8 @@ def _decide(decide: Callable[..., str], token: str, author: str, reason: str, co
 
 @contextmanager
 def _visiting(config: Config) -> Iterator[tuple[Connection, datetime]]:
-    from driftline.runtime.start import system_clock
-    from driftline.state.store import open_store
+    from driftline.agent.start import system_clock
+    from driftline.state.factory import open_store
 
     store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
     try:
@@ -139,11 +165,17 @@ def _visiting(config: Config) -> Iterator[tuple[Connection, datetime]]:
 
 
 def _ordered(
-    connection: Connection, config: Config, name: str, incident: str, author: str, reason: str, now: datetime
+    connection: Connection,
+    config: Config,
+    name: str,
+    incident: str,
+    author: str,
+    reason: str,
+    now: datetime,
 ) -> tuple[Run | None, str]:
+    from driftline.agent.acting import asked
+    from driftline.agent.start import system_clock
     from driftline.extensions.guard import Guard
-    from driftline.runtime.acting import asked
-    from driftline.runtime.start import system_clock
     from driftline.state import action_runs
 
     order = _order(connection, name, incident)
@@ -163,11 +195,11 @@ def _ordered(
 
 
 def _dry(config: Config, name: str, incident: str, as_json: bool) -> int:
+    from driftline.agent.acting import asked
+    from driftline.agent.start import system_clock
     from driftline.extensions.guard import Guard
-    from driftline.runtime.acting import asked
-    from driftline.runtime.start import system_clock
     from driftline.state import action_runs
-    from driftline.state.store import open_store
+    from driftline.state.factory import open_store
 
     store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
     try:
@@ -180,15 +212,17 @@ def _dry(config: Config, name: str, incident: str, as_json: bool) -> int:
     request = before.request if before is not None and before.request is not None else request
     if request is None:
         raise click.ClickException(error)
-    click.echo(json.dumps(asdict(request), ensure_ascii=False, indent=2) if as_json else str(request))
+    click.echo(
+        json.dumps(asdict(request), ensure_ascii=False, indent=2) if as_json else str(request)
+    )
     return 0
 
 
 def _order(connection: Connection, name: str, incident: str) -> Order:
     """What the action is asked for, by what was last told of the incident."""
-    from driftline.alerting.calling import token
-    from driftline.order import Order
+    from driftline.alerting.actions_due import token
     from driftline.state.incidents import newest_message
+    from driftline.types.action_request import Order
 
     told = newest_message(connection, incident)
     if told is None:
@@ -199,7 +233,13 @@ def _order(connection: Connection, name: str, incident: str) -> Order:
 
 def _told(run: Run | None, why: str, as_json: bool) -> int:
     if as_json:
-        click.echo(json.dumps({"run": None if run is None else run.plain(), "error": why}, ensure_ascii=False, indent=2))
+        click.echo(
+            json.dumps(
+                {"run": None if run is None else run.plain(), "error": why},
+                ensure_ascii=False,
+                indent=2,
+            )
+        )
     elif why:
         click.echo(f"not done: {why}", err=True)
     elif run is not None:
@@ -211,7 +251,7 @@ def _show(found: list[Run]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from driftline.wording import clean, utc
+    from driftline.types.phrasing import clean, utc
 
     console = Console(highlight=False, soft_wrap=True)
     if not found:
@@ -223,9 +263,13 @@ def _show(found: list[Run]) -> None:
         )
         console.print(f"    because: {escape(clean(run.why, 400))}")
         by = f"{run.author}: " if run.author else ""
-        until = f"until {utc(run.expires)}" if run.state == "awaiting approval" and run.expires else ""
+        until = (
+            f"until {utc(run.expires)}" if run.state == "awaiting approval" and run.expires else ""
+        )
         for line in (f"{by}{run.reason}", until, run.answer, run.error):
             if line:
                 console.print(f"    {escape(clean(line, 400))}")
         if run.request is not None:
-            console.print(f"    [dim]{escape(clean(f'{run.request.method} {run.request.target}', 400))}[/]")
+            console.print(
+                f"    [dim]{escape(clean(f'{run.request.method} {run.request.target}', 400))}[/]"
+            )

@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from driftline.cli.options import PAINT
-from driftline.model import Severity
-from driftline.wording import clean, lasting, number, utc
+from driftline.types.model import Severity
+from driftline.types.phrasing import clean, lasting, number, utc
 
 if TYPE_CHECKING:
-    from driftline.backtest.scoring import Alarm
-    from driftline.backtest.telling import Backtest
+    from driftline.backtest.score import Alarm
+    from driftline.backtest.summary import Backtest
 
 LISTED = 40
 """Alarms that are printed; --json has all."""
@@ -39,7 +39,9 @@ def show(found: Backtest) -> None:
         f"from {subject.since:%Y-%m-%d %H:%M} to {subject.until:%Y-%m-%d %H:%M} UTC{learnt}"
     )
     if subject.gone:
-        console.print(f"[yellow]{subject.gone:,} older windows are only kept as days and were left out[/]")
+        console.print(
+            f"[yellow]{subject.gone:,} older windows are only kept as days and were left out[/]"
+        )
     console.print()
     console.print(calendar(found))
     _alarms(console, found)
@@ -53,9 +55,14 @@ def show(found: Backtest) -> None:
 
 
 def calendar(found: Backtest) -> Table:
-    """A line a month, a sign a day: the worst alarm that was on, under it what is known to have happened."""
+    """A line a month, a sign a day: the worst alarm that was on, under it what is known to have
+    happened.
+    """
     grid = Table.grid(padding=(0, 1))
-    first, last = found.subject.since.date(), (found.subject.until - timedelta(microseconds=1)).date()
+    first, last = (
+        found.subject.since.date(),
+        (found.subject.until - timedelta(microseconds=1)).date(),
+    )
     month = first.replace(day=1)
     while month <= last:
         line, below = Text(), Text()
@@ -63,12 +70,20 @@ def calendar(found: Backtest) -> Table:
         for offset in range((after - month).days):
             day = month + timedelta(days=offset)
             line.append(*_day(found, day, first, last))
-            below.append("^" if any(_covers(one.start, one.end, day) for one in found.known) else " ", "magenta")
+            below.append(
+                "^" if any(_covers(one.start, one.end, day) for one in found.known) else " ",
+                "magenta",
+            )
         grid.add_row(f"{month:%b %Y}", line)
         if below.plain.strip():
             grid.add_row("", below)
         month = after
-    marks = Text("■ ", PAINT[Severity.CRITICAL]) + Text("critical  ") + Text("■ ", PAINT[Severity.WARNING]) + Text("warning  ")
+    marks = (
+        Text("■ ", PAINT[Severity.CRITICAL])
+        + Text("critical  ")
+        + Text("■ ", PAINT[Severity.WARNING])
+        + Text("warning  ")
+    )
     marks += Text("■ ", PAINT[Severity.INFO]) + Text("info  ") + Text("· quiet")
     if found.known:
         marks += Text("  ^ ", "magenta") + Text("known incident")
@@ -79,7 +94,11 @@ def calendar(found: Backtest) -> Table:
 def _day(found: Backtest, day: date, first: date, last: date) -> tuple[str, str]:
     if not first <= day <= last:
         return " ", ""
-    on = [alarm for alarm in found.alarms if _covers(alarm.start, alarm.resolved or found.subject.until, day)]
+    on = [
+        alarm
+        for alarm in found.alarms
+        if _covers(alarm.start, alarm.resolved or found.subject.until, day)
+    ]
     if not on:
         return "·", "dim"
     return "■", PAINT[max((alarm.severity for alarm in on), key=lambda each: each.rank)]
@@ -103,7 +122,11 @@ def _alarms(console: Console, found: Backtest) -> None:
 
 
 def _over(alarm: Alarm) -> str:
-    return f" [dim]for {lasting(alarm.start, alarm.resolved)}[/]" if alarm.resolved else " [dim]still on[/]"
+    return (
+        f" [dim]for {lasting(alarm.start, alarm.resolved)}[/]"
+        if alarm.resolved
+        else " [dim]still on[/]"
+    )
 
 
 def _counts(console: Console, told: dict[str, Any]) -> None:
@@ -118,7 +141,10 @@ def _counts(console: Console, told: dict[str, Any]) -> None:
     console.print(table)
     hours = {f"{hour:02}": told["by_hour"].get(hour, 0) for hour in range(24)}
     for label, counts in (("weekday", told["by_weekday"]), ("hour", hours)):
-        console.print(f"[dim]{label:8}[/]" + " ".join(f"{name}{_bar(each, counts)}" for name, each in counts.items()))
+        console.print(
+            f"[dim]{label:8}[/]"
+            + " ".join(f"{name}{_bar(each, counts)}" for name, each in counts.items())
+        )
     months = " ".join(f"{name} {count}" for name, count in told["by_month"].items())
     console.print(f"[dim]month   [/]{months}")
 
@@ -135,8 +161,14 @@ def _compared(console: Console, found: Backtest) -> None:
         after = one["found_after_seconds"]
         start = datetime.fromisoformat(one["start"])
         columns = clean(" ".join(one["columns"])) or "anywhere"
-        what = f"{start:%Y-%m-%d %H:%M}  {columns}" + (f" ({clean(one['note'])})" if one["note"] else "")
-        how = "[red]not found[/]" if after is None else f"found after {lasting(start, start + timedelta(seconds=after))}"
+        what = f"{start:%Y-%m-%d %H:%M}  {columns}" + (
+            f" ({clean(one['note'])})" if one["note"] else ""
+        )
+        how = (
+            "[red]not found[/]"
+            if after is None
+            else f"found after {lasting(start, start + timedelta(seconds=after))}"
+        )
         console.print(f"known    {escape(what)}: {how}")
     table = Table("", "found", "alarms", "of them false", "median delay", box=None)
     for column in table.columns[1:]:
@@ -145,7 +177,13 @@ def _compared(console: Console, found: Backtest) -> None:
     for name, each in told["compared"].items():
         delay = each["median_delay_seconds"]
         late = "" if delay is None else lasting(epoch, epoch + timedelta(seconds=delay))
-        table.add_row(name, f"{each['found']} of {len(found.known)}", f"{each['alarms']:,}", f"{each['false']:,}", late)
+        table.add_row(
+            name,
+            f"{each['found']} of {len(found.known)}",
+            f"{each['alarms']:,}",
+            f"{each['false']:,}",
+            late,
+        )
     console.print(table)
 
 
@@ -168,7 +206,16 @@ def _shuffled(console: Console, found: Backtest) -> None:
 def _tried(console: Console, found: Backtest, told: dict[str, Any]) -> None:
     import yaml
 
-    table = Table("false_pages_per_year", "alarms", "found", "false", "median delay", "shuffled, a year", "", box=None)
+    table = Table(
+        "false_pages_per_year",
+        "alarms",
+        "found",
+        "false",
+        "median delay",
+        "shuffled, a year",
+        "",
+        box=None,
+    )
     for column in table.columns[:6]:
         column.justify = "right"
     epoch = found.subject.since
@@ -185,6 +232,8 @@ def _tried(console: Console, found: Backtest, told: dict[str, Any]) -> None:
     if not found.proposals:
         console.print("Nothing to change.")
         return
-    text = yaml.safe_dump({"models": {told["model"]: found.proposals}}, sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(
+        {"models": {told["model"]: found.proposals}}, sort_keys=False, allow_unicode=True
+    )
     console.print("Proposed:")
     console.print(escape(text))

@@ -1,4 +1,5 @@
-"""The daemon: it stands by while another agent leads, works while it leads itself, until it is told to stop.
+"""The daemon: it stands by while another agent leads, works while it leads itself, until it is told
+to stop.
 
 Refuses to go on with a store that it lost: it lets go of everything and stands by again.
 """
@@ -12,15 +13,16 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from driftline.errors import ConfigError, Deposed, DriftlineError, Led, Unreachable
-from driftline.runtime.agent import Agent
-from driftline.runtime.logs import make_log
-from driftline.runtime.standby import POLL, Standby
-from driftline.runtime.start import read_config, running, system_clock
-from driftline.state.store import Store, open_store
+from driftline.agent.agent import Agent
+from driftline.agent.standby import POLL, Standby
+from driftline.agent.start import read_config, running, system_clock
+from driftline.state.factory import open_store
+from driftline.state.store import Store
+from driftline.telemetry.logs import make_log
+from driftline.types.errors import ConfigError, Deposed, DriftlineError, Led, Unreachable
 
 if TYPE_CHECKING:
-    from driftline.runtime.otlp import Push
+    from driftline.telemetry.otlp import Push
 
 
 def daemon(path: Path, verbose: bool) -> int:
@@ -44,7 +46,9 @@ def daemon(path: Path, verbose: bool) -> int:
         signals.any.clear()
         if not signals.stop.is_set() and signals.lost.is_set():
             signals.lost.clear()
-            log.warning("this agent no longer leads: what was not committed is left to the one that does")
+            log.warning(
+                "this agent no longer leads: what was not committed is left to the one that does"
+            )
             signals.any.wait(POLL)
         if signals.stop.is_set():
             log.info("stopped")
@@ -60,19 +64,26 @@ def daemon(path: Path, verbose: bool) -> int:
 def _lead(config: Any, log: Any, signals: _Signals, systemd: Any, *, patient: bool) -> Store | None:
     """The store, once this agent may write to it; None when a signal came before.
 
-    Raises StateError when the store can't be used; a database that is away is waited for when `patient`, or once it was there.
+    Raises StateError when the store can't be used; a database that is away is waited for when
+    `patient`, or once it was there.
     """
     standby, server = Standby(system_clock), None
     try:
         while not signals.any.is_set():
             try:
-                return open_store(config.agent.state, base=config.origin.parent, on_lost=signals.lose)
+                return open_store(
+                    config.agent.state, base=config.origin.parent, on_lost=signals.lose
+                )
             except (Led, Unreachable, Deposed) as error:
                 if isinstance(error, Unreachable) and not patient:
                     raise
                 patient = True
                 if standby.waits(error):
-                    log.info(f"standing by: {error}" if not isinstance(error, Led) else f"standing by: {error.leader} leads")
+                    log.info(
+                        f"standing by: {error}"
+                        if not isinstance(error, Led)
+                        else f"standing by: {error.leader} leads"
+                    )
             if server is None:
                 server = _serve(standby, config)
                 systemd.notify("READY=1")
@@ -86,11 +97,17 @@ def _lead(config: Any, log: Any, signals: _Signals, systemd: Any, *, patient: bo
 
 
 def _work(agent: Agent, config: Any, path: Path, log: Any, signals: _Signals, systemd: Any) -> Any:
-    """Watch the models until a signal says otherwise; returns the new configuration when there is one."""
+    """Watch the models until a signal says otherwise; returns the new configuration when there is
+    one.
+    """
     server, push, replaced = _serve(agent, config), _push(agent, config, log), None
     try:
         agent.start()
-        log.info(f"watching {', '.join(config.models)}", http=str(server.address) if server else None, config=str(path))
+        log.info(
+            f"watching {', '.join(config.models)}",
+            http=str(server.address) if server else None,
+            config=str(path),
+        )
         systemd.notify("READY=1")
         _attend(agent, signals, systemd)
         while not signals.stop.is_set() and not signals.lost.is_set() and replaced is None:
@@ -125,14 +142,16 @@ def _push(agent: Agent, config: Any, log: Any) -> Push | None:
     told = config.agent.otlp
     if told is None:
         return None
-    from driftline.runtime.otlp import Push, exporter_of
+    from driftline.telemetry.otlp import Push, exporter_of
 
     headers = {name: secret.reveal() for name, secret in told.headers.items()}
     return Push(agent.registry, exporter_of(told.endpoint, headers), told.every, log)
 
 
 class _Signals:
-    """What ends the work at hand. The first TERM or INT stops, the second leaves at once; HUP reads the configuration again."""
+    """What ends the work at hand. The first TERM or INT stops, the second leaves at once; HUP reads
+    the configuration again.
+    """
 
     def __init__(self) -> None:
         self.stop = threading.Event()
@@ -171,7 +190,9 @@ def _attend(agent: Any, signals: _Signals, systemd: Any) -> None:
 
 
 def _reloaded(path: Path, log: Any) -> Any:
-    """The new configuration; None, and a word about it, when it can't be used: then the old one goes on."""
+    """The new configuration; None, and a word about it, when it can't be used: then the old one
+    goes on.
+    """
     try:
         return read_config(path)
     except ConfigError as error:

@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 
 from driftline.cli.options import config_option, json_option
-from driftline.errors import DriftlineError
-from driftline.model import Severity
-from driftline.notification import Event, Notification
+from driftline.types.errors import DriftlineError
+from driftline.types.model import Severity
+from driftline.types.notification import Event, Notification
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,21 @@ class Finding:
 @click.command()
 @config_option
 @json_option
-@click.option("--send/--no-send", default=True, help="Whether to send a test message through every sink.")
+@click.option(
+    "--send/--no-send", default=True, help="Whether to send a test message through every sink."
+)
 def doctor(config: Path, as_json: bool, send: bool) -> None:
-    """Reach every source and sink, and say what is missing. Ends with 3 when something can't be reached."""
+    """Reach every source and sink, and say what is missing. Ends with 3 when something can't be
+    reached.
+    """
     from rich.console import Console
     from rich.markup import escape
 
     found = _examine(config, send, as_json)
     if as_json:
-        click.echo(json.dumps({"findings": [asdict(item) for item in found]}, ensure_ascii=False, indent=2))
+        click.echo(
+            json.dumps({"findings": [asdict(item) for item in found]}, ensure_ascii=False, indent=2)
+        )
     else:
         console = Console()
         for item in found:
@@ -47,11 +53,11 @@ def doctor(config: Path, as_json: bool, send: bool) -> None:
 
 
 def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
-    from driftline.plugin import Plugin
-    from driftline.runtime.logs import make_log
-    from driftline.runtime.outside import Outside
-    from driftline.runtime.start import make_guard, read_config, system_clock
-    from driftline.start_context import StartContext
+    from driftline.agent.outside import Outside
+    from driftline.agent.start import make_guard, read_config, system_clock
+    from driftline.contracts.plugin import Plugin
+    from driftline.contracts.start_context import StartContext
+    from driftline.telemetry.logs import make_log
 
     config = read_config(path)
     log, guard, now = make_log(), make_guard(system_clock), system_clock()
@@ -81,7 +87,9 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
         if model.labels is not None:
             sources[f"models.{name}.labels"] = model.labels.plugin
         for part, source in sources.items():
-            attempt(part, source, StartContext(name=name, log=log, clock=system_clock, base=base), False)
+            attempt(
+                part, source, StartContext(name=name, log=log, clock=system_clock, base=base), False
+            )
     for name, sink in config.sinks.items():
         context = outside.context(name, sink, log, base)
         attempt(f"sinks.{name}", sink.plugin, context, send)

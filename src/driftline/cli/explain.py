@@ -1,4 +1,5 @@
-"""`driftline explain`: from an incident or a window back to the numbers, the rules, the reference and the objects.
+"""`driftline explain`: from an incident or a window back to the numbers, the rules, the reference
+and the objects.
 
 Refuses to touch anything outside of the state.
 """
@@ -17,7 +18,7 @@ from driftline.cli.options import config_option, json_option, moment
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from driftline.notification import AlertFact
+    from driftline.types.notification import AlertFact
 
 PAINT = {"changed": "bold red", "error": "red", "unsure": "yellow", "ok": "green"}
 SHOWN = 20
@@ -26,38 +27,53 @@ SHOWN = 20
 
 @click.command()
 @click.argument("what")
-@click.option("--window", "start", metavar="START", help="Of a model: the window with this start, UTC; the newest when absent.")
+@click.option(
+    "--window",
+    "start",
+    metavar="START",
+    help="Of a model: the window with this start, UTC; the newest when absent.",
+)
 @click.option("--check", metavar="NAME", help="Only this check, also what no rule judges.")
 @click.option("--column", metavar="NAME", help="Only this column, also what no rule judges.")
 @config_option
 @json_option
-def explain(what: str, start: str | None, check: str | None, column: str | None, config: Path, as_json: bool) -> None:
+def explain(
+    what: str, start: str | None, check: str | None, column: str | None, config: Path, as_json: bool
+) -> None:
     """Say where an incident, or the verdicts of a window, come from.
 
     WHAT is the id of an incident, or its beginning, or the name of a model.
     """
     from driftline.config import load
-    from driftline.report import explaining
+    from driftline.report import explain
     from driftline.state import incidents
-    from driftline.state.store import open_store
+    from driftline.state.factory import open_store
 
     loaded = load(config)
     store = open_store(loaded.agent.state, base=loaded.origin.parent, readonly=True)
     try:
         with store.read() as connection:
             if what in loaded.models:
-                at = explaining.newest_window(connection, what) if start is None else moment("--window", start)
-                found = {} if at is None else explaining.window(connection, what, at, check, column)
+                at = (
+                    explain.newest_window(connection, what)
+                    if start is None
+                    else moment("--window", start)
+                )
+                found = {} if at is None else explain.window(connection, what, at, check, column)
                 if not found.get("findings"):
                     raise click.UsageError(
-                        f"{what}: nothing was judged" + (f" in a window from {at:%Y-%m-%d %H:%M}" if at else "")
+                        f"{what}: nothing was judged"
+                        + (f" in a window from {at:%Y-%m-%d %H:%M}" if at else "")
                     )
             else:
-                found = explaining.incident(connection, one_of(incidents.names(connection, what), what, loaded.models))
+                found = explain.incident(
+                    connection, one_of(incidents.names(connection, what), what, loaded.models)
+                )
                 found["findings"] = [
                     told
                     for told in found["findings"]
-                    if check in (None, told["check"]) and column in (None, told["labels"].get("column"))
+                    if check in (None, told["check"])
+                    and column in (None, told["labels"].get("column"))
                 ]
     finally:
         store.close()
@@ -81,18 +97,22 @@ def _show(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from driftline.wording import clean
+    from driftline.types.phrasing import clean
 
     console = Console(highlight=False, soft_wrap=True)
     incident = found["incident"]
     if incident is not None:
         console.print(f"[bold]{escape(clean(incident['title']))}[/]")
         until = f" to {_short(incident['resolved_at'])}" if incident["resolved_at"] else ""
-        console.print(f"{incident['id']}, {incident['state']}, {incident['severity']}, {_short(incident['since'])}{until}")
+        console.print(
+            f"{incident['id']}, {incident['state']}, {incident['severity']}, {_short(incident['since'])}{until}"
+        )
         for event in incident["history"]:
             by = f"{event['author']}: " if event["author"] else ""
             held = f" (not told: {event['held']})" if event["held"] else ""
-            console.print(f"[dim]  {event['event']:12} {_short(event['at'])}  {escape(by + event['reason'] + held)}[/]")
+            console.print(
+                f"[dim]  {event['event']:12} {_short(event['at'])}  {escape(by + event['reason'] + held)}[/]"
+            )
         for run in incident["actions"]:
             by = f", {run['author']}: {run['reason']}" if run["author"] else ""
             words = clean(f"{run['action']}: {run['state']}{by}. {run['answer']}", 400)
@@ -102,7 +122,9 @@ def _show(found: dict[str, Any]) -> None:
         if told not in quiet[SHOWN:]:
             _finding(console, told)
     if len(quiet) > SHOWN:
-        console.print(f"[dim]and {len(quiet) - SHOWN} more that are fine or unsure; --check and --column narrow it down[/]")
+        console.print(
+            f"[dim]and {len(quiet) - SHOWN} more that are fine or unsure; --check and --column narrow it down[/]"
+        )
     for window in found["windows"]:
         _window(console, window)
 
@@ -110,11 +132,15 @@ def _show(found: dict[str, Any]) -> None:
 def _finding(console: Console, told: dict[str, Any]) -> None:
     from rich.markup import escape
 
-    from driftline.wording import clean, figure, interval, lasting, moved, number, subject
+    from driftline.types.phrasing import clean, figure, interval, lasting, moved, number, subject
 
     fact = _fact(told)
     verdict = told["verdict"] or "not judged"
-    about = " ".join(part for part in (subject(fact), f"version {told['version']}" if told["version"] else "") if part)
+    about = " ".join(
+        part
+        for part in (subject(fact), f"version {told['version']}" if told["version"] else "")
+        if part
+    )
     paint = PAINT.get(verdict, "dim")
     head = f"[{paint}]{verdict:8}[/] {escape(clean(told['check']))}: [bold]{escape(clean(told['measurement']))}[/]"
     console.print(f"\n{head}{' of ' + escape(about) if about else ''}")
@@ -135,7 +161,10 @@ def _finding(console: Console, told: dict[str, Any]) -> None:
         newest = datetime.fromisoformat(told["window"] or told["since"])
         going = f", {lasting(begun, newest)} before the window shown" if newest > begun else ""
         console.print(f"         changed since {_short(told['since'])}{going}")
-    past = [f"{_short(each['window'])[11:16]} {number(each['value'])} {each['verdict']}".strip() for each in told["past"][:-1]]
+    past = [
+        f"{_short(each['window'])[11:16]} {number(each['value'])} {each['verdict']}".strip()
+        for each in told["past"][:-1]
+    ]
     if past:
         console.print(f"         [dim]before: {escape('; '.join(past[-5:]))}[/]")
 
@@ -143,13 +172,15 @@ def _finding(console: Console, told: dict[str, Any]) -> None:
 def _window(console: Console, window: dict[str, Any]) -> None:
     from rich.markup import escape
 
-    from driftline.wording import clean, span
+    from driftline.types.phrasing import clean, span
 
     within = ", ".join(clean(window[name]) for name in ("version", "segment") if window[name])
     when = span(datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"]))
     silent = "" if window["told"] else ", too old to tell anybody of"
     about = f" ({escape(within)})" if within else ""
-    console.print(f"\n[bold]window {when}[/]{about}: {window['rows']:,} rows, revision {window['revision']}{silent}")
+    console.print(
+        f"\n[bold]window {when}[/]{about}: {window['rows']:,} rows, revision {window['revision']}{silent}"
+    )
     reference = window["reference"]
     if reference is not None:
         uris = [escape(clean(part["uri"], 400)) for part in reference["objects"]]
@@ -159,22 +190,28 @@ def _window(console: Console, window: dict[str, Any]) -> None:
         )
     configuration = window["configuration"]
     if configuration is not None:
-        plugins = ", ".join(f"{name} {version.split()[0]}" for name, version in configuration["plugins"].items())
-        console.print(f"  judged by configuration {configuration['digest']}, first used {_short(configuration['first_used'])}")
+        plugins = ", ".join(
+            f"{name} {version.split()[0]}" for name, version in configuration["plugins"].items()
+        )
+        console.print(
+            f"  judged by configuration {configuration['digest']}, first used {_short(configuration['first_used'])}"
+        )
         console.print(f"  [dim]{escape(plugins)}[/]")
     for obj in window["objects"][:SHOWN]:
         rejected = f", {obj['rejected']:,} rejected" if obj["rejected"] else ""
         state = "" if obj["state"] == "done" else f", {obj['state']}"
         version = escape(clean(obj["version"], 80))
-        console.print(f"  {escape(clean(obj['uri'], 400))} [dim]version {version}[/], {obj['rows']:,} rows{rejected}{state}")
+        console.print(
+            f"  {escape(clean(obj['uri'], 400))} [dim]version {version}[/], {obj['rows']:,} rows{rejected}{state}"
+        )
     if len(window["objects"]) > SHOWN:
         console.print(f"  [dim]and {len(window['objects']) - SHOWN} more objects[/]")
 
 
 def _fact(told: dict[str, Any]) -> AlertFact:
     """A finding as sinks are told of it, so that it reads the same here."""
-    from driftline.model import Severity
-    from driftline.notification import AlertFact
+    from driftline.types.model import Severity
+    from driftline.types.notification import AlertFact
 
     return AlertFact(
         check=told["check"],
@@ -195,6 +232,6 @@ def _fact(told: dict[str, Any]) -> AlertFact:
 
 def _short(text: str | None) -> str:
     """`2026-03-02 09:00 UTC`."""
-    from driftline.wording import utc
+    from driftline.types.phrasing import utc
 
     return utc(datetime.fromisoformat(text)) if text else ""

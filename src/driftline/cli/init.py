@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from driftline.model import Field, Schema, Task
+from driftline.types.model import Field, Schema, Task
 
 HEAD = """\
 # Written by `driftline init`. Check what is marked, then: driftline validate && driftline run --once
@@ -24,31 +24,51 @@ agent:
 ROWS, CELL = 10, 24
 """Rows that are shown, and characters of a value."""
 BACKFILL = timedelta(days=90)
-"""The default of windows.backfill: when all that is there is older, the configuration asks for all of it."""
+"""The default of windows.backfill: when all that is there is older, the configuration asks for all
+of it.
+"""
 
 
 @click.command()
 @click.argument("where")
-@click.option("--reference", help="A training file or prefix to compare with; without it, the 28 days before each window.")
+@click.option(
+    "--reference",
+    help="A training file or prefix to compare with; without it, the 28 days before each window.",
+)
 @click.option("--model", default="my-model", show_default=True, help="What to call the model.")
 @click.option("--endpoint-url", help="For S3-compatible stores.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("driftline.yaml"), show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("driftline.yaml"),
+    show_default=True,
+)
 @click.option("--force", is_flag=True, help="Write over an existing file.")
-def init(where: str, reference: str | None, model: str, endpoint_url: str | None, output: Path, force: bool) -> None:
+def init(
+    where: str,
+    reference: str | None,
+    model: str,
+    endpoint_url: str | None,
+    output: Path,
+    force: bool,
+) -> None:
     """Look at WHERE and write a configuration for it.
 
-    WHERE is a file, a folder, a glob, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://ACCOUNT/CONTAINER/PREFIX (or its https
-    address), or bq://PROJECT.DATASET.TABLE.
+    WHERE is a file, a folder, a glob, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX,
+    az://ACCOUNT/CONTAINER/PREFIX (or its https address), or bq://PROJECT.DATASET.TABLE.
     """
+    from driftline.agent.start import system_clock
+    from driftline.contracts.plugin import Source
+    from driftline.contracts.start_context import StartContext
     from driftline.extensions.registry import Registry
-    from driftline.plugin import Source
-    from driftline.runtime.logs import make_log
-    from driftline.runtime.looking import look
-    from driftline.runtime.start import system_clock
-    from driftline.start_context import StartContext
+    from driftline.onboarding.inspect_logs import look
+    from driftline.telemetry.logs import make_log
 
     if output.exists() and not force:
-        raise click.UsageError(f"{output} is there already: --force writes over it, -o another place")
+        raise click.UsageError(
+            f"{output} is there already: --force writes over it, -o another place"
+        )
     registry = Registry.load()
     kind, options = _source(where, endpoint_url)
     source: Source = registry.get("source", kind).model_validate(options)
@@ -72,7 +92,10 @@ def init(where: str, reference: str | None, model: str, endpoint_url: str | None
             looked.inferred.schema,
             told,
             looked.inferred.doubts,
-            all(obj.partition is not None and now - obj.partition > BACKFILL for obj in looked.objects),
+            all(
+                obj.partition is not None and now - obj.partition > BACKFILL
+                for obj in looked.objects
+            ),
         ),
         encoding="utf-8",
     )
@@ -94,7 +117,11 @@ def _source(where: str, endpoint_url: str | None) -> tuple[str, dict[str, Any]]:
         # az://ACCOUNT/CONTAINER/PREFIX, or the address of the container as the portal shows it.
         container, _, prefix = below.partition("/")
         account = first if scheme == "https" else f"{first}.blob.core.windows.net"
-        return "azure_blob", {"account_url": endpoint_url or f"https://{account}", "container": container, "prefix": prefix}
+        return "azure_blob", {
+            "account_url": endpoint_url or f"https://{account}",
+            "container": container,
+            "prefix": prefix,
+        }
     return "local", {"path": where}
 
 
@@ -105,7 +132,9 @@ def _show(looked: Any) -> None:
     console = Console(stderr=True)
     counted = f"{'more than ' if looked.more else ''}{looked.listed:,} object{'s' if looked.listed > 1 else ''}"
     kind = f", format [bold]{looked.format}[/]" if looked.format else ""
-    console.print(f"{counted}{kind}" + (f", layout [bold]{escape(looked.layout)}[/]" if looked.layout else ""))
+    console.print(
+        f"{counted}{kind}" + (f", layout [bold]{escape(looked.layout)}[/]" if looked.layout else "")
+    )
     for uri, reason in looked.skipped[:3]:
         console.print(f"[dim]left out: {escape(uri)}: {reason}[/]")
     _rows(console, looked.batches[0])
@@ -144,7 +173,14 @@ def _text(
     doubts: list[str],
     old: bool,
 ) -> str:
-    lines = [HEAD, "models:", f"  {_quoted(model)}:", "    source:", f"      type: {kind}", "      options:"]
+    lines = [
+        HEAD,
+        "models:",
+        f"  {_quoted(model)}:",
+        "    source:",
+        f"      type: {kind}",
+        "      options:",
+    ]
     lines += [f"        {name}: {_quoted(value)}" for name, value in options.items()]
     lines += [""]
     lines += [f"    # CHECK: {doubt}" for doubt in doubts]
@@ -185,19 +221,30 @@ def _schema(schema: Schema) -> list[str]:
         if part is not None:
             lines.append(f"      {role}: {_quoted(part.name)}")
     lines.append("      features:" if schema.features else "      features: {}")
-    lines += [f"        {_quoted(name)}: {_feature(part)}" for name, part in schema.features.items()]
+    lines += [
+        f"        {_quoted(name)}: {_feature(part)}" for name, part in schema.features.items()
+    ]
     if schema.task is not None and (schema.prediction or schema.score):
         told = {"column": schema.prediction, "score": schema.score}
         inside = [f"{key}: {_quoted(part.name)}" for key, part in told.items() if part is not None]
-        lines.append(f"      prediction: {{{', '.join([*inside, f'kind: {Task(schema.task).value}'])}}}")
+        lines.append(
+            f"      prediction: {{{', '.join([*inside, f'kind: {Task(schema.task).value}'])}}}"
+        )
     if schema.label is not None:
         lines.append(f"      label: {{column: {_quoted(schema.label.name)}}}")
     return lines
 
 
 def _feature(part: Field) -> str:
-    told = {"path": part.path if part.path != part.name else "", "dimension": part.dimension if not part.run else 0}
-    inside = ", ".join(f"{key}: {_quoted(value) if key == 'path' else value}" for key, value in told.items() if value)
+    told = {
+        "path": part.path if part.path != part.name else "",
+        "dimension": part.dimension if not part.run else 0,
+    }
+    inside = ", ".join(
+        f"{key}: {_quoted(value) if key == 'path' else value}"
+        for key, value in told.items()
+        if value
+    )
     return f"{{kind: {part.kind}, {inside}}}" if inside else str(part.kind)
 
 
@@ -206,7 +253,9 @@ def _quoted(value: object) -> str:
     import json
 
     text = str(value)
-    plain = text.replace("_", "").replace("-", "").replace(".", "").replace("/", "").replace(" ", "")
+    plain = (
+        text.replace("_", "").replace("-", "").replace(".", "").replace("/", "").replace(" ", "")
+    )
     safe = (
         plain.isalnum()
         and text == text.strip()

@@ -14,36 +14,77 @@ from typing import Any
 import click
 
 from driftline import __version__
-from driftline.errors import ConfigError, DriftlineError
+from driftline.types.errors import ConfigError, DriftlineError
 
 FINDINGS, USAGE, ENVIRONMENT, INTERRUPTED = 1, 2, 3, 130
-"""Exit codes beside 0: something was found; usage or configuration; the world around failed; Ctrl-C."""
+"""Exit codes beside 0: something was found; usage or configuration; the world around failed;
+Ctrl-C.
+"""
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("driftline.cli.init:init", "Look at a file or bucket and write a configuration for it."),
-    "validate": ("driftline.cli.validate:validate", "Check a configuration: offline, all mistakes at once."),
-    "doctor": ("driftline.cli.doctor:doctor", "Reach every source and sink once, and name what is missing."),
+    "init": (
+        "driftline.cli.init:init",
+        "Look at a file or bucket and write a configuration for it.",
+    ),
+    "validate": (
+        "driftline.cli.validate:validate",
+        "Check a configuration: offline, all mistakes at once.",
+    ),
+    "doctor": (
+        "driftline.cli.doctor:doctor",
+        "Reach every source and sink once, and name what is missing.",
+    ),
     "run": ("driftline.cli.run:run", "Watch the models: the daemon, or one round with --once."),
     "status": ("driftline.cli.status:status", "What was read, what was judged, what is firing."),
-    "incidents": ("driftline.cli.people:incidents", "The open incidents, and who looks after them."),
-    "ack": ("driftline.cli.people:ack", "Say that you look after an incident."),
-    "snooze": ("driftline.cli.people:snooze", "Hear nothing of an incident for a time."),
-    "silence": ("driftline.cli.people:silence", "Hear nothing of what matches for a time, now or planned."),
-    "silences": ("driftline.cli.people:silences", "List the silences, or end one."),
-    "explain": ("driftline.cli.explain:explain", "Why there is an incident, or what stands behind a window's numbers."),
-    "reproduce": ("driftline.cli.reproduce:reproduce", "Compute an incident's numbers again from the log, and compare."),
-    "actions": ("driftline.cli.actions:actions", "What incidents called for: list, approve, reject, order by hand."),
-    "backtest": ("driftline.cli.backtest:backtest", "Which alarms stored history would have given, and shuffled history."),
+    "incidents": (
+        "driftline.cli.incidents:incidents",
+        "The open incidents, and who looks after them.",
+    ),
+    "ack": ("driftline.cli.incidents:ack", "Say that you look after an incident."),
+    "snooze": ("driftline.cli.incidents:snooze", "Hear nothing of an incident for a time."),
+    "silence": (
+        "driftline.cli.incidents:silence",
+        "Hear nothing of what matches for a time, now or planned.",
+    ),
+    "silences": ("driftline.cli.incidents:silences", "List the silences, or end one."),
+    "explain": (
+        "driftline.cli.explain:explain",
+        "Why there is an incident, or what stands behind a window's numbers.",
+    ),
+    "reproduce": (
+        "driftline.cli.reproduce:reproduce",
+        "Compute an incident's numbers again from the log, and compare.",
+    ),
+    "actions": (
+        "driftline.cli.actions:actions",
+        "What incidents called for: list, approve, reject, order by hand.",
+    ),
+    "backtest": (
+        "driftline.cli.backtest:backtest",
+        "Which alarms stored history would have given, and shuffled history.",
+    ),
     "reference": (
         "driftline.cli.reference:reference",
         "Import a baseline, list references, accept a change as normal.",
     ),
-    "notify": ("driftline.cli.notify:notify", "Send a made-up message through a sink, or its dead letters again."),
+    "notify": (
+        "driftline.cli.notify:notify",
+        "Send a made-up message through a sink, or its dead letters again.",
+    ),
     "routes": ("driftline.cli.routes:routes", "Say where an incident would go, and why."),
-    "config": ("driftline.cli.show:config", "Show the effective configuration and where each value comes from."),
-    "schema": ("driftline.cli.schema:schema", "Print the JSON Schema of the configuration, for editors."),
+    "config": (
+        "driftline.cli.config_show:config",
+        "Show the effective configuration and where each value comes from.",
+    ),
+    "schema": (
+        "driftline.cli.schema:schema",
+        "Print the JSON Schema of the configuration, for editors.",
+    ),
     "plugins": ("driftline.cli.plugins:plugins", "List the plugins, or show the settings of one."),
-    "new-plugin": ("driftline.cli.new_plugin:new_plugin", "Write a new plugin, and its test, to start from."),
+    "new-plugin": (
+        "driftline.cli.new_plugin:new_plugin",
+        "Write a new plugin, and its test, to start from.",
+    ),
 }
 """Where each command is, and its line in the help."""
 
@@ -68,7 +109,9 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_) for name, (_, help_) in COMMANDS.items()])
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a suggestion for a name that is nearly right."""
         near = get_close_matches(args[0], COMMANDS, 1)
         if near and near[0] != args[0]:
@@ -87,7 +130,8 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run a command and leave with its exit code. DRIFTLINE_DEBUG=1 shows tracebacks."""
-    # Matrices here are small: more threads in BLAS only wait for each other, longest where other work shares the cores.
+    # Matrices here are small: more threads in BLAS only wait for each other, longest where other
+    # work shares the cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(_run(args))
 
@@ -105,7 +149,9 @@ def _run(args: list[str] | None) -> int:
     except ConfigError as error:
         click.echo(str(error), err=True)
         mistakes = len(error.problems)
-        click.echo(f"{mistakes} mistake{'s' if mistakes > 1 else ''}; nothing was started", err=True)
+        click.echo(
+            f"{mistakes} mistake{'s' if mistakes > 1 else ''}; nothing was started", err=True
+        )
         return USAGE
     except DriftlineError as error:
         click.echo(f"driftline: {error}", err=True)
@@ -115,7 +161,10 @@ def _run(args: list[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        click.echo(f"driftline stumbled: {type(error).__name__}: {error}\nDRIFTLINE_DEBUG=1 shows where.", err=True)
+        click.echo(
+            f"driftline stumbled: {type(error).__name__}: {error}\nDRIFTLINE_DEBUG=1 shows where.",
+            err=True,
+        )
         return ENVIRONMENT
 
 

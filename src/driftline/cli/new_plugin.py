@@ -19,29 +19,48 @@ KINDS = ("check", "source", "format", "sink", "action")
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("name")
 @click.option(
-    "--dir", "folder", type=click.Path(path_type=Path), default=".", show_default=True, help="Where to write the two files."
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=".",
+    show_default=True,
+    help="Where to write the two files.",
 )
 def new_plugin(kind: str, name: str, folder: Path) -> int:
     """Write a new plugin of KIND called NAME, and its test, to start from."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
-        raise click.UsageError("NAME begins with a small letter and holds small letters, digits, _ and - only.")
+        raise click.UsageError(
+            "NAME begins with a small letter and holds small letters, digits, _ and - only."
+        )
     module = name.replace("-", "_")
-    if keyword.iskeyword(module) or module.startswith("test_") or module.endswith("_test") or module == "conftest":
-        raise click.UsageError(f"A file called {module}.py would not be taken for a plugin; choose another NAME.")
+    if (
+        keyword.iskeyword(module)
+        or module.startswith("test_")
+        or module.endswith("_test")
+        or module == "conftest"
+    ):
+        raise click.UsageError(
+            f"A file called {module}.py would not be taken for a plugin; choose another NAME."
+        )
     words = {
         "name": name,
         "module": module,
         "upper": module.upper(),
         "class_name": "".join(part.capitalize() for part in module.split("_") if part),
     }
-    targets = {folder / f"{module}.py": f"{kind}.py.txt", folder / f"test_{module}.py": f"{kind}_test.py.txt"}
+    targets = {
+        folder / f"{module}.py": f"{kind}.py.txt",
+        folder / f"test_{module}.py": f"{kind}_test.py.txt",
+    }
     for path in targets:
         if path.exists():
             raise click.UsageError(f"{path} exists already; choose another NAME or --dir.")
     folder.mkdir(parents=True, exist_ok=True)
     templates = files("driftline.cli") / "templates"
     for path, template in targets.items():
-        path.write_text((templates / template).read_text(encoding="utf-8").format(**words), encoding="utf-8")
+        path.write_text(
+            (templates / template).read_text(encoding="utf-8").format(**words), encoding="utf-8"
+        )
         click.echo(path)
     click.echo(f"Try it: pytest {folder / f'test_{module}.py'}")
     click.echo(f"Use it: plugins: {{paths: [{folder}]}} in the configuration, then `type: {name}`.")

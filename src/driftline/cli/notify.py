@@ -1,4 +1,5 @@
-"""`driftline notify test`: send made-up messages through a real sink, and say what its receiver answered.
+"""`driftline notify test`: send made-up messages through a real sink, and say what its receiver
+answered.
 
 Refuses to touch the state: nothing of a test is kept.
 """
@@ -15,14 +16,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from driftline.cli.again import again
+from driftline.cli.notify_again import again
 from driftline.cli.options import config_option, json_option
-from driftline.errors import DriftlineError
+from driftline.types.errors import DriftlineError
 
 if TYPE_CHECKING:
     from driftline.config import Config
-    from driftline.notification import Notification
-    from driftline.start_context import Answer, Http
+    from driftline.contracts.start_context import Answer, Http
+    from driftline.types.notification import Notification
 
 NAMES = ("firing", "resolved", "storm", "hostile", "unsure", "trouble")
 
@@ -47,17 +48,29 @@ class Overheard:
         self._http = http
 
     def post(
-        self, url: str, *, json: object = None, content: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        json: object = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """As the host's own."""
         return self._noted(self._http.post(url, json=json, content=content, headers=headers))
 
-    def request(self, method: str, url: str, *, content: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """As the host's own."""
         return self._noted(self._http.request(method, url, content=content, headers=headers))
 
     def _noted(self, answer: Answer) -> Answer:
-        from driftline.wording import clean
+        from driftline.types.phrasing import clean
 
         self.answers.append(f"HTTP {answer.status} {clean(answer.text, 160)}".strip())
         return answer
@@ -73,19 +86,33 @@ notify.add_command(again)
 
 @notify.command()
 @click.argument("sink")
-@click.option("--scenario", type=click.Choice(NAMES), default="firing", show_default=True, help="What the message is about.")
+@click.option(
+    "--scenario",
+    type=click.Choice(NAMES),
+    default="firing",
+    show_default=True,
+    help="What the message is about.",
+)
 @config_option
 @json_option
 def test(sink: str, scenario: str, config: Path, as_json: bool) -> None:
-    """Send a made-up message through SINK, as it would be sent one day. Ends with 3 when it did not get through."""
-    from driftline.runtime.start import read_config
+    """Send a made-up message through SINK, as it would be sent one day. Ends with 3 when it did not
+    get through.
+    """
+    from driftline.agent.start import read_config
 
     loaded = read_config(config)
     if sink not in loaded.sinks:
         raise click.UsageError(f"no sink is called {sink}; there are: {', '.join(loaded.sinks)}")
     found = _send(loaded, sink, scenario, as_json)
     if as_json:
-        click.echo(json.dumps({"sink": sink, "messages": [asdict(one) for one in found]}, ensure_ascii=False, indent=2))
+        click.echo(
+            json.dumps(
+                {"sink": sink, "messages": [asdict(one) for one in found]},
+                ensure_ascii=False,
+                indent=2,
+            )
+        )
     else:
         for one in found:
             reference = f"  (known there as {one.reference})" if one.reference else ""
@@ -94,12 +121,12 @@ def test(sink: str, scenario: str, config: Path, as_json: bool) -> None:
 
 
 def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[Sent]:
-    from driftline.delivery.scenarios import scenario as messages
+    from driftline.agent.outside import Outside
+    from driftline.agent.start import make_guard, system_clock
+    from driftline.delivery.rendering.scenarios import scenario as messages
     from driftline.delivery.secrets import scrub
-    from driftline.runtime.logs import make_log
-    from driftline.runtime.outside import Outside
-    from driftline.runtime.start import make_guard, system_clock
-    from driftline.wording import clean
+    from driftline.telemetry.logs import make_log
+    from driftline.types.phrasing import clean
 
     told, now, guard = config.sinks[name], system_clock(), make_guard(system_clock)
     outside = Outside(sys.stderr if as_json else sys.stdout, system_clock, 0)
@@ -108,7 +135,9 @@ def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[Sent]
     def earlier(notification: Notification) -> str:
         return kept
 
-    context = replace(outside.context(name, told, make_log(), config.origin.parent, earlier), http=heard)
+    context = replace(
+        outside.context(name, told, make_log(), config.origin.parent, earlier), http=heard
+    )
     token = sha256(f"{name}{now.isoformat()}".encode()).hexdigest()[:12]
     found: list[Sent] = []
     try:

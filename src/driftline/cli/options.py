@@ -29,7 +29,9 @@ def config_option(function: F) -> F:
 
 def json_option(function: F) -> F:
     """`--json`, as the argument `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(
+        function
+    )
 
 
 def moment(option: str, text: str) -> datetime:
@@ -37,5 +39,7 @@ def moment(option: str, text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise click.UsageError(f"{option} {text}: should be a time such as 2026-03-02 or 2026-03-02T09:00") from None
+        raise click.UsageError(
+            f"{option} {text}: should be a time such as 2026-03-02 or 2026-03-02T09:00"
+        ) from None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

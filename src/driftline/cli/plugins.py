@@ -1,4 +1,5 @@
-"""`driftline plugins`: what is on offer and where it comes from; with a name, its settings and the rights it needs.
+"""`driftline plugins`: what is on offer and where it comes from; with a name, its settings and the
+rights it needs.
 
 Refuses to start a plugin.
 """
@@ -35,14 +36,22 @@ def plugins(name: str | None, config: Path, as_json: bool) -> int:
     from driftline.config.load import plugin_paths
     from driftline.extensions import Registry
 
-    asked = click.get_current_context().get_parameter_source("config") is not click.core.ParameterSource.DEFAULT
+    asked = (
+        click.get_current_context().get_parameter_source("config")
+        is not click.core.ParameterSource.DEFAULT
+    )
     paths = plugin_paths(read(config)) if asked or config.exists() else []
     registry = Registry.load(paths)
     if name is not None:
         return _one(registry, name, as_json)
     if as_json:
         rows = [info._asdict() for info in registry.describe()]
-        click.echo(json.dumps({"plugins": rows, "problems": [str(problem) for problem in registry.problems]}, indent=2))
+        click.echo(
+            json.dumps(
+                {"plugins": rows, "problems": [str(problem) for problem in registry.problems]},
+                indent=2,
+            )
+        )
     else:
         _table(registry)
         for problem in registry.problems:
@@ -54,7 +63,9 @@ def _table(registry: Registry) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("name", "kind", "version", "origin", "hooks", box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        "name", "kind", "version", "origin", "hooks", box=None, pad_edge=False, header_style="bold"
+    )
     for info in registry.describe():
         table.add_row(info.name, info.kind, info.version, info.origin, ", ".join(info.hooks))
     # Into a file or a pipe as wide as it needs to be, so that a line stays a line.
@@ -69,17 +80,23 @@ def _one(registry: Registry, name: str, as_json: bool) -> int:
     found = [info for info in registry.describe() if info.name == name]
     if not found:
         near = get_close_matches(name, {info.name for info in registry.infos}, 1)
-        raise click.UsageError(f"No plugin is called '{name}'." + (f" Did you mean '{near[0]}'?" if near else ""))
+        raise click.UsageError(
+            f"No plugin is called '{name}'." + (f" Did you mean '{near[0]}'?" if near else "")
+        )
     told = [_facts(registry, info) for info in found]
     if as_json:
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return 0
     for facts in told:
-        click.echo(f"{facts['name']}  ({facts['kind']}, version {facts['version']}, from {facts['origin']})\n")
+        click.echo(
+            f"{facts['name']}  ({facts['kind']}, version {facts['version']}, from {facts['origin']})\n"
+        )
         click.echo(f"{facts['about']}\n" if facts["about"] else "")
         for setting in facts["settings"]:
             default = "required" if setting["required"] else f"default {setting['default']}"
-            click.echo(f"  {setting['name']}: {setting['type']}; {default}\n      {setting['about']}")
+            click.echo(
+                f"  {setting['name']}: {setting['type']}; {default}\n      {setting['about']}"
+            )
         if facts["permissions"]:
             click.echo("\nLeast rights:")
             for right in facts["permissions"]:
@@ -90,9 +107,9 @@ def _one(registry: Registry, name: str, as_json: bool) -> int:
 def _facts(registry: Registry, info: Any) -> dict[str, Any]:
     import inspect
 
-    from driftline.config.pages import least_rights
-    from driftline.config.words import words
-    from driftline.plugin import Plugin
+    from driftline.config.field_docs import words
+    from driftline.config.reference_docs.pages import least_rights
+    from driftline.contracts.plugin import Plugin
 
     facts: dict[str, Any] = info._asdict() | {"about": "", "settings": [], "permissions": []}
     if info.kind == "hooks":
@@ -101,7 +118,13 @@ def _facts(registry: Registry, info: Any) -> dict[str, Any]:
     facts["about"] = inspect.cleandoc(type_.__doc__ or "")
     if issubclass(type_, Plugin):
         facts["settings"] = [
-            {"name": word.name, "type": word.type, "required": word.required, "default": word.default, "about": word.about}
+            {
+                "name": word.name,
+                "type": word.type,
+                "required": word.required,
+                "default": word.default,
+                "about": word.about,
+            }
             for word in words(type_)
         ]
         facts["permissions"] = list(least_rights(type_))

@@ -23,10 +23,22 @@ def bar(*, rows: bool = False) -> Iterator[Show]:
         yield lambda stage, done, total, rows=0: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     counted = (TextColumn("{task.fields[rows]:,} rows"),) if rows else ()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *counted, TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        *counted,
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         tasks: dict[str, Any] = {}
 

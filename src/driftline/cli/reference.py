@@ -1,4 +1,5 @@
-"""`driftline reference`: bring the baseline of another monitor along, accept a change, list the references that there are.
+"""`driftline reference`: bring the baseline of another monitor along, accept a change, list the
+references that there are.
 
 Refuses to write a configuration that would not be valid, and keeps the old one beside the new.
 """
@@ -13,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from driftline.cli.incidents import by_option, desk
 from driftline.cli.options import config_option, json_option
-from driftline.cli.people import by_option, desk
 
 if TYPE_CHECKING:
-    from driftline.runtime.importing import File, Imported
+    from driftline.onboarding.importing import File, Imported
 
 DEFAULTS = "These ran by default; they are named here since checks are named now. Leave out what is not wanted."
 
@@ -34,7 +35,8 @@ def reference() -> None:
 def accept(incident: str, author: str, reason: str, config: Path) -> None:
     """Say that what INCIDENT tells of is normal from now on.
 
-    The agent makes a new reference of the windows since the change, keeps who said so and why, and ends the incident.
+    The agent makes a new reference of the windows since the change, keeps who said so and why, and
+    ends the incident.
     """
     from driftline.alerting.acts import Kind
 
@@ -45,9 +47,24 @@ def accept(incident: str, author: str, reason: str, config: Path) -> None:
 
 @reference.command("import")
 @click.argument("files", nargs=-1, required=True)
-@click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="Write it into this configuration.")
-@click.option("--model", metavar="NAME", help="The model that it is for; needed where the configuration has several.")
-@click.option("--rename", multiple=True, metavar="OLD=NEW", help="A feature that the records call otherwise. Repeatable.")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write it into this configuration.",
+)
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="The model that it is for; needed where the configuration has several.",
+)
+@click.option(
+    "--rename",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="A feature that the records call otherwise. Repeatable.",
+)
 @click.option("--endpoint-url", help="For S3-compatible stores.")
 @json_option
 def import_(
@@ -58,14 +75,15 @@ def import_(
     endpoint_url: str | None,
     as_json: bool,
 ) -> None:
-    """Make a reference and checks of SageMaker's statistics.json and constraints.json, or of TFDV's (Vertex AI's) statistics.
+    """Make a reference and checks of SageMaker's statistics.json and constraints.json, or of TFDV's
+    (Vertex AI's) statistics.
 
-    FILES are files, folders, or addresses in a bucket such as s3://BUCKET/baseline/. Without -c, what belongs below the model
-    is printed.
+    FILES are files, folders, or addresses in a bucket such as s3://BUCKET/baseline/. Without -c,
+    what belongs below the model is printed.
     """
     from driftline.config import load
     from driftline.extensions.registry import Registry
-    from driftline.runtime.importing import compared, understood
+    from driftline.onboarding.importing import compared, understood
 
     names = _renames(rename)
     loaded = load(config) if config is not None else None
@@ -80,9 +98,22 @@ def import_(
         default = [told.type for told in (loaded.models[chosen].checks or {}).values()]
         backup = _write(config, chosen, made, registry, default)
     if as_json:
-        told = {"model": chosen, "rows": made.rows, "features": _features(made), "doubts": made.doubts}
-        told |= {"reference": made.reference, "checks": made.checks, "written": str(config) if config else None}
-        click.echo(json.dumps(told | {"backup": str(backup) if backup else None}, ensure_ascii=False, indent=2))
+        told = {
+            "model": chosen,
+            "rows": made.rows,
+            "features": _features(made),
+            "doubts": made.doubts,
+        }
+        told |= {
+            "reference": made.reference,
+            "checks": made.checks,
+            "written": str(config) if config else None,
+        }
+        click.echo(
+            json.dumps(
+                told | {"backup": str(backup) if backup else None}, ensure_ascii=False, indent=2
+            )
+        )
         return
     _show(made)
     if config is None:
@@ -110,27 +141,33 @@ def _model(names: list[str], asked: str | None) -> str:
     if asked is None:
         raise click.UsageError(f"--model says which: the configuration has {', '.join(names)}")
     if asked not in names:
-        raise click.UsageError(f"there is no model {asked!r} in the configuration; there are: {', '.join(names)}")
+        raise click.UsageError(
+            f"there is no model {asked!r} in the configuration; there are: {', '.join(names)}"
+        )
     return asked
 
 
-def _files(places: tuple[str, ...], endpoint_url: str | None, registry: Any, folder: Path) -> list[File]:
+def _files(
+    places: tuple[str, ...], endpoint_url: str | None, registry: Any, folder: Path
+) -> list[File]:
     from urllib.parse import unquote
 
+    from driftline.agent.start import system_clock
     from driftline.cli.init import _source
-    from driftline.errors import DriftlineError
-    from driftline.plugin import Source
-    from driftline.runtime.importing import File, read_all
-    from driftline.runtime.logs import make_log
-    from driftline.runtime.start import system_clock
-    from driftline.start_context import StartContext
+    from driftline.contracts.plugin import Source
+    from driftline.contracts.start_context import StartContext
+    from driftline.onboarding.importing import File, read_all
+    from driftline.telemetry.logs import make_log
+    from driftline.types.errors import DriftlineError
 
     found = []
     for place in places:
         kind, options = _source(place, endpoint_url)
         source: Source = registry.get("source", kind).model_validate(options)
         try:
-            source.start(StartContext(name="import", log=make_log(), clock=system_clock, base=Path.cwd()))
+            source.start(
+                StartContext(name="import", log=make_log(), clock=system_clock, base=Path.cwd())
+            )
             read = read_all(source, system_clock())
         except DriftlineError as error:
             raise type(error)(f"{place}: {error}") from None
@@ -140,7 +177,10 @@ def _files(places: tuple[str, ...], endpoint_url: str | None, registry: Any, fol
             if kind == "local":
                 path = Path(unquote(uri.removeprefix("file://")))
                 inside = path.is_relative_to(folder)
-                alone = {"type": "local", "options": {"path": str(path.relative_to(folder) if inside else path)}}
+                alone = {
+                    "type": "local",
+                    "options": {"path": str(path.relative_to(folder) if inside else path)},
+                }
                 found.append(File(os.path.relpath(path), alone, content))
             else:
                 same, own = _source(uri, endpoint_url) if len(read) > 1 else (kind, options)
@@ -153,16 +193,25 @@ def _write(path: Path, model: str, made: Imported, registry: Any, default: list[
     from driftline.config import load
     from driftline.config.document import parse
     from driftline.config.edit import put
-    from driftline.errors import ConfigError, Problem
+    from driftline.types.errors import ConfigError, Problem
 
     raw = path.read_bytes()
-    mark, text = (raw[:3], raw[3:].decode()) if raw.startswith(b"\xef\xbb\xbf") else (b"", raw.decode())
+    mark, text = (
+        (raw[:3], raw[3:].decode()) if raw.startswith(b"\xef\xbb\xbf") else (b"", raw.decode())
+    )
     told = parse(text, path).value["models"][model]
     if made.reference is not None:
         text = put(text, path, ("models", model), "reference", made.reference)
     if made.checks:
         if told.get("checks") is None:
-            text = put(text, path, ("models", model), "checks", {name: {"type": name} for name in default}, DEFAULTS)
+            text = put(
+                text,
+                path,
+                ("models", model),
+                "checks",
+                {name: {"type": name} for name in default},
+                DEFAULTS,
+            )
         for name, check in made.checks.items():
             text = put(text, path, ("models", model, "checks"), name, check)
     fresh, backup = path.with_name(f".{path.name}.new"), path.with_name(f"{path.name}.bak")
@@ -173,7 +222,10 @@ def _write(path: Path, model: str, made: Imported, registry: Any, default: list[
         shutil.copy2(path, backup)
         os.replace(fresh, path)
     except ConfigError as error:
-        problems = [Problem(str(path), one.line, one.column, one.name, one.message) for one in error.problems]
+        problems = [
+            Problem(str(path), one.line, one.column, one.name, one.message)
+            for one in error.problems
+        ]
         raise ConfigError(problems) from None
     finally:
         fresh.unlink(missing_ok=True)
@@ -237,8 +289,8 @@ def _words(constraints: dict[str, Any]) -> str:
 def list_(model: str | None, config: Path, as_json: bool) -> None:
     """The references of a model, or of all: what each was made of, and which one is in use."""
     from driftline.config import load
+    from driftline.state.factory import open_store
     from driftline.state.models import every_reference
-    from driftline.state.store import open_store
 
     loaded = load(config)
     names = list(loaded.models) if model is None else [_model(list(loaded.models), model)]
@@ -260,10 +312,16 @@ def list_(model: str | None, config: Path, as_json: bool) -> None:
     for told in found:
         uris = [str(part["uri"]) for part in told["origin"]]
         said = told["accepted"]
-        by = f"accepted by {said['author']} ({said['from'][:16]} to {said['to'][:16]}): " if said else ""
+        by = (
+            f"accepted by {said['author']} ({said['from'][:16]} to {said['to'][:16]}): "
+            if said
+            else ""
+        )
         what = by + ", ".join(uris[:2]) + (f" and {len(uris) - 2} more" if len(uris) > 2 else "")
         mark = "[green]in use[/]" if told["current"] else ""
-        table.add_row(escape(told["model"]), str(told["number"]), f"{told['rows']:,}", escape(what), mark)
+        table.add_row(
+            escape(told["model"]), str(told["number"]), f"{told['rows']:,}", escape(what), mark
+        )
     if not console.is_terminal:
         console.width = 10_000
     console.print(table)

@@ -27,11 +27,25 @@ def routes() -> None:
 
 @routes.command()
 @click.argument("what", metavar="MODEL|INCIDENT")
-@click.option("--severity", type=click.Choice(SEVERITIES), help="Of the incident; critical for a model when absent.")
-@click.option("--family", help="drift, quality, service, performance or monitoring; drift for a model when absent.")
-@click.option("--segment", multiple=True, metavar="NAME=VALUE", help="A segment that an alert is about. Repeatable.")
+@click.option(
+    "--severity",
+    type=click.Choice(SEVERITIES),
+    help="Of the incident; critical for a model when absent.",
+)
+@click.option(
+    "--family",
+    help="drift, quality, service, performance or monitoring; drift for a model when absent.",
+)
+@click.option(
+    "--segment",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A segment that an alert is about. Repeatable.",
+)
 @click.option("--check", multiple=True, metavar="NAME", help="The check of an alert. Repeatable.")
-@click.option("--tag", multiple=True, metavar="NAME=VALUE", help="In place of a tag of the model. Repeatable.")
+@click.option(
+    "--tag", multiple=True, metavar="NAME=VALUE", help="In place of a tag of the model. Repeatable."
+)
 @config_option
 @json_option
 def explain(
@@ -44,12 +58,14 @@ def explain(
     config: Path,
     as_json: bool,
 ) -> None:
-    """Say where an incident of a model, or one that there was, would go, and which routes were tried."""
+    """Say where an incident of a model, or one that there was, would go, and which routes were
+    tried.
+    """
     from dataclasses import replace
 
+    from driftline.agent.compose import routing_of
     from driftline.config import load
-    from driftline.model import Severity
-    from driftline.runtime.compose import routing_of
+    from driftline.types.model import Severity
 
     loaded = load(config)
     model, subject = _subject(loaded, what)
@@ -61,18 +77,36 @@ def explain(
     given["tags"] = {**subject.tags, **dict(_pair(one) for one in tag)} if tag else None
     subject = replace(subject, **{name: value for name, value in given.items() if value})
     way = routing_of(loaded, model).way(subject)
-    told = {name: {"route": place, **_heard(loaded, name, subject)} for name, place in way.sinks.items()}
+    told = {
+        name: {"route": place, **_heard(loaded, name, subject)} for name, place in way.sinks.items()
+    }
     if as_json:
-        visits = [{"route": visit.place, "taken": visit.taken, "why": visit.why} for visit in way.visits]
-        found = {"model": model, "severity": subject.severity, "families": sorted(subject.families), "sinks": told}
-        click.echo(json.dumps({**found, "fallback": way.fallback, "routes": visits}, ensure_ascii=False, indent=2))
+        visits = [
+            {"route": visit.place, "taken": visit.taken, "why": visit.why} for visit in way.visits
+        ]
+        found = {
+            "model": model,
+            "severity": subject.severity,
+            "families": sorted(subject.families),
+            "sinks": told,
+        }
+        click.echo(
+            json.dumps(
+                {**found, "fallback": way.fallback, "routes": visits}, ensure_ascii=False, indent=2
+            )
+        )
         return
     click.echo(f"{model}: {subject.severity} {', '.join(sorted(subject.families))}")
     for visit in way.visits:
         depth = visit.place.count(".")
-        click.echo(f"  {'  ' * depth}{'taken' if visit.taken else 'not  '}  {visit.place}: {visit.why}")
+        click.echo(
+            f"  {'  ' * depth}{'taken' if visit.taken else 'not  '}  {visit.place}: {visit.why}"
+        )
     for name, one in told.items():
-        click.echo(f"-> {name}  (by {one['route']})" + ("" if one["told"] else f"  but not told: {one['why']}"))
+        click.echo(
+            f"-> {name}  (by {one['route']})"
+            + ("" if one["told"] else f"  but not told: {one['why']}")
+        )
     if not told:
         click.echo("-> nobody")
     if way.fallback:
@@ -94,14 +128,16 @@ def _heard(config: Config, name: str, subject: Subject) -> dict[str, Any]:
 
 def _subject(config: Config, what: str) -> tuple[str, Subject]:
     """The model, and what routes see: of an incident in the state, its newest message."""
+    from driftline.agent.compose import routing_of
     from driftline.delivery.routing import Subject
-    from driftline.model import Severity
-    from driftline.runtime.compose import routing_of
     from driftline.state import incidents
-    from driftline.state.store import open_store
+    from driftline.state.factory import open_store
+    from driftline.types.model import Severity
 
     if what in config.models:
-        return what, Subject(what, Severity.CRITICAL, frozenset({"drift"}), tags=config.models[what].tags)
+        return what, Subject(
+            what, Severity.CRITICAL, frozenset({"drift"}), tags=config.models[what].tags
+        )
     store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
     try:
         with store.read() as connection:

@@ -13,12 +13,12 @@ from typing import Any
 
 import click
 
+from driftline.agent.start import read_config, running
+from driftline.agent.tick import Hooks
 from driftline.cli.daemon import daemon
 from driftline.cli.options import config_option
 from driftline.cli.progress import bar
-from driftline.runtime.logs import make_log
-from driftline.runtime.start import read_config, running
-from driftline.runtime.watch import Hooks
+from driftline.telemetry.logs import make_log
 
 DRAIN_SECONDS = 30.0
 TERMINATED = 143
@@ -27,8 +27,14 @@ TERMINATED = 143
 
 @click.command()
 @config_option
-@click.option("--once", is_flag=True, help="One pass over every model, then end: 0 nothing fires, 1 something does.")
-@click.option("--json", "as_json", is_flag=True, help="With --once: print one JSON object on standard output.")
+@click.option(
+    "--once",
+    is_flag=True,
+    help="One pass over every model, then end: 0 nothing fires, 1 something does.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="With --once: print one JSON object on standard output."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Tell more.")
 def run(config: Path, once: bool, as_json: bool, verbose: bool) -> None:
     """Watch the models: read what is new, judge what is due, tell who asked to be told."""
@@ -40,10 +46,14 @@ def run(config: Path, once: bool, as_json: bool, verbose: bool) -> None:
 
 
 def _once(path: Path, as_json: bool, verbose: bool) -> int:
-    from driftline.runtime.summary import summarise
+    from driftline.agent.summary import summarise
 
     config = read_config(path)
-    log = make_log(human=True, verbose=verbose) if sys.stderr.isatty() or not as_json else make_log(human=False)
+    log = (
+        make_log(human=True, verbose=verbose)
+        if sys.stderr.isatty() or not as_json
+        else make_log(human=False)
+    )
     stopping = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -76,7 +86,9 @@ def _once(path: Path, as_json: bool, verbose: bool) -> int:
         return TERMINATED
     if any(tick.error for tick in ticks.values()):
         return 3
-    firing = any(row["state"] == "firing" for model in found["models"].values() for row in model["incidents"])
+    firing = any(
+        row["state"] == "firing" for model in found["models"].values() for row in model["incidents"]
+    )
     return 1 if firing else 0
 
 

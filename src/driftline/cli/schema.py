@@ -12,7 +12,11 @@ import click
 
 
 @click.command()
-@click.option("--notification", is_flag=True, help="Of what the webhook sink sends, instead of the configuration.")
+@click.option(
+    "--notification",
+    is_flag=True,
+    help="Of what the webhook sink sends, instead of the configuration.",
+)
 @click.option(
     "--plugins",
     "paths",
@@ -23,11 +27,11 @@ import click
 def schema(notification: bool, paths: tuple[Path, ...]) -> int:
     """Print the JSON Schema of the configuration, for editors."""
     if notification:
-        from driftline.notification import Notification
+        from driftline.types.notification import Notification
 
         found = Notification.model_json_schema()
     else:
-        from driftline.config.schema import json_schema
+        from driftline.config.reference_docs.schema import json_schema
         from driftline.extensions import Registry
 
         found = json_schema(Registry.load(paths))

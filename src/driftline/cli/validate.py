@@ -20,7 +20,7 @@ from driftline.cli.options import config_option, json_option
 def validate(config: Path, as_json: bool) -> int:
     """Check a configuration: offline, all mistakes at once. Exits 2 when there are some."""
     from driftline.config import load
-    from driftline.errors import ConfigError
+    from driftline.types.errors import ConfigError
 
     try:
         made = load(config)
@@ -28,7 +28,13 @@ def validate(config: Path, as_json: bool) -> int:
         if not as_json:
             raise
         problems = [
-            {"file": one.path, "line": one.line, "column": one.column, "name": one.name, "message": one.message}
+            {
+                "file": one.path,
+                "line": one.line,
+                "column": one.column,
+                "name": one.name,
+                "message": one.message,
+            }
             for one in error.problems
         ]
         click.echo(json.dumps({"valid": False, "problems": problems}, indent=2))
@@ -36,7 +42,9 @@ def validate(config: Path, as_json: bool) -> int:
     notes = [str(problem) for problem in made.registry.problems]
     if as_json:
         found: dict[str, Any] = {"valid": True, "problems": [], "notes": notes}
-        click.echo(json.dumps(found | {"models": list(made.models), "sinks": list(made.sinks)}, indent=2))
+        click.echo(
+            json.dumps(found | {"models": list(made.models), "sinks": list(made.sinks)}, indent=2)
+        )
         return 0
     for note in notes:
         click.echo(f"plugin not loaded: {note}", err=True)

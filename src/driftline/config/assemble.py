@@ -1,4 +1,5 @@
-"""Put the plugins in their places: a copy of the settings with instances where the file describes plugins.
+"""Put the plugins in their places: a copy of the settings with instances where the file describes
+plugins.
 
 Refuses to judge the settings of the core: pydantic does that afterwards.
 """
@@ -10,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from driftline.config.document import Document, Loc
+from driftline.config.instantiate import Plugs
 from driftline.config.mistakes import unknown
 from driftline.config.models import (
     INTERNAL,
@@ -23,16 +25,17 @@ from driftline.config.models import (
     ReferenceConfig,
     SinkConfig,
 )
-from driftline.config.plugs import Plugs
-from driftline.errors import Problem
+from driftline.contracts.plugin import PluginKind
 from driftline.extensions.registry import Registry
-from driftline.plugin import PluginKind
+from driftline.types.errors import Problem
 
 Tree = dict[str, Any]
 
 
 class Assembly:
-    """Walks over one document; parts of a wrong shape are left as they are, to be told by pydantic."""
+    """Walks over one document; parts of a wrong shape are left as they are, to be told by
+    pydantic.
+    """
 
     def __init__(self, document: Document, registry: Registry, raw: Tree) -> None:
         self._document = document
@@ -52,10 +55,15 @@ class Assembly:
         tree = self._own(self._document.value, (), Config)
         if isinstance(tree.get("agent"), dict):
             tree["agent"] = self._agent(self._own(tree["agent"], ("agent",), AgentConfig))
-        for part, made in (("sinks", self._sink), ("actions", self._action), ("models", self._model)):
+        for part, made in (
+            ("sinks", self._sink),
+            ("actions", self._action),
+            ("models", self._model),
+        ):
             if isinstance(tree.get(part), dict):
                 tree[part] = {
-                    name: made(told, (part, name)) if isinstance(told, dict) else told for name, told in tree[part].items()
+                    name: made(told, (part, name)) if isinstance(told, dict) else told
+                    for name, told in tree[part].items()
                 }
         return tree | {"origin": self._document.path.absolute()}
 
@@ -65,7 +73,9 @@ class Assembly:
             if executor.get("type", "threads") == "threads":
                 agent["executor"] = self._own(executor, ("agent", "executor"), ExecutorConfig)
             else:
-                agent["executor"] = self._beside("executor", executor, ("agent", "executor"), ExecutorConfig)
+                agent["executor"] = self._beside(
+                    "executor", executor, ("agent", "executor"), ExecutorConfig
+                )
         return agent
 
     def _sink(self, sink: Tree, loc: Loc) -> Tree:
@@ -85,13 +95,17 @@ class Assembly:
             at = (*loc, "reference")
             named = "type" in reference
             model["reference"] = (
-                self._beside("source", reference, at, ReferenceConfig) if named else self._own(reference, at, ReferenceConfig)
+                self._beside("source", reference, at, ReferenceConfig)
+                if named
+                else self._own(reference, at, ReferenceConfig)
             )
         if isinstance(told.get("labels"), dict):
             model["labels"] = self._beside("source", told["labels"], (*loc, "labels"), LabelsConfig)
         if isinstance(told.get("checks"), dict):
             model["checks"] = {
-                name: self._beside("check", check, (*loc, "checks", name), CheckConfig) if isinstance(check, dict) else check
+                name: self._beside("check", check, (*loc, "checks", name), CheckConfig)
+                if isinstance(check, dict)
+                else check
                 for name, check in told["checks"].items()
             }
         return model
@@ -101,11 +115,15 @@ class Assembly:
         known = _fields(host)
         for key in told:
             if key in INTERNAL and key not in known:
-                self._problems.append(self._document.problem((*loc, key), unknown(key, known), at_key=True))
+                self._problems.append(
+                    self._document.problem((*loc, key), unknown(key, known), at_key=True)
+                )
         return {key: value for key, value in told.items() if key in known or key not in INTERNAL}
 
     def _beside(self, kind: PluginKind, told: Tree, loc: Loc, host: type[BaseModel]) -> Tree:
-        """The settings of the host beside `type` and `options`, and the plugin that these two make."""
+        """The settings of the host beside `type` and `options`, and the plugin that these two
+        make.
+        """
         known = _fields(host)
         made = self._plugs.build(kind, told, loc, host=known)
         self.told.add((*loc, "type"))
@@ -125,4 +143,6 @@ class Assembly:
 
 def _fields(host: type[BaseModel]) -> set[str]:
     """The settings of `host`. The root has one called `plugins`, but none called `plugin`."""
-    return {field.alias or name for name, field in host.model_fields.items() if name not in INTERNAL}
+    return {
+        field.alias or name for name, field in host.model_fields.items() if name not in INTERNAL
+    }

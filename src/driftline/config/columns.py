@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from driftline.config.document import Quoted
-from driftline.model import WIDEST, Kind, Schema, Task
-from driftline.model import Field as Column
+from driftline.types.model import WIDEST, Kind, Schema, Task
+from driftline.types.model import Field as Column
 
 
 class _Part(BaseModel):
@@ -36,7 +36,9 @@ def _path(value: Any) -> Any:
     return {"path": value} if isinstance(value, str) else value
 
 
-ColumnRef = Annotated[ColumnConfig, BeforeValidator(_path, json_schema_input_type=str | ColumnConfig)]
+ColumnRef = Annotated[
+    ColumnConfig, BeforeValidator(_path, json_schema_input_type=str | ColumnConfig)
+]
 """A column by its path, or its path and its name."""
 
 
@@ -44,10 +46,13 @@ class FeatureConfig(_Part):
     """One feature."""
 
     kind: Kind
-    """`numeric`, `categorical`, `text`, `image` or `embedding`; of the last three columns are made, such as `NAME.words`."""
+    """`numeric`, `categorical`, `text`, `image` or `embedding`; of the last three columns are made,
+    such as `NAME.words`.
+    """
     path: str | None = None
-    """Where it stands in a record; its name when absent. An embedding whose values stand in columns of their own is written
-    `emb_{0..767}`."""
+    """Where it stands in a record; its name when absent. An embedding whose values stand in columns
+    of their own is written `emb_{0..767}`.
+    """
     dimension: int | None = Field(default=None, ge=1, le=WIDEST)
     """How many values an embedding has; what most vectors of the reference have when absent."""
 
@@ -74,7 +79,9 @@ def _kind(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-FeatureRef = Annotated[FeatureConfig, BeforeValidator(_kind, json_schema_input_type=Kind | FeatureConfig)]
+FeatureRef = Annotated[
+    FeatureConfig, BeforeValidator(_kind, json_schema_input_type=Kind | FeatureConfig)
+]
 
 
 def _text(value: Any) -> Any:
@@ -93,15 +100,21 @@ class PredictionConfig(_Part):
     """The predicted class or number. A binary model may give only its score."""
     score: ColumnRef | None = None
     """The probability of the positive class, 0 to 1; for binary models."""
-    positive: Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)] = "1"
+    positive: Annotated[
+        str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)
+    ] = "1"
     """The label of the positive class of a binary model."""
     threshold: float = Field(default=0.5, ge=0, le=1)
-    """The score from which on the positive class is predicted, where no column tells the prediction."""
+    """The score from which on the positive class is predicted, where no column tells the
+    prediction.
+    """
 
     @model_validator(mode="after")
     def _fits(self) -> PredictionConfig:
         if self.kind is not Task.BINARY and self.score is not None:
-            raise ValueError("only a binary model has a score here; leave it out, or make it a feature")
+            raise ValueError(
+                "only a binary model has a score here; leave it out, or make it a feature"
+            )
         if self.column is None and self.score is None:
             raise ValueError("name the column of the prediction, or the score of a binary model")
         return self
@@ -133,7 +146,9 @@ def _version(value: Any) -> Any:
     return value
 
 
-VersionRef = Annotated[VersionConfig, BeforeValidator(_version, json_schema_input_type=str | VersionConfig)]
+VersionRef = Annotated[
+    VersionConfig, BeforeValidator(_version, json_schema_input_type=str | VersionConfig)
+]
 
 
 class SchemaConfig(_Part):

@@ -1,7 +1,7 @@
 """Read YAML with the meaning of YAML 1.2, and remember where everything stands.
 
-Refuses what a configuration never needs or what hides mistakes: duplicate keys, tags, NaN, more than one document.
-Never shows a value: it may be a secret.
+Refuses what a configuration never needs or what hides mistakes: duplicate keys, tags, NaN, more
+than one document. Never shows a value: it may be a secret.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from driftline.errors import ConfigError, Problem
+from driftline.types.errors import ConfigError, Problem
 
 Loc = tuple[str | int, ...]
 
@@ -30,7 +30,9 @@ class Quoted(str):
 
 
 class Loader(yaml.SafeLoader):
-    """PyYAML's parser with the resolver of the YAML 1.2 core schema: `NO`, `on` and `12:30` are text."""
+    """PyYAML's parser with the resolver of the YAML 1.2 core schema: `NO`, `on` and `12:30` are
+    text.
+    """
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  as the base class has it
 
@@ -65,14 +67,18 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
     """What is wrong with the YAML itself; the rest could be read."""
 
-    def problem(self, loc: Sequence[str | int], message: str, *, at_key: bool = False, name: str = "") -> Problem:
+    def problem(
+        self, loc: Sequence[str | int], message: str, *, at_key: bool = False, name: str = ""
+    ) -> Problem:
         """A mistake at the deepest part of `loc` that stands in the file."""
         known = tuple(loc)
         while known and known not in self.values:
             known = known[:-1]
         place = self.keys.get(known) if at_key or len(known) < len(loc) else None
         place = place or self.values.get(known) or Place(1, 1)
-        return Problem(str(self.path), place.line, place.column, name or dotted(loc) or "file", message)
+        return Problem(
+            str(self.path), place.line, place.column, name or dotted(loc) or "file", message
+        )
 
     def get(self, loc: Sequence[str | int]) -> Any:
         """The value at `loc`. Raises KeyError."""
@@ -98,7 +104,9 @@ def read(path: Path) -> Document:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise _broken(path, 1, 1, "there is no such file; `driftline init` writes one, -c names another") from None
+        raise _broken(
+            path, 1, 1, "there is no such file; `driftline init` writes one, -c names another"
+        ) from None
     except OSError as error:
         raise _broken(path, 1, 1, f"can't be read: {error.strerror}") from None
     if len(raw) > MOST_BYTES:
@@ -108,7 +116,12 @@ def read(path: Path) -> Document:
     except UnicodeDecodeError as error:
         before = raw[: error.start]
         line = before.count(b"\n") + 1
-        raise _broken(path, line, error.start - before.rfind(b"\n"), "is not UTF-8 here; save the file as UTF-8") from None
+        raise _broken(
+            path,
+            line,
+            error.start - before.rfind(b"\n"),
+            "is not UTF-8 here; save the file as UTF-8",
+        ) from None
     return parse(text, path)
 
 
@@ -136,7 +149,9 @@ def _broken(path: Path, line: int, column: int, message: str) -> ConfigError:
 
 
 def _harmless(error: yaml.MarkedYAMLError) -> str:
-    """The parser's words without what it quotes of the file, and the mend for the usual mistakes."""
+    """The parser's words without what it quotes of the file, and the mend for the usual
+    mistakes.
+    """
     if "'\\t'" in (error.problem or ""):
         return "a tab can't indent YAML; use spaces"
     said = re.sub(r"'[^'<][^']+'", "something", error.problem or "something is wrong")
@@ -163,7 +178,9 @@ class _Walk:
             self.document.value = self.value(root, ())
         except OverflowError:
             path = self.document.path
-            raise _broken(path, 1, 1, f"has more than {MOST_NODES} values once its aliases are written out") from None
+            raise _broken(
+                path, 1, 1, f"has more than {MOST_NODES} values once its aliases are written out"
+            ) from None
         if not isinstance(self.document.value, dict):
             raise ConfigError([self.document.problem((), "should be settings: `name: value`")])
         return self.document
@@ -174,14 +191,22 @@ class _Walk:
             raise OverflowError
         self.document.values[loc] = _place(node)
         if id(node) in self.above or len(self.above) > DEEPEST:
-            self._wrong(loc, "is nested within itself" if id(node) in self.above else "is nested too deeply")
+            self._wrong(
+                loc, "is nested within itself" if id(node) in self.above else "is nested too deeply"
+            )
             return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, loc)
         if node.tag not in (f"{_TAG}map", f"{_TAG}seq"):
-            self._wrong(loc, "a YAML tag (!...) has no meaning here; put text that begins with ! in quotes")
+            self._wrong(
+                loc, "a YAML tag (!...) has no meaning here; put text that begins with ! in quotes"
+            )
         self.above.append(id(node))
-        made = self._mapping(node, loc) if isinstance(node, yaml.MappingNode) else self._sequence(node, loc)
+        made = (
+            self._mapping(node, loc)
+            if isinstance(node, yaml.MappingNode)
+            else self._sequence(node, loc)
+        )
         self.above.pop()
         return made
 
@@ -197,7 +222,9 @@ class _Walk:
             place = _place(key)
             if not isinstance(key, yaml.ScalarNode):
                 path, name = str(self.document.path), dotted(loc)
-                self.document.problems.append(Problem(path, place.line, place.column, name, "a name must be plain text"))
+                self.document.problems.append(
+                    Problem(path, place.line, place.column, name, "a name must be plain text")
+                )
                 continue
             below = (*loc, key.value)
             if key.value in made:
@@ -231,7 +258,9 @@ class _Walk:
                 if not math.isfinite(number):
                     self._wrong(loc, "should be a finite number")
                 return number
-        self._wrong(loc, "a YAML tag (!...) has no meaning here; put text that begins with ! in quotes")
+        self._wrong(
+            loc, "a YAML tag (!...) has no meaning here; put text that begins with ! in quotes"
+        )
         return None
 
     def _int(self, text: str, loc: Loc) -> int:

@@ -1,6 +1,8 @@
-"""Set a value in the text of a configuration, and leave everything else as it was: comments, order, layout.
+"""Set a value in the text of a configuration, and leave everything else as it was: comments, order,
+layout.
 
-Refuses to write a file, and to guess: what does not read back as the old values with the new one among them is an error.
+Refuses to write a file, and to guess: what does not read back as the old values with the new one
+among them is an error.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 import yaml
 
 from driftline.config.document import Document, Loader, Loc, dotted, parse
-from driftline.errors import ConfigError
+from driftline.types.errors import ConfigError
 
 WIDE = 120
 
@@ -32,10 +34,12 @@ class _Dumper(yaml.SafeDumper):
 
 
 def put(text: str, path: Path, loc: Loc, key: str, value: Any, comment: str = "") -> str:
-    """`text`, which came from `path`, with `key` of the mapping at `loc` set to `value`: replaced, or added as its last.
+    """`text`, which came from `path`, with `key` of the mapping at `loc` set to `value`: replaced,
+    or added as its last.
 
-    `comment` is written above it, where the mapping is in block style. Raises ConfigError when the text can't be changed
-    safely: where the mapping is an alias or merged from one, or an anchor would go.
+    `comment` is written above it, where the mapping is in block style. Raises ConfigError when the
+    text can't be changed safely: where the mapping is an alias or merged from one, or an anchor
+    would go.
     """
     before = parse(text, path)
     expected = copy.deepcopy(before.value)
@@ -55,14 +59,27 @@ def put(text: str, path: Path, loc: Loc, key: str, value: Any, comment: str = ""
 
 def _unsafe(document: Document, loc: Loc, key: str) -> ConfigError:
     what = dotted((*loc, key))
-    return ConfigError([document.problem(loc, f"{what} can't be set here without touching the rest: set it by hand")])
+    return ConfigError(
+        [
+            document.problem(
+                loc, f"{what} can't be set here without touching the rest: set it by hand"
+            )
+        ]
+    )
 
 
 def snippet(value: dict[str, Any]) -> str:
     """A mapping as YAML in block style, its innermost lists and mappings on one line each."""
     # Left to itself PyYAML would take a mapping of scalars alone for an innermost one.
     flow = None if any(isinstance(part, (dict, list)) for part in value.values()) else False
-    told: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDE, default_flow_style=flow)
+    told: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=WIDE,
+        default_flow_style=flow,
+    )
     return told
 
 
@@ -86,10 +103,17 @@ def _put(text: str, node: yaml.MappingNode, key: str, value: Any, comment: str) 
         end = _last(node)
         return f"{text[:end]}, {entry}{text[end:]}"
     indent = " " * node.value[0][0].start_mark.column
-    lines = [*(f"# {line}" for line in comment.splitlines() if have is None), *snippet({key: value}).splitlines()]
+    lines = [
+        *(f"# {line}" for line in comment.splitlines() if have is None),
+        *snippet({key: value}).splitlines(),
+    ]
     entry = f"{newline}{indent}".join(lines)
     if have is not None:
-        return text[: have[0].start_mark.index] + entry + text[max(_end(have[1]), have[0].end_mark.index + 1) :]
+        return (
+            text[: have[0].start_mark.index]
+            + entry
+            + text[max(_end(have[1]), have[0].end_mark.index + 1) :]
+        )
     end = text.find("\n", _last(node))
     if end < 0:
         return f"{text}{newline}{indent}{entry}{newline}"
@@ -97,13 +121,24 @@ def _put(text: str, node: yaml.MappingNode, key: str, value: Any, comment: str) 
 
 
 def _in_flow(key: str, value: Any) -> str:
-    told: str = yaml.dump({key: value}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=True, width=1e9)
+    told: str = yaml.dump(
+        {key: value},
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=True,
+        width=1e9,
+    )
     return told.strip()[1:-1]
 
 
 def _last(node: yaml.Node) -> int:
     """Where the last entry of a mapping or list ends, its line's comment not counted."""
-    ends = [_end(part) for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,))]
+    ends = [
+        _end(part)
+        for entry in node.value
+        for part in (entry if isinstance(entry, tuple) else (entry,))
+    ]
     return max(ends, default=node.end_mark.index)
 
 

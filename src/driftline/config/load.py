@@ -13,15 +13,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from driftline.config.assemble import Assembly
-from driftline.config.cross import crossed
+from driftline.config.cross_checks import crossed
 from driftline.config.document import Document, Loc, Quoted, read
+from driftline.config.instantiate import pending
 from driftline.config.mistakes import problems_of
 from driftline.config.models import INTERNAL, CheckConfig, Config, ModelConfig
-from driftline.config.plugs import pending
 from driftline.config.references import Resolver, Secrets
-from driftline.errors import ConfigError, Problem
 from driftline.extensions.registry import Registry
-from driftline.model import Kind
+from driftline.types.errors import ConfigError, Problem
+from driftline.types.model import Kind
 
 DEFAULT_CHECKS = ("schema", "drift", "missing", "range", "units", "volume", "freshness")
 """What runs where a model names no checks."""
@@ -32,10 +32,11 @@ BY_KIND = {Kind.TEXT: "text", Kind.EMBEDDING: "embedding"}
 
 
 def load(path: Path, registry: Registry | None = None, secrets: Secrets | None = None) -> Config:
-    """The configuration at `path`; plugins are looked for where it says unless a `registry` is given.
+    """The configuration at `path`; plugins are looked for where it says unless a `registry` is
+    given.
 
-    `secrets` gives what a reference stands for, by its kind (`env`, `file`) and name. Raises ConfigError with every
-    mistake, in file order.
+    `secrets` gives what a reference stands for, by its kind (`env`, `file`) and name. Raises
+    ConfigError with every mistake, in file order.
     """
     document = read(path)
     raw = document.value
@@ -66,12 +67,20 @@ def plugin_paths(document: Document) -> list[Path]:
     except KeyError:
         return []
     folder = document.path.parent
-    return [folder / Path(item).expanduser() for item in given if isinstance(item, str)] if isinstance(given, list) else []
+    return (
+        [folder / Path(item).expanduser() for item in given if isinstance(item, str)]
+        if isinstance(given, list)
+        else []
+    )
 
 
 def digest(model: ModelConfig) -> str:
-    """16 hex digits that change whenever the settings change that decide what is measured and judged."""
-    told = {key: value for key, value in model.raw.items() if key not in ("notify", "every", "tags")}
+    """16 hex digits that change whenever the settings change that decide what is measured and
+    judged.
+    """
+    told = {
+        key: value for key, value in model.raw.items() if key not in ("notify", "every", "tags")
+    }
     return sha256(json.dumps(_canonical(told), sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -96,11 +105,17 @@ def _plugin_problems(document: Document, registry: Registry) -> list[Problem]:
     return found
 
 
-def _validated(document: Document, tree: dict[str, Any], told: set[Loc]) -> tuple[Config | None, list[Problem]]:
+def _validated(
+    document: Document, tree: dict[str, Any], told: set[Loc]
+) -> tuple[Config | None, list[Problem]]:
     try:
         return Config.model_validate(tree), []
     except ValidationError as error:
-        found = [(loc, one) for loc, one in problems_of(error, document, (), Config, INTERNAL) if loc not in told]
+        found = [
+            (loc, one)
+            for loc, one in problems_of(error, document, (), Config, INTERNAL)
+            if loc not in told
+        ]
     real = [problem for loc, problem in found if not pending(document, loc)]
     waiting = [loc for loc, _ in found if pending(document, loc)]
     if real or not waiting:
@@ -117,7 +132,10 @@ def _validated(document: Document, tree: dict[str, Any], told: set[Loc]) -> tupl
 def _tidy(problems: list[Problem], resolver: Resolver | None) -> list[Problem]:
     """In file order, each once, without what references stand for."""
     if resolver:
-        problems = [Problem(one.path, one.line, one.column, one.name, resolver.mask(one.message)) for one in problems]
+        problems = [
+            Problem(one.path, one.line, one.column, one.name, resolver.mask(one.message))
+            for one in problems
+        ]
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))
 
 
@@ -131,11 +149,21 @@ def _with_defaults(config: Config, registry: Registry) -> Config:
             labelled = model.schema_ is not None and model.schema_.label is not None
             names = (*DEFAULT_CHECKS, WITH_LABEL) if labelled or model.labels else DEFAULT_CHECKS
             names = (*names, LATE_LABEL) if model.labels else names
-            names = (*names, WITH_ID) if model.schema_ is not None and model.schema_.id is not None else names
-            kinds = {feature.kind for feature in model.schema_.features.values()} if model.schema_ is not None else set()
+            names = (
+                (*names, WITH_ID)
+                if model.schema_ is not None and model.schema_.id is not None
+                else names
+            )
+            kinds = (
+                {feature.kind for feature in model.schema_.features.values()}
+                if model.schema_ is not None
+                else set()
+            )
             names = (*names, *(check for kind, check in BY_KIND.items() if kind in kinds))
             told["checks"] = {
-                check: CheckConfig(type=check, plugin=registry.get("check", check)()) for check in names if check in offered
+                check: CheckConfig(type=check, plugin=registry.get("check", check)())
+                for check in names
+                if check in offered
             }
         models[name] = model.model_copy(update=told)
     filled = config.model_copy(update={"models": models})

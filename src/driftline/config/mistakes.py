@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from driftline.config.document import Document, Loc
-from driftline.errors import Problem
+from driftline.types.errors import Problem
 
 PLAIN = {
     "string_type": "should be text; put it in quotes",
@@ -45,18 +45,25 @@ class Failed:
 
 
 def problems_of(
-    error: ValidationError, document: Document, prefix: Loc, annotation: Any, hidden: frozenset[str] = frozenset()
+    error: ValidationError,
+    document: Document,
+    prefix: Loc,
+    annotation: Any,
+    hidden: frozenset[str] = frozenset(),
 ) -> Iterator[tuple[Loc, Problem]]:
     """Each mistake, with the path of the value it is about.
 
-    `prefix` is the path of what was validated against `annotation`; settings named in `hidden` are never suggested.
+    `prefix` is the path of what was validated against `annotation`; settings named in `hidden` are
+    never suggested.
     """
     for loc, details in _apt(error.errors(include_url=False), document, prefix):
         kind = details["type"]
         if isinstance(details["input"], Failed):
             continue
         if kind == "extra_forbidden":
-            known = [name for name in fields_at(annotation, details["loc"][:-1]) if name not in hidden]
+            known = [
+                name for name in fields_at(annotation, details["loc"][:-1]) if name not in hidden
+            ]
             yield loc, document.problem(loc, unknown(str(loc[-1]), known), at_key=True)
         elif kind == "missing":
             yield loc, document.problem(loc, PLAIN["missing"], at_key=True)
@@ -81,32 +88,48 @@ def said(details: ErrorDetails) -> str:
     if kind in ("literal_error", "enum"):
         choices = str(context.get("expected", "")).replace("'", "")
         options = choices.replace(" or ", ", ").split(", ")
-        near = get_close_matches(str(details["input"]), options, 1) if isinstance(details["input"], str) else []
-        return f"should be one of {', '.join(options)}" + (f"; did you mean '{near[0]}'?" if near else "")
+        near = (
+            get_close_matches(str(details["input"]), options, 1)
+            if isinstance(details["input"], str)
+            else []
+        )
+        return f"should be one of {', '.join(options)}" + (
+            f"; did you mean '{near[0]}'?" if near else ""
+        )
     if kind == "too_short":
         return "should name at least one"
     text = details["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return text.replace("Input should", "should").replace("Field required", PLAIN["missing"])
 
 
-def _apt(errors: list[ErrorDetails], document: Document, prefix: Loc) -> Iterator[tuple[Loc, ErrorDetails]]:
-    """The errors with their paths in the document; of a choice of shapes only those of the shape that was meant."""
+def _apt(
+    errors: list[ErrorDetails], document: Document, prefix: Loc
+) -> Iterator[tuple[Loc, ErrorDetails]]:
+    """The errors with their paths in the document; of a choice of shapes only those of the shape
+    that was meant.
+    """
     groups: dict[Loc, list[tuple[Loc, ErrorDetails]]] = {}
     for details in errors:
         loc, fork = _in_document(details, document, prefix)
         groups.setdefault(loc if fork is None else fork, []).append((loc, details))
     for fork, group in groups.items():
-        apt = [(loc, details) for loc, details in group if loc != fork or details["type"] not in SHAPES]
+        apt = [
+            (loc, details) for loc, details in group if loc != fork or details["type"] not in SHAPES
+        ]
         if apt or len(group) == 1:
             yield from apt or group
             continue
         loc, first = group[0]
-        words = list(dict.fromkeys(said(details).removeprefix("should be ") for _, details in group))
+        words = list(
+            dict.fromkeys(said(details).removeprefix("should be ") for _, details in group)
+        )
         yield loc, {**first, "type": "value_error", "msg": f"should be {', or '.join(words)}"}
 
 
 def _in_document(details: ErrorDetails, document: Document, prefix: Loc) -> tuple[Loc, Loc | None]:
-    """The path in the document, and where it left pydantic's path: at the name of one of several shapes."""
+    """The path in the document, and where it left pydantic's path: at the name of one of several
+    shapes.
+    """
     loc, fork = prefix, None
     parts = list(details["loc"])
     for number, part in enumerate(parts):
@@ -116,7 +139,9 @@ def _in_document(details: ErrorDetails, document: Document, prefix: Loc) -> tupl
         except KeyError:
             # The settings that lack it are not in the file themselves.
             return ((*prefix, *parts), None) if details["type"] == "missing" else (loc, fork)
-        inside = (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int))
+        inside = (isinstance(here, dict) and part in here) or (
+            isinstance(here, list) and isinstance(part, int)
+        )
         if inside or (last and details["type"] == "missing" and isinstance(here, dict)):
             loc = (*loc, part)
         elif fork is None:
@@ -125,12 +150,18 @@ def _in_document(details: ErrorDetails, document: Document, prefix: Loc) -> tupl
 
 
 def fields_at(annotation: Any, loc: Sequence[str | int]) -> list[str]:
-    """The names of the settings that may stand at `loc` below `annotation`; none when they are free."""
+    """The names of the settings that may stand at `loc` below `annotation`; none when they are
+    free.
+    """
     if get_origin(annotation) is Annotated:
         return fields_at(get_args(annotation)[0], loc)
     if get_origin(annotation) in (Union, types.UnionType):
         branches = get_args(annotation)
-        rest = loc[1:] if loc and any(getattr(branch, "__name__", None) == loc[0] for branch in branches) else loc
+        rest = (
+            loc[1:]
+            if loc and any(getattr(branch, "__name__", None) == loc[0] for branch in branches)
+            else loc
+        )
         return [name for branch in branches for name in fields_at(branch, rest)]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         fields = {field.alias or name: field for name, field in annotation.model_fields.items()}

@@ -26,13 +26,13 @@ from pydantic.json_schema import SkipJsonSchema
 from driftline.config.columns import SchemaConfig
 from driftline.config.quiet import InhibitConfig, MuteTimeConfig
 from driftline.config.routes import RouteConfig
+from driftline.contracts.plugin import Action, Check, ExecutorFactory, Sink, Source
+from driftline.contracts.rule import Rule
 from driftline.extensions.registry import Registry
-from driftline.message import Piece
-from driftline.model import Decision, Severity
-from driftline.plugin import Action, Check, ExecutorFactory, Sink, Source
-from driftline.rule import Rule
-from driftline.scalars import Bytes, Duration, Length, Size, Span
-from driftline.secret import Secret
+from driftline.types.message import Piece
+from driftline.types.model import Decision, Severity
+from driftline.types.scalars import Bytes, Duration, Length, Size, Span
+from driftline.types.secret import Secret
 
 INTERNAL = frozenset({"plugin", "raw", "origin"})
 """Fields that no file sets: what was made from the others."""
@@ -81,28 +81,38 @@ class AgentConfig(Settings):
     """The agent itself."""
 
     state: str = Field(default="sqlite:///driftline.db", repr=False)
-    """Where the agent keeps its state: a database URL. A relative SQLite path starts at the folder of this file.
+    """Where the agent keeps its state: a database URL. A relative SQLite path starts at the folder
+    of this file.
 
-    Several agents may share `postgresql://user@host/database` (PostgreSQL 14 or newer): one works, the others stand by.
+    Several agents may share `postgresql://user@host/database` (PostgreSQL 14 or newer): one works,
+    the others stand by.
     """
     http: str | None = "127.0.0.1:8080"
     """Address and port of health pages and metrics; `null` opens none."""
     http_token: Secret | None = None
-    """The token that readers of the pages must show; needed where `http` can be reached from other machines."""
+    """The token that readers of the pages must show; needed where `http` can be reached from other
+    machines.
+    """
     otlp: OtlpConfig | None = None
-    """Where metrics are pushed to; they can be scraped from `http` in any case. Needs the extra `otlp`."""
+    """Where metrics are pushed to; they can be scraped from `http` in any case. Needs the extra
+    `otlp`.
+    """
     token: Secret | None = None
-    """The token that programs must show to act on incidents by HTTP; links in messages are signed with it. Without it nobody
-    can act by HTTP."""
+    """The token that programs must show to act on incidents by HTTP; links in messages are signed
+    with it. Without it nobody can act by HTTP.
+    """
     public_url: str | None = None
-    """Where people reach the pages of this agent, such as https://driftline.example: messages get links to see their incident,
-    and to act on it. Needs `token`."""
+    """Where people reach the pages of this agent, such as https://driftline.example: messages get
+    links to see their incident, and to act on it. Needs `token`.
+    """
     every: Length = timedelta(seconds=60)
     """The pause between two looks at a source."""
     executor: ExecutorConfig = ExecutorConfig()
     """Where log objects are read and summarised."""
     workers: int | None = Field(default=None, ge=1)
-    """How many log objects are read at a time; as many as the machine has processors, up to 8, when absent."""
+    """How many log objects are read at a time; as many as the machine has processors, up to 8, when
+    absent.
+    """
     keep: KeepConfig = KeepConfig()
     """How long summaries are kept."""
 
@@ -127,27 +137,39 @@ class PluginsConfig(Settings):
     """Plugins of your own."""
 
     paths: tuple[str, ...] = ()
-    """Files, or folders of files, with your own plugins; a relative path starts at the folder of this file."""
+    """Files, or folders of files, with your own plugins; a relative path starts at the folder of
+    this file.
+    """
 
 
 class WindowsConfig(Settings):
     """How event time is cut."""
 
     length: Length = timedelta(hours=1)
-    """How long a window is. Windows start at multiples of it since 1970-01-01 UTC. Once a model has state, it stays."""
+    """How long a window is. Windows start at multiples of it since 1970-01-01 UTC. Once a model has
+    state, it stays.
+    """
     lateness: Duration = timedelta(minutes=15)
     """How long after its end a window waits for records that come late before it is judged."""
     reopen_for: Duration = timedelta(hours=24)
-    """How long a window is judged again when late records come, by the newest event time; later ones are only counted."""
+    """How long a window is judged again when late records come, by the newest event time; later
+    ones are only counted.
+    """
     backfill: Length | None = timedelta(days=90)
-    """How far back logs are read that lie in folders named by time; older ones are left alone. `null` reads them all."""
+    """How far back logs are read that lie in folders named by time; older ones are left alone.
+    `null` reads them all.
+    """
     notify_within: Length | None = timedelta(days=1)
-    """A window that ended longer ago than this when it is first judged is judged in silence: what happened while nobody
-    watched is kept and shown, and nobody is called for it. `null` tells of all windows, however old."""
+    """A window that ended longer ago than this when it is first judged is judged in silence: what
+    happened while nobody watched is kept and shown, and nobody is called for it. `null` tells of
+    all windows, however old.
+    """
 
 
 class ReferenceConfig(Settings):
-    """What windows are compared with: exactly one of a plugin (`type`, `options`), `window` and `trailing`."""
+    """What windows are compared with: exactly one of a plugin (`type`, `options`), `window` and
+    `trailing`.
+    """
 
     type: str | None = None
     """The source that holds the reference, such as the training data."""
@@ -156,7 +178,9 @@ class ReferenceConfig(Settings):
     window: Span | None = None
     """A fixed span of the model's own records: START/END, UTC."""
     trailing: Length | None = None
-    """The newest records of the model itself, this far back, taken once there are enough of them."""
+    """The newest records of the model itself, this far back, taken once there are enough of
+    them.
+    """
     plugin: SkipJsonSchema[InstanceOf[Source] | None] = Field(default=None, repr=False)
     """The source itself."""
 
@@ -168,24 +192,34 @@ class ReferenceConfig(Settings):
 
 
 class LabelsConfig(Settings):
-    """Labels that come later and on their own, from any source: joined by id with the predictions."""
+    """Labels that come later and on their own, from any source: joined by id with the
+    predictions.
+    """
 
     type: str
     """The source that holds the labels."""
     options: dict[str, Any] = {}
     """The settings of that source."""
     id: str | None = Field(default=None, min_length=1)
-    """Where the id stands in a label's record: a column, or a path; the predictions' own (`schema.id`) when absent."""
+    """Where the id stands in a label's record: a column, or a path; the predictions' own
+    (`schema.id`) when absent.
+    """
     label: str | None = Field(default=None, min_length=1)
     """Where the true class or number stands in it; `schema.label`, else `label`, when absent."""
     time: str | None = Field(default=None, min_length=1)
-    """Where it says when the label was given: the newest counts. The last change of its object when absent."""
+    """Where it says when the label was given: the newest counts. The last change of its object when
+    absent.
+    """
     joins: str | None = Field(default=None, min_length=1)
     """The column of the predictions that a label's id refers to; `schema.id` when absent."""
     wait_for: Length = timedelta(days=30)
-    """How long predictions wait for their labels, by the newest event time; labels that come later are too late."""
+    """How long predictions wait for their labels, by the newest event time; labels that come later
+    are too late.
+    """
     max_disk: Size = Field(default_factory=lambda: Bytes(2_000_000_000))
-    """How much of the state may wait: beyond it the oldest predictions stop waiting, and people are told."""
+    """How much of the state may wait: beyond it the oldest predictions stop waiting, and people are
+    told.
+    """
     plugin: SkipJsonSchema[InstanceOf[Source]] = Field(repr=False)
     """The source itself."""
 
@@ -198,13 +232,19 @@ class CheckConfig(Settings):
     options: dict[str, Any] = {}
     """The settings of the plugin."""
     rule: Rule | list[Rule] | None = None
-    """What judges the measurements: one rule, or a list of them; the check's own rules when absent."""
+    """What judges the measurements: one rule, or a list of them; the check's own rules when
+    absent.
+    """
     for_: int = Field(default=1, ge=1, alias="for")
     """How many windows in a row must be changed before people are told."""
     keep_firing: int = Field(default=0, ge=0)
-    """How many windows in a row must be fine again before the alert is resolved, beyond the first."""
+    """How many windows in a row must be fine again before the alert is resolved, beyond the
+    first.
+    """
     min_rows: int | None = Field(default=None, ge=1)
-    """Fewer rows than this behind a measurement are too few to judge; the check's own number when absent."""
+    """Fewer rows than this behind a measurement are too few to judge; the check's own number when
+    absent.
+    """
     plugin: SkipJsonSchema[InstanceOf[Check]] = Field(repr=False)
     """The check itself."""
 
@@ -215,7 +255,9 @@ class ModelConfig(Settings):
     source: Annotated[InstanceOf[Source], WithJsonSchema({"type": "object"})]
     """Where the prediction logs are."""
     schema_: SchemaConfig | None = Field(default=None, alias="schema")
-    """What the columns of the logs mean. Inferred from the reference, or the first records, and shown, when absent."""
+    """What the columns of the logs mean. Inferred from the reference, or the first records, and
+    shown, when absent.
+    """
     labels: LabelsConfig | None = None
     """Where labels come from that are not in the prediction logs."""
     reference: ReferenceConfig | None = None
@@ -223,23 +265,30 @@ class ModelConfig(Settings):
     windows: WindowsConfig = WindowsConfig()
     """How event time is cut."""
     checks: dict[str, CheckConfig] | None = None
-    """The checks by names of your own. When absent: schema, drift, missing, range, units, volume, freshness, with a label
-    performance, with an id uniqueness, labels where these come later, text and embedding where the schema has such
-    features."""
+    """The checks by names of your own. When absent: schema, drift, missing, range, units, volume,
+    freshness, with a label performance, with an id uniqueness, labels where these come later, text
+    and embedding where the schema has such features.
+    """
     false_pages_per_year: float = Field(default=1.0, gt=0)
-    """How often a year people may be told, over all columns and checks that are judged by what is usual, while nothing
-    really changes: what the rule `unusual` is designed for."""
+    """How often a year people may be told, over all columns and checks that are judged by what is
+    usual, while nothing really changes: what the rule `unusual` is designed for.
+    """
     warn_only: tuple[str, ...] = ()
-    """Columns in which what is judged by the usual is at most a `warning`: those that `driftline backtest` found to alarm of
-    themselves."""
+    """Columns in which what is judged by the usual is at most a `warning`: those that `driftline
+    backtest` found to alarm of themselves.
+    """
     reopen_within: Length = timedelta(hours=24)
-    """An alert that comes back this soon after the end of its incident reopens it, in the same thread; at least three
-    windows."""
+    """An alert that comes back this soon after the end of its incident reopens it, in the same
+    thread; at least three windows.
+    """
     max_pages_per_day: int = Field(default=5, ge=0)
-    """At most so many critical incidents are told one by one within 24 hours; the others are told together, as one digest."""
+    """At most so many critical incidents are told one by one within 24 hours; the others are told
+    together, as one digest.
+    """
     notify: tuple[str, ...] | None = None
-    """Sinks that are told of every incident of this model, beside those that `routes` lead to; without a list, and where no
-    route says otherwise, all sinks are told."""
+    """Sinks that are told of every incident of this model, beside those that `routes` lead to;
+    without a list, and where no route says otherwise, all sinks are told.
+    """
     tags: dict[str, str] = {}
     """What routes may go by, such as `team: growth`."""
     every: Length | None = None
@@ -271,7 +320,9 @@ class SinkConfig(Settings):
     allow_private: bool = False
     """Whether it may send to addresses of private networks and of this machine."""
     templates: dict[Piece, str | TemplateFile] = {}
-    """Texts of your own in place of those that ship, by piece: `lead: "..."`, or `lead: {file: lead.j2}`."""
+    """Texts of your own in place of those that ship, by piece: `lead: "..."`, or `lead: {file:
+    lead.j2}`.
+    """
     plugin: SkipJsonSchema[InstanceOf[Sink]] = Field(repr=False)
     """The sink itself."""
 
@@ -309,7 +360,9 @@ class ActionConfig(Settings):
     approve_within: Length = timedelta(days=1)
     """How long a run waits for approval before it expires."""
     approve_by_link: bool = False
-    """Whether the page of the incident lets whoever has a link to it approve a run, or reject it. Needs `agent.public_url`."""
+    """Whether the page of the incident lets whoever has a link to it approve a run, or reject it.
+    Needs `agent.public_url`.
+    """
     max_per_day: int = Field(default=1, ge=1)
     """How many runs there may be in 24 hours; others are held back, and can be ordered by hand."""
     allow_private: bool = False
@@ -340,10 +393,13 @@ class Config(Settings):
     sinks: dict[str, SinkConfig] = {}
     """The ways to tell people by names of your own."""
     mute_times: dict[str, MuteTimeConfig] = {}
-    """Times in which messages wait, by names of your own. The end of an incident is told at any time."""
+    """Times in which messages wait, by names of your own. The end of an incident is told at any
+    time.
+    """
     inhibit: list[InhibitConfig] | None = None
-    """Incidents that hold others back. When absent, missing or late rows, and a source that can't be read, hold drift and
-    quality."""
+    """Incidents that hold others back. When absent, missing or late rows, and a source that can't
+    be read, hold drift and quality.
+    """
     routes: RouteConfig = RouteConfig()
     """Who is told of which incident."""
     actions: dict[str, ActionConfig] = {}

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from driftline.matchers import Matchers
-from driftline.scalars import Length
+from driftline.types.matchers import Matchers
+from driftline.types.scalars import Length
 
 
 def _matchers(value: str) -> str:
@@ -25,7 +25,9 @@ def _cron(value: str) -> str:
     try:
         CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
     except CronSimError as error:
-        raise ValueError(f"should be a time in five fields, such as 0 22 * * 1-5: {error}") from None
+        raise ValueError(
+            f"should be a time in five fields, such as 0 22 * * 1-5: {error}"
+        ) from None
     return value
 
 
@@ -41,7 +43,9 @@ Match = Annotated[str, AfterValidator(_matchers)]
 
 
 class MuteTimeConfig(BaseModel):
-    """A time that comes again, such as the night, in which messages wait; what is over by its end is not told."""
+    """A time that comes again, such as the night, in which messages wait; what is over by its end
+    is not told.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -52,8 +56,9 @@ class MuteTimeConfig(BaseModel):
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     """The time zone of `cron`."""
     match: Match = ""
-    """Which incidents wait: `model`, `severity`, `family`, `check`, `column`, `segment` or any label, such as
-    `model=churn,severity=info|warning`; all of them when empty."""
+    """Which incidents wait: `model`, `severity`, `family`, `check`, `column`, `segment` or any
+    label, such as `model=churn,severity=info|warning`; all of them when empty.
+    """
 
 
 class InhibitConfig(BaseModel):

@@ -1,6 +1,7 @@
 """References in settings: `${env:NAME}` and `${file:/path}`.
 
-Refuses to know where they are resolved: the composition root hands in a function, or none, and then they stay as they are.
+Refuses to know where they are resolved: the composition root hands in a function, or none, and then
+they stay as they are.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from driftline.config.document import Document, Loc
-from driftline.errors import Problem
-from driftline.secret import REFERENCE, Resolved
+from driftline.types.errors import Problem
+from driftline.types.secret import REFERENCE, Resolved
 
 Secrets = Callable[[str, str], str]
 """What `kind` (`env` or `file`) and a name stand for. Raises KeyError or OSError."""

@@ -9,20 +9,27 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from driftline.model import Severity
+from driftline.types.model import Severity
 
 
 def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-Patterns = Annotated[tuple[str, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])]
+Patterns = Annotated[
+    tuple[str, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])
+]
 """One name or several; `*` and `?` stand for any letters and any letter."""
-Severities = Annotated[tuple[Severity, ...], BeforeValidator(_several, json_schema_input_type=Severity | list[Severity])]
+Severities = Annotated[
+    tuple[Severity, ...],
+    BeforeValidator(_several, json_schema_input_type=Severity | list[Severity]),
+]
 
 
 class MatchConfig(BaseModel):
-    """What an incident must be for a route: everything that is named here. Each takes one value or a list of them, and `*`."""
+    """What an incident must be for a route: everything that is named here. Each takes one value or
+    a list of them, and `*`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -50,7 +57,9 @@ class RouteConfig(BaseModel):
     sinks: tuple[str, ...] | None = None
     """Who is told; as the route around says when absent, and all sinks where none says."""
     fallback: tuple[str, ...] | None = None
-    """Who is told instead when one of the sinks refuses a message or can't be reached; as the route around says when absent."""
+    """Who is told instead when one of the sinks refuses a message or can't be reached; as the route
+    around says when absent.
+    """
     continue_: bool = Field(default=False, alias="continue")
     """Whether the next routes are tried as well when this one was taken."""
     routes: tuple[RouteConfig, ...] = ()

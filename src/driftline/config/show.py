@@ -18,9 +18,9 @@ from pydantic_core import to_jsonable_python
 from driftline.config.document import Document, Loc, dotted, read
 from driftline.config.load import load
 from driftline.config.models import INTERNAL
+from driftline.contracts.plugin import Plugin
 from driftline.extensions.registry import Registry
-from driftline.plugin import Plugin
-from driftline.scalars import Bytes, written
+from driftline.types.scalars import Bytes, written
 
 _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 DEFAULT = "default"
@@ -39,7 +39,9 @@ class Setting:
 
 
 def effective(path: Path, registry: Registry | None = None) -> list[Setting]:
-    """All settings of the file at `path`, offline, in the order of the declarations. Raises ConfigError."""
+    """All settings of the file at `path`, offline, in the order of the declarations. Raises
+    ConfigError.
+    """
     config = load(path, registry)
     return list(_settings(config, (), read(path)))
 

@@ -11,9 +11,9 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from driftline.alerting.fact import message_id
-from driftline.alerting.store import SinkPlan
-from driftline.notification import Event, Notification
 from driftline.state import outbox
+from driftline.state.incident_store import SinkPlan
+from driftline.types.notification import Event, Notification
 
 
 def divert(
@@ -23,7 +23,8 @@ def divert(
     instead: Callable[[Notification], Sequence[SinkPlan]],
     now: datetime,
 ) -> list[str]:
-    """Write `messages`, which `sink` does not take, for the sinks that `instead` names. Returns the names of these.
+    """Write `messages`, which `sink` does not take, for the sinks that `instead` names. Returns the
+    names of these.
 
     The end of an incident goes only where it was told of: alerting sees to that.
     """
@@ -36,6 +37,8 @@ def divert(
                 continue
             id = message_id(message.incident, message.revision, plan.name)
             facts = {**message.facts, "sent here because": f"{sink} took no message"}
-            if outbox.add(connection, message.model_copy(update={"id": id, "facts": facts}), plan.name, now):
+            if outbox.add(
+                connection, message.model_copy(update={"id": id, "facts": facts}), plan.name, now
+            ):
                 told[plan.name] = None
     return list(told)

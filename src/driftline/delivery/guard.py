@@ -8,18 +8,25 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
-from driftline.notification import Notification
-from driftline.plugin import Sink
+from driftline.contracts.plugin import Sink
+from driftline.types.notification import Notification
 
 
 class Sending:
     """A send under way."""
 
-    def __init__(self, sink: Sink, notification: Notification, since: datetime | None = None) -> None:
+    def __init__(
+        self, sink: Sink, notification: Notification, since: datetime | None = None
+    ) -> None:
         """With `since`, it was tried before: a sink that can look does so first."""
         self._done = threading.Event()
         self._result: str | Exception | None = None
-        threading.Thread(target=self._send, args=(sink, notification, since), name=f"send-{sink.type}", daemon=True).start()
+        threading.Thread(
+            target=self._send,
+            args=(sink, notification, since),
+            name=f"send-{sink.type}",
+            daemon=True,
+        ).start()
 
     def wait(self, seconds: float) -> bool:
         """Whether it ended within `seconds`."""
@@ -31,7 +38,11 @@ class Sending:
 
     def _send(self, sink: Sink, notification: Notification, since: datetime | None) -> None:
         try:
-            said = sink.look(notification, since) if since is not None and sink.repeat == "looks" else None
+            said = (
+                sink.look(notification, since)
+                if since is not None and sink.repeat == "looks"
+                else None
+            )
             said = sink.send(notification) if said is None else said
             self._result = said if said is None or isinstance(said, str) else str(said)
         except Exception as error:

@@ -1,6 +1,7 @@
 """An action in the place of a sink: the outbox and its worker treat a run as they treat a message.
 
-Refuses to send a request again that its receiver would not recognise and may have taken: whoever can look must.
+Refuses to send a request again that its receiver would not recognise and may have taken: whoever
+can look must.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from typing import ClassVar
 
 from pydantic import InstanceOf, PrivateAttr
 
-from driftline.errors import OutcomeUnknown, Rejected, Retryable
-from driftline.notification import Notification
-from driftline.order import Request
-from driftline.plugin import Action, Sink
+from driftline.contracts.plugin import Action, Sink
+from driftline.types.action_request import Request
+from driftline.types.errors import OutcomeUnknown, Rejected, Retryable
+from driftline.types.notification import Notification
 
 ONCE = "it may have been done, and would not be recognised if it was asked for again: look there before you order it by hand"
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from driftline.config.routes import MatchConfig, RouteConfig
-from driftline.matchers import like
-from driftline.model import Severity
-from driftline.notification import Notification
+from driftline.types.matchers import like
+from driftline.types.model import Severity
+from driftline.types.notification import Notification
 
 ROOT = "routes"
 NOTIFY = "notify"
@@ -67,7 +67,9 @@ class Routing:
     def subject(self, told: Notification) -> Subject:
         """What routes see of a notification: its firing alerts, or all of them when none fires."""
         firing = [alert for alert in told.alerts if alert.state != "resolved"] or told.alerts
-        segments = frozenset(alert.labels["segment"] for alert in firing if "segment" in alert.labels)
+        segments = frozenset(
+            alert.labels["segment"] for alert in firing if "segment" in alert.labels
+        )
         checks = frozenset(alert.check for alert in firing)
         families = frozenset(alert.cause for alert in firing) or frozenset({told.cause})
         return Subject(self.model, told.severity, families, segments, checks, self.tags)
@@ -99,7 +101,9 @@ class Routing:
         subject: Subject,
         visits: list[Visit],
     ) -> list[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None]]:
-        """The innermost routes that `subject` takes, each with the sinks and fallback that hold there; none if not this one."""
+        """The innermost routes that `subject` takes, each with the sinks and fallback that hold
+        there; none if not this one.
+        """
         taken, why = matches(route.match, subject)
         visits.append(Visit(place, taken, why))
         if not taken:
@@ -108,7 +112,9 @@ class Routing:
         fallback = fallback if route.fallback is None else route.fallback
         found: list[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None]] = []
         for number, inner in enumerate(route.routes):
-            below = self._leaves(inner, f"{place}.routes[{number}]", sinks, fallback, subject, visits)
+            below = self._leaves(
+                inner, f"{place}.routes[{number}]", sinks, fallback, subject, visits
+            )
             found += below
             if below and not inner.continue_:
                 break
@@ -119,18 +125,27 @@ def matches(match: MatchConfig, subject: Subject) -> tuple[bool, str]:
     """Whether `subject` is what `match` asks for, and by what."""
     asked: list[tuple[str, Sequence[str], frozenset[str]]] = [
         ("model", match.model, frozenset({subject.model})),
-        ("severity", [severity.value for severity in match.severity], frozenset({subject.severity.value})),
+        (
+            "severity",
+            [severity.value for severity in match.severity],
+            frozenset({subject.severity.value}),
+        ),
         ("family", match.family, subject.families),
         ("segment", match.segment, subject.segments),
         ("check", match.check, subject.checks),
     ]
     for name, wanted in match.tags.items():
-        asked.append((f"tag {name}", wanted, frozenset({subject.tags[name]} if name in subject.tags else ())))
+        asked.append(
+            (f"tag {name}", wanted, frozenset({subject.tags[name]} if name in subject.tags else ()))
+        )
     said = []
     for what, patterns, values in asked:
         if not patterns:
             continue
-        hit = next((value for value in sorted(values) for pattern in patterns if like(value, pattern)), None)
+        hit = next(
+            (value for value in sorted(values) for pattern in patterns if like(value, pattern)),
+            None,
+        )
         if hit is None:
             has = ", ".join(sorted(values)) or "none"
             return False, f"{what} is {has}, not {' or '.join(patterns)}"

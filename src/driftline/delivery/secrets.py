@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from driftline.secret import Secret
+from driftline.types.secret import Secret
 
 
 def scrub(text: str, plugin: BaseModel) -> str:

@@ -1,6 +1,8 @@
-"""One sink's worker: takes what is due from the outbox, sends it, and writes down what became of it.
+"""One sink's worker: takes what is due from the outbox, sends it, and writes down what became of
+it.
 
-Refuses to send before it is written that it will be, to send two at a time, and to wait inside a delivery for a better time.
+Refuses to send before it is written that it will be, to send two at a time, and to wait inside a
+delivery for a better time.
 """
 
 from __future__ import annotations
@@ -14,17 +16,17 @@ from random import Random
 
 from sqlalchemy.engine import Connection
 
+from driftline.contracts.plugin import Sink
+from driftline.contracts.start_context import Logger
 from driftline.delivery.guard import Sending
-from driftline.delivery.judge import LONGEST_PAUSE
+from driftline.delivery.network.judge import LONGEST_PAUSE
 from driftline.delivery.secrets import scrub
-from driftline.errors import OutcomeUnknown, Rejected, Retryable, Throttled
-from driftline.notification import Notification
-from driftline.plugin import Sink
-from driftline.start_context import Logger
 from driftline.state import outbox
 from driftline.state.outbox import Claimed
 from driftline.state.store import Store
-from driftline.wording import clean
+from driftline.types.errors import OutcomeUnknown, Rejected, Retryable, Throttled
+from driftline.types.notification import Notification
+from driftline.types.phrasing import clean
 
 
 class Outcome(StrEnum):
@@ -109,14 +111,21 @@ class SinkWorker:
         return self._hanging is not None
 
     def deliver_due(self, now: datetime) -> int:
-        """Send what is due at `now`, as far as the sink's pace allows. Returns the number of attempts."""
+        """Send what is due at `now`, as far as the sink's pace allows. Returns the number of
+        attempts.
+        """
         if not self._free(now):
             return 0
         due = self.next_due(now)
         if due is None or due > now:
             return 0
         attempts = 0
-        while self._last is None or not self._pace or now >= self._last + self._pace or now < self._last:
+        while (
+            self._last is None
+            or not self._pace
+            or now >= self._last + self._pace
+            or now < self._last
+        ):
             with self._store.write() as connection:
                 claimed = outbox.claim(connection, self.name, now)
             if claimed is None:
@@ -124,7 +133,9 @@ class SinkWorker:
             self._last = now
             attempts += 1
             # No answer is trusted to mean that nothing happened, where looking tells.
-            sending = Sending(self._sink, claimed.notification, claimed.created if claimed.attempts > 1 else None)
+            sending = Sending(
+                self._sink, claimed.notification, claimed.created if claimed.attempts > 1 else None
+            )
             if not sending.wait(self.policy.overdue):
                 self._hanging = claimed, sending
                 hung = OutcomeUnknown(f"no answer within {self.policy.overdue:g} s")
@@ -150,12 +161,15 @@ class SinkWorker:
         self._wake.set()
 
     def drain(self, seconds: float) -> bool:
-        """Wait until nothing is due, at most `seconds`; what waits for a later time doesn't count. Returns whether it came."""
+        """Wait until nothing is due, at most `seconds`; what waits for a later time doesn't count.
+        Returns whether it came.
+        """
         self.wake()
         return self._idle.wait(seconds)
 
     def stop(self, seconds: float = 10.0) -> bool:
-        """Finish the message at hand, waiting at most `seconds`. Safe without start and twice. Returns whether it is finished.
+        """Finish the message at hand, waiting at most `seconds`. Safe without start and twice.
+        Returns whether it is finished.
 
         What is cut off stays `sending` in the outbox, which the next start reads as `unknown`.
         """
@@ -178,12 +192,18 @@ class SinkWorker:
                 wait = 30.0 if due is None else min(30.0, max(0.01, (due - after).total_seconds()))
                 if self._hanging is not None:
                     wait = 1.0
-                if (due is None or due > after + self._pace or self._hanging is not None) and not self._wake.is_set():
+                if (
+                    due is None or due > after + self._pace or self._hanging is not None
+                ) and not self._wake.is_set():
                     self._idle.set()
-            except Exception as error:  # the database may be busy or full: the loop must outlive that
+            except (
+                Exception
+            ) as error:  # the database may be busy or full: the loop must outlive that
                 wait = 1.0
                 if self._log is not None:
-                    self._log.warning("delivery stumbled", sink=self.name, error=type(error).__name__)
+                    self._log.warning(
+                        "delivery stumbled", sink=self.name, error=type(error).__name__
+                    )
             self._wake.wait(wait)
 
     def _free(self, now: datetime) -> bool:
@@ -197,7 +217,14 @@ class SinkWorker:
         self._settle(claimed, sending.result(), now)
         return True
 
-    def _settle(self, claimed: Claimed, result: str | Exception | None, now: datetime, *, overdue: bool = False) -> None:
+    def _settle(
+        self,
+        claimed: Claimed,
+        result: str | Exception | None,
+        now: datetime,
+        *,
+        overdue: bool = False,
+    ) -> None:
         outcome, error = Outcome.SENT, ""
         with self._store.write() as connection:
             if not isinstance(result, Exception):
@@ -212,31 +239,55 @@ class SinkWorker:
                 if outcome is Outcome.REFUSED:
                     outbox.refuse(connection, claimed.id, now, error)
                 elif now - claimed.created >= self.policy.give_up:
-                    outcome, error = Outcome.GAVE_UP, f"given up after {self.policy.give_up.days} days: {error}"
+                    outcome, error = (
+                        Outcome.GAVE_UP,
+                        f"given up after {self.policy.give_up.days} days: {error}",
+                    )
                     outbox.refuse(connection, claimed.id, now, error)
                 else:
                     self._put_off(connection, claimed, result, now, error)
         if self._log is not None and outcome is not Outcome.SENT:
             self._log.warning(
-                "not delivered", sink=self.name, outcome=outcome.value, error=error, incident=claimed.notification.incident
+                "not delivered",
+                sink=self.name,
+                outcome=outcome.value,
+                error=error,
+                incident=claimed.notification.incident,
             )
         try:
-            self._report(Report(self.name, claimed.notification, outcome, error, claimed.attempts, now))
+            self._report(
+                Report(self.name, claimed.notification, outcome, error, claimed.attempts, now)
+            )
         except Exception as broken:  # a listener that raises costs only itself
             if self._log is not None:
-                self._log.warning("delivery report failed", sink=self.name, error=type(broken).__name__)
+                self._log.warning(
+                    "delivery report failed", sink=self.name, error=type(broken).__name__
+                )
 
-    def _put_off(self, connection: Connection, claimed: Claimed, error: Exception, now: datetime, text: str) -> None:
+    def _put_off(
+        self, connection: Connection, claimed: Claimed, error: Exception, now: datetime, text: str
+    ) -> None:
         until = now + self._delay(claimed.attempts)
         # An attempt that surely came to nothing says nothing of the one before it.
-        unknown = claimed.unknown or not isinstance(error, Retryable) or isinstance(error, OutcomeUnknown)
+        unknown = (
+            claimed.unknown or not isinstance(error, Retryable) or isinstance(error, OutcomeUnknown)
+        )
         if isinstance(error, Throttled):
             until = min(error.not_before or until, now + LONGEST_PAUSE)
             outbox.pause(connection, self.name, until)
-        outbox.again(connection, claimed.id, until, text, unknown=unknown, failed=not isinstance(error, Throttled))
+        outbox.again(
+            connection,
+            claimed.id,
+            until,
+            text,
+            unknown=unknown,
+            failed=not isinstance(error, Throttled),
+        )
         failures = outbox.failures(connection, self.name)
         if failures >= self.policy.breaker:
-            outbox.pause(connection, self.name, now + self._delay(failures - self.policy.breaker + 3))
+            outbox.pause(
+                connection, self.name, now + self._delay(failures - self.policy.breaker + 3)
+            )
 
     def _delay(self, attempts: int) -> timedelta:
         """Full jitter: anywhere up to a bound that doubles with each attempt, at least a second."""
@@ -251,4 +302,8 @@ def _outcome(error: Exception, overdue: bool) -> Outcome:
         return Outcome.REFUSED
     if isinstance(error, Throttled):
         return Outcome.THROTTLED
-    return Outcome.RETRY if isinstance(error, Retryable) and not isinstance(error, OutcomeUnknown) else Outcome.UNKNOWN
+    return (
+        Outcome.RETRY
+        if isinstance(error, Retryable) and not isinstance(error, OutcomeUnknown)
+        else Outcome.UNKNOWN
+    )

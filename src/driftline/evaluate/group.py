@@ -1,4 +1,5 @@
-"""All checks on all versions and segments of one span of time: judged rows, and the facts that alerting is told.
+"""All checks on all versions and segments of one span of time: judged rows, and the facts that
+alerting is told.
 
 Refuses the store and the clock: windows, references and history are handed in.
 """
@@ -13,15 +14,15 @@ from hashlib import sha256
 from itertools import groupby
 
 from driftline.alerting.fact import SERVICE, Fact, key_of, trouble
+from driftline.contracts.plugin import CheckContext, Earlier
+from driftline.evaluate.blindness import sight
+from driftline.evaluate.evidence.unusual import Past
 from driftline.evaluate.judging import CheckPlan, Collect, run_check
-from driftline.evaluate.sight import sight
-from driftline.evaluate.unusual import Past
-from driftline.model import Schema, Verdict
-from driftline.plugin import CheckContext, Earlier
 from driftline.profiles.window import Window
 from driftline.state.measurements import Judged
 from driftline.state.tables import moment
 from driftline.state.windows import Due, Key
+from driftline.types.model import Schema, Verdict
 
 SCHEMA_CHANGES = frozenset({"missing_column", "type_changed", "new_column"})
 """Measurements that say that a column is another one now."""
@@ -49,11 +50,17 @@ class Inputs:
     new_versions: frozenset[str] = frozenset()
     """Versions that are new, where there were others before."""
     labelled: frozenset[str] = frozenset()
-    """Collectors that take labels that come later: checks that need one of them run again when only labels came."""
+    """Collectors that take labels that come later: checks that need one of them run again when only
+    labels came.
+    """
 
     def asked(self, due: Due) -> Sequence[CheckPlan]:
         """The checks that run on a window."""
-        return [plan for plan in self.plans if not due.labels_only or plan.check.collectors & self.labelled]
+        return [
+            plan
+            for plan in self.plans
+            if not due.labels_only or plan.check.collectors & self.labelled
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +83,24 @@ def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], l
         plans = {plan.name: plan for plan in inputs.asked(item.due)}
         for name, rows in groupby(item.judged, key=lambda row: row.check):
             judged = list(rows)
-            told.setdefault(name, []).extend(judged if _whole(plans[name], item.due, inputs) else ())
+            told.setdefault(name, []).extend(
+                judged if _whole(plans[name], item.due, inputs) else ()
+            )
             if not item.due.quiet:
                 facts += facts_of(item.due, plans[name], judged, inputs.reference_name)
             broken = next((row.reason for row in judged if row.verdict == Verdict.ERROR), "")
             ran[name] = ran.get(name) or broken
     facts = with_upstream(facts, inputs.new_versions)
     facts += [ability(group[0], check, broken) for check, broken in ran.items()]
-    return found, facts + [fact for check, rows in told.items() if (fact := sight(group[0], check, rows)) is not None]
+    return found, facts + [
+        fact for check, rows in told.items() if (fact := sight(group[0], check, rows)) is not None
+    ]
 
 
 def _whole(plan: CheckPlan, due: Due, inputs: Inputs) -> bool:
-    """Whether a check has all that it waits for: one that needs labels is judged again once they came."""
+    """Whether a check has all that it waits for: one that needs labels is judged again once they
+    came.
+    """
     return due.labels_only or not plan.check.collectors & inputs.labelled
 
 
@@ -112,7 +125,8 @@ def judge_by_past(measured: Sequence[Verdicts], past: Past | None) -> list[Verdi
 def new_versions(group: Sequence[Due], seen: Callable[[int, int], Set[str]]) -> frozenset[str]:
     """Versions of a window that had no rows in windows a while ago, though others had.
 
-    `seen(begin, end)` gives the versions that had rows in windows that start in [begin, end), microseconds.
+    `seen(begin, end)` gives the versions that had rows in windows that start in [begin, end),
+    microseconds.
     """
     start, span = group[0].key.start, NEW_FOR * (group[0].end - group[0].key.start)
     here = {due.key.version for due in group} - {""}
@@ -121,7 +135,9 @@ def new_versions(group: Sequence[Due], seen: Callable[[int, int], Set[str]]) -> 
 
 
 def with_upstream(facts: Sequence[Fact], new_versions: frozenset[str]) -> list[Fact]:
-    """Facts of one span of time, the changed ones with what is known to have changed before them."""
+    """Facts of one span of time, the changed ones with what is known to have changed before
+    them.
+    """
     return [_with_upstream(fact, facts, new_versions) for fact in facts]
 
 
@@ -132,24 +148,34 @@ def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[st
         return replace(fact, upstream=f"version {fact.version} is new")
     column = dict(fact.labels).get("column")
     altered = column is not None and any(
-        other.verdict is Verdict.CHANGED and other.measurement in SCHEMA_CHANGES and dict(other.labels).get("column") == column
+        other.verdict is Verdict.CHANGED
+        and other.measurement in SCHEMA_CHANGES
+        and dict(other.labels).get("column") == column
         for other in facts
     )
     return replace(fact, upstream=f"the schema of {column} changed") if altered else fact
 
 
 def ability(due: Due, check: str, broken: str) -> Fact:
-    """Whether a check could run: its failure is an incident of its own, and ends when it runs again."""
+    """Whether a check could run: its failure is an incident of its own, and ends when it runs
+    again.
+    """
     span = moment(due.key.start), moment(due.end)
     return trouble(due.key.model, check, "error", broken, span, revision=due.revision + 1)
 
 
-def _context(due: Due, plan: CheckPlan, window: Window, reference: Window | None, inputs: Inputs) -> CheckContext:
-    def history(name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Earlier]:
+def _context(
+    due: Due, plan: CheckPlan, window: Window, reference: Window | None, inputs: Inputs
+) -> CheckContext:
+    def history(
+        name: str, labels: Mapping[str, str] | None = None, limit: int = 100
+    ) -> Sequence[Earlier]:
         return inputs.history(due.key, plan.name, name, labels or {}, limit)
 
     key = due.key
-    seed = sha256(f"{key.model}\n{plan.name}\n{key.start}\n{key.version}\n{key.segment}".encode()).digest()[:8]
+    seed = sha256(
+        f"{key.model}\n{plan.name}\n{key.start}\n{key.version}\n{key.segment}".encode()
+    ).digest()[:8]
     return CheckContext(window, reference, inputs.schema, history, int.from_bytes(seed, "big"))
 
 
@@ -159,7 +185,9 @@ def _pairs(labels: str) -> tuple[tuple[str, str], ...]:
     return tuple(json.loads(labels).items())
 
 
-def facts_of(due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name: str) -> Iterator[Fact]:
+def facts_of(
+    due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name: str
+) -> Iterator[Fact]:
     """What alerting is told of the rows of one check on one window."""
     key = due.key
     for row in judged:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from driftline.classic_rules import PValue
-from driftline.errors import DriftlineError
-from driftline.model import Measurement, Severity, Verdict
-from driftline.plugin import Check, CheckContext
-from driftline.rule import Range, Rule, above, below
+from driftline.contracts.classic_rules import PValue
+from driftline.contracts.plugin import Check, CheckContext
+from driftline.contracts.rule import Range, Rule, above, below
 from driftline.state.measurements import Judged
+from driftline.types.errors import DriftlineError
+from driftline.types.model import Measurement, Severity, Verdict
 
 Collect = Callable[["CheckPlan", CheckContext], Sequence[Measurement]]
 """Runs a check within its time and looks its answer over. Raises DriftlineError."""
@@ -41,7 +41,11 @@ class CheckPlan:
         if not row.severity:
             return None
         held = row.watched is not None and row.measurement.labels.get("column") in self.warn_only
-        return Severity.WARNING if held and row.severity == Severity.CRITICAL else Severity(row.severity)
+        return (
+            Severity.WARNING
+            if held and row.severity == Severity.CRITICAL
+            else Severity(row.severity)
+        )
 
     @property
     def main(self) -> str:
@@ -50,7 +54,9 @@ class CheckPlan:
 
     @property
     def by_measurement(self) -> Mapping[str, Rule]:
-        """The rules in force. `unusual` without a measurement judges all that the check itself would judge so."""
+        """The rules in force. `unusual` without a measurement judges all that the check itself
+        would judge so.
+        """
         known = self.check.default_rules
         if not self.rules:
             return known
@@ -59,7 +65,9 @@ class CheckPlan:
             if rule.unusual is None or rule.measurement is not None:
                 names = [rule.measurement or self.main]
             else:
-                names = [name for name, own in known.items() if own.unusual is not None] or [self.main]
+                names = [name for name, own in known.items() if own.unusual is not None] or [
+                    self.main
+                ]
             found |= {name: _filled(rule, known.get(name)) for name in names}
         return found
 
@@ -72,7 +80,9 @@ def _filled(rule: Rule, own: Rule | None) -> Rule:
 
 
 def wanted(plans: Sequence[CheckPlan]) -> Mapping[str, tuple[str, ...]]:
-    """What all checks tell their collectors, each text once, in an order that depends on nothing else."""
+    """What all checks tell their collectors, each text once, in an order that depends on nothing
+    else.
+    """
     found: dict[str, set[str]] = {}
     for plan in plans:
         for collector, texts in plan.check.wants().items():
@@ -81,14 +91,18 @@ def wanted(plans: Sequence[CheckPlan]) -> Mapping[str, tuple[str, ...]]:
 
 
 def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judged]:
-    """The measurements of one check on one window with their verdicts; one `error` row when it could not run."""
+    """The measurements of one check on one window with their verdicts; one `error` row when it
+    could not run.
+    """
     if not ctx.current.rows and not plan.check.on_empty:
         return []
     try:
         found = collect(plan, ctx)
     except DriftlineError as error:
         broken = Measurement(None, name=plan.main, reason=" ".join(str(error).split())[:500])
-        return [Judged(plan.name, broken, Verdict.ERROR, reason=broken.reason, cause=plan.check.cause)]
+        return [
+            Judged(plan.name, broken, Verdict.ERROR, reason=broken.reason, cause=plan.check.cause)
+        ]
     rules = plan.by_measurement
     judged = [_judge(plan, measurement, rules, ctx) for measurement in found]
     for name, rule in rules.items():
@@ -104,11 +118,17 @@ def _judge_together(judged: list[Judged], name: str, rule: PValue) -> None:
         for place, row in enumerate(judged)
         if row.measurement.name == name and row.verdict in (Verdict.OK, Verdict.CHANGED)
     ]
-    for place, said in zip(places, rule.judge([judged[place].measurement.p_value for place in places]), strict=True):
-        judged[place] = replace(judged[place], verdict=said.verdict, severity=said.severity or "", reason=said.reason)
+    for place, said in zip(
+        places, rule.judge([judged[place].measurement.p_value for place in places]), strict=True
+    ):
+        judged[place] = replace(
+            judged[place], verdict=said.verdict, severity=said.severity or "", reason=said.reason
+        )
 
 
-def _judge(plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule], ctx: CheckContext) -> Judged:
+def _judge(
+    plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule], ctx: CheckContext
+) -> Judged:
     if not measurement.name:
         measurement = replace(measurement, name=plan.main)
     rows = ctx.current.rows if measurement.rows is None else measurement.rows
@@ -118,10 +138,15 @@ def _judge(plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule],
     asked = plan.check.min_rows if plan.min_rows is None else plan.min_rows
 
     def past(count: int) -> list[float]:
-        return [earlier.value for earlier in ctx.history(measurement.name, measurement.labels, count)]
+        return [
+            earlier.value for earlier in ctx.history(measurement.name, measurement.labels, count)
+        ]
 
     said = rule.judge(measurement, rows, asked, past)
-    if said.verdict is Verdict.CHANGED and (smallest := rule.smallest_seen(measurement, rows)) is not None:
+    if (
+        said.verdict is Verdict.CHANGED
+        and (smallest := rule.smallest_seen(measurement, rows)) is not None
+    ):
         measurement = replace(measurement, detail={**measurement.detail, "smallest_seen": smallest})
     watched = rule.unusual if measurement.value is not None and rows >= asked else None
     return Judged(
@@ -131,7 +156,9 @@ def _judge(plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule],
 
 
 def _lacks_data(rule: Rule, measurement: Measurement, few: bool) -> bool:
-    """Whether more rows would settle it: not a past that is still to come, nor a number that can't be had at all."""
+    """Whether more rows would settle it: not a past that is still to come, nor a number that can't
+    be had at all.
+    """
     return few or (measurement.value is not None and rule.unusual is None and rule.chart is None)
 
 
@@ -140,4 +167,10 @@ def own_rule(measurement: Measurement) -> Rule | None:
     least, most = measurement.least, measurement.most
     if least is not None and most is not None:
         return Rule(outside=Range(low=least, high=most))
-    return above(warning=most) if most is not None else below(warning=least) if least is not None else None
+    return (
+        above(warning=most)
+        if most is not None
+        else below(warning=least)
+        if least is not None
+        else None
+    )

@@ -5,4 +5,14 @@ from driftline.extensions.hooks import announce, enrich, transform
 from driftline.extensions.problem import PluginProblem
 from driftline.extensions.registry import PluginInfo, Registry
 
-__all__ = ["Calls", "Guard", "Overdue", "PluginInfo", "PluginProblem", "Registry", "announce", "enrich", "transform"]
+__all__ = [
+    "Calls",
+    "Guard",
+    "Overdue",
+    "PluginInfo",
+    "PluginProblem",
+    "Registry",
+    "announce",
+    "enrich",
+    "transform",
+]

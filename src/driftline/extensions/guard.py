@@ -1,6 +1,8 @@
-"""One guarded call of a plugin: in a thread of its own, within a time, with its failure made one kind of error.
+"""One guarded call of a plugin: in a thread of its own, within a time, with its failure made one
+kind of error.
 
-Refuses to kill: a thread can't be. A call that is overdue is left behind, shown, and never started on top of itself.
+Refuses to kill: a thread can't be. A call that is overdue is left behind, shown, and never started
+on top of itself.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from driftline.errors import DriftlineError, PluginError
+from driftline.contracts.plugin import CheckContext
 from driftline.extensions.load import describe
-from driftline.extensions.measured import MOST, fit
-from driftline.model import Measurement
-from driftline.plugin import CheckContext
+from driftline.extensions.validate import MOST, fit
+from driftline.types.errors import DriftlineError, PluginError
+from driftline.types.model import Measurement
 
 T = TypeVar("T")
 
@@ -50,9 +52,15 @@ class _Call:
 
 
 class Guard:
-    """Runs calls of plugins and remembers how they went. A key names the plugin's place, such as `churn.drift`."""
+    """Runs calls of plugins and remembers how they went. A key names the plugin's place, such as
+    `churn.drift`.
+    """
 
-    def __init__(self, clock: Callable[[], datetime], on_error: Callable[[str, str], None] = lambda key, text: None) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        on_error: Callable[[str, str], None] = lambda key, text: None,
+    ) -> None:
         self._clock = clock
         self._on_error = on_error
         self._known: dict[str, Calls] = {}
@@ -67,15 +75,21 @@ class Guard:
     def call(self, key: str, fn: Callable[..., T], *args: Any, timeout: float) -> T:
         """`fn(*args)` within `timeout` seconds.
 
-        Raises Overdue when it takes longer, or an earlier call still does; the driftline errors it raises; PluginError for
-        everything else it raises.
+        Raises Overdue when it takes longer, or an earlier call still does; the driftline errors it
+        raises; PluginError for everything else it raises.
         """
         return self._run(key, lambda late: fn(*args), timeout)
 
     def collect(
-        self, key: str, fn: Callable[[CheckContext], Iterable[Measurement]], ctx: CheckContext, timeout: float
+        self,
+        key: str,
+        fn: Callable[[CheckContext], Iterable[Measurement]],
+        ctx: CheckContext,
+        timeout: float,
     ) -> list[Measurement]:
-        """All measurements of a check, looked over. Raises PluginError also for what is no proper measurement."""
+        """All measurements of a check, looked over. Raises PluginError also for what is no proper
+        measurement.
+        """
 
         def gather(late: threading.Event) -> list[Measurement]:
             given = fn(ctx)
@@ -85,8 +99,12 @@ class Guard:
 
         return self._run(key, gather, timeout)
 
-    def here(self, key: str, fn: Callable[[CheckContext], Iterable[Measurement]], ctx: CheckContext) -> list[Measurement]:
-        """As `collect`, but at once and without a limit of time: for work that nothing else waits for."""
+    def here(
+        self, key: str, fn: Callable[[CheckContext], Iterable[Measurement]], ctx: CheckContext
+    ) -> list[Measurement]:
+        """As `collect`, but at once and without a limit of time: for work that nothing else waits
+        for.
+        """
         try:
             return list(_checked(key, fn(ctx), threading.Event()))
         except DriftlineError:
@@ -101,9 +119,19 @@ class Guard:
             known.calls += 1
             hanging = known.overdue_since
         if hanging is not None:
-            raise self._noted(key, Overdue(f"{key} hangs since {hanging:%Y-%m-%d %H:%M:%S} UTC; it is not started again"))
+            raise self._noted(
+                key,
+                Overdue(
+                    f"{key} hangs since {hanging:%Y-%m-%d %H:%M:%S} UTC; it is not started again"
+                ),
+            )
         context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(self._work, key, call, work), name=f"plugin-{key}", daemon=True).start()
+        threading.Thread(
+            target=context.run,
+            args=(self._work, key, call, work),
+            name=f"plugin-{key}",
+            daemon=True,
+        ).start()
         if not call.done.wait(timeout) and self._leave(key, call):
             raise self._noted(key, Overdue(f"{key} has not answered within {timeout:g} s"))
         error = call.error
@@ -159,7 +187,9 @@ def _checked(key: str, given: Iterable[Any], late: threading.Event) -> Iterator[
         identity = (measurement.name, tuple(sorted(measurement.labels.items())))
         if identity in seen:
             what = ", ".join(f"{name}={value}" for name, value in identity[1]) or "no labels"
-            raise PluginError(f"{key}: measured '{measurement.name}' twice with {what}; labels tell measurements apart")
+            raise PluginError(
+                f"{key}: measured '{measurement.name}' twice with {what}; labels tell measurements apart"
+            )
         if len(seen) == MOST:
             raise PluginError(f"{key}: more than {MOST} measurements of one window")
         seen.add(identity)

@@ -1,4 +1,5 @@
-"""Call the hooks: announcements are isolated from each other, facts are merged, a batch goes from hand to hand.
+"""Call the hooks: announcements are isolated from each other, facts are merged, a batch goes from
+hand to hand.
 
 Refuses to lose one listener's words because another one failed.
 """
@@ -8,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from driftline.errors import PluginError
+from driftline.contracts.start_context import Logger
 from driftline.extensions.load import describe
-from driftline.notification import Notification
-from driftline.start_context import Logger
+from driftline.types.errors import PluginError
+from driftline.types.notification import Notification
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 
 def listeners(registry: Registry, hook: str) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Origin and function of each implementation, in the order of registration; call them with keywords they may not want."""
+    """Origin and function of each implementation, in the order of registration; call them with
+    keywords they may not want.
+    """
     for impl in getattr(registry.manager.hook, hook).get_hookimpls():
         yield impl.plugin_name, _picky(impl.function, impl.argnames)
 
@@ -46,7 +49,9 @@ def enrich(registry: Registry, incident: Notification, log: Logger) -> dict[str,
             for name, value in (ask(incident=incident) or {}).items():
                 facts.setdefault(str(name), str(value))
         except Exception as error:
-            log.warning("plugin_failed", hook="enrich_incident", origin=origin, error=describe(error))
+            log.warning(
+                "plugin_failed", hook="enrich_incident", origin=origin, error=describe(error)
+            )
     return facts
 
 
@@ -62,11 +67,19 @@ def transform(registry: Registry, batch: pa.RecordBatch, model: str) -> pa.Recor
             raise PluginError(f"{origin}: transform_batch: {describe(error)}") from error
         if type(changed) is not type(batch) or changed.num_rows != batch.num_rows:
             given = getattr(changed, "num_rows", type(changed).__name__)
-            raise PluginError(f"{origin}: transform_batch gave {given} for a batch of {batch.num_rows} rows")
+            raise PluginError(
+                f"{origin}: transform_batch gave {given} for a batch of {batch.num_rows} rows"
+            )
         batch = changed
     return batch
 
 
-def transformer(registry: Registry, model: str) -> Callable[[pa.RecordBatch], pa.RecordBatch] | None:
+def transformer(
+    registry: Registry, model: str
+) -> Callable[[pa.RecordBatch], pa.RecordBatch] | None:
     """`transform` for the batches of one model; None where no plugin has feature code."""
-    return (lambda batch: transform(registry, batch, model)) if any(listeners(registry, "transform_batch")) else None
+    return (
+        (lambda batch: transform(registry, batch, model))
+        if any(listeners(registry, "transform_batch"))
+        else None
+    )

@@ -1,4 +1,5 @@
-"""Find plugin modules: installed ones by entry point, a user's own by file. One that can't be loaded costs only itself.
+"""Find plugin modules: installed ones by entry point, a user's own by file. One that can't be
+loaded costs only itself.
 
 Refuses to look inside: what a module offers is the registry's business.
 """
@@ -34,7 +35,9 @@ class Found:
 def installed() -> Iterator[Found | PluginProblem]:
     """Every entry point of the group, loaded one by one."""
     points = importlib.metadata.entry_points(group=GROUP)
-    for point in sorted(points, key=lambda point: (point.dist.name if point.dist else "", point.name)):
+    for point in sorted(
+        points, key=lambda point: (point.dist.name if point.dist else "", point.name)
+    ):
         dist = point.dist
         origin = f"{dist.name} ({point.value})" if dist else point.value
         try:
@@ -46,7 +49,9 @@ def installed() -> Iterator[Found | PluginProblem]:
 
 
 def own(paths: Sequence[Path]) -> Iterator[Found | PluginProblem]:
-    """The plugin files at `paths`, each once; in a folder all `*.py` but tests and names that begin with `_` or `.`."""
+    """The plugin files at `paths`, each once; in a folder all `*.py` but tests and names that begin
+    with `_` or `.`.
+    """
     seen: set[Path] = set()
     for path in paths:
         if not path.exists():
@@ -81,7 +86,9 @@ def _load(file: Path, path: Path) -> Found | PluginProblem:
 
 
 def _execute(name: str, file: Path, source: bytes) -> ModuleType:
-    """Compiled here, not by an import: no stale bytecode after an edit, and none written beside the file."""
+    """Compiled here, not by an import: no stale bytecode after an edit, and none written beside the
+    file.
+    """
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None:
         raise ImportError("it is no Python file")

@@ -1,6 +1,7 @@
 """What went wrong with a plugin while it was looked for.
 
-Refuses to decide what follows: a configuration turns errors into mistakes with a place, a listing shows them all.
+Refuses to decide what follows: a configuration turns errors into mistakes with a place, a listing
+shows them all.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ class PluginProblem:
     message: str
     """What is wrong, and the mend."""
     fatal: bool = False
-    """Whether nothing may start: the same configuration would mean different things on different machines."""
+    """Whether nothing may start: the same configuration would mean different things on different
+    machines.
+    """
     path: Path | None = None
     """The entry of `plugins.paths` that led here."""
 

@@ -14,10 +14,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import pluggy
 
-from driftline import hookspecs
+from driftline.contracts import hookspecs
+from driftline.contracts.plugin import (
+    Action,
+    Check,
+    ExecutorFactory,
+    Format,
+    Plugin,
+    PluginKind,
+    Sink,
+    Source,
+)
 from driftline.extensions.load import Found, describe, installed, own
 from driftline.extensions.problem import PluginProblem
-from driftline.plugin import Action, Check, ExecutorFactory, Format, Plugin, PluginKind, Sink, Source
 
 if TYPE_CHECKING:
     from driftline.profiles.collector import Collector
@@ -57,7 +66,9 @@ class Registry:
 
     @classmethod
     def load(cls, paths: Sequence[Path] = (), *, entry_points: bool = True) -> Registry:
-        """Everything installed and everything at `paths`. Never raises for a plugin: see `problems`."""
+        """Everything installed and everything at `paths`. Never raises for a plugin: see
+        `problems`.
+        """
         maker = _Maker()
         if entry_points:
             maker.add(installed())
@@ -74,8 +85,14 @@ class Registry:
     def unknown(self, kind: PluginKind, name: str) -> str:
         """What to say when there is no such plugin."""
         near = get_close_matches(name, self.names(kind), 1)
-        mend = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(self.names(kind)) or 'none'}"
-        broken = next((problem for problem in self.problems if name and name in problem.origin), None)
+        mend = (
+            f"did you mean '{near[0]}'?"
+            if near
+            else f"there are: {', '.join(self.names(kind)) or 'none'}"
+        )
+        broken = next(
+            (problem for problem in self.problems if name and name in problem.origin), None
+        )
         return f"no {kind} plugin is called '{name}'; {mend}" + (f" ({broken})" if broken else "")
 
     def names(self, kind: PluginKind) -> list[str]:
@@ -129,10 +146,14 @@ class _Maker:
             if self.manager.is_registered(found.plugin):
                 self.manager.unregister(found.plugin)
             reason = str(error).strip().splitlines()[-1]
-            self._problem(found, f"a hook asks for arguments that it doesn't get: {reason}", fatal=True)
+            self._problem(
+                found, f"a hook asks for arguments that it doesn't get: {reason}", fatal=True
+            )
             return
         callers = self.manager.get_hookcallers(found.plugin) or []
-        known = [name for name in vars(hookspecs) if hasattr(getattr(hookspecs, name), "driftline_spec")]
+        known = [
+            name for name in vars(hookspecs) if hasattr(getattr(hookspecs, name), "driftline_spec")
+        ]
         for caller in callers:
             if not caller.has_spec():
                 near = get_close_matches(caller.name, known, 1, 0.5)
@@ -145,8 +166,14 @@ class _Maker:
         for kind in KINDS:
             if f"register_{kind}s" in names:
                 self._collect(kind, found, names)
-        if names and not any(name.startswith("register_") for name in names) and len(self.infos) == before:
-            self.infos.append(PluginInfo(Path(found.origin).stem, "hooks", found.version, found.origin, names))
+        if (
+            names
+            and not any(name.startswith("register_") for name in names)
+            and len(self.infos) == before
+        ):
+            self.infos.append(
+                PluginInfo(Path(found.origin).stem, "hooks", found.version, found.origin, names)
+            )
 
     def _collect(self, kind: PluginKind, found: Found, names: tuple[str, ...]) -> None:
         try:
@@ -161,7 +188,11 @@ class _Maker:
             name = _name(kind, type_)
             if (kind, name) in self.types:
                 first = self.origins[kind, name]
-                self._problem(found, f"a {kind} plugin called '{name}' is there already, from {first}; rename one", fatal=True)
+                self._problem(
+                    found,
+                    f"a {kind} plugin called '{name}' is there already, from {first}; rename one",
+                    fatal=True,
+                )
                 continue
             self.types[kind, name] = type_
             self.origins[kind, name] = found.origin

@@ -17,19 +17,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows in canonical columns: numeric ones float64, categorical ones dictionary-encoded strings, nulls marked."""
+    """Rows in canonical columns: numeric ones float64, categorical ones dictionary-encoded strings,
+    nulls marked.
+    """
 
     rows: int
     columns: dict[str, pa.Array]
     """By canonical name; a column that the records lack is absent here and counts as all null."""
     invalid: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
-    """Rows whose value could not be cast (null in `columns`); only for columns that have such rows."""
+    """Rows whose value could not be cast (null in `columns`); only for columns that have such
+    rows.
+    """
     events: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """Event times, microseconds since the epoch, UTC; shape (rows,)."""
     hashes: NDArray[np.uint64] | None = None
     """A hash of each row's identity, where a collector samples; shape (rows,)."""
     joins: NDArray[np.uint64] | None = None
-    """A hash of the id by which each row's label comes, where labels come later; 0 where there is none; shape (rows,)."""
+    """A hash of the id by which each row's label comes, where labels come later; 0 where there is
+    none; shape (rows,).
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,11 @@ def counted(array: pa.DictionaryArray) -> Iterable[tuple[str, int]]:
     codes = array.indices.drop_null().to_numpy(zero_copy_only=False)
     counts = np.bincount(codes, minlength=len(array.dictionary))
     seen = np.flatnonzero(counts)
-    names = array.dictionary.take(seen).to_pylist() if len(seen) < len(counts) else array.dictionary.to_pylist()
+    names = (
+        array.dictionary.take(seen).to_pylist()
+        if len(seen) < len(counts)
+        else array.dictionary.to_pylist()
+    )
     return zip(names, counts[seen].tolist(), strict=True)
 
 
@@ -50,7 +54,13 @@ class CategoryCollector(Collector):
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
         """No rows."""
-        return cls({name: column for name, column in spec.columns.items() if isinstance(column, CategorySpec)})
+        return cls(
+            {
+                name: column
+                for name, column in spec.columns.items()
+                if isinstance(column, CategorySpec)
+            }
+        )
 
     def update(self, batch: Batch) -> None:
         """Counts codes, then names."""
@@ -77,19 +87,31 @@ class CategoryCollector(Collector):
     def summary(self) -> dict[str, CategoricalColumn]:
         """By column."""
         return {
-            name: CategoricalColumn(name, c.rows, c.nulls, c.invalid, c.counter.counts(), c.counter.other, c.counter.distinct)
+            name: CategoricalColumn(
+                name,
+                c.rows,
+                c.nulls,
+                c.invalid,
+                c.counter.counts(),
+                c.counter.other,
+                c.counter.distinct,
+            )
             for name, c in self._columns.items()
         }
 
     def to_bytes(self) -> bytes:
         """Canonical."""
-        return pack([(c.rows, c.nulls, c.invalid, c.counter.state()) for c in self._columns.values()])
+        return pack(
+            [(c.rows, c.nulls, c.invalid, c.counter.state()) for c in self._columns.values()]
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
         """The inverse."""
         made = cls.zero(spec)
-        for c, (rows, nulls, invalid, state) in zip(made._columns.values(), unpack(data), strict=True):
+        for c, (rows, nulls, invalid, state) in zip(
+            made._columns.values(), unpack(data), strict=True
+        ):
             c.rows, c.nulls, c.invalid = rows, nulls, invalid
             c.counter.restore(*state)
         return made

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Collector(ABC):
     """A monoid over rows: `zero`, `update`, `merge`; and what can be read off it: `summary`.
 
-    Laws, tested by `driftline.testing.assert_collector_contract`: merging is associative and commutative to the same
-    bytes, zero changes nothing, and from_bytes(to_bytes(x)) is x.
+    Laws, tested by `driftline.testing.assert_collector_contract`: merging is associative and
+    commutative to the same bytes, zero changes nothing, and from_bytes(to_bytes(x)) is x.
     """
 
     name: ClassVar[str]
@@ -35,7 +35,9 @@ class Collector(ABC):
         """Take in the rows of one batch."""
 
     def label(self, labelled: Labelled) -> None:  # noqa: B027
-        """Take in labels that came later, of rows that `update` has seen without them. Nothing, for most collectors."""
+        """Take in labels that came later, of rows that `update` has seen without them. Nothing, for
+        most collectors.
+        """
 
     @abstractmethod
     def merge(self, other: Self) -> None:
@@ -43,7 +45,9 @@ class Collector(ABC):
 
     @abstractmethod
     def summary(self) -> Any:
-        """What checks see. For `numeric` and `categories`, a mapping from column name to its summary."""
+        """What checks see. For `numeric` and `categories`, a mapping from column name to its
+        summary.
+        """
 
     @abstractmethod
     def to_bytes(self) -> bytes:
@@ -52,4 +56,6 @@ class Collector(ABC):
     @classmethod
     @abstractmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
-        """The inverse of `to_bytes` under the same spec. Raises ValueError for bytes of another version."""
+        """The inverse of `to_bytes` under the same spec. Raises ValueError for bytes of another
+        version.
+        """

@@ -1,8 +1,9 @@
 """Counting categories within a bound, to the same result in any order.
 
-Refuses to let a hostile column grow: beyond the bound it keeps, besides the known categories, those with the smallest
-hashes. Such a category was kept by every part in which it occurred, so its merged count is exact; the rest is counted as
-`other`. (Bottom-k sampling, Cohen & Kaplan 2007; the distinct count is the k-minimum-values estimate, Bar-Yossef 2002.)
+Refuses to let a hostile column grow: beyond the bound it keeps, besides the known categories, those
+with the smallest hashes. Such a category was kept by every part in which it occurred, so its merged
+count is exact; the rest is counted as `other`. (Bottom-k sampling, Cohen & Kaplan 2007; the
+distinct count is the k-minimum-values estimate, Bar-Yossef 2002.)
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ BOUND = 10_000
 
 def name_hash(name: str) -> int:
     """64 bits that are the same on every machine."""
-    return int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+    return int.from_bytes(
+        blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big"
+    )
 
 
 class BoundedCounter:
@@ -91,4 +94,8 @@ class BoundedCounter:
     def _drop(self) -> None:
         limit = self._limit
         assert limit is not None
-        self._counts = {name: count for name, count in self._counts.items() if name in self._known or name_hash(name) <= limit}
+        self._counts = {
+            name: count
+            for name, count in self._counts.items()
+            if name in self._known or name_hash(name) <= limit
+        }

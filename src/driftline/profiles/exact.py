@@ -1,7 +1,8 @@
 """Exact sums of floats: what merges to the same bits in any order.
 
-Refuses rounding on the way: a sum is rounded once, when it is read. (Shewchuk 1997, "Adaptive precision floating-point
-arithmetic and fast robust geometric predicates"; `math.fsum` does the adding.)
+Refuses rounding on the way: a sum is rounded once, when it is read. (Shewchuk 1997, "Adaptive
+precision floating-point arithmetic and fast robust geometric predicates"; `math.fsum` does the
+adding.)
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class ExactSum:
         return math.fsum(self._parts)
 
     def parts(self) -> list[float]:
-        """The canonical form: each part is the rounded sum of what the parts before it leave over."""
+        """The canonical form: each part is the rounded sum of what the parts before it leave
+        over.
+        """
         rest, parts = list(self._parts), []
         while (head := math.fsum(rest)) != 0.0:
             parts.append(head)

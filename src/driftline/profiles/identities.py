@@ -1,7 +1,9 @@
-"""The collector of what should be unique: how often the same id, or the same value of a key column, occurs in a window.
+"""The collector of what should be unique: how often the same id, or the same value of a key column,
+occurs in a window.
 
-Refuses to grow: of more distinct values than the bound it keeps those with the smallest hashes. Such a value was kept by every
-part in which it occurred, so its merged count is exact, and the values kept are a uniform sample of all.
+Refuses to grow: of more distinct values than the bound it keeps those with the smallest hashes.
+Such a value was kept by every part in which it occurred, so its merged count is exact, and the
+values kept are a uniform sample of all.
 """
 
 from __future__ import annotations
@@ -54,14 +56,23 @@ class _Key:
             small = hashes <= self.hashes[-1]
             hashes, counts = hashes[small], counts[small]
         both, places = np.unique(np.concatenate((self.hashes, hashes)), return_inverse=True)
-        summed = np.bincount(places, np.concatenate((self.counts, counts)), len(both)).astype(np.int64)
+        summed = np.bincount(places, np.concatenate((self.counts, counts)), len(both)).astype(
+            np.int64
+        )
         self.dropped |= len(both) > BOUND
         self.hashes, self.counts = both[:BOUND], summed[:BOUND]
 
     def repeats(self) -> Repeats:
         extra = self.counts - 1
         reach = (int(self.hashes[-1]) + 1) / 2**64 if self.dropped else 1.0
-        return Repeats(self.rows, len(extra), int((extra > 0).sum()), int(extra.sum()), int((extra * extra).sum()), reach)
+        return Repeats(
+            self.rows,
+            len(extra),
+            int((extra > 0).sum()),
+            int(extra.sum()),
+            int((extra * extra).sum()),
+            reach,
+        )
 
 
 class IdentityCollector(Collector):
@@ -99,13 +110,20 @@ class IdentityCollector(Collector):
 
     def to_bytes(self) -> bytes:
         """Canonical."""
-        return pack([(k.rows, k.dropped, k.hashes.astype("<u8").tobytes(), narrow(k.counts)) for k in self._keys.values()])
+        return pack(
+            [
+                (k.rows, k.dropped, k.hashes.astype("<u8").tobytes(), narrow(k.counts))
+                for k in self._keys.values()
+            ]
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
         """The inverse."""
         made = cls(spec)
-        for key, (rows, dropped, hashes, counts) in zip(made._keys.values(), unpack(data), strict=True):
+        for key, (rows, dropped, hashes, counts) in zip(
+            made._keys.values(), unpack(data), strict=True
+        ):
             key.rows, key.dropped = rows, dropped
             key.hashes, key.counts = np.frombuffer(hashes, "<u8").astype(np.uint64), widen(counts)
         return made

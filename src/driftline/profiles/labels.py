@@ -1,4 +1,5 @@
-"""The collector of what is known of labels that came later: how many, after how long, how many were corrected.
+"""The collector of what is known of labels that came later: how many, after how long, how many were
+corrected.
 
 Refuses to count repeats: the same label again says nothing new, and must not restate a window.
 """
@@ -61,7 +62,9 @@ class LabelCollector(Collector):
 
     def to_bytes(self) -> bytes:
         """Canonical."""
-        return pack((self._labelled, self._corrected, self._contradicting, pack_counts(self._delays)))
+        return pack(
+            (self._labelled, self._corrected, self._contradicting, pack_counts(self._delays))
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:

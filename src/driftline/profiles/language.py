@@ -1,6 +1,7 @@
 """The expressions that people write about a row: text to a tree, or the reason why it can't be one.
 
-Refuses to run anything: Python's parser reads the text, and of what it finds only a short list of forms is let through.
+Refuses to run anything: Python's parser reads the text, and of what it finds only a short list of
+forms is let through.
 """
 
 from __future__ import annotations
@@ -18,9 +19,23 @@ LONGEST = 2000
 """Characters of an expression."""
 DEEPEST = 50
 """Forms within forms."""
-COMPARISONS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+COMPARISONS = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+}
 ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-FUNCTIONS = {"abs": (1, 1), "len": (1, 1), "matches": (2, 2), "near": (3, 3), "between": (3, 3), "present": (0, 1000)}
+FUNCTIONS = {
+    "abs": (1, 1),
+    "len": (1, 1),
+    "matches": (2, 2),
+    "near": (3, 3),
+    "between": (3, 3),
+    "present": (0, 1000),
+}
 """How many arguments each takes, at least and at most; `column` beside them."""
 CONDITIONS = {*COMPARISONS.values(), "and", "or", "not", "null", "in", "matches", "near", "present"}
 """What is true or false of a row."""
@@ -48,11 +63,13 @@ class _Wrong(Exception):
 def parse(text: str) -> Node:
     """The tree of an expression. Raises ValueError that says what is wrong with it, for its author.
 
-    Strings have no escapes: a backslash is a backslash, so that regular expressions can be written as they are.
+    Strings have no escapes: a backslash is a backslash, so that regular expressions can be written
+    as they are.
     """
     if len(text) > LONGEST:
         raise ValueError(f"should have {LONGEST} characters at most")
-    # The line that stands here for Python has its backslashes doubled; columns are told in the text that was given.
+    # The line that stands here for Python has its backslashes doubled; columns are told in the text
+    # that was given.
     line = " ".join(text.splitlines()).strip()
     try:
         with warnings.catch_warnings():
@@ -63,7 +80,9 @@ def parse(text: str) -> Node:
         raise ValueError(str(wrong)) from None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(_broken(line, error)) from None
-    if not any(True for _ in columns(node)) and not any(each.op == "present" for each in _all(node)):
+    if not any(True for _ in columns(node)) and not any(
+        each.op == "present" for each in _all(node)
+    ):
         raise ValueError("should name a column")
     return node
 
@@ -74,7 +93,9 @@ def columns(node: Node) -> Iterator[str]:
 
 
 def named(column: str) -> str:
-    """A column in an expression, whatever its name. Raises ValueError for a name with both kinds of quotes."""
+    """A column in an expression, whatever its name. Raises ValueError for a name with both kinds of
+    quotes.
+    """
     quote = '"' if '"' not in column else "'"
     if quote in column:
         raise ValueError("a column with both kinds of quotes in its name can't be named here")
@@ -120,7 +141,9 @@ class _Reader:
                 return Node("and" if isinstance(op, ast.And) else "or", self._several(values))
             case ast.UnaryOp(ast.Not(), operand):
                 return Node("not", (self.read(operand),))
-            case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as number)) if not isinstance(number, bool):
+            case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as number)) if not isinstance(
+                number, bool
+            ):
                 return Node("literal", value=-float(number))
             case ast.UnaryOp(ast.USub(), operand):
                 return Node("-", (Node("literal", value=0.0), self.read(operand)))
@@ -128,7 +151,10 @@ class _Reader:
                 return Node(ARITHMETIC[type(op)], (self.read(left), self.read(right)))
             case ast.Compare(left, ops, comparators):
                 places = [left, *comparators]
-                pairs = [self._compared(op, *pair) for op, pair in zip(ops, pairwise(places), strict=True)]
+                pairs = [
+                    self._compared(op, *pair)
+                    for op, pair in zip(ops, pairwise(places), strict=True)
+                ]
                 return pairs[0] if len(pairs) == 1 else Node("and", tuple(pairs))
             case ast.Call(ast.Name(name), args, []) if name == "column":
                 return self._quoted(args)
@@ -149,7 +175,10 @@ class _Reader:
 
     def _compared(self, op: ast.cmpop, left: ast.expr, right: ast.expr) -> Node:
         if isinstance(op, (ast.Is, ast.IsNot)):
-            if not (isinstance(right, ast.Constant) and right.value is None) and getattr(right, "id", "") != "null":
+            if (
+                not (isinstance(right, ast.Constant) and right.value is None)
+                and getattr(right, "id", "") != "null"
+            ):
                 raise _Wrong("`is` compares with null only: write `is null` or `is not null`")
             found = Node("null", (self.read(left),))
             return found if isinstance(op, ast.Is) else Node("not", (found,))
@@ -157,7 +186,10 @@ class _Reader:
             if not isinstance(right, (ast.List, ast.Tuple, ast.Set)) or not right.elts:
                 raise _Wrong("`in` is followed by a list: [a, b]")
             items = self._several(right.elts)
-            if any(item.op != "literal" for item in items) or len({isinstance(item.value, str) for item in items}) > 1:
+            if (
+                any(item.op != "literal" for item in items)
+                or len({isinstance(item.value, str) for item in items}) > 1
+            ):
                 raise _Wrong("a list holds numbers only, or texts only")
             found = Node("in", (self.read(left), Node("list", items)))
             return found if isinstance(op, ast.In) else Node("not", (found,))
@@ -165,7 +197,9 @@ class _Reader:
 
     def _called(self, name: str, given: Sequence[ast.expr]) -> Node:
         if name not in FUNCTIONS:
-            raise _Wrong(f"there is no function '{name}'; there are: column, {', '.join(FUNCTIONS)}")
+            raise _Wrong(
+                f"there is no function '{name}'; there are: column, {', '.join(FUNCTIONS)}"
+            )
         least, most = FUNCTIONS[name]
         if not least <= len(given) <= most:
             raise _Wrong(f"{name} takes {least} argument{'s' if least > 1 else ''}")
@@ -176,12 +210,18 @@ class _Reader:
             raise _Wrong("present takes columns")
         if name == "matches":
             _known_pattern(args[1])
-        if name == "near" and (args[2].op != "literal" or isinstance(args[2].value, (str, bool)) or args[2].value < 0):
+        if name == "near" and (
+            args[2].op != "literal" or isinstance(args[2].value, (str, bool)) or args[2].value < 0
+        ):
             raise _Wrong("near takes two values and a share, such as 0.001")
         return Node(name, args)
 
     def _quoted(self, args: Sequence[ast.expr]) -> Node:
-        value = self._constant(args[0]) if len(args) == 1 and isinstance(args[0], ast.Constant) else None
+        value = (
+            self._constant(args[0])
+            if len(args) == 1 and isinstance(args[0], ast.Constant)
+            else None
+        )
         if not isinstance(value, str):
             raise _Wrong('column takes a name in quotes: column("Day Mins")')
         return Node("column", value=value)
@@ -226,7 +266,8 @@ def _known_pattern(pattern: Node) -> None:
 def pattern_trouble(pattern: str) -> str:
     """Why a text is no regular expression, for its author; empty when it is one.
 
-    The dialect is RE2, whose time grows with the length of the text alone: no look-around and no back references.
+    The dialect is RE2, whose time grows with the length of the text alone: no look-around and no
+    back references.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -241,7 +282,9 @@ def pattern_trouble(pattern: str) -> str:
 
 
 def whole(texts: Any, pattern: str) -> Any:
-    """Which texts of an Arrow array match a pattern from their first character to their last; shape (n,)."""
+    """Which texts of an Arrow array match a pattern from their first character to their last; shape
+    (n,).
+    """
     import pyarrow.compute as pc
 
     return pc.match_substring_regex(texts, _whole(pattern))

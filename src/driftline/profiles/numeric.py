@@ -1,6 +1,7 @@
 """The collector of numeric columns: counts on the grid, missing values, extremes, exact moments.
 
-Refuses values beyond 1e150 in size as numbers: their squares have no float. They are counted as infinite.
+Refuses values beyond 1e150 in size as numbers: their squares have no float. They are counted as
+infinite.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ LARGEST = 1e150
 
 
 def cells(ordered: Floats, edges: Floats) -> Counts:
-    """Counts of `ordered` (sorted, shape (n,)) on `edges` (shape (E,)), shape (2E+1,); see `NumericColumn`."""
+    """Counts of `ordered` (sorted, shape (n,)) on `edges` (shape (E,)), shape (2E+1,); see
+    `NumericColumn`.
+    """
     bounds = np.empty(2 * len(edges) + 2, np.int64)
     bounds[0], bounds[-1] = 0, len(ordered)
     bounds[1:-1:2] = np.searchsorted(ordered, edges, "left")
@@ -34,7 +37,18 @@ def cells(ordered: Floats, edges: Floats) -> Counts:
 
 
 class _Column:
-    __slots__ = ("counts", "infinities", "invalid", "maximum", "minimum", "nans", "nulls", "rows", "square", "total")
+    __slots__ = (
+        "counts",
+        "infinities",
+        "invalid",
+        "maximum",
+        "minimum",
+        "nans",
+        "nulls",
+        "rows",
+        "square",
+        "total",
+    )
 
     def __init__(self, edges: int) -> None:
         self.rows = self.nulls = self.nans = self.infinities = self.invalid = 0
@@ -47,7 +61,9 @@ class _Column:
     def update(self, array: pa.Array, spec: NumericSpec) -> None:
         self.rows += len(array)
         self.nulls += array.null_count
-        ordered = np.sort((array.drop_null() if array.null_count else array).to_numpy(zero_copy_only=False))
+        ordered = np.sort(
+            (array.drop_null() if array.null_count else array).to_numpy(zero_copy_only=False)
+        )
         low, high, nan = np.searchsorted(ordered, (-LARGEST, LARGEST, np.nan), "left")
         high += int(np.searchsorted(ordered[high:nan], LARGEST, "right"))
         self.nans += len(ordered) - int(nan)
@@ -83,7 +99,11 @@ class _Column:
             mean = self.minimum if self.minimum == self.maximum else spec.centre + off
             if n > 1:
                 constant = self.minimum == self.maximum
-                variance = 0.0 if constant else max(self.square.value - self.total.value * off, 0.0) / (n - 1)
+                variance = (
+                    0.0
+                    if constant
+                    else max(self.square.value - self.total.value * off, 0.0) / (n - 1)
+                )
         return NumericColumn(
             name, self.rows, self.nulls, self.nans, self.infinities, self.invalid,
             spec.edges, self.counts, self.minimum, self.maximum, mean, variance,
@@ -102,7 +122,13 @@ class NumericCollector(Collector):
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
         """No rows."""
-        return cls({name: column for name, column in spec.columns.items() if isinstance(column, NumericSpec)})
+        return cls(
+            {
+                name: column
+                for name, column in spec.columns.items()
+                if isinstance(column, NumericSpec)
+            }
+        )
 
     def update(self, batch: Batch) -> None:
         """Sorts each column once and looks the edges up in it."""
@@ -123,7 +149,9 @@ class NumericCollector(Collector):
 
     def summary(self) -> dict[str, NumericColumn]:
         """By column."""
-        return {name: column.summary(name, self._specs[name]) for name, column in self._columns.items()}
+        return {
+            name: column.summary(name, self._specs[name]) for name, column in self._columns.items()
+        }
 
     def to_bytes(self) -> bytes:
         """Canonical."""
@@ -141,7 +169,9 @@ class NumericCollector(Collector):
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
         """The inverse."""
         made = cls.zero(spec)
-        for c, (numbers, counts, low, high, total, square) in zip(made._columns.values(), unpack(data), strict=True):
+        for c, (numbers, counts, low, high, total, square) in zip(
+            made._columns.values(), unpack(data), strict=True
+        ):
             c.rows, c.nulls, c.nans, c.infinities, c.invalid = numbers
             c.counts, c.minimum, c.maximum = unpack_counts(counts), low, high
             c.total, c.square = ExactSum(total), ExactSum(square)

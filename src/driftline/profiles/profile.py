@@ -67,14 +67,20 @@ class Profile:
             part.update(batch)
 
     def label(self, labelled: Labelled) -> None:
-        """Take in labels that came later, of rows that this profile, or one that it is merged with, has seen without them."""
+        """Take in labels that came later, of rows that this profile, or one that it is merged with,
+        has seen without them.
+        """
         for part in self._parts.values():
             part.label(labelled)
 
     def merge(self, other: Profile) -> None:
-        """Take in another profile; it stays as it is. Raises ValueError when it was made by another spec."""
+        """Take in another profile; it stays as it is. Raises ValueError when it was made by another
+        spec.
+        """
         if other.spec is not self.spec and other.spec.digest != self.spec.digest:
-            raise ValueError(f"profiles of different specs: {self.spec.digest} and {other.spec.digest}")
+            raise ValueError(
+                f"profiles of different specs: {self.spec.digest} and {other.spec.digest}"
+            )
         self.rows += other.rows
         self._span(other.first, other.last)
         for name, part in self._parts.items():
@@ -91,7 +97,9 @@ class Profile:
         return zlib.compress(pack((self.spec.digest, self.rows, self.first, self.last, parts)), 1)
 
     @classmethod
-    def from_bytes(cls, data: bytes, spec: ProfileSpec, collectors: Collectors = BUILT_IN) -> Profile:
+    def from_bytes(
+        cls, data: bytes, spec: ProfileSpec, collectors: Collectors = BUILT_IN
+    ) -> Profile:
         """The inverse. Raises ValueError when the bytes were made by another spec."""
         digest, rows, first, last, parts = unpack(zlib.decompress(data))
         if digest != spec.digest:
@@ -99,7 +107,10 @@ class Profile:
         made = cls(spec, collectors)
         made.rows, made.first, made.last = rows, first, last
         kinds = made._types.items()
-        made._parts = {name: kind.from_bytes(part, spec) for (name, kind), part in zip(kinds, parts, strict=True)}
+        made._parts = {
+            name: kind.from_bytes(part, spec)
+            for (name, kind), part in zip(kinds, parts, strict=True)
+        }
         return made
 
     def window(
@@ -114,7 +125,10 @@ class Profile:
     ) -> Window:
         """What checks see."""
         summaries: dict[str, Any] = {name: part.summary() for name, part in self._parts.items()}
-        found: dict[str, Column] = {**summaries.get("numeric", {}), **summaries.get("categories", {})}
+        found: dict[str, Column] = {
+            **summaries.get("numeric", {}),
+            **summaries.get("categories", {}),
+        }
         return Window(
             rows=self.rows,
             columns={name: found[name] for name in self.spec.columns if name in found},

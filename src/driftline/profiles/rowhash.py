@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Hashes = NDArray[np.uint64]
-_A, _B, _SEED = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB), np.uint64(0x9E3779B97F4A7C15)
+_A, _B, _SEED = (
+    np.uint64(0xBF58476D1CE4E5B9),
+    np.uint64(0x94D049BB133111EB),
+    np.uint64(0x9E3779B97F4A7C15),
+)
 WORDS = 8
 """Of 8 bytes, that are mixed for all ids at once; longer ids are hashed one by one."""
 _FIRST = np.array([(1 << (8 * byte)) - 1 for byte in range(9)], np.uint64)
@@ -39,7 +43,9 @@ def hash_numbers(values: NDArray[np.float64]) -> Hashes:
 
 
 def hash_strings(ids: pa.Array) -> Hashes:
-    """One hash of each whole string of an Arrow string array, shape (n,); nulls hash as the empty string."""
+    """One hash of each whole string of an Arrow string array, shape (n,); nulls hash as the empty
+    string.
+    """
     import pyarrow as pa
 
     data = ids.cast(pa.large_binary()).fill_null(b"")
@@ -47,9 +53,16 @@ def hash_strings(ids: pa.Array) -> Hashes:
     lengths = np.diff(offsets)
     words = int(min(WORDS, -(-int(lengths.max(initial=0)) // 8)))
     buffer = data.buffers()[2]
-    content = np.concatenate((np.frombuffer(buffer, np.uint8) if buffer else np.empty(0, np.uint8), np.zeros(8, np.uint8)))
+    content = np.concatenate(
+        (
+            np.frombuffer(buffer, np.uint8) if buffer else np.empty(0, np.uint8),
+            np.zeros(8, np.uint8),
+        )
+    )
     hashes = _mix(_SEED + lengths.astype(np.uint64))
-    at = np.ndarray((len(content) - 7,), "<u8", content, strides=(1,))  # the word that begins at each byte
+    at = np.ndarray(
+        (len(content) - 7,), "<u8", content, strides=(1,)
+    )  # the word that begins at each byte
     for word in range(words):
         left = np.clip(lengths - 8 * word, 0, 8)
         value = at[np.where(left > 0, offsets[:-1] + 8 * word, 0)] & _FIRST[left]

@@ -1,7 +1,7 @@
 """What an expression says of each row of a batch.
 
-Refuses to guess: where a value that decides is missing, the answer is unknown, which is null. NaN counts as missing, and so
-does the outcome of a calculation that has none.
+Refuses to guess: where a value that decides is missing, the answer is unknown, which is null. NaN
+counts as missing, and so does the outcome of a calculation that has none.
 """
 
 from __future__ import annotations
@@ -12,15 +12,22 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 from typing import Literal as Only
 
-from driftline.model import Kind
 from driftline.profiles.language import Node, whole
+from driftline.types.model import Kind
 
 if TYPE_CHECKING:
     from driftline.profiles.batch import Batch
 
 Sort = Only["number", "text", "truth"]
 CALLED = {"number": "a number", "text": "text", "truth": "true or false"}
-ORDER = {"==": "equal", "!=": "not_equal", "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
+ORDER = {
+    "==": "equal",
+    "!=": "not_equal",
+    "<": "less",
+    "<=": "less_equal",
+    ">": "greater",
+    ">=": "greater_equal",
+}
 ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 
 
@@ -45,7 +52,9 @@ class Rows:
     """The columns that `present()` is about."""
 
     def ask(self, tree: Node) -> Any:
-        """An Arrow array of the rows: of booleans for a condition, of float64 for a number. Raises Unfit."""
+        """An Arrow array of the rows: of booleans for a condition, of float64 for a number. Raises
+        Unfit.
+        """
         import pyarrow as pa
 
         sort, data = self._value(tree)
@@ -63,11 +72,19 @@ class Rows:
             case "column":
                 return self._column(str(node.value))
             case "literal":
-                sort: Sort = "truth" if isinstance(node.value, bool) else "text" if isinstance(node.value, str) else "number"
+                sort: Sort = (
+                    "truth"
+                    if isinstance(node.value, bool)
+                    else "text"
+                    if isinstance(node.value, str)
+                    else "number"
+                )
                 return _Value(sort, pa.scalar(node.value))
             case "and" | "or":
                 conditions = [self._sorted(arg, "truth") for arg in node.args]
-                return _Value("truth", reduce(pc.and_kleene if node.op == "and" else pc.or_kleene, conditions))
+                return _Value(
+                    "truth", reduce(pc.and_kleene if node.op == "and" else pc.or_kleene, conditions)
+                )
             case "not":
                 return _Value("truth", pc.invert(self._sorted(node.args[0], "truth")))
             case "null":
@@ -75,7 +92,9 @@ class Rows:
             case "present":
                 names = [str(arg.value) for arg in node.args] or self.needed
                 there = [pc.is_valid(self._column(name).data) for name in names]
-                return _Value("truth", reduce(pc.and_, there, pa.repeat(pa.scalar(True), self.batch.rows)))
+                return _Value(
+                    "truth", reduce(pc.and_, there, pa.repeat(pa.scalar(True), self.batch.rows))
+                )
             case "in":
                 return self._among(self._value(node.args[0]), node.args[1].args)
             case "abs":
@@ -85,11 +104,21 @@ class Rows:
                 return _Value("number", length.cast(pa.float64()))
             case "matches":
                 pattern = str(node.args[1].value)
-                return _Value("truth", _by_name(self._sorted(node.args[0], "text"), lambda texts: whole(texts, pattern)))
+                return _Value(
+                    "truth",
+                    _by_name(
+                        self._sorted(node.args[0], "text"), lambda texts: whole(texts, pattern)
+                    ),
+                )
             case "near":
-                return self._near(self._value(node.args[0]), self._value(node.args[1]), float(node.args[2].value))
+                return self._near(
+                    self._value(node.args[0]), self._value(node.args[1]), float(node.args[2].value)
+                )
             case op if op in ORDER:
-                return _Value("truth", _compare(ORDER[op], self._value(node.args[0]), self._value(node.args[1])))
+                return _Value(
+                    "truth",
+                    _compare(ORDER[op], self._value(node.args[0]), self._value(node.args[1])),
+                )
             case op:
                 left, right = (self._sorted(arg, "number") for arg in node.args)
                 return _Value("number", _finite(getattr(pc, ARITHMETIC[op])(left, right)))
@@ -111,7 +140,12 @@ class Rows:
             raise Unfit(f"there is no column '{name}' in the schema")
         array = self.batch.columns.get(name)
         if kind is Kind.CATEGORICAL:
-            return _Value("text", pa.nulls(self.batch.rows, pa.string()).dictionary_encode() if array is None else array)
+            return _Value(
+                "text",
+                pa.nulls(self.batch.rows, pa.string()).dictionary_encode()
+                if array is None
+                else array,
+            )
         if array is None:
             return _Value("number", pa.nulls(self.batch.rows, pa.float64()))
         return _Value("number", pc.if_else(pc.is_nan(array), None, array))
@@ -122,10 +156,16 @@ class Rows:
 
         if value.sort == "truth":
             raise Unfit("true or false is in no list")
-        wanted: list[Any] = [_word(item.value) if value.sort == "text" else item.value for item in items]
+        wanted: list[Any] = [
+            _word(item.value) if value.sort == "text" else item.value for item in items
+        ]
         if value.sort == "number" and any(isinstance(item, str) for item in wanted):
             raise Unfit("a number is in no list of texts")
-        numbers = pa.array(wanted, pa.string()) if value.sort == "text" else pa.array(list(map(float, wanted)), pa.float64())
+        numbers = (
+            pa.array(wanted, pa.string())
+            if value.sort == "text"
+            else pa.array(list(map(float, wanted)), pa.float64())
+        )
         found = _by_name(value.data, lambda values: pc.is_in(values, value_set=numbers))
         return _Value("truth", pc.if_else(pc.is_valid(value.data), found, None))
 
@@ -137,8 +177,11 @@ class Rows:
         if left.sort != "number" or right.sort != "number":
             return _Value("truth", same)
         size = pc.max_element_wise(pc.abs(left.data), pc.abs(right.data), skip_nulls=False)
-        # Two numbers near the largest there are may lie farther apart than any number: then they aren't near.
-        close = pc.less_equal(pc.abs(pc.subtract(left.data, right.data)), pc.multiply(size, pa.scalar(share)))
+        # Two numbers near the largest there are may lie farther apart than any number: then they
+        # aren't near.
+        close = pc.less_equal(
+            pc.abs(pc.subtract(left.data, right.data)), pc.multiply(size, pa.scalar(share))
+        )
         return _Value("truth", pc.or_kleene(same, pc.and_kleene(close, pc.is_finite(size))))
 
 
@@ -163,7 +206,9 @@ def _compare(how: str, left: _Value, right: _Value) -> Any:
 
 
 def _as_words(value: _Value, beside: _Value, how: str) -> _Value:
-    """A literal as the category that it counts as beside a text, and true and false as 1 and 0 beside a number."""
+    """A literal as the category that it counts as beside a text, and true and false as 1 and 0
+    beside a number.
+    """
     import pyarrow as pa
 
     if not isinstance(value.data, pa.Scalar):
@@ -186,7 +231,11 @@ def _by_name(data: Any, answer: Callable[[Any], Any]) -> Any:
     """Asks of each category once."""
     import pyarrow as pa
 
-    return answer(data.dictionary).take(data.indices) if isinstance(data, pa.DictionaryArray) else answer(data)
+    return (
+        answer(data.dictionary).take(data.indices)
+        if isinstance(data, pa.DictionaryArray)
+        else answer(data)
+    )
 
 
 def _finite(numbers: Any) -> Any:

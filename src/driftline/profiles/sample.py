@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 class SampleCollector(Collector):
-    """Keeps `sample_rows` rows; which ones depends on the rows alone, not on their order. (Bottom-k, Cohen & Kaplan 2007.)"""
+    """Keeps `sample_rows` rows; which ones depends on the rows alone, not on their order.
+    (Bottom-k, Cohen & Kaplan 2007.)
+    """
 
     name = "sample"
     needs_hashes: ClassVar[bool] = True
@@ -28,7 +30,11 @@ class SampleCollector(Collector):
 
     def __init__(self, spec: ProfileSpec) -> None:
         self._size = spec.sample_rows
-        self._names = [name for name, kind in spec.columns.items() if isinstance(kind, self.kinds) and name not in spec.redact]
+        self._names = [
+            name
+            for name, kind in spec.columns.items()
+            if isinstance(kind, self.kinds) and name not in spec.redact
+        ]
         self._rows: list[tuple[int, bytes]] = []
         """(hash, MessagePack of the values), the smallest, in order."""
 
@@ -42,13 +48,20 @@ class SampleCollector(Collector):
         if batch.hashes is None or not batch.rows or not self._names:
             return
         wanted = batch.hashes
-        places = np.argpartition(wanted, self._size)[: self._size] if len(wanted) > self._size else np.arange(len(wanted))
+        places = (
+            np.argpartition(wanted, self._size)[: self._size]
+            if len(wanted) > self._size
+            else np.arange(len(wanted))
+        )
         if len(self._rows) >= self._size:
             places = places[wanted[places] <= np.uint64(self._rows[-1][0])]
         if not len(places):
             return
         empty = [None] * len(places)
-        columns = [batch.columns[name].take(places).to_pylist() if name in batch.columns else empty for name in self._names]
+        columns = [
+            batch.columns[name].take(places).to_pylist() if name in batch.columns else empty
+            for name in self._names
+        ]
         rows = zip(wanted[places].tolist(), zip(*columns, strict=True), strict=True)
         self._keep([(key, msgspec.msgpack.encode(values)) for key, values in rows])
 
@@ -77,7 +90,9 @@ class SampleCollector(Collector):
 
 
 class RawSampleCollector(SampleCollector):
-    """The same rows of the columns that are neither numbers nor categories: a hash of each text, the bytes of each vector."""
+    """The same rows of the columns that are neither numbers nor categories: a hash of each text,
+    the bytes of each vector.
+    """
 
     name = "raw_sample"
     kinds = (SampledSpec,)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.model import Task
 from driftline.profiles.collector import Collector
 from driftline.profiles.counting import BoundedCounter
 from driftline.profiles.exact import ExactSum
@@ -18,6 +17,7 @@ from driftline.profiles.numeric import LARGEST, cells
 from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
 from driftline.profiles.spec import NumericSpec, ProfileSpec
 from driftline.profiles.window import Floats, RegressionSums, Scores, ScoreSums
+from driftline.types.model import Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,7 +58,8 @@ class ScoreCollector(Collector):
         """Takes in the rows with a prediction; sums over those with a label."""
         spec = self._spec
         prediction, score, label = (
-            batch.columns.get(name) if name else None for name in (spec.prediction, spec.score, spec.label)
+            batch.columns.get(name) if name else None
+            for name in (spec.prediction, spec.score, spec.label)
         )
         if spec.task is None or (prediction is None and score is None):
             return
@@ -105,7 +106,9 @@ class ScoreCollector(Collector):
         names = (f"{actual[pair // wide]}{BETWEEN}{said[pair % wide]}" for pair in seen.tolist())
         self._confusion.add(zip(names, counts.tolist(), strict=True))
 
-    def _binary(self, rows: int, prediction: pa.Array | None, score: pa.Array | None, label: pa.Array | None) -> None:
+    def _binary(
+        self, rows: int, prediction: pa.Array | None, score: pa.Array | None, label: pa.Array | None
+    ) -> None:
         s, scored = _numbers(score) if score is not None else (np.zeros(rows), np.zeros(rows, bool))
         if prediction is not None:
             said, usable = self._is_positive(prediction)
@@ -119,7 +122,9 @@ class ScoreCollector(Collector):
         decided = known & usable
         pairs = np.bincount(positive[decided] * 2 + said[decided], minlength=4)
         names = (f"{a}{BETWEEN}{b}" for a in "01" for b in "01")
-        self._confusion.add((name, int(count)) for name, count in zip(names, pairs, strict=True) if count)
+        self._confusion.add(
+            (name, int(count)) for name, count in zip(names, pairs, strict=True) if count
+        )
         both = known & scored
         s, y = s[both], positive[both]
         self._scored += len(s)
@@ -135,7 +140,9 @@ class ScoreCollector(Collector):
             self._sums[name].add(float(values.sum()))
 
     def _is_positive(self, array: pa.Array) -> tuple[Mask, Mask]:
-        names = np.array([name == self._spec.positive for name in array.dictionary.to_pylist()] or [False])
+        names = np.array(
+            [name == self._spec.positive for name in array.dictionary.to_pylist()] or [False]
+        )
         return names[_codes(array)], _valid(array)
 
     def merge(self, other: Self) -> None:
@@ -153,7 +160,9 @@ class ScoreCollector(Collector):
         """For performance metrics."""
         values = {name: total.value for name, total in self._sums.items()}
         regression = self._spec.task is Task.REGRESSION
-        pairs = {tuple(name.split(BETWEEN, 1)): count for name, count in self._confusion.counts().items()}
+        pairs = {
+            tuple(name.split(BETWEEN, 1)): count for name, count in self._confusion.counts().items()
+        }
         return Scores(
             rows=self._rows,
             labelled=self._labelled,
@@ -162,7 +171,9 @@ class ScoreCollector(Collector):
             negatives=self._negatives,
             positives=self._positives,
             sums=ScoreSums() if regression else ScoreSums(n=self._scored, **values),
-            regression=RegressionSums(n=self._labelled, centre=self._centre, **values) if regression else RegressionSums(),
+            regression=RegressionSums(n=self._labelled, centre=self._centre, **values)
+            if regression
+            else RegressionSums(),
         )
 
     def to_bytes(self) -> bytes:

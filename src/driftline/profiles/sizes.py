@@ -1,6 +1,7 @@
 """The collector of the sizes of numbers: the sum of |x| of every numeric column.
 
-Refuses what the numeric collector refuses: values that are not finite or beyond 1e150 count in neither.
+Refuses what the numeric collector refuses: values that are not finite or beyond 1e150 count in
+neither.
 """
 
 from __future__ import annotations
@@ -57,5 +58,7 @@ class SizeCollector(Collector):
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
         """The inverse."""
         made = cls.zero(spec)
-        made._totals = {name: ExactSum(parts) for name, parts in zip(made._totals, unpack(data), strict=True)}
+        made._totals = {
+            name: ExactSum(parts) for name, parts in zip(made._totals, unpack(data), strict=True)
+        }
         return made

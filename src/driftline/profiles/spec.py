@@ -1,6 +1,8 @@
-"""What a profile counts: the columns, their grids and known categories, and the collectors that run.
+"""What a profile counts: the columns, their grids and known categories, and the collectors that
+run.
 
-Refuses to change: it is frozen with the reference, and its digest stands beside every profile made by it.
+Refuses to change: it is frozen with the reference, and its digest stands beside every profile made
+by it.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from driftline.model import Kind, Schema, Task
 from driftline.profiles.window import Floats
+from driftline.types.model import Kind, Schema, Task
 
 LEVELS = 1500
-"""Quantile levels of a grid. Between two edges lies less than 1/1500 of the rows the grid was made of."""
+"""Quantile levels of a grid. Between two edges lies less than 1/1500 of the rows the grid was made
+of.
+"""
 KNOWN = 10_000
 """Categories of a column that are counted by name, whatever else comes."""
 BUILT_IN = ("numeric", "categories", "scores")
@@ -75,7 +79,9 @@ class ProfileSpec:
     joins: str = ""
     """Path of the id that labels refer to, where they come later."""
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What checks told their collectors beyond their names, such as expressions; see `Check.wants`."""
+    """What checks told their collectors beyond their names, such as expressions; see
+    `Check.wants`.
+    """
 
     @cached_property
     def digest(self) -> str:
@@ -89,15 +95,20 @@ class ProfileSpec:
     def _plain(self) -> bytes:
         columns = [(name, *_told(spec)) for name, spec in self.columns.items()]
         rest = (self.task, self.prediction, self.score, self.label, self.positive, self.threshold)
-        # What is not there leaves no trace, so that a spec without it has the digest that it always had.
+        # What is not there leaves no trace, so that a spec without it has the digest that it always
+        # had.
         more: tuple[object, ...] = (self.joins,) if self.joins or self.options else ()
         more += (sorted(self.options.items()),) if self.options else ()
-        return msgspec.msgpack.encode((1, columns, rest, self.collectors, self.sample_rows, sorted(self.redact), *more))
+        return msgspec.msgpack.encode(
+            (1, columns, rest, self.collectors, self.sample_rows, sorted(self.redact), *more)
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ProfileSpec:
         """The inverse of `to_bytes`. Raises ValueError for another version."""
-        version, columns, rest, collectors, sample_rows, redact, *more = msgspec.msgpack.decode(zlib.decompress(data))
+        version, columns, rest, collectors, sample_rows, redact, *more = msgspec.msgpack.decode(
+            zlib.decompress(data)
+        )
         if version != 1:
             raise ValueError(f"profile spec of version {version}")
         task, prediction, score, label, positive, threshold = rest
@@ -120,7 +131,11 @@ class ProfileSpec:
 def _told(spec: ColumnSpec) -> tuple[str, object, float]:
     if isinstance(spec, NumericSpec):
         return "numeric", np.asarray(spec.edges, "<f8").tobytes(), spec.centre
-    return ("categorical", list(spec.known), 0.0) if isinstance(spec, CategorySpec) else ("sampled", spec.dimension, 0.0)
+    return (
+        ("categorical", list(spec.known), 0.0)
+        if isinstance(spec, CategorySpec)
+        else ("sampled", spec.dimension, 0.0)
+    )
 
 
 def _column(kind: str, content: Any, centre: float) -> ColumnSpec:
@@ -132,8 +147,8 @@ def _column(kind: str, content: Any, centre: float) -> ColumnSpec:
 def grid(values: Floats) -> NumericSpec:
     """A grid on the quantiles of `values`, shape (n,), any order, finite.
 
-    The edges are values that occur (inverse of the empirical distribution function), so a column with at most LEVELS
-    distinct values is counted exactly.
+    The edges are values that occur (inverse of the empirical distribution function), so a column
+    with at most LEVELS distinct values is counted exactly.
     """
     if not len(values):
         return NumericSpec(np.empty(0))
@@ -156,7 +171,9 @@ def make_spec(
     sample_rows: int = 500,
     options: Mapping[str, tuple[str, ...]] | None = None,
 ) -> ProfileSpec:
-    """The spec of a model from what its reference holds: values by numeric column, counts by categorical column."""
+    """The spec of a model from what its reference holds: values by numeric column, counts by
+    categorical column.
+    """
     columns: dict[str, ColumnSpec] = {}
     for name, kind in schema.profiled.items():
         if kind is Kind.NUMERIC:
@@ -183,5 +200,7 @@ def make_spec(
 
 
 def _most_frequent(counts: Mapping[str, int]) -> tuple[str, ...]:
-    ordered: Sequence[tuple[str, int]] = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ordered: Sequence[tuple[str, int]] = sorted(
+        counts.items(), key=lambda item: (-item[1], item[0])
+    )
     return tuple(sorted(name for name, _ in ordered[:KNOWN]))

@@ -1,6 +1,7 @@
 """The collector of expressions: what conditions and calculations on each row come to.
 
-Refuses to fail on a row: an expression that the columns have no answer for is unknown for all of them, with the reason.
+Refuses to fail on a row: an expression that the columns have no answer for is unknown for all of
+them, with the reason.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from driftline.model import Kind
 from driftline.profiles.batch import Batch
 from driftline.profiles.collector import Collector
 from driftline.profiles.exact import ExactSum
@@ -20,6 +20,7 @@ from driftline.profiles.numeric import LARGEST
 from driftline.profiles.packing import pack, unpack
 from driftline.profiles.rowwise import Rows, Unfit
 from driftline.profiles.spec import NumericSpec, ProfileSpec
+from driftline.types.model import Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What one expression came to over the rows of a window: true or false of a condition, moments of a calculation."""
+    """What one expression came to over the rows of a window: true or false of a condition, moments
+    of a calculation.
+    """
 
     rows: int = 0
     true: int = 0
@@ -123,12 +126,18 @@ class ExpressionCollector(Collector):
 
     def summary(self) -> dict[str, Tally]:
         """By the text of the expression."""
-        why = {text: found if isinstance(found, str) else "" for text, found in self._answers(Batch(0, {}))}
+        why = {
+            text: found if isinstance(found, str) else ""
+            for text, found in self._answers(Batch(0, {}))
+        }
         return {text: count.tally(self._rows, why[text]) for text, count in self._counts.items()}
 
     def to_bytes(self) -> bytes:
         """Canonical."""
-        counts = [(c.true, c.false, c.count, c.total.parts(), c.square.parts()) for c in self._counts.values()]
+        counts = [
+            (c.true, c.false, c.count, c.total.parts(), c.square.parts())
+            for c in self._counts.values()
+        ]
         return pack((self._rows, counts))
 
     @classmethod
@@ -136,14 +145,25 @@ class ExpressionCollector(Collector):
         """The inverse."""
         made = cls(spec)
         made._rows, counts = unpack(data)
-        for c, (true, false, count, total, square) in zip(made._counts.values(), counts, strict=True):
-            c.true, c.false, c.count, c.total, c.square = true, false, count, ExactSum(total), ExactSum(square)
+        for c, (true, false, count, total, square) in zip(
+            made._counts.values(), counts, strict=True
+        ):
+            c.true, c.false, c.count, c.total, c.square = (
+                true,
+                false,
+                count,
+                ExactSum(total),
+                ExactSum(square),
+            )
         return made
 
 
 def asking(batch: Batch, spec: ProfileSpec) -> Rows:
     """A batch as expressions see it: `present()` is about all columns but the label."""
-    kinds = {name: Kind.NUMERIC if isinstance(c, NumericSpec) else Kind.CATEGORICAL for name, c in spec.columns.items()}
+    kinds = {
+        name: Kind.NUMERIC if isinstance(c, NumericSpec) else Kind.CATEGORICAL
+        for name, c in spec.columns.items()
+    }
     return Rows(batch, kinds, [name for name in kinds if name != spec.label])
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.model import Kind
 from driftline.stats.side import Side
+from driftline.types.model import Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,9 +28,10 @@ Counts = NDArray[np.int64]
 class NumericColumn:
     """A numeric column, counted on the grid of its reference.
 
-    With E edges there are 2E+1 cells: the open interval below the first edge, the first edge itself, the open interval up
-    to the second edge, and so on to the open interval above the last. An edge's own cell holds exactly the values equal to
-    it, so a column with few distinct values is known exactly.
+    With E edges there are 2E+1 cells: the open interval below the first edge, the first edge
+    itself, the open interval up to the second edge, and so on to the open interval above the last.
+    An edge's own cell holds exactly the values equal to it, so a column with few distinct values is
+    known exactly.
     """
 
     name: str
@@ -74,10 +75,18 @@ class NumericColumn:
     @cached_property
     def side(self) -> Side:
         """Its finite values for the distances of `stats`, made once."""
-        return Side(self.edges, self.counts, self.minimum or 0.0, self.maximum or 0.0, self.mean or 0.0, self.variance)
+        return Side(
+            self.edges,
+            self.counts,
+            self.minimum or 0.0,
+            self.maximum or 0.0,
+            self.mean or 0.0,
+            self.variance,
+        )
 
     def binned(self, edges: Floats) -> Counts:
-        """Exact counts in (-inf, e1], (e1, e2], ..., (ek, inf) for `edges` taken from the grid; shape (k+1,).
+        """Exact counts in (-inf, e1], (e1, e2], ..., (ek, inf) for `edges` taken from the grid;
+        shape (k+1,).
 
         Raises ValueError when an edge is not one of the grid's.
         """
@@ -88,7 +97,9 @@ class NumericColumn:
         return np.diff(np.concatenate(([0], upto, [self.counts.sum()]))).astype(np.int64)
 
     def quantile(self, q: float) -> float | None:
-        """The smallest grid edge, or end, at or below which a share `q` of the values lies; None without values."""
+        """The smallest grid edge, or end, at or below which a share `q` of the values lies; None
+        without values.
+        """
         return None if self.minimum is None or self.maximum is None else self.side.quantile(q)
 
 
@@ -100,7 +111,9 @@ class CategoricalColumn:
     rows: int
     nulls: int
     invalid: int
-    """Rows whose value was of a type that is no category, such as a list; counted in `nulls` too."""
+    """Rows whose value was of a type that is no category, such as a list; counted in `nulls`
+    too.
+    """
     counts: Mapping[str, int]
     """By category, most frequent first, ties by name."""
     other: int
@@ -126,7 +139,9 @@ Column = NumericColumn | CategoricalColumn
 
 @dataclass(frozen=True, slots=True)
 class RegressionSums:
-    """Sums over labelled rows with prediction p and label y, e = p - y. All floats are exact sums, rounded once."""
+    """Sums over labelled rows with prediction p and label y, e = p - y. All floats are exact sums,
+    rounded once.
+    """
 
     n: int = 0
     e: float = 0.0
@@ -160,14 +175,18 @@ class ScoreSums:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What performance metrics are made of; rows without a label, or without a usable prediction, are only counted."""
+    """What performance metrics are made of; rows without a label, or without a usable prediction,
+    are only counted.
+    """
 
     rows: int = 0
     """Rows with a prediction or a score."""
     labelled: int = 0
     """Rows with a label and a prediction or a score."""
     confusion: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """(label, predicted class) to rows. Binary: `1` is the positive class and `0` everything else."""
+    """(label, predicted class) to rows. Binary: `1` is the positive class and `0` everything
+    else.
+    """
     edges: Floats = field(default_factory=lambda: np.empty(0))
     """Grid of the score, shape (E,)."""
     negatives: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
@@ -191,10 +210,14 @@ class Labels:
     edges: Floats = field(default_factory=lambda: np.empty(0))
     """Seconds, shape (E,)."""
     delays: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
-    """Labels whose delay is below the first edge, from each edge up to the next, and from the last on; shape (E+1,)."""
+    """Labels whose delay is below the first edge, from each edge up to the next, and from the last
+    on; shape (E+1,).
+    """
 
     def delay(self, q: float) -> float | None:
-        """The delay in seconds up to which a share `q` of the labels came, to the middle of a cell; None without labels."""
+        """The delay in seconds up to which a share `q` of the labels came, to the middle of a cell;
+        None without labels.
+        """
         total = int(self.delays.sum())
         if not total:
             return None
@@ -206,7 +229,9 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The rows of a span of event time, or of a reference, of one model version and segment: summarised."""
+    """The rows of a span of event time, or of a reference, of one model version and segment:
+    summarised.
+    """
 
     rows: int
     columns: Mapping[str, Column] = field(default_factory=dict)
@@ -223,13 +248,17 @@ class Window:
     first_event: datetime | None = None
     last_event: datetime | None = None
     last_seen: datetime | None = None
-    """The newest event time of the model up to the end of this window, also from earlier windows."""
+    """The newest event time of the model up to the end of this window, also from earlier
+    windows.
+    """
     summaries: Mapping[str, Any] = field(default_factory=dict)
     """What other collectors gave, by their names; `sample` among them."""
     reread: Callable[[], Iterator[pa.RecordBatch]] | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The raw rows, read again from the log objects. Raises RuntimeError where there is nothing to read from."""
+        """The raw rows, read again from the log objects. Raises RuntimeError where there is nothing
+        to read from.
+        """
         if self.reread is None:
             raise RuntimeError("the rows of this window can't be read again")
         return self.reread()

@@ -33,16 +33,23 @@ def awaited(connection: Connection, model: str) -> int:
     """How many objects failed to be read, but not so often that windows are judged without them."""
     c = objects.c
     held_up = sa.or_(c.state == WAITING, sa.and_(c.state == DONE, c.attempts > 0))
-    return int(connection.execute(sa.select(sa.func.count()).where(c.model == model, held_up)).scalar_one())
+    return int(
+        connection.execute(sa.select(sa.func.count()).where(c.model == model, held_up)).scalar_one()
+    )
 
 
 def troubled(connection: Connection, model: str, *, again: bool) -> bool:
-    """Whether any object is to be tried again; `again` includes those that were given up because their source failed."""
+    """Whether any object is to be tried again; `again` includes those that were given up because
+    their source failed.
+    """
     c = objects.c
     held_up = sa.or_(c.state == WAITING, sa.and_(c.state == DONE, c.attempts > 0))
     if again:
         held_up = sa.or_(held_up, sa.and_(c.state == QUARANTINED, c.attempts >= ATTEMPTS))
-    return connection.execute(sa.select(c.id).where(c.model == model, held_up).limit(1)).first() is not None
+    return (
+        connection.execute(sa.select(c.id).where(c.model == model, held_up).limit(1)).first()
+        is not None
+    )
 
 
 def unlabelled(connection: Connection, model: str) -> int:
@@ -63,13 +70,23 @@ def totals(connection: Connection, model: str, trouble: int = 20) -> Totals:
         sa.func.count().filter(c.state == WAITING),
         sa.func.coalesce(sa.func.sum(c.unpaired), 0),
     ).where(c.model == model)
-    done, rows, rejected, held, quarantined, waiting, alone = (int(value) for value in connection.execute(counted).one())
+    done, rows, rejected, held, quarantined, waiting, alone = (
+        int(value) for value in connection.execute(counted).one()
+    )
     found = Totals(done, rows, rejected, held, quarantined, waiting, alone)
     bad = sa.or_(c.state.in_((QUARANTINED, WAITING)), c.rejected > 0, c.error != "")
-    query = sa.select(c.id, c.uri, c.state, c.error, c.rejected).where(c.model == model, bad).order_by(c.id.desc())
+    query = (
+        sa.select(c.id, c.uri, c.state, c.error, c.rejected)
+        .where(c.model == model, bad)
+        .order_by(c.id.desc())
+    )
     for row in connection.execute(query.limit(trouble)).all():
         samples = connection.execute(
-            sa.select(rejects.c.position, rejects.c.reason, rejects.c.sample).where(rejects.c.object_id == row.id).limit(3)
+            sa.select(rejects.c.position, rejects.c.reason, rejects.c.sample)
+            .where(rejects.c.object_id == row.id)
+            .limit(3)
         )
-        found.trouble.append({**row._mapping, "records": [dict(sample._mapping) for sample in samples]})
+        found.trouble.append(
+            {**row._mapping, "records": [dict(sample._mapping) for sample in samples]}
+        )
     return found

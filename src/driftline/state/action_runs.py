@@ -1,6 +1,8 @@
-"""Runs of actions: each once for an incident, with what called for it, who allowed it and what it sends.
+"""Runs of actions: each once for an incident, with what called for it, who allowed it and what it
+sends.
 
-Refuses to send: an approved run is a row of the outbox, under its own token, and the outbox knows what became of it.
+Refuses to send: an approved run is a row of the outbox, under its own token, and the outbox knows
+what became of it.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from driftline.notification import Notification
-from driftline.order import Request
 from driftline.state import outbox as letters
 from driftline.state.tables import action_runs, micros, moment, moment_or_none, outbox
+from driftline.types.action_request import Request
+from driftline.types.notification import Notification
 
 LANE = "action/"
 """Stands before an action's name in the outbox: no sink can be called so."""
@@ -55,7 +57,9 @@ class Run:
     incident: str
     decision: str
     state: str
-    """Of a run in the outbox what that says: pending, sending, unknown, sent, refused or superseded."""
+    """Of a run in the outbox what that says: pending, sending, unknown, sent, refused or
+    superseded.
+    """
     why: str
     request: Request | None
     created: datetime
@@ -70,21 +74,35 @@ class Run:
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it; times in ISO 8601."""
-        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()}
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in asdict(self).items()
+        }
 
 
 def tokens(connection: Connection, incident: str) -> frozenset[str]:
     """Of the runs that an incident has called for so far."""
-    return frozenset(connection.execute(select(action_runs.c.token).where(action_runs.c.incident == incident)).scalars())
+    return frozenset(
+        connection.execute(
+            select(action_runs.c.token).where(action_runs.c.incident == incident)
+        ).scalars()
+    )
 
 
 def add(connection: Connection, run: Run, told: Notification, most: int | None = None) -> Run:
     """Write a run, and hand it to the outbox when it is approved. Returns it as it was written.
 
-    It is held back when in the last 24 hours there were `most` runs of its action, ordered or waiting for approval.
+    It is held back when in the last 24 hours there were `most` runs of its action, ordered or
+    waiting for approval.
     """
-    if most is not None and run.state in ACTIVE and _active(connection, run.action, run.created) >= most:
-        run = replace(run, state=State.HELD.value, reason=f"{most} in 24 hours are the most (max_per_day)")
+    if (
+        most is not None
+        and run.state in ACTIVE
+        and _active(connection, run.action, run.created) >= most
+    ):
+        run = replace(
+            run, state=State.HELD.value, reason=f"{most} in 24 hours are the most (max_per_day)"
+        )
     payload = told.model_copy(update={"id": run.token}).model_dump_json()
     values = {
         "token": run.token, "action": run.action, "model": run.model, "incident": run.incident, "decision": run.decision,
@@ -101,16 +119,29 @@ def add(connection: Connection, run: Run, told: Notification, most: int | None =
 
 def _active(connection: Connection, action: str, now: datetime) -> int:
     c = action_runs.c
-    query = select(func.count()).where(c.action == action, c.created > micros(now - DAY), c.state.in_(ACTIVE))
+    query = select(func.count()).where(
+        c.action == action, c.created > micros(now - DAY), c.state.in_(ACTIVE)
+    )
     return int(connection.execute(query).scalar_one())
 
 
 def _hand_over(connection: Connection, token: str, now: datetime) -> None:
-    row = connection.execute(select(action_runs).where(action_runs.c.token == token)).mappings().one()
-    # A lane of its own for each run: no message of the incident waits for it, is folded into it, or is told for it.
-    values = {"id": token, "sink": LANE + row["action"], "incident": token, "revision": 1, "event": EVENT}
+    row = (
+        connection.execute(select(action_runs).where(action_runs.c.token == token)).mappings().one()
+    )
+    # A lane of its own for each run: no message of the incident waits for it, is folded into it, or
+    # is told for it.
+    values = {
+        "id": token,
+        "sink": LANE + row["action"],
+        "incident": token,
+        "revision": 1,
+        "event": EVENT,
+    }
     moments = {"created": micros(now), "not_before": micros(now)}
-    connection.execute(insert(outbox).values(**values, **moments, payload=row["payload"], state="pending"))
+    connection.execute(
+        insert(outbox).values(**values, **moments, payload=row["payload"], state="pending")
+    )
 
 
 def approve(connection: Connection, token: str, author: str, reason: str, now: datetime) -> str:
@@ -119,11 +150,15 @@ def approve(connection: Connection, token: str, author: str, reason: str, now: d
 
 
 def reject(connection: Connection, token: str, author: str, reason: str, now: datetime) -> str:
-    """Refuse a run, or be done with one that failed. Returns why that can't be, or nothing when it can."""
+    """Refuse a run, or be done with one that failed. Returns why that can't be, or nothing when it
+    can.
+    """
     return _decide(connection, token, State.REJECTED, author, reason, now)
 
 
-def _decide(connection: Connection, token: str, state: State, author: str, reason: str, now: datetime) -> str:
+def _decide(
+    connection: Connection, token: str, state: State, author: str, reason: str, now: datetime
+) -> str:
     expire(connection, now)
     run = one(connection, token)
     if run is None:
@@ -139,15 +174,32 @@ def _decide(connection: Connection, token: str, state: State, author: str, reaso
 
 
 def order_again(connection: Connection, token: str, author: str, reason: str, now: datetime) -> str:
-    """By hand: let a run go that was not sent, under its old token. Returns why it can't be, or nothing when it can."""
+    """By hand: let a run go that was not sent, under its old token. Returns why it can't be, or
+    nothing when it can.
+    """
     run = one(connection, token)
     if run is None or run.state in ("pending", "sending", "unknown", "sent"):
-        return "there is no such run" if run is None else f"it is {run.state} already: once for an incident is all"
+        return (
+            "there is no such run"
+            if run is None
+            else f"it is {run.state} already: once for an incident is all"
+        )
     if run.request is None:
         return run.reason
-    values = {"state": State.APPROVED.value, "author": author, "reason": reason, "decided": micros(now)}
+    values = {
+        "state": State.APPROVED.value,
+        "author": author,
+        "reason": reason,
+        "decided": micros(now),
+    }
     connection.execute(update(action_runs).where(action_runs.c.token == token).values(**values))
-    again = {"state": "pending", "finished": None, "attempts": 0, "created": micros(now), "not_before": micros(now)}
+    again = {
+        "state": "pending",
+        "finished": None,
+        "attempts": 0,
+        "created": micros(now),
+        "not_before": micros(now),
+    }
     if not connection.execute(update(outbox).where(outbox.c.id == token).values(**again)).rowcount:
         _hand_over(connection, token, now)
     return ""
@@ -164,23 +216,35 @@ def expire(connection: Connection, now: datetime) -> int:
     """Runs that nobody approved in time. Returns how many."""
     c = action_runs.c
     over = update(action_runs).where(c.state == State.AWAITING.value, c.expires <= micros(now))
-    return connection.execute(over.values(state=State.EXPIRED.value, reason="nobody approved it in time")).rowcount
+    return connection.execute(
+        over.values(state=State.EXPIRED.value, reason="nobody approved it in time")
+    ).rowcount
 
 
 def withdraw(connection: Connection, incident: str, now: datetime) -> None:
-    """An incident is over: what was to be done about it and surely has not been is not done any more."""
+    """An incident is over: what was to be done about it and surely has not been is not done any
+    more.
+    """
     c = action_runs.c
     waits = update(action_runs).where(c.incident == incident, c.state == State.AWAITING.value)
-    connection.execute(waits.values(state=State.WITHDRAWN.value, reason="the incident was over first"))
+    connection.execute(
+        waits.values(state=State.WITHDRAWN.value, reason="the incident was over first")
+    )
     mine = select(c.token).where(c.incident == incident)
     pending = update(outbox).where(outbox.c.id.in_(mine), outbox.c.state == "pending")
-    connection.execute(pending.values(state="superseded", finished=micros(now), error="the incident was over first"))
+    connection.execute(
+        pending.values(
+            state="superseded", finished=micros(now), error="the incident was over first"
+        )
+    )
 
 
 def abandon(connection: Connection, actions: Collection[str], now: datetime, error: str) -> None:
     """At a start: runs of `actions` whose outcome nobody knows are never sent again."""
     lanes = [LANE + name for name in actions]
-    rows = connection.execute(select(outbox.c.id).where(outbox.c.sink.in_(lanes), outbox.c.state == "unknown")).scalars()
+    rows = connection.execute(
+        select(outbox.c.id).where(outbox.c.sink.in_(lanes), outbox.c.state == "unknown")
+    ).scalars()
     for token in rows.all():
         letters.refuse(connection, token, now, error)
 
@@ -202,9 +266,23 @@ def listed(connection: Connection, incident: str | None = None, limit: int = 100
 def newest(connection: Connection, model: str) -> list[Run]:
     """The newest run of each action for `model`."""
     c = action_runs.c
-    last = select(c.action, func.max(c.created).label("at")).where(c.model == model).group_by(c.action).subquery()
-    query = _joined().join(last, (c.action == last.c.action) & (c.created == last.c.at)).where(c.model == model)
-    return list({run.action: run for run in map(_run, connection.execute(query.order_by(c.token)).mappings())}.values())
+    last = (
+        select(c.action, func.max(c.created).label("at"))
+        .where(c.model == model)
+        .group_by(c.action)
+        .subquery()
+    )
+    query = (
+        _joined()
+        .join(last, (c.action == last.c.action) & (c.created == last.c.at))
+        .where(c.model == model)
+    )
+    return list(
+        {
+            run.action: run
+            for run in map(_run, connection.execute(query.order_by(c.token)).mappings())
+        }.values()
+    )
 
 
 def _joined() -> Select[Any]:

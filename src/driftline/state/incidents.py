@@ -12,11 +12,22 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.notification import Notification
 from driftline.state.tables import incident_events, incidents, moment, moment_or_none
+from driftline.types.notification import Notification
 
 _COLUMNS = [
-    incidents.c[name] for name in ("id", "model", "cause", "state", "severity", "title", "since", "resolved_at", "detail")
+    incidents.c[name]
+    for name in (
+        "id",
+        "model",
+        "cause",
+        "state",
+        "severity",
+        "title",
+        "since",
+        "resolved_at",
+        "detail",
+    )
 ]
 
 
@@ -49,7 +60,9 @@ class EventRow:
     """Why nobody was told; empty when people were."""
 
 
-def listed(connection: Connection, model: str | None = None, *, firing: bool = False, limit: int = 100) -> list[IncidentRow]:
+def listed(
+    connection: Connection, model: str | None = None, *, firing: bool = False, limit: int = 100
+) -> list[IncidentRow]:
     """The newest incidents first; those that fire before the others."""
     c = incidents.c
     query = sa.select(*_COLUMNS)
@@ -57,7 +70,9 @@ def listed(connection: Connection, model: str | None = None, *, firing: bool = F
         query = query.where(c.model == model)
     if firing:
         query = query.where(c.state == "firing")
-    rows = connection.execute(query.order_by((c.state == "firing").desc(), c.since.desc(), c.id).limit(limit))
+    rows = connection.execute(
+        query.order_by((c.state == "firing").desc(), c.since.desc(), c.id).limit(limit)
+    )
     return [_row(row) for row in rows]
 
 
@@ -67,23 +82,39 @@ def one(connection: Connection, id: str) -> IncidentRow:
 
 
 def names(connection: Connection, begin: str) -> list[str]:
-    """The ids of the incidents that begin with `begin`, with or without their `inc_`; at most 20."""
+    """The ids of the incidents that begin with `begin`, with or without their `inc_`; at most
+    20.
+    """
     c = incidents.c
-    either = sa.or_(c.id.startswith(begin, autoescape=True), c.id.startswith(f"inc_{begin}", autoescape=True))
-    return [row.id for row in connection.execute(sa.select(c.id).where(either).order_by(c.id).limit(20))]
+    either = sa.or_(
+        c.id.startswith(begin, autoescape=True), c.id.startswith(f"inc_{begin}", autoescape=True)
+    )
+    return [
+        row.id for row in connection.execute(sa.select(c.id).where(either).order_by(c.id).limit(20))
+    ]
 
 
 def history(connection: Connection, id: str) -> list[EventRow]:
     """What happened to an incident, in order."""
     c = incident_events.c
-    rows = connection.execute(sa.select(incident_events).where(c.incident == id).order_by(c.revision))
+    rows = connection.execute(
+        sa.select(incident_events).where(c.incident == id).order_by(c.revision)
+    )
     return [EventRow(row.event, moment(row.at), row.reason, row.author, row.held) for row in rows]
 
 
 def _row(row: sa.Row[Any]) -> IncidentRow:
     resolved = moment_or_none(row.resolved_at)
     return IncidentRow(
-        row.id, row.model, row.cause, row.state, row.severity, row.title, moment(row.since), resolved, row.detail
+        row.id,
+        row.model,
+        row.cause,
+        row.state,
+        row.severity,
+        row.title,
+        moment(row.since),
+        resolved,
+        row.detail,
     )
 
 

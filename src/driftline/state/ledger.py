@@ -13,13 +13,15 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from driftline.model import LogObject
 from driftline.state import waiting
 from driftline.state.tables import micros, models, objects, rejects, shares, windows
+from driftline.types.model import LogObject
 
 DONE, QUARANTINED, GONE, WAITING = "done", "quarantined", "gone", "waiting"
 ATTEMPTS = 20
-"""Readings that failed on the source's side after which windows no longer wait for the object: it is quarantined."""
+"""Readings that failed on the source's side after which windows no longer wait for the object: it
+is quarantined.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,9 @@ class Entry:
     lineage: str = ""
     """See `LogObject.lineage`."""
     mark: str = ""
-    """Names the bytes right before `offset`, by which content that goes on is told from other content; empty when not known."""
+    """Names the bytes right before `offset`, by which content that goes on is told from other
+    content; empty when not known.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,13 @@ class Outcome:
     """See `Entry.mark`."""
     error: str = ""
     broken: bool = False
-    """Whether a plugin failed, not the content: then this version is tried again, hourly and after every start."""
+    """Whether a plugin failed, not the content: then this version is tried again, hourly and after
+    every start.
+    """
     cutoff: int | None = None
-    """Only shares of windows from here on (microseconds) replace what stands; older ones stay as they are."""
+    """Only shares of windows from here on (microseconds) replace what stands; older ones stay as
+    they are.
+    """
 
     def seen(self, events: NDArray[np.int64]) -> None:
         """Note the event times (microseconds) of some rows."""
@@ -110,7 +118,11 @@ def entries(connection: Connection, model: str, uris: Iterable[str]) -> dict[str
 def of_lineages(connection: Connection, model: str, lineages: Iterable[str]) -> list[Entry]:
     """The rows of these lineages (a page of them), newest first."""
     asked = list(lineages)
-    query = sa.select(*_ENTRY).where(objects.c.model == model, objects.c.lineage.in_(asked)).order_by(objects.c.id.desc())
+    query = (
+        sa.select(*_ENTRY)
+        .where(objects.c.model == model, objects.c.lineage.in_(asked))
+        .order_by(objects.c.id.desc())
+    )
     return [Entry(*row) for row in connection.execute(query)] if asked else []
 
 
@@ -119,10 +131,14 @@ def rename(connection: Connection, entry_id: int, uri: str) -> None:
     connection.execute(objects.update().where(objects.c.id == entry_id).values(uri=uri))
 
 
-def record(connection: Connection, model: str, outcomes: Sequence[Outcome], spec_digest: str, length: int) -> None:
-    """Write some outcomes (a few hundred): the ledger rows, their shares, and which windows must be judged (again).
+def record(
+    connection: Connection, model: str, outcomes: Sequence[Outcome], spec_digest: str, length: int
+) -> None:
+    """Write some outcomes (a few hundred): the ledger rows, their shares, and which windows must be
+    judged (again).
 
-    A piece that starts at 0 replaces everything the object contributed before. `length` is the windows' in microseconds.
+    A piece that starts at 0 replaces everything the object contributed before. `length` is the
+    windows' in microseconds.
     """
     known = entries(connection, model, {outcome.object.uri for outcome in outcomes})
     starts = {share.start for outcome in outcomes for share in outcome.shares}
@@ -137,10 +153,14 @@ def record(connection: Connection, model: str, outcomes: Sequence[Outcome], spec
         _record(connection, model, outcome, known.get(uri), spec_digest, settled, touched)
         written.add(uri)
     touch(connection, model, touched, length)
-    newest = max((outcome.last_event for outcome in outcomes if outcome.last_event is not None), default=None)
+    newest = max(
+        (outcome.last_event for outcome in outcomes if outcome.last_event is not None), default=None
+    )
     if newest is not None:
         newer = sa.or_(models.c.last_event.is_(None), models.c.last_event < newest)
-        connection.execute(models.update().where(models.c.name == model, newer).values(last_event=newest))
+        connection.execute(
+            models.update().where(models.c.name == model, newer).values(last_event=newest)
+        )
 
 
 def _record(
@@ -170,9 +190,14 @@ def _record(
     known = outcome.piece == 0 and entry is not None and entry.version != ""
     late += _keep(connection, model, object_id, outcome, settled, kept, known)
     if late:
-        connection.execute(objects.update().where(objects.c.id == object_id).values(held=objects.c.held + late))
+        connection.execute(
+            objects.update().where(objects.c.id == object_id).values(held=objects.c.held + late)
+        )
     if outcome.samples:
-        rows = [{"object_id": object_id, "position": p, "reason": r, "sample": s} for p, r, s in outcome.samples]
+        rows = [
+            {"object_id": object_id, "position": p, "reason": r, "sample": s}
+            for p, r, s in outcome.samples
+        ]
         connection.execute(rejects.insert(), rows)
 
 
@@ -199,7 +224,9 @@ def _wait(connection: Connection, model: str, outcome: Outcome, entry: Entry | N
     connection.execute(objects.insert().values(**row, error=outcome.error, attempts=1))
 
 
-def _upsert(connection: Connection, model: str, outcome: Outcome, entry: Entry | None, spec_digest: str) -> int:
+def _upsert(
+    connection: Connection, model: str, outcome: Outcome, entry: Entry | None, spec_digest: str
+) -> int:
     obj = outcome.object
     fresh = outcome.piece == 0 or entry is None
     values: dict[str, object] = {
@@ -221,7 +248,8 @@ def _upsert(connection: Connection, model: str, outcome: Outcome, entry: Entry |
         values |= {"first_event": outcome.first_event, "last_event": outcome.last_event}
     elif outcome.last_event is not None:
         values["last_event"] = sa.case(
-            (objects.c.last_event > outcome.last_event, objects.c.last_event), else_=outcome.last_event
+            (objects.c.last_event > outcome.last_event, objects.c.last_event),
+            else_=outcome.last_event,
         )
     if entry is not None:
         connection.execute(objects.update().where(objects.c.id == entry.id).values(**values))
@@ -244,7 +272,9 @@ def _take_out(connection: Connection, object_id: int, cutoff: int | None, touche
 def _kept(connection: Connection, object_id: int) -> Touched:
     """The rows of an object that settled windows hold for good."""
     c = shares.c
-    query = sa.select(c.start, c.version, c.segment, sa.func.sum(c.rows).label("rows")).where(c.object_id == object_id)
+    query = sa.select(c.start, c.version, c.segment, sa.func.sum(c.rows).label("rows")).where(
+        c.object_id == object_id
+    )
     grouped = connection.execute(query.group_by(c.start, c.version, c.segment))
     return {(row.start, row.version, row.segment): int(row.rows) for row in grouped}
 
@@ -258,7 +288,9 @@ def _put_in(
     kept: Touched,
     touched: Touched,
 ) -> int:
-    """Returns the rows that came too late: their windows are settled, and they are not among what these hold."""
+    """Returns the rows that came too late: their windows are settled, and they are not among what
+    these hold.
+    """
     late, rows = 0, []
     for share in outcome.shares:
         if outcome.cutoff is not None and share.start < outcome.cutoff:
@@ -286,11 +318,19 @@ def _put_in(
 
 
 def _keep(
-    connection: Connection, model: str, object_id: int, outcome: Outcome, settled: set[Key], kept: Touched, known: bool
+    connection: Connection,
+    model: str,
+    object_id: int,
+    outcome: Outcome,
+    settled: set[Key],
+    kept: Touched,
+    known: bool,
 ) -> int:
-    """Keep what waits for its other half, unless its window takes nothing more. Returns the requests that came too late.
+    """Keep what waits for its other half, unless its window takes nothing more. Returns the
+    requests that came too late.
 
-    `known` says that the object was read before: then its responses to settled windows were counted before.
+    `known` says that the object was read before: then its responses to settled windows were counted
+    before.
     """
     over = {start for start, _, _ in settled}
     late: list[waiting.Stub] = []
@@ -309,14 +349,27 @@ def _keep(
         elif not known:
             alone += len(stub.hashes)
     if alone:
-        connection.execute(objects.update().where(objects.c.id == object_id).values(unpaired=objects.c.unpaired + alone))
-    held = {start: sum(rows for (at, _, segment), rows in kept.items() if at == start and not segment) for start in requests}
+        connection.execute(
+            objects.update()
+            .where(objects.c.id == object_id)
+            .values(unpaired=objects.c.unpaired + alone)
+        )
+    held = {
+        start: sum(rows for (at, _, segment), rows in kept.items() if at == start and not segment)
+        for start in requests
+    }
     return sum(max(0, rows - held[start]) for start, rows in requests.items())
 
 
 def _counted(stub: waiting.Stub, outcome: Outcome, settled: set[Key]) -> bool:
-    """Predictions wait where their rows are counted: what a settled window holds already waits there as it did."""
-    return (outcome.cutoff is None or stub.start >= outcome.cutoff) and (stub.start, stub.version, "") not in settled
+    """Predictions wait where their rows are counted: what a settled window holds already waits
+    there as it did.
+    """
+    return (outcome.cutoff is None or stub.start >= outcome.cutoff) and (
+        stub.start,
+        stub.version,
+        "",
+    ) not in settled
 
 
 def settled_keys(connection: Connection, model: str, starts: set[int]) -> set[Key]:
@@ -335,15 +388,28 @@ def touch(connection: Connection, model: str, touched: Touched, length: int) -> 
     """Change the rows of windows, made where there is none yet, and mark them to be judged."""
     c = windows.c
     for (start, version, segment), rows in touched.items():
-        key = sa.and_(c.model == model, c.start == start, c.version == version, c.segment == segment)
-        changed = connection.execute(windows.update().where(key).values(rows=c.rows + rows, dirty=1))
+        key = sa.and_(
+            c.model == model, c.start == start, c.version == version, c.segment == segment
+        )
+        changed = connection.execute(
+            windows.update().where(key).values(rows=c.rows + rows, dirty=1)
+        )
         if changed.rowcount == 0:
-            row = {"model": model, "start": start, "version": version, "segment": segment, "end": start + length, "rows": rows}
+            row = {
+                "model": model,
+                "start": start,
+                "version": version,
+                "segment": segment,
+                "end": start + length,
+                "rows": rows,
+            }
             connection.execute(windows.insert().values(**row))
 
 
 def vanished(connection: Connection, model: str, seen: set[int]) -> int:
-    """Note every object that a complete listing no longer shows; returns how many are newly gone."""
+    """Note every object that a complete listing no longer shows; returns how many are newly
+    gone.
+    """
     query = sa.select(objects.c.id).where(objects.c.model == model, objects.c.state != GONE)
     gone = [row.id for row in connection.execute(query) if row.id not in seen]
     for first in range(0, len(gone), 500):

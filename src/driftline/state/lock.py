@@ -1,6 +1,7 @@
 """The lock file beside the database: one agent at a time.
 
-Refuses to guess: the operating system holds the lock and lets go of it when the process ends, however it ends.
+Refuses to guess: the operating system holds the lock and lets go of it when the process ends,
+however it ends.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from driftline.errors import StateError
+from driftline.types.errors import StateError
 
 
 class FileLock:

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.model import Measurement
-from driftline.plugin import Earlier
-from driftline.rule import Unusual
+from driftline.contracts.plugin import Earlier
+from driftline.contracts.rule import Unusual
 from driftline.state.tables import measurements, moment
 from driftline.state.windows import Key
+from driftline.types.model import Measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ class Judged:
     blind: bool = False
     """Whether too little data is why it is `unsure`, and changes that matter would not be seen."""
     alike: tuple[tuple[str, str, str, str, str], ...] = ()
-    """Of a change that is on: version, segment, check, name and labels of the series that moved together with it before."""
+    """Of a change that is on: version, segment, check, name and labels of the series that moved
+    together with it before.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,16 @@ def replace(
     reference_id: int | None,
     checks: Sequence[str] | None = None,
 ) -> None:
-    """Write the measurements of one window in place of an older revision's: of all checks, or of `checks` alone."""
+    """Write the measurements of one window in place of an older revision's: of all checks, or of
+    `checks` alone.
+    """
     c = measurements.c
-    mine = sa.and_(c.model == key.model, c.start == key.start, c.version == key.version, c.segment == key.segment)
+    mine = sa.and_(
+        c.model == key.model,
+        c.start == key.start,
+        c.version == key.version,
+        c.segment == key.segment,
+    )
     if checks is not None:
         mine = sa.and_(mine, c.check.in_(checks))
     connection.execute(measurements.delete().where(mine))
@@ -127,7 +136,9 @@ def history(
     """Values of one series before the window `key`, oldest first."""
     c = measurements.c
     query = _series([c.start, c.value, c.rows, c.verdict], key, check, name, labels, limit)
-    return [Earlier(moment(r.start), r.value, r.rows, r.verdict) for r in connection.execute(query)][::-1]
+    return [
+        Earlier(moment(r.start), r.value, r.rows, r.verdict) for r in connection.execute(query)
+    ][::-1]
 
 
 def intervals(
@@ -140,7 +151,12 @@ def intervals(
 
 
 def _series(
-    columns: Sequence[sa.Column[Any]], key: Key, check: str, name: str, labels: Mapping[str, str], limit: int
+    columns: Sequence[sa.Column[Any]],
+    key: Key,
+    check: str,
+    name: str,
+    labels: Mapping[str, str],
+    limit: int,
 ) -> sa.Select[Any]:
     c = measurements.c
     return (

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from driftline.errors import StateError
 from driftline.state import migrations
+from driftline.types.errors import StateError
 
 if TYPE_CHECKING:
     from driftline.state.store import Store
 
 
 def migrate(store: Store, place: str, copy: Callable[[], None] = lambda: None) -> None:
-    """Make the tables, or change them to the newest version, in one transaction; `copy` is called before a change."""
+    """Make the tables, or change them to the newest version, in one transaction; `copy` is called
+    before a change.
+    """
     current = version(store, place)
     if current == migrations.HEAD:
         return
@@ -58,7 +60,9 @@ def check(store: Store, place: str) -> None:
         raise StateError(f"{place}: there is no state yet: start `driftline run` first")
     if current < migrations.HEAD:
         mend = "the first `driftline run` of this version brings it up to date"
-        raise StateError(f"{place}: the database has version {current}, this driftline needs {migrations.HEAD}: {mend}")
+        raise StateError(
+            f"{place}: the database has version {current}, this driftline needs {migrations.HEAD}: {mend}"
+        )
     if current > migrations.HEAD:
         raise newer(place, current)
 
@@ -66,4 +70,6 @@ def check(store: Store, place: str) -> None:
 def newer(place: str, current: str) -> StateError:
     """Says that a database can't be used by this version."""
     mend = "install a newer driftline"
-    return StateError(f"{place}: the database has version {current}, this driftline knows up to {migrations.HEAD}: {mend}")
+    return StateError(
+        f"{place}: the database has version {current}, this driftline knows up to {migrations.HEAD}: {mend}"
+    )

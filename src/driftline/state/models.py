@@ -66,11 +66,21 @@ def known(connection: Connection, model: str) -> Known | None:
     return None if row is None else Known(*row)
 
 
-def note_configuration(connection: Connection, digest: str, model: str, content: str, plugins: str, now: int) -> None:
-    """Keep what windows are judged by from now on, so that a number can be explained when the file has long changed."""
+def note_configuration(
+    connection: Connection, digest: str, model: str, content: str, plugins: str, now: int
+) -> None:
+    """Keep what windows are judged by from now on, so that a number can be explained when the file
+    has long changed.
+    """
     have = sa.select(configurations.c.digest).where(configurations.c.digest == digest)
     if connection.execute(have).one_or_none() is None:
-        row = {"digest": digest, "model": model, "content": content, "plugins": plugins, "first_used": now}
+        row = {
+            "digest": digest,
+            "model": model,
+            "content": content,
+            "plugins": plugins,
+            "first_used": now,
+        }
         connection.execute(configurations.insert().values(**row))
 
 
@@ -86,7 +96,9 @@ def judged(connection: Connection, model: str, until: int) -> None:
 
 
 def listed(connection: Connection, model: str, at: int, whole_digest: str | None) -> None:
-    """Note that all that was listed at `at` was dealt with; with a digest, that it was all there is."""
+    """Note that all that was listed at `at` was dealt with; with a digest, that it was all there
+    is.
+    """
     values: dict[str, object] = {"listed_at": at}
     if whole_digest is not None:
         values |= {"whole_at": at, "whole_digest": whole_digest}
@@ -95,7 +107,11 @@ def listed(connection: Connection, model: str, at: int, whole_digest: str | None
 
 def current_reference(connection: Connection, model: str) -> Reference | None:
     """The reference that new windows are compared with."""
-    query = sa.select(*_REFERENCE).join(models, models.c.reference_id == references.c.id).where(models.c.name == model)
+    query = (
+        sa.select(*_REFERENCE)
+        .join(models, models.c.reference_id == references.c.id)
+        .where(models.c.name == model)
+    )
     row = connection.execute(query).one_or_none()
     return None if row is None else Reference(*row)
 
@@ -104,9 +120,9 @@ def every_reference(connection: Connection, model: str) -> list[dict[str, Any]]:
     """All references of a model, the newest first, as plain values."""
     current = sa.select(models.c.reference_id).where(models.c.name == model).scalar_subquery()
     c = references.c
-    query = sa.select(c.number, c.rows, c.digest, c.origin, c.accepted, (c.id == current).label("current")).where(
-        c.model == model
-    )
+    query = sa.select(
+        c.number, c.rows, c.digest, c.origin, c.accepted, (c.id == current).label("current")
+    ).where(c.model == model)
     return [
         {
             "model": model, "number": r.number, "rows": r.rows, "digest": r.digest, "current": bool(r.current),
@@ -131,12 +147,15 @@ def adopt(
     profile: bytes | None,
     accepted: str = "",
 ) -> None:
-    """Make a new reference the model's own, and what was profiled by another spec ready to be read again.
+    """Make a new reference the model's own, and what was profiled by another spec ready to be read
+    again.
 
     Windows judged so far are settled as they are: their rows were counted on the old grid.
     """
     number = connection.execute(
-        sa.select(sa.func.coalesce(sa.func.max(references.c.number), 0) + 1).where(references.c.model == model)
+        sa.select(sa.func.coalesce(sa.func.max(references.c.number), 0) + 1).where(
+            references.c.model == model
+        )
     ).scalar_one()
     made = connection.execute(
         references.insert().values(
@@ -170,25 +189,34 @@ def adopt(
 
 def cutoff(connection: Connection, model: str) -> int | None:
     """Start of the first window (microseconds) that is not settled; None when there is none."""
-    query = sa.select(sa.func.min(windows.c.start)).where(windows.c.model == model, windows.c.settled == 0)
+    query = sa.select(sa.func.min(windows.c.start)).where(
+        windows.c.model == model, windows.c.settled == 0
+    )
     return connection.execute(query).scalar()
 
 
 def waits_from(connection: Connection, model: str) -> int | None:
-    """Predictions of windows that start before it (microseconds) wait no longer for labels; None while all do."""
+    """Predictions of windows that start before it (microseconds) wait no longer for labels; None
+    while all do.
+    """
     return connection.execute(sa.select(models.c.waits_from).where(models.c.name == model)).scalar()
 
 
 def wait_from(connection: Connection, model: str, start: int) -> None:
     """Note that predictions of earlier windows wait no longer: it never goes back."""
     later = sa.or_(models.c.waits_from.is_(None), models.c.waits_from < start)
-    connection.execute(models.update().where(models.c.name == model, later).values(waits_from=start))
+    connection.execute(
+        models.update().where(models.c.name == model, later).values(waits_from=start)
+    )
 
 
 def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
     mine = windows.c.model == model
-    connection.execute(windows.update().where(mine, windows.c.revision > 0).values(settled=1, dirty=0))
-    # As everywhere, what counts in a settled window has no profile of its own any more: it is never taken out again.
+    connection.execute(
+        windows.update().where(mine, windows.c.revision > 0).values(settled=1, dirty=0)
+    )
+    # As everywhere, what counts in a settled window has no profile of its own any more: it is never
+    # taken out again.
     c = windows.c
     settled = sa.exists().where(
         c.model == shares.c.model,
@@ -198,7 +226,9 @@ def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
         c.settled == 1,
     )
     connection.execute(
-        shares.update().where(shares.c.model == model, shares.c.profile.is_not(None), settled).values(profile=None)
+        shares.update()
+        .where(shares.c.model == model, shares.c.profile.is_not(None), settled)
+        .values(profile=None)
     )
     waiting.drop_settled(connection, model)
     first = cutoff(connection, model)
@@ -209,5 +239,11 @@ def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
     )
     # Their columns were chosen by the old schema, though responses alone have no share.
     rows = tables.waiting.c
-    waits = sa.exists().where(rows.object_id == objects.c.id, rows.role.in_(waiting.HALVES), rows.removed == 0)
-    connection.execute(objects.update().where(objects.c.model == model, ~live, ~waits).values(spec_digest=spec_digest))
+    waits = sa.exists().where(
+        rows.object_id == objects.c.id, rows.role.in_(waiting.HALVES), rows.removed == 0
+    )
+    connection.execute(
+        objects.update()
+        .where(objects.c.model == model, ~live, ~waits)
+        .values(spec_digest=spec_digest)
+    )

@@ -1,7 +1,8 @@
 """The outbox: what is to be said, to whom, and what became of it.
 
-Refuses to send. A row is `pending`, then `sending` (committed before any byte leaves), then `sent`, `refused`, or again
-`pending` when nothing happened at the receiver, or `unknown` when something may have. `superseded` rows were never needed.
+Refuses to send. A row is `pending`, then `sending` (committed before any byte leaves), then `sent`,
+`refused`, or again `pending` when nothing happened at the receiver, or `unknown` when something may
+have. `superseded` rows were never needed.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from pydantic import ValidationError
 from sqlalchemy import and_, case, exists, func, or_, select, update
 from sqlalchemy.engine import Connection
 
-from driftline.notification import Event, Notification
 from driftline.state.tables import micros, moment, outbox, sinks
+from driftline.types.notification import Event, Notification
 
 UNDELIVERED = ("pending", "sending", "unknown")
 ERROR_LENGTH = 500
@@ -76,7 +77,9 @@ class SinkStatus:
 
 
 def recover(connection: Connection, now: datetime) -> int:
-    """At start: what was `sending` when the agent died is `unknown` now, and due. Returns the number of rows."""
+    """At start: what was `sending` when the agent died is `unknown` now, and due. Returns the
+    number of rows.
+    """
     rows = update(outbox).where(outbox.c.state == "sending")
     return connection.execute(rows.values(state="unknown", not_before=micros(now))).rowcount
 
@@ -84,7 +87,8 @@ def recover(connection: Connection, now: datetime) -> int:
 def claim(connection: Connection, sink: str, now: datetime) -> Claimed | None:
     """The next row that is due, made `sending`; None when nothing may be sent now.
 
-    Rows of one incident go in order: one is due only when no older one is undelivered. Commit before sending.
+    Rows of one incident go in order: one is due only when no older one is undelivered. Commit
+    before sending.
     """
     if now < (not_before(connection, sink) or now):
         return None
@@ -96,7 +100,12 @@ def claim(connection: Connection, sink: str, now: datetime) -> Claimed | None:
     )  # fmt: skip
     due = (
         select(outbox)
-        .where(outbox.c.sink == sink, outbox.c.state.in_(("pending", "unknown")), outbox.c.not_before <= micros(now), ~waits)
+        .where(
+            outbox.c.sink == sink,
+            outbox.c.state.in_(("pending", "unknown")),
+            outbox.c.not_before <= micros(now),
+            ~waits,
+        )
         .order_by(outbox.c.created, outbox.c.incident, outbox.c.revision)
         .limit(1)
     )
@@ -104,13 +113,26 @@ def claim(connection: Connection, sink: str, now: datetime) -> Claimed | None:
         try:
             notification = Notification.model_validate_json(row["payload"])
         except ValidationError as error:
-            refuse(connection, row["id"], now, f"the stored message can't be read: {error.error_count()} mistakes")
+            refuse(
+                connection,
+                row["id"],
+                now,
+                f"the stored message can't be read: {error.error_count()} mistakes",
+            )
             continue
-        told = notification.event is Event.TEST or _told(connection, sink, row["incident"], row["revision"])
+        told = notification.event is Event.TEST or _told(
+            connection, sink, row["incident"], row["revision"]
+        )
         attempts = row["attempts"] + 1
-        connection.execute(update(outbox).where(outbox.c.id == row["id"]).values(state="sending", attempts=attempts))
+        connection.execute(
+            update(outbox)
+            .where(outbox.c.id == row["id"])
+            .values(state="sending", attempts=attempts)
+        )
         whole = notification.model_copy(update={"sent_before": told})
-        return Claimed(row["id"], whole, attempts, moment(row["created"]), row["state"] == "unknown")
+        return Claimed(
+            row["id"], whole, attempts, moment(row["created"]), row["state"] == "unknown"
+        )
     return None
 
 
@@ -120,13 +142,21 @@ def sent(connection: Connection, id: str, now: datetime, remote: str = "") -> No
     sink = select(outbox.c.sink).where(outbox.c.id == id).scalar_subquery()
     _ensure(connection, id)
     connection.execute(
-        update(sinks).where(sinks.c.name == sink).values(failures=0, error="", not_before=0, last_sent=micros(now))
+        update(sinks)
+        .where(sinks.c.name == sink)
+        .values(failures=0, error="", not_before=0, last_sent=micros(now))
     )
 
 
 def reference(connection: Connection, sink: str, notification: Notification) -> str:
-    """What the receiver called the newest message of the incident that `sink` took before `notification`; else empty."""
-    earlier = outbox.c.sink == sink, outbox.c.incident == notification.incident, outbox.c.revision < notification.revision
+    """What the receiver called the newest message of the incident that `sink` took before
+    `notification`; else empty.
+    """
+    earlier = (
+        outbox.c.sink == sink,
+        outbox.c.incident == notification.incident,
+        outbox.c.revision < notification.revision,
+    )
     query = select(outbox.c.remote).where(*earlier, outbox.c.state == "sent", outbox.c.remote != "")
     return str(connection.execute(query.order_by(outbox.c.revision.desc()).limit(1)).scalar() or "")
 
@@ -134,7 +164,12 @@ def reference(connection: Connection, sink: str, notification: Notification) -> 
 def undelivered(connection: Connection, sink: str, limit: int = 1000) -> list[Notification]:
     """What `sink` has not taken yet, oldest first."""
     waiting = outbox.c.sink == sink, outbox.c.state.in_(UNDELIVERED)
-    query = select(outbox.c.payload).where(*waiting).order_by(outbox.c.created, outbox.c.revision).limit(limit)
+    query = (
+        select(outbox.c.payload)
+        .where(*waiting)
+        .order_by(outbox.c.created, outbox.c.revision)
+        .limit(limit)
+    )
     found = []
     for payload in connection.execute(query).scalars():
         with suppress(ValidationError):  # what can't be read is refused when its turn comes
@@ -143,19 +178,43 @@ def undelivered(connection: Connection, sink: str, limit: int = 1000) -> list[No
 
 
 def add(connection: Connection, notification: Notification, sink: str, now: datetime) -> bool:
-    """Write one more message for `sink`. False when it has one of this incident and revision already."""
-    same = outbox.c.sink == sink, outbox.c.incident == notification.incident, outbox.c.revision == notification.revision
+    """Write one more message for `sink`. False when it has one of this incident and revision
+    already.
+    """
+    same = (
+        outbox.c.sink == sink,
+        outbox.c.incident == notification.incident,
+        outbox.c.revision == notification.revision,
+    )
     if connection.execute(select(exists().where(*same))).scalar():
         return False
-    row = {"id": notification.id, "sink": sink, "incident": notification.incident, "revision": notification.revision}
+    row = {
+        "id": notification.id,
+        "sink": sink,
+        "incident": notification.incident,
+        "revision": notification.revision,
+    }
     moments = {"created": micros(now), "not_before": micros(now)}
-    payload = {"event": notification.event.value, "payload": notification.model_dump_json(), "state": "pending"}
+    payload = {
+        "event": notification.event.value,
+        "payload": notification.model_dump_json(),
+        "state": "pending",
+    }
     connection.execute(outbox.insert().values(**row, **moments, **payload))
     return True
 
 
-def again(connection: Connection, id: str, not_before: datetime, error: str, *, unknown: bool, failed: bool = True) -> None:
-    """It failed this time: try again at `not_before`; `unknown` when the receiver may have acted all the same.
+def again(
+    connection: Connection,
+    id: str,
+    not_before: datetime,
+    error: str,
+    *,
+    unknown: bool,
+    failed: bool = True,
+) -> None:
+    """It failed this time: try again at `not_before`; `unknown` when the receiver may have acted
+    all the same.
 
     `failed` is False when the receiver only asked for a pause: that says nothing of its health.
     """
@@ -175,7 +234,9 @@ def refuse(connection: Connection, id: str, now: datetime, error: str) -> None:
 
 
 def pause(connection: Connection, sink: str, until: datetime) -> None:
-    """No request to `sink` before `until`, nor before what was asked for earlier; kept across restarts."""
+    """No request to `sink` before `until`, nor before what was asked for earlier; kept across
+    restarts.
+    """
     _ensure_name(connection, sink)
     shorter = sinks.c.name == sink, sinks.c.not_before < micros(until)
     connection.execute(update(sinks).where(*shorter).values(not_before=micros(until)))
@@ -189,7 +250,9 @@ def not_before(connection: Connection, sink: str) -> datetime | None:
 
 def failures(connection: Connection, sink: str) -> int:
     """Failures of `sink` in a row."""
-    return int(connection.execute(select(sinks.c.failures).where(sinks.c.name == sink)).scalar() or 0)
+    return int(
+        connection.execute(select(sinks.c.failures).where(sinks.c.name == sink)).scalar() or 0
+    )
 
 
 def next_due(connection: Connection, sink: str) -> datetime | None:
@@ -202,9 +265,16 @@ def next_due(connection: Connection, sink: str) -> datetime | None:
     return max(moment(first), until) if until else moment(first)
 
 
-def dead_letters(connection: Connection, sink: str | None = None, limit: int = 100) -> list[DeadLetter]:
+def dead_letters(
+    connection: Connection, sink: str | None = None, limit: int = 100
+) -> list[DeadLetter]:
     """What was refused or given up, newest first."""
-    query = select(outbox).where(outbox.c.state == "refused").order_by(outbox.c.finished.desc(), outbox.c.id).limit(limit)
+    query = (
+        select(outbox)
+        .where(outbox.c.state == "refused")
+        .order_by(outbox.c.finished.desc(), outbox.c.id)
+        .limit(limit)
+    )
     if sink is not None:
         query = query.where(outbox.c.sink == sink)
     return [
@@ -217,16 +287,32 @@ def dead_letters(connection: Connection, sink: str | None = None, limit: int = 1
 
 
 def rearm(connection: Connection, id: str, now: datetime) -> bool:
-    """Send a dead letter again. False when there is none, or when a newer message of its incident was sent since."""
-    row = connection.execute(select(outbox).where(outbox.c.id == id, outbox.c.state == "refused")).mappings().first()
+    """Send a dead letter again. False when there is none, or when a newer message of its incident
+    was sent since.
+    """
+    row = (
+        connection.execute(select(outbox).where(outbox.c.id == id, outbox.c.state == "refused"))
+        .mappings()
+        .first()
+    )
     if row is None:
         return False
-    same = outbox.c.sink == row["sink"], outbox.c.incident == row["incident"], outbox.c.revision > row["revision"]
-    late = connection.execute(select(exists().where(*same, outbox.c.state.in_(("sent", "sending", "unknown"))))).scalar()
-    values = (
-        {"state": "superseded"} if late else {"state": "pending", "finished": None, "not_before": micros(now), "attempts": 0}
+    same = (
+        outbox.c.sink == row["sink"],
+        outbox.c.incident == row["incident"],
+        outbox.c.revision > row["revision"],
     )
-    connection.execute(update(outbox).where(outbox.c.id == id).values(**values, created=micros(now)))
+    late = connection.execute(
+        select(exists().where(*same, outbox.c.state.in_(("sent", "sending", "unknown"))))
+    ).scalar()
+    values = (
+        {"state": "superseded"}
+        if late
+        else {"state": "pending", "finished": None, "not_before": micros(now), "attempts": 0}
+    )
+    connection.execute(
+        update(outbox).where(outbox.c.id == id).values(**values, created=micros(now))
+    )
     return not late
 
 
@@ -235,8 +321,12 @@ def status(connection: Connection) -> dict[str, SinkStatus]:
     counts: dict[str, dict[str, int]] = {}
     oldest: dict[str, datetime] = {}
     waiting = func.min(case((outbox.c.state.in_(UNDELIVERED), outbox.c.created)))
-    grouped = select(outbox.c.sink, outbox.c.state, func.count(), waiting).group_by(outbox.c.sink, outbox.c.state)
-    for sink, state, count, first in connection.execute(grouped.order_by(outbox.c.sink, outbox.c.state)):
+    grouped = select(outbox.c.sink, outbox.c.state, func.count(), waiting).group_by(
+        outbox.c.sink, outbox.c.state
+    )
+    for sink, state, count, first in connection.execute(
+        grouped.order_by(outbox.c.sink, outbox.c.state)
+    ):
         counts.setdefault(sink, {})[state] = count
         if first is not None:
             oldest[sink] = min(oldest.get(sink, moment(first)), moment(first))
@@ -247,7 +337,9 @@ def status(connection: Connection) -> dict[str, SinkStatus]:
     }
 
 
-def _status(name: str, counts: Mapping[str, int], oldest: datetime | None, row: Mapping[str, object]) -> SinkStatus:
+def _status(
+    name: str, counts: Mapping[str, int], oldest: datetime | None, row: Mapping[str, object]
+) -> SinkStatus:
     def when(column: str) -> datetime | None:
         value = row.get(column)
         return moment(value) if isinstance(value, int) and value else None
@@ -260,36 +352,54 @@ def _status(name: str, counts: Mapping[str, int], oldest: datetime | None, row: 
 
 
 def _fold(connection: Connection, sink: str, now: datetime) -> None:
-    """Undelivered changes, and turns that surely did not get through, give way to the newest message of their incident.
+    """Undelivered changes, and turns that surely did not get through, give way to the newest
+    message of their incident.
 
     A turn is an opening, an end or a return.
     """
     down = failures(connection, sink) >= DOWN
     newer = outbox.alias()
     overtaken = exists().where(
-        newer.c.sink == outbox.c.sink, newer.c.incident == outbox.c.incident, newer.c.revision > outbox.c.revision
+        newer.c.sink == outbox.c.sink,
+        newer.c.incident == outbox.c.incident,
+        newer.c.revision > outbox.c.revision,
     )
-    failed = outbox.c.state == "pending" if down else and_(outbox.c.state == "pending", outbox.c.attempts > 0)
+    failed = (
+        outbox.c.state == "pending"
+        if down
+        else and_(outbox.c.state == "pending", outbox.c.attempts > 0)
+    )
     gives_way = or_(
-        and_(outbox.c.event.not_in((*TURNS, Event.TEST.value)), outbox.c.state.in_(("pending", "unknown"))),
+        and_(
+            outbox.c.event.not_in((*TURNS, Event.TEST.value)),
+            outbox.c.state.in_(("pending", "unknown")),
+        ),
         and_(outbox.c.event.in_(TURNS), failed),
     )
-    rows = update(outbox).where(outbox.c.sink == sink, outbox.c.state.in_(("pending", "unknown")), gives_way, overtaken)
+    rows = update(outbox).where(
+        outbox.c.sink == sink, outbox.c.state.in_(("pending", "unknown")), gives_way, overtaken
+    )
     connection.execute(rows.values(state="superseded", finished=micros(now)))
 
 
 def _told(connection: Connection, sink: str, incident: str, revision: int) -> bool:
     earlier = outbox.c.sink == sink, outbox.c.incident == incident, outbox.c.revision < revision
-    return bool(connection.execute(select(exists().where(*earlier, outbox.c.state == "sent"))).scalar())
+    return bool(
+        connection.execute(select(exists().where(*earlier, outbox.c.state == "sent"))).scalar()
+    )
 
 
 def _finish(connection: Connection, id: str, now: datetime, **values: object) -> None:
-    connection.execute(update(outbox).where(outbox.c.id == id).values(finished=micros(now), **values))
+    connection.execute(
+        update(outbox).where(outbox.c.id == id).values(finished=micros(now), **values)
+    )
 
 
 def _failed(connection: Connection, id: str, error: str) -> None:
     name = _ensure(connection, id)
-    connection.execute(update(sinks).where(sinks.c.name == name).values(failures=sinks.c.failures + 1, error=error))
+    connection.execute(
+        update(sinks).where(sinks.c.name == name).values(failures=sinks.c.failures + 1, error=error)
+    )
 
 
 def _ensure(connection: Connection, id: str) -> str:

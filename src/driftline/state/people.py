@@ -1,6 +1,7 @@
 """What people ask: acts on incidents, and silences.
 
-Refuses to do any of it: a row is left by any process, and the agent that leads acts on it in the transaction of its step.
+Refuses to do any of it: a row is left by any process, and the agent that leads acts on it in the
+transaction of its step.
 """
 
 from __future__ import annotations
@@ -50,8 +51,15 @@ def leave(
     until: datetime | None = None,
 ) -> int:
     """Ask something of an incident; returns the number of the row."""
-    row = {"kind": kind, "model": model, "incident": incident, "until": None if until is None else micros(until)}
-    made = connection.execute(acts.insert().values(**row, author=author, reason=reason, created=micros(now)))
+    row = {
+        "kind": kind,
+        "model": model,
+        "incident": incident,
+        "until": None if until is None else micros(until),
+    }
+    made = connection.execute(
+        acts.insert().values(**row, author=author, reason=reason, created=micros(now))
+    )
     return int(made.inserted_primary_key[0])  # type: ignore[index]
 
 
@@ -59,13 +67,20 @@ def waiting(connection: Connection, model: str) -> list[ActRow]:
     """What was asked and not yet dealt with, in the order in which it was asked."""
     c = acts.c
     columns = (c.id, c.kind, c.model, c.incident, c.until, c.author, c.reason)
-    rows = connection.execute(sa.select(*columns).where(c.model == model, c.applied.is_(None)).order_by(c.id))
-    return [ActRow(r.id, r.kind, r.model, r.incident, moment_or_none(r.until), r.author, r.reason) for r in rows]
+    rows = connection.execute(
+        sa.select(*columns).where(c.model == model, c.applied.is_(None)).order_by(c.id)
+    )
+    return [
+        ActRow(r.id, r.kind, r.model, r.incident, moment_or_none(r.until), r.author, r.reason)
+        for r in rows
+    ]
 
 
 def applied(connection: Connection, id: int, outcome: str, now: datetime) -> None:
     """Note what came of it: empty when it was done, else why not."""
-    connection.execute(acts.update().where(acts.c.id == id).values(applied=micros(now), outcome=outcome))
+    connection.execute(
+        acts.update().where(acts.c.id == id).values(applied=micros(now), outcome=outcome)
+    )
 
 
 def outcome(connection: Connection, id: int) -> str | None:
@@ -75,11 +90,19 @@ def outcome(connection: Connection, id: int) -> str | None:
 
 
 def silence(
-    connection: Connection, matchers: str, start: datetime, until: datetime, author: str, reason: str, now: datetime
+    connection: Connection,
+    matchers: str,
+    start: datetime,
+    until: datetime,
+    author: str,
+    reason: str,
+    now: datetime,
 ) -> int:
     """Begin a silence; returns its number."""
     times = {"start": micros(start), "until": micros(until), "created": micros(now)}
-    made = connection.execute(silences.insert().values(matchers=matchers, author=author, reason=reason, **times))
+    made = connection.execute(
+        silences.insert().values(matchers=matchers, author=author, reason=reason, **times)
+    )
     return int(made.inserted_primary_key[0])  # type: ignore[index]
 
 
@@ -87,11 +110,20 @@ def silenced(connection: Connection, now: datetime) -> list[SilenceRow]:
     """The silences that are on or still to come, the first first."""
     c = silences.c
     columns = (c.id, c.matchers, c.start, c.until, c.author, c.reason)
-    rows = connection.execute(sa.select(*columns).where(c.until > micros(now)).order_by(c.start, c.id))
-    return [SilenceRow(r.id, r.matchers, moment(r.start), moment(r.until), r.author, r.reason) for r in rows]
+    rows = connection.execute(
+        sa.select(*columns).where(c.until > micros(now)).order_by(c.start, c.id)
+    )
+    return [
+        SilenceRow(r.id, r.matchers, moment(r.start), moment(r.until), r.author, r.reason)
+        for r in rows
+    ]
 
 
 def expire(connection: Connection, id: int, author: str, reason: str, now: datetime) -> bool:
     """End a silence now. False when there is none that is not over."""
     live = silences.update().where(silences.c.id == id, silences.c.until > micros(now))
-    return bool(connection.execute(live.values(until=micros(now), ended_by=author, ended_reason=reason)).rowcount)
+    return bool(
+        connection.execute(
+            live.values(until=micros(now), ended_by=author, ended_reason=reason)
+        ).rowcount
+    )

@@ -1,7 +1,8 @@
 """PostgreSQL: one database for several agents, of which one writes.
 
-Refuses to write without the seat. All writing goes through the one session that holds it, so that transactions are as serial as
-SQLite's; repeatable read keeps what one of them sees from changing under it.
+Refuses to write without the seat. All writing goes through the one session that holds it, so that
+transactions are as serial as SQLite's; repeatable read keeps what one of them sees from changing
+under it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
-from driftline.errors import Deposed, StateError
+from driftline.state.leadership import Seat, leader, take, unreachable
 from driftline.state.migrate import check, migrate
-from driftline.state.seat import Seat, leader, take, unreachable
 from driftline.state.store import Leader, Store
+from driftline.types.errors import Deposed, StateError
 
 NETWORK = {
     "connect_timeout": 5,
@@ -26,7 +27,9 @@ NETWORK = {
     "keepalives_count": 2,
     "tcp_user_timeout": 8000,
 }
-"""Seconds, the last one milliseconds: a server that is gone without a word is noticed within about eight seconds."""
+"""Seconds, the last one milliseconds: a server that is gone without a word is noticed within about
+eight seconds.
+"""
 
 
 class Postgres(Store):
@@ -42,7 +45,9 @@ class Postgres(Store):
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """See `Store.write`. Raises Deposed when this agent no longer leads, Unreachable when the connection breaks."""
+        """See `Store.write`. Raises Deposed when this agent no longer leads, Unreachable when the
+        connection breaks.
+        """
         if self._seat is None:
             raise StateError("this state was opened to be looked at")
         with self._writing:
@@ -102,7 +107,9 @@ def open_database(url: URL, readonly: bool, on_lost: Callable[[], None]) -> Stor
 
     def connect(name: str) -> psycopg.Connection[Any]:
         args, given = url.get_dialect()().create_connect_args(url)
-        return psycopg.connect(*args, **{**NETWORK, **given, "application_name": name}, autocommit=True)
+        return psycopg.connect(
+            *args, **{**NETWORK, **given, "application_name": name}, autocommit=True
+        )
 
     store = Postgres(url, take(connect, on_lost))
     try:

@@ -1,4 +1,5 @@
-"""What stands behind windows, precisely enough to read it again: objects, the piece of each, and the rows it gave.
+"""What stands behind windows, precisely enough to read it again: objects, the piece of each, and
+the rows it gave.
 
 Refuses to say what is there now: this is what was counted.
 """
@@ -12,9 +13,9 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.model import LogObject
 from driftline.state.tables import moment, objects, shares
 from driftline.state.windows import Key
+from driftline.types.model import LogObject
 
 PAGE = 500
 
@@ -44,13 +45,17 @@ class Behind:
 
     @property
     def end(self) -> int:
-        """Up to where it was counted: bytes after the last whole record were not; 0 where its source tells no size."""
+        """Up to where it was counted: bytes after the last whole record were not; 0 where its
+        source tells no size.
+        """
         return self.offset if self.offset > 0 else self.object.size
 
     @property
     def rows(self) -> int:
         """Of whole windows, not counted again for their segments."""
-        return sum(count for piece in self.pieces for key, count in piece.rows.items() if not key.segment)
+        return sum(
+            count for piece in self.pieces for key, count in piece.rows.items() if not key.segment
+        )
 
 
 def behind(connection: Connection, keys: Iterable[Key]) -> list[Behind]:
@@ -60,7 +65,9 @@ def behind(connection: Connection, keys: Iterable[Key]) -> list[Behind]:
         return []
     one, s, o = next(iter(asked)), shares.c, objects.c
     gave: dict[int, dict[int, dict[Key, int]]] = defaultdict(lambda: defaultdict(dict))
-    query = sa.select(s.object_id, s.piece, s.version, s.segment, s.rows).where(s.model == one.model, s.start == one.start)
+    query = sa.select(s.object_id, s.piece, s.version, s.segment, s.rows).where(
+        s.model == one.model, s.start == one.start
+    )
     for share in connection.execute(query):
         key = Key(one.model, one.start, share.version, share.segment)
         if key in asked:
@@ -69,15 +76,27 @@ def behind(connection: Connection, keys: Iterable[Key]) -> list[Behind]:
     ids = list(gave)
     for page in (ids[first : first + PAGE] for first in range(0, len(ids), PAGE)):
         begins: dict[int, list[int]] = defaultdict(list)
-        every = sa.select(s.object_id, s.piece).where(s.object_id.in_(page)).distinct().order_by(s.piece)
+        every = (
+            sa.select(s.object_id, s.piece)
+            .where(s.object_id.in_(page))
+            .distinct()
+            .order_by(s.piece)
+        )
         for known in connection.execute(every):
             begins[known.object_id].append(known.piece)
         columns = (o.id, o.uri, o.version, o.size, o.modified, o.lineage, o.mark, o.offset)
         for row in connection.execute(sa.select(*columns).where(o.id.in_(page))):
-            obj = LogObject(row.uri, row.version, row.size, moment(row.modified), lineage=row.lineage)
+            obj = LogObject(
+                row.uri, row.version, row.size, moment(row.modified), lineage=row.lineage
+            )
             each = Behind(obj, row.mark, row.offset)
             ends = dict(zip(begins[row.id], [*begins[row.id][1:], each.end], strict=True))
             found.append(
-                replace(each, pieces=tuple(Piece(at, ends[at], counted) for at, counted in sorted(gave[row.id].items())))
+                replace(
+                    each,
+                    pieces=tuple(
+                        Piece(at, ends[at], counted) for at, counted in sorted(gave[row.id].items())
+                    ),
+                )
             )
     return sorted(found, key=lambda each: each.object.uri)

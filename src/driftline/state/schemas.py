@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from driftline.model import Schema
+from driftline.types.model import Schema
 
 
 def schema_to_json(schema: Schema) -> str:

@@ -14,13 +14,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
-from driftline.errors import StateError
 from driftline.state import migrations
 from driftline.state.lock import FileLock
 from driftline.state.migrate import check, migrate
 from driftline.state.store import Store
+from driftline.types.errors import StateError
 
-NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs"})
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs"}
+)
 
 
 class SqliteFile(Store):
@@ -90,12 +92,22 @@ def open_file(url: URL, base: Path, readonly: bool) -> Store:
 
 
 def _engine(url: str, pool: type[sa.Pool]) -> Engine:
-    engine = sa.create_engine(url, poolclass=pool, connect_args={"check_same_thread": False, "timeout": 30})
+    engine = sa.create_engine(
+        url, poolclass=pool, connect_args={"check_same_thread": False, "timeout": 30}
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _connect(connection: Any, record: Any) -> None:
-        connection.isolation_level = None  # pysqlite would otherwise begin transactions by its own rules
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "cache_size=-16000"):
+        connection.isolation_level = (
+            None  # pysqlite would otherwise begin transactions by its own rules
+        )
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=30000",
+            "cache_size=-16000",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")
@@ -113,7 +125,9 @@ def _check(store: Store, path: Path) -> None:
     except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
         answer = str(error.__cause__ or error)
     if answer != "ok":
-        raise StateError(f"{path} is damaged ({answer}): restore a copy, or move it away to start anew from the logs")
+        raise StateError(
+            f"{path} is damaged ({answer}): restore a copy, or move it away to start anew from the logs"
+        )
 
 
 def _refuse_network(folder: Path) -> None:
@@ -129,4 +143,6 @@ def _refuse_network(folder: Path) -> None:
         if inside and len(point) >= len(best[0]):
             best = (point, kind)
     if best[1] in NETWORK_FILE_SYSTEMS:
-        raise StateError(f"{folder} is on a network file system ({best[1]}): SQLite needs a local disk; or use PostgreSQL")
+        raise StateError(
+            f"{folder} is on a network file system ({best[1]}): SQLite needs a local disk; or use PostgreSQL"
+        )

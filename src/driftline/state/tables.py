@@ -1,15 +1,26 @@
 """The tables, for SQLAlchemy Core. Migrations make them; a test compares both.
 
-Refuses logic. Times are microseconds since the epoch, UTC, as integers: exact, ordered and the same on every database.
+Refuses logic. Times are microseconds since the epoch, UTC, as integers: exact, ordered and the same
+on every database.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, Table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+)
 
-from driftline.state.words import String, Text
+from driftline.state.text_columns import String, Text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 metadata = MetaData()
@@ -40,14 +51,32 @@ models = Table(
     Column("spec", LargeBinary),
     Column("spec_digest", String, nullable=False, default=""),
     Column("schema_json", Text, nullable=False, default=""),
-    Column("columns_json", Text, nullable=False, default="[]", comment="the inputs' names in the reference, in order"),
+    Column(
+        "columns_json",
+        Text,
+        nullable=False,
+        default="[]",
+        comment="the inputs' names in the reference, in order",
+    ),
     Column("reference_id", Id),
     Column("config_digest", String, nullable=False, default=""),
     Column("judged_until", BigInteger),
-    Column("listed_at", BigInteger, comment="when the last pass began that dealt with all it listed"),
+    Column(
+        "listed_at", BigInteger, comment="when the last pass began that dealt with all it listed"
+    ),
     Column("whole_at", BigInteger, comment="when the last such pass began that listed everything"),
-    Column("whole_digest", String, nullable=False, default="", comment="of the source and spec of that pass"),
-    Column("waits_from", BigInteger, comment="predictions of windows that start before it wait no longer for labels"),
+    Column(
+        "whole_digest",
+        String,
+        nullable=False,
+        default="",
+        comment="of the source and spec of that pass",
+    ),
+    Column(
+        "waits_from",
+        BigInteger,
+        comment="predictions of windows that start before it wait no longer for labels",
+    ),
     comment="One row a model: what the agent knows of it as a whole.",
 )
 
@@ -58,11 +87,23 @@ objects = Table(
     Column("model", String, nullable=False),
     Column("uri", Text, nullable=False),
     Column("version", Text, nullable=False),
-    Column("lineage", Text, nullable=False, default="", comment="the same as long as the content only grows"),
+    Column(
+        "lineage",
+        Text,
+        nullable=False,
+        default="",
+        comment="the same as long as the content only grows",
+    ),
     Column("size", BigInteger, nullable=False),
     Column("modified", BigInteger, nullable=False),
     Column("state", String, nullable=False, comment="done, quarantined or gone"),
-    Column("offset", BigInteger, nullable=False, default=0, comment="bytes of whole records taken; 0 when not resumable"),
+    Column(
+        "offset",
+        BigInteger,
+        nullable=False,
+        default=0,
+        comment="bytes of whole records taken; 0 when not resumable",
+    ),
     Column("rows", BigInteger, nullable=False, default=0),
     Column("rejected", BigInteger, nullable=False, default=0),
     Column("held", BigInteger, nullable=False, default=0, comment="rows without a usable time"),
@@ -71,12 +112,31 @@ objects = Table(
     Column("spec_digest", String, nullable=False, default=""),
     Column("error", Text, nullable=False, default=""),
     Column("attempts", Integer, nullable=False, default=0),
-    Column("mark", String, nullable=False, default="", comment="of the bytes right before offset, where it may grow"),
+    Column(
+        "mark",
+        String,
+        nullable=False,
+        default="",
+        comment="of the bytes right before offset, where it may grow",
+    ),
     Column("partition", BigInteger, comment="start of the span of time that its place names"),
-    Column("unpaired", BigInteger, nullable=False, default=0, comment="requests or responses that stayed alone for good"),
-    Column("unlabelled", BigInteger, nullable=False, default=0, comment="predictions and labels that never met"),
+    Column(
+        "unpaired",
+        BigInteger,
+        nullable=False,
+        default=0,
+        comment="requests or responses that stayed alone for good",
+    ),
+    Column(
+        "unlabelled",
+        BigInteger,
+        nullable=False,
+        default=0,
+        comment="predictions and labels that never met",
+    ),
     Index("objects_by_uri", "model", "uri", unique=True).ddl_if(dialect="sqlite"),
-    # A URI may be longer than what an ordered index of PostgreSQL takes; that each is there once is up to the one writer.
+    # A URI may be longer than what an ordered index of PostgreSQL takes; that each is there once is
+    # up to the one writer.
     Index("objects_by_uri_hash", "uri", postgresql_using="hash").ddl_if(dialect="postgresql"),
     Index("objects_by_lineage", "model", "lineage"),
     Index("objects_by_state", "model", "state", "attempts"),
@@ -87,7 +147,9 @@ rejects = Table(
     "rejects",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
-    Column("object_id", Id, ForeignKey("objects.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column(
+        "object_id", Id, ForeignKey("objects.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
     Column("position", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("sample", Text, nullable=False),
@@ -98,13 +160,22 @@ shares = Table(
     "shares",
     metadata,
     Column("object_id", Id, ForeignKey("objects.id", ondelete="CASCADE"), primary_key=True),
-    Column("piece", BigInteger, primary_key=True, comment="byte offset at which this piece of a growing object began"),
+    Column(
+        "piece",
+        BigInteger,
+        primary_key=True,
+        comment="byte offset at which this piece of a growing object began",
+    ),
     Column("start", BigInteger, primary_key=True),
     Column("version", String, primary_key=True),
     Column("segment", String, primary_key=True),
     Column("model", String, nullable=False),
     Column("rows", BigInteger, nullable=False),
-    Column("profile", LargeBinary, comment="null once the window is settled and the profile is merged into it"),
+    Column(
+        "profile",
+        LargeBinary,
+        comment="null once the window is settled and the profile is merged into it",
+    ),
     Index("shares_by_window", "model", "start", "version", "segment"),
     comment="What one object contributed to one window: the provenance, and until the window settles the profile itself.",
 )
@@ -118,14 +189,32 @@ windows = Table(
     Column("segment", String, primary_key=True),
     Column("end", BigInteger, nullable=False),
     Column("rows", BigInteger, nullable=False, default=0),
-    Column("revision", Integer, nullable=False, default=0, comment="0 until judged; then 1, 2, ..."),
     Column(
-        "dirty", Integer, nullable=False, default=1, comment="since it was judged: 1 when rows came, 2 when only labels did"
+        "revision", Integer, nullable=False, default=0, comment="0 until judged; then 1, 2, ..."
     ),
-    Column("settled", Integer, nullable=False, default=0, comment="1 when no more rows are taken; profile holds all of it"),
+    Column(
+        "dirty",
+        Integer,
+        nullable=False,
+        default=1,
+        comment="since it was judged: 1 when rows came, 2 when only labels did",
+    ),
+    Column(
+        "settled",
+        Integer,
+        nullable=False,
+        default=0,
+        comment="1 when no more rows are taken; profile holds all of it",
+    ),
     Column("profile", LargeBinary),
     Column("labelled", LargeBinary, comment="what labels that came later say of its predictions"),
-    Column("quiet", Integer, nullable=False, default=0, comment="1 when it was so old when first judged that nobody is told"),
+    Column(
+        "quiet",
+        Integer,
+        nullable=False,
+        default=0,
+        comment="1 when it was so old when first judged that nobody is told",
+    ),
     Column("reference_id", Id),
     Column("config_digest", String, nullable=False, default=""),
     Index("windows_dirty", "model", "dirty", "start"),
@@ -140,15 +229,37 @@ waiting = Table(
     Column("role", String, nullable=False, comment="prediction, label, request or response"),
     Column("object_id", Id, ForeignKey("objects.id", ondelete="CASCADE"), nullable=False),
     Column("piece", BigInteger, nullable=False),
-    Column("start", BigInteger, nullable=False, comment="of the window it belongs to; of labels, when they were given"),
+    Column(
+        "start",
+        BigInteger,
+        nullable=False,
+        comment="of the window it belongs to; of labels, when they were given",
+    ),
     Column("version", String, nullable=False, default=""),
     Column("rows", BigInteger, nullable=False),
-    Column("matched", BigInteger, nullable=False, default=0, comment="rows that found their other half"),
-    Column("hashes", LargeBinary, nullable=False, comment="64 bits of each id, little-endian, in the order of content"),
-    Column("content", LargeBinary, nullable=False),
-    Column("joined", Integer, nullable=False, default=0, comment="1 once what it says is in the windows"),
     Column(
-        "removed", Integer, nullable=False, default=0, comment="1 when its object no longer says so, until that is dealt with"
+        "matched", BigInteger, nullable=False, default=0, comment="rows that found their other half"
+    ),
+    Column(
+        "hashes",
+        LargeBinary,
+        nullable=False,
+        comment="64 bits of each id, little-endian, in the order of content",
+    ),
+    Column("content", LargeBinary, nullable=False),
+    Column(
+        "joined",
+        Integer,
+        nullable=False,
+        default=0,
+        comment="1 once what it says is in the windows",
+    ),
+    Column(
+        "removed",
+        Integer,
+        nullable=False,
+        default=0,
+        comment="1 when its object no longer says so, until that is dealt with",
     ),
     Index("waiting_by_state", "model", "role", "joined", "removed"),
     Index("waiting_by_start", "model", "role", "start"),
@@ -175,8 +286,18 @@ configurations = Table(
     metadata,
     Column("digest", String, primary_key=True),
     Column("model", String, nullable=False),
-    Column("content", Text, nullable=False, comment="the model's part of the file as JSON, references to secrets unresolved"),
-    Column("plugins", Text, nullable=False, comment="JSON: kind and name to version and origin, and driftline's own"),
+    Column(
+        "content",
+        Text,
+        nullable=False,
+        comment="the model's part of the file as JSON, references to secrets unresolved",
+    ),
+    Column(
+        "plugins",
+        Text,
+        nullable=False,
+        comment="JSON: kind and name to version and origin, and driftline's own",
+    ),
     Column("first_used", BigInteger, nullable=False),
     comment="Every configuration that windows were judged by: their config_digest points here.",
 )
@@ -187,12 +308,23 @@ references = Table(
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("model", String, nullable=False, index=True),
     Column("number", Integer, nullable=False, comment="1, 2, ... within the model"),
-    Column("origin", Text, nullable=False, comment="what it was made of, as JSON: objects with versions, or a span"),
+    Column(
+        "origin",
+        Text,
+        nullable=False,
+        comment="what it was made of, as JSON: objects with versions, or a span",
+    ),
     Column("digest", String, nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("spec_digest", String, nullable=False),
     Column("profile", LargeBinary),
-    Column("accepted", Text, nullable=False, server_default="", comment="who made it so and why, as JSON"),
+    Column(
+        "accepted",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="who made it so and why, as JSON",
+    ),
     Index("references_by_number", "model", "number", unique=True),
     comment="Frozen, versioned profiles that windows are compared with.",
 )
@@ -214,14 +346,20 @@ measurements = Table(
     Column("p_value", Float),
     Column("was", Float),
     Column("rows", BigInteger, nullable=False),
-    Column("verdict", String, nullable=False, comment="empty for a measurement that no rule judges"),
+    Column(
+        "verdict", String, nullable=False, comment="empty for a measurement that no rule judges"
+    ),
     Column("severity", String, nullable=False, default=""),
     Column("reason", Text, nullable=False, default=""),
     Column("unit", String, nullable=False, default=""),
     Column("detail", Text, nullable=False, default="{}"),
     Column("reference_id", Id),
-    Column("trace", LargeBinary, comment="what judging later windows by this series needs of this one"),
-    Index("measurements_by_series", "model", "version", "segment", "check", "name", "labels", "start"),
+    Column(
+        "trace", LargeBinary, comment="what judging later windows by this series needs of this one"
+    ),
+    Index(
+        "measurements_by_series", "model", "version", "segment", "check", "name", "labels", "start"
+    ),
     comment="Every measurement of the newest revision of every window, judged or not.",
 )
 
@@ -258,11 +396,28 @@ incident_events = Table(
     Column("incident", String, primary_key=True),
     Column("revision", Integer, primary_key=True),
     Column("event", String, nullable=False),
-    Column("at", BigInteger, nullable=False, comment="event time for windows, the clock's for trouble of the agent"),
+    Column(
+        "at",
+        BigInteger,
+        nullable=False,
+        comment="event time for windows, the clock's for trouble of the agent",
+    ),
     Column("reason", Text, nullable=False),
     Column("facts", Text, nullable=False, comment="the notification, as JSON"),
-    Column("author", Text, nullable=False, server_default="", comment="who did it; empty for what the agent found"),
-    Column("held", Text, nullable=False, server_default="", comment="why nobody was told; empty when people were"),
+    Column(
+        "author",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="who did it; empty for what the agent found",
+    ),
+    Column(
+        "held",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="why nobody was told; empty when people were",
+    ),
     comment="The history of each incident.",
 )
 
@@ -278,7 +433,13 @@ acts = Table(
     Column("reason", Text, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("applied", BigInteger, comment="when the agent dealt with it"),
-    Column("outcome", Text, nullable=False, default="", comment="why nothing came of it; empty when it was done"),
+    Column(
+        "outcome",
+        Text,
+        nullable=False,
+        default="",
+        comment="why nothing came of it; empty when it was done",
+    ),
     Index("acts_by_model", "model", "applied"),
     comment="What people ask of incidents: left by any process, applied by the agent in the transaction of its step.",
 )
@@ -318,7 +479,12 @@ outbox = Table(
     Column("revision", Integer, nullable=False),
     Column("event", String, nullable=False),
     Column("payload", Text, nullable=False, comment="the notification, as JSON"),
-    Column("state", String, nullable=False, comment="pending, sending, sent, unknown, refused or superseded"),
+    Column(
+        "state",
+        String,
+        nullable=False,
+        comment="pending, sending, sent, unknown, refused or superseded",
+    ),
     Column("attempts", Integer, nullable=False, default=0),
     Column("not_before", BigInteger, nullable=False, default=0),
     Column("created", BigInteger, nullable=False),
@@ -334,7 +500,13 @@ sinks = Table(
     "sinks",
     metadata,
     Column("name", String, primary_key=True),
-    Column("not_before", BigInteger, nullable=False, default=0, comment="no request to this sink before"),
+    Column(
+        "not_before",
+        BigInteger,
+        nullable=False,
+        default=0,
+        comment="no request to this sink before",
+    ),
     Column("failures", Integer, nullable=False, default=0, comment="in a row"),
     Column("error", Text, nullable=False, default=""),
     Column("last_sent", BigInteger),
@@ -351,13 +523,26 @@ action_runs = Table(
     Column("decision", String, nullable=False, default=""),
     Column("state", String, nullable=False, comment="see driftline.state.action_runs.State"),
     Column("why", Text, nullable=False, comment="what called for it"),
-    Column("request", Text, nullable=False, comment="exactly what is sent, as JSON; empty when it can't be made"),
-    Column("payload", Text, nullable=False, comment="the incident as it was, a notification as JSON"),
+    Column(
+        "request",
+        Text,
+        nullable=False,
+        comment="exactly what is sent, as JSON; empty when it can't be made",
+    ),
+    Column(
+        "payload", Text, nullable=False, comment="the incident as it was, a notification as JSON"
+    ),
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger, comment="until when it may be approved"),
     Column("decided", BigInteger, comment="when a person approved or rejected it"),
     Column("author", Text, nullable=False, default=""),
-    Column("reason", Text, nullable=False, default="", comment="why it was approved, rejected, or not run"),
+    Column(
+        "reason",
+        Text,
+        nullable=False,
+        default="",
+        comment="why it was approved, rejected, or not run",
+    ),
     Index("action_runs_by_incident", "incident"),
     Index("action_runs_by_action", "action", "created"),
     comment="Runs of actions: each once for an incident. What became of an approved one stands in the outbox.",

@@ -1,4 +1,5 @@
-"""The traces of measurements that are judged by their past: written with the measurements, read when judging begins.
+"""The traces of measurements that are judged by their past: written with the measurements, read
+when judging begins.
 
 Refuses to know what is in them.
 """
@@ -26,11 +27,19 @@ class Traced(NamedTuple):
     trace: bytes
 
 
-def newest(connection: Connection, model: str, reference_id: int | None, count: int) -> Iterator[Traced]:
-    """The traces of the newest `count` windows, oldest first: of measurements made with one reference."""
+def newest(
+    connection: Connection, model: str, reference_id: int | None, count: int
+) -> Iterator[Traced]:
+    """The traces of the newest `count` windows, oldest first: of measurements made with one
+    reference.
+    """
     c = measurements.c
-    mine = sa.and_(c.model == model, c.trace.is_not(None), c.reference_id.is_not_distinct_from(reference_id))
-    starts = sa.select(c.start).where(mine).distinct().order_by(c.start.desc()).limit(count).subquery()
+    mine = sa.and_(
+        c.model == model, c.trace.is_not(None), c.reference_id.is_not_distinct_from(reference_id)
+    )
+    starts = (
+        sa.select(c.start).where(mine).distinct().order_by(c.start.desc()).limit(count).subquery()
+    )
     since = connection.execute(sa.select(sa.func.min(starts.c.start))).scalar()
     if since is None:
         return

@@ -1,7 +1,9 @@
-"""Rows that wait for what comes later by id: predictions for labels, requests for responses, and the other way round.
+"""Rows that wait for what comes later by id: predictions for labels, requests for responses, and
+the other way round.
 
-Refuses to understand them: content is bytes, and ids are 64-bit hashes. What a join makes of them can be made again from
-here as often as anything changes, so that it never matters which side came first.
+Refuses to understand them: content is bytes, and ids are 64-bit hashes. What a join makes of them
+can be made again from here as often as anything changes, so that it never matters which side came
+first.
 """
 
 from __future__ import annotations
@@ -52,7 +54,9 @@ class Stored:
 _STORED = [waiting.c[name] for name in Stored.__dataclass_fields__]
 
 
-def put(connection: Connection, model: str, object_id: int, piece: int, stubs: Sequence[Stub]) -> None:
+def put(
+    connection: Connection, model: str, object_id: int, piece: int, stubs: Sequence[Stub]
+) -> None:
     """Keep what one piece of an object brought."""
     rows = [
         {
@@ -73,36 +77,57 @@ def put(connection: Connection, model: str, object_id: int, piece: int, stubs: S
 
 
 def take_out(connection: Connection, object_id: int) -> None:
-    """What an object brought no longer holds; it is kept, marked, until the joins have dealt with it.
+    """What an object brought no longer holds; it is kept, marked, until the joins have dealt with
+    it.
 
     Predictions in settled windows stay, as the rows of these do.
     """
     c = waiting.c
     open_yet = sa.or_(c.role != PREDICTION, ~_settled())
-    connection.execute(waiting.update().where(c.object_id == object_id, c.removed == 0, open_yet).values(removed=1, joined=0))
+    connection.execute(
+        waiting.update()
+        .where(c.object_id == object_id, c.removed == 0, open_yet)
+        .values(removed=1, joined=0)
+    )
 
 
 def _settled() -> sa.Exists:
     """Whether the window of a waiting row takes no more rows."""
     w, c = windows.c, waiting.c
-    mine = (w.model == c.model, w.start == c.start, w.version == c.version, w.segment == "", w.settled == 1)
+    mine = (
+        w.model == c.model,
+        w.start == c.start,
+        w.version == c.version,
+        w.segment == "",
+        w.settled == 1,
+    )
     return sa.exists().where(*mine)
 
 
 def drop_settled(connection: Connection, model: str) -> None:
-    """Forget the predictions of all windows that take no more rows: they were counted by another spec than the model's."""
-    connection.execute(waiting.delete().where(waiting.c.model == model, waiting.c.role == PREDICTION, _settled()))
+    """Forget the predictions of all windows that take no more rows: they were counted by another
+    spec than the model's.
+    """
+    connection.execute(
+        waiting.delete().where(waiting.c.model == model, waiting.c.role == PREDICTION, _settled())
+    )
 
 
 def unjoined(connection: Connection, model: str, role: str) -> list[Stored]:
     """What came or went since the last join, in the order in which it was kept."""
     c = waiting.c
-    query = sa.select(*_STORED).where(c.model == model, c.role == role, c.joined == 0).order_by(c.id)
+    query = (
+        sa.select(*_STORED).where(c.model == model, c.role == role, c.joined == 0).order_by(c.id)
+    )
     return [Stored(*row) for row in connection.execute(query)]
 
 
-def holding(connection: Connection, model: str, role: str, ids: Hashes, *, since: int | None = None) -> Iterator[Stored]:
-    """The kept rows of a role, not removed, that hold any of `ids` (sorted); read one by one, in the order of starts."""
+def holding(
+    connection: Connection, model: str, role: str, ids: Hashes, *, since: int | None = None
+) -> Iterator[Stored]:
+    """The kept rows of a role, not removed, that hold any of `ids` (sorted); read one by one, in
+    the order of starts.
+    """
     c = waiting.c
     query = sa.select(*_STORED, c.hashes).where(c.model == model, c.role == role, c.removed == 0)
     if since is not None:
@@ -125,7 +150,11 @@ def read(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[Stored, H
     """Hashes and content of some of them."""
     c = waiting.c
     for first in range(0, len(ids), 200):
-        query = sa.select(*_STORED, c.hashes, c.content).where(c.id.in_(ids[first : first + 200])).order_by(c.id)
+        query = (
+            sa.select(*_STORED, c.hashes, c.content)
+            .where(c.id.in_(ids[first : first + 200]))
+            .order_by(c.id)
+        )
         for row in connection.execution_options(yield_per=16).execute(query):
             yield Stored(*row[:-2]), np.frombuffer(row.hashes, "<u8"), row.content
 
@@ -152,7 +181,9 @@ def of_same_objects(connection: Connection, model: str, some: Sequence[Stored]) 
     c, found = waiting.c, {one.id: one for one in some}
     owners = sorted({one.object_id for one in some})
     for first in range(0, len(owners), 500):
-        query = sa.select(*_STORED).where(c.model == model, c.role == LABEL, c.object_id.in_(owners[first : first + 500]))
+        query = sa.select(*_STORED).where(
+            c.model == model, c.role == LABEL, c.object_id.in_(owners[first : first + 500])
+        )
         found |= {row.id: Stored(*row) for row in connection.execute(query)}
     return list(found.values())
 
@@ -164,23 +195,32 @@ def changes(connection: Connection, model: str) -> dict[int, int]:
 
 
 def predictions(connection: Connection, model: str, starts: Sequence[int]) -> list[Stored]:
-    """The kept predictions of the windows that begin then, by start, version, and order of keeping."""
+    """The kept predictions of the windows that begin then, by start, version, and order of
+    keeping.
+    """
     found: list[Stored] = []
     c = waiting.c
     for first in range(0, len(starts), 500):
         some = c.start.in_(starts[first : first + 500])
-        query = sa.select(*_STORED).where(c.model == model, c.role == PREDICTION, c.removed == 0, some)
+        query = sa.select(*_STORED).where(
+            c.model == model, c.role == PREDICTION, c.removed == 0, some
+        )
         found += [Stored(*row) for row in connection.execute(query)]
     return sorted(found, key=lambda row: (row.start, row.version, row.id))
 
 
-def in_order(connection: Connection, stored: Sequence[Stored], rows: int) -> Iterator[tuple[Stored, Hashes, bytes]]:
+def in_order(
+    connection: Connection, stored: Sequence[Stored], rows: int
+) -> Iterator[tuple[Stored, Hashes, bytes]]:
     """Hashes and content, in the order of `stored`; about `rows` rows are held at a time."""
     part: list[Stored] = []
     for number, one in enumerate(stored, 1):
         part.append(one)
         if number == len(stored) or len(part) == 200 or sum(row.rows for row in part) >= rows:
-            found = {row.id: (row, hashes, content) for row, hashes, content in read(connection, [row.id for row in part])}
+            found = {
+                row.id: (row, hashes, content)
+                for row, hashes, content in read(connection, [row.id for row in part])
+            }
             yield from (found[row.id] for row in part)
             part = []
 
@@ -192,22 +232,43 @@ def set_matched(connection: Connection, matched: Mapping[int, int]) -> None:
 
 
 def drop(connection: Connection, model: str, role: str, before: int) -> int:
-    """Forget what began before (microseconds) and note with each object what stayed alone. Returns how many rows did."""
+    """Forget what began before (microseconds) and note with each object what stayed alone. Returns
+    how many rows did.
+    """
     c = waiting.c
     old = sa.and_(c.model == model, c.role == role, c.start < before)
-    alone = sa.select(c.object_id, sa.func.sum(c.rows - c.matched).label("rows")).where(old, c.removed == 0)
+    alone = sa.select(c.object_id, sa.func.sum(c.rows - c.matched).label("rows")).where(
+        old, c.removed == 0
+    )
     found = connection.execute(alone.group_by(c.object_id)).all()
     for row in found:
         mine = objects.c.id == row.object_id
-        connection.execute(objects.update().where(mine).values(unlabelled=objects.c.unlabelled + int(row.rows)))
+        connection.execute(
+            objects.update().where(mine).values(unlabelled=objects.c.unlabelled + int(row.rows))
+        )
     connection.execute(waiting.delete().where(old))
     return sum(int(row.rows) for row in found)
 
 
-def renew(connection: Connection, model: str, object_id: int, piece: int, start: int, stubs: Sequence[Stub]) -> None:
-    """Keep these predictions in the place of what one piece of an object brought before to one window."""
+def renew(
+    connection: Connection,
+    model: str,
+    object_id: int,
+    piece: int,
+    start: int,
+    stubs: Sequence[Stub],
+) -> None:
+    """Keep these predictions in the place of what one piece of an object brought before to one
+    window.
+    """
     c = waiting.c
-    mine = sa.and_(c.object_id == object_id, c.piece == piece, c.start == start, c.role == PREDICTION, c.removed == 0)
+    mine = sa.and_(
+        c.object_id == object_id,
+        c.piece == piece,
+        c.start == start,
+        c.role == PREDICTION,
+        c.removed == 0,
+    )
     query = sa.select(c.version, c.hashes, c.content).where(mine).order_by(c.id)
     old = [tuple(row) for row in connection.execute(query)]
     if old != [(stub.version, stub.hashes.astype("<u8").tobytes(), stub.content) for stub in stubs]:
@@ -233,14 +294,20 @@ def kept(connection: Connection, model: str, role: str) -> Kept:
     """Sums over what waits."""
     c = waiting.c
     sums = (sa.func.coalesce(sa.func.sum(part), 0) for part in (c.rows, c.matched, _BYTES))
-    row = connection.execute(sa.select(*sums).where(c.model == model, c.role == role, c.removed == 0)).one()
+    row = connection.execute(
+        sa.select(*sums).where(c.model == model, c.role == role, c.removed == 0)
+    ).one()
     return Kept(*(int(value) for value in row))
 
 
 def fits(connection: Connection, models: Sequence[str], most: int) -> int | None:
-    """The start (microseconds) before which rows must go for the rest to be at most so many bytes; None when all fit."""
+    """The start (microseconds) before which rows must go for the rest to be at most so many bytes;
+    None when all fit.
+    """
     c = waiting.c
-    query = sa.select(c.start, sa.func.sum(_BYTES).label("bytes")).where(c.model.in_(models), c.role.in_((PREDICTION, LABEL)))
+    query = sa.select(c.start, sa.func.sum(_BYTES).label("bytes")).where(
+        c.model.in_(models), c.role.in_((PREDICTION, LABEL))
+    )
     left = most
     newest: int | None = None
     for row in connection.execute(query.group_by(c.start).order_by(c.start.desc())):

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.model import LogObject
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state.tables import measurements, moment, objects, rollups, shares, windows
+from driftline.types.model import LogObject
 
 DAY = 86_400_000_000
 ROWS, LABELS = 1, 2
@@ -48,7 +48,11 @@ class Due:
 def versions(connection: Connection, model: str, begin: int, end: int) -> set[str]:
     """The versions that had rows in windows that start in [begin, end)."""
     c = windows.c
-    query = sa.select(c.version).where(c.model == model, c.start >= begin, c.start < end, c.rows > 0).distinct()
+    query = (
+        sa.select(c.version)
+        .where(c.model == model, c.start >= begin, c.start < end, c.rows > 0)
+        .distinct()
+    )
     return set(connection.execute(query).scalars())
 
 
@@ -61,13 +65,23 @@ def note_silence(connection: Connection, model: str, since: int, until: int, len
     if first + length > until:
         return
     c = windows.c
-    span = sa.select(c.start).where(c.model == model, c.segment == "", c.start >= first, c.end <= until).distinct()
+    span = (
+        sa.select(c.start)
+        .where(c.model == model, c.segment == "", c.start >= first, c.end <= until)
+        .distinct()
+    )
     have = {row.start for row in connection.execute(span)}
     missing = [start for start in range(first, until - length + 1, length) if start not in have]
     if not missing:
         return
-    newest = sa.select(sa.func.max(c.start)).where(c.model == model, c.segment == "", c.rows > 0).scalar_subquery()
-    lately = sa.select(c.version).where(c.model == model, c.segment == "", c.rows > 0, c.start == newest)
+    newest = (
+        sa.select(sa.func.max(c.start))
+        .where(c.model == model, c.segment == "", c.rows > 0)
+        .scalar_subquery()
+    )
+    lately = sa.select(c.version).where(
+        c.model == model, c.segment == "", c.rows > 0, c.start == newest
+    )
     versions = [row.version for row in connection.execute(lately)] or [""]
     rows = [
         {"model": model, "start": start, "version": version, "segment": "", "end": start + length}
@@ -78,20 +92,32 @@ def note_silence(connection: Connection, model: str, since: int, until: int, len
 
 
 def due(connection: Connection, model: str, until: int, limit: int = 1) -> list[list[Due]]:
-    """The windows with new rows or labels, or never judged, that ended by `until`: by start, oldest first, `limit` groups."""
+    """The windows with new rows or labels, or never judged, that ended by `until`: by start, oldest
+    first, `limit` groups.
+    """
     c = windows.c
     ready = _ready(model, until)
     starts = [
-        row.start for row in connection.execute(sa.select(c.start).where(ready).distinct().order_by(c.start).limit(limit))
+        row.start
+        for row in connection.execute(
+            sa.select(c.start).where(ready).distinct().order_by(c.start).limit(limit)
+        )
     ]
     groups = []
     for start in starts:
-        query = sa.select(c.start, c.version, c.segment, c.end, c.rows, c.revision, c.quiet, c.dirty).where(
-            ready, c.start == start
-        )
+        query = sa.select(
+            c.start, c.version, c.segment, c.end, c.rows, c.revision, c.quiet, c.dirty
+        ).where(ready, c.start == start)
         groups.append(
             [
-                Due(Key(model, r.start, r.version, r.segment), r.end, r.rows, r.revision, r.quiet == 1, r.dirty == LABELS)
+                Due(
+                    Key(model, r.start, r.version, r.segment),
+                    r.end,
+                    r.rows,
+                    r.revision,
+                    r.quiet == 1,
+                    r.dirty == LABELS,
+                )
                 for r in connection.execute(query.order_by(c.version, c.segment))
             ]
         )
@@ -105,16 +131,26 @@ def _ready(model: str, until: int) -> sa.ColumnElement[bool]:
     return sa.and_(c.model == model, changed, c.end <= until)
 
 
-def relabel(connection: Connection, model: str, start: int, version: str, labelled: Mapping[str, bytes]) -> bool:
-    """Write what labels say of one window, by segment; what changed by it is due again. Returns whether anything did."""
+def relabel(
+    connection: Connection, model: str, start: int, version: str, labelled: Mapping[str, bytes]
+) -> bool:
+    """Write what labels say of one window, by segment; what changed by it is due again. Returns
+    whether anything did.
+    """
     c = windows.c
-    query = sa.select(c.segment, c.labelled, c.dirty).where(c.model == model, c.start == start, c.version == version)
+    query = sa.select(c.segment, c.labelled, c.dirty).where(
+        c.model == model, c.start == start, c.version == version
+    )
     changed = False
     for row in connection.execute(query).all():
         content = labelled.get(row.segment)
         if content != row.labelled:
             values = {"labelled": content, "dirty": row.dirty or LABELS}
-            connection.execute(windows.update().where(_is(windows, Key(model, start, version, row.segment))).values(**values))
+            connection.execute(
+                windows.update()
+                .where(_is(windows, Key(model, start, version, row.segment)))
+                .values(**values)
+            )
             changed = True
     return changed
 
@@ -127,7 +163,9 @@ def count_due(connection: Connection, model: str, until: int) -> int:
 
 def length(connection: Connection, model: str) -> int | None:
     """How long the windows of a model are (microseconds); None while there is none."""
-    return connection.execute(sa.select(windows.c.end - windows.c.start).where(windows.c.model == model).limit(1)).scalar()
+    return connection.execute(
+        sa.select(windows.c.end - windows.c.start).where(windows.c.model == model).limit(1)
+    ).scalar()
 
 
 def count(connection: Connection, model: str) -> tuple[int, int]:
@@ -140,7 +178,9 @@ def count(connection: Connection, model: str) -> tuple[int, int]:
 
 
 def load(connection: Connection, key: Key, spec: ProfileSpec, collectors: Collectors) -> Profile:
-    """The profile of a window, with what labels say that came later. What was made by another spec is left out."""
+    """The profile of a window, with what labels say that came later. What was made by another spec
+    is left out.
+    """
     merged = _rows_of(connection, key, spec, collectors)
     late = connection.execute(sa.select(windows.c.labelled).where(_is(windows, key))).scalar()
     if late is not None:
@@ -148,14 +188,19 @@ def load(connection: Connection, key: Key, spec: ProfileSpec, collectors: Collec
     return merged
 
 
-def _rows_of(connection: Connection, key: Key, spec: ProfileSpec, collectors: Collectors) -> Profile:
+def _rows_of(
+    connection: Connection, key: Key, spec: ProfileSpec, collectors: Collectors
+) -> Profile:
     """Of its rows alone: its own once settled, else its shares merged."""
     merged = Profile(spec, collectors)
     own = connection.execute(sa.select(windows.c.profile).where(_is(windows, key))).scalar()
     pieces = [own] if own is not None else []
     if own is None:
         query = sa.select(shares.c.profile).where(_is(shares, key), shares.c.profile.is_not(None))
-        pieces = [row.profile for row in connection.execute(query.order_by(shares.c.object_id, shares.c.piece))]
+        pieces = [
+            row.profile
+            for row in connection.execute(query.order_by(shares.c.object_id, shares.c.piece))
+        ]
     for piece in pieces:
         _merge(merged, piece)
     return merged
@@ -173,11 +218,20 @@ def contributors(connection: Connection, key: Key) -> list[LogObject]:
     """The objects whose rows a window counts, by name."""
     c = objects.c
     mine = sa.select(shares.c.object_id).where(_is(shares, key))
-    query = sa.select(c.uri, c.version, c.size, c.modified, c.lineage).where(c.id.in_(mine)).order_by(c.uri)
-    return [LogObject(r.uri, r.version, r.size, moment(r.modified), lineage=r.lineage) for r in connection.execute(query)]
+    query = (
+        sa.select(c.uri, c.version, c.size, c.modified, c.lineage)
+        .where(c.id.in_(mine))
+        .order_by(c.uri)
+    )
+    return [
+        LogObject(r.uri, r.version, r.size, moment(r.modified), lineage=r.lineage)
+        for r in connection.execute(query)
+    ]
 
 
-def mark_judged(connection: Connection, group: Iterable[Due], reference_id: int | None, config_digest: str) -> None:
+def mark_judged(
+    connection: Connection, group: Iterable[Due], reference_id: int | None, config_digest: str
+) -> None:
     """These windows stand as judged, with one more revision."""
     for item in group:
         connection.execute(
@@ -193,8 +247,17 @@ def mark_judged(connection: Connection, group: Iterable[Due], reference_id: int 
         )
 
 
-def settle(connection: Connection, model: str, before: int, spec: ProfileSpec, collectors: Collectors, limit: int = 50) -> int:
-    """Close judged windows that ended by `before` for good: their shares become one profile. Returns how many."""
+def settle(
+    connection: Connection,
+    model: str,
+    before: int,
+    spec: ProfileSpec,
+    collectors: Collectors,
+    limit: int = 50,
+) -> int:
+    """Close judged windows that ended by `before` for good: their shares become one profile.
+    Returns how many.
+    """
     c = windows.c
     old = sa.select(c.start, c.version, c.segment).where(
         c.model == model, c.settled == 0, c.dirty == 0, c.revision > 0, c.end <= before
@@ -203,13 +266,24 @@ def settle(connection: Connection, model: str, before: int, spec: ProfileSpec, c
     for row in rows:
         key = Key(model, row.start, row.version, row.segment)
         profile = _rows_of(connection, key, spec, collectors)
-        connection.execute(windows.update().where(_is(windows, key)).values(settled=1, profile=profile.to_bytes()))
+        connection.execute(
+            windows.update().where(_is(windows, key)).values(settled=1, profile=profile.to_bytes())
+        )
         connection.execute(shares.update().where(_is(shares, key)).values(profile=None))
     return len(rows)
 
 
-def roll_up(connection: Connection, model: str, before: int, spec: ProfileSpec, collectors: Collectors, limit: int = 50) -> int:
-    """Merge profiles of settled windows that ended by `before` into their days. Returns how many."""
+def roll_up(
+    connection: Connection,
+    model: str,
+    before: int,
+    spec: ProfileSpec,
+    collectors: Collectors,
+    limit: int = 50,
+) -> int:
+    """Merge profiles of settled windows that ended by `before` into their days. Returns how
+    many.
+    """
     c = windows.c
     old = sa.select(c.start, c.version, c.segment).where(
         c.model == model, c.settled == 1, c.dirty == 0, c.profile.is_not(None), c.end <= before
@@ -220,37 +294,67 @@ def roll_up(connection: Connection, model: str, before: int, spec: ProfileSpec, 
         profile = load(connection, key, spec, collectors)
         if profile.rows:
             _into_day(connection, replace(key, start=row.start // DAY * DAY), profile)
-        connection.execute(windows.update().where(_is(windows, key)).values(profile=None, labelled=None))
+        connection.execute(
+            windows.update().where(_is(windows, key)).values(profile=None, labelled=None)
+        )
     return len(rows)
 
 
 def _into_day(connection: Connection, key: Key, profile: Profile) -> None:
     spec, collectors = profile.spec, profile.collectors
-    have = connection.execute(sa.select(rollups.c.profile, rollups.c.spec_digest).where(_is(rollups, key))).one_or_none()
+    have = connection.execute(
+        sa.select(rollups.c.profile, rollups.c.spec_digest).where(_is(rollups, key))
+    ).one_or_none()
     if have is not None and have.spec_digest == spec.digest:
         profile.merge(Profile.from_bytes(have.profile, spec, collectors))
     values = {"rows": profile.rows, "spec_digest": spec.digest, "profile": profile.to_bytes()}
     if have is not None:
         connection.execute(rollups.update().where(_is(rollups, key)).values(**values))
         return
-    row = {"model": key.model, "start": key.start, "version": key.version, "segment": key.segment, "end": key.start + DAY}
+    row = {
+        "model": key.model,
+        "start": key.start,
+        "version": key.version,
+        "segment": key.segment,
+        "end": key.start + DAY,
+    }
     connection.execute(rollups.insert().values(**row, **values))
 
 
-def expire(connection: Connection, model: str, profiles_before: int, measurements_before: int) -> None:
-    """Forget days of profiles, and measurements, that are older than this. The ledger and the windows' rows stay."""
-    connection.execute(rollups.delete().where(rollups.c.model == model, rollups.c.end <= profiles_before))
-    connection.execute(measurements.delete().where(measurements.c.model == model, measurements.c.start < measurements_before))
+def expire(
+    connection: Connection, model: str, profiles_before: int, measurements_before: int
+) -> None:
+    """Forget days of profiles, and measurements, that are older than this. The ledger and the
+    windows' rows stay.
+    """
+    connection.execute(
+        rollups.delete().where(rollups.c.model == model, rollups.c.end <= profiles_before)
+    )
+    connection.execute(
+        measurements.delete().where(
+            measurements.c.model == model, measurements.c.start < measurements_before
+        )
+    )
 
 
 def trailing(
-    connection: Connection, model: str, segment: str, since: int, until: int, spec: ProfileSpec, collectors: Collectors
+    connection: Connection,
+    model: str,
+    segment: str,
+    since: int,
+    until: int,
+    spec: ProfileSpec,
+    collectors: Collectors,
 ) -> Profile:
     """All versions' rows of a segment in [since, until), from days and windows alike."""
     merged = Profile(spec, collectors)
     c = rollups.c
     days = sa.select(c.profile).where(
-        c.model == model, c.segment == segment, c.start >= since, c.end <= until, c.spec_digest == spec.digest
+        c.model == model,
+        c.segment == segment,
+        c.start >= since,
+        c.end <= until,
+        c.spec_digest == spec.digest,
     )
     for row in connection.execute(days):
         merged.merge(Profile.from_bytes(row.profile, spec, collectors))
@@ -261,22 +365,40 @@ def trailing(
         )
     ).all()
     for row in spans:
-        merged.merge(load(connection, Key(model, row.start, row.version, segment), spec, collectors))
+        merged.merge(
+            load(connection, Key(model, row.start, row.version, segment), spec, collectors)
+        )
     return merged
 
 
-def newest_event(connection: Connection, key: Key, spec: ProfileSpec, collectors: Collectors) -> int | None:
-    """The newest event time (microseconds) of the same version and segment before the window `key`."""
+def newest_event(
+    connection: Connection, key: Key, spec: ProfileSpec, collectors: Collectors
+) -> int | None:
+    """The newest event time (microseconds) of the same version and segment before the window
+    `key`.
+    """
     c = windows.c
     query = sa.select(c.start).where(
-        c.model == key.model, c.version == key.version, c.segment == key.segment, c.rows > 0, c.start < key.start
+        c.model == key.model,
+        c.version == key.version,
+        c.segment == key.segment,
+        c.rows > 0,
+        c.start < key.start,
     )
     start = connection.execute(query.order_by(c.start.desc()).limit(1)).scalar()
     if start is None:
         return None
-    return load(connection, Key(key.model, start, key.version, key.segment), spec, collectors).last or start
+    return (
+        load(connection, Key(key.model, start, key.version, key.segment), spec, collectors).last
+        or start
+    )
 
 
 def _is(table: sa.Table, key: Key) -> sa.ColumnElement[bool]:
     c = table.c
-    return sa.and_(c.model == key.model, c.start == key.start, c.version == key.version, c.segment == key.segment)
+    return sa.and_(
+        c.model == key.model,
+        c.start == key.start,
+        c.version == key.version,
+        c.segment == key.segment,
+    )

@@ -1,13 +1,19 @@
 """Pure functions on numpy arrays and counts: no IO, no clock, no configuration.
 
-Refuses exceptions and NaN for degenerate input: what does not exist is None, or an `Estimate` without value.
+Refuses exceptions and NaN for degenerate input: what does not exist is None, or an `Estimate`
+without value.
 """
 
 from __future__ import annotations
 
 from driftline.stats.anderson import anderson_darling
 from driftline.stats.attribution import mass_moved, ndcg, spearman
-from driftline.stats.attribution_shift import AttributionShift, MeanSize, attribution_shift, mean_size
+from driftline.stats.attribution_shift import (
+    AttributionShift,
+    MeanSize,
+    attribution_shift,
+    mean_size,
+)
 from driftline.stats.averages import mean_estimate, quantile_estimate
 from driftline.stats.binned import (
     hellinger,
@@ -23,7 +29,6 @@ from driftline.stats.binned import (
     tvd,
 )
 from driftline.stats.centroids import Centroids, centroid_distances
-from driftline.stats.charts import cusum, cusum_arl, estimated_rate, ewma, ewma_arl, ewma_limits, normal_scores, page_hinkley
 from driftline.stats.classification import (
     Confusion,
     accuracy,
@@ -41,13 +46,42 @@ from driftline.stats.classification import (
     separation,
     specificity,
 )
-from driftline.stats.clouds import Shrunk, cosine_shift, fourier_shift, mahalanobis_shift, shrunk_covariance
+from driftline.stats.clouds import (
+    Shrunk,
+    cosine_shift,
+    fourier_shift,
+    mahalanobis_shift,
+    shrunk_covariance,
+)
 from driftline.stats.compare import change, growth
 from driftline.stats.components import Components, principal_components
-from driftline.stats.contingency import TableTest, chi_square, cohen_w, cramers_v, cramers_v_of, g_test
+from driftline.stats.contingency import (
+    TableTest,
+    chi_square,
+    cohen_w,
+    cramers_v,
+    cramers_v_of,
+    g_test,
+)
+from driftline.stats.control_charts import (
+    cusum,
+    cusum_arl,
+    estimated_rate,
+    ewma,
+    ewma_arl,
+    ewma_limits,
+    normal_scores,
+    page_hinkley,
+)
 from driftline.stats.correlation import correlations, rank_correlation
 from driftline.stats.decomposition import Decomposition, decompose
-from driftline.stats.distance import cramer_von_mises, cramer_von_mises_p, energy_distance, robust_scale, wasserstein
+from driftline.stats.distance import (
+    cramer_von_mises,
+    cramer_von_mises_p,
+    energy_distance,
+    robust_scale,
+    wasserstein,
+)
 from driftline.stats.domain import Guesses, auc_null_se, better_than_chance
 from driftline.stats.domain_classifier import DomainAuc, domain_auc, domain_auc_p_value
 from driftline.stats.effect import (
@@ -60,8 +94,21 @@ from driftline.stats.effect import (
     welch,
 )
 from driftline.stats.encoding import Encoded, pooled_scores, standardised
-from driftline.stats.estimate import Estimate, Interval, difference_interval, log_interval, logit_interval
-from driftline.stats.evidence import Ranks, calibrate, cusum_path, shiryaev_roberts, studentised, tail_p
+from driftline.stats.estimate import (
+    Estimate,
+    Interval,
+    difference_interval,
+    log_interval,
+    logit_interval,
+)
+from driftline.stats.evidence import (
+    Ranks,
+    calibrate,
+    cusum_path,
+    shiryaev_roberts,
+    studentised,
+    tail_p,
+)
 from driftline.stats.grid import (
     energy_margin,
     grid_cramer_von_mises,
@@ -72,7 +119,13 @@ from driftline.stats.grid import (
     rescaled_ks,
     wasserstein_margin,
 )
-from driftline.stats.kernel import Discrepancy, discrepancy, kernel_variance, median_squared_distance, mmd2
+from driftline.stats.kernel import (
+    Discrepancy,
+    discrepancy,
+    kernel_variance,
+    median_squared_distance,
+    mmd2,
+)
 from driftline.stats.kmeans import assign, kmeans
 from driftline.stats.ks import (
     ks_distance,
@@ -84,9 +137,27 @@ from driftline.stats.ks import (
     ks_p_value,
     ks_robust,
 )
-from driftline.stats.limits import Prediction, limit_multiplier, limit_rate, mad_z, plain_z, prediction, rank_p
+from driftline.stats.limits import (
+    Prediction,
+    limit_multiplier,
+    limit_rate,
+    mad_z,
+    plain_z,
+    prediction,
+    rank_p,
+)
 from driftline.stats.moments import mean_shift, spread_shift
-from driftline.stats.multiplicity import Combined, bh, bonferroni, by, cauchy_combined, e_bh, fisher_combined, holm, simes
+from driftline.stats.multiplicity import (
+    Combined,
+    bh,
+    bonferroni,
+    by,
+    cauchy_combined,
+    e_bh,
+    fisher_combined,
+    holm,
+    simes,
+)
 from driftline.stats.other_tools import (
     aligned_divergence,
     by_value,
@@ -102,7 +173,13 @@ from driftline.stats.other_tools import (
     yates_chi_square,
 )
 from driftline.stats.paired import Difference, mcnemar, paired_difference
-from driftline.stats.planning import design_effect, detectable_mean, detectable_psi, effective_rows, rows_for_rate
+from driftline.stats.planning import (
+    design_effect,
+    detectable_mean,
+    detectable_psi,
+    effective_rows,
+    rows_for_rate,
+)
 from driftline.stats.proportion import (
     binomial_at_least,
     clopper_pearson,

@@ -1,4 +1,5 @@
-"""The Anderson-Darling distance of two samples: Kolmogorov-Smirnov's cousin that looks at the tails.
+"""The Anderson-Darling distance of two samples: Kolmogorov-Smirnov's cousin that looks at the
+tails.
 
 Refuses a p-value: the published tables end at 0.001, which is where alarms begin.
 """
@@ -14,7 +15,8 @@ from driftline.stats.sample import finite
 
 
 def anderson_darling(ref: ArrayLike, cur: ArrayLike) -> float | None:
-    """The two-sample statistic with midranks for ties (Scholz and Stephens 1987), standardised: mean 0 and sd 1 without change.
+    """The two-sample statistic with midranks for ties (Scholz and Stephens 1987), standardised:
+    mean 0 and sd 1 without change.
 
     None below four values in all, with an empty side, or when all values are the same.
     """

@@ -1,6 +1,8 @@
-"""How the importance of features moved, from two lists of global importances: mean |attribution| per feature.
+"""How the importance of features moved, from two lists of global importances: mean |attribution|
+per feature.
 
-`ref` and `live` have shape (F,), feature for feature, each 0 or more and finite. Refuses to know what an attribution is.
+`ref` and `live` have shape (F,), feature for feature, each 0 or more and finite. Refuses to know
+what an attribution is.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from driftline.stats.sample import Floats, midranks
 def ndcg(ref: ArrayLike, live: ArrayLike) -> float | None:
     """How well the live order ranks the reference's importances, in (0, 1]: 1 for the same order.
 
-    Sum of ref/log2(place + 1) in the live order, over the same in the reference's own (Järvelin and Kekäläinen 2002).
-    Features that are equally important now share their places. None when the reference has no importance at all.
+    Sum of ref/log2(place + 1) in the live order, over the same in the reference's own (Järvelin and
+    Kekäläinen 2002). Features that are equally important now share their places. None when the
+    reference has no importance at all.
     """
     was, now = np.asarray(ref, dtype=np.float64), np.asarray(live, dtype=np.float64)
     largest = float(was.max(initial=0.0))
@@ -30,7 +33,9 @@ def ndcg(ref: ArrayLike, live: ArrayLike) -> float | None:
 
 
 def spearman(ref: ArrayLike, live: ArrayLike) -> float | None:
-    """Correlation of the ranks, midranks for ties, in [-1, 1]; None below two features, or when either has no order."""
+    """Correlation of the ranks, midranks for ties, in [-1, 1]; None below two features, or when
+    either has no order.
+    """
     ranks = [midranks(np.asarray(side, dtype=np.float64)) for side in (ref, live)]
     x, y = (side - side.mean() if len(side) else side for side in ranks)
     scale = float(np.sqrt(np.sum(x**2) * np.sum(y**2)))
@@ -38,7 +43,9 @@ def spearman(ref: ArrayLike, live: ArrayLike) -> float | None:
 
 
 def mass_moved(ref: ArrayLike, live: ArrayLike) -> float | None:
-    """Half the sum of |share of all importance before - now|, in [0, 1]; None when a side has no importance at all."""
+    """Half the sum of |share of all importance before - now|, in [0, 1]; None when a side has no
+    importance at all.
+    """
     was, now = np.asarray(ref, dtype=np.float64), np.asarray(live, dtype=np.float64)
     if not was.max(initial=0.0) > 0 or not now.max(initial=0.0) > 0:
         return None

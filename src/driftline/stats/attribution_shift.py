@@ -1,4 +1,5 @@
-"""How sure it is that importances moved: mean sizes of attributions with their errors, before and now.
+"""How sure it is that importances moved: mean sizes of attributions with their errors, before and
+now.
 
 Refuses signs: a feature's importance is the mean size of its attributions.
 """
@@ -36,7 +37,9 @@ class AttributionShift(NamedTuple):
 
 
 def mean_size(total: float, n: int, mean: float, variance: float | None) -> MeanSize | None:
-    """From the sum of |x| over n values, their mean and their variance with ddof 1; None without values."""
+    """From the sum of |x| over n values, their mean and their variance with ddof 1; None without
+    values.
+    """
     if n < 1:
         return None
     value = total / n
@@ -45,19 +48,24 @@ def mean_size(total: float, n: int, mean: float, variance: float | None) -> Mean
     return MeanSize(value, math.sqrt(max(0.0, variance * ((n - 1) / n) + mean**2 - value**2) / n))
 
 
-def attribution_shift(ref: Sequence[MeanSize], cur: Sequence[MeanSize], rng: np.random.Generator) -> AttributionShift | None:
+def attribution_shift(
+    ref: Sequence[MeanSize], cur: Sequence[MeanSize], rng: np.random.Generator
+) -> AttributionShift | None:
     """NDCG, importance moved, and Spearman's correlation of importances, of the same F features.
 
-    95% intervals from 400 draws of both sides by their normal laws, features independent: of the draws themselves for the two
-    of order, and for `moved` by how far noise alone can carry it either way (the triangle inequality). A side that equals the
-    other has moved by nothing. None below two features, or when all importances of a side are 0.
+    95% intervals from 400 draws of both sides by their normal laws, features independent: of the
+    draws themselves for the two of order, and for `moved` by how far noise alone can carry it
+    either way (the triangle inequality). A side that equals the other has moved by nothing. None
+    below two features, or when all importances of a side are 0.
     """
     was, now = (np.array([size.value for size in side]) for side in (ref, cur))
     score, moved, order = ndcg(was, now), mass_moved(was, now), spearman(was, now)
     if len(was) < 2 or score is None or moved is None:
         return None
     if list(ref) == list(cur):
-        return AttributionShift(*(Shift(v, None if v is None else (v, v)) for v in (score, moved, order)))
+        return AttributionShift(
+            *(Shift(v, None if v is None else (v, v)) for v in (score, moved, order))
+        )
     before, after = _draws(ref, rng), _draws(cur, rng)
     noise = np.abs(_shares(after) - _shares(now) - _shares(before) + _shares(was)).sum(axis=-1) / 2
     reach = float(np.quantile(noise, 0.95))
@@ -91,7 +99,9 @@ def _ndcg(before: Floats, after: Floats) -> Floats:
 def _spearman(before: Floats, after: Floats) -> Floats:
     # As `spearman` without ties: 1 - 6 sum of d^2 / (F (F^2 - 1)).
     count = before.shape[-1]
-    apart = np.argsort(np.argsort(before, axis=-1), axis=-1) - np.argsort(np.argsort(after, axis=-1), axis=-1)
+    apart = np.argsort(np.argsort(before, axis=-1), axis=-1) - np.argsort(
+        np.argsort(after, axis=-1), axis=-1
+    )
     correlation: Floats = 1 - 6 * np.sum(apart**2, axis=-1) / (count * (count**2 - 1))
     return correlation
 

@@ -25,9 +25,9 @@ def mean_estimate(values: ArrayLike) -> Estimate:
 
 
 def quantile_estimate(values: ArrayLike, q: float) -> Estimate:
-    """The smallest value at or below which a share `q` of the values lies, with the interval between two of the values that
-    holds the true quantile at 95% whatever the distribution (by the binomial law of ranks); to the extremes where few rows
-    leave no rank. No standard error.
+    """The smallest value at or below which a share `q` of the values lies, with the interval
+    between two of the values that holds the true quantile at 95% whatever the distribution (by the
+    binomial law of ranks); to the extremes where few rows leave no rank. No standard error.
     """
     from scipy.special import bdtr
 
@@ -39,4 +39,6 @@ def quantile_estimate(values: ArrayLike, q: float) -> Estimate:
     below = bdtr(np.arange(n), n, q)  # P(at most k values lie below the quantile)
     low = max(0, int(np.searchsorted(below, 0.025, "right")) - 1)
     high = min(n - 1, int(np.searchsorted(below, 0.975)))
-    return Estimate(float(x[place]), None, (float(x[min(low, place)]), float(x[max(high, place)])), n)
+    return Estimate(
+        float(x[place]), None, (float(x[min(low, place)]), float(x[max(high, place)])), n
+    )

@@ -1,6 +1,7 @@
 """Where two clouds of points have their centres.
 
-Rows have shape (n, d), all finite. Refuses to say how far is far: that depends on the spread and on the rows.
+Rows have shape (n, d), all finite. Refuses to say how far is far: that depends on the spread and on
+the rows.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ class Centroids(NamedTuple):
 
     euclidean: float
     cosine: float | None
-    """1 - cosine of the angle between them, in [0, 2]; None when one is at the origin. Random where rows point everywhere."""
+    """1 - cosine of the angle between them, in [0, 2]; None when one is at the origin. Random where
+    rows point everywhere.
+    """
 
 
 def centroid_distances(ref: ArrayLike, cur: ArrayLike) -> Centroids | None:

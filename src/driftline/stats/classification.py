@@ -1,7 +1,9 @@
-"""Classification metrics and their intervals, from confusion counts, sums, and scores counted on cells.
+"""Classification metrics and their intervals, from confusion counts, sums, and scores counted on
+cells.
 
-A metric whose denominator is empty is undefined: an `Estimate` with value None and the reason, never 0. Proportions have
-Wilson intervals, others the logit or log scale, so that none leaves its range. Refuses rows: everything here merges.
+A metric whose denominator is empty is undefined: an `Estimate` with value None and the reason,
+never 0. Proportions have Wilson intervals, others the logit or log scale, so that none leaves its
+range. Refuses rows: everything here merges.
 """
 
 from __future__ import annotations
@@ -59,13 +61,20 @@ def specificity(c: Confusion) -> Estimate:
 
 
 def f1(c: Confusion) -> Estimate:
-    """2TP/(2TP+FP+FN). It rises with r = TP/(TP+FP+FN), as 2r/(1+r), so r's Wilson interval carries over exactly."""
+    """2TP/(2TP+FP+FN). It rises with r = TP/(TP+FP+FN), as 2r/(1+r), so r's Wilson interval carries
+    over exactly.
+    """
     n = c.tp + c.fp + c.fn
     jaccard = rate(c.tp, n, "no label and no prediction is positive")
     if jaccard.value is None or jaccard.se is None or jaccard.interval is None:
         return jaccard
     low, high = (2 * end / (1 + end) for end in jaccard.interval)
-    return Estimate(2 * jaccard.value / (1 + jaccard.value), 2 * jaccard.se / (1 + jaccard.value) ** 2, (low, high), n)
+    return Estimate(
+        2 * jaccard.value / (1 + jaccard.value),
+        2 * jaccard.se / (1 + jaccard.value) ** 2,
+        (low, high),
+        n,
+    )
 
 
 def balanced_accuracy(c: Confusion) -> Estimate:
@@ -78,13 +87,16 @@ def balanced_accuracy(c: Confusion) -> Estimate:
 
 
 def mcc(c: Confusion) -> float | None:
-    """Matthews' correlation of label and decision, in [-1, 1]; None when either takes one value only."""
+    """Matthews' correlation of label and decision, in [-1, 1]; None when either takes one value
+    only.
+    """
     product = (c.tp + c.fp) * (c.tp + c.fn) * (c.tn + c.fp) * (c.tn + c.fn)
     return (c.tp * c.tn - c.fp * c.fn) / math.sqrt(product) if product else None
 
 
 def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate:
-    """Unweighted mean over the classes that have the metric; a class never predicted has precision 0 when it has labels.
+    """Unweighted mean over the classes that have the metric; a class never predicted has precision
+    0 when it has labels.
 
     Standard error by the delta method on the multinomial counts of {(label, predicted): rows}.
     """
@@ -99,7 +111,8 @@ def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate
     table = table / n
     labels, predictions, right = table.sum(axis=1), table.sum(axis=0), np.diag(table)
     weights = {"precision": predictions, "recall": labels, "f1": (labels + predictions) / 2}[metric]
-    # A class absent on the metric's own side counts as 0 for precision and recall only if it occurs as label.
+    # A class absent on the metric's own side counts as 0 for precision and recall only if it occurs
+    # as label.
     counted = labels > 0 if metric != "f1" else labels + predictions > 0
     safe = np.where(weights > 0, weights, 1.0)
     values = np.where(weights > 0, right / safe, 0.0)
@@ -117,22 +130,29 @@ def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate
 
 
 def roc_auc(negatives: ArrayLike, positives: ArrayLike, least: int = 1) -> Estimate:
-    """P(score of a positive > of a negative) + P(equal)/2, with DeLong's variance and a logit interval.
+    """P(score of a positive > of a negative) + P(equal)/2, with DeLong's variance and a logit
+    interval.
 
-    Counts of shape (C,) on the same rising cells; scores in one cell count as equal. Undefined below `least` rows of a class.
-    Where the two classes part completely the interval is Wilson's for the smaller class.
+    Counts of shape (C,) on the same rising cells; scores in one cell count as equal. Undefined
+    below `least` rows of a class. Where the two classes part completely the interval is Wilson's
+    for the smaller class.
     """
     n, p = np.asarray(negatives, dtype=np.float64), np.asarray(positives, dtype=np.float64)
     rows_n, rows_p = float(n.sum()), float(p.sum())
     if min(rows_n, rows_p) < max(least, 1):
-        return Estimate(None, reason=f"needs {max(least, 1)} positive and negative labels: {rows_p:.0f} and {rows_n:.0f}")
+        return Estimate(
+            None,
+            reason=f"needs {max(least, 1)} positive and negative labels: {rows_p:.0f} and {rows_n:.0f}",
+        )
     of_positive = (np.cumsum(n) - n / 2) / rows_n
     of_negative = 1 - (np.cumsum(p) - p / 2) / rows_p
     auc = float(np.sum(p * of_positive)) / rows_p
     variance = _spread(of_positive, p, auc) / rows_p + _spread(of_negative, n, auc) / rows_n
     se = math.sqrt(max(0.0, variance))
     least_rows = int(min(rows_n, rows_p))
-    interval = logit_interval(auc, se) if se > 0 and 0 < auc < 1 else wilson(auc * least_rows, least_rows)
+    interval = (
+        logit_interval(auc, se) if se > 0 and 0 < auc < 1 else wilson(auc * least_rows, least_rows)
+    )
     return Estimate(min(1.0, max(0.0, auc)), se, interval, int(rows_n + rows_p))
 
 
@@ -146,7 +166,9 @@ def hanley_mcneil_se(auc: float, positives: int, negatives: int) -> float | None
 
 
 def separation(negatives: ArrayLike, positives: ArrayLike) -> float | None:
-    """The KS distance between the scores of the two classes, on common cells; None without a class."""
+    """The KS distance between the scores of the two classes, on common cells; None without a
+    class.
+    """
     n, p = np.asarray(negatives, dtype=np.float64), np.asarray(positives, dtype=np.float64)
     if not n.sum() > 0 or not p.sum() > 0:
         return None
@@ -154,7 +176,9 @@ def separation(negatives: ArrayLike, positives: ArrayLike) -> float | None:
 
 
 def brier(n: int, total: float, squares: float) -> Estimate:
-    """Mean of (s - y)^2, from its sum and the sum of its squares over n rows; above 1 the scores are no probabilities."""
+    """Mean of (s - y)^2, from its sum and the sum of its squares over n rows; above 1 the scores
+    are no probabilities.
+    """
     estimate = _mean(n, total, squares)
     if estimate.value is None or estimate.se is None:
         return estimate
@@ -164,7 +188,9 @@ def brier(n: int, total: float, squares: float) -> Estimate:
 
 
 def log_loss(n: int, total: float, squares: float) -> Estimate:
-    """Mean of -ln(probability given to the label) in nats, scores clipped to [1e-15, 1 - 1e-15] by whoever summed."""
+    """Mean of -ln(probability given to the label) in nats, scores clipped to [1e-15, 1 - 1e-15] by
+    whoever summed.
+    """
     estimate = _mean(n, total, squares)
     if estimate.value is None or estimate.se is None:
         return estimate

@@ -1,9 +1,11 @@
-"""How far two clouds of vectors are apart, each known by a sample of rows: shape (n, d) and (m, d), all finite.
+"""How far two clouds of vectors are apart, each known by a sample of rows: shape (n, d) and (m, d),
+all finite.
 
-All three distances are the squared distance of two means, in a space made for it, so one law holds for them: with no change a
-weighted sum of chi-squares, taken as g times a chi-square of the same mean and variance (Satterthwaite 1946; for kernels
-Gretton et al. 2009), with a change its noncentral form. `value` is less what chance adds, `raw` is not.
-Refuses fewer than two rows a side: a `Shift` without value.
+All three distances are the squared distance of two means, in a space made for it, so one law holds
+for them: with no change a weighted sum of chi-squares, taken as g times a chi-square of the same
+mean and variance (Satterthwaite 1946; for kernels Gretton et al. 2009), with a change its
+noncentral form. `value` is less what chance adds, `raw` is not. Refuses fewer than two rows a side:
+a `Shift` without value.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ class Shrunk(NamedTuple):
 
 
 def shrunk_covariance(rows: ArrayLike) -> Shrunk | None:
-    """The covariance (ddof 0), drawn to a multiple of the identity as far as its own error asks (Ledoit and Wolf 2004).
+    """The covariance (ddof 0), drawn to a multiple of the identity as far as its own error asks
+    (Ledoit and Wolf 2004).
 
     None below two rows.
     """
@@ -53,7 +56,8 @@ def shrunk_covariance(rows: ArrayLike) -> Shrunk | None:
 
 
 def mahalanobis_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """Distance of the means, in standard deviations of the reference along the way there, by its shrunk covariance.
+    """Distance of the means, in standard deviations of the reference along the way there, by its
+    shrunk covariance.
 
     No value either where the reference does not vary.
     """
@@ -64,20 +68,30 @@ def mahalanobis_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     values, axes = np.linalg.eigh(shrunk.matrix)
     whiten, centre = axes / np.sqrt(np.maximum(values, 1e-12 * values[-1])), x.mean(axis=0)
     x, y = (x - centre) @ whiten, (y - centre) @ whiten
-    # The matrix fits its own rows too well, and other rows lie too far out by it: by as much as leaving each of its rows out
+    # The matrix fits its own rows too well, and other rows lie too far out by it: by as much as
+    # leaving each of its rows out
     # would move that row (Sherman and Morrison 1950).
     squares = np.sum(x * x, axis=1)
     alone = squares / np.maximum(1 - (1 - shrunk.share) / len(x) * squares, 1e-3)
     excess = float(alone.mean() / squares.mean())
     unsure = math.sqrt(2 * excess * (1 - shrunk.share) / len(x))
-    found = _apart(y.mean(axis=0) / math.sqrt(excess), _covariance(x), len(x), _covariance(y) / excess, len(y), unsure)
+    found = _apart(
+        y.mean(axis=0) / math.sqrt(excess),
+        _covariance(x),
+        len(x),
+        _covariance(y) / excess,
+        len(y),
+        unsure,
+    )
     low, high = found.interval or (0.0, 0.0)
     value, raw = math.sqrt(found.value or 0.0), math.sqrt(found.raw or 0.0)
     return found._replace(value=value, interval=(math.sqrt(low), math.sqrt(high)), raw=raw)
 
 
 def cosine_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """1 - cosine of the angle between the means; no value where a mean is so near the origin that its direction is chance."""
+    """1 - cosine of the angle between the means; no value where a mean is so near the origin that
+    its direction is chance.
+    """
     x, y = _rows(ref), _rows(cur)
     if min(len(x), len(y)) < 2:
         return Shift(None)
@@ -86,29 +100,42 @@ def cosine_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     errors = (math.sqrt(float(np.sum(side.var(axis=0, ddof=1))) / len(side)) for side in (x, y))
     if not all(size > CLEAR * error for size, error in zip(sizes, errors, strict=True)):
         return Shift(None)
-    # Of means of length 1 the squared distance is twice the cosine distance, and only what lies across them moves them.
+    # Of means of length 1 the squared distance is twice the cosine distance, and only what lies
+    # across them moves them.
     a, b = a / sizes[0], b / sizes[1]
     x, y = (x - np.outer(x @ a, a)) / sizes[0], (y - np.outer(y @ b, b)) / sizes[1]
     found = _apart(b - a, _covariance(x), len(x), _covariance(y), len(y))
     low, high = found.interval or (0.0, 0.0)
-    return found._replace(value=(found.value or 0.0) / 2, interval=(low / 2, high / 2), raw=(found.raw or 0.0) / 2)
+    return found._replace(
+        value=(found.value or 0.0) / 2, interval=(low / 2, high / 2), raw=(found.raw or 0.0) / 2
+    )
 
 
-def fourier_shift(ref: ArrayLike, cur: ArrayLike, variance: float, rng: np.random.Generator) -> Shift:
-    """Squared maximum mean discrepancy for k = exp(-d^2/(2 variance)), by 256 random Fourier features (Rahimi and Recht 2007).
+def fourier_shift(
+    ref: ArrayLike, cur: ArrayLike, variance: float, rng: np.random.Generator
+) -> Shift:
+    """Squared maximum mean discrepancy for k = exp(-d^2/(2 variance)), by 256 random Fourier
+    features (Rahimi and Recht 2007).
 
-    The features come from `rng`: one seeded alike gives numbers that can be compared. No value without a bandwidth.
+    The features come from `rng`: one seeded alike gives numbers that can be compared. No value
+    without a bandwidth.
     """
     x, y = _rows(ref), _rows(cur)
     if min(len(x), len(y)) < 2 or not variance > 0:
         return Shift(None)
     waves = rng.normal(size=(x.shape[1], FEATURES // 2)) / math.sqrt(variance)
-    x, y = (np.concatenate((np.cos(side @ waves), np.sin(side @ waves)), axis=1) / math.sqrt(FEATURES // 2) for side in (x, y))
+    x, y = (
+        np.concatenate((np.cos(side @ waves), np.sin(side @ waves)), axis=1)
+        / math.sqrt(FEATURES // 2)
+        for side in (x, y)
+    )
     return _apart(y.mean(axis=0) - x.mean(axis=0), _covariance(x), len(x), _covariance(y), len(y))
 
 
 def _apart(way: Floats, ref: Floats, n: int, cur: Floats, m: int, unsure: float = 0.0) -> Shift:
-    """The squared length of `way` between two means; `unsure` is the relative error of its measure itself."""
+    """The squared length of `way` between two means; `unsure` is the relative error of its measure
+    itself.
+    """
     from scipy.special import chdtrc
 
     raw = float(way @ way)
@@ -118,7 +145,11 @@ def _apart(way: Floats, ref: Floats, n: int, cur: Floats, m: int, unsure: float 
     if not raw > 0 or not by_chance > 0:
         return Shift(raw, (raw, raw), 0.0 if raw > 0 else 1.0, raw)
     # Of a covariance from n rows the squared norm is too large by tr^2/(n - 1).
-    square = float(np.sum(noise * noise)) - float(np.trace(a)) ** 2 / (n - 1) - float(np.trace(b)) ** 2 / (m - 1)
+    square = (
+        float(np.sum(noise * noise))
+        - float(np.trace(a)) ** 2 / (n - 1)
+        - float(np.trace(b)) ** 2 / (m - 1)
+    )
     square = max(square, by_chance**2 / len(way))
     df = max(1, round(by_chance**2 / square))
     p_value = float(chdtrc(df, raw / (by_chance / df)))
@@ -128,7 +159,9 @@ def _apart(way: Floats, ref: Floats, n: int, cur: Floats, m: int, unsure: float 
     low, high = (end * scale for end in noncentrality_interval(raw / scale, df))
     extra = Z95 * unsure * value
     low = value - math.hypot(max(0.0, value - low), extra)
-    return Shift(value, (max(0.0, low), value + math.hypot(max(0.0, high - value), extra)), p_value, raw)
+    return Shift(
+        value, (max(0.0, low), value + math.hypot(max(0.0, high - value), extra)), p_value, raw
+    )
 
 
 def _covariance(rows: Floats) -> Floats:

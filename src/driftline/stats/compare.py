@@ -13,7 +13,9 @@ Compared = tuple[float | None, Interval | None]
 
 
 def change(now: Estimate, was: Estimate) -> Compared:
-    """now - was, with MOVER's interval; 0 and 0 to 0 when both are the same estimate; None where either has no interval."""
+    """now - was, with MOVER's interval; 0 and 0 to 0 when both are the same estimate; None where
+    either has no interval.
+    """
     if now.value is None or was.value is None:
         return None, None
     if now == was:
@@ -25,12 +27,18 @@ def change(now: Estimate, was: Estimate) -> Compared:
 
 
 def growth(now: Estimate, was: Estimate) -> Compared:
-    """now/was - 1, with the interval of the difference of logarithms; None where one is 0 or has no interval."""
+    """now/was - 1, with the interval of the difference of logarithms; None where one is 0 or has no
+    interval.
+    """
     if now.value is None or was.value is None:
         return None, None
     if now == was:
         return 0.0, (0.0, 0.0)
-    if now.interval is None or was.interval is None or min(*now.interval, *was.interval, now.value, was.value) <= 0:
+    if (
+        now.interval is None
+        or was.interval is None
+        or min(*now.interval, *was.interval, now.value, was.value) <= 0
+    ):
         return None, None
     a, b = math.log(now.value), math.log(was.value)
     low, high = difference_interval(a, _logs(now.interval), b, _logs(was.interval))

@@ -1,7 +1,8 @@
 """Tests of two rows of counts: did both come from one distribution over the cells?
 
-`ref` and `cur` are counts of shape (C,). Cells that are empty on both sides do not count. Refuses goodness of fit: the
-reference is a sample too. With fewer than two cells, or a side without rows, there is nothing to test: None.
+`ref` and `cur` are counts of shape (C,). Cells that are empty on both sides do not count. Refuses
+goodness of fit: the reference is a sample too. With fewer than two cells, or a side without rows,
+there is nothing to test: None.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ class TableTest(NamedTuple):
     df: int
     p_value: float
     expected: float
-    """The smallest count expected in a cell; below 1 the p-value is rough, and below 5 in a fifth of the cells too."""
+    """The smallest count expected in a cell; below 1 the p-value is rough, and below 5 in a fifth
+    of the cells too.
+    """
     rows: int
     """Of both sides."""
 
@@ -37,7 +40,9 @@ def chi_square(ref: ArrayLike, cur: ArrayLike) -> TableTest | None:
     expected = _expected(table)
     statistic = float(np.sum((table - expected) ** 2 / expected))
     df = table.shape[1] - 1
-    return TableTest(statistic, df, float(chdtrc(df, statistic)), float(expected.min()), int(table.sum()))
+    return TableTest(
+        statistic, df, float(chdtrc(df, statistic)), float(expected.min()), int(table.sum())
+    )
 
 
 def g_test(ref: ArrayLike, cur: ArrayLike) -> TableTest | None:
@@ -50,11 +55,15 @@ def g_test(ref: ArrayLike, cur: ArrayLike) -> TableTest | None:
     expected = _expected(table)
     statistic = max(0.0, 2 * float(np.sum(xlogy(table, table / expected))))
     df = table.shape[1] - 1
-    return TableTest(statistic, df, float(chdtrc(df, statistic)), float(expected.min()), int(table.sum()))
+    return TableTest(
+        statistic, df, float(chdtrc(df, statistic)), float(expected.min()), int(table.sum())
+    )
 
 
 def cramers_v(ref: ArrayLike, cur: ArrayLike, bias_corrected: bool = False) -> float | None:
-    """sqrt(chi2 / n) for a table of two rows, in [0, 1]; with Bergsma's (2013) correction when asked."""
+    """sqrt(chi2 / n) for a table of two rows, in [0, 1]; with Bergsma's (2013) correction when
+    asked.
+    """
     test = chi_square(ref, cur)
     return None if test is None else cramers_v_of(test, bias_corrected)
 
@@ -73,7 +82,9 @@ def cramers_v_of(test: TableTest, bias_corrected: bool = False) -> float | None:
 
 
 def cohen_w(ref: ArrayLike, cur: ArrayLike) -> float | None:
-    """Sqrt of the sum of (q - p)^2 / p with the reference's shares p; None when the reference lacks a cell of the window."""
+    """Sqrt of the sum of (q - p)^2 / p with the reference's shares p; None when the reference lacks
+    a cell of the window.
+    """
     table = _table(ref, cur)
     if table is None or np.any(table[0] == 0):
         return None

@@ -18,14 +18,18 @@ from driftline.stats.sample import Floats
 def rank_correlation(a: ArrayLike, b: ArrayLike) -> Estimate:
     """Spearman's, of sequences of n numbers in which None and what is not finite count as missing.
 
-    Its interval is symmetric on Fisher's z scale (Bonett and Wright 2000). No value below two pairs or when a side is constant,
-    no interval below four.
+    Its interval is symmetric on Fisher's z scale (Bonett and Wright 2000). No value below two pairs
+    or when a side is constant, no interval below four.
     """
     x, y = np.array(a, np.float64), np.array(b, np.float64)
     known = np.isfinite(x) & np.isfinite(y)
     n, value = int(known.sum()), spearman(x[known], y[known])
     if value is None:
-        return Estimate(None, n=n, reason="fewer than two rows have both" if n < 2 else "all values of a side are equal")
+        return Estimate(
+            None,
+            n=n,
+            reason="fewer than two rows have both" if n < 2 else "all values of a side are equal",
+        )
     if n < 4:
         return Estimate(value, n=n)
     se = math.sqrt((1 + value**2 / 2) / (n - 3))
@@ -35,7 +39,8 @@ def rank_correlation(a: ArrayLike, b: ArrayLike) -> Estimate:
 
 
 def correlations(values: Floats, place: int, least: int = 20) -> Floats:
-    """Pearson's, of column `place` of values of shape (K, J) with every column, shape (J,); NaN is a missing value.
+    """Pearson's, of column `place` of values of shape (K, J) with every column, shape (J,); NaN is
+    a missing value.
 
     0 where fewer than `least` rows have both, or one of the two is constant in them.
     """

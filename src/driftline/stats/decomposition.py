@@ -1,4 +1,5 @@
-"""Why an overall rate moved: because segments changed their size, or because they changed themselves.
+"""Why an overall rate moved: because segments changed their size, or because they changed
+themselves.
 
 Refuses causes: segments explain only what they separate.
 """
@@ -17,7 +18,9 @@ class Decomposition(NamedTuple):
     """A change of sum(weight * value) in two parts, segment by segment; both have shape (S,)."""
 
     mix: Floats
-    """What each segment's change of size did, against the overall value: a segment of average value changes nothing."""
+    """What each segment's change of size did, against the overall value: a segment of average value
+    changes nothing.
+    """
     within: Floats
     """What each segment's change of value did."""
 
@@ -27,13 +30,19 @@ class Decomposition(NamedTuple):
         return float(self.mix.sum() + self.within.sum())
 
 
-def decompose(weights_ref: ArrayLike, weights_now: ArrayLike, values_ref: ArrayLike, values_now: ArrayLike) -> Decomposition:
-    """Split of the change of an overall value over segments, the same both ways round in time (Kitagawa 1955).
+def decompose(
+    weights_ref: ArrayLike, weights_now: ArrayLike, values_ref: ArrayLike, values_now: ArrayLike
+) -> Decomposition:
+    """Split of the change of an overall value over segments, the same both ways round in time
+    (Kitagawa 1955).
 
     Weights are shares, summing to 1; values are the segment's metric or rate; all of shape (S,).
     """
     before, after, was, now = (
-        np.asarray(side, dtype=np.float64) for side in (weights_ref, weights_now, values_ref, values_now)
+        np.asarray(side, dtype=np.float64)
+        for side in (weights_ref, weights_now, values_ref, values_now)
     )
     overall = (float(before @ was) + float(after @ now)) / 2
-    return Decomposition((after - before) * ((was + now) / 2 - overall), (now - was) * (before + after) / 2)
+    return Decomposition(
+        (after - before) * ((was + now) / 2 - overall), (now - was) * (before + after) / 2
+    )

@@ -1,4 +1,5 @@
-"""Can a classifier tell a window from its reference? If nothing changed, it guesses (Lopez-Paz and Oquab 2017).
+"""Can a classifier tell a window from its reference? If nothing changed, it guesses (Lopez-Paz and
+Oquab 2017).
 
 Refuses scores of rows that the classifier learnt from, and to train one.
 """
@@ -20,12 +21,16 @@ class Guesses(NamedTuple):
 
 
 def better_than_chance(right: int, n: int) -> Guesses | None:
-    """Whether a classifier tells reference from window on n held-out rows, half of each (Lopez-Paz and Oquab 2017)."""
+    """Whether a classifier tells reference from window on n held-out rows, half of each (Lopez-Paz
+    and Oquab 2017).
+    """
     if n < 1:
         return None
     return Guesses((right - n / 2) / math.sqrt(n / 4), binomial_at_least(right, n))
 
 
 def auc_null_se(n: int, m: int) -> float | None:
-    """Standard deviation of the AUC of a useless score on n and m rows: sqrt((n+m+1)/(12 n m)); None with an empty side."""
+    """Standard deviation of the AUC of a useless score on n and m rows: sqrt((n+m+1)/(12 n m));
+    None with an empty side.
+    """
     return math.sqrt((n + m + 1) / (12 * n * m)) if n >= 1 and m >= 1 else None

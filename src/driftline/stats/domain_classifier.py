@@ -1,7 +1,9 @@
-"""How well a small model tells the rows of a window from those of the reference: the classifier two-sample test.
+"""How well a small model tells the rows of a window from those of the reference: the classifier
+two-sample test.
 
-(Lopez-Paz & Oquab 2017; ridge logistic regression by Böhning & Lindsay's 1988 bound.) Rows have shape (n, p), standardised, in
-random order. Refuses to test on rows it was fitted on: five folds, and the AUC is that within the folds.
+(Lopez-Paz & Oquab 2017; ridge logistic regression by Böhning & Lindsay's 1988 bound.) Rows have
+shape (n, p), standardised, in random order. Refuses to test on rows it was fitted on: five folds,
+and the AUC is that within the folds.
 """
 
 from __future__ import annotations
@@ -30,24 +32,33 @@ class DomainAuc(NamedTuple):
     """How well the model tells both sides apart."""
 
     value: float
-    """The chance that it takes a row of the window for newer than one of the reference: 0.5 when nothing tells them apart."""
+    """The chance that it takes a row of the window for newer than one of the reference: 0.5 when
+    nothing tells them apart.
+    """
     interval: Interval
     p_value: float
     """Of an AUC at least as large when nothing changed, by its normal law."""
     importance: Floats
-    """What each column adds to the distance between both sides on the model's scale, shape (p,); negative where it misleads."""
+    """What each column adds to the distance between both sides on the model's scale, shape (p,);
+    negative where it misleads.
+    """
     rows: tuple[int, int]
-    """How many of each side were used: at most four of one for each of the other, the first ones."""
+    """How many of each side were used: at most four of one for each of the other, the first
+    ones.
+    """
 
 
 def domain_auc(ref: Floats, cur: Floats) -> DomainAuc | None:
-    """Fit on four fifths, test on the rest, five times. None below ten rows of a side, or without columns.
+    """Fit on four fifths, test on the rest, five times. None below ten rows of a side, or without
+    columns.
 
-    The model sees every column (the 100 most different ones of more), the products of the 8 pairs whose product the columns
-    alone explain least, and the squares of those. All of that is chosen anew in each training part.
+    The model sees every column (the 100 most different ones of more), the products of the 8 pairs
+    whose product the columns alone explain least, and the squares of those. All of that is chosen
+    anew in each training part.
 
-    A pair of rows in different folds counts twice, each once as test of the other. So when nothing changed the AUC varies twice
-    as much as on rows that it was not fitted near: variance (n+m+1)/(6nm). The interval widens DeLong's in the same way.
+    A pair of rows in different folds counts twice, each once as test of the other. So when nothing
+    changed the AUC varies twice as much as on rows that it was not fitted near: variance
+    (n+m+1)/(6nm). The interval widens DeLong's in the same way.
     """
     n, m = (min(len(side), IMBALANCE * len(other)) for side, other in ((ref, cur), (cur, ref)))
     if min(n, m) < LEAST or not ref.shape[1]:
@@ -63,7 +74,9 @@ def domain_auc(ref: Floats, cur: Floats) -> DomainAuc | None:
         old = new[tested] == 0
         _, places = np.unique(scores, return_inverse=True)
         cells = int(places.max()) + 1
-        found = roc_auc(np.bincount(places[old], minlength=cells), np.bincount(places[~old], minlength=cells))
+        found = roc_auc(
+            np.bincount(places[old], minlength=cells), np.bincount(places[~old], minlength=cells)
+        )
         assert found.value is not None
         assert found.se is not None
         weight = float(old.sum() * (~old).sum())
@@ -71,12 +84,18 @@ def domain_auc(ref: Floats, cur: Floats) -> DomainAuc | None:
         weights, importance = weights + weight, importance + told / FOLDS
     auc, se = total / weights, math.sqrt(2 * variance) / weights
     least = min(n, m)
-    interval = (logit_interval(auc, se) if se > 0 else None) or wilson(auc * least, least) or (0.0, 1.0)
+    interval = (
+        (logit_interval(auc, se) if se > 0 else None) or wilson(auc * least, least) or (0.0, 1.0)
+    )
     return DomainAuc(auc, interval, _chance(auc, n, m), importance, (n, m))
 
 
-def domain_auc_p_value(ref: Floats, cur: Floats, permutations: int, rng: np.random.Generator) -> float | None:
-    """The chance of an AUC at least as large when the rows are dealt out to both sides anew: (k+1)/(B+1)."""
+def domain_auc_p_value(
+    ref: Floats, cur: Floats, permutations: int, rng: np.random.Generator
+) -> float | None:
+    """The chance of an AUC at least as large when the rows are dealt out to both sides anew:
+    (k+1)/(B+1).
+    """
     found = domain_auc(ref, cur)
     if found is None:
         return None
@@ -96,7 +115,9 @@ def _chance(auc: float, n: int, m: int) -> float:
 
 
 def _score(rows: Floats, new: Floats, tested: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Scores of the tested rows, and how far each column drives both sides of them apart; fitted on all other rows."""
+    """Scores of the tested rows, and how far each column drives both sides of them apart; fitted on
+    all other rows.
+    """
     fitted, y = rows[~tested], new[~tested]
     pull = np.abs((y - y.mean()) @ fitted)
     kept = np.sort(np.argsort(-pull, kind="stable")[:COLUMNS])
@@ -119,7 +140,9 @@ def _score(rows: Floats, new: Floats, tested: NDArray[np.bool_]) -> tuple[Floats
 
 
 def _pairs(x: Floats, y: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs of columns whose product goes best with what the columns leave unexplained of y, and each of those with itself."""
+    """Pairs of columns whose product goes best with what the columns leave unexplained of y, and
+    each of those with itself.
+    """
     squares, products = x * x, x.T @ x
     left = y - x @ np.linalg.solve(products + 4 * RIDGE * np.eye(x.shape[1]), x.T @ y)
     spread = squares.T @ squares / len(x) - (products / len(x)) ** 2
@@ -142,7 +165,9 @@ def _fit(x: Floats, y: Floats) -> Floats:
     weights = np.zeros(x.shape[1])
     weights[-1] = math.log(y.mean() / (1 - y.mean()))
     for _ in range(STEPS):
-        step = step_by @ (x.T @ (y - 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))) - ridge * weights)
+        step = step_by @ (
+            x.T @ (y - 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))) - ridge * weights
+        )
         weights += step
         if np.abs(step).max() < CLOSE:
             break

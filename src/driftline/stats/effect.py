@@ -1,4 +1,5 @@
-"""How large a difference between two samples of raw values is, in units a person can judge, and the classic tests on it.
+"""How large a difference between two samples of raw values is, in units a person can judge, and the
+classic tests on it.
 
 Refuses one-sided questions: every p-value here is two-sided.
 """
@@ -36,9 +37,11 @@ class TTest(NamedTuple):
 
 
 def mann_whitney(ref: ArrayLike, cur: ArrayLike) -> Superiority | None:
-    """U of the reference and the probability of superiority of the window; None when either sample has no finite value.
+    """U of the reference and the probability of superiority of the window; None when either sample
+    has no finite value.
 
-    The p-value is counted exactly without ties up to n m = 10,000, else normal with corrections for ties and continuity.
+    The p-value is counted exactly without ties up to n m = 10,000, else normal with corrections for
+    ties and continuity.
     """
     x, y = finite(ref), finite(cur)
     n, m = len(x), len(y)
@@ -49,7 +52,11 @@ def mann_whitney(ref: ArrayLike, cur: ArrayLike) -> Superiority | None:
     u = float(np.sum(below) + np.sum(upto - below) / 2)
     _, counts = np.unique(np.concatenate((x, y)), return_counts=True)
     exact = n * m <= 10_000 and len(counts) == n + m
-    p = _u_exact(int(u), n, m) if exact else _u_normal(u, n, m, float(np.sum(counts.astype(np.float64) ** 3 - counts)))
+    p = (
+        _u_exact(int(u), n, m)
+        if exact
+        else _u_normal(u, n, m, float(np.sum(counts.astype(np.float64) ** 3 - counts)))
+    )
     probability = 1 - u / (n * m)
     return Superiority(u, p, probability, 2 * probability - 1)
 
@@ -81,7 +88,9 @@ def _u_normal(u: float, n: int, m: int, ties: float) -> float:
 
 
 def welch(ref: ArrayLike, cur: ArrayLike) -> TTest | None:
-    """Welch's t of mean(ref) - mean(cur); None below two values a side, or when both samples are constant."""
+    """Welch's t of mean(ref) - mean(cur); None below two values a side, or when both samples are
+    constant.
+    """
     from scipy.special import stdtr
 
     x, y = finite(ref), finite(cur)
@@ -97,12 +106,16 @@ def welch(ref: ArrayLike, cur: ArrayLike) -> TTest | None:
 
 
 def cohen_d(ref: ArrayLike, cur: ArrayLike) -> float | None:
-    """(mean(cur) - mean(ref)) over the pooled standard deviation; None below two values a side, or when both are constant."""
+    """(mean(cur) - mean(ref)) over the pooled standard deviation; None below two values a side, or
+    when both are constant.
+    """
     x, y = finite(ref), finite(cur)
     if len(x) < 2 or len(y) < 2:
         return None
     df = len(x) + len(y) - 2
-    pooled = math.sqrt(((len(x) - 1) * float(np.var(x, ddof=1)) + (len(y) - 1) * float(np.var(y, ddof=1))) / df)
+    pooled = math.sqrt(
+        ((len(x) - 1) * float(np.var(x, ddof=1)) + (len(y) - 1) * float(np.var(y, ddof=1))) / df
+    )
     return float(np.mean(y) - np.mean(x)) / pooled if pooled else None
 
 
@@ -113,7 +126,9 @@ def hedges_g(ref: ArrayLike, cur: ArrayLike) -> float | None:
 
 
 def brown_forsythe(ref: ArrayLike, cur: ArrayLike) -> tuple[float, float] | None:
-    """W and p of equal spread: an F test on |value - its median|; None below two values a side, or when nothing deviates."""
+    """W and p of equal spread: an F test on |value - its median|; None below two values a side, or
+    when nothing deviates.
+    """
     from scipy.special import fdtrc
 
     x, y = finite(ref), finite(cur)

@@ -1,7 +1,8 @@
 """Two samples of mixed columns as matrices of numbers.
 
-A column is a sequence of numbers and None, or of text and None; a number that is not finite or beyond 1e150 counts as missing.
-Refuses to leave a gap: what is missing has the mean, 0, and columns that say nothing are left out.
+A column is a sequence of numbers and None, or of text and None; a number that is not finite or
+beyond 1e150 counts as missing. Refuses to leave a gap: what is missing has the mean, 0, and columns
+that say nothing are left out.
 """
 
 from __future__ import annotations
@@ -31,25 +32,36 @@ class Encoded(NamedTuple):
 
 
 def standardised(ref: Columns, cur: Columns) -> Encoded:
-    """Every column in standard deviations (ddof 0) of the reference, at most 10 of them from its mean.
+    """Every column in standard deviations (ddof 0) of the reference, at most 10 of them from its
+    mean.
 
-    A category stands for its share of the reference's values, an unseen one for 0. A column constant in the reference is left
-    out.
+    A category stands for its share of the reference's values, an unseen one for 0. A column
+    constant in the reference is left out.
     """
     before: list[Floats] = []
     after: list[Floats] = []
     names = []
     for name, values in ref.items():
-        was, now = _frequencies(values, cur[name]) if _text(values, cur[name]) else (_numbers(values), _numbers(cur[name]))
+        was, now = (
+            _frequencies(values, cur[name])
+            if _text(values, cur[name])
+            else (_numbers(values), _numbers(cur[name]))
+        )
         known = was[~np.isnan(was)]
         if not len(known) or np.ptp(known) == 0:
             continue
-        # Less one of them and in units of the widest gap, so that neither a large offset nor a huge value costs digits.
+        # Less one of them and in units of the widest gap, so that neither a large offset nor a huge
+        # value costs digits.
         gap = float(np.max(np.abs(known - known[0])))
-        centre, sd = float(np.mean((known - known[0]) / gap)), float(np.std((known - known[0]) / gap))
+        centre, sd = (
+            float(np.mean((known - known[0]) / gap)),
+            float(np.std((known - known[0]) / gap)),
+        )
         for side, rows in ((was, before), (now, after)):
             with np.errstate(over="ignore"):
-                rows.append(np.nan_to_num(np.clip(((side - known[0]) / gap - centre) / sd, -FAR, FAR)))
+                rows.append(
+                    np.nan_to_num(np.clip(((side - known[0]) / gap - centre) / sd, -FAR, FAR))
+                )
         names.append(name)
     return Encoded(_matrix(before, ref), _matrix(after, cur), tuple(names))
 
@@ -57,8 +69,9 @@ def standardised(ref: Columns, cur: Columns) -> Encoded:
 def pooled_scores(ref: Columns, cur: Columns) -> Encoded:
     """Every column with mean 0 and sd 1 over both sides together, the sides being treated alike.
 
-    A number is the normal score of its rank (van der Waerden), so that no outlier decides; of a categorical column the 10 most
-    frequent categories of at least 1% have a column each, and so have missing values of at least 1%.
+    A number is the normal score of its rank (van der Waerden), so that no outlier decides; of a
+    categorical column the 10 most frequent categories of at least 1% have a column each, and so
+    have missing values of at least 1%.
     """
     n = max((len(values) for values in ref.values()), default=0)
     parts: list[Floats] = []
@@ -70,8 +83,14 @@ def pooled_scores(ref: Columns, cur: Columns) -> Encoded:
         least = SHARE * len(both)
         if _text(values, cur[name]):
             counts = Counter(both)
-            top = sorted((-count, value) for value, count in counts.items() if value is not None and count >= least)
-            places: dict[Any, int] = {None: -1} | {value: place for place, (_, value) in enumerate(top[:CATEGORIES])}
+            top = sorted(
+                (-count, value)
+                for value, count in counts.items()
+                if value is not None and count >= least
+            )
+            places: dict[Any, int] = {None: -1} | {
+                value: place for place, (_, value) in enumerate(top[:CATEGORIES])
+            }
             codes = np.array([places.get(value, -2) for value in both])
             found = [(codes == place).astype(np.float64) for place in range(len(places) - 1)]
             missing = (codes == -1).astype(np.float64)
@@ -97,13 +116,19 @@ def _numbers(values: Sequence[Any]) -> Floats:
 
 
 def _text(*sides: Sequence[Any]) -> bool:
-    return any(isinstance(next((value for value in side if value is not None), None), str) for side in sides)
+    return any(
+        isinstance(next((value for value in side if value is not None), None), str)
+        for side in sides
+    )
 
 
 def _frequencies(ref: Sequence[Any], cur: Sequence[Any]) -> tuple[Floats, Floats]:
     counts = Counter(value for value in ref if value is not None)
     total = counts.total() or 1
-    was, now = (np.array([np.nan if v is None else counts[v] / total for v in side], np.float64) for side in (ref, cur))
+    was, now = (
+        np.array([np.nan if v is None else counts[v] / total for v in side], np.float64)
+        for side in (ref, cur)
+    )
     return was, now
 
 

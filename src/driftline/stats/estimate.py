@@ -16,7 +16,9 @@ Z95 = 1.959963984540054
 
 
 class Estimate(NamedTuple):
-    """A metric of `n` rows: value, standard error and 95% interval, or the reason why there is none."""
+    """A metric of `n` rows: value, standard error and 95% interval, or the reason why there is
+    none.
+    """
 
     value: float | None
     se: float | None = None
@@ -43,7 +45,9 @@ def t_of(df: float, confidence: float = 0.95) -> float:
 
 
 def logit_interval(value: float, se: float, confidence: float = 0.95) -> Interval | None:
-    """Interval for a number in (0, 1) that never leaves it: symmetric on the logit scale; None at 0 and 1."""
+    """Interval for a number in (0, 1) that never leaves it: symmetric on the logit scale; None at 0
+    and 1.
+    """
     if not 0 < value < 1:
         return None
     half = z_of(confidence) * se / (value * (1 - value))
@@ -62,7 +66,8 @@ def log_interval(value: float, se: float, quantile: float = Z95) -> Interval | N
 def difference_interval(a: float, a_interval: Interval, b: float, b_interval: Interval) -> Interval:
     """Interval of a - b from the intervals of two independent numbers.
 
-    MOVER (Zou and Donner 2008): keeps the asymmetry of both, and is Newcombe's for two Wilson intervals.
+    MOVER (Zou and Donner 2008): keeps the asymmetry of both, and is Newcombe's for two Wilson
+    intervals.
     """
     low = a - b - math.hypot(a - a_interval[0], b_interval[1] - b)
     high = a - b + math.hypot(a_interval[1] - a, b - b_interval[0])

@@ -16,21 +16,24 @@ from driftline.stats.side import Side
 def grid_ks(ref: Side, cur: Side) -> tuple[float, float] | None:
     """The KS distance at the edges, and how much the distance over all values can exceed it.
 
-    The first is never above the true distance; the second is the largest cell mass between edges that is not already compared,
-    at most the reference's mass in one cell (0.1% on quantile edges) where the reference has rows.
+    The first is never above the true distance; the second is the largest cell mass between edges
+    that is not already compared, at most the reference's mass in one cell (0.1% on quantile edges)
+    where the reference has rows.
     """
     if not ref.rows or not cur.rows:
         return None
     f, g = ref.cdf, cur.cdf
     apart = f - g
     distance = max(float(apart.max()), -float(apart.min()), 0.0)
-    # Inside an open cell the CDFs rise from one end to the other in any order: |F-G| reaches at most these.
+    # Inside an open cell the CDFs rise from one end to the other in any order: |F-G| reaches at
+    # most these.
     reach = max(float(np.max(a[2::2] - b[1::2], initial=a[0])) for a, b in ((f, g), (g, f)))
     return min(1.0, distance), max(0.0, min(1.0, reach) - distance)
 
 
 def rescaled_ks(ref: Side, cur: Side, factor: float, offset: float = 0.0) -> float | None:
-    """The KS distance, at the edges, of the window from the reference with each value times `factor` (above 0) plus `offset`.
+    """The KS distance, at the edges, of the window from the reference with each value times
+    `factor` (above 0) plus `offset`.
 
     Never above the true distance; what the grid leaves open counts as agreeing.
     """
@@ -45,16 +48,18 @@ def rescaled_ks(ref: Side, cur: Side, factor: float, offset: float = 0.0) -> flo
 
 
 def grid_wasserstein(ref: Side, cur: Side) -> float | None:
-    """W1 in the unit of the values: values within an open cell taken as spread evenly, tails by their mean where it is known.
+    """W1 in the unit of the values: values within an open cell taken as spread evenly, tails by
+    their mean where it is known.
 
-    The error is below the width of a cell times its mass, and in one tail beyond the edges there is none. Rows beyond both ends
-    at once are told apart by their mean and extremes: within a few percent where they are tails, within a third where they are
-    most of the rows.
+    The error is below the width of a cell times its mass, and in one tail beyond the edges there is
+    none. Rows beyond both ends at once are told apart by their mean and extremes: within a few
+    percent where they are tails, within a third where they are most of the rows.
     """
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
     apart = ref.cdf - cur.cdf
-    # Between two edges F - G runs from its value at the lower edge to its value just below the upper one.
+    # Between two edges F - G runs from its value at the lower edge to its value just below the
+    # upper one.
     start, end, size = apart[1:-2:2], apart[2:-1:2], np.abs(apart)
     mean = (size[1:-2:2] + size[2:-1:2]) / 2
     crossing = np.flatnonzero(start * end < 0)
@@ -65,8 +70,9 @@ def grid_wasserstein(ref: Side, cur: Side) -> float | None:
 
 
 def wasserstein_margin(ref: Side, cur: Side) -> float | None:
-    """How far the measured W1 lies from the true one with 95% confidence, at most: 1.96 sqrt(1/n+1/m) times the integral of
-    sqrt(H(1-H)) with the pooled H (the triangle inequality, and Minkowski's on the Brownian bridge).
+    """How far the measured W1 lies from the true one with 95% confidence, at most: 1.96
+    sqrt(1/n+1/m) times the integral of sqrt(H(1-H)) with the pooled H (the triangle inequality, and
+    Minkowski's on the Brownian bridge).
     """
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
@@ -81,21 +87,26 @@ def wasserstein_margin(ref: Side, cur: Side) -> float | None:
 
 
 def grid_energy(ref: Side, cur: Side) -> float | None:
-    """The root of 2 times the integral of (F - G) squared, scipy's energy distance, in the root of the values' unit.
+    """The root of 2 times the integral of (F - G) squared, scipy's energy distance, in the root of
+    the values' unit.
 
-    As near as `grid_wasserstein` between the edges; beyond them, tails of the known mean and extreme are taken for exponential,
-    or for evenly spread where they are too short for that: within 3%, and within a third where most rows lie beyond both ends.
+    As near as `grid_wasserstein` between the edges; beyond them, tails of the known mean and
+    extreme are taken for exponential, or for evenly spread where they are too short for that:
+    within 3%, and within a third where most rows lie beyond both ends.
     """
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
     apart = ref.cdf - cur.cdf
     inner = float(ref.widths @ _mean_square_of_line(apart[1:-2:2], apart[2:-1:2]))
-    return math.sqrt(2 * (inner + sum(_beyond(*pair) for pair in zip(_ends(ref), _ends(cur), strict=True))))
+    return math.sqrt(
+        2 * (inner + sum(_beyond(*pair) for pair in zip(_ends(ref), _ends(cur), strict=True)))
+    )
 
 
 def energy_margin(ref: Side, cur: Side) -> float | None:
-    """How far the measured energy distance lies from the true one with 95% confidence, at most: 1.96 times the root of
-    2 (1/n+1/m) times the integral of H(1-H) with the pooled H (Minkowski; Szekely and Bakirov 2003 for the factor).
+    """How far the measured energy distance lies from the true one with 95% confidence, at most:
+    1.96 times the root of 2 (1/n+1/m) times the integral of H(1-H) with the pooled H (Minkowski;
+    Szekely and Bakirov 2003 for the factor).
     """
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
@@ -109,10 +120,11 @@ def energy_margin(ref: Side, cur: Side) -> float | None:
 
 
 def grid_cramer_von_mises(ref: Side, cur: Side) -> float | None:
-    """nm/(n+m) times the integral of (F - G) squared over the pooled distribution: Anderson's (1962) T, within a thousandth.
+    """nm/(n+m) times the integral of (F - G) squared over the pooled distribution: Anderson's
+    (1962) T, within a thousandth.
 
-    Values within an open cell are taken as spread evenly; at a value that many rows share, F and G are halfway up their
-    steps, so that equal distributions have 0 whatever their ties.
+    Values within an open cell are taken as spread evenly; at a value that many rows share, F and G
+    are halfway up their steps, so that equal distributions have 0 whatever their ties.
     """
     if not ref.rows or not cur.rows:
         return None
@@ -125,7 +137,8 @@ def grid_cramer_von_mises(ref: Side, cur: Side) -> float | None:
 
 
 def kurtosis(side: Side) -> float | None:
-    """The fourth central moment over the squared variance, rather too large where rows lie beyond the edges or in wide cells.
+    """The fourth central moment over the squared variance, rather too large where rows lie beyond
+    the edges or in wide cells.
 
     None where nothing varies.
     """
@@ -138,22 +151,30 @@ def kurtosis(side: Side) -> float | None:
     within = middles**4 + middles**2 * widths**2 / 2 + widths**4 / 80
     total = float(side.counts[1::2] @ z**4 + side.counts[2:-1:2] @ within) / rows
     for (mass, reach, far), edge, sign in zip(_ends(side), (z[0], z[-1]), (-1, 1), strict=True):
-        # Of all tails with this mean and extreme, the one with rows at both ends has the largest fourth moment.
+        # Of all tails with this mean and extreme, the one with rows at both ends has the largest
+        # fourth moment.
         if mass > 0 and far > 0:
-            total += mass * ((1 - reach / far) * float(edge) ** 4 + reach / far * (float(edge) + sign * far / sd) ** 4)
+            total += mass * (
+                (1 - reach / far) * float(edge) ** 4
+                + reach / far * (float(edge) + sign * far / sd) ** 4
+            )
     return total if math.isfinite(total) else None
 
 
 def _tails(side: Side) -> tuple[float, float]:
-    # Mean distance beyond the first and the last edge. Exponential tails reach as far as they do with these means; then what
-    # the mean of all values says is shared out among them, which makes a tail exact when the other one is empty.
+    # Mean distance beyond the first and the last edge. Exponential tails reach as far as they do
+    # with these means; then what
+    # the mean of all values says is shared out among them, which makes a tail exact when the other
+    # one is empty.
     edges, counts, rows = side.edges, side.counts, side.rows
     if not counts[0] and not counts[-1]:
         return 0.0, 0.0
     ends = (int(counts[0]) / rows, int(counts[-1]) / rows)
     reach = (float(edges[0]) - side.minimum, side.maximum - float(edges[-1]))
     most = [end * far if end > 0 else 0.0 for end, far in zip(ends, reach, strict=True)]
-    below, above = (top / (math.log(max(end * rows, 1)) * 0.85 + 1) for top, end in zip(most, ends, strict=True))
+    below, above = (
+        top / (math.log(max(end * rows, 1)) * 0.85 + 1) for top, end in zip(most, ends, strict=True)
+    )
     if below + above > 0:
         middles = (edges[:-1] + edges[1:]) / 2
         known = float(np.sum(counts[1::2] / rows * edges) + np.sum(counts[2:-1:2] / rows * middles))
@@ -179,9 +200,12 @@ def _ends(side: Side) -> tuple[End, End]:
 
 
 def _beyond(ref: End, cur: End) -> float:
-    # The integral of the squared difference of two tails: exact for exponential ones, and for one that is spread evenly.
+    # The integral of the squared difference of two tails: exact for exponential ones, and for one
+    # that is spread evenly.
     (share, mean, far), (share_now, mean_now, far_now) = ref, cur
-    size, size_now = (max(one / 2, (4 * one - most) / 3) for one, most in ((mean, far), (mean_now, far_now)))
+    size, size_now = (
+        max(one / 2, (4 * one - most) / 3) for one, most in ((mean, far), (mean_now, far_now))
+    )
     total = share**2 * size + share_now**2 * size_now
     if mean > 0 and mean_now > 0:
         alike = 2 * math.sqrt(mean) * math.sqrt(mean_now) / (mean + mean_now)

@@ -23,13 +23,16 @@ class Discrepancy(NamedTuple):
     biased: float
     """Never below 0; with what chance adds."""
     interval: Interval
-    """Where the true one, 0 or above, lies with at least 95% confidence: by the jackknife (Efron & Stein 1981)."""
+    """Where the true one, 0 or above, lies with at least 95% confidence: by the jackknife (Efron &
+    Stein 1981).
+    """
     p_value: float | None = None
     """By permutation of the pooled rows, (k+1)/(B+1); None where none was asked for."""
 
 
 def median_squared_distance(rows: ArrayLike) -> float | None:
-    """Median squared Euclidean distance over all pairs of rows, shape (n,) or (n, d); half of it is the usual bandwidth.
+    """Median squared Euclidean distance over all pairs of rows, shape (n,) or (n, d); half of it is
+    the usual bandwidth.
 
     None below two rows.
     """
@@ -40,7 +43,9 @@ def median_squared_distance(rows: ArrayLike) -> float | None:
 
 
 def kernel_variance(rows: ArrayLike) -> float | None:
-    """Half the median squared distance, or half the mean one where most rows are alike; None where all are."""
+    """Half the median squared distance, or half the mean one where most rows are alike; None where
+    all are.
+    """
     points = _points(rows)
     if len(points) < 2:
         return None
@@ -51,14 +56,19 @@ def kernel_variance(rows: ArrayLike) -> float | None:
 def mmd2(ref: ArrayLike, cur: ArrayLike, variance: float) -> tuple[float, float] | None:
     """Unbiased and biased squared MMD with k = exp(-d^2/(2 variance)), Gretton et al. (2012).
 
-    Rows of shape (n,) or (n, d), all finite. The unbiased one may be below 0. None below two rows a side or without bandwidth.
+    Rows of shape (n,) or (n, d), all finite. The unbiased one may be below 0. None below two rows a
+    side or without bandwidth.
     """
     found = discrepancy(ref, cur, variance)
     return None if found is None else (found.unbiased, found.biased)
 
 
 def discrepancy(
-    ref: ArrayLike, cur: ArrayLike, variance: float, permutations: int = 0, rng: np.random.Generator | None = None
+    ref: ArrayLike,
+    cur: ArrayLike,
+    variance: float,
+    permutations: int = 0,
+    rng: np.random.Generator | None = None,
 ) -> Discrepancy | None:
     """`mmd2` with how sure it is; permutations need `rng`."""
     x, y = _points(ref), _points(cur)
@@ -79,10 +89,17 @@ def discrepancy(
     values = (sums - n) / (n * (n - 1)) + (second - m) / (m * (m - 1)) - 2 * cross / (n * m)
     biased = sums[0] / n**2 + second[0] / m**2 - 2 * cross[0] / (n * m)
     own, other = rows[:, 0], kernel.sum(axis=1) - rows[:, 0]
-    of_ref, of_cur = (own[:n] - 1) / (n - 1) - other[:n] / m, (other[n:] - 1) / (m - 1) - own[n:] / n
+    of_ref, of_cur = (
+        (own[:n] - 1) / (n - 1) - other[:n] / m,
+        (other[n:] - 1) / (m - 1) - own[n:] / n,
+    )
     value, half = float(values[0]), Z95 * 2 * math.sqrt(_var(of_ref) / n + _var(of_cur) / m)
     interval = max(0.0, value - half), max(0.0, value + half)
-    p_value = (int(np.sum(values[1:] >= value - 1e-12)) + 1) / (permutations + 1) if permutations else None
+    p_value = (
+        (int(np.sum(values[1:] >= value - 1e-12)) + 1) / (permutations + 1)
+        if permutations
+        else None
+    )
     return Discrepancy(value, max(0.0, float(biased)), interval, p_value)
 
 

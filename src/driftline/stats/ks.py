@@ -24,7 +24,8 @@ def ks_distance(ref: ArrayLike, cur: ArrayLike) -> float | None:
 
 
 def ks_margin(n: int, m: int, confidence: float = 0.95) -> float | None:
-    """How far the distance of samples of n and m rows lies from the true one, at most: sqrt(-ln(alpha/2)/2) sqrt((n+m)/(nm)).
+    """How far the distance of samples of n and m rows lies from the true one, at most:
+    sqrt(-ln(alpha/2)/2) sqrt((n+m)/(nm)).
 
     The two-sample form of Dvoretzky-Kiefer-Wolfowitz; None when a sample is empty.
     """
@@ -39,14 +40,17 @@ def ks_robust(d: float, n: int, m: int) -> float | None:
 
 
 def ks_p_value(d: float, n: int, m: int) -> float | None:
-    """P(D >= d) when both samples come from one law: exact for n m <= 10,000, asymptotic beyond; None when one is empty."""
+    """P(D >= d) when both samples come from one law: exact for n m <= 10,000, asymptotic beyond;
+    None when one is empty.
+    """
     if n < 1 or m < 1:
         return None
     return ks_p_exact(d, n, m) if n * m <= 10_000 else ks_p_asymptotic(d, n, m)
 
 
 def ks_p_exact(d: float, n: int, m: int) -> float | None:
-    """P(D >= d), counted: the share of lattice paths from (0, 0) to (n, m) that somewhere reach |i/n - j/m| >= d.
+    """P(D >= d), counted: the share of lattice paths from (0, 0) to (n, m) that somewhere reach
+    |i/n - j/m| >= d.
 
     Exact integers, O(n m); None when a sample is empty.
     """
@@ -60,13 +64,19 @@ def ks_p_exact(d: float, n: int, m: int) -> float | None:
         row = [count if abs(i * m - j * n) < reach else 0 for j, count in enumerate(inside)]
         low = next((j for j in range(m + 1) if abs(i * m - j * n) < reach), m + 1)
         high = next((j for j in range(m, -1, -1) if abs(i * m - j * n) < reach), -1)
-        inside = [0] * low + list(accumulate(row[low : high + 1])) + [0] * (m - high) if low <= high else [0] * (m + 1)
+        inside = (
+            [0] * low + list(accumulate(row[low : high + 1])) + [0] * (m - high)
+            if low <= high
+            else [0] * (m + 1)
+        )
     total = math.comb(n + m, n)
     return (total - inside[m]) / total
 
 
 def ks_p_paths(d: float, n: int, m: int) -> float | None:
-    """The same in floats, for thousands of rows a side: right to 1e-9, so that smaller p-values have no digits left."""
+    """The same in floats, for thousands of rows a side: right to 1e-9, so that smaller p-values
+    have no digits left.
+    """
     if n < 1 or m < 1:
         return None
     reach = round(d * n * m)
@@ -91,21 +101,27 @@ def ks_p_paths(d: float, n: int, m: int) -> float | None:
 
 
 def ks_p_asymptotic(d: float, n: int, m: int) -> float | None:
-    """P(D >= d) by the one-sample law of round(nm/(n+m)) rows, as scipy's `asymp`; None when a sample is empty."""
+    """P(D >= d) by the one-sample law of round(nm/(n+m)) rows, as scipy's `asymp`; None when a
+    sample is empty.
+    """
     if n < 1 or m < 1:
         return None
     return _one_sample(d, max(1, round(n * m / (n + m))))
 
 
 def ks_p_limit(d: float, n: int, m: int) -> float | None:
-    """P(D >= d) by the limit law alone, as textbooks have it: too large for small samples; None when a sample is empty."""
+    """P(D >= d) by the limit law alone, as textbooks have it: too large for small samples; None
+    when a sample is empty.
+    """
     from scipy.special import kolmogorov
 
     return float(kolmogorov(math.sqrt(n * m / (n + m)) * d)) if n >= 1 and m >= 1 else None
 
 
 EXACT, EXACT_TAIL = 60, 100
-"""Rows up to which the law itself is computed, and its tail; beyond, expansions are right to a thousandth of the p-value."""
+"""Rows up to which the law itself is computed, and its tail; beyond, expansions are right to a
+thousandth of the p-value.
+"""
 
 
 def _one_sample(d: float, n: int) -> float:
@@ -117,7 +133,8 @@ def _one_sample(d: float, n: int) -> float:
         return 0.0
     if 2 * n * d <= 1:
         return 1.0
-    # One-sided tails are simple; both at once has odds of about exp(-6 n d^2), and is impossible from a half on.
+    # One-sided tails are simple; both at once has odds of about exp(-6 n d^2), and is impossible
+    # from a half on.
     if d >= 0.5 or n * d * d > (2.4 if n <= EXACT else 1.5):
         return min(1.0, 2 * (float(smirnov(n, d)) if n <= EXACT_TAIL else _one_sided(d, n)))
     if n <= EXACT:
@@ -128,11 +145,14 @@ def _one_sample(d: float, n: int) -> float:
 
 
 def _one_sided(d: float, n: int) -> float:
-    # Logarithm of Lauwerier's (1963) expansion; the powers of n d^2 are those of Kullback's bound, the rate of the large
+    # Logarithm of Lauwerier's (1963) expansion; the powers of n d^2 are those of Kullback's bound,
+    # the rate of the large
     # deviations. Right to 0.1% down to p-values of 1e-14, and far below still of that order.
     square = d * d
     rate = 2 + square * (4 / 9 + 32 / 135 * square)
-    return math.exp(-n * square * rate - 2 / 3 * d + 4 / 9 * square - 88 / 405 * d * square + 4 / 45 * d / n)
+    return math.exp(
+        -n * square * rate - 2 / 3 * d + 4 / 9 * square - 88 / 405 * d * square + 4 / 45 * d / n
+    )
 
 
 def _durbin(d: float, n: int) -> float:

@@ -1,7 +1,9 @@
-"""Is a new value like those of K earlier windows? Limits for one more value, and how often they are wrong.
+"""Is a new value like those of K earlier windows? Limits for one more value, and how often they are
+wrong.
 
-`history` has shape (K,), without missing values. P-values and rates take the windows as independent and normal, except
-`rank_p`. Refuses a history that can't tell: fewer than two values, or all the same, give None.
+`history` has shape (K,), without missing values. P-values and rates take the windows as independent
+and normal, except `rank_p`. Refuses a history that can't tell: fewer than two values, or all the
+same, give None.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ class Prediction(NamedTuple):
 
 
 def prediction(history: ArrayLike, new: float) -> Prediction | None:
-    """(new - mean) / (s sqrt(1 + 1/K)) against Student's t with K-1 degrees of freedom; s has ddof 1."""
+    """(new - mean) / (s sqrt(1 + 1/K)) against Student's t with K-1 degrees of freedom; s has ddof
+    1.
+    """
     from scipy.special import stdtr
 
     t = _distance(history, new, ddof=1)
@@ -38,12 +42,16 @@ def prediction(history: ArrayLike, new: float) -> Prediction | None:
 
 
 def plain_z(history: ArrayLike, new: float) -> float | None:
-    """(new - mean) / s with ddof 0, as NannyML's limits have it: forgets that mean and s are guesses themselves."""
+    """(new - mean) / s with ddof 0, as NannyML's limits have it: forgets that mean and s are
+    guesses themselves.
+    """
     return _distance(history, new, ddof=0)
 
 
 def mad_z(history: ArrayLike, new: float) -> float | None:
-    """(new - median) / (1.4826 MAD): a few bad windows in the history don't widen it; None when half of them are the same."""
+    """(new - median) / (1.4826 MAD): a few bad windows in the history don't widen it; None when
+    half of them are the same.
+    """
     values = finite(history)
     if len(values) < 2:
         return None
@@ -53,13 +61,16 @@ def mad_z(history: ArrayLike, new: float) -> float | None:
 
 
 def rank_p(history: ArrayLike, new: float) -> float:
-    """(1 + values at or above `new`) / (K + 1): one-sided, right for any law, never below 1/(K+1)."""
+    """(1 + values at or above `new`) / (K + 1): one-sided, right for any law, never below
+    1/(K+1).
+    """
     values = finite(history)
     return (1 + int(np.sum(values >= new))) / (len(values) + 1)
 
 
 def limit_multiplier(k: float, rate: float) -> float | None:
-    """How many s (ddof 1) around the mean of K windows leave one new window outside at `rate`, both sides together.
+    """How many s (ddof 1) around the mean of K windows leave one new window outside at `rate`, both
+    sides together.
 
     The t quantile times sqrt(1 + 1/K); K = inf gives the normal quantile.
     """
@@ -73,7 +84,9 @@ def limit_multiplier(k: float, rate: float) -> float | None:
 
 
 def limit_rate(k: int, multiplier: float = 3.0, ddof: int = 0) -> float | None:
-    """How often one new window lies outside mean +- multiplier sd of K windows, both sides together, over all histories."""
+    """How often one new window lies outside mean +- multiplier sd of K windows, both sides
+    together, over all histories.
+    """
     from scipy.special import stdtr
 
     if k < 2:

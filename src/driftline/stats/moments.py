@@ -1,6 +1,7 @@
 """How far mean and spread of a window have moved from the reference's.
 
-Refuses a scale of the window's own: the unit is the standard deviation of the reference, always, so that windows compare.
+Refuses a scale of the window's own: the unit is the standard deviation of the reference, always, so
+that windows compare.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from driftline.stats.side import Side
 def mean_shift(ref: Side, cur: Side) -> Shift:
     """(mean of the window - mean of the reference) / sd of the reference: Glass's delta, signed.
 
-    The interval has the errors of both means (Welch) and of the reference's sd, d^2/(2(n-1)) (Hedges and Olkin 1985); the
-    p-value is Welch's. A window of one row counts as varying like the reference. None where a side has no rows, where the
-    reference does not vary, and where the number is beyond floats.
+    The interval has the errors of both means (Welch) and of the reference's sd, d^2/(2(n-1))
+    (Hedges and Olkin 1985); the p-value is Welch's. A window of one row counts as varying like the
+    reference. None where a side has no rows, where the reference does not vary, and where the
+    number is beyond floats.
     """
     from scipy.special import stdtr
 
@@ -36,14 +38,19 @@ def mean_shift(ref: Side, cur: Side) -> Shift:
     share = a / (a + b)
     df = 1 / (share**2 / (n - 1) + (1 - share) ** 2 / max(m - 1, 1))
     half = t_of(df) * math.sqrt(a + b + value**2 / (2 * (n - 1)))
-    return Shift(value, (value - half, value + half), min(1.0, 2 * float(stdtr(df, -abs(value) / math.sqrt(a + b)))), value)
+    return Shift(
+        value,
+        (value - half, value + half),
+        min(1.0, 2 * float(stdtr(df, -abs(value) / math.sqrt(a + b)))),
+        value,
+    )
 
 
 def spread_shift(ref: Side, cur: Side) -> Shift:
     """ln(sd of the window / sd of the reference): 0.69 is twice as wide.
 
-    The interval has the errors of both, (k - (n-3)/(n-1))/(4n) with the kurtosis k (delta method). None where a side has no two
-    rows or does not vary.
+    The interval has the errors of both, (k - (n-3)/(n-1))/(4n) with the kurtosis k (delta method).
+    None where a side has no two rows or does not vary.
     """
     if ref.rows < 2 or cur.rows < 2 or not ref.variance or not cur.variance:
         return Shift(None)

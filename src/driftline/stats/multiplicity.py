@@ -1,7 +1,8 @@
 """Many p-values at once: adjusted so that a family of tests keeps its level, or combined into one.
 
-`p` has shape (m,), each in [0, 1], in any order; answers keep that order. Refuses to guess how tests depend on each other: each
-function says what it needs. No p-values give an empty answer, or None where one number is asked for.
+`p` has shape (m,), each in [0, 1], in any order; answers keep that order. Refuses to guess how
+tests depend on each other: each function says what it needs. No p-values give an empty answer, or
+None where one number is asked for.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def bonferroni(p: ArrayLike) -> Floats:
 
 
 def holm(p: ArrayLike) -> Floats:
-    """The same promise with more power (Holm 1979): the i-th smallest times m-i+1, never below a smaller one's."""
+    """The same promise with more power (Holm 1979): the i-th smallest times m-i+1, never below a
+    smaller one's.
+    """
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     factors = np.arange(len(values), 0, -1)
@@ -41,7 +44,8 @@ def holm(p: ArrayLike) -> Floats:
 
 
 def bh(p: ArrayLike) -> Floats:
-    """Share of false ones among those named (Benjamini and Hochberg 1995): min over j >= i of m p_(j)/j.
+    """Share of false ones among those named (Benjamini and Hochberg 1995): min over j >= i of m
+    p_(j)/j.
 
     Holds for independent tests, and for tests that rise and fall together.
     """
@@ -49,18 +53,24 @@ def bh(p: ArrayLike) -> Floats:
 
 
 def by(p: ArrayLike) -> Floats:
-    """Benjamini and Yekutieli (2001): the same share however the tests depend, for a factor 1 + 1/2 + ... + 1/m."""
+    """Benjamini and Yekutieli (2001): the same share however the tests depend, for a factor 1 + 1/2
+    + ... + 1/m.
+    """
     return _step_up(p, float(np.sum(1 / np.arange(1, len(np.asarray(p)) + 1))))
 
 
 def simes(p: ArrayLike) -> float | None:
-    """One p-value for "nothing changed anywhere" (Simes 1986): the smallest of `bh`, under the same conditions."""
+    """One p-value for "nothing changed anywhere" (Simes 1986): the smallest of `bh`, under the same
+    conditions.
+    """
     values = bh(p)
     return float(values.min()) if len(values) else None
 
 
 def fisher_combined(p: ArrayLike) -> Combined | None:
-    """-2 times the sum of ln p against chi-square with 2m degrees of freedom: independent tests only."""
+    """-2 times the sum of ln p against chi-square with 2m degrees of freedom: independent tests
+    only.
+    """
     from scipy.special import chdtrc
 
     values = np.asarray(p, dtype=np.float64)
@@ -71,7 +81,9 @@ def fisher_combined(p: ArrayLike) -> Combined | None:
 
 
 def cauchy_combined(p: ArrayLike) -> Combined | None:
-    """Mean of tan((1/2 - p) pi) against Cauchy's law (Liu and Xie 2020): small p-values hold up under any dependence."""
+    """Mean of tan((1/2 - p) pi) against Cauchy's law (Liu and Xie 2020): small p-values hold up
+    under any dependence.
+    """
     values = np.asarray(p, dtype=np.float64)
     if not len(values):
         return None
@@ -80,7 +92,8 @@ def cauchy_combined(p: ArrayLike) -> Combined | None:
 
 
 def e_bh(e: ArrayLike, alpha: float = 0.1) -> NDArray[np.bool_]:
-    """Which e-values to name (Wang and Ramdas 2022): the k largest, for the largest k whose k-th is at least m/(alpha k).
+    """Which e-values to name (Wang and Ramdas 2022): the k largest, for the largest k whose k-th is
+    at least m/(alpha k).
 
     At most a share `alpha` of them is false on average, under any dependence. Shape (m,).
     """

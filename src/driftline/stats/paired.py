@@ -27,12 +27,16 @@ class Difference(NamedTuple):
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided exact p of two models being right equally often, from the rows that just one of them got right."""
+    """Two-sided exact p of two models being right equally often, from the rows that just one of
+    them got right.
+    """
     return min(1.0, 2 * binomial_at_least(max(only_first, only_second), only_first + only_second))
 
 
 def paired_difference(differences: ArrayLike) -> Difference | None:
-    """Student's t of differences on the same rows against 0; None below two of them, or when all are the same."""
+    """Student's t of differences on the same rows against 0; None below two of them, or when all
+    are the same.
+    """
     from scipy.special import stdtr
 
     d = finite(differences)
@@ -40,4 +44,6 @@ def paired_difference(differences: ArrayLike) -> Difference | None:
         return None
     mean, se, df = float(d.mean()), float(np.std(d, ddof=1)) / math.sqrt(len(d)), len(d) - 1
     half = t_of(df) * se
-    return Difference(mean, mean / se, df, 2 * float(stdtr(df, -abs(mean / se))), (mean - half, mean + half))
+    return Difference(
+        mean, mean / se, df, 2 * float(stdtr(df, -abs(mean / se))), (mean - half, mean + half)
+    )

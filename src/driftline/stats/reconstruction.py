@@ -1,6 +1,7 @@
 """How well the components of a reference still describe the rows of a window.
 
-Rows have shape (n, d), standardised, in random order. Refuses to judge a row by components that it had a part in.
+Rows have shape (n, d), standardised, in random order. Refuses to judge a row by components that it
+had a part in.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ FOLDS = 5
 LEAST = 2 * FOLDS
 """Rows of the reference, two for a fold."""
 ROUNDING = 0.01
-"""Standard deviations; an error below it is as good as none, so that columns which determine each other have a ratio too."""
+"""Standard deviations; an error below it is as good as none, so that columns which determine each
+other have a ratio too.
+"""
 
 
 class Reconstruction(NamedTuple):
@@ -34,11 +37,12 @@ class Reconstruction(NamedTuple):
 
 
 def reconstruction(ref: ArrayLike, cur: ArrayLike, share: float = 0.8) -> Reconstruction | None:
-    """Errors of both sides, each row's by components of the four fifths of `ref` that do not hold its place.
+    """Errors of both sides, each row's by components of the four fifths of `ref` that do not hold
+    its place.
 
-    They keep `share` of the variance, but are fewer than the columns: else there would be no error. As each place has its own
-    components, equal samples have equal errors. None below ten rows of `ref`, one of `cur` or two columns, and where nothing
-    varies.
+    They keep `share` of the variance, but are fewer than the columns: else there would be no error.
+    As each place has its own components, equal samples have equal errors. None below ten rows of
+    `ref`, one of `cur` or two columns, and where nothing varies.
     """
     x, y = np.asarray(ref, np.float64), np.asarray(cur, np.float64)
     if len(x) < LEAST or not len(y) or x.shape[1] < 2:

@@ -1,7 +1,8 @@
 """Regression metrics and their intervals, from sums over rows with error e = prediction - label.
 
-Errors are in the label's unit. Intervals of MAE, RMSE and R2 are made on the log scale, with Student's t, so that none leaves
-its range. A metric that does not exist is an `Estimate` without value, with the reason. Refuses rows: everything here merges.
+Errors are in the label's unit. Intervals of MAE, RMSE and R2 are made on the log scale, with
+Student's t, so that none leaves its range. A metric that does not exist is an `Estimate` without
+value, with the reason. Refuses rows: everything here merges.
 """
 
 from __future__ import annotations
@@ -28,8 +29,16 @@ def rmse(n: int, e2: float, e4: float) -> Estimate:
     mean = e2 / n
     root = math.sqrt(mean)
     # Scaled, so that the fourth power of a huge error can't overflow.
-    se = _se(n, 1.0, e4 / n / mean / mean) * root / 2 if root > 0 and math.isfinite(e4) else (0.0 if root == 0 else None)
-    return Estimate(root, None, None, n, "the error's fourth power is too large") if se is None else _positive(root, se, n)
+    se = (
+        _se(n, 1.0, e4 / n / mean / mean) * root / 2
+        if root > 0 and math.isfinite(e4)
+        else (0.0 if root == 0 else None)
+    )
+    return (
+        Estimate(root, None, None, n, "the error's fourth power is too large")
+        if se is None
+        else _positive(root, se, n)
+    )
 
 
 def bias(n: int, e: float, e2: float) -> Estimate:
@@ -50,9 +59,11 @@ def wape(abs_e: float, abs_y: float) -> float | None:
 
 
 def r2(n: int, e2: float, e4: float, y: float, y2: float) -> Estimate:
-    """1 - sum of e^2 / sum of (label - mean label)^2; `y` and `y2` are sums of the label, and its square, less any one centre.
+    """1 - sum of e^2 / sum of (label - mean label)^2; `y` and `y2` are sums of the label, and its
+    square, less any one centre.
 
-    Standard error by the delta method: sd(e^2) for the error, a normal law for the labels' variance (2/(n-1) on the log scale).
+    Standard error by the delta method: sd(e^2) for the error, a normal law for the labels' variance
+    (2/(n-1) on the log scale).
     """
     if n < 2:
         return Estimate(None, reason="needs two labelled rows")

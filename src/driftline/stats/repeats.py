@@ -1,7 +1,9 @@
-"""Values that should occur once: how many rows repeat another one, and how many distinct ones there are.
+"""Values that should occur once: how many rows repeat another one, and how many distinct ones there
+are.
 
-Refuses rates without rows: no rows give no value. Counts may be exact, or of the distinct values with the smallest hashes,
-which are a uniform sample of all distinct values, each with its exact count (bottom-k; Cohen and Kaplan 2007).
+Refuses rates without rows: no rows give no value. Counts may be exact, or of the distinct values
+with the smallest hashes, which are a uniform sample of all distinct values, each with its exact
+count (bottom-k; Cohen and Kaplan 2007).
 """
 
 from __future__ import annotations
@@ -31,9 +33,11 @@ class Repeats(NamedTuple):
 
 
 def distinct(seen: Repeats) -> Estimate:
-    """How many distinct values there are: exact, or the k-minimum-values estimate (k-1)/reach (Bar-Yossef et al. 2002).
+    """How many distinct values there are: exact, or the k-minimum-values estimate (k-1)/reach
+    (Bar-Yossef et al. 2002).
 
-    The interval is that of a Poisson process of hashes, whose k-th lies at `reach`: gamma quantiles.
+    The interval is that of a Poisson process of hashes, whose k-th lies at `reach`: gamma
+    quantiles.
     """
     if not seen.rows:
         return Estimate(None, reason="no values")
@@ -48,12 +52,14 @@ def distinct(seen: Repeats) -> Estimate:
 
 
 def repeat_rate(seen: Repeats) -> Estimate:
-    """The share of rows that repeat a value that stands in another row already: (rows - distinct values) / rows.
+    """The share of rows that repeat a value that stands in another row already: (rows - distinct
+    values) / rows.
 
-    Exact counts have the interval of Clopper and Pearson; that nothing repeats is a fact, with the interval 0 to 0. Otherwise
-    with e rows beyond the first for each distinct value the rate is e/(1+e), and the interval of e is that of the share of
-    repeated values times that of the rows beyond the first of each; where the count of distinct values proves more repeats
-    than the sample shows, because few values have very many, it widens to hold these.
+    Exact counts have the interval of Clopper and Pearson; that nothing repeats is a fact, with the
+    interval 0 to 0. Otherwise with e rows beyond the first for each distinct value the rate is
+    e/(1+e), and the interval of e is that of the share of repeated values times that of the rows
+    beyond the first of each; where the count of distinct values proves more repeats than the sample
+    shows, because few values have very many, it widens to hold these.
     """
     if not seen.rows:
         return Estimate(None, reason="no values")

@@ -1,7 +1,8 @@
-"""What a calendar adds to a series: effects of groups of windows, shrunk by how little is known of each.
+"""What a calendar adds to a series: effects of groups of windows, shrunk by how little is known of
+each.
 
-Windows lie along the first axis, streams along the second; NaN is a window without a value. Refuses to know any calendar:
-groups are handed in as whole numbers.
+Windows lie along the first axis, streams along the second; NaN is a window without a value. Refuses
+to know any calendar: groups are handed in as whole numbers.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ AT_LEAST = 2
 
 
 def season_effects(values: Floats, groups: Groups, count: int) -> Floats:
-    """The effect of each of `count` groups on values of shape (K, J), as shape (count, J), by empirical Bayes.
+    """The effect of each of `count` groups on values of shape (K, J), as shape (count, J), by
+    empirical Bayes.
 
-    The mean residual of a group times tau^2 / (tau^2 + sigma^2/n), with tau^2 the variance of the effects beyond what chance
-    makes of them, at least 0 (James and Stein 1961). A group seen fewer than twice has none.
+    The mean residual of a group times tau^2 / (tau^2 + sigma^2/n), with tau^2 the variance of the
+    effects beyond what chance makes of them, at least 0 (James and Stein 1961). A group seen fewer
+    than twice has none.
     """
     known = np.isfinite(values)
     r = np.where(known, values - nan_mean(values), 0.0)
@@ -49,9 +52,11 @@ def _sums(values: Floats, groups: Groups, count: int) -> Floats:
 
 
 def mark_effect(values: Floats, marked: NDArray[np.bool_]) -> Floats:
-    """How much the marked windows lie above the others, shape (J,): the difference d times 1 - sigma^2/(n d^2), at least 0.
+    """How much the marked windows lie above the others, shape (J,): the difference d times 1 -
+    sigma^2/(n d^2), at least 0.
 
-    For marks that are rare, such as the last day of a month: their effect is known from few windows.
+    For marks that are rare, such as the last day of a month: their effect is known from few
+    windows.
     """
     own, others = values[marked], values[~marked]
     n = np.isfinite(own).sum(axis=0)

@@ -1,4 +1,5 @@
-"""A distance between a reference and a window as people need it: debiased, with its interval and its p-value.
+"""A distance between a reference and a window as people need it: debiased, with its interval and
+its p-value.
 
 Refuses to be clever about dependence: rows count as independent, and both sides as samples.
 """
@@ -29,7 +30,9 @@ from driftline.stats.side import Side
 
 
 class Shift(NamedTuple):
-    """How far a window has moved; value None when a side has no rows or the number is beyond floats."""
+    """How far a window has moved; value None when a side has no rows or the number is beyond
+    floats.
+    """
 
     value: float | None
     interval: Interval | None = None
@@ -38,17 +41,23 @@ class Shift(NamedTuple):
     raw: float | None = None
     """The plain distance, with what chance adds to it."""
     cells: int = 0
-    """The cells that hold rows of either side; for `linf_shift`, the place of the cell that moved most."""
+    """The cells that hold rows of either side; for `linf_shift`, the place of the cell that moved
+    most.
+    """
 
 
 def psi_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """PSI less what chance adds; cells empty on both sides are left out, and with one cell left nothing can have moved."""
+    """PSI less what chance adds; cells empty on both sides are left out, and with one cell left
+    nothing can have moved.
+    """
     p, q = _occupied(ref, cur)
     return _by_law(psi_of(p, q), p, q)
 
 
 def js_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """Jensen-Shannon distance in base 2, by the law of PSI: small shifts give 8 JSD (nats) = PSI."""
+    """Jensen-Shannon distance in base 2, by the law of PSI: small shifts give 8 JSD (nats) =
+    PSI.
+    """
     p, q = _occupied(ref, cur)
     nats = jensen_shannon_of(p, q)
     return _rooted(_by_law(None if nats is None else 8 * nats, p, q), 8 * math.log(2))
@@ -61,14 +70,18 @@ def _by_law(value: float | None, p: list[float], q: list[float]) -> Shift:
     if cells < 2:
         return Shift(0.0, (0.0, 0.0), 1.0, 0.0, cells)
     debiased = psi_debiased(value, cells, n, m)
-    return Shift(debiased, psi_interval(value, cells, n, m), psi_p_value(value, cells, n, m), value, cells)
+    return Shift(
+        debiased, psi_interval(value, cells, n, m), psi_p_value(value, cells, n, m), value, cells
+    )
 
 
 def _rooted(law: Shift, factor: float) -> Shift:
     """Of a distance whose square is a PSI over `factor`, and at most 1."""
     if law.value is None or law.interval is None or law.raw is None:
         return law
-    value, low, high, raw = (math.sqrt(min(1.0, part / factor)) for part in (law.value, *law.interval, law.raw))
+    value, low, high, raw = (
+        math.sqrt(min(1.0, part / factor)) for part in (law.value, *law.interval, law.raw)
+    )
     return law._replace(value=value, interval=(low, high), raw=raw)
 
 
@@ -80,7 +93,9 @@ def hellinger_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
 
 
 def ks_shift(ref: Side, cur: Side) -> Shift:
-    """KS distance on a grid of cells, with the interval of Dvoretzky, Kiefer and Wolfowitz and what the grid leaves open."""
+    """KS distance on a grid of cells, with the interval of Dvoretzky, Kiefer and Wolfowitz and what
+    the grid leaves open.
+    """
     distance = grid_ks(ref, cur)
     margin = ks_margin(ref.rows, cur.rows)
     if distance is None or margin is None:
@@ -102,7 +117,9 @@ def wasserstein_shift(ref: Side, cur: Side) -> Shift:
 
 
 def energy_shift(ref: Side, cur: Side) -> Shift:
-    """Energy distance on a grid in the root of the reference's scale; `raw` in the root of the values' unit."""
+    """Energy distance on a grid in the root of the reference's scale; `raw` in the root of the
+    values' unit.
+    """
     distance, margin = grid_energy(ref, cur), energy_margin(ref, cur)
     if distance is None or margin is None:
         return Shift(None)
@@ -113,15 +130,21 @@ def energy_shift(ref: Side, cur: Side) -> Shift:
 
 
 def cramer_von_mises_shift(ref: Side, cur: Side) -> Shift:
-    """Cramér and von Mises' T on a grid with its p-value; `raw` is the distance behind it, T (n+m)/(nm), for any rows."""
+    """Cramér and von Mises' T on a grid with its p-value; `raw` is the distance behind it, T
+    (n+m)/(nm), for any rows.
+    """
     t = grid_cramer_von_mises(ref, cur)
     if t is None:
         return Shift(None)
-    return Shift(t, None, cramer_von_mises_p(t, ref.rows, cur.rows), t * (1 / ref.rows + 1 / cur.rows))
+    return Shift(
+        t, None, cramer_von_mises_p(t, ref.rows, cur.rows), t * (1 / ref.rows + 1 / cur.rows)
+    )
 
 
 def linf_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """The largest change of a share; its interval is Newcombe's of every cell, at a level that holds for all at once."""
+    """The largest change of a share; its interval is Newcombe's of every cell, at a level that
+    holds for all at once.
+    """
     both = shares(ref, cur)
     if both is None:
         return Shift(None)
@@ -137,8 +160,9 @@ def linf_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
 
 
 def tvd_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """Total variation distance; its interval is 1.96 sqrt(1/n+1/m) times half the sum of sqrt(r(1-r)) to either side, with the
-    pooled shares r (the triangle inequality, and Minkowski's).
+    """Total variation distance; its interval is 1.96 sqrt(1/n+1/m) times half the sum of
+    sqrt(r(1-r)) to either side, with the pooled shares r (the triangle inequality, and
+    Minkowski's).
     """
     value = tvd(ref, cur)
     if value is None:

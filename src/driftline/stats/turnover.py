@@ -1,4 +1,5 @@
-"""Categories that come and categories that go: what chance makes of either, and what is left beyond that.
+"""Categories that come and categories that go: what chance makes of either, and what is left beyond
+that.
 
 Refuses names: which categories these are is for the caller to tell.
 """
@@ -15,12 +16,13 @@ from driftline.stats.shift import Shift
 
 
 def news_shift(new: int, rows: int, reference_rows: int, once: int = 0) -> Shift:
-    """Share of rows in categories that the reference lacks, beyond what it lets expect, with its exact interval.
+    """Share of rows in categories that the reference lacks, beyond what it lets expect, with its
+    exact interval.
 
-    A reference of M rows in which `once` categories stand once lets expect a share of once/M of unseen ones (Good 1953),
-    give or take 3 sqrt(once)/M: a long tail always brings names that were never seen. Without such categories it only says
-    that the share is below 3/M (rule of three): the interval reaches down to 0 unless its lower end is above that. `raw` is
-    the whole share.
+    A reference of M rows in which `once` categories stand once lets expect a share of once/M of
+    unseen ones (Good 1953), give or take 3 sqrt(once)/M: a long tail always brings names that were
+    never seen. Without such categories it only says that the share is below 3/M (rule of three):
+    the interval reaches down to 0 unless its lower end is above that. `raw` is the whole share.
     """
     interval = clopper_pearson(new, rows)
     if interval is None or reference_rows <= 0:
@@ -32,11 +34,13 @@ def news_shift(new: int, rows: int, reference_rows: int, once: int = 0) -> Shift
 
 
 def gone_shift(ref: ArrayLike, cur: ArrayLike, reference_rows: int, rows: int) -> Shift:
-    """The reference's share in categories that the window lacks, beyond what so few rows let expect.
+    """The reference's share in categories that the window lacks, beyond what so few rows let
+    expect.
 
-    `ref` and `cur` count the categories that the reference knows by name, shape (C,). All a rows of a category lie in the
-    reference by chance (n/(n+m))^a at most, were both sides one law. The lower end of the interval counts only categories so
-    large that no category of such size would be gone by chance in 97.5% of windows. `raw` is the whole share.
+    `ref` and `cur` count the categories that the reference knows by name, shape (C,). All a rows of
+    a category lie in the reference by chance (n/(n+m))^a at most, were both sides one law. The
+    lower end of the interval counts only categories so large that no category of such size would be
+    gone by chance in 97.5% of windows. `raw` is the whole share.
     """
     if reference_rows <= 0 or rows <= 0:
         return Shift(None)
@@ -48,4 +52,6 @@ def gone_shift(ref: ArrayLike, cur: ArrayLike, reference_rows: int, rows: int) -
     low = (wilson(sure, reference_rows) or (0.0, 0.0))[0] if sure else 0.0
     high = (wilson(lost, reference_rows) or (0.0, 1.0))[1]
     expected = float(np.sum(known * chance)) / reference_rows
-    return Shift(max(low, lost / reference_rows - expected), (low, high), None, lost / reference_rows)
+    return Shift(
+        max(low, lost / reference_rows - expected), (low, high), None, lost / reference_rows
+    )

@@ -1,7 +1,7 @@
 """Counts of rows around an expectation, with more spread than Poisson's.
 
-The negative binomial law with mean mu and dispersion k has variance mu + mu^2/k; k = inf is Poisson. Refuses to guess a
-season: the caller says what was expected.
+The negative binomial law with mean mu and dispersion k has variance mu + mu^2/k; k = inf is
+Poisson. Refuses to guess a season: the caller says what was expected.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def count_at_least(x: int, mean: float, dispersion: float = math.inf) -> float:
 
 
 def mean_interval(x: int, dispersion: float = math.inf, confidence: float = 0.95) -> Interval:
-    """The means under which a count of x is no surprise: both tails inverted, as Clopper and Pearson do for rates."""
+    """The means under which a count of x is no surprise: both tails inverted, as Clopper and
+    Pearson do for rates.
+    """
     from scipy.special import betaincinv, gammaincinv
 
     tail = (1 - confidence) / 2
@@ -55,7 +57,8 @@ def mean_interval(x: int, dispersion: float = math.inf, confidence: float = 0.95
 
 
 def dispersion(counts: Sequence[float], means: Sequence[float]) -> float:
-    """k of counts around their expectations, by the median absolute deviation of count/mean: one outage does not blind it.
+    """k of counts around their expectations, by the median absolute deviation of count/mean: one
+    outage does not blind it.
 
     `inf` when they vary no more than Poisson's, or nothing was expected.
     """

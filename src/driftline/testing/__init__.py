@@ -1,4 +1,6 @@
-"""For the tests of plugins: windows from plain lists, fakes of what the host hands in, and the contracts as assertions."""
+"""For the tests of plugins: windows from plain lists, fakes of what the host hands in, and the
+contracts as assertions.
+"""
 
 from driftline.testing.collectors import assert_collector_contract
 from driftline.testing.contract import assert_plugin_contract

@@ -1,4 +1,5 @@
-"""What holds for every action: what it would send is known before, holds no secret, and its failures are not hidden.
+"""What holds for every action: what it would send is known before, holds no secret, and its
+failures are not hidden.
 
 Refuses to know any receiver, and to change anything: the network only takes notes.
 """
@@ -7,26 +8,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from driftline.errors import DriftlineError, Rejected
-from driftline.http_action import HttpAction
-from driftline.order import Request
-from driftline.plugin import Action, Plugin
-from driftline.start_context import Answer
+from driftline.contracts.plugin import Action, Plugin
+from driftline.contracts.start_context import Answer
+from driftline.kit.delivery.http_action import HttpAction
 from driftline.testing.fakes import FakeHttp, Post, order, start_context
 from driftline.testing.sink_contract import FAILURES
+from driftline.types.action_request import Request
+from driftline.types.errors import DriftlineError, Rejected
 
 HOSTILE = "churn: <!channel> \u202e`$(rm -rf /)`\x1b[31m " + "x" * 5000
 
 
 def assert_action(action: Action) -> None:
-    """Assert the contract of actions on plain and hostile incidents; of those that are one HTTP request, on failures too."""
-    assert action.repeat in ("deduplicates", "repeats"), f"{action.type}: repeat is deduplicates or repeats"
+    """Assert the contract of actions on plain and hostile incidents; of those that are one HTTP
+    request, on failures too.
+    """
+    assert action.repeat in ("deduplicates", "repeats"), (
+        f"{action.type}: repeat is deduplicates or repeats"
+    )
     assert action.patience > 0, f"{action.type}: patience is some seconds"
     plain = _request(action)
     assert _request(action) == plain, f"{action.type}: the same order makes two requests"
     hidden = [getattr(value, "_value", None) for _, value in action]
     for secret in filter(None, hidden):
-        assert str(secret) not in str(plain), f"{action.type}: a secret is in the request, which is shown and kept"
+        assert str(secret) not in str(plain), (
+            f"{action.type}: a secret is in the request, which is shown and kept"
+        )
     hostile = _request(action, title=HOSTILE)
     assert len(hostile.body) < 64 * 1024, f"{action.type}: a long title makes a long request"
     assert "\x1b" not in hostile.target, f"{action.type}: control characters get into the target"
@@ -35,9 +42,13 @@ def assert_action(action: Action) -> None:
 
 
 def _assert_hides_nothing(action: HttpAction) -> None:
-    """What the host's client raises comes through; without credentials, which would have to be asked for elsewhere."""
+    """What the host's client raises comes through; without credentials, which would have to be
+    asked for elsewhere.
+    """
     request = _request(action)
-    bare: Any = type("Bare", (type(action),), {"__module__": __name__, "credentials": lambda self: {}})
+    bare: Any = type(
+        "Bare", (type(action),), {"__module__": __name__, "credentials": lambda self: {}}
+    )
     for failure in FAILURES:
 
         def fail(post: Post, failure: DriftlineError = failure) -> Answer:
@@ -49,7 +60,9 @@ def _assert_hides_nothing(action: HttpAction) -> None:
             fresh.perform(request)
         except type(failure):
             continue
-        raise AssertionError(f"{action.type}: hides that the receiver did not take it ({type(failure).__name__})")
+        raise AssertionError(
+            f"{action.type}: hides that the receiver did not take it ({type(failure).__name__})"
+        )
 
 
 def _request(action: Action, **changes: str) -> Request:

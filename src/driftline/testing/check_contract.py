@@ -1,4 +1,5 @@
-"""What holds for every check: finite measurements on every window there may be, the same ones each time.
+"""What holds for every check: finite measurements on every window there may be, the same ones each
+time.
 
 Refuses to say whether the numbers are right.
 """
@@ -8,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from driftline.extensions.measured import fit
-from driftline.model import Field, Kind, Measurement, Schema, Task
-from driftline.plugin import Check, CheckContext
-from driftline.rule import Rule
+from driftline.contracts.plugin import Check, CheckContext
+from driftline.contracts.rule import Rule
+from driftline.extensions.validate import fit
 from driftline.testing.windows import context, window, window_of
+from driftline.types.model import Field, Kind, Measurement, Schema, Task
 
 CAUSES = ("drift", "quality", "service", "performance")
 NAN, INF = float("nan"), float("inf")
@@ -43,7 +44,10 @@ WORDS: dict[str, list[Any]] = {
     "moved": ["x", "y", "z", "x"] * 10,
 }
 SCHEMA = Schema(
-    features={"number": Field("number", "number", Kind.NUMERIC), "word": Field("word", "word", Kind.CATEGORICAL)},
+    features={
+        "number": Field("number", "number", Kind.NUMERIC),
+        "word": Field("word", "word", Kind.CATEGORICAL),
+    },
     prediction=Field("says", "says", Kind.CATEGORICAL),
     score=Field("score", "score", Kind.NUMERIC),
     label=Field("truth", "truth", Kind.CATEGORICAL),
@@ -52,27 +56,45 @@ SCHEMA = Schema(
 
 
 def assert_check(check: Check) -> None:
-    """Assert the contract of checks on degenerate windows, with and without references and labels."""
+    """Assert the contract of checks on degenerate windows, with and without references and
+    labels.
+    """
     assert check.cause in CAUSES, f"{check.type}: cause is one of {', '.join(CAUSES)}"
-    assert all(isinstance(rule, Rule) for rule in check.default_rules.values()), f"{check.type}: default_rules are rules"
-    assert all(isinstance(name, str) for name in check.collectors), f"{check.type}: collectors are names"
+    assert all(isinstance(rule, Rule) for rule in check.default_rules.values()), (
+        f"{check.type}: default_rules are rules"
+    )
+    assert all(isinstance(name, str) for name in check.collectors), (
+        f"{check.type}: collectors are names"
+    )
     texts = check.wants()
-    assert all(isinstance(text, str) for name in texts for text in (name, *texts[name])), f"{check.type}: wants are texts"
+    assert all(isinstance(text, str) for name in texts for text in (name, *texts[name])), (
+        f"{check.type}: wants are texts"
+    )
     for story, ctx in contexts(check):
         if not ctx.current.rows and not check.on_empty:
             continue
         first, second = _measured(check, story, ctx), _measured(check, story, ctx)
-        assert first == second, f"{check.type}: on {story} it measures something else the second time"
+        assert first == second, (
+            f"{check.type}: on {story} it measures something else the second time"
+        )
 
 
 def contexts(check: Check | None = None) -> Iterator[tuple[str, CheckContext]]:
     """What a check may meet, each with a name, summarised as it wants."""
     for story in NUMBERS:
         current = _columns(story)
-        yield f"{story}, no reference", context(window_of(current, None, SCHEMA, check=check), schema=SCHEMA)
+        yield (
+            f"{story}, no reference",
+            context(window_of(current, None, SCHEMA, check=check), schema=SCHEMA),
+        )
         for was in ("plain", story):
             reference = window_of(_columns(was), None, SCHEMA, check=check)
-            yield f"{story} after {was}", context(window_of(current, reference, SCHEMA, check=check), reference, schema=SCHEMA)
+            yield (
+                f"{story} after {was}",
+                context(
+                    window_of(current, reference, SCHEMA, check=check), reference, schema=SCHEMA
+                ),
+            )
     plain = window_of(_columns("plain"), None, SCHEMA, check=check)
     empty = window_of({name: [] for name in _columns("plain")}, None, SCHEMA, check=check)
     yield "no rows", context(empty, plain, schema=SCHEMA)
@@ -89,7 +111,10 @@ def _columns(story: str) -> dict[str, list[Any]]:
     numbers, words = NUMBERS[story], WORDS[story]
     rows = range(len(numbers))
     scores = [None if story == "all null" else (row % 10) / 10 for row in rows]
-    truth = [None if story == "all null" else str(row % 2) if story != "constant" else "1" for row in rows]
+    truth = [
+        None if story == "all null" else str(row % 2) if story != "constant" else "1"
+        for row in rows
+    ]
     return {
         "number": numbers,
         "word": words,
@@ -103,7 +128,11 @@ def _measured(check: Check, story: str, ctx: CheckContext) -> list[Measurement]:
     try:
         found = [fit(item) for item in check.evaluate(ctx)]
     except Exception as error:
-        raise AssertionError(f"{check.type}: on {story}: {type(error).__name__}: {error}") from error
+        raise AssertionError(
+            f"{check.type}: on {story}: {type(error).__name__}: {error}"
+        ) from error
     keys = [(one.name, tuple(sorted(one.labels.items()))) for one in found]
-    assert len(set(keys)) == len(keys), f"{check.type}: on {story} two measurements have one name and the same labels"
+    assert len(set(keys)) == len(keys), (
+        f"{check.type}: on {story} two measurements have one name and the same labels"
+    )
     return found

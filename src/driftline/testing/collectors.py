@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from driftline.ingest.canonical import to_categorical
+from driftline.ingest.columns.canonical import to_categorical
 from driftline.profiles.batch import Batch
 from driftline.profiles.collector import Collector
 from driftline.profiles.rowhash import hash_positions
@@ -16,7 +16,8 @@ from driftline.profiles.spec import CategorySpec, ProfileSpec, grid
 
 
 def assert_collector_contract(kind: type[Collector], spec: ProfileSpec | None = None) -> None:
-    """Assert that merging is associative and commutative to the same bytes, zero changes nothing, and bytes come back.
+    """Assert that merging is associative and commutative to the same bytes, zero changes nothing,
+    and bytes come back.
 
     `spec` needs columns `number` and `word`; one is made when absent.
     """
@@ -36,7 +37,9 @@ def assert_collector_contract(kind: type[Collector], spec: ProfileSpec | None = 
 
     a, b, c = seen(0), seen(1, 2), seen(3)
     before = b.to_bytes()
-    assert merged(a, b, c) == merged(c, b, a) == merged(b, a, c), f"{kind.name}: the order of merging shows"
+    assert merged(a, b, c) == merged(c, b, a) == merged(b, a, c), (
+        f"{kind.name}: the order of merging shows"
+    )
     left, right = seen(0), seen(1, 2)
     left.merge(b)
     left.merge(c)
@@ -44,19 +47,27 @@ def assert_collector_contract(kind: type[Collector], spec: ProfileSpec | None = 
     assert merged(a, right) == left.to_bytes(), f"{kind.name}: merging is not associative"
     assert b.to_bytes() == before, f"{kind.name}: merging changes the other one"
     assert merged(a) == a.to_bytes(), f"{kind.name}: zero changes something"
-    assert kind.from_bytes(a.to_bytes(), spec).to_bytes() == a.to_bytes(), f"{kind.name}: bytes don't come back"
-    assert kind.zero(spec).to_bytes() == kind.zero(spec).to_bytes(), f"{kind.name}: two zeros differ"
+    assert kind.from_bytes(a.to_bytes(), spec).to_bytes() == a.to_bytes(), (
+        f"{kind.name}: bytes don't come back"
+    )
+    assert kind.zero(spec).to_bytes() == kind.zero(spec).to_bytes(), (
+        f"{kind.name}: two zeros differ"
+    )
     try:
         kind.from_bytes(b"of another version", spec)
     except ValueError:
         return
-    raise AssertionError(f"{kind.name}: from_bytes takes anything; it raises ValueError for bytes of another version")
+    raise AssertionError(
+        f"{kind.name}: from_bytes takes anything; it raises ValueError for bytes of another version"
+    )
 
 
 def sample_spec(name: str) -> ProfileSpec:
     """A numeric and a categorical column."""
     numbers = np.random.default_rng(7).normal(size=500)
-    return ProfileSpec(columns={"number": grid(numbers), "word": CategorySpec(("a", "b"))}, collectors=(name,))
+    return ProfileSpec(
+        columns={"number": grid(numbers), "word": CategorySpec(("a", "b"))}, collectors=(name,)
+    )
 
 
 def sample_batch(number: int) -> Batch:
@@ -64,6 +75,10 @@ def sample_batch(number: int) -> Batch:
     rng = np.random.default_rng(number)
     values = [None if value > 2 else float(value) for value in rng.normal(size=47)]
     numbers = pa.array([*values, float("nan"), float("inf"), 1e300], pa.float64())
-    words, _ = to_categorical(pa.array([f"w{value}" if value > 7 else "ab"[value % 2] for value in rng.integers(0, 10, 50)]))
+    words, _ = to_categorical(
+        pa.array(
+            [f"w{value}" if value > 7 else "ab"[value % 2] for value in rng.integers(0, 10, 50)]
+        )
+    )
     events = np.arange(50, dtype=np.int64) + number * 50
     return Batch(50, {"number": numbers, "word": words}, {}, events, hash_positions(number, 0, 50))

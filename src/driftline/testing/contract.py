@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from driftline.contracts.plugin import Action, Check, Format, Plugin, Sink
 from driftline.extensions.registry import BASES
-from driftline.plugin import Action, Check, Format, Plugin, Sink
 from driftline.testing.action_contract import assert_action
 from driftline.testing.check_contract import assert_check
 from driftline.testing.format_contract import assert_format
@@ -50,23 +50,31 @@ print(*[name for name in {sdks!r} if name in sys.modules])
 
 
 def assert_plugin_contract(plugin: type[Plugin] | Plugin, **options: Any) -> None:
-    """Assert all that the host relies on. A class with required settings is given them as `options`, or as an instance.
+    """Assert all that the host relies on. A class with required settings is given them as
+    `options`, or as an instance.
 
-    Of every plugin: it is offered under its type by a hook in its own module; settings are frozen, documented and have a JSON
-    Schema; unknown settings are refused; its secrets are not shown; `stop` is safe without `start` and twice; sources, formats
-    and checks can be sent to another process; importing it loads no SDK. Then what holds for its kind.
+    Of every plugin: it is offered under its type by a hook in its own module; settings are frozen,
+    documented and have a JSON Schema; unknown settings are refused; its secrets are not shown;
+    `stop` is safe without `start` and twice; sources, formats and checks can be sent to another
+    process; importing it loads no SDK. Then what holds for its kind.
     """
     type_ = plugin if isinstance(plugin, type) else type(plugin)
     kind = next((kind for kind, base in BASES.items() if issubclass(type_, base)), "")
-    assert kind, f"{type_.__name__} is none of {', '.join(base.__name__ for base in BASES.values())}"
-    assert not inspect.isabstract(type_), f"{type_.__name__} lacks {', '.join(sorted(type_.__abstractmethods__))}"
+    assert kind, (
+        f"{type_.__name__} is none of {', '.join(base.__name__ for base in BASES.values())}"
+    )
+    assert not inspect.isabstract(type_), (
+        f"{type_.__name__} lacks {', '.join(sorted(type_.__abstractmethods__))}"
+    )
     made = type_(**options) if isinstance(plugin, type) else plugin
     _assert_named(type_)
     _assert_settings(type_, made)
     _assert_offered(kind, type_)
     _assert_stops(made)
     if kind in ("source", "format", "check"):
-        assert pickle.loads(pickle.dumps(made)) == made, f"{type_.type}: what is unpickled is another one"
+        assert pickle.loads(pickle.dumps(made)) == made, (
+            f"{type_.type}: what is unpickled is another one"
+        )
     _assert_light(type_)
     if isinstance(made, Check):
         assert_check(made)
@@ -79,17 +87,25 @@ def assert_plugin_contract(plugin: type[Plugin] | Plugin, **options: Any) -> Non
 
 
 def _assert_named(type_: type[Plugin]) -> None:
-    assert isinstance(getattr(type_, "type", None), str), f'{type_.__name__} has no name: add `type = "..."`'
-    assert re.fullmatch(r"[a-z][a-z0-9_-]*", type_.type), f"'{type_.type}': small letters, digits, _ and - only"
+    assert isinstance(getattr(type_, "type", None), str), (
+        f'{type_.__name__} has no name: add `type = "..."`'
+    )
+    assert re.fullmatch(r"[a-z][a-z0-9_-]*", type_.type), (
+        f"'{type_.type}': small letters, digits, _ and - only"
+    )
     about = type_.__doc__ or ""
     assert about.strip(), f"{type_.type}: needs a docstring; users read it in the reference"
 
 
 def _assert_settings(type_: type[Plugin], made: Plugin) -> None:
     for name, field in type_.model_fields.items():
-        assert field.description, f"{type_.type}.{name}: needs a sentence under it; users read it in the reference"
+        assert field.description, (
+            f"{type_.type}.{name}: needs a sentence under it; users read it in the reference"
+        )
     schema = type_.model_json_schema()
-    assert schema["additionalProperties"] is False, f"{type_.type}: takes settings that it doesn't know"
+    assert schema["additionalProperties"] is False, (
+        f"{type_.type}: takes settings that it doesn't know"
+    )
     for name in type_.model_fields:
         try:
             setattr(made, name, getattr(made, name))
@@ -124,7 +140,11 @@ def _assert_light(type_: type[Plugin]) -> None:
     module = type_.__module__
     file = getattr(sys.modules[module], "__file__", None) or ""
     code = _PROBE.format(path=sys.path, file=file, module=module, sdks=SDKS)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, f"{type_.type}: can't be imported alone:\n{done.stderr}"
     loaded = done.stdout.split()
-    assert not loaded, f"{type_.type}: importing it loads {', '.join(loaded)}; import that in start()"
+    assert not loaded, (
+        f"{type_.type}: importing it loads {', '.join(loaded)}; import that in start()"
+    )

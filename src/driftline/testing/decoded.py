@@ -8,9 +8,9 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from driftline.ingest.decoding import Decoding
-from driftline.model import Field
-from driftline.plugin import Format
+from driftline.contracts.plugin import Format
+from driftline.ingest.read.decoding import Decoding
+from driftline.types.model import Field
 
 Reject = tuple[int, str, bytes]
 """Ordinal of the record, the reason, its first bytes."""
@@ -19,7 +19,9 @@ Reject = tuple[int, str, bytes]
 def decode(
     form: Format, data: bytes, fields: tuple[Field, ...] | None = None, *, sealed: bool = True
 ) -> tuple[list[dict[str, Any]], list[Reject]]:
-    """The rows of `data` as dicts, and the rejected records (the first 20). Raises what `decode` of the format raises."""
+    """The rows of `data` as dicts, and the rejected records (the first 20). Raises what `decode` of
+    the format raises.
+    """
     ctx = Decoding("memory:///data", fields, sealed)
     rows = [row for batch in form.decode(io.BytesIO(data), ctx) for row in batch.to_pylist()]
     return rows, ctx.samples

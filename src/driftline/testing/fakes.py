@@ -1,4 +1,5 @@
-"""What the host hands to a plugin, for tests: a clock that stands still, a network that only takes notes.
+"""What the host hands to a plugin, for tests: a clock that stands still, a network that only takes
+notes.
 
 Refuses to sleep, and to connect to anywhere but this machine.
 """
@@ -15,14 +16,14 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from driftline.delivery.address import resolve
-from driftline.delivery.dial import Dial
-from driftline.delivery.fence import Fence
-from driftline.delivery.rendering import Renderer
-from driftline.model import Severity
-from driftline.notification import AlertFact, Event, Notification
-from driftline.order import Order
-from driftline.start_context import Answer, StartContext
+from driftline.contracts.start_context import Answer, StartContext
+from driftline.delivery.network.address import resolve
+from driftline.delivery.network.dial import Dial
+from driftline.delivery.network.fence import Fence
+from driftline.delivery.rendering.renderer import Renderer
+from driftline.types.action_request import Order
+from driftline.types.model import Severity
+from driftline.types.notification import AlertFact, Event, Notification
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -67,21 +68,37 @@ class FakeAnswer:
 
 
 class FakeHttp:
-    """Takes every request down in `posts` and gives the answer of `handler`, which may also raise as the real one does."""
+    """Takes every request down in `posts` and gives the answer of `handler`, which may also raise
+    as the real one does.
+    """
 
     def __init__(self, handler: Callable[[Post], Answer] | None = None) -> None:
         self.posts: list[Post] = []
         self._handler = handler or (lambda post: FakeAnswer())
 
     def post(
-        self, url: str, *, json: object = None, content: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        json: object = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Note the request. Raises TypeError for what can't be sent as JSON."""
-        post = Post(url, jsonlib.loads(jsonlib.dumps(json, allow_nan=False)), content, dict(headers or {}))
+        post = Post(
+            url, jsonlib.loads(jsonlib.dumps(json, allow_nan=False)), content, dict(headers or {})
+        )
         self.posts.append(post)
         return self._handler(post)
 
-    def request(self, method: str, url: str, *, content: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """Note the request, whatever its method."""
         post = Post(url, content=content, headers=dict(headers or {}), method=method)
         self.posts.append(post)
@@ -124,12 +141,16 @@ def start_context(
     """What `start` of a plugin is given."""
     screen = console or io.StringIO()
     clock, http, fenced = clock or FakeClock(), http or FakeHttp(), Fence(Dial(allow_private=True))
-    return StartContext(name, FakeLog(), clock, http, screen, base, Renderer(), connect=loopback, fenced=fenced)
+    return StartContext(
+        name, FakeLog(), clock, http, screen, base, Renderer(), connect=loopback, fenced=fenced
+    )
 
 
 def order(**changes: Any) -> Order:
     """What an action is asked for; `changes` replace fields of the message about the incident."""
-    return Order("driftline-0123456789abcdef0123456789abcdef", "retrain", "retrain", notification(**changes))
+    return Order(
+        "driftline-0123456789abcdef0123456789abcdef", "retrain", "retrain", notification(**changes)
+    )
 
 
 def notification(event: Event = Event.OPENED, **changes: Any) -> Notification:

@@ -1,4 +1,5 @@
-"""What holds for every format: bytes that are no records end in rejects or Unreadable, and in nothing else.
+"""What holds for every format: bytes that are no records end in rejects or Unreadable, and in
+nothing else.
 
 Refuses to know any format.
 """
@@ -8,13 +9,17 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from driftline.errors import Unreadable
-from driftline.halves import PAIR
-from driftline.ingest.decoding import Decoding
-from driftline.model import Field, Kind
-from driftline.plugin import Format
+from driftline.contracts.plugin import Format
+from driftline.ingest.read.decoding import Decoding
+from driftline.kit.decoding.split_records import PAIR
+from driftline.types.errors import Unreadable
+from driftline.types.model import Field, Kind
 
-FIELDS = (Field("age", "age", Kind.NUMERIC), Field("plan", "customer.plan", Kind.CATEGORICAL), Field("at", "at"))
+FIELDS = (
+    Field("age", "age", Kind.NUMERIC),
+    Field("plan", "customer.plan", Kind.CATEGORICAL),
+    Field("at", "at"),
+)
 PIECES: dict[str, bytes] = {
     "nothing": b"",
     "one newline": b"\n",
@@ -32,7 +37,9 @@ PIECES: dict[str, bytes] = {
 
 
 def assert_format(form: Format) -> None:
-    """Assert the contract of formats on bytes that are no records, with and without fields, sealed and still growing."""
+    """Assert the contract of formats on bytes that are no records, with and without fields, sealed
+    and still growing.
+    """
     for story, data in PIECES.items():
         for fields in (None, FIELDS):
             for sealed in (True, False):
@@ -46,13 +53,19 @@ def _assert_survives(form: Format, story: str, data: bytes, fields: Any, sealed:
     ctx = Decoding("memory:///data", fields, sealed)
     try:
         for batch in form.decode(io.BytesIO(data), ctx):
-            assert isinstance(batch, pa.RecordBatch), f"{form.type}: on {story} it gives {type(batch).__name__}, no RecordBatch"
+            assert isinstance(batch, pa.RecordBatch), (
+                f"{form.type}: on {story} it gives {type(batch).__name__}, no RecordBatch"
+            )
             if fields:
                 strange = set(batch.schema.names) - {PAIR} - {field.name for field in fields}
-                assert not strange, f"{form.type}: on {story} it gives columns that nobody asked for: {sorted(strange)}"
+                assert not strange, (
+                    f"{form.type}: on {story} it gives columns that nobody asked for: {sorted(strange)}"
+                )
     except Unreadable as error:
         if not str(error):
-            raise AssertionError(f"{form.type}: on {story} it raises Unreadable without a reason") from error
+            raise AssertionError(
+                f"{form.type}: on {story} it raises Unreadable without a reason"
+            ) from error
     except AssertionError:
         raise
     except Exception as error:

@@ -1,4 +1,5 @@
-"""What holds for every sink: it takes every kind of message, and never hides that one did not get through.
+"""What holds for every sink: it takes every kind of message, and never hides that one did not get
+through.
 
 Refuses to know any receiver: the network only takes notes.
 """
@@ -7,20 +8,31 @@ from __future__ import annotations
 
 import io
 
-from driftline.errors import DriftlineError, OutcomeUnknown, Rejected, Retryable, Throttled
-from driftline.notification import Event, Notification
-from driftline.plugin import Sink
-from driftline.start_context import Answer
+from driftline.contracts.plugin import Sink
+from driftline.contracts.start_context import Answer
 from driftline.testing.fakes import FakeAnswer, FakeHttp, Post, notification, start_context
+from driftline.types.errors import DriftlineError, OutcomeUnknown, Rejected, Retryable, Throttled
+from driftline.types.notification import Event, Notification
 
-FAILURES = (Rejected("HTTP 400"), Retryable("HTTP 503"), Throttled("HTTP 429"), OutcomeUnknown("timed out"))
+FAILURES = (
+    Rejected("HTTP 400"),
+    Retryable("HTTP 503"),
+    Throttled("HTTP 429"),
+    OutcomeUnknown("timed out"),
+)
 
 
 def assert_sink(sink: Sink) -> None:
-    """Assert the contract of sinks on every event, on bare and on full messages, and on each kind of failure."""
-    assert sink.repeat in ("deduplicates", "looks", "repeats"), f"{sink.type}: repeat is deduplicates, looks or repeats"
+    """Assert the contract of sinks on every event, on bare and on full messages, and on each kind
+    of failure.
+    """
+    assert sink.repeat in ("deduplicates", "looks", "repeats"), (
+        f"{sink.type}: repeat is deduplicates, looks or repeats"
+    )
     looks = type(sink).look is not Sink.look
-    assert looks == (sink.repeat == "looks"), f"{sink.type}: repeat is looks if and only if there is a look()"
+    assert looks == (sink.repeat == "looks"), (
+        f"{sink.type}: repeat is looks if and only if there is a look()"
+    )
     for message in _messages():
         network = FakeHttp(lambda post: FakeAnswer(text='{"ok": true, "id": "1"}'))
         _send(sink, network, message)
@@ -34,12 +46,16 @@ def assert_sink(sink: Sink) -> None:
             _send(sink, network, notification())
         except type(failure):
             continue
-        assert not network.posts, f"{sink.type}: hides that the receiver did not take it ({type(failure).__name__})"
+        assert not network.posts, (
+            f"{sink.type}: hides that the receiver did not take it ({type(failure).__name__})"
+        )
 
 
 def _messages() -> list[Notification]:
     whole = [notification(event) for event in Event]
-    bare = notification(alerts=(), links={}, facts={}, window=None, reference="", model_version="", rows=0)
+    bare = notification(
+        alerts=(), links={}, facts={}, window=None, reference="", model_version="", rows=0
+    )
     long = notification(title="x" * 5000, alerts=notification().alerts * 200)
     return [*whole, bare, long]
 
@@ -49,10 +65,14 @@ def _send(sink: Sink, network: FakeHttp, message: Notification) -> None:
     fresh.start(start_context(http=network, console=io.StringIO()))
     try:
         reference = fresh.send(message)
-        assert reference is None or isinstance(reference, str), f"{sink.type}: send returns a reference or None"
+        assert reference is None or isinstance(reference, str), (
+            f"{sink.type}: send returns a reference or None"
+        )
     except (DriftlineError, AssertionError):
         raise
     except Exception as error:
-        raise AssertionError(f"{sink.type}: on {message.event}: {type(error).__name__}: {error}") from error
+        raise AssertionError(
+            f"{sink.type}: on {message.event}: {type(error).__name__}: {error}"
+        ) from error
     finally:
         fresh.stop()

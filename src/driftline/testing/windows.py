@@ -12,15 +12,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from driftline.ingest.canonical import to_categorical, to_numeric
-from driftline.ingest.deriving import derive
-from driftline.model import DERIVED, Field, Kind, Schema
-from driftline.plugin import Check, CheckContext, Earlier, History, no_history
+from driftline.contracts.plugin import Check, CheckContext, Earlier, History, no_history
+from driftline.ingest.columns.canonical import to_categorical, to_numeric
+from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import BUILT_IN, Profile
 from driftline.profiles.rowhash import hash_positions, hash_strings
-from driftline.profiles.spec import CategorySpec, ColumnSpec, NumericSpec, ProfileSpec, SampledSpec, grid
+from driftline.profiles.spec import (
+    CategorySpec,
+    ColumnSpec,
+    NumericSpec,
+    ProfileSpec,
+    SampledSpec,
+    grid,
+)
 from driftline.profiles.window import CategoricalColumn, NumericColumn, Window
+from driftline.types.model import DERIVED, Field, Kind, Schema
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 """A Monday. Windows of the tests are an hour long and start here, unless told otherwise."""
@@ -42,10 +49,11 @@ def window(
 ) -> Window:
     """A window of these columns: `window(age=[31, None], plan=["gold", "free"])`.
 
-    A column with text in it is categorical, any other one numeric; a `schema` says otherwise, and gives prediction, score
-    and label their parts. `like` is the reference: the window is counted on its grid, as in the agent. None is a null.
-    `check` is one whose collectors have something to do that it tells them, such as expressions; see `Check.wants`.
-    Raises ValueError for columns of different lengths.
+    A column with text in it is categorical, any other one numeric; a `schema` says otherwise, and
+    gives prediction, score and label their parts. `like` is the reference: the window is counted on
+    its grid, as in the agent. None is a null. `check` is one whose collectors have something to do
+    that it tells them, such as expressions; see `Check.wants`. Raises ValueError for columns of
+    different lengths.
     """
     lists = {name: list(values) for name, values in columns.items()}
     return window_of(lists, like, schema, start, end or start + HOUR, version, segment, check)
@@ -63,7 +71,9 @@ def window_of(
 ) -> Window:
     """As `window`, for columns whose names are no words of Python."""
     if len({len(values) for values in lists.values()}) > 1:
-        raise ValueError(f"columns of different lengths: { {name: len(values) for name, values in lists.items()} }")
+        raise ValueError(
+            f"columns of different lengths: { {name: len(values) for name, values in lists.items()} }"
+        )
     rows = max((len(values) for values in lists.values()), default=0)
     schema = schema or schema_of(like, lists)
     arrays: dict[str, Any] = {}
@@ -87,7 +97,9 @@ def window_of(
     return profile.window(start=start, end=end, version=version, segment=segment)
 
 
-def schema_of(like: Window | None = None, columns: Mapping[str, Sequence[Any]] | None = None) -> Schema:
+def schema_of(
+    like: Window | None = None, columns: Mapping[str, Sequence[Any]] | None = None
+) -> Schema:
     """The schema of all columns of a window and of lists: each a feature."""
     kinds = {name: column.kind for name, column in like.columns.items()} if like else {}
     for name, values in (columns or {}).items():
@@ -104,7 +116,9 @@ def context(
     history: History | Mapping[str, Sequence[float]] | None = None,
     seed: int = 0,
 ) -> CheckContext:
-    """What a check is given. `history` may be earlier values by the name of the measurement, oldest first."""
+    """What a check is given. `history` may be earlier values by the name of the measurement, oldest
+    first.
+    """
     if schema is None:
         both = dict(schema_of(reference).features) | dict(schema_of(current).features)
         schema = Schema(features=both)
@@ -119,10 +133,13 @@ def context(
 def _remembering(values: Mapping[str, Sequence[float]], current: Window) -> History:
     begins = current.start or START
 
-    def history(name: str, labels: Mapping[str, str] | None = None, limit: int = 100) -> Sequence[Earlier]:
+    def history(
+        name: str, labels: Mapping[str, str] | None = None, limit: int = 100
+    ) -> Sequence[Earlier]:
         found = list(values.get(name, ()))
         pasts = [
-            Earlier(begins - HOUR * (len(found) - place), float(value), current.rows, "ok") for place, value in enumerate(found)
+            Earlier(begins - HOUR * (len(found) - place), float(value), current.rows, "ok")
+            for place, value in enumerate(found)
         ]
         return pasts[-limit:]
 
@@ -146,22 +163,32 @@ def _hashes(schema: Schema, lists: Mapping[str, list[Any]], rows: int) -> Any:
     ids = lists.get(schema.id.name) if schema.id else None
     if ids is None:
         return hash_positions(1, 0, rows)
-    return hash_strings(pa.array([None if value is None else str(value) for value in ids], pa.string()))
+    return hash_strings(
+        pa.array([None if value is None else str(value) for value in ids], pa.string())
+    )
 
 
-def _spec(schema: Schema, arrays: Mapping[str, Any], like: Window | None, check: Check | None) -> ProfileSpec:
+def _spec(
+    schema: Schema, arrays: Mapping[str, Any], like: Window | None, check: Check | None
+) -> ProfileSpec:
     columns: dict[str, ColumnSpec] = {}
     for name, kind in schema.profiled.items():
         known = like.columns.get(name) if like else None
         if kind is Kind.NUMERIC:
-            columns[name] = NumericSpec(known.edges) if isinstance(known, NumericColumn) else _grid(arrays.get(name))
+            columns[name] = (
+                NumericSpec(known.edges)
+                if isinstance(known, NumericColumn)
+                else _grid(arrays.get(name))
+            )
         elif kind is not Kind.CATEGORICAL:
             columns[name] = SampledSpec(schema.features[name].dimension)
         elif isinstance(known, CategoricalColumn):
             columns[name] = CategorySpec(tuple(sorted(known.counts)))
         else:
             found = arrays.get(name)
-            columns[name] = CategorySpec(tuple(sorted(found.dictionary.to_pylist())) if found is not None else ())
+            columns[name] = CategorySpec(
+                tuple(sorted(found.dictionary.to_pylist())) if found is not None else ()
+            )
     return ProfileSpec(
         columns=columns,
         task=schema.task,
@@ -170,7 +197,11 @@ def _spec(schema: Schema, arrays: Mapping[str, Any], like: Window | None, check:
         label=schema.label.name if schema.label else None,
         positive=schema.positive,
         threshold=schema.threshold,
-        collectors=tuple(dict.fromkeys((*COLLECTORS, *(sorted(check.collectors & BUILT_IN.keys()) if check else ())))),
+        collectors=tuple(
+            dict.fromkeys(
+                (*COLLECTORS, *(sorted(check.collectors & BUILT_IN.keys()) if check else ()))
+            )
+        ),
         redact=schema.redact,
         options=dict(check.wants()) if check else {},
     )

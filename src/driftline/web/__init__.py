@@ -5,4 +5,13 @@ from driftline.web.app import create_app
 from driftline.web.server import Server, serve
 from driftline.web.status import LoopStatus, StatusSource
 
-__all__ = ["Address", "AddressError", "LoopStatus", "Server", "StatusSource", "check_address", "create_app", "serve"]
+__all__ = [
+    "Address",
+    "AddressError",
+    "LoopStatus",
+    "Server",
+    "StatusSource",
+    "check_address",
+    "create_app",
+    "serve",
+]

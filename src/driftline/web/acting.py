@@ -1,7 +1,9 @@
-"""Acting by HTTP: an API for programs, and pages that ask before they act for people who follow a link.
+"""Acting by HTTP: an API for programs, and pages that ask before they act for people who follow a
+link.
 
-Refuses to change anything for a GET, whoever sends it: chat programs and mail scanners open links by themselves. A link is
-good for one incident or run, one act and a week; its page acts when its form is sent, and never by being opened.
+Refuses to change anything for a GET, whoever sends it: chat programs and mail scanners open links
+by themselves. A link is good for one incident or run, one act and a week; its page acts when its
+form is sent, and never by being opened.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ from starlette.routing import Route
 
 from driftline.alerting.acts import Kind
 from driftline.alerting.links import OPEN, signature
-from driftline.order import Request
-from driftline.runtime.desk import Desk, Refused
-from driftline.scalars import duration
-from driftline.secret import Secret
+from driftline.incidents.desk import Desk, Refused
+from driftline.types.action_request import Request
+from driftline.types.scalars import duration
+from driftline.types.secret import Secret
 from driftline.web.doors import Doors
-from driftline.web.looking import AWAITS, too_old
+from driftline.web.incident_pages import AWAITS, too_old
 from driftline.web.pages import page, said
 from driftline.web.status import StatusSource
 
@@ -36,9 +38,18 @@ LARGEST = 65_536
 KINDS = {"ack": Kind.ACKNOWLEDGE, "snooze": Kind.SNOOZE, "accept": Kind.ACCEPT}
 DECISIONS = {"approve": True, "reject": False}
 ASKING = {
-    "ack": ("Acknowledge", "You look after it: more columns are no news then, more severity and the end are."),
-    "snooze": ("Snooze", "Nobody hears of it for a time but its end; if it is still open then, people are told."),
-    "accept": ("Accept as the new normal", "The windows since the change become what later windows are compared with."),
+    "ack": (
+        "Acknowledge",
+        "You look after it: more columns are no news then, more severity and the end are.",
+    ),
+    "snooze": (
+        "Snooze",
+        "Nobody hears of it for a time but its end; if it is still open then, people are told.",
+    ),
+    "accept": (
+        "Accept as the new normal",
+        "The windows since the change become what later windows are compared with.",
+    ),
     "approve": ("Approve", "The agent sends what stands below, once, within half a minute."),
     "reject": ("Reject", "Nothing is sent."),
 }
@@ -70,7 +81,11 @@ def routes(agent: StatusSource, doors: Doors, token: Secret) -> list[Route]:
 
     def listed(request: HttpRequest) -> Response:
         every = request.query_params.get("all", "") not in ("", "0", "false")
-        return answer(lambda desk: desk.listed(every=every)) if doors.acts(request) else _unauthorised()
+        return (
+            answer(lambda desk: desk.listed(every=every))
+            if doors.acts(request)
+            else _unauthorised()
+        )
 
     def shown(request: HttpRequest) -> Response:
         if not doors.acts(request):
@@ -79,7 +94,11 @@ def routes(agent: StatusSource, doors: Doors, token: Secret) -> list[Route]:
 
     def actions(request: HttpRequest) -> Response:
         about = request.query_params.get("incident")
-        return answer(lambda desk: desk.actions(incident=about)) if doors.acts(request) else _unauthorised()
+        return (
+            answer(lambda desk: desk.actions(incident=about))
+            if doors.acts(request)
+            else _unauthorised()
+        )
 
     def action(request: HttpRequest) -> Response:
         if not doors.acts(request):
@@ -102,7 +121,9 @@ def routes(agent: StatusSource, doors: Doors, token: Secret) -> list[Route]:
         name, act = request.path_params["id"], request.path_params["act"]
         until = doors.linked(request, name, act) if act in known else None
         if until is None:
-            return too_old(f"driftline explain {name}" if known is KINDS else "driftline actions list")
+            return too_old(
+                f"driftline explain {name}" if known is KINDS else "driftline actions list"
+            )
         if agent.desk is None:
             return said("Not now", "This agent stands by; try again in a minute.", 503)
         try:
@@ -111,19 +132,28 @@ def routes(agent: StatusSource, doors: Doors, token: Secret) -> list[Route]:
             return said("There is nothing to do", str(error), 404)
         title, text = ASKING[act]
         names = {"title": title, "text": text, "about": about, "act": act, "snoozes": SNOOZES}
-        return page("form", token=_form_token(token, name, act, until), back=_back(doors, about["incident"], until), **names)
+        return page(
+            "form",
+            token=_form_token(token, name, act, until),
+            back=_back(doors, about["incident"], until),
+            **names,
+        )
 
     async def sent(known: Collection[str], request: HttpRequest) -> Response:
         name, act = request.path_params["id"], request.path_params["act"]
         until = doors.linked(request, name, act) if act in known else None
         if until is None:
-            return too_old(f"driftline explain {name}" if known is KINDS else "driftline actions list")
+            return too_old(
+                f"driftline explain {name}" if known is KINDS else "driftline actions list"
+            )
         try:
             fields = parse_qs((await _body(request)).decode("utf-8", "replace"), max_num_fields=10)
             given = {key: values[0] for key, values in fields.items()}
         except ValueError:
             return said("This can't be read", "Go back, and send the form again.", 400)
-        if not hmac.compare_digest(given.pop("token", "").encode(), _form_token(token, name, act, until).encode()):
+        if not hmac.compare_digest(
+            given.pop("token", "").encode(), _form_token(token, name, act, until).encode()
+        ):
             return said("Nothing was done", "Open the link, and send its form.", 403)
         return await run_in_threadpool(done, act, name, given, until)
 
@@ -143,7 +173,11 @@ def routes(agent: StatusSource, doors: Doors, token: Secret) -> list[Route]:
     return [
         Route("/api/incidents", listed),
         Route("/api/incidents/{id}", shown),
-        Route("/api/incidents/{id}/{act}", partial(asked, ("ack", "snooze", "silence", "accept")), methods=["POST"]),
+        Route(
+            "/api/incidents/{id}/{act}",
+            partial(asked, ("ack", "snooze", "silence", "accept")),
+            methods=["POST"],
+        ),
         Route("/api/actions", actions),
         Route("/api/actions/{id}", action),
         Route("/api/actions/{id}/{act}", partial(asked, tuple(DECISIONS)), methods=["POST"]),
@@ -172,18 +206,34 @@ def _do(desk: Desk, act: str, name: str, given: _Asked) -> dict[str, Any]:
 
 
 def _about(desk: Desk, act: str, name: str) -> dict[str, Any]:
-    """What a link is about, for its page. Raises Refused when there is no such thing, or it may not be done by a link."""
+    """What a link is about, for its page. Raises Refused when there is no such thing, or it may not
+    be done by a link.
+    """
     if act not in DECISIONS:
         found = desk.incident(name)
         over = "" if found["state"] == "firing" else "It is over already."
-        return {"incident": found["id"], "title": found["title"], "tone": found["severity"], "over": over, "request": ""}
+        return {
+            "incident": found["id"],
+            "title": found["title"],
+            "tone": found["severity"],
+            "over": over,
+            "request": "",
+        }
     run = desk.action(name)
     if run["action"] not in desk.by_link:
-        raise Refused(f"runs of {run['action']} are not approved by links (actions.{run['action']}.approve_by_link)")
+        raise Refused(
+            f"runs of {run['action']} are not approved by links (actions.{run['action']}.approve_by_link)"
+        )
     request = str(Request(**run["request"])) if run["request"] else ""
     over = "" if run["state"] == AWAITS else f"It awaits no approval: {run['state']}."
     title = f"{run['action']} for {run['incident']}: {run['why']}"
-    return {"incident": run["incident"], "title": title, "tone": "warning", "over": over, "request": request}
+    return {
+        "incident": run["incident"],
+        "title": title,
+        "tone": "warning",
+        "over": over,
+        "request": request,
+    }
 
 
 def _back(doors: Doors, incident: str, until: int) -> str:
@@ -194,12 +244,18 @@ def _back(doors: Doors, incident: str, until: int) -> str:
 def _read(given: Any) -> _Asked:
     """Raises ValueError with what is wrong."""
     if not isinstance(given, Mapping):
-        raise ValueError("the body should be an object with author, reason and, for snooze and silence, for")
+        raise ValueError(
+            "the body should be an object with author, reason and, for snooze and silence, for"
+        )
     texts = {name: given.get(name, "") for name in ("author", "reason", "for", "matchers")}
     wrong = [name for name, text in texts.items() if not isinstance(text, str)]
     unknown = sorted(set(given) - set(texts))
     if wrong or unknown:
-        raise ValueError(f"{(wrong or unknown)[0]} should be text" if wrong else f"{unknown[0]!r} is not known here")
+        raise ValueError(
+            f"{(wrong or unknown)[0]} should be text"
+            if wrong
+            else f"{unknown[0]!r} is not known here"
+        )
     lasting = duration(texts["for"]) if texts["for"] else None
     return _Asked(texts["author"], texts["reason"], lasting, texts["matchers"])
 
@@ -219,4 +275,8 @@ def _form_token(token: Secret, name: str, act: str, until: int) -> str:
 
 
 def _unauthorised() -> Response:
-    return JSONResponse({"error": "show the token: Authorization: Bearer ..."}, 401, headers={"WWW-Authenticate": "Bearer"})
+    return JSONResponse(
+        {"error": "show the token: Authorization: Bearer ..."},
+        401,
+        headers={"WWW-Authenticate": "Bearer"},
+    )

@@ -1,4 +1,5 @@
-"""Where the pages may be served: on this machine to anyone, anywhere else only to those who have the token.
+"""Where the pages may be served: on this machine to anyone, anywhere else only to those who have
+the token.
 
 Refuses to open anything.
 """
@@ -8,8 +9,8 @@ from __future__ import annotations
 import ipaddress
 from typing import NamedTuple
 
-from driftline.errors import DriftlineError
-from driftline.secret import Secret
+from driftline.types.errors import DriftlineError
+from driftline.types.secret import Secret
 
 
 class AddressError(DriftlineError):
@@ -37,7 +38,9 @@ class Address(NamedTuple):
 
 
 def check_address(http: str, token: Secret | None) -> Address:
-    """Read `127.0.0.1:8080` or `[::1]:8080`. Raises AddressError, also where the address is reachable and no token is set."""
+    """Read `127.0.0.1:8080` or `[::1]:8080`. Raises AddressError, also where the address is
+    reachable and no token is set.
+    """
     host, colon, port = http.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:

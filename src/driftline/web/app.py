@@ -1,7 +1,9 @@
-"""The pages of the agent: health for supervisors, metrics for Prometheus, a first page for people; incidents, and acts on them.
+"""The pages of the agent: health for supervisors, metrics for Prometheus, a first page for people;
+incidents, and acts on them.
 
-Refuses to change anything by itself: every route of its own is a GET. `/healthz` and the bare answer of `/readyz` are open
-to all, for supervisors that can't hold a token; everything else asks for the token where there is one.
+Refuses to change anything by itself: every route of its own is a GET. `/healthz` and the bare
+answer of `/readyz` are open to all, for supervisors that can't hold a token; everything else asks
+for the token where there is one.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from driftline.secret import Secret
-from driftline.web import looking
+from driftline.types.secret import Secret
+from driftline.web import incident_pages
 from driftline.web.bearer import challenge
 from driftline.web.doors import Doors
 from driftline.web.pages import page
@@ -50,11 +52,16 @@ class _SafeHeaders:
 
 
 def create_app(
-    status: StatusSource, http_token: Secret | None = None, token: Secret | None = None, *, clock: Callable[[], datetime]
+    status: StatusSource,
+    http_token: Secret | None = None,
+    token: Secret | None = None,
+    *,
+    clock: Callable[[], datetime],
 ) -> Starlette:
     """The application for one running agent.
 
-    With `http_token` only its bearers see more than health; with `token` its bearers and signed links may act on incidents.
+    With `http_token` only its bearers see more than health; with `token` its bearers and signed
+    links may act on incidents.
     """
     doors = Doors(http_token, token, clock)
 
@@ -69,7 +76,11 @@ def create_app(
         if doors.reads(request):
             body |= {"leader": status.leader} if status.leader else {}
             body["loops"] = [
-                {"name": loop.name, "last_beat": loop.beat.isoformat() if loop.beat else None, "stuck": loop.stuck}
+                {
+                    "name": loop.name,
+                    "last_beat": loop.beat.isoformat() if loop.beat else None,
+                    "stuck": loop.stuck,
+                }
                 for loop in loops
             ]
         return JSONResponse(body, 200 if ready else 503)
@@ -86,15 +97,19 @@ def create_app(
         ready, loops = status.ready()
         stuck = [loop.name for loop in loops if loop.stuck]
         desk = status.desk if doors.looks(request) else None
-        rows = None if desk is None else looking.listed(desk, doors, acts=doors.acts(request))
-        return page("index", ready=ready, stuck=stuck, leader=status.leader, links=LINKS, incidents=rows)
+        rows = (
+            None if desk is None else incident_pages.listed(desk, doors, acts=doors.acts(request))
+        )
+        return page(
+            "index", ready=ready, stuck=stuck, leader=status.leader, links=LINKS, incidents=rows
+        )
 
     routes = [
         Route("/", index),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
-        *looking.routes(status, doors),
+        *incident_pages.routes(status, doors),
     ]
     if token is not None:
         from driftline.web import acting

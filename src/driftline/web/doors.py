@@ -12,7 +12,7 @@ from datetime import datetime
 from starlette.requests import Request
 
 from driftline.alerting.links import expiry, good, signed
-from driftline.secret import Secret
+from driftline.types.secret import Secret
 from driftline.web.bearer import bears
 
 
@@ -33,23 +33,36 @@ class Doors:
     def looks(self, request: Request) -> bool:
         """Whether somebody may see incidents: nobody without a token where there is any."""
         open_to_all = self.http_token is None and self.token is None
-        return open_to_all or (self.http_token is not None and self.reads(request)) or self.acts(request)
+        return (
+            open_to_all
+            or (self.http_token is not None and self.reads(request))
+            or self.acts(request)
+        )
 
     def acts(self, request: Request) -> bool:
         """Whether somebody may act on anything."""
         header = _header(request)
-        return self.token is not None and header[:7].lower() == "bearer " and bears(header, self.token.reveal())
+        return (
+            self.token is not None
+            and header[:7].lower() == "bearer "
+            and bears(header, self.token.reveal())
+        )
 
     def linked(self, request: Request, subject: str, act: str) -> int | None:
-        """Until when a link is good that was signed for this subject and act; None when it is not, or too old."""
+        """Until when a link is good that was signed for this subject and act; None when it is not,
+        or too old.
+        """
         asked = request.query_params
         until, now = asked.get("exp", ""), self.clock()
-        if self.token is None or not good(self.token.reveal(), subject, act, until, asked.get("sig", ""), now):
+        if self.token is None or not good(
+            self.token.reveal(), subject, act, until, asked.get("sig", ""), now
+        ):
             return None
         return int(until)
 
     def query(self, subject: str, act: str, until: int | None = None) -> str:
-        """What makes an address a signed link, with its question mark; good for a week where `until` does not say otherwise.
+        """What makes an address a signed link, with its question mark; good for a week where
+        `until` does not say otherwise.
 
         Empty where nothing is signed.
         """

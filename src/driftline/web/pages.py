@@ -1,6 +1,7 @@
 """Pages as HTML, from templates in which everything is escaped.
 
-Refuses scripts, and whatever would come from elsewhere: the one style is part of the page, and the policy names its hash.
+Refuses scripts, and whatever would come from elsewhere: the one style is part of the page, and the
+policy names its hash.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from driftline.wording import clean, utc
+from driftline.types.phrasing import clean, utc
 
 
 def page(name: str, status: int = 200, **names: Any) -> Response:
@@ -24,10 +25,14 @@ def page(name: str, status: int = 200, **names: Any) -> Response:
     made, policy = _made()
     text = made.get_template(f"{name}.html").render(**names)
     # Half characters, which JSON may bring, have no bytes.
-    return HTMLResponse(text.encode("utf-8", "replace"), status, headers={"Content-Security-Policy": policy})
+    return HTMLResponse(
+        text.encode("utf-8", "replace"), status, headers={"Content-Security-Policy": policy}
+    )
 
 
-def said(title: str, text: str, status: int = 200, *, command: str = "", back: str = "") -> Response:
+def said(
+    title: str, text: str, status: int = 200, *, command: str = "", back: str = ""
+) -> Response:
     """A page that says one thing; `back` is the address of the incident."""
     return page("said", status, title=title, text=text, command=command, back=back)
 
@@ -36,7 +41,11 @@ def said(title: str, text: str, status: int = 200, *, command: str = "", back: s
 def _made() -> tuple[Environment, str]:
     style = files("driftline.web").joinpath("templates", "style.css").read_text(encoding="utf-8")
     made = Environment(
-        loader=PackageLoader("driftline.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("driftline.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     made.filters |= {"utc": _utc, "clean": clean}
     made.globals["style"] = Markup(style)

@@ -10,7 +10,7 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from driftline.errors import DriftlineError
+from driftline.types.errors import DriftlineError
 from driftline.web.address import Address
 
 if TYPE_CHECKING:
@@ -42,13 +42,19 @@ class Server:
 
 
 def serve(app: Starlette, host: str, port: int) -> Server:
-    """Listen on `host` and `port`; returns once requests are answered. Raises DriftlineError when the address can't be had."""
+    """Listen on `host` and `port`; returns once requests are answered. Raises DriftlineError when
+    the address can't be had.
+    """
     import uvicorn
 
     try:
-        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
     except OSError as error:
-        raise DriftlineError(f"agent.http: can't listen on {Address(host, port)}: {error.strerror or error}") from error
+        raise DriftlineError(
+            f"agent.http: can't listen on {Address(host, port)}: {error.strerror or error}"
+        ) from error
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -66,6 +72,8 @@ def serve(app: Starlette, host: str, port: int) -> Server:
     deadline = monotonic() + 10
     while not server.started:
         if not thread.is_alive() or monotonic() > deadline:
-            raise DriftlineError(f"agent.http: the web server on {Address(host, port)} did not start")
+            raise DriftlineError(
+                f"agent.http: the web server on {Address(host, port)} did not start"
+            )
         sleep(0.005)
     return Server(Address(host, int(listener.getsockname()[1])), server, thread)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from driftline.runtime.desk import Desk
+    from driftline.incidents.desk import Desk
 
 
 class LoopStatus(Protocol):
@@ -35,7 +35,9 @@ class LoopStatus(Protocol):
 
 
 class StatusSource(Protocol):
-    """The running agent, as seen from a page. Its methods are called from threads of the web server."""
+    """The running agent, as seen from a page. Its methods are called from threads of the web
+    server.
+    """
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -44,7 +46,9 @@ class StatusSource(Protocol):
 
     @property
     def leader(self) -> str | None:
-        """The agent that works in this one's place, while this one stands by; None when this one works."""
+        """The agent that works in this one's place, while this one stands by; None when this one
+        works.
+        """
         ...
 
     @property

@@ -34,7 +34,10 @@ def upgrade() -> None:
             comment="the model's part of the file as JSON, references to secrets unresolved",
         ),
         sa.Column(
-            "plugins", sa.Text(), nullable=False, comment="JSON: kind and name to version and origin, and driftline's own"
+            "plugins",
+            sa.Text(),
+            nullable=False,
+            comment="JSON: kind and name to version and origin, and driftline's own",
         ),
         sa.Column("first_used", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
@@ -46,7 +49,10 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("event", sa.String(), nullable=False),
         sa.Column(
-            "at", sa.BigInteger(), nullable=False, comment="event time for windows, the clock's for trouble of the agent"
+            "at",
+            sa.BigInteger(),
+            nullable=False,
+            comment="event time for windows, the clock's for trouble of the agent",
         ),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("facts", sa.Text(), nullable=False, comment="the notification, as JSON"),
@@ -85,12 +91,19 @@ def upgrade() -> None:
         sa.Column("p_value", sa.Float(), nullable=True),
         sa.Column("was", sa.Float(), nullable=True),
         sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column("verdict", sa.String(), nullable=False, comment="empty for a measurement that no rule judges"),
+        sa.Column(
+            "verdict",
+            sa.String(),
+            nullable=False,
+            comment="empty for a measurement that no rule judges",
+        ),
         sa.Column("severity", sa.String(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("unit", sa.String(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
-        sa.Column("reference_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column(
+            "reference_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
         sa.PrimaryKeyConstraint("model", "start", "version", "segment", "check", "name", "labels"),
         comment="Every measurement of the newest revision of every window, judged or not.",
     )
@@ -108,8 +121,15 @@ def upgrade() -> None:
         sa.Column("spec", sa.LargeBinary(), nullable=True),
         sa.Column("spec_digest", sa.String(), nullable=False),
         sa.Column("schema_json", sa.Text(), nullable=False),
-        sa.Column("columns_json", sa.Text(), nullable=False, comment="the inputs' names in the reference, in order"),
-        sa.Column("reference_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column(
+            "columns_json",
+            sa.Text(),
+            nullable=False,
+            comment="the inputs' names in the reference, in order",
+        ),
+        sa.Column(
+            "reference_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
         sa.Column("config_digest", sa.String(), nullable=False),
         sa.Column("judged_until", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("name"),
@@ -117,15 +137,30 @@ def upgrade() -> None:
     )
     op.create_table(
         "objects",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("uri", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
-        sa.Column("lineage", sa.Text(), nullable=False, comment="the same as long as the content only grows"),
+        sa.Column(
+            "lineage",
+            sa.Text(),
+            nullable=False,
+            comment="the same as long as the content only grows",
+        ),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("modified", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(), nullable=False, comment="done, quarantined or gone"),
-        sa.Column("offset", sa.BigInteger(), nullable=False, comment="bytes of whole records taken; 0 when not resumable"),
+        sa.Column(
+            "offset",
+            sa.BigInteger(),
+            nullable=False,
+            comment="bytes of whole records taken; 0 when not resumable",
+        ),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("rejected", sa.BigInteger(), nullable=False),
         sa.Column("held", sa.BigInteger(), nullable=False, comment="rows without a usable time"),
@@ -146,7 +181,12 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("event", sa.String(), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False, comment="the notification, as JSON"),
-        sa.Column("state", sa.String(), nullable=False, comment="pending, sending, sent, unknown, refused or superseded"),
+        sa.Column(
+            "state",
+            sa.String(),
+            nullable=False,
+            comment="pending, sending, sent, unknown, refused or superseded",
+        ),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("not_before", sa.BigInteger(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
@@ -160,11 +200,19 @@ def upgrade() -> None:
     op.create_index("outbox_by_state", "outbox", ["sink", "state", "not_before"], unique=False)
     op.create_table(
         "reference_profiles",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False, comment="1, 2, ... within the model"),
         sa.Column(
-            "origin", sa.Text(), nullable=False, comment="what it was made of, as JSON: objects with versions, or a span"
+            "origin",
+            sa.Text(),
+            nullable=False,
+            comment="what it was made of, as JSON: objects with versions, or a span",
         ),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
@@ -173,7 +221,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         comment="Frozen, versioned profiles that windows are compared with.",
     )
-    op.create_index(op.f("ix_reference_profiles_model"), "reference_profiles", ["model"], unique=False)
+    op.create_index(
+        op.f("ix_reference_profiles_model"), "reference_profiles", ["model"], unique=False
+    )
     op.create_index("references_by_number", "reference_profiles", ["model", "number"], unique=True)
     op.create_table(
         "rollups",
@@ -191,7 +241,9 @@ def upgrade() -> None:
     op.create_table(
         "sinks",
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("not_before", sa.BigInteger(), nullable=False, comment="no request to this sink before"),
+        sa.Column(
+            "not_before", sa.BigInteger(), nullable=False, comment="no request to this sink before"
+        ),
         sa.Column("failures", sa.Integer(), nullable=False, comment="in a row"),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("last_sent", sa.BigInteger(), nullable=True),
@@ -206,11 +258,22 @@ def upgrade() -> None:
         sa.Column("segment", sa.String(), nullable=False),
         sa.Column("end", sa.BigInteger(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column("revision", sa.Integer(), nullable=False, comment="0 until judged; then 1, 2, ..."),
-        sa.Column("dirty", sa.Integer(), nullable=False, comment="1 when rows came since it was judged"),
-        sa.Column("settled", sa.Integer(), nullable=False, comment="1 when no more rows are taken; profile holds all of it"),
+        sa.Column(
+            "revision", sa.Integer(), nullable=False, comment="0 until judged; then 1, 2, ..."
+        ),
+        sa.Column(
+            "dirty", sa.Integer(), nullable=False, comment="1 when rows came since it was judged"
+        ),
+        sa.Column(
+            "settled",
+            sa.Integer(),
+            nullable=False,
+            comment="1 when no more rows are taken; profile holds all of it",
+        ),
         sa.Column("profile", sa.LargeBinary(), nullable=True),
-        sa.Column("reference_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column(
+            "reference_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
         sa.Column("config_digest", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("model", "start", "version", "segment"),
         comment="Each window of each model version and segment.",
@@ -218,8 +281,15 @@ def upgrade() -> None:
     op.create_index("windows_dirty", "windows", ["model", "dirty", "start"], unique=False)
     op.create_table(
         "rejects",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("object_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "object_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("sample", sa.Text(), nullable=False),
@@ -230,9 +300,14 @@ def upgrade() -> None:
     op.create_index(op.f("ix_rejects_object_id"), "rejects", ["object_id"], unique=False)
     op.create_table(
         "shares",
-        sa.Column("object_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
-            "piece", sa.BigInteger(), nullable=False, comment="byte offset at which this piece of a growing object began"
+            "object_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "piece",
+            sa.BigInteger(),
+            nullable=False,
+            comment="byte offset at which this piece of a growing object began",
         ),
         sa.Column("start", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.String(), nullable=False),
@@ -249,4 +324,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("object_id", "piece", "start", "version", "segment"),
         comment="What one object contributed to one window: the provenance, and until the window settles the profile itself.",
     )
-    op.create_index("shares_by_window", "shares", ["model", "start", "version", "segment"], unique=False)
+    op.create_index(
+        "shares_by_window", "shares", ["model", "start", "version", "segment"], unique=False
+    )

@@ -1,4 +1,5 @@
-"""Listings that go on from where the last one was, rows that wait for their other half, and windows that tell nobody.
+"""Listings that go on from where the last one was, rows that wait for their other half, and windows
+that tell nobody.
 
 Refuses to change: what has been released is only added to, by later files.
 """
@@ -18,21 +19,36 @@ def upgrade() -> None:
     """Add columns, and one table."""
     op.add_column(
         "models",
-        sa.Column("listed_at", sa.BigInteger(), comment="when the last pass began that dealt with all it listed"),
-    )
-    op.add_column(
-        "models", sa.Column("whole_at", sa.BigInteger(), comment="when the last such pass began that listed everything")
-    )
-    op.add_column(
-        "models",
         sa.Column(
-            "whole_digest", sa.String(), nullable=False, server_default="", comment="of the source and spec of that pass"
+            "listed_at",
+            sa.BigInteger(),
+            comment="when the last pass began that dealt with all it listed",
         ),
     )
     op.add_column(
         "models",
         sa.Column(
-            "waits_from", sa.BigInteger(), comment="predictions of windows that start before it wait no longer for labels"
+            "whole_at",
+            sa.BigInteger(),
+            comment="when the last such pass began that listed everything",
+        ),
+    )
+    op.add_column(
+        "models",
+        sa.Column(
+            "whole_digest",
+            sa.String(),
+            nullable=False,
+            server_default="",
+            comment="of the source and spec of that pass",
+        ),
+    )
+    op.add_column(
+        "models",
+        sa.Column(
+            "waits_from",
+            sa.BigInteger(),
+            comment="predictions of windows that start before it wait no longer for labels",
         ),
     )
     op.add_column(
@@ -47,7 +63,12 @@ def upgrade() -> None:
     )
     op.create_index("objects_by_lineage", "objects", ["model", "lineage"])
     op.create_index("objects_by_state", "objects", ["model", "state", "attempts"])
-    op.add_column("objects", sa.Column("partition", sa.BigInteger(), comment="start of the span of time that its place names"))
+    op.add_column(
+        "objects",
+        sa.Column(
+            "partition", sa.BigInteger(), comment="start of the span of time that its place names"
+        ),
+    )
     op.add_column(
         "objects",
         sa.Column(
@@ -69,7 +90,12 @@ def upgrade() -> None:
         ),
     )
     op.add_column(
-        "windows", sa.Column("labelled", sa.LargeBinary(), comment="what labels that came later say of its predictions")
+        "windows",
+        sa.Column(
+            "labelled",
+            sa.LargeBinary(),
+            comment="what labels that came later say of its predictions",
+        ),
     )
     op.add_column(
         "windows",
@@ -85,22 +111,37 @@ def upgrade() -> None:
         "waiting",
         sa.Column("id", Id, primary_key=True, autoincrement=True),
         sa.Column("model", sa.String(), nullable=False),
-        sa.Column("role", sa.String(), nullable=False, comment="prediction, label, request or response"),
+        sa.Column(
+            "role", sa.String(), nullable=False, comment="prediction, label, request or response"
+        ),
         sa.Column("object_id", Id, sa.ForeignKey("objects.id", ondelete="CASCADE"), nullable=False),
         sa.Column("piece", sa.BigInteger(), nullable=False),
         sa.Column(
-            "start", sa.BigInteger(), nullable=False, comment="of the window it belongs to; of labels, when they were given"
+            "start",
+            sa.BigInteger(),
+            nullable=False,
+            comment="of the window it belongs to; of labels, when they were given",
         ),
         sa.Column("version", sa.String(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column("matched", sa.BigInteger(), nullable=False, comment="rows that found their other half"),
         sa.Column(
-            "hashes", sa.LargeBinary(), nullable=False, comment="64 bits of each id, little-endian, in the order of content"
+            "matched", sa.BigInteger(), nullable=False, comment="rows that found their other half"
+        ),
+        sa.Column(
+            "hashes",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="64 bits of each id, little-endian, in the order of content",
         ),
         sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.Column("joined", sa.Integer(), nullable=False, comment="1 once what it says is in the windows"),
         sa.Column(
-            "removed", sa.Integer(), nullable=False, comment="1 when its object no longer says so, until that is dealt with"
+            "joined", sa.Integer(), nullable=False, comment="1 once what it says is in the windows"
+        ),
+        sa.Column(
+            "removed",
+            sa.Integer(),
+            nullable=False,
+            comment="1 when its object no longer says so, until that is dealt with",
         ),
         comment="Rows kept for what comes later by id: predictions for labels, requests and responses for each other.",
     )
@@ -112,7 +153,9 @@ def upgrade() -> None:
 
 
 def _as_on_sqlite() -> None:
-    """Text ordered by its bytes, and URIs of any length. Last, so that it is true of every table."""
+    """Text ordered by its bytes, and URIs of any length. Last, so that it is true of every
+    table.
+    """
     told = "since it was judged: 1 when rows came, 2 when only labels did"
     op.alter_column("windows", "dirty", existing_type=sa.Integer(), comment=told)
     inspector = sa.inspect(op.get_bind())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from driftline.state.words import String, Text
+from driftline.state.text_columns import String, Text
 
 revision = "0004"
 down_revision = "0003"
@@ -22,13 +22,22 @@ def upgrade() -> None:
     op.add_column("incidents", sa.Column("reopens_until", sa.BigInteger(), comment=until))
     op.add_column(
         "reference_profiles",
-        sa.Column("accepted", Text(), nullable=False, server_default="", comment="who made it so and why, as JSON"),
+        sa.Column(
+            "accepted",
+            Text(),
+            nullable=False,
+            server_default="",
+            comment="who made it so and why, as JSON",
+        ),
     )
     for name, comment in (
         ("author", "who did it; empty for what the agent found"),
         ("held", "why nobody was told; empty when people were"),
     ):
-        op.add_column("incident_events", sa.Column(name, Text(), nullable=False, server_default="", comment=comment))
+        op.add_column(
+            "incident_events",
+            sa.Column(name, Text(), nullable=False, server_default="", comment=comment),
+        )
     op.create_table(
         "acts",
         sa.Column("id", Id, primary_key=True, autoincrement=True),
@@ -40,7 +49,12 @@ def upgrade() -> None:
         sa.Column("reason", Text(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("applied", sa.BigInteger(), comment="when the agent dealt with it"),
-        sa.Column("outcome", Text(), nullable=False, comment="why nothing came of it; empty when it was done"),
+        sa.Column(
+            "outcome",
+            Text(),
+            nullable=False,
+            comment="why nothing came of it; empty when it was done",
+        ),
         comment="What people ask of incidents: left by any process, applied by the agent in the transaction of its step.",
     )
     op.create_index("acts_by_model", "acts", ["model", "applied"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from driftline.state.words import String, Text
+from driftline.state.text_columns import String, Text
 
 revision = "0005"
 down_revision = "0004"
@@ -23,15 +23,29 @@ def upgrade() -> None:
         sa.Column("model", String(), nullable=False),
         sa.Column("incident", String(), nullable=False),
         sa.Column("decision", String(), nullable=False),
-        sa.Column("state", String(), nullable=False, comment="see driftline.state.action_runs.State"),
+        sa.Column(
+            "state", String(), nullable=False, comment="see driftline.state.action_runs.State"
+        ),
         sa.Column("why", Text(), nullable=False, comment="what called for it"),
-        sa.Column("request", Text(), nullable=False, comment="exactly what is sent, as JSON; empty when it can't be made"),
-        sa.Column("payload", Text(), nullable=False, comment="the incident as it was, a notification as JSON"),
+        sa.Column(
+            "request",
+            Text(),
+            nullable=False,
+            comment="exactly what is sent, as JSON; empty when it can't be made",
+        ),
+        sa.Column(
+            "payload",
+            Text(),
+            nullable=False,
+            comment="the incident as it was, a notification as JSON",
+        ),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("expires", sa.BigInteger(), comment="until when it may be approved"),
         sa.Column("decided", sa.BigInteger(), comment="when a person approved or rejected it"),
         sa.Column("author", Text(), nullable=False),
-        sa.Column("reason", Text(), nullable=False, comment="why it was approved, rejected, or not run"),
+        sa.Column(
+            "reason", Text(), nullable=False, comment="why it was approved, rejected, or not run"
+        ),
         comment="Runs of actions: each once for an incident. What became of an approved one stands in the outbox.",
     )
     op.create_index("action_runs_by_incident", "action_runs", ["incident"])

@@ -1,0 +1,1 @@
+"""The running agent: loops, schedule, locks, and the one composition root."""

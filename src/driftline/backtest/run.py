@@ -1,0 +1,79 @@
+"""A whole backtest: measured, replayed, shuffled, compared, tuned.
+
+Refuses to print; how far it is, it says to whoever asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.backtest.history import Subject
+from driftline.backtest.replay import Told
+from driftline.backtest.score import Known, alarms_of
+from driftline.backtest.shuffles import History, rate, shuffle, suspects
+from driftline.backtest.spread import Note, spread
+from driftline.backtest.summary import Backtest
+from driftline.backtest.tune import Trial, attempt, best, proposals
+
+TOGETHER = 3
+"""Shufflings that are judged side by side: more need memory, fewer need time."""
+Progress = Callable[[str, int, int], None]
+"""Stage, done, in all."""
+
+
+def run(
+    subject: Subject,
+    known: Sequence[Known],
+    *,
+    shuffles: int,
+    tune: bool,
+    processes: int,
+    progress: Progress,
+) -> Backtest:
+    """Everything about one model."""
+    windows = subject.measure(lambda done, total: progress("measure", done, total), processes)
+    since = int(subject.since.timestamp() * 1_000_000)
+    ground = subject.judgeable.ground
+    judged = [window for window in windows if window.group[0].key.start >= since]
+    history = History.of(judged, subject.judgeable.model, ground.schema)
+    wanted = shuffles if history.series else 0
+    batches = [range(first, min(first + TOGETHER, wanted)) for first in range(0, wanted, TOGETHER)]
+    total = len(windows) + len(judged) * len(batches)
+
+    def work(place: int, note: Note) -> tuple[list[Told], list[NDArray[np.bool_]]]:
+        if place == 0:
+            return subject.replay(windows, subject.policy, lambda done, total: note(done)), []
+        return [], shuffle(history, subject.policy, batches[place - 1], note)
+
+    found = spread(work, 1 + len(batches), processes, lambda done: progress("replay", done, total))
+    alarms = alarms_of(found[0][0], subject.lateness)
+    if not batches:
+        return Backtest(subject, alarms, known)
+    began = [one for _, batch in found for one in batch]
+    held = {name for plan in subject.judgeable.plans for name in plan.warn_only}
+    noisy = [each for each in suspects(history, began, subject.policy) if each.column not in held]
+    trials, chosen = list[Trial](), None
+    if tune:
+        trials = attempt(
+            subject,
+            windows,
+            history,
+            known,
+            processes,
+            lambda done, total: progress("tune", done, total),
+        )
+        chosen = best(trials, subject.false_pages_per_year)
+    settings = proposals(noisy, chosen, subject.false_pages_per_year, held)
+    return Backtest(
+        subject,
+        alarms,
+        known,
+        rate(history, began, subject.policy),
+        noisy,
+        settings,
+        trials,
+        chosen,
+    )

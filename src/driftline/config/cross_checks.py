@@ -1,0 +1,275 @@
+"""What no single setting can tell: names in one part of the file that must be known in another.
+
+Refuses to run on what is not well formed: parts of a wrong shape are told elsewhere and skipped
+here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from driftline.config.document import Document, Loc
+from driftline.config.mistakes import unknown
+from driftline.config.references import has_reference
+from driftline.types.errors import Problem
+from driftline.types.model import DERIVED, Kind
+
+NAME = re.compile(r"[^\W_][\w .:-]{0,99}")
+COLUMN_OPTIONS = ("columns", "segments", "keys")
+"""Options of checks that list columns, by custom."""
+COLUMN_MAPS = ("limits", "patterns", "allowed", "pairs", "tolerance")
+"""Those that say something by column."""
+
+
+def crossed(document: Document) -> Iterator[Problem]:
+    """Every name that leads nowhere."""
+    models, sinks = _dict(document.value, "models"), _dict(document.value, "sinks")
+    actions = _dict(document.value, "actions")
+    for part, names in (("models", models), ("sinks", sinks), ("actions", actions)):
+        yield from _names(document, (part,), names)
+    yield from _reachable(document)
+    yield from _acting(document)
+    yield from _names(document, ("mute_times",), _dict(document.value, "mute_times"))
+    yield from _routes(document, ("routes",), _dict(document.value, "routes"), sinks)
+    for name, sink in sinks.items():
+        yield from _templates(document, ("sinks", name, "templates"), _dict(sink, "templates"))
+    for name, action in actions.items():
+        yield from _called_for(document, ("actions", name, "when"), _dict(action, "when"), models)
+    for name, model in models.items():
+        at: Loc = ("models", name)
+        if isinstance(model, dict):
+            yield from _notify(document, (*at, "notify"), model.get("notify"), sinks)
+            yield from _names(document, (*at, "checks"), _dict(model, "checks"))
+            yield from _columns(document, at, model)
+            yield from _labels(document, at, model)
+
+
+def _dict(value: Any, key: str) -> dict[str, Any]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _texts(value: Any) -> list[tuple[int, str]]:
+    return (
+        [(number, item) for number, item in enumerate(value) if isinstance(item, str)]
+        if isinstance(value, list)
+        else []
+    )
+
+
+def _names(document: Document, loc: Loc, names: dict[str, Any]) -> Iterator[Problem]:
+    for name in names:
+        if not NAME.fullmatch(name):
+            message = "a name begins with a letter or digit and holds up to 100 letters, digits, and any of space . : _ -"
+            yield document.problem((*loc, name), message, at_key=True)
+
+
+def _reachable(document: Document) -> Iterator[Problem]:
+    """Pages that other machines can reach need a token."""
+    agent = _dict(document.value, "agent")
+    http = agent.get("http")
+    if isinstance(http, str) and agent.get("http_token") is None and not has_reference(http):
+        host = http.rpartition(":")[0].removeprefix("[").removesuffix("]")
+        if host and not _is_loopback(host):
+            message = "other machines can reach this address; set agent.http_token, such as ${env:DRIFTLINE_HTTP_TOKEN}"
+            yield document.problem(("agent", "http"), f"{message}, or listen on 127.0.0.1")
+
+
+def _acting(document: Document) -> Iterator[Problem]:
+    """Links that act are signed."""
+    agent = _dict(document.value, "agent")
+    if agent.get("public_url") is not None and agent.get("token") is None:
+        message = "links in messages are signed: set agent.token, such as ${env:DRIFTLINE_TOKEN}"
+        yield document.problem(("agent", "public_url"), message)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _notify(document: Document, loc: Loc, given: Any, sinks: dict[str, Any]) -> Iterator[Problem]:
+    for number, name in _texts(given):
+        if name not in sinks:
+            yield document.problem(
+                (*loc, number), unknown(name, sinks, f"no sink is called '{name}'")
+            )
+
+
+def _routes(
+    document: Document, loc: Loc, route: dict[str, Any], sinks: dict[str, Any]
+) -> Iterator[Problem]:
+    """Sinks that routes name, and a root that would not take everything."""
+    for key in ("sinks", "fallback"):
+        yield from _notify(document, (*loc, key), route.get(key), sinks)
+    if loc == ("routes",) and route.get("match"):
+        yield document.problem(
+            (*loc, "match"),
+            "the outermost route takes everything; match in the routes within it",
+            at_key=True,
+        )
+    inner = route.get("routes")
+    for number, one in enumerate(inner if isinstance(inner, list) else []):
+        if isinstance(one, dict):
+            yield from _routes(document, (*loc, "routes", number), one, sinks)
+
+
+def _templates(document: Document, loc: Loc, templates: dict[str, Any]) -> Iterator[Problem]:
+    """Templates that can't be read, or are none."""
+    from jinja2 import Environment, TemplateSyntaxError
+
+    for piece, given in templates.items():
+        file = given.get("file") if isinstance(given, dict) else None
+        try:
+            text = (
+                (document.path.parent / file).read_text("utf-8") if isinstance(file, str) else given
+            )
+            Environment().parse(text if isinstance(text, str) else "")
+        except TemplateSyntaxError as error:
+            yield document.problem(
+                (*loc, piece), f"the template is wrong in its line {error.lineno}: {error.message}"
+            )
+        except (OSError, ValueError) as error:
+            yield document.problem(
+                (*loc, piece), f"the template can't be read: {type(error).__name__}"
+            )
+
+
+def _called_for(
+    document: Document, loc: Loc, when: dict[str, Any], models: dict[str, Any]
+) -> Iterator[Problem]:
+    """Models that there are, and checks that one of them has; those of a model without checks are
+    not written down.
+    """
+    for number, name in _texts(when.get("models")):
+        if name not in models:
+            yield document.problem(
+                (*loc, "models", number), unknown(name, models, f"no model is called '{name}'")
+            )
+    if all(isinstance(model, dict) and model.get("checks") for model in models.values()):
+        known = {check for model in models.values() for check in _dict(model, "checks")}
+        for number, name in _texts(when.get("checks")):
+            if name not in known:
+                yield document.problem(
+                    (*loc, "checks", number), unknown(name, known, f"no check is called '{name}'")
+                )
+
+
+def _labels(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Problem]:
+    """Labels that come later need something to be compared with, and an id to be joined by."""
+    labels, schema = _dict(model, "labels"), _dict(model, "schema")
+    if not labels:
+        return
+    if not schema.get("prediction"):
+        message = "labels are compared with predictions: say in schema.prediction where these stand"
+        yield document.problem((*at, "labels"), message, at_key=True)
+    if not schema.get("id") and not labels.get("joins"):
+        message = "say in labels.joins, or in schema.id, which column of the predictions the ids of the labels refer to"
+        yield document.problem((*at, "labels"), message, at_key=True)
+
+
+def _stands_for(name: str, kind: Any) -> list[tuple[str, str]]:
+    """The columns that a feature comes to, each with its kind."""
+    made = DERIVED.get(Kind(kind), {}) if kind in list(Kind) else {}
+    return [(f"{name}.{what}", kind) for what, kind in made.items()] or [(name, str(kind))]
+
+
+def _columns(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Problem]:
+    schema = _dict(model, "schema")
+    features = _dict(schema, "features")
+    if not features:
+        return
+    roles = {
+        "prediction": _dict(schema, "prediction").get("column"),
+        "score": _dict(schema, "prediction").get("score"),
+    }
+    roles["label"] = _dict(schema, "label").get("column")
+    kinds: dict[str, str] = {}
+    for feature, given in features.items():
+        for column, stands in _stands_for(
+            feature, given.get("kind") if isinstance(given, dict) else given
+        ):
+            if column in kinds:
+                loc = (*at, "schema", "features", feature)
+                yield document.problem(
+                    loc, f"another feature makes a column {column} too", at_key=True
+                )
+            kinds[column] = stands
+    seen = dict.fromkeys([*features, *kinds], "features")
+    for role, given in roles.items():
+        name = given.get("name") or given.get("path") if isinstance(given, dict) else given
+        if isinstance(name, str):
+            if name in seen:
+                where = (
+                    "label.column"
+                    if role == "label"
+                    else f"prediction.{'column' if role == 'prediction' else role}"
+                )
+                loc = (*at, "schema", *where.split("."))
+                yield document.problem(
+                    loc, f"the column is in {seen[name]} already; a column plays one part"
+                )
+            seen.setdefault(name, role)
+    for number, name in _texts(schema.get("segments")):
+        loc = (*at, "schema", "segments", number)
+        if name not in features and name not in kinds:
+            yield document.problem(loc, unknown(name, kinds, f"no feature is called '{name}'"))
+        elif name in features and name not in kinds:
+            words = [
+                column
+                for column, kind in kinds.items()
+                if column.startswith(f"{name}.") and kind == "categorical"
+            ]
+            hint = f"; of it there is {words[0]}" if words else ""
+            yield document.problem(
+                loc, f"'{name}' is not categorical; segments are made of categorical features{hint}"
+            )
+        elif kinds.get(name) == "numeric":
+            yield document.problem(
+                loc, f"'{name}' is numeric; segments are made of categorical features"
+            )
+    # What is only kept for samples is no column that a check could name.
+    seen = {name: role for name, role in seen.items() if name in kinds or name not in features}
+    for check, given in _dict(model, "checks").items():
+        options, loc = _dict(given, "options"), (*at, "checks", check, "options")
+        named = [
+            ((*loc, option, number), name)
+            for option in COLUMN_OPTIONS
+            for number, name in _texts(options.get(option))
+        ]
+        named += [
+            ((*loc, option, name), name)
+            for option in COLUMN_MAPS
+            for name in _dict(options, option)
+        ]
+        named += [
+            ((*loc, "pairs", name), to)
+            for name, to in _dict(options, "pairs").items()
+            if isinstance(to, str)
+        ]
+        for name, columns in _dict(options, "sets").items():
+            named += [((*loc, "sets", name, number), column) for number, column in _texts(columns)]
+        for rule, text in _dict(options, "expressions").items():
+            named += [((*loc, "expressions", rule), name) for name in _columns_of(text)]
+        for place, name in named:
+            if name not in seen:
+                yield document.problem(
+                    place, unknown(name, seen, f"the schema has no column '{name}'")
+                )
+
+
+def _columns_of(text: Any) -> list[str]:
+    """The columns that an expression names; none where it is no expression, which is told
+    elsewhere.
+    """
+    from driftline.profiles.language import columns, parse
+
+    try:
+        return list(dict.fromkeys(columns(parse(text)))) if isinstance(text, str) else []
+    except ValueError:
+        return []

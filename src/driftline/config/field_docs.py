@@ -1,0 +1,140 @@
+"""A setting in words, for pages and comments: its type, its default, its sentence.
+
+Refuses to know more than the declarations say.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined, to_jsonable_python
+
+from driftline.contracts.plugin import FormatRef
+from driftline.types.scalars import Bytes, written
+from driftline.types.secret import Secret
+
+_PLAIN = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    timedelta: "time",
+    Bytes: "size",
+    Any: "anything",
+}
+
+
+_WORD = re.compile(r"[A-Za-z][\w-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One setting."""
+
+    name: str
+    type: str
+    default: str
+    """As YAML; empty when the setting is required."""
+    about: str
+    field: FieldInfo
+
+    @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        return self.field.is_required()
+
+
+def words(model: type[BaseModel], skip: frozenset[str] = frozenset()) -> Iterator[Word]:
+    """The settings of a model, in the order of their declaration, required ones first."""
+    found = [
+        (field.alias or name, field)
+        for name, field in model.model_fields.items()
+        if name not in skip
+    ]
+    for name, field in sorted(found, key=lambda pair: not pair[1].is_required()):
+        yield Word(
+            name,
+            type_of(field.annotation),
+            default_of(field),
+            " ".join((field.description or "").split()),
+            field,
+        )
+
+
+def default_of(field: FieldInfo) -> str:
+    """The default as it is written in YAML."""
+    if field.is_required():
+        return ""
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is PydanticUndefined:
+        return ""
+    if isinstance(value, BaseModel):
+        return "see below"
+    return (
+        written(value) if isinstance(value, (timedelta, Bytes)) else flow(to_jsonable_python(value))
+    )
+
+
+def flow(value: Any) -> str:
+    """In one line, without quotes where YAML needs none."""
+    if (
+        isinstance(value, str)
+        and _WORD.fullmatch(value)
+        and value.lower() not in ("true", "false", "null")
+    ):
+        return value
+    if isinstance(value, list):
+        return f"[{', '.join(flow(item) for item in value)}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def type_of(annotation: Any) -> str:
+    """The type of a setting as a person would say it."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if annotation is None or annotation is type(None):
+        return "null"
+    if origin is Annotated:
+        return type_of(inner[0])
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in inner)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(type_of(part) for part in inner))
+    if annotation in _PLAIN:
+        return _PLAIN[annotation]
+    kind = origin or annotation
+    if isinstance(kind, type):
+        if issubclass(kind, dict) or kind.__name__ == "Mapping":
+            return (
+                "settings" if inner[1:] in ((), (Any,)) else f"names, each with {type_of(inner[1])}"
+            )
+        if issubclass(kind, (list, set, frozenset)):
+            return f"list of {type_of(inner[0])}" if inner else "list"
+        if issubclass(kind, tuple):
+            if inner == (datetime, datetime):
+                return "START/END"
+            ends = [part for part in inner if part is not Ellipsis]
+            return (
+                f"list of {type_of(ends[0])}"
+                if Ellipsis in inner
+                else f"[{', '.join(type_of(part) for part in ends)}]"
+            )
+        if issubclass(kind, Enum):
+            return ", ".join(f"`{member.value}`" for member in kind)
+        if issubclass(kind, Secret):
+            return "secret"
+        if kind is FormatRef:
+            return "settings"
+        if issubclass(kind, BaseModel):
+            return kind.__name__.removesuffix("Config")
+    return str(getattr(kind, "__name__", kind))

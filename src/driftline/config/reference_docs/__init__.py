@@ -1,0 +1,1 @@
+"""Writes the reference pages, the full example and the JSON Schema."""

@@ -1,0 +1,303 @@
+"""The classic rules, for those who know them: p-values with a correction, and control charts over
+windows.
+
+Each says how often it is wrong while nothing changes. Refuses to share a budget: every series
+counts for itself, where `unusual` counts them all together.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from driftline.types.model import Judgement, Severity, Verdict
+from driftline.types.phrasing import number
+
+if TYPE_CHECKING:
+    from driftline.stats.sample import Floats
+
+Side = Literal["above", "below", "both"]
+Correction = Literal["holm", "bh", "by", "simes"]
+RUN = 100
+"""Windows after the baseline that a chart runs over at most: a lasting change is no part of the
+baseline for so long.
+"""
+NAMES: Mapping[Correction, str] = {
+    "holm": "Holm",
+    "bh": "Benjamini-Hochberg",
+    "by": "Benjamini-Yekutieli",
+    "simes": "Simes",
+}
+FLAT = 1e-13
+"""A spread below this share of the values is rounding error."""
+FAR = 1e9
+"""Standard deviations beyond which a window is no further out."""
+
+
+class PValue(BaseModel):
+    """`changed` when a p-value is too small for chance, the p-values of all columns of a check in a
+    window taken together.
+
+    P-values take rows as independent, and windows that differ for no reason as different: with many
+    rows a window, expect more false alarms than stated. `unusual` compares windows with windows
+    instead.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    level: float = Field(default=0.01, gt=0, lt=1)
+    """How often a window in which nothing changed has a false alarm in any of its columns."""
+    correction: Correction = "holm"
+    """How columns share the level. `holm` holds always. `bh` bounds the share of false ones among
+    those named and finds more, where columns move together or not at all; `by` always. `simes` asks
+    whether anything changed and names the likeliest.
+    """
+    severity: Severity = Severity.WARNING
+    """How much a change matters."""
+
+    @property
+    def rate(self) -> float:
+        """False alarms per window, all columns together."""
+        return self.level
+
+    def promise(self, windows: float) -> str:
+        """The false alarms of a year of so many windows, in words."""
+        return f"{often(self.rate, windows)}, all columns of a check together, rows independent"
+
+    def judge(self, p_values: Sequence[float | None]) -> list[Judgement]:
+        """The verdicts on the measurements of one name in one window; those without a p-value are
+        unsure.
+        """
+        known = [p for p in p_values if p is not None]
+        named = iter(self._named(known))
+        return [
+            Judgement(Verdict.UNSURE, reason="no p-value")
+            if p is None
+            else Judgement(Verdict.CHANGED, self.severity, self._reason(p, len(known)))
+            if next(named)
+            else Judgement(Verdict.OK)
+            for p in p_values
+        ]
+
+    def _named(self, p: Sequence[float]) -> Sequence[bool]:
+        from driftline import stats
+
+        if self.correction == "simes":
+            together = stats.simes(p)
+            return [together is not None and together <= self.level and one == min(p) for one in p]
+        adjust = {"holm": stats.holm, "bh": stats.bh, "by": stats.by}[self.correction]
+        return [bool(one <= self.level) for one in adjust(p)]
+
+    def _reason(self, p: float, tests: int) -> str:
+        shown = "below 1e-6" if p < 1e-6 else number(p)
+        among = "" if tests == 1 else f" ({NAMES[self.correction]} over {tests})"
+        return f"p {shown}{among}, level {self.level:g}"
+
+
+class Chart(BaseModel, ABC):
+    """What the control charts have in common: a baseline that says what is usual, and limits around
+    it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    windows: int = Field(default=30, ge=3)
+    """How many windows say what is usual: the first there were; of a longer past, the oldest of the
+    newest `windows` + 100.
+    """
+    side: Side = "both"
+    """Which changes count: to larger values, to smaller ones, or both."""
+    severity: Severity = Severity.WARNING
+    """How much a change matters."""
+
+    @property
+    def reach(self) -> int:
+        """How many earlier values of a series it looks at, at most."""
+        return self.windows + RUN
+
+    @property
+    def rate(self) -> float:
+        """False alarms per window of a series, averaged over baselines: the error of their mean and
+        spread is counted.
+        """
+        return self._rate() / (1 if self.side == "both" else 2)
+
+    def promise(self, windows: float) -> str:
+        """The false alarms of a year of so many windows, in words."""
+        return f"{often(self.rate, windows)}, for each series, windows independent and normal"
+
+    def judge(self, past: Sequence[float], value: float) -> Judgement:
+        """The verdict on `value`, which follows the `past`, oldest first."""
+        import numpy as np
+
+        from driftline.stats.sample import finite
+
+        baseline = finite(past[: self.windows])
+        if len(baseline) < self.windows:
+            return Judgement(
+                Verdict.UNSURE,
+                reason=f"{self.windows - len(baseline)} more windows are needed to know what is usual",
+            )
+        mean, sd = float(np.mean(baseline)), float(np.std(baseline, ddof=self._ddof()))
+        if not sd > FLAT * float(np.abs(baseline).max()):
+            if value == baseline[-1]:
+                return Judgement(Verdict.OK)
+            return Judgement(
+                Verdict.UNSURE,
+                reason=f"always {number(float(baseline[-1]))} before: there are no limits",
+            )
+        after = np.concatenate((finite(past[self.windows :]), [value]))
+        point, limit = self._point(np.clip((after - mean) / sd, -FAR, FAR))
+        if (point > limit and self.side != "below") or (point < -limit and self.side != "above"):
+            side = "above" if point > 0 else "below"
+            chance = f"by chance in 1 of {_one_in(self.rate)} windows"
+            return Judgement(
+                Verdict.CHANGED,
+                self.severity,
+                f"{self._said(side, point, limit, mean, sd)}; {chance}",
+            )
+        return Judgement(Verdict.OK)
+
+    @abstractmethod
+    def _rate(self) -> float:
+        """False alarms per window on both sides together."""
+
+    @abstractmethod
+    def _point(self, z: Floats) -> tuple[float, float]:
+        """The chart's newest point, below 0 for the lower side, and its limit, from standardised
+        values after the baseline.
+        """
+
+    def _ddof(self) -> int:
+        return 1
+
+    def _said(self, side: str, point: float, limit: float, mean: float, sd: float) -> str:
+        return (
+            f"{side} {number(mean + (limit if point > 0 else -limit) * sd)}, usually {number(mean)}"
+        )
+
+
+class Shewhart(Chart):
+    """`changed` when a window lies outside prediction limits: mean and spread of earlier ones,
+    Student's t, sqrt(1 + 1/K).
+    """
+
+    one_in: float = Field(default=365, gt=2)
+    """A window lies outside by chance once in so many."""
+
+    def _rate(self) -> float:
+        return (1 if self.side == "both" else 2) / self.one_in
+
+    def _point(self, z: Floats) -> tuple[float, float]:
+        from driftline.stats import limit_multiplier
+
+        return float(z[-1]), limit_multiplier(self.windows, self._rate()) or 0.0
+
+
+class Sigma(Chart):
+    """`changed` when a window lies outside mean +- so many standard deviations (ddof 0) of the
+    first windows, as in NannyML.
+    """
+
+    windows: int = Field(default=10, ge=3)
+    """How many windows say what is usual: the first there were; of a longer past, the oldest of the
+    newest `windows` + 100.
+    """
+    width: float = Field(default=3.0, gt=0)
+    """Standard deviations from the mean to a limit."""
+
+    def _rate(self) -> float:
+        from driftline.stats import limit_rate
+
+        return limit_rate(self.windows, self.width) or 0.0
+
+    def _point(self, z: Floats) -> tuple[float, float]:
+        return float(z[-1]), self.width
+
+    def _ddof(self) -> int:
+        return 0
+
+
+class Ewma(Chart):
+    """`changed` when the exponentially weighted mean of windows leaves its limits: finds small
+    shifts that last.
+    """
+
+    weight: float = Field(default=0.2, ge=0.05, le=1)
+    """How much the newest window counts; the smaller, the longer the memory."""
+    width: float = Field(default=3.0, ge=1, le=10)
+    """Standard deviations of the weighted mean from the centre to a limit."""
+
+    def _rate(self) -> float:
+        return _ewma_rate(self.weight, self.width, self.windows)
+
+    def _point(self, z: Floats) -> tuple[float, float]:
+        from driftline.stats import ewma, ewma_limits
+
+        return float(ewma(z, self.weight)[-1]), float(
+            ewma_limits(len(z), self.weight, self.width)[-1]
+        )
+
+    def _said(self, side: str, point: float, limit: float, mean: float, sd: float) -> str:
+        return f"its weighted mean {number(mean + point * sd)} is {super()._said(side, point, limit, mean, sd)}"
+
+
+class Cusum(Chart):
+    """`changed` when what windows lie beyond the usual, less some slack, adds up to too much: finds
+    small shifts that last.
+    """
+
+    slack: float = Field(default=0.5, gt=0, le=5)
+    """Standard deviations a window may lie off for nothing: half of the shift to be found."""
+    limit: float = Field(default=5.0, gt=0, le=50)
+    """The sum, in standard deviations, that is too much. It is held at twice that, so that it comes
+    down after a change.
+    """
+
+    def _rate(self) -> float:
+        return _cusum_rate(self.slack, self.limit, self.windows)
+
+    def _point(self, z: Floats) -> tuple[float, float]:
+        up = 0.0 if self.side == "below" else self._sum(z)
+        down = 0.0 if self.side == "above" else self._sum(-z)
+        return (up if up >= down else -down), self.limit
+
+    def _sum(self, z: Floats) -> float:
+        total = 0.0
+        for one in z:
+            total = min(max(0.0, total + float(one) - self.slack), 2 * self.limit)
+        return total
+
+    def _said(self, side: str, point: float, limit: float, mean: float, sd: float) -> str:
+        return f"the sum of what lies {side} the usual {number(mean)} is {number(abs(point))} sd, more than {limit:g}"
+
+
+def often(rate: float, windows: float) -> str:
+    """A rate per window in words: `about 1 in 160 windows, 2.3 a year`."""
+    return f"about 1 in {_one_in(rate)} windows, {number(float(f'{rate * windows:.2g}'))} a year"
+
+
+def _one_in(rate: float) -> str:
+    apart = max(1 / rate, 1.0)
+    return number(float(f"{round(apart) if apart >= 10 else apart:.3g}"))
+
+
+@lru_cache(maxsize=64)
+def _ewma_rate(weight: float, width: float, windows: int) -> float:
+    from driftline.stats import estimated_rate, ewma_arl
+
+    return estimated_rate(lambda mean, sd: ewma_arl(weight, width, mean, sd), windows) or 0.0
+
+
+@lru_cache(maxsize=64)
+def _cusum_rate(slack: float, limit: float, windows: int) -> float:
+    from driftline.stats import cusum_arl, estimated_rate
+
+    def arl(mean: float, sd: float) -> float:
+        return 1 / (1 / cusum_arl(slack, limit, mean, sd) + 1 / cusum_arl(slack, limit, -mean, sd))
+
+    return estimated_rate(arl, windows) or 0.0

@@ -1,0 +1,351 @@
+"""Rules: what turns a measurement into one of the four verdicts.
+
+Refuses to know where a number came from: a rule sees one measurement and the rows behind it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from driftline.contracts.classic_rules import Chart, Cusum, Ewma, PValue, Shewhart, Sigma
+from driftline.types.model import Judgement, Measurement, Severity, Verdict
+
+
+class Bounds(BaseModel):
+    """A bound for each severity; the most severe bound that is crossed counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    info: float | None = None
+    """The bound for `info`."""
+    warning: float | None = None
+    """The bound for `warning`."""
+    critical: float | None = None
+    """The bound for `critical`."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Bounds:
+        if self.info is None and self.warning is None and self.critical is None:
+            raise ValueError("give at least one of info, warning, critical")
+        return self
+
+    def by_severity(self) -> list[tuple[Severity, float]]:
+        """The bounds that are set, most severe first."""
+        pairs = [
+            (Severity.CRITICAL, self.critical),
+            (Severity.WARNING, self.warning),
+            (Severity.INFO, self.info),
+        ]
+        return [(severity, bound) for severity, bound in pairs if bound is not None]
+
+
+class Range(BaseModel):
+    """The range that is fine; a value beyond either end is a change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    low: float | None = None
+    """The lowest value that is fine."""
+    high: float | None = None
+    """The highest value that is fine."""
+    severity: Severity = Severity.WARNING
+    """How much a value outside matters."""
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` is within."""
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+Scale = Literal["plain", "log", "logit", "root", "cube_root"]
+
+
+class Unusual(BaseModel):
+    """`changed` when the series of a measurement is unlike its own past: evidence adds up over
+    windows, no bound is needed.
+
+    How often that happens while nothing changes is the model's `false_pages_per_year`, over all its
+    checks and columns together. What is not set here is taken from the check.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    side: Literal["above", "below", "both"] = "both"
+    """Which changes count: to larger values, to smaller ones, or both."""
+    scale: Scale = "plain"
+    """On which scale the number spreads evenly: `cube_root` for distances, `logit` for shares,
+    `log` for sizes.
+    """
+    info: float | None = Field(default=None, ge=0)
+    """A change of this size is worth knowing; smaller ones are none."""
+    warning: float | None = Field(default=None, ge=0)
+    """A change of this size is a `warning`."""
+    critical: float | None = Field(default=None, ge=0)
+    """A change of this size is `critical`."""
+    obvious: float | None = Field(default=None, ge=0)
+    """While the past is too short to know what is usual: a value so far from `neutral`, twice in a
+    row, is a change.
+    """
+    neutral: float = 0.0
+    """The value where window and reference agree."""
+    lasting: bool = False
+    """Whether a usual level beyond `warning` is a change too: for numbers that are 0 where window
+    and reference agree.
+    """
+    weight: float = Field(default=1.0, gt=0)
+    """The share of the budget beside other measurements of its kind: twice the weight needs half
+    the evidence.
+    """
+    method: Literal["shiryaev_roberts", "cusum"] = "shiryaev_roberts"
+    """How evidence adds up. `cusum` forgets old evidence: it is quieter, and a window or so
+    later.
+    """
+
+    @cached_property
+    def tolerance(self) -> float:
+        """The smallest change that matters."""
+        return min(
+            (size for size in (self.info, self.warning, self.critical) if size is not None),
+            default=0.0,
+        )
+
+    def severity(self, size: float) -> Severity:
+        """How much a change of `size` matters."""
+        steps = (
+            (Severity.CRITICAL, self.critical),
+            (Severity.WARNING, self.warning),
+            (Severity.INFO, self.info),
+        )
+        known = [severity for severity, least in steps if least is not None]
+        reached = [severity for severity, least in steps if least is not None and size >= least]
+        return reached[0] if reached else known[-1] if known else Severity.WARNING
+
+    def over(self, given: Unusual) -> Unusual:
+        """These settings, and those of `given` in their place where it has any."""
+        return self.model_copy(
+            update={name: getattr(given, name) for name in given.model_fields_set}
+        )
+
+    def alone(self, measurement: Measurement) -> Judgement:
+        """The verdict on one window without a past: plainly beyond `obvious`, plainly within
+        `warning`, or unsure.
+        """
+        assert measurement.value is not None
+        value = measurement.value - self.neutral
+        low, high = (
+            (value, value)
+            if measurement.interval is None
+            else (end - self.neutral for end in measurement.interval)
+        )
+        out = {"above": low, "below": -high, "both": max(low, -high)}[self.side]
+        most = {"above": high, "below": -low, "both": max(high, -low)}[self.side]
+        if self.obvious is not None and out > self.obvious:
+            far = "above" if low > 0 else "below"
+            bound = self.neutral + math.copysign(self.obvious, low)
+            return Judgement(Verdict.CHANGED, Severity.WARNING, f"{far} {bound:g}")
+        enough = self.tolerance if self.warning is None else self.warning
+        if 0 < enough >= most or low == high == 0:
+            return Judgement(Verdict.OK)
+        within = self.obvious is None or most <= self.obvious or value <= self.obvious
+        return Judgement(Verdict.UNSURE, reason="no past yet to tell what is usual", within=within)
+
+
+Z = 1.96
+PastOf = Callable[[int], Sequence[float]]
+WAYS = ("unusual", "above", "below", "outside", "p_value", "shewhart", "sigma", "ewma", "cusum")
+
+
+class Rule(BaseModel):
+    """Judges a measurement by exactly one of `unusual`, `above`, `below`, `outside` and the classic
+    rules.
+
+    An interval decides, where the measurement has one: wholly beyond the bound is `changed`, wholly
+    within is `ok`, astride it is `unsure`. Without an interval the value decides. To open an alert
+    takes proof; to end one, a value within the bounds is enough.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    unusual: Unusual | None = None
+    """`changed` when the measurement is unlike its own past; `{}` takes everything from the
+    check.
+    """
+    above: Bounds | None = None
+    """`changed` when the measurement is above the bound."""
+    below: Bounds | None = None
+    """`changed` when the measurement is below the bound."""
+    outside: Range | None = None
+    """`changed` when the measurement lies outside the range."""
+    p_value: PValue | None = None
+    """`changed` when the p-value of the measurement is too small, the columns of a window taken
+    together.
+    """
+    shewhart: Shewhart | None = None
+    """`changed` when the measurement lies outside the prediction limits of earlier windows."""
+    sigma: Sigma | None = None
+    """`changed` when it lies further than so many standard deviations from the mean of the first
+    windows.
+    """
+    ewma: Ewma | None = None
+    """`changed` when its exponentially weighted mean leaves its limits."""
+    cusum: Cusum | None = None
+    """`changed` when what it lies off the usual adds up to too much."""
+    measurement: str | None = None
+    """Which measurement of the check is judged; the check's main one when absent."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Rule:
+        if sum(getattr(self, name) is not None for name in WAYS) != 1:
+            raise ValueError(f"give exactly one of {', '.join(WAYS)}")
+        return self
+
+    @property
+    def chart(self) -> Chart | None:
+        """The control chart, where that is what judges."""
+        return self.shewhart or self.sigma or self.ewma or self.cusum
+
+    def judge(
+        self, measurement: Measurement, rows: int, min_rows: int, past: PastOf = lambda count: ()
+    ) -> Judgement:
+        """The verdict on `measurement`, which rests on `rows` rows where at least `min_rows` are
+        asked for.
+
+        `past` gives the newest so many earlier values, oldest first: charts need it. A p-value is
+        judged as the only one.
+        """
+        if measurement.value is None:
+            return Judgement(Verdict.UNSURE, reason=measurement.reason or "no value")
+        if rows < min_rows:
+            return Judgement(
+                Verdict.UNSURE,
+                reason=f"{min_rows - rows} more rows are needed: {rows} of {min_rows}",
+            )
+        if self.unusual is not None:
+            return self.unusual.alone(measurement)
+        if self.p_value is not None:
+            return self.p_value.judge([measurement.p_value])[0]
+        if self.chart is not None:
+            return self.chart.judge(past(self.chart.reach), measurement.value)
+        value = measurement.value
+        low, high = measurement.interval or (value, value)
+        if self.above is not None:
+            return _judge("above", self.above.by_severity(), low, value, high)
+        if self.below is not None:
+            return _judge(
+                "below",
+                [(severity, -bound) for severity, bound in self.below.by_severity()],
+                -high,
+                -value,
+                -low,
+            )
+        return self._judge_outside(low, value, high)
+
+    def smallest_seen(self, measurement: Measurement, rows: int) -> float | None:
+        """The smallest value that would surely have been `changed` with as many rows; None where no
+        bound was passed by proof.
+
+        A bound is passed when the whole interval is beyond it. Its arm on the bound's side is no
+        longer for a smaller change, but for shares above a half: one of `b` has at least 1.96
+        sqrt(b(1-b)/n), by which Wilson's interval passes it.
+        """
+        value, span = measurement.value, measurement.interval
+        if value is None or span is None or rows < 1:
+            return None
+
+        def arm(bound: float, far: float) -> float:
+            share = 0 < bound < 1 and all(-1 <= end <= 1 for end in span)
+            return max(far, Z * math.sqrt(bound * (1 - bound) / rows)) if share else far
+
+        ups, downs = self._bounds()
+        over = [bound + arm(bound, value - span[0]) for bound in ups if bound < value]
+        under = [bound - arm(bound, span[1] - value) for bound in downs if bound > value]
+        return min(over) if over else max(under) if under else None
+
+    def _bounds(self) -> tuple[list[float], list[float]]:
+        """Those from which on more, and less, is a change."""
+        if self.unusual is not None and self.unusual.obvious is not None:
+            high, low = (
+                self.unusual.neutral + self.unusual.obvious,
+                self.unusual.neutral - self.unusual.obvious,
+            )
+            return [high] if self.unusual.side != "below" else [], [
+                low
+            ] if self.unusual.side != "above" else []
+        if self.outside is not None:
+            ends = self.outside.high, self.outside.low
+            return [ends[0]] if ends[0] is not None else [], [ends[1]] if ends[
+                1
+            ] is not None else []
+        above, below = (
+            () if told is None else told.by_severity() for told in (self.above, self.below)
+        )
+        return [bound for _, bound in above], [bound for _, bound in below]
+
+    def _judge_outside(self, low: float, value: float, high: float) -> Judgement:
+        assert self.outside is not None
+        span = self.outside
+        if span.high is not None and low > span.high:
+            return Judgement(Verdict.CHANGED, span.severity, f"above {span.high:g}")
+        if span.low is not None and high < span.low:
+            return Judgement(Verdict.CHANGED, span.severity, f"below {span.low:g}")
+        if span.holds(low) and span.holds(high):
+            return Judgement(Verdict.OK)
+        return Judgement(
+            Verdict.UNSURE,
+            reason="too few rows to tell whether it is outside",
+            within=span.holds(value),
+        )
+
+
+def _judge(
+    word: Literal["above", "below"],
+    bounds: list[tuple[Severity, float]],
+    low: float,
+    value: float,
+    high: float,
+) -> Judgement:
+    sign = 1 if word == "above" else -1
+    for severity, bound in bounds:
+        if low > bound:
+            return Judgement(Verdict.CHANGED, severity, f"{word} {sign * bound:g}")
+    least = min(bound for _, bound in bounds)
+    if high <= least:
+        return Judgement(Verdict.OK)
+    unsure = f"too few rows to tell whether it is {word} {sign * least:g}"
+    return Judgement(Verdict.UNSURE, reason=unsure, within=value <= least)
+
+
+def above(
+    *, info: float | None = None, warning: float | None = None, critical: float | None = None
+) -> Rule:
+    """A rule for checks to declare: `changed` above these bounds."""
+    return Rule(above=Bounds(info=info, warning=warning, critical=critical))
+
+
+def below(
+    *, info: float | None = None, warning: float | None = None, critical: float | None = None
+) -> Rule:
+    """A rule for checks to declare: `changed` below these bounds."""
+    return Rule(below=Bounds(info=info, warning=warning, critical=critical))
+
+
+def unusual(
+    *,
+    side: Literal["above", "below", "both"] = "both",
+    scale: Scale = "plain",
+    info: float | None = None,
+    warning: float | None = None,
+    critical: float | None = None,
+    obvious: float | None = None,
+    neutral: float = 0.0,
+    lasting: bool = False,
+) -> Rule:
+    """A rule for checks to declare: `changed` when the series is unlike its own past by sizes that
+    matter.
+    """
+    given = {"info": info, "warning": warning, "critical": critical, "obvious": obvious}
+    return Rule(unusual=Unusual(side=side, scale=scale, neutral=neutral, lasting=lasting, **given))

@@ -1,0 +1,147 @@
+"""What a plugin is given when it starts: its name, a log, the time, and the ways out.
+
+Refuses to be asked for anything else: a plugin has no other way to the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from driftline.types.message import Markup, Message
+from driftline.types.notification import Notification
+
+if TYPE_CHECKING:
+    import socket
+
+
+class Answer(Protocol):
+    """What a receiver said, already judged: a status outside 2xx has raised."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status, 200 to 299."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The beginning of the body."""
+        ...
+
+
+class Http(Protocol):
+    """The one way out for sinks and actions: total timeout, no redirects, a cap on answers, private
+    addresses guarded.
+
+    Raises `Rejected`, `Throttled`, `Retryable` or `OutcomeUnknown`, so that a sink needs no `try`.
+    """
+
+    def post(
+        self,
+        url: str,
+        *,
+        json: object = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Post `content`, or `json` written as JSON."""
+        ...
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send exactly `content`, by any method."""
+        ...
+
+
+class Logger(Protocol):
+    """A structured logger, bound to the plugin's name."""
+
+    def info(self, event: str, **facts: Any) -> object:
+        """Something worth knowing."""
+        ...
+
+    def warning(self, event: str, **facts: Any) -> object:
+        """Something to look at."""
+        ...
+
+
+class Render(Protocol):
+    """Writes a notification as text."""
+
+    def __call__(
+        self, notification: Notification, markup: Markup, limits: Mapping[str, int]
+    ) -> Message:
+        """The pieces, escaped for `markup` and cut to `limits`."""
+        ...
+
+
+def unrendered(notification: Notification, markup: Markup, limits: Mapping[str, int]) -> Message:
+    """Where nothing renders. Raises RuntimeError."""
+    raise RuntimeError(
+        "the host renders messages; in tests, driftline.testing.start_context() brings what does"
+    )
+
+
+def unconnected(host: str, port: int) -> socket.socket:
+    """Where nothing connects. Raises RuntimeError."""
+    raise RuntimeError(
+        "the host connects; in tests, driftline.testing.start_context() brings what reaches this machine"
+    )
+
+
+def unfenced() -> AbstractContextManager[None]:
+    """Where nothing guards. Raises RuntimeError."""
+    raise RuntimeError(
+        "the host guards; in tests, driftline.testing.start_context() brings what reaches this machine"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StartContext:
+    """What the composition root hands to a plugin at its start."""
+
+    name: str
+    """The name in the configuration."""
+    log: Logger
+    clock: Callable[[], datetime]
+    """The time, UTC. Plugins never ask the machine."""
+    http: Http | None = None
+    """For sinks and actions."""
+    console: TextIO | None = None
+    """Where people look, for sinks that print."""
+    base: Path = Path()
+    """The folder of the configuration: relative paths in settings start here."""
+    message: Render = unrendered
+    """For sinks, who call it as `self.message(notification)`."""
+    chart: Callable[[Notification], bytes | None] = lambda notification: None
+    """For sinks that take images: a PNG of what changed; None when there is nothing to draw."""
+    chart_url: Callable[[Notification], str | None] = lambda notification: None
+    """For sinks whose service fetches images: where that PNG is for seven days, https, at most 900
+    characters; None when there is nothing to draw, or no such place.
+    """
+    connect: Callable[[str, int], socket.socket] = unconnected
+    """For sinks that speak no HTTP: a connection to a host and port, guarded as `http` is; waits 20
+    seconds at most.
+
+    Raises Rejected or Retryable.
+    """
+    fenced: Callable[[], AbstractContextManager[None]] = unfenced
+    """For sinks whose library connects by itself: while it is entered, connections of this thread
+    are guarded as `http` is.
+
+    Raises Rejected at its end when one was refused.
+    """
+    earlier: Callable[[Notification], str] = lambda notification: ""
+    """For sinks: the reference that `send` returned for the newest earlier message of the same
+    incident; else empty.
+    """

@@ -1,0 +1,1 @@
+"""Guarded connections to receivers: addresses, TLS, HTTP answers."""

@@ -1,0 +1,141 @@
+"""The way to a receiver's address: looked up once, checked, and connected to as checked.
+
+Refuses private, loopback and link-local addresses unless they are allowed, and whatever lasts
+beyond the deadline.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Collection, Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+import httpcore
+
+Address = IPv4Address | IPv6Address
+Resolve = Callable[[str, int], list[str]]
+NAT64 = ip_network("64:ff9b::/96")
+
+
+class PrivateAddressError(Exception):
+    """The name leads to an address that isn't public."""
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Every address of `host`. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]).split("%")[0] for entry in found))
+
+
+def checked(
+    host: str, port: int, allow_private: bool | Collection[str], resolve: Resolve = resolve
+) -> list[str]:
+    """Every address of `host`, all of which may be connected to. Raises OSError, UnicodeError or
+    PrivateAddressError.
+    """
+    addresses = resolve(host, port)
+    if not (allow_private if isinstance(allow_private, bool) else host in allow_private):
+        for address in addresses:
+            if not is_public(address):
+                raise PrivateAddressError(address)
+    return addresses
+
+
+def is_public(address: str) -> bool:
+    """Whether `address` is reachable by anyone, also where an IPv6 address wraps an IPv4 one."""
+    return all(one.is_global and not one.is_multicast for one in _wrapped(ip_address(address)))
+
+
+def _wrapped(address: Address) -> Iterable[Address]:
+    yield address
+    if isinstance(address, IPv6Address):
+        teredo = address.teredo or ()
+        yield from (
+            inner
+            for inner in (address.ipv4_mapped, address.sixtofour, *teredo)
+            if inner is not None
+        )
+        if address in NAT64:
+            yield IPv4Address(int(address) & 0xFFFFFFFF)
+
+
+class GuardedBackend(httpcore.NetworkBackend):
+    """Connects for one request, with one deadline for all of it."""
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        deadline: float,
+        allow_private: bool | Collection[str],
+        resolve: Resolve = resolve,
+    ) -> None:
+        self._monotonic = monotonic
+        self._deadline = deadline
+        self._allow = allow_private
+        self._resolve = resolve
+        self._plain = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
+    ) -> httpcore.NetworkStream:
+        """The first address that answers. Raises PrivateAddressError or httpcore.ConnectError."""
+        try:
+            addresses = checked(host, port, self._allow, self._resolve)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(
+                f"the name can't be resolved: {error.__class__.__name__}"
+            ) from None
+        failed: Exception = httpcore.ConnectError("the name has no address")
+        for address in addresses:
+            try:
+                stream = self._plain.connect_tcp(
+                    address, port, self._limit(timeout), *args, **kwargs
+                )
+                return _Stream(stream, self._limit)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed = error
+        raise failed
+
+    def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
+        """Not for sinks."""
+        raise PrivateAddressError("a unix socket")
+
+    def _limit(self, timeout: float | None) -> float:
+        left = self._deadline - self._monotonic()
+        if left <= 0:
+            raise httpcore.ConnectTimeout("out of time")
+        return left if timeout is None else min(left, timeout)
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(
+        self, stream: httpcore.NetworkStream, limit: Callable[[float | None], float]
+    ) -> None:
+        self._stream = stream
+        self._limit = limit
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._within(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._within(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Stream(
+            self._stream.start_tls(ssl_context, server_hostname, self._limit(timeout)), self._limit
+        )
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+    def _within(self, timeout: float | None, error: type[Exception]) -> float:
+        try:
+            return self._limit(timeout)
+        except httpcore.ConnectTimeout:
+            raise error("out of time") from None

@@ -1,0 +1,221 @@
+"""The one way out for sinks.
+
+Refuses redirects, answers beyond 64 KiB, requests beyond 20 seconds in all, private addresses
+unless allowed, unverified TLS. No error names more of an address than scheme and host: the rest may
+be a secret.
+"""
+
+from __future__ import annotations
+
+import json as text_json
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from driftline.delivery.network.judge import judge, pause
+from driftline.types.errors import DriftlineError, OutcomeUnknown, Rejected, Retryable
+from driftline.types.phrasing import clean
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+    from driftline.delivery.network.address import Resolve
+
+CAP = 64 * 1024
+TIMEOUT = 20.0
+SHOWN = 200
+"""Characters of an answer that an error quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A 2xx answer."""
+
+    status: int
+    text: str
+    """At most 64 KiB of it."""
+
+
+class HttpClient:
+    """Sends, once: one request, one connection, one judged answer."""
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        *,
+        allow_private: bool | Collection[str] = False,
+        timeout: float = TIMEOUT,
+        trusted: Path | None = None,
+        transport: httpx.BaseTransport | None = None,
+        resolve: Resolve | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        agent: str = "driftline",
+        permit: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`allow_private` is True, or the host names for which private addresses are fine.
+
+        `trusted` is a file of the certificates of authorities to trust in place of the public ones.
+        `permit` is called right before a request leaves, and raises when it must not.
+        `transport` takes the place of the network, in tests.
+        """
+        self._clock = clock
+        self._allow = allow_private
+        self._timeout = timeout
+        self._trusted = trusted
+        self._transport = transport
+        self._resolve = resolve
+        self._monotonic = monotonic
+        self._agent = agent
+        self._permit = permit
+        self._tls: ssl.SSLContext | None = None
+
+    def post(
+        self,
+        url: str,
+        *,
+        json: object = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpAnswer:
+        """Post `content`, or `json` written as UTF-8. Raises Rejected, Throttled, Retryable or
+        OutcomeUnknown.
+        """
+        headers = headers or {}
+        if content is None:
+            content, headers = (
+                _written(json),
+                {"content-type": "application/json; charset=utf-8", **headers},
+            )
+        return self.request("POST", url, content=content, headers=headers)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpAnswer:
+        """Send exactly `content`. Raises Rejected, Throttled, Retryable or OutcomeUnknown."""
+        import httpx
+
+        try:
+            parsed = httpx.URL(url)
+        except (httpx.InvalidURL, TypeError, ValueError):
+            raise Rejected("the address is not a URL") from None
+        place = f"{parsed.scheme}://{clean(parsed.host, 100)}"
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise Rejected("the address must begin with https:// or http://")
+        sent = {"user-agent": self._agent, "accept-encoding": "identity", **(headers or {})}
+        deadline = self._monotonic() + self._timeout
+        try:
+            with (
+                httpx.Client(
+                    transport=self._transport or self._network(deadline),
+                    timeout=self._timeout,
+                    trust_env=False,
+                ) as client,
+                client.stream(
+                    method, parsed, content=content, headers=sent, follow_redirects=False
+                ) as answer,
+            ):
+                text = self._read(answer, deadline)
+                said = f"HTTP {answer.status_code} from {place}"
+                quoted = clean(_without(text, parsed), SHOWN)
+                now, status = self._clock(), answer.status_code
+                until = pause(status, answer.headers, text, now)
+                judge(status, f"{said}: {quoted}" if quoted else said, until, text)
+                return HttpAnswer(status, text)
+        except DriftlineError:
+            raise
+        except Exception as error:
+            raise _failure(error, place) from None
+
+    def _network(self, deadline: float) -> httpx.BaseTransport:
+        from driftline.delivery.network import address, transport
+
+        if self._tls is None:
+            self._tls = self._trust()
+        backend = address.GuardedBackend(
+            self._monotonic, deadline, self._allow, self._resolve or address.resolve
+        )
+        return transport.Once(backend, self._tls, self._permit)
+
+    def _trust(self) -> ssl.SSLContext:
+        import ssl
+
+        import httpx
+
+        if self._trusted is None:
+            return httpx.create_ssl_context()
+        try:
+            return ssl.create_default_context(cafile=self._trusted)
+        except OSError as error:
+            raise Rejected(
+                f"{self._trusted}: {error.strerror or error}: no certificates of authorities can be read"
+            ) from None
+
+    def _read(self, answer: httpx.Response, deadline: float) -> str:
+        import httpx
+
+        parts, size = [], 0
+        try:
+            for part in answer.iter_raw():
+                parts.append(part)
+                size += len(part)
+                if size >= CAP:
+                    break
+                if self._monotonic() > deadline:
+                    raise httpx.ReadTimeout("out of time")
+        except httpx.TransportError:
+            # A refusal, and the pause it names, counts without the rest of its words.
+            if answer.is_success:
+                raise
+        return b"".join(parts)[:CAP].decode("utf-8", "replace")
+
+
+def _written(value: object) -> bytes:
+    try:
+        return text_json.dumps(
+            value, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        ).encode("utf-8", "replace")
+    except (ValueError, TypeError) as error:
+        raise Rejected(
+            f"the message can't be written as JSON: {error.__class__.__name__}"
+        ) from None
+
+
+def _without(text: str, url: httpx.URL) -> str:
+    """`text` without the parts of `url` that may be secrets, for receivers that quote them."""
+    secrets: set[str] = {part for part in url.path.split("/") if len(part) >= 6}
+    secrets |= {value for _, value in url.params.multi_items() if len(value) >= 6}
+    secrets |= {part for part in (url.username, url.password) if len(part) >= 3}
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _failure(error: Exception, place: str) -> DriftlineError:
+    import httpx
+
+    from driftline.delivery.network.address import PrivateAddressError
+
+    if isinstance(error, PrivateAddressError):
+        return Rejected(
+            f"{place} is a private address ({error}): allow it in the configuration, if that is meant"
+        )
+    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)):
+        return Retryable(f"{place} can't be reached: {_kind(error)}")
+    if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, UnicodeError)):
+        return Rejected(f"the request to {place} can't be written: {_kind(error)}")
+    return OutcomeUnknown(f"no usable answer from {place}: {_kind(error)}")
+
+
+def _kind(error: Any) -> str:
+    """The name of what went wrong: exception texts may hold addresses."""
+    return type(error).__name__

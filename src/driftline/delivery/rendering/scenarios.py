@@ -1,0 +1,152 @@
+"""Messages to try a sink with: what it will be sent one day, made up, and saying so.
+
+Refuses to pass for real: each is about the model `driftline-test`, under an incident of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from driftline.types.model import Severity
+from driftline.types.notification import AlertFact, Event, Notification
+from driftline.types.phrasing import IN_ALL, WHY
+
+MODEL = "driftline-test"
+HOUR = timedelta(hours=1)
+HOSTILE = (
+    "<!channel> @everyone `*_~|& </td><script>alert(1)</script> =1+1 [a](javascript:b) \u202e\x1b[31m "
+    + "x" * 5000
+)
+
+
+def scenario(name: str, token: str, now: datetime) -> list[Notification]:
+    """The messages of a scenario, in order. `token` tells one try from another."""
+    return [
+        told.model_copy(update={"id": f"msg_{token}_{told.revision}"})
+        for told in SCENARIOS[name](f"inc_test_{token}", now)
+    ]
+
+
+def _alert(now: datetime, column: str = "amount", **changes: Any) -> AlertFact:
+    given: dict[str, Any] = {
+        "check": "drift", "measurement": "mean_shift", "labels": {"column": column}, "state": "firing",
+        "severity": Severity.CRITICAL, "value": 1.8, "unit": "sd", "interval": (1.6, 2.0), "since": now - 3 * HOUR,
+        "rows": 41_202, "detail": {"mean": 10_790.0, "mean_was": 180.0, "odds": 12_000.0},
+        "reason": "usually 0, now 1.8 sd; odds about 1:12,000 against chance; 0.12 sd would be seen in 7 windows",
+    }  # fmt: skip
+    return AlertFact(**{**given, **changes})
+
+
+def _told(incident: str, now: datetime, *alerts: AlertFact, **changes: Any) -> Notification:
+    given: dict[str, Any] = {
+        "id": "", "incident": incident, "revision": 1, "event": Event.OPENED, "model": MODEL, "model_version": "v3",
+        "cause": "drift", "severity": Severity.CRITICAL, "since": now - 3 * HOUR, "window": (now - 2 * HOUR, now - HOUR),
+        "title": f"{MODEL}: TEST, nothing is wrong: amount drifts: mean 180 → 10,790 (×59.9)",
+        "rows": 41_202, "reference": "train.parquet, 2,666 rows", "alerts": alerts, "sent_before": False,
+        "links": {"Documentation": "https://www.example.org/driftline"},
+        "facts": {
+            WHY: "first alert", "likely cause": "amounts come in cents since a deploy at 08:55",
+            "cost so far": "about 1,200 wrong decisions", "decision": "roll back", "runbook": "https://www.example.org/runbook",
+        },
+    }  # fmt: skip
+    return Notification(**{**given, **changes})
+
+
+def _firing(incident: str, now: datetime) -> list[Notification]:
+    return [_told(incident, now, _alert(now), _alert(now, "country", severity=Severity.WARNING))]
+
+
+def _resolved(incident: str, now: datetime) -> list[Notification]:
+    over = {
+        "event": Event.RESOLVED,
+        "revision": 2,
+        "resolved_at": now,
+        "facts": {WHY: "all alerts resolved"},
+        "sent_before": True,
+    }
+    over["title"] = f"{MODEL}: TEST, nothing was wrong: resolved: amount drifted (3 h)"
+    calm = _alert(now, state="resolved", value=0.01, interval=(-0.02, 0.04), detail={}, reason="")
+    return [*_firing(incident, now), _told(incident, now, calm, **over)]
+
+
+def _storm(incident: str, now: datetime) -> list[Notification]:
+    alerts = [
+        _alert(now, f"feature_{place:03}", value=4 - place / 100, detail={}, reason="above 0.5")
+        for place in range(50)
+    ]
+    title = f"{MODEL}: TEST, nothing is wrong: 200 columns drift: feature_000 4 sd, feature_001 3.99 sd, 198 more"
+    return [_told(incident, now, *alerts, title=title, facts={WHY: "first alert", IN_ALL: "200"})]
+
+
+def _hostile(incident: str, now: datetime) -> list[Notification]:
+    detail = {"category": HOSTILE[:200], "share_was": 0.0, "share": 0.0004}
+    alert = _alert(
+        now, HOSTILE, check=HOSTILE, reason=HOSTILE, unit=HOSTILE, value=1e300, detail=detail
+    )
+    links = {HOSTILE: "https://www.example.org/?a=1&b=<x>|y", "no": "javascript:alert(1)"}
+    return [
+        _told(
+            incident,
+            now,
+            alert,
+            title=f"{MODEL}: TEST: {HOSTILE}",
+            facts={HOSTILE: HOSTILE},
+            links=links,
+        )
+    ]
+
+
+def _unsure(incident: str, now: datetime) -> list[Notification]:
+    reason = "amount: about 12,000 more rows a window are needed: 800 here; 0.4 sd would be seen in 7 windows"
+    alert = _alert(
+        now, state="unsure", severity=Severity.INFO, measurement="unsure", labels={}, value=None, interval=None, detail={},
+        reason=reason, rows=800,
+    )  # fmt: skip
+    title = f"{MODEL}: TEST, nothing is wrong: too little data for drift: amount: about 12,000 more rows a window are needed"
+    given: dict[str, Any] = {
+        "severity": Severity.INFO,
+        "cause": "monitoring",
+        "reference": "",
+        "facts": {WHY: "first alert"},
+    }
+    return [_told(incident, now, alert, title=title, rows=800, **given)]
+
+
+def _trouble(incident: str, now: datetime) -> list[Notification]:
+    reason = "bucket ml-logs can't be listed: AccessDenied"
+    alert = _alert(
+        now,
+        check="source",
+        measurement="source",
+        labels={},
+        value=None,
+        interval=None,
+        detail={},
+        reason=reason,
+    )
+    title = f"{MODEL}: TEST, nothing is wrong: source: {reason}"
+    return [
+        _told(
+            incident,
+            now,
+            alert,
+            title=title,
+            cause="monitoring",
+            window=None,
+            rows=0,
+            reference="",
+            facts={WHY: "first alert"},
+        )
+    ]
+
+
+SCENARIOS: Mapping[str, Callable[[str, datetime], list[Notification]]] = {
+    "firing": _firing,
+    "resolved": _resolved,
+    "storm": _storm,
+    "hostile": _hostile,
+    "unsure": _unsure,
+    "trouble": _trouble,
+}

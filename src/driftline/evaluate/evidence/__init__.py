@@ -1,0 +1,1 @@
+"""The evidence engine: judges a measurement by its own past windows."""

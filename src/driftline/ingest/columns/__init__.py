@@ -1,0 +1,1 @@
+"""From decoded records to the canonical columns of a model."""

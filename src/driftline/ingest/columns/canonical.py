@@ -1,0 +1,342 @@
+"""From decoded records to canonical batches: the one place where values are cast.
+
+Refuses to guess per window: kinds come from the schema, which was fixed once. A value that doesn't
+fit its kind becomes null and is counted as invalid; a row whose time can't be used is held back and
+counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from driftline.ingest.columns.derived import derive
+from driftline.ingest.columns.timestamps import to_micros
+from driftline.ingest.columns.vectors import stacked
+from driftline.kit.decoding.json_values import FALSE_AS, LONGEST, TRUE_AS, category
+from driftline.profiles.batch import Batch
+from driftline.profiles.counting import name_hash
+from driftline.profiles.rowhash import hash_positions, hash_strings
+from driftline.state.tables import micros
+from driftline.types.model import DERIVED, Field, Kind, Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """One batch, cast, with what splits it."""
+
+    batch: Batch
+    versions: pa.DictionaryArray
+    """Shape (rows,), the model version of each row."""
+    held: int
+    """Rows left out because their time is missing, unreadable or in the future."""
+
+
+@dataclass(slots=True)
+class Caster:
+    """Casts the batches of one object."""
+
+    schema: Schema
+    modified: datetime
+    """The time of rows whose schema has no timestamp."""
+    latest: int
+    """Microseconds; rows later than this are from the future."""
+    object_hash: int
+    sampled: bool = False
+    """Whether rows need hashes."""
+    seen: int = 0
+    """Rows cast so far: the place of a row in its object."""
+    earliest: int = 0
+    """Microseconds; rows before it are as unbelievable as rows from the future."""
+    within: tuple[int, int] | None = None
+    """Microseconds, half-open: rows that belong to this window whatever their times say."""
+
+    def cast(self, records: pa.RecordBatch) -> Canonical:
+        """The canonical batch of `records`, whose columns bear the schema's names."""
+        rows = len(records)
+        columns = {name: records.column(place) for place, name in enumerate(records.schema.names)}
+        events, usable = self.events(columns, rows)
+        versions = self._versions(columns, rows)
+        hashes = self._hashes(columns, rows) if self.sampled else None
+        joins = self._joins(columns, rows)
+        self.seen += rows
+        cast: dict[str, pa.Array] = {}
+        invalid: dict[str, NDArray[np.bool_]] = {}
+        for part in self.schema.parts:
+            array = _column(part, columns, rows)
+            if part.kind is None or array is None:
+                continue
+            if part.kind in DERIVED:
+                made, wrongs = derive(part, array)
+                cast, invalid = cast | made, invalid | wrongs
+                continue
+            convert = to_numeric if part.kind is Kind.NUMERIC else to_categorical
+            cast[part.name], wrong = convert(array)
+            if wrong is not None:
+                invalid[part.name] = wrong
+        batch = Batch(rows, cast, invalid, events, hashes, joins)
+        held = rows - int(usable.sum())
+        if held:
+            kept = np.flatnonzero(usable)
+            batch, versions = take(batch, kept), versions.take(pa.array(kept))
+        return Canonical(batch, versions, held)
+
+    def events(
+        self, columns: dict[str, pa.Array], rows: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The times of rows (microseconds), and which of them can be used; both shape (rows,)."""
+        stamp = self.schema.timestamp
+        if stamp is None:
+            at = micros(self.modified)
+            events, usable = np.full(rows, at, np.int64), np.ones(rows, bool)
+        elif stamp.name not in columns:
+            events, usable = np.zeros(rows, np.int64), np.zeros(rows, bool)
+        else:
+            events, known = to_micros(columns[stamp.name])
+            usable = known & (events <= self.latest) & (events >= self.earliest)
+        if self.within is None:
+            return events, usable
+        start, end = self.within
+        return np.clip(np.where(usable, events, start), start, end - 1), np.ones(rows, bool)
+
+    def _versions(self, columns: dict[str, pa.Array], rows: int) -> pa.DictionaryArray:
+        part = self.schema.version
+        if part is None or part.name not in columns:
+            names = pa.array([self.schema.constant_version])
+            return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), names)
+        array, _ = to_categorical(columns[part.name])
+        return (
+            array.cast(pa.string()).fill_null("").dictionary_encode() if array.null_count else array
+        )
+
+    def _hashes(self, columns: dict[str, pa.Array], rows: int) -> NDArray[np.uint64]:
+        part = self.schema.id
+        if part is None or part.name not in columns:
+            return hash_positions(self.object_hash, self.seen, rows)
+        return hash_strings(_as_strings(columns[part.name]))
+
+    def _joins(self, columns: dict[str, pa.Array], rows: int) -> NDArray[np.uint64] | None:
+        part = self.schema.joins
+        if part is None:
+            return None
+        return id_hashes(columns[part.name]) if part.name in columns else np.zeros(rows, np.uint64)
+
+
+def _column(part: Field, columns: dict[str, pa.Array], rows: int) -> pa.Array | None:
+    """The raw values of a part: of an embedding that stands in many columns its vectors; None where
+    there is no column.
+    """
+    if part.name in columns or not part.run:
+        return columns.get(part.name)
+    found = [
+        to_numeric(columns[piece.name])[0] if piece.name in columns else None for piece in part.read
+    ]
+    if all(piece is None for piece in found):
+        return None
+    return stacked(
+        [pa.nulls(rows, pa.float64()) if piece is None else piece for piece in found], rows
+    )
+
+
+def id_hashes(array: pa.Array) -> NDArray[np.uint64]:
+    """A hash of each id, the same for `7`, `7.0` and `"7"`; 0 for what is no id: nulls, empty text,
+    lists.
+    """
+    if pa.types.is_nested(array.type):
+        return np.zeros(len(array), np.uint64)
+    if pa.types.is_floating(array.type):
+        array = _canonical_names(array)
+    text = _as_strings(array)
+    there = pc.greater(pc.binary_length(text), 0).fill_null(False).to_numpy(zero_copy_only=False)
+    return np.where(there, np.maximum(hash_strings(text), np.uint64(1)), np.uint64(0))
+
+
+def object_hash(uri: str) -> int:
+    """64 bits that name an object."""
+    return name_hash(uri)
+
+
+def take(batch: Batch, places: NDArray[np.int64]) -> Batch:
+    """The rows at `places`, in that order."""
+    index = pa.array(places)
+    return Batch(
+        len(places),
+        {name: array.take(index) for name, array in batch.columns.items()},
+        {name: wrong[places] for name, wrong in batch.invalid.items()},
+        batch.events[places],
+        None if batch.hashes is None else batch.hashes[places],
+        None if batch.joins is None else batch.joins[places],
+    )
+
+
+def part_of(batch: Batch, start: int, rows: int) -> Batch:
+    """A run of rows, without copying."""
+    end = start + rows
+    return Batch(
+        rows,
+        {name: array.slice(start, rows) for name, array in batch.columns.items()},
+        {name: wrong[start:end] for name, wrong in batch.invalid.items()},
+        batch.events[start:end],
+        None if batch.hashes is None else batch.hashes[start:end],
+        None if batch.joins is None else batch.joins[start:end],
+    )
+
+
+def groups(canonical: Canonical, length: int) -> Iterator[tuple[int, str, Batch]]:
+    """Split by window and model version: (start in microseconds, version, rows); windows are
+    `length` microseconds long.
+    """
+    batch, versions = canonical.batch, canonical.versions
+    if not batch.rows:
+        return
+    starts = batch.events // length
+    names = versions.dictionary.to_pylist()
+    codes = versions.indices.to_numpy(zero_copy_only=False)
+    if starts.min() == starts.max() and (len(names) == 1 or codes.min() == codes.max()):
+        yield int(starts[0]) * length, names[int(codes[0])], batch
+        return
+    first = starts.min()
+    keys = (starts - first) * max(len(names), 1) + codes
+    order = np.argsort(keys, kind="stable")
+    batch, keys = take(batch, order), keys[order]
+    bounds = np.flatnonzero(np.diff(keys)) + 1
+    for begin, end in zip([0, *bounds.tolist()], [*bounds.tolist(), len(keys)], strict=True):
+        window, code = divmod(int(keys[begin]), max(len(names), 1))
+        yield (window + int(first)) * length, names[code], part_of(batch, begin, end - begin)
+
+
+def segments(
+    batch: Batch, columns: tuple[str, ...], known: dict[str, frozenset[str]]
+) -> Iterator[tuple[str, Batch]]:
+    """The rows of each segment: (`column=category`, rows), for the known categories only."""
+    for column in columns:
+        array = batch.columns.get(column)
+        if array is None:
+            continue
+        names = array.dictionary.to_pylist()
+        codes = array.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
+        for code in np.unique(codes).tolist():
+            if code < len(names) and names[code] in known.get(column, frozenset()):
+                yield f"{column}={names[code]}", take(batch, np.flatnonzero(codes == code))
+
+
+def to_numeric(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]:
+    """As float64; values that are no numbers become null and are marked."""
+    kind = array.type
+    if pa.types.is_float64(kind):
+        return array, None
+    if pa.types.is_dictionary(kind):
+        values, wrong = to_numeric(array.dictionary)
+        return values.take(array.indices), None if wrong is None else _spread(wrong, array.indices)
+    if (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_decimal(kind)
+    ):
+        plain = array.cast(pa.int8()) if pa.types.is_boolean(kind) else array
+        return plain.cast(pa.float64(), safe=False), None
+    if pa.types.is_null(kind):
+        return pa.nulls(len(array), pa.float64()), None
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _parse_numbers(array)
+    return pa.nulls(len(array), pa.float64()), np.asarray(
+        array.is_valid().to_numpy(zero_copy_only=False), bool
+    )
+
+
+def _parse_numbers(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]:
+    trimmed = pc.utf8_trim_whitespace(array)
+    trimmed = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+    try:
+        return trimmed.cast(pa.float64()), None
+    except pa.ArrowInvalid:
+        pass
+    encoded = trimmed.dictionary_encode()
+    values = [_number(text) for text in encoded.dictionary.to_pylist()]
+    numbers = pa.array(values, pa.float64()).take(encoded.indices)
+    wrong = np.asarray(
+        pc.and_(trimmed.is_valid(), numbers.is_null()).to_numpy(zero_copy_only=False), bool
+    )
+    return numbers, wrong
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text.replace("_", "x"))  # Python reads 1_000 as a number; nobody else does
+    except ValueError:
+        return None
+
+
+def to_categorical(array: pa.Array) -> tuple[pa.DictionaryArray, NDArray[np.bool_] | None]:
+    """As dictionary-encoded text; `1`, `1.0` and true are one category. Lists and objects become
+    null and are marked.
+    """
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        names = _canonical_names(array.dictionary)
+        indices = array.indices.cast(pa.int32())
+        if names.null_count or pc.count_distinct(names).as_py() < len(names):
+            encoded = names.dictionary_encode()
+            return pa.DictionaryArray.from_arrays(
+                encoded.indices.take(indices).cast(pa.int32()), encoded.dictionary
+            ), None
+        return pa.DictionaryArray.from_arrays(indices, names), None
+    if pa.types.is_nested(kind):
+        wrong = np.asarray(array.is_valid().to_numpy(zero_copy_only=False), bool)
+        return pa.nulls(len(array), pa.string()).dictionary_encode(), wrong
+    return to_categorical(_as_scalars(array).dictionary_encode())
+
+
+def _as_scalars(array: pa.Array) -> pa.Array:
+    if pa.types.is_null(array.type):
+        return array.cast(pa.string())
+    if pa.types.is_float32(array.type) or pa.types.is_float16(array.type):
+        return array.cast(pa.float64())
+    return array
+
+
+def _canonical_names(names: pa.Array) -> pa.Array:
+    kind = names.type
+    if pa.types.is_boolean(kind):
+        return pc.if_else(names, TRUE_AS, FALSE_AS)
+    if pa.types.is_floating(kind):
+        return pa.array([_float_name(value) for value in names.to_pylist()], pa.string())
+    text = names if pa.types.is_string(kind) else names.cast(pa.string())
+    short = pc.less_equal(pc.utf8_length(text), LONGEST)
+    plain = pc.all(pc.or_kleene(short, text.is_null())).as_py() is not False
+    if (
+        plain
+        and pc.any(
+            pc.match_substring_regex(text, r"^(true|false|True|False|[+-]?[0-9]+\.0*|)$")
+        ).as_py()
+        is not True
+    ):
+        return text
+    return pa.array(
+        [None if name is None else category(name) for name in text.to_pylist()], pa.string()
+    )
+
+
+def _float_name(value: float | None) -> str | None:
+    if value is None or value != value:
+        return None
+    return str(int(value)) if value == int(value) and abs(value) < 2**53 else repr(value)
+
+
+def _spread(wrong: NDArray[np.bool_], indices: pa.Array) -> NDArray[np.bool_]:
+    codes = indices.fill_null(len(wrong)).to_numpy(zero_copy_only=False)
+    spread: NDArray[np.bool_] = np.append(wrong, False)[codes]
+    return spread
+
+
+def _as_strings(array: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary.take(array.indices)
+    return array if pa.types.is_string(array.type) else array.cast(pa.string())

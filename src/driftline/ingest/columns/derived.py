@@ -1,0 +1,71 @@
+"""What stands for a column of texts, images or embeddings: several numeric and categorical columns,
+made of each value alone.
+
+Refuses to look at other rows: the same value gives the same columns wherever it comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from driftline.ingest.columns import images, texts, vectors
+from driftline.types.model import Field, Kind
+
+Flags = NDArray[np.bool_]
+
+
+def derive(part: Field, array: pa.Array) -> tuple[dict[str, pa.Array], dict[str, Flags]]:
+    """The columns of `part.profiled` from its raw values, and the rows of each whose value is no
+    such thing (null there).
+    """
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary.take(array.indices)
+    if part.kind is Kind.EMBEDDING:
+        return _named(part, *vectors.derived(array, part.dimension, part.name))
+    if part.kind is Kind.IMAGE:
+        read, wrong = _readable(array, binary=True)
+        columns, broken = images.derived(read)
+        return _named(part, columns, dict.fromkeys(columns, wrong | broken))
+    read, wrong = _readable(array, binary=False)
+    columns = texts.derived(read)
+    return _named(part, columns, dict.fromkeys(columns, wrong))
+
+
+def _named(
+    part: Field, columns: Mapping[str, pa.Array], invalid: Mapping[str, Flags]
+) -> tuple[dict[str, pa.Array], dict[str, Flags]]:
+    def name(what: str) -> str:
+        return f"{part.name}.{what}" if what else part.name
+
+    return {name(what): array for what, array in columns.items()}, {
+        name(what): rows for what, rows in invalid.items() if rows.any()
+    }
+
+
+def _readable(array: pa.Array, *, binary: bool) -> tuple[pa.Array, Flags]:
+    """As text, or where `binary` is asked for as it is; what is neither becomes null and is
+    marked.
+    """
+    kind = array.type
+    none = np.zeros(len(array), bool)
+    bytes_ = (
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or (binary and bytes_):
+        return array if bytes_ else array.cast(pa.string()), none
+    if pa.types.is_null(kind):
+        return array.cast(pa.string()), none
+    try:
+        if not binary and not pa.types.is_nested(kind):
+            return array.cast(pa.string()), none
+    except pa.ArrowException:  # bytes that are no UTF-8
+        pass
+    return pa.nulls(len(array), pa.string()), np.asarray(
+        array.is_valid().to_numpy(zero_copy_only=False), bool
+    )

@@ -1,0 +1,266 @@
+"""The schema of a model whose configuration has none: inferred once, from a few records, and then
+frozen.
+
+Refuses certainty: every guess that a person may want to overrule is said in `doubts`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from driftline.ingest.columns import unstructured, vectors
+from driftline.ingest.columns.canonical import to_categorical, to_numeric
+from driftline.ingest.columns.timestamps import to_micros
+from driftline.types.model import Field, Kind, Schema, Task
+
+TIMES = (
+    "timestamp",
+    "event_time",
+    "event_timestamp",
+    "time",
+    "ts",
+    "datetime",
+    "request_time",
+    "inference_time",
+    "created_at",
+    "date",
+)
+IDS = ("event_id", "prediction_id", "request_id", "inference_id", "record_id", "id", "uuid")
+BESIDE = (
+    "endpoint",
+    "deployment",
+    "collection",
+    "custom_attributes",
+    "label_id",
+    "deployed_model_id",
+    "correlation_id",
+)
+"""What stands beside the data and is no input of the model."""
+VERSIONS = ("model_version", "version", "variant")
+PLACES = ("endpoint", "deployment", "collection", "inference_service", "custom_attributes")
+PREDICTIONS = ("prediction", "predicted_label", "predicted", "y_pred", "pred")
+SCORES = ("score", "probability", "prediction_score", "prediction_probability", "y_score", "proba")
+LABELS = ("label", "target", "ground_truth", "actual", "y_true", "y")
+CODES = re.compile(
+    r"(?i)(^|[_\s.-])(zip|zipcode|postal|postcode|code|area|region|branch|store|sku|ids?|type|class|category|phone)$|_id$"
+)
+"""Names of columns whose numbers are often names."""
+SHARE = 0.95
+"""Of the values that must fit a kind for a column of text to be of that kind."""
+FEW, MANY = 20, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """A guessed schema, and what to look at before trusting it."""
+
+    schema: Schema
+    doubts: list[str] = field(default_factory=list)
+
+
+def infer(records: Iterable[pa.RecordBatch], declared: Schema | None = None) -> Inferred:
+    """The schema of these records (of the log, of the reference); what `declared` says stands, and
+    embeddings of it that don't say their dimension get it from here.
+
+    Columns that look like ids or images are left out, and named in the doubts.
+    """
+    columns = _columns(records)
+    schema = declared or Schema()
+    doubts: list[str] = []
+    if declared is None:
+        schema = _roles(columns, doubts)
+    taken = {part.path for part in schema.fields}
+    if schema.features:
+        return Inferred(replace(schema, features=dict(_measured(schema.features, columns))), doubts)
+    features: dict[str, Field] = {}
+    left = {
+        name: array
+        for name, array in columns.items()
+        if name not in taken and not _is_metadata(name)
+    }
+    for part in unstructured.runs(left):
+        features[part.name] = part
+        doubts.append(
+            f"{part.path} is taken as an embedding; if these are {part.dimension} features, make each numeric"
+        )
+        left = {name: array for name, array in left.items() if name not in part.run}
+    for name, array in left.items():
+        found = _feature(name, array, doubts)
+        if found is not None:
+            features[name] = found
+    return Inferred(replace(schema, features=features), doubts)
+
+
+def _measured(
+    features: Mapping[str, Field], columns: Mapping[str, pa.Array]
+) -> Iterator[tuple[str, Field]]:
+    """The features, embeddings with the dimension that most of their vectors have."""
+    for name, part in features.items():
+        if part.kind is Kind.EMBEDDING and not part.dimension and part.path in columns:
+            part = replace(part, dimension=vectors.likeliest([columns[part.path]]))
+        yield name, part
+
+
+def _columns(records: Iterable[pa.RecordBatch]) -> Mapping[str, pa.Array]:
+    columns: dict[str, pa.Array] = {}
+    for batch in records:
+        for name, array in zip(batch.schema.names, batch.columns, strict=True):
+            if name not in columns or columns[name].null_count == len(columns[name]):
+                columns[name] = array
+    return columns
+
+
+def _is_metadata(name: str) -> bool:
+    return name.lower() in (*IDS, *TIMES, *PLACES, *VERSIONS)
+
+
+def _roles(columns: Mapping[str, pa.Array], doubts: list[str]) -> Schema:
+    lower = {name.lower(): name for name in reversed(list(columns))}
+
+    def first(names: tuple[str, ...]) -> str | None:
+        return next(
+            (
+                lower[name]
+                for name in names
+                if name in lower and columns[lower[name]].null_count < len(columns[lower[name]])
+            ),
+            None,
+        )
+
+    stamp = next(
+        (name for name, array in columns.items() if pa.types.is_timestamp(array.type)), None
+    ) or first(TIMES)
+    if stamp is None or not to_micros(columns[stamp])[1].any():
+        stamp = next((name for name, array in columns.items() if _is_time(array)), None)
+    if stamp is None:
+        doubts.append(
+            "no column with times was found: each row counts at its object's last change; set schema.timestamp"
+        )
+    identity, version = first(IDS), first(VERSIONS)
+    prediction, score, label = first(PREDICTIONS), first(SCORES), first(LABELS)
+    task = _task(columns, prediction, score, label)
+    if (
+        task is Task.BINARY
+        and score is None
+        and prediction is not None
+        and _is_share(columns[prediction])
+    ):
+        score, prediction = prediction, None
+        doubts.append(
+            f"{score} looks like a probability: predictions are taken to be positive from 0.5 on"
+        )
+    decided = Kind.NUMERIC if task is Task.REGRESSION else Kind.CATEGORICAL
+    return Schema(
+        timestamp=_plain(stamp),
+        id=_plain(identity),
+        version=_plain(version),
+        prediction=None
+        if prediction is None or task is None
+        else Field(prediction, prediction, decided),
+        score=None if score is None else Field(score, score, Kind.NUMERIC),
+        label=None if label is None or task is None else Field(label, label, decided),
+        task=task,
+    )
+
+
+def _plain(name: str | None) -> Field | None:
+    return None if name is None else Field(name, name)
+
+
+def _is_time(array: pa.Array) -> bool:
+    """Whether a column of text is all dates with times, whatever it is called."""
+    if not pa.types.is_string(array.type) or array.null_count == len(array):
+        return False
+    dated = pc.all(pc.match_substring_regex(array, r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")).as_py()
+    return bool(dated) and bool(to_micros(array)[1].any())
+
+
+def _is_share(array: pa.Array) -> bool:
+    values, wrong = to_numeric(array)
+    span = pc.min_max(values).as_py()
+    few = pc.count_distinct(values).as_py() <= 2
+    return (
+        wrong is None
+        and not few
+        and span["min"] is not None
+        and span["min"] >= 0
+        and span["max"] <= 1
+    )
+
+
+def _task(
+    columns: Mapping[str, pa.Array], prediction: str | None, score: str | None, label: str | None
+) -> Task | None:
+    if score is not None:
+        return Task.BINARY
+    told = label or prediction
+    if told is None:
+        return None
+    distinct = pc.count_distinct(to_categorical(columns[told])[0].cast(pa.string())).as_py()
+    if prediction is not None and _is_share(columns[prediction]):
+        return Task.BINARY
+    if distinct <= 2:
+        return Task.BINARY
+    values, wrong = to_numeric(columns[told])
+    return (
+        Task.REGRESSION
+        if wrong is None and distinct > FEW and values.null_count < len(values)
+        else Task.MULTICLASS
+    )
+
+
+def _feature(name: str, array: pa.Array, doubts: list[str]) -> Field | None:
+    values = array.dictionary.take(array.indices) if pa.types.is_dictionary(array.type) else array
+    size = unstructured.vector_size(values)
+    if size:
+        return Field(name, name, Kind.EMBEDDING, size)
+    if unstructured.is_image(values):
+        doubts.append(f"{name} is left out: it looks like images; make it an image to watch these")
+        return None
+    if unstructured.is_prose(values):
+        doubts.append(
+            f"{name} is taken as text: its length, script and single words are watched; redact it if these are secret"
+        )
+        return Field(name, name, Kind.TEXT)
+    kind = _kind(name, array, doubts)
+    return None if kind is None else Field(name, name, kind)
+
+
+def _kind(name: str, array: pa.Array, doubts: list[str]) -> Kind | None:
+    known = len(array) - array.null_count
+    if (
+        not known
+        or pa.types.is_nested(array.type)
+        or pa.types.is_timestamp(array.type)
+        or pa.types.is_binary(array.type)
+    ):
+        return None
+    values, _ = to_numeric(array)
+    text = (
+        pa.types.is_string(array.type)
+        or pa.types.is_dictionary(array.type)
+        or pa.types.is_large_string(array.type)
+    )
+    names, _ = to_categorical(array)
+    distinct = len(names.dictionary)
+    if len(values) - values.null_count >= SHARE * known and not pa.types.is_boolean(array.type):
+        if text and distinct > MANY and distinct > 0.9 * known:
+            doubts.append(
+                f"{name} is taken as numeric: text that reads as {distinct} distinct numbers; is it an id?"
+            )
+        elif CODES.search(name) and distinct > 2:
+            doubts.append(
+                f"{name} looks numeric, {distinct} distinct values; if they are codes, make it categorical"
+            )
+        return Kind.NUMERIC
+    if distinct > MANY and distinct > 0.5 * known:
+        doubts.append(
+            f"{name} is left out: {distinct} distinct values in {known} rows look like ids or free text"
+        )
+        return None
+    return Kind.CATEGORICAL

@@ -1,0 +1,1 @@
+"""Labels that arrive later, joined with the predictions that wait for them."""

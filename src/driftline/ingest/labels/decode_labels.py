@@ -1,0 +1,106 @@
+"""Labels that come on their own: from the records of their objects to what is kept of them.
+
+Refuses to decide between labels of one id: that is for the join, which sees all of them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from driftline.ingest.labels.waiting_predictions import ROWS
+from driftline.profiles.batch import Batch
+from driftline.profiles.numeric import LARGEST
+from driftline.profiles.packing import narrow, pack, unpack, widen
+from driftline.state.waiting import LABEL, Hashes, Stub
+from driftline.types.model import Schema
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Labels in the order of their hashes; of one hash, in the order of their records."""
+
+    hashes: Hashes
+    """Of the ids, shape (rows,)."""
+    times: Ints
+    """When each was given, microseconds; shape (rows,)."""
+    values: Ints
+    """Codes of `names`, or the bits of numbers; shape (rows,)."""
+    names: list[str] | None
+    """The classes; None for numbers."""
+
+
+class Giving:
+    """Gathers the labels of one object."""
+
+    def __init__(self, schema: Schema) -> None:
+        assert schema.label is not None
+        self._label = schema.label.name
+        self._codes: dict[str, int] = {}
+        self._numeric = False
+        self._parts: list[tuple[Hashes, Ints, Ints]] = []
+
+    def add(self, batch: Batch) -> int:
+        """Keep the labels of a batch; returns how many rows have no id, or no value that can be
+        used.
+        """
+        array = batch.columns.get(self._label)
+        if array is None:
+            return batch.rows
+        if pa.types.is_dictionary(array.type):
+            codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+            usable = codes >= 0
+            places = [
+                self._codes.setdefault(name, len(self._codes))
+                for name in array.dictionary.to_pylist()
+            ]
+            values = np.array([*places, -1], np.int64)[codes]
+        else:
+            self._numeric = True
+            numbers = (
+                array.fill_null(np.nan).to_numpy(zero_copy_only=False) + 0.0
+            )  # -0.0 and 0.0 are one label
+            usable, values = np.abs(numbers) <= LARGEST, numbers.view(np.int64)
+        assert batch.joins is not None
+        kept = usable & (batch.joins != 0)
+        self._parts.append((batch.joins[kept], batch.events[kept], values[kept]))
+        return batch.rows - int(kept.sum())
+
+    def stubs(self) -> Iterator[Stub]:
+        """What is to be kept, in portions in the order of the records; each starts with its newest
+        label.
+        """
+        if not self._parts:
+            return
+        hashes, times, values = (np.concatenate(part) for part in zip(*self._parts, strict=True))
+        names = None if self._numeric else list(self._codes)
+        for first in range(0, len(hashes), ROWS):
+            part = slice(first, first + ROWS)
+            order = np.argsort(hashes[part], kind="stable")
+            given = Given(hashes[part][order], times[part][order], values[part][order], names)
+            yield Stub(LABEL, int(given.times.max()), "", given.hashes, pack_labels(given))
+
+
+def pack_labels(given: Given) -> bytes:
+    """All but the hashes."""
+    first = int(given.times.min())
+    values = given.values.astype("<i8").tobytes() if given.names is None else narrow(given.values)
+    return zlib.compress(pack((first, narrow(given.times - first), values, given.names)), 1)
+
+
+def unpack_labels(hashes: Hashes, content: bytes) -> Given:
+    """The inverse of `pack_labels`."""
+    first, times, values, names = unpack(zlib.decompress(content))
+    return Given(
+        hashes,
+        widen(times) + first,
+        np.frombuffer(values, "<i8") if names is None else widen(values),
+        names,
+    )

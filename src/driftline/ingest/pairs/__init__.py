@@ -1,0 +1,1 @@
+"""Requests and responses that were logged apart, matched by id."""

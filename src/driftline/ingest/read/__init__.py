@@ -1,0 +1,1 @@
+"""From a listing to rows: which objects to read, and reading them."""

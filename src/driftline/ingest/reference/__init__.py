@@ -1,0 +1,1 @@
+"""Making a reference profile from log objects."""

@@ -1,0 +1,1 @@
+"""What plugins share. A plugin imports `driftline` and `driftline.kit.*` only."""

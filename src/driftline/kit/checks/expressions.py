@@ -1,0 +1,57 @@
+"""Expressions about a row, for checks that are told some: as a setting, as a text of their own, and
+what they come to.
+
+Refuses to evaluate: that is done once, while rows are profiled, by the collector `expressions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from driftline.profiles.language import CONDITIONS, named, parse, pattern_trouble, whole
+from driftline.profiles.tallies import Tally
+from driftline.profiles.window import Window
+
+__all__ = ["ColumnName", "Condition", "Pattern", "Tally", "named", "tally", "whole"]
+
+
+def _condition(text: str) -> str:
+    if parse(text).op not in CONDITIONS:
+        raise ValueError("should be a condition, such as `amount > 0`")
+    return text
+
+
+def _nameable(column: str) -> str:
+    named(column)
+    return column
+
+
+def _pattern(text: str) -> str:
+    if trouble := pattern_trouble(text):
+        raise ValueError(trouble)
+    return text
+
+
+Condition = Annotated[str, AfterValidator(_condition)]
+"""A setting that is an expression, true or false of a row: the configuration names its place when
+it is none.
+"""
+ColumnName = Annotated[str, AfterValidator(_nameable)]
+"""A setting that is a column, to stand in an expression."""
+Pattern = Annotated[str, AfterValidator(_pattern)]
+"""A setting that is a regular expression (RE2), likewise."""
+
+
+def tally(window: Window | None, text: str) -> Tally:
+    """What an expression that a check wants came to in a window; all unknown, with the reason,
+    where it was not asked.
+    """
+    if window is None:
+        return Tally(reason="no reference yet")
+    found: Mapping[str, Tally] = window.summaries.get("expressions", {})
+    return found.get(text) or Tally(
+        reason="these rows were summarised before this was asked of them"
+    )

@@ -1,0 +1,1 @@
+"""Errors of a cloud's SDK as driftline's errors: one module per cloud."""

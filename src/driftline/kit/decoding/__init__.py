@@ -1,0 +1,1 @@
+"""From bytes and captured bodies to columns: what several formats share."""

@@ -1,0 +1,1 @@
+"""Reading any object store: layouts, listings, ranges, retries, change events."""

@@ -1,0 +1,1 @@
+"""A first look at someone's logs and at the baselines of other monitors."""

@@ -1,0 +1,59 @@
+"""Opens the store that a URL names: a SQLite file, or a PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+
+from driftline.state import sqlite
+from driftline.state.store import Store
+from driftline.types.errors import StateError
+
+
+def open_store(
+    url: str,
+    *,
+    base: Path | None = None,
+    readonly: bool = False,
+    on_lost: Callable[[], None] = lambda: None,
+) -> Store:
+    """Open the database at `url`, made and migrated as needed; a relative SQLite path starts at
+    `base`.
+
+    With `readonly` nothing is made, migrated or locked, so that a running agent's state can be
+    looked at. `on_lost` is called once, from another thread, when this process has lost the right
+    to write; the store is of no use then.
+
+    Raises Led when another agent works on a PostgreSQL database, Unreachable when that can't be
+    reached, and StateError, with what to do, when it is locked, newer, damaged or on a network file
+    system.
+    """
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite":
+        return sqlite.open_file(parsed, base or Path.cwd(), readonly)
+    try:
+        from driftline.state import postgres
+    except ModuleNotFoundError as error:
+        raise StateError(
+            f"agent.state: {error.name} is not installed: pip install 'driftline[postgres]'"
+        ) from None
+    return postgres.open_database(parsed, readonly, on_lost)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or parsed.drivername.partition("+")[0] not in (
+        "sqlite",
+        "postgresql",
+        "postgres",
+    ):
+        raise StateError(
+            "agent.state is no database URL: write it as sqlite:///driftline.db or postgresql://..."
+        ) from None
+    return parsed

@@ -1,0 +1,209 @@
+"""The leader's seat: which of several agents on one PostgreSQL database is at work.
+
+Refuses to write by any other session than the one that holds the lock: when the server has ended
+that session, because its agent fell silent, nothing that the agent still has in hand can be
+committed. A seat that was lost is never had again.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC
+from typing import Any
+
+import psycopg
+
+from driftline.state.store import Leader
+from driftline.types.errors import Deposed, Led, StateError, Unreachable
+
+BEAT = 2.0
+"""Seconds between two signs of life of a leader."""
+SILENCE = 8.0
+"""Seconds without one after which another agent has the server end the leader's session."""
+OLDEST = 14
+"""The oldest PostgreSQL that has what is used here."""
+LOCK = 1_684_891_502
+"""Names the lock, together with the schema."""
+HOLDER = f"""
+SELECT s.pid, s.application_name, s.backend_start,
+       count(p.pid) FILTER (WHERE p.state_change IS NULL OR p.state_change > clock_timestamp() - make_interval(secs => %s)) = 0
+FROM pg_locks l
+JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+JOIN pg_stat_activity s ON s.pid = l.pid
+LEFT JOIN pg_stat_activity p ON p.application_name = 'driftline life of ' || l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+    AND l.classid = {LOCK}::oid AND l.objid::bigint = hashtext(current_schema())::bigint & 4294967295
+GROUP BY s.pid, s.application_name, s.backend_start
+"""
+"""Who holds the lock, since when it is connected, and whether it is silent. A last sign at an
+unknown time is no silence.
+"""
+TAKE = f"SELECT pg_try_advisory_lock({LOCK}, hashtext(current_schema()))"
+HELD = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s::oid AND pid = %s)"
+
+Connect = Callable[[str], "psycopg.Connection[Any]"]
+"""Makes a session of this name, in autocommit; raises psycopg.Error."""
+
+
+class Seat:
+    """One term of leadership: the session that holds the lock and writes, and one that shows that
+    its agent lives.
+    """
+
+    def __init__(
+        self,
+        session: psycopg.Connection[Any],
+        life: psycopg.Connection[Any],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self.session = session
+        """All writing goes through it."""
+        self._pid = session.info.backend_pid
+        self._life = life
+        self._on_lost = on_lost
+        self._lost = threading.Event()
+        self._stopping = threading.Event()
+        self._losing = threading.Lock()
+        self._asking = threading.Lock()
+        self._thread = threading.Thread(target=self._beat, name="seat", daemon=True)
+        self._thread.start()
+
+    @property
+    def lost(self) -> bool:
+        """Whether another agent may lead by now."""
+        return self._lost.is_set()
+
+    def confirm(self) -> None:
+        """Ask the server whether this agent still leads. Raises Deposed when it doesn't, or can't
+        be asked.
+        """
+        if self.lost or not self._held():
+            self.lose()
+            raise Deposed
+
+    def lose(self) -> None:
+        """Note that the seat is lost, and tell once."""
+        with self._losing:
+            told = self._lost.is_set()
+            self._lost.set()
+        if not told and not self._stopping.is_set():
+            self._on_lost()
+
+    def leave(self) -> None:
+        """Let go of the lock, for another agent to take it. Safe twice."""
+        self._stopping.set()
+        self._lost.set()
+        with self._asking:
+            self._life.close()
+        self.session.close()
+
+    def _held(self) -> bool:
+        try:
+            with self._asking:
+                row = self._life.execute(HELD, (LOCK, self._pid)).fetchone()
+        except psycopg.Error:
+            return False
+        return row is not None and bool(row[0])
+
+    def _beat(self) -> None:
+        while not self._stopping.wait(BEAT):
+            overdue = threading.Timer(SILENCE, self._hang_up)
+            overdue.daemon = True
+            overdue.start()
+            held = not self.lost and self._held()
+            overdue.cancel()
+            if not held:
+                self.lose()
+                return
+
+    def _hang_up(self) -> None:
+        """No answer: whoever waits for one, in either session, gets an error instead."""
+        for session in (self._life, self.session):
+            with (
+                suppress(OSError, psycopg.Error),
+                socket.socket(fileno=os.dup(session.fileno())) as line,
+            ):
+                line.shutdown(socket.SHUT_RDWR)
+
+
+def take(connect: Connect, on_lost: Callable[[], None]) -> Seat:
+    """Take the seat, also from a leader that is silent. Raises Led when another agent has it."""
+    session = life = None
+    try:
+        session = connect(f"driftline {socket.gethostname()[:40]}:{os.getpid()}")
+        _prepare(session)
+        # First the sign of life, then the lock: nobody may find a leader without it.
+        pid = session.info.backend_pid
+        life = connect(f"driftline life of {pid}")
+        if not _taken(session):
+            _end_silent(session)
+            if not _taken(session):
+                known = leader(session)
+                raise Led(known.name if known else "")
+        return Seat(session, life, on_lost)
+    except psycopg.Error as error:
+        _close(session, life)
+        raise unreachable(error) from None
+    except BaseException:
+        _close(session, life)
+        raise
+
+
+def leader(session: psycopg.Connection[Any]) -> Leader | None:
+    """Who has the seat."""
+    row = session.execute(HOLDER, (SILENCE,)).fetchone()
+    return (
+        None
+        if row is None
+        else Leader(str(row[1]).removeprefix("driftline "), row[2].astimezone(UTC))
+    )
+
+
+def unreachable(error: BaseException) -> Unreachable:
+    """The same in a line, without what may hold a password."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return Unreachable(f"agent.state: PostgreSQL can't be used just now: {text[:300]}")
+
+
+def _prepare(session: psycopg.Connection[Any]) -> None:
+    """What the lock needs of this session, whatever the server's own settings."""
+    if session.info.server_version < OLDEST * 10_000:
+        raise StateError(
+            f"agent.state: PostgreSQL {OLDEST} or newer is needed, this is {session.info.server_version // 10_000}"
+        )
+    pid = session.execute("SELECT pg_backend_pid()").fetchone()
+    if pid is None or pid[0] != session.info.backend_pid:
+        raise StateError(
+            "agent.state: a connection pooler stands before PostgreSQL: give the server's own address"
+        )
+    for name in (
+        "idle_session_timeout",
+        "idle_in_transaction_session_timeout",
+        "statement_timeout",
+        "lock_timeout",
+    ):
+        session.execute(f"SET {name} = 0")
+    session.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+
+
+def _taken(session: psycopg.Connection[Any]) -> bool:
+    row = session.execute(TAKE).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _end_silent(session: psycopg.Connection[Any]) -> None:
+    row = session.execute(HOLDER, (SILENCE,)).fetchone()
+    if row is not None and row[3]:
+        session.execute("SELECT pg_terminate_backend(%s, 2000)", (row[0],))
+
+
+def _close(*sessions: psycopg.Connection[Any] | None) -> None:
+    for session in sessions:
+        if session is not None:
+            session.close()

@@ -1,0 +1,185 @@
+"""Requests and responses while they are kept: in which order, what they count for, who is alone,
+and when they are let go.
+
+Refuses to pair. Times are microseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from driftline.state import ledger
+from driftline.state import waiting as rows_waiting
+from driftline.state.tables import moment, objects, shares, waiting, windows
+from driftline.state.waiting import HALVES, REQUEST, RESPONSE, Hashes, Stored
+
+_STORED = [waiting.c[name] for name in Stored.__dataclass_fields__]
+
+
+def scan(connection: Connection, model: str, role: str) -> Iterator[tuple[Stored, Hashes]]:
+    """All kept rows of a role, not removed, by window, then by where they stand: object, piece,
+    place in it.
+    """
+    c = waiting.c
+    query = sa.select(*_STORED, c.hashes).join(objects, objects.c.id == c.object_id)
+    query = query.where(c.model == model, c.role == role, c.removed == 0)
+    ordered = query.order_by(c.start, objects.c.uri, c.piece, c.id)
+    for row in connection.execution_options(yield_per=64).execute(ordered):
+        yield Stored(*row[:-1]), np.frombuffer(row.hashes, "<u8")
+
+
+def renew(
+    connection: Connection,
+    model: str,
+    object_id: int,
+    outcome: ledger.Outcome,
+    start: int,
+    length: int,
+) -> None:
+    """Put what the requests of one piece of an object in one window now come to in the place of
+    what they came to.
+
+    What is the same stays untouched, so that nothing is judged again for nothing; settled windows
+    stay as they are.
+    """
+    if ledger.settled_keys(connection, model, {start}):
+        return
+    c = shares.c
+    mine = sa.and_(c.object_id == object_id, c.piece == outcome.piece, c.start == start)
+    query = sa.select(c.version, c.segment, c.rows, c.profile).where(mine)
+    old = {
+        (start, row.version, row.segment): (row.rows, row.profile)
+        for row in connection.execute(query)
+    }
+    new = {
+        (start, share.version, share.segment): (share.rows, share.profile)
+        for share in outcome.shares
+    }
+    touched: ledger.Touched = {}
+    for key in sorted({*old, *new}):
+        if old.get(key) == new.get(key):
+            continue
+        touched[key] = new.get(key, (0, b""))[0] - old.get(key, (0, b""))[0]
+        connection.execute(shares.delete().where(mine, c.version == key[1], c.segment == key[2]))
+        if key in new:
+            rows, profile = new[key]
+            row = dict(zip(("start", "version", "segment"), key, strict=True)) | {
+                "rows": rows,
+                "profile": profile,
+            }
+            connection.execute(
+                shares.insert().values(object_id=object_id, piece=outcome.piece, model=model, **row)
+            )
+    ledger.touch(connection, model, touched, length)
+    rows_waiting.renew(connection, model, object_id, outcome.piece, start, outcome.stubs)
+    w = windows.c
+    for _, version, segment in touched.keys() - new.keys():
+        # A response that names the version moved all rows to another window: this one never was.
+        empty = sa.and_(w.rows == 0, w.revision == 0, w.version == version, w.segment == segment)
+        connection.execute(windows.delete().where(w.model == model, w.start == start, empty))
+
+
+def spoil(connection: Connection, object_id: int, error: str) -> None:
+    """What was read of an object broke a plugin later: it is quarantined, to be tried again from
+    its start.
+    """
+    values = {"state": ledger.QUARANTINED, "error": error, "attempts": ledger.ATTEMPTS, "offset": 0}
+    connection.execute(objects.update().where(objects.c.id == object_id).values(**values))
+
+
+def judged(connection: Connection, model: str) -> int:
+    """Where windows begin (microseconds) that have not been judged yet: halves before it have had
+    their time to be paired.
+    """
+    c = windows.c
+    newest = sa.select(sa.func.max(c.end)).where(c.model == model, c.revision > 0)
+    return connection.execute(newest).scalar() or 0
+
+
+def alone(connection: Connection, model: str, until: int) -> dict[str, int]:
+    """Requests and responses of windows that begin before `until` (microseconds) and have not found
+    each other.
+    """
+    c = waiting.c
+    query = sa.select(c.role, sa.func.sum(c.rows - c.matched).label("rows")).where(
+        c.model == model, c.role.in_(HALVES), c.removed == 0, c.start < until
+    )
+    found = {row.role: int(row.rows) for row in connection.execute(query.group_by(c.role))}
+    return {role: found.get(role, 0) for role in HALVES}
+
+
+def lonely(connection: Connection, model: str, until: int) -> str | None:
+    """A sentence when most requests of the newest window that begins before `until` (microseconds)
+    have no response, though earlier ones had; empty when it is not so, None when there are no such
+    requests at all.
+    """
+    c = waiting.c
+    counts = (sa.func.sum(c.rows).label("rows"), sa.func.sum(c.matched).label("matched"))
+    query = sa.select(c.start, *counts).where(
+        c.model == model, c.role == REQUEST, c.removed == 0, c.start < until
+    )
+    newest, *earlier = connection.execute(
+        query.group_by(c.start).order_by(c.start.desc())
+    ).all() or (None,)
+    if newest is None:
+        return None
+    alone = int(newest.rows) - int(newest.matched)
+    if 2 * alone <= newest.rows or not any(row.matched for row in earlier):
+        return ""
+    return f"{alone:,} of {int(newest.rows):,} requests since {moment(newest.start):%Y-%m-%d %H:%M} have no response"
+
+
+def let_go(connection: Connection, model: str, before: int, length: int) -> None:
+    """Forget the halves of windows that take nothing more; those that are alone are counted with
+    their objects.
+
+    `before` (microseconds) is when windows of `length` have ended that are old enough. A response
+    is kept a window longer than every request: the two may be on either side of a border.
+    """
+    c, w = waiting.c, windows.c
+    requests = sa.and_(c.model == model, c.role == REQUEST, c.removed == 0, c.joined == 1)
+    starts = [
+        row.start
+        for row in connection.execute(
+            sa.select(c.start).where(requests).distinct().order_by(c.start)
+        )
+    ]
+    states: dict[int, set[int]] = {}
+    for first in range(0, len(starts), 500):
+        query = (
+            sa.select(w.start, w.settled)
+            .where(w.model == model, w.start.in_(starts[first : first + 500]))
+            .distinct()
+        )
+        for row in connection.execute(query):
+            states.setdefault(row.start, set()).add(row.settled)
+    over = {
+        at
+        for at in starts
+        if 1 in states.get(at, ()) or (at + length <= before and at not in states)
+    }
+    for at in sorted(over):
+        _forget(connection, sa.and_(requests, c.start == at))
+    oldest = next((at for at in starts if at not in over), before)
+    responses = sa.and_(c.model == model, c.role == RESPONSE, c.removed == 0, c.joined == 1)
+    _forget(connection, sa.and_(responses, c.start + 2 * length <= min(before, oldest)))
+
+
+def _forget(connection: Connection, which: sa.ColumnElement[bool]) -> None:
+    c = waiting.c
+    query = (
+        sa.select(c.object_id, sa.func.sum(c.rows - c.matched).label("rows"))
+        .where(which)
+        .group_by(c.object_id)
+    )
+    for row in connection.execute(query).all():
+        if row.rows:
+            unpaired = objects.c.unpaired + int(row.rows)
+            connection.execute(
+                objects.update().where(objects.c.id == row.object_id).values(unpaired=unpaired)
+            )
+    connection.execute(waiting.delete().where(which))

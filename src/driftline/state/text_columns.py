@@ -1,0 +1,47 @@
+"""Text columns that hold the same, in the same order, on every database.
+
+Refuses nothing: a NUL, which PostgreSQL can't store, is written as two other characters and comes
+back as itself. Text is ordered by its bytes, whatever language the database was made for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+ESCAPE = "\x1a"
+"""Stands before what takes the place of a NUL, or of itself."""
+
+
+class String(sa.TypeDecorator[str]):
+    """Names, from the configuration or from data."""
+
+    impl = sa.String
+    cache_ok = True
+    plain: type[sa.String] = sa.String
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        """On PostgreSQL with the collation of SQLite: by bytes."""
+        return self.plain(collation="C" if dialect.name == "postgresql" else None)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """As it is stored."""
+        if value is None or ("\x00" not in value and ESCAPE not in value):
+            return value
+        return value.replace(ESCAPE, f"{ESCAPE}1").replace("\x00", f"{ESCAPE}0")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """As it was."""
+        if value is None or ESCAPE not in value:
+            return value
+        return value.replace(f"{ESCAPE}0", "\x00").replace(f"{ESCAPE}1", ESCAPE)
+
+
+class Text(String):
+    """Text of any length."""
+
+    impl = sa.Text
+    cache_ok = True
+    plain = sa.Text

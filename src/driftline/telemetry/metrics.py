@@ -1,0 +1,167 @@
+"""The numbers that Prometheus scrapes, on a registry of their own.
+
+Refuses unbounded labels: models, sinks and plugins are as many as the configuration names, and of
+the measurements only the newest `LABEL_SETS` are kept.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections import OrderedDict
+from collections.abc import Iterable
+from threading import Lock
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+LABEL_SETS = 1000
+LONGEST_LABEL = 200
+
+
+class Metrics:
+    """Every metric of one agent. The names are part of the interface: dashboards and alerts are
+    written on them.
+    """
+
+    def __init__(self, version: str, *, label_sets: int = LABEL_SETS) -> None:
+        self.registry = registry = CollectorRegistry(auto_describe=False)
+        self.leading = Gauge(
+            "driftline_leading",
+            "1 in the agent that works, 0 in one that stands by.",
+            registry=registry,
+        )
+        self.rows = Counter(
+            "driftline_rows", "Rows that were counted in a window.", ["model"], registry=registry
+        )
+        self.rejected = Counter(
+            "driftline_rejected", "Records that could not be read.", ["model"], registry=registry
+        )
+        self.objects = Counter(
+            "driftline_objects", "Log objects that were read.", ["model"], registry=registry
+        )
+        self.windows_closed = Counter(
+            "driftline_windows_closed",
+            "Windows that were judged, each revision by itself.",
+            ["model"],
+            registry=registry,
+        )
+        self.verdicts = Counter(
+            "driftline_verdicts", "Verdicts of the rules.", ["model", "verdict"], registry=registry
+        )
+        self.alerts_firing = Gauge(
+            "driftline_alerts_firing",
+            "Alerts that fire now.",
+            ["model", "severity"],
+            registry=registry,
+        )
+        self.notifications = Counter(
+            "driftline_notifications",
+            "Attempts to deliver, by what came of them.",
+            ["sink", "outcome"],
+            registry=registry,
+        )
+        self.actions = Counter(
+            "driftline_actions", "Attempts to do what incidents called for, by what came of them.", ["action", "outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self.outbox_pending = Gauge(
+            "driftline_outbox_pending",
+            "Notifications that a sink has not taken yet.",
+            ["sink"],
+            registry=registry,
+        )
+        self.tick_seconds = Histogram(
+            "driftline_tick_seconds",
+            "How long one pass over a model takes, from listing to commit.",
+            ["model"],
+            buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300),
+            registry=registry,
+        )
+        self.plugin_errors = Counter(
+            "driftline_plugin_errors",
+            "Times that a plugin raised, hung or broke its contract.",
+            ["plugin"],
+            registry=registry,
+        )
+        self.last_event = Gauge(
+            "driftline_last_event_timestamp_seconds",
+            "Event time of the newest row, as Unix time.",
+            ["model"],
+            registry=registry,
+        )
+        self._measurement = Gauge(
+            "driftline_measurement",
+            "The newest value of a measurement, over all segments.",
+            ["model", "check", "measurement", "column", "version"],
+            registry=registry,
+        )
+        self._alert = Gauge(
+            "driftline_alert",
+            "1 for each alert that fires now; as many as `driftline_measurement` has at most.",
+            ["model", "check", "measurement", "column", "segment", "version", "severity"],
+            registry=registry,
+        )
+        self._dropped = Counter(
+            "driftline_measurement_label_sets_dropped",
+            "Measurements that are no longer shown because there are too many.",
+            registry=registry,
+        )
+        build = Gauge(
+            "driftline_build_info",
+            "Always 1; the labels tell the version.",
+            ["version", "python"],
+            registry=registry,
+        )
+        build.labels(version, platform.python_version()).set(1)
+        ProcessCollector(namespace="driftline", registry=registry)
+        self._label_sets = label_sets
+        self._shown: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._alerts: dict[str, set[tuple[str, ...]]] = {}
+        self._lock = Lock()
+
+    def measure(
+        self,
+        *,
+        model: str,
+        check: str,
+        measurement: str,
+        value: float | None,
+        column: str = "",
+        version: str = "",
+    ) -> None:
+        """Show the newest value of a measurement; None takes it away. When all places are full, the
+        oldest one goes.
+        """
+        key = tuple(_text(label) for label in (model, check, measurement, column, version))
+        with self._lock:
+            if value is None:
+                if key in self._shown:
+                    del self._shown[key]
+                    self._measurement.remove(*key)
+                return
+            self._shown[key] = None
+            self._shown.move_to_end(key)
+            self._measurement.labels(*key).set(value)
+            if len(self._shown) > self._label_sets:
+                oldest, _ = self._shown.popitem(last=False)
+                self._measurement.remove(*oldest)
+                self._dropped.inc()
+
+    def fires(self, model: str, alerts: Iterable[tuple[str, ...]]) -> None:
+        """Show exactly these alerts of a model: check, measurement, column, segment, version and
+        severity of each.
+        """
+        with self._lock:
+            before = self._alerts.get(model, set())
+            others = sum(len(shown) for name, shown in self._alerts.items() if name != model)
+            keys = sorted({tuple(_text(label) for label in (model, *alert)) for alert in alerts})
+            now = set(keys[: max(0, self._label_sets - others)])
+            for key in before - now:
+                self._alert.remove(*key)
+            for key in now:
+                self._alert.labels(*key).set(1)
+            self._alerts[model] = now
+
+
+def _text(label: str) -> str:
+    """Column names come from data: at most so long, and always encodable."""
+    return label[:LONGEST_LABEL].encode("utf-8", "replace").decode()

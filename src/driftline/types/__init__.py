@@ -1,0 +1,1 @@
+"""Values used everywhere. Imports nothing else of driftline."""

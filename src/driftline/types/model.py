@@ -1,0 +1,314 @@
+"""The words of driftline: plain values that every part understands.
+
+Refuses to do anything: no IO, no clock, no statistics.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+ALL = ""
+"""The segment that is no segment: all rows of a window."""
+
+
+class Kind(StrEnum):
+    """How the values of a column are summarised."""
+
+    NUMERIC = "numeric"
+    CATEGORICAL = "categorical"
+    TEXT = "text"
+    IMAGE = "image"
+    EMBEDDING = "embedding"
+
+
+DERIVED: Mapping[Kind, Mapping[str, Kind]] = {
+    Kind.TEXT: {
+        "characters": Kind.NUMERIC,
+        "words": Kind.NUMERIC,
+        "non_ascii": Kind.NUMERIC,
+        "digits": Kind.NUMERIC,
+        "script": Kind.CATEGORICAL,
+        "word": Kind.CATEGORICAL,
+    },
+    Kind.IMAGE: dict.fromkeys(
+        (
+            "width",
+            "height",
+            "aspect",
+            "brightness",
+            "contrast",
+            "blur",
+            "red",
+            "green",
+            "blue",
+            "bytes",
+        ),
+        Kind.NUMERIC,
+    ),
+    Kind.EMBEDDING: dict.fromkeys(("norm", "nan_share", "dimension"), Kind.NUMERIC),
+}
+"""What stands for a column whose values are neither numbers nor categories: `comment.words` and so
+on, each with its kind.
+"""
+SAMPLED = frozenset({Kind.TEXT, Kind.EMBEDDING})
+"""Of these a window keeps the column too, for a sample of its rows: of a text a hash, of an
+embedding the vector.
+"""
+WIDEST = 4096
+"""Values of an embedding."""
+_RUN = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)", re.DOTALL)
+
+
+class Task(StrEnum):
+    """What the model predicts."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+class Verdict(StrEnum):
+    """The four answers of a rule."""
+
+    OK = "ok"
+    CHANGED = "changed"
+    UNSURE = "unsure"
+    ERROR = "error"
+
+
+class Severity(StrEnum):
+    """How much a change matters, least first."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for the least severity."""
+        return list(Severity).index(self)
+
+
+class Decision(StrEnum):
+    """What a check may say is to be done."""
+
+    RETRAIN = "retrain"
+    ROLL_BACK = "roll_back"
+    PROMOTE = "promote"
+
+
+@dataclass(frozen=True, slots=True)
+class LogObject:
+    """One unit of source data: a file, an object of a store, a slice of a table."""
+
+    uri: str
+    """Where it is; its name for ever."""
+    version: str
+    """Changes whenever the content does: an ETag, a generation, a checksum of size and time."""
+    size: int
+    """Bytes as stored; 0 where the source can't tell."""
+    modified: datetime
+    """Last change, UTC."""
+    grows: bool = False
+    """Whether a larger size under the same URI and lineage continues the old content instead of
+    replacing it.
+    """
+    lineage: str = ""
+    """The same as long as the content only grows: an inode, a creation time; empty where the source
+    can't tell.
+    """
+    partition: datetime | None = None
+    """Start of the span of time that its place names, such as the hour of its folder; None where
+    its place names none.
+    """
+    parts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What its place says of all its records, by name: `endpoint`, `variant`. Columns that the
+    records themselves lack.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column that the model needs from its records."""
+
+    name: str
+    """The canonical name: what checks, alerts and people call it."""
+    path: str
+    """Where it stands in a record: a column name, or a path such as `payload.customer.age`."""
+    kind: Kind | None = None
+    """How it is summarised; None for timestamps, ids and versions."""
+    dimension: int = 0
+    """How many values each vector has; 0 where it is no embedding, or nobody knows yet."""
+
+    @property
+    def run(self) -> tuple[str, ...]:
+        """The paths of an embedding whose values stand in a column each, written `emb_{0..767}`;
+        empty for any other column.
+        """
+        found = _RUN.fullmatch(self.path) if self.kind is Kind.EMBEDDING else None
+        if found is None:
+            return ()
+        before, first, last, after = found.groups()
+        return tuple(
+            f"{before}{n:0{len(first)}}{after}"
+            for n in range(int(first), min(int(last), int(first) + WIDEST) + 1)
+        )
+
+    @property
+    def read(self) -> tuple[Field, ...]:
+        """What is read of each record for it: itself, or each column of a run."""
+        run = self.run
+        return (
+            tuple(Field(f"{self.name}[{n}]", path, Kind.NUMERIC) for n, path in enumerate(run))
+            if run
+            else (self,)
+        )
+
+    @property
+    def profiled(self) -> Mapping[str, Kind]:
+        """The columns that stand for it in a profile."""
+        if self.kind is None or self.kind not in DERIVED:
+            return {} if self.kind is None else {self.name: self.kind}
+        derived = {f"{self.name}.{what}": kind for what, kind in DERIVED[self.kind].items()}
+        return derived | ({self.name: self.kind} if self.kind in SAMPLED else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The canonical columns of a model and the part each plays. Frozen: never inferred again per
+    window.
+    """
+
+    features: Mapping[str, Field] = field(default_factory=dict)
+    timestamp: Field | None = None
+    id: Field | None = None
+    version: Field | None = None
+    constant_version: str = ""
+    """The model version of every record when no column tells it."""
+    prediction: Field | None = None
+    score: Field | None = None
+    """The probability of the positive class, or None."""
+    label: Field | None = None
+    joins: Field | None = None
+    """The id that labels refer to, where they come later and on their own; None where they
+    don't.
+    """
+    task: Task | None = None
+    positive: str = "1"
+    """The label of the positive class in a binary task, as text."""
+    threshold: float = 0.5
+    """A score at or above it predicts the positive class, where no prediction column tells the
+    decision.
+    """
+    segments: tuple[str, ...] = ()
+    """Features whose categories are watched one by one as well."""
+    redact: frozenset[str] = frozenset()
+    """Columns whose values never enter a sample, a message or a page; with a feature all that
+    stands for it.
+    """
+
+    def __post_init__(self) -> None:
+        derived = [
+            name
+            for part in self.features.values()
+            if part.name in self.redact
+            for name in part.profiled
+        ]
+        object.__setattr__(self, "redact", self.redact.union(derived))
+
+    @property
+    def parts(self) -> tuple[Field, ...]:
+        """Everything in it that stands in a record, each once, in a stable order."""
+        parts = (
+            self.timestamp,
+            self.id,
+            self.version,
+            *self.features.values(),
+            self.prediction,
+            self.score,
+            self.label,
+        )
+        return tuple(
+            {part.name: part for part in (*parts, self.joins) if part is not None}.values()
+        )
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Every column to read."""
+        return tuple(field for part in self.parts for field in part.read)
+
+    @property
+    def unmeasured(self) -> tuple[str, ...]:
+        """The embeddings whose dimension nobody knows yet."""
+        return tuple(
+            name
+            for name, part in self.features.items()
+            if part.kind is Kind.EMBEDDING and not part.dimension
+        )
+
+    @property
+    def profiled(self) -> Mapping[str, Kind]:
+        """The columns that are summarised: the features, then prediction, score and label."""
+        parts = (*self.features.values(), self.prediction, self.score, self.label)
+        return {
+            name: kind for part in parts if part is not None for name, kind in part.profiled.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A number with a name, the labels that identify it, and what it rests on."""
+
+    value: float | None
+    """None when the number can't be had; `reason` then says why. Never NaN or infinite."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What the number is about, such as `{"column": "age"}`. Identity: no values of this window in
+    here.
+    """
+    name: str = ""
+    """What was measured, such as `psi`; the check's own name when empty."""
+    rows: int | None = None
+    """The rows behind the number; the window's when None."""
+    interval: tuple[float, float] | None = None
+    """Where the true value lies with 95% confidence."""
+    p_value: float | None = None
+    """The chance of a value at least this extreme when nothing changed."""
+    reason: str = ""
+    """Why there is no value, or what a reader must know about it."""
+    was: float | None = None
+    """The same number of the reference, for people: `0.91 (was 0.84)`."""
+    unit: str = ""
+    """What a person reads after the number: `sd`, `%`, `rows`, `points`."""
+    detail: Mapping[str, str | float | int | None] = field(default_factory=dict)
+    """A few facts that explain the number to a person: old and new means, the category that
+    moved.
+    """
+    least: float | None = None
+    """The smallest value that is fine, where this number has a bound of its own; a rule of its name
+    goes before it.
+    """
+    most: float | None = None
+    """The largest value that is fine, likewise."""
+    decision: Decision | None = None
+    """What is to be done about it, where the check can tell: actions may be bound to it once the
+    measurement has changed.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a rule says of one measurement."""
+
+    verdict: Verdict
+    severity: Severity | None = None
+    """Set when the verdict is `changed`."""
+    reason: str = ""
+    """One sentence: the bound that was crossed, or the rows that are lacking."""
+    within: bool = False
+    """Of `unsure`: whether the value itself is within its bounds, though too few rows show it. That
+    ends a change.
+    """

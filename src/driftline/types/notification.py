@@ -1,0 +1,109 @@
+"""What people are told: one message about one incident, the same for every sink. Its JSON Schema is
+published.
+
+Refuses to format: how it looks is each sink's business.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from driftline.types.model import Decision, Severity
+
+
+class Event(StrEnum):
+    """What happened to the incident."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    ACKNOWLEDGED = "acknowledged"
+    SILENCED = "silenced"
+    TEST = "test"
+
+
+class AlertFact(BaseModel):
+    """One alert of an incident, in words and numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    check: str
+    """The name of the check in the configuration."""
+    measurement: str
+    """What was measured."""
+    labels: dict[str, str] = {}
+    """What the number is about, such as the column."""
+    cause: str = ""
+    """Its family, see `Notification.cause`."""
+    state: str
+    """`firing` or `resolved`; `unsure` while too little data to tell is what fires."""
+    severity: Severity
+    """How much it matters."""
+    value: float | None = None
+    """The number in the newest window judged."""
+    was: float | None = None
+    """The same number of the reference."""
+    interval: tuple[float, float] | None = None
+    """Where the true value lies with 95% confidence."""
+    unit: str = ""
+    """What to read after the number."""
+    reason: str = ""
+    """The bound that was crossed."""
+    since: datetime
+    """Start of the first window of this change."""
+    rows: int = 0
+    """The rows behind the number."""
+    detail: dict[str, str | float | int | None] = {}
+    """A few facts that explain the number."""
+    decision: Decision | None = None
+    """What the check says is to be done."""
+
+
+class Notification(BaseModel):
+    """One message of an incident for one sink."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    id: str
+    """The same for every attempt, another for every message: a receiver's key against repeats."""
+    incident: str
+    """The incident; the same from opening to resolution."""
+    revision: int
+    """Counts the messages of the incident, from 1."""
+    event: Event
+    """What happened."""
+    model: str
+    """The model as the configuration names it."""
+    model_version: str = ""
+    """The version of the model, when the incident is about one."""
+    cause: str
+    """The family of the alert that told most on opening: `drift`, `quality`, `service`,
+    `performance` or `monitoring`; `digest` for what several incidents share. Alerts may be of other
+    families, too.
+    """
+    severity: Severity
+    """The most severe alert's."""
+    title: str
+    """One line for a lock screen: model, what changed, how big, since when."""
+    since: datetime
+    """Start of the first window that was different."""
+    window: tuple[datetime, datetime] | None = None
+    """The newest window judged."""
+    rows: int = 0
+    """The rows of that window."""
+    reference: str = ""
+    """What the window was compared with."""
+    alerts: tuple[AlertFact, ...] = ()
+    """The alerts, most telling first."""
+    resolved_at: datetime | None = None
+    """End of the last window of the change, once resolved."""
+    links: dict[str, str] = {}
+    """Where to read on: label and URL."""
+    facts: dict[str, str] = {}
+    """What plugins added: owners, runbooks, deploys."""
+    sent_before: bool = True
+    """False when this sink has not been told of the incident before this message."""

@@ -1,0 +1,127 @@
+"""How durations, sizes, spans of time and columns are written in the configuration.
+
+Refuses a number without its unit.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, GetCoreSchemaHandler, PlainSerializer, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
+
+_UNITS = {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_SIZES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+SIZE = r"^(\d+(\.\d+)?)(MB|GB|TB)$"
+PATTERN = r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$"
+
+
+class Bytes(int):
+    """A number of bytes."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        serial = core_schema.plain_serializer_function_ser_schema(
+            written, return_schema=core_schema.str_schema()
+        )
+        return core_schema.no_info_plain_validator_function(size, serialization=serial)
+
+
+def duration(value: Any) -> timedelta:
+    """A time from `90s`, `15m`, `1h30m`, `28d` or `2w`. Raises ValueError."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str) and re.fullmatch(PATTERN.strip("^$"), value):
+        try:
+            return timedelta(
+                seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value))
+            )
+        except OverflowError:
+            pass
+    raise ValueError("should be a time with its unit, such as 90s, 15m, 1h or 28d")
+
+
+def written(value: timedelta | Bytes) -> str:
+    """The shortest way to write a duration, `1h30m`, or a size, `2GB`."""
+    if isinstance(value, Bytes):
+        unit = next((unit for unit in ("TB", "GB") if value >= _SIZES[unit]), "MB")
+        return f"{value / _SIZES[unit]:g}{unit}"
+    left = round(value.total_seconds() * 1000)
+    text = ""
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, left = divmod(left, size)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
+def positive(value: timedelta) -> timedelta:
+    """Raises ValueError for nothing."""
+    if value <= timedelta(0):
+        raise ValueError("should be longer than 0")
+    return value
+
+
+_SCHEMA = WithJsonSchema(
+    {"type": "string", "pattern": PATTERN, "examples": ["90s", "15m", "1h", "28d"]}
+)
+_SERIAL = PlainSerializer(written, return_type=str)
+
+Duration = Annotated[timedelta, BeforeValidator(duration), _SERIAL, _SCHEMA]
+"""A time, which may be 0."""
+Length = Annotated[
+    timedelta, BeforeValidator(lambda value: positive(duration(value))), _SERIAL, _SCHEMA
+]
+"""A time longer than 0."""
+
+
+def size(value: Any) -> Bytes:
+    """Bytes from `500MB` or `2GB`. Raises ValueError."""
+    if isinstance(value, Bytes):
+        return value
+    if isinstance(value, str) and (found := re.fullmatch(SIZE.strip("^$"), value)):
+        made = Bytes(float(found[1]) * _SIZES[found[3]])
+        if made > 0:
+            return made
+    raise ValueError("should be a size with its unit, such as 500MB or 2GB")
+
+
+Size = Annotated[
+    Bytes, WithJsonSchema({"type": "string", "pattern": SIZE, "examples": ["500MB", "2GB"]})
+]
+"""A number of bytes, more than 0."""
+
+
+def span(value: Any) -> tuple[datetime, datetime]:
+    """Start and end, UTC, from `2024-05-01/2024-06-01`; each a date or a date and time. Raises
+    ValueError.
+    """
+    if isinstance(value, tuple):
+        return value
+    start, slash, end = value.partition("/") if isinstance(value, str) else ("", "", "")
+    try:
+        if not slash:
+            raise ValueError
+        made = (_moment(start.strip()), _moment(end.strip()))
+    except ValueError:
+        raise ValueError(
+            "should be START/END, such as 2024-05-01/2024-06-01 (dates or times, UTC)"
+        ) from None
+    if made[0] >= made[1]:
+        raise ValueError("ends before it begins")
+    return made
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+Span = Annotated[
+    tuple[datetime, datetime],
+    BeforeValidator(span),
+    PlainSerializer(lambda pair: f"{pair[0].isoformat()}/{pair[1].isoformat()}", return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["2024-05-01/2024-06-01"]}),
+]

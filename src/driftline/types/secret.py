@@ -1,0 +1,87 @@
+"""The type of settings that must never be seen.
+
+Refuses a literal: a secret is named by `${env:NAME}` or `${file:/path}`, and resolved by the
+composition root.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import core_schema
+
+REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
+
+
+class Resolved(str):
+    """A string that a reference was resolved to; remembers the reference."""
+
+    reference: str
+
+    def __new__(cls, value: str, reference: str) -> Resolved:
+        """Text with where it came from."""
+        made = super().__new__(cls, value)
+        made.reference = reference
+        return made
+
+
+class Secret:
+    """A secret setting: shows where it comes from, never what it is."""
+
+    __slots__ = ("_value", "reference")
+
+    def __init__(self, reference: str, value: str | None = None) -> None:
+        self.reference = reference
+        """Such as `${env:SLACK_WEBHOOK_URL}`."""
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself. Raises RuntimeError when the configuration was only validated."""
+        if self._value is None:
+            raise RuntimeError(f"{self.reference} has not been resolved")
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({self.reference})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and (self.reference, self._value) == (
+            other.reference,
+            other._value,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.reference)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls._validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda secret: secret.reference
+            ),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {
+            "type": "string",
+            "pattern": r"^\$\{(env|file):[^}]+\}$",
+            "description": "A secret, by reference.",
+        }
+
+    @classmethod
+    def _validate(cls, value: object) -> Secret:
+        if isinstance(value, Secret):
+            return value
+        if isinstance(value, Resolved):
+            return cls(value.reference, str(value))
+        if isinstance(value, str) and REFERENCE.fullmatch(value):
+            return cls(value)
+        raise ValueError("a secret is never written here; name it as ${env:NAME} or ${file:/path}")

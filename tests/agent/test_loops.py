@@ -1,0 +1,22 @@
+"""What the page of health is told of loops."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from driftline.agent.agent import Loop
+
+
+def test_a_loop_is_stuck_when_it_should_have_come_round():
+    """Within its pause and patience a loop is fine, beyond them it is stuck, also before its first
+    round.
+    """
+    now = [datetime(2026, 5, 1, tzinfo=UTC)]
+    loop = Loop(
+        "watch shop", timedelta(minutes=1), lambda: now[0], timedelta(minutes=15), started=now[0]
+    )
+    assert not loop.stuck
+    now[0] += timedelta(minutes=16, seconds=1)
+    assert loop.stuck
+    loop.beat = now[0]
+    assert not loop.stuck
