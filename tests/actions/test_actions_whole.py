@@ -5,17 +5,13 @@ agent runs.
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from action_receivers import AirflowApi
+from station import DIARY, START, Station
 
 from driftline.cli.main import main
-
-sys.path.append(str(Path(__file__).parent.parent / "runtime"))
-from station import DIARY, START, Station
 
 DECIDING = (
     DIARY

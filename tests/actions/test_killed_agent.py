@@ -33,7 +33,7 @@ def test_killed_between_request_and_answer(tmp_path, name):
     """
     url, go = databases.of(tmp_path), threading.Event()
     with service(name, "", (Fault(hold=go),)) as api:
-        script = AGENT.format(path=[str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+        script = AGENT.format(path=[str(Path(__file__).parent.parent / "support")])
         agent = subprocess.Popen([sys.executable, "-c", script, url, name, api.url])
         try:
             assert api.arrived.wait(30)

@@ -13,7 +13,7 @@ from station import START, Station
 
 from driftline.agent import start
 from driftline.cli.main import _run
-from driftline.ingest.labels.decode_labels import join_labels as joining
+from driftline.ingest.labels import join_labels as joining
 
 SAMPLES = Path(__file__).parent.parent / "data/samples/aws/ground_truth/test_gt"
 MODEL = """

@@ -46,7 +46,7 @@ def test_only_windows_of_one_hour_and_weekday_change_places(length):
     seed, the same for the same.
     """
     starts = FIRST + length * np.arange(700)
-    orders = [shuffle._order(starts, length, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    orders = [shuffles._order(starts, length, np.random.default_rng(seed)) for seed in (1, 1, 2)]
     assert sorted(orders[0]) == list(range(700))
     week = 7 * DAY
     np.testing.assert_array_equal(starts[orders[0]] % week, starts % week)
@@ -107,7 +107,7 @@ def test_a_heavy_tailed_series_must_not_page_and_the_reason_is_in_words():
 )
 def test_what_makes_a_series_alarm_is_said(levels, said):
     """Whatever stands out most."""
-    assert shuffle._cause(history(levels[:, None]), 0, POLICY).startswith(said)
+    assert shuffles._cause(history(levels[:, None]), 0, POLICY).startswith(said)
 
 
 def test_alarms_about_the_model_in_one_window_are_one():

@@ -110,7 +110,8 @@ class Agent:
         (folder / "reference.jsonl").write_bytes(lines(reference))
         (folder / "driftline.yaml").write_text(
             CONFIG.format(
-                plugin=Path(__file__).parent / "shelf_plugin.py", state=databases.of(folder)
+                plugin=Path(__file__).parent.parent / "support" / "shelf_plugin.py",
+                state=databases.of(folder),
             )
         )
         self._running = ExitStack()

@@ -44,7 +44,7 @@ def test_a_number_that_is_off_is_not_called_met():
 def test_the_page_lists_exactly_these_vectors_with_their_values():
     """docs/statistics.md holds the inputs, and one row a vector with its value as computed now."""
     page = PAGE.read_text(encoding="utf-8")
-    assert page == page_with(page, table()), "run python tests/stats/vectors.py"
+    assert page == page_with(page, table()), "run python tests/support/vectors.py"
     shown = page.split(BEGIN)[1].split(END)[0]
     assert INPUTS.strip() in shown
     assert shown.count("| yes |\n") == sum(len(vectors) for vectors in FAMILIES.values())

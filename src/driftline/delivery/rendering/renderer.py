@@ -27,7 +27,9 @@ ADVICE = ("decision", "runbook")
 def shipped(piece: str) -> str:
     """The template of `piece` that ships."""
     return (
-        files("driftline.delivery.rendering").joinpath("templates", f"{piece}.j2").read_text(encoding="utf-8")
+        files("driftline.delivery.rendering")
+        .joinpath("templates", f"{piece}.j2")
+        .read_text(encoding="utf-8")
     )
 
 

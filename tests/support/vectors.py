@@ -1,7 +1,7 @@
 """Published numbers, and the call that must give each: the data of the vector tests and of the
 table in docs/statistics.md.
 
-`python tests/stats/vectors.py` writes that table anew.
+`python tests/support/vectors.py` writes that table anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from driftline import stats
 
 PAGE = Path(__file__).parents[2] / "docs/statistics.md"
-BEGIN, END = "<!-- vectors: made by tests/stats/vectors.py -->\n", "<!-- end of vectors -->\n"
+BEGIN, END = "<!-- vectors: made by tests/support/vectors.py -->\n", "<!-- end of vectors -->\n"
 RELATIVE = 1e-6
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from station import START, Station
+
 from driftline.agent.start import make_guard, read_config, system_clock
 from driftline.backtest.history import Subject, subject_of
-
-sys.path.append(str(Path(__file__).parent.parent / "runtime"))
-from station import START, Station
 
 DAYS = 68
 SHIFTED, FEW, MISSING = range(42, 52), range(55, 57), range(60, 68)
