@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as law
 
+from driftline.backtest import shuffles
 from driftline.backtest.measure import Series
 from driftline.backtest.shuffles import History, Rate, rate, shuffle, suspects
 from driftline.contracts.rule import Unusual
