@@ -23,6 +23,8 @@ from driftline.delivery.rendering.renderer import Renderer
 from driftline.kit.delivery.alertmanager import fingerprint
 from driftline.testing import FakeLog
 
+pytestmark = pytest.mark.system
+
 LIVES = lives()
 OLD, NEW = ("whsec_" + base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 GOLDEN = Path(__file__).parent / "golden"
