@@ -8,6 +8,8 @@ from driftline.alerting import Ignored
 from driftline.alerting.observe import HORIZON, observe
 from driftline.types.alert import Alert, AlertState
 
+pytestmark = pytest.mark.postgres
+
 
 def fold(verdicts: str, *, needed: int = 1, keep: int = 0) -> Alert | None:
     """The alert after windows 0, 1, ... with verdicts c(hanged), o(k), u(nsure), e(rror)."""

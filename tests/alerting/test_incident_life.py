@@ -12,6 +12,8 @@ from driftline.state import outbox
 from driftline.state.incident_store import SinkPlan, load
 from driftline.types.incident import Reason
 
+pytestmark = pytest.mark.postgres
+
 
 def changes(sim: Simulation) -> list[tuple[str, str]]:
     return [
