@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from driftline.types.model import EPOCH, Severity
 
+
 class Reason(StrEnum):
     """Why people are told, or why an incident ended."""
 
