@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from click.testing import CliRunner
-from driftline.cli.main import cli
 from driftline.runtime import start
 from driftline.runtime.logs import make_log
+
+from driftline.cli.main import cli
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent.parent / "support"))
