@@ -1,6 +1,6 @@
 """What several sinks and actions share."""
 
-from driftline.contracts.start_context import Answer, Http
+from driftline.contracts.context import Answer, Http
 from driftline.types import phrasing
 from driftline.types.action_request import compact
 
