@@ -165,7 +165,9 @@ def survive(name: str, data: bytes) -> None:
             ctx = Decoding("s3://bucket/log/output/2024/05/01/00/x.json", fields, sealed, {}, refer)
             stored = io.BytesIO(data)
             try:
-                for batch in form.decode(stored if form.compressed else open_decompressed(stored), ctx):
+                for batch in form.decode(
+                    stored if form.compressed else open_decompressed(stored), ctx
+                ):
                     assert isinstance(batch, pa.RecordBatch)
                     batch.validate(full=True)
                     assert fields is None or set(batch.schema.names) <= {

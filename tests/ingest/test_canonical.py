@@ -8,7 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from driftline.ingest.columns.canonical import Caster, split_by_window, split_by_segment, to_categorical, to_numeric
+from driftline.ingest.columns.canonical import (
+    Caster,
+    split_by_segment,
+    split_by_window,
+    to_categorical,
+    to_numeric,
+)
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.types.model import Field, Kind, Schema
 

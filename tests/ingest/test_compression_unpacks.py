@@ -72,7 +72,9 @@ def test_whole_lines_before_a_cut_are_given(codec):
     with pytest.raises(Unreadable, match="ends in the middle"):
         got.extend(
             chunk.data
-            for chunk in LineChunks(open_decompressed(io.BytesIO(packed[: len(packed) * 9 // 10])), True)
+            for chunk in LineChunks(
+                open_decompressed(io.BytesIO(packed[: len(packed) * 9 // 10])), True
+            )
         )
     assert lines.startswith(b"".join(got))
     assert len(b"".join(got)) > len(lines) // 2

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.ingest.columns.canonical import to_categorical
-from driftline.kit.checks.expressions import quote_column, parse
+from driftline.kit.checks.expressions import parse, quote_column
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import CategorySpec, NumericSpec, ProfileSpec

@@ -64,7 +64,10 @@ class Labelling:
         found = {"labels": self.error}
         if self.taken.objects:
             taken = self.taken
-            records, bad = taken.rows + taken.rejected_records, taken.rejected_records + taken.rows_held_back
+            records, bad = (
+                taken.rows + taken.rejected_records,
+                taken.rejected_records + taken.rows_held_back,
+            )
             worst = f": {taken.errors[0]}" if taken.errors else ""
             told = (
                 f"{bad:,} of {records:,} labels have no id, time or value that can be used{worst}"

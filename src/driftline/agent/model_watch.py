@@ -221,7 +221,9 @@ class Watch:
                 windows.note_silence(connection, self.name, since, ended, length)
                 models.judged(connection, self.name, ended)
         job = self._job(now, ground.schema, ground.spec, ground.columns)
-        closing = replace(self._closing(ground), reread=partial(read_window_rows, job, self._parts.store))
+        closing = replace(
+            self._closing(ground), reread=partial(read_window_rows, job, self._parts.store)
+        )
         closing.close_due(
             until,
             now,

@@ -191,7 +191,12 @@ def make_ground(
     reader = replace(reader, schema=schema, latest=latest_event_time(now))
     span = None if origin.span is None else (micros(origin.span[0]), micros(origin.span[1]))
     made = make_reference(
-        reader, objects, collectors, span, GRID_ROWS if origin.trailing is not None else None, options
+        reader,
+        objects,
+        collectors,
+        span,
+        GRID_ROWS if origin.trailing is not None else None,
+        options,
     )
     frozen = None
     if origin.trailing is None:

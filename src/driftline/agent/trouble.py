@@ -37,11 +37,11 @@ def feed_facts(
     facts = [trouble_of("reading", error or _waiting(taken), patience_ticks)]
     if taken.objects:
         records = taken.rows + taken.responses + taken.rejected_records
-        unreadable = taken.quarantined > 0 or taken.rejected_records > REJECTED_SHARE * max(records, 1)
-        worst = taken.errors[0] if taken.errors else ""
-        told = (
-            f"{taken.rejected_records:,} of {records:,} records and {taken.quarantined:,} objects: {worst}"
+        unreadable = taken.quarantined > 0 or taken.rejected_records > REJECTED_SHARE * max(
+            records, 1
         )
+        worst = taken.errors[0] if taken.errors else ""
+        told = f"{taken.rejected_records:,} of {records:,} records and {taken.quarantined:,} objects: {worst}"
         facts.append(trouble_of("unreadable", told if unreadable else ""))
     if alone is not None:
         facts.append(trouble_of("unpaired", alone))

@@ -107,7 +107,8 @@ class ExpressionRows:
                 return _Value(
                     "truth",
                     _by_name(
-                        self._sorted(node.args[0], "text"), lambda texts: match_whole(texts, pattern)
+                        self._sorted(node.args[0], "text"),
+                        lambda texts: match_whole(texts, pattern),
                     ),
                 )
             case "near":
@@ -128,7 +129,9 @@ class ExpressionRows:
         found = self._value(node)
         if found.sort != sort:
             named = str(node.value) or "what stands there"
-            raise UnsuitableColumns(f"{named} is {CALLED[found.sort]}, where {CALLED[sort]} is needed")
+            raise UnsuitableColumns(
+                f"{named} is {CALLED[found.sort]}, where {CALLED[sort]} is needed"
+            )
         return found.data
 
     def _column(self, name: str) -> _Value:

@@ -37,7 +37,12 @@ from driftline.evaluate.judging import wanted
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
 from driftline.ingest.read.read_object import Job, latest_event_time
-from driftline.ingest.read.recount import RecountedObject, LocatedObject, locate_objects, recount_windows
+from driftline.ingest.read.recount import (
+    LocatedObject,
+    RecountedObject,
+    locate_objects,
+    recount_windows,
+)
 from driftline.ingest.read.reread import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NothingTold, Told, told_numbers

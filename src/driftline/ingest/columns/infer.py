@@ -63,7 +63,9 @@ class InferredSchema:
     doubts: list[str] = field(default_factory=list)
 
 
-def infer_schema(records: Iterable[pa.RecordBatch], declared: Schema | None = None) -> InferredSchema:
+def infer_schema(
+    records: Iterable[pa.RecordBatch], declared: Schema | None = None
+) -> InferredSchema:
     """The schema of these records (of the log, of the reference); what `declared` says stands, and
     embeddings of it that don't say their dimension get it from here.
 
@@ -76,7 +78,9 @@ def infer_schema(records: Iterable[pa.RecordBatch], declared: Schema | None = No
         schema = _roles(columns, doubts)
     taken = {part.path for part in schema.fields}
     if schema.features:
-        return InferredSchema(replace(schema, features=dict(_measured(schema.features, columns))), doubts)
+        return InferredSchema(
+            replace(schema, features=dict(_measured(schema.features, columns))), doubts
+        )
     features: dict[str, Field] = {}
     left = {
         name: array

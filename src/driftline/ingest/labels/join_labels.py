@@ -135,7 +135,8 @@ def _look(connection: Connection, terms: JoinTerms, until: int) -> _Work:
     ]
     affected = {(one.start, one.version) for one in came}
     for ids in _ids(
-        connection, news if terms.has_own_times else waiting.of_same_objects(connection, terms.labels, news)
+        connection,
+        news if terms.has_own_times else waiting.of_same_objects(connection, terms.labels, news),
     ):
         for one in waiting.holding(connection, terms.model, PREDICTION, ids):
             if one.start + terms.length <= until:
@@ -239,7 +240,12 @@ def _resolve(
 
 
 def _label(
-    terms: JoinTerms, start: int, rows: PredictionRows, truth: NewestLabels, at: Ints, found: dict[str, Profile]
+    terms: JoinTerms,
+    start: int,
+    rows: PredictionRows,
+    truth: NewestLabels,
+    at: Ints,
+    found: dict[str, Profile],
 ) -> None:
     """Add the labelled ones of the rows of one window to its profiles, by segment; `at` are the
     places of their ids.

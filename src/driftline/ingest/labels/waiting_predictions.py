@@ -135,7 +135,9 @@ def concatenate(parts: Sequence[PredictionRows]) -> PredictionRows:
         name: _joined([(part.columns.get(name), len(part.hashes)) for part in parts], order)
         for name in names
     }
-    return PredictionRows(hashes[order], np.concatenate([part.seconds for part in parts])[order], columns)
+    return PredictionRows(
+        hashes[order], np.concatenate([part.seconds for part in parts])[order], columns
+    )
 
 
 def _joined(parts: Sequence[tuple[Column | None, int]], order: Codes) -> Column:

@@ -18,7 +18,13 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from driftline.ingest.pairs.match_pairs import CACHED_PARTS, Places, join_responses, match_responses, unpack_batch
+from driftline.ingest.pairs.match_pairs import (
+    CACHED_PARTS,
+    Places,
+    join_responses,
+    match_responses,
+    unpack_batch,
+)
 from driftline.ingest.read.read_object import Job, describe_failure, profile_rows
 from driftline.state import ledger, pair_rows, waiting
 from driftline.state.store import Store
@@ -163,7 +169,11 @@ def _count(
         try:
             profile_rows(job, _joined(store, job, plan, unit, matched), outcome, window=unit[2])
         except Exception as error:
-            outcome.state, outcome.error, outcome.shares = ledger.QUARANTINED, describe_failure(error), ()
+            outcome.state, outcome.error, outcome.shares = (
+                ledger.QUARANTINED,
+                describe_failure(error),
+                (),
+            )
             errors.append(f"{outcome.object.uri}: {outcome.error}")
         outcomes.append(outcome)
     with store.write() as connection:
@@ -184,7 +194,9 @@ def _joined(
     for place in plan.units[unit]:
         stub = plan.requests[place]
         matched[stub.id] = 0
-        for batch, whole in join_responses(_content(store, stub), plan.places[place], plan.ends, response):
+        for batch, whole in join_responses(
+            _content(store, stub), plan.places[place], plan.ends, response
+        ):
             matched[stub.id] += len(batch) if whole else 0
             job.beat()
             yield batch if job.transform is None else job.transform(batch)

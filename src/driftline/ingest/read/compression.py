@@ -46,7 +46,9 @@ class PlainStream(io.RawIOBase, BinaryIO):
         return len(data)
 
 
-def open_decompressed(stream: BinaryIO, *, max_bytes: int = 1 << 30, max_ratio: float = 200) -> PlainStream:
+def open_decompressed(
+    stream: BinaryIO, *, max_bytes: int = 1 << 30, max_ratio: float = 200
+) -> PlainStream:
     """The plain bytes of `stream`, all members and frames of it.
 
     Reading raises Unreadable at a cut or damaged place, after everything before it was given, and

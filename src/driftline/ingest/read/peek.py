@@ -38,7 +38,10 @@ def peek(job: Job, objects: Sequence[LogObject]) -> list[pa.RecordBatch]:
         decoding = Decoding(obj.uri, None, True, obj.parts, job.source.refer)
         try:
             some = list(
-                islice(decode_records(job, Work(obj, 0, True), decoding), 1 if number < LOOKED_AT else 2)
+                islice(
+                    decode_records(job, Work(obj, 0, True), decoding),
+                    1 if number < LOOKED_AT else 2,
+                )
             )
         except Unreadable:
             continue
@@ -55,7 +58,9 @@ def pair_samples(
     records as they are.
     """
     halves = [drop_pair_column(batch) for batch in batches if side_of(batch) is not None]
-    return [batch for _, batch in pair_batches(((None, batch) for batch in batches), transform)] + halves
+    return [
+        batch for _, batch in pair_batches(((None, batch) for batch in batches), transform)
+    ] + halves
 
 
 def _spread(objects: Sequence[LogObject]) -> Iterator[LogObject]:

@@ -317,7 +317,7 @@ def profile_rows(
     With `window` all rows count in the window that begins there (microseconds). What came before an
     error of `batches` is in the outcome when it is raised.
     """
-    from driftline.ingest.columns.canonical import CastBatch, split_by_window, split_by_segment
+    from driftline.ingest.columns.canonical import CastBatch, split_by_segment, split_by_window
 
     caster, book = _caster(job, outcome.object, outcome.piece), _WindowProfiles(job)
     if window is not None:

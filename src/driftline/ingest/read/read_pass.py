@@ -185,7 +185,9 @@ def note_vanished(store: Store, model: str, listing: Listing) -> int:
     if not listing.whole:
         return 0
     with store.write() as connection:
-        return ledger.vanished(connection, model, listing.entry_ids | _ids(connection, model, listing))
+        return ledger.vanished(
+            connection, model, listing.entry_ids | _ids(connection, model, listing)
+        )
 
 
 def _ids(connection: Connection, model: str, listing: Listing) -> set[int]:

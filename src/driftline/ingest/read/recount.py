@@ -106,7 +106,9 @@ def recount_windows(
         # Of another version the pieces mean nothing: it is read as a whole.
         whole = [
             Piece(
-                0, each.object.size, {key: 0 for piece in each.contribution.pieces for key in piece.rows}
+                0,
+                each.object.size,
+                {key: 0 for piece in each.contribution.pieces for key in piece.rows},
             )
         ]
         for piece in whole if each.is_replaced else each.contribution.pieces:
@@ -126,7 +128,11 @@ def recount_windows(
 
 
 def _outcome(job: Job, there: LocatedObject, piece: Piece) -> Outcome:
-    obj = there.object if there.is_replaced or not piece.end else replace(there.object, size=piece.end)
+    obj = (
+        there.object
+        if there.is_replaced or not piece.end
+        else replace(there.object, size=piece.end)
+    )
     outcome = read_object(job, Work(obj, piece.start, sealed=True))
     if outcome.state in (GONE, WAITING):
         raise SourceError(f"{obj.uri}: {outcome.error or 'gone since it was listed'}")

@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from driftline.ingest.columns.canonical import Caster, split_by_window, hash_uri, split_by_segment
+from driftline.ingest.columns.canonical import Caster, hash_uri, split_by_segment, split_by_window
 from driftline.ingest.pairs import pairing
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import EARLIEST_EVENT_TIME, Job, watched_segments, decode_records
+from driftline.ingest.read.read_object import (
+    EARLIEST_EVENT_TIME,
+    Job,
+    decode_records,
+    watched_segments,
+)
 from driftline.kit.decoding.split_records import side_of
 from driftline.state.store import Store
 from driftline.state.tables import moment

@@ -21,7 +21,12 @@ from driftline.ingest.columns.canonical import Caster, hash_uri, split_by_segmen
 from driftline.ingest.pairs.match_pairs import pair_batches
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job, discover_objects, watched_segments, decode_records
+from driftline.ingest.read.read_object import (
+    Job,
+    decode_records,
+    discover_objects,
+    watched_segments,
+)
 from driftline.profiles.batch import Batch
 from driftline.profiles.categories import count_categories
 from driftline.profiles.counting import BoundedCounter
@@ -193,7 +198,11 @@ def _gather(gathered: _Gathered, batch: Batch, job: Job) -> None:
 
 def _thin(gathered: _Gathered) -> None:
     hashes = np.concatenate(gathered.hashes)
-    kept = np.argpartition(hashes, GRID_ROWS)[:GRID_ROWS] if len(hashes) > GRID_ROWS else np.arange(len(hashes))
+    kept = (
+        np.argpartition(hashes, GRID_ROWS)[:GRID_ROWS]
+        if len(hashes) > GRID_ROWS
+        else np.arange(len(hashes))
+    )
     gathered.hashes = [hashes[kept]]
     gathered.numeric = {
         name: [np.concatenate(parts)[kept]] for name, parts in gathered.numeric.items()

@@ -11,7 +11,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from driftline.profiles.language import CONDITIONS, quote_column, parse, pattern_trouble, match_whole
+from driftline.profiles.language import (
+    CONDITIONS,
+    match_whole,
+    parse,
+    pattern_trouble,
+    quote_column,
+)
 from driftline.profiles.tallies import Tally
 from driftline.profiles.window import Window
 
