@@ -19,7 +19,8 @@ from driftline.contracts.format import Format
 from driftline.contracts.source import Source
 from driftline.ingest.labels.join_labels import Joined, Terms, join
 =======
-from driftline.contracts.plugin import Format, Source
+from driftline.contracts.format import Format
+from driftline.contracts.source import Source
 from driftline.ingest.labels.join_labels import JoinCounts, JoinTerms, join_labels
 >>>>>>> main
 from driftline.ingest.read.read_object import Job

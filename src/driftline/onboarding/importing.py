@@ -17,7 +17,7 @@ import pyarrow as pa
 from driftline.contracts.source import DiscoverContext, Source
 from driftline.ingest.read.compression import unpack
 =======
-from driftline.contracts.plugin import DiscoverContext, Source
+from driftline.contracts.source import DiscoverContext, Source
 from driftline.ingest.read.compression import open_decompressed
 >>>>>>> main
 from driftline.ingest.read.decoding import Decoding

@@ -17,7 +17,8 @@ from driftline.contracts.format import Format
 from driftline.contracts.source import Source
 from driftline.ingest.read.compression import unpack
 =======
-from driftline.contracts.plugin import Format, Source
+from driftline.contracts.format import Format
+from driftline.contracts.source import Source
 from driftline.ingest.read.compression import open_decompressed
 >>>>>>> main
 from driftline.kit.stores.layout import NAMED, Layout

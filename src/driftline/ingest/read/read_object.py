@@ -24,8 +24,9 @@ from driftline.contracts.source import DiscoverContext, Source
 from driftline.ingest.labels.decode_labels import Giving
 from driftline.ingest.labels.waiting_predictions import Awaiting
 =======
-from driftline.contracts.plugin import DiscoverContext, Format, Source
-from driftline.contracts.start_context import StartContext
+from driftline.contracts.format import Format
+from driftline.contracts.source import DiscoverContext, Source
+from driftline.contracts.context import StartContext
 from driftline.ingest.labels.decode_labels import LabelBuffer
 from driftline.ingest.labels.waiting_predictions import PredictionBuffer
 >>>>>>> main

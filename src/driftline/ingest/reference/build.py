@@ -21,7 +21,7 @@ from driftline.contracts.source import DiscoverContext
 from driftline.ingest.columns.canonical import Caster, object_hash, segments, take
 from driftline.ingest.pairs.match_pairs import paired
 =======
-from driftline.contracts.plugin import DiscoverContext
+from driftline.contracts.source import DiscoverContext
 from driftline.ingest.columns.canonical import Caster, hash_uri, split_by_segment, take_rows
 from driftline.ingest.pairs.match_pairs import pair_batches
 >>>>>>> main
