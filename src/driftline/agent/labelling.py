@@ -14,15 +14,9 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection
 
 from driftline.agent.reference_state import Ground
-<<<<<<< HEAD
-from driftline.contracts.format import Format
-from driftline.contracts.source import Source
-from driftline.ingest.labels.join_labels import Joined, Terms, join
-=======
 from driftline.contracts.format import Format
 from driftline.contracts.source import Source
 from driftline.ingest.labels.join_labels import JoinCounts, JoinTerms, join_labels
->>>>>>> main
 from driftline.ingest.read.read_object import Job
 from driftline.ingest.read.read_pass import ReadCounts
 from driftline.profiles.profile import Collectors

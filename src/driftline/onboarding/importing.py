@@ -13,13 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-<<<<<<< HEAD
-from driftline.contracts.source import DiscoverContext, Source
-from driftline.ingest.read.compression import unpack
-=======
 from driftline.contracts.source import DiscoverContext, Source
 from driftline.ingest.read.compression import open_decompressed
->>>>>>> main
 from driftline.ingest.read.decoding import Decoding
 from driftline.kit.decoding.json_values import documents
 from driftline.kit.decoding.rows_from_statistics import whole

@@ -12,15 +12,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-<<<<<<< HEAD
-from driftline.contracts.format import Format
-from driftline.contracts.source import Source
-from driftline.ingest.read.compression import unpack
-=======
 from driftline.contracts.format import Format
 from driftline.contracts.source import Source
 from driftline.ingest.read.compression import open_decompressed
->>>>>>> main
 from driftline.kit.stores.layout import NAMED, Layout
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import LogObject

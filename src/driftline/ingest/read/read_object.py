@@ -17,19 +17,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
 from driftline.contracts.context import StartContext
 from driftline.contracts.format import Format
 from driftline.contracts.source import DiscoverContext, Source
-from driftline.ingest.labels.decode_labels import Giving
-from driftline.ingest.labels.waiting_predictions import Awaiting
-=======
-from driftline.contracts.format import Format
-from driftline.contracts.source import DiscoverContext, Source
-from driftline.contracts.context import StartContext
 from driftline.ingest.labels.decode_labels import LabelBuffer
 from driftline.ingest.labels.waiting_predictions import PredictionBuffer
->>>>>>> main
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.plan import READ_FROM_START, Work
 from driftline.ingest.read.prefetch import prefetch

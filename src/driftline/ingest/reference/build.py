@@ -16,15 +16,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-<<<<<<< HEAD
-from driftline.contracts.source import DiscoverContext
-from driftline.ingest.columns.canonical import Caster, object_hash, segments, take
-from driftline.ingest.pairs.match_pairs import paired
-=======
 from driftline.contracts.source import DiscoverContext
 from driftline.ingest.columns.canonical import Caster, hash_uri, split_by_segment, take_rows
 from driftline.ingest.pairs.match_pairs import pair_batches
->>>>>>> main
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_object import (
