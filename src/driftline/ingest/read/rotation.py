@@ -18,7 +18,7 @@ from driftline.types.errors import DriftlineError, ObjectChanged, ObjectGone
 from driftline.types.model import LogObject
 
 
-def entries(
+def follow_renames(
     store: Store, model: str, source: Source, page: Sequence[LogObject]
 ) -> dict[str, ledger.Entry]:
     """The ledger's rows for a page of a listing, by URI, after those were renamed whose objects
