@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from pydantic import PrivateAttr
 
-from driftline.contracts.plugin import Source
-from driftline.contracts.start_context import StartContext
+from driftline.contracts.context import StartContext
+from driftline.contracts.source import Source
 from driftline.kit.stores.retry import parse_retry_after, retry_while_busy
 from driftline.types.errors import (
     DriftlineError,
