@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.kit.stores.layout import MAX_LISTINGS, LAYOUTS, Layout
+from driftline.kit.stores.layout import LAYOUTS, MAX_LISTINGS, Layout
 
 pytestmark = pytest.mark.system
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.kit.stores.s3_events import Notice, receive_keys, read_notices
+from driftline.kit.stores.s3_events import Notice, read_notices, receive_keys
 
 pytestmark = pytest.mark.system
 
