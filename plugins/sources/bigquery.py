@@ -377,7 +377,7 @@ class BigQuery(Source):
         if "Unrecognized name" in message:
             return SourceError(
                 f"{place}: {message}: set time_column, "
-                "or set format to null for a table that is no log of Vertex AI"
+                "or format to null for a table that is no log of Vertex AI"
             )
         return google.translate_error(error, place, account)
 
