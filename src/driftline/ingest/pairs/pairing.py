@@ -20,11 +20,12 @@ from sqlalchemy.engine import Connection
 
 from driftline.ingest.pairs.match_pairs import HELD, Places, joined, partners, unpack
 from driftline.ingest.read.read_object import Job, sentence, shares_of
-from driftline.state import ledger, pair_rows, waiting
+from driftline.state import pair_rows, waiting
 from driftline.state.store import Store
 from driftline.state.tables import moment, objects
-from driftline.state.waiting import REQUEST, RESPONSE, Hashes, Stored
+from driftline.state.waiting import REQUEST, RESPONSE, Stored
 from driftline.types.model import LogObject
+from driftline.types.records import QUARANTINED, Hashes, ReadOutcome
 
 AT_ONCE = 2_000_000
 """New halves that are looked at in one go, 8 bytes each; of more, the oldest first."""
@@ -159,11 +160,11 @@ def _count(
         }
     outcomes, matched = [], dict[int, int]()
     for unit in units:
-        outcome = ledger.Outcome(known[unit[0]], unit[1])
+        outcome = ReadOutcome(known[unit[0]], unit[1])
         try:
             shares_of(job, _joined(store, job, plan, unit, matched), outcome, window=unit[2])
         except Exception as error:
-            outcome.state, outcome.error, outcome.shares = ledger.QUARANTINED, sentence(error), ()
+            outcome.state, outcome.error, outcome.shares = QUARANTINED, sentence(error), ()
             errors.append(f"{outcome.object.uri}: {outcome.error}")
         outcomes.append(outcome)
     with store.write() as connection:
