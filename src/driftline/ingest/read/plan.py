@@ -14,7 +14,7 @@ from driftline.types.records import GONE, QUARANTINED, WAITING, LedgerEntry
 
 SEAL_AFTER = timedelta(minutes=2)
 """A growing object that has not changed for so long is taken to its end, whole record or not."""
-AGAIN = -1
+READ_FROM_START = -1
 """The offset of an object that may grow and held nothing whole yet: it is read from the start, also
 when it only rests.
 """

@@ -19,7 +19,7 @@ from driftline.types.model import LogObject
 from driftline.types.records import LedgerEntry
 
 
-def entries(
+def follow_renames(
     store: Store, model: str, source: Source, page: Sequence[LogObject]
 ) -> dict[str, LedgerEntry]:
     """The ledger's rows for a page of a listing, by URI, after those were renamed whose objects
