@@ -20,7 +20,7 @@ from driftline_plugins.formats.jsonl import JsonLines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.contracts.plugin import Source
+from driftline.contracts.source import Source
 from driftline.ingest.labels.join_labels import JoinTerms, join_labels
 from driftline.ingest.read.read_object import Job
 from driftline.ingest.read.read_pass import ReadCounts, list_work, note_vanished, take_in

@@ -31,7 +31,7 @@ from driftline.agent.reference_state import (
     named,
 )
 from driftline.config import Config
-from driftline.contracts.start_context import StartContext
+from driftline.contracts.context import StartContext
 from driftline.evaluate.group import measure
 from driftline.evaluate.judging import wanted
 from driftline.extensions.guard import Guard

@@ -17,8 +17,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from driftline.contracts.plugin import DiscoverContext, Format, Source
-from driftline.contracts.start_context import StartContext
+from driftline.contracts.context import StartContext
+from driftline.contracts.format import Format
+from driftline.contracts.source import DiscoverContext, Source
 from driftline.ingest.labels.decode_labels import LabelBuffer
 from driftline.ingest.labels.waiting_predictions import PredictionBuffer
 from driftline.ingest.read.decoding import Decoding

@@ -17,7 +17,7 @@ from itertools import islice
 
 from sqlalchemy.engine import Connection
 
-from driftline.contracts.plugin import DiscoverContext
+from driftline.contracts.source import DiscoverContext
 from driftline.ingest.read import rotation
 from driftline.ingest.read.plan import Work, decide
 from driftline.ingest.read.read_object import Job, discover_objects, read_elsewhere, read_objects

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from driftline.contracts.plugin import DiscoverContext
+from driftline.contracts.source import DiscoverContext
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_object import Job, discover_objects, mark_before, read_object
 from driftline.profiles.profile import Profile
