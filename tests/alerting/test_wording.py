@@ -7,6 +7,7 @@ from simulation import at
 
 from driftline import AlertFact, Severity
 from driftline.kit.delivery import phrasing
+from driftline.types.model import Bound
 
 pytestmark = pytest.mark.postgres
 
@@ -19,7 +20,8 @@ def told(**given) -> AlertFact:
         "severity": Severity.WARNING,
         "since": at(0),
     }
-    return AlertFact(**{**whole, **given})
+    bound = Bound.from_stored(given.get("reason", ""))
+    return AlertFact(**{**whole, "bound": bound, **given})
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,13 @@ from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.matchers import Matchers
 
 OF_INCIDENT = frozenset({"model", "severity", "id"})
-"""All other names are of alerts: `family`, `check`, `measurement`, `segment`, `version`, `reason`
-and labels like `column`.
+"""All other names are of alerts: `family`, `check`, `measurement`, `segment`, `version`, `reason`,
+`side` (`above` or `below` the bound that was crossed) and labels like `column`.
 """
 BECAUSE_OF_FEED = tuple(
     (Matchers.parse(by), Matchers.parse("family=drift|quality"))
     for by in (
-        "family=service,measurement=rows|rows_ratio,reason=below*",
+        "family=service,measurement=rows|rows_ratio,side=below",
         "family=service,measurement=age_seconds|staleness",
         "family=monitoring,check=source,measurement=reading",
     )
@@ -163,8 +163,9 @@ def _each(asked: Matchers, alerts: Sequence[Alert]) -> list[bool]:
 
 
 def _known(alert: Alert) -> Mapping[str, str]:
-    changed = alert.changed
+    judgement = None if alert.changed is None else alert.changed.judgement
+    bound = None if judgement is None else judgement.bound
     return {
-        **dict(alert.labels), "family": alert.cause, "check": alert.check, "measurement": alert.measurement,
-        "segment": alert.segment, "version": alert.version, "reason": changed.reason if changed is not None else "",
+        "side": "" if bound is None else bound.side.value, **dict(alert.labels), "family": alert.cause, "check": alert.check, "measurement": alert.measurement,
+        "segment": alert.segment, "version": alert.version, "reason": judgement.reason if judgement is not None else "",
     }  # fmt: skip

@@ -24,7 +24,7 @@ from driftline.evaluate.group import measure
 from driftline.state.measurements import labels_json
 from driftline.state.store import Store
 from driftline.state.tables import moment
-from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
+from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 Floats = NDArray[np.float64]
@@ -80,19 +80,13 @@ class Measured:
             None if low is None or high is None else (low, high), was=was, unit=one.unit,
             detail=self.details.get(place, {} if raw is None else {"raw": raw}),
         )  # fmt: skip
-        said = self.said.get(place, Judgement(Verdict.OK))
-        severity = said.severity.value if said.severity else ""
-        rows = int(numbers[ROWS])
         return JudgedMeasurement(
-            one.check,
-            m,
-            said.verdict.value,
-            severity,
-            said.reason,
-            rows,
-            one.cause,
-            said.within,
-            one.rule,
+            check=one.check,
+            measurement=m,
+            judgement=self.said.get(place, Judgement(Verdict.OK)),
+            rows=int(numbers[ROWS]),
+            cause=one.cause,
+            watched=one.rule,
         )
 
 
@@ -199,13 +193,10 @@ class _Packer:
                     broken[row.check] = row.reason
                     continue
                 broken.setdefault(row.check, "")
-                if not row.verdict:
+                if row.judgement is None:
                     continue
-                if row.verdict != Verdict.OK:
-                    severity = Severity(row.severity) if row.severity else None
-                    said[len(series)] = Judgement(
-                        Verdict(row.verdict), severity, row.reason, row.within
-                    )
+                if row.judgement.verdict is not Verdict.OK:
+                    said[len(series)] = row.judgement
                     if row.verdict == Verdict.CHANGED and row.watched is None:
                         details[len(series)] = row.measurement.detail
                 series.append(self._of(due.key, row))

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.alerting.fact import Fact
+from driftline.alerting.fact import Fact, key_of
 from driftline.alerting.incident import Change
 from driftline.alerting.lifespans import Life
 from driftline.alerting.step import AlertingState, step
@@ -27,7 +27,7 @@ from driftline.evaluate.evidence.unusual import CERTAIN, given, judged, lasting_
 from driftline.evaluate.group import ability, facts_of, new_versions, with_upstream
 from driftline.evaluate.judging import CheckPlan
 from driftline.state.tables import moment
-from driftline.types.model import Schema, Verdict
+from driftline.types.model import Schema
 from driftline.types.records import WindowKey
 
 
@@ -89,14 +89,18 @@ class Layout:
     @cached_property
     def keys(self) -> list[str]:
         """The alert of each series."""
-        at = moment(0)
         return [
-            Fact(
-                model=self.model, version=one.version, segment=one.segment, check=one.check, measurement=one.name,
-                labels=one.labels, cause=one.cause, start=at, end=at, verdict=Verdict.OK,
-            ).key
-            for one in self.series
-        ]  # fmt: skip
+            key_of(
+                self.model,
+                series.version,
+                series.segment,
+                series.cause,
+                series.check,
+                series.name,
+                series.labels,
+            )
+            for series in self.series
+        ]
 
 
 @dataclass

@@ -210,7 +210,7 @@ def _window(console: Console, window: dict[str, Any]) -> None:
 
 def _fact(told: dict[str, Any]) -> AlertFact:
     """A finding as sinks are told of it, so that it reads the same here."""
-    from driftline.types.model import Severity
+    from driftline.types.model import Bound, Severity
     from driftline.types.notification import AlertFact
 
     return AlertFact(
@@ -224,6 +224,7 @@ def _fact(told: dict[str, Any]) -> AlertFact:
         interval=None if told["interval"] is None else (told["interval"][0], told["interval"][1]),
         unit=told["unit"],
         reason=told["reason"],
+        bound=Bound.from_stored(told["reason"]),
         since=told["since"] or told["window"] or "1970-01-01T00:00:00+00:00",
         rows=told["rows"],
         detail=told["detail"],

@@ -8,7 +8,6 @@ labels that are still to come.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from driftline.alerting.fact import UNSURE, Fact, trouble
 from driftline.state.tables import moment
@@ -31,13 +30,16 @@ def sight(due: DueWindow, check: str, judged: Sequence[JudgedMeasurement]) -> Fa
     span = moment(due.key.start), moment(due.end)
     needed = max(LEAST, -(-WEEK // (due.end - due.key.start)))
     reason = _reason(blind) if len(blind) == len(rows) else ""
-    fact = trouble(
-        due.key.model, check, UNSURE, reason, span, needed=needed, revision=due.revision + 1
-    )
-    return (
-        replace(fact, severity=Severity.INFO, rows=max(row.rows for row in blind))
-        if reason
-        else fact
+    return trouble(
+        due.key.model,
+        check,
+        UNSURE,
+        reason,
+        span,
+        severity=Severity.INFO,
+        rows=max(row.rows for row in blind) if reason else 0,
+        needed=needed,
+        revision=due.revision + 1,
     )
 
 

@@ -20,6 +20,7 @@ from driftline.evaluate.evidence.unusual import Past
 from driftline.evaluate.judging import CheckPlan, Collect, run_check
 from driftline.profiles.window import Window
 from driftline.state.tables import moment
+from driftline.types.incident import Upstream, UpstreamKind
 from driftline.types.model import Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
@@ -146,7 +147,7 @@ def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[st
     if fact.verdict is not Verdict.CHANGED or fact.cause == SERVICE:
         return fact
     if fact.version in new_versions:
-        return replace(fact, upstream=f"version {fact.version} is new")
+        return replace(fact, upstream=Upstream(UpstreamKind.NEW_VERSION, fact.version))
     column = dict(fact.labels).get("column")
     altered = column is not None and any(
         other.verdict is Verdict.CHANGED
@@ -154,7 +155,9 @@ def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[st
         and dict(other.labels).get("column") == column
         for other in facts
     )
-    return replace(fact, upstream=f"the schema of {column} changed") if altered else fact
+    if column is None or not altered:
+        return fact
+    return replace(fact, upstream=Upstream(UpstreamKind.SCHEMA, column))
 
 
 def ability(due: DueWindow, check: str, broken: str) -> Fact:
@@ -192,34 +195,23 @@ def facts_of(
     """What alerting is told of the rows of one check on one window."""
     key = due.key
     for row in judged:
-        if not row.verdict or row.verdict == Verdict.ERROR:
+        if row.judgement is None or row.judgement.verdict is Verdict.ERROR:
             continue
-        m = row.measurement
+        severity = plan.severity(row)
+        if severity is not row.judgement.severity:
+            row = replace(row, judgement=replace(row.judgement, severity=severity))
         yield Fact(
             model=key.model,
             version=key.version,
             segment=key.segment,
-            check=plan.name,
-            measurement=m.name,
-            labels=tuple(sorted(m.labels.items())),
-            cause=plan.check.cause,
             start=moment(key.start),
             end=moment(due.end),
-            verdict=Verdict.OK if row.within else Verdict(row.verdict),
-            severity=plan.severity(row),
-            value=m.value,
-            was=m.was,
-            interval=m.interval,
-            unit=m.unit,
-            rows=row.rows,
-            reason=row.reason,
-            detail=m.detail,
+            judged=row,
             reference=reference_name,
             needed=plan.needed,
             keep=plan.keep,
             revision=due.revision + 1,
             since=None if row.since is None else moment(row.since),
-            decision=m.decision or "",
             alike=frozenset(
                 key_of(key.model, version, segment, plan.check.cause, check, name, _pairs(labels))
                 for version, segment, check, name, labels in row.alike

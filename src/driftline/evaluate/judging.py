@@ -12,7 +12,7 @@ from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.classic_rules import PValue
 from driftline.contracts.rule import Range, Rule, above, below
 from driftline.types.errors import DriftlineError
-from driftline.types.model import Measurement, Severity, Verdict
+from driftline.types.model import Judgement, Measurement, Severity, Verdict
 from driftline.types.records import JudgedMeasurement
 
 Collect = Callable[["CheckPlan", CheckContext], Sequence[Measurement]]
@@ -100,9 +100,10 @@ def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judg
         found = collect(plan, ctx)
     except DriftlineError as error:
         broken = Measurement(None, name=plan.main, reason=" ".join(str(error).split())[:500])
+        judgement = Judgement(Verdict.ERROR, reason=broken.reason)
         return [
             JudgedMeasurement(
-                plan.name, broken, Verdict.ERROR, reason=broken.reason, cause=plan.check.cause
+                check=plan.name, measurement=broken, judgement=judgement, cause=plan.check.cause
             )
         ]
     rules = plan.by_measurement
@@ -120,12 +121,10 @@ def _judge_together(judged: list[JudgedMeasurement], name: str, rule: PValue) ->
         for place, row in enumerate(judged)
         if row.measurement.name == name and row.verdict in (Verdict.OK, Verdict.CHANGED)
     ]
-    for place, said in zip(
+    for place, judgement in zip(
         places, rule.judge([judged[place].measurement.p_value for place in places]), strict=True
     ):
-        judged[place] = replace(
-            judged[place], verdict=said.verdict, severity=said.severity or "", reason=said.reason
-        )
+        judged[place] = replace(judged[place], judgement=judgement)
 
 
 def _judge(
@@ -136,7 +135,9 @@ def _judge(
     rows = ctx.current.rows if measurement.rows is None else measurement.rows
     rule = rules.get(measurement.name) or own_rule(measurement)
     if rule is None:
-        return JudgedMeasurement(plan.name, measurement, rows=rows, cause=plan.check.cause)
+        return JudgedMeasurement(
+            check=plan.name, measurement=measurement, rows=rows, cause=plan.check.cause
+        )
     asked = plan.check.min_rows if plan.min_rows is None else plan.min_rows
 
     def past(count: int) -> list[float]:
@@ -144,17 +145,23 @@ def _judge(
             earlier.value for earlier in ctx.history(measurement.name, measurement.labels, count)
         ]
 
-    said = rule.judge(measurement, rows, asked, past)
+    judgement = rule.judge(measurement, rows, asked, past)
     if (
-        said.verdict is Verdict.CHANGED
+        judgement.verdict is Verdict.CHANGED
         and (smallest := rule.smallest_seen(measurement, rows)) is not None
     ):
         measurement = replace(measurement, detail={**measurement.detail, "smallest_seen": smallest})
     watched = rule.unusual if measurement.value is not None and rows >= asked else None
+    unsure = judgement.verdict is Verdict.UNSURE
     return JudgedMeasurement(
-        plan.name, measurement, said.verdict, said.severity or "", said.reason, rows, plan.check.cause, said.within,
-        watched=watched, blind=said.verdict is Verdict.UNSURE and _lacks_data(rule, measurement, rows < asked),
-    )  # fmt: skip
+        check=plan.name,
+        measurement=measurement,
+        judgement=judgement,
+        rows=rows,
+        cause=plan.check.cause,
+        watched=watched,
+        blind=unsure and _lacks_data(rule, measurement, rows < asked),
+    )
 
 
 def _lacks_data(rule: Rule, measurement: Measurement, few: bool) -> bool:

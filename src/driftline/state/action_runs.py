@@ -18,6 +18,7 @@ from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from driftline.state import outbox as letters
+from driftline.state.notification_json import dump_notification
 from driftline.state.tables import action_runs, micros, moment, moment_or_none, outbox
 from driftline.types.action_request import Request
 from driftline.types.notification import Notification
@@ -103,7 +104,7 @@ def add(connection: Connection, run: Run, told: Notification, most: int | None =
         run = replace(
             run, state=State.HELD.value, reason=f"{most} in 24 hours are the most (max_per_day)"
         )
-    payload = told.model_copy(update={"id": run.token}).model_dump_json()
+    payload = dump_notification(told.model_copy(update={"id": run.token}))
     values = {
         "token": run.token, "action": run.action, "model": run.model, "incident": run.incident, "decision": run.decision,
         "state": run.state, "why": run.why, "payload": payload, "created": micros(run.created), "author": run.author,

@@ -6,7 +6,6 @@ its own output.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -43,7 +42,6 @@ NAMES = {
     "prototype_distance_p95": "95th percentile of the prototype distance",
     "attribution_ndcg": "attribution NDCG",
 }
-BOUND = re.compile(r"\b(above|below) (-?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?)")
 WHY, IN_ALL = "why", "alerts in all"
 """The two facts that every notification may have of its own."""
 INDIRECT = frozenset({"missing_increase", "outside_excess", "drop", "rows_ratio", "staleness"})
@@ -139,15 +137,6 @@ def subject(alert: AlertFact, limit: int = 60) -> str:
 def measured(alert: AlertFact) -> str:
     """What was measured, as people call it: `PSI`, `missing`, `accuracy`."""
     return NAMES.get(alert.measurement) or clean(alert.measurement.replace("_", " "), 60)
-
-
-def bound(alert: AlertFact) -> float | None:
-    """The bound that was crossed, where the reason names one."""
-    found = BOUND.search(alert.reason)
-    try:
-        return float(found.group(2).rstrip(".,").replace(",", "")) if found else None
-    except ValueError:
-        return None
 
 
 def is_share(alert: AlertFact) -> bool:
@@ -309,7 +298,7 @@ def figure(alert: AlertFact) -> str:
         "" if not alert.unit else alert.unit if alert.unit == "%" else f" {clean(alert.unit, 20)}"
     )
     text = f"{measured(alert)} {number(alert.value)}{unit}"
-    limit = bound(alert)
+    limit = None if alert.bound is None else alert.bound.value
     if alert.was is not None:
         return f"{text} (was {number(alert.was)}{unit})"
     return f"{text} (limit {number(limit)})" if limit is not None else text

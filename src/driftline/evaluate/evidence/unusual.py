@@ -15,7 +15,7 @@ from driftline.evaluate.evidence.engine import Given, Policy
 from driftline.evaluate.evidence.outcome import WITHIN, Outcome, advance
 from driftline.evaluate.evidence.trail import Stream, Trail
 from driftline.state.measurements import labels_json
-from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
+from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.phrasing import number, share
 from driftline.types.records import JudgedMeasurement, WindowKey
 
@@ -166,10 +166,15 @@ def judged(
         }
         odds = {"odds": outcome.odds} if outcome.changed else {}
         m = replace(m, detail={**m.detail, **known, **odds})
-    return JudgedMeasurement(
-        row.check, m, said.verdict, said.severity or "", said.reason, row.rows, row.cause, said.within, row.watched,
-        since, trace, _blind(rule, outcome, said), outcome.alike,
-    )  # fmt: skip
+    return replace(
+        row,
+        measurement=m,
+        judgement=said,
+        since=since,
+        trace=trace,
+        blind=_blind(rule, outcome, said),
+        alike=outcome.alike,
+    )
 
 
 def _said(row: JudgedMeasurement, rule: Unusual, outcome: Outcome) -> Judgement:
@@ -257,7 +262,7 @@ def lasting_least(rule: Unusual) -> float:
 def _learning(row: JudgedMeasurement, rule: Unusual, outcome: Outcome) -> Judgement:
     """Without a past only what is plain: far out twice in a row, or too small to matter."""
     lacks = f"learning what is usual: {outcome.missing} more windows, about {outcome.missing * row.rows:,} rows, are needed"
-    if row.verdict == Verdict.CHANGED:
+    if row.judgement is not None and row.judgement.verdict is Verdict.CHANGED:
         assert rule.obvious is not None
         far = (
             abs(_told(rule.scale, outcome.before) - rule.neutral)
@@ -265,7 +270,7 @@ def _learning(row: JudgedMeasurement, rule: Unusual, outcome: Outcome) -> Judgem
             else 0.0
         )
         if far > rule.obvious:
-            return Judgement(Verdict.CHANGED, Severity(row.severity), row.reason)
+            return row.judgement
         return Judgement(
             Verdict.UNSURE, reason=f"far out; a change if the next window is, too ({lacks})"
         )
