@@ -32,7 +32,7 @@ from receivers import Fault, PagerDutyReceiver, Receiver, SlackReceiver, Webhook
 
 from driftline import Event, Notification, Secret, Severity, StartContext, Verdict
 from driftline.agent.closing import Closing
-from driftline.agent.reference_state import Ground
+from driftline.agent.reference_state import ReferenceState
 from driftline.alerting import Fact
 from driftline.alerting.quiet import Quiet
 from driftline.delivery.network.http import HttpClient
@@ -233,7 +233,7 @@ class Quarter:
         self.store.close()
 
     def _closing(self) -> Closing:
-        ground = Ground(Schema(), ProfileSpec({}), 0, "reference 1")
+        ground = ReferenceState(Schema(), ProfileSpec({}), 0, "reference 1")
         quiet = Quiet(max_pages=MAX_PAGES)
         return Closing(
             self.store,

@@ -265,7 +265,7 @@ def test_facts_in_texts():
 def test_a_secret_in_a_request_is_refused(desk):
     """What would be shown and kept must not hold what the settings hide."""
     from driftline import Secret
-    from driftline.agent.acting import asked
+    from driftline.agent.action_dispatch import make_request
     from driftline.extensions.guard import Guard
 
     class Leaky(Noted):
@@ -275,7 +275,9 @@ def test_a_secret_in_a_request_is_refused(desk):
         def request(self, order: Order) -> Request:
             return Request("POST", f"https://x.example/{self.key.reveal()}")
 
-    made, why = asked(Leaky(key=Secret("${env:KEY}", "canary-key")), order(), Guard(lambda: NOW))
+    made, why = make_request(
+        Leaky(key=Secret("${env:KEY}", "canary-key")), order(), Guard(lambda: NOW)
+    )
     assert (made, why) == (None, "there is a secret in the request, which would be shown and kept")
 
 

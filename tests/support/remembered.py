@@ -8,7 +8,7 @@ from typing import Any
 
 from station import START, Station
 
-from driftline.agent.start import make_guard, read_config, system_clock
+from driftline.agent.composition_root import make_guard, read_config, system_clock
 from driftline.backtest.history import Subject, subject_of
 
 DAYS = 68

@@ -14,12 +14,12 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
-from driftline.agent.acting import Acting, request_of
-from driftline.agent.compose import action_plans, chart_links, settings_of
-from driftline.agent.diverting import divert, divert_resting
-from driftline.agent.model_watch import Watch
-from driftline.agent.parts import Parts
-from driftline.agent.tick import Hooks, Tick
+from driftline.agent.action_dispatch import ActionDispatcher, load_request
+from driftline.agent.compose import action_plans, chart_links, make_settings
+from driftline.agent.diversion import divert_paused, divert_undelivered
+from driftline.agent.model_watch import ModelWatch
+from driftline.agent.services import Services
+from driftline.agent.tick import Callbacks, Tick
 from driftline.agent.tick_report import tell_judged, tell_read, tell_state
 from driftline.alerting.fact import MONITORING, trouble
 from driftline.alerting.incident import Change
@@ -41,7 +41,7 @@ from driftline.types.phrasing import utc
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from driftline.agent.outside import Outside
+    from driftline.agent.context_factory import ContextFactory
 
 STOP_SECONDS = 7.0
 GIVE_UP = timedelta(days=2)
@@ -82,11 +82,11 @@ class Agent:
     def __init__(
         self,
         config: Config,
-        parts: Parts,
-        outside: Outside,
+        parts: Services,
+        outside: ContextFactory,
         *,
         once: bool = False,
-        hooks: Hooks | None = None,
+        hooks: Callbacks | None = None,
     ) -> None:
         self.config = config
         self.leader: str | None = None
@@ -100,15 +100,15 @@ class Agent:
         """Sinks and models of which a message got through since the start, or since one was
         refused.
         """
-        base = hooks or Hooks()
-        self._acting = Acting(action_plans(config), parts.guard, parts.log)
+        base = hooks or Callbacks()
+        self._acting = ActionDispatcher(action_plans(config), parts.guard, parts.log)
         self._pictures = Pictures(parts.store, parts.log)
-        self.watches: dict[str, Watch] = {}
+        self.watches: dict[str, ModelWatch] = {}
         for name in config.models:
-            settings = settings_of(
+            settings = make_settings(
                 config, name, parts.registry, patience_ticks=1 if once else PATIENCE_TICKS
             )
-            self.watches[name] = Watch(name, settings, parts, self._hooks(name, base))
+            self.watches[name] = ModelWatch(name, settings, parts, self._hooks(name, base))
         self.workers = [self._worker(name, sink) for name, sink in config.sinks.items()]
         self.workers += [
             self._performer(name, told)
@@ -162,7 +162,7 @@ class Agent:
         self._rest(name, now)
         tell_judged(name, report, self._parts)
         tell_state(name, self._parts)
-        self._announce(report.closed.changes)
+        self._announce(report.closing.changes)
         return report
 
     def start(self) -> None:
@@ -184,7 +184,7 @@ class Agent:
                 f"watch {name}",
                 every,
                 self._parts.clock,
-                timedelta(seconds=self._parts.patience.listing),
+                timedelta(seconds=self._parts.timeouts.listing),
             )
             loop.started = self._parts.clock()
             self.loops[name] = loop
@@ -227,7 +227,7 @@ class Agent:
         tick.
         """
         if name in self.watches:
-            self._announce(self.watches[name].tell([], self._parts.clock()))
+            self._announce(self.watches[name].report_facts([], self._parts.clock()))
 
     def _run(self, name: str, loop: Loop) -> None:
         while not self._stopping.is_set():
@@ -242,7 +242,7 @@ class Agent:
             loop.beat = self._parts.clock()
             self._stopping.wait(loop.every.total_seconds())
 
-    def _hooks(self, name: str, base: Hooks) -> Hooks:
+    def _hooks(self, name: str, base: Callbacks) -> Callbacks:
         registry = self._parts.registry
 
         def progress(stage: str, done: int, total: int, rows: int) -> None:
@@ -251,7 +251,7 @@ class Agent:
                 loop.beat = self._parts.clock()
             base.progress(f"{name}: {stage}", done, total, rows)
 
-        return Hooks(
+        return Callbacks(
             transform=transformer(registry, name),
             on_window=lambda window: announce(
                 registry, "on_window_closed", self._parts.log, model=name, window=window
@@ -277,7 +277,7 @@ class Agent:
 
         log = parts.log.bind(part=name)
         chart = self._pictures.chart
-        context = self._outside.context(
+        context = self._outside.sink_context(
             name, told, log, parts.base, earlier, chart, self._chart_url
         )
         self._begin(name, told.plugin, context)
@@ -300,14 +300,14 @@ class Agent:
         parts, outside = self._parts, self._outside
         trusted = parts.base / told.trusted if told.trusted else None
         http, log = (
-            outside.http(told.allow_private, trusted),
+            outside.http_client(told.allow_private, trusted),
             parts.log.bind(part=f"actions.{name}"),
         )
         context = StartContext(
             f"actions.{name}", log, parts.clock, http, outside.console, parts.base
         )
         self._begin(context.name, told.plugin, context)
-        performer = Performer(action=told.plugin).bound(partial(request_of, parts.store))
+        performer = Performer(action=told.plugin).bound(partial(load_request, parts.store))
         policy = Policy(overdue=told.plugin.patience, give_up=GIVE_UP)
         lane = f"{action_runs.LANE}{name}"
         return SinkWorker(
@@ -324,7 +324,7 @@ class Agent:
     def _begin(self, name: str, plugin: Plugin, context: StartContext) -> None:
         try:
             self._parts.guard.call(
-                f"{name}.start", plugin.start, context, timeout=self._parts.patience.probe
+                f"{name}.start", plugin.start, context, timeout=self._parts.timeouts.probe
             )
         except DriftlineError as error:
             # What is meant for it waits in the outbox, tried and put off, until a restart or reload
@@ -350,7 +350,7 @@ class Agent:
             notification=note,
             outcome=str(report.outcome),
         )
-        if others := divert(self.config, self.store, report):
+        if others := divert_undelivered(self.config, self.store, report):
             parts.log.warning(
                 "messages go to the fallback", sink=report.sink, fallback=", ".join(others)
             )
@@ -374,7 +374,7 @@ class Agent:
         """While a receiver asks for a long pause, its fallback and whoever else is told hear of
         it.
         """
-        for sink, (until, others) in divert_resting(self.config, self.store, model, now).items():
+        for sink, (until, others) in divert_paused(self.config, self.store, model, now).items():
             if others:
                 self._parts.log.warning(
                     "messages go to the fallback", sink=sink, fallback=", ".join(others)
@@ -382,7 +382,9 @@ class Agent:
                 self._wake()
             self._taken.discard((sink, model))
             reason = f"sink {sink} gets no message before {utc(until)}: its receiver asks for that"
-            self.watches[model].tell([trouble(model, sink, "refused", reason, (now, now))], now)
+            self.watches[model].report_facts(
+                [trouble(model, sink, "refused", reason, (now, now))], now
+            )
 
     def _tell_sink(self, report: Report, reason: str) -> None:
         """A message that nobody gets is trouble of the agent's own: whoever else is told, is told
@@ -391,7 +393,7 @@ class Agent:
         model = report.notification.model
         if model in self.watches:
             fact = trouble(model, report.sink, "refused", reason, (report.at, report.at))
-            self.watches[model].tell([fact], report.at)
+            self.watches[model].report_facts([fact], report.at)
 
     def _announce(self, changes: Sequence[Change]) -> None:
         for change in changes:

@@ -15,9 +15,9 @@ from functools import partial
 import pyarrow as pa
 from sqlalchemy.engine import Connection
 
-from driftline.agent.acting import Acting, Called
-from driftline.agent.judgeable import Judgeable
-from driftline.agent.reference_state import Ground
+from driftline.agent.action_dispatch import ActionDispatcher, PlannedRun
+from driftline.agent.judgeable import ModelEvaluation
+from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.acts import Act, accept, act
 from driftline.alerting.alert import Alert
 from driftline.alerting.fact import Fact
@@ -48,11 +48,11 @@ Reread = Callable[[Key, Sequence[LogObject]], "Iterator[pa.RecordBatch]"]
 
 
 @dataclass(slots=True)
-class Closed:
+class ClosingReport:
     """What closing came to."""
 
     windows: int = 0
-    quiet: int = 0
+    silenced: int = 0
     """Of these, those that were too old to tell anybody of."""
     verdicts: dict[str, int] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Closing:
 
     store: Store
     model: str
-    ground: Ground
+    ground: ReferenceState
     plans: Sequence[CheckPlan]
     told: Callable[[Notification], Sequence[SinkPlan]]
     """Who is to hear of a notification."""
@@ -92,7 +92,7 @@ class Closing:
     """What holds messages back, without the silences, which are in the store."""
     links: Links = lambda notification, now: {}
     """What can be done to an incident by a link in its message."""
-    acting: Acting | None = None
+    acting: ActionDispatcher | None = None
     """What incidents call for beyond words."""
     reread: Reread | None = None
     """Reads the rows of a window again."""
@@ -101,7 +101,7 @@ class Closing:
         self,
         until: datetime,
         now: datetime,
-        closed: Closed,
+        closed: ClosingReport,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         """Judge every window that ended by `until`, and add what it came to to `closed`; what is
@@ -154,7 +154,9 @@ class Closing:
             trail.fill((row.start, Stream(*row[1:6]), row.trace) for row in rows)
         return Past(trail, policy, self.ground.schema)
 
-    def _close(self, group: Sequence[Due], past: Past, now: datetime, closed: Closed) -> None:
+    def _close(
+        self, group: Sequence[Due], past: Past, now: datetime, closed: ClosingReport
+    ) -> None:
         group = [self._hushed(due, now) for due in group]
         with self.store.read() as connection:
             new = new_versions(group, partial(windows.versions, connection, self.model))
@@ -175,7 +177,7 @@ class Closing:
                     )
                 windows.mark_judged(connection, group, self.ground.reference_id, self.config_digest)
                 self._write(connection, moved, now, outcomes, called)
-        closed.quiet += all(due.quiet for due in group)
+        closed.silenced += all(due.quiet for due in group)
         self._count(verdicts, closed)
         closed.changes += moved.changes
         for item in verdicts:
@@ -190,7 +192,7 @@ class Closing:
 
     def _step(
         self, facts: Sequence[Fact], now: datetime
-    ) -> tuple[Step, list[Called], Mapping[int, str]]:
+    ) -> tuple[Step, list[PlannedRun], Mapping[int, str]]:
         """What facts, and what people ask, come to; what that calls for; and what became of what
         people ask.
         """
@@ -201,7 +203,7 @@ class Closing:
             moved, outcomes = act(moved, asked(connection, self.model), now)
             moved = tell(moved, replace(self.quiet, silences=silences(connection, now)), now)
         changes = tuple(self._enriched(change) for change in moved.changes)
-        called = [] if self.acting is None else self.acting.called(self.store, changes, now)
+        called = [] if self.acting is None else self.acting.plan_runs(self.store, changes, now)
         return replace(moved, changes=changes), called, outcomes
 
     def _enriched(self, change: Change) -> Change:
@@ -217,11 +219,12 @@ class Closing:
         moved: Step,
         now: datetime,
         outcomes: Mapping[int, str],
-        called: Sequence[Called] = (),
+        called: Sequence[PlannedRun] = (),
     ) -> None:
         if self.acting is not None:
             moved = replace(
-                moved, changes=tuple(self.acting.recorded(connection, moved.changes, called, now))
+                moved,
+                changes=tuple(self.acting.record_runs(connection, moved.changes, called, now)),
             )
         save(connection, moved)
         for change in moved.changes:
@@ -235,7 +238,7 @@ class Closing:
         for id, outcome in outcomes.items():
             people.applied(connection, id, outcome, now)
 
-    def _count(self, verdicts: Sequence[Verdicts], closed: Closed) -> None:
+    def _count(self, verdicts: Sequence[Verdicts], closed: ClosingReport) -> None:
         closed.judged = [(item.due.key, row) for item in verdicts for row in item.judged]
         for _, row in closed.judged:
             if row.verdict:
@@ -249,6 +252,6 @@ class Closing:
 
     def _inputs(self, connection: Connection, past: Past) -> Inputs:
         again = self._again if self.reread is not None else None
-        return Judgeable(self.model, self.ground, self.plans, self.kinds, self.collect).inputs(
-            connection, past, again
-        )
+        return ModelEvaluation(
+            self.model, self.ground, self.plans, self.kinds, self.collect
+        ).inputs(connection, past, again)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from driftline import __version__
 from driftline.agent.closing import Links
-from driftline.agent.labelling import LateLabels
+from driftline.agent.late_labels import LateLabels
 from driftline.agent.model_settings import Settings
 from driftline.agent.reference_state import Origin
 from driftline.alerting.actions_due import ActionPlan
@@ -38,7 +38,9 @@ from driftline.extensions.source_formats import source_formats
 DEFAULT_TRAILING_DAYS = 28
 
 
-def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks: int) -> Settings:
+def make_settings(
+    config: Config, name: str, registry: Registry, *, patience_ticks: int
+) -> Settings:
     """Everything about one model."""
     model = config.models[name]
     windows = model.windows
@@ -54,7 +56,7 @@ def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks
         backfill=windows.backfill,
         notify_within=windows.notify_within,
         plans=_plans(model),
-        told=heard(config, name),
+        told=receivers_of(config, name),
         config_digest=sha256(f"{digest(model)} {plugins}".encode()).hexdigest()[:16],
         config=json.dumps(model.raw, ensure_ascii=False, default=str, sort_keys=True),
         plugins=plugins,
@@ -188,24 +190,24 @@ def _plans(model: ModelConfig) -> list[CheckPlan]:
     return plans
 
 
-def routing_of(config: Config, name: str) -> Routing:
+def make_routing(config: Config, name: str) -> Routing:
     """The routes of one model."""
     model = config.models[name]
     return Routing(config.routes, name, model.tags, model.notify, tuple(config.sinks))
 
 
-Heard = Callable[[Notification], Sequence[SinkPlan]]
+Receivers = Callable[[Notification], Sequence[SinkPlan]]
 
 
-def heard(config: Config, name: str) -> Heard:
+def receivers_of(config: Config, name: str) -> Receivers:
     """Who is to hear of a notification of one model, and how much."""
-    routing, plans = routing_of(config, name), _sink_plans(config)
+    routing, plans = make_routing(config, name), _sink_plans(config)
     return lambda told: [plans[name] for name in routing.way(routing.subject(told)).sinks]
 
 
-def instead(config: Config, name: str) -> Heard:
+def fallback_receivers_of(config: Config, name: str) -> Receivers:
     """Who is to hear of it when one of these takes nothing."""
-    routing, plans = routing_of(config, name), _sink_plans(config)
+    routing, plans = make_routing(config, name), _sink_plans(config)
     return lambda told: [plans[name] for name in routing.way(routing.subject(told)).fallback]
 
 

@@ -16,7 +16,7 @@ from itertools import groupby
 
 import msgspec
 
-from driftline.agent.parts import Parts
+from driftline.agent.services import Services
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_object import Job
 from driftline.ingest.read.read_pass import Listing, list_work, note_vanished
@@ -34,7 +34,7 @@ class Feed:
 
     key: str
     """Its name in the ledger."""
-    parts: Parts
+    parts: Services
     lateness: timedelta
     backfill: timedelta | None
     """How old a place may be to be read at first sight."""
@@ -51,10 +51,10 @@ class Feed:
         return self.parts.guard.call(
             f"{self.key}.source",
             lambda: list_(since=since, oldest=oldest),
-            timeout=self.parts.patience.listing,
+            timeout=self.parts.timeouts.listing,
         )
 
-    def done(self, job: Job, listing: Listing, now: datetime) -> int:
+    def finish(self, job: Job, listing: Listing, now: datetime) -> int:
         """All that was listed at `now` is in the ledger. Returns how many objects are newly
         gone.
         """
@@ -65,7 +65,7 @@ class Feed:
                 connection, self.key, micros(now), _digest(job) if listing.whole else None
             )
         self.parts.guard.call(
-            f"{self.key}.source", job.source.committed, timeout=self.parts.patience.listing
+            f"{self.key}.source", job.source.committed, timeout=self.parts.timeouts.listing
         )
         return gone
 
@@ -86,7 +86,7 @@ class Feed:
         return moment(known.listed_at) - self.lateness - SLACK
 
 
-def in_order(listing: Listing, now: datetime) -> Iterator[tuple[datetime, list[Work]]]:
+def work_by_day(listing: Listing, now: datetime) -> Iterator[tuple[datetime, list[Work]]]:
     """The work day by day, oldest first, each with the time before which nothing is left to read;
     then that of the last two days at once. A backlog of months is so read, judged and committed in
     steps of a day.

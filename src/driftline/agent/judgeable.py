@@ -12,7 +12,7 @@ from functools import partial
 import pyarrow as pa
 from sqlalchemy.engine import Connection
 
-from driftline.agent.reference_state import Ground
+from driftline.agent.reference_state import ReferenceState
 from driftline.contracts.plugin import Earlier
 from driftline.evaluate.evidence.unusual import Past
 from driftline.evaluate.group import HistoryOf, Inputs
@@ -26,13 +26,13 @@ from driftline.state.windows import Due, Key
 
 
 @dataclass(frozen=True)
-class Judgeable:
+class ModelEvaluation:
     """One model as it is judged."""
 
     model: str
-    ground: Ground
+    reference: ReferenceState
     plans: Sequence[CheckPlan]
-    kinds: Collectors
+    collectors: Collectors
     collect: Collect
 
     def inputs(
@@ -46,7 +46,7 @@ class Judgeable:
         """From what is stored; `again` reads the rows of a window once more, `history` and
         `profiles` stand in for it.
         """
-        spec, kinds, ground = self.ground.spec, self.kinds, self.ground
+        spec, kinds, ground = self.reference.spec, self.collectors, self.reference
 
         def window(due: Due) -> Window:
             profile = (
@@ -69,7 +69,7 @@ class Judgeable:
         def reference(due: Due) -> Window | None:
             key = due.key
             if ground.trailing is None:
-                return ground.reference(key.segment)
+                return ground.window(key.segment)
             since = key.start - int(ground.trailing.total_seconds() * 1_000_000)
             profile = windows.trailing(
                 connection, self.model, key.segment, since, key.start, spec, kinds

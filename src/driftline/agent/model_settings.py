@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from driftline.agent.closing import Links
-from driftline.agent.labelling import LateLabels
+from driftline.agent.late_labels import LateLabels
 from driftline.agent.reference_state import Origin
 from driftline.alerting.lifespans import Life
 from driftline.alerting.quiet import Quiet

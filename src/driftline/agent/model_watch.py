@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from driftline.agent.accepting import accept_asked
+from driftline.agent.acceptance import apply_acceptances
 from driftline.agent.closing import Closing
-from driftline.agent.feed import DAY, Feed, in_order
-from driftline.agent.labelling import (
+from driftline.agent.feed import DAY, Feed, work_by_day
+from driftline.agent.feed_facts import feed_facts
+from driftline.agent.late_labels import (
     LateLabels,
     label_job,
     ledger_name,
@@ -25,20 +26,19 @@ from driftline.agent.labelling import (
     read_and_join,
 )
 from driftline.agent.model_settings import Settings
-from driftline.agent.parts import Parts
 from driftline.agent.reading import Reader
 from driftline.agent.reference_state import (
-    Ground,
     Origin,
-    collected,
-    ground_digest,
-    kinds_of,
-    load_ground,
-    make_ground,
-    named,
+    ReferenceState,
+    load_reference,
+    make_model_reference,
+    reference_digest,
+    registered_collectors,
+    required_collectors,
+    with_input_columns,
 )
-from driftline.agent.tick import Hooks, Tick
-from driftline.agent.trouble import feed_facts
+from driftline.agent.services import Services
+from driftline.agent.tick import Callbacks, Tick
 from driftline.alerting.alert import Alert
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
@@ -68,26 +68,26 @@ judging.
 """
 
 
-class Watch:
+class ModelWatch:
     """One model."""
 
     def __init__(
-        self, name: str, settings: Settings, parts: Parts, hooks: Hooks | None = None
+        self, name: str, settings: Settings, parts: Services, hooks: Callbacks | None = None
     ) -> None:
         self.name = name
         self.settings = settings
-        self.ground: Ground | None = None
+        self.reference: ReferenceState | None = None
         self._parts = parts
-        self._hooks = hooks or Hooks()
+        self._hooks = hooks or Callbacks()
         self._reader = Reader(name, parts, self._hooks)
         self._alerting = threading.Lock()
         self._retired = False
         self._tried: datetime | None = None
         self._feed = Feed(name, parts, settings.lateness, settings.backfill)
-        self._kinds = kinds_of(parts.registry)
-        self._collectors = collected(settings.plans)
+        self._kinds = registered_collectors(parts.registry)
+        self._collectors = required_collectors(settings.plans)
         self._options = wanted(settings.plans)
-        self._digest = ground_digest(
+        self._digest = reference_digest(
             settings.origin, settings.schema, self._collectors, self._options
         )
 
@@ -126,11 +126,11 @@ class Watch:
             )
         self._reader.start(settings.source)
         ground = self._grounded(now)
-        report.doubts = ground.doubts
-        self.ground = ground = replace(ground, doubts=())  # told once
+        report.warnings = ground.warnings
+        self.reference = ground = replace(ground, warnings=())  # told once
         self._retire(now, ground, report)
         ground = self._accept(now, ground, report)
-        job = self._job(now, ground.schema, ground.spec, ground.columns)
+        job = self._job(now, ground.schema, ground.spec, ground.input_columns)
         again = self._tried is None or now - self._tried >= TRY_AGAIN
         self._tried = now if again else self._tried
         self._read(job, now, seal, again, ground, report)
@@ -143,22 +143,22 @@ class Watch:
         self._age(now, ground, report)
 
     def _read(
-        self, job: Job, now: datetime, seal: bool, again: bool, ground: Ground, report: Tick
+        self, job: Job, now: datetime, seal: bool, again: bool, ground: ReferenceState, report: Tick
     ) -> None:
         """List and read what is new, a backlog day by day."""
         listing = self._feed.listing(job, now, seal=seal, again=again)
-        report.listed, report.skipped = listing.objects, listing.skipped
+        report.listed, report.skipped_objects = listing.objects, listing.skipped
         self._pair(job, report)
-        for begin, work in in_order(listing, now):
+        for begin, work in work_by_day(listing, now):
             if self._complete(report):
                 # A day's margin: names and times of change tell the time of the records only
                 # roughly.
                 self._close(min(begin - DAY, now - self.settings.lateness), now, ground, report)
-            self._reader.take_in(self.name, job, work, report.taken, "read", len(listing.work))
+            self._reader.take_in(self.name, job, work, report.reading, "read", len(listing.work))
             self._pair(job, report)
             if self._hooks.stopping():
                 return
-        report.taken.gone += self._feed.done(job, listing, now)
+        report.reading.gone += self._feed.finish(job, listing, now)
         self._hooks.on_read(report)
 
     def _pair(self, job: Job, report: Tick) -> None:
@@ -166,8 +166,8 @@ class Watch:
         come.
         """
         broken = pair(self._parts.store, self.name, job, self._hooks.stopping)
-        report.taken.quarantined += len(broken)
-        report.taken.errors = [*broken, *report.taken.errors][:20]
+        report.reading.quarantined += len(broken)
+        report.reading.errors = [*broken, *report.reading.errors][:20]
 
     def _label(
         self,
@@ -176,7 +176,7 @@ class Watch:
         now: datetime,
         seal: bool,
         again: bool,
-        ground: Ground,
+        ground: ReferenceState,
         report: Tick,
     ) -> None:
         parts, name, mine = self._parts, ledger_name(self.name), label_job(late, job)
@@ -187,7 +187,7 @@ class Watch:
             listing, taken = feed.listing(mine, now, seal=seal, again=again), Taken()
             self._reader.take_in(name, mine, listing.work, taken, "labels", len(listing.work))
             if not self._hooks.stopping():
-                taken.gone += feed.done(mine, listing, now)
+                taken.gone += feed.finish(mine, listing, now)
             return taken
 
         until = micros(now - self.settings.lateness)
@@ -206,9 +206,9 @@ class Watch:
     def _complete(self, report: Tick) -> bool:
         """Whether nothing that was listed waits to be read again."""
         with self._parts.store.read() as connection:
-            return report.taken.waiting == 0 or accounts.awaited(connection, self.name) == 0
+            return report.reading.waiting == 0 or accounts.awaited(connection, self.name) == 0
 
-    def _close(self, until: datetime, now: datetime, ground: Ground, report: Tick) -> None:
+    def _close(self, until: datetime, now: datetime, ground: ReferenceState, report: Tick) -> None:
         """Judge what ended by `until`, oldest first."""
         length = micros_of(self.settings.length)
         with self._parts.store.write() as connection:
@@ -220,16 +220,16 @@ class Watch:
             if ended > since:
                 windows.note_silence(connection, self.name, since, ended, length)
                 models.judged(connection, self.name, ended)
-        job = self._job(now, ground.schema, ground.spec, ground.columns)
+        job = self._job(now, ground.schema, ground.spec, ground.input_columns)
         closing = replace(self._closing(ground), reread=partial(rows_of, job, self._parts.store))
         closing.close_due(
             until,
             now,
-            report.closed,
-            lambda done, total: self._hooks.progress("judge", done, total, report.taken.rows),
+            report.closing,
+            lambda done, total: self._hooks.progress("judge", done, total, report.reading.rows),
         )
 
-    def _retire(self, now: datetime, ground: Ground, report: Tick) -> None:
+    def _retire(self, now: datetime, ground: ReferenceState, report: Tick) -> None:
         """Once after a start: alerts of checks and columns that the configuration no longer has
         must not stay open.
         """
@@ -244,30 +244,30 @@ class Watch:
                 return alert.measurement == "error" and alert.check not in checks
             return alert.check not in checks or (column is not None and column not in columns)
 
-        report.closed.changes += self._closing(ground).retire(gone, now)
+        report.closing.changes += self._closing(ground).retire(gone, now)
         self._retired = True
 
-    def _accept(self, now: datetime, ground: Ground, report: Tick) -> Ground:
+    def _accept(self, now: datetime, ground: ReferenceState, report: Tick) -> ReferenceState:
         """Make what people call normal the reference, before anything is judged."""
-        job = self._job(now, ground.schema, ProfileSpec({}), ground.columns)
+        job = self._job(now, ground.schema, ProfileSpec({}), ground.input_columns)
         given = (self._collectors, self._digest, now, self._options)
 
         def make(
             origin: Origin, accepted: Mapping[str, object], also: Callable[[Connection], None]
-        ) -> Ground:
-            return make_ground(
+        ) -> ReferenceState:
+            return make_model_reference(
                 self._parts.store, self.name, job, origin, ground.schema, *given, accepted, also
             )
 
         until = now - self.settings.lateness
-        self.ground, changes = accept_asked(
+        self.reference, changes = apply_acceptances(
             self._closing(ground), make, self.settings.length, until, now
         )
-        report.closed.changes += changes
-        return self.ground
+        report.closing.changes += changes
+        return self.reference
 
-    def _age(self, now: datetime, ground: Ground, report: Tick) -> None:
-        keep, settings, late = self._parts.keep, self.settings, self.settings.labels
+    def _age(self, now: datetime, ground: ReferenceState, report: Tick) -> None:
+        keep, settings, late = self._parts.retention, self.settings, self.settings.labels
         with self._parts.store.write() as connection:
             # By event time: what is old in a replayed log is neither too late nor past keeping
             # before newer rows have come.
@@ -281,7 +281,7 @@ class Watch:
             windows.settle(connection, self.name, over, ground.spec, self._kinds, AGEING)
             pair_rows.let_go(connection, self.name, over, micros_of(settings.length))
             if late is not None:
-                came = report.taken.objects + report.labels.taken.objects > 0
+                came = report.reading.objects + report.labels.reading.objects > 0
                 let_go(
                     connection,
                     self.name,
@@ -303,20 +303,20 @@ class Watch:
                 newest - micros_of(keep.measurements),
             )
 
-    def _grounded(self, now: datetime) -> Ground:
+    def _grounded(self, now: datetime) -> ReferenceState:
         settings = self.settings
-        if self.ground is None:
+        if self.reference is None:
             self._same_length()
-            self.ground = load_ground(
+            self.reference = load_reference(
                 self._parts.store, self.name, settings.origin, self._digest, self._kinds
             )
-        if self.ground is None:
+        if self.reference is None:
             if settings.origin.source is not None:
                 self._reader.start(settings.origin.source)
             job = self._job(now, settings.schema or Schema(), ProfileSpec({}))
-            self.ground = self._parts.guard.call(
+            self.reference = self._parts.guard.call(
                 f"{self.name}.reference",
-                lambda: make_ground(
+                lambda: make_model_reference(
                     self._parts.store,
                     self.name,
                     job,
@@ -327,9 +327,9 @@ class Watch:
                     now,
                     self._options,
                 ),
-                timeout=self._parts.patience.listing,
+                timeout=self._parts.timeouts.listing,
             )
-        return self.ground
+        return self.reference
 
     def _same_length(self) -> None:
         with self._parts.store.read() as connection:
@@ -347,7 +347,7 @@ class Watch:
         settings = self.settings
         return Job(
             source=settings.source,
-            formats=named(settings.formats, columns),
+            formats=with_input_columns(settings.formats, columns),
             schema=schema,
             spec=spec,
             length=micros_of(settings.length),
@@ -357,11 +357,11 @@ class Watch:
             base=self._parts.base,
         )
 
-    def _closing(self, ground: Ground) -> Closing:
+    def _closing(self, ground: ReferenceState) -> Closing:
         def collect(plan: CheckPlan, ctx: CheckContext) -> Sequence[Measurement]:
             key = f"{self.name}.{plan.name}"
             return self._parts.guard.collect(
-                key, plan.check.evaluate, ctx, timeout=self._parts.patience.check
+                key, plan.check.evaluate, ctx, timeout=self._parts.timeouts.check
             )
 
         return Closing(
@@ -394,17 +394,23 @@ class Watch:
             report.labels.troubles if self.settings.labels is not None and not report.error else {}
         )
         facts = feed_facts(
-            self.name, now, report.taken, report.error, alone, labels, self.settings.patience_ticks
+            self.name,
+            now,
+            report.reading,
+            report.error,
+            alone,
+            labels,
+            self.settings.patience_ticks,
         )
         if self._hooks.acting is not None:
-            facts += self._hooks.acting.troubles(self._parts.store, self.name, now)
-        report.closed.changes += self.tell(facts, now)
+            facts += self._hooks.acting.failure_facts(self._parts.store, self.name, now)
+        report.closing.changes += self.report_facts(facts, now)
 
-    def tell(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
+    def report_facts(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
         """Tell alerting of facts about the agent itself."""
-        return self._closing(self.ground or Ground(Schema(), ProfileSpec({}), 0, "")).alert(
-            facts, now
-        )
+        return self._closing(
+            self.reference or ReferenceState(Schema(), ProfileSpec({}), 0, "")
+        ).alert(facts, now)
 
 
 def micros_of(span: timedelta) -> int:

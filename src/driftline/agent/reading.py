@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
-from driftline.agent.parts import Parts
+from driftline.agent.services import Services
 from driftline.agent.threads import Threads
 from driftline.contracts.plugin import Plugin
 from driftline.ingest.read.plan import Work
@@ -19,13 +19,13 @@ from driftline.ingest.read.read_pass import Taken, take_in
 from driftline.types.errors import DriftlineError, SourceError
 
 if TYPE_CHECKING:
-    from driftline.agent.tick import Hooks
+    from driftline.agent.tick import Callbacks
 
 
 class Reader:
     """The reading side of one model."""
 
-    def __init__(self, model: str, parts: Parts, hooks: Hooks) -> None:
+    def __init__(self, model: str, parts: Services, hooks: Callbacks) -> None:
         self._model, self._parts, self._hooks = model, parts, hooks
         self._executor: Executor | None = None
         self._started: dict[int, Plugin] = {}
@@ -39,7 +39,7 @@ class Reader:
                     f"{self._model}.start",
                     plugin.start,
                     context,
-                    timeout=self._parts.patience.probe,
+                    timeout=self._parts.timeouts.probe,
                 )
             except DriftlineError as error:
                 raise SourceError(f"{plugin.type} could not start: {error}") from None
@@ -64,7 +64,7 @@ class Reader:
                 in_flight=parts.workers + 1,
                 progress=lambda done, rows: self._hooks.progress(stage, done, total, rows),
                 stopping=self._hooks.stopping,
-                patience=parts.patience.reading,
+                patience=parts.timeouts.reading,
                 shared=parts.executor is None,
             )
         except SourceError:

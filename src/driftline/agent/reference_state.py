@@ -54,7 +54,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Ground:
+class ReferenceState:
     """What windows of a model are profiled by and compared with."""
 
     schema: Schema
@@ -65,11 +65,11 @@ class Ground:
     trailing: timedelta | None = None
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     """By segment; empty for trailing references."""
-    doubts: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    input_columns: tuple[str, ...] = ()
     """The names of the inputs in the reference, in order, for formats whose records lack them."""
 
-    def reference(self, segment: str) -> Window | None:
+    def window(self, segment: str) -> Window | None:
         """The reference of a segment; None when it is trailing, or the segment was not in it."""
         return self._windows.get(segment)
 
@@ -81,7 +81,7 @@ class Ground:
         }
 
 
-def kinds_of(registry: Registry) -> Collectors:
+def registered_collectors(registry: Registry) -> Collectors:
     """Every collector there is, by name."""
     return {
         **BUILT_IN_KINDS,
@@ -89,13 +89,13 @@ def kinds_of(registry: Registry) -> Collectors:
     }
 
 
-def collected(plans: Iterable[CheckPlan]) -> tuple[str, ...]:
+def required_collectors(plans: Iterable[CheckPlan]) -> tuple[str, ...]:
     """The collectors of a model with these checks, by name."""
     needed = {name for plan in plans for name in plan.check.collectors}
     return (*BUILT_IN, *sorted(needed - set(BUILT_IN)))
 
 
-def ground_digest(
+def reference_digest(
     origin: Origin,
     declared: Schema | None,
     collectors: tuple[str, ...],
@@ -115,9 +115,9 @@ def ground_digest(
     return sha256(msgspec.json.encode(told)).hexdigest()[:16]
 
 
-def load_ground(
+def load_reference(
     store: Store, model: str, origin: Origin, digest: str, kinds: Collectors
-) -> Ground | None:
+) -> ReferenceState | None:
     """The stored ground, if it was made by these settings."""
     with store.read() as connection:
         known = models.known(connection, model)
@@ -137,18 +137,18 @@ def load_ground(
         origin = Origin(
             span=(datetime.fromisoformat(told["from"]), datetime.fromisoformat(told["to"]))
         )
-    return Ground(
+    return ReferenceState(
         schema_from_json(known.schema_json),
         spec,
         reference.id,
         _name(origin, reference.number, reference.rows),
         origin.trailing,
         profiles,
-        columns=tuple(msgspec.json.decode(known.columns_json)),
+        input_columns=tuple(msgspec.json.decode(known.columns_json)),
     )
 
 
-def make_ground(
+def make_model_reference(
     store: Store,
     model: str,
     job: Job,
@@ -160,7 +160,7 @@ def make_ground(
     options: Mapping[str, tuple[str, ...]] | None = None,
     accepted: Mapping[str, object] | None = None,
     also: Callable[[Connection], None] = lambda connection: None,
-) -> Ground:
+) -> ReferenceState:
     """Read what the reference is made of, and make it the model's own. Raises SourceError when that
     can't be read.
 
@@ -176,7 +176,7 @@ def make_ground(
     )
     objects = list_all(reader, now)
     columns = () if origin.source is None else _inputs(reader, objects, job, declared)
-    job = replace(job, formats=named(job.formats, columns))
+    job = replace(job, formats=with_input_columns(job.formats, columns))
     schema, doubts = declared, list[str]()
     if schema is None or not schema.features or schema.unmeasured:
         looked_at = peek(reader, objects) + (
@@ -215,12 +215,14 @@ def make_ground(
             accepted="" if accepted is None else _accepted(origin, accepted),
         )
         also(connection)
-    ground = load_ground(store, model, origin, digest, job.collectors)
+    ground = load_reference(store, model, origin, digest, job.collectors)
     assert ground is not None
-    return replace(ground, doubts=tuple(doubts))
+    return replace(ground, warnings=tuple(doubts))
 
 
-def named(formats: Mapping[str, Format], columns: tuple[str, ...]) -> Mapping[str, Format]:
+def with_input_columns(
+    formats: Mapping[str, Format], columns: tuple[str, ...]
+) -> Mapping[str, Format]:
     """The formats of a log that know the names of its inputs."""
     return (
         {suffix: form.with_columns(columns) for suffix, form in formats.items()}

@@ -43,7 +43,7 @@ class Standby:
         """Whether it could take over: the database answers."""
         return self._reachable and not self._loop.stuck, [self._loop]
 
-    def waits(self, error: StateError) -> bool:
+    def note_error(self, error: StateError) -> bool:
         """Note why it does not lead; returns whether that is news."""
         self._loop.beat = self._loop.clock()
         self._reachable = isinstance(error, Led)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from driftline.agent.labelling import ledger_name
+from driftline.agent.late_labels import ledger_name
 from driftline.agent.tick import Tick
 from driftline.config import Config
 from driftline.state import (
@@ -72,9 +72,9 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
     )
     for name, tick in (ticks or {}).items():
         found["models"][name]["added"] = {
-            "objects": tick.taken.objects,
-            "rows": tick.taken.rows,
-            "windows": tick.closed.windows,
+            "objects": tick.reading.objects,
+            "rows": tick.reading.rows,
+            "windows": tick.closing.windows,
         }
         found["models"][name]["error"] = tick.error
     return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from driftline.agent.parts import Parts
+from driftline.agent.services import Services
 from driftline.agent.tick import Tick
 from driftline.alerting.step import firing
 from driftline.state import models, outbox
@@ -15,10 +15,10 @@ from driftline.state.incident_store import load
 from driftline.types.model import Severity, Verdict
 
 
-def tell_read(model: str, report: Tick, parts: Parts) -> None:
+def tell_read(model: str, report: Tick, parts: Services) -> None:
     """Log what was read, before it is judged."""
-    log, taken = parts.log.bind(model=model), report.taken
-    for doubt in report.doubts:
+    log, taken = parts.log.bind(model=model), report.reading
+    for doubt in report.warnings:
         log.warning(f"please check: {doubt}")
     if taken.objects:
         quarantined = f", {taken.quarantined:,} objects quarantined" if taken.quarantined else ""
@@ -29,22 +29,22 @@ def tell_read(model: str, report: Tick, parts: Parts) -> None:
         log.warning("could not read", object=error)
 
 
-def tell_judged(model: str, report: Tick, parts: Parts) -> None:
+def tell_judged(model: str, report: Tick, parts: Services) -> None:
     """Log what was judged in one tick, and count all of it."""
     log, metrics, taken, closed = (
         parts.log.bind(model=model),
         parts.metrics,
-        report.taken,
-        report.closed,
+        report.reading,
+        report.closing,
     )
     if closed.windows:
         said = ", ".join(
             f"{count:,} {verdict}" for verdict, count in sorted(closed.verdicts.items())
         )
         log.info(f"judged {closed.windows:,} windows: {said}")
-    if closed.quiet:
+    if closed.silenced:
         log.info(
-            f"{closed.quiet:,} of them ended too long ago to tell anybody of (windows.notify_within)"
+            f"{closed.silenced:,} of them ended too long ago to tell anybody of (windows.notify_within)"
         )
     for change in closed.changes:
         title = change.notification.title.removeprefix(f"{model}: ").removeprefix(
@@ -72,7 +72,7 @@ def tell_judged(model: str, report: Tick, parts: Parts) -> None:
             )
 
 
-def tell_state(model: str, parts: Parts) -> None:
+def tell_state(model: str, parts: Services) -> None:
     """Show in the metrics what fires, what waits to be sent, and how new the newest row is."""
     with parts.store.read() as connection:
         known = models.known(connection, model)

@@ -11,9 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from driftline.agent.compose import settings_of
-from driftline.agent.judgeable import Judgeable
-from driftline.agent.reference_state import collected, ground_digest, kinds_of, load_ground
+from driftline.agent.compose import make_settings
+from driftline.agent.judgeable import ModelEvaluation
+from driftline.agent.reference_state import (
+    load_reference,
+    reference_digest,
+    registered_collectors,
+    required_collectors,
+)
 from driftline.alerting.lifespans import Life
 from driftline.backtest.measure import Measured, measure_all
 from driftline.backtest.replay import Replay, Told
@@ -35,7 +40,7 @@ Progress = Callable[[int, int], None]
 class Subject:
     """What a backtest is of: a model, and its windows."""
 
-    judgeable: Judgeable
+    judgeable: ModelEvaluation
     length: timedelta
     lateness: timedelta
     false_pages_per_year: float
@@ -64,7 +69,7 @@ class Subject:
         progress: Progress = lambda done, total: None,
     ) -> list[Told]:
         """What would have been told from `since` on."""
-        model, ground = self.judgeable.model, self.judgeable.ground
+        model, ground = self.judgeable.model, self.judgeable.reference
         plans = {plan.name: plan for plan in self.judgeable.plans}
         replay = Replay(model, ground.schema, plans, policy, self.lateness, self.life, ground.name)
         return [told for told in replay.run(windows, progress) if moment(told.start) >= self.since]
@@ -76,15 +81,18 @@ def subject_of(
     """The stored windows in [since, until), all there are when None. Raises StateError when there
     is nothing to judge.
     """
-    settings = settings_of(config, model, config.registry, patience_ticks=1)
+    settings = make_settings(config, model, config.registry, patience_ticks=1)
     opening = partial(open_store, config.agent.state, base=config.origin.parent, readonly=True)
-    kinds = kinds_of(config.registry)
+    kinds = registered_collectors(config.registry)
     store = opening()
     try:
-        digest = ground_digest(
-            settings.origin, settings.schema, collected(settings.plans), wanted(settings.plans)
+        digest = reference_digest(
+            settings.origin,
+            settings.schema,
+            required_collectors(settings.plans),
+            wanted(settings.plans),
         )
-        ground = load_ground(store, model, settings.origin, digest, kinds)
+        ground = load_reference(store, model, settings.origin, digest, kinds)
         with store.read() as connection:
             whole = kept.span(connection, model)
             if whole is None:
@@ -114,7 +122,7 @@ def subject_of(
         replace(plan, check=plan.check.only(frozenset(plan.by_measurement)))
         for plan in settings.plans
     ]
-    judgeable = Judgeable(
+    judgeable = ModelEvaluation(
         model,
         ground,
         plans,

@@ -153,7 +153,7 @@ def _decide(
 
 @contextmanager
 def _visiting(config: Config) -> Iterator[tuple[Connection, datetime]]:
-    from driftline.agent.start import system_clock
+    from driftline.agent.composition_root import system_clock
     from driftline.state.factory import open_store
 
     store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
@@ -173,14 +173,14 @@ def _ordered(
     reason: str,
     now: datetime,
 ) -> tuple[Run | None, str]:
-    from driftline.agent.acting import asked
-    from driftline.agent.start import system_clock
+    from driftline.agent.action_dispatch import make_request
+    from driftline.agent.composition_root import system_clock
     from driftline.extensions.guard import Guard
     from driftline.state import action_runs
 
     order = _order(connection, name, incident)
     if action_runs.one(connection, order.token) is None:
-        request, error = asked(config.actions[name].plugin, order, Guard(system_clock))
+        request, error = make_request(config.actions[name].plugin, order, Guard(system_clock))
         if request is None:
             return None, error
         told = order.notification
@@ -195,8 +195,8 @@ def _ordered(
 
 
 def _dry(config: Config, name: str, incident: str, as_json: bool) -> int:
-    from driftline.agent.acting import asked
-    from driftline.agent.start import system_clock
+    from driftline.agent.action_dispatch import make_request
+    from driftline.agent.composition_root import system_clock
     from driftline.extensions.guard import Guard
     from driftline.state import action_runs
     from driftline.state.factory import open_store
@@ -208,7 +208,7 @@ def _dry(config: Config, name: str, incident: str, as_json: bool) -> int:
             before = action_runs.one(connection, order.token)
     finally:
         store.close()
-    request, error = asked(config.actions[name].plugin, order, Guard(system_clock))
+    request, error = make_request(config.actions[name].plugin, order, Guard(system_clock))
     request = before.request if before is not None and before.request is not None else request
     if request is None:
         raise click.ClickException(error)

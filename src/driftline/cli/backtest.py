@@ -79,7 +79,7 @@ def backtest(
     is shuffled, so that nothing changes. Ends with 1 when a column alarms of itself so often that
     it must not page.
     """
-    from driftline.agent.start import read_config
+    from driftline.agent.composition_root import read_config
     from driftline.backtest.score import read_known
     from driftline.cli.backtest_page import show
 
@@ -127,7 +127,7 @@ def _run(
     tune: bool,
     cpus: int,
 ) -> Backtest:
-    from driftline.agent.start import make_guard, system_clock
+    from driftline.agent.composition_root import make_guard, system_clock
     from driftline.backtest.history import subject_of
     from driftline.backtest.run import run
     from driftline.cli.progress import bar

@@ -54,7 +54,7 @@ def lasting(context: click.Context, parameter: click.Parameter, value: str) -> t
 @contextmanager
 def desk(config: Path) -> Iterator[Desk]:
     """Where acts are left. Raises click.UsageError for those that can't be done."""
-    from driftline.agent.start import system_clock
+    from driftline.agent.composition_root import system_clock
     from driftline.config import load
     from driftline.incidents.desk import Desk, Refused
     from driftline.state.factory import open_store

@@ -58,7 +58,7 @@ def init(
     WHERE is a file, a folder, a glob, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX,
     az://ACCOUNT/CONTAINER/PREFIX (or its https address), or bq://PROJECT.DATASET.TABLE.
     """
-    from driftline.agent.start import system_clock
+    from driftline.agent.composition_root import system_clock
     from driftline.contracts.plugin import Source
     from driftline.contracts.start_context import StartContext
     from driftline.extensions.registry import Registry

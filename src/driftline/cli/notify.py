@@ -99,7 +99,7 @@ def test(sink: str, scenario: str, config: Path, as_json: bool) -> None:
     """Send a made-up message through SINK, as it would be sent one day. Ends with 3 when it did not
     get through.
     """
-    from driftline.agent.start import read_config
+    from driftline.agent.composition_root import read_config
 
     loaded = read_config(config)
     if sink not in loaded.sinks:
@@ -121,22 +121,22 @@ def test(sink: str, scenario: str, config: Path, as_json: bool) -> None:
 
 
 def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[Sent]:
-    from driftline.agent.outside import Outside
-    from driftline.agent.start import make_guard, system_clock
+    from driftline.agent.composition_root import make_guard, system_clock
+    from driftline.agent.context_factory import ContextFactory
     from driftline.delivery.rendering.scenarios import scenario as messages
     from driftline.delivery.secrets import scrub
     from driftline.telemetry.logs import make_log
     from driftline.types.phrasing import clean
 
     told, now, guard = config.sinks[name], system_clock(), make_guard(system_clock)
-    outside = Outside(sys.stderr if as_json else sys.stdout, system_clock, 0)
-    heard, kept = Overheard(outside.http(told.allow_private)), ""
+    outside = ContextFactory(sys.stderr if as_json else sys.stdout, system_clock, 0)
+    heard, kept = Overheard(outside.http_client(told.allow_private)), ""
 
     def earlier(notification: Notification) -> str:
         return kept
 
     context = replace(
-        outside.context(name, told, make_log(), config.origin.parent, earlier), http=heard
+        outside.sink_context(name, told, make_log(), config.origin.parent, earlier), http=heard
     )
     token = sha256(f"{name}{now.isoformat()}".encode()).hexdigest()[:12]
     found: list[Sent] = []

@@ -25,7 +25,7 @@ def again(sink: str, config: Path, as_json: bool) -> None:
     """Send the dead letters of SINK again, once what was wrong is mended. The agent that leads
     sends them within a minute.
     """
-    from driftline.agent.start import system_clock
+    from driftline.agent.composition_root import system_clock
     from driftline.config import load
     from driftline.state import outbox
     from driftline.state.factory import open_store

@@ -152,7 +152,7 @@ def _files(
 ) -> list[File]:
     from urllib.parse import unquote
 
-    from driftline.agent.start import system_clock
+    from driftline.agent.composition_root import system_clock
     from driftline.cli.init import _source
     from driftline.contracts.plugin import Source
     from driftline.contracts.start_context import StartContext

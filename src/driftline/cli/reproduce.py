@@ -37,7 +37,7 @@ def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> 
     and compared with what is stored. Ends with 0 when all is the same, 1 when a number differs, 3
     when an object or the reference is not there any more.
     """
-    from driftline.agent import start as root
+    from driftline.agent import composition_root as root
     from driftline.cli.progress import bar
     from driftline.contracts.start_context import StartContext
     from driftline.report.notified_numbers import NothingTold

@@ -63,7 +63,7 @@ def explain(
     """
     from dataclasses import replace
 
-    from driftline.agent.compose import routing_of
+    from driftline.agent.compose import make_routing
     from driftline.config import load
     from driftline.types.model import Severity
 
@@ -76,7 +76,7 @@ def explain(
     given |= {"segments": frozenset(segment), "checks": frozenset(check)}
     given["tags"] = {**subject.tags, **dict(_pair(one) for one in tag)} if tag else None
     subject = replace(subject, **{name: value for name, value in given.items() if value})
-    way = routing_of(loaded, model).way(subject)
+    way = make_routing(loaded, model).way(subject)
     told = {
         name: {"route": place, **_heard(loaded, name, subject)} for name, place in way.sinks.items()
     }
@@ -128,7 +128,7 @@ def _heard(config: Config, name: str, subject: Subject) -> dict[str, Any]:
 
 def _subject(config: Config, what: str) -> tuple[str, Subject]:
     """The model, and what routes see: of an incident in the state, its newest message."""
-    from driftline.agent.compose import routing_of
+    from driftline.agent.compose import make_routing
     from driftline.delivery.routing import Subject
     from driftline.state import incidents
     from driftline.state.factory import open_store
@@ -148,4 +148,4 @@ def _subject(config: Config, what: str) -> tuple[str, Subject]:
     if told is None or told.model not in config.models:
         known = ", ".join(names) or ", ".join(config.models)
         raise click.UsageError(f"no model and no one incident is called {what}; there are: {known}")
-    return told.model, routing_of(config, told.model).subject(told)
+    return told.model, make_routing(config, told.model).subject(told)

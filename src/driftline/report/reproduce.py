@@ -17,19 +17,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from driftline.agent.compose import settings_of
-from driftline.agent.judgeable import Judgeable
+from driftline.agent.compose import make_settings
+from driftline.agent.judgeable import ModelEvaluation
 from driftline.agent.model_settings import Settings
 from driftline.agent.model_watch import micros_of
-from driftline.agent.parts import Patience
 from driftline.agent.reference_state import (
-    Ground,
-    collected,
-    ground_digest,
-    kinds_of,
-    load_ground,
-    named,
+    ReferenceState,
+    load_reference,
+    reference_digest,
+    registered_collectors,
+    required_collectors,
+    with_input_columns,
 )
+from driftline.agent.services import Timeouts
 from driftline.config import Config
 from driftline.contracts.start_context import StartContext
 from driftline.evaluate.group import measure
@@ -93,10 +93,10 @@ class Reproduction:
             raise NothingTold(
                 f"{incident} is of the model {model}, which the configuration does not have any more"
             )
-        settings = settings_of(self.config, model, self.config.registry, patience_ticks=1)
+        settings = make_settings(self.config, model, self.config.registry, patience_ticks=1)
         ground = self._ground(settings, model, {row.reference_id for row in told.rows})
         job = self._job(settings, ground, model)
-        patience, guard = Patience(), self.guard
+        patience, guard = Timeouts(), self.guard
         try:
             guard.call(
                 f"{model}.start", settings.source.start, self.context, timeout=patience.probe
@@ -143,15 +143,18 @@ class Reproduction:
             "notes": _notes(settings, told, ground, len(read)),
         }
 
-    def _ground(self, settings: Settings, model: str, judged_by: set[int | None]) -> Ground:
+    def _ground(self, settings: Settings, model: str, judged_by: set[int | None]) -> ReferenceState:
         """The reference that the numbers were measured against: of an earlier one, the grid is
         gone.
         """
-        digest = ground_digest(
-            settings.origin, settings.schema, collected(settings.plans), wanted(settings.plans)
+        digest = reference_digest(
+            settings.origin,
+            settings.schema,
+            required_collectors(settings.plans),
+            wanted(settings.plans),
         )
-        ground = load_ground(
-            self.store, model, settings.origin, digest, kinds_of(self.config.registry)
+        ground = load_reference(
+            self.store, model, settings.origin, digest, registered_collectors(self.config.registry)
         )
         if ground is None:
             raise StateError(
@@ -171,17 +174,17 @@ class Reproduction:
             )
         return ground
 
-    def _job(self, settings: Settings, ground: Ground, model: str) -> Job:
+    def _job(self, settings: Settings, ground: ReferenceState, model: str) -> Job:
         registry = self.config.registry
         return Job(
-            settings.source, named(settings.formats, ground.columns), ground.schema, ground.spec, micros_of(settings.length),
-            now_plus(self.context.clock()), kinds_of(registry), transformer(registry, model), base=self.context.base,
+            settings.source, with_input_columns(settings.formats, ground.input_columns), ground.schema, ground.spec, micros_of(settings.length),
+            now_plus(self.context.clock()), registered_collectors(registry), transformer(registry, model), base=self.context.base,
         )  # fmt: skip
 
     def _measured(
         self,
         settings: Settings,
-        ground: Ground,
+        ground: ReferenceState,
         job: Job,
         there: Sequence[There],
         told: Told,
@@ -194,7 +197,7 @@ class Reproduction:
         asked = {row.check for row in told.rows if _key(row) == key}
         plans = [plan for plan in settings.plans if plan.name in asked]
         places = [each.object for each in there]
-        judgeable = Judgeable(
+        judgeable = ModelEvaluation(
             key.model, ground, plans, job.collectors,
             lambda plan, ctx: self.guard.here(f"{key.model}.{plan.name}", plan.check.evaluate, ctx),
         )  # fmt: skip
@@ -294,7 +297,7 @@ def _object(read: Reread) -> Plain:
     }  # fmt: skip
 
 
-def _notes(settings: Settings, told: Told, ground: Ground, objects: int) -> list[str]:
+def _notes(settings: Settings, told: Told, ground: ReferenceState, objects: int) -> list[str]:
     """What else may have a say in a difference."""
     found = []
     if any(window.config_digest != settings.config_digest for window in told.windows.values()):

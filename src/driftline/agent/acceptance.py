@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection
 
 from driftline.agent.closing import Closing
-from driftline.agent.reference_state import Ground, Origin
+from driftline.agent.reference_state import Origin, ReferenceState
 from driftline.alerting.acts import Act, Kind, refused
 from driftline.alerting.alert import Alert
 from driftline.alerting.incident import Change, Incident
@@ -24,15 +24,15 @@ from driftline.types.errors import DriftlineError
 
 FAMILY = "drift"
 """Only what is compared with the reference can become normal by another one."""
-Make = Callable[[Origin, Mapping[str, object], Callable[[Connection], None]], Ground]
+Make = Callable[[Origin, Mapping[str, object], Callable[[Connection], None]], ReferenceState]
 """Makes a ground of a span of the model's own records; what is accepted is kept with it, and the
 last is called in its transaction.
 """
 
 
-def accept_asked(
+def apply_acceptances(
     closing: Closing, make: Make, length: timedelta, until: datetime, now: datetime
-) -> tuple[Ground, list[Change]]:
+) -> tuple[ReferenceState, list[Change]]:
     """Do what people ask: returns the ground that holds from now on, and the incidents that ended.
 
     `until` is the end of what was judged. An act that can't be done is closed with the reason.

@@ -33,7 +33,7 @@ PATIENCE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class PlannedRun:
     """A run that a change calls for, before it is known whether there were too many of its
     action.
     """
@@ -44,14 +44,14 @@ class Called:
 
 
 @dataclass(frozen=True)
-class Acting:
+class ActionDispatcher:
     """The actions that are enabled, each with when it is called for."""
 
     actions: Sequence[tuple[ActionPlan, Action]]
     guard: Guard
     log: Any
 
-    def called(self, store: Store, changes: Sequence[Change], now: datetime) -> list[Called]:
+    def plan_runs(self, store: Store, changes: Sequence[Change], now: datetime) -> list[PlannedRun]:
         """The runs that `changes` call for and that there were none of yet, each with its
         request.
         """
@@ -70,13 +70,13 @@ class Acting:
                 for token in action_runs.tokens(connection, change.incident.id)
             }
         fresh = (each for each in wanted if token(each[2].incident.id, each[0].name) not in known)
-        return [Called(each[2], self._run(*each, now), each[0].max_per_day) for each in fresh]
+        return [PlannedRun(each[2], self._run(*each, now), each[0].max_per_day) for each in fresh]
 
-    def recorded(
+    def record_runs(
         self,
         connection: Connection,
         changes: Sequence[Change],
-        called: Sequence[Called],
+        called: Sequence[PlannedRun],
         now: datetime,
     ) -> list[Change]:
         """Write the runs down. Returns the changes with a word about them in their messages."""
@@ -86,8 +86,8 @@ class Acting:
             if each.run.token in action_runs.tokens(connection, incident.id):
                 continue  # ordered by hand meanwhile
             run = action_runs.add(connection, each.run, each.change.notification, each.most)
-            told.setdefault((incident.id, incident.revision), {})[f"action {run.action}"] = said(
-                run
+            told.setdefault((incident.id, incident.revision), {})[f"action {run.action}"] = (
+                describe_run(run)
             )
             self._log(run)
         for change in changes:
@@ -98,7 +98,7 @@ class Acting:
             for change in changes
         ]
 
-    def troubles(self, store: Store, model: str, now: datetime) -> list[Fact]:
+    def failure_facts(self, store: Store, model: str, now: datetime) -> list[Fact]:
         """Whether the newest run of each action for `model` failed: trouble of the agent's own, and
         its end.
         """
@@ -125,7 +125,7 @@ class Acting:
         state = State.DRY if plan.dry_run else State.AWAITING if plan.approval else State.APPROVED
         expires = now + plan.approve_within if state is State.AWAITING else None
         order = Order(token(incident.id, plan.name), plan.name, decision, change.notification)
-        request, error = asked(action, order, self.guard)
+        request, error = make_request(action, order, self.guard)
         run = Run(
             order.token,
             plan.name,
@@ -154,7 +154,7 @@ class Acting:
             self.log.info(f"action {run.state}: {run.why}", **facts)
 
 
-def asked(action: Action, order: Order, guard: Guard) -> tuple[Request | None, str]:
+def make_request(action: Action, order: Order, guard: Guard) -> tuple[Request | None, str]:
     """What the action would send, without any secret in it; or None and why there is no such
     request.
     """
@@ -172,7 +172,7 @@ def asked(action: Action, order: Order, guard: Guard) -> tuple[Request | None, s
     return request, ""
 
 
-def said(run: Run) -> str:
+def describe_run(run: Run) -> str:
     """A run in a line, as the incident's message tells of it."""
     if run.state == State.AWAITING and run.expires is not None:
         ask = f"driftline actions approve {run.token} --author YOU --reason WHY"
@@ -186,7 +186,7 @@ def said(run: Run) -> str:
     )
 
 
-def request_of(store: Store, run: str) -> Request:
+def load_request(store: Store, run: str) -> Request:
     """What was to be sent when the incident called for it: no later change of the configuration
     changes that.
 

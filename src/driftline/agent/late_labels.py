@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from driftline.agent.reference_state import Ground
+from driftline.agent.reference_state import ReferenceState
 from driftline.contracts.plugin import Format, Source
 from driftline.ingest.labels.join_labels import Joined, Terms, join
 from driftline.ingest.read.read_object import Job
@@ -45,11 +45,11 @@ class LateLabels:
 
 
 @dataclass(slots=True)
-class Labelling:
+class LabelReport:
     """What one tick did about labels."""
 
-    taken: Taken = field(default_factory=Taken)
-    joined: Joined = field(default_factory=Joined)
+    reading: Taken = field(default_factory=Taken)
+    join: Joined = field(default_factory=Joined)
     error: str = ""
     dropped: int = 0
     """Predictions that stopped waiting because there were too many, and had no label."""
@@ -62,8 +62,8 @@ class Labelling:
         nothing can be told.
         """
         found = {"labels": self.error}
-        if self.taken.objects:
-            taken = self.taken
+        if self.reading.objects:
+            taken = self.reading
             records, bad = taken.rows + taken.rejected, taken.rejected + taken.held
             worst = f": {taken.errors[0]}" if taken.errors else ""
             told = (
@@ -77,7 +77,7 @@ class Labelling:
                 f"{self.dropped:,} predictions from before {self.dropped_before:%Y-%m-%d %H:%M} wait no longer for their "
                 "labels: more wait than labels.max_disk allows"
             )
-        elif self.taken.objects:
+        elif self.reading.objects:
             found["waiting predictions"] = ""
         return found
 
@@ -116,24 +116,22 @@ def read_and_join(
     store: Store,
     model: str,
     late: LateLabels,
-    ground: Ground,
+    ground: ReferenceState,
     kinds: Collectors,
     length: int,
     until: int,
     read: Callable[[], Taken],
-    report: Labelling,
+    report: LabelReport,
 ) -> None:
     """Take in the labels that there are, and bring the windows that ended by `until` (microseconds)
     up to date.
     """
     try:
-        report.taken = read()
+        report.reading = read()
     except DriftlineError as error:
         report.error = " ".join(str(error).split())
-    if not report.error and report.taken.waiting and report.taken.errors:
-        report.error = (
-            f"{report.taken.waiting} objects could not be read just now: {report.taken.errors[0]}"
-        )
+    if not report.error and report.reading.waiting and report.reading.errors:
+        report.error = f"{report.reading.waiting} objects could not be read just now: {report.reading.errors[0]}"
     wait = late.wait_for // timedelta(microseconds=1)
     terms = Terms(
         model,
@@ -145,7 +143,7 @@ def read_and_join(
         wait,
         late.schema.timestamp is not None,
     )
-    report.joined = join(store, terms, until)
+    report.join = join(store, terms, until)
 
 
 def let_go(
@@ -155,7 +153,7 @@ def let_go(
     newest: int,
     length: int,
     came: bool,
-    report: Labelling,
+    report: LabelReport,
 ) -> None:
     """Forget what has waited long enough by the newest event time (microseconds), and if something
     `came`, what is too much.

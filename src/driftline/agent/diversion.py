@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from driftline.agent.compose import instead
+from driftline.agent.compose import fallback_receivers_of
 from driftline.config import Config
 from driftline.delivery import fallback
 from driftline.delivery.worker import Outcome, Report
@@ -23,7 +23,7 @@ DEAD = 5
 """Failures in a row after which a sink's messages go to its fallback, too."""
 
 
-def divert(config: Config, store: Store, report: Report) -> list[str]:
+def divert_undelivered(config: Config, store: Store, report: Report) -> list[str]:
     """Give others what the sink of `report` does not take. Returns the names of those that are
     told.
     """
@@ -41,7 +41,7 @@ def divert(config: Config, store: Store, report: Report) -> list[str]:
     return _give(config, store, report.sink, messages, report.at)
 
 
-def divert_resting(
+def divert_paused(
     config: Config, store: Store, model: str, now: datetime
 ) -> dict[str, tuple[datetime, list[str]]]:
     """The same for what a model has waiting for sinks whose receiver asked for a pause of more than
@@ -71,7 +71,7 @@ def _give(
     config: Config, store: Store, sink: str, messages: Sequence[Notification], now: datetime
 ) -> list[str]:
     ways = {
-        name: instead(config, name)
+        name: fallback_receivers_of(config, name)
         for name in {message.model for message in messages} & config.models.keys()
     }
     messages = [message for message in messages if message.model in ways]

@@ -22,7 +22,7 @@ from driftline.types.notification import Notification
 
 
 @dataclass
-class Outside:
+class ContextFactory:
     """What sinks reach the world through."""
 
     console: TextIO
@@ -33,7 +33,7 @@ class Outside:
     """Called right before a request leaves; raises when this agent must no longer send."""
     _clients: dict[tuple[bool, Path | None], HttpClient] = field(default_factory=dict)
 
-    def http(self, allow_private: bool, trusted: Path | None = None) -> Http:
+    def http_client(self, allow_private: bool, trusted: Path | None = None) -> Http:
         """The client; with `allow_private` it also goes to loopback and private addresses. For
         `trusted` see `HttpClient`.
         """
@@ -44,7 +44,7 @@ class Outside:
             )
         return self._clients[key]
 
-    def context(
+    def sink_context(
         self,
         name: str,
         sink: SinkConfig,
@@ -66,7 +66,7 @@ class Outside:
             name=name,
             log=log,
             clock=self.clock,
-            http=self.http(sink.allow_private),
+            http=self.http_client(sink.allow_private),
             console=self.console,
             base=base,
             message=Renderer(templates, log),

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from driftline.agent.agent import Agent
-from driftline.agent.outside import Outside
-from driftline.agent.parts import Keep, Parts, Patience
-from driftline.agent.tick import Hooks
+from driftline.agent.context_factory import ContextFactory
+from driftline.agent.services import Retention, Services, Timeouts
+from driftline.agent.tick import Callbacks
 from driftline.config import Config, load
 from driftline.extensions.guard import Guard
 from driftline.state.factory import open_store
@@ -55,14 +55,14 @@ def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:
 
 
 def make_parts(
-    config: Config, store: Store, clock: Clock, log: Any, patience: Patience | None = None
-) -> Parts:
+    config: Config, store: Store, clock: Clock, log: Any, patience: Timeouts | None = None
+) -> Services:
     """The agent's own things."""
     from driftline import __version__
     from driftline.telemetry.metrics import Metrics
 
     keep, metrics = config.agent.keep, Metrics(__version__)
-    return Parts(
+    return Services(
         store=store,
         registry=config.registry,
         guard=make_guard(clock, metrics),
@@ -72,8 +72,8 @@ def make_parts(
         base=config.origin.parent,
         workers=config.agent.workers or min(os.cpu_count() or 2, 8),
         executor=config.agent.executor.plugin,
-        patience=patience or Patience(),
-        keep=Keep(keep.profiles_hourly, keep.profiles_daily, keep.measurements),
+        timeouts=patience or Timeouts(),
+        retention=Retention(keep.profiles_hourly, keep.profiles_daily, keep.measurements),
     )
 
 
@@ -86,8 +86,8 @@ def running(
     log: Any,
     console: TextIO | None = None,
     once: bool = False,
-    hooks: Hooks | None = None,
-    patience: Patience | None = None,
+    hooks: Callbacks | None = None,
+    patience: Timeouts | None = None,
 ) -> Iterator[Agent]:
     """An agent, stopped and its store closed at the end; without `store`, the one of the
     configuration is opened.
@@ -95,7 +95,7 @@ def running(
     store = store or open_store(config.agent.state, base=config.origin.parent)
     try:
         parts = make_parts(config, store, clock, log, patience)
-        outside = Outside(console or sys.stdout, clock, secrets.randbits(64), store.confirm)
+        outside = ContextFactory(console or sys.stdout, clock, secrets.randbits(64), store.confirm)
         agent = Agent(config, parts, outside, once=once, hooks=hooks)
         try:
             yield agent

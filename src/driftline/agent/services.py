@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long parts may take before they count as hanging."""
 
     check: float = 60.0
@@ -36,7 +36,7 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class Retention:
     """How long history is kept."""
 
     profiles: timedelta = timedelta(days=30)
@@ -47,7 +47,7 @@ class Keep:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Services:
     """The agent's own things."""
 
     store: Store
@@ -61,8 +61,8 @@ class Parts:
     workers: int = 2
     executor: ExecutorFactory | None = None
     """Where objects are read; None for threads of this process."""
-    patience: Patience = field(default_factory=Patience)
-    keep: Keep = field(default_factory=Keep)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    retention: Retention = field(default_factory=Retention)
 
     def start_context(self, name: str) -> StartContext:
         """What a source or format is started with."""
