@@ -99,7 +99,7 @@ def make(folder: Path, rows: int, objects: list[int]) -> None:
 
 def child(config: Path, truth: Path) -> None:
     """Both ticks in this process; the figures as JSON."""
-    from driftline.agent import late_labels, model_watch
+    from driftline.agent import late_labels
     from driftline.agent.composition_root import read_config, running
     from driftline.agent.summary import summarise
     from driftline.telemetry.logs import make_log
@@ -125,7 +125,8 @@ def child(config: Path, truth: Path) -> None:
         return int(line.split()[1]) / 1024
 
     late_labels.join = timed("join", late_labels.join)
-    model_watch.read_and_join = timed("both", model_watch.read_and_join)
+    labels = late_labels.LateLabels
+    labels.read_and_join = timed("both", labels.read_and_join)
     now = [START + timedelta(hours=HOURS, minutes=30)]
     told: dict[str, float] = {}
     with running(

@@ -128,7 +128,7 @@ def test_months_are_read_and_judged_day_by_day(station):
     with station.open():
         agent = station.agent
         watch = agent.watches["shop"]
-        watch._hooks = watch._reader._hooks = _noting(watch._hooks, seen)
+        _note_progress(watch.callbacks, seen)
         station.tick()
         judged = [name for name, _ in seen if name == "judge"]
         assert judged, "windows are judged"
@@ -142,10 +142,8 @@ def test_months_are_read_and_judged_day_by_day(station):
         assert station.sql("SELECT max(revision) FROM windows") == [(1,)]
 
 
-def _noting(hooks, seen):
-    from dataclasses import replace
-
-    return replace(hooks, progress=lambda stage, done, total, rows: seen.append((stage, done)))
+def _note_progress(callbacks, seen):
+    callbacks.progress = lambda stage, done, total, rows: seen.append((stage, done))
 
 
 def test_what_happened_before_anybody_watched_calls_nobody(tmp_path):

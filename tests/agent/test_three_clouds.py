@@ -150,7 +150,7 @@ class Clouds:
         config = read_config(self.folder / "driftline.yaml")
         with running(config, clock=self.clock, log=log, console=io.StringIO(), once=True) as agent:
             for watch in agent.watches.values():
-                watch.settings.source._sleep = lambda seconds: None
+                watch.settings.config.source._sleep = lambda seconds: None
             yield agent
 
     def tick(self, agent):

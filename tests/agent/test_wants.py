@@ -11,7 +11,7 @@ from driftline_plugins.checks.rules import Rules
 from driftline_plugins.checks.skew import Skew
 from station import MODEL, START, Station
 
-from driftline.agent.reference_state import Origin, reference_digest
+from driftline.agent.model_settings import Origin, reference_digest
 from driftline.evaluate.judging import CheckPlan, wanted
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]

@@ -143,7 +143,7 @@ sinks:
             log=log,
             console=io.StringIO(),
             once=True,
-            patience=patience,
+            timeouts=patience,
         ) as agent:
             agent.recover()
             self.agent = agent

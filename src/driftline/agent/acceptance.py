@@ -1,7 +1,6 @@
-"""The new normal: the windows since a change become what later windows are compared with.
+"""Acceptance of a change: the windows since it become the reference of later windows.
 
-Refuses to end the incident without the new reference, and to make the reference without ending it:
-both are one transaction.
+The new reference and the end of the incident are one transaction.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from driftline.agent.closing import Closing
-from driftline.agent.reference_state import Origin, ReferenceState
+from driftline.agent.model_alerts import ModelAlerts
+from driftline.agent.model_settings import Origin
+from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.acts import Act, Kind, refused
 from driftline.alerting.incident import Change
-from driftline.alerting.work import AlertingState
 from driftline.state import people
 from driftline.state.incident_store import asked, load
 from driftline.state.store import Store
@@ -23,78 +22,88 @@ from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError
 from driftline.types.incident import Incident
 
-FAMILY = "drift"
-"""Only what is compared with the reference can become normal by another one."""
-Make = Callable[[Origin, Mapping[str, object], Callable[[Connection], None]], ReferenceState]
-"""Makes a ground of a span of the model's own records; what is accepted is kept with it, and the
-last is called in its transaction.
+CAUSE = "drift"
+"""Only what is compared with the reference can become normal by another reference."""
+BuildReference = Callable[
+    [Origin, Mapping[str, object], Callable[[Connection], None]], ReferenceState
+]
+"""Builds a reference of a span of the model's own records.
+
+The second argument is stored with it; the third is called in its transaction.
 """
 
 
 def apply_acceptances(
-    closing: Closing, make: Make, length: timedelta, until: datetime, now: datetime
-) -> tuple[ReferenceState, list[Change]]:
-    """Do what people ask: returns the ground that holds from now on, and the incidents that ended.
+    alerts: ModelAlerts,
+    build_reference: BuildReference,
+    length: timedelta,
+    until: datetime,
+    now: datetime,
+) -> tuple[ReferenceState | None, list[Change]]:
+    """Apply the acceptances that people ask for.
 
-    `until` is the end of what was judged. An act that can't be done is closed with the reason.
+    `length` is that of a window, `until` the end of what was judged. An acceptance that can't be
+    applied is closed with the reason. Returns the new reference, None without one, and the changes
+    of incidents.
     """
-    ground, changes = closing.ground, list[Change]()
-    with closing.store.read() as connection:
-        wanted = [one for one in asked(connection, closing.model) if one.kind is Kind.ACCEPT]
-        state = load(connection, closing.model) if wanted else AlertingState()
-    for one in wanted:
-        incident = state.incidents.get(one.incident)
-        members = (
-            [state.alerts[key] for key in incident.keys if key in state.alerts]
-            if incident is not None
-            else []
-        )
-        why = _refused(incident, members, length, until)
-        if incident is None or why:
-            _close(closing.store, one, why, now)
+    reference, changes = None, list[Change]()
+    with alerts.store.read() as connection:
+        requests = [
+            request for request in asked(connection, alerts.model) if request.kind is Kind.ACCEPT
+        ]
+        if not requests:
+            return None, changes
+        state = load(connection, alerts.model)
+    for request in requests:
+        incident = state.incidents.get(request.incident)
+        keys = () if incident is None else incident.keys
+        members = [state.alerts[key] for key in keys if key in state.alerts]
+        reason = _obstacle(incident, members, length, until)
+        if incident is None or reason:
+            _close(alerts.store, request, reason, now)
             continue
         span = _span(incident, length, until)
-        told = {
+        note = {
             "incident": incident.id,
-            "author": one.author,
-            "reason": one.reason,
+            "author": request.author,
+            "reason": request.reason,
             "at": now.isoformat(),
         }
 
-        def end(connection: Connection, one: Act = one) -> None:
-            changes.extend(closing.accept(connection, one, now))
+        def end_incident(connection: Connection, request: Act = request) -> None:
+            changes.extend(alerts.accept(connection, request, now))
 
         try:
-            with closing.alerting:
-                ground = make(Origin(span=span), told, end)
+            with alerts.lock:
+                reference = build_reference(Origin(span=span), note, end_incident)
         except DriftlineError as error:
-            _close(
-                closing.store,
-                one,
-                f"no reference can be made of {span[0]:%Y-%m-%d %H:%M} on: {error}",
-                now,
-            )
-    closing.on_changes(changes)
-    return ground, changes
+            reason = f"no reference can be made of {span[0]:%Y-%m-%d %H:%M} on: {error}"
+            _close(alerts.store, request, reason, now)
+    alerts.callbacks.on_changes(changes)
+    return reference, changes
 
 
-def _refused(
+def _obstacle(
     incident: Incident | None, alerts: Iterable[Alert], length: timedelta, until: datetime
 ) -> str:
-    why = refused(incident)
-    if incident is None or why:
-        return why
-    if not any(alert.fires and alert.cause == FAMILY for alert in alerts):
-        return f"{incident.cause} trouble is not measured against the reference: only drift can be the new normal"
+    """Return why an incident can't be accepted; empty when it can."""
+    reason = refused(incident)
+    if incident is None or reason:
+        return reason
+    if not any(alert.fires and alert.cause == CAUSE for alert in alerts):
+        return (
+            f"{incident.cause} trouble is not measured against the reference: only drift can be "
+            "the new normal"
+        )
     begin, end = _span(incident, length, until)
     return "" if begin < end else "no whole window has come since the change: try again later"
 
 
 def _span(incident: Incident, length: timedelta, until: datetime) -> tuple[datetime, datetime]:
-    """Whole windows since the change."""
+    """Return begin and end of the whole windows since the change."""
     return incident.since, until - (until - incident.since) % length
 
 
-def _close(store: Store, one: Act, why: str, now: datetime) -> None:
+def _close(store: Store, request: Act, reason: str, now: datetime) -> None:
     with store.write() as connection:
-        people.applied(connection, one.id, " ".join(why.split())[:500], now)
+        people.applied(connection, request.id, " ".join(reason.split())[:500], now)

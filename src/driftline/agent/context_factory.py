@@ -1,7 +1,6 @@
-"""The outside world of one agent: the HTTP client and the place where people look.
+"""Makes what sinks and actions are started with: HTTP client, console, templates, connections.
 
-Refuses to be made twice: one client for guarded addresses, one for sinks that may reach private
-ones.
+There is one HTTP client for public addresses, and others for sinks that may reach private ones.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from driftline.config import ActionConfig
 from driftline.config.models import SinkConfig
 from driftline.contracts.start_context import Http, Logger, StartContext
 from driftline.delivery.network.dial import Dial
@@ -21,21 +21,22 @@ from driftline.delivery.rendering.renderer import Renderer
 from driftline.types.notification import Notification
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ContextFactory:
-    """What sinks reach the world through."""
+    """Makes what sinks and actions are started with."""
 
     console: TextIO
     clock: Callable[[], datetime]
-    seed: int
-    """For the jitter of retries."""
+    base: Path
+    """The folder of the configuration."""
     permit: Callable[[], None] = lambda: None
     """Called right before a request leaves; raises when this agent must no longer send."""
     _clients: dict[tuple[bool, Path | None], HttpClient] = field(default_factory=dict)
 
     def http_client(self, allow_private: bool, trusted: Path | None = None) -> Http:
-        """The client; with `allow_private` it also goes to loopback and private addresses. For
-        `trusted` see `HttpClient`.
+        """Return the client; with `allow_private` it may reach loopback and private addresses.
+
+        For `trusted` see `HttpClient`.
         """
         key = allow_private, trusted
         if key not in self._clients:
@@ -49,17 +50,19 @@ class ContextFactory:
         name: str,
         sink: SinkConfig,
         log: Logger,
-        base: Path,
+        *,
         earlier: Callable[[Notification], str] = lambda notification: "",
         chart: Callable[[Notification], bytes | None] = lambda notification: None,
         chart_url: Callable[[Notification], str | None] = lambda notification: None,
     ) -> StartContext:
-        """What the sink called `name` is started with; without a state there is nothing earlier,
-        and no chart.
+        """Return what the sink called `name` is started with.
+
+        The defaults of `earlier`, `chart` and `chart_url` are for callers without a state: there
+        is no earlier message and no chart.
         """
         templates: dict[str, str] = {
-            piece: told if isinstance(told, str) else told.text(base)
-            for piece, told in sink.templates.items()
+            piece: template if isinstance(template, str) else template.text(self.base)
+            for piece, template in sink.templates.items()
         }
         dial = Dial(sink.allow_private, self.permit)
         return StartContext(
@@ -68,11 +71,23 @@ class ContextFactory:
             clock=self.clock,
             http=self.http_client(sink.allow_private),
             console=self.console,
-            base=base,
+            base=self.base,
             message=Renderer(templates, log),
             connect=dial,
             fenced=Fence(dial),
             chart=chart,
             chart_url=chart_url,
             earlier=earlier,
+        )
+
+    def action_context(self, name: str, action: ActionConfig, log: Logger) -> StartContext:
+        """Return what the action is started with; `name` is that of its part of the log."""
+        trusted = self.base / action.trusted if action.trusted else None
+        return StartContext(
+            name=name,
+            log=log,
+            clock=self.clock,
+            http=self.http_client(action.allow_private, trusted),
+            console=self.console,
+            base=self.base,
         )

@@ -1,7 +1,7 @@
-"""What a sink refused, and all that waits for one that seems dead or rests for long, goes to the
-fallback of its route.
+"""Gives messages that a sink does not accept to the fallback of their route.
 
-Refuses to wait for a sink that takes nothing.
+That are messages that it rejected, and all that wait for a sink that keeps failing or that pauses
+for long.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from driftline.agent.compose import fallback_receivers_of
+from driftline.agent.receivers import fallback_receivers_of
 from driftline.config import Config
 from driftline.delivery import fallback
 from driftline.delivery.worker import Outcome, Report
@@ -17,67 +17,67 @@ from driftline.state import outbox
 from driftline.state.store import Store
 from driftline.types.notification import Notification
 
-LONG = timedelta(hours=1)
-"""A pause that is longer goes beyond what a chat or a pager asks of a busy client."""
-DEAD = 5
-"""Failures in a row after which a sink's messages go to its fallback, too."""
+LONG_PAUSE = timedelta(hours=1)
+"""A longer pause is more than what a chat or a pager asks of a busy client."""
+MAX_FAILURES = 5
+"""Failures in a row after which all messages of a sink go to its fallback."""
 
 
 def divert_undelivered(config: Config, store: Store, report: Report) -> list[str]:
-    """Give others what the sink of `report` does not take. Returns the names of those that are
-    told.
+    """Give what the sink of `report` did not accept to others.
+
+    Returns the names of the sinks that receive it instead.
     """
     if report.outcome in (Outcome.SENT, Outcome.THROTTLED):
         return []
+    messages: Sequence[Notification] = []
     with store.read() as connection:
-        dead = outbox.failures(connection, report.sink) >= DEAD
-        messages = (
-            [report.notification]
-            if report.lost
-            else outbox.undelivered(connection, report.sink)
-            if dead
-            else []
-        )
-    return _give(config, store, report.sink, messages, report.at)
+        if report.lost:
+            messages = [report.notification]
+        elif outbox.failures(connection, report.sink) >= MAX_FAILURES:
+            messages = outbox.undelivered(connection, report.sink)
+    return _divert(config, store, report.sink, messages, report.at)
 
 
 def divert_paused(
     config: Config, store: Store, model: str, now: datetime
 ) -> dict[str, tuple[datetime, list[str]]]:
-    """The same for what a model has waiting for sinks whose receiver asked for a pause of more than
-    `LONG`.
+    """Give the messages of a model that wait for sinks with a long pause to others.
 
-    Returns until when, and who is told instead, by sink.
+    Returns by sink the end of the pause and the names of the sinks that receive the messages
+    instead.
     """
+    pause_ends: dict[str, datetime] = {}
+    waiting: dict[str, list[Notification]] = {}
     with store.read() as connection:
-        until = {name: outbox.not_before(connection, name) for name in config.sinks}
-        resting = {name: at for name, at in until.items() if at is not None and at - now > LONG}
-        waiting = {
-            name: [
+        for sink in config.sinks:
+            end = outbox.not_before(connection, sink)
+            if end is None or end - now <= LONG_PAUSE:
+                continue
+            messages = [
                 message
-                for message in outbox.undelivered(connection, name)
+                for message in outbox.undelivered(connection, sink)
                 if message.model == model
             ]
-            for name in resting
-        }
+            if messages:
+                pause_ends[sink], waiting[sink] = end, messages
     return {
-        name: (resting[name], _give(config, store, name, waiting[name], now))
-        for name in resting
-        if waiting[name]
+        sink: (pause_ends[sink], _divert(config, store, sink, messages, now))
+        for sink, messages in waiting.items()
     }
 
 
-def _give(
+def _divert(
     config: Config, store: Store, sink: str, messages: Sequence[Notification], now: datetime
 ) -> list[str]:
-    ways = {
-        name: fallback_receivers_of(config, name)
-        for name in {message.model for message in messages} & config.models.keys()
+    receivers = {
+        model: fallback_receivers_of(config, model)
+        for model in {message.model for message in messages} & config.models.keys()
     }
-    messages = [message for message in messages if message.model in ways]
+    messages = [message for message in messages if message.model in receivers]
     if not messages:
         return []
     with store.write() as connection:
         return fallback.divert(
-            connection, sink, messages, lambda message: ways[message.model](message), now
+            connection, sink, messages, lambda message: receivers[message.model](message), now
         )

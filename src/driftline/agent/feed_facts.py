@@ -1,8 +1,4 @@
-"""The state of the feed as facts: a source that can't be read, records that can't, halves that stay
-alone.
-
-Refuses to judge what was read: that is the checks'.
-"""
+"""The state of the feed as facts: sources and records that can't be read, halves without a match."""
 
 from __future__ import annotations
 
@@ -13,45 +9,50 @@ from driftline.alerting.fact import Fact, trouble
 from driftline.ingest.read.read_pass import Taken
 
 REJECTED_SHARE = 0.05
-"""Of the records of one tick; more than this can't be chance, and is an alert about monitoring."""
+"""Share of the records of one tick; more than this can't be chance, and is an alert."""
 
 
 def feed_facts(
     model: str,
     now: datetime,
-    taken: Taken,
+    reading: Taken,
+    *,
     error: str,
-    alone: str | None,
-    labels: Mapping[str, str],
+    unpaired: str | None,
+    label_problems: Mapping[str, str],
     patience_ticks: int,
 ) -> list[Fact]:
-    """Each trouble that a tick may have, with its own patience; an empty reason is that there is
-    none.
+    """Return a fact for each trouble that a tick may have; an empty reason says there is none.
 
-    `alone` is None where nothing is paired.
+    `unpaired` describes requests without a response; None where nothing is paired.
     """
 
-    def trouble_of(what: str, reason: str, needed: int = 1) -> Fact:
-        return trouble(model, "source", what, reason, (now, now), needed=needed)
+    def fact(name: str, reason: str, ticks: int = 1) -> Fact:
+        return trouble(model, "source", name, reason, (now, now), needed=ticks)
 
-    facts = [trouble_of("reading", error or _waiting(taken), patience_ticks)]
-    if taken.objects:
-        records = taken.rows + taken.responses + taken.rejected
-        unreadable = taken.quarantined > 0 or taken.rejected > REJECTED_SHARE * max(records, 1)
-        worst = taken.errors[0] if taken.errors else ""
-        told = (
-            f"{taken.rejected:,} of {records:,} records and {taken.quarantined:,} objects: {worst}"
-        )
-        facts.append(trouble_of("unreadable", told if unreadable else ""))
-    if alone is not None:
-        facts.append(trouble_of("unpaired", alone))
-    needed = {"labels": patience_ticks}
-    return facts + [trouble_of(what, text, needed.get(what, 1)) for what, text in labels.items()]
+    facts = [fact("reading", error or _waiting(reading), patience_ticks)]
+    if reading.objects:
+        facts.append(fact("unreadable", _unreadable(reading)))
+    if unpaired is not None:
+        facts.append(fact("unpaired", unpaired))
+    patience = {"labels": patience_ticks}
+    return facts + [
+        fact(name, reason, patience.get(name, 1)) for name, reason in label_problems.items()
+    ]
 
 
-def _waiting(taken: Taken) -> str:
+def _waiting(reading: Taken) -> str:
+    if not reading.waiting or not reading.errors:
+        return ""
+    return f"{reading.waiting} objects could not be read just now: {reading.errors[0]}"
+
+
+def _unreadable(reading: Taken) -> str:
+    records = reading.rows + reading.responses + reading.rejected
+    if not reading.quarantined and reading.rejected <= REJECTED_SHARE * max(records, 1):
+        return ""
+    example = reading.errors[0] if reading.errors else ""
     return (
-        f"{taken.waiting} objects could not be read just now: {taken.errors[0]}"
-        if taken.waiting and taken.errors
-        else ""
+        f"{reading.rejected:,} of {records:,} records and {reading.quarantined:,} objects: "
+        f"{example}"
     )

@@ -1,52 +1,34 @@
-"""Labels that come later: read like predictions, under a name of their own in the ledger, then
-joined, and let go in time.
+"""Labels that come later: read like predictions, joined with them, and removed in time.
 
-Refuses to hold up the model: when the labels can't be read, its windows are judged on time and
-restated later.
+When the labels can't be read, the windows of the model are judged on time and restated later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
+from driftline.agent.feed import Feed, ListingOptions
+from driftline.agent.model_settings import LabelSettings, ModelSettings, microseconds
 from driftline.agent.reference_state import ReferenceState
-from driftline.contracts.plugin import Format, Source
 from driftline.ingest.labels.join_labels import Joined, Terms, join
 from driftline.ingest.read.read_object import Job
 from driftline.ingest.read.read_pass import Taken
-from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting
-from driftline.state.store import Store
-from driftline.state.tables import moment
+from driftline.state.tables import micros, moment
 from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.errors import DriftlineError
-from driftline.types.model import Schema
 
 UNUSABLE_SHARE = 0.05
-"""Of the labels of one tick; more than this without id, time or value can't be chance."""
-
-
-@dataclass(frozen=True)
-class LateLabels:
-    """What the configuration says of labels that come later."""
-
-    source: Source
-    formats: Mapping[str, Format]
-    schema: Schema
-    """Of a label's record: its id (`joins`), label and timestamp."""
-    wait_for: timedelta
-    max_disk: int
-    """Bytes."""
+"""Share of the labels of one tick; more than this without id, time or value can't be chance."""
 
 
 @dataclass(slots=True)
 class LabelReport:
-    """What one tick did about labels."""
+    """The result of one tick for labels."""
 
     reading: Taken = field(default_factory=Taken)
     join: Joined = field(default_factory=Joined)
@@ -57,117 +39,135 @@ class LabelReport:
     """Start of the oldest window whose predictions still wait, after that."""
 
     @property
-    def troubles(self) -> dict[str, str]:
-        """What people should know, by its kind; an empty text where all is well, nothing where
-        nothing can be told.
+    def problems(self) -> dict[str, str]:
+        """Problems by kind; an empty text says that there is none of this kind.
+
+        A kind is absent where this tick can't say.
         """
-        found = {"labels": self.error}
+        problems = {"labels": self.error}
         if self.reading.objects:
-            taken = self.reading
-            records, bad = taken.rows + taken.rejected, taken.rejected + taken.held
-            worst = f": {taken.errors[0]}" if taken.errors else ""
-            told = (
-                f"{bad:,} of {records:,} labels have no id, time or value that can be used{worst}"
-            )
-            found["unusable labels"] = (
-                told if taken.quarantined or bad > UNUSABLE_SHARE * max(records, 1) else ""
-            )
+            problems["unusable labels"] = self._unusable()
         if self.dropped_before is not None:
-            found["waiting predictions"] = (
-                f"{self.dropped:,} predictions from before {self.dropped_before:%Y-%m-%d %H:%M} wait no longer for their "
-                "labels: more wait than labels.max_disk allows"
+            problems["waiting predictions"] = (
+                f"{self.dropped:,} predictions from before {self.dropped_before:%Y-%m-%d %H:%M} "
+                "wait no longer for their labels: more wait than labels.max_disk allows"
             )
         elif self.reading.objects:
-            found["waiting predictions"] = ""
-        return found
+            problems["waiting predictions"] = ""
+        return problems
+
+    def _unusable(self) -> str:
+        reading = self.reading
+        records, unusable = reading.rows + reading.rejected, reading.rejected + reading.held
+        if not reading.quarantined and unusable <= UNUSABLE_SHARE * max(records, 1):
+            return ""
+        example = f": {reading.errors[0]}" if reading.errors else ""
+        return (
+            f"{unusable:,} of {records:,} labels have no id, time or value that can be used"
+            f"{example}"
+        )
 
 
-def ledger_name(model: str) -> str:
-    """Under which the ledger keeps the objects with labels; no model's name has a # in it."""
+def label_ledger(model: str) -> str:
+    """Return the name of the ledger of labels; the name of a model has no # in it."""
     return f"{model}#labels"
 
 
-def label_job(late: LateLabels, job: Job) -> Job:
-    """How labels are read; `job` is how the model's predictions are."""
-    schema = late.schema
-    assert schema.label is not None
-    assert schema.joins is not None
-    stamp = schema.timestamp.path if schema.timestamp else ""
-    # Its digest changes with all that decides what is kept of a label, as that of predictions does.
-    spec = ProfileSpec(
-        {},
-        task=schema.task,
-        label=f"{schema.label.path} {stamp}",
-        joins=schema.joins.path,
-        collectors=(),
-    )
-    return replace(
-        job,
-        source=late.source,
-        formats=late.formats,
-        schema=schema,
-        spec=spec,
-        transform=None,
-        labels=True,
-    )
+@dataclass(frozen=True, kw_only=True)
+class LateLabels:
+    """The labels of one model that come later."""
 
+    settings: ModelSettings
+    labels: LabelSettings
+    feed: Feed
 
-def read_and_join(
-    store: Store,
-    model: str,
-    late: LateLabels,
-    ground: ReferenceState,
-    kinds: Collectors,
-    length: int,
-    until: int,
-    read: Callable[[], Taken],
-    report: LabelReport,
-) -> None:
-    """Take in the labels that there are, and bring the windows that ended by `until` (microseconds)
-    up to date.
-    """
-    try:
-        report.reading = read()
-    except DriftlineError as error:
-        report.error = " ".join(str(error).split())
-    if not report.error and report.reading.waiting and report.reading.errors:
-        report.error = f"{report.reading.waiting} objects could not be read just now: {report.reading.errors[0]}"
-    wait = late.wait_for // timedelta(microseconds=1)
-    terms = Terms(
-        model,
-        ledger_name(model),
-        ground.schema,
-        ground.spec,
-        kinds,
-        length,
-        wait,
-        late.schema.timestamp is not None,
-    )
-    report.join = join(store, terms, until)
+    def read_and_join(
+        self,
+        job: Job,
+        reference: ReferenceState,
+        options: ListingOptions,
+        report: LabelReport,
+    ) -> None:
+        """Read the labels that are there and join them with the predictions that wait.
 
+        `job` is how the predictions are read. Updates the windows that have ended.
+        """
+        try:
+            report.reading = self._read(job, options)
+        except DriftlineError as error:
+            report.error = " ".join(str(error).split())
+        if not report.error and report.reading.waiting and report.reading.errors:
+            report.error = (
+                f"{report.reading.waiting} objects could not be read just now: "
+                f"{report.reading.errors[0]}"
+            )
+        terms = Terms(
+            model=self.settings.name,
+            labels=self.feed.ledger,
+            schema=reference.schema,
+            spec=reference.spec,
+            collectors=job.collectors,
+            length=job.length,
+            wait=microseconds(self.labels.config.wait_for),
+            timed=self.labels.schema.timestamp is not None,
+        )
+        until = micros(options.now - self.settings.config.windows.lateness)
+        report.join = join(self.feed.services.store, terms, until)
 
-def let_go(
-    connection: Connection,
-    model: str,
-    late: LateLabels,
-    newest: int,
-    length: int,
-    came: bool,
-    report: LabelReport,
-) -> None:
-    """Forget what has waited long enough by the newest event time (microseconds), and if something
-    `came`, what is too much.
-    """
-    wait = late.wait_for // timedelta(microseconds=1)
-    labels = ledger_name(model)
-    waiting.drop(connection, model, PREDICTION, newest - wait - length + 1)
-    # A label may be that much older than its prediction, which may be that old when its window
-    # ends.
-    waiting.drop(connection, labels, LABEL, newest - 2 * wait - length)
-    models.wait_from(connection, model, newest - wait - length + 1)
-    before = waiting.fits(connection, (model, labels), late.max_disk) if came else None
-    if before is not None:
-        report.dropped = waiting.drop(connection, model, PREDICTION, before)
-        waiting.drop(connection, labels, LABEL, before)
-        models.wait_from(connection, model, before)
-        report.dropped_before = moment(before)
+    def expire(
+        self, connection: Connection, newest: int, *, has_new: bool, report: LabelReport
+    ) -> None:
+        """Remove predictions and labels that have waited long enough.
+
+        `newest` is the newest event time in microseconds. With `has_new`, what exceeds
+        `labels.max_disk` is removed, too.
+        """
+        model, labels = self.settings.name, self.feed.ledger
+        length, wait = self.settings.window_length, microseconds(self.labels.config.wait_for)
+        waiting.drop(connection, model, PREDICTION, newest - wait - length + 1)
+        # A label may be that much older than its prediction, which may be that old when its window
+        # ends.
+        waiting.drop(connection, labels, LABEL, newest - 2 * wait - length)
+        models.wait_from(connection, model, newest - wait - length + 1)
+        if not has_new:
+            return
+        before = waiting.fits(connection, (model, labels), self.labels.config.max_disk)
+        if before is not None:
+            report.dropped = waiting.drop(connection, model, PREDICTION, before)
+            waiting.drop(connection, labels, LABEL, before)
+            models.wait_from(connection, model, before)
+            report.dropped_before = moment(before)
+
+    def _read(self, job: Job, options: ListingOptions) -> Taken:
+        feed, result, label_job = self.feed, Taken(), self._job(job)
+        feed.reader.start(self.labels.config.plugin)
+        listing = feed.list_objects(label_job, options)
+        feed.read(label_job, listing.work, result, len(listing.work))
+        if not feed.callbacks.stopping():
+            result.gone += feed.finish(label_job, listing, options.now)
+        return result
+
+    def _job(self, job: Job) -> Job:
+        """Return how labels are read; `job` is how the predictions are."""
+        schema = self.labels.schema
+        assert schema.label is not None
+        assert schema.joins is not None
+        timestamp = schema.timestamp.path if schema.timestamp else ""
+        # Its digest changes with all that decides what is kept of a label, as that of predictions
+        # does.
+        spec = ProfileSpec(
+            {},
+            task=schema.task,
+            label=f"{schema.label.path} {timestamp}",
+            joins=schema.joins.path,
+            collectors=(),
+        )
+        return replace(
+            job,
+            source=self.labels.config.plugin,
+            formats=self.labels.formats,
+            schema=schema,
+            spec=spec,
+            transform=None,
+            labels=True,
+        )

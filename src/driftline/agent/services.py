@@ -1,18 +1,21 @@
-"""What the composition root hands down to everything that watches a model.
+"""The shared parts of an agent: store, clock, log, guard and settings that hold for all models.
 
-Refuses defaults for the outside: clock, store and network are always given.
+Does not create anything: the composition root does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from driftline.contracts.plugin import ExecutorFactory
+from driftline.config.models import KeepConfig
+from driftline.contracts.plugin import ExecutorFactory, Plugin
 from driftline.contracts.start_context import StartContext
+from driftline.profiles.profile import BUILT_IN, Collectors
 from driftline.state.store import Store
 
 if TYPE_CHECKING:
@@ -23,32 +26,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long parts may take before they count as hanging."""
+    """How long calls of plugins may take before they count as hanging, in seconds."""
 
     check: float = 60.0
-    """Seconds for one check on one window."""
+    """For one check on one window."""
     listing: float = 900.0
-    """Seconds for listing a source."""
+    """For listing a source."""
     reading: float = 300.0
-    """Seconds without a single record while an object is read."""
+    """Without a single record while an object is read."""
     probe: float = 30.0
-    """Seconds for starting or probing a plugin."""
+    """For starting or probing a plugin."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long history is kept."""
-
-    profiles: timedelta = timedelta(days=30)
-    """Profiles of single windows; then they are merged into days."""
-    days: timedelta = timedelta(days=400)
-    """Profiles of days."""
-    measurements: timedelta = timedelta(days=800)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Services:
-    """The agent's own things."""
+    """The shared parts of an agent."""
 
     store: Store
     registry: Registry
@@ -62,10 +54,24 @@ class Services:
     executor: ExecutorFactory | None = None
     """Where objects are read; None for threads of this process."""
     timeouts: Timeouts = field(default_factory=Timeouts)
-    retention: Retention = field(default_factory=Retention)
+    retention: KeepConfig = field(default_factory=KeepConfig)
 
-    def start_context(self, name: str) -> StartContext:
-        """What a source or format is started with."""
-        return StartContext(
-            name=name, log=self.log.bind(part=name), clock=self.clock, base=self.base
-        )
+    @cached_property
+    def collectors(self) -> Collectors:
+        """Every collector, built in or registered by a plugin, by name."""
+        return registered_collectors(self.registry)
+
+    def start_plugin(self, key: str, plugin: Plugin, context: StartContext) -> None:
+        """Start a plugin within `timeouts.probe`. Raises DriftlineError."""
+        self.guard.call(f"{key}.start", plugin.start, context, timeout=self.timeouts.probe)
+
+    def source_context(self, model: str) -> StartContext:
+        """Return what the sources of `model` are started with."""
+        log = self.log.bind(part=model)
+        return StartContext(name=model, log=log, clock=self.clock, base=self.base)
+
+
+def registered_collectors(registry: Registry) -> Collectors:
+    """Return every collector, built in or registered by a plugin, by name."""
+    names = registry.names("collector")
+    return {**BUILT_IN, **{name: registry.get("collector", name) for name in names}}

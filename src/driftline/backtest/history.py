@@ -11,20 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from driftline.agent.compose import make_settings
-from driftline.agent.judgeable import ModelEvaluation
-from driftline.agent.reference_state import (
-    load_reference,
-    reference_digest,
-    registered_collectors,
-    required_collectors,
-)
+from driftline.agent.closing import ModelEvaluation
+from driftline.agent.model_settings import make_settings
+from driftline.agent.reference_state import load_reference
+from driftline.agent.services import registered_collectors
 from driftline.alerting.lifespans import Life
 from driftline.backtest.measure import Measured, measure_all
 from driftline.backtest.replay import Replay, Told
 from driftline.config import Config
 from driftline.evaluate.evidence.engine import Policy
-from driftline.evaluate.judging import wanted
 from driftline.extensions.guard import Guard
 from driftline.state import kept
 from driftline.state.factory import open_store
@@ -86,13 +81,7 @@ def subject_of(
     kinds = registered_collectors(config.registry)
     store = opening()
     try:
-        digest = reference_digest(
-            settings.origin,
-            settings.schema,
-            required_collectors(settings.plans),
-            wanted(settings.plans),
-        )
-        ground = load_reference(store, model, settings.origin, digest, kinds)
+        ground = load_reference(store, settings, kinds)
         with store.read() as connection:
             whole = kept.span(connection, model)
             if whole is None:
@@ -105,7 +94,7 @@ def subject_of(
                     "configuration asks for now; `driftline run --once` reads the log anew"
                 )
             first, last = micros(since) if since else whole[0], micros(until) if until else whole[1]
-            length = settings.length // timedelta(microseconds=1)
+            length = settings.window_length
             learning = Policy(length).trail().kept * length
             earlier, asked = (
                 kept.between(connection, model, first - learning, first),
@@ -123,13 +112,14 @@ def subject_of(
         for plan in settings.plans
     ]
     judgeable = ModelEvaluation(
-        model,
-        ground,
-        plans,
-        kinds,
-        lambda plan, ctx: guard.here(f"{model}.{plan.name}", plan.check.evaluate, ctx),
+        model=model,
+        reference=ground,
+        plans=plans,
+        collectors=kinds,
+        collect=lambda plan, ctx: guard.here(f"{model}.{plan.name}", plan.check.evaluate, ctx),
     )
     return Subject(
-        judgeable, settings.length, settings.lateness, settings.false_pages_per_year, settings.life, opening,
+        judgeable, settings.config.windows.length, settings.config.windows.lateness,
+        settings.config.false_pages_per_year, settings.alerts.life, opening,
         [*earlier.groups, *asked.groups], moment(first), moment(last), asked.gone,
     )  # fmt: skip

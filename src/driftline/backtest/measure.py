@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.agent.judgeable import ModelEvaluation
+from driftline.agent.closing import ModelEvaluation
 from driftline.backtest.spread import Note, spread
 from driftline.contracts.plugin import Earlier
 from driftline.contracts.rule import Unusual

@@ -61,7 +61,11 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
 
     config = read_config(path)
     log, guard, now = make_log(), make_guard(system_clock), system_clock()
-    outside = ContextFactory(sys.stderr if as_json else sys.stdout, system_clock, 0)
+    contexts = ContextFactory(
+        console=sys.stderr if as_json else sys.stdout,
+        clock=system_clock,
+        base=config.origin.parent,
+    )
     found: list[Finding] = []
 
     def attempt(part: str, plugin: Plugin, context: StartContext, test: bool) -> None:
@@ -91,13 +95,10 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
                 part, source, StartContext(name=name, log=log, clock=system_clock, base=base), False
             )
     for name, sink in config.sinks.items():
-        context = outside.sink_context(name, sink, log, base)
+        context = contexts.sink_context(name, sink, log)
         attempt(f"sinks.{name}", sink.plugin, context, send)
     for name, action in config.actions.items():
-        http = outside.http_client(
-            action.allow_private, base / action.trusted if action.trusted else None
-        )
-        context = StartContext(name=name, log=log, clock=system_clock, http=http, base=base)
+        context = contexts.action_context(name, action, log)
         attempt(f"actions.{name}", action.plugin, context, False)
     return found
 

@@ -129,15 +129,17 @@ def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[Sent]
     from driftline.types.phrasing import clean
 
     told, now, guard = config.sinks[name], system_clock(), make_guard(system_clock)
-    outside = ContextFactory(sys.stderr if as_json else sys.stdout, system_clock, 0)
-    heard, kept = Overheard(outside.http_client(told.allow_private)), ""
+    contexts = ContextFactory(
+        console=sys.stderr if as_json else sys.stdout,
+        clock=system_clock,
+        base=config.origin.parent,
+    )
+    heard, kept = Overheard(contexts.http_client(told.allow_private)), ""
 
     def earlier(notification: Notification) -> str:
         return kept
 
-    context = replace(
-        outside.sink_context(name, told, make_log(), config.origin.parent, earlier), http=heard
-    )
+    context = replace(contexts.sink_context(name, told, make_log(), earlier=earlier), http=heard)
     token = sha256(f"{name}{now.isoformat()}".encode()).hexdigest()[:12]
     found: list[Sent] = []
     try:

@@ -63,7 +63,7 @@ def explain(
     """
     from dataclasses import replace
 
-    from driftline.agent.compose import make_routing
+    from driftline.agent.receivers import make_routing
     from driftline.config import load
     from driftline.types.model import Severity
 
@@ -128,7 +128,7 @@ def _heard(config: Config, name: str, subject: Subject) -> dict[str, Any]:
 
 def _subject(config: Config, what: str) -> tuple[str, Subject]:
     """The model, and what routes see: of an incident in the state, its newest message."""
-    from driftline.agent.compose import make_routing
+    from driftline.agent.receivers import make_routing
     from driftline.delivery.routing import Subject
     from driftline.state import incidents
     from driftline.state.factory import open_store

@@ -17,26 +17,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from driftline.agent.compose import make_settings
-from driftline.agent.judgeable import ModelEvaluation
-from driftline.agent.model_settings import Settings
-from driftline.agent.model_watch import micros_of
-from driftline.agent.reference_state import (
-    ReferenceState,
-    load_reference,
-    reference_digest,
-    registered_collectors,
-    required_collectors,
-    with_input_columns,
-)
-from driftline.agent.services import Timeouts
+from driftline.agent.closing import ModelEvaluation
+from driftline.agent.model_settings import ModelSettings, make_settings
+from driftline.agent.reference_state import ReferenceState, load_reference
+from driftline.agent.services import Timeouts, registered_collectors
 from driftline.config import Config
 from driftline.contracts.start_context import StartContext
 from driftline.evaluate.group import measure
-from driftline.evaluate.judging import wanted
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
-from driftline.ingest.read.read_object import Job, now_plus
+from driftline.ingest.read.read_object import Job
 from driftline.ingest.read.recount import Reread, There, find, read_again
 from driftline.ingest.read.reread import rows_of
 from driftline.profiles.profile import Profile
@@ -99,7 +89,7 @@ class Reproduction:
         patience, guard = Timeouts(), self.guard
         try:
             guard.call(
-                f"{model}.start", settings.source.start, self.context, timeout=patience.probe
+                f"{model}.start", settings.config.source.start, self.context, timeout=patience.probe
             )
             there = guard.call(
                 f"{model}.source",
@@ -117,7 +107,7 @@ class Reproduction:
                 for key in told.windows
             }
         finally:
-            guard.call(f"{model}.stop", settings.source.stop, timeout=1.0)
+            guard.call(f"{model}.stop", settings.config.source.stop, timeout=1.0)
         numbers = [_compared(row, measured[_key(row)]) for row in told.rows]
         if all(each["same"] is None for each in numbers):
             raise StateError(
@@ -143,19 +133,13 @@ class Reproduction:
             "notes": _notes(settings, told, ground, len(read)),
         }
 
-    def _ground(self, settings: Settings, model: str, judged_by: set[int | None]) -> ReferenceState:
+    def _ground(
+        self, settings: ModelSettings, model: str, judged_by: set[int | None]
+    ) -> ReferenceState:
         """The reference that the numbers were measured against: of an earlier one, the grid is
         gone.
         """
-        digest = reference_digest(
-            settings.origin,
-            settings.schema,
-            required_collectors(settings.plans),
-            wanted(settings.plans),
-        )
-        ground = load_reference(
-            self.store, model, settings.origin, digest, registered_collectors(self.config.registry)
-        )
+        ground = load_reference(self.store, settings, registered_collectors(self.config.registry))
         if ground is None:
             raise StateError(
                 f"{model}: the configuration asks for another reference, schema or set of collectors than these numbers rest on"
@@ -174,16 +158,21 @@ class Reproduction:
             )
         return ground
 
-    def _job(self, settings: Settings, ground: ReferenceState, model: str) -> Job:
+    def _job(self, settings: ModelSettings, ground: ReferenceState, model: str) -> Job:
         registry = self.config.registry
-        return Job(
-            settings.source, with_input_columns(settings.formats, ground.input_columns), ground.schema, ground.spec, micros_of(settings.length),
-            now_plus(self.context.clock()), registered_collectors(registry), transformer(registry, model), base=self.context.base,
-        )  # fmt: skip
+        return settings.make_job(
+            ground.schema,
+            ground.spec,
+            self.context.clock(),
+            collectors=registered_collectors(registry),
+            base=self.context.base,
+            transform=transformer(registry, model),
+            input_columns=ground.input_columns,
+        )
 
     def _measured(
         self,
-        settings: Settings,
+        settings: ModelSettings,
         ground: ReferenceState,
         job: Job,
         there: Sequence[There],
@@ -198,14 +187,19 @@ class Reproduction:
         plans = [plan for plan in settings.plans if plan.name in asked]
         places = [each.object for each in there]
         judgeable = ModelEvaluation(
-            key.model, ground, plans, job.collectors,
-            lambda plan, ctx: self.guard.here(f"{key.model}.{plan.name}", plan.check.evaluate, ctx),
-        )  # fmt: skip
+            model=key.model,
+            reference=ground,
+            plans=plans,
+            collectors=job.collectors,
+            collect=lambda plan, ctx: self.guard.here(
+                f"{key.model}.{plan.name}", plan.check.evaluate, ctx
+            ),
+        )
         window = told.windows[key]
         with self.store.read() as connection:
             inputs = judgeable.inputs(
                 connection,
-                again=lambda key: rows_of(job, self.store, key, places),
+                read_rows=lambda key: rows_of(job, self.store, key, places),
                 profiles=profiles.__getitem__,
             )
             found = measure(
@@ -297,7 +291,7 @@ def _object(read: Reread) -> Plain:
     }  # fmt: skip
 
 
-def _notes(settings: Settings, told: Told, ground: ReferenceState, objects: int) -> list[str]:
+def _notes(settings: ModelSettings, told: Told, ground: ReferenceState, objects: int) -> list[str]:
     """What else may have a say in a difference."""
     found = []
     if any(window.config_digest != settings.config_digest for window in told.windows.values()):
