@@ -124,7 +124,7 @@ def child(config: Path, truth: Path) -> None:
         ]
         return int(line.split()[1]) / 1024
 
-    late_labels.join = timed("join", late_labels.join)
+    late_labels.join_labels = timed("join", late_labels.join_labels)
     labels = late_labels.LateLabels
     labels.read_and_join = timed("both", labels.read_and_join)
     now = [START + timedelta(hours=HOURS, minutes=30)]
@@ -149,7 +149,7 @@ def child(config: Path, truth: Path) -> None:
             report = agent.tick("bench")
             told |= {"second": time.perf_counter() - began, "second_peak": peak(), **took}
             assert not report.error, report.error
-            assert report.labels.join.matched == report.labels.join.labels
+            assert report.labels.join.matches == report.labels.join.labels
             told |= {"windows": report.closing.windows, "labels": report.labels.join.labels}
             began = time.perf_counter()
             agent.tick("bench")

@@ -18,14 +18,14 @@ from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import ModelSettings
 from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.incident import Change
-from driftline.contracts.plugin import Earlier
+from driftline.contracts.check import Earlier
 from driftline.evaluate.evidence.engine import Policy
 from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual import Past
 from driftline.evaluate.group import HistoryOf, Inputs, Verdicts, judge_group, new_versions
 from driftline.evaluate.judging import CheckPlan, Collect
 from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.reread import rows_of
+from driftline.ingest.read.reread import read_window_rows
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
@@ -212,7 +212,7 @@ class Closing:
     def _read_rows(self, key: Key) -> Iterator[pa.RecordBatch]:
         with self.store.read() as connection:
             objects = windows.contributors(connection, key)
-        return rows_of(self.job, self.store, key, objects)
+        return read_window_rows(self.job, self.store, key, objects)
 
 
 def _count_verdicts(verdicts: Sequence[Verdicts], report: ClosingReport) -> None:

@@ -15,7 +15,7 @@ from driftline.agent.reading import ModelReader
 from driftline.agent.services import Services
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.read_pass import Listing, Taken, list_work, note_vanished, take_in
+from driftline.ingest.read.read_pass import Listing, ReadCounts, list_work, note_vanished, take_in
 from driftline.state import accounts, models
 from driftline.state.tables import micros, moment
 from driftline.types.errors import SourceError
@@ -76,7 +76,7 @@ class Feed:
             timeout=self.services.timeouts.listing,
         )
 
-    def read(self, job: Job, work: Sequence[Work], result: Taken, total: int) -> None:
+    def read(self, job: Job, work: Sequence[Work], result: ReadCounts, total: int) -> None:
         """Read and commit some work of a listing of `total`, and add to `result`.
 
         Raises SourceError when the source hangs.

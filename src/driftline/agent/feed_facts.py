@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from driftline.alerting.fact import Fact, trouble
-from driftline.ingest.read.read_pass import Taken
+from driftline.ingest.read.read_pass import ReadCounts
 
 REJECTED_SHARE = 0.05
 """Share of the records of one tick; more than this can't be chance, and is an alert."""
@@ -15,7 +15,7 @@ REJECTED_SHARE = 0.05
 def feed_facts(
     model: str,
     now: datetime,
-    reading: Taken,
+    reading: ReadCounts,
     *,
     error: str,
     unpaired: str | None,
@@ -41,18 +41,18 @@ def feed_facts(
     ]
 
 
-def _waiting(reading: Taken) -> str:
+def _waiting(reading: ReadCounts) -> str:
     if not reading.waiting or not reading.errors:
         return ""
     return f"{reading.waiting} objects could not be read just now: {reading.errors[0]}"
 
 
-def _unreadable(reading: Taken) -> str:
-    records = reading.rows + reading.responses + reading.rejected
-    if not reading.quarantined and reading.rejected <= REJECTED_SHARE * max(records, 1):
+def _unreadable(reading: ReadCounts) -> str:
+    records = reading.rows + reading.responses + reading.rejected_records
+    if not reading.quarantined and reading.rejected_records <= REJECTED_SHARE * max(records, 1):
         return ""
     example = reading.errors[0] if reading.errors else ""
     return (
-        f"{reading.rejected:,} of {records:,} records and {reading.quarantined:,} objects: "
+        f"{reading.rejected_records:,} of {records:,} records and {reading.quarantined:,} objects: "
         f"{example}"
     )

@@ -13,9 +13,9 @@ from sqlalchemy.engine import Connection
 from driftline.agent.feed import Feed, ListingOptions
 from driftline.agent.model_settings import LabelSettings, ModelSettings, microseconds
 from driftline.agent.reference_state import ReferenceState
-from driftline.ingest.labels.join_labels import Joined, Terms, join
+from driftline.ingest.labels.join_labels import JoinCounts, JoinTerms, join_labels
 from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.read_pass import Taken
+from driftline.ingest.read.read_pass import ReadCounts
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting
 from driftline.state.tables import micros, moment
@@ -30,8 +30,8 @@ UNUSABLE_SHARE = 0.05
 class LabelReport:
     """The result of one tick for labels."""
 
-    reading: Taken = field(default_factory=Taken)
-    join: Joined = field(default_factory=Joined)
+    reading: ReadCounts = field(default_factory=ReadCounts)
+    join: JoinCounts = field(default_factory=JoinCounts)
     error: str = ""
     dropped: int = 0
     """Predictions that stopped waiting because there were too many, and had no label."""
@@ -58,7 +58,10 @@ class LabelReport:
 
     def _unusable(self) -> str:
         reading = self.reading
-        records, unusable = reading.rows + reading.rejected, reading.rejected + reading.held
+        records, unusable = (
+            reading.rows + reading.rejected_records,
+            reading.rejected_records + reading.rows_held_back,
+        )
         if not reading.quarantined and unusable <= UNUSABLE_SHARE * max(records, 1):
             return ""
         example = f": {reading.errors[0]}" if reading.errors else ""
@@ -101,7 +104,7 @@ class LateLabels:
                 f"{report.reading.waiting} objects could not be read just now: "
                 f"{report.reading.errors[0]}"
             )
-        terms = Terms(
+        terms = JoinTerms(
             model=self.settings.name,
             labels=self.feed.ledger,
             schema=reference.schema,
@@ -109,10 +112,10 @@ class LateLabels:
             collectors=job.collectors,
             length=job.length,
             wait=microseconds(self.labels.config.wait_for),
-            timed=self.labels.schema.timestamp is not None,
+            has_own_times=self.labels.schema.timestamp is not None,
         )
         until = micros(options.now - self.settings.config.windows.lateness)
-        report.join = join(self.feed.services.store, terms, until)
+        report.join = join_labels(self.feed.services.store, terms, until)
 
     def expire(
         self, connection: Connection, newest: int, *, has_new: bool, report: LabelReport
@@ -138,8 +141,8 @@ class LateLabels:
             models.wait_from(connection, model, before)
             report.dropped_before = moment(before)
 
-    def _read(self, job: Job, options: ListingOptions) -> Taken:
-        feed, result, label_job = self.feed, Taken(), self._job(job)
+    def _read(self, job: Job, options: ListingOptions) -> ReadCounts:
+        feed, result, label_job = self.feed, ReadCounts(), self._job(job)
         feed.reader.start(self.labels.config.plugin)
         listing = feed.list_objects(label_job, options)
         feed.read(label_job, listing.work, result, len(listing.work))

@@ -25,12 +25,14 @@ from driftline.alerting.lifespans import Life
 from driftline.alerting.silencing import MuteTime, Quiet
 from driftline.config import Config, ModelConfig, digest
 from driftline.config.models import LabelsConfig
-from driftline.contracts.plugin import Format, PluginKind, Source
+from driftline.contracts.format import Format
+from driftline.contracts.plugin import PluginKind
+from driftline.contracts.source import Source
 from driftline.evaluate.judging import CheckPlan, wanted
 from driftline.extensions.source_formats import source_formats
-from driftline.ingest.read.read_object import Job, Transform, now_plus
+from driftline.ingest.read.read_object import Job, Transform, latest_event_time
 from driftline.profiles.profile import Collectors
-from driftline.profiles.spec import BUILT_IN, ProfileSpec
+from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.state.schemas import schema_to_json
 from driftline.types.matchers import Matchers
 from driftline.types.model import Field, Kind, Schema, Task
@@ -103,7 +105,7 @@ class ModelSettings:
     def collectors(self) -> tuple[str, ...]:
         """Names of the collectors that the checks of this model need."""
         names = {name for plan in self.plans for name in plan.check.collectors}
-        return (*BUILT_IN, *sorted(names - set(BUILT_IN)))
+        return (*ALWAYS_COLLECTED, *sorted(names - set(ALWAYS_COLLECTED)))
 
     @cached_property
     def collector_options(self) -> Mapping[str, tuple[str, ...]]:
@@ -137,7 +139,7 @@ class ModelSettings:
             schema=schema,
             spec=spec,
             length=self.window_length,
-            latest=now_plus(now),
+            latest=latest_event_time(now),
             collectors=collectors,
             transform=transform,
             base=base,

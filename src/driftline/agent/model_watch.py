@@ -29,9 +29,9 @@ from driftline.agent.services import Services
 from driftline.agent.tick import Tick
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
-from driftline.contracts.plugin import CheckContext
+from driftline.contracts.check import CheckContext
 from driftline.evaluate.judging import CheckPlan
-from driftline.ingest.pairs.pairing import pair
+from driftline.ingest.pairs.pairing import pair_halves
 from driftline.ingest.read.read_object import Job
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import accounts, models, pair_rows, windows
@@ -150,7 +150,7 @@ class ModelWatch:
         """List and read what is new; judge between the days of a backlog."""
         now, lateness = options.now, self.settings.config.windows.lateness
         listing = self._feed.list_objects(job, options)
-        report.listed, report.skipped_objects = listing.objects, listing.skipped
+        report.listed, report.skipped_objects = listing.objects, listing.skipped_objects
         self._pair(job, report)
         for begin, work in work_by_day(listing, now):
             if self._has_read_all(report):
@@ -166,7 +166,7 @@ class ModelWatch:
 
     def _pair(self, job: Job, report: Tick) -> None:
         """Match requests with their responses, so that only whole rows are judged."""
-        errors = pair(self._services.store, self.name, job, self.callbacks.stopping)
+        errors = pair_halves(self._services.store, self.name, job, self.callbacks.stopping)
         report.reading.quarantined += len(errors)
         report.reading.errors = [*errors, *report.reading.errors][:MAX_ERRORS]
 

@@ -17,11 +17,11 @@ import msgspec
 from sqlalchemy.engine import Connection
 
 from driftline.agent.model_settings import ModelSettings, Origin, with_input_columns
-from driftline.contracts.plugin import DiscoverContext
-from driftline.ingest.columns.infer import infer
+from driftline.contracts.source import DiscoverContext
+from driftline.ingest.columns.infer import infer_schema
 from driftline.ingest.read.peek import peek
-from driftline.ingest.read.read_object import Job, discovered, now_plus
-from driftline.ingest.reference.build import KEPT, list_all, make_reference
+from driftline.ingest.read.read_object import Job, discover_objects, latest_event_time
+from driftline.ingest.reference.build import GRID_ROWS, list_reference_objects, make_reference
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Window
@@ -130,7 +130,7 @@ def build_reference(
     reference_job = job
     if origin.source is not None:
         reference_job = replace(job, source=origin.source, formats=origin.formats)
-    objects = list_all(reference_job, now)
+    objects = list_reference_objects(reference_job, now)
     columns = _input_columns(reference_job, objects, job, schema) if has_source else ()
     job = replace(job, formats=with_input_columns(job.formats, columns))
     warnings: list[str] = []
@@ -138,20 +138,20 @@ def build_reference(
         batches = peek(reference_job, objects)
         if has_source:
             batches = batches + peek(job, _first_objects(job, now))
-        inferred = infer(batches, schema)
+        inferred = infer_schema(batches, schema)
         schema, warnings = inferred.schema, inferred.doubts
         if schema.unmeasured:
             raise SourceError(
                 f"no vector of {schema.unmeasured[0]} is in the first records: set its dimension "
                 "in the schema"
             )
-    reference_job = replace(reference_job, schema=schema, latest=now_plus(now))
+    reference_job = replace(reference_job, schema=schema, latest=latest_event_time(now))
     reference = make_reference(
         reference_job,
         objects,
         settings.collectors,
         None if origin.span is None else (micros(origin.span[0]), micros(origin.span[1])),
-        KEPT if origin.trailing is not None else None,
+        GRID_ROWS if origin.trailing is not None else None,
         settings.collector_options,
     )
     packed = None
@@ -192,7 +192,7 @@ def _input_columns(
     types = {form.type for form in job.formats.values()}
     if not batches or types & {form.type for form in reference_job.formats.values()}:
         return ()
-    schema = schema or infer(batches).schema
+    schema = schema or infer_schema(batches).schema
     fields = (
         schema.timestamp,
         schema.id,
@@ -223,4 +223,4 @@ def _acceptance_json(origin: Origin, accepted: Mapping[str, object]) -> str:
 
 
 def _first_objects(job: Job, now: datetime) -> list[LogObject]:
-    return list(islice(discovered(job, DiscoverContext(now=now)), MAX_LISTED))
+    return list(islice(discover_objects(job, DiscoverContext(now=now)), MAX_LISTED))

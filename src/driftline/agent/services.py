@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driftline.config.models import KeepConfig
-from driftline.contracts.plugin import ExecutorFactory, Plugin
-from driftline.contracts.start_context import StartContext
+from driftline.contracts.context import StartContext
+from driftline.contracts.executor import ExecutorFactory
+from driftline.contracts.plugin import Plugin
 from driftline.profiles.profile import BUILT_IN, Collectors
 from driftline.state.store import Store
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from driftline.agent.closing import ClosingReport
 from driftline.agent.late_labels import LabelReport
-from driftline.ingest.read.read_pass import Taken
+from driftline.ingest.read.read_pass import ReadCounts
 
 
 @dataclass(slots=True)
@@ -15,7 +15,7 @@ class Tick:
 
     listed: int = 0
     """Objects in the listing."""
-    reading: Taken = field(default_factory=Taken)
+    reading: ReadCounts = field(default_factory=ReadCounts)
     labels: LabelReport = field(default_factory=LabelReport)
     closing: ClosingReport = field(default_factory=ClosingReport)
     skipped_objects: list[tuple[str, str]] = field(default_factory=list)

@@ -26,7 +26,7 @@ def log_reading(model: str, report: Tick, services: Services) -> None:
         )
         log.info(
             f"read {reading.objects:,} objects, {reading.rows:,} rows, "
-            f"{reading.rejected:,} records rejected{quarantined}"
+            f"{reading.rejected_records:,} records rejected{quarantined}"
         )
     for error in reading.errors[:MAX_ERRORS]:
         log.warning("could not read", object=error)
@@ -54,7 +54,7 @@ def log_judging(model: str, report: Tick, services: Services) -> None:
         log.error(report.error)
     metrics.objects.labels(model).inc(reading.objects)
     metrics.rows.labels(model).inc(reading.rows)
-    metrics.rejected.labels(model).inc(reading.rejected)
+    metrics.rejected.labels(model).inc(reading.rejected_records)
     metrics.windows_closed.labels(model).inc(closing.windows)
     metrics.tick_seconds.labels(model).observe(report.seconds)
     for verdict in Verdict:

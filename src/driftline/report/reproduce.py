@@ -22,13 +22,18 @@ from driftline.agent.model_settings import ModelSettings, make_settings
 from driftline.agent.reference_state import ReferenceState, load_reference
 from driftline.agent.services import Timeouts, registered_collectors
 from driftline.config import Config
-from driftline.contracts.start_context import StartContext
+from driftline.contracts.context import StartContext
 from driftline.evaluate.group import measure
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
 from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.recount import Reread, There, find, read_again
-from driftline.ingest.read.reread import rows_of
+from driftline.ingest.read.recount import (
+    LocatedObject,
+    RecountedObject,
+    locate_objects,
+    recount_windows,
+)
+from driftline.ingest.read.reread import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NothingTold, Told, told_numbers
 from driftline.state.measurements import Judged, labels_json
@@ -93,13 +98,13 @@ class Reproduction:
             )
             there = guard.call(
                 f"{model}.source",
-                find,
+                locate_objects,
                 job,
                 objects,
                 self.context.clock(),
                 timeout=patience.listing,
             )
-            profiles, read = read_again(
+            profiles, read = recount_windows(
                 job, there, keys, lambda done, rows: self.progress("read", done, len(there), rows)
             )
             measured = {
@@ -175,7 +180,7 @@ class Reproduction:
         settings: ModelSettings,
         ground: ReferenceState,
         job: Job,
-        there: Sequence[There],
+        there: Sequence[LocatedObject],
         told: Told,
         key: Key,
         profiles: Fresh,
@@ -199,7 +204,7 @@ class Reproduction:
         with self.store.read() as connection:
             inputs = judgeable.inputs(
                 connection,
-                read_rows=lambda key: rows_of(job, self.store, key, places),
+                read_rows=lambda key: read_window_rows(job, self.store, key, places),
                 profiles=profiles.__getitem__,
             )
             found = measure(
@@ -283,10 +288,10 @@ def same(stored: object, now: object) -> bool:
     return stored == now if whole else math.isclose(stored, now, rel_tol=WITHIN, abs_tol=0.0)
 
 
-def _object(read: Reread) -> Plain:
-    before, now = read.there.behind, read.there.object
+def _object(read: RecountedObject) -> Plain:
+    before, now = read.located.contribution, read.located.object
     return {
-        "uri": now.uri, "version": before.object.version, "version_now": now.version, "replaced": read.there.replaced,
+        "uri": now.uri, "version": before.object.version, "version_now": now.version, "replaced": read.located.is_replaced,
         "rows": before.rows, "rows_now": read.rows, "error": read.error,
     }  # fmt: skip
 
