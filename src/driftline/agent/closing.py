@@ -32,7 +32,7 @@ from driftline.profiles.window import Window
 from driftline.state import measurements, traces, windows
 from driftline.state.store import Store
 from driftline.state.tables import micros, moment
-from driftline.state.windows import Due, Key
+from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class ClosingReport:
     verdicts: dict[str, int] = field(default_factory=dict)
     """Number of measurements, by verdict."""
     changes: list[Change] = field(default_factory=list)
-    judged: list[tuple[Key, measurements.Judged]] = field(default_factory=list)
+    judged: list[tuple[WindowKey, JudgedMeasurement]] = field(default_factory=list)
     """Measurements of the newest window."""
 
 
@@ -65,9 +65,9 @@ class ModelEvaluation:
         connection: Connection,
         past: Past | None = None,
         *,
-        read_rows: Callable[[Key], Iterator[pa.RecordBatch]] | None = None,
+        read_rows: Callable[[WindowKey], Iterator[pa.RecordBatch]] | None = None,
         history: HistoryOf | None = None,
-        profiles: Callable[[Key], Profile] | None = None,
+        profiles: Callable[[WindowKey], Profile] | None = None,
     ) -> Inputs:
         """Return the inputs of judging, from what is stored.
 
@@ -76,7 +76,7 @@ class ModelEvaluation:
         """
         spec, collectors, reference = self.reference.spec, self.collectors, self.reference
 
-        def load_window(due: Due) -> Window:
+        def load_window(due: DueWindow) -> Window:
             key = due.key
             if profiles is None:
                 profile = windows.load(connection, key, spec, collectors)
@@ -94,7 +94,7 @@ class ModelEvaluation:
                 reread=None if read_rows is None else partial(read_rows, key),
             )
 
-        def load_reference_window(due: Due) -> Window | None:
+        def load_reference_window(due: DueWindow) -> Window | None:
             key = due.key
             if reference.trailing is None:
                 return reference.window(key.segment)
@@ -109,7 +109,7 @@ class ModelEvaluation:
             )
 
         def load_history(
-            key: Key, check: str, name: str, labels: Mapping[str, str], limit: int
+            key: WindowKey, check: str, name: str, labels: Mapping[str, str], limit: int
         ) -> Sequence[Earlier]:
             return measurements.history(connection, key, check, name, labels, limit)
 
@@ -174,7 +174,7 @@ class Closing:
         return Past(trail, policy, reference.schema)
 
     def _judge(
-        self, group: Sequence[Due], past: Past, now: datetime, report: ClosingReport
+        self, group: Sequence[DueWindow], past: Past, now: datetime, report: ClosingReport
     ) -> None:
         group = [self._silence_old(due, now) for due in group]
         reference_id = self.evaluation.reference.reference_id
@@ -203,13 +203,13 @@ class Closing:
             self.callbacks.on_window(verdict.window)
         self.callbacks.on_changes(prepared.step.changes)
 
-    def _silence_old(self, due: Due, now: datetime) -> Due:
+    def _silence_old(self, due: DueWindow, now: datetime) -> DueWindow:
         """Mark a window that is very old when it is first judged: it causes no message, ever."""
         limit = self.settings.config.windows.notify_within
         is_old = limit is not None and due.revision == 0 and now - moment(due.end) > limit
         return replace(due, quiet=True) if is_old else due
 
-    def _read_rows(self, key: Key) -> Iterator[pa.RecordBatch]:
+    def _read_rows(self, key: WindowKey) -> Iterator[pa.RecordBatch]:
         with self.store.read() as connection:
             objects = windows.contributors(connection, key)
         return read_window_rows(self.job, self.store, key, objects)
