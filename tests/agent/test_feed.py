@@ -42,14 +42,14 @@ def test_only_open_places_are_listed_again(station):
         hour(station, number)
     station.clock.now = START + timedelta(hours=40)
     with station.open():
-        assert station.tick().listed == 40
+        assert station.tick().object_count == 40
         station.clock.now += timedelta(minutes=30)
-        assert station.tick().listed <= 4
+        assert station.tick().object_count <= 4
         hour(station, 5, name="late")
         assert station.tick().reading.objects == 0
         station.clock.now = START + timedelta(hours=64, minutes=1)
         report = station.tick()
-        assert (report.listed, report.reading.objects) == (41, 1)
+        assert (report.object_count, report.reading.objects) == (41, 1)
 
 
 def test_a_new_object_in_an_open_place_is_read_at_once(station):
@@ -79,7 +79,7 @@ def test_an_agent_that_was_away_lists_from_where_it_left(station):
     with station.open():
         report = station.tick()
         assert report.reading.objects == 20
-        assert report.listed <= 24
+        assert report.object_count <= 24
 
 
 def test_other_settings_of_the_source_list_everything(station):
@@ -91,7 +91,7 @@ def test_other_settings_of_the_source_list_everything(station):
         station.tick()
     station.configure(NULL.replace("format: jsonl", "grows: false, format: jsonl"))
     with station.open():
-        assert station.tick().listed == 30
+        assert station.tick().object_count == 30
 
 
 def test_an_old_object_that_can_not_be_read_is_looked_for_where_it_is(station):
@@ -156,7 +156,7 @@ def test_what_happened_before_anybody_watched_calls_nobody(tmp_path):
     station.clock.now = START + timedelta(hours=31)
     with station.open():
         report = station.tick()
-        assert report.closing.silenced > 0
+        assert report.closing.silenced_windows > 0
         assert (
             station.sql(
                 "SELECT count(*) FROM measurements WHERE verdict = 'changed' AND start < 1777633200000000"

@@ -79,12 +79,12 @@ class ActionDispatcher:
         self,
         connection: Connection,
         changes: Sequence[Change],
-        planned: Sequence[PlannedRun],
+        planned_runs: Sequence[PlannedRun],
         now: datetime,
     ) -> list[Change]:
         """Store the runs and return the changes with a line about each run in their messages."""
         lines_by_revision: dict[tuple[str, int], dict[str, str]] = {}
-        for item in planned:
+        for item in planned_runs:
             incident = item.change.incident
             if item.run.token in action_runs.tokens(connection, incident.id):
                 continue  # ordered by hand meanwhile
@@ -211,16 +211,18 @@ def load_request(store: Store, run: str) -> Request:
     return row.request
 
 
-def _failure_fact(run: Run, failed: bool, now: datetime) -> Fact:
-    reason = f"action {run.action} for {run.incident}: {run.error or run.reason}" if failed else ""
+def _failure_fact(run: Run, has_failed: bool, now: datetime) -> Fact:
+    reason = (
+        f"action {run.action} for {run.incident}: {run.error or run.reason}" if has_failed else ""
+    )
     return trouble(run.model, run.action, "refused", reason, (now, now))
 
 
 def _with_facts(change: Change, facts: dict[str, str]) -> Change:
     if not facts:
         return change
-    merged = {**change.notification.facts, **facts}
-    return replace(change, notification=change.notification.model_copy(update={"facts": merged}))
+    all_facts = {**change.notification.facts, **facts}
+    return replace(change, notification=change.notification.model_copy(update={"facts": all_facts}))
 
 
 def _action_plan(name: str, action: ActionConfig) -> ActionPlan:

@@ -203,11 +203,11 @@ class Agent:
     def _make_callbacks(self, name: str) -> Callbacks:
         services, callbacks = self._services, self._callbacks
 
-        def progress(stage: str, finished: int, total: int, rows: int) -> None:
+        def progress(stage: str, count: int, total: int, rows: int) -> None:
             loop = self.loops.get(name)
             if loop is not None:
                 loop.beat = services.clock()
-            callbacks.progress(f"{name}: {stage}", finished, total, rows)
+            callbacks.progress(f"{name}: {stage}", count, total, rows)
 
         return Callbacks(
             transform=transformer(services.registry, name),

@@ -27,7 +27,7 @@ class Callbacks:
     """Returns what plugins add to the message of an incident, by label."""
     on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
     """Called after changes of incidents are stored."""
-    progress: Callable[[str, int, int, int], None] = lambda stage, finished, total, rows: None
-    """Called with the stage (`read`, `labels` or `judge`), steps finished, steps in all, rows."""
+    progress: Callable[[str, int, int, int], None] = lambda stage, count, total, rows: None
+    """Called with stage (`read`, `labels` or `judge`), finished steps, steps in all, and rows."""
     stopping: Callable[[], bool] = lambda: False
     """Returns whether the tick should end soon."""

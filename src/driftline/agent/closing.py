@@ -41,12 +41,12 @@ class ClosingReport:
 
     windows: int = 0
     """Spans of time that were judged."""
-    silenced: int = 0
+    silenced_windows: int = 0
     """Of these, those that ended too long ago for a message (`windows.notify_within`)."""
     verdicts: dict[str, int] = field(default_factory=dict)
     """Number of measurements, by verdict."""
     changes: list[Change] = field(default_factory=list)
-    judged: list[tuple[WindowKey, JudgedMeasurement]] = field(default_factory=list)
+    newest_rows: list[tuple[WindowKey, JudgedMeasurement]] = field(default_factory=list)
     """Measurements of the newest window."""
 
 
@@ -100,7 +100,13 @@ class ModelEvaluation:
                 return reference.window(key.segment)
             since = key.start - int(reference.trailing.total_seconds() * 1_000_000)
             profile = windows.trailing(
-                connection, self.model, key.segment, since, key.start, spec, collectors
+                connection,
+                self.model,
+                key.segment,
+                since=since,
+                until=key.start,
+                spec=spec,
+                collectors=collectors,
             )
             if not profile.rows:
                 return None
@@ -111,7 +117,9 @@ class ModelEvaluation:
         def load_history(
             key: WindowKey, check: str, name: str, labels: Mapping[str, str], limit: int
         ) -> Sequence[Earlier]:
-            return measurements.history(connection, key, check, name, labels, limit)
+            return measurements.history(
+                connection, key, check=check, name=name, labels=labels, limit=limit
+            )
 
         return Inputs(
             schema=reference.schema,
@@ -186,22 +194,27 @@ class Closing:
             inputs = replace(inputs, new_versions=versions)
             verdicts, facts = judge_group(group, inputs)
         with self.alerts.lock:
-            prepared = self.alerts.prepare(facts, now)
+            prepared_step = self.alerts.prepare(facts, now)
             with self.store.write() as connection:
                 for verdict in verdicts:
                     due = verdict.due
                     checks = [plan.name for plan in inputs.asked(due)] if due.labels_only else None
                     measurements.replace(
-                        connection, due.key, due.revision + 1, verdict.judged, reference_id, checks
+                        connection,
+                        due.key,
+                        due.revision + 1,
+                        verdict.judged,
+                        reference_id=reference_id,
+                        checks=checks,
                     )
                 windows.mark_judged(connection, group, reference_id, self.settings.config_digest)
-                self.alerts.write(connection, prepared, now)
-        report.silenced += all(due.quiet for due in group)
+                self.alerts.write(connection, prepared_step, now)
+        report.silenced_windows += all(due.quiet for due in group)
         _count_verdicts(verdicts, report)
-        report.changes += prepared.step.changes
+        report.changes += prepared_step.step.changes
         for verdict in verdicts:
             self.callbacks.on_window(verdict.window)
-        self.callbacks.on_changes(prepared.step.changes)
+        self.callbacks.on_changes(prepared_step.step.changes)
 
     def _silence_old(self, due: DueWindow, now: datetime) -> DueWindow:
         """Mark a window that is very old when it is first judged: it causes no message, ever."""
@@ -216,7 +229,7 @@ class Closing:
 
 
 def _count_verdicts(verdicts: Sequence[Verdicts], report: ClosingReport) -> None:
-    report.judged = [(verdict.due.key, row) for verdict in verdicts for row in verdict.judged]
-    for _, row in report.judged:
+    report.newest_rows = [(verdict.due.key, row) for verdict in verdicts for row in verdict.judged]
+    for _, row in report.newest_rows:
         if row.verdict:
             report.verdicts[row.verdict] = report.verdicts.get(row.verdict, 0) + 1

@@ -33,15 +33,15 @@ class ContextFactory:
     """Called right before a request leaves; raises when this agent must no longer send."""
     _clients: dict[tuple[bool, Path | None], HttpClient] = field(default_factory=dict)
 
-    def http_client(self, allow_private: bool, trusted: Path | None = None) -> Http:
+    def http_client(self, allow_private: bool, ca_file: Path | None = None) -> Http:
         """Return the client; with `allow_private` it may reach loopback and private addresses.
 
-        For `trusted` see `HttpClient`.
+        `ca_file` has the certificates that the client trusts beside the usual ones.
         """
-        key = allow_private, trusted
+        key = allow_private, ca_file
         if key not in self._clients:
             self._clients[key] = HttpClient(
-                self.clock, allow_private=allow_private, trusted=trusted, permit=self.permit
+                self.clock, allow_private=allow_private, trusted=ca_file, permit=self.permit
             )
         return self._clients[key]
 
@@ -82,12 +82,12 @@ class ContextFactory:
 
     def action_context(self, name: str, action: ActionConfig, log: Logger) -> StartContext:
         """Return what the action is started with; `name` is that of its part of the log."""
-        trusted = self.base / action.trusted if action.trusted else None
+        ca_file = self.base / action.trusted if action.trusted else None
         return StartContext(
             name=name,
             log=log,
             clock=self.clock,
-            http=self.http_client(action.allow_private, trusted),
+            http=self.http_client(action.allow_private, ca_file),
             console=self.console,
             base=self.base,
         )

@@ -58,9 +58,7 @@ class DeliveryWorkers:
         self._config, self._services, self._contexts = config, services, contexts
         self._charts, self._report_facts, self._seed = charts, report_facts, seed
         self._working: set[tuple[str, str]] = set()
-        """Sinks and models: the sink accepted a message of the model since the start, and has not
-        failed since.
-        """
+        """Sink and model of each last report that was a success."""
         self._links = PageLinks(config)
         self.workers = [self._make_sink_worker(name, sink) for name, sink in config.sinks.items()]
         self.workers += [

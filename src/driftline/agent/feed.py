@@ -88,8 +88,8 @@ class Feed:
                 self.ledger,
                 job,
                 work,
-                self.reader.executor,
-                result,
+                executor=self.reader.executor,
+                taken=result,
                 in_flight=services.workers + 1,
                 progress=lambda objects, rows: callbacks.progress(self.stage, objects, total, rows),
                 stopping=callbacks.stopping,
@@ -105,7 +105,7 @@ class Feed:
 
         Returns how many objects have newly vanished.
         """
-        vanished = note_vanished(self.services.store, self.ledger, listing)
+        vanished_count = note_vanished(self.services.store, self.ledger, listing)
         with self.services.store.write() as connection:
             models.watch(connection, self.ledger, micros(now))
             models.listed(
@@ -116,7 +116,7 @@ class Feed:
             job.source.committed,
             timeout=self.services.timeouts.listing,
         )
-        return vanished
+        return vanished_count
 
     def _listing_start(self, job: Job, options: ListingOptions) -> datetime | None:
         """Return the time since when places may have new objects; None to list everything."""

@@ -1,4 +1,4 @@
-"""The state of the feed as facts: sources and records that can't be read, halves without a match."""
+"""The state of the feed as facts: what can't be read, and halves without a match."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def feed_facts(
     reading: ReadCounts,
     *,
     error: str,
-    unpaired: str | None,
+    unpaired_reason: str | None,
     label_problems: Mapping[str, str],
     patience_ticks: int,
 ) -> list[Fact]:
     """Return a fact for each trouble that a tick may have; an empty reason says there is none.
 
-    `unpaired` describes requests without a response; None where nothing is paired.
+    `unpaired_reason` describes requests without a response; None where nothing is paired.
     """
 
     def fact(name: str, reason: str, ticks: int = 1) -> Fact:
@@ -33,8 +33,8 @@ def feed_facts(
     facts = [fact("reading", error or _waiting(reading), patience_ticks)]
     if reading.objects:
         facts.append(fact("unreadable", _unreadable(reading)))
-    if unpaired is not None:
-        facts.append(fact("unpaired", unpaired))
+    if unpaired_reason is not None:
+        facts.append(fact("unpaired", unpaired_reason))
     patience = {"labels": patience_ticks}
     return facts + [
         fact(name, reason, patience.get(name, 1)) for name, reason in label_problems.items()

@@ -33,7 +33,7 @@ class LabelReport:
     reading: ReadCounts = field(default_factory=ReadCounts)
     join: JoinCounts = field(default_factory=JoinCounts)
     error: str = ""
-    dropped: int = 0
+    dropped_predictions: int = 0
     """Predictions that stopped waiting because there were too many, and had no label."""
     dropped_before: datetime | None = None
     """Start of the oldest window whose predictions still wait, after that."""
@@ -49,8 +49,8 @@ class LabelReport:
             problems["unusable labels"] = self._unusable()
         if self.dropped_before is not None:
             problems["waiting predictions"] = (
-                f"{self.dropped:,} predictions from before {self.dropped_before:%Y-%m-%d %H:%M} "
-                "wait no longer for their labels: more wait than labels.max_disk allows"
+                f"{self.dropped_predictions:,} predictions from before "
+                f"{self.dropped_before:%Y-%m-%d %H:%M} wait no longer for their labels: more wait than labels.max_disk allows"
             )
         elif self.reading.objects:
             problems["waiting predictions"] = ""
@@ -136,7 +136,7 @@ class LateLabels:
             return
         before = waiting.fits(connection, (model, labels), self.labels.config.max_disk)
         if before is not None:
-            report.dropped = waiting.drop(connection, model, PREDICTION, before)
+            report.dropped_predictions = waiting.drop(connection, model, PREDICTION, before)
             waiting.drop(connection, labels, LABEL, before)
             models.wait_from(connection, model, before)
             report.dropped_before = moment(before)

@@ -61,17 +61,15 @@ class ModelAlerts:
     actions: ActionDispatcher | None = None
     callbacks: Callbacks = field(default_factory=Callbacks)
     lock: Lock = field(default_factory=Lock)
-    """Held from reading the alerts to writing them: workers of sinks report facts from other
-    threads.
-    """
+    """Held from reading the alerts to writing them: sinks report facts from other threads."""
 
     def report(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
         """Process facts that belong to no window. Returns the changes of incidents."""
         with self.lock:
-            prepared = self.prepare(facts, now)
+            prepared_step = self.prepare(facts, now)
             with self.store.write() as connection:
-                self.write(connection, prepared, now)
-        return self._publish(prepared.step)
+                self.write(connection, prepared_step, now)
+        return self._publish(prepared_step.step)
 
     def prepare(self, facts: Sequence[Fact], now: datetime) -> PreparedStep:
         """Compute the changes that facts and the acts of people cause.
@@ -92,21 +90,21 @@ class ModelAlerts:
         runs = [] if self.actions is None else self.actions.plan_runs(self.store, changes, now)
         return PreparedStep(replace(result, changes=changes), runs, outcomes)
 
-    def write(self, connection: Connection, prepared: PreparedStep, now: datetime) -> None:
+    def write(self, connection: Connection, prepared_step: PreparedStep, now: datetime) -> None:
         """Store a step: alerts, incidents, runs of actions, messages and outcomes of acts.
 
-        The lock must be held since the step was prepared.
+        The lock must be held since the step was prepared_step.
         """
-        result = prepared.step
+        result = prepared_step.step
         if self.actions is not None:
-            changes = self.actions.record_runs(connection, result.changes, prepared.runs, now)
+            changes = self.actions.record_runs(connection, result.changes, prepared_step.runs, now)
             result = replace(result, changes=tuple(changes))
         save(connection, result)
         for change in result.changes:
             notification = change.notification
             receivers = self.settings.receivers(notification)
             enqueue(connection, change, receivers, now, self.settings.links(notification, now))
-        for id, outcome in prepared.outcomes.items():
+        for id, outcome in prepared_step.outcomes.items():
             people.applied(connection, id, outcome, now)
 
     def accept(self, connection: Connection, request: Act, now: datetime) -> list[Change]:
@@ -133,6 +131,6 @@ class ModelAlerts:
         facts = self.callbacks.enrich(change.notification)
         if not facts:
             return change
-        merged = {**facts, **change.notification.facts}
-        notification = change.notification.model_copy(update={"facts": merged})
+        all_facts = {**facts, **change.notification.facts}
+        notification = change.notification.model_copy(update={"facts": all_facts})
         return replace(change, notification=notification)

@@ -116,11 +116,11 @@ class ModelWatch:
             models.watch(connection, self.name, micros(now))
             models.note_configuration(
                 connection,
-                settings.config_digest,
-                self.name,
-                settings.config_json,
-                settings.plugins,
-                micros(now),
+                digest=settings.config_digest,
+                model=self.name,
+                content=settings.config_json,
+                plugins=settings.plugins,
+                now=micros(now),
             )
         self._reader.start(settings.config.source)
         reference = self._load_or_build_reference(now)
@@ -150,7 +150,7 @@ class ModelWatch:
         """List and read what is new; judge between the days of a backlog."""
         now, lateness = options.now, self.settings.config.windows.lateness
         listing = self._feed.list_objects(job, options)
-        report.listed, report.skipped_objects = listing.objects, listing.skipped_objects
+        report.object_count, report.skipped_objects = listing.objects, listing.skipped_objects
         self._pair(job, report)
         for begin, work in work_by_day(listing, now):
             if self._has_read_all(report):
@@ -252,16 +252,16 @@ class ModelWatch:
                 now,
                 origin=origin,
                 schema=reference.schema,
-                accepted=note,
+                acceptance=note,
                 in_transaction=in_transaction,
             )
 
         limits = self.settings.config.windows
-        accepted, changes = apply_acceptances(
+        accepted_reference, changes = apply_acceptances(
             self._alerts, build_accepted, limits.length, now - limits.lateness, now
         )
         report.closing.changes += changes
-        self.reference = accepted or reference
+        self.reference = accepted_reference or reference
         return self.reference
 
     def _load_or_build_reference(self, now: datetime) -> ReferenceState:
@@ -277,23 +277,20 @@ class ModelWatch:
         job = self._make_job(now, settings.schema or Schema(), ProfileSpec({}))
         return services.guard.call(
             f"{self.name}.reference",
-            build_reference,
-            services.store,
-            settings,
-            job,
-            now,
+            lambda: build_reference(services.store, settings, job, now),
             timeout=services.timeouts.listing,
         )
 
     def _check_window_length(self) -> None:
         """Raise SourceError if stored windows have another length than the configured one."""
         with self._services.store.read() as connection:
-            stored = windows.length(connection, self.name)
-        if stored not in (None, self.settings.window_length):
+            stored_length = windows.length(connection, self.name)
+        if stored_length not in (None, self.settings.window_length):
             raise SourceError(
-                f"windows.length of {self.name} was {timedelta(microseconds=stored or 0)} and is "
-                f"now {self.settings.config.windows.length}: windows of two lengths can't be "
-                "compared; set it back, or give the model another name"
+                f"windows.length of {self.name} was "
+                f"{timedelta(microseconds=stored_length or 0)} and is now "
+                f"{self.settings.config.windows.length}: windows of two lengths can't be compared; "
+                "set it back, or give the model another name"
             )
 
     def _make_job(
@@ -327,7 +324,7 @@ class ModelWatch:
     def _report_feed(self, now: datetime, report: Tick) -> None:
         """Report the state of the feed and of the actions: troubles are alerts of monitoring."""
         with self._services.store.read() as connection:
-            unpaired = pair_rows.lonely(
+            unpaired_reason = pair_rows.lonely(
                 connection, self.name, pair_rows.judged(connection, self.name)
             )
         facts = feed_facts(
@@ -335,7 +332,7 @@ class ModelWatch:
             now,
             report.reading,
             error=report.error,
-            unpaired=unpaired,
+            unpaired_reason=unpaired_reason,
             label_problems=report.labels.problems
             if self._labels is not None and not report.error
             else {},

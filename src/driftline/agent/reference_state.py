@@ -50,7 +50,7 @@ class ReferenceState:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     """By segment; empty for trailing references."""
     warnings: tuple[str, ...] = ()
-    """Doubts about the inferred schema, only right after it was inferred."""
+    """Doubts about the inferred schema, only right after it was inference."""
     input_columns: tuple[str, ...] = ()
     """Names of the inputs in the reference, in order, for formats whose records lack them."""
 
@@ -80,10 +80,10 @@ def load_reference(
     spec = ProfileSpec.from_bytes(model.spec)
     profiles: dict[str, Profile] = {}
     if reference.profile is not None:
-        packed: dict[str, bytes] = msgspec.msgpack.decode(reference.profile)
+        profile_bytes: dict[str, bytes] = msgspec.msgpack.decode(reference.profile)
         profiles = {
             segment: Profile.from_bytes(content, spec, collectors)
-            for segment, content in packed.items()
+            for segment, content in profile_bytes.items()
         }
     origin = settings.origin
     if reference.accepted:
@@ -111,13 +111,13 @@ def build_reference(
     *,
     origin: Origin | None = None,
     schema: Schema | None = None,
-    accepted: Mapping[str, object] | None = None,
+    acceptance: Mapping[str, object] | None = None,
     in_transaction: Callable[[Connection], None] = lambda connection: None,
 ) -> ReferenceState:
     """Read what the reference is made of and store it as the reference of the model.
 
     `job` is how the model's own records are read. `origin` and `schema` are those of the settings
-    unless given. `accepted` says who made it the reference, where that is not the configuration.
+    unless given. `acceptance` says who made it the reference, where that is not the configuration.
     `in_transaction` is called in the transaction that stores it. Raises SourceError when the
     origin can't be read.
     """
@@ -138,8 +138,8 @@ def build_reference(
         batches = peek(reference_job, objects)
         if has_source:
             batches = batches + peek(job, _first_objects(job, now))
-        inferred = infer_schema(batches, schema)
-        schema, warnings = inferred.schema, inferred.doubts
+        inference = infer_schema(batches, schema)
+        schema, warnings = inference.schema, inference.doubts
         if schema.unmeasured:
             raise SourceError(
                 f"no vector of {schema.unmeasured[0]} is in the first records: set its dimension "
@@ -150,14 +150,14 @@ def build_reference(
         reference_job,
         objects,
         settings.collectors,
-        None if origin.span is None else (micros(origin.span[0]), micros(origin.span[1])),
-        GRID_ROWS if origin.trailing is not None else None,
-        settings.collector_options,
+        span=None if origin.span is None else (micros(origin.span[0]), micros(origin.span[1])),
+        limit=GRID_ROWS if origin.trailing is not None else None,
+        options=settings.collector_options,
     )
-    packed = None
+    frozen_profiles = None
     if origin.trailing is None:
         profiles = {"": reference.profile, **reference.segments}
-        packed = msgspec.msgpack.encode(
+        frozen_profiles = msgspec.msgpack.encode(
             {segment: profile.to_bytes() for segment, profile in profiles.items()}
         )
     with store.write() as connection:
@@ -172,13 +172,13 @@ def build_reference(
             origin=reference.origin,
             digest=reference.digest,
             rows=reference.profile.rows,
-            profile=packed,
-            accepted="" if accepted is None else _acceptance_json(origin, accepted),
+            profile=frozen_profiles,
+            accepted="" if acceptance is None else _acceptance_json(origin, acceptance),
         )
         in_transaction(connection)
-    stored = load_reference(store, settings, job.collectors)
-    assert stored is not None
-    return replace(stored, warnings=tuple(warnings))
+    reference_state = load_reference(store, settings, job.collectors)
+    assert reference_state is not None
+    return replace(reference_state, warnings=tuple(warnings))
 
 
 def _input_columns(
@@ -216,10 +216,10 @@ def _name(origin: Origin, number: int, rows: int) -> str:
     return f"reference {number} ({rows:,} rows)"
 
 
-def _acceptance_json(origin: Origin, accepted: Mapping[str, object]) -> str:
+def _acceptance_json(origin: Origin, acceptance: Mapping[str, object]) -> str:
     assert origin.span is not None
     span = {"from": origin.span[0].isoformat(), "to": origin.span[1].isoformat()}
-    return json.dumps({**accepted, **span}, ensure_ascii=False, sort_keys=True)
+    return json.dumps({**acceptance, **span}, ensure_ascii=False, sort_keys=True)
 
 
 def _first_objects(job: Job, now: datetime) -> list[LogObject]:

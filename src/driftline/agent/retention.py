@@ -34,7 +34,7 @@ def apply_retention(
         if state is not None and state.last_event is not None:
             newest = min(newest, state.last_event)
         settled_before = newest - microseconds(limits.lateness + limits.reopen_for)
-        windows.settle(connection, model, settled_before, spec, collectors, MAX_WINDOWS)
+        windows.settle(connection, model, settled_before, spec, collectors, limit=MAX_WINDOWS)
         pair_rows.let_go(connection, model, settled_before, length)
         hourly = retention.profiles_hourly
         if labels is not None:
@@ -43,7 +43,7 @@ def apply_retention(
             # Windows that labels may still restate are not merged into days.
             hourly = max(hourly, labels.labels.config.wait_for)
         windows.roll_up(
-            connection, model, newest - microseconds(hourly), spec, collectors, MAX_WINDOWS
+            connection, model, newest - microseconds(hourly), spec, collectors, limit=MAX_WINDOWS
         )
         windows.expire(
             connection,

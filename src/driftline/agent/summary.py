@@ -106,7 +106,7 @@ def _model(connection: Any, name: str) -> Plain:
     counts = measurements.count(connection, name)
     state = models.known(connection, name)
     reference = models.current_reference(connection, name)
-    unpaired = pair_rows.alone(connection, name, pair_rows.judged(connection, name))
+    unpaired_counts = pair_rows.alone(connection, name, pair_rows.judged(connection, name))
     return {
         "rows": totals.rows,
         "rejected": totals.rejected,
@@ -115,8 +115,8 @@ def _model(connection: Any, name: str) -> Plain:
         "quarantined": totals.quarantined,
         "waiting": totals.waiting,
         "unpaired": {
-            "requests": unpaired["request"],
-            "responses": unpaired["response"],
+            "requests": unpaired_counts["request"],
+            "responses": unpaired_counts["response"],
             "settled": totals.unpaired,
         },
         "windows": judged_windows,

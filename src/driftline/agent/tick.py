@@ -13,7 +13,7 @@ from driftline.ingest.read.read_pass import ReadCounts
 class Tick:
     """The result of one tick of a model."""
 
-    listed: int = 0
+    object_count: int = 0
     """Objects in the listing."""
     reading: ReadCounts = field(default_factory=ReadCounts)
     labels: LabelReport = field(default_factory=LabelReport)

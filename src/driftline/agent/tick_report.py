@@ -21,12 +21,12 @@ def log_reading(model: str, report: Tick, services: Services) -> None:
     for warning in report.warnings:
         log.warning(f"please check: {warning}")
     if reading.objects:
-        quarantined = (
+        quarantine_note = (
             f", {reading.quarantined:,} objects quarantined" if reading.quarantined else ""
         )
         log.info(
             f"read {reading.objects:,} objects, {reading.rows:,} rows, "
-            f"{reading.rejected_records:,} records rejected{quarantined}"
+            f"{reading.rejected_records:,} records rejected{quarantine_note}"
         )
     for error in reading.errors[:MAX_ERRORS]:
         log.warning("could not read", object=error)
@@ -41,9 +41,10 @@ def log_judging(model: str, report: Tick, services: Services) -> None:
             f"{count:,} {verdict}" for verdict, count in sorted(closing.verdicts.items())
         )
         log.info(f"judged {closing.windows:,} windows: {counts}")
-    if closing.silenced:
+    if closing.silenced_windows:
         log.info(
-            f"{closing.silenced:,} of them ended too long ago for a message (windows.notify_within)"
+            f"{closing.silenced_windows:,} of them ended too long ago for a "
+            "message (windows.notify_within)"
         )
     for change in closing.changes:
         title = change.notification.title.removeprefix(f"{model}: ").removeprefix(
@@ -59,7 +60,7 @@ def log_judging(model: str, report: Tick, services: Services) -> None:
     metrics.tick_seconds.labels(model).observe(report.seconds)
     for verdict in Verdict:
         metrics.verdicts.labels(model, verdict).inc(closing.verdicts.get(verdict, 0))
-    for key, row in closing.judged:
+    for key, row in closing.newest_rows:
         if not key.segment:
             metrics.measure(
                 model=model,

@@ -18,7 +18,7 @@ from driftline.cli.incidents import by_option, desk
 from driftline.cli.options import config_option, json_option
 
 if TYPE_CHECKING:
-    from driftline.onboarding.importing import File, Imported
+    from driftline.onboarding.importing import BaselineFile, ImportedBaseline
 
 DEFAULTS = "These ran by default; they are named here since checks are named now. Leave out what is not wanted."
 
@@ -83,16 +83,16 @@ def import_(
     """
     from driftline.config import load
     from driftline.extensions.registry import Registry
-    from driftline.onboarding.importing import compared, understood
+    from driftline.onboarding.importing import compare_with_model, import_baseline
 
     names = _renames(rename)
     loaded = load(config) if config is not None else None
     chosen = _model(list(loaded.models), model) if loaded is not None else model or "my-model"
     registry = loaded.registry if loaded is not None else Registry.load()
     folder = config.absolute().parent if config is not None else Path.cwd()
-    made = understood(_files(files, endpoint_url, registry, folder), registry, names)
+    made = import_baseline(_files(files, endpoint_url, registry, folder), registry, names)
     if loaded is not None:
-        made.doubts += compared(made, loaded.models[chosen])
+        made.doubts += compare_with_model(made, loaded.models[chosen])
     backup = None
     if config is not None and loaded is not None:
         default = [told.type for told in (loaded.models[chosen].checks or {}).values()]
@@ -149,14 +149,14 @@ def _model(names: list[str], asked: str | None) -> str:
 
 def _files(
     places: tuple[str, ...], endpoint_url: str | None, registry: Any, folder: Path
-) -> list[File]:
+) -> list[BaselineFile]:
     from urllib.parse import unquote
 
     from driftline.agent.composition_root import system_clock
     from driftline.cli.init import _source
     from driftline.contracts.context import StartContext
     from driftline.contracts.source import Source
-    from driftline.onboarding.importing import File, read_all
+    from driftline.onboarding.importing import BaselineFile, read_files
     from driftline.telemetry.logs import make_log
     from driftline.types.errors import DriftlineError
 
@@ -168,7 +168,7 @@ def _files(
             source.start(
                 StartContext(name="import", log=make_log(), clock=system_clock, base=Path.cwd())
             )
-            read = read_all(source, system_clock())
+            read = read_files(source, system_clock())
         except DriftlineError as error:
             raise type(error)(f"{place}: {error}") from None
         finally:
@@ -181,14 +181,16 @@ def _files(
                     "type": "local",
                     "options": {"path": str(path.relative_to(folder) if inside else path)},
                 }
-                found.append(File(os.path.relpath(path), alone, content))
+                found.append(BaselineFile(os.path.relpath(path), alone, content))
             else:
                 same, own = _source(uri, endpoint_url) if len(read) > 1 else (kind, options)
-                found.append(File(uri, {"type": same, "options": own}, content))
+                found.append(BaselineFile(uri, {"type": same, "options": own}, content))
     return found
 
 
-def _write(path: Path, model: str, made: Imported, registry: Any, default: list[str]) -> Path:
+def _write(
+    path: Path, model: str, made: ImportedBaseline, registry: Any, default: list[str]
+) -> Path:
     """Write the new configuration; returns where the old one is."""
     from driftline.config import load
     from driftline.config.document import parse
@@ -232,9 +234,9 @@ def _write(path: Path, model: str, made: Imported, registry: Any, default: list[
     return backup
 
 
-def _features(made: Imported) -> list[dict[str, Any]]:
+def _features(made: ImportedBaseline) -> list[dict[str, Any]]:
     """What is known of each feature, in the order of the statistics."""
-    constraints = made.asked.constraints.get("features", {})
+    constraints = made.monitor_checks.constraints.get("features", {})
     columns = {column.name: column for column in made.columns}
     return [
         {
@@ -247,7 +249,7 @@ def _features(made: Imported) -> list[dict[str, Any]]:
     ]
 
 
-def _show(made: Imported) -> None:
+def _show(made: ImportedBaseline) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -262,7 +264,7 @@ def _show(made: Imported) -> None:
     if made.rows:
         console.print(f"a baseline of {made.rows:,} rows, {len(made.columns)} features")
     console.print(table)
-    for rule in made.asked.rules:
+    for rule in made.monitor_checks.rules:
         [(word, bounds)] = [(key, value) for key, value in rule.items() if key != "measurement"]
         console.print(f"model quality: {rule['measurement']} not {word} {bounds['warning']:g}")
     for doubt in made.doubts:
