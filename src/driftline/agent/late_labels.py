@@ -50,7 +50,8 @@ class LabelReport:
         if self.dropped_before is not None:
             problems["waiting predictions"] = (
                 f"{self.dropped_predictions:,} predictions from before "
-                f"{self.dropped_before:%Y-%m-%d %H:%M} wait no longer for their labels: more wait than labels.max_disk allows"
+                f"{self.dropped_before:%Y-%m-%d %H:%M} wait no longer for "
+                "their labels: more wait than labels.max_disk allows"
             )
         elif self.reading.objects:
             problems["waiting predictions"] = ""

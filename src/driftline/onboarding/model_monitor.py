@@ -107,7 +107,7 @@ def _feature_options(
         return None
     options: Plain = {}
     kind = feature.get("inferred_type")
-    if kind in TYPES:
+    if isinstance(kind, str) and kind in TYPES:
         options["type"] = TYPES[kind]
     if (completeness := _share(feature.get("completeness"))) is not None:
         options["completeness"] = completeness
