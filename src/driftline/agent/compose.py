@@ -33,7 +33,7 @@ from driftline.types.notification import Notification
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
-from driftline.extensions.source_formats import source_formats
+from driftline.extensions.registry import source_formats
 
 DEFAULT_TRAILING_DAYS = 28
 

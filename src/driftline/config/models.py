@@ -24,8 +24,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from driftline.config.columns import SchemaConfig
-from driftline.config.quiet import InhibitConfig, MuteTimeConfig
-from driftline.config.routes import RouteConfig
+from driftline.config.sections import InhibitConfig, MuteTimeConfig, RouteConfig
 from driftline.contracts.plugin import Action, Check, ExecutorFactory, Sink, Source
 from driftline.contracts.rule import Rule
 from driftline.extensions.registry import Registry

@@ -2,7 +2,7 @@
 
 from driftline.extensions.guard import Calls, Guard, Overdue
 from driftline.extensions.hooks import announce, enrich, transform
-from driftline.extensions.problem import PluginProblem
+from driftline.extensions.load import PluginProblem
 from driftline.extensions.registry import PluginInfo, Registry
 
 __all__ = [

@@ -17,9 +17,26 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from driftline.extensions.problem import PluginProblem
-
 GROUP = "driftline"
+
+
+@dataclass(frozen=True, slots=True)
+class PluginProblem:
+    """One plugin, or a part of one, that is not on offer."""
+
+    origin: str
+    """The file, or the distribution and module."""
+    message: str
+    """What is wrong, and the mend."""
+    fatal: bool = False
+    """Whether nothing may start: the same configuration would mean different things on different
+    machines.
+    """
+    path: Path | None = None
+    """The entry of `plugins.paths` that led here."""
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)

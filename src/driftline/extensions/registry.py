@@ -6,7 +6,7 @@ Refuses to choose: two plugins of one name are an error that names both, never t
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,13 +20,13 @@ from driftline.contracts.plugin import (
     Check,
     ExecutorFactory,
     Format,
+    FormatRef,
     Plugin,
     PluginKind,
     Sink,
     Source,
 )
-from driftline.extensions.load import Found, describe, installed, own
-from driftline.extensions.problem import PluginProblem
+from driftline.extensions.load import Found, PluginProblem, describe, installed, own
 
 if TYPE_CHECKING:
     from driftline.profiles.collector import Collector
@@ -113,6 +113,24 @@ class Registry:
             return next(info for info in self.infos if (info.kind, info.name) == (kind, name))
         except StopIteration:
             raise KeyError(self.unknown(kind, name)) from None
+
+
+def source_formats(source: Source, registry: Registry) -> Mapping[str, Format]:
+    """The format a source names, under ""; else every format that can be told by a suffix."""
+    asked = source.format
+    if asked is not None:
+        ref = asked if isinstance(asked, FormatRef) else FormatRef(type=asked)
+        made = registry.get("format", ref.type).model_validate(ref.options)
+        assert isinstance(made, Format)
+        return {"": made}
+    found: dict[str, Format] = {}
+    for name in registry.names("format"):
+        kind = registry.get("format", name)
+        if not issubclass(kind, Format) or not kind.suffixes:
+            continue
+        made = kind()
+        found |= dict.fromkeys(kind.suffixes, made)
+    return found
 
 
 class _Maker:

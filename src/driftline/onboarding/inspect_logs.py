@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from driftline.contracts.plugin import DiscoverContext, Format, Source
-from driftline.extensions.source_formats import source_formats
+from driftline.extensions.registry import source_formats
 from driftline.ingest.columns.infer import Inferred, infer
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.peek import seen

@@ -35,8 +35,7 @@ from driftline.config.models import (
     WhenConfig,
     WindowsConfig,
 )
-from driftline.config.quiet import InhibitConfig, MuteTimeConfig
-from driftline.config.routes import MatchConfig, RouteConfig
+from driftline.config.sections import InhibitConfig, MatchConfig, MuteTimeConfig, RouteConfig
 from driftline.contracts.classic_rules import Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.contracts.plugin import Action, Check, Format, Plugin, Sink
 from driftline.contracts.rule import WAYS, Bounds, Range, Rule
