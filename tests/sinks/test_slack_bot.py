@@ -19,6 +19,8 @@ from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.testing import FakeLog
 
+pytestmark = pytest.mark.system
+
 LIVES = lives()
 GOLDEN = Path(__file__).parent / "golden"
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
@@ -217,7 +219,7 @@ def test_without_the_right_to_look_it_is_sent_again():
         server.words["conversations.history"].append("missing_scope")
         bot = Bot(server)
         assert bot.sink.look(LIVES["opened"], START) is None
-        assert "it may come twice" in bot.log.lines[0][0]
+        assert "the message may come twice" in bot.log.lines[0][0]
         assert Bot(server, channel="ml-alerts").sink.look(LIVES["opened"], START) is None
 
 
