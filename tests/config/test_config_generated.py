@@ -10,7 +10,7 @@ import pytest
 
 from driftline.config import load
 from driftline.config.document import read
-from driftline.config.reference_docs.generate import FOLDER, generated, shipped
+from driftline.config.reference_docs.generate import FOLDER, build_files, load_shipped
 from driftline.config.reference_docs.schema import json_schema
 
 pytestmark = pytest.mark.system
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="module")
 def validator():
-    schema = json_schema(shipped())
+    schema = json_schema(load_shipped())
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 
@@ -37,14 +37,14 @@ def validator():
 )
 def test_checked_in(name):
     """What is checked in equals what is generated."""
-    assert (ROOT / FOLDER / name).read_text(encoding="utf-8") == generated()[name], (
+    assert (ROOT / FOLDER / name).read_text(encoding="utf-8") == build_files()[name], (
         "run `make generated`"
     )
 
 
 def test_nothing_else_is_in_the_folder():
     """A page whose declaration is gone goes too."""
-    assert {path.name for path in (ROOT / FOLDER).iterdir()} == set(generated())
+    assert {path.name for path in (ROOT / FOLDER).iterdir()} == set(build_files())
 
 
 def test_the_full_configuration_is_valid(validator):
@@ -128,5 +128,5 @@ def test_the_published_notification():
 
     jsonschema.validate(
         json.loads(notification().model_dump_json()),
-        json.loads(generated()["notification.schema.json"]),
+        json.loads(build_files()["notification.schema.json"]),
     )

@@ -289,7 +289,7 @@ def test_fatal_trouble_with_plugins_has_a_place(tmp_path):
     first, second = caught.value.problems
     assert (first.line, first.name, second.name) == (5, "plugins.paths[0]", "plugins.paths[1]")
     assert (
-        "called 'missing' is there already, from driftline (driftline_plugins.checks.missing)"
+        "called 'missing' exists already, from driftline (driftline_plugins.checks.missing)"
         in first.message
     )
     assert str(tmp_path / "taken.py") in first.message

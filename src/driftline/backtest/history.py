@@ -119,7 +119,7 @@ def subject_of(
         ground,
         plans,
         kinds,
-        lambda plan, ctx: guard.here(f"{model}.{plan.name}", plan.check.evaluate, ctx),
+        lambda plan, ctx: guard.collect_inline(f"{model}.{plan.name}", plan.check.evaluate, ctx),
     )
     return Subject(
         judgeable, settings.length, settings.lateness, settings.false_pages_per_year, settings.life, opening,

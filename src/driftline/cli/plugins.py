@@ -14,7 +14,7 @@ import click
 from driftline.cli.options import json_option
 
 if TYPE_CHECKING:
-    from driftline.extensions import Registry
+    from driftline.extensions import PluginInfo, Registry
 
 
 @click.command()
@@ -44,7 +44,7 @@ def plugins(name: str | None, config: Path, as_json: bool) -> int:
     if name is not None:
         return _show_plugin(registry, name, as_json)
     if as_json:
-        rows = [info._asdict() for info in registry.describe()]
+        rows = [_row(info) for info in registry.describe()]
         click.echo(
             json.dumps(
                 {"plugins": rows, "problems": [str(problem) for problem in registry.problems]},
@@ -104,14 +104,24 @@ def _show_plugin(registry: Registry, name: str, as_json: bool) -> int:
     return 0
 
 
-def _facts(registry: Registry, info: Any) -> dict[str, Any]:
+def _row(info: PluginInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "kind": info.kind,
+        "version": info.version,
+        "origin": info.origin,
+        "hooks": info.hooks,
+    }
+
+
+def _facts(registry: Registry, info: PluginInfo) -> dict[str, Any]:
     import inspect
 
     from driftline.config.field_docs import words
     from driftline.config.reference_docs.pages import least_rights
     from driftline.contracts.plugin import Plugin
 
-    facts: dict[str, Any] = info._asdict() | {"about": "", "settings": [], "permissions": []}
+    facts = _row(info) | {"about": "", "settings": [], "permissions": []}
     if info.kind == "hooks":
         return facts
     type_ = registry.get(info.kind, info.name)

@@ -87,7 +87,7 @@ class Plugs:
             found: type[Plugin] = self._registry.get(kind, name)
             return found
         else:
-            self._wrong(loc, self._registry.unknown(kind, name))
+            self._wrong(loc, self._registry.unknown_message(kind, name))
         return None
 
     def _made(self, type_: type[Plugin], options: dict[str, Any], loc: Loc) -> Plugin | Failed:
