@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from driftline.config import load
-from driftline.config.document import read
+from driftline.config import load_config
+from driftline.config.document import read_document
 from driftline.config.reference_docs.generate import FOLDER, build_files, load_shipped
 from driftline.config.reference_docs.schema import json_schema
 
@@ -52,9 +52,9 @@ def test_the_full_configuration_is_valid(validator):
     made settings.
     """
     path = ROOT / FOLDER / "config.full.yaml"
-    config = load(path)
+    config = load_config(path)
     assert list(config.models["churn"].checks) == config.registry.names("check")
-    validator.validate(read(path).value)
+    validator.validate(read_document(path).value)
 
 
 def test_every_setting_has_a_sentence(validator):
@@ -113,9 +113,9 @@ def test_editors_see_what_validate_sees(tmp_path, validator, text, fine):
     """The schema accepts and refuses as `validate` does."""
     path = tmp_path / "driftline.yaml"
     path.write_text(f"version: 1\nmodels:\n  m: {text}\n")
-    assert validator.is_valid(read(path).value) is fine
+    assert validator.is_valid(read_document(path).value) is fine
     try:
-        load(path)
+        load_config(path)
     except Exception:
         assert not fine
     else:

@@ -176,10 +176,10 @@ def resend(sink: str, config: Path, as_json: bool) -> None:
     of its incident was delivered.
     """
     from driftline.agent.start import system_clock
-    from driftline.config import load
+    from driftline.config import load_config
     from driftline.state import outbox
 
-    settings = load(config)
+    settings = load_config(config)
     _check_sink(settings, sink)
     with open_state(settings) as store, store.note() as connection:
         letters = outbox.dead_letters(connection, sink, MOST_LETTERS)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @json_option
 def plugins(name: str | None, config: Path, as_json: bool) -> int:
     """List the plugins, or show the settings of one. Exits with 1 when a plugin can't be loaded."""
-    from driftline.config.document import read
+    from driftline.config.document import read_document
     from driftline.config.load import plugin_paths
     from driftline.extensions import Registry
 
@@ -39,7 +39,7 @@ def plugins(name: str | None, config: Path, as_json: bool) -> int:
         click.get_current_context().get_parameter_source("config")
         is not click.core.ParameterSource.DEFAULT
     )
-    paths = plugin_paths(read(config)) if explicit or config.exists() else []
+    paths = plugin_paths(read_document(config)) if explicit or config.exists() else []
     registry = Registry.load(paths)
     if name is not None:
         return _show_plugin(registry, name, as_json)
@@ -117,7 +117,7 @@ def _row(info: PluginInfo) -> dict[str, Any]:
 def _facts(registry: Registry, info: PluginInfo) -> dict[str, Any]:
     import inspect
 
-    from driftline.config.field_docs import words
+    from driftline.config.field_docs import describe_fields
     from driftline.config.reference_docs.pages import least_rights
     from driftline.contracts.plugin import Plugin
 
@@ -133,9 +133,9 @@ def _facts(registry: Registry, info: PluginInfo) -> dict[str, Any]:
                 "type": word.type,
                 "required": word.required,
                 "default": word.default,
-                "about": word.about,
+                "about": word.description,
             }
-            for word in words(type_)
+            for word in describe_fields(type_)
         ]
         facts["permissions"] = list(least_rights(type_))
     return facts

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from driftline.config.document import Document, Loc
-from driftline.config.instantiate import Plugs
-from driftline.config.mistakes import unknown
+from driftline.config.instantiate import PluginFactory
+from driftline.config.mistakes import unknown_name
 from driftline.config.models import (
     INTERNAL,
     ActionConfig,
@@ -39,10 +39,10 @@ class Assembly:
 
     def __init__(self, document: Document, registry: Registry, raw: Tree) -> None:
         self._document = document
-        self._plugs = Plugs(document, registry)
+        self._plugs = PluginFactory(document, registry)
         self._raw = raw
         self._problems: list[Problem] = []
-        self.told: set[Loc] = set()
+        self.plugin_locs: set[Loc] = set()
         """Paths of plugin names: what is wrong with them is told here already."""
 
     @property
@@ -50,11 +50,11 @@ class Assembly:
         """All that was found on the way."""
         return self._problems + self._plugs.problems
 
-    def tree(self) -> Tree:
+    def build_tree(self) -> Tree:
         """The settings with plugins in them."""
-        tree = self._own(self._document.value, (), Config)
+        tree = self._host_settings(self._document.value, (), Config)
         if isinstance(tree.get("agent"), dict):
-            tree["agent"] = self._agent(self._own(tree["agent"], ("agent",), AgentConfig))
+            tree["agent"] = self._agent(self._host_settings(tree["agent"], ("agent",), AgentConfig))
         for part, made in (
             ("sinks", self._sink),
             ("actions", self._action),
@@ -71,69 +71,73 @@ class Assembly:
         executor = agent.get("executor")
         if isinstance(executor, dict):
             if executor.get("type", "threads") == "threads":
-                agent["executor"] = self._own(executor, ("agent", "executor"), ExecutorConfig)
+                agent["executor"] = self._host_settings(
+                    executor, ("agent", "executor"), ExecutorConfig
+                )
             else:
-                agent["executor"] = self._beside(
+                agent["executor"] = self._with_plugin(
                     "executor", executor, ("agent", "executor"), ExecutorConfig
                 )
         return agent
 
     def _sink(self, sink: Tree, loc: Loc) -> Tree:
-        return self._beside("sink", sink, loc, SinkConfig)
+        return self._with_plugin("sink", sink, loc, SinkConfig)
 
     def _action(self, action: Tree, loc: Loc) -> Tree:
-        return self._beside("action", action, loc, ActionConfig)
+        return self._with_plugin("action", action, loc, ActionConfig)
 
     def _model(self, told: Tree, loc: Loc) -> Tree:
-        model = self._own(told, loc, ModelConfig)
+        model = self._host_settings(told, loc, ModelConfig)
         model["raw"] = self._raw["models"][loc[-1]]
         if "source" in told:
             model["source"] = self._plugs.build("source", told["source"], (*loc, "source"))
-            self.told.add((*loc, "source"))
+            self.plugin_locs.add((*loc, "source"))
         reference = told.get("reference")
         if isinstance(reference, dict):
             at = (*loc, "reference")
             named = "type" in reference
             model["reference"] = (
-                self._beside("source", reference, at, ReferenceConfig)
+                self._with_plugin("source", reference, at, ReferenceConfig)
                 if named
-                else self._own(reference, at, ReferenceConfig)
+                else self._host_settings(reference, at, ReferenceConfig)
             )
         if isinstance(told.get("labels"), dict):
-            model["labels"] = self._beside("source", told["labels"], (*loc, "labels"), LabelsConfig)
+            model["labels"] = self._with_plugin(
+                "source", told["labels"], (*loc, "labels"), LabelsConfig
+            )
         if isinstance(told.get("checks"), dict):
             model["checks"] = {
-                name: self._beside("check", check, (*loc, "checks", name), CheckConfig)
+                name: self._with_plugin("check", check, (*loc, "checks", name), CheckConfig)
                 if isinstance(check, dict)
                 else check
                 for name, check in told["checks"].items()
             }
         return model
 
-    def _own(self, told: Tree, loc: Loc, host: type[BaseModel]) -> Tree:
+    def _host_settings(self, told: Tree, loc: Loc, host: type[BaseModel]) -> Tree:
         """A copy without the names of fields that no file sets."""
         known = _fields(host)
         for key in told:
             if key in INTERNAL and key not in known:
                 self._problems.append(
-                    self._document.problem((*loc, key), unknown(key, known), at_key=True)
+                    self._document.problem((*loc, key), unknown_name(key, known), at_key=True)
                 )
         return {key: value for key, value in told.items() if key in known or key not in INTERNAL}
 
-    def _beside(self, kind: PluginKind, told: Tree, loc: Loc, host: type[BaseModel]) -> Tree:
+    def _with_plugin(self, kind: PluginKind, told: Tree, loc: Loc, host: type[BaseModel]) -> Tree:
         """The settings of the host beside `type` and `options`, and the plugin that these two
         make.
         """
         known = _fields(host)
         made = self._plugs.build(kind, told, loc, host=known)
-        self.told.add((*loc, "type"))
+        self.plugin_locs.add((*loc, "type"))
         kept = {key: value for key, value in told.items() if key in known}
         if "options" in kept:
             # What references stand for is in the plugin alone.
-            kept["options"] = self._written((*loc, "options"))
+            kept["options"] = self._value_in_file((*loc, "options"))
         return kept | {"plugin": made}
 
-    def _written(self, loc: Loc) -> Any:
+    def _value_in_file(self, loc: Loc) -> Any:
         """What stands at `loc` in the file."""
         found: Any = self._raw
         for part in loc:

@@ -19,10 +19,10 @@ from driftline.types.errors import ConfigError, Problem
 
 Loc = tuple[str | int, ...]
 
-MOST_BYTES = 4_000_000
-MOST_NODES = 100_000
+MAX_BYTES = 4_000_000
+MAX_NODES = 100_000
 """After aliases are written out; a file that grows beyond this is no configuration."""
-DEEPEST = 60
+MAX_DEPTH = 60
 
 
 class Quoted(str):
@@ -49,7 +49,7 @@ for _name, _pattern, _first in (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """Where something begins, from 1."""
 
     line: int
@@ -62,8 +62,8 @@ class Document:
 
     path: Path
     value: Any = None
-    keys: dict[Loc, Place] = field(default_factory=dict)
-    values: dict[Loc, Place] = field(default_factory=dict)
+    keys: dict[Loc, Position] = field(default_factory=dict)
+    values: dict[Loc, Position] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     """What is wrong with the YAML itself; the rest could be read."""
 
@@ -75,9 +75,9 @@ class Document:
         while known and known not in self.values:
             known = known[:-1]
         place = self.keys.get(known) if at_key or len(known) < len(loc) else None
-        place = place or self.values.get(known) or Place(1, 1)
+        place = place or self.values.get(known) or Position(1, 1)
         return Problem(
-            str(self.path), place.line, place.column, name or dotted(loc) or "file", message
+            str(self.path), place.line, place.column, name or dotted_name(loc) or "file", message
         )
 
     def get(self, loc: Sequence[str | int]) -> Any:
@@ -87,11 +87,11 @@ class Document:
             try:
                 value = value[part]
             except (TypeError, IndexError, KeyError):
-                raise KeyError(dotted(loc)) from None
+                raise KeyError(dotted_name(loc)) from None
         return value
 
 
-def dotted(loc: Sequence[str | int]) -> str:
+def dotted_name(loc: Sequence[str | int]) -> str:
     """`checks.drift.rule[1].above` of a path."""
     text = ""
     for part in loc:
@@ -99,56 +99,58 @@ def dotted(loc: Sequence[str | int]) -> str:
     return text
 
 
-def read(path: Path) -> Document:
+def read_document(path: Path) -> Document:
     """The document at `path`. Raises ConfigError when it can't be read or is no YAML at all."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise _broken(
+        raise _file_error(
             path, 1, 1, "there is no such file; `driftline init` writes one, -c names another"
         ) from None
     except OSError as error:
-        raise _broken(path, 1, 1, f"can't be read: {error.strerror}") from None
-    if len(raw) > MOST_BYTES:
-        raise _broken(path, 1, 1, f"is larger than {MOST_BYTES} bytes; name the right file")
+        raise _file_error(path, 1, 1, f"can't be read: {error.strerror}") from None
+    if len(raw) > MAX_BYTES:
+        raise _file_error(path, 1, 1, f"is larger than {MAX_BYTES} bytes; name the right file")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = raw[: error.start]
         line = before.count(b"\n") + 1
-        raise _broken(
+        raise _file_error(
             path,
             line,
             error.start - before.rfind(b"\n"),
             "is not UTF-8 here; save the file as UTF-8",
         ) from None
-    return parse(text, path)
+    return parse_document(text, path)
 
 
-def parse(text: str, path: Path) -> Document:
+def parse_document(text: str, path: Path) -> Document:
     """The document in `text`, which came from `path`. Raises ConfigError as `read` does."""
     try:
         root = yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _broken(path, line, column, _harmless(error)) from None
+        raise _file_error(path, line, column, _yaml_message(error)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - text.rfind("\n", 0, error.position)
-        raise _broken(path, line, column, "there is a control character here; remove it") from None
+        raise _file_error(
+            path, line, column, "there is a control character here; remove it"
+        ) from None
     except RecursionError:
-        raise _broken(path, 1, 1, "is nested too deeply") from None
+        raise _file_error(path, 1, 1, "is nested too deeply") from None
     if root is None:
-        raise _broken(path, 1, 1, "is empty; `driftline init` writes a first configuration")
+        raise _file_error(path, 1, 1, "is empty; `driftline init` writes a first configuration")
     return _Walk(Document(path)).all(root)
 
 
-def _broken(path: Path, line: int, column: int, message: str) -> ConfigError:
+def _file_error(path: Path, line: int, column: int, message: str) -> ConfigError:
     return ConfigError([Problem(str(path), line, column, "file", message)])
 
 
-def _harmless(error: yaml.MarkedYAMLError) -> str:
+def _yaml_message(error: yaml.MarkedYAMLError) -> str:
     """The parser's words without what it quotes of the file, and the mend for the usual
     mistakes.
     """
@@ -178,8 +180,8 @@ class _Walk:
             self.document.value = self.value(root, ())
         except OverflowError:
             path = self.document.path
-            raise _broken(
-                path, 1, 1, f"has more than {MOST_NODES} values once its aliases are written out"
+            raise _file_error(
+                path, 1, 1, f"has more than {MAX_NODES} values once its aliases are written out"
             ) from None
         if not isinstance(self.document.value, dict):
             raise ConfigError([self.document.problem((), "should be settings: `name: value`")])
@@ -187,10 +189,10 @@ class _Walk:
 
     def value(self, node: yaml.Node, loc: Loc) -> Any:
         self.nodes += 1
-        if self.nodes > MOST_NODES:
+        if self.nodes > MAX_NODES:
             raise OverflowError
         self.document.values[loc] = _place(node)
-        if id(node) in self.above or len(self.above) > DEEPEST:
+        if id(node) in self.above or len(self.above) > MAX_DEPTH:
             self._wrong(
                 loc, "is nested within itself" if id(node) in self.above else "is nested too deeply"
             )
@@ -221,7 +223,7 @@ class _Walk:
         for key, item in node.value:
             place = _place(key)
             if not isinstance(key, yaml.ScalarNode):
-                path, name = str(self.document.path), dotted(loc)
+                path, name = str(self.document.path), dotted_name(loc)
                 self.document.problems.append(
                     Problem(path, place.line, place.column, name, "a name must be plain text")
                 )
@@ -231,7 +233,7 @@ class _Walk:
                 first = self.document.keys[below].line
                 self.document.problems.append(
                     Problem(
-                        str(self.document.path), place.line, place.column, dotted(below),
+                        str(self.document.path), place.line, place.column, dotted_name(below),
                         f"is set twice, first in line {first}; keep one of them",
                     )
                 )  # fmt: skip
@@ -272,5 +274,5 @@ class _Walk:
         return int(text, base)
 
 
-def _place(node: yaml.Node) -> Place:
-    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
+def _place(node: yaml.Node) -> Position:
+    return Position(node.start_mark.line + 1, node.start_mark.column + 1)

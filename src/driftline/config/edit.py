@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from driftline.config.document import Document, Loader, Loc, dotted, parse
+from driftline.config.document import Document, Loader, Loc, dotted_name, parse_document
 from driftline.types.errors import ConfigError
 
 WIDE = 120
@@ -33,7 +33,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def put(text: str, path: Path, loc: Loc, key: str, value: Any, comment: str = "") -> str:
+def set_value(text: str, path: Path, loc: Loc, key: str, value: Any, comment: str = "") -> str:
     """`text`, which came from `path`, with `key` of the mapping at `loc` set to `value`: replaced,
     or added as its last.
 
@@ -41,7 +41,7 @@ def put(text: str, path: Path, loc: Loc, key: str, value: Any, comment: str = ""
     text can't be changed safely: where the mapping is an alias or merged from one, or an anchor
     would go.
     """
-    before = parse(text, path)
+    before = parse_document(text, path)
     expected = copy.deepcopy(before.value)
     holder = expected
     for part in loc:
@@ -49,7 +49,7 @@ def put(text: str, path: Path, loc: Loc, key: str, value: Any, comment: str = ""
     holder[key] = value
     made = _put(text, _node(text, loc), key, value, comment)
     try:
-        after = parse(made, path)
+        after = parse_document(made, path)
     except ConfigError:
         raise _unsafe(before, loc, key) from None
     if after.value != expected or len(after.problems) > len(before.problems):
@@ -58,7 +58,7 @@ def put(text: str, path: Path, loc: Loc, key: str, value: Any, comment: str = ""
 
 
 def _unsafe(document: Document, loc: Loc, key: str) -> ConfigError:
-    what = dotted((*loc, key))
+    what = dotted_name((*loc, key))
     return ConfigError(
         [
             document.problem(

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from driftline.contracts.plugin import FormatRef
-from driftline.types.scalars import Bytes, written
+from driftline.types.scalars import Bytes, format_scalar
 from driftline.types.secret import Secret
 
 _PLAIN = {
@@ -37,14 +37,14 @@ _WORD = re.compile(r"[A-Za-z][\w-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class FieldDoc:
     """One setting."""
 
     name: str
     type: str
     default: str
     """As YAML; empty when the setting is required."""
-    about: str
+    description: str
     field: FieldInfo
 
     @property
@@ -53,7 +53,9 @@ class Word:
         return self.field.is_required()
 
 
-def words(model: type[BaseModel], skip: frozenset[str] = frozenset()) -> Iterator[Word]:
+def describe_fields(
+    model: type[BaseModel], skip: frozenset[str] = frozenset()
+) -> Iterator[FieldDoc]:
     """The settings of a model, in the order of their declaration, required ones first."""
     found = [
         (field.alias or name, field)
@@ -61,7 +63,7 @@ def words(model: type[BaseModel], skip: frozenset[str] = frozenset()) -> Iterato
         if name not in skip
     ]
     for name, field in sorted(found, key=lambda pair: not pair[1].is_required()):
-        yield Word(
+        yield FieldDoc(
             name,
             type_of(field.annotation),
             default_of(field),
@@ -80,11 +82,13 @@ def default_of(field: FieldInfo) -> str:
     if isinstance(value, BaseModel):
         return "see below"
     return (
-        written(value) if isinstance(value, (timedelta, Bytes)) else flow(to_jsonable_python(value))
+        format_scalar(value)
+        if isinstance(value, (timedelta, Bytes))
+        else to_flow(to_jsonable_python(value))
     )
 
 
-def flow(value: Any) -> str:
+def to_flow(value: Any) -> str:
     """In one line, without quotes where YAML needs none."""
     if (
         isinstance(value, str)
@@ -93,9 +97,9 @@ def flow(value: Any) -> str:
     ):
         return value
     if isinstance(value, list):
-        return f"[{', '.join(flow(item) for item in value)}]"
+        return f"[{', '.join(to_flow(item) for item in value)}]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {to_flow(item)}" for key, item in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False)
 
 

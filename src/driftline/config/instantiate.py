@@ -12,14 +12,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from driftline.config.document import Document, Loc
-from driftline.config.mistakes import Failed, problems_of, unknown
+from driftline.config.mistakes import FailedPlugin, problems_of, unknown_name
 from driftline.config.references import has_reference
 from driftline.contracts.plugin import Plugin, PluginKind
 from driftline.extensions.registry import Registry
 from driftline.types.errors import Problem
 
 
-class Plugs:
+class PluginFactory:
     """Builds plugins from parts of one document; keeps the problems."""
 
     def __init__(self, document: Document, registry: Registry) -> None:
@@ -29,29 +29,29 @@ class Plugs:
 
     def build(
         self, kind: PluginKind, given: Any, loc: Loc, *, host: Set[str] | None = None
-    ) -> Plugin | Failed:
+    ) -> Plugin | FailedPlugin:
         """The plugin that `given` at `loc` describes. `host` names the settings that may stand
         beside type and options.
         """
         if not isinstance(given, dict):
             self._wrong(loc, f"should say which {kind}: `type: ...` and its `options: {{...}}`")
-            return Failed()
+            return FailedPlugin()
         type_ = self._type(kind, given.get("type"), (*loc, "type"), there="type" in given)
         options = given.get("options", {})
-        self._strangers(given, loc, host, type_)
+        self._check_keys(given, loc, host, type_)
         if options is None:
             options = {}
         if type_ is None:
-            return Failed()
+            return FailedPlugin()
         if not isinstance(options, dict):
             self._wrong((*loc, "options"), "should be settings: `name: value`")
-            return Failed()
-        made = self._made(type_, options, (*loc, "options"))
+            return FailedPlugin()
+        made = self._create(type_, options, (*loc, "options"))
         if kind == "source" and "format" in options:
             self._format(options["format"], (*loc, "options", "format"))
         return made
 
-    def _strangers(
+    def _check_keys(
         self, given: dict[str, Any], loc: Loc, host: Set[str] | None, type_: type[Plugin] | None
     ) -> None:
         """Settings beside `type` and `options` that don't belong there; where the host has some, it
@@ -69,7 +69,7 @@ class Plugs:
                 )
             else:
                 self._wrong(
-                    (*loc, key), unknown(key, ("type", "options", *(host or ()))), at_key=True
+                    (*loc, key), unknown_name(key, ("type", "options", *(host or ()))), at_key=True
                 )
 
     def _type(
@@ -90,7 +90,9 @@ class Plugs:
             self._wrong(loc, self._registry.unknown_message(kind, name))
         return None
 
-    def _made(self, type_: type[Plugin], options: dict[str, Any], loc: Loc) -> Plugin | Failed:
+    def _create(
+        self, type_: type[Plugin], options: dict[str, Any], loc: Loc
+    ) -> Plugin | FailedPlugin:
         try:
             return type_.model_validate(options)
         except ValidationError as error:
@@ -101,12 +103,12 @@ class Plugs:
             self._wrong(
                 loc, f"the plugin '{type_.type}' failed on its settings with {type(error).__name__}"
             )
-            return Failed()
+            return FailedPlugin()
         real = [problem for at, problem in mistakes if not self._pending(at)]
         self.problems.extend(real)
         # What an unresolved reference stands for can't be judged offline, so the plugin is made
         # without judging.
-        return Failed() if real else type_.model_construct(**options)
+        return FailedPlugin() if real else type_.model_construct(**options)
 
     def _format(self, given: Any, loc: Loc) -> None:
         if isinstance(given, dict):
@@ -118,18 +120,18 @@ class Plugs:
                 else None
             )
             if type_ is not None and isinstance(options, dict):
-                self._made(type_, options, (*loc, "options"))
+                self._create(type_, options, (*loc, "options"))
         elif isinstance(given, str) and not has_reference(given):
             self._type("format", given, loc, there=True)
 
     def _pending(self, loc: Loc) -> bool:
-        return pending(self._document, loc)
+        return is_pending(self._document, loc)
 
     def _wrong(self, loc: Loc, message: str, *, at_key: bool = False) -> None:
         self.problems.append(self._document.problem(loc, message, at_key=at_key))
 
 
-def pending(document: Document, loc: Loc) -> bool:
+def is_pending(document: Document, loc: Loc) -> bool:
     """Whether what stands at `loc` is still a reference."""
     try:
         return has_reference(document.get(loc))

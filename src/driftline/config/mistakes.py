@@ -40,7 +40,7 @@ SHAPES = frozenset(kind for kind in PLAIN if kind.endswith("_type"))
 """Where one of several shapes is allowed, these only say that it was not this one."""
 
 
-class Failed:
+class FailedPlugin:
     """Stands where a plugin could not be built; the reason is told already."""
 
 
@@ -58,20 +58,20 @@ def problems_of(
     """
     for loc, details in _apt(error.errors(include_url=False), document, prefix):
         kind = details["type"]
-        if isinstance(details["input"], Failed):
+        if isinstance(details["input"], FailedPlugin):
             continue
         if kind == "extra_forbidden":
             known = [
                 name for name in fields_at(annotation, details["loc"][:-1]) if name not in hidden
             ]
-            yield loc, document.problem(loc, unknown(str(loc[-1]), known), at_key=True)
+            yield loc, document.problem(loc, unknown_name(str(loc[-1]), known), at_key=True)
         elif kind == "missing":
             yield loc, document.problem(loc, PLAIN["missing"], at_key=True)
         else:
-            yield loc, document.problem(loc, said(details))
+            yield loc, document.problem(loc, explain_error(details))
 
 
-def unknown(name: str, known: Iterable[str], what: str = "unknown setting") -> str:
+def unknown_name(name: str, known: Iterable[str], what: str = "unknown setting") -> str:
     """That `name` is not one of `known`, and which was probably meant."""
     known = sorted(known)
     near = get_close_matches(name, known, 1, 0.6)
@@ -80,7 +80,7 @@ def unknown(name: str, known: Iterable[str], what: str = "unknown setting") -> s
     return f"{what}; there are: {', '.join(known)}" if known else f"{what}; there are none here"
 
 
-def said(details: ErrorDetails) -> str:
+def explain_error(details: ErrorDetails) -> str:
     """One mistake in plain words."""
     kind, context = details["type"], details.get("ctx", {})
     if kind in PLAIN:
@@ -121,7 +121,7 @@ def _apt(
             continue
         loc, first = group[0]
         words = list(
-            dict.fromkeys(said(details).removeprefix("should be ") for _, details in group)
+            dict.fromkeys(explain_error(details).removeprefix("should be ") for _, details in group)
         )
         yield loc, {**first, "type": "value_error", "msg": f"should be {', or '.join(words)}"}
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import pluggy
 
@@ -52,7 +52,7 @@ class PluginInfo(NamedTuple):
     """One row in the list of plugins."""
 
     name: str
-    kind: str
+    kind: PluginKind | Literal["hooks"]
     """The kind of plugin; `hooks` for a module that registers no plugin."""
     version: str
     """The version of the distribution; for a file, 12 hex digits of its SHA-256."""
@@ -231,7 +231,9 @@ class _Builder:
             self.infos.append(_info(name, kind, module, names))
 
 
-def _info(name: str, kind: str, module: PluginModule, hooks: tuple[str, ...]) -> PluginInfo:
+def _info(
+    name: str, kind: PluginKind | Literal["hooks"], module: PluginModule, hooks: tuple[str, ...]
+) -> PluginInfo:
     return PluginInfo(
         name=name,
         kind=kind,

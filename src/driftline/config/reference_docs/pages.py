@@ -18,7 +18,7 @@ from driftline.config.columns import (
     SchemaConfig,
     VersionConfig,
 )
-from driftline.config.field_docs import words
+from driftline.config.field_docs import describe_fields
 from driftline.config.models import (
     INTERNAL,
     ActionConfig,
@@ -101,7 +101,7 @@ def configuration_page() -> str:
     """Every setting of the core."""
     lines = [NOTICE, *HEAD.splitlines(), ""]
     for title, model in SECTIONS:
-        lines += [f"## {title}", "", _about(model), ""]
+        lines += [f"## {title}", "", _docstring(model), ""]
         if model in SHORT:
             lines += [SHORT[model], ""]
         lines += [*_table(model), ""]
@@ -124,9 +124,9 @@ def plugin_section(type_: type[Plugin]) -> Iterator[str]:
     """One plugin."""
     yield f"### {type_.type}"
     yield ""
-    yield _about(type_)
+    yield _docstring(type_)
     yield ""
-    yield from _nature(type_)
+    yield from _class_facts(type_)
     yield from _table(type_)
     rights = least_rights(type_)
     if rights:
@@ -143,14 +143,14 @@ def plugin_section(type_: type[Plugin]) -> Iterator[str]:
 
 def least_rights(type_: type[Plugin]) -> tuple[str, ...]:
     """What `permissions` says of a plugin whose required settings are named in capitals."""
-    required = {word.name: word.name.upper() for word in words(type_) if word.required}
+    required = {word.name: word.name.upper() for word in describe_fields(type_) if word.required}
     try:
         return tuple(type_.model_construct(None, **required).permissions())
     except Exception:
         return ()
 
 
-def _nature(type_: type[Plugin]) -> Iterator[str]:
+def _class_facts(type_: type[Plugin]) -> Iterator[str]:
     """What a class declares beside its settings."""
     if issubclass(type_, Check):
         asks = (
@@ -201,12 +201,12 @@ def _rule(rule: Rule) -> str:
     return ", ".join([f"`{kind}`", *(f"{name} {value}" for name, value in settings.items())])
 
 
-def _about(type_: type) -> str:
+def _docstring(type_: type) -> str:
     return inspect.cleandoc(type_.__doc__ or "")
 
 
 def _table(model: type[BaseModel]) -> Iterator[str]:
-    rows = list(words(model, INTERNAL))
+    rows = list(describe_fields(model, INTERNAL))
     if not rows:
         yield "No settings."
         return
@@ -220,4 +220,4 @@ def _table(model: type[BaseModel]) -> Iterator[str]:
             if word.default == "see below"
             else f"`{word.default}`"
         )
-        yield f"| `{word.name}` | {word.type} | {default} | {word.about} |".replace("||", "|")
+        yield f"| `{word.name}` | {word.type} | {default} | {word.description} |".replace("||", "|")
