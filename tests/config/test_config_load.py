@@ -237,7 +237,7 @@ def test_references_that_lead_nowhere(tmp_path):
         read(tmp_path, SECRETS, secrets)
     found = {problem.name: problem.message for problem in caught.value.problems}
     assert found == {
-        "models.m.source.options.path": "the environment has no variable STAGE; set it, or name another",
+        "models.m.source.options.path": "the environment has no variable STAGE; set it, or name another one",
         "models.m.source.options.depth": "should be a whole number",
         "sinks.a.options.url": "${env:CHAT} is empty; give it a value",
         "sinks.a.options.room": "the file /run/room can't be read: No such file or directory",

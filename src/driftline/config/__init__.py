@@ -1,4 +1,4 @@
-"""The configuration: one YAML file, read with the place of everything, checked as a whole."""
+"""The configuration: one YAML file, read with the line of each value and validated as a whole."""
 
 from driftline.config.columns import SchemaConfig
 from driftline.config.load import load_config, model_digest

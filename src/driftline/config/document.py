@@ -1,7 +1,7 @@
-"""Read YAML with the meaning of YAML 1.2, and remember where everything stands.
+"""Reads YAML as YAML 1.2 does, and keeps the line and column of each key and value.
 
-Refuses what a configuration never needs or what hides mistakes: duplicate keys, tags, NaN, more
-than one document. Never shows a value: it may be a secret.
+Duplicate keys, tags, NaN and further documents are mistakes. Does not show a value in an error: it
+may be a secret.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from driftline.types.errors import ConfigError, Problem
 Loc = tuple[str | int, ...]
 
 MAX_BYTES = 4_000_000
+"""The largest file."""
 MAX_NODES = 100_000
-"""After aliases are written out; a file that grows beyond this is no configuration."""
+"""The most values, after aliases are written out."""
 MAX_DEPTH = 60
+"""The deepest nesting."""
 
 
 class Quoted(str):
-    """Text that stood in quotes or in a block: meant as text, whatever it looks like."""
+    """Text in quotes or in a block: always text, even if it looks like a number."""
 
 
 class Loader(yaml.SafeLoader):
-    """PyYAML's parser with the resolver of the YAML 1.2 core schema: `NO`, `on` and `12:30` are
-    text.
-    """
+    """PyYAML's parser with the YAML 1.2 core schema: `NO`, `on` and `12:30` are text."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  as the base class has it
 
@@ -50,7 +50,7 @@ for _name, _pattern, _first in (
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where something begins, from 1."""
+    """The position where something begins; line and column count from 1."""
 
     line: int
     column: int
@@ -58,30 +58,30 @@ class Position:
 
 @dataclass
 class Document:
-    """The plain values of one file, and the place of each key and value by its path."""
+    """The plain values of one file, and the position of each key and value by its path."""
 
     path: Path
     value: Any = None
     keys: dict[Loc, Position] = field(default_factory=dict)
     values: dict[Loc, Position] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    """What is wrong with the YAML itself; the rest could be read."""
+    """Mistakes of the YAML itself. What could be read is in `value` nevertheless."""
 
     def problem(
         self, loc: Sequence[str | int], message: str, *, at_key: bool = False, name: str = ""
     ) -> Problem:
-        """A mistake at the deepest part of `loc` that stands in the file."""
-        known = tuple(loc)
-        while known and known not in self.values:
-            known = known[:-1]
-        place = self.keys.get(known) if at_key or len(known) < len(loc) else None
-        place = place or self.values.get(known) or Position(1, 1)
+        """Return a mistake with the position of the deepest part of `loc` that the file has."""
+        path = tuple(loc)
+        while path and path not in self.values:
+            path = path[:-1]
+        place = self.keys.get(path) if at_key or len(path) < len(loc) else None
+        place = place or self.values.get(path) or Position(1, 1)
         return Problem(
             str(self.path), place.line, place.column, name or dotted_name(loc) or "file", message
         )
 
     def get(self, loc: Sequence[str | int]) -> Any:
-        """The value at `loc`. Raises KeyError."""
+        """Return the value at `loc`. Raises KeyError."""
         value = self.value
         for part in loc:
             try:
@@ -92,7 +92,7 @@ class Document:
 
 
 def dotted_name(loc: Sequence[str | int]) -> str:
-    """`checks.drift.rule[1].above` of a path."""
+    """Write a path as `checks.drift.rule[1].above`."""
     text = ""
     for part in loc:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
@@ -100,7 +100,7 @@ def dotted_name(loc: Sequence[str | int]) -> str:
 
 
 def read_document(path: Path) -> Document:
-    """The document at `path`. Raises ConfigError when it can't be read or is no YAML at all."""
+    """Read the file at `path`. Raises ConfigError when it can't be read or is not YAML at all."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -126,7 +126,7 @@ def read_document(path: Path) -> Document:
 
 
 def parse_document(text: str, path: Path) -> Document:
-    """The document in `text`, which came from `path`. Raises ConfigError as `read` does."""
+    """Parse `text`, the content of `path`. Raises ConfigError when it is not YAML at all."""
     try:
         root = yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
@@ -151,24 +151,22 @@ def _file_error(path: Path, line: int, column: int, message: str) -> ConfigError
 
 
 def _yaml_message(error: yaml.MarkedYAMLError) -> str:
-    """The parser's words without what it quotes of the file, and the mend for the usual
-    mistakes.
-    """
+    """Return the parser's message without quoted values, with a hint for the usual mistakes."""
     if "'\\t'" in (error.problem or ""):
         return "a tab can't indent YAML; use spaces"
-    said = re.sub(r"'[^'<][^']+'", "something", error.problem or "something is wrong")
-    if "undefined alias" in said:
+    text = re.sub(r"'[^'<][^']+'", "something", error.problem or "something is wrong")
+    if "undefined alias" in text:
         return "there is no such anchor; put text that begins with * in quotes"
-    if "mapping values are not allowed" in said:
+    if "mapping values are not allowed" in text:
         return "not YAML: a second ': ' in one line, or a line indented too far; put text that holds ': ' in quotes"
-    if "cannot start any token" in said:
-        return f"not YAML: {said}; put the text in quotes"
+    if "cannot start any token" in text:
+        return f"not YAML: {text}; put the text in quotes"
     context = f" {error.context}" if error.context and error.context_mark else ""
-    return f"not YAML: {said}{context}"
+    return f"not YAML: {text}{context}"
 
 
 class _Walk:
-    """From nodes to plain values; notes places and problems on its way."""
+    """Converts nodes to plain values, and notes positions and mistakes."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -191,37 +189,37 @@ class _Walk:
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise OverflowError
-        self.document.values[loc] = _place(node)
+        self.document.values[loc] = _position(node)
         if id(node) in self.above or len(self.above) > MAX_DEPTH:
-            self._wrong(
+            self._add_problem(
                 loc, "is nested within itself" if id(node) in self.above else "is nested too deeply"
             )
             return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, loc)
         if node.tag not in (f"{_TAG}map", f"{_TAG}seq"):
-            self._wrong(
+            self._add_problem(
                 loc, "a YAML tag (!...) has no meaning here; put text that begins with ! in quotes"
             )
         self.above.append(id(node))
-        made = (
+        value = (
             self._mapping(node, loc)
             if isinstance(node, yaml.MappingNode)
             else self._sequence(node, loc)
         )
         self.above.pop()
-        return made
+        return value
 
-    def _wrong(self, loc: Loc, message: str, *, at_key: bool = False) -> None:
+    def _add_problem(self, loc: Loc, message: str, *, at_key: bool = False) -> None:
         self.document.problems.append(self.document.problem(loc, message, at_key=at_key))
 
     def _sequence(self, node: yaml.Node, loc: Loc) -> list[Any]:
         return [self.value(item, (*loc, number)) for number, item in enumerate(node.value)]
 
     def _mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, Any]:
-        made: dict[str, Any] = {}
+        mapping: dict[str, Any] = {}
         for key, item in node.value:
-            place = _place(key)
+            place = _position(key)
             if not isinstance(key, yaml.ScalarNode):
                 path, name = str(self.document.path), dotted_name(loc)
                 self.document.problems.append(
@@ -229,7 +227,7 @@ class _Walk:
                 )
                 continue
             below = (*loc, key.value)
-            if key.value in made:
+            if key.value in mapping:
                 first = self.document.keys[below].line
                 self.document.problems.append(
                     Problem(
@@ -239,8 +237,8 @@ class _Walk:
                 )  # fmt: skip
                 continue
             self.document.keys[below] = place
-            made[key.value] = self.value(item, below)
-        return made
+            mapping[key.value] = self.value(item, below)
+        return mapping
 
     def _scalar(self, node: yaml.ScalarNode, loc: Loc) -> Any:
         text: str = node.value
@@ -258,21 +256,21 @@ class _Walk:
             case "float":
                 number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
                 if not math.isfinite(number):
-                    self._wrong(loc, "should be a finite number")
+                    self._add_problem(loc, "should be a finite number")
                 return number
-        self._wrong(
+        self._add_problem(
             loc, "a YAML tag (!...) has no meaning here; put text that begins with ! in quotes"
         )
         return None
 
     def _int(self, text: str, loc: Loc) -> int:
         if len(text) > 300:
-            self._wrong(loc, "is no number that anyone needs; put text in quotes")
+            self._add_problem(loc, "is too long for a number; put text in quotes")
             return 0
         # int(text, 0) would refuse the leading zeros that YAML allows.
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         return int(text, base)
 
 
-def _place(node: yaml.Node) -> Position:
+def _position(node: yaml.Node) -> Position:
     return Position(node.start_mark.line + 1, node.start_mark.column + 1)

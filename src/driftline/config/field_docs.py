@@ -1,6 +1,6 @@
-"""A setting in words, for pages and comments: its type, its default, its sentence.
+"""Describes settings for pages and comments: type, default and description of each.
 
-Refuses to know more than the declarations say.
+Does not add to the declarations in the code.
 """
 
 from __future__ import annotations
@@ -38,31 +38,33 @@ _WORD = re.compile(r"[A-Za-z][\w-]*")
 
 @dataclass(frozen=True, slots=True)
 class FieldDoc:
-    """One setting."""
+    """The description of one setting."""
 
     name: str
     type: str
+    """For people: `whole number`, `list of text`."""
     default: str
     """As YAML; empty when the setting is required."""
     description: str
+    """The text of its docstring, on one line."""
     field: FieldInfo
 
     @property
     def required(self) -> bool:
-        """Whether it has no default."""
+        """Whether the setting has no default."""
         return self.field.is_required()
 
 
 def describe_fields(
     model: type[BaseModel], skip: frozenset[str] = frozenset()
 ) -> Iterator[FieldDoc]:
-    """The settings of a model, in the order of their declaration, required ones first."""
-    found = [
+    """Yield the settings of a model in the order of declaration, required ones first."""
+    fields = [
         (field.alias or name, field)
         for name, field in model.model_fields.items()
         if name not in skip
     ]
-    for name, field in sorted(found, key=lambda pair: not pair[1].is_required()):
+    for name, field in sorted(fields, key=lambda pair: not pair[1].is_required()):
         yield FieldDoc(
             name,
             type_of(field.annotation),
@@ -73,7 +75,7 @@ def describe_fields(
 
 
 def default_of(field: FieldInfo) -> str:
-    """The default as it is written in YAML."""
+    """Return the default as YAML; `see below` for a group of settings."""
     if field.is_required():
         return ""
     value = field.get_default(call_default_factory=True, validated_data={})
@@ -89,7 +91,7 @@ def default_of(field: FieldInfo) -> str:
 
 
 def to_flow(value: Any) -> str:
-    """In one line, without quotes where YAML needs none."""
+    """Write a value as YAML on one line, without quotes where YAML needs none."""
     if (
         isinstance(value, str)
         and _WORD.fullmatch(value)
@@ -104,7 +106,7 @@ def to_flow(value: Any) -> str:
 
 
 def type_of(annotation: Any) -> str:
-    """The type of a setting as a person would say it."""
+    """Return the type of a setting in words."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if annotation is None or annotation is type(None):
         return "null"

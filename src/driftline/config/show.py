@@ -1,6 +1,6 @@
-"""The effective configuration, value by value, and where each one comes from.
+"""Lists the effective configuration, value by value, with the origin of each.
 
-Refuses to show a secret: references stay references, and passwords within URLs are hidden.
+Does not show a secret: references stay references, and passwords within URLs are masked.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Setting:
     """One value of the effective configuration."""
 
     name: str
-    """Dotted, as in problems."""
+    """The path of the setting with dots, as in error messages."""
     value: Any
     """As plain JSON; references as they stand in the file."""
     origin: str
@@ -39,8 +39,9 @@ class Setting:
 
 
 def effective_settings(path: Path, registry: Registry | None = None) -> list[Setting]:
-    """All settings of the file at `path`, offline, in the order of the declarations. Raises
-    ConfigError.
+    """Return all settings of the file at `path`, in the order of the declarations.
+
+    Resolves no reference. Raises ConfigError.
     """
     config = load_config(path, registry)
     return list(_settings(config, (), read_document(path)))
@@ -77,7 +78,7 @@ def _options(plugin: Plugin, loc: Loc, document: Document) -> Iterator[Setting]:
 
 
 def _is_leaf(value: BaseModel, loc: Loc, document: Document) -> bool:
-    """Whether the file writes it in short, as one word."""
+    """Whether the file gives this group in its short form, as one value."""
     return loc in document.values and not isinstance(document.get(loc), dict)
 
 
@@ -87,17 +88,12 @@ def _setting(value: Any, loc: Loc, document: Document) -> Setting:
         core = isinstance(value, (timedelta, Bytes)) and "options" not in loc
         return Setting(
             dotted_name(loc),
-            _mask_passwords(format_scalar(value) if core else _plain(value)),
+            _mask_passwords(format_scalar(value) if core else to_jsonable_python(value)),
             DEFAULT,
         )
     return Setting(
         dotted_name(loc), _mask_passwords(document.get(loc)), f"{document.path}:{place.line}"
     )
-
-
-def _plain(value: Any) -> Any:
-    """As JSON."""
-    return to_jsonable_python(value)
 
 
 def _mask_passwords(value: Any) -> Any:

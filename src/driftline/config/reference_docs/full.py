@@ -180,24 +180,24 @@ def _fields_except(model: type[BaseModel], *names: str) -> list[FieldDoc]:
 def _settings(name: str, model: type[BaseModel], indent: int) -> list[str]:
     """A group of which every setting has a default: all of it a comment."""
     pad = " " * indent
-    about = _comment(inspect.cleandoc(model.__doc__ or ""), indent)
+    comment = _comment(inspect.cleandoc(model.__doc__ or ""), indent)
     inner = list(_lines(list(describe_fields(model, INTERNAL)), indent + 2))
-    return [*about, *_comment_out([f"{pad}{name}:", *inner], indent)]
+    return [*comment, *_comment_out([f"{pad}{name}:", *inner], indent)]
 
 
 def _lines(
-    settings: list[FieldDoc], indent: int, given: Mapping[str, str] | None = None
+    settings: list[FieldDoc], indent: int, stand_ins: Mapping[str, str] | None = None
 ) -> Iterator[str]:
     """Each setting below its sentence."""
     pad = " " * indent
-    for word in settings:
-        yield from _comment(word.description, indent)
-        if word.default == "see below":
-            yield f"{pad}{word.name}:"
-            inner = type(word.field.get_default(call_default_factory=True, validated_data={}))
+    for setting in settings:
+        yield from _comment(setting.description, indent)
+        if setting.default == "see below":
+            yield f"{pad}{setting.name}:"
+            inner = type(setting.field.get_default(call_default_factory=True, validated_data={}))
             yield from _lines(list(describe_fields(inner, INTERNAL)), indent + 2)
         else:
-            yield f"{pad}{word.name}: {(given or {}).get(word.name, word.default)}"
+            yield f"{pad}{setting.name}: {(stand_ins or {}).get(setting.name, setting.default)}"
 
 
 def _plugin(type_: type[Plugin], indent: int) -> Iterator[str]:
@@ -213,26 +213,26 @@ def _plugin(type_: type[Plugin], indent: int) -> Iterator[str]:
 
 
 def _options(type_: type[Plugin], indent: int) -> Iterator[str]:
-    for word in describe_fields(type_):
-        if word.required or word.field.examples:
-            yield from _lines([word], indent, {word.name: _stand_in(word)})
+    for setting in describe_fields(type_):
+        if setting.required or setting.field.examples:
+            yield from _lines([setting], indent, {setting.name: _stand_in(setting)})
         else:
-            yield from _comment_out(list(_lines([word], indent)), indent)
+            yield from _comment_out(list(_lines([setting], indent)), indent)
 
 
-def _stand_in(word: FieldDoc) -> str:
+def _stand_in(setting: FieldDoc) -> str:
     """A value for a setting that has no default, or that shows by an example what it needs."""
-    if word.field.examples:
-        return to_flow(to_jsonable_python(word.field.examples[0]))
-    if get_origin(word.field.annotation) is Literal:
-        return str(get_args(word.field.annotation)[0])
-    if "secret" in word.type:
-        return f'"${{env:{word.name.upper()}}}"'
-    if word.name == "path":
+    if setting.field.examples:
+        return to_flow(to_jsonable_python(setting.field.examples[0]))
+    if get_origin(setting.field.annotation) is Literal:
+        return str(get_args(setting.field.annotation)[0])
+    if "secret" in setting.type:
+        return f'"${{env:{setting.name.upper()}}}"'
+    if setting.name == "path":
         return "logs/"
-    if "url" in word.name:
-        return f"https://{word.name.replace('_', '-')}.example"
-    return f"my-{word.name.replace('_', '-')}"
+    if "url" in setting.name:
+        return f"https://{setting.name.replace('_', '-')}.example"
+    return f"my-{setting.name.replace('_', '-')}"
 
 
 def _comment(text: str, indent: int) -> list[str]:
