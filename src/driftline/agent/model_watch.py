@@ -41,7 +41,7 @@ from driftline.agent.tick import Hooks, Tick
 from driftline.agent.trouble import feed_facts
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
-from driftline.contracts.plugin import CheckContext
+from driftline.contracts.check import CheckContext
 from driftline.evaluate.judging import CheckPlan, wanted
 from driftline.ingest.pairs.pairing import pair_halves
 from driftline.ingest.read.read_object import Job, latest_event_time

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy.engine import Connection
 
-from driftline.contracts.plugin import DiscoverContext, Format, Source
+from driftline.contracts.format import Format
+from driftline.contracts.source import DiscoverContext, Source
 from driftline.evaluate.judging import CheckPlan
 from driftline.ingest.columns.infer import infer_schema
 from driftline.ingest.read.peek import peek

@@ -14,7 +14,8 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from driftline.contracts.plugin import DiscoverContext, Format, Source
+from driftline.contracts.format import Format
+from driftline.contracts.source import DiscoverContext, Source
 from driftline.extensions.source_formats import source_formats
 from driftline.ingest.columns.infer import InferredSchema, infer_schema
 from driftline.ingest.read.decoding import Decoding

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from driftline.contracts.plugin import DiscoverContext
+from driftline.contracts.source import DiscoverContext
 from driftline.ingest.columns.canonical import Caster, hash_uri, split_by_segment, take_rows
 from driftline.ingest.pairs.match_pairs import pair_batches
 from driftline.ingest.read.decoding import Decoding
