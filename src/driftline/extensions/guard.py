@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from driftline.contracts.plugin import CheckContext
+from driftline.contracts.check import CheckContext
 from driftline.extensions.load import describe_error
 from driftline.extensions.validate import MOST, validate_measurement
 from driftline.types.errors import DriftlineError, PluginError
