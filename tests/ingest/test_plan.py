@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from driftline.ingest.read.plan import AGAIN, decide
-from driftline.state.ledger import DONE, GONE, QUARANTINED, WAITING, Entry
+from driftline.ingest.read.plan import READ_FROM_START, decide
 from driftline.types.model import LogObject
+from driftline.types.records import DONE, GONE, QUARANTINED, WAITING, LedgerEntry
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 OBJECT = LogObject("file:///a.jsonl", "v1", 100, NOW, grows=True)
-TAKEN = Entry(1, OBJECT.uri, "v1", 100, DONE, 100, 7, "spec", 0)
+TAKEN = LedgerEntry(1, OBJECT.uri, "v1", 100, DONE, 100, 7, "spec", 0)
 
 
 def test_what_is_new_is_read_from_the_start():
@@ -68,7 +68,7 @@ def test_what_held_nothing_whole_is_read_again_once_it_rests():
     """A file whose only line had no end yet is read from the start when nothing more comes, and
     then left alone.
     """
-    begun = replace(TAKEN, offset=AGAIN, rows=0)
+    begun = replace(TAKEN, offset=READ_FROM_START, rows=0)
     assert decide(OBJECT, begun, "spec", NOW) is None
     later = decide(OBJECT, begun, "spec", NOW + timedelta(minutes=10))
     assert (later.start, later.sealed) == (0, True)

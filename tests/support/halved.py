@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from pydantic import PrivateAttr
 
 from driftline import Field, Format, Kind, LogObject, Schema, Source
-from driftline.ingest.pairs.pairing import pair
-from driftline.ingest.read.read_object import Job, now_plus
-from driftline.ingest.read.read_pass import Taken, list_work, note_vanished, take_in
+from driftline.ingest.pairs.pairing import pair_halves
+from driftline.ingest.read.read_object import Job, latest_event_time
+from driftline.ingest.read.read_pass import ReadCounts, list_work, note_vanished, take_in
 from driftline.kit.decoding import json_values
 from driftline.kit.decoding.line_chunks import LineChunks
 from driftline.kit.decoding.split_records import half
@@ -30,6 +30,7 @@ from driftline.state import models, pair_rows, windows
 from driftline.state.factory import open_store
 from driftline.state.tables import waiting as table
 from driftline.state.tables import windows as spans
+from driftline.types.records import WindowKey
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 HOUR = 3_600_000_000
@@ -123,7 +124,7 @@ class Halves:
             SCHEMA,
             self.spec,
             HOUR,
-            now_plus(START + timedelta(days=9)),
+            latest_event_time(START + timedelta(days=9)),
             transform=self.transform,
         )
         with self.store.write() as connection:
@@ -141,19 +142,19 @@ class Halves:
         """List and read, and nothing more."""
         listing = list_work(self.store, "m", self.job, START + timedelta(days=1))
         with ThreadPoolExecutor(1) as threads:
-            take_in(self.store, "m", self.job, listing.work, threads, Taken(), in_flight=1)
+            take_in(self.store, "m", self.job, listing.work, threads, ReadCounts(), in_flight=1)
         note_vanished(self.store, "m", listing)
 
     def tick(self) -> list[str]:
         self.read()
-        return pair(self.store, "m", self.job)
+        return pair_halves(self.store, "m", self.job)
 
     def found(self) -> dict[tuple[int, str], tuple[int, float, int, float]]:
         """By hour and version: rows, sum of x, answers, sum of y."""
         told = {}
         with self.store.read() as connection:
             for row in connection.execute(sa.select(spans).where(spans.c.rows != 0)):
-                key = windows.Key("m", row.start, row.version, row.segment)
+                key = WindowKey("m", row.start, row.version, row.segment)
                 window = windows.load(connection, key, self.spec, BUILT_IN).window()
                 x, y = (next(c for c in window.numeric() if c.name == name) for name in "xy")
                 assert window.rows == row.rows

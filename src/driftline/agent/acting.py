@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from driftline.alerting.actions_due import ActionPlan, calling, token
 from driftline.alerting.fact import Fact, trouble
 from driftline.alerting.incident import Change
-from driftline.contracts.plugin import Action
+from driftline.contracts.action import Action
 from driftline.delivery.secrets import scrub
 from driftline.extensions.guard import Guard
 from driftline.state import action_runs
@@ -190,7 +190,7 @@ def request_of(store: Store, run: str) -> Request:
     """What was to be sent when the incident called for it: no later change of the configuration
     changes that.
 
-    Raises Deposed when another agent may be at work by now: not every action goes through the
+    Raises LeadershipLost when another agent may be at work by now: not every action goes through the
     client that asks.
     """
     store.confirm()

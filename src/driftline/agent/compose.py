@@ -22,8 +22,9 @@ from driftline.alerting.actions_due import ActionPlan
 from driftline.alerting.lifespans import Life
 from driftline.alerting.links import chart_link, links
 from driftline.alerting.silencing import MuteTime, Quiet
-from driftline.config import ActionConfig, Config, ModelConfig, digest
-from driftline.contracts.plugin import Action, PluginKind
+from driftline.config import ActionConfig, Config, ModelConfig, model_digest
+from driftline.contracts.action import Action
+from driftline.contracts.plugin import PluginKind
 from driftline.delivery.routing import Routing
 from driftline.evaluate.judging import CheckPlan
 from driftline.state.incident_store import SinkPlan
@@ -55,7 +56,7 @@ def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks
         notify_within=windows.notify_within,
         plans=_plans(model),
         told=heard(config, name),
-        config_digest=sha256(f"{digest(model)} {plugins}".encode()).hexdigest()[:16],
+        config_digest=sha256(f"{model_digest(model)} {plugins}".encode()).hexdigest()[:16],
         config=json.dumps(model.raw, ensure_ascii=False, default=str, sort_keys=True),
         plugins=plugins,
         patience_ticks=patience_ticks,

@@ -24,9 +24,9 @@ def config_group() -> None:
 @json_option
 def show_config(config: Path, as_json: bool) -> int:
     """Print every effective setting with its origin: file and line, or default."""
-    from driftline.config.show import effective
+    from driftline.config.show import effective_settings
 
-    settings = effective(config)
+    settings = effective_settings(config)
     if as_json:
         rows = [asdict(setting) for setting in settings]
         click.echo(json.dumps(rows, indent=2))

@@ -18,7 +18,13 @@ from driftline.agent.start import read_config, running, system_clock
 from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.telemetry.logs import make_log
-from driftline.types.errors import ConfigError, Deposed, DriftlineError, Led, Unreachable
+from driftline.types.errors import (
+    AnotherAgentLeads,
+    ConfigError,
+    DriftlineError,
+    LeadershipLost,
+    Unreachable,
+)
 
 if TYPE_CHECKING:
     from driftline.telemetry.otlp import Push
@@ -45,7 +51,7 @@ def daemon(path: Path, verbose: bool) -> int:
                     new_config = _work(
                         agent, config, path=path, log=log, signals=signals, systemd=systemd
                     )
-            except (Deposed, Unreachable):
+            except (LeadershipLost, Unreachable):
                 signals.lose()
         signals.any.clear()
         if not signals.stop.is_set() and signals.lost.is_set():
@@ -78,14 +84,14 @@ def _lead(config: Any, log: Any, signals: _Signals, systemd: Any, *, patient: bo
                 return open_store(
                     config.agent.state, base=config.origin.parent, on_lost=signals.lose
                 )
-            except (Led, Unreachable, Deposed) as error:
+            except (AnotherAgentLeads, Unreachable, LeadershipLost) as error:
                 if isinstance(error, Unreachable) and not patient:
                     raise
                 patient = True
                 if standby.waits(error):
                     log.info(
                         f"standing by: {error}"
-                        if not isinstance(error, Led)
+                        if not isinstance(error, AnotherAgentLeads)
                         else f"standing by: {error.leader} leads"
                     )
             if server is None:

@@ -56,9 +56,9 @@ def explain(
     The argument is the id of an incident, the beginning of an id, or the name of a model. Prints
     the numbers, the rules, the reference and the log objects that the verdicts rest on.
     """
-    from driftline.config import load
+    from driftline.config import load_config
 
-    settings = load(config)
+    settings = load_config(config)
     with open_state(settings) as store, store.read() as connection:
         if target in settings.models:
             report = _window_report(connection, target, start, check, column)

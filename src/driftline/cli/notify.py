@@ -18,7 +18,7 @@ from driftline.types.errors import DriftlineError
 
 if TYPE_CHECKING:
     from driftline.config import Config
-    from driftline.contracts.start_context import Answer, Http
+    from driftline.contracts.context import Answer, Http
     from driftline.types.notification import Notification
 
 NAMES = ("firing", "resolved", "storm", "hostile", "unsure", "trouble")
@@ -176,10 +176,10 @@ def resend(sink: str, config: Path, as_json: bool) -> None:
     of its incident was delivered.
     """
     from driftline.agent.start import system_clock
-    from driftline.config import load
+    from driftline.config import load_config
     from driftline.state import outbox
 
-    settings = load(config)
+    settings = load_config(config)
     _check_sink(settings, sink)
     with open_state(settings) as store, store.note() as connection:
         letters = outbox.dead_letters(connection, sink, MOST_LETTERS)

@@ -58,10 +58,10 @@ def duration_option(*names: str, text: str) -> Callable[[F], F]:
 
 
 def _duration(context: click.Context, parameter: click.Parameter, value: str) -> timedelta:
-    from driftline.types.scalars import duration
+    from driftline.types.scalars import parse_duration
 
     try:
-        return duration(value)
+        return parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 

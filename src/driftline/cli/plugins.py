@@ -14,7 +14,7 @@ import click
 from driftline.cli.options import json_option
 
 if TYPE_CHECKING:
-    from driftline.extensions import Registry
+    from driftline.extensions import PluginInfo, Registry
 
 
 @click.command()
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @json_option
 def plugins(name: str | None, config: Path, as_json: bool) -> int:
     """List the plugins, or show the settings of one. Exits with 1 when a plugin can't be loaded."""
-    from driftline.config.document import read
+    from driftline.config.document import read_document
     from driftline.config.load import plugin_paths
     from driftline.extensions import Registry
 
@@ -39,12 +39,12 @@ def plugins(name: str | None, config: Path, as_json: bool) -> int:
         click.get_current_context().get_parameter_source("config")
         is not click.core.ParameterSource.DEFAULT
     )
-    paths = plugin_paths(read(config)) if explicit or config.exists() else []
+    paths = plugin_paths(read_document(config)) if explicit or config.exists() else []
     registry = Registry.load(paths)
     if name is not None:
         return _show_plugin(registry, name, as_json)
     if as_json:
-        rows = [info._asdict() for info in registry.describe()]
+        rows = [_row(info) for info in registry.describe()]
         click.echo(
             json.dumps(
                 {"plugins": rows, "problems": [str(problem) for problem in registry.problems]},
@@ -104,14 +104,24 @@ def _show_plugin(registry: Registry, name: str, as_json: bool) -> int:
     return 0
 
 
-def _facts(registry: Registry, info: Any) -> dict[str, Any]:
+def _row(info: PluginInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "kind": info.kind,
+        "version": info.version,
+        "origin": info.origin,
+        "hooks": info.hooks,
+    }
+
+
+def _facts(registry: Registry, info: PluginInfo) -> dict[str, Any]:
     import inspect
 
-    from driftline.config.field_docs import words
+    from driftline.config.field_docs import describe_fields
     from driftline.config.reference_docs.pages import least_rights
     from driftline.contracts.plugin import Plugin
 
-    facts: dict[str, Any] = info._asdict() | {"about": "", "settings": [], "permissions": []}
+    facts = _row(info) | {"about": "", "settings": [], "permissions": []}
     if info.kind == "hooks":
         return facts
     type_ = registry.get(info.kind, info.name)
@@ -123,9 +133,9 @@ def _facts(registry: Registry, info: Any) -> dict[str, Any]:
                 "type": word.type,
                 "required": word.required,
                 "default": word.default,
-                "about": word.about,
+                "about": word.description,
             }
-            for word in words(type_)
+            for word in describe_fields(type_)
         ]
         facts["permissions"] = list(least_rights(type_))
     return facts

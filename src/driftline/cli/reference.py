@@ -81,12 +81,12 @@ def import_baseline(
     FILES are files, folders, or addresses in a bucket such as s3://BUCKET/baseline/. Without -c,
     prints the settings that belong below the model.
     """
-    from driftline.config import load
+    from driftline.config import load_config
     from driftline.extensions.registry import Registry
     from driftline.onboarding.importing import compared, understood
 
     names = _renames(rename)
-    settings = load(config) if config is not None else None
+    settings = load_config(config) if config is not None else None
     if settings is not None:
         model_name = _model(list(settings.models), model)
     else:
@@ -153,8 +153,8 @@ def _files(
 
     from driftline.agent.start import system_clock
     from driftline.cli.init import _source
-    from driftline.contracts.plugin import Source
-    from driftline.contracts.start_context import StartContext
+    from driftline.contracts.context import StartContext
+    from driftline.contracts.source import Source
     from driftline.onboarding.importing import File, read_all
     from driftline.telemetry.logs import make_log
     from driftline.types.errors import DriftlineError
@@ -187,28 +187,28 @@ def _files(
 
 def _write(path: Path, model: str, baseline: Imported, registry: Any, default: list[str]) -> Path:
     """Write the new configuration; returns the path of the copy of the old one."""
-    from driftline.config import load
-    from driftline.config.document import parse
-    from driftline.config.edit import put
+    from driftline.config import load_config
+    from driftline.config.document import parse_document
+    from driftline.config.edit import set_value
     from driftline.types.errors import ConfigError, Problem
 
     raw = path.read_bytes()
     mark, text = (
         (raw[:3], raw[3:].decode()) if raw.startswith(b"\xef\xbb\xbf") else (b"", raw.decode())
     )
-    model_settings = parse(text, path).value["models"][model]
+    model_settings = parse_document(text, path).value["models"][model]
     if baseline.reference is not None:
-        text = put(text, path, ("models", model), "reference", baseline.reference)
+        text = set_value(text, path, ("models", model), "reference", baseline.reference)
     if baseline.checks:
         if model_settings.get("checks") is None:
             checks = {name: {"type": name} for name in default}
-            text = put(text, path, ("models", model), "checks", checks, comment=DEFAULTS)
+            text = set_value(text, path, ("models", model), "checks", checks, comment=DEFAULTS)
         for name, check in baseline.checks.items():
-            text = put(text, path, ("models", model, "checks"), name, check)
+            text = set_value(text, path, ("models", model, "checks"), name, check)
     fresh, backup = path.with_name(f".{path.name}.new"), path.with_name(f"{path.name}.bak")
     fresh.write_bytes(mark + text.encode())
     try:
-        load(fresh, registry)
+        load_config(fresh, registry)
         shutil.copymode(path, fresh)
         shutil.copy2(path, backup)
         os.replace(fresh, path)
@@ -280,10 +280,10 @@ def _summarise(constraints: dict[str, Any]) -> str:
 @json_option
 def list_references(model: str | None, config: Path, as_json: bool) -> None:
     """List the references of MODEL, or of all models: their origin, and which one is in use."""
-    from driftline.config import load
+    from driftline.config import load_config
     from driftline.state.models import every_reference
 
-    settings = load(config)
+    settings = load_config(config)
     names = list(settings.models) if model is None else [_model(list(settings.models), model)]
     with open_state(settings) as store, store.read() as connection:
         rows = [row for name in names for row in every_reference(connection, name)]

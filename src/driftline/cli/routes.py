@@ -66,10 +66,10 @@ def explain_route(
     from dataclasses import replace
 
     from driftline.agent.compose import routing_of
-    from driftline.config import load
+    from driftline.config import load_config
     from driftline.types.model import Severity
 
-    settings = load(config)
+    settings = load_config(config)
     model, subject = _subject(settings, target)
     overrides: dict[str, Any] = {
         "severity": Severity(severity) if severity else None,

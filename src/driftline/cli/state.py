@@ -37,10 +37,10 @@ def open_desk(path: Path) -> Iterator[Desk]:
     Raises click.UsageError where the desk refuses an act.
     """
     from driftline.agent.start import system_clock
-    from driftline.config import load
+    from driftline.config import load_config
     from driftline.incidents.desk import Desk, Refused
 
-    with open_state(load(path)) as store:
+    with open_state(load_config(path)) as store:
         try:
             yield Desk(store, system_clock)
         except Refused as error:

@@ -18,11 +18,11 @@ from driftline.cli.options import config_option, json_option
 @json_option
 def validate(config: Path, as_json: bool) -> int:
     """Check a configuration offline and list all mistakes. Exits with 2 when there are some."""
-    from driftline.config import load
+    from driftline.config import load_config
     from driftline.types.errors import ConfigError
 
     try:
-        settings = load(config)
+        settings = load_config(config)
     except ConfigError as error:
         if not as_json:
             raise

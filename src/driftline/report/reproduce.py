@@ -31,28 +31,33 @@ from driftline.agent.reference_state import (
     named,
 )
 from driftline.config import Config
-from driftline.contracts.start_context import StartContext
+from driftline.contracts.context import StartContext
 from driftline.evaluate.group import measure
 from driftline.evaluate.judging import wanted
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
-from driftline.ingest.read.read_object import Job, now_plus
-from driftline.ingest.read.recount import Reread, There, find, read_again
-from driftline.ingest.read.reread import rows_of
+from driftline.ingest.read.read_object import Job, latest_event_time
+from driftline.ingest.read.recount import (
+    LocatedObject,
+    RecountedObject,
+    locate_objects,
+    recount_windows,
+)
+from driftline.ingest.read.reread import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NothingTold, Told, told_numbers
-from driftline.state.measurements import Judged, labels_json
+from driftline.state.measurements import labels_json
 from driftline.state.provenance import behind
 from driftline.state.store import Store
 from driftline.state.tables import moment, references
-from driftline.state.windows import Due, Key
 from driftline.types.errors import StateError
 from driftline.types.model import Verdict
+from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 Plain = dict[str, Any]
 Series = tuple[str, str, str]
 """Check, name and labels of a measurement."""
-Fresh = Mapping[Key, Profile]
+Fresh = Mapping[WindowKey, Profile]
 Progress = Callable[[str, int, int, int], None]
 """Stage, done, in all, rows so far."""
 WITHIN = 1e-12
@@ -103,13 +108,13 @@ class Reproduction:
             )
             there = guard.call(
                 f"{model}.source",
-                find,
+                locate_objects,
                 job,
                 objects,
                 self.context.clock(),
                 timeout=patience.listing,
             )
-            profiles, read = read_again(
+            profiles, read = recount_windows(
                 job, there, keys, lambda done, rows: self.progress("read", done, len(there), rows)
             )
             measured = {
@@ -175,7 +180,7 @@ class Reproduction:
         registry = self.config.registry
         return Job(
             settings.source, named(settings.formats, ground.columns), ground.schema, ground.spec, micros_of(settings.length),
-            now_plus(self.context.clock()), kinds_of(registry), transformer(registry, model), base=self.context.base,
+            latest_event_time(self.context.clock()), kinds_of(registry), transformer(registry, model), base=self.context.base,
         )  # fmt: skip
 
     def _measured(
@@ -183,11 +188,11 @@ class Reproduction:
         settings: Settings,
         ground: Ground,
         job: Job,
-        there: Sequence[There],
+        there: Sequence[LocatedObject],
         told: Told,
-        key: Key,
+        key: WindowKey,
         profiles: Fresh,
-    ) -> dict[Series, Judged | str]:
+    ) -> dict[Series, JudgedMeasurement | str]:
         """What the checks that told of a window measure now; of a check that can't measure it
         again, why.
         """
@@ -196,19 +201,19 @@ class Reproduction:
         places = [each.object for each in there]
         judgeable = Judgeable(
             key.model, ground, plans, job.collectors,
-            lambda plan, ctx: self.guard.here(f"{key.model}.{plan.name}", plan.check.evaluate, ctx),
+            lambda plan, ctx: self.guard.collect_inline(f"{key.model}.{plan.name}", plan.check.evaluate, ctx),
         )  # fmt: skip
         window = told.windows[key]
         with self.store.read() as connection:
             inputs = judgeable.inputs(
                 connection,
-                again=lambda key: rows_of(job, self.store, key, places),
+                again=lambda key: read_window_rows(job, self.store, key, places),
                 profiles=profiles.__getitem__,
             )
             found = measure(
-                Due(key, window.end, profiles[key].rows, window.revision), inputs
+                DueWindow(key, window.end, profiles[key].rows, window.revision), inputs
             ).judged
-        made: dict[Series, Judged | str] = {
+        made: dict[Series, JudgedMeasurement | str] = {
             (row.check, row.measurement.name, labels_json(row.measurement.labels)): row
             for row in found
         }
@@ -225,11 +230,11 @@ class Reproduction:
         return made
 
 
-def _key(row: Row[Any]) -> Key:
-    return Key(row.model, row.start, row.version, row.segment)
+def _key(row: Row[Any]) -> WindowKey:
+    return WindowKey(row.model, row.start, row.version, row.segment)
 
 
-def _compared(row: Row[Any], made: Mapping[Series, Judged | str]) -> Plain:
+def _compared(row: Row[Any], made: Mapping[Series, JudgedMeasurement | str]) -> Plain:
     """A stored number beside what is measured now."""
     now = made.get((row.check, row.name, row.labels))
     told: Plain = {
@@ -245,7 +250,7 @@ def _compared(row: Row[Any], made: Mapping[Series, Judged | str]) -> Plain:
             (
                 each
                 for each in made.values()
-                if isinstance(each, Judged) and each.verdict == Verdict.ERROR
+                if isinstance(each, JudgedMeasurement) and each.verdict == Verdict.ERROR
             ),
             None,
         )
@@ -286,10 +291,10 @@ def same(stored: object, now: object) -> bool:
     return stored == now if whole else math.isclose(stored, now, rel_tol=WITHIN, abs_tol=0.0)
 
 
-def _object(read: Reread) -> Plain:
-    before, now = read.there.behind, read.there.object
+def _object(read: RecountedObject) -> Plain:
+    before, now = read.located.contribution, read.located.object
     return {
-        "uri": now.uri, "version": before.object.version, "version_now": now.version, "replaced": read.there.replaced,
+        "uri": now.uri, "version": before.object.version, "version_now": now.version, "replaced": read.located.is_replaced,
         "rows": before.rows, "rows_now": read.rows, "error": read.error,
     }  # fmt: skip
 

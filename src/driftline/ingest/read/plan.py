@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from driftline.state.ledger import ATTEMPTS, GONE, QUARANTINED, WAITING, Entry
+from driftline.state.ledger import ATTEMPTS
 from driftline.types.model import LogObject
+from driftline.types.records import GONE, QUARANTINED, WAITING, LedgerEntry
 
 SEAL_AFTER = timedelta(minutes=2)
 """A growing object that has not changed for so long is taken to its end, whole record or not."""
-AGAIN = -1
+READ_FROM_START = -1
 """The offset of an object that may grow and held nothing whole yet: it is read from the start, also
 when it only rests.
 """
@@ -39,7 +40,7 @@ class Work:
 
 def decide(
     obj: LogObject,
-    entry: Entry | None,
+    entry: LedgerEntry | None,
     spec_digest: str,
     now: datetime,
     *,

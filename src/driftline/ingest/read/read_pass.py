@@ -17,15 +17,16 @@ from itertools import islice
 
 from sqlalchemy.engine import Connection
 
-from driftline.contracts.plugin import DiscoverContext
+from driftline.contracts.source import DiscoverContext
 from driftline.ingest.read import rotation
 from driftline.ingest.read.plan import Work, decide
-from driftline.ingest.read.read_object import Job, discovered, read_elsewhere, read_objects
+from driftline.ingest.read.read_object import Job, discover_objects, read_elsewhere, read_objects
 from driftline.ingest.read.shards import Shards
 from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject
+from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome
 
 PAGE = 500
 TASK_BYTES = 32 << 20
@@ -40,25 +41,25 @@ class Listing:
     """What a listing showed, whose last page came."""
 
     work: list[Work]
-    seen: set[int]
+    entry_ids: set[int]
     """Ledger rows that are still there."""
     objects: int
     whole: bool
     """Whether all there is was asked for: what is missing then is gone."""
-    skipped: list[tuple[str, str]]
+    skipped_objects: list[tuple[str, str]]
     """Some of what is no data on purpose: URI and why."""
 
 
 @dataclass(slots=True)
-class Taken:
+class ReadCounts:
     """What one pass came to."""
 
     objects: int = 0
     rows: int = 0
     responses: int = 0
     """Read apart from their requests: they are no rows of their own."""
-    rejected: int = 0
-    held: int = 0
+    rejected_records: int = 0
+    rows_held_back: int = 0
     waiting: int = 0
     quarantined: int = 0
     gone: int = 0
@@ -90,7 +91,7 @@ def list_work(
         if len(skipped) < 100:
             skipped.append((uri, reason))
 
-    listed = discovered(job, DiscoverContext(now=now, since=since, skipped=skip))
+    listed = discover_objects(job, DiscoverContext(now=now, since=since, skipped=skip))
     found = Listing([], set(), 0, since is None, skipped)
     wanted: dict[str, Work] = {}  # by URI: an object may be listed twice
     shards, read = Shards(), set[str]()
@@ -98,21 +99,21 @@ def list_work(
     for page in _pages(listed, PAGE):
         job.beat()
         count += len(page)
-        known = rotation.entries(store, model, job.source, page)
+        known = rotation.follow_renames(store, model, job.source, page)
         for obj in page:
             entry = known.get(obj.uri)
-            shards.seen(obj.uri)
+            shards.add(obj.uri)
             if entry is not None:
-                found.seen.add(entry.id)
+                found.entry_ids.add(entry.id)
             elif oldest is not None and obj.partition is not None and obj.partition < oldest:
                 skip(obj.uri, "older than windows.backfill")
                 continue
             work = decide(obj, entry, job.spec.digest, now, seal=seal, cutoff=cutoff, again=again)
             if work is not None:
                 wanted[obj.uri] = work
-                if entry is not None and entry.state != ledger.WAITING:
+                if entry is not None and entry.state != WAITING:
                     read.add(obj.uri)
-    for uri, reason in list(shards.held_back(wanted.values(), read, now)):
+    for uri, reason in list(shards.waiting_parts(wanted.values(), read, now)):
         skip(uri, reason)
         del wanted[uri]
     # By time, so that a backlog is read in order; the name decides ties, for repeatable runs.
@@ -127,7 +128,7 @@ def take_in(
     job: Job,
     work: Sequence[Work],
     executor: Executor,
-    taken: Taken,
+    taken: ReadCounts,
     *,
     in_flight: int,
     progress: Progress = lambda done, rows: None,
@@ -149,7 +150,7 @@ def take_in(
     # life.
     running = replace(job, beat=beat) if shared else job
     tasks = _tasks(work)
-    pending: deque[tuple[list[Work], Future[list[ledger.Outcome]]]] = deque()
+    pending: deque[tuple[list[Work], Future[list[ReadOutcome]]]] = deque()
     while True:
         while len(pending) < in_flight and not stopping():
             task = next(tasks, None)
@@ -167,8 +168,7 @@ def take_in(
             # What hangs counts as a failed attempt, so that it is given up some time; what others
             # finished is kept.
             late = [
-                ledger.Outcome(work.object, work.start, ledger.WAITING, error=str(error))
-                for work in task
+                ReadOutcome(work.object, work.start, WAITING, error=str(error)) for work in task
             ]
             finished = (other for _, other in pending if other.done() and other.exception() is None)
             for outcomes in (late, *(other.result() for other in finished)):
@@ -185,7 +185,9 @@ def note_vanished(store: Store, model: str, listing: Listing) -> int:
     if not listing.whole:
         return 0
     with store.write() as connection:
-        return ledger.vanished(connection, model, listing.seen | _ids(connection, model, listing))
+        return ledger.vanished(
+            connection, model, listing.entry_ids | _ids(connection, model, listing)
+        )
 
 
 def _ids(connection: Connection, model: str, listing: Listing) -> set[int]:
@@ -199,8 +201,8 @@ def _ids(connection: Connection, model: str, listing: Listing) -> set[int]:
 
 
 def _result(
-    future: Future[list[ledger.Outcome]], beats: list[float], patience: float
-) -> list[ledger.Outcome]:
+    future: Future[list[ReadOutcome]], beats: list[float], patience: float
+) -> list[ReadOutcome]:
     while True:
         try:
             return future.result(timeout=min(patience, 1.0))
@@ -214,22 +216,22 @@ def _result(
 
 
 def _commit(
-    store: Store, model: str, job: Job, outcomes: list[ledger.Outcome], taken: Taken
+    store: Store, model: str, job: Job, outcomes: list[ReadOutcome], taken: ReadCounts
 ) -> None:
     with store.write() as connection:
         ledger.record(connection, model, outcomes, job.spec.digest, job.length)
     for outcome in outcomes:
-        if outcome.state == ledger.WAITING:
+        if outcome.state == WAITING:
             taken.waiting += 1
-        elif outcome.state == ledger.GONE:
+        elif outcome.state == GONE:
             taken.gone += 1
         else:
             taken.objects += 1
             taken.rows += outcome.rows
             taken.responses += outcome.responses
-            taken.rejected += outcome.rejected
-            taken.held += outcome.held
-            taken.quarantined += outcome.state == ledger.QUARANTINED
+            taken.rejected_records += outcome.rejected
+            taken.rows_held_back += outcome.held
+            taken.quarantined += outcome.state == QUARANTINED
         if outcome.error and len(taken.errors) < 20:
             taken.errors.append(f"{outcome.object.uri}: {outcome.error}")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from driftline.contracts.start_context import Http
+from driftline.contracts.context import Http
 from driftline.types.errors import OutcomeUnknown, Rejected, Retryable, Throttled
 from driftline.types.message import Message
 
@@ -114,8 +114,10 @@ class SlackApi:
                 return
 
     def call(self, method: str, **given: object) -> dict[str, Any]:
-        """One call. Slack answers 200 to errors, too: its word decides. Raises SlackError and the
-        other failures of a sink.
+        """One call.
+
+        Slack answers 200 to errors, too: its word decides. Raises SlackError and the other failures
+        of a sink.
         """
         form = {
             name: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
