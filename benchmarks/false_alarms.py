@@ -26,10 +26,10 @@ from driftline_plugins.checks.range import OutsideRange
 from streams import BASELINE, CHANGES, DAYS, REGIMES, SCHEMA, START, Stream
 
 from driftline.alerting.step import AlertingState, step
+from driftline.evaluate.check_plan import CheckPlan
 from driftline.evaluate.evidence.engine import Policy
-from driftline.evaluate.evidence.unusual import Past
-from driftline.evaluate.group import Inputs, judge_group
-from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.evidence.unusual_rule import Past
+from driftline.evaluate.judge_windows import Inputs, judge_group
 from driftline.state.tables import micros
 from driftline.state.windows import Due, Key
 from driftline.types.notification import Event

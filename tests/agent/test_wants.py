@@ -11,7 +11,7 @@ from driftline_plugins.checks.skew import Skew
 from station import MODEL, START, Station
 
 from driftline.agent.reference_state import Origin, ground_digest
-from driftline.evaluate.judging import CheckPlan, wanted
+from driftline.evaluate.check_plan import CheckPlan, wanted
 
 CHECKS = """
       rules: {{type: rules, options: {{expressions: {{small: "amount < LIMIT", known: "plan in ['a', 'b']"}}}}}}

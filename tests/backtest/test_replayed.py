@@ -12,8 +12,8 @@ import pytest
 from remembered import DAYS, MODELS, SHIFTED, made, past
 from station import START, Station
 
-from driftline.backtest import measure
-from driftline.backtest.run import run
+from driftline.backtest import measure_history
+from driftline.backtest.run_backtest import run
 from driftline.backtest.score import Known, alarms_of
 from driftline.cli.main import main
 from driftline.state.factory import open_store
@@ -95,7 +95,7 @@ def test_the_alarms_are_those_of_the_agent_by_version_and_segment(station):
 
 def test_two_processes_give_what_one_gives(station, monkeypatch):
     """To the last bit, though the second has to ask for the windows before its own."""
-    monkeypatch.setattr(measure, "FEWEST", DAYS // 2)
+    monkeypatch.setattr(measure_history, "FEWEST", DAYS // 2)
     of = past(station, "parts")
     one, two = of.measure(STILL, 1), of.measure(STILL, 2)
     assert [w.series for w in one] == [w.series for w in two]

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as law
 
-from driftline.backtest import shuffles
-from driftline.backtest.measure import Series
-from driftline.backtest.shuffles import History, Rate, rate, shuffle, suspects
+from driftline.backtest import shuffled_history
+from driftline.backtest.measure_history import Series
+from driftline.backtest.shuffled_history import History, Rate, rate, shuffle, suspects
 from driftline.contracts.rule import Unusual
 from driftline.evaluate.evidence.baseline import DAY, HOUR
 from driftline.evaluate.evidence.engine import Given, Policy
@@ -47,7 +47,9 @@ def test_only_windows_of_one_hour_and_weekday_change_places(length):
     seed, the same for the same.
     """
     starts = FIRST + length * np.arange(700)
-    orders = [shuffles._order(starts, length, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    orders = [
+        shuffled_history._order(starts, length, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    ]
     assert sorted(orders[0]) == list(range(700))
     week = 7 * DAY
     np.testing.assert_array_equal(starts[orders[0]] % week, starts % week)
@@ -108,7 +110,7 @@ def test_a_heavy_tailed_series_must_not_page_and_the_reason_is_in_words():
 )
 def test_what_makes_a_series_alarm_is_said(levels, said):
     """Whatever stands out most."""
-    assert shuffles._cause(history(levels[:, None]), 0, POLICY).startswith(said)
+    assert shuffled_history._cause(history(levels[:, None]), 0, POLICY).startswith(said)
 
 
 def test_alarms_about_the_model_in_one_window_are_one():

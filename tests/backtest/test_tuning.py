@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from driftline.backtest.measure import Series
+from driftline.backtest.measure_history import Series
 from driftline.backtest.score import Score
-from driftline.backtest.shuffles import Rate, Suspect
-from driftline.backtest.tune import Trial, best, proposals
+from driftline.backtest.shuffled_history import Rate, Suspect
+from driftline.backtest.tune_budget import Trial, best, proposals
 
 HOUR = timedelta(hours=1)
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.contracts.plugin import CheckContext
-from driftline.evaluate.judging import CheckPlan, wanted
+from driftline.evaluate.check_plan import CheckPlan, wanted
 from driftline.extensions import Registry
 from driftline.extensions.validate import fit
 from driftline.ingest.columns.canonical import segments, to_categorical, to_numeric

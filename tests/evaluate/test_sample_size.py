@@ -10,7 +10,7 @@ import pytest
 from driftline import Measurement, Schema, unusual
 from driftline.evaluate.evidence.baseline import DAY
 from driftline.evaluate.evidence.engine import Policy
-from driftline.evaluate.evidence.unusual import Past
+from driftline.evaluate.evidence.unusual_rule import Past
 from driftline.state.measurements import Judged
 from driftline.state.windows import Key
 

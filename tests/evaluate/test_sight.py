@@ -10,9 +10,9 @@ from driftline_plugins.checks.missing import Missing
 from driftline import Measurement, Rule, Verdict
 from driftline.alerting.fact import UNSURE
 from driftline.evaluate.blindness import sight
+from driftline.evaluate.check_plan import CheckPlan, run_check
 from driftline.evaluate.evidence.outcome import Outcome
-from driftline.evaluate.evidence.unusual import judged
-from driftline.evaluate.judging import CheckPlan, run_check
+from driftline.evaluate.evidence.unusual_rule import judged
 from driftline.kit.checks import Unusual
 from driftline.state.measurements import Judged
 from driftline.state.windows import Due, Key

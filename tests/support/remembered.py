@@ -9,7 +9,7 @@ from typing import Any
 from station import START, Station
 
 from driftline.agent.start import make_guard, read_config, system_clock
-from driftline.backtest.history import Subject, subject_of
+from driftline.backtest.stored_history import Subject, subject_of
 
 DAYS = 68
 SHIFTED, FEW, MISSING = range(42, 52), range(55, 57), range(60, 68)

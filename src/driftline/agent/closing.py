@@ -27,11 +27,11 @@ from driftline.alerting.lifespans import Life
 from driftline.alerting.quiet import Quiet
 from driftline.alerting.step import retire, step
 from driftline.alerting.work import Step
+from driftline.evaluate.check_plan import CheckPlan, Collect
 from driftline.evaluate.evidence.engine import Policy
 from driftline.evaluate.evidence.trail import Stream
-from driftline.evaluate.evidence.unusual import Past
-from driftline.evaluate.group import Inputs, Verdicts, judge_group, new_versions
-from driftline.evaluate.judging import CheckPlan, Collect
+from driftline.evaluate.evidence.unusual_rule import Past
+from driftline.evaluate.judge_windows import Inputs, Verdicts, judge_group, new_versions
 from driftline.profiles.profile import Collectors
 from driftline.profiles.window import Window
 from driftline.state import measurements, people, traces, windows

@@ -25,7 +25,7 @@ from driftline.alerting.quiet import MuteTime, Quiet
 from driftline.config import ActionConfig, Config, ModelConfig, digest
 from driftline.contracts.plugin import Action, PluginKind
 from driftline.delivery.routing import Routing
-from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.check_plan import CheckPlan
 from driftline.state.incident_store import SinkPlan
 from driftline.types.matchers import Matchers
 from driftline.types.model import Field, Kind, Schema, Task

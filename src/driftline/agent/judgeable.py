@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection
 
 from driftline.agent.reference_state import Ground
 from driftline.contracts.plugin import Earlier
-from driftline.evaluate.evidence.unusual import Past
-from driftline.evaluate.group import HistoryOf, Inputs
-from driftline.evaluate.judging import CheckPlan, Collect
+from driftline.evaluate.check_plan import CheckPlan, Collect
+from driftline.evaluate.evidence.unusual_rule import Past
+from driftline.evaluate.judge_windows import HistoryOf, Inputs
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window

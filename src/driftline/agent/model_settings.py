@@ -12,7 +12,7 @@ from driftline.agent.reference_state import Origin
 from driftline.alerting.lifespans import Life
 from driftline.alerting.quiet import Quiet
 from driftline.contracts.plugin import Format, Source
-from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.check_plan import CheckPlan
 from driftline.state.incident_store import SinkPlan
 from driftline.types.model import Schema
 from driftline.types.notification import Notification

@@ -43,7 +43,7 @@ from driftline.alerting.alert import Alert
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.contracts.plugin import CheckContext
-from driftline.evaluate.judging import CheckPlan, wanted
+from driftline.evaluate.check_plan import CheckPlan, wanted
 from driftline.ingest.pairs.pairing import pair
 from driftline.ingest.read.read_object import Job, now_plus
 from driftline.ingest.read.read_pass import Taken

@@ -20,7 +20,7 @@ import msgspec
 from sqlalchemy.engine import Connection
 
 from driftline.contracts.plugin import DiscoverContext, Format, Source
-from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.check_plan import CheckPlan
 from driftline.ingest.columns.infer import infer
 from driftline.ingest.read.peek import peek
 from driftline.ingest.read.read_object import Job, discovered, now_plus

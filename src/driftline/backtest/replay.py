@@ -20,12 +20,12 @@ from driftline.alerting.fact import Fact
 from driftline.alerting.incident import Change
 from driftline.alerting.lifespans import Life
 from driftline.alerting.step import AlertingState, step
-from driftline.backtest.measure import LEAST_SD, LEVEL, SIZE, Measured, Series
+from driftline.backtest.measure_history import LEAST_SD, LEVEL, SIZE, Measured, Series
+from driftline.evaluate.check_plan import CheckPlan
 from driftline.evaluate.evidence.engine import Panel, Policy, Weighed, weigh
 from driftline.evaluate.evidence.outcome import outcomes
-from driftline.evaluate.evidence.unusual import CERTAIN, given, judged, lasting_least
-from driftline.evaluate.group import ability, facts_of, new_versions, with_upstream
-from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.evidence.unusual_rule import CERTAIN, given, judged, lasting_least
+from driftline.evaluate.judge_windows import ability, facts_of, new_versions, with_upstream
 from driftline.state.tables import moment
 from driftline.state.windows import Key
 from driftline.types.model import Schema, Verdict

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from driftline.backtest.history import Subject
 from driftline.backtest.score import Alarm, Known, Score, always, by_check, score
-from driftline.backtest.shuffles import Rate, Suspect
-from driftline.backtest.tune import Trial
+from driftline.backtest.shuffled_history import Rate, Suspect
+from driftline.backtest.stored_history import Subject
+from driftline.backtest.tune_budget import Trial
 from driftline.state.tables import moment
 
 YEAR = timedelta(days=365.25)

@@ -128,8 +128,8 @@ def _run(
     cpus: int,
 ) -> Backtest:
     from driftline.agent.start import make_guard, system_clock
-    from driftline.backtest.history import subject_of
-    from driftline.backtest.run import run
+    from driftline.backtest.run_backtest import run
+    from driftline.backtest.stored_history import subject_of
     from driftline.cli.progress import bar
 
     subject = subject_of(config, name, *span, make_guard(system_clock))

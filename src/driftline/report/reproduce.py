@@ -32,8 +32,8 @@ from driftline.agent.reference_state import (
 )
 from driftline.config import Config
 from driftline.contracts.start_context import StartContext
-from driftline.evaluate.group import measure
-from driftline.evaluate.judging import wanted
+from driftline.evaluate.check_plan import wanted
+from driftline.evaluate.judge_windows import measure
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
 from driftline.ingest.read.read_object import Job, now_plus

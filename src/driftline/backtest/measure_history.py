@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.agent.judgeable import Judgeable
-from driftline.backtest.spread import Note, spread
+from driftline.backtest.parallel import Note, spread
 from driftline.contracts.plugin import Earlier
 from driftline.contracts.rule import Unusual
-from driftline.evaluate.evidence.unusual import given
-from driftline.evaluate.group import measure
+from driftline.evaluate.evidence.unusual_rule import given
+from driftline.evaluate.judge_windows import measure
 from driftline.state.measurements import Judged, labels_json
 from driftline.state.store import Store
 from driftline.state.tables import moment

@@ -15,11 +15,11 @@ from driftline.agent.compose import settings_of
 from driftline.agent.judgeable import Judgeable
 from driftline.agent.reference_state import collected, ground_digest, kinds_of, load_ground
 from driftline.alerting.lifespans import Life
-from driftline.backtest.measure import Measured, measure_all
+from driftline.backtest.measure_history import Measured, measure_all
 from driftline.backtest.replay import Replay, Told
 from driftline.config import Config
+from driftline.evaluate.check_plan import wanted
 from driftline.evaluate.evidence.engine import Policy
-from driftline.evaluate.judging import wanted
 from driftline.extensions.guard import Guard
 from driftline.state import kept
 from driftline.state.factory import open_store

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.backtest.history import Subject
+from driftline.backtest.parallel import Note, spread
 from driftline.backtest.replay import Told
 from driftline.backtest.score import Known, alarms_of
-from driftline.backtest.shuffles import History, rate, shuffle, suspects
-from driftline.backtest.spread import Note, spread
+from driftline.backtest.shuffled_history import History, rate, shuffle, suspects
+from driftline.backtest.stored_history import Subject
 from driftline.backtest.summary import Backtest
-from driftline.backtest.tune import Trial, attempt, best, proposals
+from driftline.backtest.tune_budget import Trial, attempt, best, proposals
 
 TOGETHER = 3
 """Shufflings that are judged side by side: more need memory, fewer need time."""

@@ -16,8 +16,8 @@ from itertools import groupby
 from driftline.alerting.fact import SERVICE, Fact, key_of, trouble
 from driftline.contracts.plugin import CheckContext, Earlier
 from driftline.evaluate.blindness import sight
-from driftline.evaluate.evidence.unusual import Past
-from driftline.evaluate.judging import CheckPlan, Collect, run_check
+from driftline.evaluate.check_plan import CheckPlan, Collect, run_check
+from driftline.evaluate.evidence.unusual_rule import Past
 from driftline.profiles.window import Window
 from driftline.state.measurements import Judged
 from driftline.state.tables import moment

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy import stats as law
 
 from driftline.alerting.fact import lane
-from driftline.backtest.measure import LEAST_SD, LEVEL, SIZE, Floats, Measured, Series
-from driftline.backtest.spread import Note
+from driftline.backtest.measure_history import LEAST_SD, LEVEL, SIZE, Floats, Measured, Series
+from driftline.backtest.parallel import Note
 from driftline.evaluate.evidence.baseline import DAY, Baseline, Calendar
 from driftline.evaluate.evidence.engine import (
     MEMORY_FROM,
@@ -29,7 +29,7 @@ from driftline.evaluate.evidence.engine import (
     weigh,
 )
 from driftline.evaluate.evidence.trail import Stream
-from driftline.evaluate.evidence.unusual import given
+from driftline.evaluate.evidence.unusual_rule import given
 from driftline.state.windows import Key
 from driftline.types.model import Schema
 

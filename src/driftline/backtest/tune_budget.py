@@ -9,11 +9,11 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from driftline.backtest.history import Progress, Subject
-from driftline.backtest.measure import Measured
+from driftline.backtest.measure_history import Measured
+from driftline.backtest.parallel import Note, spread
 from driftline.backtest.score import Known, Score, alarms_of, score
-from driftline.backtest.shuffles import History, Rate, Suspect, rate, shuffle
-from driftline.backtest.spread import Note, spread
+from driftline.backtest.shuffled_history import History, Rate, Suspect, rate, shuffle
+from driftline.backtest.stored_history import Progress, Subject
 
 BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0, 12.0)
 """False pages a year that are tried."""
