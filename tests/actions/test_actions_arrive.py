@@ -13,6 +13,8 @@ from receivers import Fault
 from driftline.state import action_runs, outbox
 from driftline.state.factory import open_store
 
+pytestmark = pytest.mark.system
+
 HOSTILE = "churn <!channel> \u202e$(rm -rf /) \x1b[31m" + "x" * 5000
 FAULTS = {
     "before": [Fault(drop="before"), Fault(status=500), Fault(status=503)],

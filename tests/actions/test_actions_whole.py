@@ -13,6 +13,8 @@ from station import DIARY, START, Station
 
 from driftline.cli.main import main
 
+pytestmark = pytest.mark.system
+
 DECIDING = (
     DIARY
     + '''

@@ -14,6 +14,8 @@ from receivers import Fault
 
 from driftline.state.factory import open_store
 
+pytestmark = pytest.mark.system
+
 AGENT = """
 import sys
 sys.path[:0] = {path!r}

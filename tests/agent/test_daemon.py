@@ -16,6 +16,8 @@ import httpx
 import pytest
 from station import DIARY, MODEL, Station
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 PATIENCE = 30.0
 
 

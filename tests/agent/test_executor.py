@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from station import DIARY, MODEL, START, Station
+
+pytestmark = pytest.mark.system
 
 POOL = '''
 from concurrent.futures import ProcessPoolExecutor

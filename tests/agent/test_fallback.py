@@ -11,6 +11,8 @@ from station import DIARY, MODEL, START, Station
 from driftline.agent import start
 from driftline.cli.main import main
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 BAD = '''
 from datetime import timedelta
 from pathlib import Path

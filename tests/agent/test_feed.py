@@ -12,6 +12,8 @@ import pytest
 import sqlalchemy as sa
 from station import MODEL, START, Station
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 LAYOUT = MODEL.replace(
     "path: {folder}/log, format: jsonl", "path: {folder}/log, layout: '%Y/%m/%d/%H/', format: jsonl"
 )

@@ -9,6 +9,8 @@ from station import DIARY, MODEL, START, Station
 
 from driftline.state.ledger import ATTEMPTS
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 GUARDED = (
     DIARY
     + '''

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from station import MODEL, START, Station
+
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 REFERENCE = "reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}"
 HOUR = 3_600_000_000

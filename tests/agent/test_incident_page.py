@@ -16,6 +16,8 @@ from driftline.alerting.links import expiry, signed
 from driftline.types.secret import Secret
 from driftline.web import create_app, serve
 
+pytestmark = pytest.mark.system
+
 TOKEN, READER = Secret("${env:T}", "s3cret-token"), Secret("${env:R}", "reader-token")
 BEARER = {"authorization": "Bearer s3cret-token"}
 PUBLIC = "https://watch.example/driftline"

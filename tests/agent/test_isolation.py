@@ -9,6 +9,8 @@ from station import DIARY, MODEL, START, Station
 
 from driftline.agent.parts import Patience
 
+pytestmark = pytest.mark.system
+
 SHORT = Patience(check=2, listing=5, reading=5, probe=5)
 HANG = "__import__('threading').Event().wait(20)"
 PLUGIN = '''

@@ -9,11 +9,14 @@ import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from station import START, Station
 
 from driftline.agent import start
 from driftline.cli.main import _run
 from driftline.ingest.labels import join_labels as joining
+
+pytestmark = pytest.mark.system
 
 SAMPLES = Path(__file__).parent.parent / "data/samples/aws/ground_truth/test_gt"
 MODEL = """

@@ -11,8 +11,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import databases
+import pytest
 from station import DIARY, MODEL, START, Station
 from test_isolation import FINE, HANG, OTHER, PLUGIN, SHORT
+
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.system]
 
 
 def test_a_column_of_ids_taken_for_versions_does_not_fill_the_state(tmp_path):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from driftline.agent.agent import Loop
+
+pytestmark = pytest.mark.postgres
 
 
 def test_a_loop_is_stuck_when_it_should_have_come_round():

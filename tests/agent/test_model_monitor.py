@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from driftline.contracts.rule import Rule
 from driftline.onboarding.model_monitor import is_constraints, understand
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 BASELINE = Path(__file__).parent.parent / "data" / "samples" / "aws" / "baseline"
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import pytest
 from station import MODEL, START, Station
+
+pytestmark = pytest.mark.postgres
 
 BENTOML = MODEL.replace("format: jsonl", "format: bentoml").replace(
     "timestamp: t", "timestamp: timestamp"

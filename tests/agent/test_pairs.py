@@ -21,6 +21,8 @@ from driftline.profiles.window import Window
 from driftline.state import windows
 from driftline.state.tables import micros
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 MODEL = """
     source: {{type: local, options: {{path: {folder}/log, format: azureml}}}}
     schema:

@@ -10,6 +10,8 @@ from station import START, Station
 from driftline.agent import start
 from driftline.cli.main import _run, cli
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 
 @pytest.fixture
 def closed(tmp_path, monkeypatch):

@@ -16,6 +16,8 @@ from driftline.kit.stores.layout import Layout
 from driftline.onboarding.inspect_logs import look
 from driftline.onboarding.recognise import recognise_layout
 
+pytestmark = pytest.mark.postgres
+
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 NOW = datetime(2026, 5, 3, tzinfo=UTC)
 

@@ -13,6 +13,8 @@ from station import MODEL, START, Station
 from driftline.agent import start
 from driftline.cli.main import _run, cli
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 SEGMENTS = MODEL.replace("features:", "segments: [plan]\n      features:")
 HIGHER = 30.0
 

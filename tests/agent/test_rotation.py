@@ -7,7 +7,10 @@ import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from station import START, Station
+
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 
 def _windows(station: Station) -> list[int]:

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 from station import START, Station
+
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 
 def test_every_silent_hour_is_judged_once_whenever_ticks_come(tmp_path):

@@ -4,7 +4,10 @@ end.
 
 from datetime import timedelta
 
+import pytest
 from station import DIARY, START, Station
+
+pytestmark = pytest.mark.postgres
 
 AWAY = DIARY.replace("return [Diary]", "return [Diary, Away]").replace(
     "@hookimpl",

@@ -4,8 +4,11 @@ the chart.
 
 from datetime import timedelta
 
+import pytest
 from slack_service import TOKEN, SlackService
 from station import MODEL, START, Station
+
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 
 def test_an_incident_is_one_message_across_restarts(tmp_path, monkeypatch):

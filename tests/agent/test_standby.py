@@ -13,6 +13,8 @@ from contextlib import ExitStack
 import pytest
 from test_daemon import PATIENCE, Daemon, free_port
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture
 def pair(tmp_path, postgres):

@@ -15,6 +15,8 @@ from driftline.agent.start import read_config, running
 from driftline.agent.tick import Hooks
 from driftline.telemetry.logs import make_log
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 
 @pytest.mark.parametrize(("stage", "judged"), [("shop: read", 0), ("shop: judge", 1)])
 def test_a_tick_stops_between_its_steps(tmp_path, stage, judged):

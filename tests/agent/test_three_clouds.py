@@ -17,6 +17,8 @@ from driftline.agent.start import read_config, running
 from driftline.cli.main import _run
 from driftline.telemetry.logs import make_log
 
+pytestmark = pytest.mark.system
+
 START = datetime(2026, 5, 1, tzinfo=UTC)
 ROWS = 120
 CONFIG = """

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from station import START, Station
+
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 
 def test_three_days_show_every_turn_of_an_incident_once(tmp_path):

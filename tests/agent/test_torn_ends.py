@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from station import START, Station
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 LONG = timedelta(minutes=10)
 
 

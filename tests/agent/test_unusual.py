@@ -6,7 +6,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from station import MODEL, START, Station
+
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 DAILY = MODEL.replace("length: 1h", "length: 1d").replace(
     "{{type: drift, for: 2, rule: {{measurement: psi, above: {{warning: 0.1, critical: 0.25}}}}}}",

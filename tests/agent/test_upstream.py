@@ -4,7 +4,10 @@ it.
 
 from datetime import timedelta
 
+import pytest
 from station import MODEL, START, Station
+
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 
 def test_columns_that_move_after_a_new_version_are_one_incident(tmp_path):

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from driftline_plugins.checks.rules import Rules
 from driftline_plugins.checks.skew import Skew
 from station import MODEL, START, Station
 
 from driftline.agent.reference_state import Origin, ground_digest
 from driftline.evaluate.check_plan import CheckPlan, wanted
+
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 CHECKS = """
       rules: {{type: rules, options: {{expressions: {{small: "amount < LIMIT", known: "plan in ['a', 'b']"}}}}}}

@@ -13,6 +13,8 @@ from driftline.agent import start
 from driftline.types.secret import Secret
 from driftline.web import create_app, serve
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 TOKEN = "s3cret-token"
 LINKED = ', token: "${env:DRIFTLINE_TOKEN}", public_url: "https://watch.example/driftline"'
 

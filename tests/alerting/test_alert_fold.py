@@ -7,6 +7,8 @@ from driftline import Verdict
 from driftline.alerting import Alert, AlertState, Ignored
 from driftline.alerting.alert import HORIZON, observe
 
+pytestmark = pytest.mark.postgres
+
 
 def fold(verdicts: str, *, needed: int = 1, keep: int = 0) -> Alert | None:
     """The alert after windows 0, 1, ... with verdicts c(hanged), o(k), u(nsure), e(rror)."""

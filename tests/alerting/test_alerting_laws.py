@@ -2,6 +2,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import databases
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import Simulation, at, fact
@@ -13,6 +14,8 @@ from driftline.alerting.alert import HORIZON
 from driftline.state.factory import open_store
 from driftline.state.incident_store import load, save
 from driftline.state.tables import alerts, incidents
+
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 verdicts = st.sampled_from(["changed", "changed", "ok", "ok", "unsure", "error"])
 severities = st.sampled_from(list(Severity))

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 from simulation import HOUR, Simulation, at, fact
 
 from driftline import Severity
 from driftline.alerting import AlertingState, step
+
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 
 def told(sim: Simulation) -> list[tuple[str, str]]:

@@ -11,6 +11,8 @@ from driftline.alerting import AlertingState, Fact, Reason, retire, step
 from driftline.state import outbox
 from driftline.state.incident_store import SinkPlan, load
 
+pytestmark = pytest.mark.postgres
+
 
 def changes(sim: Simulation) -> list[tuple[str, str]]:
     return [

@@ -1,6 +1,7 @@
 """A change found late, in a window older than quiet ones that left no trace."""
 
 import databases
+import pytest
 from simulation import at, fact
 
 from driftline import Measurement, Severity
@@ -11,6 +12,8 @@ from driftline.state.incident_store import later
 from driftline.state.measurements import Judged
 from driftline.state.tables import micros
 from driftline.state.windows import Key
+
+pytestmark = pytest.mark.postgres
 
 
 def store_with(verdicts: dict[int, str]):

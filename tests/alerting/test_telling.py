@@ -16,6 +16,8 @@ from driftline.alerting.hold_back import tell
 from driftline.alerting.quiet import MuteTime, Quiet, Silence
 from driftline.types.matchers import Matchers
 
+pytestmark = pytest.mark.postgres
+
 
 class Life:
     """Windows and acts one after the other, and what people heard."""

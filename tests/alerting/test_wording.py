@@ -8,6 +8,8 @@ from simulation import at
 from driftline import AlertFact, Severity
 from driftline.kit.delivery import phrasing
 
+pytestmark = pytest.mark.postgres
+
 
 def told(**given) -> AlertFact:
     whole = {

@@ -20,6 +20,8 @@ from driftline.state.factory import open_store
 from driftline.types.errors import StateError
 from driftline.types.model import Severity
 
+pytestmark = pytest.mark.system
+
 STILL = lambda *told: None  # noqa: E731
 
 

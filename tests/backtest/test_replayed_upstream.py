@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from remembered import past
 from station import MODEL, START, Station
+
+pytestmark = pytest.mark.system
 
 CHECKS = """      drift: {{type: drift, rule: {{measurement: psi, above: {{warning: 0.1}}}}}}
       schema: {{type: schema}}

@@ -18,6 +18,8 @@ from driftline.evaluate.evidence.baseline import DAY, HOUR
 from driftline.evaluate.evidence.engine import Given, Policy
 from driftline.evaluate.evidence.trail import Stream
 
+pytestmark = pytest.mark.system
+
 FIRST = 20_000 * DAY
 POLICY = Policy(DAY)
 

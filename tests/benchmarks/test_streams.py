@@ -10,6 +10,8 @@ from streams import CHANGES, DAYS, REGIMES, START, Change, Stream
 
 from driftline import Kind, stats
 
+pytestmark = pytest.mark.system
+
 NUMERIC = [column for column in COLUMNS if isinstance(column, Numeric)]
 UNLIKELY = 1e-4
 """The seeds are fixed: what passes once, passes."""

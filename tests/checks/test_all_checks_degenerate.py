@@ -28,6 +28,8 @@ from driftline.profiles.spec import make_spec
 from driftline.testing.windows import HOUR, START, context
 from driftline.types.model import DERIVED, Field, Kind, Schema, Task
 
+pytestmark = pytest.mark.system
+
 REGISTRY = Registry.load()
 COLLECTORS = BUILT_IN | REGISTRY.collectors()
 SETTINGS = {

@@ -34,6 +34,8 @@ from driftline import Window
 from driftline.kit.checks import Scores, Task
 from driftline.profiles.window import RegressionSums, ScoreSums
 
+pytestmark = pytest.mark.system
+
 SHIPPED = (drift, missing, range, volume, freshness, performance, constraints, units)
 CHECKS = [kind() for module in SHIPPED for kind in module.register_checks()]
 ALL = {"completeness": 1.0, "non_negative": True, "domain": ["a", "1.0"]}

@@ -19,6 +19,8 @@ from profile_builder import (
 
 from driftline import Window, stats
 
+pytestmark = pytest.mark.system
+
 DRIFT = Drift()
 
 

@@ -13,6 +13,8 @@ from driftline.extensions import Registry
 from driftline.extensions.validate import fit
 from driftline.testing import assert_plugin_contract, context, window
 
+pytestmark = pytest.mark.system
+
 CHECK = Embedding()
 GROUPS = np.random.default_rng(9).normal(size=(6, 128))
 

@@ -24,6 +24,8 @@ from driftline.profiles.spec import NumericSpec, ProfileSpec
 from driftline.testing import context, window
 from driftline.testing.windows import window_of
 
+pytestmark = pytest.mark.system
+
 CHECKS = [DomainClassifier(), Reconstruction(), MMD()]
 IDS = [check.type for check in CHECKS]
 NAN, INF = float("nan"), float("inf")

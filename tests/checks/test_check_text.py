@@ -14,6 +14,8 @@ from driftline.extensions import Registry
 from driftline.extensions.validate import fit
 from driftline.testing import assert_plugin_contract, context, window
 
+pytestmark = pytest.mark.system
+
 CHECK = Text()
 VOCABULARY = np.array(
     ["".join(chr(97 + n // 26**place % 26) for place in range(4)) for n in range(5_000)]

@@ -10,6 +10,8 @@ from receivers import WebhookReceiver
 
 from driftline.cli.main import main
 
+pytestmark = pytest.mark.system
+
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

@@ -13,6 +13,8 @@ from driftline.cli.main import main
 from driftline.cli.notify import NAMES
 from driftline.delivery.rendering.scenarios import SCENARIOS
 
+pytestmark = pytest.mark.system
+
 TEXT = """
 version: 1
 models: {{churn: {{source: {{type: local, options: {{path: logs}}}}}}}}

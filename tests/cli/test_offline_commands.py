@@ -14,6 +14,8 @@ from driftline.cli import main as main_module
 from driftline.cli.main import COMMANDS, main
 from driftline.types.errors import ConfigError, Problem, SourceError, StateError
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parent.parent.parent
 FULL = ROOT / "docs" / "reference" / "config.full.yaml"
 LEAST = "version: 1\nmodels: {m: {source: {type: local, options: {path: logs}}}}\n"

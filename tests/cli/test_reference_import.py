@@ -19,6 +19,8 @@ import pytest
 
 from driftline.cli.main import main
 
+pytestmark = pytest.mark.system
+
 SAMPLES = Path(__file__).parent.parent / "data" / "samples" / "aws"
 BASELINE = SAMPLES / "baseline" / "data_quality"
 CONSTRAINTS = ("missing_column", "completeness", "data_type", "non_negative", "baseline_drift")

@@ -17,6 +17,8 @@ from PIL import Image
 from driftline.cli.main import main
 from driftline.state.tables import measurements
 
+pytestmark = pytest.mark.system
+
 SENTENCE = "my order came late and broken please send another one or give the money back thanks for nothing"
 GROUPS = np.random.default_rng(0).normal(size=(4, 96))
 

@@ -13,6 +13,8 @@ from driftline.config.document import read
 from driftline.config.reference_docs.generate import FOLDER, generated, shipped
 from driftline.config.reference_docs.schema import json_schema
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parent.parent.parent
 
 

@@ -15,6 +15,8 @@ import time
 import pytest
 from world import World, build, receivers
 
+pytestmark = pytest.mark.system
+
 KILLS = int(os.environ.get("DRIFTLINE_KILLS", "12"))
 OBJECTS = 1000 if KILLS >= 200 else 150
 PER_RUN = 4

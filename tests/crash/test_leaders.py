@@ -18,6 +18,8 @@ from world import COMPARED, build, receivers
 
 from driftline.state.factory import open_store
 
+pytestmark = [pytest.mark.slow, pytest.mark.system]
+
 STRIKES = int(os.environ.get("DRIFTLINE_STRIKES", "5"))
 HOWS = (
     ("kill", "freeze", "kill", "cut", "kill")

@@ -11,6 +11,8 @@ from messages import tell
 from one_sink import HTTP_SINKS, World
 from receivers import Fault
 
+pytestmark = pytest.mark.system
+
 LATE = threading.Event()
 PROMISED = b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\nok"
 DRIP = [b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n", *[b"."] * 60]

@@ -21,6 +21,8 @@ from driftline.state import outbox
 from driftline.state.factory import open_store
 from driftline.state.incident_store import SinkPlan
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 FAULTS = {
     "none": [],

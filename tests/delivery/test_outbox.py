@@ -10,6 +10,8 @@ from driftline.state.incident_store import SinkPlan
 from driftline.state.store import Store
 from driftline.state.tables import outbox as rows
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 
 @pytest.fixture
 def store():

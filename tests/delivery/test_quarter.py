@@ -4,9 +4,12 @@ that flaps, 30 restarts.
 
 from datetime import timedelta
 
+import pytest
 from quarter import RESTARTS, Quarter
 
 from driftline import Event
+
+pytestmark = [pytest.mark.slow, pytest.mark.system]
 
 
 def test_a_quarter_is_told_once_and_wholly(tmp_path):

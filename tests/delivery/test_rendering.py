@@ -15,6 +15,8 @@ from driftline.delivery.rendering.sandbox import Sandbox
 from driftline.testing import FakeLog, notification
 from driftline.types.model import Decision
 
+pytestmark = pytest.mark.system
+
 LIVES = lives()
 PIECES = ("title", "lead", "known", "todo", "links", "context", "body")
 HOSTILE = (

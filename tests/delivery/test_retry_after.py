@@ -11,6 +11,8 @@ from receivers import Fault
 
 from driftline.delivery.worker import Outcome
 
+pytestmark = pytest.mark.system
+
 NAMED = {
     "90": 90,
     "0.5": 0.5,

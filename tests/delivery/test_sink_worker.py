@@ -14,6 +14,8 @@ from driftline.state import outbox
 from driftline.state.factory import open_store
 from driftline.types.secret import Resolved
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 
 class Desk:
     """A store, a worker and a clock that moves when told."""

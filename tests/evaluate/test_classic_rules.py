@@ -17,6 +17,8 @@ from driftline.evaluate.check_plan import CheckPlan, run_check
 from driftline.kit.checks import Cusum, Earlier, Ewma, PValue, Shewhart, Sigma
 from driftline.testing import context, window
 
+pytestmark = pytest.mark.system
+
 PAGE = Path(__file__).parents[2] / "docs/statistics.md"
 CHARTS = [Shewhart(windows=12), Sigma(), Ewma(windows=12), Cusum(windows=12)]
 HISTORY = [10.2, 9.8, 10.5, 10.1, 9.9, 10.3, 10.0, 9.7, 10.4, 10.1, 9.6, 10.2]

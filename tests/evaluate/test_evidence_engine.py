@@ -12,6 +12,8 @@ from driftline.evaluate.evidence.engine import Given, Policy
 from driftline.evaluate.evidence.outcome import advance
 from driftline.evaluate.evidence.trail import TRACE, Stream
 
+pytestmark = pytest.mark.system
+
 DAILY = Policy(DAY)
 HISTORY = [10.2, 9.8, 10.5, 10.1, 9.9, 10.3, 10.0, 9.7, 10.4, 10.1, 9.6, 10.2]
 

@@ -14,6 +14,8 @@ from driftline.evaluate.evidence.unusual_rule import Past
 from driftline.state.measurements import Judged
 from driftline.state.windows import Key
 
+pytestmark = pytest.mark.system
+
 SIZES = (500, 5_000, 50_000, 500_000, 5_000_000)
 RULE = unusual(info=0.1, warning=0.25, obvious=2.0, lasting=True).unusual
 BEGIN, END = 70, 84

@@ -35,6 +35,8 @@ from driftline.state.store import Store
 from driftline.telemetry.logs import make_log
 from driftline.types.errors import Deposed, StateError
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 START = datetime(2026, 5, 1, tzinfo=UTC)
 HOURS = 4
 SEALED = timedelta(minutes=2)

@@ -41,6 +41,8 @@ from driftline.testing import (
     window,
 )
 
+pytestmark = pytest.mark.system
+
 OPTIONS = {
     "local": {"path": "x"},
     "bigquery": {"table": "demo-project.logs.t"},

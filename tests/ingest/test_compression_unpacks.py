@@ -17,6 +17,8 @@ from driftline import Unreadable
 from driftline.ingest.read.compression import unpack
 from driftline.kit.decoding.line_chunks import LineChunks
 
+pytestmark = pytest.mark.system
+
 
 def zstd(data: bytes) -> bytes:
     return pa.Codec("zstd").compress(data, asbytes=True)

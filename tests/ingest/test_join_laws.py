@@ -33,6 +33,8 @@ from driftline.state.tables import micros
 from driftline.state.windows import Key
 from driftline.types.model import Field, Kind, LogObject, Schema, Task
 
+pytestmark = [pytest.mark.slow, pytest.mark.system]
+
 START = datetime(2026, 5, 1, tzinfo=UTC)
 NOW = START + timedelta(days=3)
 HOUR = 3_600_000_000

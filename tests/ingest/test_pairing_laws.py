@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from driftline.ingest.pairs import match_pairs, pairing
 from driftline.ingest.pairs.match_pairs import pack, paired, unpack
 
+pytestmark = [pytest.mark.slow, pytest.mark.system]
+
 lines = st.lists(
     st.builds(
         Line,

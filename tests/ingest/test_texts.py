@@ -12,6 +12,8 @@ from driftline.ingest.columns import texts
 from driftline.ingest.columns.derived import derive
 from driftline.types.model import Field, Kind
 
+pytestmark = pytest.mark.system
+
 ODD = [
     "",
     "   ",

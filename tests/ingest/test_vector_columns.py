@@ -17,6 +17,8 @@ from driftline.ingest.columns.derived import derive
 from driftline.state.tables import moment
 from driftline.types.model import Field, Kind, Schema
 
+pytestmark = pytest.mark.system
+
 NAN, INF = float("nan"), float("inf")
 VALUE = st.one_of(
     st.none(),

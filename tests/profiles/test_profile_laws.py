@@ -16,6 +16,8 @@ from driftline.profiles.rowhash import hash_strings
 from driftline.profiles.spec import ProfileSpec, make_spec
 from driftline.types.model import Field, Kind, Schema, Task
 
+pytestmark = pytest.mark.system
+
 SCHEMA = Schema(
     features={"x": Field("x", "x", Kind.NUMERIC), "c": Field("c", "c", Kind.CATEGORICAL)},
     prediction=Field("p", "p", Kind.CATEGORICAL),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from driftline.profiles.spec import CategorySpec, ProfileSpec, SampledSpec, make
 from driftline.state.tables import moment
 from driftline.testing import assert_collector_contract
 from driftline.types.model import Field, Kind, Schema
+
+pytestmark = pytest.mark.system
 
 SCHEMA = Schema(
     id=Field("id", "id"),

@@ -22,6 +22,8 @@ import pytest
 from once import configure, run_once, show_status
 from ticking import ticking
 
+pytestmark = pytest.mark.system
+
 START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=6)
 OLD = START.timestamp()
 

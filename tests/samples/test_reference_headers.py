@@ -12,6 +12,8 @@ from driftline_plugins.formats.jsonl import JsonLines
 from driftline_plugins.formats.sagemaker import SageMaker
 from once import SAMPLES, configure, run_once, show_status
 
+pytestmark = pytest.mark.system
+
 TRAINING = SAMPLES / "aws" / "churn" / "training-dataset-with-header.csv"
 
 

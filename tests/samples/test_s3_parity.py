@@ -20,6 +20,8 @@ from driftline.agent.summary import summarise
 from driftline.state.tables import micros
 from driftline.telemetry.logs import make_log
 
+pytestmark = [pytest.mark.slow, pytest.mark.system]
+
 OBJECTS, HOURS = 5000, 10
 START = datetime(2026, 5, 1, tzinfo=UTC)
 BUCKET = "ml-parity"

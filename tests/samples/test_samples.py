@@ -28,6 +28,8 @@ from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_object import Job, records
 from driftline.profiles.spec import ProfileSpec
 
+pytestmark = pytest.mark.system
+
 CAPTURE = "aws/datacapture/DEMO-xgb-churn-pred-model-monitor-"
 BUG_BASH = "azure/modelDataCollector/model-monitoring-bug-bash/mastloui-cl2/model_inputs/2023/10"
 FILES: dict[str, tuple[str, str, int]] = {

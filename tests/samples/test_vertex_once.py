@@ -17,6 +17,8 @@ from once import configure, run_once
 from driftline.state.factory import open_store
 from driftline.state.tables import windows
 
+pytestmark = pytest.mark.system
+
 TABLE = "demo-project.logs.request_response_logging"
 HOUR = timedelta(hours=1)
 MODEL = {

@@ -23,6 +23,8 @@ from driftline.delivery.rendering.scenarios import SCENARIOS, scenario
 from driftline.delivery.secrets import scrub
 from driftline.testing import FakeLog
 
+pytestmark = pytest.mark.system
+
 GOLDEN = Path(__file__).parent / "golden"
 LIVES = lives()
 PNG = b"\x89PNG\r\n\x1a\n--\r\n and more"

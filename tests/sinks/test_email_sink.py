@@ -19,6 +19,8 @@ from driftline.delivery.rendering.renderer import Renderer
 from driftline.kit.delivery import smtp
 from driftline.testing import FakeLog, assert_plugin_contract
 
+pytestmark = pytest.mark.system
+
 GOLDEN = Path(__file__).parent / "golden"
 LIVES = lives()
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))

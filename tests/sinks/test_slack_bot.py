@@ -19,6 +19,8 @@ from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.testing import FakeLog
 
+pytestmark = pytest.mark.system
+
 LIVES = lives()
 GOLDEN = Path(__file__).parent / "golden"
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100

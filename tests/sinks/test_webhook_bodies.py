@@ -22,6 +22,8 @@ from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.testing import FakeLog
 
+pytestmark = pytest.mark.system
+
 LIVES = lives()
 OLD, NEW = ("whsec_" + base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 GOLDEN = Path(__file__).parent / "golden"

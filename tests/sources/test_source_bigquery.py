@@ -18,6 +18,8 @@ from driftline import DiscoverContext, Field, Kind, ObjectChanged, SourceError, 
 from driftline.ingest.read.decoding import Decoding
 from driftline.testing.contract import assert_plugin_contract
 
+pytestmark = pytest.mark.system
+
 NOW = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
 TABLE = "demo-project.logs.request_response_logging"
 ENDPOINT = "projects/1/locations/us-central1/endpoints/2"

@@ -22,6 +22,8 @@ from driftline import (
     Unreadable,
 )
 
+pytestmark = pytest.mark.system
+
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 KEYS = {
     "access_key_id": Secret("${env:KEY}", "AKIDEXAMPLE"),

@@ -17,6 +17,8 @@ from stores import NOW, START, S3Store
 
 from driftline import DiscoverContext
 
+pytestmark = pytest.mark.system
+
 KEYS = {"region_name": "us-east-1", "aws_access_key_id": "k", "aws_secret_access_key": "s"}
 SINCE = NOW - timedelta(hours=1)
 

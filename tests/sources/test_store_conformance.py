@@ -44,6 +44,8 @@ from driftline.state import tables
 from driftline.state.factory import open_store
 from driftline.types.model import Schema
 
+pytestmark = pytest.mark.system
+
 KINDS = {
     "s3": (S3Store, "s3_server"),
     "gcs": (GcsStore, "gcs_server"),

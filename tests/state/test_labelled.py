@@ -18,6 +18,8 @@ from driftline.state.waiting import LABEL, PREDICTION, Stub
 from driftline.state.windows import Due, Key
 from driftline.types.model import Field, Kind, LogObject, Schema, Task
 
+pytestmark = pytest.mark.postgres
+
 HOUR = 3_600_000_000
 SCHEMA = Schema(
     score=Field("s", "s", Kind.NUMERIC), label=Field("y", "y", Kind.CATEGORICAL), task=Task.BINARY

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import databases
+import pytest
 from dumped import dump
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from driftline.state import accounts, ledger, models
 from driftline.state.ledger import DONE, GONE, QUARANTINED, WAITING, Outcome, Share
 from driftline.types.model import LogObject
+
+pytestmark = pytest.mark.system
 
 HOUR = 3_600_000_000
 OBJECT = LogObject("file:///a", "1", 10, datetime(2026, 5, 1, tzinfo=UTC), grows=True, lineage="7")

@@ -20,6 +20,8 @@ from driftline.state.tables import sinks
 from driftline.types.errors import Led, StateError, Unreachable
 from driftline.types.model import LogObject
 
+pytestmark = pytest.mark.system
+
 _numbers = count()
 
 

@@ -15,6 +15,8 @@ from driftline.state.ledger import GONE, Outcome, Share
 from driftline.state.tables import windows
 from driftline.types.model import LogObject
 
+pytestmark = pytest.mark.postgres
+
 HOUR = 3_600_000_000
 OBJECT = LogObject("file:///a", "1", 10, datetime(2026, 5, 1, tzinfo=UTC))
 REFERENCE = {

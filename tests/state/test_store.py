@@ -22,6 +22,8 @@ from driftline.state.factory import open_store
 from driftline.state.tables import metadata, sinks
 from driftline.types.errors import StateError
 
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+
 ELSEWHERE = {"sqlite": "objects_by_uri_hash", "postgresql": "objects_by_uri"}
 """The index that only the other database has."""
 

@@ -8,6 +8,8 @@ import scipy.stats
 
 from driftline import stats
 
+pytestmark = pytest.mark.system
+
 
 def draw(seed, n, d=8, shift=0.0):
     """Correlated rows, the mean moved along the first axis."""

@@ -9,6 +9,8 @@ from scipy.optimize import minimize
 
 from driftline import stats
 
+pytestmark = pytest.mark.system
+
 
 def draw(rng, n, rho=0.0, shift=0.0):
     """Six columns, of which the first two go together."""

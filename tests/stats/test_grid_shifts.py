@@ -13,6 +13,8 @@ from test_second_opinion import draw, quantile_edges, seeds, shapes, side
 
 from driftline import stats
 
+pytestmark = pytest.mark.system
+
 
 def two_sides(seed, shape, shift, n=12_000, m=3_000):
     rng = np.random.default_rng(seed)

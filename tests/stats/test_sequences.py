@@ -10,6 +10,8 @@ import scipy.stats as ss
 
 from driftline import stats
 
+pytestmark = pytest.mark.system
+
 
 def test_capital_is_what_a_gambler_has():
     """Bet by bet, with stakes that change: the product of wins and losses; Hoeffding's is never the

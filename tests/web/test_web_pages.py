@@ -17,6 +17,8 @@ from driftline.types.errors import DriftlineError
 from driftline.types.secret import Secret
 from driftline.web import create_app, serve
 
+pytestmark = pytest.mark.system
+
 BEAT = datetime(2026, 11, 18, 9, tzinfo=UTC)
 
 
