@@ -34,7 +34,7 @@ from driftline import Event, Notification, Secret, Severity, StartContext, Verdi
 from driftline.agent.closing import Closing
 from driftline.agent.reference_state import Ground
 from driftline.alerting import Fact
-from driftline.alerting.quiet import Quiet
+from driftline.alerting.silencing import Quiet
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.delivery.worker import Outcome, Report, SinkWorker

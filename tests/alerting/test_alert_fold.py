@@ -4,8 +4,9 @@ import pytest
 from simulation import at, fact
 
 from driftline import Verdict
-from driftline.alerting import Alert, AlertState, Ignored
-from driftline.alerting.alert import HORIZON, observe
+from driftline.alerting import Ignored
+from driftline.alerting.observe import HORIZON, observe
+from driftline.types.alert import Alert, AlertState
 
 pytestmark = pytest.mark.postgres
 

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from driftline import Severity
 from driftline.alerting import AlertingState, step
-from driftline.alerting.alert import HORIZON
+from driftline.alerting.observe import HORIZON
 from driftline.state.factory import open_store
 from driftline.state.incident_store import load, save
 from driftline.state.tables import alerts, incidents

@@ -7,9 +7,10 @@ import pytest
 from simulation import HOUR, Simulation, at, fact
 
 from driftline import Severity, Verdict
-from driftline.alerting import AlertingState, Fact, Reason, retire, step
+from driftline.alerting import AlertingState, Fact, retire, step
 from driftline.state import outbox
 from driftline.state.incident_store import SinkPlan, load
+from driftline.types.incident import Reason
 
 pytestmark = pytest.mark.postgres
 

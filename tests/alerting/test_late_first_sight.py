@@ -5,13 +5,14 @@ import pytest
 from simulation import at, fact
 
 from driftline import Measurement, Severity
-from driftline.alerting import AlertingState, AlertState, step
+from driftline.alerting import AlertingState, step
 from driftline.state import measurements
 from driftline.state.factory import open_store
 from driftline.state.incident_store import later
 from driftline.state.measurements import Judged
 from driftline.state.tables import micros
 from driftline.state.windows import Key
+from driftline.types.alert import AlertState
 
 pytestmark = pytest.mark.postgres
 

@@ -13,7 +13,7 @@ from driftline.alerting import AlertingState, Step, step
 from driftline.alerting.actions_due import ActionPlan, calling
 from driftline.alerting.acts import Act, Kind, accept, act
 from driftline.alerting.hold_back import tell
-from driftline.alerting.quiet import MuteTime, Quiet, Silence
+from driftline.alerting.silencing import MuteTime, Quiet, Silence
 from driftline.types.matchers import Matchers
 
 pytestmark = pytest.mark.postgres

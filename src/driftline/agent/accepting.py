@@ -14,13 +14,14 @@ from sqlalchemy.engine import Connection
 from driftline.agent.closing import Closing
 from driftline.agent.reference_state import Ground, Origin
 from driftline.alerting.acts import Act, Kind, refused
-from driftline.alerting.alert import Alert
-from driftline.alerting.incident import Change, Incident
+from driftline.alerting.incident import Change
 from driftline.alerting.work import AlertingState
 from driftline.state import people
 from driftline.state.incident_store import asked, load
 from driftline.state.store import Store
+from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError
+from driftline.types.incident import Incident
 
 FAMILY = "drift"
 """Only what is compared with the reference can become normal by another one."""

@@ -19,12 +19,11 @@ from driftline.agent.acting import Acting, Called
 from driftline.agent.judgeable import Judgeable
 from driftline.agent.reference_state import Ground
 from driftline.alerting.acts import Act, accept, act
-from driftline.alerting.alert import Alert
 from driftline.alerting.fact import Fact
 from driftline.alerting.hold_back import tell
 from driftline.alerting.incident import Change
 from driftline.alerting.lifespans import Life
-from driftline.alerting.quiet import Quiet
+from driftline.alerting.silencing import Quiet
 from driftline.alerting.step import retire, step
 from driftline.alerting.work import Step
 from driftline.evaluate.check_plan import CheckPlan, Collect
@@ -39,6 +38,7 @@ from driftline.state.incident_store import SinkPlan, asked, enqueue, later, load
 from driftline.state.store import Store
 from driftline.state.tables import micros, moment
 from driftline.state.windows import Due, Key
+from driftline.types.alert import Alert
 from driftline.types.model import LogObject
 from driftline.types.notification import Notification
 

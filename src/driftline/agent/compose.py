@@ -21,7 +21,7 @@ from driftline.agent.reference_state import Origin
 from driftline.alerting.actions_due import ActionPlan
 from driftline.alerting.lifespans import Life
 from driftline.alerting.links import chart_link, links
-from driftline.alerting.quiet import MuteTime, Quiet
+from driftline.alerting.silencing import MuteTime, Quiet
 from driftline.config import ActionConfig, Config, ModelConfig, digest
 from driftline.contracts.plugin import Action, PluginKind
 from driftline.delivery.routing import Routing

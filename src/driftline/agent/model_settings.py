@@ -10,7 +10,7 @@ from driftline.agent.closing import Links
 from driftline.agent.labelling import LateLabels
 from driftline.agent.reference_state import Origin
 from driftline.alerting.lifespans import Life
-from driftline.alerting.quiet import Quiet
+from driftline.alerting.silencing import Quiet
 from driftline.contracts.plugin import Format, Source
 from driftline.evaluate.check_plan import CheckPlan
 from driftline.state.incident_store import SinkPlan

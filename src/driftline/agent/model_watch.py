@@ -39,7 +39,6 @@ from driftline.agent.reference_state import (
 )
 from driftline.agent.tick import Hooks, Tick
 from driftline.agent.trouble import feed_facts
-from driftline.alerting.alert import Alert
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.contracts.plugin import CheckContext
@@ -51,6 +50,7 @@ from driftline.ingest.read.reread import rows_of
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import accounts, models, pair_rows, windows
 from driftline.state.tables import micros
+from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import Measurement, Schema
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from driftline.alerting.alert import AlertState
 from driftline.alerting.fact import MONITORING, digest
-from driftline.alerting.hold import By
 from driftline.alerting.incident import Change
+from driftline.types.alert import AlertState
+from driftline.types.incident import By
 from driftline.types.model import Severity
 from driftline.types.notification import AlertFact, Event
 

@@ -11,8 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from driftline.alerting.digest import CAUSE
-from driftline.alerting.incident import Incident, Reason, end, told
+from driftline.alerting.incident import end, told
 from driftline.alerting.work import AlertingState, Step, Work
+from driftline.types.incident import Incident, Reason
 from driftline.types.notification import Event
 
 

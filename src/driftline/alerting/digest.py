@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from driftline.alerting.describe import LENGTH, LONGEST
 from driftline.alerting.fact import message_id
-from driftline.alerting.findings import LONGEST
-from driftline.alerting.incident import Change, Incident, Reason, incident_id
-from driftline.alerting.title import LENGTH
+from driftline.alerting.incident import Change, incident_id
 from driftline.alerting.work import Work
+from driftline.types.incident import Incident, Reason
 from driftline.types.model import Severity
 from driftline.types.notification import Event, Notification
 from driftline.types.phrasing import WHY, clean

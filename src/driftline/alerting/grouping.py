@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from driftline.alerting.alert import Alert
-from driftline.alerting.incident import Incident
 from driftline.alerting.lifespans import TOGETHER, Life
+from driftline.types.alert import Alert
+from driftline.types.incident import Incident
 
 WHOLE = frozenset({"service", "monitoring"})
 """Families that are about the feed or the agent as a whole: what fires at one time is one thing."""

@@ -12,10 +12,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from driftline.alerting.digest import CAUSE, ended, gathered
-from driftline.alerting.hold import By, Hold
-from driftline.alerting.incident import Change, Incident, Reason, told
-from driftline.alerting.quiet import Quiet
+from driftline.alerting.incident import Change, told
+from driftline.alerting.silencing import Quiet
 from driftline.alerting.work import Step, Work
+from driftline.types.incident import By, Hold, Incident, Reason
 from driftline.types.model import Severity
 from driftline.types.notification import Event
 

@@ -11,13 +11,15 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
-from driftline.alerting.alert import Alert, AlertState, observe
+from driftline.alerting.describe import foremost
 from driftline.alerting.fact import Fact, lane
-from driftline.alerting.findings import foremost
 from driftline.alerting.grouping import split
-from driftline.alerting.incident import Incident, Reason, carry_on, come_back, end, open_incident
+from driftline.alerting.incident import carry_on, come_back, end, open_incident
 from driftline.alerting.lifespans import Life
+from driftline.alerting.observe import observe
 from driftline.alerting.work import AlertingState, Note, Step, Work, by_age
+from driftline.types.alert import Alert, AlertState
+from driftline.types.incident import Incident, Reason
 
 __all__ = ["AlertingState", "Note", "Step", "firing", "retire", "step"]
 

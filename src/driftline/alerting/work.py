@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from driftline.alerting.alert import Alert, Ignored
 from driftline.alerting.fact import Fact
-from driftline.alerting.incident import Change, Incident
+from driftline.alerting.incident import Change
+from driftline.alerting.observe import Ignored
+from driftline.types.alert import Alert
+from driftline.types.incident import Incident
 
 
 @dataclass(frozen=True, slots=True)

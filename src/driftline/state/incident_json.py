@@ -10,9 +10,9 @@ from dataclasses import MISSING, fields
 from datetime import datetime
 from typing import Any
 
-from driftline.alerting.alert import Alert, AlertState, Entry, Phase
-from driftline.alerting.incident import Incident
 from driftline.state.tables import micros, moment, moment_or_none
+from driftline.types.alert import Alert, AlertState, Entry, Phase
+from driftline.types.incident import Incident
 from driftline.types.model import Severity, Verdict
 
 VERSION = 1

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from driftline.alerting import Alert, AlertingState, Change, Incident, Reason, Step
+from driftline.alerting import AlertingState, Change, Step
 from driftline.alerting.acts import Act, Kind
-from driftline.alerting.alert import HORIZON
 from driftline.alerting.fact import Fact, lane, message_id
 from driftline.alerting.links import OPEN
-from driftline.alerting.quiet import Silence
+from driftline.alerting.observe import HORIZON
+from driftline.alerting.silencing import Silence
 from driftline.state import outbox as waiting
 from driftline.state import people
 from driftline.state.incident_json import dump_alert, dump_incident, load_alert, load_incident
@@ -36,6 +36,8 @@ from driftline.state.tables import (
     outbox,
     pages,
 )
+from driftline.types.alert import Alert
+from driftline.types.incident import Incident, Reason
 from driftline.types.matchers import Matchers
 from driftline.types.model import Severity, Verdict
 from driftline.types.notification import Event

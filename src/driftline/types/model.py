@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ALL = ""
 """The segment that is no segment: all rows of a window."""
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from driftline.types.model import EPOCH
 from driftline.types.notification import AlertFact, Event, Notification
 
 NAMES = {
@@ -47,7 +48,6 @@ WHY, IN_ALL = "why", "alerts in all"
 """The two facts that every notification may have of its own."""
 INDIRECT = frozenset({"missing_increase", "outside_excess", "drop", "rows_ratio", "staleness"})
 """Told by other numbers than their value, which its interval would not fit."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Scalar = str | float | int | None
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 

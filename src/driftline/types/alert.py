@@ -1,22 +1,18 @@
-"""One alert: the verdicts of one rule on one set of labels, folded into pending, firing or
-resolved.
+"""An alert: the verdicts of one rule on one set of labels, folded into a state.
 
-Refuses to forget why: the last windows are kept one by one, so that late data can revise one of
-them.
+It keeps its last windows one by one, so that late data can revise one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from driftline.alerting.fact import Fact, Scalar, finite, plain
 from driftline.types.model import Severity, Verdict
 
-HORIZON = 16
-"""Windows that can still be revised."""
+Scalar = str | float | int | None
 
 
 class AlertState(StrEnum):
@@ -138,74 +134,6 @@ class Alert:
         return self.recent[-1] if self.recent else self.seen
 
 
-def severest(alerts: Iterable[Alert]) -> Severity:
-    """The highest severity among alerts that fire; `info` without any."""
-    found = [alert.phase.severity or Severity.WARNING for alert in alerts]
-    return max(found, key=lambda severity: severity.rank, default=Severity.INFO)
-
-
-class Ignored(StrEnum):
-    """Why a fact moved nothing, where a person may ask."""
-
-    TOO_OLD = "the window is older than the last 16 that this alert remembers"
-    OLDER_REVISION = "a newer revision of this window was seen before"
-
-
-def observe(alert: Alert | None, fact: Fact) -> tuple[Alert | None, Ignored | None]:
-    """The alert after `fact`, or the reason why the fact was ignored. None stands for a series that
-    was always quiet.
-    """
-    if fact.verdict is Verdict.ERROR:
-        return alert, None
-    if alert is None:
-        if fact.verdict is not Verdict.CHANGED:
-            return None, None
-        alert = _new(fact)
-    if alert.base.last_start is not None and fact.start <= alert.base.last_start:
-        return alert, Ignored.TOO_OLD
-    known = {entry.start: entry for entry in alert.recent}
-    before = known.get(fact.start)
-    if before is not None and fact.revision < before.revision:
-        return alert, Ignored.OLDER_REVISION
-    if before is None and not _worth_keeping(alert, fact):
-        return alert, None
-    known[fact.start] = _entry(fact)
-    floor = alert.floor if alert.recent else fact.start
-    recent = tuple(known[start] for start in sorted(known))
-    return _trim(
-        replace(alert, recent=recent, floor=floor, needed=fact.needed, keep=fact.keep)
-    ), None
-
-
-def _worth_keeping(alert: Alert, fact: Fact) -> bool:
-    if fact.verdict is Verdict.CHANGED:
-        return True
-    if fact.verdict is Verdict.UNSURE:
-        return False
-    leading = not alert.recent or fact.start < alert.recent[0].start
-    return not leading or alert.base.state in (AlertState.PENDING, AlertState.FIRING)
-
-
-def _trim(alert: Alert) -> Alert:
-    if len(alert.recent) <= HORIZON:
-        return alert
-    phase = alert.phase
-    calm = all(entry.verdict is not Verdict.CHANGED for entry in alert.recent[-HORIZON:])
-    if calm and phase.state in (AlertState.QUIET, AlertState.RESOLVED):
-        return replace(
-            alert, base=phase, recent=(), floor=None, evidence=alert.changed, seen=alert.newest
-        )
-    first = alert.recent[0]
-    evidence = first if first.verdict is Verdict.CHANGED else alert.evidence
-    return replace(
-        alert,
-        base=alert.stride(alert.base, first),
-        recent=alert.recent[1:],
-        evidence=evidence,
-        seen=first,
-    )
-
-
 def _advance(phase: Phase, entry: Entry, needed: int, keep: int) -> Phase:
     if entry.verdict is Verdict.OK:
         phase = _quiet(phase, keep)
@@ -228,20 +156,3 @@ def _quiet(phase: Phase, keep: int) -> Phase:
     if phase.oks >= keep:
         return replace(phase, state=AlertState.RESOLVED, oks=0, count=0)
     return replace(phase, oks=phase.oks + 1)
-
-
-def _new(fact: Fact) -> Alert:
-    return Alert(
-        fact.key, fact.model, fact.version, fact.segment, fact.cause, fact.check, fact.measurement, fact.labels,
-        fact.needed, fact.keep,
-    )  # fmt: skip
-
-
-def _entry(fact: Fact) -> Entry:
-    low, high = fact.interval or (None, None)
-    bounds = finite(low), finite(high)
-    interval = (bounds[0], bounds[1]) if bounds[0] is not None and bounds[1] is not None else None
-    return Entry(
-        fact.start, fact.end, fact.verdict, fact.revision, fact.severity, finite(fact.value), finite(fact.was), interval,
-        fact.unit, int(fact.rows), fact.reason, fact.reference, plain(fact.detail), fact.since, fact.decision,
-    )  # fmt: skip

@@ -1,24 +1,25 @@
-"""What keeps people from being told: silences, mute times, inhibition, snoozes, acknowledgement.
+"""What holds a message back: silences, mute times, inhibition, snoozes, acknowledgement.
 
-Refuses to forget: an incident that was held back is told of once nothing holds it any more, if it
-is still open.
+Nothing is forgotten: an open incident that was held back is notified once nothing holds it any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from driftline.alerting.alert import Alert
-from driftline.alerting.hold import By, Hold
-from driftline.alerting.incident import Incident, Reason
-from driftline.alerting.meant import means, touches
+from driftline.types.alert import Alert
+from driftline.types.incident import By, Hold, Incident, Reason
 from driftline.types.matchers import Matchers
 
+OF_INCIDENT = frozenset({"model", "severity", "id"})
+"""All other names are of alerts: `family`, `check`, `measurement`, `segment`, `version`, `reason`
+and labels like `column`.
+"""
 BECAUSE_OF_FEED = tuple(
     (Matchers.parse(by), Matchers.parse("family=drift|quality"))
     for by in (
@@ -129,3 +130,41 @@ class Quiet:
         if incident.acknowledged and reason in (Reason.MORE_ALERTS, Reason.LESS_SEVERE):
             return Hold(By.ACKNOWLEDGED, f"acknowledged by {incident.acknowledged}")
         return None
+
+
+def means(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
+    """Whether `incident` is meant as a whole."""
+    return _fits(matchers, incident) and (
+        not (asked := _asked(matchers)).wanted or all(_each(asked, alerts) or [False])
+    )
+
+
+def touches(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
+    """Whether anything that fires in `incident` is meant."""
+    return _fits(matchers, incident) and (
+        not (asked := _asked(matchers)).wanted or any(_each(asked, alerts))
+    )
+
+
+def _asked(matchers: Matchers) -> Matchers:
+    return matchers.without(OF_INCIDENT)
+
+
+def _fits(matchers: Matchers, incident: Incident) -> bool:
+    severity = incident.severity.value
+    known = {"model": incident.model, "severity": severity, "id": incident.id}
+    return matchers.only(OF_INCIDENT).fit(known)
+
+
+def _each(asked: Matchers, alerts: Sequence[Alert]) -> list[bool]:
+    # One that comes and goes is still open while nothing fires.
+    firing = [alert for alert in alerts if alert.fires] or alerts
+    return [asked.fit(_known(alert)) for alert in firing]
+
+
+def _known(alert: Alert) -> Mapping[str, str]:
+    changed = alert.changed
+    return {
+        **dict(alert.labels), "family": alert.cause, "check": alert.check, "measurement": alert.measurement,
+        "segment": alert.segment, "version": alert.version, "reason": changed.reason if changed is not None else "",
+    }  # fmt: skip

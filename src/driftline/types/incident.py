@@ -1,0 +1,100 @@
+"""An incident: the alerts of one model that have one cause, as the state stores it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from driftline.types.model import EPOCH, Severity
+
+
+class Reason(StrEnum):
+    """Why people are told, or why an incident ended."""
+
+    FIRST_ALERT = "first alert"
+    MORE_ALERTS = "more alerts"
+    MORE_SEVERE = "more severe"
+    LESS_SEVERE = "less severe"
+    CAME_BACK = "came back"
+    FLAPPING = "comes and goes, held until it is calm"
+    DECIDED = "a check says what to do"
+    ALL_RESOLVED = "all alerts resolved"
+    CALM = "calm after it came and went"
+    LATE_DATA = "late data showed no change"
+    RETIRED = "no longer watched"
+    ACCEPTED = "accepted as the new normal"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    SILENCED = "silenced"
+    RELEASED = "no longer held back"
+    DIGEST = "more pages than may be sent in a day"
+    DIGEST_OVER = "all of them resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Alerts that belong together, from opening to resolution."""
+
+    id: str
+    model: str
+    cause: str
+    """The family of the alert that told most when it opened; others may join it."""
+    since: datetime
+    """Start of the first window that was different, as known when it opened or came back."""
+    revision: int = 0
+    """Messages so far."""
+    severity: Severity = Severity.INFO
+    """As people know it: it falls only once it was less for a while."""
+    keys: frozenset[str] = frozenset()
+    """Every alert that ever belonged to it; of a digest, the incidents in it."""
+    title: str = ""
+    lane: str = ""
+    """Which alerts may join it, see `fact.lane`."""
+    opened: datetime = EPOCH
+    """End of the window that opened it, the last time."""
+    resolved: datetime | None = None
+    """End of the window that ended it; None while it is open."""
+    reopens: datetime | None = None
+    """Until when it may come back, once it has ended."""
+    upstream: frozenset[str] = frozenset()
+    """What is known to have changed before it."""
+    turns: tuple[datetime, ...] = ()
+    """When it came back, as far as that counts for flapping."""
+    flapping: bool = False
+    calm: datetime | None = None
+    """While it flaps: start of the window since which nothing fires."""
+    better: datetime | None = None
+    """Start of the window since which it is less severe than people know."""
+    acknowledged: str = ""
+    """By whom; empty when nobody did."""
+    snoozed: datetime | None = None
+    """Nobody is told before."""
+    silence: int | None = None
+    """The silence that is in its history already."""
+    owed: str = ""
+    """Why people were not told of the newest that matters; empty when they were."""
+    untold: bool = False
+    """Whether nobody was told that it is open: then its end is no news, either."""
+
+
+class By(StrEnum):
+    """What holds."""
+
+    SNOOZE = "snooze"
+    SILENCE = "silence"
+    MUTE_TIME = "mute time"
+    INHIBITION = "inhibition"
+    ACKNOWLEDGED = "acknowledged"
+    CAP = "cap"
+    DIGEST = "digest"
+    UNTOLD = "untold"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One change that is held."""
+
+    by: By
+    text: str
+    """Why, as the history says it."""
