@@ -19,7 +19,7 @@ USUAL := not slow and not browser and not container
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-all lint types generated docs bench bench-peers soak test-container clean
+.PHONY: help run test test-fast test-all lint types generated docs dist changelog-entry bench bench-peers soak test-container clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -48,11 +48,22 @@ types: $(TEST_STAMP) ## mypy, strict
 	@$(BIN)/mypy
 
 docs: $(DOCS_STAMP) ## Build the documentation site into build/site, with every link checked
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
 generated: $(TEST_STAMP) ## Write the generated files again: JSON Schema and reference pages
 	@$(BIN)/python -m driftline.config.reference_docs.generate
+
+dist: $(TEST_STAMP) ## Build wheel and source archive into dist, and check both
+	@rm -rf dist build/lib
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check build twine
+	@$(BIN)/python -m build --outdir dist . >/dev/null
+	@$(BIN)/twine check --strict dist/*
+
+changelog-entry: ## Print the changelog entry of VERSION
+	@test -n "$(VERSION)" || { echo "name a version: make changelog-entry VERSION=0.1.0"; exit 2; }
+	@awk -v start='## [$(VERSION)]' 'index($$0, "## [") == 1 {on = index($$0, start) == 1; next} on' CHANGELOG.md | grep . \
+		|| { echo "CHANGELOG.md has no entry for $(VERSION)"; exit 1; }
 
 bench: $(TEST_STAMP) ## Speed and memory, measured on this machine (minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'

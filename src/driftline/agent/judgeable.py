@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlalchemy.engine import Connection
 
 from driftline.agent.reference_state import Ground
-from driftline.contracts.plugin import Earlier
+from driftline.contracts.check import Earlier
 from driftline.evaluate.check_plan import CheckPlan, Collect
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.evaluate.judge_windows import HistoryOf, Inputs

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from driftline.agent.judgeable import Judgeable
 from driftline.backtest.parallel import ReportProgress, run_parallel
-from driftline.contracts.plugin import Earlier
+from driftline.contracts.check import Earlier
 from driftline.contracts.rule import Unusual
 from driftline.evaluate.evidence.unusual_rule import observe
 from driftline.evaluate.judge_windows import measure_window

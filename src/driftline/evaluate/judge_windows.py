@@ -14,7 +14,7 @@ from hashlib import sha256
 from itertools import groupby
 
 from driftline.alerting.fact import SERVICE, Fact, key_of, trouble
-from driftline.contracts.plugin import CheckContext, Earlier
+from driftline.contracts.check import CheckContext, Earlier
 from driftline.evaluate.blindness import blindness_fact
 from driftline.evaluate.check_plan import CheckPlan, Collect, run_check
 from driftline.evaluate.evidence.unusual_rule import PastJudge

@@ -31,14 +31,19 @@ from driftline.agent.reference_state import (
     named,
 )
 from driftline.config import Config
-from driftline.contracts.start_context import StartContext
+from driftline.contracts.context import StartContext
 from driftline.evaluate.check_plan import collector_requests
 from driftline.evaluate.judge_windows import measure_window
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
-from driftline.ingest.read.read_object import Job, now_plus
-from driftline.ingest.read.recount import Reread, There, find, read_again
-from driftline.ingest.read.reread import rows_of
+from driftline.ingest.read.read_object import Job, latest_event_time
+from driftline.ingest.read.recount import (
+    LocatedObject,
+    RecountedObject,
+    locate_objects,
+    recount_windows,
+)
+from driftline.ingest.read.reread import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NoNumbersError, NotifiedNumbers, load_notified_numbers
 from driftline.state.measurements import Judged, labels_json
@@ -103,13 +108,13 @@ class Reproducer:
             )
             there = guard.call(
                 f"{model}.source",
-                find,
+                locate_objects,
                 job,
                 objects,
                 self.context.clock(),
                 timeout=patience.listing,
             )
-            profiles, read = read_again(
+            profiles, read = recount_windows(
                 job, there, keys, lambda done, rows: self.progress("read", done, len(there), rows)
             )
             measured = {
@@ -178,7 +183,7 @@ class Reproducer:
         registry = self.config.registry
         return Job(
             settings.source, named(settings.formats, ground.columns), ground.schema, ground.spec, micros_of(settings.length),
-            now_plus(self.context.clock()), kinds_of(registry), transformer(registry, model), base=self.context.base,
+            latest_event_time(self.context.clock()), kinds_of(registry), transformer(registry, model), base=self.context.base,
         )  # fmt: skip
 
     def _measured(
@@ -186,7 +191,7 @@ class Reproducer:
         settings: Settings,
         ground: Ground,
         job: Job,
-        there: Sequence[There],
+        there: Sequence[LocatedObject],
         told: NotifiedNumbers,
         key: Key,
         profiles: Fresh,
@@ -205,7 +210,7 @@ class Reproducer:
         with self.store.read() as connection:
             inputs = judgeable.inputs(
                 connection,
-                again=lambda key: rows_of(job, self.store, key, places),
+                again=lambda key: read_window_rows(job, self.store, key, places),
                 profiles=profiles.__getitem__,
             )
             found = measure_window(
@@ -291,10 +296,10 @@ def is_same_value(stored: object, now: object) -> bool:
     return stored == now if whole else math.isclose(stored, now, rel_tol=WITHIN, abs_tol=0.0)
 
 
-def _object(read: Reread) -> Plain:
-    before, now = read.there.behind, read.there.object
+def _object(read: RecountedObject) -> Plain:
+    before, now = read.located.contribution, read.located.object
     return {
-        "uri": now.uri, "version": before.object.version, "version_now": now.version, "replaced": read.there.replaced,
+        "uri": now.uri, "version": before.object.version, "version_now": now.version, "replaced": read.located.is_replaced,
         "rows": before.rows, "rows_now": read.rows, "error": read.error,
     }  # fmt: skip
 

@@ -140,7 +140,10 @@ def stream_outcomes(
         outcome = StreamOutcome(*values)
         if outcome.is_changed:
             outcome = replace(
-                outcome, correlated_streams=tuple(panel.streams[other] for other in base.correlated_with(place))
+                outcome,
+                correlated_streams=tuple(
+                    panel.streams[other] for other in base.correlated_with(place)
+                ),
             )
         found.append(outcome)
     return found

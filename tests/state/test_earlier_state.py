@@ -1,0 +1,91 @@
+"""A state that an earlier version wrote is read, shown and continued; see
+tests/data/earlier_state/README.md.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from earlier_scene import HOURS, START, write_folder, write_hour
+
+from driftline.agent import start
+from driftline.cli.main import cli
+from driftline.telemetry.logs import make_log
+
+STORED = Path(__file__).parent.parent / "data/earlier_state"
+NOW = START + timedelta(hours=HOURS, minutes=20)
+COMMANDS = {
+    "status": ("status",),
+    "incidents": ("incidents", "--all"),
+    "silences": ("silences", "list"),
+    "references": ("reference", "list"),
+    "actions": ("actions", "list"),
+}
+"""The commands behind the stored outputs; `explain-WHAT` is of `explain WHAT`."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The scene with the stored state, at the time when it was stored."""
+    monkeypatch.setattr(start, "system_clock", lambda: NOW)
+    write_folder(tmp_path)
+    for hour in range(HOURS):
+        write_hour(tmp_path, hour)
+    content = gzip.decompress((STORED / "state.sqlite.gz").read_bytes())
+    (tmp_path / "state.db").write_bytes(content)
+    return tmp_path
+
+
+def show(folder: Path, *arguments: str) -> Any:
+    """What a command prints as JSON."""
+    command = [*arguments, "--json", "-c", str(folder / "driftline.yaml")]
+    result = CliRunner().invoke(cli, command, standalone_mode=False)
+    assert result.exception is None or getattr(result.exception, "code", 2) in (0, 1), result.output
+    return json.loads(result.output)
+
+
+def stored(name: str) -> Any:
+    """What the earlier version printed."""
+    return json.loads((STORED / "outputs" / f"{name}.json").read_text())
+
+
+def test_the_commands_show_the_same_facts(folder):
+    """Every field that the earlier version showed is there, with the same value."""
+    for name, command in COMMANDS.items():
+        assert show(folder, *command) == stored(name), name
+    explained = sorted(path.stem for path in (STORED / "outputs").glob("explain-*"))
+    assert len(explained) == 8
+    for name in explained:
+        assert show(folder, "explain", name.removeprefix("explain-")) == stored(name), name
+
+
+def test_the_next_tick_continues(folder):
+    """The agent reads the next hour like the earlier version did, and sends no message about what
+    is already open.
+    """
+    now = NOW + timedelta(hours=1)
+    write_hour(folder, HOURS)
+    with start.running(
+        start.read_config(folder / "driftline.yaml"),
+        clock=lambda: now,
+        log=make_log(io.StringIO(), human=False),
+        console=io.StringIO(),
+        once=True,
+    ) as agent:
+        agent.recover()
+        for model in ("shop", "store", "late"):
+            report = agent.tick(model)
+            assert not report.error
+            assert (report.taken.objects, report.taken.rows) == (1, 120)
+        for worker in agent.workers:
+            worker.deliver_due(now)
+    assert not (folder / "diary.jsonl").exists()
+    assert show(folder, "status") == stored("status-next")
+    assert show(folder, "incidents", "--all") == stored("incidents-next")
