@@ -48,7 +48,7 @@ types: $(TEST_STAMP) ## mypy, strict
 	@$(BIN)/mypy
 
 docs: $(DOCS_STAMP) ## Build the documentation site into build/site, with every link checked
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
 generated: $(TEST_STAMP) ## Write the generated files again: JSON Schema and reference pages

@@ -124,7 +124,7 @@ def child(config: Path, truth: Path) -> None:
         ]
         return int(line.split()[1]) / 1024
 
-    labelling.join = timed("join", labelling.join)
+    labelling.join_labels = timed("join", labelling.join_labels)
     model_watch.read_and_join = timed("both", model_watch.read_and_join)
     now = [START + timedelta(hours=HOURS, minutes=30)]
     told: dict[str, float] = {}
@@ -148,7 +148,7 @@ def child(config: Path, truth: Path) -> None:
             report = agent.tick("bench")
             told |= {"second": time.perf_counter() - began, "second_peak": peak(), **took}
             assert not report.error, report.error
-            assert report.labels.joined.matched == report.labels.joined.labels
+            assert report.labels.joined.matches == report.labels.joined.labels
             told |= {"windows": report.closed.windows, "labels": report.labels.joined.labels}
             began = time.perf_counter()
             agent.tick("bench")

@@ -28,7 +28,7 @@ from stream_columns import COLUMNS, Categorical, Cells, Numeric, frozen, times
 from driftline import Column, Field, Kind, Schema, Window
 from driftline.kit.checks import Scores
 from driftline.profiles.batch import Batch
-from driftline.profiles.categories import counted
+from driftline.profiles.categories import count_categories
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import ProfileSpec, make_spec
 
@@ -146,7 +146,7 @@ class Stream:
             if isinstance(column, Numeric):
                 numeric[column.name] = values.to_numpy()
             else:
-                categorical[column.name] = dict(counted(values))
+                categorical[column.name] = dict(count_categories(values))
         return make_spec(SCHEMA, numeric, categorical, collectors=("numeric", "categories"))
 
     @cached_property

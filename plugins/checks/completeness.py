@@ -61,7 +61,7 @@ class Completeness(Check):
     def _conditions(self) -> dict[str, str]:
         sets = self.sets or {ALL: ()}
         return {
-            name: f"present({', '.join(map(expressions.named, columns))})"
+            name: f"present({', '.join(map(expressions.quote_column, columns))})"
             for name, columns in sets.items()
         }
 

@@ -161,7 +161,7 @@ def _counted(
 
 
 def _fitting(names: pa.Array, pattern: str) -> NDArray[np.bool_]:
-    return np.array(expressions.whole(names, pattern).to_numpy(zero_copy_only=False), bool)
+    return np.array(expressions.match_whole(names, pattern).to_numpy(zero_copy_only=False), bool)
 
 
 def _rate(name: str, now: _Counted, was: float | None, form: str, *, shown: bool) -> Measurement:

@@ -70,7 +70,7 @@ class Skew(Check):
         return {"expressions": tuple(text for served in self.pairs for text in self._texts(served))}
 
     def _texts(self, served: str) -> tuple[str, str, str]:
-        a, b = expressions.named(served), expressions.named(self.pairs[served])
+        a, b = expressions.quote_column(served), expressions.quote_column(self.pairs[served])
         most = self.tolerance.get(served)
         agree = (
             f"near({a}, {b}, {self.relative!r})" if most is None else f"abs({a} - {b}) <= {most!r}"

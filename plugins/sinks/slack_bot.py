@@ -1,8 +1,7 @@
-"""Slack, through a bot: one message an incident, kept up to date, with a thread of what happened to
-it and the chart.
+"""Sends incidents to Slack through a bot: one message for each, kept up to date, and its thread.
 
-Refuses to repeat what the channel already has: before it tries again it reads the channel's newest
-messages.
+The thread has the later events and the chart. Before the sink repeats a message, it reads the newest
+messages of the channel, so that no message comes twice.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from driftline.kit.delivery import slack
 
 Mention = Annotated[str, Field(pattern=r"^(here|channel|everyone|[UWS][A-Z0-9]+)$")]
 QUIET = (Event.ACKNOWLEDGED, Event.SILENCED)
-"""What changes the message and calls nobody."""
+"""Events that change the message but write nothing to the thread."""
+PLAIN = {"unfurl_links": False, "unfurl_media": False}
+"""No link previews: to make a preview, Slack opens the link."""
 
 
 class SlackBot(Sink):
-    """Posts to a channel as a bot, changes its message as the incident changes, and tells the
-    thread.
-    """
+    """Posts to a channel as a bot, edits its message as the incident changes, writes the thread."""
 
     type: ClassVar[str] = "slack_bot"
     repeat: ClassVar[Literal["deduplicates", "looks", "repeats"]] = "looks"
@@ -44,20 +43,20 @@ class SlackBot(Sink):
     limits: ClassVar[Mapping[str, int]] = {"title": 150, "body": 3500}
 
     token: Secret
-    """The bot's token, `xoxb-...`."""
+    """The token of the bot: `xoxb-...`."""
     channel: str
     """The channel, by its ID (such as `C0123456789`) or its name."""
     mentions: dict[Severity, tuple[Mention, ...]] = Field(default_factory=dict)
-    """Who is called when an incident opens or becomes as severe: `here`, `channel`, or IDs of
-    people and groups.
+    """Who is mentioned when an incident opens with this severity or rises to it: `here`, `channel`,
+    `everyone`, or the IDs of people and user groups.
     """
     charts: bool = True
-    """Whether the chart of what changed is put into the thread."""
+    """Whether the chart of the change is posted to the thread."""
     url: str = "https://slack.com/api"
-    """Another address of the same API, for relays and tests."""
+    """The address of Slack's API. Change it for a proxy or a test."""
 
     _next_chart: datetime | None = None
-    """Slack limits uploads apart from messages: no chart before this time."""
+    """No chart is uploaded before this time: Slack has a rate limit of its own for uploads."""
 
     @property
     def _api(self) -> slack.SlackApi:
@@ -65,99 +64,88 @@ class SlackBot(Sink):
         return slack.SlackApi(self.context.http, self.token.reveal(), self.url)
 
     def send(self, notification: Notification) -> str | None:
-        """Post or change the incident's message; returns its channel and time, by which Slack knows
-        it.
-        """
+        """Post or edit the incident's message; return its channel and timestamp, Slack's key."""
         earlier = self.context.earlier(notification)
         if not earlier or notification.event is Event.TEST:
             return self._post(notification)
         channel, _, ts = earlier.partition(":")
         try:
-            self._say("chat.update", notification, channel=channel, ts=ts)
+            self._write("chat.update", notification, channel=channel, ts=ts)
         except slack.SlackError as error:
             if error.word not in slack.GONE:
                 raise
             return self._post(notification)
         if notification.event not in QUIET:
-            # A changed message calls nobody: the thread tells those who follow it.
+            # Slack notifies nobody of an edited message, but it does of a reply in the thread.
             message = self.message(notification)
-            text = f"{self._called(notification)}{message.title}\n{message.lead}"
+            text = f"{self._mentions(notification)}{message.title}\n{message.lead}"
             reply = {"thread_ts": ts, "text": text, "metadata": _metadata(notification), **PLAIN}
             self._api.call("chat.postMessage", channel=channel, **reply)
         return earlier
 
     def look(self, notification: Notification, since: datetime) -> str | None:
-        """Whether the channel, or the incident's thread, has the message already."""
+        """Return the message's channel and timestamp where the channel or the thread has it."""
         channel, _, ts = self.context.earlier(notification).partition(":")
-        wanted = _metadata(notification)["event_payload"]
-        start = f"{since.timestamp() - 60:.6f}"
+        payload = _metadata(notification)["event_payload"]
+        oldest = f"{since.timestamp() - 60:.6f}"
+        method = "conversations.replies" if ts else "conversations.history"
         try:
             if ts:
-                found = self._api.messages(
-                    "conversations.replies", channel=channel, ts=ts, oldest=start
-                )
-                return (
-                    f"{channel}:{ts}"
-                    if any(_told(one) == wanted and one["ts"] != ts for one in found)
-                    else None
-                )
-            if not re.fullmatch(r"[CGD][A-Z0-9]{5,}", self.channel):
+                place = {"channel": channel, "ts": ts}
+            elif re.fullmatch(r"[CGD][A-Z0-9]{5,}", self.channel):
+                place = {"channel": self.channel}
+            else:
                 raise Rejected("only a channel given by its ID can be read")
-            found = self._api.messages("conversations.history", channel=self.channel, oldest=start)
-            return next(
-                (f"{self.channel}:{one['ts']}" for one in found if _told(one) == wanted), None
-            )
+            for message in self._api.messages(method, **place, oldest=oldest):
+                if _event_payload(message) == payload and message["ts"] != ts:
+                    return f"{place['channel']}:{ts or message['ts']}"
         except Rejected as error:
             self.context.log.warning(
-                "can't look whether the message is there; it may come twice", error=str(error)
+                "could not read the channel; the message may come twice", error=str(error)
             )
-            return None
+        return None
 
     def probe(self) -> str:
-        """Whether the token is valid, and for whom."""
-        said = self._api.call("auth.test")
-        return f"{said.get('user', 'the bot')} in {said.get('team', 'its workspace')}"
+        """Check the token; return the bot's user and workspace."""
+        answer = self._api.call("auth.test")
+        return f"{answer.get('user', 'the bot')} in {answer.get('team', 'its workspace')}"
 
     def permissions(self) -> tuple[str, ...]:
-        """What the bot needs: to write, to look before it repeats, and to put charts into the
-        thread.
-        """
+        """Return the scopes for writing, for reading before a repeat, and for charts."""
         history = "channels:history (groups:history in a private channel)"
         return ("chat:write", history, "files:write") if self.charts else ("chat:write", history)
 
-    def _post(self, told: Notification) -> str:
-        said = self._say("chat.postMessage", told, channel=self.channel)
-        channel, ts = str(said.get("channel")), str(said.get("ts"))
-        rests = self._next_chart is not None and self.context.clock() < self._next_chart
-        chart = self.context.chart(told) if self.charts and not rests else None
+    def _post(self, notification: Notification) -> str:
+        answer = self._write("chat.postMessage", notification, channel=self.channel)
+        channel, ts = str(answer.get("channel")), str(answer.get("ts"))
+        paused = self._next_chart is not None and self.context.clock() < self._next_chart
+        chart = self.context.chart(notification) if self.charts and not paused else None
         if chart:
             try:
-                self._upload(chart, self.message(told, "plain").title, channel, ts)
-            except (
-                DriftlineError
-            ) as error:  # the message is there: it must not be sent again for want of its chart
+                self._upload(chart, self.message(notification, "plain").title, channel, ts)
+            except DriftlineError as error:
+                # The message is posted: a missing chart must not send it again.
                 self._next_chart = error.not_before if isinstance(error, Throttled) else None
                 self.context.log.warning("the chart was not taken", error=str(error))
         return f"{channel}:{ts}"
 
-    def _say(self, method: str, told: Notification, **place: str) -> dict[str, Any]:
-        """The incident's message, whole; as plain text when Slack does not like its blocks."""
-        message = self.message(told)
-        body = slack.payload(message, self.message(told, "plain").title)
-        given = {**place, **PLAIN, "metadata": _metadata(told)}
-        text = f"{self._called(told) if method == 'chat.postMessage' else ''}{message.title}"
+    def _write(self, method: str, notification: Notification, **place: str) -> dict[str, Any]:
+        """Write the whole message; as plain text where Slack does not accept its blocks."""
+        message = self.message(notification)
+        body = slack.payload(message, self.message(notification, "plain").title)
+        fields = {**place, **PLAIN, "metadata": _metadata(notification)}
+        mentions = self._mentions(notification) if method == "chat.postMessage" else ""
         try:
-            return self._api.call(method, **given, **{**body, "text": text})
+            return self._api.call(method, **fields, **{**body, "text": mentions + message.title})
         except slack.SlackError as error:
             if error.word not in slack.BROKEN:
                 raise
-            return self._api.call(method, **given, text=message.body, attachments=[])
+            return self._api.call(method, **fields, text=message.body, attachments=[])
 
-    def _called(self, told: Notification) -> str:
-        calls = told.event in (Event.OPENED, Event.REOPENED) or "more severe" in told.facts.get(
-            "why", ""
-        )
-        names = self.mentions.get(told.severity, ()) if calls else ()
+    def _mentions(self, notification: Notification) -> str:
+        opens = notification.event in (Event.OPENED, Event.REOPENED)
+        worse = "more severe" in notification.facts.get("why", "")
+        names = self.mentions.get(notification.severity, ()) if opens or worse else ()
         return "".join(f"{_mention(name)} " for name in names)
 
     def _upload(self, chart: bytes, title: str, channel: str, ts: str) -> None:
@@ -175,28 +163,22 @@ class SlackBot(Sink):
         )
 
 
-PLAIN = {"unfurl_links": False, "unfurl_media": False}
-"""No previews: they open links."""
-
-
 def _mention(name: str) -> str:
     return (
         f"<!{name}>" if name.islower() else f"<!subteam^{name}>" if name[0] == "S" else f"<@{name}>"
     )
 
 
-def _metadata(told: Notification) -> dict[str, Any]:
-    return {
-        "event_type": "driftline_incident",
-        "event_payload": {"incident_id": told.incident, "rev": told.revision},
-    }
+def _metadata(notification: Notification) -> dict[str, Any]:
+    payload = {"incident_id": notification.incident, "rev": notification.revision}
+    return {"event_type": "driftline_incident", "event_payload": payload}
 
 
-def _told(message: Mapping[str, Any]) -> object:
+def _event_payload(message: Mapping[str, Any]) -> object:
     return message.get("metadata", {}).get("event_payload")
 
 
 @hookimpl
 def register_sinks() -> list[type[Sink]]:
-    """The one sink of this file."""
+    """Register the sink of this file."""
     return [SlackBot]

@@ -1,7 +1,7 @@
-"""Any program, through a signed webhook as Standard Webhooks describes it
-(https://www.standardwebhooks.com).
+"""Sends notifications to any program, through a signed webhook.
 
-Refuses to send unsigned: the receiver can tell that it was us, when, and that it is no repeat.
+The signature follows Standard Webhooks (https://www.standardwebhooks.com): the receiver can check
+who sent the message, when, and that it is not a repeat. Does not send without a signature.
 """
 
 from __future__ import annotations
@@ -11,23 +11,21 @@ import binascii
 import hashlib
 import hmac
 import json
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from driftline import AlertFact, Event, Notification, Rejected, Secret, Sink, hookimpl
-from driftline.kit.delivery import phrasing
+from driftline import Notification, Rejected, Secret, Sink, hookimpl
+from driftline.kit.delivery import compact
+from driftline.kit.delivery.alertmanager import alertmanager_body
 
-ZERO = "0001-01-01T00:00:00Z"
-"""How Alertmanager says that something has no end yet."""
-LONGEST = 20_000
-"""Characters of a body by template."""
+MAX_BODY = 20_000
+"""Characters of a body made by a template."""
 Secrets = Annotated[
     tuple[Secret, ...],
     BeforeValidator(
-        lambda one: one if isinstance(one, (list, tuple)) else (one,),
+        lambda value: value if isinstance(value, (list, tuple)) else (value,),
         json_schema_input_type=Secret | list[Secret],
     ),
 ]
@@ -38,181 +36,119 @@ class Webhook(Sink):
 
     type: ClassVar[str] = "webhook"
     repeat: ClassVar[Literal["deduplicates", "looks", "repeats"]] = "deduplicates"
-    limits: ClassVar[Mapping[str, int]] = {"body": LONGEST}
+    limits: ClassVar[Mapping[str, int]] = {"body": MAX_BODY}
 
     url: Annotated[Secret | str, Field(union_mode="left_to_right")]
-    """Where to post; a secret when the address is one."""
+    """The address that notifications are posted to. Give it as a secret where the address itself
+    must stay private.
+    """
     secret: Secrets
-    """The signing secret, `whsec_` and 24 to 64 bytes in base64; while it is being replaced a list
-    of the new and the old one, which both sign.
+    """The signing secret: `whsec_` followed by 24 to 64 bytes in base64. To replace it without an
+    interruption, give a list with the new and the old secret: both then sign each message.
     """
     body: Literal["driftline", "cloudevents", "alertmanager", "template"] = "driftline"
-    """What is posted: the notification by its published schema, the same as a CloudEvent, what
-    Alertmanager's webhook sends, or the sink's own template `body`, in which data is written as in
-    a JSON text.
+    """The form of the body. `driftline`: the notification by its published schema. `cloudevents`:
+    the same inside a CloudEvent. `alertmanager`: the body of Alertmanager's webhook. `template`: the
+    sink's own template `body`; its values are escaped for a JSON text.
     """
     content_type: str = "application/json"
-    """Of a body by template."""
+    """The content type of a body made by a template. Where it contains `json`, the body must be
+    valid JSON.
+    """
     source: str = "driftline"
-    """What a CloudEvent says that it comes from: a URI, such as the agent's address."""
+    """The `source` of a CloudEvent: a URI, such as the address of the agent."""
     headers: dict[str, Secret] = Field(default_factory=dict)
-    """Further headers, such as an `authorization` that a gateway asks for."""
+    """More headers, such as the `authorization` that a gateway asks for."""
 
     def send(self, notification: Notification) -> str | None:
-        """Post it under its own id, which stays the same on every attempt."""
+        """Post the notification under its own id, which is the same on each attempt."""
         http = self.context.http
         assert http is not None
-        kind, body = self._written(notification)
+        content_type, body = self._render(notification)
         now = int(self.context.clock().timestamp())
         headers = {
-            **{name.lower(): secret.reveal() for name, secret in self.headers.items()},
-            "content-type": kind,
+            **{name.lower(): value.reveal() for name, value in self.headers.items()},
+            "content-type": content_type,
             "webhook-id": notification.id,
             "webhook-timestamp": str(now),
             "webhook-signature": " ".join(
-                signature(one.reveal(), notification.id, now, body) for one in self.secret
+                signature(secret.reveal(), notification.id, now, body) for secret in self.secret
             ),
         }
         url = self.url.reveal() if isinstance(self.url, Secret) else self.url
         http.post(url, content=body, headers=headers)
         return notification.id
 
-    def _written(self, told: Notification) -> tuple[str, bytes]:
+    def _render(self, notification: Notification) -> tuple[str, bytes]:
+        """Return the content type and the body."""
         if self.body == "driftline":
-            return "application/json", _bytes(document(told))
+            return "application/json", _encode(document(notification))
         if self.body == "cloudevents":
-            return "application/cloudevents+json; charset=utf-8", _bytes(
-                cloud_event(told, self.source)
-            )
+            event = cloud_event(notification, self.source)
+            return "application/cloudevents+json; charset=utf-8", _encode(event)
         if self.body == "alertmanager":
-            return "application/json", _bytes(alertmanager(told, self.context.name))
-        text = self.message(told, "json").body
+            body = alertmanager_body(notification, receiver=self.context.name)
+            return "application/json", _encode(body)
+        text = self.message(notification, "json").body
         if "json" in self.content_type:
             try:
                 json.loads(text)
             except ValueError:
-                raise Rejected("the sink's template `body` makes no JSON") from None
+                raise Rejected("the sink's template `body` does not produce valid JSON") from None
         return self.content_type, text.encode("utf-8", "replace")
 
 
-def document(told: Notification) -> dict[str, Any]:
-    """`type`, `timestamp` and the notification as `data`, whose JSON Schema `driftline schema
-    --notification` prints.
+def document(notification: Notification) -> dict[str, Any]:
+    """Return the body of form `driftline`: `type`, `timestamp` and the notification as `data`.
+
+    `driftline schema --notification` prints the JSON Schema of `data`.
     """
     return {
-        "type": f"incident.{told.event.value}",
-        "timestamp": _moment(told),
-        "data": told.model_dump(mode="json"),
+        "type": f"incident.{notification.event.value}",
+        "timestamp": _timestamp(notification),
+        "data": notification.model_dump(mode="json"),
     }
 
 
-def cloud_event(told: Notification, source: str) -> dict[str, Any]:
-    """The same as a CloudEvent 1.0, structured."""
-    about = {
+def cloud_event(notification: Notification, source: str) -> dict[str, Any]:
+    """Return the notification as a CloudEvent 1.0 in structured mode."""
+    return {
         "specversion": "1.0",
-        "id": told.id,
+        "id": notification.id,
         "source": source,
-        "type": f"driftline.incident.{told.event.value}",
-    }
-    about |= {
-        "subject": told.incident,
-        "time": _moment(told),
+        "type": f"driftline.incident.{notification.event.value}",
+        "subject": notification.incident,
+        "time": _timestamp(notification),
         "datacontenttype": "application/json",
-    }
-    return {**about, "data": told.model_dump(mode="json")}
-
-
-def alertmanager(told: Notification, receiver: str) -> dict[str, Any]:
-    """What Alertmanager's webhook sends, version 4: one group an incident."""
-    group = {"incident": told.incident, "model": told.model}
-    over = told.event is Event.RESOLVED
-    alerts = [_alert(told, alert, group) for alert in told.alerts] or [_alert(told, None, group)]
-    page = next(iter(phrasing.links(told).values()), "")
-    reasons = {Event.RESOLVED: "all alerts resolved", Event.OPENED: "first notification"}
-    return {
-        "version": "4",
-        "groupKey": f'{{}}:{{incident="{told.incident}"}}',
-        "truncatedAlerts": max(0, phrasing.others(told, len(phrasing.lines(told.alerts)))),
-        "status": "resolved" if over else "firing",
-        "receiver": receiver,
-        "groupLabels": group,
-        "commonLabels": _common([alert["labels"] for alert in alerts]),
-        "commonAnnotations": _common([alert["annotations"] for alert in alerts]),
-        "externalURL": page,
-        "notification_reason": reasons.get(told.event, "new alerts added"),
-        "alerts": alerts,
+        "data": notification.model_dump(mode="json"),
     }
 
 
-def _alert(told: Notification, alert: AlertFact | None, group: Mapping[str, str]) -> dict[str, Any]:
-    firing = told.event is not Event.RESOLVED and (alert is None or alert.state != "resolved")
-    about = (
-        {"alertname": alert.measurement, "check": alert.check, **alert.labels}
-        if alert
-        else {"alertname": told.event.value}
-    )
-    severity = alert.severity if alert else told.severity
-    labels = {
-        re.sub(r"\W|^(?=\d)", "_", name, flags=re.ASCII): value for name, value in about.items()
-    }
-    labels |= {**group, "severity": severity.value, "family": told.cause}
-    said = phrasing.lines([alert])[0].text if alert else ""
-    annotations = {"summary": told.title, "description": phrasing.clean(said, 1000)}
-    since, end = (
-        (alert or told).since,
-        told.resolved_at or (told.window[1] if told.window else told.since),
-    )
-    return {
-        "status": "firing" if firing else "resolved",
-        "labels": labels,
-        "annotations": {
-            name: text for name, text in (annotations | phrasing.added(told)).items() if text
-        },
-        "startsAt": since.isoformat(),
-        "endsAt": ZERO if firing else max(since, end).isoformat(),
-        "generatorURL": next(iter(phrasing.links(told).values()), ""),
-        "fingerprint": fingerprint(labels),
-    }
+def _timestamp(notification: Notification) -> str:
+    window = notification.window
+    return (window[1] if window else notification.since).isoformat()
 
 
-def fingerprint(labels: Mapping[str, str]) -> str:
-    """16 hex digits: FNV-1a over names and values, as Alertmanager makes them."""
-    value = 14695981039346656037
-    for name, text in sorted(labels.items()):
-        for byte in name.encode() + b"\xff" + text.encode("utf-8", "replace") + b"\xff":
-            value = (value ^ byte) * 1099511628211 % 2**64
-    return f"{value:016x}"
-
-
-def _common(found: list[dict[str, str]]) -> dict[str, str]:
-    return {
-        name: text for name, text in found[0].items() if all(one.get(name) == text for one in found)
-    }
-
-
-def _moment(told: Notification) -> str:
-    return (told.window[1] if told.window else told.since).isoformat()
-
-
-def _bytes(whole: Mapping[str, Any]) -> bytes:
-    return json.dumps(whole, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(
-        "utf-8", "replace"
-    )
+def _encode(body: Mapping[str, Any]) -> bytes:
+    return compact(body).encode("utf-8", "replace")
 
 
 def signature(secret: str, id: str, timestamp: int, body: bytes) -> str:
-    """`v1,` and the HMAC-SHA256 of id, time and body. Raises Rejected for a secret that is none."""
+    """Return `v1,` and the HMAC-SHA256 of id, time and body, in base64.
+
+    Raises Rejected where `secret` is not 24 to 64 bytes in base64.
+    """
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except binascii.Error:
         key = b""
     if not 24 <= len(key) <= 64:
         raise Rejected("the webhook's secret must be whsec_ and 24 to 64 bytes in base64")
-    signed = b".".join((id.encode(), str(timestamp).encode(), body))
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    content = b".".join((id.encode(), str(timestamp).encode(), body))
+    return "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
 
 
 @hookimpl
 def register_sinks() -> list[type[Sink]]:
-    """The one sink of this file."""
+    """Register the sink of this file."""
     return [Webhook]

@@ -114,7 +114,7 @@ def test_labels_thirty_days_late_restate_and_tell(tmp_path):
         report = made.until(24 * 30 + 2)
         assert (
             report.labels.joined.labels,
-            report.labels.joined.matched,
+            report.labels.joined.matches,
             report.labels.joined.windows,
         ) == (400, 400, 1)
         assert report.closed.windows == 1
@@ -322,7 +322,7 @@ def test_a_restart_in_the_middle_changes_nothing(tmp_path, monkeypatch):
         made = Late(folder)
         rows = [row for hour in range(4) for row in made.predictions(hour, 50)]
         made.labels("a.csv", rows, START + DAY)
-        monkeypatch.setattr(joining.join, "__defaults__", (1,))
+        monkeypatch.setattr(joining.join_labels, "__defaults__", (1,))
         if dies:
             relabel, left = joining.windows.relabel, [2]
 

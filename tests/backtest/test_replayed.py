@@ -13,8 +13,8 @@ from remembered import DAYS, MODELS, SHIFTED, made, past
 from station import START, Station
 
 from driftline.backtest import measure_history
-from driftline.backtest.run_backtest import run
-from driftline.backtest.score import Known, alarms_of
+from driftline.backtest.run_backtest import run_backtest
+from driftline.backtest.score import KnownIncident, alarms_of
 from driftline.cli.main import main
 from driftline.state.factory import open_store
 from driftline.types.errors import StateError
@@ -104,9 +104,9 @@ def test_two_processes_give_what_one_gives(station, monkeypatch):
     assert [w.said for w in one] == [w.said for w in two]
     for mine, other in zip(one, two, strict=True):
         np.testing.assert_array_equal(mine.numbers, other.numbers)
-    known = [Known(START, START + timedelta(days=1))]
+    known = [KnownIncident(START, START + timedelta(days=1))]
     told = [
-        run(of, known, shuffles=6, tune=False, processes=count, progress=STILL).told
+        run_backtest(of, known, shuffles=6, tune=False, processes=count, progress=STILL).as_json
         for count in (1, 2)
     ]
     assert told[0] == told[1]
@@ -118,7 +118,7 @@ def test_an_alarm_from_before_is_none_of_the_span(station):
     """
     of = past(station, since=START + timedelta(days=SHIFTED[-3]))
     assert [one.cause for one in alarms(of)] == ["service", "quality"]
-    found = run(of, [], shuffles=0, tune=False, processes=1, progress=STILL).told
+    found = run_backtest(of, [], shuffles=0, tune=False, processes=1, progress=STILL).as_json
     assert (found["windows"], found["learnt_from"]) == (DAYS - SHIFTED[-3], SHIFTED[-3])
     assert past(station, until=START + timedelta(days=10)).until == START + timedelta(days=10)
 

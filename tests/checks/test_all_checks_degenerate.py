@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.contracts.plugin import CheckContext
-from driftline.evaluate.check_plan import CheckPlan, wanted
+from driftline.contracts.check import CheckContext
+from driftline.evaluate.check_plan import CheckPlan, collector_requests
 from driftline.extensions import Registry
 from driftline.extensions.validate import fit
-from driftline.ingest.columns.canonical import segments, to_categorical, to_numeric
+from driftline.ingest.columns.canonical import split_by_segment, to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import BUILT_IN, Profile
@@ -223,7 +223,7 @@ def spec_of(model: Schema, side, plans) -> object:
         "scores",
         *sorted(needed - {"numeric", "categories", "scores"}),
     )
-    return make_spec(model, numeric, categorical, collectors, options=wanted(plans))
+    return make_spec(model, numeric, categorical, collectors, options=collector_requests(plans))
 
 
 def merged(parts, spec, order) -> Profile:
@@ -245,7 +245,7 @@ def pieces(rows: Batch, segment: bool) -> list[Batch]:
     """The rows in three parts; of the segment alone when asked for."""
     if segment:
         rows = next(
-            (part for name, part in segments(rows, ("c",), {"c": frozenset("a")})),
+            (part for name, part in split_by_segment(rows, ("c",), {"c": frozenset("a")})),
             rows_of(rows, 0, 0),
         )
     cuts = [0, rows.rows // 3, rows.rows // 2, rows.rows]

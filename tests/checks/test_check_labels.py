@@ -9,16 +9,16 @@ import pytest
 from driftline_plugins.checks.labels import LabelCoverage
 
 from driftline.kit.checks import Scores
-from driftline.profiles.batch import Batch, Labelled
+from driftline.profiles.batch import Batch, LabelledRows
 from driftline.profiles.labels import LabelCollector
 from driftline.testing import assert_collector_contract, assert_plugin_contract, context, window
 
 HOUR = 3_600_000_000
 
 
-def labelled(hours: list[float], corrected: int = 0, contradicting: int = 0) -> Labelled:
+def labelled(hours: list[float], corrected: int = 0, contradicting: int = 0) -> LabelledRows:
     places = np.arange(len(hours))
-    return Labelled(
+    return LabelledRows(
         Batch(len(hours), {}),
         (np.array(hours) * HOUR).astype(np.int64),
         places < corrected,

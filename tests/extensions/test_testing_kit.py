@@ -206,7 +206,7 @@ def broken(base: type, **body: Any) -> Any:
         Format: "formats",
         Sink: "sinks",
         Source: "sources",
-    }[next(one for one in made.__mro__ if one.__module__ == "driftline.contracts.plugin")]
+    }[next(one for one in made.__mro__ if one.__module__.startswith("driftline.contracts."))]
     setattr(module, f"register_{kind}", hookimpl(lambda: [made]))
     return made
 

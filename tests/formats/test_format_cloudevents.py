@@ -16,7 +16,7 @@ from driftline_plugins.formats.cloudevents import KServe, Seldon
 from reading import Trickle, number, other, read
 
 from driftline import Unreadable
-from driftline.ingest.pairs.match_pairs import paired
+from driftline.ingest.pairs.match_pairs import pair_batches
 from driftline.ingest.read.decoding import Decoding
 from driftline.kit.decoding.split_records import PAIR, side_of
 from driftline.testing import assert_plugin_contract
@@ -88,7 +88,7 @@ def rows_of(form: KServe, data: bytes, *fields: Any) -> list[dict]:
     ctx = Decoding("file:///x", fields or None)
     batches = [(0, batch) for batch in form.decode(io.BytesIO(data), ctx)]
     assert ctx.samples == []
-    return [row for _, batch in paired(batches) for row in batch.to_pylist()]
+    return [row for _, batch in pair_batches(batches) for row in batch.to_pylist()]
 
 
 V1 = {"instances": [[6.8, 2.8], [6.0, 3.4]]}, {"predictions": [1, 0]}

@@ -24,7 +24,7 @@ from reading import SAMPLES, category, number, other
 
 from driftline import ObjectGone, Unreadable
 from driftline.extensions.registry import Registry
-from driftline.ingest.read.compression import unpack
+from driftline.ingest.read.compression import open_decompressed
 from driftline.ingest.read.decoding import Decoding
 
 REGISTRY = Registry.load()
@@ -165,7 +165,9 @@ def survive(name: str, data: bytes) -> None:
             ctx = Decoding("s3://bucket/log/output/2024/05/01/00/x.json", fields, sealed, {}, refer)
             stored = io.BytesIO(data)
             try:
-                for batch in form.decode(stored if form.compressed else unpack(stored), ctx):
+                for batch in form.decode(
+                    stored if form.compressed else open_decompressed(stored), ctx
+                ):
                     assert isinstance(batch, pa.RecordBatch)
                     batch.validate(full=True)
                     assert fields is None or set(batch.schema.names) <= {

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from driftline.ingest.read.prefetch import ahead
+from driftline.ingest.read.prefetch import prefetch
 
 
 def test_items_and_the_error_come_in_order():
@@ -18,7 +18,7 @@ def test_items_and_the_error_come_in_order():
 
     found = []
     with pytest.raises(ValueError, match="cut"):
-        found.extend(ahead(items()))
+        found.extend(prefetch(items()))
     assert found == list(range(5))
 
 
@@ -31,7 +31,7 @@ def test_no_more_than_a_few_are_made_ahead():
             made.append(number)
             yield number
 
-    running = ahead(items())
+    running = prefetch(items())
     assert next(running) == 0
     threading.Event().wait(0.3)
     assert len(made) <= 5

@@ -8,7 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from driftline.ingest.columns.canonical import Caster, groups, segments, to_categorical, to_numeric
+from driftline.ingest.columns.canonical import (
+    Caster,
+    split_by_segment,
+    split_by_window,
+    to_categorical,
+    to_numeric,
+)
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.types.model import Field, Kind, Schema
 
@@ -130,7 +136,7 @@ def test_rows_of_the_future_and_without_time_are_held_back():
         x=[1.0, 2.0, 3.0],
         v=["a", "a", "a"],
     )
-    assert found.held == 2
+    assert found.rows_held_back == 2
     assert found.batch.columns["x"].to_pylist() == [1.0]
 
 
@@ -149,7 +155,7 @@ def test_rows_are_split_by_window_and_version():
     ten = int(datetime(2026, 5, 1, 10, tzinfo=UTC).timestamp() * 1_000_000)
     split = {
         (start, version): batch.columns["x"].to_pylist()
-        for start, version, batch in groups(found, hour)
+        for start, version, batch in split_by_window(found, hour)
     }
     assert split == {
         (ten, "a"): [2.0],
@@ -159,7 +165,7 @@ def test_rows_are_split_by_window_and_version():
     }
     parts = {
         name: part.columns["x"].to_pylist()
-        for name, part in segments(found.batch, ("plan",), {"plan": frozenset({"p"})})
+        for name, part in split_by_segment(found.batch, ("plan",), {"plan": frozenset({"p"})})
     }
     assert parts == {"plan=p": [1.0, 3.0]}
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline import Unreadable
-from driftline.ingest.read.compression import unpack
+from driftline.ingest.read.compression import open_decompressed
 from driftline.kit.decoding.line_chunks import LineChunks
 
 pytestmark = pytest.mark.system
@@ -46,7 +46,7 @@ def test_every_member_is_read(codec):
     """Members and frames one after another are one stream, however the bytes arrive."""
     packed = PACK[codec](b"one\n") + PACK[codec](b"") + PACK[codec](b"two\n" * 1000)
     for stream in (io.BytesIO(packed), Slow(packed)):
-        plain = unpack(stream)
+        plain = open_decompressed(stream)
         assert (plain.codec, plain.compressed) == (codec, True)
         assert plain.read() == b"one\n" + b"two\n" * 1000
         assert plain.read() == b""
@@ -55,7 +55,7 @@ def test_every_member_is_read(codec):
 @pytest.mark.parametrize("codec", PACK)
 def test_what_stands_before_a_cut_is_given(codec):
     """A cut stream gives nearly all of what it holds and then says that it is cut."""
-    plain = unpack(io.BytesIO(PACK[codec](NOISE)[:500_000]))
+    plain = open_decompressed(io.BytesIO(PACK[codec](NOISE)[:500_000]))
     got: list[bytes] = []
     with pytest.raises(Unreadable, match="ends in the middle"):
         got.extend(iter(lambda: plain.read(50_000), b""))
@@ -72,7 +72,9 @@ def test_whole_lines_before_a_cut_are_given(codec):
     with pytest.raises(Unreadable, match="ends in the middle"):
         got.extend(
             chunk.data
-            for chunk in LineChunks(unpack(io.BytesIO(packed[: len(packed) * 9 // 10])), True)
+            for chunk in LineChunks(
+                open_decompressed(io.BytesIO(packed[: len(packed) * 9 // 10])), True
+            )
         )
     assert lines.startswith(b"".join(got))
     assert len(b"".join(got)) > len(lines) // 2
@@ -82,7 +84,7 @@ def test_whole_lines_before_a_cut_are_given(codec):
 def test_garbage_after_the_end_is_damage(codec):
     """What was packed is given (of zstd all but a crumb); what follows and is no member is told."""
     good = b"good\n" * 2000
-    plain = unpack(io.BytesIO(PACK[codec](good) + b"garbage garbage"))
+    plain = open_decompressed(io.BytesIO(PACK[codec](good) + b"garbage garbage"))
     got = plain.read()
     assert good.startswith(got)
     assert len(got) > len(good) - 257
@@ -92,14 +94,14 @@ def test_garbage_after_the_end_is_damage(codec):
 
 def test_zeros_after_gzip_are_padding():
     """Tapes and block stores fill up with zeros: no error."""
-    assert unpack(io.BytesIO(gzip.compress(b"x") + b"\0" * 500)).read() == b"x"
+    assert open_decompressed(io.BytesIO(gzip.compress(b"x") + b"\0" * 500)).read() == b"x"
 
 
 def test_plain_bytes_pass():
     """What is not packed comes as it is, from streams that seek and those that don't."""
     for data in (b"", b"a", b'{"a":1}\n' * 10, b"\x1f\x8bno", b"BZh9 is a word"):
         for stream in (io.BytesIO(data), Slow(data)):
-            plain = unpack(stream)
+            plain = open_decompressed(stream)
             assert not plain.compressed
             assert plain.read() == data
 
@@ -108,7 +110,7 @@ def test_a_stream_is_taken_from_where_it_stands():
     """Reading on in the middle of an object looks at the bytes there."""
     stream = io.BytesIO(b"skip" + gzip.compress(b"rest"))
     stream.seek(4)
-    assert unpack(stream).read() == b"rest"
+    assert open_decompressed(stream).read() == b"rest"
 
 
 @pytest.mark.parametrize("codec", PACK)
@@ -116,7 +118,7 @@ def test_bombs_are_stopped(codec):
     """By size and by ratio, with memory for a piece at a time."""
     bomb = PACK[codec](b"\0" * (40 << 20))
     for limits in ({"max_bytes": 1 << 20, "max_ratio": 1e9}, {"max_ratio": 20}):
-        plain = unpack(io.BytesIO(bomb), **limits)
+        plain = open_decompressed(io.BytesIO(bomb), **limits)
         got: list[int] = []
         with pytest.raises(Unreadable, match="bomb"):
             got.extend(map(len, iter(partial(plain.read, 1 << 16), b"")))
@@ -126,7 +128,7 @@ def test_bombs_are_stopped(codec):
 def test_logs_that_pack_well_are_no_bombs():
     """A few MB of equal lines pack a thousandfold and are read."""
     data = b'{"a":1}\n' * 1_000_000
-    assert len(unpack(io.BytesIO(gzip.compress(data))).read()) == len(data)
+    assert len(open_decompressed(io.BytesIO(gzip.compress(data))).read()) == len(data)
 
 
 @settings(max_examples=40, deadline=None)
@@ -137,7 +139,7 @@ def test_logs_that_pack_well_are_no_bombs():
 )
 def test_any_bytes_in_any_reads(parts, codec, size):
     """Reads of any size give the bytes that were packed."""
-    plain = unpack(io.BytesIO(b"".join(PACK[codec](part) for part in parts)))
+    plain = open_decompressed(io.BytesIO(b"".join(PACK[codec](part) for part in parts)))
     got = []
     while piece := plain.read(size):
         got.append(piece)

@@ -20,10 +20,10 @@ from driftline_plugins.formats.jsonl import JsonLines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.contracts.plugin import Source
-from driftline.ingest.labels.join_labels import Terms, join
+from driftline.contracts.source import Source
+from driftline.ingest.labels.join_labels import JoinTerms, join_labels
 from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.read_pass import Taken, list_work, note_vanished, take_in
+from driftline.ingest.read.read_pass import ReadCounts, list_work, note_vanished, take_in
 from driftline.profiles.labels import EDGES
 from driftline.profiles.profile import BUILT_IN
 from driftline.profiles.spec import make_spec
@@ -123,14 +123,14 @@ class World:
             )
             listing = list_work(self.store, model, job, NOW)
             with ThreadPoolExecutor(1) as executor:
-                take_in(self.store, model, job, listing.work, executor, Taken(), in_flight=1)
+                take_in(self.store, model, job, listing.work, executor, ReadCounts(), in_flight=1)
             note_vanished(self.store, model, listing)
             for name, (_, _, content) in shelf.objects.items():
                 self.remembered[model, name] = [json.loads(line) for line in content.splitlines()]
 
     def join(self) -> None:
-        terms = Terms("m", "m#labels", SCHEMA, SPEC, BUILT_IN, HOUR, 100 * 24 * HOUR)
-        join(self.store, terms, micros(NOW), self.portion)
+        terms = JoinTerms("m", "m#labels", SCHEMA, SPEC, BUILT_IN, HOUR, 100 * 24 * HOUR)
+        join_labels(self.store, terms, micros(NOW), self.portion)
 
     def found(self) -> dict[tuple[int, str], tuple]:
         """What the windows say."""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.ingest.pairs import match_pairs, pairing
-from driftline.ingest.pairs.match_pairs import pack, paired, unpack
+from driftline.ingest.pairs.match_pairs import pack_batches, pair_batches, unpack_batch
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
 
@@ -57,7 +57,9 @@ def _assert_recount(world, taken):
         elif name == "cut":
             world.read()
             left = iter(range(*told))
-            pairing.pair(world.store, "m", world.job, lambda left=left: next(left, None) is None)
+            pairing.pair_halves(
+                world.store, "m", world.job, lambda left=left: next(left, None) is None
+            )
         else:
             world.tick()
     assert world.tick() == []
@@ -93,7 +95,7 @@ def test_pairs_within_memory_are_the_same(given_lines, size):
             if some:
                 values = {"x" if side == "request" else "y": [line.value for line in some]}
                 batches.append((side, batch(side, [line.id for line in some], **values)))
-    rows = [row for side, found in paired(batches) for row in found.to_pylist()]
+    rows = [row for side, found in pair_batches(batches) for row in found.to_pylist()]
     assert len(rows) == sum(found[0] for found in world.expected().values())
     assert sum("y" in row for row in rows) == sum(found[2] for found in world.expected().values())
 
@@ -102,7 +104,9 @@ def test_a_column_is_the_requests_unless_it_is_null_there():
     """Nulls are filled from the response, whatever its type; the rest of it adds its columns."""
     asked = batch("request", ["a", "b", "c"], x=[1, 2, 3], z=["p", None, None])
     given_ = batch("response", ["b", "a"], z=[7, 8], y=[0.5, 0.25])
-    rows = [row for _, found in paired([(0, given_), (0, asked)]) for row in found.to_pylist()]
+    rows = [
+        row for _, found in pair_batches([(0, given_), (0, asked)]) for row in found.to_pylist()
+    ]
     assert rows == [
         {"x": 1, "z": "p", "y": 0.25},
         {"x": 2, "z": "7", "y": 0.5},
@@ -117,7 +121,9 @@ def test_equal_hashes_are_not_enough(monkeypatch):
         batch("request", ["a", None], x=[1, 3]),
         batch("response", ["b", None], y=[2, 4]),
     )
-    assert [row for _, found in paired([(0, asked), (0, given_)]) for row in found.to_pylist()] == [
+    assert [
+        row for _, found in pair_batches([(0, asked), (0, given_)]) for row in found.to_pylist()
+    ] == [
         {"x": 1},
         {"x": 3},
     ]
@@ -129,4 +135,6 @@ def test_packed_halves_come_back_whole():
         pa.RecordBatch.from_pydict({"p": pa.array(values).dictionary_encode(), "n": [1, None]})
         for values in (["a", None], ["b", "a"])
     ]
-    assert unpack(pack(parts)).to_pylist() == [row for part in parts for row in part.to_pylist()]
+    assert unpack_batch(pack_batches(parts)).to_pylist() == [
+        row for part in parts for row in part.to_pylist()
+    ]

@@ -176,4 +176,4 @@ def test_without_pillow_the_extra_is_named(monkeypatch):
     """
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(SourceError, match=r"driftline\[image\]"):
-        images.derived(pa.array([b"x"]))
+        images.derive_image_columns(pa.array([b"x"]))

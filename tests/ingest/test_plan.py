@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from driftline.ingest.read.plan import AGAIN, decide
+from driftline.ingest.read.plan import READ_FROM_START, decide
 from driftline.state.ledger import DONE, GONE, QUARANTINED, WAITING, Entry
 from driftline.types.model import LogObject
 
@@ -68,7 +68,7 @@ def test_what_held_nothing_whole_is_read_again_once_it_rests():
     """A file whose only line had no end yet is read from the start when nothing more comes, and
     then left alone.
     """
-    begun = replace(TAKEN, offset=AGAIN, rows=0)
+    begun = replace(TAKEN, offset=READ_FROM_START, rows=0)
     assert decide(OBJECT, begun, "spec", NOW) is None
     later = decide(OBJECT, begun, "spec", NOW + timedelta(minutes=10))
     assert (later.start, later.sealed) == (0, True)

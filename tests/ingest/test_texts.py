@@ -44,7 +44,7 @@ TEXT = st.one_of(st.text(max_size=40), st.sampled_from(ODD), st.none())
 
 
 def columns(values, **options):
-    made = texts.derived(pa.array(values, pa.string(), **options))
+    made = texts.derive_text_columns(pa.array(values, pa.string(), **options))
     return {name: array.to_pylist() for name, array in made.items()}
 
 
@@ -117,7 +117,7 @@ def test_a_text_is_the_same_wherever_it_stands(values, shift, size):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(texts, "BYTES", size)
         together = columns(values)
-        sliced = texts.derived(
+        sliced = texts.derive_text_columns(
             pa.array([None, *values[shift:], "z"], pa.string()).slice(1, len(values[shift:]))
         )
     for name in together:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from driftline.ingest.columns.infer import infer
+from driftline.ingest.columns.infer import infer_schema
 from driftline.types.model import Field, Kind, Schema
 
 DRAW = np.random.default_rng(3)
@@ -29,7 +29,7 @@ def inferred(**columns):
         name: values if isinstance(values, pa.Array) else pa.array(values)
         for name, values in columns.items()
     }
-    found = infer([pa.RecordBatch.from_pydict(arrays)])
+    found = infer_schema([pa.RecordBatch.from_pydict(arrays)])
     return {name: part.kind for name, part in found.schema.features.items()}, found
 
 
@@ -146,7 +146,7 @@ def test_a_declared_embedding_gets_its_dimension():
         "unseen": Field("unseen", "nowhere", Kind.EMBEDDING),
     }
     records = pa.RecordBatch.from_pydict({"deep.e": pa.array([[1.0] * 9, [1.0] * 9, [2.0]])})
-    found = infer([records], Schema(features=features)).schema
+    found = infer_schema([records], Schema(features=features)).schema
     assert {name: part.dimension for name, part in found.features.items()} == {
         "open": 9,
         "said": 7,

@@ -227,11 +227,15 @@ def test_columns_of_a_run_make_one_vector():
 def test_the_likeliest_dimension():
     """Most vectors decide, of equally many the shorter; without vectors there is none."""
     assert (
-        vectors.likeliest([pa.array([[1.0, 2], [3.0, 4], [5.0]]), pa.array(["[1, 2, 3]", None])])
+        vectors.most_frequent_dimension(
+            [pa.array([[1.0, 2], [3.0, 4], [5.0]]), pa.array(["[1, 2, 3]", None])]
+        )
         == 2
     )
-    assert vectors.likeliest([pa.array([[1.0], [1.0, 2.0]])]) == 1
+    assert vectors.most_frequent_dimension([pa.array([[1.0], [1.0, 2.0]])]) == 1
     assert (
-        vectors.likeliest([pa.array(["x", None]), pa.array([[], None], pa.list_(pa.float32()))])
+        vectors.most_frequent_dimension(
+            [pa.array(["x", None]), pa.array([[], None], pa.list_(pa.float32()))]
+        )
         == 0
     )

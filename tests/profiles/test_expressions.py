@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.ingest.columns.canonical import to_categorical
-from driftline.kit.checks.expressions import named, parse
+from driftline.kit.checks.expressions import parse, quote_column
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import CategorySpec, NumericSpec, ProfileSpec
-from driftline.profiles.tallies import ExpressionCollector, misfit
+from driftline.profiles.tallies import ExpressionCollector, misfit_reason
 from driftline.testing import assert_collector_contract
 from driftline.testing.collectors import sample_spec
 from driftline.types.model import Kind
@@ -234,7 +234,7 @@ def test_what_is_no_expression_is_refused_with_its_reason(text, why):
 )
 def test_what_does_not_fit_the_columns_is_unknown_with_its_reason(text, why):
     """The rows still count; the reason stands beside them."""
-    assert why in misfit(text, KINDS)
+    assert why in misfit_reason(text, KINDS)
     found = tally(text, batch(a=[1.0], u=["x"]))
     assert (found.rows, found.unknown) == (1, 1)
     assert why in found.reason
@@ -243,10 +243,10 @@ def test_what_does_not_fit_the_columns_is_unknown_with_its_reason(text, why):
 def test_any_name_can_be_a_column():
     """Dots are part of a name, and quotes hold all others."""
     for name in ("Day Mins", 'a "b"', "class", "x'y", r"back\slash", "ünïcode"):
-        assert parse(f"{named(name)} > 1").args[0].value == name
+        assert parse(f"{quote_column(name)} > 1").args[0].value == name
     assert parse("payload.age > 1").args[0].value == "payload.age"
     with pytest.raises(ValueError, match="both kinds of quotes"):
-        named("'\"")
+        quote_column("'\"")
 
 
 TEXT = (

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_profile_laws import ROWS, SPEC, batch
 
-from driftline.profiles.batch import Batch, Labelled
+from driftline.profiles.batch import Batch, LabelledRows
 from driftline.profiles.profile import Profile
 
 
-def labelled(rows: list[tuple]) -> Labelled:
+def labelled(rows: list[tuple]) -> LabelledRows:
     whole = batch(rows)
     known = np.flatnonzero([row[4] is not None for row in rows])
     columns = {
@@ -23,7 +23,7 @@ def labelled(rows: list[tuple]) -> Labelled:
         if name in ("p", "s", "y")
     }
     none = np.zeros(len(known), bool)
-    return Labelled(Batch(len(known), columns), np.zeros(len(known), np.int64), none, none)
+    return LabelledRows(Batch(len(known), columns), np.zeros(len(known), np.int64), none, none)
 
 
 @settings(max_examples=60, deadline=None)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.ingest.columns.canonical import Caster, take
+from driftline.ingest.columns.canonical import Caster, take_rows
 from driftline.profiles.profile import Profile
 from driftline.profiles.sample import RawSampleCollector
 from driftline.profiles.spec import CategorySpec, ProfileSpec, SampledSpec, make_spec
@@ -64,7 +64,7 @@ def batch(rows, first=0):
         "secret": pa.array(texts, pa.string()),
     }
     return (
-        Caster(SCHEMA, moment(0), 10**18, 1, sampled=True)
+        Caster(SCHEMA, moment(0), 10**18, 1, with_hashes=True)
         .cast(pa.RecordBatch.from_pydict(columns))
         .batch
     )
@@ -110,7 +110,7 @@ def test_splits_and_order_of_rows_change_no_sample(rows, cut, random):
     order = list(range(len(rows)))
     random.shuffle(order)
     cut = min(cut, len(rows))
-    mixed = profile(take(whole, np.array(order, np.int64))).window()
+    mixed = profile(take_rows(whole, np.array(order, np.int64))).window()
     split = profile(batch(rows[:cut]), batch(rows[cut:], cut)).window()
     window = profile(whole).window()
     for other in (mixed, split):
@@ -146,7 +146,7 @@ def test_the_size_of_a_profile_is_bounded_at_any_dimension():
         {"e": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), 4096)}
     )
     made = Profile(spec)
-    made.update(Caster(schema, moment(0), 10**18, 1, sampled=True).cast(records).batch)
+    made.update(Caster(schema, moment(0), 10**18, 1, with_hashes=True).cast(records).batch)
     assert 100_000 < len(made.to_bytes()) < 150_000
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.ingest.columns.canonical import id_hashes
+from driftline.ingest.columns.canonical import hash_ids
 from driftline.profiles.rowhash import hash_strings
 
 GOLDEN = [
@@ -44,7 +44,7 @@ def test_distinct_ids_have_distinct_hashes(ids):
 def test_ids_of_every_type_are_one():
     """7, 7.0 and "7" name the same record; nothing, empty text and lists name none."""
     seven = {
-        int(id_hashes(array)[0])
+        int(hash_ids(array)[0])
         for array in (
             pa.array([7]),
             pa.array([7.0]),
@@ -53,5 +53,5 @@ def test_ids_of_every_type_are_one():
         )
     }
     assert len(seven) == 1
-    assert id_hashes(pa.array([None, ""])).tolist() == [0, 0]
-    assert id_hashes(pa.array([[1]])).tolist() == [0]
+    assert hash_ids(pa.array([None, ""])).tolist() == [0, 0]
+    assert hash_ids(pa.array([[1]])).tolist() == [0]

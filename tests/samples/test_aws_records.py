@@ -19,7 +19,7 @@ from once import SAMPLES
 from driftline import DiscoverContext, Format, Schema
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job, discovered, records
+from driftline.ingest.read.read_object import Job, decode_records, discover_objects
 from driftline.profiles.spec import ProfileSpec
 
 AWS = SAMPLES / "aws"
@@ -172,10 +172,12 @@ def read(path: Path, form: Format) -> list[dict[str, Any]]:
     source = Local(path=str(path))
     job = Job(source, {"": form}, Schema(), ProfileSpec({}), 1, 0)
     rows: list[dict[str, Any]] = []
-    for obj in discovered(job, DiscoverContext(now=datetime(2026, 1, 1, tzinfo=UTC))):
+    for obj in discover_objects(job, DiscoverContext(now=datetime(2026, 1, 1, tzinfo=UTC))):
         decoding = Decoding(obj.uri, refer=source.refer)
         rows += [
-            row for batch in records(job, Work(obj, 0, True), decoding) for row in batch.to_pylist()
+            row
+            for batch in decode_records(job, Work(obj, 0, True), decoding)
+            for row in batch.to_pylist()
         ]
         assert decoding.rejected == 0, decoding.samples
     return rows

@@ -27,7 +27,7 @@ from driftline_plugins.formats.csv import Csv
 from once import SAMPLES
 
 from driftline import Check, CheckContext, Field, Format, Kind, Measurement, Schema, Window, stats
-from driftline.ingest.columns.canonical import Caster, part_of
+from driftline.ingest.columns.canonical import Caster, slice_rows
 from driftline.ingest.read.decoding import Decoding
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Profile
@@ -90,7 +90,7 @@ def titanic() -> tuple[Window, dict[tuple[str, int], Window]]:
     }
     spec = spec_of(batches["reference"], KINDS)
     chunks = {
-        (period, start): window(part_of(batch, start, min(size, batch.rows - start)), spec)
+        (period, start): window(slice_rows(batch, start, min(size, batch.rows - start)), spec)
         for (period, batch), size in zip(batches.items(), (89, 41), strict=True)
         for start in range(0, batch.rows, size)
     }

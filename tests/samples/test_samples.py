@@ -25,7 +25,7 @@ from once import SAMPLES, configure
 from driftline import DiscoverContext, Schema
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job, records
+from driftline.ingest.read.read_object import Job, decode_records
 from driftline.profiles.spec import ProfileSpec
 
 pytestmark = pytest.mark.system
@@ -219,7 +219,7 @@ def read(name: str) -> list[dict[str, Any]]:
     job = Job(source, {"": form}, Schema(), ProfileSpec({}), 1, 0)
     rows: list[dict[str, Any]] = []
     for obj in source.discover(DiscoverContext(now=datetime(2026, 1, 1, tzinfo=UTC))):
-        for batch in records(job, Work(obj, 0, True), Decoding(uri=obj.uri, fields=None)):
+        for batch in decode_records(job, Work(obj, 0, True), Decoding(uri=obj.uri, fields=None)):
             rows += batch.to_pylist()
     return rows
 

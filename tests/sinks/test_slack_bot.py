@@ -14,7 +14,7 @@ from receivers import Fault
 from slack_service import TOKEN, SlackService
 
 from driftline import Event, OutcomeUnknown, Rejected, Retryable, Secret, Severity, Throttled
-from driftline.contracts.start_context import StartContext
+from driftline.contracts.context import StartContext
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.testing import FakeLog
@@ -219,7 +219,7 @@ def test_without_the_right_to_look_it_is_sent_again():
         server.words["conversations.history"].append("missing_scope")
         bot = Bot(server)
         assert bot.sink.look(LIVES["opened"], START) is None
-        assert "it may come twice" in bot.log.lines[0][0]
+        assert "the message may come twice" in bot.log.lines[0][0]
         assert Bot(server, channel="ml-alerts").sink.look(LIVES["opened"], START) is None
 
 

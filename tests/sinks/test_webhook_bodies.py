@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from cases import START, lives
-from driftline_plugins.sinks.webhook import Webhook, fingerprint
+from driftline_plugins.sinks.webhook import Webhook
 from receivers import WebhookReceiver
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
@@ -20,6 +20,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from driftline import Notification, Rejected, Secret, StartContext
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
+from driftline.kit.delivery.alertmanager import fingerprint
 from driftline.testing import FakeLog
 
 pytestmark = pytest.mark.system
@@ -150,7 +151,7 @@ def test_a_body_by_template_is_json_whatever_the_data(case):
     headers, body = sent(case, body="template", templates={"body": template})
     assert json.loads(body)["level"] == LIVES[case].severity
     assert headers["content-type"] == "application/json"
-    with pytest.raises(Rejected, match="makes no JSON"):
+    with pytest.raises(Rejected, match="does not produce valid JSON"):
         sent(case, body="template", templates={"body": "{{ title }}"})
     headers, body = sent(
         case,

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from driftline.profiles.batch import Batch, Labelled
+from driftline.profiles.batch import Batch, LabelledRows
 from driftline.profiles.profile import BUILT_IN, Profile
 from driftline.profiles.spec import make_spec
 from driftline.state import accounts, ledger, models, waiting, windows
@@ -44,7 +44,7 @@ def profile(label: bool) -> bytes:
     if label:
         batch.columns["y"] = pa.array(["0", "0", "1", "1"]).dictionary_encode()
         none = np.zeros(4, bool)
-        made.label(Labelled(batch, np.zeros(4, np.int64), none, none))
+        made.label(LabelledRows(batch, np.zeros(4, np.int64), none, none))
     else:
         made.update(batch)
     return made.to_bytes()

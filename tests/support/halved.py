@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from pydantic import PrivateAttr
 
 from driftline import Field, Format, Kind, LogObject, Schema, Source
-from driftline.ingest.pairs.pairing import pair
-from driftline.ingest.read.read_object import Job, now_plus
-from driftline.ingest.read.read_pass import Taken, list_work, note_vanished, take_in
+from driftline.ingest.pairs.pairing import pair_halves
+from driftline.ingest.read.read_object import Job, latest_event_time
+from driftline.ingest.read.read_pass import ReadCounts, list_work, note_vanished, take_in
 from driftline.kit.decoding import json_values
 from driftline.kit.decoding.line_chunks import LineChunks
 from driftline.kit.decoding.split_records import half
@@ -123,7 +123,7 @@ class Halves:
             SCHEMA,
             self.spec,
             HOUR,
-            now_plus(START + timedelta(days=9)),
+            latest_event_time(START + timedelta(days=9)),
             transform=self.transform,
         )
         with self.store.write() as connection:
@@ -141,12 +141,12 @@ class Halves:
         """List and read, and nothing more."""
         listing = list_work(self.store, "m", self.job, START + timedelta(days=1))
         with ThreadPoolExecutor(1) as threads:
-            take_in(self.store, "m", self.job, listing.work, threads, Taken(), in_flight=1)
+            take_in(self.store, "m", self.job, listing.work, threads, ReadCounts(), in_flight=1)
         note_vanished(self.store, "m", listing)
 
     def tick(self) -> list[str]:
         self.read()
-        return pair(self.store, "m", self.job)
+        return pair_halves(self.store, "m", self.job)
 
     def found(self) -> dict[tuple[int, str], tuple[int, float, int, float]]:
         """By hour and version: rows, sum of x, answers, sum of y."""

@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection
 
 from driftline.agent.reference_state import Ground
-from driftline.contracts.plugin import Format, Source
-from driftline.ingest.labels.join_labels import Joined, Terms, join
+from driftline.contracts.format import Format
+from driftline.contracts.source import Source
+from driftline.ingest.labels.join_labels import JoinCounts, JoinTerms, join_labels
 from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.read_pass import Taken
+from driftline.ingest.read.read_pass import ReadCounts
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting
@@ -48,8 +49,8 @@ class LateLabels:
 class Labelling:
     """What one tick did about labels."""
 
-    taken: Taken = field(default_factory=Taken)
-    joined: Joined = field(default_factory=Joined)
+    taken: ReadCounts = field(default_factory=ReadCounts)
+    joined: JoinCounts = field(default_factory=JoinCounts)
     error: str = ""
     dropped: int = 0
     """Predictions that stopped waiting because there were too many, and had no label."""
@@ -64,7 +65,10 @@ class Labelling:
         found = {"labels": self.error}
         if self.taken.objects:
             taken = self.taken
-            records, bad = taken.rows + taken.rejected, taken.rejected + taken.held
+            records, bad = (
+                taken.rows + taken.rejected_records,
+                taken.rejected_records + taken.rows_held_back,
+            )
             worst = f": {taken.errors[0]}" if taken.errors else ""
             told = (
                 f"{bad:,} of {records:,} labels have no id, time or value that can be used{worst}"
@@ -120,7 +124,7 @@ def read_and_join(
     kinds: Collectors,
     length: int,
     until: int,
-    read: Callable[[], Taken],
+    read: Callable[[], ReadCounts],
     report: Labelling,
 ) -> None:
     """Take in the labels that there are, and bring the windows that ended by `until` (microseconds)
@@ -135,7 +139,7 @@ def read_and_join(
             f"{report.taken.waiting} objects could not be read just now: {report.taken.errors[0]}"
         )
     wait = late.wait_for // timedelta(microseconds=1)
-    terms = Terms(
+    terms = JoinTerms(
         model,
         ledger_name(model),
         ground.schema,
@@ -145,7 +149,7 @@ def read_and_join(
         wait,
         late.schema.timestamp is not None,
     )
-    report.joined = join(store, terms, until)
+    report.joined = join_labels(store, terms, until)
 
 
 def let_go(

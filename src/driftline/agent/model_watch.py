@@ -41,12 +41,12 @@ from driftline.agent.tick import Hooks, Tick
 from driftline.agent.trouble import feed_facts
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
-from driftline.contracts.plugin import CheckContext
-from driftline.evaluate.check_plan import CheckPlan, wanted
-from driftline.ingest.pairs.pairing import pair
-from driftline.ingest.read.read_object import Job, now_plus
-from driftline.ingest.read.read_pass import Taken
-from driftline.ingest.read.reread import rows_of
+from driftline.contracts.check import CheckContext
+from driftline.evaluate.check_plan import CheckPlan, collector_requests
+from driftline.ingest.pairs.pairing import pair_halves
+from driftline.ingest.read.read_object import Job, latest_event_time
+from driftline.ingest.read.read_pass import ReadCounts
+from driftline.ingest.read.reread import read_window_rows
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import accounts, models, pair_rows, windows
 from driftline.state.tables import micros
@@ -86,7 +86,7 @@ class Watch:
         self._feed = Feed(name, parts, settings.lateness, settings.backfill)
         self._kinds = kinds_of(parts.registry)
         self._collectors = collected(settings.plans)
-        self._options = wanted(settings.plans)
+        self._options = collector_requests(settings.plans)
         self._digest = ground_digest(
             settings.origin, settings.schema, self._collectors, self._options
         )
@@ -147,7 +147,7 @@ class Watch:
     ) -> None:
         """List and read what is new, a backlog day by day."""
         listing = self._feed.listing(job, now, seal=seal, again=again)
-        report.listed, report.skipped = listing.objects, listing.skipped
+        report.listed, report.skipped = listing.objects, listing.skipped_objects
         self._pair(job, report)
         for begin, work in in_order(listing, now):
             if self._complete(report):
@@ -165,7 +165,7 @@ class Watch:
         """Before anything is judged: a row is a request with its response, as far as both have
         come.
         """
-        broken = pair(self._parts.store, self.name, job, self._hooks.stopping)
+        broken = pair_halves(self._parts.store, self.name, job, self._hooks.stopping)
         report.taken.quarantined += len(broken)
         report.taken.errors = [*broken, *report.taken.errors][:20]
 
@@ -182,9 +182,9 @@ class Watch:
         parts, name, mine = self._parts, ledger_name(self.name), label_job(late, job)
         feed = Feed(name, parts, self.settings.lateness, None)
 
-        def read() -> Taken:
+        def read() -> ReadCounts:
             self._reader.start(late.source)
-            listing, taken = feed.listing(mine, now, seal=seal, again=again), Taken()
+            listing, taken = feed.listing(mine, now, seal=seal, again=again), ReadCounts()
             self._reader.take_in(name, mine, listing.work, taken, "labels", len(listing.work))
             if not self._hooks.stopping():
                 taken.gone += feed.done(mine, listing, now)
@@ -221,7 +221,9 @@ class Watch:
                 windows.note_silence(connection, self.name, since, ended, length)
                 models.judged(connection, self.name, ended)
         job = self._job(now, ground.schema, ground.spec, ground.columns)
-        closing = replace(self._closing(ground), reread=partial(rows_of, job, self._parts.store))
+        closing = replace(
+            self._closing(ground), reread=partial(read_window_rows, job, self._parts.store)
+        )
         closing.close_due(
             until,
             now,
@@ -351,7 +353,7 @@ class Watch:
             schema=schema,
             spec=spec,
             length=micros_of(settings.length),
-            latest=now_plus(now),
+            latest=latest_event_time(now),
             collectors=self._kinds,
             transform=self._hooks.transform,
             base=self._parts.base,

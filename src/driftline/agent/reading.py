@@ -15,7 +15,7 @@ from driftline.agent.threads import Threads
 from driftline.contracts.plugin import Plugin
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.read_pass import Taken, take_in
+from driftline.ingest.read.read_pass import ReadCounts, take_in
 from driftline.types.errors import DriftlineError, SourceError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Reader:
             self._started[id(plugin)] = plugin
 
     def take_in(
-        self, name: str, job: Job, work: Sequence[Work], taken: Taken, stage: str, total: int
+        self, name: str, job: Job, work: Sequence[Work], taken: ReadCounts, stage: str, total: int
     ) -> None:
         """Read and commit some work of a listing of `total`, and add what it came to to `taken`.
 

@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy.engine import Connection
 
-from driftline.contracts.plugin import DiscoverContext, Format, Source
+from driftline.contracts.format import Format
+from driftline.contracts.source import DiscoverContext, Source
 from driftline.evaluate.check_plan import CheckPlan
-from driftline.ingest.columns.infer import infer
+from driftline.ingest.columns.infer import infer_schema
 from driftline.ingest.read.peek import peek
-from driftline.ingest.read.read_object import Job, discovered, now_plus
-from driftline.ingest.reference.build import KEPT, list_all, make_reference
+from driftline.ingest.read.read_object import Job, discover_objects, latest_event_time
+from driftline.ingest.reference.build import GRID_ROWS, list_reference_objects, make_reference
 from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors, Profile
-from driftline.profiles.spec import BUILT_IN, ProfileSpec
+from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.profiles.window import Window
 from driftline.state import models
 from driftline.state.schemas import schema_from_json, schema_to_json
@@ -92,7 +93,7 @@ def kinds_of(registry: Registry) -> Collectors:
 def collected(plans: Iterable[CheckPlan]) -> tuple[str, ...]:
     """The collectors of a model with these checks, by name."""
     needed = {name for plan in plans for name in plan.check.collectors}
-    return (*BUILT_IN, *sorted(needed - set(BUILT_IN)))
+    return (*ALWAYS_COLLECTED, *sorted(needed - set(ALWAYS_COLLECTED)))
 
 
 def ground_digest(
@@ -174,7 +175,7 @@ def make_ground(
     reader = (
         job if origin.source is None else replace(job, source=origin.source, formats=origin.formats)
     )
-    objects = list_all(reader, now)
+    objects = list_reference_objects(reader, now)
     columns = () if origin.source is None else _inputs(reader, objects, job, declared)
     job = replace(job, formats=named(job.formats, columns))
     schema, doubts = declared, list[str]()
@@ -182,16 +183,21 @@ def make_ground(
         looked_at = peek(reader, objects) + (
             [] if origin.source is None else peek(job, _some(job, now))
         )
-        inferred = infer(looked_at, declared)
+        inferred = infer_schema(looked_at, declared)
         schema, doubts = inferred.schema, inferred.doubts
         if schema.unmeasured:
             raise SourceError(
                 f"no vector of {schema.unmeasured[0]} is in the first records: set its dimension in the schema"
             )
-    reader = replace(reader, schema=schema, latest=now_plus(now))
+    reader = replace(reader, schema=schema, latest=latest_event_time(now))
     span = None if origin.span is None else (micros(origin.span[0]), micros(origin.span[1]))
     made = make_reference(
-        reader, objects, collectors, span, KEPT if origin.trailing is not None else None, options
+        reader,
+        objects,
+        collectors,
+        span,
+        GRID_ROWS if origin.trailing is not None else None,
+        options,
     )
     frozen = None
     if origin.trailing is None:
@@ -240,7 +246,7 @@ def _inputs(
         form.type for form in reader.formats.values()
     }:
         return ()
-    schema = declared or infer(batches).schema
+    schema = declared or infer_schema(batches).schema
     parts = (
         schema.timestamp, schema.id, schema.joins, schema.version, schema.prediction, schema.score, schema.label,
     )  # fmt: skip
@@ -265,4 +271,4 @@ def _accepted(origin: Origin, accepted: Mapping[str, object]) -> str:
 
 
 def _some(job: Job, now: datetime) -> list[LogObject]:
-    return list(islice(discovered(job, DiscoverContext(now=now)), LISTED))
+    return list(islice(discover_objects(job, DiscoverContext(now=now)), LISTED))

@@ -10,7 +10,7 @@ from driftline.agent.acting import Acting
 from driftline.agent.closing import Closed, Enrich
 from driftline.agent.labelling import Labelling
 from driftline.alerting.incident import Change
-from driftline.ingest.read.read_pass import Taken
+from driftline.ingest.read.read_pass import ReadCounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +23,7 @@ class Tick:
     """What one tick came to."""
 
     listed: int = 0
-    taken: Taken = field(default_factory=Taken)
+    taken: ReadCounts = field(default_factory=ReadCounts)
     labels: Labelling = field(default_factory=Labelling)
     closed: Closed = field(default_factory=Closed)
     skipped: list[tuple[str, str]] = field(default_factory=list)

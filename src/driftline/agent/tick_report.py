@@ -23,7 +23,7 @@ def tell_read(model: str, report: Tick, parts: Parts) -> None:
     if taken.objects:
         quarantined = f", {taken.quarantined:,} objects quarantined" if taken.quarantined else ""
         log.info(
-            f"read {taken.objects:,} objects, {taken.rows:,} rows, {taken.rejected:,} records rejected{quarantined}"
+            f"read {taken.objects:,} objects, {taken.rows:,} rows, {taken.rejected_records:,} records rejected{quarantined}"
         )
     for error in taken.errors[:3]:
         log.warning("could not read", object=error)
@@ -55,14 +55,14 @@ def tell_judged(model: str, report: Tick, parts: Parts) -> None:
         log.error(report.error)
     metrics.objects.labels(model).inc(taken.objects)
     metrics.rows.labels(model).inc(taken.rows)
-    metrics.rejected.labels(model).inc(taken.rejected)
+    metrics.rejected.labels(model).inc(taken.rejected_records)
     metrics.windows_closed.labels(model).inc(closed.windows)
     metrics.tick_seconds.labels(model).observe(report.seconds)
     for verdict in Verdict:
         metrics.verdicts.labels(model, verdict).inc(closed.verdicts.get(verdict, 0))
     for key, row in closed.judged:
         if not key.segment:
-            metrics.measure(
+            metrics.set_measurement(
                 model=model,
                 check=row.check,
                 measurement=row.measurement.name,
@@ -79,7 +79,7 @@ def tell_state(model: str, parts: Parts) -> None:
         alerts = firing(load(connection, model))
         waiting = outbox.status(connection)
     fires = Counter(alert.phase.severity for alert in alerts)
-    parts.metrics.fires(
+    parts.metrics.set_alerts(
         model,
         [
             (

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from driftline.alerting.fact import Fact, trouble
-from driftline.ingest.read.read_pass import Taken
+from driftline.ingest.read.read_pass import ReadCounts
 
 REJECTED_SHARE = 0.05
 """Of the records of one tick; more than this can't be chance, and is an alert about monitoring."""
@@ -19,7 +19,7 @@ REJECTED_SHARE = 0.05
 def feed_facts(
     model: str,
     now: datetime,
-    taken: Taken,
+    taken: ReadCounts,
     error: str,
     alone: str | None,
     labels: Mapping[str, str],
@@ -36,12 +36,12 @@ def feed_facts(
 
     facts = [trouble_of("reading", error or _waiting(taken), patience_ticks)]
     if taken.objects:
-        records = taken.rows + taken.responses + taken.rejected
-        unreadable = taken.quarantined > 0 or taken.rejected > REJECTED_SHARE * max(records, 1)
-        worst = taken.errors[0] if taken.errors else ""
-        told = (
-            f"{taken.rejected:,} of {records:,} records and {taken.quarantined:,} objects: {worst}"
+        records = taken.rows + taken.responses + taken.rejected_records
+        unreadable = taken.quarantined > 0 or taken.rejected_records > REJECTED_SHARE * max(
+            records, 1
         )
+        worst = taken.errors[0] if taken.errors else ""
+        told = f"{taken.rejected_records:,} of {records:,} records and {taken.quarantined:,} objects: {worst}"
         facts.append(trouble_of("unreadable", told if unreadable else ""))
     if alone is not None:
         facts.append(trouble_of("unpaired", alone))
@@ -49,7 +49,7 @@ def feed_facts(
     return facts + [trouble_of(what, text, needed.get(what, 1)) for what, text in labels.items()]
 
 
-def _waiting(taken: Taken) -> str:
+def _waiting(taken: ReadCounts) -> str:
     return (
         f"{taken.waiting} objects could not be read just now: {taken.errors[0]}"
         if taken.waiting and taken.errors

@@ -267,9 +267,9 @@ def _columns_of(text: Any) -> list[str]:
     """The columns that an expression names; none where it is no expression, which is told
     elsewhere.
     """
-    from driftline.profiles.language import columns, parse
+    from driftline.profiles.language import column_names, parse
 
     try:
-        return list(dict.fromkeys(columns(parse(text)))) if isinstance(text, str) else []
+        return list(dict.fromkeys(column_names(parse(text)))) if isinstance(text, str) else []
     except ValueError:
         return []

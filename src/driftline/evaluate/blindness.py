@@ -21,7 +21,7 @@ LEAST = 7
 """Windows, where they are longer than a day."""
 
 
-def sight(due: Due, check: str, judged: Sequence[Judged]) -> Fact | None:
+def blindness_fact(due: Due, check: str, judged: Sequence[Judged]) -> Fact | None:
     """Whether nothing that `check` judged in one span of time could be told; None where it judged
     nothing.
     """

@@ -15,16 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import pluggy
 
 from driftline.contracts import hookspecs
-from driftline.contracts.plugin import (
-    Action,
-    Check,
-    ExecutorFactory,
-    Format,
-    Plugin,
-    PluginKind,
-    Sink,
-    Source,
-)
+from driftline.contracts.action import Action
+from driftline.contracts.check import Check
+from driftline.contracts.executor import ExecutorFactory
+from driftline.contracts.format import Format
+from driftline.contracts.plugin import Plugin, PluginKind
+from driftline.contracts.sink import Sink
+from driftline.contracts.source import Source
 from driftline.extensions.load import Found, describe, installed, own
 from driftline.extensions.problem import PluginProblem
 

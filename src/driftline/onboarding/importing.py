@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from driftline.contracts.plugin import DiscoverContext, Source
-from driftline.ingest.read.compression import unpack
+from driftline.contracts.source import DiscoverContext, Source
+from driftline.ingest.read.compression import open_decompressed
 from driftline.ingest.read.decoding import Decoding
 from driftline.kit.decoding.json_values import documents
 from driftline.kit.decoding.rows_from_statistics import whole
@@ -89,7 +89,7 @@ def read_all(source: Source, now: datetime) -> list[tuple[str, bytes]]:
     for obj in found:
         try:
             with source.open(obj) as stored:
-                content = whole(unpack(stored))
+                content = whole(open_decompressed(stored))
         except Unreadable as error:
             raise SourceError(f"{obj.uri} {error}") from None
         read.append((obj.uri, content))

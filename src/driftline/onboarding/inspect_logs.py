@@ -14,13 +14,14 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from driftline.contracts.plugin import DiscoverContext, Format, Source
+from driftline.contracts.format import Format
+from driftline.contracts.source import DiscoverContext, Source
 from driftline.extensions.source_formats import source_formats
-from driftline.ingest.columns.infer import Inferred, infer
+from driftline.ingest.columns.infer import InferredSchema, infer_schema
 from driftline.ingest.read.decoding import Decoding
-from driftline.ingest.read.peek import seen
+from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job, choose_format, records
+from driftline.ingest.read.read_object import Job, choose_format, decode_records
 from driftline.onboarding.recognise import marked, recognise_format, recognise_layout
 from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import DriftlineError, SourceError
@@ -46,7 +47,7 @@ class Looked:
     """Empty for a table, whose source knows."""
     layout: str | None
     batches: list[pa.RecordBatch]
-    inferred: Inferred
+    inferred: InferredSchema
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """What is no data, with the reason."""
 
@@ -72,7 +73,7 @@ def look(source: Source, registry: Registry, now: datetime) -> Looked:
     batches, name, trouble = _read(source, objects, name, registry)
     if not batches:
         raise SourceError(f"{objects[-1].uri} can't be read: {trouble}")
-    return Looked(objects, more, len(found), name, layout, batches, infer(batches), skipped)
+    return Looked(objects, more, len(found), name, layout, batches, infer_schema(batches), skipped)
 
 
 def _lately(source: Source, now: datetime) -> list[LogObject]:
@@ -95,7 +96,7 @@ def _read(
     for obj in objects:
         try:
             decoding = Decoding(obj.uri, None, True, obj.parts, source.refer)
-            batches += islice(records(job, Work(obj, 0, True), decoding), 1)
+            batches += islice(decode_records(job, Work(obj, 0, True), decoding), 1)
             name = name or (
                 ""
                 if source.batches(obj, decoding) is not None
@@ -109,7 +110,7 @@ def _read(
     return (
         _read(source, objects, told, registry)
         if told and told != name
-        else (seen(batches), name, trouble)
+        else (pair_samples(batches), name, trouble)
     )
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from driftline.contracts.plugin import Format, Source
-from driftline.ingest.read.compression import unpack
+from driftline.contracts.format import Format
+from driftline.contracts.source import Source
+from driftline.ingest.read.compression import open_decompressed
 from driftline.kit.stores.layout import NAMED, Layout
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import LogObject
@@ -53,7 +54,7 @@ def recognise_format(source: Source, objects: Sequence[LogObject], registry: Reg
                 plain = MAGIC[head[:4]]
                 continue
             with source.open(obj) as stored:
-                record = _first_record(_beginning(unpack(stored)))
+                record = _first_record(_beginning(open_decompressed(stored)))
         except NotImplementedError:
             return ""  # a table: its source knows what it holds
         except DriftlineError as error:

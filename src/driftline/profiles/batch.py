@@ -39,14 +39,14 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledRows:
     """Rows whose labels came later, and what became known of these."""
 
     batch: Batch
     """Only prediction, score and label, as far as there are such columns."""
     delays: NDArray[np.int64]
     """Microseconds from each prediction to its first label, 0 at least; shape (rows,)."""
-    corrected: NDArray[np.bool_]
+    is_corrected: NDArray[np.bool_]
     """Whether labels of different values came for the row; shape (rows,)."""
-    contradicting: NDArray[np.bool_]
+    is_contradictory: NDArray[np.bool_]
     """Whether its newest labels, of one and the same time, differ; shape (rows,)."""

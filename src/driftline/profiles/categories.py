@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from driftline.profiles.batch import Batch
 
 
-def counted(array: pa.DictionaryArray) -> Iterable[tuple[str, int]]:
+def count_categories(array: pa.DictionaryArray) -> Iterable[tuple[str, int]]:
     """The categories that occur in a dictionary-encoded column, each with its rows."""
     codes = array.indices.drop_null().to_numpy(zero_copy_only=False)
     counts = np.bincount(codes, minlength=len(array.dictionary))
@@ -73,7 +73,7 @@ class CategoryCollector(Collector):
             column.nulls += array.null_count
             if name in batch.invalid:
                 column.invalid += int(batch.invalid[name].sum())
-            column.counter.add(counted(array))
+            column.counter.add(count_categories(array))
 
     def merge(self, other: Self) -> None:
         """Adds counts."""

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
-    from driftline.profiles.batch import Batch, Labelled
+    from driftline.profiles.batch import Batch, LabelledRows
     from driftline.profiles.spec import ProfileSpec
 
 
@@ -34,7 +34,7 @@ class Collector(ABC):
     def update(self, batch: Batch) -> None:
         """Take in the rows of one batch."""
 
-    def label(self, labelled: Labelled) -> None:  # noqa: B027
+    def label(self, labelled: LabelledRows) -> None:  # noqa: B027
         """Take in labels that came later, of rows that `update` has seen without them. Nothing, for
         most collectors.
         """

@@ -24,20 +24,20 @@ class ExactSum:
         if value:
             self._parts.append(value)
             if len(self._parts) > 64:
-                self._parts = self.parts()
+                self._parts = self.partials()
 
     def merge(self, other: ExactSum) -> None:
         """Add another sum; it stays as it is."""
         self._parts = [*self._parts, *other._parts]
         if len(self._parts) > 64:
-            self._parts = self.parts()
+            self._parts = self.partials()
 
     @property
     def value(self) -> float:
         """The sum, rounded once."""
         return math.fsum(self._parts)
 
-    def parts(self) -> list[float]:
+    def partials(self) -> list[float]:
         """The canonical form: each part is the rounded sum of what the parts before it leave
         over.
         """

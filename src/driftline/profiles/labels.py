@@ -15,7 +15,7 @@ from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
 from driftline.profiles.window import Counts, Floats, Labels
 
 if TYPE_CHECKING:
-    from driftline.profiles.batch import Batch, Labelled
+    from driftline.profiles.batch import Batch, LabelledRows
     from driftline.profiles.spec import ProfileSpec
 
 OCTAVE = 8
@@ -41,11 +41,11 @@ class LabelCollector(Collector):
     def update(self, batch: Batch) -> None:
         """Rows alone say nothing of their labels."""
 
-    def label(self, labelled: Labelled) -> None:
+    def label(self, labelled: LabelledRows) -> None:
         """Counts."""
         self._labelled += labelled.batch.rows
-        self._corrected += int(labelled.corrected.sum())
-        self._contradicting += int(labelled.contradicting.sum())
+        self._corrected += int(labelled.is_corrected.sum())
+        self._contradicting += int(labelled.is_contradictory.sum())
         cells = np.searchsorted(EDGES, labelled.delays / 1e6, "right")
         self._delays = self._delays + np.bincount(cells, minlength=len(EDGES) + 1)
 

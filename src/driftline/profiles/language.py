@@ -80,19 +80,19 @@ def parse(text: str) -> Node:
         raise ValueError(str(wrong)) from None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(_broken(line, error)) from None
-    if not any(True for _ in columns(node)) and not any(
+    if not any(True for _ in column_names(node)) and not any(
         each.op == "present" for each in _all(node)
     ):
         raise ValueError("should name a column")
     return node
 
 
-def columns(node: Node) -> Iterator[str]:
+def column_names(node: Node) -> Iterator[str]:
     """The columns that it names, in order, with repeats."""
     return (str(each.value) for each in _all(node) if each.op == "column")
 
 
-def named(column: str) -> str:
+def quote_column(column: str) -> str:
     """A column in an expression, whatever its name. Raises ValueError for a name with both kinds of
     quotes.
     """
@@ -281,7 +281,7 @@ def pattern_trouble(pattern: str) -> str:
     return ""
 
 
-def whole(texts: Any, pattern: str) -> Any:
+def match_whole(texts: Any, pattern: str) -> Any:
     """Which texts of an Arrow array match a pattern from their first character to their last; shape
     (n,).
     """

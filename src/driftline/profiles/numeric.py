@@ -159,7 +159,7 @@ class NumericCollector(Collector):
             [
                 (
                     (c.rows, c.nulls, c.nans, c.infinities, c.invalid),
-                    pack_counts(c.counts), c.minimum, c.maximum, c.total.parts(), c.square.parts(),
+                    pack_counts(c.counts), c.minimum, c.maximum, c.total.partials(), c.square.partials(),
                 )
                 for c in self._columns.values()
             ]

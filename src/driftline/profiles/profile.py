@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from driftline.profiles.batch import Batch, Labelled
+from driftline.profiles.batch import Batch, LabelledRows
 from driftline.profiles.categories import CategoryCollector
 from driftline.profiles.collector import Collector
 from driftline.profiles.identities import IdentityCollector
@@ -66,7 +66,7 @@ class Profile:
         for part in self._parts.values():
             part.update(batch)
 
-    def label(self, labelled: Labelled) -> None:
+    def label(self, labelled: LabelledRows) -> None:
         """Take in labels that came later, of rows that this profile, or one that it is merged with,
         has seen without them.
         """

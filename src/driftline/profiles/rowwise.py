@@ -12,7 +12,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 from typing import Literal as Only
 
-from driftline.profiles.language import Node, whole
+from driftline.profiles.language import Node, match_whole
 from driftline.types.model import Kind
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ ORDER = {
 ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 
 
-class Unfit(ValueError):
+class UnsuitableColumns(ValueError):
     """An expression that these columns have no answer for, and why."""
 
 
@@ -42,16 +42,16 @@ class _Value(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ExpressionRows:
     """The rows of a batch, as an expression sees them."""
 
     batch: Batch
     kinds: Mapping[str, Kind]
     """All columns there are; one that the batch lacks is missing in every row."""
-    needed: Sequence[str]
+    required_columns: Sequence[str]
     """The columns that `present()` is about."""
 
-    def ask(self, tree: Node) -> Any:
+    def evaluate(self, tree: Node) -> Any:
         """An Arrow array of the rows: of booleans for a condition, of float64 for a number. Raises
         Unfit.
         """
@@ -59,9 +59,9 @@ class Rows:
 
         sort, data = self._value(tree)
         if sort == "text":
-            raise Unfit("a text is neither a condition nor a number")
+            raise UnsuitableColumns("a text is neither a condition nor a number")
         if isinstance(data, pa.Scalar):
-            raise Unfit("says the same of every row")
+            raise UnsuitableColumns("says the same of every row")
         return data
 
     def _value(self, node: Node) -> _Value:
@@ -90,7 +90,7 @@ class Rows:
             case "null":
                 return _Value("truth", pc.is_null(self._value(node.args[0]).data))
             case "present":
-                names = [str(arg.value) for arg in node.args] or self.needed
+                names = [str(arg.value) for arg in node.args] or self.required_columns
                 there = [pc.is_valid(self._column(name).data) for name in names]
                 return _Value(
                     "truth", reduce(pc.and_, there, pa.repeat(pa.scalar(True), self.batch.rows))
@@ -107,7 +107,8 @@ class Rows:
                 return _Value(
                     "truth",
                     _by_name(
-                        self._sorted(node.args[0], "text"), lambda texts: whole(texts, pattern)
+                        self._sorted(node.args[0], "text"),
+                        lambda texts: match_whole(texts, pattern),
                     ),
                 )
             case "near":
@@ -128,7 +129,9 @@ class Rows:
         found = self._value(node)
         if found.sort != sort:
             named = str(node.value) or "what stands there"
-            raise Unfit(f"{named} is {CALLED[found.sort]}, where {CALLED[sort]} is needed")
+            raise UnsuitableColumns(
+                f"{named} is {CALLED[found.sort]}, where {CALLED[sort]} is needed"
+            )
         return found.data
 
     def _column(self, name: str) -> _Value:
@@ -137,7 +140,7 @@ class Rows:
 
         kind = self.kinds.get(name)
         if kind is None:
-            raise Unfit(f"there is no column '{name}' in the schema")
+            raise UnsuitableColumns(f"there is no column '{name}' in the schema")
         array = self.batch.columns.get(name)
         if kind is Kind.CATEGORICAL:
             return _Value(
@@ -155,12 +158,12 @@ class Rows:
         import pyarrow.compute as pc
 
         if value.sort == "truth":
-            raise Unfit("true or false is in no list")
+            raise UnsuitableColumns("true or false is in no list")
         wanted: list[Any] = [
             _word(item.value) if value.sort == "text" else item.value for item in items
         ]
         if value.sort == "number" and any(isinstance(item, str) for item in wanted):
-            raise Unfit("a number is in no list of texts")
+            raise UnsuitableColumns("a number is in no list of texts")
         numbers = (
             pa.array(wanted, pa.string())
             if value.sort == "text"
@@ -193,9 +196,9 @@ def _compare(how: str, left: _Value, right: _Value) -> Any:
     if left.sort != right.sort:
         left, right = _as_words(left, right, how), _as_words(right, left, how)
         if left.sort != right.sort:
-            raise Unfit(f"{CALLED[left.sort]} is compared with {CALLED[right.sort]}")
+            raise UnsuitableColumns(f"{CALLED[left.sort]} is compared with {CALLED[right.sort]}")
     if left.sort == "truth" and how not in ("equal", "not_equal"):
-        raise Unfit("true or false has no order")
+        raise UnsuitableColumns("true or false has no order")
     if left.sort != "text":
         return compare(left.data, right.data)
     if isinstance(right.data, pa.Scalar):

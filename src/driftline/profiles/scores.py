@@ -22,7 +22,7 @@ from driftline.types.model import Task
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from driftline.profiles.batch import Batch, Labelled
+    from driftline.profiles.batch import Batch, LabelledRows
 
 Mask = NDArray[np.bool_]
 CLIP = 1e-15
@@ -70,7 +70,7 @@ class ScoreCollector(Collector):
         else:
             self._binary(batch.rows, prediction, score, label)
 
-    def label(self, labelled: Labelled) -> None:
+    def label(self, labelled: LabelledRows) -> None:
         """Takes in what `update` saw without a label: the rows are counted already."""
         rows = self._rows
         self.update(labelled.batch)
@@ -181,7 +181,7 @@ class ScoreCollector(Collector):
         return pack(
             (
                 (self._rows, self._labelled, self._scored), self._confusion.state(),
-                pack_counts(self._negatives), pack_counts(self._positives), [t.parts() for t in self._sums.values()],
+                pack_counts(self._negatives), pack_counts(self._positives), [t.partials() for t in self._sums.values()],
             )
         )  # fmt: skip
 

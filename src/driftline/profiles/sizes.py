@@ -52,7 +52,7 @@ class SizeCollector(Collector):
 
     def to_bytes(self) -> bytes:
         """Canonical."""
-        return pack([total.parts() for total in self._totals.values()])
+        return pack([total.partials() for total in self._totals.values()])
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:

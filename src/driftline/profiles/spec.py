@@ -26,7 +26,7 @@ of.
 """
 KNOWN = 10_000
 """Categories of a column that are counted by name, whatever else comes."""
-BUILT_IN = ("numeric", "categories", "scores")
+ALWAYS_COLLECTED = ("numeric", "categories", "scores")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class ProfileSpec:
     label: str | None = None
     positive: str = "1"
     threshold: float = 0.5
-    collectors: tuple[str, ...] = BUILT_IN
+    collectors: tuple[str, ...] = ALWAYS_COLLECTED
     sample_rows: int = 500
     redact: frozenset[str] = frozenset()
     joins: str = ""
@@ -167,7 +167,7 @@ def make_spec(
     schema: Schema,
     numeric: Mapping[str, Floats],
     categorical: Mapping[str, Mapping[str, int]],
-    collectors: Iterable[str] = BUILT_IN,
+    collectors: Iterable[str] = ALWAYS_COLLECTED,
     sample_rows: int = 500,
     options: Mapping[str, tuple[str, ...]] | None = None,
 ) -> ProfileSpec:

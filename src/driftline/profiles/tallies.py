@@ -18,7 +18,7 @@ from driftline.profiles.exact import ExactSum
 from driftline.profiles.language import parse
 from driftline.profiles.numeric import LARGEST
 from driftline.profiles.packing import pack, unpack
-from driftline.profiles.rowwise import Rows, Unfit
+from driftline.profiles.rowwise import ExpressionRows, UnsuitableColumns
 from driftline.profiles.spec import NumericSpec, ProfileSpec
 from driftline.types.model import Kind
 
@@ -111,10 +111,10 @@ class ExpressionCollector(Collector):
 
     def _answers(self, batch: Batch) -> Iterator[tuple[str, pa.Array | str]]:
         """Each expression with its answers, or with the reason why there are none."""
-        rows = asking(batch, self._spec)
+        rows = expression_rows(batch, self._spec)
         for text in self._counts:
             try:
-                yield text, rows.ask(parse(text))
+                yield text, rows.evaluate(parse(text))
             except ValueError as error:
                 yield text, str(error)
 
@@ -135,7 +135,7 @@ class ExpressionCollector(Collector):
     def to_bytes(self) -> bytes:
         """Canonical."""
         counts = [
-            (c.true, c.false, c.count, c.total.parts(), c.square.parts())
+            (c.true, c.false, c.count, c.total.partials(), c.square.partials())
             for c in self._counts.values()
         ]
         return pack((self._rows, counts))
@@ -158,19 +158,19 @@ class ExpressionCollector(Collector):
         return made
 
 
-def asking(batch: Batch, spec: ProfileSpec) -> Rows:
+def expression_rows(batch: Batch, spec: ProfileSpec) -> ExpressionRows:
     """A batch as expressions see it: `present()` is about all columns but the label."""
     kinds = {
         name: Kind.NUMERIC if isinstance(c, NumericSpec) else Kind.CATEGORICAL
         for name, c in spec.columns.items()
     }
-    return Rows(batch, kinds, [name for name in kinds if name != spec.label])
+    return ExpressionRows(batch, kinds, [name for name in kinds if name != spec.label])
 
 
-def misfit(text: str, kinds: Mapping[str, Kind]) -> str:
+def misfit_reason(text: str, kinds: Mapping[str, Kind]) -> str:
     """Why columns of these kinds have no answer for an expression; empty when they have."""
     try:
-        Rows(Batch(0, {}), kinds, list(kinds)).ask(parse(text))
-    except Unfit as error:
+        ExpressionRows(Batch(0, {}), kinds, list(kinds)).evaluate(parse(text))
+    except UnsuitableColumns as error:
         return str(error)
     return ""

@@ -31,16 +31,21 @@ from driftline.agent.reference_state import (
     named,
 )
 from driftline.config import Config
-from driftline.contracts.start_context import StartContext
-from driftline.evaluate.check_plan import wanted
-from driftline.evaluate.judge_windows import measure
+from driftline.contracts.context import StartContext
+from driftline.evaluate.check_plan import collector_requests
+from driftline.evaluate.judge_windows import measure_window
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
-from driftline.ingest.read.read_object import Job, now_plus
-from driftline.ingest.read.recount import Reread, There, find, read_again
-from driftline.ingest.read.reread import rows_of
+from driftline.ingest.read.read_object import Job, latest_event_time
+from driftline.ingest.read.recount import (
+    LocatedObject,
+    RecountedObject,
+    locate_objects,
+    recount_windows,
+)
+from driftline.ingest.read.reread import read_window_rows
 from driftline.profiles.profile import Profile
-from driftline.report.notified_numbers import NothingTold, Told, told_numbers
+from driftline.report.notified_numbers import NoNumbersError, NotifiedNumbers, load_notified_numbers
 from driftline.state.measurements import Judged, labels_json
 from driftline.state.provenance import behind
 from driftline.state.store import Store
@@ -63,7 +68,7 @@ LATE = "rests on labels that came later, of which only what they came to is kept
 
 
 @dataclass(frozen=True)
-class Reproduction:
+class Reproducer:
     """What computing numbers again needs."""
 
     config: Config
@@ -74,14 +79,14 @@ class Reproduction:
     """What the source is started with."""
     progress: Progress = lambda stage, done, total, rows: None
 
-    def of(self, incident: str, at: datetime | None = None) -> Plain:
+    def reproduce(self, incident: str, at: datetime | None = None) -> Plain:
         """The numbers of an incident in the window from `at` on, or in the newest that was told.
 
         Raises NothingTold; StateError when what they were measured against is not kept; SourceError
         when an object can't be read.
         """
         with self.store.read() as connection:
-            told = told_numbers(connection, incident, at)
+            told = load_notified_numbers(connection, incident, at)
             # The rows that an object gave are those of whole windows, whatever segments the numbers
             # are of.
             keys = list(
@@ -90,7 +95,7 @@ class Reproduction:
             objects = behind(connection, keys)
         model = told.incident.model
         if model not in self.config.models:
-            raise NothingTold(
+            raise NoNumbersError(
                 f"{incident} is of the model {model}, which the configuration does not have any more"
             )
         settings = settings_of(self.config, model, self.config.registry, patience_ticks=1)
@@ -103,13 +108,13 @@ class Reproduction:
             )
             there = guard.call(
                 f"{model}.source",
-                find,
+                locate_objects,
                 job,
                 objects,
                 self.context.clock(),
                 timeout=patience.listing,
             )
-            profiles, read = read_again(
+            profiles, read = recount_windows(
                 job, there, keys, lambda done, rows: self.progress("read", done, len(there), rows)
             )
             measured = {
@@ -130,7 +135,7 @@ class Reproduction:
                 "id": incident,
                 "model": model,
                 "title": told.incident.title,
-                "told": told.at.isoformat(),
+                "told": told.notified_at.isoformat(),
             },
             "window": {
                 "start": moment(first.start).isoformat(),
@@ -148,7 +153,10 @@ class Reproduction:
         gone.
         """
         digest = ground_digest(
-            settings.origin, settings.schema, collected(settings.plans), wanted(settings.plans)
+            settings.origin,
+            settings.schema,
+            collected(settings.plans),
+            collector_requests(settings.plans),
         )
         ground = load_ground(
             self.store, model, settings.origin, digest, kinds_of(self.config.registry)
@@ -175,7 +183,7 @@ class Reproduction:
         registry = self.config.registry
         return Job(
             settings.source, named(settings.formats, ground.columns), ground.schema, ground.spec, micros_of(settings.length),
-            now_plus(self.context.clock()), kinds_of(registry), transformer(registry, model), base=self.context.base,
+            latest_event_time(self.context.clock()), kinds_of(registry), transformer(registry, model), base=self.context.base,
         )  # fmt: skip
 
     def _measured(
@@ -183,8 +191,8 @@ class Reproduction:
         settings: Settings,
         ground: Ground,
         job: Job,
-        there: Sequence[There],
-        told: Told,
+        there: Sequence[LocatedObject],
+        told: NotifiedNumbers,
         key: Key,
         profiles: Fresh,
     ) -> dict[Series, Judged | str]:
@@ -202,10 +210,10 @@ class Reproduction:
         with self.store.read() as connection:
             inputs = judgeable.inputs(
                 connection,
-                again=lambda key: rows_of(job, self.store, key, places),
+                again=lambda key: read_window_rows(job, self.store, key, places),
                 profiles=profiles.__getitem__,
             )
-            found = measure(
+            found = measure_window(
                 Due(key, window.end, profiles[key].rows, window.revision), inputs
             ).judged
         made: dict[Series, Judged | str] = {
@@ -215,7 +223,7 @@ class Reproduction:
         late = {
             plan.name
             for plan in plans
-            if plan.check.collectors & inputs.labelled and window.labelled is not None
+            if plan.check.collectors & inputs.label_collectors and window.labelled is not None
         }
         for row in told.rows:
             if _key(row) == key and row.check not in {plan.name for plan in plans}:
@@ -259,7 +267,9 @@ def _compared(row: Row[Any], made: Mapping[Series, Judged | str]) -> Plain:
     low, high = m.interval or (None, None)
     told["now"] = fresh = _figures(m.value, m.was, low, high, now.rows, m.detail)
     differing = [
-        name for name, stored in told["stored"].items() if not same(stored, fresh.get(name))
+        name
+        for name, stored in told["stored"].items()
+        if not is_same_value(stored, fresh.get(name))
     ]
     return told | {"same": not differing, "why": ", ".join(differing)}
 
@@ -276,7 +286,7 @@ def _figures(
     return {"value": value, "was": was, "low": low, "high": high, "rows": rows, **facts}
 
 
-def same(stored: object, now: object) -> bool:
+def is_same_value(stored: object, now: object) -> bool:
     """Whether two values are the same: floats within `WITHIN` of their size unless both are whole,
     all others exactly.
     """
@@ -286,15 +296,15 @@ def same(stored: object, now: object) -> bool:
     return stored == now if whole else math.isclose(stored, now, rel_tol=WITHIN, abs_tol=0.0)
 
 
-def _object(read: Reread) -> Plain:
-    before, now = read.there.behind, read.there.object
+def _object(read: RecountedObject) -> Plain:
+    before, now = read.located.contribution, read.located.object
     return {
-        "uri": now.uri, "version": before.object.version, "version_now": now.version, "replaced": read.there.replaced,
+        "uri": now.uri, "version": before.object.version, "version_now": now.version, "replaced": read.located.is_replaced,
         "rows": before.rows, "rows_now": read.rows, "error": read.error,
     }  # fmt: skip
 
 
-def _notes(settings: Settings, told: Told, ground: Ground, objects: int) -> list[str]:
+def _notes(settings: Settings, told: NotifiedNumbers, ground: Ground, objects: int) -> list[str]:
     """What else may have a say in a difference."""
     found = []
     if any(window.config_digest != settings.config_digest for window in told.windows.values()):
@@ -309,8 +319,10 @@ def _notes(settings: Settings, told: Told, ground: Ground, objects: int) -> list
         found.append(
             "what it is compared with is made of the stored windows before, of older ones by whole days"
         )
-    if told.left:
-        found.append(f"{told.left} more numbers of the message are of other windows: see --window")
+    if told.missing_numbers:
+        found.append(
+            f"{told.missing_numbers} more numbers of the message are of other windows: see --window"
+        )
     if not objects:
         found.append("the window had no rows, so that there was nothing to read")
     return found

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from driftline.contracts.plugin import Check, CheckContext, Earlier, History, no_history
+from driftline.contracts.check import Check, CheckContext, Earlier, History, no_history
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch

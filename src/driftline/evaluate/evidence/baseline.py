@@ -24,7 +24,7 @@ MOST_MEMORY, SURE_MEMORY = 0.9, 1.64
 """A memory (autocorrelation) beyond 0.9 is taken as 0.9; it counts from 1.64/sqrt(K) on, its
 one-sided 5% limit.
 """
-ALIKE = 0.7
+STRONG_CORRELATION = 0.7
 """Correlation of two streams' residuals beyond which they count as moving together."""
 TAIL = 3.0
 """Index of the Pareto tail beyond the baseline's largest score: that of a Student t law with 3
@@ -95,7 +95,7 @@ class Season:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Comparison:
     """How a new window stands against the baseline, by stream; shape (J,) each, the p-values (2,
     J): upper, lower.
     """
@@ -120,7 +120,7 @@ class Baseline:
     """Between windows, season and memory removed."""
     memory: Floats
     """Lag-1 autocorrelation used, 0 where it can't be told from none."""
-    rests: Floats
+    residuals: Floats
     """What season and memory leave, shape (K, J); NaN where a window is not in it."""
     scores: stats.Ranks
     """Externally studentised residuals."""
@@ -151,9 +151,9 @@ class Baseline:
             stats.Ranks(stats.studentised(rests)), size_season, stats.nan_mean(sized), np.sqrt(stats.nan_variance(sized)),
         )  # fmt: skip
 
-    def see(
+    def compare(
         self, start: int, level: Floats, size: Floats, before: Floats, least_sd: Floats
-    ) -> Seen:
+    ) -> Comparison:
         """A window from `start`; `before` are the levels of the window right before it (NaN where
         there is none).
 
@@ -180,12 +180,12 @@ class Baseline:
         t = np.where(np.isfinite(level), t, np.nan)
         p = np.stack(self.scores.tails(t, TAIL))
         effect = size - self.size_season.at(at[:1], self.calendar)[0] - self.size_mean
-        return Seen(p, t, effect)
+        return Comparison(p, t, effect)
 
-    def alike(self, stream: int) -> Places:
+    def correlated_with(self, stream: int) -> Places:
         """The streams that went up and down with this one, or against it, in its good windows."""
         if stream not in self._alike:
-            near = np.abs(stats.correlations(self.rests, stream)) > ALIKE
+            near = np.abs(stats.correlations(self.residuals, stream)) > STRONG_CORRELATION
             near[stream] = False
             self._alike[stream] = np.flatnonzero(near)
         return self._alike[stream]

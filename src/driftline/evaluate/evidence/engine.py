@@ -45,13 +45,13 @@ SPANS = (2, 4, 7, 14)
 """Windows over which an effect is averaged, beside the whole run."""
 SHARES = {"performance": 0.40, "quality": 0.25, "drift": 0.25, "service": 0.25, "business": 0.10}
 """Of the budget for false pages, by family; those that a model has share all of it."""
-MEMORY_FROM = 0.3
+STRONG_MEMORY = 0.3
 NAMED = 0.1
 """e-BH names the streams that moved at this level."""
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Observation:
     """One stream's number of one window, and what matters about it."""
 
     stream: Stream
@@ -70,7 +70,7 @@ class Given:
     """Of its family's share, beside the other streams."""
     cusum: bool = False
     """Whether CUSUM adds up the evidence, not Shiryaev-Roberts."""
-    kin: bool = False
+    shared_by_versions: bool = False
     """Whether other model versions have the same stream: of features, not of what the model makes
     of them.
     """
@@ -93,10 +93,10 @@ class Panel:
     """Streams of one number share one budget: all streams of a model."""
     weight: Floats
     cusum: NDArray[np.bool_]
-    kin: tuple[bool, ...]
+    shared_by_versions: tuple[bool, ...]
 
     @classmethod
-    def of(cls, given: Sequence[Given], budgets: Sequence[int] | None = None) -> Panel:
+    def of(cls, given: Sequence[Observation], budgets: Sequence[int] | None = None) -> Panel:
         """Of one window's numbers."""
         budget = np.array(budgets if budgets is not None else [0] * len(given), np.int64)
         named = [(int(number), one.family) for number, one in zip(budget, given, strict=True)]
@@ -111,96 +111,98 @@ class Panel:
             budget,
             np.array([one.weight for one in given]),
             np.array([one.cusum for one in given]),
-            tuple(one.kin for one in given),
+            tuple(one.shared_by_versions for one in given),
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Weighed:
+class WindowEvidence:
     """What one window came to, by stream; shapes (J,) or (2, J)."""
 
-    now: NDArray[np.void]
+    traces: NDArray[np.void]
     """The traces."""
-    last: NDArray[np.void]
+    previous: NDArray[np.void]
     """Those of the window before."""
     baseline: Baseline
-    recent: Floats
+    recent_effects: Floats
     """Effects of the newest windows, newest first, shape (windows, J)."""
-    p: Floats
+    p_values: Floats
     """By side; 1 where a side is not watched."""
     weights: Floats
     """By side, of the budget."""
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class AlarmPolicy:
     """How long windows are, and how often nothing may look like something."""
 
     length: int
     """Microseconds."""
     false_pages_per_year: float = 1.0
-    baseline_for: int = 0
+    baseline_lifetime: int = 0
     """Microseconds for which a baseline is not made anew, if that is longer than usual."""
 
     @property
-    def refreshed(self) -> int:
+    def refresh_interval(self) -> int:
         """Microseconds after which a baseline is made anew: 0 for every window, a day where windows
         are shorter.
         """
-        return max(self.baseline_for, DAY if self.length < DAY else 0)
+        return max(self.baseline_lifetime, DAY if self.length < DAY else 0)
 
     @property
-    def bar(self) -> float:
+    def alarm_threshold(self) -> float:
         """Windows per false page: what the weighted totals have to reach."""
         return YEAR / self.length / self.false_pages_per_year
 
     @property
-    def most(self) -> int:
+    def max_windows(self) -> int:
         """Windows of a baseline at most."""
         if self.length >= DAY:
             return DAILY
         return max(DAILY, min(SHORTER, WEEKS * 7 * DAY // self.length))
 
     @property
-    def needed(self) -> int:
+    def min_windows(self) -> int:
         """Windows of a baseline at least."""
         if self.length > DAY:
             return FEWEST_LONG
         return (
-            min(max(FEWEST, -(-DAYS * DAY // self.length)), self.most // 2)
+            min(max(FEWEST, -(-DAYS * DAY // self.length)), self.max_windows // 2)
             if self.length < DAY
             else FEWEST
         )
 
-    def trail(self) -> Trail:
+    def make_trail(self) -> Trail:
         """An empty trail."""
-        return Trail(self.length, self.most, LAG)
+        return Trail(self.length, self.max_windows, LAG)
 
 
-def weigh(
+def add_window(
     trail: Trail,
     start: int,
     panel: Panel,
     level: Floats,
     size: Floats,
     least_sd: Floats,
-    policy: Policy,
-) -> Weighed:
+    policy: AlarmPolicy,
+) -> WindowEvidence:
     """The window `start` of each stream weighed, and added to the trail; `level`, `size`,
     `least_sd` as in `Given`, (J,).
     """
-    columns = trail.places(panel.streams)
-    baseline = trail.baseline(start, panel.streams, panel.kin, policy.needed, policy.refreshed)
-    last, before = trail.last(start, columns), trail.before(start, columns)
-    seen = baseline.see(start, level, size, before, least_sd)
-    judged = np.isfinite(level) & np.isfinite(size) & (baseline.windows >= policy.needed)
+    columns = trail.columns_of(panel.streams)
+    baseline = trail.baseline(
+        start, panel.streams, panel.shared_by_versions, policy.min_windows, policy.refresh_interval
+    )
+    last, before = trail.newest_before(start, columns), trail.levels_before(start, columns)
+    seen = baseline.compare(start, level, size, before, least_sd)
+    judged = np.isfinite(level) & np.isfinite(size) & (baseline.windows >= policy.min_windows)
     watched = panel.sides & judged
     p = np.where(watched & ~np.isnan(seen.p), seen.p, 1.0)
     now = _added(last, p, watched, panel.cusum, start, seen.effect)
     now["level"], now["size"] = np.where(np.isfinite(size), level, np.nan), size
     now["effect"], now["deviation"] = seen.effect, seen.deviation
     now["judged"] += judged
-    recent = np.vstack((seen.effect[None], trail.effects(start, columns, SPANS[-1] - 1)))
+    recent = np.vstack((seen.effect[None], trail.effects_before(start, columns, SPANS[-1] - 1)))
     _go_on(
         now, last, recent, np.maximum(panel.tolerance / 2, baseline.size_sd), judged, seen.effect
     )
@@ -214,8 +216,8 @@ def weigh(
             panel,
             policy,
         )
-    trail.put(start, panel.streams, now)
-    return Weighed(now, last, baseline, recent, p, weights)
+    trail.write(start, panel.streams, now)
+    return WindowEvidence(now, last, baseline, recent, p, weights)
 
 
 def _added(
@@ -282,14 +284,14 @@ def _weights(panel: Panel, judged: NDArray[np.bool_], baseline: Baseline) -> Flo
     """Each stream's and side's share of its budget, shape (2, J); strong memory between windows
     lowers it.
     """
-    memory = np.where(baseline.memory > MEMORY_FROM, baseline.inflation**2, 1.0)
+    memory = np.where(baseline.memory > STRONG_MEMORY, baseline.inflation**2, 1.0)
     found: Floats = (
-        shares(panel, judged) / memory * panel.sides / np.maximum(panel.sides.sum(axis=0), 1)
+        budget_shares(panel, judged) / memory * panel.sides / np.maximum(panel.sides.sum(axis=0), 1)
     )
     return found
 
 
-def shares(panel: Panel, judged: NDArray[Any]) -> Floats:
+def budget_shares(panel: Panel, judged: NDArray[Any]) -> Floats:
     """What each stream has of its budget, shape (J,): those that are judged share all of it."""
     own = panel.weight * judged
     members = np.bincount(panel.family, own, len(panel.shares))
@@ -324,14 +326,16 @@ def _material(
     return found
 
 
-def _over(weighted: Floats, panel: Panel, policy: Policy) -> NDArray[np.bool_]:
+def _over(weighted: Floats, panel: Panel, policy: AlarmPolicy) -> NDArray[np.bool_]:
     """Which budgets' weighted evidence reaches the bar."""
-    found: NDArray[np.bool_] = np.bincount(panel.budget, weighted.sum(axis=0)) >= policy.bar
+    found: NDArray[np.bool_] = (
+        np.bincount(panel.budget, weighted.sum(axis=0)) >= policy.alarm_threshold
+    )
     return found
 
 
 def _alarm(
-    now: NDArray[np.void], weights: Floats, evidence: Floats, panel: Panel, policy: Policy
+    now: NDArray[np.void], weights: Floats, evidence: Floats, panel: Panel, policy: AlarmPolicy
 ) -> None:
     """Where the weighted totals of what matters reach the bar, the streams behind it are changed
     since their run began.

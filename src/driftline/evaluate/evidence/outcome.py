@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.evaluate.evidence.engine import Given, Panel, Policy, Weighed, weigh
+from driftline.evaluate.evidence.engine import (
+    AlarmPolicy,
+    Observation,
+    Panel,
+    WindowEvidence,
+    add_window,
+)
 from driftline.evaluate.evidence.trail import Stream, Trail
 
 WITHIN = 7
@@ -26,14 +32,14 @@ units.
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StreamOutcome:
     """What came out for one stream; sizes in the unit of `Given.size`."""
 
     windows: int
     """Of its baseline."""
-    missing: int
+    missing_windows: int
     """Windows that the baseline still lacks."""
-    changed: bool = False
+    is_changed: bool = False
     since: int | None = None
     """Of the change that is on: start of its first window, as estimated; microseconds."""
     odds: float = 0.0
@@ -43,28 +49,28 @@ class Outcome:
     expected: float = 0.0
     sd: float = 0.0
     """Of sizes, between windows."""
-    recent: float = 0.0
+    recent_effect: float = 0.0
     """Mean effect over the newest 7 windows."""
-    recent_error: float = math.inf
+    recent_effect_error: float = math.inf
     """Its standard error, that of what is expected included."""
-    surprise: float = 1.0
+    p_value: float = 1.0
     """The p-value of this window alone, on the sides that are watched."""
-    seen_from: float = math.inf
+    detectable_effect: float = math.inf
     """The smallest lasting effect that would be found within 7 windows at this traffic."""
-    before: float = math.nan
+    previous_size: float = math.nan
     """Size of the window before."""
-    usual: float = 0.0
+    baseline_size: float = 0.0
     """Mean size of the baseline."""
-    usual_error: float = math.inf
-    alike: tuple[Stream, ...] = ()
+    baseline_size_error: float = math.inf
+    correlated_streams: tuple[Stream, ...] = ()
     """Of a change that is on: the streams that moved together with this one while nothing was
     wrong.
     """
 
 
-def advance(
-    trail: Trail, start: int, given: Sequence[Given], policy: Policy
-) -> tuple[list[Outcome], NDArray[np.void]]:
+def judge_window(
+    trail: Trail, start: int, given: Sequence[Observation], policy: AlarmPolicy
+) -> tuple[list[StreamOutcome], NDArray[np.void]]:
     """Judge the window `start` of each stream, and add it to the trail. Returns the outcomes and
     the traces, in order.
     """
@@ -72,16 +78,20 @@ def advance(
     level, size, least_sd = (
         np.array([getattr(one, name) for one in given]) for name in ("level", "size", "least_sd")
     )
-    weighed = weigh(trail, start, panel, level, size, least_sd, policy)
-    return outcomes(weighed, panel, policy, range(len(given))), weighed.now
+    weighed = add_window(trail, start, panel, level, size, least_sd, policy)
+    return stream_outcomes(weighed, panel, policy, range(len(given))), weighed.traces
 
 
-def outcomes(
-    weighed: Weighed, panel: Panel, policy: Policy, places: Sequence[int]
-) -> list[Outcome]:
+def stream_outcomes(
+    weighed: WindowEvidence, panel: Panel, policy: AlarmPolicy, places: Sequence[int]
+) -> list[StreamOutcome]:
     """Of the streams at `places`, in that order."""
     at = np.array(places, np.int64)
-    now, last, recent = weighed.now[at], weighed.last[at], weighed.recent[:WITHIN, at]
+    now, last, recent = (
+        weighed.traces[at],
+        weighed.previous[at],
+        weighed.recent_effects[:WITHIN, at],
+    )
     base = weighed.baseline
     windows, size_sd, inflation = base.windows[at], base.size_sd[at], base.inflation[at]
     known = np.isfinite(recent)
@@ -89,7 +99,9 @@ def outcomes(
     means = np.where(known, recent, 0.0).sum(axis=0) / count
     error = size_sd * inflation * np.sqrt(1 / count + 1 / np.maximum(windows, 1))
     share = weighed.weights[:, at].max(axis=0)
-    wanted = FOUND_WITHIN * np.log(np.maximum(policy.bar / np.where(share > 0, share, 1.0), math.e))
+    wanted = FOUND_WITHIN * np.log(
+        np.maximum(policy.alarm_threshold / np.where(share > 0, share, 1.0), math.e)
+    )
     on = np.isfinite(now["since"])
     side = np.where(on, now["side"], 0).astype(np.int64)
     every = np.arange(len(at))
@@ -100,7 +112,7 @@ def outcomes(
     )
     columns = (
         windows.astype(np.int64),
-        np.maximum(policy.needed - windows, 0).astype(np.int64),
+        np.maximum(policy.min_windows - windows, 0).astype(np.int64),
         on,
         np.where(on, now["since"], 0).astype(np.int64),
         np.where(on, now["odds"], 0.0),
@@ -109,7 +121,7 @@ def outcomes(
         size_sd,
         means,
         error,
-        weighed.p[:, at].min(axis=0),
+        weighed.p_values[:, at].min(axis=0),
         np.maximum(panel.tolerance[at], wanted * size_sd),
         last["size"],
         base.size_mean[at],
@@ -121,14 +133,17 @@ def outcomes(
         at.tolist(), known_now.tolist(), *(column.tolist() for column in columns), strict=True
     ):
         if not known_here:
-            found.append(Outcome(values[0], 0))
+            found.append(StreamOutcome(values[0], 0))
             continue
         if not values[2]:
             values[3] = None
-        outcome = Outcome(*values)
-        if outcome.changed:
+        outcome = StreamOutcome(*values)
+        if outcome.is_changed:
             outcome = replace(
-                outcome, alike=tuple(panel.streams[other] for other in base.alike(place))
+                outcome,
+                correlated_streams=tuple(
+                    panel.streams[other] for other in base.correlated_with(place)
+                ),
             )
         found.append(outcome)
     return found

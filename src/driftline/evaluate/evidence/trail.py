@@ -93,33 +93,33 @@ class Trail:
         self._revised = 0
 
     @property
-    def kept(self) -> int:
+    def capacity(self) -> int:
         """The most windows that are of use."""
         return self.baseline_windows + self.lag + KEPT
 
-    def put(self, start: int, streams: Sequence[Stream], traces: NDArray[np.void]) -> None:
+    def write(self, start: int, streams: Sequence[Stream], traces: NDArray[np.void]) -> None:
         """Write a window; streams without a level are left out."""
-        row, columns = self._row(start), self.places(streams)
+        row, columns = self._row(start), self.columns_of(streams)
         given = np.isfinite(traces["level"])
         columns = columns[given]
         self._rows[row, columns] = traces[given]
         self._newest[columns] = np.maximum(self._newest[columns], row)
         if row + 1 < len(self._starts):
             self._revised += 1
-        if len(self._starts) > self.kept + SPARE:
+        if len(self._starts) > self.capacity + SPARE:
             self._forget()
 
-    def fill(self, rows: Iterable[tuple[int, Stream, bytes]]) -> None:
+    def restore(self, rows: Iterable[tuple[int, Stream, bytes]]) -> None:
         """Write what was kept, oldest first. Rows of another form than today's are left out."""
         for start, group in groupby(rows, key=itemgetter(0)):
             kept = [(stream, trace) for _, stream, trace in group if len(trace) == TRACE.itemsize]
-            self.put(
+            self.write(
                 start,
                 [stream for stream, _ in kept],
                 np.frombuffer(b"".join(trace for _, trace in kept), TRACE),
             )
 
-    def places(self, streams: Sequence[Stream]) -> NDArray[np.int64]:
+    def columns_of(self, streams: Sequence[Stream]) -> NDArray[np.int64]:
         """The column of each stream."""
         if self._asked[0] is not streams:
             found = [self._places.setdefault(stream, len(self._places)) for stream in streams]
@@ -133,7 +133,7 @@ class Trail:
                 self._newest = np.concatenate((self._newest, np.full(more, -1)))
         return self._asked[1]
 
-    def last(self, start: int, columns: NDArray[np.int64]) -> NDArray[np.void]:
+    def newest_before(self, start: int, columns: NDArray[np.int64]) -> NDArray[np.void]:
         """Each stream's newest trace before the window `start`; NaN where there is none."""
         end, newest = bisect_left(self._starts, start), self._newest[columns]
         found = self._rows[newest, columns]
@@ -146,7 +146,7 @@ class Trail:
             )
         return found
 
-    def before(self, start: int, columns: NDArray[np.int64]) -> Floats:
+    def levels_before(self, start: int, columns: NDArray[np.int64]) -> Floats:
         """The levels of the window that ended when `start` began; NaN where there are none."""
         place = bisect_left(self._starts, start - self.length)
         if place < len(self._starts) and self._starts[place] == start - self.length:
@@ -154,7 +154,7 @@ class Trail:
             return found
         return np.full(len(columns), np.nan)
 
-    def effects(self, start: int, columns: NDArray[np.int64], count: int) -> Floats:
+    def effects_before(self, start: int, columns: NDArray[np.int64], count: int) -> Floats:
         """The effects of the newest `count` windows before `start`, newest first; NaN where there
         is none.
         """
@@ -181,7 +181,7 @@ class Trail:
         begin = max(0, end - self.baseline_windows - KEPT)
         if not np.isfinite(self._rows["since"][begin:end]).any():
             begin = max(begin, end - self.baseline_windows)
-        columns = self.places(streams)
+        columns = self.columns_of(streams)
         rows = self._rows[begin:end]
         starts = np.array(self._starts[begin:end], np.int64)
         until = self._rows[begin : bisect_left(self._starts, cut)]
@@ -234,7 +234,7 @@ class Trail:
         return place
 
     def _forget(self) -> None:
-        gone = len(self._starts) - self.kept
+        gone = len(self._starts) - self.capacity
         self._starts = self._starts[gone:]
         self._rows = np.concatenate(
             (self._rows[gone:], np.full((gone, self._rows.shape[1]), np.nan, TRACE))

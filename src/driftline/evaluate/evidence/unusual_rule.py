@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from driftline.contracts.rule import Scale, Unusual
-from driftline.evaluate.evidence.engine import Given, Policy
-from driftline.evaluate.evidence.outcome import WITHIN, Outcome, advance
+from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
+from driftline.evaluate.evidence.outcome import WITHIN, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
 from driftline.state.measurements import Judged, labels_json
 from driftline.state.windows import Key
@@ -28,11 +28,11 @@ OK = Judgement(Verdict.OK)
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PastJudge:
     """The past of one model, and how it is judged by."""
 
     trail: Trail
-    policy: Policy
+    policy: AlarmPolicy
     schema: Schema
 
     def judge(self, start: int, rows: Sequence[tuple[Key, Judged]]) -> list[Judged]:
@@ -46,11 +46,13 @@ class Past:
         ]
         if not watched:
             return [row for _, row in rows]
-        numbers = [given(key, row, rule, self.schema) for _, key, row, rule in watched]
-        outcomes, traces = advance(self.trail, start, numbers, self.policy)
+        numbers = [observe(key, row, rule, self.schema) for _, key, row, rule in watched]
+        outcomes, traces = judge_window(self.trail, start, numbers, self.policy)
         found = [row for _, row in rows]
         for (place, _, row, rule), outcome, trace in zip(watched, outcomes, traces, strict=True):
-            found[place] = judged(row, rule, outcome, trace.tobytes(), start - self.policy.length)
+            found[place] = apply_outcome(
+                row, rule, outcome, trace.tobytes(), start - self.policy.length
+            )
         return found
 
 
@@ -60,14 +62,14 @@ def stream_of(key: Key, row: Judged) -> Stream:
     return Stream(key.version, key.segment, row.check, m.name, labels_json(m.labels))
 
 
-def given(key: Key, row: Judged, rule: Unusual, schema: Schema) -> Given:
+def observe(key: Key, row: Judged, rule: Unusual, schema: Schema) -> Observation:
     """What the engine is told of a measurement."""
     m = row.measurement
     assert m.value is not None
     made = {
         field.name for field in (schema.prediction, schema.score, schema.label) if field is not None
     }
-    return Given(
+    return Observation(
         stream_of(key, row),
         _level(rule.scale, m, row.rows),
         _size(rule.scale, m.value),
@@ -78,7 +80,8 @@ def given(key: Key, row: Judged, rule: Unusual, schema: Schema) -> Given:
         row.cause,
         rule.weight,
         rule.method == "cusum",
-        kin=m.labels.get("column", "") not in made and row.cause in ("drift", "quality"),
+        shared_by_versions=m.labels.get("column", "") not in made
+        and row.cause in ("drift", "quality"),
     )
 
 
@@ -148,34 +151,36 @@ def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
     )
 
 
-def judged(row: Judged, rule: Unusual, outcome: Outcome, trace: bytes, before: int) -> Judged:
+def apply_outcome(
+    row: Judged, rule: Unusual, outcome: StreamOutcome, trace: bytes, before: int
+) -> Judged:
     """The row with its verdict; `before` is the start of the window before: what is plainly far out
     is so since then.
     """
     said = _said(row, rule, outcome)
-    since = before if outcome.missing and said.verdict is Verdict.CHANGED else outcome.since
+    since = before if outcome.missing_windows and said.verdict is Verdict.CHANGED else outcome.since
     m = row.measurement
-    if not outcome.missing:
+    if not outcome.missing_windows:
         known = {
             "usual": _told(rule.scale, outcome.expected),
             "smallest_seen": _told(rule.scale, _seen(rule, outcome)),
         }
-        odds = {"odds": outcome.odds} if outcome.changed else {}
+        odds = {"odds": outcome.odds} if outcome.is_changed else {}
         m = replace(m, detail={**m.detail, **known, **odds})
     return Judged(
         row.check, m, said.verdict, said.severity or "", said.reason, row.rows, row.cause, said.within, row.watched,
-        since, trace, _blind(rule, outcome, said), outcome.alike,
+        since, trace, _blind(rule, outcome, said), outcome.correlated_streams,
     )  # fmt: skip
 
 
-def _said(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
-    if outcome.changed:
+def _said(row: Judged, rule: Unusual, outcome: StreamOutcome) -> Judgement:
+    if outcome.is_changed:
         return _changed(row, rule, outcome)
     if _lasting(rule, outcome):
-        usual = _told(rule.scale, outcome.usual)
+        usual = _told(rule.scale, outcome.baseline_size)
         why = f"lastingly far from the reference: {number(usual)} on average over {outcome.windows} windows"
         return Judgement(Verdict.CHANGED, rule.severity(abs(usual)), why)
-    if outcome.missing:
+    if outcome.missing_windows:
         return _learning(row, rule, outcome)
     if _fine(rule, outcome):
         return OK
@@ -183,7 +188,7 @@ def _said(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
     return Judgement(Verdict.UNSURE, reason=lacking, within=True)
 
 
-def _changed(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
+def _changed(row: Judged, rule: Unusual, outcome: StreamOutcome) -> Judgement:
     """What a person needs beside the number: how sure, what is usual, and what would have been seen
     at all.
     """
@@ -198,7 +203,7 @@ def _changed(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
     )
 
 
-def _visible(row: Judged, rule: Unusual, outcome: Outcome) -> str:
+def _visible(row: Judged, rule: Unusual, outcome: StreamOutcome) -> str:
     return (
         f"{_shown(row, _told(rule.scale, _seen(rule, outcome)))} would be seen in {WITHIN} windows"
     )
@@ -213,7 +218,7 @@ def _shown(row: Judged, value: float) -> str:
     )
 
 
-def _big(rule: Unusual, outcome: Outcome, size: float) -> float:
+def _big(rule: Unusual, outcome: StreamOutcome, size: float) -> float:
     """How large a change to `size` is, as severities are told by."""
     now, usual = _told(rule.scale, size), _told(rule.scale, outcome.expected)
     if rule.scale in ("root", "cube_root"):
@@ -221,27 +226,29 @@ def _big(rule: Unusual, outcome: Outcome, size: float) -> float:
     return abs(now / usual - 1) if rule.scale == "log" else abs(now - usual)
 
 
-def _blind(rule: Unusual, outcome: Outcome, said: Judgement) -> bool:
+def _blind(rule: Unusual, outcome: StreamOutcome, said: Judgement) -> bool:
     """Whether not even changes worth a warning would be seen within 7 windows."""
-    if said.verdict is not Verdict.UNSURE or outcome.missing:
+    if said.verdict is not Verdict.UNSURE or outcome.missing_windows:
         return False
     known = [least for least in (rule.warning, rule.critical, rule.info) if least is not None]
     return _big(rule, outcome, _seen(rule, outcome)) > (known[0] if known else rule.tolerance)
 
 
-def _seen(rule: Unusual, outcome: Outcome) -> float:
+def _seen(rule: Unusual, outcome: StreamOutcome) -> float:
     """The smallest size beyond what is expected that would be found."""
-    far = outcome.expected + (-outcome.seen_from if rule.side == "below" else outcome.seen_from)
+    far = outcome.expected + (
+        -outcome.detectable_effect if rule.side == "below" else outcome.detectable_effect
+    )
     return far if rule.scale != "logit" else min(max(far, 0.0), 1.0)
 
 
-def _lasting(rule: Unusual, outcome: Outcome) -> bool:
-    return not outcome.missing and abs(
-        outcome.usual
-    ) - CERTAIN * outcome.usual_error > lasting_least(rule)
+def _lasting(rule: Unusual, outcome: StreamOutcome) -> bool:
+    return not outcome.missing_windows and abs(
+        outcome.baseline_size
+    ) - CERTAIN * outcome.baseline_size_error > lasting_size(rule)
 
 
-def lasting_least(rule: Unusual) -> float:
+def lasting_size(rule: Unusual) -> float:
     """The mean size of a baseline beyond which it is a change by itself; infinite where that is
     none.
     """
@@ -250,14 +257,14 @@ def lasting_least(rule: Unusual) -> float:
     return math.sqrt(rule.warning) if rule.scale in ("root", "cube_root") else rule.warning
 
 
-def _learning(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
+def _learning(row: Judged, rule: Unusual, outcome: StreamOutcome) -> Judgement:
     """Without a past only what is plain: far out twice in a row, or too small to matter."""
-    lacks = f"learning what is usual: {outcome.missing} more windows, about {outcome.missing * row.rows:,} rows, are needed"
+    lacks = f"learning what is usual: {outcome.missing_windows} more windows, about {outcome.missing_windows * row.rows:,} rows, are needed"
     if row.verdict == Verdict.CHANGED:
         assert rule.obvious is not None
         far = (
-            abs(_told(rule.scale, outcome.before) - rule.neutral)
-            if math.isfinite(outcome.before)
+            abs(_told(rule.scale, outcome.previous_size) - rule.neutral)
+            if math.isfinite(outcome.previous_size)
             else 0.0
         )
         if far > rule.obvious:
@@ -270,24 +277,24 @@ def _learning(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
     return Judgement(Verdict.UNSURE, reason=lacks, within=row.within)
 
 
-def _fine(rule: Unusual, outcome: Outcome) -> bool:
+def _fine(rule: Unusual, outcome: StreamOutcome) -> bool:
     """Whether data enough show that nothing that matters has changed: this window by itself, or it
     and those before it.
     """
     tolerance = _tolerance(rule)
     if tolerance == 0:
-        return outcome.surprise >= SURPRISE
+        return outcome.p_value >= SURPRISE
     alone = abs(outcome.effect) + CERTAIN * outcome.sd < tolerance
-    together = abs(outcome.recent) + CERTAIN * outcome.recent_error < tolerance
-    return alone or (together and outcome.surprise >= SURPRISE)
+    together = abs(outcome.recent_effect) + CERTAIN * outcome.recent_effect_error < tolerance
+    return alone or (together and outcome.p_value >= SURPRISE)
 
 
-def _lacking(row: Judged, rule: Unusual, outcome: Outcome) -> str:
+def _lacking(row: Judged, rule: Unusual, outcome: StreamOutcome) -> str:
     """How many rows would settle it, by what rows add to the spread between windows; or that no
     number of rows would.
     """
     tolerance = _tolerance(rule)
-    if tolerance == 0 or outcome.surprise < SURPRISE:
+    if tolerance == 0 or outcome.p_value < SURPRISE:
         return "out of the ordinary; the next windows will show whether it stays"
     sampling = _sampling_sd(rule, row.measurement)
     wanted = WITHIN * (tolerance / CERTAIN) ** 2

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from driftline.ingest.columns.derived import derive
 from driftline.ingest.columns.timestamps import to_micros
-from driftline.ingest.columns.vectors import stacked
+from driftline.ingest.columns.vectors import stack_columns
 from driftline.kit.decoding.json_values import FALSE_AS, LONGEST, TRUE_AS, category
 from driftline.profiles.batch import Batch
 from driftline.profiles.counting import name_hash
@@ -28,13 +28,13 @@ from driftline.types.model import DERIVED, Field, Kind, Schema
 
 
 @dataclass(frozen=True, slots=True)
-class Canonical:
+class CastBatch:
     """One batch, cast, with what splits it."""
 
     batch: Batch
     versions: pa.DictionaryArray
     """Shape (rows,), the model version of each row."""
-    held: int
+    rows_held_back: int
     """Rows left out because their time is missing, unreadable or in the future."""
 
 
@@ -43,29 +43,29 @@ class Caster:
     """Casts the batches of one object."""
 
     schema: Schema
-    modified: datetime
+    default_time: datetime
     """The time of rows whose schema has no timestamp."""
     latest: int
     """Microseconds; rows later than this are from the future."""
     object_hash: int
-    sampled: bool = False
+    with_hashes: bool = False
     """Whether rows need hashes."""
-    seen: int = 0
+    row_offset: int = 0
     """Rows cast so far: the place of a row in its object."""
     earliest: int = 0
     """Microseconds; rows before it are as unbelievable as rows from the future."""
-    within: tuple[int, int] | None = None
+    window: tuple[int, int] | None = None
     """Microseconds, half-open: rows that belong to this window whatever their times say."""
 
-    def cast(self, records: pa.RecordBatch) -> Canonical:
+    def cast(self, records: pa.RecordBatch) -> CastBatch:
         """The canonical batch of `records`, whose columns bear the schema's names."""
         rows = len(records)
         columns = {name: records.column(place) for place, name in enumerate(records.schema.names)}
-        events, usable = self.events(columns, rows)
+        events, usable = self.event_times(columns, rows)
         versions = self._versions(columns, rows)
-        hashes = self._hashes(columns, rows) if self.sampled else None
+        hashes = self._hashes(columns, rows) if self.with_hashes else None
         joins = self._joins(columns, rows)
-        self.seen += rows
+        self.row_offset += rows
         cast: dict[str, pa.Array] = {}
         invalid: dict[str, NDArray[np.bool_]] = {}
         for part in self.schema.parts:
@@ -84,25 +84,25 @@ class Caster:
         held = rows - int(usable.sum())
         if held:
             kept = np.flatnonzero(usable)
-            batch, versions = take(batch, kept), versions.take(pa.array(kept))
-        return Canonical(batch, versions, held)
+            batch, versions = take_rows(batch, kept), versions.take(pa.array(kept))
+        return CastBatch(batch, versions, held)
 
-    def events(
+    def event_times(
         self, columns: dict[str, pa.Array], rows: int
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The times of rows (microseconds), and which of them can be used; both shape (rows,)."""
         stamp = self.schema.timestamp
         if stamp is None:
-            at = micros(self.modified)
+            at = micros(self.default_time)
             events, usable = np.full(rows, at, np.int64), np.ones(rows, bool)
         elif stamp.name not in columns:
             events, usable = np.zeros(rows, np.int64), np.zeros(rows, bool)
         else:
             events, known = to_micros(columns[stamp.name])
             usable = known & (events <= self.latest) & (events >= self.earliest)
-        if self.within is None:
+        if self.window is None:
             return events, usable
-        start, end = self.within
+        start, end = self.window
         return np.clip(np.where(usable, events, start), start, end - 1), np.ones(rows, bool)
 
     def _versions(self, columns: dict[str, pa.Array], rows: int) -> pa.DictionaryArray:
@@ -118,14 +118,14 @@ class Caster:
     def _hashes(self, columns: dict[str, pa.Array], rows: int) -> NDArray[np.uint64]:
         part = self.schema.id
         if part is None or part.name not in columns:
-            return hash_positions(self.object_hash, self.seen, rows)
+            return hash_positions(self.object_hash, self.row_offset, rows)
         return hash_strings(_as_strings(columns[part.name]))
 
     def _joins(self, columns: dict[str, pa.Array], rows: int) -> NDArray[np.uint64] | None:
         part = self.schema.joins
         if part is None:
             return None
-        return id_hashes(columns[part.name]) if part.name in columns else np.zeros(rows, np.uint64)
+        return hash_ids(columns[part.name]) if part.name in columns else np.zeros(rows, np.uint64)
 
 
 def _column(part: Field, columns: dict[str, pa.Array], rows: int) -> pa.Array | None:
@@ -139,12 +139,12 @@ def _column(part: Field, columns: dict[str, pa.Array], rows: int) -> pa.Array | 
     ]
     if all(piece is None for piece in found):
         return None
-    return stacked(
+    return stack_columns(
         [pa.nulls(rows, pa.float64()) if piece is None else piece for piece in found], rows
     )
 
 
-def id_hashes(array: pa.Array) -> NDArray[np.uint64]:
+def hash_ids(array: pa.Array) -> NDArray[np.uint64]:
     """A hash of each id, the same for `7`, `7.0` and `"7"`; 0 for what is no id: nulls, empty text,
     lists.
     """
@@ -157,12 +157,12 @@ def id_hashes(array: pa.Array) -> NDArray[np.uint64]:
     return np.where(there, np.maximum(hash_strings(text), np.uint64(1)), np.uint64(0))
 
 
-def object_hash(uri: str) -> int:
+def hash_uri(uri: str) -> int:
     """64 bits that name an object."""
     return name_hash(uri)
 
 
-def take(batch: Batch, places: NDArray[np.int64]) -> Batch:
+def take_rows(batch: Batch, places: NDArray[np.int64]) -> Batch:
     """The rows at `places`, in that order."""
     index = pa.array(places)
     return Batch(
@@ -175,7 +175,7 @@ def take(batch: Batch, places: NDArray[np.int64]) -> Batch:
     )
 
 
-def part_of(batch: Batch, start: int, rows: int) -> Batch:
+def slice_rows(batch: Batch, start: int, rows: int) -> Batch:
     """A run of rows, without copying."""
     end = start + rows
     return Batch(
@@ -188,7 +188,7 @@ def part_of(batch: Batch, start: int, rows: int) -> Batch:
     )
 
 
-def groups(canonical: Canonical, length: int) -> Iterator[tuple[int, str, Batch]]:
+def split_by_window(canonical: CastBatch, length: int) -> Iterator[tuple[int, str, Batch]]:
     """Split by window and model version: (start in microseconds, version, rows); windows are
     `length` microseconds long.
     """
@@ -204,14 +204,14 @@ def groups(canonical: Canonical, length: int) -> Iterator[tuple[int, str, Batch]
     first = starts.min()
     keys = (starts - first) * max(len(names), 1) + codes
     order = np.argsort(keys, kind="stable")
-    batch, keys = take(batch, order), keys[order]
+    batch, keys = take_rows(batch, order), keys[order]
     bounds = np.flatnonzero(np.diff(keys)) + 1
     for begin, end in zip([0, *bounds.tolist()], [*bounds.tolist(), len(keys)], strict=True):
         window, code = divmod(int(keys[begin]), max(len(names), 1))
-        yield (window + int(first)) * length, names[code], part_of(batch, begin, end - begin)
+        yield (window + int(first)) * length, names[code], slice_rows(batch, begin, end - begin)
 
 
-def segments(
+def split_by_segment(
     batch: Batch, columns: tuple[str, ...], known: dict[str, frozenset[str]]
 ) -> Iterator[tuple[str, Batch]]:
     """The rows of each segment: (`column=category`, rows), for the known categories only."""
@@ -223,7 +223,7 @@ def segments(
         codes = array.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
         for code in np.unique(codes).tolist():
             if code < len(names) and names[code] in known.get(column, frozenset()):
-                yield f"{column}={names[code]}", take(batch, np.flatnonzero(codes == code))
+                yield f"{column}={names[code]}", take_rows(batch, np.flatnonzero(codes == code))
 
 
 def to_numeric(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]:

@@ -25,13 +25,13 @@ def derive(part: Field, array: pa.Array) -> tuple[dict[str, pa.Array], dict[str,
     if pa.types.is_dictionary(array.type):
         array = array.dictionary.take(array.indices)
     if part.kind is Kind.EMBEDDING:
-        return _named(part, *vectors.derived(array, part.dimension, part.name))
+        return _named(part, *vectors.derive_vector_columns(array, part.dimension, part.name))
     if part.kind is Kind.IMAGE:
         read, wrong = _readable(array, binary=True)
-        columns, broken = images.derived(read)
+        columns, broken = images.derive_image_columns(read)
         return _named(part, columns, dict.fromkeys(columns, wrong | broken))
     read, wrong = _readable(array, binary=False)
-    columns = texts.derived(read)
+    columns = texts.derive_text_columns(read)
     return _named(part, columns, dict.fromkeys(columns, wrong))
 
 

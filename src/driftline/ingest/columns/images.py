@@ -27,7 +27,7 @@ KEYS = ("b64", "bytes", "data")
 """Under which a picture stands in an object of its own."""
 
 
-def derived(pictures: pa.Array) -> tuple[dict[str, pa.Array], NDArray[np.bool_]]:
+def derive_image_columns(pictures: pa.Array) -> tuple[dict[str, pa.Array], NDArray[np.bool_]]:
     """The columns that stand for `pictures` (binary, or base64, data URLs, or JSON with one of
     these), and which are none.
 

@@ -56,14 +56,16 @@ FEW, MANY = 20, 100
 
 
 @dataclass(frozen=True, slots=True)
-class Inferred:
+class InferredSchema:
     """A guessed schema, and what to look at before trusting it."""
 
     schema: Schema
     doubts: list[str] = field(default_factory=list)
 
 
-def infer(records: Iterable[pa.RecordBatch], declared: Schema | None = None) -> Inferred:
+def infer_schema(
+    records: Iterable[pa.RecordBatch], declared: Schema | None = None
+) -> InferredSchema:
     """The schema of these records (of the log, of the reference); what `declared` says stands, and
     embeddings of it that don't say their dimension get it from here.
 
@@ -76,14 +78,16 @@ def infer(records: Iterable[pa.RecordBatch], declared: Schema | None = None) -> 
         schema = _roles(columns, doubts)
     taken = {part.path for part in schema.fields}
     if schema.features:
-        return Inferred(replace(schema, features=dict(_measured(schema.features, columns))), doubts)
+        return InferredSchema(
+            replace(schema, features=dict(_measured(schema.features, columns))), doubts
+        )
     features: dict[str, Field] = {}
     left = {
         name: array
         for name, array in columns.items()
         if name not in taken and not _is_metadata(name)
     }
-    for part in unstructured.runs(left):
+    for part in unstructured.find_embedding_columns(left):
         features[part.name] = part
         doubts.append(
             f"{part.path} is taken as an embedding; if these are {part.dimension} features, make each numeric"
@@ -93,7 +97,7 @@ def infer(records: Iterable[pa.RecordBatch], declared: Schema | None = None) -> 
         found = _feature(name, array, doubts)
         if found is not None:
             features[name] = found
-    return Inferred(replace(schema, features=features), doubts)
+    return InferredSchema(replace(schema, features=features), doubts)
 
 
 def _measured(
@@ -102,7 +106,7 @@ def _measured(
     """The features, embeddings with the dimension that most of their vectors have."""
     for name, part in features.items():
         if part.kind is Kind.EMBEDDING and not part.dimension and part.path in columns:
-            part = replace(part, dimension=vectors.likeliest([columns[part.path]]))
+            part = replace(part, dimension=vectors.most_frequent_dimension([columns[part.path]]))
         yield name, part
 
 

@@ -56,7 +56,7 @@ LONGEST = 30
 ADDRESS, LONG = "(address)", "(long)"
 
 
-def derived(texts: pa.Array) -> dict[str, pa.Array]:
+def derive_text_columns(texts: pa.Array) -> dict[str, pa.Array]:
     """The columns that stand for `texts` (string), each of its length; the one called "" is a hash
     of each, for the sample.
 

@@ -36,7 +36,7 @@ between words.
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
 
 
-def runs(columns: Mapping[str, pa.Array]) -> Iterator[Field]:
+def find_embedding_columns(columns: Mapping[str, pa.Array]) -> Iterator[Field]:
     """Embeddings whose values stand in columns of their own, by the names of these."""
     numbered: dict[str, list[str]] = {}
     for name, array in columns.items():
@@ -59,10 +59,10 @@ def vector_size(array: pa.Array) -> int:
     some = array.drop_null().slice(0, LOOKED_AT)
     if _is_text(some) and not (len(some) and str(some[0]).lstrip().startswith("[")):
         return 0
-    size = vectors.likeliest([some])
+    size = vectors.most_frequent_dimension([some])
     if size < SHORTEST:
         return 0
-    sizes, values = vectors.taken(some)
+    sizes, values = vectors.list_values(some)
     whole = bool((values == np.floor(values)).all())  # a list of ids, or of yes and no
     return size if (sizes == size).mean() >= SHARE and not whole else 0
 
@@ -74,7 +74,7 @@ def is_prose(array: pa.Array) -> bool:
     some = array.drop_null().slice(0, LOOKED_AT)
     if not _is_text(some) or len(some) < FEW or pc.count_distinct(some).as_py() <= len(some) / 2:
         return False
-    found = texts.derived(some.cast(pa.string()))
+    found = texts.derive_text_columns(some.cast(pa.string()))
     if median(found["words"].to_pylist()) >= WORDS:
         return True
     unspaced = pc.is_in(found["script"].cast(pa.string()), pa.array(["han", "kana", "thai"]))

@@ -41,7 +41,7 @@ Flags = NDArray[np.bool_]
 _DECODER = msgspec.json.Decoder(list[float | None])
 
 
-def derived(
+def derive_vector_columns(
     array: pa.Array, dimension: int, name: str
 ) -> tuple[dict[str, pa.Array], dict[str, Flags]]:
     """The columns that stand for embeddings (lists of numbers, or JSON text of them), and which
@@ -63,7 +63,7 @@ def derived(
     }
 
 
-def stacked(columns: Sequence[pa.Array], rows: int) -> pa.Array:
+def stack_columns(columns: Sequence[pa.Array], rows: int) -> pa.Array:
     """A column of vectors from numeric columns (float64) that hold one value of each; null where
     all are null.
     """
@@ -79,14 +79,14 @@ def stacked(columns: Sequence[pa.Array], rows: int) -> pa.Array:
     )
 
 
-def likeliest(columns: Iterable[pa.Array]) -> int:
+def most_frequent_dimension(columns: Iterable[pa.Array]) -> int:
     """The dimension that most vectors of these columns have, of equally many the smallest; 0 where
     none is a vector.
     """
     counted = Counter(
         size
         for column in columns
-        for size in taken(column.slice(0, 1000))[0].tolist()
+        for size in list_values(column.slice(0, 1000))[0].tolist()
         if 0 < size <= WIDEST
     )
     return min(counted, key=lambda size: (-counted[size], size), default=0)
@@ -95,7 +95,7 @@ def likeliest(columns: Iterable[pa.Array]) -> int:
 def _part(
     array: pa.Array, dimension: int, signs: Floats | None
 ) -> tuple[dict[str, pa.Array], dict[str, Flags]]:
-    sizes, values = taken(array)
+    sizes, values = list_values(array)
     fits = (sizes == dimension) & (dimension > 0)
     vectors = (
         values[np.repeat(fits, np.maximum(sizes, 0))].reshape(-1, dimension)
@@ -130,7 +130,7 @@ def _part(
     }
 
 
-def taken(array: pa.Array) -> tuple[Counts, Floats]:
+def list_values(array: pa.Array) -> tuple[Counts, Floats]:
     """The length of each row's list, or what stands in place of it, and the values of all lists,
     one after another.
     """

@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class LabelRows:
     """Labels in the order of their hashes; of one hash, in the order of their records."""
 
     hashes: Hashes
@@ -37,7 +37,7 @@ class Given:
     """The classes; None for numbers."""
 
 
-class Giving:
+class LabelBuffer:
     """Gathers the labels of one object."""
 
     def __init__(self, schema: Schema) -> None:
@@ -84,21 +84,21 @@ class Giving:
         for first in range(0, len(hashes), ROWS):
             part = slice(first, first + ROWS)
             order = np.argsort(hashes[part], kind="stable")
-            given = Given(hashes[part][order], times[part][order], values[part][order], names)
+            given = LabelRows(hashes[part][order], times[part][order], values[part][order], names)
             yield Stub(LABEL, int(given.times.max()), "", given.hashes, pack_labels(given))
 
 
-def pack_labels(given: Given) -> bytes:
+def pack_labels(given: LabelRows) -> bytes:
     """All but the hashes."""
     first = int(given.times.min())
     values = given.values.astype("<i8").tobytes() if given.names is None else narrow(given.values)
     return zlib.compress(pack((first, narrow(given.times - first), values, given.names)), 1)
 
 
-def unpack_labels(hashes: Hashes, content: bytes) -> Given:
+def unpack_labels(hashes: Hashes, content: bytes) -> LabelRows:
     """The inverse of `pack_labels`."""
     first, times, values, names = unpack(zlib.decompress(content))
-    return Given(
+    return LabelRows(
         hashes,
         widen(times) + first,
         np.frombuffer(values, "<i8") if names is None else widen(values),

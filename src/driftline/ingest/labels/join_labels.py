@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from driftline.ingest.labels.decode_labels import unpack_labels
-from driftline.ingest.labels.newest_label import Truth
+from driftline.ingest.labels.newest_label import NewestLabels
 from driftline.ingest.labels.waiting_predictions import (
     SECOND,
     Column,
-    Waiting,
-    together,
+    PredictionRows,
+    concatenate,
     unpack_rows,
 )
-from driftline.profiles.batch import Batch, Labelled
+from driftline.profiles.batch import Batch, LabelledRows
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting, windows
@@ -42,7 +42,7 @@ Span = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class JoinTerms:
     """What a join needs to know of a model."""
 
     model: str
@@ -55,17 +55,17 @@ class Terms:
     """Of windows, microseconds."""
     wait: int
     """Microseconds that a label may be older than its prediction."""
-    timed: bool = True
+    has_own_times: bool = True
     """Whether labels say themselves when they were given."""
 
 
 @dataclass(slots=True)
-class Joined:
+class JoinCounts:
     """What a join came to."""
 
     labels: int = 0
     """New ones."""
-    matched: int = 0
+    matches: int = 0
     """Of these, how many have a prediction that waits for them."""
     windows: int = 0
     """How many say something else now than before."""
@@ -94,7 +94,7 @@ class _Work:
     """Labels that found a prediction, by row of the table."""
 
 
-def join(store: Store, terms: Terms, until: int, portion: int = PORTION) -> Joined:
+def join_labels(store: Store, terms: JoinTerms, until: int, portion: int = PORTION) -> JoinCounts:
     """Bring all windows that end by `until` (microseconds) up to date with the labels and
     predictions that are kept.
 
@@ -107,7 +107,7 @@ def join(store: Store, terms: Terms, until: int, portion: int = PORTION) -> Join
             waiting.drop(connection, terms.model, PREDICTION, gone)
     with store.read() as connection:
         work = _look(connection, terms, until)
-    joined, todo = Joined(), work.affected
+    joined, todo = JoinCounts(), work.affected
     for part in _portions(work.pieces, portion):
         with store.read() as connection:
             _portion(connection, terms, part, work, portion)
@@ -121,11 +121,11 @@ def join(store: Store, terms: Terms, until: int, portion: int = PORTION) -> Join
             waiting.mark_joined(connection, [one.id for one in work.news])
     new = [one for one in work.news if not one.removed]
     joined.labels = sum(one.rows for one in new)
-    joined.matched = sum(work.finds.get(one.id, 0) for one in new)
+    joined.matches = sum(work.finds.get(one.id, 0) for one in new)
     return joined
 
 
-def _look(connection: Connection, terms: Terms, until: int) -> _Work:
+def _look(connection: Connection, terms: JoinTerms, until: int) -> _Work:
     """The windows to deal with, and what there is of them."""
     news = waiting.unjoined(connection, terms.labels, LABEL)
     came = [
@@ -135,7 +135,8 @@ def _look(connection: Connection, terms: Terms, until: int) -> _Work:
     ]
     affected = {(one.start, one.version) for one in came}
     for ids in _ids(
-        connection, news if terms.timed else waiting.of_same_objects(connection, terms.labels, news)
+        connection,
+        news if terms.has_own_times else waiting.of_same_objects(connection, terms.labels, news),
     ):
         for one in waiting.holding(connection, terms.model, PREDICTION, ids):
             if one.start + terms.length <= until:
@@ -185,10 +186,10 @@ def _portions(pieces: Sequence[Stored], rows: int) -> Iterator[list[Stored]]:
 
 
 def _portion(
-    connection: Connection, terms: Terms, pieces: Sequence[Stored], work: _Work, portion: int
+    connection: Connection, terms: JoinTerms, pieces: Sequence[Stored], work: _Work, portion: int
 ) -> None:
     """Add what labels say of some predictions to the profiles of their windows."""
-    spans: dict[Span, list[Waiting]] = {}
+    spans: dict[Span, list[PredictionRows]] = {}
     owners: list[tuple[int, Hashes]] = []
     for one, hashes, content in waiting.in_order(connection, pieces, portion):
         rows = unpack_rows(hashes, content, terms.spec.digest)
@@ -197,8 +198,8 @@ def _portion(
             owners.append((one.id, hashes))
     if not spans:
         return
-    whole = {span: together(parts) for span, parts in spans.items()}
-    truth = Truth(_distinct([rows.hashes for rows in whole.values()]))
+    whole = {span: concatenate(parts) for span, parts in spans.items()}
+    truth = NewestLabels(_distinct([rows.hashes for rows in whole.values()]))
     fresh = [hashes for id_, hashes in owners if id_ in work.fresh]
     _resolve(connection, terms, truth, work, fresh, min(whole)[0], portion)
     for span, rows in whole.items():
@@ -210,8 +211,8 @@ def _portion(
 
 def _resolve(
     connection: Connection,
-    terms: Terms,
-    truth: Truth,
+    terms: JoinTerms,
+    truth: NewestLabels,
     work: _Work,
     fresh: Sequence[Hashes],
     first: int,
@@ -226,7 +227,7 @@ def _resolve(
     unjoined = {one.id for one in work.news}
     numeric = terms.schema.task is Task.REGRESSION
     labels = [one for one in work.labels if one.start >= first - terms.wait]
-    changes = {} if terms.timed else waiting.changes(connection, terms.labels)
+    changes = {} if terms.has_own_times else waiting.changes(connection, terms.labels)
     for one, hashes, content in waiting.in_order(connection, labels, portion):
         given = unpack_labels(hashes, content)
         if (given.names is None) != numeric:
@@ -239,7 +240,12 @@ def _resolve(
 
 
 def _label(
-    terms: Terms, start: int, rows: Waiting, truth: Truth, at: Ints, found: dict[str, Profile]
+    terms: JoinTerms,
+    start: int,
+    rows: PredictionRows,
+    truth: NewestLabels,
+    at: Ints,
+    found: dict[str, Profile],
 ) -> None:
     """Add the labelled ones of the rows of one window to its profiles, by segment; `at` are the
     places of their ids.
@@ -257,7 +263,7 @@ def _label(
     assert terms.schema.label is not None
     columns[terms.schema.label.name] = _labels(truth, at)
     delays = np.maximum(truth.firsts[at] - events, 0)
-    whole = Labelled(
+    whole = LabelledRows(
         Batch(len(kept), columns), delays, truth.corrected[at], truth.contradicting[at]
     )
     for segment, part in [("", whole), *_segments(whole, rows, kept, terms.schema.segments)]:
@@ -267,7 +273,7 @@ def _label(
         profile.label(part)
 
 
-def _labels(truth: Truth, at: Ints) -> pa.Array:
+def _labels(truth: NewestLabels, at: Ints) -> pa.Array:
     values = truth.values[at]
     if truth.names:
         return pa.DictionaryArray.from_arrays(
@@ -286,8 +292,8 @@ def _column(column: Column, kept: Ints) -> pa.Array:
 
 
 def _segments(
-    whole: Labelled, rows: Waiting, kept: Ints, segments: Iterable[str]
-) -> Iterator[tuple[str, Labelled]]:
+    whole: LabelledRows, rows: PredictionRows, kept: Ints, segments: Iterable[str]
+) -> Iterator[tuple[str, LabelledRows]]:
     """The labelled rows of each segment; `kept` are their places among `rows`."""
     for name in segments:
         column = rows.columns.get(name)
@@ -299,15 +305,15 @@ def _segments(
             yield f"{name}={names[code]}", _take(whole, np.flatnonzero(codes == code))
 
 
-def _take(whole: Labelled, places: Ints) -> Labelled:
+def _take(whole: LabelledRows, places: Ints) -> LabelledRows:
     columns = {name: array.take(pa.array(places)) for name, array in whole.batch.columns.items()}
     batch = Batch(len(places), columns)
-    return Labelled(
-        batch, whole.delays[places], whole.corrected[places], whole.contradicting[places]
+    return LabelledRows(
+        batch, whole.delays[places], whole.is_corrected[places], whole.is_contradictory[places]
     )
 
 
-def _write(store: Store, terms: Terms, done: Sequence[Span], work: _Work) -> int:
+def _write(store: Store, terms: JoinTerms, done: Sequence[Span], work: _Work) -> int:
     """Commit windows that are complete; returns how many changed."""
     if not done:
         return 0

@@ -12,14 +12,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.ingest.labels.decode_labels import Given
+from driftline.ingest.labels.decode_labels import LabelRows
 from driftline.state.waiting import Hashes
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-class Truth:
+class NewestLabels:
     """What is known of some ids; labels are added in the order of URIs and places, in any number of
     portions.
     """
@@ -47,7 +47,7 @@ class Truth:
         """The classes, by code."""
         return list(self._codes)
 
-    def add(self, given: Given, changed: int | None = None) -> Ints:
+    def add(self, given: LabelRows, changed: int | None = None) -> Ints:
         """Take in some labels; returns the places of their ids, of those that are among these.
 
         `changed` is the last change of their object (microseconds), which tells how new they are

@@ -29,7 +29,7 @@ Column = tuple[Sequence[str], Codes] | Numbers
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PredictionRows:
     """Rows of one window and version, in the order of their hashes."""
 
     hashes: Hashes
@@ -40,7 +40,7 @@ class Waiting:
     """Prediction, score and segments, by name; each of shape (rows,)."""
 
 
-class Awaiting:
+class PredictionBuffer:
     """Gathers the predictions of one object by window and version."""
 
     def __init__(self, schema: Schema, known: Mapping[str, frozenset[str]], digest: str) -> None:
@@ -48,7 +48,7 @@ class Awaiting:
         self._told = [part.name for part in (schema.prediction, schema.score) if part is not None]
         self._label = schema.label.name if schema.label else ""
         self._segments = known
-        self._parts: dict[tuple[int, str], list[Waiting]] = {}
+        self._parts: dict[tuple[int, str], list[PredictionRows]] = {}
 
     def add(self, start: int, version: str, batch: Batch) -> None:
         """Keep what may be labelled later of the rows of one window and version; `start` in
@@ -73,7 +73,7 @@ class Awaiting:
         made = {name: self._column(name, array, kept) for name, array in columns.items()}
         seconds = (batch.events[kept] - start) // SECOND
         self._parts.setdefault((start, version), []).append(
-            Waiting(batch.joins[kept], seconds, made)
+            PredictionRows(batch.joins[kept], seconds, made)
         )
 
     def _column(self, name: str, array: pa.Array, kept: Codes) -> Column:
@@ -95,13 +95,13 @@ class Awaiting:
     def stubs(self) -> Iterator[Stub]:
         """What is to be kept, in the order of windows and versions."""
         for (start, version), parts in sorted(self._parts.items()):
-            whole = together(parts)
+            whole = concatenate(parts)
             for first in range(0, len(whole.hashes), ROWS):
                 part = _slice(whole, first, first + ROWS)
                 yield Stub(PREDICTION, start, version, part.hashes, pack_rows(part, self._digest))
 
 
-def pack_rows(rows: Waiting, digest: str) -> bytes:
+def pack_rows(rows: PredictionRows, digest: str) -> bytes:
     """All but the hashes; `digest` is that of the spec they were read by."""
     columns = [
         (name, column.astype("<f8").tobytes(), None)
@@ -112,7 +112,7 @@ def pack_rows(rows: Waiting, digest: str) -> bytes:
     return pack((digest, narrow(rows.seconds), columns))
 
 
-def unpack_rows(hashes: Hashes, content: bytes, digest: str) -> Waiting | None:
+def unpack_rows(hashes: Hashes, content: bytes, digest: str) -> PredictionRows | None:
     """The inverse of `pack_rows`; None for rows that were read by another spec."""
     told, seconds, columns = unpack(content)
     if told != digest:
@@ -121,10 +121,10 @@ def unpack_rows(hashes: Hashes, content: bytes, digest: str) -> Waiting | None:
         name: np.frombuffer(data, "<f8") if names is None else (names, widen(data) - 1)
         for name, data, names in columns
     }
-    return Waiting(hashes, widen(seconds), made)
+    return PredictionRows(hashes, widen(seconds), made)
 
 
-def together(parts: Sequence[Waiting]) -> Waiting:
+def concatenate(parts: Sequence[PredictionRows]) -> PredictionRows:
     """All rows of several, sorted by hash, equal hashes in the order given."""
     if len(parts) == 1:
         return parts[0]
@@ -135,7 +135,9 @@ def together(parts: Sequence[Waiting]) -> Waiting:
         name: _joined([(part.columns.get(name), len(part.hashes)) for part in parts], order)
         for name in names
     }
-    return Waiting(hashes[order], np.concatenate([part.seconds for part in parts])[order], columns)
+    return PredictionRows(
+        hashes[order], np.concatenate([part.seconds for part in parts])[order], columns
+    )
 
 
 def _joined(parts: Sequence[tuple[Column | None, int]], order: Codes) -> Column:
@@ -157,14 +159,14 @@ def _joined(parts: Sequence[tuple[Column | None, int]], order: Codes) -> Column:
     return list(known), np.concatenate(codes)[order]
 
 
-def _slice(rows: Waiting, first: int, end: int) -> Waiting:
+def _slice(rows: PredictionRows, first: int, end: int) -> PredictionRows:
     columns = {
         name: column[first:end]
         if isinstance(column, np.ndarray)
         else (column[0], column[1][first:end])
         for name, column in rows.columns.items()
     }
-    return Waiting(rows.hashes[first:end], rows.seconds[first:end], columns)
+    return PredictionRows(rows.hashes[first:end], rows.seconds[first:end], columns)
 
 
 def _valid(array: pa.Array) -> NDArray[np.bool_]:

@@ -21,18 +21,18 @@ from driftline.profiles.rowhash import Hashes, hash_strings
 
 T = TypeVar("T")
 Places = NDArray[np.int64]
-HELD = 8
+CACHED_PARTS = 8
 """Unpacked responses that are held at a time."""
 LOPSIDED = 8
 """So many times the rows of one side wanted are gathered while the other side has not come."""
 
 
-def id_hashes(batch: pa.RecordBatch) -> Hashes:
+def hash_pair_ids(batch: pa.RecordBatch) -> Hashes:
     """Of the ids of halves; shape (rows,)."""
     return hash_strings(batch.column(PAIR))
 
 
-def pack(batches: Sequence[pa.RecordBatch]) -> bytes:
+def pack_batches(batches: Sequence[pa.RecordBatch]) -> bytes:
     """Batches of one schema as compressed bytes."""
     table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
     sink = pa.BufferOutputStream()
@@ -44,7 +44,7 @@ def pack(batches: Sequence[pa.RecordBatch]) -> bytes:
     return bytes(sink.getvalue())
 
 
-def unpack(content: bytes) -> pa.RecordBatch:
+def unpack_batch(content: bytes) -> pa.RecordBatch:
     """The inverse of `pack`, as one batch."""
     with (
         pa.CompressedInputStream(pa.BufferReader(content), "zstd") as packed,
@@ -54,14 +54,14 @@ def unpack(content: bytes) -> pa.RecordBatch:
     return table.to_batches()[0]
 
 
-def bare(batch: pa.RecordBatch) -> pa.RecordBatch:
+def drop_pair_column(batch: pa.RecordBatch) -> pa.RecordBatch:
     """A half as a batch like any other: without its ids and its mark."""
     return batch.select(
         [name for name in batch.schema.names if name != PAIR]
     ).replace_schema_metadata(None)
 
 
-def partners(requests: Sequence[Hashes], responses: Sequence[Hashes]) -> list[Places]:
+def match_responses(requests: Sequence[Hashes], responses: Sequence[Hashes]) -> list[Places]:
     """For each row of each part of the requests, the place of its response among all of them one
     after another; -1: none.
     """
@@ -86,13 +86,13 @@ def _ranked(ids: Hashes) -> tuple[Places, Hashes, Places]:
     return order, ids, counted - np.maximum.accumulate(np.where(first, counted, 0))
 
 
-def joined(
+def join_responses(
     request: pa.RecordBatch, places: Places, ends: Places, response: Callable[[int], pa.RecordBatch]
 ) -> Iterator[tuple[pa.RecordBatch, bool]]:
     """The rows of some requests: (rows, whether they are paired), those with responses of one part
     in one batch.
 
-    `places` are those of `partners`, `ends` where each part of the responses ends among them,
+    `places` are those of `match_responses`, `ends` where each part of the responses ends among them,
     `response` gives a part.
     """
     parts = np.where(places < 0, -1, np.searchsorted(ends, places, side="right"))
@@ -107,10 +107,10 @@ def joined(
             alone.append(rows[~same.to_numpy(zero_copy_only=False)])
             mine, theirs = mine.filter(same), theirs.filter(same)
         if len(mine):
-            yield _coalesced(bare(mine), bare(theirs)), True
+            yield _coalesced(drop_pair_column(mine), drop_pair_column(theirs)), True
     rows = np.sort(np.concatenate(alone))
     if len(rows):
-        yield bare(request.take(pa.array(rows))), False
+        yield drop_pair_column(request.take(pa.array(rows))), False
 
 
 def _coalesced(mine: pa.RecordBatch, theirs: pa.RecordBatch) -> pa.RecordBatch:
@@ -127,7 +127,7 @@ def _coalesced(mine: pa.RecordBatch, theirs: pa.RecordBatch) -> pa.RecordBatch:
     return json_values.record_batch(list(names), [columns[name] for name in names], len(mine))
 
 
-def paired(
+def pair_batches(
     batches: Iterable[tuple[T, pa.RecordBatch]],
     transform: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None,
     most: int | None = None,
@@ -145,20 +145,20 @@ def paired(
         if side is None:
             yield origin, batch
         elif len(batch):
-            gathered[side].append((origin, id_hashes(batch), pack([batch])))
+            gathered[side].append((origin, hash_pair_ids(batch), pack_batches([batch])))
             rows[side] += len(batch)
             if most is not None and (
                 min(rows.values()) >= most or max(rows.values()) >= LOPSIDED * most
             ):
                 break
     requests, responses = gathered["request"], gathered["response"]
-    places = partners([ids for _, ids, _ in requests], [ids for _, ids, _ in responses])
+    places = match_responses([ids for _, ids, _ in requests], [ids for _, ids, _ in responses])
     ends = np.cumsum([len(ids) for _, ids, _ in responses])
 
-    @lru_cache(HELD)
+    @lru_cache(CACHED_PARTS)
     def response(part: int) -> pa.RecordBatch:
-        return unpack(responses[part][2])
+        return unpack_batch(responses[part][2])
 
     for (origin, _, content), mine in zip(requests, places, strict=True):
-        for batch, _ in joined(unpack(content), mine, ends, response):
+        for batch, _ in join_responses(unpack_batch(content), mine, ends, response):
             yield origin, batch if transform is None else transform(batch)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from driftline.ingest.pairs.match_pairs import id_hashes, pack
+from driftline.ingest.pairs.match_pairs import hash_pair_ids, pack_batches
 from driftline.kit.decoding.split_records import side_of
 from driftline.state.tables import micros
 from driftline.state.waiting import RESPONSE, Stub
@@ -25,7 +25,7 @@ FLUSH = 16 << 20
 """Bytes of unpacked halves."""
 
 
-class Keeping:
+class HalfBuffer:
     """Takes the halves out of the batches of one object."""
 
     def __init__(self, caster: Caster, length: int, outcome: Outcome) -> None:
@@ -34,7 +34,7 @@ class Keeping:
         self._bytes = 0
         self._stubs: list[Stub] = []
 
-    def whole(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def take_halves(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The batches that are no halves; halves are kept, and counted in the outcome."""
         for batch in batches:
             side = side_of(batch)
@@ -50,14 +50,14 @@ class Keeping:
 
     def _keep(self, batch: pa.RecordBatch, side: str) -> None:
         outcome = self._outcome
-        events, usable = self._caster.events(
+        events, usable = self._caster.event_times(
             dict(zip(batch.schema.names, batch.columns, strict=True)), len(batch)
         )
         if side == RESPONSE:
             # It counts in the window of its request: its own time only says how long it waits.
             outcome.responses += len(batch)
             events, usable = (
-                np.where(usable, events, micros(self._caster.modified)),
+                np.where(usable, events, micros(self._caster.default_time)),
                 np.ones(len(batch), bool),
             )
         else:
@@ -84,5 +84,5 @@ class Keeping:
 
     def _close(self, side: str, start: int) -> None:
         batches = self._open.pop((side, start))
-        hashes = np.concatenate([id_hashes(batch) for batch in batches])
-        self._stubs.append(Stub(side, start, "", hashes, pack(batches)))
+        hashes = np.concatenate([hash_pair_ids(batch) for batch in batches])
+        self._stubs.append(Stub(side, start, "", hashes, pack_batches(batches)))

@@ -18,8 +18,14 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from driftline.ingest.pairs.match_pairs import HELD, Places, joined, partners, unpack
-from driftline.ingest.read.read_object import Job, sentence, shares_of
+from driftline.ingest.pairs.match_pairs import (
+    CACHED_PARTS,
+    Places,
+    join_responses,
+    match_responses,
+    unpack_batch,
+)
+from driftline.ingest.read.read_object import Job, describe_failure, profile_rows
 from driftline.state import ledger, pair_rows, waiting
 from driftline.state.store import Store
 from driftline.state.tables import moment, objects
@@ -43,14 +49,14 @@ class _Plan:
     """The places of their requests in `requests`."""
     requests: list[Stored]
     places: list[Places]
-    """See `joining.partners`."""
+    """See `match_responses`."""
     responses: list[Stored]
     ends: Places
     matched: dict[int, int] = field(default_factory=dict)
     """Of responses."""
 
 
-def pair(
+def pair_halves(
     store: Store, model: str, job: Job, stopping: Callable[[], bool] = lambda: False
 ) -> list[str]:
     """Bring the windows of a model up to what halves are there; returns sentences about objects
@@ -76,7 +82,7 @@ def pair(
     return errors
 
 
-def rows(store: Store, model: str, job: Job, start: int) -> Iterator[pa.RecordBatch]:
+def paired_rows(store: Store, model: str, job: Job, start: int) -> Iterator[pa.RecordBatch]:
     """The rows of all requests kept of the window that begins at `start` (microseconds), with their
     responses.
     """
@@ -130,7 +136,7 @@ def _plan(connection: Connection, model: str, todo: list[Stored]) -> _Plan:
     plan = _Plan(
         units,
         [stub for stub, _ in requests],
-        partners([hashes for _, hashes in requests], [hashes for _, hashes in responses]),
+        match_responses([hashes for _, hashes in requests], [hashes for _, hashes in responses]),
         [stub for stub, _ in responses],
         np.cumsum(lengths, dtype=np.int64),
     )
@@ -161,9 +167,13 @@ def _count(
     for unit in units:
         outcome = ledger.Outcome(known[unit[0]], unit[1])
         try:
-            shares_of(job, _joined(store, job, plan, unit, matched), outcome, window=unit[2])
+            profile_rows(job, _joined(store, job, plan, unit, matched), outcome, window=unit[2])
         except Exception as error:
-            outcome.state, outcome.error, outcome.shares = ledger.QUARANTINED, sentence(error), ()
+            outcome.state, outcome.error, outcome.shares = (
+                ledger.QUARANTINED,
+                describe_failure(error),
+                (),
+            )
             errors.append(f"{outcome.object.uri}: {outcome.error}")
         outcomes.append(outcome)
     with store.write() as connection:
@@ -177,14 +187,16 @@ def _count(
 def _joined(
     store: Store, job: Job, plan: _Plan, unit: Unit, matched: dict[int, int]
 ) -> Iterator[pa.RecordBatch]:
-    @lru_cache(HELD)
+    @lru_cache(CACHED_PARTS)
     def response(part: int) -> pa.RecordBatch:
         return _content(store, plan.responses[part])
 
     for place in plan.units[unit]:
         stub = plan.requests[place]
         matched[stub.id] = 0
-        for batch, whole in joined(_content(store, stub), plan.places[place], plan.ends, response):
+        for batch, whole in join_responses(
+            _content(store, stub), plan.places[place], plan.ends, response
+        ):
             matched[stub.id] += len(batch) if whole else 0
             job.beat()
             yield batch if job.transform is None else job.transform(batch)
@@ -193,7 +205,7 @@ def _joined(
 def _content(store: Store, stub: Stored) -> pa.RecordBatch:
     with store.read() as connection:
         [(_, _, content)] = waiting.read(connection, [stub.id])
-    return unpack(content)
+    return unpack_batch(content)
 
 
 def _unit(stub: Stored) -> Unit:

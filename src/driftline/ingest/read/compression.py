@@ -22,7 +22,7 @@ FREE = 16 << 20
 """Unpacked bytes below which no ratio is suspicious: logs of equal lines pack very well."""
 
 
-class Unpacked(io.RawIOBase, BinaryIO):
+class PlainStream(io.RawIOBase, BinaryIO):
     """A stream of plain bytes that knows how it was packed."""
 
     codec = ""
@@ -46,7 +46,9 @@ class Unpacked(io.RawIOBase, BinaryIO):
         return len(data)
 
 
-def unpack(stream: BinaryIO, *, max_bytes: int = 1 << 30, max_ratio: float = 200) -> Unpacked:
+def open_decompressed(
+    stream: BinaryIO, *, max_bytes: int = 1 << 30, max_ratio: float = 200
+) -> PlainStream:
     """The plain bytes of `stream`, all members and frames of it.
 
     Reading raises Unreadable at a cut or damaged place, after everything before it was given, and
@@ -86,7 +88,7 @@ class _Pieces(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class _Headed(Unpacked):
+class _Headed(PlainStream):
     """A stream with the bytes that were looked at put in front again."""
 
     def __init__(self, head: bytes, stream: BinaryIO) -> None:
@@ -203,7 +205,7 @@ class _Zstd:
         return cast(bytes, self._stream.read(min(size, CRUMB) if self._feed.ending else size))
 
 
-class _Plain(Unpacked):
+class _Plain(PlainStream):
     """The unpacked bytes. An error waits until what came before it was given."""
 
     def __init__(

@@ -12,10 +12,10 @@ from itertools import islice
 
 import pyarrow as pa
 
-from driftline.ingest.pairs.match_pairs import bare, paired
+from driftline.ingest.pairs.match_pairs import drop_pair_column, pair_batches
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job, records
+from driftline.ingest.read.read_object import Job, decode_records
 from driftline.kit.decoding.split_records import side_of
 from driftline.types.errors import Unreadable
 from driftline.types.model import LogObject
@@ -38,24 +38,29 @@ def peek(job: Job, objects: Sequence[LogObject]) -> list[pa.RecordBatch]:
         decoding = Decoding(obj.uri, None, True, obj.parts, job.source.refer)
         try:
             some = list(
-                islice(records(job, Work(obj, 0, True), decoding), 1 if number < LOOKED_AT else 2)
+                islice(
+                    decode_records(job, Work(obj, 0, True), decoding),
+                    1 if number < LOOKED_AT else 2,
+                )
             )
         except Unreadable:
             continue
         found += some
         sides |= {side_of(batch) for batch in some}
-    return seen(found, job.transform)
+    return pair_samples(found, job.transform)
 
 
-def seen(
+def pair_samples(
     batches: Sequence[pa.RecordBatch],
     transform: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None,
 ) -> list[pa.RecordBatch]:
     """Halves that pair as rows, then each side by itself, so that no column is missed; whole
     records as they are.
     """
-    halves = [bare(batch) for batch in batches if side_of(batch) is not None]
-    return [batch for _, batch in paired(((None, batch) for batch in batches), transform)] + halves
+    halves = [drop_pair_column(batch) for batch in batches if side_of(batch) is not None]
+    return [
+        batch for _, batch in pair_batches(((None, batch) for batch in batches), transform)
+    ] + halves
 
 
 def _spread(objects: Sequence[LogObject]) -> Iterator[LogObject]:

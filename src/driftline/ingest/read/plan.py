@@ -13,7 +13,7 @@ from driftline.types.model import LogObject
 
 SEAL_AFTER = timedelta(minutes=2)
 """A growing object that has not changed for so long is taken to its end, whole record or not."""
-AGAIN = -1
+READ_FROM_START = -1
 """The offset of an object that may grow and held nothing whole yet: it is read from the start, also
 when it only rests.
 """

@@ -20,7 +20,7 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[T]) -> Generator[T]:
+def prefetch(items: Iterable[T]) -> Generator[T]:
     """The same items, made in a thread of their own, at most `HELD` ahead. What making them raises
     comes in its place.
     """

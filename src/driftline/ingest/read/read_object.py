@@ -17,13 +17,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from driftline.contracts.plugin import DiscoverContext, Format, Source
-from driftline.contracts.start_context import StartContext
-from driftline.ingest.labels.decode_labels import Giving
-from driftline.ingest.labels.waiting_predictions import Awaiting
+from driftline.contracts.context import StartContext
+from driftline.contracts.format import Format
+from driftline.contracts.source import DiscoverContext, Source
+from driftline.ingest.labels.decode_labels import LabelBuffer
+from driftline.ingest.labels.waiting_predictions import PredictionBuffer
 from driftline.ingest.read.decoding import Decoding
-from driftline.ingest.read.plan import AGAIN, Work
-from driftline.ingest.read.prefetch import ahead
+from driftline.ingest.read.plan import READ_FROM_START, Work
+from driftline.ingest.read.prefetch import prefetch
 from driftline.kit.decoding.split_records import side_of
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import BUILT_IN, Collectors, Profile
@@ -57,7 +58,7 @@ VERSIONS, OTHERS = 100, "(others)"
 """Model versions of one object that are watched one by one: a column of ids, taken for versions,
 must not fill the state.
 """
-EARLIEST = 946_684_800_000_000
+EARLIEST_EVENT_TIME = 946_684_800_000_000
 """2000-01-01: times before it are mistakes, such as 0 for none, and those rows are held back."""
 SEGMENTS = 100
 """Categories of a segment column that are watched one by one."""
@@ -97,7 +98,7 @@ class Job:
     """The folder of the configuration, for a source that is started where this job is sent to."""
 
 
-class _Book:
+class _WindowProfiles:
     """The profiles of one object, by window, version and segment."""
 
     def __init__(self, job: Job) -> None:
@@ -108,7 +109,7 @@ class _Book:
         self._versions: set[str] = set()
         late = job.schema.joins is not None
         self._awaiting = (
-            Awaiting(job.schema, known_segments(job.spec, job.schema), job.spec.digest)
+            PredictionBuffer(job.schema, watched_segments(job.spec, job.schema), job.spec.digest)
             if late
             else None
         )
@@ -162,11 +163,11 @@ def read_object(job: Job, work: Work) -> Outcome:
     except ObjectGone:
         outcome.state = GONE
     except (ObjectChanged, SourceError, OSError) as error:
-        outcome.state, outcome.error = WAITING, sentence(error)
+        outcome.state, outcome.error = WAITING, describe_failure(error)
     except Unreadable as error:
-        outcome.state, outcome.error = QUARANTINED, sentence(error)
+        outcome.state, outcome.error = QUARANTINED, describe_failure(error)
     except Exception as error:
-        outcome.state, outcome.error = QUARANTINED, f"{sentence(error)} ({_where(error)})"
+        outcome.state, outcome.error = QUARANTINED, f"{describe_failure(error)} ({_where(error)})"
         outcome.broken = True
     if outcome.state == QUARANTINED:
         # decoding may have been ahead of what was counted: when it grows, it is read from the start
@@ -206,7 +207,7 @@ class _Plain:
         self._log.warning("%s %s", event, facts)
 
 
-def records(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.RecordBatch]:
+def decode_records(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.RecordBatch]:
     """The decoded records of one object, in the schema's names, after the user's own feature code;
     halves before it.
     """
@@ -216,11 +217,11 @@ def records(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.RecordBatch
     for batch in rows:
         job.beat()
         if decoding.parts:
-            batch = with_parts(batch, decoding)
+            batch = add_path_columns(batch, decoding)
         yield batch if job.transform is None or side_of(batch) is not None else job.transform(batch)
 
 
-def with_parts(batch: pa.RecordBatch, decoding: Decoding) -> pa.RecordBatch:
+def add_path_columns(batch: pa.RecordBatch, decoding: Decoding) -> pa.RecordBatch:
     """What the object's place says, as columns where the records have nothing of that name."""
     import pyarrow as pa
 
@@ -248,14 +249,14 @@ def with_parts(batch: pa.RecordBatch, decoding: Decoding) -> pa.RecordBatch:
 
 
 def _decoded(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.RecordBatch]:
-    from driftline.ingest.read.compression import unpack
+    from driftline.ingest.read.compression import open_decompressed
 
     form = choose_format(job.formats, work.object.uri)
     with job.source.open(work.object, work.start) as stored:
         if form.compressed:
             yield from form.decode(stored, decoding)
             return
-        plain = unpack(stored)
+        plain = open_decompressed(stored)
         decoding.resumable = not plain.compressed
         yield from form.decode(plain, decoding)
 
@@ -273,7 +274,7 @@ def choose_format(formats: Mapping[str, Format], uri: str) -> Format:
     raise Unreadable("no format is known by this file name: set source.options.format")
 
 
-def discovered(job: Job, ctx: DiscoverContext) -> Iterator[LogObject]:
+def discover_objects(job: Job, ctx: DiscoverContext) -> Iterator[LogObject]:
     """What the source lists, less what its format knows to be no data."""
     for obj in job.source.discover(ctx):
         try:
@@ -287,16 +288,16 @@ def discovered(job: Job, ctx: DiscoverContext) -> Iterator[LogObject]:
 
 
 def _read(job: Job, work: Work, outcome: Outcome) -> None:
-    from driftline.ingest.pairs.pack_halves import Keeping
+    from driftline.ingest.pairs.pack_halves import HalfBuffer
 
     decoding = Decoding(
         work.object.uri, job.schema.fields, work.sealed, work.object.parts, job.source.refer
     )
-    keeping = Keeping(_caster(job, work.object, work.start), job.length, outcome)
+    keeping = HalfBuffer(_caster(job, work.object, work.start), job.length, outcome)
     try:
-        batches = records(job, work, decoding)
+        batches = decode_records(job, work, decoding)
         small = 0 < work.object.size - work.start < SMALL
-        shares_of(job, keeping.whole(batches if small else ahead(batches)), outcome)
+        profile_rows(job, keeping.take_halves(batches if small else prefetch(batches)), outcome)
     finally:
         # What was decoded before a cut in the object counts; the caller decides whether the outcome
         # does.
@@ -308,7 +309,7 @@ def _read(job: Job, work: Work, outcome: Outcome) -> None:
         outcome.offset = _offset(work, decoding)
 
 
-def shares_of(
+def profile_rows(
     job: Job, batches: Iterable[pa.RecordBatch], outcome: Outcome, window: int | None = None
 ) -> None:
     """Add to `outcome` what whole rows of its object come to: shares, what waits for labels, rows
@@ -317,25 +318,25 @@ def shares_of(
     With `window` all rows count in the window that begins there (microseconds). What came before an
     error of `batches` is in the outcome when it is raised.
     """
-    from driftline.ingest.columns.canonical import Canonical, groups, segments
+    from driftline.ingest.columns.canonical import CastBatch, split_by_segment, split_by_window
 
-    caster, book = _caster(job, outcome.object, outcome.piece), _Book(job)
+    caster, book = _caster(job, outcome.object, outcome.piece), _WindowProfiles(job)
     if window is not None:
-        caster.within = (window, window + job.length)
-    known = known_segments(job.spec, job.schema)
-    given = Giving(job.schema) if job.labels else None
+        caster.window = (window, window + job.length)
+    known = watched_segments(job.spec, job.schema)
+    given = LabelBuffer(job.schema) if job.labels else None
     try:
         for batch in batches:
             outcome.rows += len(batch)
-            canonical: Canonical = caster.cast(batch)
-            outcome.held += canonical.held
+            canonical: CastBatch = caster.cast(batch)
+            outcome.held += canonical.rows_held_back
             if given is not None:
                 outcome.held += given.add(canonical.batch)
                 continue
-            for start, version, part in groups(canonical, job.length):
+            for start, version, part in split_by_window(canonical, job.length):
                 version = book.bounded(version)
                 book.update((start, version, ALL), part)
-                for segment, rows in segments(part, job.schema.segments, known):
+                for segment, rows in split_by_segment(part, job.schema.segments, known):
                     book.update((start, version, segment), rows)
                 outcome.seen(part.events)
     finally:
@@ -344,15 +345,15 @@ def shares_of(
 
 
 def _caster(job: Job, obj: LogObject, piece: int) -> Caster:
-    from driftline.ingest.columns.canonical import Caster, object_hash
+    from driftline.ingest.columns.canonical import Caster, hash_uri
 
     return Caster(
         schema=job.schema,
-        modified=obj.modified,
+        default_time=obj.modified,
         latest=job.latest,
-        earliest=EARLIEST,
-        object_hash=object_hash(f"{obj.uri}@{piece}"),
-        sampled=any(job.collectors[name].needs_hashes for name in job.spec.collectors),
+        earliest=EARLIEST_EVENT_TIME,
+        object_hash=hash_uri(f"{obj.uri}@{piece}"),
+        with_hashes=any(job.collectors[name].needs_hashes for name in job.spec.collectors),
     )
 
 
@@ -399,10 +400,10 @@ def _offset(work: Work, decoding: Decoding) -> int:
     reached = work.start + (decoding.offset or 0) if known else 0
     if work.sealed:
         return 0 if reached < work.object.size else reached
-    return reached or AGAIN
+    return reached or READ_FROM_START
 
 
-def known_segments(spec: ProfileSpec, schema: Schema) -> dict[str, frozenset[str]]:
+def watched_segments(spec: ProfileSpec, schema: Schema) -> dict[str, frozenset[str]]:
     """The categories that are watched one by one, by segment column."""
     columns = {name: spec.columns.get(name) for name in schema.segments}
     return {
@@ -418,7 +419,7 @@ def _shown(sample: bytes) -> str:
     )
 
 
-def sentence(error: BaseException) -> str:
+def describe_failure(error: BaseException) -> str:
     """What an error says, on one line."""
     text = " ".join(str(error).split())[:500]
     return text if isinstance(error, DriftlineError) and text else f"{type(error).__name__}: {text}"
@@ -429,6 +430,6 @@ def _where(error: BaseException) -> str:
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown place"
 
 
-def now_plus(now: datetime, days: float = 1.0) -> int:
+def latest_event_time(now: datetime, days: float = 1.0) -> int:
     """The latest believable event time, in microseconds."""
     return micros(now + timedelta(days=days))

@@ -17,10 +17,10 @@ from itertools import islice
 
 from sqlalchemy.engine import Connection
 
-from driftline.contracts.plugin import DiscoverContext
+from driftline.contracts.source import DiscoverContext
 from driftline.ingest.read import rotation
 from driftline.ingest.read.plan import Work, decide
-from driftline.ingest.read.read_object import Job, discovered, read_elsewhere, read_objects
+from driftline.ingest.read.read_object import Job, discover_objects, read_elsewhere, read_objects
 from driftline.ingest.read.shards import Shards
 from driftline.state import ledger
 from driftline.state.store import Store
@@ -40,25 +40,25 @@ class Listing:
     """What a listing showed, whose last page came."""
 
     work: list[Work]
-    seen: set[int]
+    entry_ids: set[int]
     """Ledger rows that are still there."""
     objects: int
     whole: bool
     """Whether all there is was asked for: what is missing then is gone."""
-    skipped: list[tuple[str, str]]
+    skipped_objects: list[tuple[str, str]]
     """Some of what is no data on purpose: URI and why."""
 
 
 @dataclass(slots=True)
-class Taken:
+class ReadCounts:
     """What one pass came to."""
 
     objects: int = 0
     rows: int = 0
     responses: int = 0
     """Read apart from their requests: they are no rows of their own."""
-    rejected: int = 0
-    held: int = 0
+    rejected_records: int = 0
+    rows_held_back: int = 0
     waiting: int = 0
     quarantined: int = 0
     gone: int = 0
@@ -90,7 +90,7 @@ def list_work(
         if len(skipped) < 100:
             skipped.append((uri, reason))
 
-    listed = discovered(job, DiscoverContext(now=now, since=since, skipped=skip))
+    listed = discover_objects(job, DiscoverContext(now=now, since=since, skipped=skip))
     found = Listing([], set(), 0, since is None, skipped)
     wanted: dict[str, Work] = {}  # by URI: an object may be listed twice
     shards, read = Shards(), set[str]()
@@ -98,12 +98,12 @@ def list_work(
     for page in _pages(listed, PAGE):
         job.beat()
         count += len(page)
-        known = rotation.entries(store, model, job.source, page)
+        known = rotation.follow_renames(store, model, job.source, page)
         for obj in page:
             entry = known.get(obj.uri)
-            shards.seen(obj.uri)
+            shards.add(obj.uri)
             if entry is not None:
-                found.seen.add(entry.id)
+                found.entry_ids.add(entry.id)
             elif oldest is not None and obj.partition is not None and obj.partition < oldest:
                 skip(obj.uri, "older than windows.backfill")
                 continue
@@ -112,7 +112,7 @@ def list_work(
                 wanted[obj.uri] = work
                 if entry is not None and entry.state != ledger.WAITING:
                     read.add(obj.uri)
-    for uri, reason in list(shards.held_back(wanted.values(), read, now)):
+    for uri, reason in list(shards.waiting_parts(wanted.values(), read, now)):
         skip(uri, reason)
         del wanted[uri]
     # By time, so that a backlog is read in order; the name decides ties, for repeatable runs.
@@ -127,7 +127,7 @@ def take_in(
     job: Job,
     work: Sequence[Work],
     executor: Executor,
-    taken: Taken,
+    taken: ReadCounts,
     *,
     in_flight: int,
     progress: Progress = lambda done, rows: None,
@@ -185,7 +185,9 @@ def note_vanished(store: Store, model: str, listing: Listing) -> int:
     if not listing.whole:
         return 0
     with store.write() as connection:
-        return ledger.vanished(connection, model, listing.seen | _ids(connection, model, listing))
+        return ledger.vanished(
+            connection, model, listing.entry_ids | _ids(connection, model, listing)
+        )
 
 
 def _ids(connection: Connection, model: str, listing: Listing) -> set[int]:
@@ -214,7 +216,7 @@ def _result(
 
 
 def _commit(
-    store: Store, model: str, job: Job, outcomes: list[ledger.Outcome], taken: Taken
+    store: Store, model: str, job: Job, outcomes: list[ledger.Outcome], taken: ReadCounts
 ) -> None:
     with store.write() as connection:
         ledger.record(connection, model, outcomes, job.spec.digest, job.length)
@@ -227,8 +229,8 @@ def _commit(
             taken.objects += 1
             taken.rows += outcome.rows
             taken.responses += outcome.responses
-            taken.rejected += outcome.rejected
-            taken.held += outcome.held
+            taken.rejected_records += outcome.rejected
+            taken.rows_held_back += outcome.held
             taken.quarantined += outcome.state == ledger.QUARANTINED
         if outcome.error and len(taken.errors) < 20:
             taken.errors.append(f"{outcome.object.uri}: {outcome.error}")

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from driftline.contracts.plugin import DiscoverContext
+from driftline.contracts.source import DiscoverContext
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job, discovered, mark_before, read_object
+from driftline.ingest.read.read_object import Job, discover_objects, mark_before, read_object
 from driftline.profiles.profile import Profile
 from driftline.state.ledger import GONE, QUARANTINED, WAITING, Outcome
 from driftline.state.provenance import Behind, Piece
@@ -27,37 +27,37 @@ NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class There:
+class LocatedObject:
     """An object that was counted, and what lies in its place now."""
 
-    behind: Behind
+    contribution: Behind
     object: LogObject
     """As listed now; of one that grew since, what was counted of it."""
-    replaced: bool
+    is_replaced: bool
     """Whether it is another version now, and not the one that was counted with more behind it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reread:
+class RecountedObject:
     """What reading an object again came to."""
 
-    there: There
+    located: LocatedObject
     rows: int
     """Of the windows asked for, as `Behind.rows`."""
     error: str = ""
     """Why it could not be read to its end."""
 
 
-def find(job: Job, behind: Sequence[Behind], now: datetime) -> list[There]:
+def locate_objects(job: Job, behind: Sequence[Behind], now: datetime) -> list[LocatedObject]:
     """Look the objects up where they are now, in one listing that ends when all were seen.
 
     Raises ObjectGone for those that are not there, and SourceError when the store can't be listed.
     """
     wanted = {each.object.uri: each for each in behind}
-    found: dict[str, There] = {}
+    found: dict[str, LocatedObject] = {}
     # Places by time and queues of new objects are for what is new: only a whole listing names what
     # is old.
-    for obj in discovered(job, DiscoverContext(now=now)) if wanted else ():
+    for obj in discover_objects(job, DiscoverContext(now=now)) if wanted else ():
         if obj.uri in wanted and obj.uri not in found:
             found[obj.uri] = _there(job, wanted[obj.uri], obj)
             if len(found) == len(wanted):
@@ -68,7 +68,7 @@ def find(job: Job, behind: Sequence[Behind], now: datetime) -> list[There]:
     return [found[uri] for uri in wanted]
 
 
-def _there(job: Job, behind: Behind, obj: LogObject) -> There:
+def _there(job: Job, behind: Behind, obj: LogObject) -> LocatedObject:
     before = behind.object
     goes_on = obj.version == before.version
     if (
@@ -81,18 +81,18 @@ def _there(job: Job, behind: Behind, obj: LogObject) -> There:
         goes_on = mark_before(job.source, obj, behind.offset) == behind.mark
     if goes_on:
         # Rows without a time count by the change of their file: by the one that was seen.
-        return There(
+        return LocatedObject(
             behind, replace(obj, modified=before.modified, size=behind.end or obj.size), False
         )
-    return There(behind, obj, True)
+    return LocatedObject(behind, obj, True)
 
 
-def read_again(
+def recount_windows(
     job: Job,
-    there: Sequence[There],
+    there: Sequence[LocatedObject],
     keys: Sequence[Key],
     progress: Callable[[int, int], None] = lambda done, rows: None,
-) -> tuple[dict[Key, Profile], list[Reread]]:
+) -> tuple[dict[Key, Profile], list[RecountedObject]]:
     """Fresh profiles of the windows `keys`, and what became of each object. `progress` hears of
     objects done and rows so far.
 
@@ -100,16 +100,18 @@ def read_again(
     it was read, or holds requests and responses apart.
     """
     profiles = {key: Profile(job.spec, job.collectors) for key in keys}
-    found, rows = list[Reread](), 0
+    found, rows = list[RecountedObject](), 0
     for done, each in enumerate(there, 1):
         counted, error = 0, ""
         # Of another version the pieces mean nothing: it is read as a whole.
         whole = [
             Piece(
-                0, each.object.size, {key: 0 for piece in each.behind.pieces for key in piece.rows}
+                0,
+                each.object.size,
+                {key: 0 for piece in each.contribution.pieces for key in piece.rows},
             )
         ]
-        for piece in whole if each.replaced else each.behind.pieces:
+        for piece in whole if each.is_replaced else each.contribution.pieces:
             outcome = _outcome(job, each, piece)
             error = outcome.error or error
             for share in outcome.shares:
@@ -120,13 +122,17 @@ def read_again(
                     profiles[key].merge(Profile.from_bytes(share.profile, job.spec, job.collectors))
                     counted += 0 if key.segment else share.rows
         rows += counted
-        found.append(Reread(each, counted, error))
+        found.append(RecountedObject(each, counted, error))
         progress(done, rows)
     return profiles, found
 
 
-def _outcome(job: Job, there: There, piece: Piece) -> Outcome:
-    obj = there.object if there.replaced or not piece.end else replace(there.object, size=piece.end)
+def _outcome(job: Job, there: LocatedObject, piece: Piece) -> Outcome:
+    obj = (
+        there.object
+        if there.is_replaced or not piece.end
+        else replace(there.object, size=piece.end)
+    )
     outcome = read_object(job, Work(obj, piece.start, sealed=True))
     if outcome.state in (GONE, WAITING):
         raise SourceError(f"{obj.uri}: {outcome.error or 'gone since it was listed'}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from driftline.contracts.plugin import Source
+from driftline.contracts.source import Source
 from driftline.ingest.read.read_object import mark_before
 from driftline.state import ledger
 from driftline.state.store import Store
@@ -18,7 +18,7 @@ from driftline.types.errors import DriftlineError, ObjectChanged, ObjectGone
 from driftline.types.model import LogObject
 
 
-def entries(
+def follow_renames(
     store: Store, model: str, source: Source, page: Sequence[LogObject]
 ) -> dict[str, ledger.Entry]:
     """The ledger's rows for a page of a listing, by URI, after those were renamed whose objects

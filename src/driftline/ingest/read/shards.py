@@ -24,14 +24,14 @@ class Shards:
     def __init__(self) -> None:
         self._there: dict[tuple[str, str, int], set[int]] = {}
 
-    def seen(self, uri: str) -> None:
+    def add(self, uri: str) -> None:
         """Note one listed object."""
         found = _part(uri)
         if found is not None:
             whole, number = found
             self._there.setdefault(whole, set()).add(number)
 
-    def held_back(
+    def waiting_parts(
         self, wanted: Iterable[Work], read: Container[str], now: datetime
     ) -> Iterator[tuple[str, str]]:
         """(URI, reason) of those `wanted` objects that wait for other parts; those whose URI is in

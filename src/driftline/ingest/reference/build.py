@@ -16,14 +16,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from driftline.contracts.plugin import DiscoverContext
-from driftline.ingest.columns.canonical import Caster, object_hash, segments, take
-from driftline.ingest.pairs.match_pairs import paired
+from driftline.contracts.source import DiscoverContext
+from driftline.ingest.columns.canonical import Caster, hash_uri, split_by_segment, take_rows
+from driftline.ingest.pairs.match_pairs import pair_batches
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job, discovered, known_segments, records
+from driftline.ingest.read.read_object import (
+    Job,
+    decode_records,
+    discover_objects,
+    watched_segments,
+)
 from driftline.profiles.batch import Batch
-from driftline.profiles.categories import counted
+from driftline.profiles.categories import count_categories
 from driftline.profiles.counting import BoundedCounter
 from driftline.profiles.numeric import LARGEST
 from driftline.profiles.profile import Profile
@@ -31,12 +36,12 @@ from driftline.profiles.spec import ProfileSpec, make_spec
 from driftline.types.errors import SourceError, Unreadable
 from driftline.types.model import Kind, LogObject
 
-KEPT = 131_072
+GRID_ROWS = 131_072
 """Rows whose values a grid is made of; of more rows, a uniform sample of so many."""
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class NewReference:
     """A new reference."""
 
     spec: ProfileSpec
@@ -67,11 +72,11 @@ def fingerprint(objects: Iterable[LogObject]) -> str:
     return sha256("\n\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def list_all(job: Job, now: datetime) -> list[LogObject]:
+def list_reference_objects(job: Job, now: datetime) -> list[LogObject]:
     """The objects of a reference, in the order of their names. Raises SourceError when there is
     none.
     """
-    found = sorted(discovered(job, DiscoverContext(now=now)), key=lambda obj: obj.uri)
+    found = sorted(discover_objects(job, DiscoverContext(now=now)), key=lambda obj: obj.uri)
     if not found:
         raise SourceError("there is no object: check the path or prefix of the reference")
     return found
@@ -84,7 +89,7 @@ def make_reference(
     span: tuple[int, int] | None = None,
     limit: int | None = None,
     options: Mapping[str, tuple[str, ...]] | None = None,
-) -> Made:
+) -> NewReference:
     """Read `objects` and make spec and profile of their rows.
 
     `span` (microseconds, half-open) keeps only rows of that event time. With `limit`, reading stops
@@ -113,7 +118,7 @@ def make_reference(
     )
     profile = Profile(spec, job.collectors)
     parts: dict[str, Profile] = {}
-    known = known_segments(spec, job.schema)
+    known = watched_segments(spec, job.schema)
     again: Iterator[Batch] = (
         iter(gathered.batches)
         if gathered.batches is not None
@@ -121,7 +126,7 @@ def make_reference(
     )
     for batch in again:
         profile.update(batch)
-        for segment, rows in segments(batch, job.schema.segments, known):
+        for segment, rows in split_by_segment(batch, job.schema.segments, known):
             parts.setdefault(segment, Profile(spec, job.collectors)).update(rows)
         if limit is not None and profile.rows >= limit:
             break
@@ -130,7 +135,7 @@ def make_reference(
         for obj in objects
         if obj.uri in rows_of
     ]
-    return Made(spec, profile, parts, json.dumps(origin[:1000]), fingerprint(objects))
+    return NewReference(spec, profile, parts, json.dumps(origin[:1000]), fingerprint(objects))
 
 
 def _batches(
@@ -139,15 +144,15 @@ def _batches(
     # A training file need not have times: without a span its rows count whatever they say.
     schema = job.schema if span is not None else replace(job.schema, timestamp=None)
     casters: dict[str, Caster] = {}
-    for obj, records_ in paired(_records(job, objects), job.transform, limit):
+    for obj, records_ in pair_batches(_records(job, objects), job.transform, limit):
         caster = casters.get(obj.uri)
         if caster is None:
             caster = casters[obj.uri] = Caster(
-                schema, obj.modified, job.latest, object_hash(obj.uri), sampled=True
+                schema, obj.modified, job.latest, hash_uri(obj.uri), with_hashes=True
             )
         batch = caster.cast(records_).batch
         if span is not None:
-            batch = take(
+            batch = take_rows(
                 batch, np.flatnonzero((batch.events >= span[0]) & (batch.events < span[1]))
             )
         if batch.rows:
@@ -158,7 +163,7 @@ def _records(job: Job, objects: list[LogObject]) -> Iterator[tuple[LogObject, pa
     for obj in objects:
         decoding = Decoding(obj.uri, job.schema.fields, True, obj.parts, job.source.refer)
         try:
-            for batch in records(job, Work(obj, 0, True), decoding):
+            for batch in decode_records(job, Work(obj, 0, True), decoding):
                 yield obj, batch
         except Unreadable:
             continue
@@ -172,7 +177,7 @@ def _gather(gathered: _Gathered, batch: Batch, job: Job) -> None:
     gathered.rows += batch.rows
     if gathered.batches is not None:
         gathered.batches.append(batch)
-        if gathered.rows > KEPT:
+        if gathered.rows > GRID_ROWS:
             gathered.batches = None
     assert batch.hashes is not None
     gathered.hashes.append(batch.hashes)
@@ -186,14 +191,18 @@ def _gather(gathered: _Gathered, batch: Batch, job: Job) -> None:
             )
             gathered.numeric.setdefault(name, []).append(values)
         elif kind is Kind.CATEGORICAL and array is not None:
-            gathered.categories.setdefault(name, BoundedCounter()).add(counted(array))
-    if gathered.rows > KEPT and sum(map(len, gathered.hashes)) > 2 * KEPT:
+            gathered.categories.setdefault(name, BoundedCounter()).add(count_categories(array))
+    if gathered.rows > GRID_ROWS and sum(map(len, gathered.hashes)) > 2 * GRID_ROWS:
         _thin(gathered)
 
 
 def _thin(gathered: _Gathered) -> None:
     hashes = np.concatenate(gathered.hashes)
-    kept = np.argpartition(hashes, KEPT)[:KEPT] if len(hashes) > KEPT else np.arange(len(hashes))
+    kept = (
+        np.argpartition(hashes, GRID_ROWS)[:GRID_ROWS]
+        if len(hashes) > GRID_ROWS
+        else np.arange(len(hashes))
+    )
     gathered.hashes = [hashes[kept]]
     gathered.numeric = {
         name: [np.concatenate(parts)[kept]] for name, parts in gathered.numeric.items()

@@ -11,11 +11,17 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from driftline.profiles.language import CONDITIONS, named, parse, pattern_trouble, whole
+from driftline.profiles.language import (
+    CONDITIONS,
+    match_whole,
+    parse,
+    pattern_trouble,
+    quote_column,
+)
 from driftline.profiles.tallies import Tally
 from driftline.profiles.window import Window
 
-__all__ = ["ColumnName", "Condition", "Pattern", "Tally", "named", "tally", "whole"]
+__all__ = ["ColumnName", "Condition", "Pattern", "Tally", "quote_column", "tally", "match_whole"]
 
 
 def _condition(text: str) -> str:
@@ -25,7 +31,7 @@ def _condition(text: str) -> str:
 
 
 def _nameable(column: str) -> str:
-    named(column)
+    quote_column(column)
     return column
 
 

@@ -1,7 +1,6 @@
 """What several sinks and actions share."""
 
-from driftline.contracts.start_context import Answer, Http
 from driftline.types import phrasing
 from driftline.types.action_request import compact
 
-__all__ = ["Answer", "Http", "compact", "phrasing"]
+__all__ = ["compact", "phrasing"]
