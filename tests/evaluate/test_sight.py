@@ -96,7 +96,11 @@ def test_what_is_judged_by_its_past_is_blind_where_no_warning_would_be_seen(
         watched=MEAN,
     )
     found = apply_outcome(
-        measured, MEAN, StreamOutcome(28, missing, sd=0.3, detectable_effect=visible), b"", 0
+        measured,
+        MEAN,
+        StreamOutcome(windows=28, missing_windows=missing, sd=0.3, detectable_effect=visible),
+        trace=b"",
+        previous_start=0,
     )
     assert (found.verdict, found.blind) == ("unsure", blind)
     if not missing:

@@ -32,6 +32,7 @@ from driftline.evaluate.evidence.engine import (
     AlarmPolicy,
     Observation,
     Panel,
+    StreamNumbers,
     add_window,
     budget_shares,
 )
@@ -158,7 +159,7 @@ def replay_shuffled(
         level, size, least_sd = (
             np.concatenate([kind[order[place]] for order in orders]) for kind in history.numbers
         )
-        weighed = add_window(trail, start, panel, level, size, least_sd, calm)
+        weighed = add_window(trail, start, panel, StreamNumbers(level, size, least_sd), calm)
         began[place] = np.isfinite(weighed.traces["since"]) & ~np.isfinite(
             weighed.previous["since"]
         )
@@ -224,7 +225,7 @@ def _cause(history: SeriesMatrix, place: int, policy: AlarmPolicy) -> str:
     levels, starts = history.numbers[0, known, place][:, None], history.starts[known]
     if len(levels) < 2 * policy.min_windows:
         return f"too few windows: {len(levels)}"
-    base = Baseline.of(levels, levels, starts, policy.length)
+    base = Baseline.estimate(levels, levels, starts, policy.length)
     time = np.arange(len(levels))
     slope = float(np.corrcoef(time, levels[:, 0])[0, 1]) if np.ptp(levels) > 0 else 0.0
     if abs(slope) > STRONG:
