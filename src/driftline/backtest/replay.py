@@ -38,8 +38,8 @@ from driftline.evaluate.judge_windows import (
     find_new_versions,
 )
 from driftline.state.tables import moment
-from driftline.state.windows import Key
 from driftline.types.model import Schema, Verdict
+from driftline.types.records import WindowKey
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,10 @@ class SeriesLayout:
             assert one.rule is not None
             numbers.append(
                 observe(
-                    Key(self.model, start, one.version, one.segment), row, one.rule, self.schema
+                    WindowKey(self.model, start, one.version, one.segment),
+                    row,
+                    one.rule,
+                    self.schema,
                 )
             )
         return Panel.of(numbers)

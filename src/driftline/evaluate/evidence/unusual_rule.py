@@ -17,10 +17,10 @@ from driftline.contracts.rule import Scale, Unusual
 from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
-from driftline.state.measurements import Judged, labels_json
-from driftline.state.windows import Key
+from driftline.state.measurements import labels_json
 from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
 from driftline.types.phrasing import number, share
+from driftline.types.records import JudgedMeasurement, WindowKey
 
 MIN_OK_P_VALUE = 0.02
 """A window whose own p-value is below this is not called `ok`."""
@@ -39,7 +39,9 @@ class PastJudge:
     policy: AlarmPolicy
     schema: Schema
 
-    def judge(self, start: int, rows: Sequence[tuple[Key, Judged]]) -> list[Judged]:
+    def judge(
+        self, start: int, rows: Sequence[tuple[WindowKey, JudgedMeasurement]]
+    ) -> list[JudgedMeasurement]:
         """Judge the measurements of all windows that begin at `start` (microseconds).
 
         Returns the rows in their order; those without a rule `unusual` are returned unchanged.
@@ -62,13 +64,13 @@ class PastJudge:
         return judged_rows
 
 
-def stream_of(key: Key, row: Judged) -> Stream:
+def stream_of(key: WindowKey, row: JudgedMeasurement) -> Stream:
     """The stream that a measurement continues."""
     m = row.measurement
     return Stream(key.version, key.segment, row.check, m.name, labels_json(m.labels))
 
 
-def observe(key: Key, row: Judged, rule: Unusual, schema: Schema) -> Observation:
+def observe(key: WindowKey, row: JudgedMeasurement, rule: Unusual, schema: Schema) -> Observation:
     """The observation that a measurement with a value is for the evidence engine."""
     m = row.measurement
     assert m.value is not None
@@ -160,8 +162,13 @@ def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
 
 
 def apply_outcome(
-    row: Judged, rule: Unusual, outcome: StreamOutcome, *, trace: bytes, previous_start: int
-) -> Judged:
+    row: JudgedMeasurement,
+    rule: Unusual,
+    outcome: StreamOutcome,
+    *,
+    trace: bytes,
+    previous_start: int,
+) -> JudgedMeasurement:
     """The row with the verdict that follows from the outcome.
 
     `previous_start` is the start of the window before, in microseconds: without a baseline, a
@@ -191,7 +198,7 @@ def apply_outcome(
     )
 
 
-def _judge(row: Judged, rule: Unusual, outcome: StreamOutcome) -> Judgement:
+def _judge(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Judgement:
     if outcome.is_changed:
         return _judge_change(row, rule, outcome)
     if _is_lasting(rule, outcome):
@@ -209,7 +216,7 @@ def _judge(row: Judged, rule: Unusual, outcome: StreamOutcome) -> Judgement:
     return Judgement(Verdict.UNSURE, reason=reason, within=True)
 
 
-def _judge_change(row: Judged, rule: Unusual, outcome: StreamOutcome) -> Judgement:
+def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Judgement:
     """The reason names the usual and the new value, the odds, and what would have been found."""
     new_size = outcome.expected + outcome.effect
     new, usual = _value(rule.scale, new_size), _value(rule.scale, outcome.expected)
@@ -221,12 +228,12 @@ def _judge_change(row: Judged, rule: Unusual, outcome: StreamOutcome) -> Judgeme
     )
 
 
-def _detectable_text(row: Judged, rule: Unusual, outcome: StreamOutcome) -> str:
+def _detectable_text(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> str:
     value = _format(row, _value(rule.scale, _detectable_size(rule, outcome)))
     return f"{value} would be seen in {DETECTION_WINDOWS} windows"
 
 
-def _format(row: Judged, value: float) -> str:
+def _format(row: JudgedMeasurement, value: float) -> str:
     """The value with its unit, for people."""
     unit = row.measurement.unit
     if unit == "share" and 0 <= value <= 1:
@@ -276,7 +283,9 @@ def lasting_size(rule: Unusual) -> float:
     return math.sqrt(rule.warning) if rule.scale in ("root", "cube_root") else rule.warning
 
 
-def _judge_without_baseline(row: Judged, rule: Unusual, outcome: StreamOutcome) -> Judgement:
+def _judge_without_baseline(
+    row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome
+) -> Judgement:
     """Only what is obvious in two windows in a row is changed; only what is too small is `ok`."""
     missing_rows = outcome.missing_windows * row.rows
     reason = (
@@ -310,7 +319,7 @@ def _is_ok(rule: Unusual, outcome: StreamOutcome) -> bool:
     return bound < tolerance or (recent_bound < tolerance and outcome.p_value >= MIN_OK_P_VALUE)
 
 
-def _missing_data(row: Judged, rule: Unusual, outcome: StreamOutcome) -> str:
+def _missing_data(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> str:
     """How many more rows a window would decide, or that no number of rows would.
 
     Rows reduce only their own part of the variance between windows.
