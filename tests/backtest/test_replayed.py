@@ -68,7 +68,7 @@ def told_by_backtest(found):
     rows = [
         (
             when(one.start), one.cause, subject(one.title), one.severity.value,
-            {name for _, name in one.seen}, when(one.resolved),
+            {name for _, name in one.column_times}, when(one.resolved),
         )
         for one in found
     ]  # fmt: skip
@@ -101,7 +101,7 @@ def test_two_processes_give_what_one_gives(station, monkeypatch):
     of = past(station, "parts")
     one, two = of.measure(STILL, 1), of.measure(STILL, 2)
     assert [w.series for w in one] == [w.series for w in two]
-    assert [w.said for w in one] == [w.said for w in two]
+    assert [w.judgements for w in one] == [w.judgements for w in two]
     for mine, other in zip(one, two, strict=True):
         np.testing.assert_array_equal(mine.numbers, other.numbers)
     known = [KnownIncident(START, START + timedelta(days=1))]
@@ -143,7 +143,7 @@ def test_windows_kept_only_as_days_are_counted_and_left_out(tmp_path):
         station.clock.now += timedelta(hours=2)
         station.tick()
     of = past(station)
-    assert of.gone in (9, 10)
+    assert of.missing_windows in (9, 10)
     assert len(of.groups) == 40 - of.gone
     with pytest.raises(
         StateError,

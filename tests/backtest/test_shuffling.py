@@ -40,7 +40,13 @@ def history(levels, length=DAY):
         for name in columns
     ]
     told = [
-        Observation(Stream("", "", "drift", "mean_shift", name), np.nan, np.nan, 0.0, 1.0)
+        Observation(
+            stream=Stream("", "", "drift", "mean_shift", name),
+            level=np.nan,
+            size=np.nan,
+            least_sd=0.0,
+            tolerance=1.0,
+        )
         for name in columns
     ]
     starts = FIRST + length * np.arange(len(levels))
@@ -125,7 +131,8 @@ def test_alarms_about_the_model_in_one_window_are_one():
     """About its traffic, or in another window, they are not."""
     found = history(np.zeros((10, 3)))
     found = replace(
-        found, given=(*found.observations[:2], replace(found.observations[2], family="service"))
+        found,
+        observations=(*found.observations[:2], replace(found.observations[2], family="service")),
     )
     began = np.zeros((10, 3), np.bool_)
     began[4] = True

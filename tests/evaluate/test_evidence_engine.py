@@ -24,18 +24,19 @@ def stream(name="s", version=""):
 
 def feed(policy, series, trail=None, first=0, **settings):
     """The outcomes of each window, by stream; `series` has shape (windows, streams)."""
-    trail = trail if trail is not None else policy.trail()
+    trail = trail if trail is not None else policy.make_trail()
     found = []
     for place, values in enumerate(np.atleast_2d(np.asarray(series, float).T).T):
         given_now = [
-            Observation(stream(f"s{j}"), value, value, **settings) for j, value in enumerate(values)
+            Observation(stream=stream(f"s{j}"), level=value, size=value, **settings)
+            for j, value in enumerate(values)
         ]
         found.append(judge_window(trail, (first + place) * policy.length, given_now, policy)[0])
     return found
 
 
 def changed(outcomes, place=0):
-    return [window for window, outcome in enumerate(outcomes) if outcome[place].changed]
+    return [window for window, outcome in enumerate(outcomes) if outcome[place].is_changed]
 
 
 def test_a_new_window_is_placed_among_those_of_the_baseline():
@@ -44,7 +45,7 @@ def test_a_new_window_is_placed_among_those_of_the_baseline():
     """
     levels = np.array(HISTORY)[:, None]
     starts = np.arange(12, dtype=np.int64) * 7 * DAY + 3 * DAY
-    base = Baseline.of(levels, levels, starts, 7 * DAY)
+    base = Baseline.estimate(levels, levels, starts, 7 * DAY)
     base = type(base)(
         **{**{name: getattr(base, name) for name in base.__slots__}, "memory": np.zeros(1)}
     )
@@ -56,8 +57,8 @@ def test_a_new_window_is_placed_among_those_of_the_baseline():
             int(starts[-1] + 7 * DAY), np.array([y]), np.array([y]), np.array([np.nan]), np.zeros(1)
         )
         assert seen.deviation[0] == pytest.approx(t, abs=1e-6)
-        assert seen.p[1, 0] == pytest.approx(down, abs=1e-8)
-        assert seen.p[0, 0] == pytest.approx(
+        assert seen.p_values[1, 0] == pytest.approx(down, abs=1e-8)
+        assert seen.p_values[0, 0] == pytest.approx(
             up if up else (3.232182 / 1.786530) ** -3 / 13, rel=1e-5
         )
 
@@ -90,9 +91,9 @@ def test_a_change_names_the_series_that_moved_together_with_it():
     series[:, 1] = 0.5 * draw.normal(0, 1, 110) - 2 * series[:, 0]
     series[80:, 0] += 4
     outcomes = feed(DAILY, series, tolerance=1.0)
-    assert {outcome[0].alike for outcome in outcomes[:80]} == {()}
-    assert outcomes[-1][0].changed
-    assert outcomes[-1][0].alike == (stream("s1"),)
+    assert {outcome[0].correlated_streams for outcome in outcomes[:80]} == {()}
+    assert outcomes[-1][0].is_changed
+    assert outcomes[-1][0].correlated_streams == (stream("s1"),)
 
 
 def test_a_change_ends_when_the_windows_are_as_they_were():
@@ -104,7 +105,7 @@ def test_a_change_ends_when_the_windows_are_as_they_were():
     days = changed(outcomes)
     assert days[0] < 84
     assert days[-1] in (110, 111)
-    assert abs(outcomes[-1][0].usual) < 0.5
+    assert abs(outcomes[-1][0].baseline_size) < 0.5
     assert outcomes[-1][0].sd < 1.5
 
 
@@ -169,7 +170,7 @@ def test_a_restart_goes_on_from_the_rows_that_were_kept():
     rows = []
     for day, values in enumerate(series):
         given_now = [
-            Observation(stream(f"s{j}"), value, value, tolerance=0.5)
+            Observation(stream=stream(f"s{j}"), level=value, size=value, tolerance=0.5)
             for j, value in enumerate(values)
         ]
         _, traces = judge_window(whole, day * DAY, given_now, DAILY)
@@ -185,7 +186,7 @@ def test_a_restart_goes_on_from_the_rows_that_were_kept():
     kept = np.frombuffer(b"".join(row for _, _, row in rows[-3:]), TRACE)
     assert (
         np.isfinite(kept["since"]).tolist()
-        == [outcome.changed for outcome in together[-1]]
+        == [outcome.is_changed for outcome in together[-1]]
         == [False, True, False]
     )
     assert kept["odds"][1] == together[-1][1].odds
@@ -198,7 +199,7 @@ def test_a_window_that_is_judged_again_replaces_itself():
     series = draw.normal(0, 1, 60)
     feed(DAILY, series, trail)
     last = trail.newest_before(60 * DAY, trail.columns_of([stream("s0")]))
-    judge_window(trail, 50 * DAY, [Observation(stream("s0"), 0.25, 0.25)], DAILY)
+    judge_window(trail, 50 * DAY, [Observation(stream=stream("s0"), level=0.25, size=0.25)], DAILY)
     assert trail.levels_before(51 * DAY, trail.columns_of([stream("s0")]))[0] == 0.25
     assert (
         trail.newest_before(60 * DAY, trail.columns_of([stream("s0")])).tobytes() == last.tobytes()
@@ -214,7 +215,7 @@ def test_a_new_model_version_begins_with_the_baseline_of_the_old_one():
         found = judge_window(
             trail,
             75 * DAY,
-            [Observation(stream("s0", "v2"), 0.0, 0.0, shared_by_versions=kin)],
+            [Observation(stream=stream("s0", "v2"), level=0.0, size=0.0, shared_by_versions=kin)],
             DAILY,
         )[0]
         assert found[0].windows == (61 if kin else windows)
@@ -237,7 +238,7 @@ def test_any_series_gives_numbers(rows):
     for outcome in feed(AlarmPolicy(7 * DAY), rows, tolerance=0.1):
         for one in outcome:
             assert np.isfinite(
-                [one.effect, one.expected, one.sd, one.odds, one.recent, one.surprise]
+                [one.effect, one.expected, one.sd, one.odds, one.recent_effect, one.p_value]
             ).all()
 
 

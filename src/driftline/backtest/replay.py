@@ -22,9 +22,15 @@ from driftline.alerting.lifespans import Life
 from driftline.alerting.step import AlertingState, step
 from driftline.backtest.measure_history import LEAST_SD, LEVEL, SIZE, MeasuredWindows, Series
 from driftline.evaluate.check_plan import CheckPlan
-from driftline.evaluate.evidence.engine import AlarmPolicy, Panel, WindowEvidence, add_window
+from driftline.evaluate.evidence.engine import (
+    AlarmPolicy,
+    Panel,
+    StreamNumbers,
+    WindowEvidence,
+    add_window,
+)
 from driftline.evaluate.evidence.outcome import stream_outcomes
-from driftline.evaluate.evidence.unusual_rule import CERTAIN, apply_outcome, lasting_size, observe
+from driftline.evaluate.evidence.unusual_rule import BOUND, apply_outcome, lasting_size, observe
 from driftline.evaluate.judge_windows import (
     add_upstream,
     check_failure_fact,
@@ -32,8 +38,8 @@ from driftline.evaluate.judge_windows import (
     find_new_versions,
 )
 from driftline.state.tables import moment
-from driftline.state.windows import Key
 from driftline.types.model import Schema, Verdict
+from driftline.types.records import WindowKey
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,10 @@ class SeriesLayout:
             assert one.rule is not None
             numbers.append(
                 observe(
-                    Key(self.model, start, one.version, one.segment), row, one.rule, self.schema
+                    WindowKey(self.model, start, one.version, one.segment),
+                    row,
+                    one.rule,
+                    self.schema,
                 )
             )
         return Panel.of(numbers)
@@ -135,7 +144,9 @@ class Replay:
                     :, layout.watched_places
                 ]
                 start = window.group[0].key.start
-                weighed = add_window(trail, start, layout.panel, level, size, least_sd, self.policy)
+                weighed = add_window(
+                    trail, start, layout.panel, StreamNumbers(level, size, least_sd), self.policy
+                )
             facts = list(self._facts(window, layout, weighed))
             if facts:
                 facts = add_upstream(facts, find_new_versions(window.group, versions))
@@ -170,7 +181,9 @@ class Replay:
                 place = int(layout.watched_places[index])
                 rule = layout.series[place].rule
                 assert rule is not None
-                found[place] = apply_outcome(window.row(place), rule, outcome, b"", before)
+                found[place] = apply_outcome(
+                    window.row(place), rule, outcome, trace=b"", previous_start=before
+                )
         dues = {(due.key.version, due.key.segment): due for due in window.group}
         for place, row in sorted(found.items()):
             one = layout.series[place]
@@ -206,7 +219,7 @@ def _stirring(
     base = weighed.baseline
     learning = base.windows < policy.min_windows
     error = base.size_sd * base.inflation / np.sqrt(np.maximum(base.windows, 1))
-    lasting = ~learning & (np.abs(base.size_mean) - CERTAIN * error > layout.least_lasting)
+    lasting = ~learning & (np.abs(base.size_mean) - BOUND * error > layout.least_lasting)
     alone = np.array(
         [place in window.judgements for place in layout.watched_places.tolist()], np.bool_
     )

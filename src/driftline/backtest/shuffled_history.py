@@ -32,13 +32,14 @@ from driftline.evaluate.evidence.engine import (
     AlarmPolicy,
     Observation,
     Panel,
+    StreamNumbers,
     add_window,
     budget_shares,
 )
 from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual_rule import observe
-from driftline.state.windows import Key
 from driftline.types.model import Schema
+from driftline.types.records import WindowKey
 
 REFRESHED = 7 * DAY
 """How often baselines are made anew here: the windows are alike by construction."""
@@ -115,7 +116,7 @@ class SeriesMatrix:
                     one = window.series[place]
                     if one not in places:
                         places[one] = len(found)
-                        key = Key(model, window.group[0].key.start, one.version, one.segment)
+                        key = WindowKey(model, window.group[0].key.start, one.version, one.segment)
                         assert one.rule is not None
                         found.append(observe(key, window.row(place), one.rule, schema))
                 columns = [places[window.series[place]] for place in watched]
@@ -158,7 +159,7 @@ def replay_shuffled(
         level, size, least_sd = (
             np.concatenate([kind[order[place]] for order in orders]) for kind in history.numbers
         )
-        weighed = add_window(trail, start, panel, level, size, least_sd, calm)
+        weighed = add_window(trail, start, panel, StreamNumbers(level, size, least_sd), calm)
         began[place] = np.isfinite(weighed.traces["since"]) & ~np.isfinite(
             weighed.previous["since"]
         )
@@ -224,7 +225,7 @@ def _cause(history: SeriesMatrix, place: int, policy: AlarmPolicy) -> str:
     levels, starts = history.numbers[0, known, place][:, None], history.starts[known]
     if len(levels) < 2 * policy.min_windows:
         return f"too few windows: {len(levels)}"
-    base = Baseline.of(levels, levels, starts, policy.length)
+    base = Baseline.estimate(levels, levels, starts, policy.length)
     time = np.arange(len(levels))
     slope = float(np.corrcoef(time, levels[:, 0])[0, 1]) if np.ptp(levels) > 0 else 0.0
     if abs(slope) > STRONG:
