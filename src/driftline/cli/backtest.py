@@ -19,7 +19,7 @@ from driftline.types.model import Severity
 from driftline.types.phrasing import clean, lasting, number, utc
 
 if TYPE_CHECKING:
-    from driftline.backtest.score import Alarm
+    from driftline.backtest.score import ReplayedAlarm
     from driftline.backtest.summary import Backtest
 
 FINDINGS = 1
@@ -91,7 +91,7 @@ def backtest(
     many false alarms that it must not page.
     """
     from driftline.agent.start import read_config
-    from driftline.backtest.score import read_known
+    from driftline.backtest.score import parse_known_incidents
 
     settings = read_config(config)
     names = list(models) or list(settings.models)
@@ -106,11 +106,13 @@ def backtest(
     if chart is not None and len(names) > 1:
         raise click.UsageError("--chart draws one model only: name it")
     if chart is not None:
-        from driftline.charts.backtest import draw, suffix_of
+        from driftline.charts.backtest import parse_format, write_chart
 
-        suffix_of(chart)
+        parse_format(chart)
     labelled = (
-        read_known(incidents.read_text(encoding="utf-8"), str(incidents)) if incidents else []
+        parse_known_incidents(incidents.read_text(encoding="utf-8"), str(incidents))
+        if incidents
+        else []
     )
     processes = processes or os.cpu_count() or 1
     span = (
@@ -120,11 +122,11 @@ def backtest(
     documents = []
     for name in names:
         result = _run(settings, name, span, labelled, shuffles=shuffles, tune=tune, cpus=processes)
-        documents.append(result.told)
+        documents.append(result.as_json)
         if not as_json:
             _show(result)
         if chart is not None:
-            draw(result.told, chart)
+            write_chart(result.as_json, chart)
     if as_json:
         document = documents[0] if len(documents) == 1 else documents
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
@@ -143,13 +145,13 @@ def _run(
     cpus: int,
 ) -> Backtest:
     from driftline.agent.start import make_guard, system_clock
-    from driftline.backtest.history import subject_of
-    from driftline.backtest.run import run
+    from driftline.backtest.run_backtest import run_backtest
+    from driftline.backtest.stored_history import load_history
     from driftline.cli.progress import bar
 
-    subject = subject_of(config, name, *span, make_guard(system_clock))
+    subject = load_history(config, name, *span, make_guard(system_clock))
     with bar() as progress:
-        return run(
+        return run_backtest(
             subject, labelled, shuffles=shuffles, tune=tune, processes=cpus, progress=progress
         )
 
@@ -159,7 +161,7 @@ def _show(result: Backtest) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 1000  # a file or a pipe has no edge to keep to
-    document = result.told
+    document = result.as_json
     subject = result.subject
     history = document["learnt_from"]
     learning = f", {history:,} before them to learn from" if history else ""
@@ -168,17 +170,17 @@ def _show(result: Backtest) -> None:
         f"[bold]{escape(document['model'])}[/]: {document['windows']:,} windows of {length} "
         f"from {subject.since:%Y-%m-%d %H:%M} to {subject.until:%Y-%m-%d %H:%M} UTC{learning}"
     )
-    if subject.gone:
+    if subject.missing_windows:
         console.print(
-            f"[yellow]{subject.gone:,} older windows are stored as days only and were left out[/]"
+            f"[yellow]{subject.missing_windows:,} older windows are stored as days only and were left out[/]"
         )
     console.print()
     console.print(_calendar(result))
     _alarms(console, result)
     _counts(console, document)
-    if result.known:
+    if result.known_incidents:
         _show_labelled(console, result)
-    if result.shuffled is not None:
+    if result.shuffled_rate is not None:
         _show_shuffled(console, result)
     if result.trials:
         _show_trials(console, result, document)
@@ -198,7 +200,9 @@ def _calendar(result: Backtest) -> Table:
         for offset in range((after - month).days):
             day = month + timedelta(days=offset)
             line.append(*_day(result, day, first, last))
-            covered = any(_covers(incident.start, incident.end, day) for incident in result.known)
+            covered = any(
+                _covers(incident.start, incident.end, day) for incident in result.known_incidents
+            )
             below.append("^" if covered else " ", "magenta")
         grid.add_row(f"{month:%b %Y}", line)
         if below.plain.strip():
@@ -211,7 +215,7 @@ def _calendar(result: Backtest) -> Table:
         + Text("warning  ")
     )
     marks += Text("■ ", PAINT[Severity.INFO]) + Text("info  ") + Text("· quiet")
-    if result.known:
+    if result.known_incidents:
         marks += Text("  ^ ", "magenta") + Text("known incident")
     grid.add_row("", marks)
     return grid
@@ -237,18 +241,18 @@ def _covers(start: datetime, end: datetime, day: date) -> bool:
 def _alarms(console: Console, result: Backtest) -> None:
     count = len(result.alarms)
     long = len(result.starts) * result.subject.length >= WORTH_A_RATE
-    rate = f", {number(result.a_year(count))} a year" if long else ""
+    rate = f", {number(result.per_year(count))} a year" if long else ""
     console.print(f"\n[bold]{count:,} alarm{'' if count == 1 else 's'}[/]{rate}")
     for alarm in result.alarms[:LISTED]:
         console.print(
-            f"[{PAINT[alarm.severity]}]{alarm.severity.value:8}[/] {utc(alarm.at)}"
+            f"[{PAINT[alarm.severity]}]{alarm.severity.value:8}[/] {utc(alarm.notified_at)}"
             f"  {escape(clean(alarm.title))}{_length(alarm)}"
         )
     if count > LISTED:
         console.print(f"[dim]and {count - LISTED} more; --json has all[/]")
 
 
-def _length(alarm: Alarm) -> str:
+def _length(alarm: ReplayedAlarm) -> str:
     return (
         f" [dim]for {lasting(alarm.start, alarm.resolved)}[/]"
         if alarm.resolved
@@ -284,7 +288,7 @@ def _bar(count: int, counts: dict[str, int]) -> str:
 
 def _show_labelled(console: Console, result: Backtest) -> None:
     """Print which known incidents were found, beside simple alarms for comparison."""
-    document = result.told
+    document = result.as_json
     console.print()
     for incident in document["known"]:
         after = incident["found_after_seconds"]
@@ -307,7 +311,7 @@ def _show_labelled(console: Console, result: Backtest) -> None:
         delay = score["median_delay_seconds"]
         table.add_row(
             name,
-            f"{score['found']} of {len(result.known)}",
+            f"{score['found']} of {len(result.known_incidents)}",
             f"{score['alarms']:,}",
             f"{score['false']:,}",
             "" if delay is None else lasting(epoch, epoch + timedelta(seconds=delay)),
@@ -316,15 +320,15 @@ def _show_labelled(console: Console, result: Backtest) -> None:
 
 
 def _show_shuffled(console: Console, result: Backtest) -> None:
-    rate, budget = result.shuffled, result.subject.false_pages_per_year
+    rate, budget = result.shuffled_rate, result.subject.false_pages_per_year
     assert rate is not None
     console.print(
         f"\n[bold]Shuffled[/], so that nothing changes: {rate.alarms} alarms in "
         f"{number(round(rate.years, 1))} years, {number(rate.mean)} a year "
-        f"(at most {number(rate.most)} with 95% confidence; "
+        f"(at most {number(rate.upper_bound)} with 95% confidence; "
         f"false_pages_per_year is {number(budget)})"
     )
-    for suspect in result.suspects:
+    for suspect in result.noisy_series:
         series = suspect.series
         subject = " ".join(clean(value) for _, value in series.labels) or series.check
         console.print(

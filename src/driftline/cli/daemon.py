@@ -27,7 +27,7 @@ from driftline.types.errors import (
 )
 
 if TYPE_CHECKING:
-    from driftline.telemetry.otlp import Push
+    from driftline.telemetry.otlp import MetricsPusher
 
 
 def daemon(path: Path, verbose: bool) -> int:
@@ -148,14 +148,14 @@ def _serve(agent: Any, config: Any) -> Any:
     return serve(app, address.host, address.port)
 
 
-def _push(agent: Agent, config: Any, log: Any) -> Push | None:
+def _push(agent: Agent, config: Any, log: Any) -> MetricsPusher | None:
     otlp = config.agent.otlp
     if otlp is None:
         return None
-    from driftline.telemetry.otlp import Push, exporter_of
+    from driftline.telemetry.otlp import MetricsPusher, make_exporter
 
     headers = {name: secret.reveal() for name, secret in otlp.headers.items()}
-    return Push(agent.registry, exporter_of(otlp.endpoint, headers), otlp.every, log)
+    return MetricsPusher(agent.registry, make_exporter(otlp.endpoint, headers), otlp.every, log)
 
 
 class _Signals:

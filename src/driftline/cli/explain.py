@@ -80,7 +80,7 @@ def _window_report(
         at = explain.newest_window(connection, model)
     else:
         at = parse_time("--window", start)
-    report = {} if at is None else explain.window(connection, model, at, check, column)
+    report = {} if at is None else explain.explain_window(connection, model, at, check, column)
     if not report.get("findings"):
         window = f" in a window from {at:%Y-%m-%d %H:%M}" if at else ""
         raise click.UsageError(f"{model}: nothing was judged{window}")
@@ -98,7 +98,7 @@ def _incident_report(
     from driftline.state import incidents
 
     ids = incidents.names(connection, prefix)
-    report = explain.incident(connection, pick_incident(ids, prefix, models))
+    report = explain.explain_incident(connection, pick_incident(ids, prefix, models))
     report["findings"] = [
         finding
         for finding in report["findings"]

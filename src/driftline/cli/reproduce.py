@@ -44,8 +44,8 @@ def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> 
     from driftline.agent import start as root
     from driftline.cli.progress import bar
     from driftline.contracts.context import StartContext
-    from driftline.report.notified_numbers import NothingTold
-    from driftline.report.reproduce import Reproduction
+    from driftline.report.notified_numbers import NoNumbersError
+    from driftline.report.reproduce import Reproducer
     from driftline.state import incidents
     from driftline.telemetry.logs import make_log
 
@@ -60,10 +60,10 @@ def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> 
             name = pick_incident(incidents.names(connection, incident), incident)
         try:
             with bar(rows=True) as progress:
-                report = Reproduction(settings, store, guard, context, progress).of(
+                report = Reproducer(settings, store, guard, context, progress).reproduce(
                     name, start_time
                 )
-        except NothingTold as error:
+        except NoNumbersError as error:
             raise click.UsageError(str(error)) from None
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
