@@ -30,7 +30,7 @@ from driftline.incidents.chart_cache import Pictures
 from driftline.incidents.desk import Desk
 from driftline.state import incidents
 from driftline.state.store import Store
-from driftline.types.errors import Deposed, DriftlineError, Unreachable
+from driftline.types.errors import DriftlineError, LeadershipLost, Unreachable
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -191,7 +191,7 @@ class Agent:
         while not self._stopping.is_set():
             try:
                 self.tick(name)
-            except (Deposed, Unreachable) as error:
+            except (LeadershipLost, Unreachable) as error:
                 self._services.log.warning(f"a tick had no effect: {error}", model=name)
             except Exception:
                 # The database may be full or busy: the loop must outlive that, and the next tick

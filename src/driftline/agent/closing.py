@@ -19,11 +19,17 @@ from driftline.agent.model_settings import ModelSettings
 from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.incident import Change
 from driftline.contracts.check import Earlier
-from driftline.evaluate.evidence.engine import Policy
+from driftline.evaluate.check_plan import CheckPlan, Collect
+from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.evaluate.evidence.trail import Stream
-from driftline.evaluate.evidence.unusual import Past
-from driftline.evaluate.group import HistoryOf, Inputs, Verdicts, judge_group, new_versions
-from driftline.evaluate.judging import CheckPlan, Collect
+from driftline.evaluate.evidence.unusual_rule import PastJudge
+from driftline.evaluate.judge_windows import (
+    HistoryOf,
+    Inputs,
+    JudgedWindow,
+    find_new_versions,
+    judge_windows,
+)
 from driftline.ingest.read.read_object import Job
 from driftline.ingest.read.reread import read_window_rows
 from driftline.profiles.collector import Collector
@@ -63,7 +69,7 @@ class ModelEvaluation:
     def inputs(
         self,
         connection: Connection,
-        past: Past | None = None,
+        past: PastJudge | None = None,
         *,
         read_rows: Callable[[WindowKey], Iterator[pa.RecordBatch]] | None = None,
         history: HistoryOf | None = None,
@@ -129,8 +135,8 @@ class ModelEvaluation:
             history=history or load_history,
             collect=self.collect,
             reference_name=reference.name,
-            past=past,
-            labelled=frozenset(
+            past_judge=past,
+            label_collectors=frozenset(
                 name
                 for name, collector in collectors.items()
                 if collector.label is not Collector.label
@@ -172,33 +178,37 @@ class Closing:
             count = report.windows - before
             self.callbacks.progress("judge", count, max(total, count), rows)
 
-    def _load_past(self, length: int) -> Past:
+    def _load_past(self, length: int) -> PastJudge:
         """Load what earlier windows were like; `length` is that of a window in microseconds."""
-        policy = Policy(length, self.settings.config.false_pages_per_year)
-        trail, reference = policy.trail(), self.evaluation.reference
+        policy = AlarmPolicy(length, self.settings.config.false_pages_per_year)
+        trail, reference = policy.make_trail(), self.evaluation.reference
         with self.store.read() as connection:
-            rows = traces.newest(connection, self.settings.name, reference.reference_id, trail.kept)
-            trail.fill((row.start, Stream(*row[1:6]), row.trace) for row in rows)
-        return Past(trail, policy, reference.schema)
+            rows = traces.newest(
+                connection, self.settings.name, reference.reference_id, trail.capacity
+            )
+            trail.restore((row.start, Stream(*row[1:6]), row.trace) for row in rows)
+        return PastJudge(trail, policy, reference.schema)
 
     def _judge(
-        self, group: Sequence[DueWindow], past: Past, now: datetime, report: ClosingReport
+        self, group: Sequence[DueWindow], past: PastJudge, now: datetime, report: ClosingReport
     ) -> None:
         group = [self._silence_old(due, now) for due in group]
         reference_id = self.evaluation.reference.reference_id
         with self.store.read() as connection:
-            versions = new_versions(
+            versions = find_new_versions(
                 group, partial(windows.versions, connection, self.settings.name)
             )
             inputs = self.evaluation.inputs(connection, past, read_rows=self._read_rows)
             inputs = replace(inputs, new_versions=versions)
-            verdicts, facts = judge_group(group, inputs)
+            verdicts, facts = judge_windows(group, inputs)
         with self.alerts.lock:
             prepared_step = self.alerts.prepare(facts, now)
             with self.store.write() as connection:
                 for verdict in verdicts:
                     due = verdict.due
-                    checks = [plan.name for plan in inputs.asked(due)] if due.labels_only else None
+                    checks = (
+                        [plan.name for plan in inputs.checks_of(due)] if due.labels_only else None
+                    )
                     measurements.replace(
                         connection,
                         due.key,
@@ -228,7 +238,7 @@ class Closing:
         return read_window_rows(self.job, self.store, key, objects)
 
 
-def _count_verdicts(verdicts: Sequence[Verdicts], report: ClosingReport) -> None:
+def _count_verdicts(verdicts: Sequence[JudgedWindow], report: ClosingReport) -> None:
     report.newest_rows = [(verdict.due.key, row) for verdict in verdicts for row in verdict.judged]
     for _, row in report.newest_rows:
         if row.verdict:

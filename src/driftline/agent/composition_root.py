@@ -19,7 +19,7 @@ from driftline.agent.agent import Agent
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.context_factory import ContextFactory
 from driftline.agent.services import Services, Timeouts
-from driftline.config import Config, load
+from driftline.config import Config, load_config
 from driftline.extensions.guard import Guard
 from driftline.state.factory import open_store
 from driftline.state.store import Store
@@ -45,7 +45,7 @@ def read_secret(kind: str, name: str) -> str:
 
 def read_config(path: Path, registry: Registry | None = None) -> Config:
     """Return the configuration with its secrets. Raises ConfigError."""
-    return load(path, registry, secrets=read_secret)
+    return load_config(path, registry, secrets=read_secret)
 
 
 def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:

@@ -23,13 +23,13 @@ from driftline.agent.page_links import PageLinks
 from driftline.agent.receivers import receivers_of
 from driftline.alerting.lifespans import Life
 from driftline.alerting.silencing import MuteTime, Quiet
-from driftline.config import Config, ModelConfig, digest
+from driftline.config import Config, ModelConfig, model_digest
 from driftline.config.models import LabelsConfig
 from driftline.contracts.format import Format
 from driftline.contracts.plugin import PluginKind
 from driftline.contracts.source import Source
-from driftline.evaluate.judging import CheckPlan, wanted
-from driftline.extensions.source_formats import source_formats
+from driftline.evaluate.check_plan import CheckPlan, collector_requests
+from driftline.extensions.registry import source_formats
 from driftline.ingest.read.read_object import Job, Transform, latest_event_time
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
@@ -99,7 +99,7 @@ class ModelSettings:
     @cached_property
     def config_digest(self) -> str:
         """Identifies the configuration and the plugins; it is stored with every window."""
-        return sha256(f"{digest(self.config)} {self.plugins}".encode()).hexdigest()[:16]
+        return sha256(f"{model_digest(self.config)} {self.plugins}".encode()).hexdigest()[:16]
 
     @cached_property
     def collectors(self) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ class ModelSettings:
     @cached_property
     def collector_options(self) -> Mapping[str, tuple[str, ...]]:
         """What the checks ask of their collectors, by collector."""
-        return wanted(self.plans)
+        return collector_requests(self.plans)
 
     @property
     def reference_digest(self) -> str:

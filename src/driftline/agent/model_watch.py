@@ -30,7 +30,7 @@ from driftline.agent.tick import Tick
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.contracts.check import CheckContext
-from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.check_plan import CheckPlan
 from driftline.ingest.pairs.pairing import pair_halves
 from driftline.ingest.read.read_object import Job
 from driftline.profiles.spec import ProfileSpec

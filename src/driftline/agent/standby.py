@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from driftline import __version__
 from driftline.agent.loop import Loop
 from driftline.telemetry.metrics import Metrics
-from driftline.types.errors import Led, StateError
+from driftline.types.errors import AnotherAgentLeads, StateError
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -45,7 +45,7 @@ class Standby:
     def note_error(self, error: StateError) -> bool:
         """Record why this agent does not lead. Returns whether the reason is a new one."""
         self._loop.beat = self._loop.clock()
-        self._reachable = isinstance(error, Led)
-        self.leader = error.leader if isinstance(error, Led) else ""
+        self._reachable = isinstance(error, AnotherAgentLeads)
+        self.leader = error.leader if isinstance(error, AnotherAgentLeads) else ""
         is_new, self._last_error = self._last_error != str(error), str(error)
         return is_new

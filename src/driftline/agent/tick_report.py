@@ -62,7 +62,7 @@ def log_judging(model: str, report: Tick, services: Services) -> None:
         metrics.verdicts.labels(model, verdict).inc(closing.verdicts.get(verdict, 0))
     for key, row in closing.newest_rows:
         if not key.segment:
-            metrics.measure(
+            metrics.set_measurement(
                 model=model,
                 check=row.check,
                 measurement=row.measurement.name,
@@ -79,7 +79,7 @@ def update_state_metrics(model: str, services: Services) -> None:
         state = models.known(connection, model)
         alerts = firing(load(connection, model))
         sinks = outbox.status(connection)
-    metrics.fires(
+    metrics.set_alerts(
         model,
         [
             (

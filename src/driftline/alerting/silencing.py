@@ -135,14 +135,14 @@ class Quiet:
 def means(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
     """Whether `incident` is meant as a whole."""
     return _fits(matchers, incident) and (
-        not (asked := _asked(matchers)).wanted or all(_each(asked, alerts) or [False])
+        not (asked := _asked(matchers)).pairs or all(_each(asked, alerts) or [False])
     )
 
 
 def touches(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
     """Whether anything that fires in `incident` is meant."""
     return _fits(matchers, incident) and (
-        not (asked := _asked(matchers)).wanted or any(_each(asked, alerts))
+        not (asked := _asked(matchers)).pairs or any(_each(asked, alerts))
     )
 
 
@@ -153,13 +153,13 @@ def _asked(matchers: Matchers) -> Matchers:
 def _fits(matchers: Matchers, incident: Incident) -> bool:
     severity = incident.severity.value
     known = {"model": incident.model, "severity": severity, "id": incident.id}
-    return matchers.only(OF_INCIDENT).fit(known)
+    return matchers.restricted_to(OF_INCIDENT).match(known)
 
 
 def _each(asked: Matchers, alerts: Sequence[Alert]) -> list[bool]:
     # One that comes and goes is still open while nothing fires.
     firing = [alert for alert in alerts if alert.fires] or alerts
-    return [asked.fit(_known(alert)) for alert in firing]
+    return [asked.match(_known(alert)) for alert in firing]
 
 
 def _known(alert: Alert) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from driftline.config.document import Document, Loc
-from driftline.config.mistakes import unknown
+from driftline.config.mistakes import unknown_name
 from driftline.config.references import has_reference
 from driftline.types.errors import Problem
 from driftline.types.model import DERIVED, Kind
@@ -97,7 +97,7 @@ def _notify(document: Document, loc: Loc, given: Any, sinks: dict[str, Any]) -> 
     for number, name in _texts(given):
         if name not in sinks:
             yield document.problem(
-                (*loc, number), unknown(name, sinks, f"no sink is called '{name}'")
+                (*loc, number), unknown_name(name, sinks, f"no sink is called '{name}'")
             )
 
 
@@ -149,14 +149,15 @@ def _called_for(
     for number, name in _texts(when.get("models")):
         if name not in models:
             yield document.problem(
-                (*loc, "models", number), unknown(name, models, f"no model is called '{name}'")
+                (*loc, "models", number), unknown_name(name, models, f"no model is called '{name}'")
             )
     if all(isinstance(model, dict) and model.get("checks") for model in models.values()):
         known = {check for model in models.values() for check in _dict(model, "checks")}
         for number, name in _texts(when.get("checks")):
             if name not in known:
                 yield document.problem(
-                    (*loc, "checks", number), unknown(name, known, f"no check is called '{name}'")
+                    (*loc, "checks", number),
+                    unknown_name(name, known, f"no check is called '{name}'"),
                 )
 
 
@@ -218,7 +219,7 @@ def _columns(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Pro
     for number, name in _texts(schema.get("segments")):
         loc = (*at, "schema", "segments", number)
         if name not in features and name not in kinds:
-            yield document.problem(loc, unknown(name, kinds, f"no feature is called '{name}'"))
+            yield document.problem(loc, unknown_name(name, kinds, f"no feature is called '{name}'"))
         elif name in features and name not in kinds:
             words = [
                 column
@@ -259,7 +260,7 @@ def _columns(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Pro
         for place, name in named:
             if name not in seen:
                 yield document.problem(
-                    place, unknown(name, seen, f"the schema has no column '{name}'")
+                    place, unknown_name(name, seen, f"the schema has no column '{name}'")
                 )
 
 
