@@ -24,7 +24,7 @@ from driftline.backtest.measure import LEAST_SD, LEVEL, SIZE, Measured, Series
 from driftline.evaluate.evidence.engine import Panel, Policy, Weighed, weigh
 from driftline.evaluate.evidence.outcome import outcomes
 from driftline.evaluate.evidence.unusual import CERTAIN, given, judged, lasting_least
-from driftline.evaluate.group import ability, facts_of, new_versions, with_upstream
+from driftline.evaluate.group import ability, facts_of, new_versions, schema_changes, with_upstream
 from driftline.evaluate.judging import CheckPlan
 from driftline.state.tables import moment
 from driftline.state.windows import Key
@@ -123,7 +123,11 @@ class Replay:
                 weighed = weigh(trail, start, layout.panel, level, size, least_sd, self.policy)
             facts = list(self._facts(window, layout, weighed))
             if facts:
-                facts = with_upstream(facts, new_versions(window.group, versions))
+                facts = with_upstream(
+                    facts,
+                    new_versions(window.group, versions),
+                    schema_changes(self.plans.values()),
+                )
                 moved = step(
                     self.state, facts, moment(window.group[0].end) + self.lateness, self.life
                 )

@@ -18,6 +18,7 @@ from driftline.cli.options import config_option, json_option, moment
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from driftline.extensions.phrasebook import Phrasebook
     from driftline.types.notification import AlertFact
 
 PAINT = {"changed": "bold red", "error": "red", "unsure": "yellow", "ok": "green"}
@@ -44,6 +45,7 @@ def explain(
 
     WHAT is the id of an incident, or its beginning, or the name of a model.
     """
+    from driftline.agent.compose import phrasebook_for
     from driftline.config import load
     from driftline.report import explain
     from driftline.state import incidents
@@ -80,7 +82,7 @@ def explain(
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
-        _show(found)
+        _show(found, phrasebook_for(loaded))
 
 
 def one_of(found: list[str], what: str, models: Any = ()) -> str:
@@ -93,7 +95,7 @@ def one_of(found: list[str], what: str, models: Any = ()) -> str:
     raise click.UsageError(f"there is no incident{other}; `driftline status` has ids")
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: dict[str, Any], phrasebook: Phrasebook) -> None:
     from rich.console import Console
     from rich.markup import escape
 
@@ -120,7 +122,7 @@ def _show(found: dict[str, Any]) -> None:
     quiet = [told for told in found["findings"] if told["verdict"] not in ("changed", "error")]
     for told in found["findings"]:
         if told not in quiet[SHOWN:]:
-            _finding(console, told)
+            _finding(console, told, phrasebook)
     if len(quiet) > SHOWN:
         console.print(
             f"[dim]and {len(quiet) - SHOWN} more that are fine or unsure; --check and --column narrow it down[/]"
@@ -129,10 +131,10 @@ def _show(found: dict[str, Any]) -> None:
         _window(console, window)
 
 
-def _finding(console: Console, told: dict[str, Any]) -> None:
+def _finding(console: Console, told: dict[str, Any], phrasebook: Phrasebook) -> None:
     from rich.markup import escape
 
-    from driftline.types.phrasing import clean, figure, interval, lasting, moved, number, subject
+    from driftline.types.phrasing import clean, interval, lasting, moved, number, subject
 
     fact = _fact(told)
     verdict = told["verdict"] or "not judged"
@@ -144,7 +146,7 @@ def _finding(console: Console, told: dict[str, Any]) -> None:
     paint = PAINT.get(verdict, "dim")
     head = f"[{paint}]{verdict:8}[/] {escape(clean(told['check']))}: [bold]{escape(clean(told['measurement']))}[/]"
     console.print(f"\n{head}{' of ' + escape(about) if about else ''}")
-    parts = [figure(fact), moved(fact), interval(fact), f"{told['rows']:,} rows"]
+    parts = [phrasebook.figure(fact), moved(fact), interval(fact), f"{told['rows']:,} rows"]
     if told["p_value"] is not None:
         parts.append(f"p {number(told['p_value'])}")
     console.print("         " + escape(", ".join(part for part in parts if part)))

@@ -7,7 +7,7 @@ Refuses the store and the clock: windows, references and history are handed in.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -24,8 +24,6 @@ from driftline.state.tables import moment
 from driftline.state.windows import Due, Key
 from driftline.types.model import Schema, Verdict
 
-SCHEMA_CHANGES = frozenset({"missing_column", "type_changed", "new_column"})
-"""Measurements that say that a column is another one now."""
 NEW_FOR = 24
 """Windows for which a version of the model counts as new."""
 WindowOf = Callable[[Due], Window]
@@ -90,7 +88,7 @@ def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], l
                 facts += facts_of(item.due, plans[name], judged, inputs.reference_name)
             broken = next((row.reason for row in judged if row.verdict == Verdict.ERROR), "")
             ran[name] = ran.get(name) or broken
-    facts = with_upstream(facts, inputs.new_versions)
+    facts = with_upstream(facts, inputs.new_versions, schema_changes(inputs.plans))
     facts += [ability(group[0], check, broken) for check, broken in ran.items()]
     return found, facts + [
         fact for check, rows in told.items() if (fact := sight(group[0], check, rows)) is not None
@@ -134,14 +132,31 @@ def new_versions(group: Sequence[Due], seen: Callable[[int, int], Set[str]]) -> 
     return frozenset(here - before) if before - {""} else frozenset()
 
 
-def with_upstream(facts: Sequence[Fact], new_versions: frozenset[str]) -> list[Fact]:
-    """Facts of one span of time, the changed ones with what is known to have changed before
-    them.
+def schema_changes(plans: Iterable[CheckPlan]) -> frozenset[tuple[str, str]]:
+    """Check and measurement of each finding that says that a column is another one now."""
+    return frozenset(
+        (plan.name, measurement) for plan in plans for measurement in plan.check.schema_changes
+    )
+
+
+def with_upstream(
+    facts: Sequence[Fact],
+    new_versions: frozenset[str],
+    schema_findings: frozenset[tuple[str, str]],
+) -> list[Fact]:
+    """Facts of one span of time; the changed ones say what is known to have changed before them.
+
+    `schema_findings` are pairs of check and measurement, see `schema_changes`.
     """
-    return [_with_upstream(fact, facts, new_versions) for fact in facts]
+    return [_with_upstream(fact, facts, new_versions, schema_findings) for fact in facts]
 
 
-def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[str]) -> Fact:
+def _with_upstream(
+    fact: Fact,
+    facts: Sequence[Fact],
+    new_versions: frozenset[str],
+    schema_findings: frozenset[tuple[str, str]],
+) -> Fact:
     if fact.verdict is not Verdict.CHANGED or fact.cause == SERVICE:
         return fact
     if fact.version in new_versions:
@@ -149,7 +164,7 @@ def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[st
     column = dict(fact.labels).get("column")
     altered = column is not None and any(
         other.verdict is Verdict.CHANGED
-        and other.measurement in SCHEMA_CHANGES
+        and (other.check, other.measurement) in schema_findings
         and dict(other.labels).get("column") == column
         for other in facts
     )
