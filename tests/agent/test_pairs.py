@@ -20,6 +20,7 @@ from driftline.profiles.profile import BUILT_IN
 from driftline.profiles.window import Window
 from driftline.state import windows
 from driftline.state.tables import micros
+from driftline.types.records import WindowKey
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
@@ -90,7 +91,7 @@ def station(tmp_path):
 def window(station: Station, hour: int, version: str = "blue") -> Window:
     agent = station.agent
     with agent.store.read() as connection:
-        key = windows.Key("shop", micros(at(60 * hour)), version, "")
+        key = WindowKey("shop", micros(at(60 * hour)), version, "")
         ground = agent.watches["shop"].ground
         return windows.load(connection, key, ground.spec, BUILT_IN).window()
 
@@ -181,7 +182,7 @@ def test_what_stays_alone_is_counted_when_its_window_is_settled(station, capsys)
             ).scalar()
         assert left == 12
         show_models(summarise(station.agent.store, station.agent.config))
-        assert "21 stayed alone in windows that are settled" in capsys.readouterr().out
+        assert "21 stayed without a partner in closed windows" in capsys.readouterr().out
 
 
 def test_outputs_that_stop_are_an_alert(station):

@@ -9,10 +9,9 @@ import pytest
 
 from driftline import Measurement, Schema, unusual
 from driftline.evaluate.evidence.baseline import DAY
-from driftline.evaluate.evidence.engine import Policy
-from driftline.evaluate.evidence.unusual import Past
-from driftline.state.measurements import Judged
-from driftline.state.windows import Key
+from driftline.evaluate.evidence.engine import AlarmPolicy
+from driftline.evaluate.evidence.unusual_rule import PastJudge
+from driftline.types.records import JudgedMeasurement, WindowKey
 
 pytestmark = pytest.mark.system
 
@@ -27,8 +26,8 @@ def verdicts(rows, effect, seed):
     """
     days = np.random.default_rng(seed).normal(0, 0.05, END)
     noise = np.random.default_rng([seed, rows]).normal(0, 1 / math.sqrt(rows), END)
-    policy = Policy(DAY)
-    past = Past(policy.trail(), policy, Schema())
+    policy = AlarmPolicy(DAY)
+    past = PastJudge(policy.make_trail(), policy, Schema())
     found = []
     for day in range(END):
         value = days[day] + noise[day] + (effect if day >= BEGIN else 0.0)
@@ -36,10 +35,10 @@ def verdicts(rows, effect, seed):
         measurement = Measurement(
             value, {"column": "x"}, "mean_shift", rows, (value - wide, value + wide)
         )
-        row = Judged(
+        row = JudgedMeasurement(
             "drift", measurement, RULE.alone(measurement).verdict, "", "", rows, watched=RULE
         )
-        [judged] = past.judge(day * DAY, [(Key("m", day * DAY, "", ""), row)])
+        [judged] = past.judge(day * DAY, [(WindowKey("m", day * DAY, "", ""), row)])
         found.append(judged)
     return found[BEGIN - 1 :]
 

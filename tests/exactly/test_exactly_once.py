@@ -33,7 +33,8 @@ from driftline.state import leadership
 from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.telemetry.logs import make_log
-from driftline.types.errors import Deposed, StateError
+from driftline.types.errors import LeadershipLost, StateError
+from driftline.types.records import WindowKey
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
@@ -179,7 +180,7 @@ class Agent:
         with suppress(StateError):
             self.agent.tick("shop")
         if taken:
-            with pytest.raises(Deposed):
+            with pytest.raises(LeadershipLost):
                 store.confirm()
         self.stop()
         self.start(taken[0] if taken else None)
@@ -365,7 +366,7 @@ class Exactly(RuleBasedStateMachine):
                 key = (f"{datetime.fromtimestamp(start / 1e6, UTC):%Y-%m-%dT%H}", version, segment)
                 profile = windows.load(
                     connection,
-                    windows.Key("shop", start, version, segment),
+                    WindowKey("shop", start, version, segment),
                     watch.ground.spec,
                     BUILT_IN,
                 )

@@ -194,7 +194,7 @@ def request_of(store: Store, run: str) -> Request:
     """What was to be sent when the incident called for it: no later change of the configuration
     changes that.
 
-    Raises Deposed when another agent may be at work by now: not every action goes through the
+    Raises LeadershipLost when another agent may be at work by now: not every action goes through the
     client that asks.
     """
     store.confirm()

@@ -34,7 +34,7 @@ from driftline.incidents.chart_cache import Pictures
 from driftline.incidents.desk import Desk
 from driftline.state import action_runs, incidents, outbox
 from driftline.state.store import Store
-from driftline.types.errors import Deposed, DriftlineError, Unreachable
+from driftline.types.errors import DriftlineError, LeadershipLost, Unreachable
 from driftline.types.notification import Notification
 from driftline.types.phrasing import utc
 
@@ -240,7 +240,7 @@ class Agent:
         while not self._stopping.is_set():
             try:
                 self.tick(name)
-            except (Deposed, Unreachable) as error:
+            except (LeadershipLost, Unreachable) as error:
                 self._parts.log.warning(f"a tick came to nothing: {error}", model=name)
             except Exception:
                 # The database may be full or busy: the loop must outlive that, and the next tick

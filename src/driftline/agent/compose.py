@@ -22,12 +22,12 @@ from driftline.alerting.actions_due import ActionPlan
 from driftline.alerting.lifespans import Life
 from driftline.alerting.links import chart_link, links
 from driftline.alerting.silencing import UNREAD, Inhibition, MuteTime, Quiet
-from driftline.config import ActionConfig, Config, ModelConfig, digest
+from driftline.config import ActionConfig, Config, ModelConfig, model_digest
 from driftline.contracts.action import Action
 from driftline.contracts.check import Check
 from driftline.contracts.plugin import PluginKind
 from driftline.delivery.routing import Routing
-from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.check_plan import CheckPlan
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.state.incident_store import SinkPlan
 from driftline.types.matchers import Matchers
@@ -36,7 +36,7 @@ from driftline.types.notification import Notification
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
-from driftline.extensions.source_formats import source_formats
+from driftline.extensions.registry import source_formats
 
 DEFAULT_TRAILING_DAYS = 28
 
@@ -58,7 +58,7 @@ def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks
         notify_within=windows.notify_within,
         plans=_plans(model),
         told=heard(config, name),
-        config_digest=sha256(f"{digest(model)} {plugins}".encode()).hexdigest()[:16],
+        config_digest=sha256(f"{model_digest(model)} {plugins}".encode()).hexdigest()[:16],
         config=json.dumps(model.raw, ensure_ascii=False, default=str, sort_keys=True),
         plugins=plugins,
         patience_ticks=patience_ticks,

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from driftline.types.alert import Alert
-from driftline.types.incident import By, Hold, Incident, Reason
+from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.matchers import Matchers
 
 OF_INCIDENT = frozenset({"model", "severity", "id"})
@@ -104,11 +104,11 @@ class Quiet:
         there.
         """
         if incident.snoozed is not None and now < incident.snoozed:
-            return Hold(By.SNOOZE, f"snoozed until {incident.snoozed:%Y-%m-%d %H:%M} UTC")
+            return Hold(HoldKind.SNOOZE, f"snoozed until {incident.snoozed:%Y-%m-%d %H:%M} UTC")
         silence = self.silence_of(incident, alerts, now)
         if silence is not None:
             return Hold(
-                By.SILENCE, f"silence {silence.id} until {silence.until:%Y-%m-%d %H:%M} UTC"
+                HoldKind.SILENCE, f"silence {silence.id} until {silence.until:%Y-%m-%d %H:%M} UTC"
             )
         muted = next(
             (
@@ -119,26 +119,26 @@ class Quiet:
             None,
         )
         if muted is not None:
-            return Hold(By.MUTE_TIME, f"mute time {muted}")
+            return Hold(HoldKind.MUTE_TIME, f"mute time {muted}")
         for cause, (_, meant) in zip(causes, self.inhibitions, strict=True):
             if cause not in ("", incident.id) and means(meant, incident, alerts):
-                return Hold(By.INHIBITION, f"inhibited by {cause}")
+                return Hold(HoldKind.INHIBITION, f"inhibited by {cause}")
         if incident.acknowledged and reason in (Reason.MORE_ALERTS, Reason.LESS_SEVERE):
-            return Hold(By.ACKNOWLEDGED, f"acknowledged by {incident.acknowledged}")
+            return Hold(HoldKind.ACKNOWLEDGED, f"acknowledged by {incident.acknowledged}")
         return None
 
 
 def means(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
     """Whether `incident` is meant as a whole."""
     return _fits(matchers, incident) and (
-        not (asked := _asked(matchers)).wanted or all(_each(asked, alerts) or [False])
+        not (asked := _asked(matchers)).pairs or all(_each(asked, alerts) or [False])
     )
 
 
 def touches(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
     """Whether anything that fires in `incident` is meant."""
     return _fits(matchers, incident) and (
-        not (asked := _asked(matchers)).wanted or any(_each(asked, alerts))
+        not (asked := _asked(matchers)).pairs or any(_each(asked, alerts))
     )
 
 
@@ -149,13 +149,13 @@ def _asked(matchers: Matchers) -> Matchers:
 def _fits(matchers: Matchers, incident: Incident) -> bool:
     severity = incident.severity.value
     known = {"model": incident.model, "severity": severity, "id": incident.id}
-    return matchers.only(OF_INCIDENT).fit(known)
+    return matchers.restricted_to(OF_INCIDENT).match(known)
 
 
 def _each(asked: Matchers, alerts: Sequence[Alert]) -> list[bool]:
     # One that comes and goes is still open while nothing fires.
     firing = [alert for alert in alerts if alert.fires] or alerts
-    return [asked.fit(_known(alert)) for alert in firing]
+    return [asked.match(_known(alert)) for alert in firing]
 
 
 def _known(alert: Alert) -> Mapping[str, str]:

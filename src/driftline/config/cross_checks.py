@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import Annotated, Any, get_args, get_origin
 
 from driftline.config.document import Document, Loc
-from driftline.config.mistakes import unknown
+from driftline.config.mistakes import unknown_name
 from driftline.config.references import has_reference
 from driftline.contracts.check import COLUMNS_OPTION, Check, NamesColumns
 from driftline.extensions.registry import Registry
@@ -96,7 +96,7 @@ def _notify(document: Document, loc: Loc, given: Any, sinks: dict[str, Any]) -> 
     for number, name in _texts(given):
         if name not in sinks:
             yield document.problem(
-                (*loc, number), unknown(name, sinks, f"no sink is called '{name}'")
+                (*loc, number), unknown_name(name, sinks, f"no sink is called '{name}'")
             )
 
 
@@ -148,14 +148,15 @@ def _called_for(
     for number, name in _texts(when.get("models")):
         if name not in models:
             yield document.problem(
-                (*loc, "models", number), unknown(name, models, f"no model is called '{name}'")
+                (*loc, "models", number), unknown_name(name, models, f"no model is called '{name}'")
             )
     if all(isinstance(model, dict) and model.get("checks") for model in models.values()):
         known = {check for model in models.values() for check in _dict(model, "checks")}
         for number, name in _texts(when.get("checks")):
             if name not in known:
                 yield document.problem(
-                    (*loc, "checks", number), unknown(name, known, f"no check is called '{name}'")
+                    (*loc, "checks", number),
+                    unknown_name(name, known, f"no check is called '{name}'"),
                 )
 
 
@@ -219,7 +220,7 @@ def _columns(
     for number, name in _texts(schema.get("segments")):
         loc = (*at, "schema", "segments", number)
         if name not in features and name not in kinds:
-            yield document.problem(loc, unknown(name, kinds, f"no feature is called '{name}'"))
+            yield document.problem(loc, unknown_name(name, kinds, f"no feature is called '{name}'"))
         elif name in features and name not in kinds:
             words = [
                 column
@@ -244,7 +245,7 @@ def _columns(
         for place, name in named_columns(type_, options, loc):
             if name not in seen:
                 yield document.problem(
-                    place, unknown(name, seen, f"the schema has no column '{name}'")
+                    place, unknown_name(name, seen, f"the schema has no column '{name}'")
                 )
 
 

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from driftline.config.assemble import Assembly
 from driftline.config.cross_checks import crossed
-from driftline.config.document import Document, Loc, Quoted, read
-from driftline.config.instantiate import pending
+from driftline.config.document import Document, Loc, Quoted, read_document
+from driftline.config.instantiate import is_pending
 from driftline.config.mistakes import problems_of
 from driftline.config.models import INTERNAL, CheckConfig, Config, ModelConfig
 from driftline.config.references import Resolver, Secrets
@@ -24,14 +24,16 @@ from driftline.extensions.registry import Registry
 from driftline.types.errors import ConfigError, Problem
 
 
-def load(path: Path, registry: Registry | None = None, secrets: Secrets | None = None) -> Config:
+def load_config(
+    path: Path, registry: Registry | None = None, secrets: Secrets | None = None
+) -> Config:
     """The configuration at `path`; plugins are looked for where it says unless a `registry` is
     given.
 
     `secrets` gives what a reference stands for, by its kind (`env`, `file`) and name. Raises
     ConfigError with every mistake, in file order.
     """
-    document = read(path)
+    document = read_document(path)
     raw = document.value
     problems = list(document.problems)
     resolver = Resolver(document, secrets) if secrets else None
@@ -43,9 +45,9 @@ def load(path: Path, registry: Registry | None = None, secrets: Secrets | None =
         problems += _plugin_problems(document, registry)
     problems += crossed(document, registry)
     assembly = Assembly(document, registry, raw)
-    tree = assembly.tree()
+    tree = assembly.build_tree()
     problems += assembly.problems
-    config, found = _validated(document, tree, assembly.told)
+    config, found = _validate(document, tree, assembly.plugin_locs)
     problems += found
     if problems or config is None:
         raise ConfigError(_tidy(problems, resolver))
@@ -67,7 +69,7 @@ def plugin_paths(document: Document) -> list[Path]:
     )
 
 
-def digest(model: ModelConfig) -> str:
+def model_digest(model: ModelConfig) -> str:
     """16 hex digits that change whenever the settings change that decide what is measured and
     judged.
     """
@@ -98,7 +100,7 @@ def _plugin_problems(document: Document, registry: Registry) -> list[Problem]:
     return found
 
 
-def _validated(
+def _validate(
     document: Document, tree: dict[str, Any], told: set[Loc]
 ) -> tuple[Config | None, list[Problem]]:
     try:
@@ -109,8 +111,8 @@ def _validated(
             for loc, one in problems_of(error, document, (), Config, INTERNAL)
             if loc not in told
         ]
-    real = [problem for loc, problem in found if not pending(document, loc)]
-    waiting = [loc for loc, _ in found if pending(document, loc)]
+    real = [problem for loc, problem in found if not is_pending(document, loc)]
+    waiting = [loc for loc, _ in found if is_pending(document, loc)]
     if real or not waiting:
         return None, real
     # Offline, what a reference stands for is unknown: the default stands in for it.
@@ -119,7 +121,7 @@ def _validated(
         for part in loc[:-1]:
             holder = holder[part]
         del holder[loc[-1]]
-    return _validated(document, tree, told)
+    return _validate(document, tree, told)
 
 
 def _tidy(problems: list[Problem], resolver: Resolver | None) -> list[Problem]:

@@ -182,7 +182,7 @@ class Desk:
             read = Matchers.parse(matchers)
         except ValueError as error:
             raise Refused(str(error)) from None
-        if not read.wanted:
+        if not read.pairs:
             raise Refused("say what is to be silent, such as model=churn; model=* is everything")
         begin = start or now
         if not timedelta(0) < lasting <= FURTHEST or begin + lasting <= now:

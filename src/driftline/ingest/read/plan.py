@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from driftline.state.ledger import ATTEMPTS, GONE, QUARANTINED, WAITING, Entry
+from driftline.state.ledger import ATTEMPTS
 from driftline.types.model import LogObject
+from driftline.types.records import GONE, QUARANTINED, WAITING, LedgerEntry
 
 SEAL_AFTER = timedelta(minutes=2)
 """A growing object that has not changed for so long is taken to its end, whole record or not."""
@@ -39,7 +40,7 @@ class Work:
 
 def decide(
     obj: LogObject,
-    entry: Entry | None,
+    entry: LedgerEntry | None,
     spec_digest: str,
     now: datetime,
     *,

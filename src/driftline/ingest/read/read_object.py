@@ -29,9 +29,7 @@ from driftline.kit.decoding.split_records import side_of
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import BUILT_IN, Collectors, Profile
 from driftline.profiles.spec import CategorySpec, ProfileSpec
-from driftline.state.ledger import GONE, QUARANTINED, WAITING, Outcome, Share
 from driftline.state.tables import micros
-from driftline.state.waiting import Stub
 from driftline.types.errors import (
     DriftlineError,
     ObjectChanged,
@@ -40,6 +38,7 @@ from driftline.types.errors import (
     Unreadable,
 )
 from driftline.types.model import ALL, LogObject, Schema
+from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome, Share, Stub
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -151,9 +150,9 @@ class _WindowProfiles:
         return [] if self._awaiting is None else list(self._awaiting.stubs())
 
 
-def read_object(job: Job, work: Work) -> Outcome:
+def read_object(job: Job, work: Work) -> ReadOutcome:
     """Read one object, or its new end. Never raises."""
-    outcome = Outcome(work.object, work.start, cutoff=work.cutoff)
+    outcome = ReadOutcome(work.object, work.start, cutoff=work.cutoff)
     try:
         if work.start and not _continues(job.source, work):
             work, outcome.piece = replace(work, start=0), 0
@@ -175,12 +174,12 @@ def read_object(job: Job, work: Work) -> Outcome:
     return outcome
 
 
-def read_objects(job: Job, works: Sequence[Work]) -> list[Outcome]:
+def read_objects(job: Job, works: Sequence[Work]) -> list[ReadOutcome]:
     """Read several, in order."""
     return [read_object(job, work) for work in works]
 
 
-def read_elsewhere(job: Job, works: Sequence[Work]) -> list[Outcome]:
+def read_elsewhere(job: Job, works: Sequence[Work]) -> list[ReadOutcome]:
     """The same in another process, where the source came without its connections and is started
     first.
     """
@@ -287,7 +286,7 @@ def discover_objects(job: Job, ctx: DiscoverContext) -> Iterator[LogObject]:
             yield obj
 
 
-def _read(job: Job, work: Work, outcome: Outcome) -> None:
+def _read(job: Job, work: Work, outcome: ReadOutcome) -> None:
     from driftline.ingest.pairs.pack_halves import HalfBuffer
 
     decoding = Decoding(
@@ -310,7 +309,7 @@ def _read(job: Job, work: Work, outcome: Outcome) -> None:
 
 
 def profile_rows(
-    job: Job, batches: Iterable[pa.RecordBatch], outcome: Outcome, window: int | None = None
+    job: Job, batches: Iterable[pa.RecordBatch], outcome: ReadOutcome, window: int | None = None
 ) -> None:
     """Add to `outcome` what whole rows of its object come to: shares, what waits for labels, rows
     held back, first and last event; where they are labels themselves, what waits for predictions.

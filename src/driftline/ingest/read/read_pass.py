@@ -26,6 +26,7 @@ from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject
+from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome
 
 PAGE = 500
 TASK_BYTES = 32 << 20
@@ -110,7 +111,7 @@ def list_work(
             work = decide(obj, entry, job.spec.digest, now, seal=seal, cutoff=cutoff, again=again)
             if work is not None:
                 wanted[obj.uri] = work
-                if entry is not None and entry.state != ledger.WAITING:
+                if entry is not None and entry.state != WAITING:
                     read.add(obj.uri)
     for uri, reason in list(shards.waiting_parts(wanted.values(), read, now)):
         skip(uri, reason)
@@ -149,7 +150,7 @@ def take_in(
     # life.
     running = replace(job, beat=beat) if shared else job
     tasks = _tasks(work)
-    pending: deque[tuple[list[Work], Future[list[ledger.Outcome]]]] = deque()
+    pending: deque[tuple[list[Work], Future[list[ReadOutcome]]]] = deque()
     while True:
         while len(pending) < in_flight and not stopping():
             task = next(tasks, None)
@@ -167,8 +168,7 @@ def take_in(
             # What hangs counts as a failed attempt, so that it is given up some time; what others
             # finished is kept.
             late = [
-                ledger.Outcome(work.object, work.start, ledger.WAITING, error=str(error))
-                for work in task
+                ReadOutcome(work.object, work.start, WAITING, error=str(error)) for work in task
             ]
             finished = (other for _, other in pending if other.done() and other.exception() is None)
             for outcomes in (late, *(other.result() for other in finished)):
@@ -201,8 +201,8 @@ def _ids(connection: Connection, model: str, listing: Listing) -> set[int]:
 
 
 def _result(
-    future: Future[list[ledger.Outcome]], beats: list[float], patience: float
-) -> list[ledger.Outcome]:
+    future: Future[list[ReadOutcome]], beats: list[float], patience: float
+) -> list[ReadOutcome]:
     while True:
         try:
             return future.result(timeout=min(patience, 1.0))
@@ -216,14 +216,14 @@ def _result(
 
 
 def _commit(
-    store: Store, model: str, job: Job, outcomes: list[ledger.Outcome], taken: ReadCounts
+    store: Store, model: str, job: Job, outcomes: list[ReadOutcome], taken: ReadCounts
 ) -> None:
     with store.write() as connection:
         ledger.record(connection, model, outcomes, job.spec.digest, job.length)
     for outcome in outcomes:
-        if outcome.state == ledger.WAITING:
+        if outcome.state == WAITING:
             taken.waiting += 1
-        elif outcome.state == ledger.GONE:
+        elif outcome.state == GONE:
             taken.gone += 1
         else:
             taken.objects += 1
@@ -231,7 +231,7 @@ def _commit(
             taken.responses += outcome.responses
             taken.rejected_records += outcome.rejected
             taken.rows_held_back += outcome.held
-            taken.quarantined += outcome.state == ledger.QUARANTINED
+            taken.quarantined += outcome.state == QUARANTINED
         if outcome.error and len(taken.errors) < 20:
             taken.errors.append(f"{outcome.object.uri}: {outcome.error}")
 

@@ -15,12 +15,11 @@ from driftline.contracts.source import DiscoverContext
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_object import Job, discover_objects, mark_before, read_object
 from driftline.profiles.profile import Profile
-from driftline.state.ledger import GONE, QUARANTINED, WAITING, Outcome
 from driftline.state.provenance import Behind, Piece
 from driftline.state.waiting import HALVES
-from driftline.state.windows import Key
 from driftline.types.errors import ObjectGone, SourceError
 from driftline.types.model import LogObject
+from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome, WindowKey
 
 NAMED = 3
 """Objects that are gone, of which an error names so many."""
@@ -90,9 +89,9 @@ def _there(job: Job, behind: Behind, obj: LogObject) -> LocatedObject:
 def recount_windows(
     job: Job,
     there: Sequence[LocatedObject],
-    keys: Sequence[Key],
+    keys: Sequence[WindowKey],
     progress: Callable[[int, int], None] = lambda done, rows: None,
-) -> tuple[dict[Key, Profile], list[RecountedObject]]:
+) -> tuple[dict[WindowKey, Profile], list[RecountedObject]]:
     """Fresh profiles of the windows `keys`, and what became of each object. `progress` hears of
     objects done and rows so far.
 
@@ -115,7 +114,7 @@ def recount_windows(
             outcome = _outcome(job, each, piece)
             error = outcome.error or error
             for share in outcome.shares:
-                key = Key(keys[0].model, share.start, share.version, share.segment)
+                key = WindowKey(keys[0].model, share.start, share.version, share.segment)
                 # What the piece did not count then, such as rows that came after the window was
                 # settled, it doesn't now.
                 if key in piece.rows:
@@ -127,7 +126,7 @@ def recount_windows(
     return profiles, found
 
 
-def _outcome(job: Job, there: LocatedObject, piece: Piece) -> Outcome:
+def _outcome(job: Job, there: LocatedObject, piece: Piece) -> ReadOutcome:
     obj = (
         there.object
         if there.is_replaced or not piece.end

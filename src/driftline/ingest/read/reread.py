@@ -28,11 +28,11 @@ from driftline.types.errors import SourceError
 from driftline.types.model import LogObject
 
 if TYPE_CHECKING:
-    from driftline.state.windows import Key
+    from driftline.types.records import WindowKey
 
 
 def read_window_rows(
-    job: Job, store: Store, key: Key, objects: Sequence[LogObject]
+    job: Job, store: Store, key: WindowKey, objects: Sequence[LogObject]
 ) -> Iterator[pa.RecordBatch]:
     """The rows of the window `key` in canonical columns, from the objects that contributed to it.
 
@@ -62,7 +62,9 @@ def read_window_rows(
         raise SourceError("its requests and responses are no longer kept")
 
 
-def _chosen(job: Job, key: Key, caster: Caster, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+def _chosen(
+    job: Job, key: WindowKey, caster: Caster, batch: pa.RecordBatch
+) -> Iterator[pa.RecordBatch]:
     known = watched_segments(job.spec, job.schema)
     for start, version, part in split_by_window(caster.cast(batch), job.length):
         if (start, version) != (key.start, key.version):

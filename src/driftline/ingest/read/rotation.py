@@ -16,11 +16,12 @@ from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError, ObjectChanged, ObjectGone
 from driftline.types.model import LogObject
+from driftline.types.records import LedgerEntry
 
 
 def follow_renames(
     store: Store, model: str, source: Source, page: Sequence[LogObject]
-) -> dict[str, ledger.Entry]:
+) -> dict[str, LedgerEntry]:
     """The ledger's rows for a page of a listing, by URI, after those were renamed whose objects
     were.
     """
@@ -42,7 +43,7 @@ def follow_renames(
     return known
 
 
-def _moved(source: Source, entry: ledger.Entry, obj: LogObject) -> bool:
+def _moved(source: Source, entry: LedgerEntry, obj: LogObject) -> bool:
     """Whether `obj` is what `entry` was read from, and no longer under that name."""
     try:
         if not _same(source, entry, obj):
@@ -56,7 +57,7 @@ def _moved(source: Source, entry: ledger.Entry, obj: LogObject) -> bool:
     return False  # it bears both names, or nobody can tell
 
 
-def _same(source: Source, entry: ledger.Entry, obj: LogObject) -> bool:
+def _same(source: Source, entry: LedgerEntry, obj: LogObject) -> bool:
     if entry.version == obj.version:
         return True
     # It may have grown since. The inode of a deleted file is given to the next one: what it holds
