@@ -32,11 +32,13 @@ from receivers import Fault, PagerDutyReceiver, Receiver, SlackReceiver, Webhook
 
 from driftline import Event, Notification, Secret, Severity, StartContext, Verdict
 from driftline.agent.model_alerts import AlertSettings, ModelAlerts
+from driftline.agent.model_settings import declared_inhibitions
 from driftline.alerting import Fact
 from driftline.alerting.silencing import Quiet
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.delivery.worker import Outcome, Report, SinkWorker
+from driftline.extensions.registry import Registry
 from driftline.state import outbox
 from driftline.state.factory import open_store
 from driftline.state.incident_store import SinkPlan
@@ -234,7 +236,8 @@ class Quarter:
             model="shop",
             store=self.store,
             settings=AlertSettings(
-                receivers=lambda notification: self.plans, quiet=Quiet(max_pages=MAX_PAGES)
+                receivers=lambda notification: self.plans,
+                quiet=Quiet(inhibitions=declared_inhibitions(Registry.load()), max_pages=MAX_PAGES),
             ),
             lock=self.alerting,
         )

@@ -20,13 +20,14 @@ from driftline.config import ActionConfig, Config
 from driftline.contracts.action import Action
 from driftline.delivery.secrets import scrub
 from driftline.extensions.guard import Guard
+from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
 from driftline.state import action_runs
 from driftline.state.action_runs import Run, State
 from driftline.state.store import Store
 from driftline.types.action_request import Order, Request
 from driftline.types.errors import DriftlineError, StateError
 from driftline.types.notification import AlertFact, Event
-from driftline.types.phrasing import clean, lines, utc
+from driftline.types.phrasing import clean, utc
 
 FAILURE_STATES = ("refused", State.BROKEN.value)
 REQUEST_TIMEOUT = 10.0
@@ -49,6 +50,8 @@ class ActionDispatcher:
     actions: Sequence[tuple[ActionPlan, Action]]
     guard: Guard
     log: Any
+    phrasebook: Phrasebook | None = None
+    """How alerts read; as the installed plugins declare it when None."""
 
     def plan_runs(self, store: Store, changes: Sequence[Change], now: datetime) -> list[PlannedRun]:
         """Return the runs that `changes` call for and that do not exist yet, with their requests.
@@ -126,6 +129,7 @@ class ActionDispatcher:
     def _make_run(
         self, plan: ActionPlan, action: Action, change: Change, alert: AlertFact, now: datetime
     ) -> Run:
+        phrasebook = self.phrasebook or installed_phrasebook()
         incident, decision = change.incident, plan.decision or alert.decision or ""
         state = State.DRY if plan.dry_run else State.AWAITING if plan.approval else State.APPROVED
         order = Order(token(incident.id, plan.name), plan.name, decision, change.notification)
@@ -137,7 +141,7 @@ class ActionDispatcher:
             incident=incident.id,
             decision=decision,
             state=state.value,
-            why=clean(f"{alert.cause}: {lines((alert,))[0].text}", 500),
+            why=clean(f"{alert.cause}: {phrasebook.lines((alert,))[0].text}", 500),
             request=request,
             created=now,
             expires=now + plan.approve_within if state is State.AWAITING else None,

@@ -16,7 +16,7 @@ from driftline.agent.callbacks import Callbacks
 from driftline.agent.context_factory import ContextFactory
 from driftline.agent.delivery_workers import DeliveryWorkers
 from driftline.agent.loop import Loop
-from driftline.agent.model_settings import make_settings
+from driftline.agent.model_settings import make_settings, phrasebook_for
 from driftline.agent.model_watch import ModelWatch
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
@@ -62,7 +62,10 @@ class Agent:
         self._callbacks = callbacks or Callbacks()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._actions = ActionDispatcher(action_plans(config), services.guard, services.log)
+        self._phrasebook = phrasebook_for(config)
+        self._actions = ActionDispatcher(
+            action_plans(config), services.guard, services.log, self._phrasebook
+        )
         self._charts = Pictures(services.store, services.log)
         patience_ticks = 1 if once else PATIENCE_TICKS
         self.watches = {
@@ -106,7 +109,12 @@ class Agent:
         )
         services = self._services
         return Desk(
-            services.store, services.clock, self._apply_acts, self._charts.chart, link_actions
+            services.store,
+            services.clock,
+            self._apply_acts,
+            self._charts.chart,
+            link_actions,
+            self._phrasebook,
         )
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:

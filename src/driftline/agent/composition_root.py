@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from driftline.agent.agent import Agent
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.context_factory import ContextFactory
+from driftline.agent.model_settings import phrasebook_for
 from driftline.agent.services import Services, Timeouts
 from driftline.config import Config, load_config
 from driftline.extensions.guard import Guard
@@ -99,7 +100,11 @@ def running(
     try:
         services = make_services(config, store, clock, log, timeouts)
         contexts = ContextFactory(
-            console=console or sys.stdout, clock=clock, base=services.base, permit=store.confirm
+            console=console or sys.stdout,
+            clock=clock,
+            base=services.base,
+            permit=store.confirm,
+            phrasebook=phrasebook_for(config),
         )
         agent = Agent(
             config,

@@ -19,7 +19,8 @@ from driftline.alerting.incident import Change
 from driftline.alerting.lifespans import Life
 from driftline.alerting.silencing import Quiet
 from driftline.alerting.step import retire, step
-from driftline.alerting.work import Step
+from driftline.alerting.work import AlertingState, Step
+from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import people
 from driftline.state.incident_store import asked, enqueue, later, load, save, silences
 from driftline.state.store import Store
@@ -36,6 +37,8 @@ class AlertSettings:
     """How long an incident can reopen."""
     quiet: Quiet = field(default_factory=Quiet)
     """What holds messages back, without the silences, which are in the store."""
+    phrasebook: Phrasebook | None = None
+    """How alerts read; as the installed plugins declare it when None."""
     links: Callable[[Notification, datetime], Mapping[str, str]] = lambda notification, now: {}
     """Returns the addresses of the incident and of the acts on it, by label."""
 
@@ -78,7 +81,7 @@ class ModelAlerts:
         """
         with self.store.read() as connection:
             result = step(
-                load(connection, self.model),
+                self._load(connection),
                 [*facts, *later(connection, facts)],
                 now,
                 self.settings.life,
@@ -112,16 +115,19 @@ class ModelAlerts:
 
         The lock must be held. Returns the changes of incidents.
         """
-        result = accept(load(connection, self.model), request, now)
+        result = accept(self._load(connection), request, now)
         self.write(connection, PreparedStep(result, outcomes={request.id: ""}), now)
         return list(result.changes)
 
     def retire(self, is_obsolete: Callable[[Alert], bool], now: datetime) -> list[Change]:
         """Remove alerts of what is no longer watched. Returns the changes of incidents."""
         with self.lock, self.store.write() as connection:
-            result = retire(load(connection, self.model), is_obsolete, now)
+            result = retire(self._load(connection), is_obsolete, now)
             self.write(connection, PreparedStep(result), now)
         return self._publish(result)
+
+    def _load(self, connection: Connection) -> AlertingState:
+        return load(connection, self.model, self.settings.phrasebook)
 
     def _publish(self, result: Step) -> list[Change]:
         self.callbacks.on_changes(result.changes)

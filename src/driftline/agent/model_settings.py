@@ -22,13 +22,15 @@ from driftline.agent.model_alerts import AlertSettings
 from driftline.agent.page_links import PageLinks
 from driftline.agent.receivers import receivers_of
 from driftline.alerting.lifespans import Life
-from driftline.alerting.silencing import MuteTime, Quiet
+from driftline.alerting.silencing import UNREAD, Inhibition, MuteTime, Quiet
 from driftline.config import Config, ModelConfig, model_digest
 from driftline.config.models import LabelsConfig
+from driftline.contracts.check import Check
 from driftline.contracts.format import Format
 from driftline.contracts.plugin import PluginKind
 from driftline.contracts.source import Source
 from driftline.evaluate.check_plan import CheckPlan, collector_requests
+from driftline.extensions.phrasebook import Phrasebook
 from driftline.extensions.registry import source_formats
 from driftline.ingest.read.read_object import Job, Transform, latest_event_time
 from driftline.profiles.profile import Collectors
@@ -197,6 +199,7 @@ def make_settings(
             receivers=receivers_of(config, name),
             life=Life(model.reopen_within),
             quiet=_quiet(config, model),
+            phrasebook=phrasebook_for(config),
             links=PageLinks(config).links,
         ),
         plugins=json.dumps(_plugin_versions(model, registry), ensure_ascii=False, sort_keys=True),
@@ -205,16 +208,37 @@ def make_settings(
     )
 
 
+def declared_inhibitions(registry: Registry) -> list[Inhibition]:
+    """Return the inhibitions that checks declare, for a configuration without `inhibit`."""
+    pairs = [pair for type_ in registry.checks() for pair in type_.inhibits]
+    return [*((Matchers.parse(by), Matchers.parse(held)) for by, held in pairs), UNREAD]
+
+
+def phrasebook_for(config: Config) -> Phrasebook:
+    """Return the phrasebook of the configuration's checks, by their names in it.
+
+    A name that stands for checks of different types in two models has no words of its own.
+    """
+    types: dict[str, set[type[Check]]] = {}
+    for model in config.models.values():
+        for name, check in (model.checks or {}).items():
+            types.setdefault(name, set()).add(type(check.plugin))
+    return Phrasebook(
+        config.registry.checks(),
+        {name: next(iter(classes)) for name, classes in types.items() if len(classes) == 1},
+    )
+
+
 def _quiet(config: Config, model: ModelConfig) -> Quiet:
     mute_times = [
         MuteTime(name, mute.cron, mute.for_, ZoneInfo(mute.zone), Matchers.parse(mute.match))
         for name, mute in config.mute_times.items()
     ]
-    if config.inhibit is None:
-        return Quiet(mute_times=mute_times, max_pages=model.max_pages_per_day)
-    inhibitions = [
-        (Matchers.parse(inhibit.while_), Matchers.parse(inhibit.hold)) for inhibit in config.inhibit
-    ]
+    inhibitions = (
+        declared_inhibitions(config.registry)
+        if config.inhibit is None
+        else [(Matchers.parse(rule.while_), Matchers.parse(rule.hold)) for rule in config.inhibit]
+    )
     return Quiet(mute_times=mute_times, inhibitions=inhibitions, max_pages=model.max_pages_per_day)
 
 

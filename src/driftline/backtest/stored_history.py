@@ -16,11 +16,13 @@ from driftline.agent.model_settings import make_settings
 from driftline.agent.reference_state import load_reference
 from driftline.agent.services import registered_collectors
 from driftline.alerting.lifespans import Life
+from driftline.alerting.work import AlertingState
 from driftline.backtest.measure_history import MeasuredWindows, measure_history
 from driftline.backtest.replay import Replay, ReplayedChange
 from driftline.config import Config
 from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.extensions.guard import Guard
+from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import kept
 from driftline.state.factory import open_store
 from driftline.state.store import Store
@@ -40,6 +42,7 @@ class StoredHistory:
     lateness: timedelta
     false_pages_per_year: float
     life: Life
+    phrasebook: Phrasebook | None
     open_store: Callable[[], Store]
     groups: Sequence[Sequence[DueWindow]]
     """By start, those before `since` too, from which the rules learn."""
@@ -66,7 +69,16 @@ class StoredHistory:
         """What would have been told from `since` on."""
         model, ground = self.judgeable.model, self.judgeable.reference
         plans = {plan.name: plan for plan in self.judgeable.plans}
-        replay = Replay(model, ground.schema, plans, policy, self.lateness, self.life, ground.name)
+        replay = Replay(
+            model,
+            ground.schema,
+            plans,
+            policy,
+            self.lateness,
+            self.life,
+            ground.name,
+            AlertingState(phrasebook=self.phrasebook),
+        )
         return [told for told in replay.run(windows, progress) if moment(told.start) >= self.since]
 
 
@@ -122,6 +134,7 @@ def load_history(
     )
     return StoredHistory(
         judgeable, settings.config.windows.length, settings.config.windows.lateness,
-        settings.config.false_pages_per_year, settings.alerts.life, opening,
+        settings.config.false_pages_per_year, settings.alerts.life,
+        settings.alerts.phrasebook, opening,
         [*earlier.groups, *asked.groups], moment(first), moment(last), asked.gone,
     )  # fmt: skip

@@ -102,6 +102,10 @@ class Registry:
         """Return the names of that kind, sorted."""
         return sorted(name for of, name in self.types if of == kind)
 
+    def checks(self) -> list[type[Check]]:
+        """The types of checks, by name."""
+        return [self.types["check", name] for name in self.names("check")]
+
     def collectors(self) -> dict[str, type[Collector]]:
         """Return the collectors that plugins register, by name."""
         return {name: type_ for (kind, name), type_ in self.types.items() if kind == "collector"}
