@@ -64,7 +64,7 @@ def batch(rows, first=0):
         "secret": pa.array(texts, pa.string()),
     }
     return (
-        Caster(SCHEMA, moment(0), 10**18, 1, with_hashes=True)
+        Caster(schema=SCHEMA, default_time=moment(0), latest=10**18, object_hash=1, with_hashes=True)
         .cast(pa.RecordBatch.from_pydict(columns))
         .batch
     )
@@ -146,7 +146,7 @@ def test_the_size_of_a_profile_is_bounded_at_any_dimension():
         {"e": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), 4096)}
     )
     made = Profile(spec)
-    made.update(Caster(schema, moment(0), 10**18, 1, with_hashes=True).cast(records).batch)
+    made.update(Caster(schema=schema, default_time=moment(0), latest=10**18, object_hash=1, with_hashes=True).cast(records).batch)
     assert 100_000 < len(made.to_bytes()) < 150_000
 
 

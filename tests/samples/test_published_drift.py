@@ -46,12 +46,12 @@ def schema_of(kinds: dict[str, Kind]) -> Schema:
 def read(path: str, form: Format, kinds: dict[str, Kind]) -> Batch:
     """The rows of a file in canonical columns."""
     schema = schema_of(kinds)
-    decoding = Decoding(path, schema.fields, True)
+    decoding = Decoding(uri=path, fields=schema.fields, sealed=True)
     tables = pa.Table.from_batches(
         form.decode(io.BytesIO((SAMPLES / path).read_bytes()), decoding)
     ).combine_chunks()
     (records,) = tables.to_batches()
-    return Caster(schema, datetime(2026, 1, 1, tzinfo=UTC), 2**62, 0).cast(records).batch
+    return Caster(schema=schema, default_time=datetime(2026, 1, 1, tzinfo=UTC), latest=2**62, object_hash=0).cast(records).batch
 
 
 def spec_of(batch: Batch, kinds: dict[str, Kind]) -> ProfileSpec:

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from driftline.profiles.batch import Batch, LabelledRows
-from driftline.profiles.profile import BUILT_IN, Profile
+from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.profile import Profile
 from driftline.profiles.spec import make_spec
 from driftline.state import accounts, ledger, models, waiting, windows
 from driftline.state.ledger import Outcome, Share

@@ -18,8 +18,8 @@ import msgspec
 
 from driftline.agent.parts import Parts
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.read_pass import Listing, list_work, note_vanished
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.list_work import Listing, list_work, note_vanished
 from driftline.state import accounts, models
 from driftline.state.tables import micros, moment
 
@@ -46,7 +46,7 @@ class Feed:
         since = self._since(job, now, again)
         oldest = None if self.backfill is None else now - self.backfill
         list_ = partial(
-            list_work, self.parts.store, self.key, job, now, seal=seal, cutoff=cutoff, again=again
+            list_work, self.parts.store, self.key, job, now, seal=seal, cutoff=cutoff, retry=again
         )
         return self.parts.guard.call(
             f"{self.key}.source",

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from driftline.agent.reference_state import Ground
 from driftline.contracts.plugin import Format, Source
 from driftline.ingest.labels.join_labels import JoinCounts, JoinTerms, join_labels
-from driftline.ingest.read.read_object import Job
+from driftline.ingest.read.job import Job
 from driftline.ingest.read.read_pass import ReadCounts
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ProfileSpec

@@ -44,9 +44,10 @@ from driftline.alerting.incident import Change
 from driftline.contracts.plugin import CheckContext
 from driftline.evaluate.judging import CheckPlan, wanted
 from driftline.ingest.pairs.pairing import pair_halves
-from driftline.ingest.read.read_object import Job, latest_event_time
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.ingest.read.read_pass import ReadCounts
-from driftline.ingest.read.reread import read_window_rows
+from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import accounts, models, pair_rows, windows
 from driftline.state.tables import micros

@@ -14,7 +14,7 @@ from driftline.agent.parts import Parts
 from driftline.agent.threads import Threads
 from driftline.contracts.plugin import Plugin
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job
+from driftline.ingest.read.job import Job
 from driftline.ingest.read.read_pass import ReadCounts, take_in
 from driftline.types.errors import DriftlineError, SourceError
 
@@ -53,20 +53,19 @@ class Reader:
         `name` is the ledger's, `stage` that of the progress.
         """
         parts = self._parts
+        reading = ReadPass(
+            store=parts.store,
+            model=name,
+            job=job,
+            executor=self._threads(),
+            in_flight=parts.workers + 1,
+            shared=parts.executor is None,
+            progress=lambda done, rows: self._hooks.progress(stage, done, total, rows),
+            stopping=self._hooks.stopping,
+            patience=parts.patience.reading,
+        )
         try:
-            take_in(
-                parts.store,
-                name,
-                job,
-                work,
-                self._threads(),
-                taken,
-                in_flight=parts.workers + 1,
-                progress=lambda done, rows: self._hooks.progress(stage, done, total, rows),
-                stopping=self._hooks.stopping,
-                patience=parts.patience.reading,
-                shared=parts.executor is None,
-            )
+            reading.run(work, taken)
         except SourceError:
             self._drop_executor()  # the threads that hang are left to themselves
             raise

@@ -23,9 +23,11 @@ from driftline.contracts.plugin import DiscoverContext, Format, Source
 from driftline.evaluate.judging import CheckPlan
 from driftline.ingest.columns.infer import infer_schema
 from driftline.ingest.read.peek import peek
-from driftline.ingest.read.read_object import Job, discover_objects, latest_event_time
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.decode_object import discover_objects
+from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.ingest.reference.build import GRID_ROWS, list_reference_objects, make_reference
-from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
+from driftline.profiles.built_in import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.profiles.window import Window

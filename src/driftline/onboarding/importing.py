@@ -194,7 +194,7 @@ def _reference(
         if "rename" in kind.model_fields
         else {}
     )
-    decoding = Decoding(file.where)
+    decoding = Decoding(uri=file.where)
     names: list[str] = []
     kinds: list[str] = []
     missing: list[int] = []

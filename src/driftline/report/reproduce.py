@@ -36,14 +36,10 @@ from driftline.evaluate.group import measure
 from driftline.evaluate.judging import wanted
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
-from driftline.ingest.read.read_object import Job, latest_event_time
-from driftline.ingest.read.recount import (
-    LocatedObject,
-    RecountedObject,
-    locate_objects,
-    recount_windows,
-)
-from driftline.ingest.read.reread import read_window_rows
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.profile_rows import latest_event_time
+from driftline.ingest.read.recount_windows import LocatedObject, RecountedObject, locate_objects, recount_windows
+from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NothingTold, Told, told_numbers
 from driftline.state.measurements import Judged, labels_json
@@ -179,8 +175,8 @@ class Reproduction:
     def _job(self, settings: Settings, ground: Ground, model: str) -> Job:
         registry = self.config.registry
         return Job(
-            settings.source, named(settings.formats, ground.columns), ground.schema, ground.spec, micros_of(settings.length),
-            latest_event_time(self.context.clock()), kinds_of(registry), transformer(registry, model), base=self.context.base,
+            source=settings.source, formats=named(settings.formats, ground.columns), schema=ground.schema, spec=ground.spec, length=micros_of(settings.length),
+            latest=latest_event_time(self.context.clock()), collectors=kinds_of(registry), transform=transformer(registry, model), base=self.context.base,
         )  # fmt: skip
 
     def _measured(

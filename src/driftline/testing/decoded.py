@@ -22,6 +22,6 @@ def decode(
     """The rows of `data` as dicts, and the rejected records (the first 20). Raises what `decode` of
     the format raises.
     """
-    ctx = Decoding("memory:///data", fields, sealed)
+    ctx = Decoding(uri="memory:///data", fields=fields, sealed=sealed)
     rows = [row for batch in form.decode(io.BytesIO(data), ctx) for row in batch.to_pylist()]
     return rows, ctx.samples

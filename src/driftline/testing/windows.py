@@ -16,7 +16,8 @@ from driftline.contracts.plugin import Check, CheckContext, Earlier, History, no
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
-from driftline.profiles.profile import BUILT_IN, Profile
+from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.profile import Profile
 from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.profiles.spec import (
     CategorySpec,
