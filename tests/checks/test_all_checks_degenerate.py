@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.contracts.plugin import CheckContext
+from driftline.contracts.check import CheckContext
 from driftline.evaluate.judging import CheckPlan, wanted
 from driftline.extensions import Registry
 from driftline.extensions.validate import fit

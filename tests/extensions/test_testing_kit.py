@@ -28,8 +28,8 @@ from driftline import (
     hookimpl,
 )
 from driftline.extensions import Registry
-from driftline.profiles.collector import Collector
 from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.collector import Collector
 from driftline.testing import (
     FakeClock,
     assert_collector_contract,
@@ -206,7 +206,7 @@ def broken(base: type, **body: Any) -> Any:
         Format: "formats",
         Sink: "sinks",
         Source: "sources",
-    }[next(one for one in made.__mro__ if one.__module__ == "driftline.contracts.plugin")]
+    }[next(one for one in made.__mro__ if one.__module__.startswith("driftline.contracts."))]
     setattr(module, f"register_{kind}", hookimpl(lambda: [made]))
     return made
 

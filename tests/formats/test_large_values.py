@@ -107,7 +107,9 @@ def test_parquet_of_large_values_comes_in_small_batches(monkeypatch):
     for fields in ((IMAGE,), None):
         sizes = [
             len(batch)
-            for batch in Parquet().decode(io.BytesIO(out.getvalue()), Decoding(uri="file:///x", fields=fields))
+            for batch in Parquet().decode(
+                io.BytesIO(out.getvalue()), Decoding(uri="file:///x", fields=fields)
+            )
         ]
         assert sum(sizes) == rows
         assert max(sizes) * size <= 1 << 20

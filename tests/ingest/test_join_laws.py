@@ -20,13 +20,13 @@ from driftline_plugins.formats.jsonl import JsonLines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.contracts.plugin import Source
+from driftline.contracts.source import Source
 from driftline.ingest.labels.join_labels import JoinTerms, join_labels
 from driftline.ingest.read.job import Job
-from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.ingest.read.list_work import list_work, note_vanished
-from driftline.profiles.labels import EDGES
+from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.labels import EDGES
 from driftline.profiles.spec import make_spec
 from driftline.state import models, windows
 from driftline.state.factory import open_store
@@ -120,7 +120,14 @@ class World:
             late = model != "m"
             schema, spec = (LABELS, LABEL_SPEC) if late else (SCHEMA, SPEC)
             job = Job(
-                source=shelf, formats={"": JsonLines()}, schema=schema, spec=spec, length=HOUR, latest=micros(NOW), collectors=BUILT_IN, labels=late
+                source=shelf,
+                formats={"": JsonLines()},
+                schema=schema,
+                spec=spec,
+                length=HOUR,
+                latest=micros(NOW),
+                collectors=BUILT_IN,
+                labels=late,
             )
             listing = list_work(self.store, model, job, NOW)
             with ThreadPoolExecutor(1) as executor:

@@ -14,7 +14,7 @@ from receivers import Fault
 from slack_service import TOKEN, SlackService
 
 from driftline import Event, OutcomeUnknown, Rejected, Retryable, Secret, Severity, Throttled
-from driftline.contracts.start_context import StartContext
+from driftline.contracts.context import StartContext
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.testing import FakeLog

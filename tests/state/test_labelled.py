@@ -40,7 +40,7 @@ OBJECT = LogObject("a", "1", 1, moment(0))
 
 
 def profile(label: bool) -> bytes:
-    made = Profile(SPEC)
+    made = Profile(SPEC, BUILT_IN)
     batch = Batch(4, {"s": pa.array([0.1, 0.2, 0.8, 0.9])}, events=np.arange(4))
     if label:
         batch.columns["y"] = pa.array(["0", "0", "1", "1"]).dictionary_encode()

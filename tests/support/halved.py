@@ -20,9 +20,9 @@ from pydantic import PrivateAttr
 from driftline import Field, Format, Kind, LogObject, Schema, Source
 from driftline.ingest.pairs.pairing import pair_halves
 from driftline.ingest.read.job import Job
+from driftline.ingest.read.list_work import list_work, note_vanished
 from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.ingest.read.read_pass import ReadCounts, ReadPass
-from driftline.ingest.read.list_work import list_work, note_vanished
 from driftline.kit.decoding import json_values
 from driftline.kit.decoding.line_chunks import LineChunks
 from driftline.kit.decoding.split_records import half

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from driftline.alerting.actions_due import ActionPlan, calling, token
 from driftline.alerting.fact import Fact, trouble
 from driftline.alerting.incident import Change
-from driftline.contracts.plugin import Action
+from driftline.contracts.action import Action
 from driftline.delivery.secrets import scrub
 from driftline.extensions.guard import Guard
 from driftline.state import action_runs

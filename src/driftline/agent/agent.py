@@ -25,8 +25,8 @@ from driftline.alerting.fact import MONITORING, trouble
 from driftline.alerting.incident import Change
 from driftline.config import ActionConfig, Config
 from driftline.config.models import SinkConfig
+from driftline.contracts.context import StartContext
 from driftline.contracts.plugin import Plugin
-from driftline.contracts.start_context import StartContext
 from driftline.delivery.performing import ONCE, Performer
 from driftline.delivery.worker import Outcome, Policy, Report, SinkWorker
 from driftline.extensions.hooks import announce, enrich, transformer

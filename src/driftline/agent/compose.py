@@ -23,7 +23,8 @@ from driftline.alerting.lifespans import Life
 from driftline.alerting.links import chart_link, links
 from driftline.alerting.silencing import MuteTime, Quiet
 from driftline.config import ActionConfig, Config, ModelConfig, digest
-from driftline.contracts.plugin import Action, PluginKind
+from driftline.contracts.action import Action
+from driftline.contracts.plugin import PluginKind
 from driftline.delivery.routing import Routing
 from driftline.evaluate.judging import CheckPlan
 from driftline.state.incident_store import SinkPlan

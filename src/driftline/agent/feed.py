@@ -17,9 +17,9 @@ from itertools import groupby
 import msgspec
 
 from driftline.agent.parts import Parts
-from driftline.ingest.read.plan import Work
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.list_work import Listing, list_work, note_vanished
+from driftline.ingest.read.plan import Work
 from driftline.state import accounts, models
 from driftline.state.tables import micros, moment
 

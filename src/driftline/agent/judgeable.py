@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlalchemy.engine import Connection
 
 from driftline.agent.reference_state import Ground
-from driftline.contracts.plugin import Earlier
+from driftline.contracts.check import Earlier
 from driftline.evaluate.evidence.unusual import Past
 from driftline.evaluate.group import HistoryOf, Inputs
 from driftline.evaluate.judging import CheckPlan, Collect

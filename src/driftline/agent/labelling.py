@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection
 
 from driftline.agent.reference_state import Ground
-from driftline.contracts.plugin import Format, Source
+from driftline.contracts.format import Format
+from driftline.contracts.source import Source
 from driftline.ingest.labels.join_labels import JoinCounts, JoinTerms, join_labels
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.read_pass import ReadCounts

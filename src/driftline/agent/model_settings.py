@@ -11,7 +11,8 @@ from driftline.agent.labelling import LateLabels
 from driftline.agent.reference_state import Origin
 from driftline.alerting.lifespans import Life
 from driftline.alerting.silencing import Quiet
-from driftline.contracts.plugin import Format, Source
+from driftline.contracts.format import Format
+from driftline.contracts.source import Source
 from driftline.evaluate.judging import CheckPlan
 from driftline.state.incident_store import SinkPlan
 from driftline.types.model import Schema

@@ -32,7 +32,6 @@ from driftline.agent.reference_state import (
     Origin,
     collected,
     ground_digest,
-    kinds_of,
     load_ground,
     make_ground,
     named,
@@ -41,7 +40,7 @@ from driftline.agent.tick import Hooks, Tick
 from driftline.agent.trouble import feed_facts
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
-from driftline.contracts.plugin import CheckContext
+from driftline.contracts.check import CheckContext
 from driftline.evaluate.judging import CheckPlan, wanted
 from driftline.ingest.pairs.pairing import pair_halves
 from driftline.ingest.read.job import Job
@@ -85,7 +84,7 @@ class Watch:
         self._retired = False
         self._tried: datetime | None = None
         self._feed = Feed(name, parts, settings.lateness, settings.backfill)
-        self._kinds = kinds_of(parts.registry)
+        self._kinds = parts.registry.collectors()
         self._collectors = collected(settings.plans)
         self._options = wanted(settings.plans)
         self._digest = ground_digest(

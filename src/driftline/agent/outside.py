@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from driftline.config.models import SinkConfig
-from driftline.contracts.start_context import Http, Logger, StartContext
+from driftline.contracts.context import Http, Logger, StartContext
 from driftline.delivery.network.dial import Dial
 from driftline.delivery.network.fence import Fence
 from driftline.delivery.network.http import HttpClient

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from driftline.contracts.plugin import ExecutorFactory
-from driftline.contracts.start_context import StartContext
+from driftline.contracts.context import StartContext
+from driftline.contracts.executor import ExecutorFactory
 from driftline.state.store import Store
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from driftline.agent.parts import Parts
 from driftline.agent.threads import Threads
 from driftline.contracts.plugin import Plugin
-from driftline.ingest.read.plan import Work
 from driftline.ingest.read.job import Job
-from driftline.ingest.read.read_pass import ReadCounts, take_in
+from driftline.ingest.read.plan import Work
+from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.types.errors import DriftlineError, SourceError
 
 if TYPE_CHECKING:

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy.engine import Connection
 
-from driftline.contracts.plugin import DiscoverContext, Format, Source
+from driftline.contracts.format import Format
+from driftline.contracts.source import DiscoverContext, Source
 from driftline.evaluate.judging import CheckPlan
 from driftline.ingest.columns.infer import infer_schema
-from driftline.ingest.read.peek import peek
-from driftline.ingest.read.job import Job
 from driftline.ingest.read.decode_object import discover_objects
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.peek import peek
 from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.ingest.reference.build import GRID_ROWS, list_reference_objects, make_reference
-from driftline.profiles.built_in import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.profiles.window import Window
@@ -39,7 +39,7 @@ from driftline.types.errors import SourceError
 from driftline.types.model import LogObject, Schema
 
 if TYPE_CHECKING:
-    from driftline.extensions.registry import Registry
+    pass
 
 LISTED = 1000
 """Objects among which some are looked at to infer a schema."""
@@ -81,14 +81,6 @@ class Ground:
             segment: profile.window(version=self.name, segment=segment)
             for segment, profile in self.profiles.items()
         }
-
-
-def kinds_of(registry: Registry) -> Collectors:
-    """Every collector there is, by name."""
-    return {
-        **BUILT_IN_KINDS,
-        **{name: registry.get("collector", name) for name in registry.names("collector")},
-    }
 
 
 def collected(plans: Iterable[CheckPlan]) -> tuple[str, ...]:

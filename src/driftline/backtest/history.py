@@ -13,7 +13,7 @@ from functools import partial
 
 from driftline.agent.compose import settings_of
 from driftline.agent.judgeable import Judgeable
-from driftline.agent.reference_state import collected, ground_digest, kinds_of, load_ground
+from driftline.agent.reference_state import collected, ground_digest, load_ground
 from driftline.alerting.lifespans import Life
 from driftline.backtest.measure import Measured, measure_all
 from driftline.backtest.replay import Replay, Told
@@ -78,7 +78,7 @@ def subject_of(
     """
     settings = settings_of(config, model, config.registry, patience_ticks=1)
     opening = partial(open_store, config.agent.state, base=config.origin.parent, readonly=True)
-    kinds = kinds_of(config.registry)
+    kinds = config.registry.collectors()
     store = opening()
     try:
         digest = ground_digest(

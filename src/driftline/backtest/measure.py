@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from driftline.agent.judgeable import Judgeable
 from driftline.backtest.spread import Note, spread
-from driftline.contracts.plugin import Earlier
+from driftline.contracts.check import Earlier
 from driftline.contracts.rule import Unusual
 from driftline.evaluate.evidence.unusual import given
 from driftline.evaluate.group import measure

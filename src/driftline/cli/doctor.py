@@ -55,8 +55,8 @@ def doctor(config: Path, as_json: bool, send: bool) -> None:
 def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
     from driftline.agent.outside import Outside
     from driftline.agent.start import make_guard, read_config, system_clock
+    from driftline.contracts.context import StartContext
     from driftline.contracts.plugin import Plugin
-    from driftline.contracts.start_context import StartContext
     from driftline.telemetry.logs import make_log
 
     config = read_config(path)

@@ -59,8 +59,8 @@ def init(
     az://ACCOUNT/CONTAINER/PREFIX (or its https address), or bq://PROJECT.DATASET.TABLE.
     """
     from driftline.agent.start import system_clock
-    from driftline.contracts.plugin import Source
-    from driftline.contracts.start_context import StartContext
+    from driftline.contracts.context import StartContext
+    from driftline.contracts.source import Source
     from driftline.extensions.registry import Registry
     from driftline.onboarding.inspect_logs import look
     from driftline.telemetry.logs import make_log

@@ -22,7 +22,7 @@ from driftline.types.errors import DriftlineError
 
 if TYPE_CHECKING:
     from driftline.config import Config
-    from driftline.contracts.start_context import Answer, Http
+    from driftline.contracts.context import Answer, Http
     from driftline.types.notification import Notification
 
 NAMES = ("firing", "resolved", "storm", "hostile", "unsure", "trouble")

@@ -154,8 +154,8 @@ def _files(
 
     from driftline.agent.start import system_clock
     from driftline.cli.init import _source
-    from driftline.contracts.plugin import Source
-    from driftline.contracts.start_context import StartContext
+    from driftline.contracts.context import StartContext
+    from driftline.contracts.source import Source
     from driftline.onboarding.importing import File, read_all
     from driftline.telemetry.logs import make_log
     from driftline.types.errors import DriftlineError

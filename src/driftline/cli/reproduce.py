@@ -39,7 +39,7 @@ def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> 
     """
     from driftline.agent import start as root
     from driftline.cli.progress import bar
-    from driftline.contracts.start_context import StartContext
+    from driftline.contracts.context import StartContext
     from driftline.report.notified_numbers import NothingTold
     from driftline.report.reproduce import Reproduction
     from driftline.state import incidents

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from driftline.contracts.plugin import FormatRef
+from driftline.contracts.format import FormatRef
 from driftline.types.scalars import Bytes, written
 from driftline.types.secret import Secret
 

@@ -26,8 +26,12 @@ from pydantic.json_schema import SkipJsonSchema
 from driftline.config.columns import SchemaConfig
 from driftline.config.quiet import InhibitConfig, MuteTimeConfig
 from driftline.config.routes import RouteConfig
-from driftline.contracts.plugin import Action, Check, ExecutorFactory, Sink, Source
+from driftline.contracts.action import Action
+from driftline.contracts.check import Check
+from driftline.contracts.executor import ExecutorFactory
 from driftline.contracts.rule import Rule
+from driftline.contracts.sink import Sink
+from driftline.contracts.source import Source
 from driftline.extensions.registry import Registry
 from driftline.types.message import Piece
 from driftline.types.model import Decision, Severity

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from driftline.contracts.plugin import Check, CheckContext
+from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.rule import Rule
 from driftline.profiles.window import Window
 from driftline.types.model import Measurement

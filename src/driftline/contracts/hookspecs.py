@@ -1,6 +1,11 @@
-"""The hooks: `register_*` collects types once, `transform_*` and `enrich_*` add, `on_*` announces.
+"""The hooks that a plugin module may implement.
 
-Refuses anything slow: an announcement is quick, and its result is ignored.
+`register_*` hooks run once for each look at the plugins: when the agent starts, when its
+configuration is read again, and in each command. They run on the thread that reads the
+configuration. An exception is reported by `driftline plugins`; the other plugins still load.
+
+The other hooks run while the agent works. Announcements (`on_*`) must be quick: the next step
+waits for them, and their result is ignored.
 """
 
 from __future__ import annotations
@@ -15,15 +20,13 @@ from driftline.types.notification import Notification
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from driftline.contracts.plugin import (
-        Action,
-        Check,
-        Collector,
-        ExecutorFactory,
-        Format,
-        Sink,
-        Source,
-    )
+    from driftline.contracts.action import Action
+    from driftline.contracts.check import Check
+    from driftline.contracts.executor import ExecutorFactory
+    from driftline.contracts.format import Format
+    from driftline.contracts.sink import Sink
+    from driftline.contracts.source import Source
+    from driftline.profiles.collector import Collector
     from driftline.profiles.window import Window
 
 hookspec = pluggy.HookspecMarker("driftline")
@@ -32,61 +35,108 @@ hookimpl = pluggy.HookimplMarker("driftline")
 
 @hookspec
 def register_sources() -> Iterable[type[Source]]:  # type: ignore[empty-body]
-    """The sources on offer."""
+    """Return the sources of this module.
+
+    Runs once for each look at the plugins, on the thread that reads the configuration. If it
+    raises, none of these sources is available and `driftline plugins` shows the error.
+    """
 
 
 @hookspec
 def register_formats() -> Iterable[type[Format]]:  # type: ignore[empty-body]
-    """The formats on offer."""
+    """Return the formats of this module.
+
+    Runs once for each look at the plugins, on the thread that reads the configuration. If it
+    raises, none of these formats is available and `driftline plugins` shows the error.
+    """
 
 
 @hookspec
 def register_checks() -> Iterable[type[Check]]:  # type: ignore[empty-body]
-    """The checks on offer."""
+    """Return the checks of this module.
+
+    Runs once for each look at the plugins, on the thread that reads the configuration. If it
+    raises, none of these checks is available and `driftline plugins` shows the error.
+    """
 
 
 @hookspec
 def register_collectors() -> Iterable[type[Collector]]:  # type: ignore[empty-body]
-    """The collectors on offer."""
+    """Return the collectors of this module.
+
+    Runs once for each look at the plugins, on the thread that reads the configuration. If it
+    raises, none of these collectors is available and `driftline plugins` shows the error.
+    """
 
 
 @hookspec
 def register_sinks() -> Iterable[type[Sink]]:  # type: ignore[empty-body]
-    """The sinks on offer."""
+    """Return the sinks of this module.
+
+    Runs once for each look at the plugins, on the thread that reads the configuration. If it
+    raises, none of these sinks is available and `driftline plugins` shows the error.
+    """
 
 
 @hookspec
 def register_actions() -> Iterable[type[Action]]:  # type: ignore[empty-body]
-    """The actions on offer."""
+    """Return the actions of this module.
+
+    Runs once for each look at the plugins, on the thread that reads the configuration. If it
+    raises, none of these actions is available and `driftline plugins` shows the error.
+    """
 
 
 @hookspec
 def register_executors() -> Iterable[type[ExecutorFactory]]:  # type: ignore[empty-body]
-    """The executors on offer."""
+    """Return the executors of this module.
+
+    Runs once for each look at the plugins, on the thread that reads the configuration. If it
+    raises, none of these executors is available and `driftline plugins` shows the error.
+    """
 
 
 @hookspec
 def transform_batch(batch: pa.RecordBatch, model: str) -> pa.RecordBatch:
-    """The user's own feature code: the batch that is profiled in place of `batch`, with as many
-    rows.
+    """Return the batch to profile in place of `batch`, with as many rows: the user's feature code.
+
+    Runs for each decoded batch before it is profiled, on the thread of the executor that reads the
+    object, so several calls may run at once. If it raises, or returns another number of rows, the
+    object is not counted and is read again later.
     """
 
 
 @hookspec
 def on_window_closed(model: str, window: Window) -> None:
-    """A window was judged, for the first time or as a new revision."""
+    """Announce that a window was judged, for the first time or as a new revision.
+
+    Runs after the verdicts are committed, on the model's thread. An exception is logged and
+    ignored.
+    """
 
 
 @hookspec
 def on_alert_changed(notification: Notification) -> None:
-    """An incident opened, changed or was resolved."""
+    """Announce that an incident opened, changed or was resolved.
+
+    Runs after the change is committed, on the model's thread; its messages may be sent at the same
+    time. An exception is logged and ignored.
+    """
 
 
 @hookspec
 def on_delivery(sink: str, notification: Notification, outcome: str) -> None:
-    """A sink took a notification, refused it, or will be tried again."""
+    """Announce that a sink accepted or rejected a notification, or that it will be tried again.
+
+    Runs after each attempt, on the sink's thread. An exception is logged and ignored.
+    """
 
 
 @hookspec
 def enrich_incident(incident: Notification) -> Mapping[str, str]:  # type: ignore[empty-body]
-    """Facts to add before a message leaves: links, owners, runbooks."""
+    """Return facts to add to a message: links, owners, runbooks.
+
+    Runs for each change of an incident before it is stored, on the model's thread. If two plugins
+    name the same fact, the first one stays. An exception is logged; the message leaves without
+    this plugin's facts.
+    """

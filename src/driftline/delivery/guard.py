@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
-from driftline.contracts.plugin import Sink
+from driftline.contracts.sink import Sink
 from driftline.types.notification import Notification
 
 

@@ -11,7 +11,8 @@ from typing import ClassVar
 
 from pydantic import InstanceOf, PrivateAttr
 
-from driftline.contracts.plugin import Action, Sink
+from driftline.contracts.action import Action
+from driftline.contracts.sink import Sink
 from driftline.types.action_request import Request
 from driftline.types.errors import OutcomeUnknown, Rejected, Retryable
 from driftline.types.notification import Notification

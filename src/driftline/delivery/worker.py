@@ -16,8 +16,8 @@ from random import Random
 
 from sqlalchemy.engine import Connection
 
-from driftline.contracts.plugin import Sink
-from driftline.contracts.start_context import Logger
+from driftline.contracts.context import Logger
+from driftline.contracts.sink import Sink
 from driftline.delivery.guard import Sending
 from driftline.delivery.network.judge import LONGEST_PAUSE
 from driftline.delivery.secrets import scrub

@@ -14,7 +14,7 @@ from hashlib import sha256
 from itertools import groupby
 
 from driftline.alerting.fact import SERVICE, Fact, key_of, trouble
-from driftline.contracts.plugin import CheckContext, Earlier
+from driftline.contracts.check import CheckContext, Earlier
 from driftline.evaluate.blindness import sight
 from driftline.evaluate.evidence.unusual import Past
 from driftline.evaluate.judging import CheckPlan, Collect, run_check

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.classic_rules import PValue
-from driftline.contracts.plugin import Check, CheckContext
 from driftline.contracts.rule import Range, Rule, above, below
 from driftline.state.measurements import Judged
 from driftline.types.errors import DriftlineError

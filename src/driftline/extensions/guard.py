@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from driftline.contracts.plugin import CheckContext
+from driftline.contracts.check import CheckContext
 from driftline.extensions.load import describe
 from driftline.extensions.validate import MOST, fit
 from driftline.types.errors import DriftlineError, PluginError

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from driftline.contracts.start_context import Logger
+from driftline.contracts.context import Logger
 from driftline.extensions.load import describe
 from driftline.types.errors import PluginError
 from driftline.types.notification import Notification

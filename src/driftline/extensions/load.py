@@ -32,6 +32,13 @@ class Found:
     path: Path | None = None
 
 
+def built_in_collectors() -> Found:
+    """The collectors that driftline brings."""
+    from driftline.extensions import built_in  # loads numpy
+
+    return Found(built_in, "driftline", importlib.metadata.version("driftline"))
+
+
 def installed() -> Iterator[Found | PluginProblem]:
     """Every entry point of the group, loaded one by one."""
     points = importlib.metadata.entry_points(group=GROUP)

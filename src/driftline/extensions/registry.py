@@ -15,17 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import pluggy
 
 from driftline.contracts import hookspecs
-from driftline.contracts.plugin import (
-    Action,
-    Check,
-    ExecutorFactory,
-    Format,
-    Plugin,
-    PluginKind,
-    Sink,
-    Source,
-)
-from driftline.extensions.load import Found, describe, installed, own
+from driftline.contracts.action import Action
+from driftline.contracts.check import Check
+from driftline.contracts.executor import ExecutorFactory
+from driftline.contracts.format import Format
+from driftline.contracts.plugin import Plugin, PluginKind
+from driftline.contracts.sink import Sink
+from driftline.contracts.source import Source
+from driftline.extensions.load import Found, built_in_collectors, describe, installed, own
 from driftline.extensions.problem import PluginProblem
 
 if TYPE_CHECKING:
@@ -71,7 +68,7 @@ class Registry:
         """
         maker = _Maker()
         if entry_points:
-            maker.add(installed())
+            maker.add([built_in_collectors(), *installed()])
         maker.add(own(paths))
         return maker.made()
 
@@ -100,7 +97,7 @@ class Registry:
         return sorted(name for of, name in self.types if of == kind)
 
     def collectors(self) -> dict[str, type[Collector]]:
-        """The collectors that plugins bring, by name."""
+        """The collectors, by name."""
         return {name: type_ for (kind, name), type_ in self.types.items() if kind == "collector"}
 
     def describe(self) -> list[PluginInfo]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from driftline.contracts.plugin import Format, FormatRef, Source
+from driftline.contracts.format import Format, FormatRef
+from driftline.contracts.source import Source
 from driftline.extensions.registry import Registry
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from driftline.contracts.plugin import DiscoverContext, Source
+from driftline.contracts.source import DiscoverContext, Source
 from driftline.ingest.read.compression import open_decompressed
 from driftline.ingest.read.decoding import Decoding
 from driftline.kit.decoding.json_values import documents

@@ -14,14 +14,15 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from driftline.contracts.plugin import DiscoverContext, Format, Source
+from driftline.contracts.format import Format
+from driftline.contracts.source import DiscoverContext, Source
 from driftline.extensions.source_formats import source_formats
 from driftline.ingest.columns.infer import InferredSchema, infer_schema
+from driftline.ingest.read.decode_object import choose_format, decode_records
 from driftline.ingest.read.decoding import Decoding
+from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.job import Job
-from driftline.ingest.read.decode_object import choose_format, decode_records
 from driftline.onboarding.recognise import marked, recognise_format, recognise_layout
 from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import DriftlineError, SourceError
@@ -90,12 +91,16 @@ def _read(
 ) -> tuple[list[pa.RecordBatch], str, str]:
     """The first records of each object, the format they were read by, and what went wrong last."""
     formats = {"": registry.get("format", name)()} if name else source_formats(source, registry)
-    job = Job(source=source, formats=formats, schema=Schema(), spec=ProfileSpec({}), length=1, latest=0)
+    job = Job(
+        source=source, formats=formats, schema=Schema(), spec=ProfileSpec({}), length=1, latest=0
+    )
     batches: list[pa.RecordBatch] = []
     trouble = "it holds no records"
     for obj in objects:
         try:
-            decoding = Decoding(uri=obj.uri, fields=None, sealed=True, parts=obj.parts, refer=source.refer)
+            decoding = Decoding(
+                uri=obj.uri, fields=None, sealed=True, parts=obj.parts, refer=source.refer
+            )
             batches += islice(decode_records(job, Work(obj, 0, True), decoding), 1)
             name = name or (
                 ""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from driftline.contracts.plugin import Format, Source
+from driftline.contracts.format import Format
+from driftline.contracts.source import Source
 from driftline.ingest.read.compression import open_decompressed
 from driftline.kit.stores.layout import NAMED, Layout
 from driftline.types.errors import DriftlineError, SourceError

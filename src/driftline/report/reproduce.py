@@ -26,19 +26,23 @@ from driftline.agent.reference_state import (
     Ground,
     collected,
     ground_digest,
-    kinds_of,
     load_ground,
     named,
 )
 from driftline.config import Config
-from driftline.contracts.start_context import StartContext
+from driftline.contracts.context import StartContext
 from driftline.evaluate.group import measure
 from driftline.evaluate.judging import wanted
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.profile_rows import latest_event_time
-from driftline.ingest.read.recount_windows import LocatedObject, RecountedObject, locate_objects, recount_windows
+from driftline.ingest.read.recount_windows import (
+    LocatedObject,
+    RecountedObject,
+    locate_objects,
+    recount_windows,
+)
 from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NothingTold, Told, told_numbers
@@ -152,7 +156,7 @@ class Reproduction:
             settings.origin, settings.schema, collected(settings.plans), wanted(settings.plans)
         )
         ground = load_ground(
-            self.store, model, settings.origin, digest, kinds_of(self.config.registry)
+            self.store, model, settings.origin, digest, self.config.registry.collectors()
         )
         if ground is None:
             raise StateError(
@@ -176,7 +180,7 @@ class Reproduction:
         registry = self.config.registry
         return Job(
             source=settings.source, formats=named(settings.formats, ground.columns), schema=ground.schema, spec=ground.spec, length=micros_of(settings.length),
-            latest=latest_event_time(self.context.clock()), collectors=kinds_of(registry), transform=transformer(registry, model), base=self.context.base,
+            latest=latest_event_time(self.context.clock()), collectors=registry.collectors(), transform=transformer(registry, model), base=self.context.base,
         )  # fmt: skip
 
     def _measured(

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.contracts.plugin import Earlier
+from driftline.contracts.check import Earlier
 from driftline.contracts.rule import Unusual
 from driftline.state.tables import measurements, moment
 from driftline.state.windows import Key

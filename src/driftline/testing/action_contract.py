@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from driftline.contracts.plugin import Action, Plugin
-from driftline.contracts.start_context import Answer
+from driftline.contracts.action import Action
+from driftline.contracts.context import Answer
+from driftline.contracts.plugin import Plugin
 from driftline.kit.delivery.http_action import HttpAction
 from driftline.testing.fakes import FakeHttp, Post, order, start_context
 from driftline.testing.sink_contract import FAILURES

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from driftline.contracts.plugin import Check, CheckContext
+from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.rule import Rule
 from driftline.extensions.validate import fit
 from driftline.testing.windows import context, window, window_of

@@ -14,7 +14,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from driftline.contracts.plugin import Action, Check, Format, Plugin, Sink
+from driftline.contracts.action import Action
+from driftline.contracts.check import Check
+from driftline.contracts.format import Format
+from driftline.contracts.plugin import Plugin
+from driftline.contracts.sink import Sink
 from driftline.extensions.registry import BASES
 from driftline.testing.action_contract import assert_action
 from driftline.testing.check_contract import assert_check

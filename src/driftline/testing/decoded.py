@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from driftline.contracts.plugin import Format
+from driftline.contracts.format import Format
 from driftline.ingest.read.decoding import Decoding
 from driftline.types.model import Field
 

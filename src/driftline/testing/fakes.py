@@ -16,7 +16,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from driftline.contracts.start_context import Answer, StartContext
+from driftline.contracts.context import Answer, StartContext
 from driftline.delivery.network.address import resolve
 from driftline.delivery.network.dial import Dial
 from driftline.delivery.network.fence import Fence

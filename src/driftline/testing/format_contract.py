@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from driftline.contracts.plugin import Format
+from driftline.contracts.format import Format
 from driftline.ingest.read.decoding import Decoding
 from driftline.kit.decoding.split_records import PAIR
 from driftline.types.errors import Unreadable

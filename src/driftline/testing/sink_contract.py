@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 
-from driftline.contracts.plugin import Sink
-from driftline.contracts.start_context import Answer
+from driftline.contracts.context import Answer
+from driftline.contracts.sink import Sink
 from driftline.testing.fakes import FakeAnswer, FakeHttp, Post, notification, start_context
 from driftline.types.errors import DriftlineError, OutcomeUnknown, Rejected, Retryable, Throttled
 from driftline.types.notification import Event, Notification

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from driftline.contracts.plugin import Check, CheckContext, Earlier, History, no_history
+from driftline.contracts.check import Check, CheckContext, Earlier, History, no_history
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
@@ -93,7 +93,7 @@ def window_of(
         events=first + np.arange(rows, dtype=np.int64) * step,
         hashes=_hashes(schema, lists, rows),
     )
-    profile = Profile(spec)
+    profile = Profile(spec, BUILT_IN)
     profile.update(batch)
     return profile.window(start=start, end=end, version=version, segment=segment)
 

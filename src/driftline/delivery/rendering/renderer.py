@@ -12,7 +12,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from driftline.contracts.start_context import Logger
+from driftline.contracts.context import Logger
 from driftline.delivery.rendering.markup import DIALECTS, Dialect, Safe
 from driftline.delivery.rendering.sandbox import Sandbox
 from driftline.types import phrasing

@@ -26,8 +26,8 @@ from driftline.ingest.pairs.match_pairs import (
     unpack_batch,
 )
 from driftline.ingest.read.job import Job
-from driftline.ingest.read.read_object import describe_failure
 from driftline.ingest.read.profile_rows import profile_rows
+from driftline.ingest.read.read_object import describe_failure
 from driftline.state import ledger, pair_rows, waiting
 from driftline.state.store import Store
 from driftline.state.tables import moment, objects

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from driftline.contracts.plugin import Source
+from driftline.contracts.source import Source
 from driftline.ingest.read.plan import Work
 from driftline.types.model import LogObject
 

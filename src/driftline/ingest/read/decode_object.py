@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from driftline.contracts.plugin import DiscoverContext, Format
+from driftline.contracts.format import Format
+from driftline.contracts.source import DiscoverContext
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work

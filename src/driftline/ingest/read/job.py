@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from driftline.contracts.plugin import Format, Source
+from driftline.contracts.format import Format
+from driftline.contracts.source import Source
 from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ProfileSpec

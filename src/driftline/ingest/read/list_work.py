@@ -12,7 +12,7 @@ from itertools import islice
 
 from sqlalchemy.engine import Connection
 
-from driftline.contracts.plugin import DiscoverContext
+from driftline.contracts.source import DiscoverContext
 from driftline.ingest.read.decode_object import discover_objects
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work, decide

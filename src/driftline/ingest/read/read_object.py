@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from driftline.contracts.start_context import StartContext
+from driftline.contracts.context import StartContext
 from driftline.ingest.read.content_mark import is_continued, mark_before
 from driftline.ingest.read.decode_object import decode_records
 from driftline.ingest.read.decoding import Decoding

@@ -136,15 +136,11 @@ class ReadPass:
                 if future.done():
                     raise
                 if time.monotonic() - beats[0] > self.patience:
-                    raise SourceError(
-                        f"reading hangs: no record for {self.patience:g} s"
-                    ) from None
+                    raise SourceError(f"reading hangs: no record for {self.patience:g} s") from None
 
     def _commit(self, outcomes: list[ledger.Outcome], counts: ReadCounts) -> None:
         with self.store.write() as connection:
-            ledger.record(
-                connection, self.model, outcomes, self.job.spec.digest, self.job.length
-            )
+            ledger.record(connection, self.model, outcomes, self.job.spec.digest, self.job.length)
         for outcome in outcomes:
             counts.add(outcome)
 

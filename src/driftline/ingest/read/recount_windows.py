@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from driftline.contracts.plugin import DiscoverContext
+from driftline.contracts.source import DiscoverContext
 from driftline.ingest.read.content_mark import mark_before
 from driftline.ingest.read.decode_object import discover_objects
 from driftline.ingest.read.job import Job
@@ -50,9 +50,7 @@ class RecountedObject:
     """Why it could not be read to its end."""
 
 
-def locate_objects(
-    job: Job, contributions: Sequence[Behind], now: datetime
-) -> list[LocatedObject]:
+def locate_objects(job: Job, contributions: Sequence[Behind], now: datetime) -> list[LocatedObject]:
     """Find the objects where they are now, in one listing that ends when all are found.
 
     Raises ObjectGone when some are missing, and SourceError when the store can't be listed.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from driftline.contracts.plugin import Source
+from driftline.contracts.source import Source
 from driftline.ingest.read.content_mark import mark_before
 from driftline.state import ledger
 from driftline.state.store import Store

@@ -18,11 +18,11 @@ _SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=(?:\.\w+)*$)")
 
 
 class _Set(NamedTuple):
-    """The shards that belong together: the URI before and after the numbers, and their count."""
+    """The shards that belong together: the URI before and after the numbers, and their number."""
 
     prefix: str
     suffix: str
-    count: int
+    size: int
 
 
 class Shards:
@@ -47,12 +47,12 @@ class Shards:
             shard = _parse(work.object.uri)
             if shard is None or work.object.uri in read_uris:
                 continue
-            if len(self._numbers[shard[0]]) < shard[0].count:
+            if len(self._numbers[shard[0]]) < shard[0].size:
                 incomplete.setdefault(shard[0], []).append(work)
         for set_, shards in incomplete.items():
             if now - max(work.object.modified for work in shards) < PATIENCE:
                 listed = len(self._numbers[set_])
-                reason = f"waits for the other parts: {listed} of {set_.count} are there"
+                reason = f"waits for the other parts: {listed} of {set_.size} are there"
                 yield from ((work.object.uri, reason) for work in shards)
 
 

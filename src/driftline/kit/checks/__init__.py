@@ -1,7 +1,7 @@
 """What several checks share, and the less common names of the check contract."""
 
+from driftline.contracts.check import Earlier
 from driftline.contracts.classic_rules import Cusum, Ewma, PValue, Shewhart, Sigma
-from driftline.contracts.plugin import Earlier
 from driftline.contracts.rule import Bounds, Range, Unusual
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Labels, Scores

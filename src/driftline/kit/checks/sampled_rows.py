@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from driftline.contracts.plugin import CheckContext
+from driftline.contracts.check import CheckContext
 
 Columns = Mapping[str, Sequence[Any]]
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from driftline.contracts.plugin import DecodeContext
+from driftline.contracts.format import DecodeContext
 from driftline.kit.decoding import csv_parse, json_values
 from driftline.types.model import Kind
 

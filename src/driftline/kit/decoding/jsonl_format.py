@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Generic, TypeVar, cast
 
 import msgspec
 
-from driftline.contracts.plugin import DecodeContext
+from driftline.contracts.format import DecodeContext
 from driftline.kit.decoding import json_values
 from driftline.kit.decoding.line_chunks import CAP, LineChunks
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from driftline.contracts.plugin import Action
+from driftline.contracts.action import Action
 from driftline.types.action_request import Request, compact
 from driftline.types.errors import Rejected
 from driftline.types.phrasing import clean

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from driftline.contracts.start_context import Http
+from driftline.contracts.context import Http
 from driftline.types.errors import OutcomeUnknown, Rejected, Retryable, Throttled
 from driftline.types.message import Message
 

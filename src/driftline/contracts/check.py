@@ -1,0 +1,105 @@
+"""The contract of a check: measure a window against a reference."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+
+from driftline.contracts.plugin import Plugin
+from driftline.contracts.rule import Rule
+from driftline.types.model import Measurement, Schema
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from driftline.profiles.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """One earlier value of a measurement."""
+
+    start: datetime
+    """Start of the window it belongs to."""
+    value: float
+    rows: int
+    verdict: str
+
+
+class History(Protocol):
+    """Earlier values of the measurements of the same check, model version and segment; oldest
+    first.
+    """
+
+    def __call__(
+        self, name: str, labels: Mapping[str, str] | None = None, limit: int = 100
+    ) -> Sequence[Earlier]:
+        """The newest `limit` values of one series."""
+        ...
+
+
+def no_history(
+    name: str, labels: Mapping[str, str] | None = None, limit: int = 100
+) -> Sequence[Earlier]:
+    """The history of a model that has none."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """All that a check may see."""
+
+    current: Window
+    reference: Window | None
+    """None until there is one."""
+    schema: Schema
+    history: History = no_history
+    seed: int = 0
+    """For checks that draw: the same for the same model, check and window."""
+
+    def rng(self) -> np.random.Generator:
+        """A generator seeded by `seed`."""
+        import numpy as np
+
+        return np.random.default_rng(self.seed)
+
+
+class Check(Plugin, ABC):
+    """Measures a window against a reference. Knows nothing of thresholds, storage or messages."""
+
+    collectors: ClassVar[frozenset[str]] = frozenset({"numeric", "categories"})
+    """The parts of a profile that it looks at."""
+    cause: ClassVar[str] = "drift"
+    """The family its alerts belong to: `drift`, `quality`, `service` or `performance`."""
+    main: ClassVar[str] = ""
+    """The measurement that a rule without `measurement` judges; the check's type when empty."""
+    default_rules: ClassVar[Mapping[str, Rule]] = {}
+    """What judges its measurements when the configuration has no rule, by measurement name."""
+    min_rows: ClassVar[int] = 1
+    """Fewer rows than this behind a measurement are `unsure`."""
+    on_empty: ClassVar[bool] = False
+    """Whether it also runs on a window without rows."""
+
+    def wants(self) -> Mapping[str, tuple[str, ...]]:
+        """What it tells its collectors beyond their names, such as expressions to look at: texts by
+        collector.
+
+        A collector finds what all checks of its model told it in `ProfileSpec.options`. Other texts
+        make another reference, and what is not judged yet is read again.
+        """
+        return {}
+
+    def only(self, names: frozenset[str]) -> Self:
+        """The same check where only measurements of these names are looked at: others may be left
+        out.
+        """
+        return self
+
+    @abstractmethod
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """The measurements of `ctx.current`, in a stable order. No NaN: a number that can't be had
+        is None with its reason.
+        """

@@ -1,0 +1,107 @@
+"""The contract of a format: decode a stream of bytes into record batches."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from driftline.contracts.plugin import Plugin
+from driftline.types.model import Field
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class FormatRef(BaseModel):
+    """A format and its settings, where its name alone is not enough."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    type: str
+    """The format's name."""
+    options: dict[str, Any] = {}
+    """The format's settings."""
+
+
+class DecodeContext(Protocol):
+    """What a format is given for one object, and how it tells what became of the records."""
+
+    @property
+    def uri(self) -> str:
+        """The object's."""
+        ...
+
+    @property
+    def fields(self) -> tuple[Field, ...] | None:
+        """The columns wanted; None asks for everything there is, nested names joined by dots."""
+        ...
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the stream ends where the object ends: if not, a last record without its end is
+        left for later.
+        """
+        ...
+
+    def reject(self, position: int, reason: str, record: bytes | str = b"") -> None:
+        """Count one record that can't be read: its ordinal in the stream, why, and its first bytes
+        as a sample.
+        """
+        ...
+
+    def consumed(self, offset: int) -> None:
+        """Say that whole records reach to byte `offset` of the stream. Without it an object is only
+        read as a whole.
+        """
+        ...
+
+    @property
+    def parts(self) -> Mapping[str, str]:
+        """What the object's place says of its records, see `LogObject.parts`."""
+        ...
+
+    def refer(self, uri: str) -> BinaryIO:
+        """The bytes of another object that a record refers to; see `Source.refer` for what it
+        raises.
+        """
+        ...
+
+
+class Format(Plugin, ABC):
+    """Decodes a stream of bytes into record batches."""
+
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """File name endings (without compression) by which the format is guessed, such as `.csv`."""
+    marks: ClassVar[tuple[frozenset[str], ...]] = ()
+    """By what its records are recognised: all names of one of these sets stand at the top of
+    each.
+    """
+    compressed: ClassVar[bool] = False
+    """True for formats that compress by themselves, such as Parquet: the host then hands the stored
+    bytes over as they are.
+    """
+
+    def with_columns(self, names: Sequence[str]) -> Self:
+        """The same format for records whose values may lack names: `names` are the inputs' in the
+        reference, in order.
+        """
+        return self
+
+    def no_data(self, uri: str) -> str:
+        """Why an object of this name is none of the format's data, such as a manifest beside it;
+        empty when it is.
+        """
+        return ""
+
+    @abstractmethod
+    def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
+        """Batches whose columns bear the names of `ctx.fields`; a field that a record lacks is
+        null.
+
+        Values may have any Arrow type: the host casts them to the canonical ones and counts what
+        doesn't fit. Raises Unreadable when nothing more can be read of this object; batches given
+        before that count.
+        """
