@@ -31,8 +31,8 @@ from driftline.evaluate.evidence.unusual import Past
 from driftline.evaluate.group import Inputs, judge_group
 from driftline.evaluate.judging import CheckPlan
 from driftline.state.tables import micros
-from driftline.state.windows import Due, Key
 from driftline.types.notification import Event
+from driftline.types.records import DueWindow, WindowKey
 
 SIZES = (200, 1_000, 10_000, 1_000_000)
 DAY = timedelta(days=1)
@@ -76,7 +76,7 @@ def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
     for day in range(days):
         window = stream.window(day)
         start = micros(START + day * DAY)
-        due = Due(Key("model", start, "", ""), start + policy.length, rows, 0)
+        due = DueWindow(WindowKey("model", start, "", ""), start + policy.length, rows, 0)
         inputs = Inputs(
             SCHEMA, PLANS, lambda _, it=window: it, lambda _: stream.reference, lambda *_: (),
             lambda plan, ctx: list(plan.check.evaluate(ctx)), past=past,

@@ -20,6 +20,7 @@ from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.window import Window
 from driftline.state import windows
 from driftline.state.tables import micros
+from driftline.types.records import WindowKey
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
@@ -90,7 +91,7 @@ def station(tmp_path):
 def window(station: Station, hour: int, version: str = "blue") -> Window:
     agent = station.agent
     with agent.store.read() as connection:
-        key = windows.Key("shop", micros(at(60 * hour)), version, "")
+        key = WindowKey("shop", micros(at(60 * hour)), version, "")
         ground = agent.watches["shop"].ground
         return windows.load(connection, key, ground.spec, BUILT_IN).window()
 

@@ -9,10 +9,9 @@ from driftline.alerting import AlertingState, step
 from driftline.state import measurements
 from driftline.state.factory import open_store
 from driftline.state.incident_store import later
-from driftline.state.measurements import Judged
 from driftline.state.tables import micros
-from driftline.state.windows import Key
 from driftline.types.alert import AlertState
+from driftline.types.records import JudgedMeasurement, WindowKey
 
 pytestmark = pytest.mark.postgres
 
@@ -30,8 +29,12 @@ def store_with(verdicts: dict[int, str]):
                 interval=(0.01, 0.03),
                 detail={"mean": 4.0},
             )
-            row = Judged("drift", number, verdict, severity, "above 0.25" if severity else "", 1000)
-            measurements.replace(connection, Key("churn", micros(at(hour)), "", ""), 1, [row], None)
+            row = JudgedMeasurement(
+                "drift", number, verdict, severity, "above 0.25" if severity else "", 1000
+            )
+            measurements.replace(
+                connection, WindowKey("churn", micros(at(hour)), "", ""), 1, [row], None
+            )
     return store
 
 

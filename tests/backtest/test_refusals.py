@@ -10,9 +10,8 @@ from driftline import Check, Measurement
 from driftline.contracts.rule import Unusual
 from driftline.evaluate.group import facts_of
 from driftline.evaluate.judging import CheckPlan
-from driftline.state.measurements import Judged
-from driftline.state.windows import Due, Key
 from driftline.types.model import Severity, Verdict
+from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 DAY = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1_000_000)
 
@@ -31,7 +30,7 @@ def severity(column, watched, severity=Severity.CRITICAL):
     """What alerting is told of a changed measurement."""
     plan = CheckPlan("some", Some(), warn_only=frozenset({"noisy"}))
     measurement = Measurement(1.0, {"column": column}, "some")
-    row = Judged(
+    row = JudgedMeasurement(
         "some",
         measurement,
         Verdict.CHANGED.value,
@@ -39,7 +38,7 @@ def severity(column, watched, severity=Severity.CRITICAL):
         rows=10,
         watched=Unusual() if watched else None,
     )
-    [fact] = facts_of(Due(Key("m", DAY, "", ""), DAY + 1, 10, 0), plan, [row], "")
+    [fact] = facts_of(DueWindow(WindowKey("m", DAY, "", ""), DAY + 1, 10, 0), plan, [row], "")
     assert fact.verdict is Verdict.CHANGED
     return fact.severity
 

@@ -11,8 +11,7 @@ from driftline import Measurement, Schema, unusual
 from driftline.evaluate.evidence.baseline import DAY
 from driftline.evaluate.evidence.engine import Policy
 from driftline.evaluate.evidence.unusual import Past
-from driftline.state.measurements import Judged
-from driftline.state.windows import Key
+from driftline.types.records import JudgedMeasurement, WindowKey
 
 pytestmark = pytest.mark.system
 
@@ -36,10 +35,10 @@ def verdicts(rows, effect, seed):
         measurement = Measurement(
             value, {"column": "x"}, "mean_shift", rows, (value - wide, value + wide)
         )
-        row = Judged(
+        row = JudgedMeasurement(
             "drift", measurement, RULE.alone(measurement).verdict, "", "", rows, watched=RULE
         )
-        [judged] = past.judge(day * DAY, [(Key("m", day * DAY, "", ""), row)])
+        [judged] = past.judge(day * DAY, [(WindowKey("m", day * DAY, "", ""), row)])
         found.append(judged)
     return found[BEGIN - 1 :]
 

@@ -14,9 +14,8 @@ from driftline.evaluate.evidence.outcome import Outcome
 from driftline.evaluate.evidence.unusual import judged
 from driftline.evaluate.judging import CheckPlan, run_check
 from driftline.kit.checks import Unusual
-from driftline.state.measurements import Judged
-from driftline.state.windows import Due, Key
 from driftline.testing import context, window
+from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 DAY, HOUR = 86_400_000_000, 3_600_000_000
 MEAN = Unusual(info=0.1, warning=0.25)
@@ -25,7 +24,7 @@ MEAN = Unusual(info=0.1, warning=0.25)
 def row(
     blind=True, verdict="unsure", rows=20, column="age", reason="10 more rows are needed: 20 of 30"
 ):
-    return Judged(
+    return JudgedMeasurement(
         "drift",
         Measurement(0.1, {"column": column}, "psi"),
         verdict,
@@ -36,7 +35,7 @@ def row(
 
 
 def seen(rows, length=DAY):
-    return sight(Due(Key("m", 0, "", ""), length, 20, 0), "drift", rows)
+    return sight(DueWindow(WindowKey("m", 0, "", ""), length, 20, 0), "drift", rows)
 
 
 def test_it_is_told_when_nothing_can_be_told():
@@ -88,7 +87,7 @@ def test_what_is_judged_by_its_past_is_blind_where_no_warning_would_be_seen(
     """Not while it learns, and not when a change worth a warning would be seen within seven
     windows.
     """
-    measured = Judged(
+    measured = JudgedMeasurement(
         "drift",
         Measurement(0.02, {"column": "age"}, "mean_shift", unit="sd"),
         "unsure",

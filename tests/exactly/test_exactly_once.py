@@ -34,6 +34,7 @@ from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.telemetry.logs import make_log
 from driftline.types.errors import Deposed, StateError
+from driftline.types.records import WindowKey
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
@@ -365,7 +366,7 @@ class Exactly(RuleBasedStateMachine):
                 key = (f"{datetime.fromtimestamp(start / 1e6, UTC):%Y-%m-%dT%H}", version, segment)
                 profile = windows.load(
                     connection,
-                    windows.Key("shop", start, version, segment),
+                    WindowKey("shop", start, version, segment),
                     watch.ground.spec,
                     BUILT_IN,
                 )

@@ -31,8 +31,8 @@ from driftline.profiles.spec import make_spec
 from driftline.state import models, windows
 from driftline.state.factory import open_store
 from driftline.state.tables import micros
-from driftline.state.windows import Key
 from driftline.types.model import Field, Kind, LogObject, Schema, Task
+from driftline.types.records import WindowKey
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
 
@@ -151,7 +151,7 @@ class World:
                 for segment in ("", "plan=a", "plan=b"):
                     profile = windows.load(
                         connection,
-                        Key("m", micros(START) + hour * HOUR, "", segment),
+                        WindowKey("m", micros(START) + hour * HOUR, "", segment),
                         SPEC,
                         BUILT_IN,
                     )

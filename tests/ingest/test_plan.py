@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from driftline.ingest.read.plan import READ_FROM_START, decide
-from driftline.state.ledger import DONE, GONE, QUARANTINED, WAITING, Entry
 from driftline.types.model import LogObject
+from driftline.types.records import DONE, GONE, QUARANTINED, WAITING, LedgerEntry
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 OBJECT = LogObject("file:///a.jsonl", "v1", 100, NOW, grows=True)
-TAKEN = Entry(1, OBJECT.uri, "v1", 100, DONE, 100, 7, "spec", 0)
+TAKEN = LedgerEntry(1, OBJECT.uri, "v1", 100, DONE, 100, 7, "spec", 0)
 
 
 def test_what_is_new_is_read_from_the_start():

@@ -13,11 +13,10 @@ from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import make_spec
 from driftline.state import accounts, ledger, models, waiting, windows
-from driftline.state.ledger import Outcome, Share
 from driftline.state.tables import moment
-from driftline.state.waiting import LABEL, PREDICTION, Stub
-from driftline.state.windows import Due, Key
+from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.model import Field, Kind, LogObject, Schema, Task
+from driftline.types.records import DueWindow, ReadOutcome, Share, Stub, WindowKey
 
 pytestmark = pytest.mark.postgres
 
@@ -26,7 +25,7 @@ SCHEMA = Schema(
     score=Field("s", "s", Kind.NUMERIC), label=Field("y", "y", Kind.CATEGORICAL), task=Task.BINARY
 )
 SPEC = make_spec(SCHEMA, {"s": np.linspace(0, 1, 11)}, {})
-KEY = Key("m", 0, "", "")
+KEY = WindowKey("m", 0, "", "")
 REFERENCE = {
     "spec": b"",
     "schema_json": "",
@@ -59,11 +58,11 @@ def connection():
         ledger.record(
             made,
             "m",
-            [Outcome(OBJECT, rows=4, shares=[Share(0, "", "", 4, profile(False))])],
+            [ReadOutcome(OBJECT, rows=4, shares=[Share(0, "", "", 4, profile(False))])],
             SPEC.digest,
             HOUR,
         )
-        windows.mark_judged(made, [Due(KEY, HOUR, 4, 0)], None, "")
+        windows.mark_judged(made, [DueWindow(KEY, HOUR, 4, 0)], None, "")
         yield made
 
 
@@ -89,7 +88,7 @@ def test_labels_are_counted_once_whatever_becomes_of_the_window(connection):
     assert windows.settle(connection, "m", HOUR, SPEC, BUILT_IN) == 0, (
         "not before it is judged again"
     )
-    windows.mark_judged(connection, [Due(KEY, HOUR, 4, 1)], None, "")
+    windows.mark_judged(connection, [DueWindow(KEY, HOUR, 4, 1)], None, "")
     assert windows.settle(connection, "m", HOUR, SPEC, BUILT_IN) == 1
     assert counted(windows.load(connection, KEY, SPEC, BUILT_IN)) == (4, 4, 4)
     windows.relabel(connection, "m", 0, "", {})
@@ -99,7 +98,7 @@ def test_labels_are_counted_once_whatever_becomes_of_the_window(connection):
         "what is due is not rolled up"
     )
     windows.relabel(connection, "m", 0, "", {"": profile(True)})
-    windows.mark_judged(connection, [Due(KEY, HOUR, 4, 2)], None, "")
+    windows.mark_judged(connection, [DueWindow(KEY, HOUR, 4, 2)], None, "")
     assert windows.roll_up(connection, "m", HOUR, SPEC, BUILT_IN) == 1
     assert counted(windows.trailing(connection, "m", "", 0, 24 * HOUR, SPEC, BUILT_IN)) == (4, 4, 4)
 
@@ -109,7 +108,11 @@ def test_rows_and_labels_together_are_a_whole_revision(connection):
     ledger.record(
         connection,
         "m",
-        [Outcome(LogObject("b", "1", 1, moment(0)), shares=[Share(0, "", "", 4, profile(False))])],
+        [
+            ReadOutcome(
+                LogObject("b", "1", 1, moment(0)), shares=[Share(0, "", "", 4, profile(False))]
+            )
+        ],
         SPEC.digest,
         HOUR,
     )
@@ -134,7 +137,7 @@ def test_predictions_wait_where_their_rows_are_counted(connection):
     alike.
     """
     shares = [Share(hour * HOUR, "", "", 4, profile(False)) for hour in (1, 2)]
-    first = Outcome(
+    first = ReadOutcome(
         LogObject("b", "1", 1, moment(0)),
         shares=shares,
         stubs=[stub(1, start=HOUR), stub(2, start=2 * HOUR)],
@@ -143,7 +146,7 @@ def test_predictions_wait_where_their_rows_are_counted(connection):
     connection.execute(
         windows.windows.update().where(windows.windows.c.start == HOUR).values(settled=1)
     )
-    again = Outcome(
+    again = ReadOutcome(
         LogObject("b", "2", 1, moment(0)),
         shares=shares,
         stubs=[stub(1, 3, start=HOUR), stub(4, 5, 6, start=2 * HOUR)],
@@ -161,12 +164,20 @@ def test_the_oldest_go_when_too_much_waits(connection):
     """
     mine = [stub(1, 2, start=hour * HOUR) for hour in range(4)]
     ledger.record(
-        connection, "m", [Outcome(LogObject("b", "1", 1, moment(0)), stubs=mine)], SPEC.digest, HOUR
+        connection,
+        "m",
+        [ReadOutcome(LogObject("b", "1", 1, moment(0)), stubs=mine)],
+        SPEC.digest,
+        HOUR,
     )
     ledger.record(
         connection,
         "l",
-        [Outcome(LogObject("c", "1", 1, moment(0)), stubs=[stub(1, start=3 * HOUR, role=LABEL)])],
+        [
+            ReadOutcome(
+                LogObject("c", "1", 1, moment(0)), stubs=[stub(1, start=3 * HOUR, role=LABEL)]
+            )
+        ],
         "",
         HOUR,
     )

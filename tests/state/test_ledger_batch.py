@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.state import accounts, ledger, models
-from driftline.state.ledger import DONE, GONE, QUARANTINED, WAITING, Outcome, Share
 from driftline.types.model import LogObject
+from driftline.types.records import DONE, GONE, QUARANTINED, WAITING, ReadOutcome, Share
 
 pytestmark = pytest.mark.system
 
@@ -21,9 +21,9 @@ HOUR = 3_600_000_000
 OBJECT = LogObject("file:///a", "1", 10, datetime(2026, 5, 1, tzinfo=UTC), grows=True, lineage="7")
 
 
-def outcome(name: str, version: int, piece: int, state: str, starts: list[int]) -> Outcome:
+def outcome(name: str, version: int, piece: int, state: str, starts: list[int]) -> ReadOutcome:
     shares = [Share(start * HOUR, "v", "", 3, b"x") for start in sorted(set(starts))]
-    return Outcome(
+    return ReadOutcome(
         replace(OBJECT, uri=f"file:///{name}", version=str(version)),
         piece,
         state,
@@ -34,7 +34,7 @@ def outcome(name: str, version: int, piece: int, state: str, starts: list[int]) 
     )
 
 
-def written(batches: list[list[Outcome]]):
+def written(batches: list[list[ReadOutcome]]):
     with databases.opened() as store, store.write() as connection:
         models.watch(connection, "m", 0)
         for batch in batches:

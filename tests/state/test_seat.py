@@ -19,6 +19,7 @@ from driftline.state.factory import open_store
 from driftline.state.tables import sinks
 from driftline.types.errors import Led, StateError, Unreachable
 from driftline.types.model import LogObject
+from driftline.types.records import ReadOutcome
 
 pytestmark = pytest.mark.system
 
@@ -245,7 +246,7 @@ def test_long_names_of_objects_are_kept(url):
     long = "az://box/" + "".join(chr(0x4E00 + (place * 7919) % 20000) for place in range(4000))
     store = open_store(url)
     with store.write() as connection:
-        made = ledger.Outcome(LogObject(long, "1", 1, datetime(2026, 5, 1, tzinfo=UTC)))
+        made = ReadOutcome(LogObject(long, "1", 1, datetime(2026, 5, 1, tzinfo=UTC)))
         ledger.record(connection, "m", [made], "spec", 3_600_000_000)
     with store.read() as connection:
         assert list(ledger.entries(connection, "m", [long])) == [long]

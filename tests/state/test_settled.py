@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from dumped import dump
 
 from driftline.state import accounts, ledger, models
-from driftline.state.ledger import GONE, Outcome, Share
 from driftline.state.tables import windows
 from driftline.types.model import LogObject
+from driftline.types.records import GONE, ReadOutcome, Share
 
 pytestmark = pytest.mark.postgres
 
@@ -39,9 +39,9 @@ def connection():
         yield made
 
 
-def outcome(*hours: int, rows: int = 3, **changes: object) -> Outcome:
+def outcome(*hours: int, rows: int = 3, **changes: object) -> ReadOutcome:
     shares = [Share(hour * HOUR, "v", "", rows, b"x") for hour in hours]
-    return replace(Outcome(OBJECT, rows=rows * len(hours), shares=shares), **changes)
+    return replace(ReadOutcome(OBJECT, rows=rows * len(hours), shares=shares), **changes)
 
 
 def judge(connection, hour: int) -> None:

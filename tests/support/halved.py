@@ -32,6 +32,7 @@ from driftline.state import models, pair_rows, windows
 from driftline.state.factory import open_store
 from driftline.state.tables import waiting as table
 from driftline.state.tables import windows as spans
+from driftline.types.records import WindowKey
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 HOUR = 3_600_000_000
@@ -158,7 +159,7 @@ class Halves:
         told = {}
         with self.store.read() as connection:
             for row in connection.execute(sa.select(spans).where(spans.c.rows != 0)):
-                key = windows.Key("m", row.start, row.version, row.segment)
+                key = WindowKey("m", row.start, row.version, row.segment)
                 window = windows.load(connection, key, self.spec, BUILT_IN).window()
                 x, y = (next(c for c in window.numeric() if c.name == name) for name in "xy")
                 assert window.rows == row.rows

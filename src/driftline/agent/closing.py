@@ -37,14 +37,14 @@ from driftline.state import measurements, people, traces, windows
 from driftline.state.incident_store import SinkPlan, asked, enqueue, later, load, save, silences
 from driftline.state.store import Store
 from driftline.state.tables import micros, moment
-from driftline.state.windows import Due, Key
 from driftline.types.alert import Alert
 from driftline.types.model import LogObject
 from driftline.types.notification import Notification
+from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 Enrich = Callable[[Notification], Mapping[str, str]]
 Links = Callable[[Notification, datetime], Mapping[str, str]]
-Reread = Callable[[Key, Sequence[LogObject]], "Iterator[pa.RecordBatch]"]
+Reread = Callable[[WindowKey, Sequence[LogObject]], "Iterator[pa.RecordBatch]"]
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Closed:
     """Of these, those that were too old to tell anybody of."""
     verdicts: dict[str, int] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
-    judged: list[tuple[Key, measurements.Judged]] = field(default_factory=list)
+    judged: list[tuple[WindowKey, JudgedMeasurement]] = field(default_factory=list)
     """Of the newest window judged."""
 
 
@@ -154,7 +154,7 @@ class Closing:
             trail.fill((row.start, Stream(*row[1:6]), row.trace) for row in rows)
         return Past(trail, policy, self.ground.schema)
 
-    def _close(self, group: Sequence[Due], past: Past, now: datetime, closed: Closed) -> None:
+    def _close(self, group: Sequence[DueWindow], past: Past, now: datetime, closed: Closed) -> None:
         group = [self._hushed(due, now) for due in group]
         with self.store.read() as connection:
             new = new_versions(group, partial(windows.versions, connection, self.model))
@@ -182,7 +182,7 @@ class Closing:
             self.on_window(item.window)
         self.on_changes(moved.changes)
 
-    def _hushed(self, due: Due, now: datetime) -> Due:
+    def _hushed(self, due: DueWindow, now: datetime) -> DueWindow:
         """A window that is very old when it is first judged tells nobody, then and later."""
         within = self.notify_within
         old = within is not None and due.revision == 0 and now - moment(due.end) > within
@@ -241,7 +241,7 @@ class Closing:
             if row.verdict:
                 closed.verdicts[row.verdict] = closed.verdicts.get(row.verdict, 0) + 1
 
-    def _again(self, key: Key) -> Iterator[pa.RecordBatch]:
+    def _again(self, key: WindowKey) -> Iterator[pa.RecordBatch]:
         with self.store.read() as connection:
             found = windows.contributors(connection, key)
         assert self.reread is not None

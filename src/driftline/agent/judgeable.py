@@ -22,7 +22,7 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
 from driftline.state import measurements, windows
 from driftline.state.tables import moment
-from driftline.state.windows import Due, Key
+from driftline.types.records import DueWindow, WindowKey
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ class Judgeable:
         self,
         connection: Connection,
         past: Past | None = None,
-        again: Callable[[Key], Iterator[pa.RecordBatch]] | None = None,
+        again: Callable[[WindowKey], Iterator[pa.RecordBatch]] | None = None,
         history: HistoryOf | None = None,
-        profiles: Callable[[Key], Profile] | None = None,
+        profiles: Callable[[WindowKey], Profile] | None = None,
     ) -> Inputs:
         """From what is stored; `again` reads the rows of a window once more, `history` and
         `profiles` stand in for it.
         """
         spec, kinds, ground = self.ground.spec, self.kinds, self.ground
 
-        def window(due: Due) -> Window:
+        def window(due: DueWindow) -> Window:
             profile = (
                 windows.load(connection, due.key, spec, kinds)
                 if profiles is None
@@ -66,7 +66,7 @@ class Judgeable:
                 reread=None if again is None else partial(again, due.key),
             )
 
-        def reference(due: Due) -> Window | None:
+        def reference(due: DueWindow) -> Window | None:
             key = due.key
             if ground.trailing is None:
                 return ground.reference(key.segment)
@@ -81,7 +81,7 @@ class Judgeable:
             )
 
         def stored(
-            key: Key, check: str, name: str, labels: Mapping[str, str], limit: int
+            key: WindowKey, check: str, name: str, labels: Mapping[str, str], limit: int
         ) -> Sequence[Earlier]:
             return measurements.history(connection, key, check, name, labels, limit)
 

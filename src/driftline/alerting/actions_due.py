@@ -11,13 +11,13 @@ from datetime import timedelta
 from driftline.alerting.fact import MONITORING, digest
 from driftline.alerting.incident import Change
 from driftline.types.alert import AlertState
-from driftline.types.incident import By
+from driftline.types.incident import HoldKind
 from driftline.types.model import Severity
 from driftline.types.notification import AlertFact, Event
 
 IDLE = frozenset({Event.RESOLVED, Event.ACKNOWLEDGED, Event.SILENCED})
 """What calls for nothing: an end, and what people did themselves."""
-DOUBTED = frozenset({By.SILENCE, By.SNOOZE, By.INHIBITION})
+DOUBTED = frozenset({HoldKind.SILENCE, HoldKind.SNOOZE, HoldKind.INHIBITION})
 """What holds actions back, too. A mute time and the cap of pages only spare people."""
 
 
@@ -49,7 +49,7 @@ def token(incident: str, action: str) -> str:
 def calling(plan: ActionPlan, change: Change) -> AlertFact | None:
     """The alert that calls for the action, the most telling one; None when nothing does."""
     incident = change.incident
-    doubted = change.held is not None and change.held.by in DOUBTED
+    doubted = change.held is not None and change.held.kind in DOUBTED
     if change.event in IDLE or doubted or (plan.models and incident.model not in plan.models):
         return None
     return next((alert for alert in change.notification.alerts if _calls(plan, alert)), None)

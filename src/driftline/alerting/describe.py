@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from driftline.alerting.fact import UNSURE
-from driftline.types.alert import Alert, AlertState, Entry
+from driftline.types.alert import Alert, AlertEntry, AlertState
 from driftline.types.model import Decision, Severity, Verdict
 from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import (
@@ -61,10 +61,10 @@ def fact_of(alert: Alert, *, named: bool = False) -> AlertFact:
     )
 
 
-def _nothing(alert: Alert) -> Entry:
+def _nothing(alert: Alert) -> AlertEntry:
     moment = alert.phase.last_start or alert.phase.since
     assert moment is not None
-    return Entry(moment, alert.phase.last_end or moment, Verdict.OK)
+    return AlertEntry(moment, alert.phase.last_end or moment, Verdict.OK)
 
 
 FOREMOST = ("quality", "performance", "drift")

@@ -15,7 +15,7 @@ from driftline.alerting.digest import CAUSE, ended, gathered
 from driftline.alerting.incident import Change, told
 from driftline.alerting.silencing import Quiet
 from driftline.alerting.work import Step, Work
-from driftline.types.incident import By, Hold, Incident, Reason
+from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.model import Severity
 from driftline.types.notification import Event
 
@@ -62,20 +62,23 @@ def _weighed(
     if change.event in ALWAYS:
         hushed = change.event is Event.RESOLVED and incident.untold
         return replace(
-            change, held=Hold(By.UNTOLD, "nobody was told that it is open") if hushed else None
+            change,
+            held=Hold(HoldKind.UNTOLD, "nobody was told that it is open") if hushed else None,
         )
     members = work.members(incident)
     held = quiet.holds(change.incident, members, causes, change.reason, now)
-    owes = held is not None and held.by is not By.ACKNOWLEDGED
+    owes = held is not None and held.kind is not HoldKind.ACKNOWLEDGED
     digest = next(
         (one for one in work.open if one.cause == CAUSE and incident.id in one.keys), None
     )
     page = change.incident.severity is Severity.CRITICAL and change.reason in PAGING
     if held is None and digest is not None and change.event is Event.UPDATED:
-        held = Hold(By.DIGEST, f"in digest {digest.id}")
+        held = Hold(HoldKind.DIGEST, f"in digest {digest.id}")
     elif held is None and page:
         if sum(now - at < DAY for at in work.pages) >= quiet.max_pages:
-            held = Hold(By.CAP, f"{quiet.max_pages} pages in 24 hours are the most: in the digest")
+            held = Hold(
+                HoldKind.CAP, f"{quiet.max_pages} pages in 24 hours are the most: in the digest"
+            )
             over += [change] if incident.resolved is None else []
         else:
             work.pages.append(now)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from driftline.alerting.fact import Fact, finite, plain
-from driftline.types.alert import Alert, AlertState, Entry
+from driftline.types.alert import Alert, AlertEntry, AlertState
 from driftline.types.model import Severity, Verdict
 
 HORIZON = 16
@@ -92,11 +92,11 @@ def _new(fact: Fact) -> Alert:
     )  # fmt: skip
 
 
-def _entry(fact: Fact) -> Entry:
+def _entry(fact: Fact) -> AlertEntry:
     low, high = fact.interval or (None, None)
     bounds = finite(low), finite(high)
     interval = (bounds[0], bounds[1]) if bounds[0] is not None and bounds[1] is not None else None
-    return Entry(
+    return AlertEntry(
         fact.start, fact.end, fact.verdict, fact.revision, fact.severity, finite(fact.value), finite(fact.was), interval,
         fact.unit, int(fact.rows), fact.reason, fact.reference, plain(fact.detail), fact.since, fact.decision,
     )  # fmt: skip

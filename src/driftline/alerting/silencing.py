@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from driftline.types.alert import Alert
-from driftline.types.incident import By, Hold, Incident, Reason
+from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.matchers import Matchers
 
 OF_INCIDENT = frozenset({"model", "severity", "id"})
@@ -108,11 +108,11 @@ class Quiet:
         there.
         """
         if incident.snoozed is not None and now < incident.snoozed:
-            return Hold(By.SNOOZE, f"snoozed until {incident.snoozed:%Y-%m-%d %H:%M} UTC")
+            return Hold(HoldKind.SNOOZE, f"snoozed until {incident.snoozed:%Y-%m-%d %H:%M} UTC")
         silence = self.silence_of(incident, alerts, now)
         if silence is not None:
             return Hold(
-                By.SILENCE, f"silence {silence.id} until {silence.until:%Y-%m-%d %H:%M} UTC"
+                HoldKind.SILENCE, f"silence {silence.id} until {silence.until:%Y-%m-%d %H:%M} UTC"
             )
         muted = next(
             (
@@ -123,12 +123,12 @@ class Quiet:
             None,
         )
         if muted is not None:
-            return Hold(By.MUTE_TIME, f"mute time {muted}")
+            return Hold(HoldKind.MUTE_TIME, f"mute time {muted}")
         for cause, (_, meant) in zip(causes, self.inhibitions, strict=True):
             if cause not in ("", incident.id) and means(meant, incident, alerts):
-                return Hold(By.INHIBITION, f"inhibited by {cause}")
+                return Hold(HoldKind.INHIBITION, f"inhibited by {cause}")
         if incident.acknowledged and reason in (Reason.MORE_ALERTS, Reason.LESS_SEVERE):
-            return Hold(By.ACKNOWLEDGED, f"acknowledged by {incident.acknowledged}")
+            return Hold(HoldKind.ACKNOWLEDGED, f"acknowledged by {incident.acknowledged}")
         return None
 
 

@@ -25,8 +25,8 @@ from driftline.state import kept
 from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.state.tables import micros, moment
-from driftline.state.windows import Due
 from driftline.types.errors import StateError
+from driftline.types.records import DueWindow
 
 Progress = Callable[[int, int], None]
 
@@ -41,7 +41,7 @@ class Subject:
     false_pages_per_year: float
     life: Life
     open_store: Callable[[], Store]
-    groups: Sequence[Sequence[Due]]
+    groups: Sequence[Sequence[DueWindow]]
     """By start, those before `since` too, from which the rules learn."""
     since: datetime
     until: datetime

@@ -21,11 +21,11 @@ from driftline.contracts.check import Earlier
 from driftline.contracts.rule import Unusual
 from driftline.evaluate.evidence.unusual import given
 from driftline.evaluate.group import measure
-from driftline.state.measurements import Judged, labels_json
+from driftline.state.measurements import labels_json
 from driftline.state.store import Store
 from driftline.state.tables import moment
-from driftline.state.windows import Due, Key
 from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
+from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 Floats = NDArray[np.float64]
 REACH = 1000
@@ -55,7 +55,7 @@ VALUE, WAS, LOW, HIGH, ROWS, RAW, LEVEL, SIZE, LEAST_SD = range(9)
 class Measured:
     """All windows with one start."""
 
-    group: tuple[Due, ...]
+    group: tuple[DueWindow, ...]
     series: tuple[Series, ...]
     """Those that a rule judges."""
     numbers: Floats
@@ -69,7 +69,7 @@ class Measured:
     broken: Mapping[str, str] = field(default_factory=dict)
     """Why a check could not run, by check; empty for one that could."""
 
-    def row(self, place: int) -> Judged:
+    def row(self, place: int) -> JudgedMeasurement:
         """The judged row as it was; of what its past judges without details, which are too many to
         keep.
         """
@@ -83,7 +83,7 @@ class Measured:
         said = self.said.get(place, Judgement(Verdict.OK))
         severity = said.severity.value if said.severity else ""
         rows = int(numbers[ROWS])
-        return Judged(
+        return JudgedMeasurement(
             one.check,
             m,
             said.verdict.value,
@@ -110,12 +110,12 @@ class _History:
     asked: set[str] = field(default_factory=set)
 
     def __call__(
-        self, key: Key, check: str, name: str, labels: Mapping[str, str], limit: int
+        self, key: WindowKey, check: str, name: str, labels: Mapping[str, str], limit: int
     ) -> Sequence[Earlier]:
         self.asked.add(check)
         return self.values[(key.version, key.segment, check, name, labels_json(labels))][-limit:]
 
-    def add(self, key: Key, rows: Sequence[Judged]) -> None:
+    def add(self, key: WindowKey, rows: Sequence[JudgedMeasurement]) -> None:
         for row in rows:
             m = row.measurement
             if m.value is not None and row.check in self.asked:
@@ -130,7 +130,7 @@ class _History:
 def measure_all(
     judgeable: Judgeable,
     open_store: Callable[[], Store],
-    groups: Sequence[Sequence[Due]],
+    groups: Sequence[Sequence[DueWindow]],
     progress: Callable[[int, int], None] = lambda done, total: None,
     processes: int = 1,
 ) -> list[Measured]:
@@ -148,7 +148,7 @@ def measure_all(
 def _stretch(
     judgeable: Judgeable,
     open_store: Callable[[], Store],
-    groups: Sequence[Sequence[Due]],
+    groups: Sequence[Sequence[DueWindow]],
     first: int,
     note: Note,
 ) -> list[Measured]:
@@ -189,7 +189,7 @@ class _Packer:
         self._series: dict[tuple[object, ...], Series] = {}
         self._layouts: dict[tuple[int, ...], tuple[Series, ...]] = {}
 
-    def pack(self, measured: Sequence[tuple[Due, Sequence[Judged]]]) -> Measured:
+    def pack(self, measured: Sequence[tuple[DueWindow, Sequence[JudgedMeasurement]]]) -> Measured:
         broken: dict[str, str] = {}
         series, numbers = list[Series](), list[tuple[float, ...]]()
         said, details = dict[int, Judgement](), dict[int, Mapping[str, Any]]()
@@ -215,7 +215,7 @@ class _Packer:
         packed = np.array(numbers, np.float64).reshape(-1, LEAST_SD + 1).T
         return Measured(tuple(due for due, _ in measured), layout, packed, said, details, broken)
 
-    def _of(self, key: Key, row: Judged) -> Series:
+    def _of(self, key: WindowKey, row: JudgedMeasurement) -> Series:
         m, watched = row.measurement, row.watched is not None
         known = (
             key.version,
@@ -233,7 +233,7 @@ class _Packer:
             )
         return self._series[known]
 
-    def _numbers(self, key: Key, row: Judged) -> tuple[float, ...]:
+    def _numbers(self, key: WindowKey, row: JudgedMeasurement) -> tuple[float, ...]:
         m = row.measurement
         low, high = m.interval or (np.nan, np.nan)
         raw = m.detail.get("raw")

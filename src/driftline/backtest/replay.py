@@ -27,8 +27,8 @@ from driftline.evaluate.evidence.unusual import CERTAIN, given, judged, lasting_
 from driftline.evaluate.group import ability, facts_of, new_versions, with_upstream
 from driftline.evaluate.judging import CheckPlan
 from driftline.state.tables import moment
-from driftline.state.windows import Key
 from driftline.types.model import Schema, Verdict
+from driftline.types.records import WindowKey
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,12 @@ class Layout:
             row, one = self.measured.row(place), self.series[place]
             assert one.rule is not None
             numbers.append(
-                given(Key(self.model, start, one.version, one.segment), row, one.rule, self.schema)
+                given(
+                    WindowKey(self.model, start, one.version, one.segment),
+                    row,
+                    one.rule,
+                    self.schema,
+                )
             )
         return Panel.of(numbers)
 

@@ -30,8 +30,8 @@ from driftline.evaluate.evidence.engine import (
 )
 from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual import given
-from driftline.state.windows import Key
 from driftline.types.model import Schema
+from driftline.types.records import WindowKey
 
 REFRESHED = 7 * DAY
 """How often baselines are made anew here: the windows are alike by construction."""
@@ -108,7 +108,7 @@ class History:
                     one = window.series[place]
                     if one not in places:
                         places[one] = len(found)
-                        key = Key(model, window.group[0].key.start, one.version, one.segment)
+                        key = WindowKey(model, window.group[0].key.start, one.version, one.segment)
                         assert one.rule is not None
                         found.append(given(key, window.row(place), one.rule, schema))
                 columns = [places[window.series[place]] for place in watched]

@@ -22,11 +22,11 @@ from driftline.delivery.guard import Sending
 from driftline.delivery.network.judge import LONGEST_PAUSE
 from driftline.delivery.secrets import scrub
 from driftline.state import outbox
-from driftline.state.outbox import Claimed
 from driftline.state.store import Store
 from driftline.types.errors import OutcomeUnknown, Rejected, Retryable, Throttled
 from driftline.types.notification import Notification
 from driftline.types.phrasing import clean
+from driftline.types.records import ClaimedMessage
 
 
 class Outcome(StrEnum):
@@ -99,7 +99,7 @@ class SinkWorker:
         self._log = log
         self._pace = timedelta(seconds=sink.pace)
         self._last: datetime | None = None
-        self._hanging: tuple[Claimed, Sending] | None = None
+        self._hanging: tuple[ClaimedMessage, Sending] | None = None
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._stopping = threading.Event()
@@ -219,7 +219,7 @@ class SinkWorker:
 
     def _settle(
         self,
-        claimed: Claimed,
+        claimed: ClaimedMessage,
         result: str | Exception | None,
         now: datetime,
         *,
@@ -265,7 +265,12 @@ class SinkWorker:
                 )
 
     def _put_off(
-        self, connection: Connection, claimed: Claimed, error: Exception, now: datetime, text: str
+        self,
+        connection: Connection,
+        claimed: ClaimedMessage,
+        error: Exception,
+        now: datetime,
+        text: str,
     ) -> None:
         until = now + self._delay(claimed.attempts)
         # An attempt that surely came to nothing says nothing of the one before it.

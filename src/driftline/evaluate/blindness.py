@@ -11,17 +11,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from driftline.alerting.fact import UNSURE, Fact, trouble
-from driftline.state.measurements import Judged
 from driftline.state.tables import moment
-from driftline.state.windows import Due
 from driftline.types.model import Severity, Verdict
+from driftline.types.records import DueWindow, JudgedMeasurement
 
 WEEK = 7 * 86_400_000_000
 LEAST = 7
 """Windows, where they are longer than a day."""
 
 
-def sight(due: Due, check: str, judged: Sequence[Judged]) -> Fact | None:
+def sight(due: DueWindow, check: str, judged: Sequence[JudgedMeasurement]) -> Fact | None:
     """Whether nothing that `check` judged in one span of time could be told; None where it judged
     nothing.
     """
@@ -42,7 +41,7 @@ def sight(due: Due, check: str, judged: Sequence[Judged]) -> Fact | None:
     )
 
 
-def _reason(blind: Sequence[Judged]) -> str:
+def _reason(blind: Sequence[JudgedMeasurement]) -> str:
     """What the series with the most rows lacks, and the number of the others."""
     most = max(blind, key=lambda row: row.rows)
     about = " ".join(most.measurement.labels.values()) or most.measurement.name.replace("_", " ")

@@ -19,18 +19,17 @@ from driftline.evaluate.blindness import sight
 from driftline.evaluate.evidence.unusual import Past
 from driftline.evaluate.judging import CheckPlan, Collect, run_check
 from driftline.profiles.window import Window
-from driftline.state.measurements import Judged
 from driftline.state.tables import moment
-from driftline.state.windows import Due, Key
 from driftline.types.model import Schema, Verdict
+from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 SCHEMA_CHANGES = frozenset({"missing_column", "type_changed", "new_column"})
 """Measurements that say that a column is another one now."""
 NEW_FOR = 24
 """Windows for which a version of the model counts as new."""
-WindowOf = Callable[[Due], Window]
-ReferenceOf = Callable[[Due], Window | None]
-HistoryOf = Callable[[Key, str, str, Mapping[str, str], int], Sequence[Earlier]]
+WindowOf = Callable[[DueWindow], Window]
+ReferenceOf = Callable[[DueWindow], Window | None]
+HistoryOf = Callable[[WindowKey, str, str, Mapping[str, str], int], Sequence[Earlier]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Inputs:
     labels came.
     """
 
-    def asked(self, due: Due) -> Sequence[CheckPlan]:
+    def asked(self, due: DueWindow) -> Sequence[CheckPlan]:
         """The checks that run on a window."""
         return [
             plan
@@ -67,18 +66,18 @@ class Inputs:
 class Verdicts:
     """What one window came to."""
 
-    due: Due
+    due: DueWindow
     window: Window
-    judged: list[Judged]
+    judged: list[JudgedMeasurement]
 
 
-def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], list[Fact]]:
+def judge_group(group: Sequence[DueWindow], inputs: Inputs) -> tuple[list[Verdicts], list[Fact]]:
     """Judge every window of one span of time, in a stable order."""
     measured = [measure(due, inputs) for due in group]
     found = judge_by_past(measured, inputs.past)
     facts: list[Fact] = []
     ran: dict[str, str] = {}
-    told: dict[str, list[Judged]] = {}
+    told: dict[str, list[JudgedMeasurement]] = {}
     for item in found:
         plans = {plan.name: plan for plan in inputs.asked(item.due)}
         for name, rows in groupby(item.judged, key=lambda row: row.check):
@@ -97,17 +96,17 @@ def judge_group(group: Sequence[Due], inputs: Inputs) -> tuple[list[Verdicts], l
     ]
 
 
-def _whole(plan: CheckPlan, due: Due, inputs: Inputs) -> bool:
+def _whole(plan: CheckPlan, due: DueWindow, inputs: Inputs) -> bool:
     """Whether a check has all that it waits for: one that needs labels is judged again once they
     came.
     """
     return due.labels_only or not plan.check.collectors & inputs.labelled
 
 
-def measure(due: Due, inputs: Inputs) -> Verdicts:
+def measure(due: DueWindow, inputs: Inputs) -> Verdicts:
     """All checks on one window; what is judged by its past is not judged yet."""
     window, reference = inputs.window(due), inputs.reference(due)
-    rows: list[Judged] = []
+    rows: list[JudgedMeasurement] = []
     for plan in inputs.asked(due):
         rows += run_check(plan, _context(due, plan, window, reference, inputs), inputs.collect)
     return Verdicts(due, window, rows)
@@ -122,7 +121,9 @@ def judge_by_past(measured: Sequence[Verdicts], past: Past | None) -> list[Verdi
     return [replace(item, judged=[next(judged) for _ in item.judged]) for item in measured]
 
 
-def new_versions(group: Sequence[Due], seen: Callable[[int, int], Set[str]]) -> frozenset[str]:
+def new_versions(
+    group: Sequence[DueWindow], seen: Callable[[int, int], Set[str]]
+) -> frozenset[str]:
     """Versions of a window that had no rows in windows a while ago, though others had.
 
     `seen(begin, end)` gives the versions that had rows in windows that start in [begin, end),
@@ -156,7 +157,7 @@ def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[st
     return replace(fact, upstream=f"the schema of {column} changed") if altered else fact
 
 
-def ability(due: Due, check: str, broken: str) -> Fact:
+def ability(due: DueWindow, check: str, broken: str) -> Fact:
     """Whether a check could run: its failure is an incident of its own, and ends when it runs
     again.
     """
@@ -165,7 +166,7 @@ def ability(due: Due, check: str, broken: str) -> Fact:
 
 
 def _context(
-    due: Due, plan: CheckPlan, window: Window, reference: Window | None, inputs: Inputs
+    due: DueWindow, plan: CheckPlan, window: Window, reference: Window | None, inputs: Inputs
 ) -> CheckContext:
     def history(
         name: str, labels: Mapping[str, str] | None = None, limit: int = 100
@@ -186,7 +187,7 @@ def _pairs(labels: str) -> tuple[tuple[str, str], ...]:
 
 
 def facts_of(
-    due: Due, plan: CheckPlan, judged: Sequence[Judged], reference_name: str
+    due: DueWindow, plan: CheckPlan, judged: Sequence[JudgedMeasurement], reference_name: str
 ) -> Iterator[Fact]:
     """What alerting is told of the rows of one check on one window."""
     key = due.key

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.classic_rules import PValue
 from driftline.contracts.rule import Range, Rule, above, below
-from driftline.state.measurements import Judged
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Measurement, Severity, Verdict
+from driftline.types.records import JudgedMeasurement
 
 Collect = Callable[["CheckPlan", CheckContext], Sequence[Measurement]]
 """Runs a check within its time and looks its answer over. Raises DriftlineError."""
@@ -36,7 +36,7 @@ class CheckPlan:
     warn_only: frozenset[str] = frozenset()
     """Columns in which what is judged by its past is at most a warning."""
 
-    def severity(self, row: Judged) -> Severity | None:
+    def severity(self, row: JudgedMeasurement) -> Severity | None:
         """How much a judged row matters to people."""
         if not row.severity:
             return None
@@ -90,7 +90,7 @@ def wanted(plans: Sequence[CheckPlan]) -> Mapping[str, tuple[str, ...]]:
     return {collector: tuple(sorted(texts)) for collector, texts in sorted(found.items()) if texts}
 
 
-def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judged]:
+def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[JudgedMeasurement]:
     """The measurements of one check on one window with their verdicts; one `error` row when it
     could not run.
     """
@@ -101,7 +101,9 @@ def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judg
     except DriftlineError as error:
         broken = Measurement(None, name=plan.main, reason=" ".join(str(error).split())[:500])
         return [
-            Judged(plan.name, broken, Verdict.ERROR, reason=broken.reason, cause=plan.check.cause)
+            JudgedMeasurement(
+                plan.name, broken, Verdict.ERROR, reason=broken.reason, cause=plan.check.cause
+            )
         ]
     rules = plan.by_measurement
     judged = [_judge(plan, measurement, rules, ctx) for measurement in found]
@@ -111,7 +113,7 @@ def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judg
     return judged
 
 
-def _judge_together(judged: list[Judged], name: str, rule: PValue) -> None:
+def _judge_together(judged: list[JudgedMeasurement], name: str, rule: PValue) -> None:
     """Those p-values of one name that rest on rows enough share one level."""
     places = [
         place
@@ -128,13 +130,13 @@ def _judge_together(judged: list[Judged], name: str, rule: PValue) -> None:
 
 def _judge(
     plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule], ctx: CheckContext
-) -> Judged:
+) -> JudgedMeasurement:
     if not measurement.name:
         measurement = replace(measurement, name=plan.main)
     rows = ctx.current.rows if measurement.rows is None else measurement.rows
     rule = rules.get(measurement.name) or own_rule(measurement)
     if rule is None:
-        return Judged(plan.name, measurement, rows=rows, cause=plan.check.cause)
+        return JudgedMeasurement(plan.name, measurement, rows=rows, cause=plan.check.cause)
     asked = plan.check.min_rows if plan.min_rows is None else plan.min_rows
 
     def past(count: int) -> list[float]:
@@ -149,7 +151,7 @@ def _judge(
     ):
         measurement = replace(measurement, detail={**measurement.detail, "smallest_seen": smallest})
     watched = rule.unusual if measurement.value is not None and rows >= asked else None
-    return Judged(
+    return JudgedMeasurement(
         plan.name, measurement, said.verdict, said.severity or "", said.reason, rows, plan.check.cause, said.within,
         watched=watched, blind=said.verdict is Verdict.UNSURE and _lacks_data(rule, measurement, rows < asked),
     )  # fmt: skip

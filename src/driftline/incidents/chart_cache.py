@@ -16,10 +16,10 @@ from driftline.charts.incident import MOST, Line, Point, picture
 from driftline.state import measurements
 from driftline.state.store import Store
 from driftline.state.tables import micros, moment
-from driftline.state.windows import Key
 from driftline.types.errors import DriftlineError
 from driftline.types.notification import AlertFact, Event, Notification
 from driftline.types.phrasing import subject
+from driftline.types.records import WindowKey
 
 WINDOWS = 60
 """Newest windows that are drawn."""
@@ -67,7 +67,7 @@ def _line(connection: Connection, notification: Notification, alert: AlertFact) 
     labels = dict(alert.labels)
     segment, version = labels.pop("segment", ""), labels.pop("version", notification.model_version)
     until = notification.window[1] if notification.window is not None else alert.since
-    key = Key(notification.model, micros(until), version, segment)
+    key = WindowKey(notification.model, micros(until), version, segment)
     rows = measurements.intervals(connection, key, alert.check, alert.measurement, labels, WINDOWS)
     points = [Point(moment(row.start), row.value, row.low, row.high) for row in rows]
     return Line(_name(alert), alert.severity, alert.since, points, _usual(alert))

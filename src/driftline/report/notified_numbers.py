@@ -18,8 +18,8 @@ from driftline.alerting.digest import CAUSE as DIGEST
 from driftline.alerting.fact import MONITORING
 from driftline.state.measurements import labels_json
 from driftline.state.tables import incident_events, incidents, measurements, micros, moment, windows
-from driftline.state.windows import Key
 from driftline.types.notification import AlertFact, Notification
+from driftline.types.records import WindowKey
 
 ABOUT = {
     DIGEST: "stands for other incidents: name one of them",
@@ -40,7 +40,7 @@ class Told:
     """When they were told."""
     rows: Sequence[Row[Any]]
     """Of `measurements`."""
-    windows: Mapping[Key, Row[Any]]
+    windows: Mapping[WindowKey, Row[Any]]
     """The windows that they are of: one start, by version and segment."""
     left: int
     """Numbers of the message that were not measured in that window."""
@@ -73,7 +73,7 @@ def told_numbers(connection: Connection, name: str, at: datetime | None) -> Told
         raise NothingTold(
             f"{name}: none of its numbers is kept{where}; `driftline explain {name}` shows what is"
         )
-    keys = dict.fromkeys(Key(row.model, row.start, row.version, row.segment) for row in rows)
+    keys = dict.fromkeys(WindowKey(row.model, row.start, row.version, row.segment) for row in rows)
     return Told(
         incident,
         moment(event.at),
@@ -111,7 +111,7 @@ def _series(model: str, told: Notification, alert: AlertFact) -> tuple[sa.Column
     )  # fmt: skip
 
 
-def _window(connection: Connection, key: Key) -> Row[Any]:
+def _window(connection: Connection, key: WindowKey) -> Row[Any]:
     c = windows.c
     mine = (
         c.model == key.model,

@@ -46,18 +46,18 @@ from driftline.ingest.read.recount_windows import (
 from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NothingTold, Told, told_numbers
-from driftline.state.measurements import Judged, labels_json
+from driftline.state.measurements import labels_json
 from driftline.state.provenance import behind
 from driftline.state.store import Store
 from driftline.state.tables import moment, references
-from driftline.state.windows import Due, Key
 from driftline.types.errors import StateError
 from driftline.types.model import Verdict
+from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 Plain = dict[str, Any]
 Series = tuple[str, str, str]
 """Check, name and labels of a measurement."""
-Fresh = Mapping[Key, Profile]
+Fresh = Mapping[WindowKey, Profile]
 Progress = Callable[[str, int, int, int], None]
 """Stage, done, in all, rows so far."""
 WITHIN = 1e-12
@@ -190,9 +190,9 @@ class Reproduction:
         job: Job,
         there: Sequence[LocatedObject],
         told: Told,
-        key: Key,
+        key: WindowKey,
         profiles: Fresh,
-    ) -> dict[Series, Judged | str]:
+    ) -> dict[Series, JudgedMeasurement | str]:
         """What the checks that told of a window measure now; of a check that can't measure it
         again, why.
         """
@@ -211,9 +211,9 @@ class Reproduction:
                 profiles=profiles.__getitem__,
             )
             found = measure(
-                Due(key, window.end, profiles[key].rows, window.revision), inputs
+                DueWindow(key, window.end, profiles[key].rows, window.revision), inputs
             ).judged
-        made: dict[Series, Judged | str] = {
+        made: dict[Series, JudgedMeasurement | str] = {
             (row.check, row.measurement.name, labels_json(row.measurement.labels)): row
             for row in found
         }
@@ -230,11 +230,11 @@ class Reproduction:
         return made
 
 
-def _key(row: Row[Any]) -> Key:
-    return Key(row.model, row.start, row.version, row.segment)
+def _key(row: Row[Any]) -> WindowKey:
+    return WindowKey(row.model, row.start, row.version, row.segment)
 
 
-def _compared(row: Row[Any], made: Mapping[Series, Judged | str]) -> Plain:
+def _compared(row: Row[Any], made: Mapping[Series, JudgedMeasurement | str]) -> Plain:
     """A stored number beside what is measured now."""
     now = made.get((row.check, row.name, row.labels))
     told: Plain = {
@@ -250,7 +250,7 @@ def _compared(row: Row[Any], made: Mapping[Series, Judged | str]) -> Plain:
             (
                 each
                 for each in made.values()
-                if isinstance(each, Judged) and each.verdict == Verdict.ERROR
+                if isinstance(each, JudgedMeasurement) and each.verdict == Verdict.ERROR
             ),
             None,
         )

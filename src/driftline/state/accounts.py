@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.ledger import ATTEMPTS, DONE, QUARANTINED, WAITING
+from driftline.state.ledger import ATTEMPTS
 from driftline.state.tables import objects, rejects
+from driftline.types.records import DONE, QUARANTINED, WAITING
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from driftline.state.tables import micros, moment, moment_or_none
-from driftline.types.alert import Alert, AlertState, Entry, Phase
+from driftline.types.alert import Alert, AlertEntry, AlertState, Phase
 from driftline.types.incident import Incident
 from driftline.types.model import Severity, Verdict
 
@@ -107,7 +107,7 @@ def _versioned(text: str) -> dict[str, Any]:
     return state
 
 
-def _bare(value: Entry | Phase | None) -> dict[str, Any] | None:
+def _bare(value: AlertEntry | Phase | None) -> dict[str, Any] | None:
     """The fields that are set, times as microseconds since the epoch."""
     if value is None:
         return None
@@ -121,9 +121,9 @@ def _bare(value: Entry | Phase | None) -> dict[str, Any] | None:
     }
 
 
-def _entry(state: dict[str, Any]) -> Entry:
+def _entry(state: dict[str, Any]) -> AlertEntry:
     interval = state.get("interval")
-    return Entry(
+    return AlertEntry(
         **{
             **state,
             "start": moment(state["start"]),
@@ -136,7 +136,7 @@ def _entry(state: dict[str, Any]) -> Entry:
     )
 
 
-def _maybe_entry(state: dict[str, Any] | None) -> Entry | None:
+def _maybe_entry(state: dict[str, Any] | None) -> AlertEntry | None:
     return None if state is None else _entry(state)
 
 

@@ -12,14 +12,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state.tables import shares, windows
-from driftline.state.windows import Due, Key
+from driftline.types.records import DueWindow, WindowKey
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """The windows of a model in a span of time."""
 
-    groups: list[list[Due]]
+    groups: list[list[DueWindow]]
     """By start, oldest first; as never judged."""
     gone: int
     """Starts whose windows are only in their day any more, or nowhere."""
@@ -48,7 +48,9 @@ def between(connection: Connection, model: str, since: int, until: int) -> Kept:
         if all(row.whole for row in found):
             groups.append(
                 [
-                    Due(Key(model, row.start, row.version, row.segment), row.end, row.rows, 0)
+                    DueWindow(
+                        WindowKey(model, row.start, row.version, row.segment), row.end, row.rows, 0
+                    )
                     for row in found
                 ]
             )

@@ -6,99 +6,18 @@ Refuses half steps: an outcome is written whole, in the caller's transaction, or
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from driftline.state import waiting
 from driftline.state.tables import micros, models, objects, rejects, shares, windows
-from driftline.types.model import LogObject
+from driftline.types.records import GONE, QUARANTINED, WAITING, LedgerEntry, ReadOutcome, Stub
 
-DONE, QUARANTINED, GONE, WAITING = "done", "quarantined", "gone", "waiting"
 ATTEMPTS = 20
 """Readings that failed on the source's side after which windows no longer wait for the object: it
 is quarantined.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One row of the ledger."""
-
-    id: int
-    uri: str
-    version: str
-    size: int
-    state: str
-    offset: int
-    """Bytes of whole records taken so far; 0 when the object can only be read as a whole."""
-    rows: int
-    spec_digest: str
-    attempts: int
-    lineage: str = ""
-    """See `LogObject.lineage`."""
-    mark: str = ""
-    """Names the bytes right before `offset`, by which content that goes on is told from other
-    content; empty when not known.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What one piece of an object contributed to one window of one version and segment."""
-
-    start: int
-    """Microseconds since the epoch."""
-    version: str
-    segment: str
-    rows: int
-    profile: bytes
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What reading one object, or the new end of one, came to."""
-
-    object: LogObject
-    piece: int = 0
-    """Byte offset at which reading began."""
-    state: str = DONE
-    """done, quarantined, gone, or waiting: to be tried again."""
-    offset: int = 0
-    rows: int = 0
-    """Whole rows, and requests."""
-    responses: int = 0
-    """Responses that were read apart: they are no rows of their own."""
-    rejected: int = 0
-    held: int = 0
-    first_event: int | None = None
-    last_event: int | None = None
-    samples: Sequence[tuple[int, str, str]] = ()
-    """(place, reason, first characters) of some of the rejected records."""
-    shares: Sequence[Share] = ()
-    stubs: Sequence[waiting.Stub] = ()
-    """Rows that wait for their other half."""
-    mark: str = ""
-    """See `Entry.mark`."""
-    error: str = ""
-    broken: bool = False
-    """Whether a plugin failed, not the content: then this version is tried again, hourly and after
-    every start.
-    """
-    cutoff: int | None = None
-    """Only shares of windows from here on (microseconds) replace what stands; older ones stay as
-    they are.
-    """
-
-    def seen(self, events: NDArray[np.int64]) -> None:
-        """Note the event times (microseconds) of some rows."""
-        if len(events):
-            first, last = int(events.min()), int(events.max())
-            self.first_event = first if self.first_event is None else min(first, self.first_event)
-            self.last_event = last if self.last_event is None else max(last, self.last_event)
 
 
 Key = tuple[int, str, str]
@@ -106,16 +25,16 @@ Key = tuple[int, str, str]
 Touched = dict[Key, int]
 """Rows that come to windows, or go."""
 
-_ENTRY = [objects.c[name] for name in Entry.__dataclass_fields__]
+_ENTRY = [objects.c[name] for name in LedgerEntry.__dataclass_fields__]
 
 
-def entries(connection: Connection, model: str, uris: Iterable[str]) -> dict[str, Entry]:
+def entries(connection: Connection, model: str, uris: Iterable[str]) -> dict[str, LedgerEntry]:
     """The rows for these URIs (a page of them), by URI."""
     query = sa.select(*_ENTRY).where(objects.c.model == model, objects.c.uri.in_(list(uris)))
-    return {row.uri: Entry(*row) for row in connection.execute(query)}
+    return {row.uri: LedgerEntry(*row) for row in connection.execute(query)}
 
 
-def of_lineages(connection: Connection, model: str, lineages: Iterable[str]) -> list[Entry]:
+def of_lineages(connection: Connection, model: str, lineages: Iterable[str]) -> list[LedgerEntry]:
     """The rows of these lineages (a page of them), newest first."""
     asked = list(lineages)
     query = (
@@ -123,7 +42,7 @@ def of_lineages(connection: Connection, model: str, lineages: Iterable[str]) -> 
         .where(objects.c.model == model, objects.c.lineage.in_(asked))
         .order_by(objects.c.id.desc())
     )
-    return [Entry(*row) for row in connection.execute(query)] if asked else []
+    return [LedgerEntry(*row) for row in connection.execute(query)] if asked else []
 
 
 def rename(connection: Connection, entry_id: int, uri: str) -> None:
@@ -132,7 +51,11 @@ def rename(connection: Connection, entry_id: int, uri: str) -> None:
 
 
 def record(
-    connection: Connection, model: str, outcomes: Sequence[Outcome], spec_digest: str, length: int
+    connection: Connection,
+    model: str,
+    outcomes: Sequence[ReadOutcome],
+    spec_digest: str,
+    length: int,
 ) -> None:
     """Write some outcomes (a few hundred): the ledger rows, their shares, and which windows must be
     judged (again).
@@ -166,8 +89,8 @@ def record(
 def _record(
     connection: Connection,
     model: str,
-    outcome: Outcome,
-    entry: Entry | None,
+    outcome: ReadOutcome,
+    entry: LedgerEntry | None,
     spec_digest: str,
     settled: set[Key],
     touched: Touched,
@@ -201,7 +124,9 @@ def _record(
         connection.execute(rejects.insert(), rows)
 
 
-def _wait(connection: Connection, model: str, outcome: Outcome, entry: Entry | None) -> None:
+def _wait(
+    connection: Connection, model: str, outcome: ReadOutcome, entry: LedgerEntry | None
+) -> None:
     """Remember the failed attempt; what was read before stays."""
     obj = outcome.object
     if entry is not None:
@@ -225,7 +150,11 @@ def _wait(connection: Connection, model: str, outcome: Outcome, entry: Entry | N
 
 
 def _upsert(
-    connection: Connection, model: str, outcome: Outcome, entry: Entry | None, spec_digest: str
+    connection: Connection,
+    model: str,
+    outcome: ReadOutcome,
+    entry: LedgerEntry | None,
+    spec_digest: str,
 ) -> int:
     obj = outcome.object
     fresh = outcome.piece == 0 or entry is None
@@ -283,7 +212,7 @@ def _put_in(
     connection: Connection,
     model: str,
     object_id: int,
-    outcome: Outcome,
+    outcome: ReadOutcome,
     settled: set[Key],
     kept: Touched,
     touched: Touched,
@@ -321,7 +250,7 @@ def _keep(
     connection: Connection,
     model: str,
     object_id: int,
-    outcome: Outcome,
+    outcome: ReadOutcome,
     settled: set[Key],
     kept: Touched,
     known: bool,
@@ -333,8 +262,8 @@ def _keep(
     before.
     """
     over = {start for start, _, _ in settled}
-    late: list[waiting.Stub] = []
-    waits: list[waiting.Stub] = []
+    late: list[Stub] = []
+    waits: list[Stub] = []
     for stub in outcome.stubs:
         if stub.role in waiting.HALVES:
             (late if stub.start in over else waits).append(stub)
@@ -361,7 +290,7 @@ def _keep(
     return sum(max(0, rows - held[start]) for start, rows in requests.items())
 
 
-def _counted(stub: waiting.Stub, outcome: Outcome, settled: set[Key]) -> bool:
+def _counted(stub: Stub, outcome: ReadOutcome, settled: set[Key]) -> bool:
     """Predictions wait where their rows are counted: what a settled window holds already waits
     there as it did.
     """

@@ -15,38 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.contracts.check import Earlier
-from driftline.contracts.rule import Unusual
 from driftline.state.tables import measurements, moment
-from driftline.state.windows import Key
-from driftline.types.model import Measurement
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One measurement of one window and what the rule said."""
-
-    check: str
-    measurement: Measurement
-    verdict: str = ""
-    """Empty when no rule judges it."""
-    severity: str = ""
-    reason: str = ""
-    rows: int = 0
-    cause: str = "drift"
-    within: bool = False
-    """See `Judgement.within`."""
-    watched: Unusual | None = None
-    """The rule that judges it by its past, where one does."""
-    since: int | None = None
-    """Start of the first window of the change that is on, as estimated; microseconds."""
-    trace: bytes | None = None
-    """What judging later windows needs of this one."""
-    blind: bool = False
-    """Whether too little data is why it is `unsure`, and changes that matter would not be seen."""
-    alike: tuple[tuple[str, str, str, str, str], ...] = ()
-    """Of a change that is on: version, segment, check, name and labels of the series that moved
-    together with it before.
-    """
+from driftline.types.records import JudgedMeasurement, WindowKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +39,9 @@ def _labels_json(labels: tuple[tuple[str, str], ...]) -> str:
 
 def replace(
     connection: Connection,
-    key: Key,
+    key: WindowKey,
     revision: int,
-    judged: Iterable[Judged],
+    judged: Iterable[JudgedMeasurement],
     reference_id: int | None,
     checks: Sequence[str] | None = None,
 ) -> None:
@@ -93,7 +63,9 @@ def replace(
         connection.execute(measurements.insert(), rows)
 
 
-def _row(key: Key, revision: int, item: Judged, reference_id: int | None) -> dict[str, object]:
+def _row(
+    key: WindowKey, revision: int, item: JudgedMeasurement, reference_id: int | None
+) -> dict[str, object]:
     m = item.measurement
     low, high = m.interval or (None, None)
     return {
@@ -131,7 +103,12 @@ class Interval(NamedTuple):
 
 
 def history(
-    connection: Connection, key: Key, check: str, name: str, labels: Mapping[str, str], limit: int
+    connection: Connection,
+    key: WindowKey,
+    check: str,
+    name: str,
+    labels: Mapping[str, str],
+    limit: int,
 ) -> Sequence[Earlier]:
     """Values of one series before the window `key`, oldest first."""
     c = measurements.c
@@ -142,7 +119,12 @@ def history(
 
 
 def intervals(
-    connection: Connection, key: Key, check: str, name: str, labels: Mapping[str, str], limit: int
+    connection: Connection,
+    key: WindowKey,
+    check: str,
+    name: str,
+    labels: Mapping[str, str],
+    limit: int,
 ) -> Sequence[Interval]:
     """The same with their intervals."""
     c = measurements.c
@@ -152,7 +134,7 @@ def intervals(
 
 def _series(
     columns: Sequence[sa.Column[Any]],
-    key: Key,
+    key: WindowKey,
     check: str,
     name: str,
     labels: Mapping[str, str],

@@ -18,25 +18,13 @@ from sqlalchemy.engine import Connection
 
 from driftline.state.tables import micros, moment, outbox, sinks
 from driftline.types.notification import Event, Notification
+from driftline.types.records import ClaimedMessage
 
 UNDELIVERED = ("pending", "sending", "unknown")
 ERROR_LENGTH = 500
 TURNS = (Event.OPENED.value, Event.REOPENED.value, Event.RESOLVED.value)
 DOWN = 3
 """Failures in a row after which turns that were never tried give way, too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """One row that is now `sending`."""
-
-    id: str
-    notification: Notification
-    attempts: int
-    """With this one."""
-    created: datetime
-    unknown: bool = False
-    """Whether an earlier attempt may have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +72,7 @@ def recover(connection: Connection, now: datetime) -> int:
     return connection.execute(rows.values(state="unknown", not_before=micros(now))).rowcount
 
 
-def claim(connection: Connection, sink: str, now: datetime) -> Claimed | None:
+def claim(connection: Connection, sink: str, now: datetime) -> ClaimedMessage | None:
     """The next row that is due, made `sending`; None when nothing may be sent now.
 
     Rows of one incident go in order: one is due only when no older one is undelivered. Commit
@@ -130,7 +118,7 @@ def claim(connection: Connection, sink: str, now: datetime) -> Claimed | None:
             .values(state="sending", attempts=attempts)
         )
         whole = notification.model_copy(update={"sent_before": told})
-        return Claimed(
+        return ClaimedMessage(
             row["id"], whole, attempts, moment(row["created"]), row["state"] == "unknown"
         )
     return None

@@ -15,7 +15,8 @@ from sqlalchemy.engine import Connection
 from driftline.state import ledger
 from driftline.state import waiting as rows_waiting
 from driftline.state.tables import moment, objects, shares, waiting, windows
-from driftline.state.waiting import HALVES, REQUEST, RESPONSE, Hashes, Stored
+from driftline.state.waiting import HALVES, REQUEST, RESPONSE, Stored
+from driftline.types.records import QUARANTINED, Hashes, ReadOutcome
 
 _STORED = [waiting.c[name] for name in Stored.__dataclass_fields__]
 
@@ -36,7 +37,7 @@ def renew(
     connection: Connection,
     model: str,
     object_id: int,
-    outcome: ledger.Outcome,
+    outcome: ReadOutcome,
     start: int,
     length: int,
 ) -> None:
@@ -87,7 +88,7 @@ def spoil(connection: Connection, object_id: int, error: str) -> None:
     """What was read of an object broke a plugin later: it is quarantined, to be tried again from
     its start.
     """
-    values = {"state": ledger.QUARANTINED, "error": error, "attempts": ledger.ATTEMPTS, "offset": 0}
+    values = {"state": QUARANTINED, "error": error, "attempts": ledger.ATTEMPTS, "offset": 0}
     connection.execute(objects.update().where(objects.c.id == object_id).values(**values))
 
 

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state.tables import moment, objects, shares
-from driftline.state.windows import Key
 from driftline.types.model import LogObject
+from driftline.types.records import WindowKey
 
 PAGE = 500
 
@@ -28,7 +28,7 @@ class Piece:
     """Its first byte."""
     end: int
     """Where the next one begins, or what was read of the object ends."""
-    rows: Mapping[Key, int]
+    rows: Mapping[WindowKey, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +58,18 @@ class Behind:
         )
 
 
-def behind(connection: Connection, keys: Iterable[Key]) -> list[Behind]:
+def behind(connection: Connection, keys: Iterable[WindowKey]) -> list[Behind]:
     """The objects behind some windows with one start, by URI."""
     asked = set(keys)
     if not asked:
         return []
     one, s, o = next(iter(asked)), shares.c, objects.c
-    gave: dict[int, dict[int, dict[Key, int]]] = defaultdict(lambda: defaultdict(dict))
+    gave: dict[int, dict[int, dict[WindowKey, int]]] = defaultdict(lambda: defaultdict(dict))
     query = sa.select(s.object_id, s.piece, s.version, s.segment, s.rows).where(
         s.model == one.model, s.start == one.start
     )
     for share in connection.execute(query):
-        key = Key(one.model, one.start, share.version, share.segment)
+        key = WindowKey(one.model, one.start, share.version, share.segment)
         if key in asked:
             gave[share.object_id][share.piece][key] = share.rows
     found = []

@@ -17,23 +17,10 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from driftline.state.tables import objects, waiting, windows
+from driftline.types.records import Hashes, Stub
 
 PREDICTION, LABEL, REQUEST, RESPONSE = "prediction", "label", "request", "response"
 HALVES = (REQUEST, RESPONSE)
-Hashes = NDArray[np.uint64]
-
-
-@dataclass(frozen=True, slots=True)
-class Stub:
-    """The waiting rows of one piece of an object, of one window and version."""
-
-    role: str
-    start: int
-    """Microseconds: of the window; of labels, when they were given."""
-    version: str
-    hashes: Hashes
-    """Shape (rows,), of the ids, in the order of `content`."""
-    content: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Refuses to judge. Times are microseconds since the epoch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,34 +15,11 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state.tables import measurements, moment, objects, rollups, shares, windows
 from driftline.types.model import LogObject
+from driftline.types.records import DueWindow, WindowKey
 
 DAY = 86_400_000_000
 ROWS, LABELS = 1, 2
 """What came to a window since it was judged (`dirty`): rows, or labels for rows that it has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One window of one version and segment."""
-
-    model: str
-    start: int
-    version: str
-    segment: str
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A window that must be judged, for the first time or again."""
-
-    key: Key
-    end: int
-    rows: int
-    revision: int
-    quiet: bool = False
-    """Whether nobody is told of it."""
-    labels_only: bool = False
-    """Whether only labels came since it was judged."""
 
 
 def versions(connection: Connection, model: str, begin: int, end: int) -> set[str]:
@@ -91,7 +68,7 @@ def note_silence(connection: Connection, model: str, since: int, until: int, len
     connection.execute(windows.insert(), rows)
 
 
-def due(connection: Connection, model: str, until: int, limit: int = 1) -> list[list[Due]]:
+def due(connection: Connection, model: str, until: int, limit: int = 1) -> list[list[DueWindow]]:
     """The windows with new rows or labels, or never judged, that ended by `until`: by start, oldest
     first, `limit` groups.
     """
@@ -110,8 +87,8 @@ def due(connection: Connection, model: str, until: int, limit: int = 1) -> list[
         ).where(ready, c.start == start)
         groups.append(
             [
-                Due(
-                    Key(model, r.start, r.version, r.segment),
+                DueWindow(
+                    WindowKey(model, r.start, r.version, r.segment),
                     r.end,
                     r.rows,
                     r.revision,
@@ -148,7 +125,7 @@ def relabel(
             values = {"labelled": content, "dirty": row.dirty or LABELS}
             connection.execute(
                 windows.update()
-                .where(_is(windows, Key(model, start, version, row.segment)))
+                .where(_is(windows, WindowKey(model, start, version, row.segment)))
                 .values(**values)
             )
             changed = True
@@ -177,7 +154,9 @@ def count(connection: Connection, model: str) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def load(connection: Connection, key: Key, spec: ProfileSpec, collectors: Collectors) -> Profile:
+def load(
+    connection: Connection, key: WindowKey, spec: ProfileSpec, collectors: Collectors
+) -> Profile:
     """The profile of a window, with what labels say that came later. What was made by another spec
     is left out.
     """
@@ -189,7 +168,7 @@ def load(connection: Connection, key: Key, spec: ProfileSpec, collectors: Collec
 
 
 def _rows_of(
-    connection: Connection, key: Key, spec: ProfileSpec, collectors: Collectors
+    connection: Connection, key: WindowKey, spec: ProfileSpec, collectors: Collectors
 ) -> Profile:
     """Of its rows alone: its own once settled, else its shares merged."""
     merged = Profile(spec, collectors)
@@ -214,7 +193,7 @@ def _merge(profile: Profile, content: bytes) -> None:
         return
 
 
-def contributors(connection: Connection, key: Key) -> list[LogObject]:
+def contributors(connection: Connection, key: WindowKey) -> list[LogObject]:
     """The objects whose rows a window counts, by name."""
     c = objects.c
     mine = sa.select(shares.c.object_id).where(_is(shares, key))
@@ -230,7 +209,7 @@ def contributors(connection: Connection, key: Key) -> list[LogObject]:
 
 
 def mark_judged(
-    connection: Connection, group: Iterable[Due], reference_id: int | None, config_digest: str
+    connection: Connection, group: Iterable[DueWindow], reference_id: int | None, config_digest: str
 ) -> None:
     """These windows stand as judged, with one more revision."""
     for item in group:
@@ -264,7 +243,7 @@ def settle(
     )
     rows = connection.execute(old.order_by(c.start).limit(limit)).all()
     for row in rows:
-        key = Key(model, row.start, row.version, row.segment)
+        key = WindowKey(model, row.start, row.version, row.segment)
         profile = _rows_of(connection, key, spec, collectors)
         connection.execute(
             windows.update().where(_is(windows, key)).values(settled=1, profile=profile.to_bytes())
@@ -290,7 +269,7 @@ def roll_up(
     )
     rows = connection.execute(old.order_by(c.start).limit(limit)).all()
     for row in rows:
-        key = Key(model, row.start, row.version, row.segment)
+        key = WindowKey(model, row.start, row.version, row.segment)
         profile = load(connection, key, spec, collectors)
         if profile.rows:
             _into_day(connection, replace(key, start=row.start // DAY * DAY), profile)
@@ -300,7 +279,7 @@ def roll_up(
     return len(rows)
 
 
-def _into_day(connection: Connection, key: Key, profile: Profile) -> None:
+def _into_day(connection: Connection, key: WindowKey, profile: Profile) -> None:
     spec, collectors = profile.spec, profile.collectors
     have = connection.execute(
         sa.select(rollups.c.profile, rollups.c.spec_digest).where(_is(rollups, key))
@@ -366,13 +345,13 @@ def trailing(
     ).all()
     for row in spans:
         merged.merge(
-            load(connection, Key(model, row.start, row.version, segment), spec, collectors)
+            load(connection, WindowKey(model, row.start, row.version, segment), spec, collectors)
         )
     return merged
 
 
 def newest_event(
-    connection: Connection, key: Key, spec: ProfileSpec, collectors: Collectors
+    connection: Connection, key: WindowKey, spec: ProfileSpec, collectors: Collectors
 ) -> int | None:
     """The newest event time (microseconds) of the same version and segment before the window
     `key`.
@@ -389,12 +368,14 @@ def newest_event(
     if start is None:
         return None
     return (
-        load(connection, Key(key.model, start, key.version, key.segment), spec, collectors).last
+        load(
+            connection, WindowKey(key.model, start, key.version, key.segment), spec, collectors
+        ).last
         or start
     )
 
 
-def _is(table: sa.Table, key: Key) -> sa.ColumnElement[bool]:
+def _is(table: sa.Table, key: WindowKey) -> sa.ColumnElement[bool]:
     c = table.c
     return sa.and_(
         c.model == key.model,

@@ -25,7 +25,7 @@ class AlertState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AlertEntry:
     """One window as an alert remembers it."""
 
     start: datetime
@@ -82,13 +82,13 @@ class Alert:
     keep: int = 0
     base: Phase = Phase()
     """What the windows before `recent` add up to."""
-    recent: tuple[Entry, ...] = ()
+    recent: tuple[AlertEntry, ...] = ()
     """At most HORIZON windows by start; empty once all of them were quiet."""
     floor: datetime | None = None
     """Start of the window from which on quiet ones are remembered, too."""
-    evidence: Entry | None = None
+    evidence: AlertEntry | None = None
     """The newest changed window that is no longer in `recent`."""
-    seen: Entry | None = None
+    seen: AlertEntry | None = None
     """The newest window that is no longer in `recent`."""
 
     phase: Phase = field(init=False)
@@ -103,13 +103,13 @@ class Alert:
             phase = self.stride(phase, entry)
         return phase
 
-    def stride(self, phase: Phase, entry: Entry) -> Phase:
+    def stride(self, phase: Phase, entry: AlertEntry) -> Phase:
         """One window further."""
         if self._forgotten_between(phase, entry):
             phase = _quiet(phase, self.keep)
         return _advance(phase, entry, self.needed, self.keep)
 
-    def _forgotten_between(self, phase: Phase, entry: Entry) -> bool:
+    def _forgotten_between(self, phase: Phase, entry: AlertEntry) -> bool:
         """Whether quiet windows before `entry` may have been let go: only those after the floor are
         all remembered.
         """
@@ -123,18 +123,18 @@ class Alert:
         return self.phase.state is AlertState.FIRING
 
     @property
-    def changed(self) -> Entry | None:
+    def changed(self) -> AlertEntry | None:
         """The newest window whose verdict was `changed`."""
         found = [entry for entry in self.recent if entry.verdict is Verdict.CHANGED]
         return found[-1] if found else self.evidence
 
     @property
-    def newest(self) -> Entry | None:
+    def newest(self) -> AlertEntry | None:
         """The newest window judged."""
         return self.recent[-1] if self.recent else self.seen
 
 
-def _advance(phase: Phase, entry: Entry, needed: int, keep: int) -> Phase:
+def _advance(phase: Phase, entry: AlertEntry, needed: int, keep: int) -> Phase:
     if entry.verdict is Verdict.OK:
         phase = _quiet(phase, keep)
     state, since, count, oks = phase.state, phase.since, phase.count, phase.oks

@@ -78,7 +78,7 @@ class Incident:
     """Whether nobody was told that it is open: then its end is no news, either."""
 
 
-class By(StrEnum):
+class HoldKind(StrEnum):
     """What holds."""
 
     SNOOZE = "snooze"
@@ -95,6 +95,6 @@ class By(StrEnum):
 class Hold:
     """One change that is held."""
 
-    by: By
+    kind: HoldKind
     text: str
     """Why, as the history says it."""

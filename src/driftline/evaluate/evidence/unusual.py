@@ -14,10 +14,10 @@ from driftline.contracts.rule import Scale, Unusual
 from driftline.evaluate.evidence.engine import Given, Policy
 from driftline.evaluate.evidence.outcome import WITHIN, Outcome, advance
 from driftline.evaluate.evidence.trail import Stream, Trail
-from driftline.state.measurements import Judged, labels_json
-from driftline.state.windows import Key
+from driftline.state.measurements import labels_json
 from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
 from driftline.types.phrasing import number, share
+from driftline.types.records import JudgedMeasurement, WindowKey
 
 SURPRISE = 0.02
 """A window whose p-value is below this is not called fine."""
@@ -35,7 +35,9 @@ class Past:
     policy: Policy
     schema: Schema
 
-    def judge(self, start: int, rows: Sequence[tuple[Key, Judged]]) -> list[Judged]:
+    def judge(
+        self, start: int, rows: Sequence[tuple[WindowKey, JudgedMeasurement]]
+    ) -> list[JudgedMeasurement]:
         """The rows of all windows with this start with their verdicts; those that no past judges
         come back as they are.
         """
@@ -54,13 +56,13 @@ class Past:
         return found
 
 
-def stream_of(key: Key, row: Judged) -> Stream:
+def stream_of(key: WindowKey, row: JudgedMeasurement) -> Stream:
     """Which series a measurement continues."""
     m = row.measurement
     return Stream(key.version, key.segment, row.check, m.name, labels_json(m.labels))
 
 
-def given(key: Key, row: Judged, rule: Unusual, schema: Schema) -> Given:
+def given(key: WindowKey, row: JudgedMeasurement, rule: Unusual, schema: Schema) -> Given:
     """What the engine is told of a measurement."""
     m = row.measurement
     assert m.value is not None
@@ -148,7 +150,9 @@ def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
     )
 
 
-def judged(row: Judged, rule: Unusual, outcome: Outcome, trace: bytes, before: int) -> Judged:
+def judged(
+    row: JudgedMeasurement, rule: Unusual, outcome: Outcome, trace: bytes, before: int
+) -> JudgedMeasurement:
     """The row with its verdict; `before` is the start of the window before: what is plainly far out
     is so since then.
     """
@@ -162,13 +166,13 @@ def judged(row: Judged, rule: Unusual, outcome: Outcome, trace: bytes, before: i
         }
         odds = {"odds": outcome.odds} if outcome.changed else {}
         m = replace(m, detail={**m.detail, **known, **odds})
-    return Judged(
+    return JudgedMeasurement(
         row.check, m, said.verdict, said.severity or "", said.reason, row.rows, row.cause, said.within, row.watched,
         since, trace, _blind(rule, outcome, said), outcome.alike,
     )  # fmt: skip
 
 
-def _said(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
+def _said(row: JudgedMeasurement, rule: Unusual, outcome: Outcome) -> Judgement:
     if outcome.changed:
         return _changed(row, rule, outcome)
     if _lasting(rule, outcome):
@@ -183,7 +187,7 @@ def _said(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
     return Judgement(Verdict.UNSURE, reason=lacking, within=True)
 
 
-def _changed(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
+def _changed(row: JudgedMeasurement, rule: Unusual, outcome: Outcome) -> Judgement:
     """What a person needs beside the number: how sure, what is usual, and what would have been seen
     at all.
     """
@@ -198,13 +202,13 @@ def _changed(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
     )
 
 
-def _visible(row: Judged, rule: Unusual, outcome: Outcome) -> str:
+def _visible(row: JudgedMeasurement, rule: Unusual, outcome: Outcome) -> str:
     return (
         f"{_shown(row, _told(rule.scale, _seen(rule, outcome)))} would be seen in {WITHIN} windows"
     )
 
 
-def _shown(row: Judged, value: float) -> str:
+def _shown(row: JudgedMeasurement, value: float) -> str:
     unit = row.measurement.unit
     return (
         share(value)
@@ -250,7 +254,7 @@ def lasting_least(rule: Unusual) -> float:
     return math.sqrt(rule.warning) if rule.scale in ("root", "cube_root") else rule.warning
 
 
-def _learning(row: Judged, rule: Unusual, outcome: Outcome) -> Judgement:
+def _learning(row: JudgedMeasurement, rule: Unusual, outcome: Outcome) -> Judgement:
     """Without a past only what is plain: far out twice in a row, or too small to matter."""
     lacks = f"learning what is usual: {outcome.missing} more windows, about {outcome.missing * row.rows:,} rows, are needed"
     if row.verdict == Verdict.CHANGED:
@@ -282,7 +286,7 @@ def _fine(rule: Unusual, outcome: Outcome) -> bool:
     return alone or (together and outcome.surprise >= SURPRISE)
 
 
-def _lacking(row: Judged, rule: Unusual, outcome: Outcome) -> str:
+def _lacking(row: JudgedMeasurement, rule: Unusual, outcome: Outcome) -> str:
     """How many rows would settle it, by what rows add to the spread between windows; or that no
     number of rows would.
     """

@@ -17,8 +17,9 @@ from driftline.ingest.labels.waiting_predictions import ROWS
 from driftline.profiles.batch import Batch
 from driftline.profiles.numeric import LARGEST
 from driftline.profiles.packing import narrow, pack, unpack, widen
-from driftline.state.waiting import LABEL, Hashes, Stub
+from driftline.state.waiting import LABEL
 from driftline.types.model import Schema
+from driftline.types.records import Hashes, Stub
 
 Ints = NDArray[np.int64]
 

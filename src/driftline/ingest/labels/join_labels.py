@@ -30,8 +30,9 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting, windows
 from driftline.state.store import Store
-from driftline.state.waiting import LABEL, PREDICTION, Hashes, Stored
+from driftline.state.waiting import LABEL, PREDICTION, Stored
 from driftline.types.model import Schema, Task
+from driftline.types.records import Hashes
 
 PORTION = 1 << 20
 """Predictions that are joined at a time, at least; beside them as many labels."""

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from driftline.profiles.batch import Batch
 from driftline.profiles.packing import narrow, pack, unpack, widen
-from driftline.state.waiting import PREDICTION, Hashes, Stub
+from driftline.state.waiting import PREDICTION
 from driftline.types.model import Schema
+from driftline.types.records import Hashes, Stub
 
 ROWS = 1 << 18
 """Of one stub at most, so that a join can take them in bounded portions."""

@@ -15,11 +15,12 @@ import pyarrow as pa
 from driftline.ingest.pairs.match_pairs import hash_pair_ids, pack_batches
 from driftline.kit.decoding.split_records import side_of
 from driftline.state.tables import micros
-from driftline.state.waiting import RESPONSE, Stub
+from driftline.state.waiting import RESPONSE
+from driftline.types.records import Stub
 
 if TYPE_CHECKING:
     from driftline.ingest.columns.canonical import Caster
-    from driftline.state.ledger import Outcome
+    from driftline.types.records import ReadOutcome
 
 FLUSH = 16 << 20
 """Bytes of unpacked halves."""
@@ -28,7 +29,7 @@ FLUSH = 16 << 20
 class HalfBuffer:
     """Takes the halves out of the batches of one object."""
 
-    def __init__(self, caster: Caster, length: int, outcome: Outcome) -> None:
+    def __init__(self, caster: Caster, length: int, outcome: ReadOutcome) -> None:
         self._caster, self._length, self._outcome = caster, length, outcome
         self._open: dict[tuple[str, int], list[pa.RecordBatch]] = {}
         self._bytes = 0

@@ -28,11 +28,12 @@ from driftline.ingest.pairs.match_pairs import (
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.profile_rows import profile_rows
 from driftline.ingest.read.read_object import describe_failure
-from driftline.state import ledger, pair_rows, waiting
+from driftline.state import pair_rows, waiting
 from driftline.state.store import Store
 from driftline.state.tables import moment, objects
-from driftline.state.waiting import REQUEST, RESPONSE, Hashes, Stored
+from driftline.state.waiting import REQUEST, RESPONSE, Stored
 from driftline.types.model import LogObject
+from driftline.types.records import QUARANTINED, Hashes, ReadOutcome
 
 AT_ONCE = 2_000_000
 """New halves that are looked at in one go, 8 bytes each; of more, the oldest first."""
@@ -167,12 +168,12 @@ def _count(
         }
     outcomes, matched = [], dict[int, int]()
     for unit in units:
-        outcome = ledger.Outcome(known[unit[0]], unit[1])
+        outcome = ReadOutcome(known[unit[0]], unit[1])
         try:
             profile_rows(job, _joined(store, job, plan, unit, matched), outcome, window=unit[2])
         except Exception as error:
             outcome.state, outcome.error, outcome.shares = (
-                ledger.QUARANTINED,
+                QUARANTINED,
                 describe_failure(error),
                 (),
             )

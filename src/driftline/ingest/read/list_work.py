@@ -21,6 +21,7 @@ from driftline.ingest.read.shards import Shards
 from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.model import LogObject
+from driftline.types.records import WAITING
 
 PAGE = 500
 """Objects that are compared with the ledger in one query."""
@@ -84,7 +85,7 @@ def list_work(
             work = decide(obj, entry, job.spec.digest, now, seal=seal, cutoff=cutoff, retry=retry)
             if work is not None:
                 works[obj.uri] = work
-                if entry is not None and entry.state != ledger.WAITING:
+                if entry is not None and entry.state != WAITING:
                     read_uris.add(obj.uri)
     for uri, reason in list(shards.waiting_parts(works.values(), read_uris, now)):
         skip(uri, reason)

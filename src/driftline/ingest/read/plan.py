@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from driftline.state.ledger import ATTEMPTS, GONE, QUARANTINED, WAITING, Entry
+from driftline.state.ledger import ATTEMPTS
 from driftline.types.model import LogObject
+from driftline.types.records import GONE, QUARANTINED, WAITING, LedgerEntry
 
 SEAL_AFTER = timedelta(minutes=2)
 """A growing object unchanged for this long is read to its end, also when its last record is cut."""
@@ -29,9 +30,9 @@ class Work:
     sealed: bool
     """Whether the object is read to its end, also when its last record is cut."""
     cutoff: int | None = None
-    """See `Outcome.cutoff`."""
+    """See `ReadOutcome.cutoff`."""
     mark: str = ""
-    """See `Entry.mark`; the mark of the bytes that should stand before `start`."""
+    """See `LedgerEntry.mark`; the mark of the bytes that should stand before `start`."""
 
     @property
     def at(self) -> datetime:
@@ -41,7 +42,7 @@ class Work:
 
 def decide(
     obj: LogObject,
-    entry: Entry | None,
+    entry: LedgerEntry | None,
     spec_digest: str,
     now: datetime,
     *,

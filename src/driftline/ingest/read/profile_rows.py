@@ -16,10 +16,9 @@ from driftline.ingest.read.job import Job
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import CategorySpec, ProfileSpec
-from driftline.state.ledger import Outcome, Share
 from driftline.state.tables import micros
-from driftline.state.waiting import Stub
 from driftline.types.model import ALL, LogObject, Schema
+from driftline.types.records import ReadOutcome, Share, Stub
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,7 +98,7 @@ class _WindowProfiles:
 
 
 def profile_rows(
-    job: Job, batches: Iterable[pa.RecordBatch], outcome: Outcome, window: int | None = None
+    job: Job, batches: Iterable[pa.RecordBatch], outcome: ReadOutcome, window: int | None = None
 ) -> None:
     """Add the profiles of whole rows to `outcome`, with its counts, first and last event.
 

@@ -20,7 +20,6 @@ from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import READ_FROM_START, Work
 from driftline.ingest.read.prefetch import prefetch
 from driftline.ingest.read.profile_rows import make_caster, profile_rows
-from driftline.state.ledger import GONE, QUARANTINED, WAITING, Outcome
 from driftline.types.errors import (
     DriftlineError,
     ObjectChanged,
@@ -28,14 +27,15 @@ from driftline.types.errors import (
     SourceError,
     Unreadable,
 )
+from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome
 
 PREFETCH_BYTES = 1 << 18
 """Size of an object from which a thread that decodes ahead saves more than it costs."""
 
 
-def read_object(job: Job, work: Work) -> Outcome:
+def read_object(job: Job, work: Work) -> ReadOutcome:
     """Read one object, or its new end. Never raises: the outcome holds the error."""
-    outcome = Outcome(work.object, work.start, cutoff=work.cutoff)
+    outcome = ReadOutcome(work.object, work.start, cutoff=work.cutoff)
     try:
         if work.start and not is_continued(job.source, work):
             work, outcome.piece = replace(work, start=0), 0
@@ -58,12 +58,12 @@ def read_object(job: Job, work: Work) -> Outcome:
     return outcome
 
 
-def read_objects(job: Job, works: Sequence[Work]) -> list[Outcome]:
+def read_objects(job: Job, works: Sequence[Work]) -> list[ReadOutcome]:
     """Read several objects, in order."""
     return [read_object(job, work) for work in works]
 
 
-def read_in_other_process(job: Job, works: Sequence[Work]) -> list[Outcome]:
+def read_in_other_process(job: Job, works: Sequence[Work]) -> list[ReadOutcome]:
     """The same in another process: the source arrives without its connections and is started."""
     log = _StandardLog(logging.getLogger("driftline"))
     job.source.start(
@@ -88,7 +88,7 @@ class _StandardLog:
         self._log.warning("%s %s", event, facts)
 
 
-def _read(job: Job, work: Work, outcome: Outcome) -> None:
+def _read(job: Job, work: Work, outcome: ReadOutcome) -> None:
     from driftline.ingest.pairs.pack_halves import HalfBuffer
 
     decoding = Decoding(

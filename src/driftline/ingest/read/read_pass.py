@@ -19,6 +19,7 @@ from driftline.ingest.read.read_object import read_in_other_process, read_object
 from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.errors import SourceError
+from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome
 
 TASK_BYTES = 32 << 20
 TASK_OBJECTS = 200
@@ -45,11 +46,11 @@ class ReadCounts:
     errors: list[str] = field(default_factory=list)
     """Some sentences about objects that could not be read."""
 
-    def add(self, outcome: ledger.Outcome) -> None:
+    def add(self, outcome: ReadOutcome) -> None:
         """Count one object."""
-        if outcome.state == ledger.WAITING:
+        if outcome.state == WAITING:
             self.waiting += 1
-        elif outcome.state == ledger.GONE:
+        elif outcome.state == GONE:
             self.gone += 1
         else:
             self.objects += 1
@@ -57,7 +58,7 @@ class ReadCounts:
             self.responses += outcome.responses
             self.rejected_records += outcome.rejected
             self.rows_held_back += outcome.held
-            self.quarantined += outcome.state == ledger.QUARANTINED
+            self.quarantined += outcome.state == QUARANTINED
         if outcome.error and len(self.errors) < ERRORS_SHOWN:
             self.errors.append(f"{outcome.object.uri}: {outcome.error}")
 
@@ -96,7 +97,7 @@ class ReadPass:
         job = replace(self.job, beat=beat) if self.shared else self.job
         read = read_objects if self.shared else read_in_other_process
         tasks = _tasks(work)
-        pending: deque[tuple[list[Work], Future[list[ledger.Outcome]]]] = deque()
+        pending: deque[tuple[list[Work], Future[list[ReadOutcome]]]] = deque()
         while True:
             while len(pending) < self.in_flight and not self.stopping():
                 task = next(tasks, None)
@@ -112,7 +113,7 @@ class ReadPass:
                 # A hanging read is a failed attempt, so that the object is given up some time.
                 self._commit(
                     [
-                        ledger.Outcome(work.object, work.start, ledger.WAITING, error=str(error))
+                        ReadOutcome(work.object, work.start, WAITING, error=str(error))
                         for work in task
                     ],
                     counts,
@@ -124,9 +125,7 @@ class ReadPass:
             self._commit(outcomes, counts)
             self.progress(counts.objects + counts.waiting + counts.gone, counts.rows)
 
-    def _result(
-        self, future: Future[list[ledger.Outcome]], beats: list[float]
-    ) -> list[ledger.Outcome]:
+    def _result(self, future: Future[list[ReadOutcome]], beats: list[float]) -> list[ReadOutcome]:
         while True:
             try:
                 return future.result(timeout=min(self.patience, 1.0))
@@ -138,7 +137,7 @@ class ReadPass:
                 if time.monotonic() - beats[0] > self.patience:
                     raise SourceError(f"reading hangs: no record for {self.patience:g} s") from None
 
-    def _commit(self, outcomes: list[ledger.Outcome], counts: ReadCounts) -> None:
+    def _commit(self, outcomes: list[ReadOutcome], counts: ReadCounts) -> None:
         with self.store.write() as connection:
             ledger.record(connection, self.model, outcomes, self.job.spec.digest, self.job.length)
         for outcome in outcomes:

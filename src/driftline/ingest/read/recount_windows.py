@@ -17,12 +17,11 @@ from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_object import read_object
 from driftline.profiles.profile import Profile
-from driftline.state.ledger import GONE, QUARANTINED, WAITING, Outcome
 from driftline.state.provenance import Behind, Piece
 from driftline.state.waiting import HALVES
-from driftline.state.windows import Key
 from driftline.types.errors import ObjectGone, SourceError
 from driftline.types.model import LogObject
+from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome, WindowKey
 
 URIS_SHOWN = 3
 """Missing objects that an error names."""
@@ -93,9 +92,9 @@ def _locate(job: Job, contribution: Behind, obj: LogObject) -> LocatedObject:
 def recount_windows(
     job: Job,
     located: Sequence[LocatedObject],
-    keys: Sequence[Key],
+    keys: Sequence[WindowKey],
     progress: Callable[[int, int], None] = lambda objects, rows: None,
-) -> tuple[dict[Key, Profile], list[RecountedObject]]:
+) -> tuple[dict[WindowKey, Profile], list[RecountedObject]]:
     """New profiles of the windows `keys`, and the result of each object.
 
     `progress` is called with objects read and rows so far. Raises SourceError, with the object's
@@ -110,7 +109,7 @@ def recount_windows(
             outcome = _read_piece(job, item, piece)
             error = outcome.error or error
             for share in outcome.shares:
-                key = Key(keys[0].model, share.start, share.version, share.segment)
+                key = WindowKey(keys[0].model, share.start, share.version, share.segment)
                 # Rows that the piece did not count then, such as those that came after the window
                 # was settled, are not counted now.
                 if key in piece.rows:
@@ -130,7 +129,7 @@ def _pieces(located: LocatedObject) -> Sequence[Piece]:
     return [Piece(0, located.object.size, {key: 0 for piece in pieces for key in piece.rows})]
 
 
-def _read_piece(job: Job, located: LocatedObject, piece: Piece) -> Outcome:
+def _read_piece(job: Job, located: LocatedObject, piece: Piece) -> ReadOutcome:
     obj = located.object
     if not located.is_replaced and piece.end:
         obj = replace(obj, size=piece.end)

@@ -15,11 +15,12 @@ from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError, ObjectChanged, ObjectGone
 from driftline.types.model import LogObject
+from driftline.types.records import LedgerEntry
 
 
 def follow_renames(
     store: Store, model: str, source: Source, page: Sequence[LogObject]
-) -> dict[str, ledger.Entry]:
+) -> dict[str, LedgerEntry]:
     """The ledger's rows for a page of a listing, by URI; rows of renamed objects are updated first."""
     uris = [obj.uri for obj in page]
     with store.read() as connection:
@@ -39,7 +40,7 @@ def follow_renames(
     return entries
 
 
-def _is_renamed(source: Source, entry: ledger.Entry, obj: LogObject) -> bool:
+def _is_renamed(source: Source, entry: LedgerEntry, obj: LogObject) -> bool:
     """Whether `obj` is what `entry` was read from, and no longer there under the old name."""
     try:
         if not _has_same_content(source, entry, obj):
@@ -53,7 +54,7 @@ def _is_renamed(source: Source, entry: ledger.Entry, obj: LogObject) -> bool:
     return False  # both names exist, or nothing shows which
 
 
-def _has_same_content(source: Source, entry: ledger.Entry, obj: LogObject) -> bool:
+def _has_same_content(source: Source, entry: LedgerEntry, obj: LogObject) -> bool:
     if entry.version == obj.version:
         return True
     # It may have grown since. The inode of a deleted file is used again for the next one: only the

@@ -25,11 +25,11 @@ from driftline.types.errors import SourceError
 from driftline.types.model import LogObject
 
 if TYPE_CHECKING:
-    from driftline.state.windows import Key
+    from driftline.types.records import WindowKey
 
 
 def read_window_rows(
-    job: Job, store: Store, key: Key, objects: Sequence[LogObject]
+    job: Job, store: Store, key: WindowKey, objects: Sequence[LogObject]
 ) -> Iterator[pa.RecordBatch]:
     """The rows of the window `key` in canonical columns, from the objects that contributed to it.
 
@@ -71,7 +71,7 @@ def read_window_rows(
 
 
 def _rows_of_window(
-    job: Job, key: Key, caster: Caster, batch: pa.RecordBatch
+    job: Job, key: WindowKey, caster: Caster, batch: pa.RecordBatch
 ) -> Iterator[pa.RecordBatch]:
     watched = watched_segments(job.spec, job.schema)
     for start, version, rows in split_by_window(caster.cast(batch), job.length):

@@ -1,0 +1,177 @@
+"""The records that travel between ingest, state, evaluate, alerting and delivery.
+
+Each holds the record before it. `state` stores them; the records know nothing of the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.types.model import LogObject, Measurement
+from driftline.types.notification import Notification
+
+DONE, QUARANTINED, GONE, WAITING = "done", "quarantined", "gone", "waiting"
+"""States of an object in the ledger."""
+Hashes = NDArray[np.uint64]
+"""Hashes of record ids, shape (rows,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowKey:
+    """One window of one version and segment."""
+
+    model: str
+    start: int
+    version: str
+    segment: str
+
+
+@dataclass(frozen=True, slots=True)
+class DueWindow:
+    """A window that must be judged, for the first time or again."""
+
+    key: WindowKey
+    end: int
+    rows: int
+    revision: int
+    quiet: bool = False
+    """Whether nobody is told of it."""
+    labels_only: bool = False
+    """Whether only labels came since it was judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedMeasurement:
+    """One measurement of one window and what the rule said."""
+
+    check: str
+    measurement: Measurement
+    verdict: str = ""
+    """Empty when no rule judges it."""
+    severity: str = ""
+    reason: str = ""
+    rows: int = 0
+    cause: str = "drift"
+    within: bool = False
+    """See `Judgement.within`."""
+    watched: Any = None
+    """The `Unusual` rule that judges it by the windows before, where one does."""
+    since: int | None = None
+    """Start of the first window of the change that is on, as estimated; microseconds."""
+    trace: bytes | None = None
+    """What judging later windows needs of this one."""
+    blind: bool = False
+    """Whether too little data is why it is `unsure`, and changes that matter would not be seen."""
+    alike: tuple[tuple[str, str, str, str, str], ...] = ()
+    """Of a change that is on: version, segment, check, name and labels of the series that moved
+    together with it before.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """The waiting rows of one piece of an object, of one window and version."""
+
+    role: str
+    start: int
+    """Microseconds: of the window; of labels, when they were given."""
+    version: str
+    hashes: Hashes
+    """Shape (rows,), of the ids, in the order of `content`."""
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one piece of an object contributed to one window of one version and segment."""
+
+    start: int
+    """Microseconds since the epoch."""
+    version: str
+    segment: str
+    rows: int
+    profile: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One row of the ledger."""
+
+    id: int
+    uri: str
+    version: str
+    size: int
+    state: str
+    offset: int
+    """Bytes of whole records taken so far; 0 when the object can only be read as a whole."""
+    rows: int
+    spec_digest: str
+    attempts: int
+    lineage: str = ""
+    """See `LogObject.lineage`."""
+    mark: str = ""
+    """Names the bytes right before `offset`, by which content that goes on is told from other
+    content; empty when not known.
+    """
+
+
+@dataclass(slots=True)
+class ReadOutcome:
+    """What reading one object, or the new end of one, came to."""
+
+    object: LogObject
+    piece: int = 0
+    """Byte offset at which reading began."""
+    state: str = DONE
+    """done, quarantined, gone, or waiting: to be tried again."""
+    offset: int = 0
+    rows: int = 0
+    """Whole rows, and requests."""
+    responses: int = 0
+    """Responses that were read apart: they are no rows of their own."""
+    rejected: int = 0
+    held: int = 0
+    first_event: int | None = None
+    last_event: int | None = None
+    samples: Sequence[tuple[int, str, str]] = ()
+    """(place, reason, first characters) of some of the rejected records."""
+    shares: Sequence[Share] = ()
+    stubs: Sequence[Stub] = ()
+    """Rows that wait for their other half."""
+    mark: str = ""
+    """See `LedgerEntry.mark`."""
+    error: str = ""
+    broken: bool = False
+    """Whether a plugin failed, not the content: then this version is tried again, hourly and after
+    every start.
+    """
+    cutoff: int | None = None
+    """Only shares of windows from here on (microseconds) replace what stands; older ones stay as
+    they are.
+    """
+
+    def seen(self, events: NDArray[np.int64]) -> None:
+        """Note the event times (microseconds) of some rows."""
+        if len(events):
+            first, last = int(events.min()), int(events.max())
+            self.first_event = first if self.first_event is None else min(first, self.first_event)
+            self.last_event = last if self.last_event is None else max(last, self.last_event)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedMessage:
+    """One row that is now `sending`."""
+
+    id: str
+    notification: Notification
+    attempts: int
+    """With this one."""
+    created: datetime
+    unknown: bool = False
+    """Whether an earlier attempt may have arrived."""
