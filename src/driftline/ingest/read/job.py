@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ class Job:
     """Length of a window, in microseconds."""
     latest: int
     """Microseconds since the epoch; later event times are from the future and held back."""
-    collectors: Collectors = BUILT_IN
+    collectors: Collectors = field(default_factory=lambda: BUILT_IN)
     transform: Transform | None = None
     """The user's feature code, run on each batch of whole rows."""
     beat: Callable[[], None] = _no_heartbeat
