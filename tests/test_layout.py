@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.kit.stores.layout import FEW, NAMED, Layout
+from driftline.kit.stores.layout import LAYOUTS, MAX_LISTINGS, Layout
 
 pytestmark = pytest.mark.system
 
@@ -27,7 +27,7 @@ OWN = {
     "files of any name": "*-%Y%m%d.jsonl",
     "jobs": "{model}-%Y%m%d%H%M%S*/",
 }
-PATTERNS = NAMED | OWN
+PATTERNS = LAYOUTS | OWN
 NOW = datetime(2024, 3, 10, 14, 25, 10, tzinfo=UTC)
 
 
@@ -54,7 +54,9 @@ class Keys:
 
     def listed(self, layout, prefix, since, now):
         return list(
-            layout.listed(prefix, since, now, self.folders, self.objects, begins=self.begins)
+            layout.list_open(
+                prefix, since, now, self.folders, self.objects, can_start_after=self.begins
+            )
         )
 
 
@@ -125,7 +127,7 @@ def test_where_a_listing_can_not_begin(days, most):
     keys = {key_of(layout.pattern, NOW - timedelta(hours=hours), "a") for hours in range(24 * 120)}
     store = Keys(keys, False)
     found = store.listed(layout, "", NOW - timedelta(days=days), NOW)
-    assert store.asked <= most <= FEW
+    assert store.asked <= most <= MAX_LISTINGS
     assert len(found) >= min(24 * days, 24 * 120)
 
 
@@ -135,7 +137,7 @@ def test_a_server_that_ignores_where_to_begin():
     keys = {key_of(layout.pattern, NOW - timedelta(hours=hours), "a") for hours in range(100)}
     store = Keys(keys, True)
     store.begins = False
-    found = list(layout.listed("", NOW, NOW, store.folders, store.objects, begins=True))
+    found = list(layout.list_open("", NOW, NOW, store.folders, store.objects, can_start_after=True))
     assert set(found) == keys
 
 

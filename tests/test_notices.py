@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.kit.stores.s3_events import Notice, drain, read_notices
+from driftline.kit.stores.s3_events import Notice, read_notices, receive_keys
 
 pytestmark = pytest.mark.system
 
@@ -90,9 +90,9 @@ def test_a_queue_that_never_ends():
     ends it.
     """
     message = {"MessageId": "1", "ReceiptHandle": "r", "Body": json.dumps(DIRECT)}
-    assert drain(lambda: [message], "b", "in/", print) == (["in/a b+é.jsonl"], {"1": "r"})
+    assert receive_keys(lambda: [message], "b", "in/", print) == (["in/a b+é.jsonl"], {"1": "r"})
     numbers = iter(range(10_000))
-    keys, receipts = drain(
+    keys, receipts = receive_keys(
         lambda: [message | {"MessageId": str(next(numbers))} for _ in range(10)], "b", "in/", print
     )
     assert (keys, len(receipts)) == (["in/a b+é.jsonl"], 1000)

@@ -39,7 +39,7 @@ class SageMakerPipeline(Action):
     def start(self, context: StartContext) -> None:
         """Make the client."""
         super().start(context)
-        self._client = aws.client("sagemaker", self.region, self.endpoint_url)
+        self._client = aws.make_client("sagemaker", self.region, self.endpoint_url)
 
     def request(self, order: Order) -> Request:
         """StartPipelineExecution under the order's token."""
@@ -62,15 +62,15 @@ class SageMakerPipeline(Action):
             parameters["PipelineParameters"] = [
                 {"Name": name, "Value": value} for name, value in filled.items()
             ]
-        return aws.operation(
+        return aws.operation_request(
             "SageMaker.StartPipelineExecution",
-            self.endpoint_url or aws.address("api.sagemaker", self.region),
+            self.endpoint_url or aws.service_url("api.sagemaker", self.region),
             parameters,
         )
 
     def perform(self, request: Request) -> str:
         """Start it; gives the execution's ARN."""
-        found = aws.call(self._client, "StartPipelineExecution", json.loads(request.body))
+        found = aws.call_operation(self._client, "StartPipelineExecution", json.loads(request.body))
         return str(found["PipelineExecutionArn"])
 
     def permissions(self) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ class SageMakerWeights(Action):
     def start(self, context: StartContext) -> None:
         """Make the client."""
         super().start(context)
-        self._client = aws.client("sagemaker", self.region, self.endpoint_url)
+        self._client = aws.make_client("sagemaker", self.region, self.endpoint_url)
 
     def request(self, order: Order) -> Request:
         """UpdateEndpointWeightsAndCapacities: the wanted weights, so that a repeat changes
@@ -64,16 +64,16 @@ class SageMakerWeights(Action):
             {"VariantName": name, "DesiredWeight": weight} for name, weight in self.weights.items()
         ]
         parameters = {"EndpointName": self.endpoint, "DesiredWeightsAndCapacities": wanted}
-        return aws.operation(
+        return aws.operation_request(
             "SageMaker.UpdateEndpointWeightsAndCapacities",
-            self.endpoint_url or aws.address("api.sagemaker", self.region),
+            self.endpoint_url or aws.service_url("api.sagemaker", self.region),
             parameters,
         )
 
     def perform(self, request: Request) -> str:
         """Look, and set what differs; gives the weights before."""
         parameters = json.loads(request.body)
-        found = aws.call(
+        found = aws.call_operation(
             self._client, "DescribeEndpoint", {"EndpointName": parameters["EndpointName"]}
         )
         before = {
@@ -98,7 +98,7 @@ class SageMakerWeights(Action):
             return f"the weights are so already: {was}"
         if found["EndpointStatus"] != "InService":
             raise Retryable(f"{self.endpoint} is {found['EndpointStatus']}, not InService")
-        aws.call(self._client, "UpdateEndpointWeightsAndCapacities", parameters)
+        aws.call_operation(self._client, "UpdateEndpointWeightsAndCapacities", parameters)
         return f"weights before: {was}"
 
     def permissions(self) -> tuple[str, ...]:

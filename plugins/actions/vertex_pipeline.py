@@ -54,11 +54,11 @@ class VertexPipeline(HttpAction):
         """Find the credentials."""
         super().start(context)
         file: Path | None = context.base / self.credentials_file if self.credentials_file else None
-        self._who = google.credentials(SCOPE, file, anonymous=False)
+        self._who = google.load_credentials(SCOPE, file, anonymous=False)
 
     def credentials(self) -> Mapping[str, str]:
         """A bearer token, renewed when it has expired."""
-        return {"authorization": f"Bearer {google.bearer(self._who)}"}
+        return {"authorization": f"Bearer {google.access_token(self._who)}"}
 
     def request(self, order: Order) -> Request:
         """Create the job under the order's token."""

@@ -1,7 +1,7 @@
 """Sends incidents to Slack through a bot: one message for each, kept up to date, and its thread.
 
-The thread has the later events and the chart. Before the sink repeats a message, it reads the newest
-messages of the channel, so that no message comes twice.
+The thread has the later events and the chart. Before the sink repeats a message, it reads the
+newest messages of the channel, so that no message comes twice.
 """
 
 from __future__ import annotations

@@ -39,21 +39,27 @@ class Webhook(Sink):
     limits: ClassVar[Mapping[str, int]] = {"body": MAX_BODY}
 
     url: Annotated[Secret | str, Field(union_mode="left_to_right")]
-    """The address that notifications are posted to. Give it as a secret where the address itself
-    must stay private.
+    """The address that notifications are posted to.
+
+    Give it as a secret where the address itself must stay private.
     """
     secret: Secrets
-    """The signing secret: `whsec_` followed by 24 to 64 bytes in base64. To replace it without an
-    interruption, give a list with the new and the old secret: both then sign each message.
+    """The signing secret: `whsec_` followed by 24 to 64 bytes in base64.
+
+    To replace it without an interruption, give a list with the new and the old secret: both then
+    sign each message.
     """
     body: Literal["driftline", "cloudevents", "alertmanager", "template"] = "driftline"
-    """The form of the body. `driftline`: the notification by its published schema. `cloudevents`:
-    the same inside a CloudEvent. `alertmanager`: the body of Alertmanager's webhook. `template`: the
-    sink's own template `body`; its values are escaped for a JSON text.
+    """The form of the body.
+
+    `driftline`: the notification by its published schema. `cloudevents`: the same inside a
+    CloudEvent. `alertmanager`: the body of Alertmanager's webhook. `template`: the sink's own
+    template `body`; its values are escaped for a JSON text.
     """
     content_type: str = "application/json"
-    """The content type of a body made by a template. Where it contains `json`, the body must be
-    valid JSON.
+    """The content type of a body made by a template.
+
+    Where it contains `json`, the body must be valid JSON.
     """
     source: str = "driftline"
     """The `source` of a CloudEvent: a URI, such as the address of the agent."""

@@ -1,15 +1,14 @@
-"""Blobs of an Azure Storage container: block blobs, and append blobs while they grow.
+"""Reads the blobs of an Azure Storage container: block blobs, and append blobs while they grow.
 
-Refuses to write, to unpack, and to read another content than was listed: an append blob is read as
-far as it was then.
+Does not write, does not decompress, and does not read other content than the listed one: an append
+blob is read up to its listed size.
 """
 
 from __future__ import annotations
 
 import io
 import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote, unquote, urlsplit
@@ -21,134 +20,129 @@ from driftline import (
     DriftlineError,
     LogObject,
     ObjectChanged,
-    ObjectGone,
     Secret,
     Source,
     SourceBusy,
     SourceError,
-    StartContext,
     Unreadable,
     hookimpl,
 )
 from driftline.kit.stores.layout import LayoutPattern
-from driftline.kit.stores.listing import key_of, list_store
+from driftline.kit.stores.listing import list_store, resolve_key
+from driftline.kit.stores.object_store import ObjectStore, SdkErrors, error_of_status
 from driftline.kit.stores.range_reader import read_ranges
-from driftline.kit.stores.retry import patiently, pause_of
 
 T = TypeVar("T")
 PART = 4 << 20
-"""Bytes asked for at a time. One request each: the SDK pins further ones to a version that a
-growing blob has left.
+"""Bytes of one request.
+
+The SDK must not split a part: it would pin its further requests to an ETag that a growing blob no
+longer has.
 """
-
 PAGE = 5000
-"""Blobs asked for in one request of a listing."""
+"""Blobs in one answer of a listing."""
 
 
-class AzureBlob(Source):
-    """Reads blobs by ranges, block blobs pinned to the ETag that was listed."""
+class AzureBlob(ObjectStore):
+    """Reads blobs by ranges; a block blob is pinned to the listed ETag."""
 
     type = "azure_blob"
     extra = "azure"
 
     container: str
-    """The container's name."""
+    """The name of the container."""
     account_url: str | None = None
-    """Address of the storage account, such as `https://myaccount.blob.core.windows.net`."""
+    """The address of the storage account, such as `https://myaccount.blob.core.windows.net`."""
     prefix: str = ""
-    """Beginning of the names to read, such as `modelDataCollector/`; every blob when empty."""
-    layout: LayoutPattern | None = None
-    """How names tell the time: `azureml`, `hive`, `hive_daily`, or a pattern such as
-    `{endpoint}/%Y/%m/%d/%H/`.
+    """Only blobs with names that start with this are read; all blobs when empty.
 
-    Then only the newest folders are listed, and everything once a day.
+    For example `modelDataCollector/`.
+    """
+    layout: LayoutPattern | None = None
+    """A pattern of the time in blob names.
+
+    `azureml`, `hive`, `hive_daily`, or a pattern such as `{endpoint}/%Y/%m/%d/%H/`. With a layout
+    only the newest folders are listed, and everything once a day.
     """
     anonymous: bool = False
-    """Read a public container without any credentials."""
+    """Read a public container without credentials."""
     connection_string: Secret | None = None
-    """The account's connection string, instead of `account_url` and the machine's own identity."""
+    """The connection string, in place of `account_url` and the machine's own identity."""
     account_key: Secret | None = None
-    """One of the account's keys, where the machine's own identity (managed identity, `az login`)
-    can't be used.
+    """A key of the account.
+
+    Give it only where the machine's own identity (managed identity, `az login`) can't be used.
     """
     sas: Secret | None = None
-    """A shared access signature with the rights to read and list, where the machine's own identity
-    can't be used.
+    """A shared access signature with the rights to read and list.
+
+    Give it only where the machine's own identity can't be used.
     """
 
-    _client: Any = PrivateAttr(default=None)
     _credential: Any = PrivateAttr(default=None)
-    _sleep: Callable[[float], object] = PrivateAttr(default=time.sleep)
 
     @model_validator(mode="after")
     def _has_an_account(self) -> Self:
         if (self.account_url is None) == (self.connection_string is None):
             raise ValueError("give account_url, or connection_string, and not both")
-        if (
-            sum(
-                bool(way)
-                for way in (self.anonymous, self.connection_string, self.account_key, self.sas)
-            )
-            > 1
-        ):
+        ways = (self.anonymous, self.connection_string, self.account_key, self.sas)
+        if sum(map(bool, ways)) > 1:
             raise ValueError(
-                "give one of anonymous, connection_string, account_key and sas, or none for the machine's identity"
+                "give one of anonymous, connection_string, account_key and sas, "
+                "or none for the machine's identity"
             )
         return self
 
     @property
     def whole_every(self) -> timedelta | None:
-        """Late names fall into old folders."""
+        """Return a day with a layout: late blobs may be written to old folders."""
         return timedelta(hours=24) if self.layout else None
-
-    def start(self, context: StartContext) -> None:
-        """Make the client; nothing is asked of the store yet."""
-        super().start(context)
-        self._handle()
 
     def stop(self) -> None:
         """Close the connections."""
-        for each in (self._client, self._credential):
-            if each is not None:
-                each.close()
-        self._client = self._credential = None
+        credential, self._credential = self._credential, None
+        if credential is not None:
+            credential.close()
         super().stop()
 
     def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
-        """The blobs under the prefix: all, or those of open partitions."""
-        # Older services and emulators can't begin a listing in the middle.
-        return list_store(ctx, self.layout, self.prefix, self._folders, self._objects, begins=False)
+        """List the blobs under the prefix: all, or those in open partitions."""
+        # Older services and emulators can't start a listing in the middle.
+        return list_store(
+            ctx, self.layout, self.prefix, self._folders, self._objects, can_start_after=False
+        )
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
-        """The blob from byte `start` to the size that was listed; nothing is read before the first
-        byte is asked for.
-        """
+        """Return the blob from byte `start` to its listed size; fetch it only when read."""
         name = unquote(obj.uri.removeprefix(self._root()))
 
         def fetch(at: int, end: int) -> BinaryIO:
-            return io.BytesIO(self._call("read", name, lambda: self._download(name, obj, at, end)))
+            return io.BytesIO(
+                self._request(lambda: self._download(name, obj, at, end), "read", name)
+            )
 
         return read_ranges(obj.uri, fetch, start, obj.size, part=PART)
 
     def refer(self, uri: str) -> BinaryIO:
-        """Another blob of this container: its `https://` address, or a path beside the records."""
-        found = key_of(uri, self._root(), self.prefix)
-        name = unquote(found) if "://" in uri else found
-        blob = self._call(
-            "read", name, lambda: self._handle().get_blob_client(name).get_blob_properties()
+        """Return another blob of this container, by its address or a path in the folder."""
+        key = resolve_key(uri, self._root(), self.prefix)
+        name = unquote(key) if "://" in uri else key
+        blob = self._request(
+            lambda: self._connect().get_blob_client(name).get_blob_properties(), "read", name
         )
         return self.open(self._object(blob))
 
     def probe(self) -> str:
-        """List one name; say where and as whom."""
+        """List one blob; return the address, the identity and the blob's name."""
         page, _ = self._page("list_blobs", self.prefix, None, results_per_page=1)
-        found = f"first blob {page[0].name}" if page else "no blob under this prefix yet"
-        return f"{self._root()}, {self._identity()}: {found}"
+        first = f"first blob {page[0].name}" if page else "no blob under this prefix yet"
+        return f"{self._root()}, {self._identity()}: {first}"
 
     def permissions(self) -> Sequence[str]:
-        """What a reader of logs needs, and nothing to write with."""
+        """Return the rights to list and read, and none to write."""
         return (
-            f"the role Storage Blob Data Reader on the container {self.container}, or a SAS with read and list (sp=rl)",
+            f"the role Storage Blob Data Reader on the container {self.container}, "
+            "or a SAS with read and list (sp=rl)",
         )
 
     def _objects(self, prefix: str, after: str) -> Iterator[tuple[str, LogObject]]:
@@ -159,26 +153,26 @@ class AzureBlob(Source):
 
     def _folders(self, prefix: str) -> Iterator[str]:
         for page in self._pages("walk_blobs", prefix, delimiter="/"):
-            yield from (found.name for found in page if found.name.endswith("/"))
+            yield from (item.name for item in page if item.name.endswith("/"))
 
-    def _pages(self, method: str, prefix: str, **asked: Any) -> Iterator[list[Any]]:
+    def _pages(self, method: str, prefix: str, **parameters: Any) -> Iterator[list[Any]]:
         token: str | None = None
         while True:
-            page, token = self._page(method, prefix, token, **asked)
+            page, token = self._page(method, prefix, token, **parameters)
             yield page
             if not token:
                 return
 
     def _page(
-        self, method: str, prefix: str, token: str | None, **asked: Any
+        self, method: str, prefix: str, token: str | None, **parameters: Any
     ) -> tuple[list[Any], str | None]:
-        def ask() -> tuple[list[Any], str | None]:
-            pages = getattr(self._handle(), method)(
-                name_starts_with=prefix or None, **asked
+        def send() -> tuple[list[Any], str | None]:
+            pages = getattr(self._connect(), method)(
+                name_starts_with=prefix or None, **parameters
             ).by_page(token)
             return list(next(pages, ())), pages.continuation_token
 
-        return self._call("list", prefix, ask)
+        return self._request(send, "list", prefix)
 
     def _object(self, blob: Any) -> LogObject:
         uri = self._root() + quote(blob.name, safe="/")
@@ -188,56 +182,52 @@ class AzureBlob(Source):
             blob.etag.strip('"'),
             blob.size,
             blob.last_modified,
-            grows,
-            blob.creation_time.isoformat(),
+            grows=grows,
+            lineage=blob.creation_time.isoformat(),
         )
 
     def _download(self, name: str, obj: LogObject, at: int, end: int) -> bytes:
         from azure.core import MatchConditions
         from azure.core.exceptions import HttpResponseError
 
-        blob = self._handle().get_blob_client(name)
-        # An append blob may have grown, and still begins with what was listed: its creation and
-        # size show that.
-        pinned = (
+        blob = self._connect().get_blob_client(name)
+        # An append blob may have grown since. Its creation time and size show that the listed bytes
+        # are still its start.
+        condition = (
             {}
             if obj.grows
             else {"etag": f'"{obj.version}"', "match_condition": MatchConditions.IfNotModified}
         )
         try:
-            answer = blob.download_blob(at, end - at, decompress=False, max_concurrency=1, **pinned)
+            answer = blob.download_blob(
+                at, end - at, decompress=False, max_concurrency=1, **condition
+            )
             data = answer.readall()
         except HttpResponseError as error:
             if error.status_code is None:
                 raise ConnectionError(str(error)) from None
             if error.status_code == 412:
-                # Is it another one, or none at all?
+                # Raises 404 where the blob is gone, not replaced.
                 blob.get_blob_properties()
             raise
-        now = answer.properties
-        size = int((now.content_range or "").rpartition("/")[2] or 0)
-        if obj.grows and (now.creation_time.isoformat() != obj.lineage or size < obj.size):
+        properties = answer.properties
+        size = int((properties.content_range or "").rpartition("/")[2] or 0)
+        creation_time = properties.creation_time.isoformat()
+        if obj.grows and (creation_time != obj.lineage or size < obj.size):
             raise ObjectChanged(f"{obj.uri}: was replaced since it was listed")
         return bytes(data)
 
-    def _handle(self) -> Any:
-        # Another thread may let go of the client at any time.
-        client = self._client
-        if client is None:
-            client = self._client = self._make()
-        return client
-
-    def _make(self) -> Any:
+    def _make_client(self) -> Any:
         try:
             from azure.storage.blob import ContainerClient
         except ImportError:
             raise SourceError(
                 "azure-storage-blob is not installed: pip install 'driftline[azure]'"
             ) from None
-        # It tells of every request.
+        # The SDK logs each request.
         logging.getLogger("azure").setLevel(logging.WARNING)
         settings = {
-            # Asking again is this plugin's: the SDK heeds no Retry-After.
+            # This source repeats requests itself: the SDK ignores Retry-After.
             "retry_total": 0,
             "connection_timeout": 10,
             "read_timeout": 60,
@@ -250,12 +240,12 @@ class AzureBlob(Source):
                     self.connection_string.reveal(), self.container, **settings
                 )
             return ContainerClient(
-                self.account_url, self.container, credential=self._who(), **settings
+                self.account_url, self.container, credential=self._load_credential(), **settings
             )
         except ValueError as error:
             raise SourceError(f"{self.type}: {error}") from None
 
-    def _who(self) -> Any:
+    def _load_credential(self) -> Any:
         if self.anonymous:
             return None
         for secret in (self.account_key, self.sas):
@@ -267,80 +257,64 @@ class AzureBlob(Source):
         return self._credential
 
     def _root(self) -> str:
-        address = urlsplit(self._handle().url)
+        address = urlsplit(self._connect().url)
         return f"{address.scheme}://{address.netloc}{address.path}/"
 
     def _identity(self) -> str:
         ways = ("anonymous", "connection_string", "account_key", "sas")
         return next((way for way in ways if getattr(self, way)), "the machine's identity")
 
-    def _call(self, right: str, name: str, ask: Callable[[], T]) -> T:
-        """What one request gives. Raises what the answer means."""
-        return patiently(lambda: self._try(right, name, ask), self._sleep)
+    def _sdk_errors(self) -> SdkErrors:
+        from azure.core import exceptions
 
-    def _try(self, right: str, name: str, ask: Callable[[], T]) -> T:
-        from azure.core.exceptions import (
-            ClientAuthenticationError,
-            HttpResponseError,
-            ServiceRequestError,
-            ServiceResponseError,
+        return (
+            exceptions.HttpResponseError,
+            exceptions.ServiceRequestError,
+            exceptions.ServiceResponseError,
         )
 
-        try:
-            return ask()
-        except (ServiceRequestError, ServiceResponseError) as error:
-            raise SourceBusy(f"{self._root()}{name}: {error}") from None
-        except ClientAuthenticationError as error:
-            if error.response is None:
-                raise SourceError(f"no Azure credentials could be had: {_line(error)}") from None
-            raise self._meaning(error, right, name) from None
-        except HttpResponseError as error:
-            raise self._meaning(error, right, name) from None
+    def _translate(self, error: Any, permission: str, name: str) -> DriftlineError:
+        from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
-    def _meaning(self, error: Any, right: str, name: str) -> DriftlineError:
-        place, whose = f"{self._root()}{name}", self._identity()
+        place, identity = f"{self._root()}{name}", self._identity()
+        if not isinstance(error, HttpResponseError):
+            return SourceBusy(f"{place}: {error}")
+        message = str(error).partition("\n")[0]
+        if isinstance(error, ClientAuthenticationError) and error.response is None:
+            return SourceError(f"no Azure credentials were found: {message}")
         status, code = error.status_code or 0, getattr(error, "error_code", None) or ""
         code = str(getattr(code, "value", code))
-        says = _line(error)
         if code in ("ContainerNotFound", "ContainerBeingDeleted") or (
-            status == 404 and right == "list"
+            status == 404 and permission == "list"
         ):
             return SourceError(f"{place}: there is no such container")
-        if status == 404:
-            return ObjectGone(f"{place}: gone since it was listed")
-        if status in (412, 416):
-            return ObjectChanged(f"{place}: changed since it was listed")
         if code in ("BlobArchived", "BlobBeingRehydrated"):
             return Unreadable(f"{place}: archived: set its tier to hot or cool, which takes hours")
         if code in ("NoAuthenticationInformation", "PublicAccessNotPermitted"):
             return SourceError(f"{place}: the container is not public: leave anonymous out")
         if status == 401 or code in ("AuthenticationFailed", "InvalidAuthenticationInfo"):
-            # Whoever renews them may have done so: the next request looks for them again.
-            self._client = None
+            self._forget_client()
             return SourceError(
-                f"{place}: the credentials have expired or are wrong ({whose}): renew them: {says}"
+                f"{place}: the credentials have expired or are wrong ({identity}): "
+                f"renew them: {message}"
             )
         if code == "AuthorizationFailure":
             return SourceError(
-                f"{place}: refused ({whose}): the account's firewall is closed to this machine, or the key is wrong"
+                f"{place}: access denied ({identity}): "
+                "the account's firewall is closed to this machine, or the key is wrong"
             )
         if status == 403:
             return SourceError(
-                f"{place}: access denied ({whose}): the right to {right} is needed, which Storage Blob Data Reader has: {says}"
+                f"{place}: access denied ({identity}): the right to {permission} is needed, "
+                f"which Storage Blob Data Reader has: {message}"
             )
-        if status == 429 or status >= 500:
-            headers = error.response.headers if error.response is not None else {}
-            return SourceBusy(
-                f"{place}: {code or status}: {says}", pause_of(headers.get("Retry-After"))
-            )
-        return SourceError(f"{place}: {code or status}: {says}")
-
-
-def _line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+        headers = error.response.headers if error.response is not None else {}
+        return error_of_status(
+            status, place, message, code=code, retry_after=headers.get("Retry-After")
+        )
 
 
 @hookimpl
 def register_sources() -> list[type[Source]]:
-    """The sources of this file."""
+    """Register the source of this file."""
     return [AzureBlob]

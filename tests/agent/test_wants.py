@@ -12,7 +12,7 @@ from driftline_plugins.checks.skew import Skew
 from station import MODEL, START, Station
 
 from driftline.agent.reference_state import Origin, ground_digest
-from driftline.evaluate.judging import CheckPlan, wanted
+from driftline.evaluate.check_plan import CheckPlan, collector_requests
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
@@ -101,5 +101,9 @@ def test_what_is_wanted_depends_on_the_texts_alone():
     """Two checks with one expression want it once, and their names and order don't show."""
     one = CheckPlan("one", Rules(expressions={"x": "b > 0", "y": "a > 0"}))
     two = CheckPlan("two", Rules(expressions={"z": "a > 0"}))
-    assert wanted([one, two]) == wanted([two, one]) == {"expressions": ("a > 0", "b > 0")}
-    assert wanted([CheckPlan("none", Skew())]) == {}
+    assert (
+        collector_requests([one, two])
+        == collector_requests([two, one])
+        == {"expressions": ("a > 0", "b > 0")}
+    )
+    assert collector_requests([CheckPlan("none", Skew())]) == {}

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.contracts.check import CheckContext
-from driftline.evaluate.judging import CheckPlan, wanted
+from driftline.evaluate.check_plan import CheckPlan, collector_requests
 from driftline.extensions import Registry
 from driftline.extensions.validate import fit
 from driftline.ingest.columns.canonical import split_by_segment, to_categorical, to_numeric
@@ -224,7 +224,7 @@ def spec_of(model: Schema, side, plans) -> object:
         "scores",
         *sorted(needed - {"numeric", "categories", "scores"}),
     )
-    return make_spec(model, numeric, categorical, collectors, options=wanted(plans))
+    return make_spec(model, numeric, categorical, collectors, options=collector_requests(plans))
 
 
 def merged(parts, spec, order) -> Profile:

@@ -123,7 +123,7 @@ def test_a_sas_that_may_not_list(store, started):
     """A signature without the right to list is told as such, and one that expired otherwise."""
     for sas, words in (
         (store.sas(rights="r"), "the right to list"),
-        (store.sas(timedelta(hours=-1)), "refused"),
+        (store.sas(timedelta(hours=-1)), "firewall is closed"),
     ):
         source = started(
             AzureBlob(container=store.name, account_url=store.url, sas=Secret("${env:S}", sas))

@@ -26,11 +26,11 @@ from driftline.alerting.lifespans import Life
 from driftline.alerting.silencing import Quiet
 from driftline.alerting.step import retire, step
 from driftline.alerting.work import Step
-from driftline.evaluate.evidence.engine import Policy
+from driftline.evaluate.check_plan import CheckPlan, Collect
+from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.evaluate.evidence.trail import Stream
-from driftline.evaluate.evidence.unusual import Past
-from driftline.evaluate.group import Inputs, Verdicts, judge_group, new_versions
-from driftline.evaluate.judging import CheckPlan, Collect
+from driftline.evaluate.evidence.unusual_rule import PastJudge
+from driftline.evaluate.judge_windows import Inputs, JudgedWindow, find_new_versions, judge_windows
 from driftline.profiles.profile import Collectors
 from driftline.profiles.window import Window
 from driftline.state import measurements, people, traces, windows
@@ -145,28 +145,30 @@ class Closing:
         self.on_changes(moved.changes)
         return list(moved.changes)
 
-    def _past(self, length: int) -> Past:
+    def _past(self, length: int) -> PastJudge:
         """What was kept of the windows before."""
-        policy = Policy(length, self.false_pages_per_year)
-        trail = policy.trail()
+        policy = AlarmPolicy(length, self.false_pages_per_year)
+        trail = policy.make_trail()
         with self.store.read() as connection:
-            rows = traces.newest(connection, self.model, self.ground.reference_id, trail.kept)
-            trail.fill((row.start, Stream(*row[1:6]), row.trace) for row in rows)
-        return Past(trail, policy, self.ground.schema)
+            rows = traces.newest(connection, self.model, self.ground.reference_id, trail.capacity)
+            trail.restore((row.start, Stream(*row[1:6]), row.trace) for row in rows)
+        return PastJudge(trail, policy, self.ground.schema)
 
-    def _close(self, group: Sequence[DueWindow], past: Past, now: datetime, closed: Closed) -> None:
+    def _close(
+        self, group: Sequence[DueWindow], past: PastJudge, now: datetime, closed: Closed
+    ) -> None:
         group = [self._hushed(due, now) for due in group]
         with self.store.read() as connection:
-            new = new_versions(group, partial(windows.versions, connection, self.model))
+            new = find_new_versions(group, partial(windows.versions, connection, self.model))
             inputs = replace(self._inputs(connection, past), new_versions=new)
-            verdicts, facts = judge_group(group, inputs)
+            verdicts, facts = judge_windows(group, inputs)
         with self.alerting:
             moved, called, outcomes = self._step(facts, now)
             with self.store.write() as connection:
                 for item in verdicts:
                     key, revision = item.due.key, item.due.revision + 1
                     ran = (
-                        [plan.name for plan in inputs.asked(item.due)]
+                        [plan.name for plan in inputs.checks_of(item.due)]
                         if item.due.labels_only
                         else None
                     )
@@ -235,7 +237,7 @@ class Closing:
         for id, outcome in outcomes.items():
             people.applied(connection, id, outcome, now)
 
-    def _count(self, verdicts: Sequence[Verdicts], closed: Closed) -> None:
+    def _count(self, verdicts: Sequence[JudgedWindow], closed: Closed) -> None:
         closed.judged = [(item.due.key, row) for item in verdicts for row in item.judged]
         for _, row in closed.judged:
             if row.verdict:
@@ -247,7 +249,7 @@ class Closing:
         assert self.reread is not None
         return self.reread(key, found)
 
-    def _inputs(self, connection: Connection, past: Past) -> Inputs:
+    def _inputs(self, connection: Connection, past: PastJudge) -> Inputs:
         again = self._again if self.reread is not None else None
         return Judgeable(self.model, self.ground, self.plans, self.kinds, self.collect).inputs(
             connection, past, again

@@ -26,7 +26,7 @@ from driftline.config import ActionConfig, Config, ModelConfig, digest
 from driftline.contracts.action import Action
 from driftline.contracts.plugin import PluginKind
 from driftline.delivery.routing import Routing
-from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.check_plan import CheckPlan
 from driftline.state.incident_store import SinkPlan
 from driftline.types.matchers import Matchers
 from driftline.types.model import Field, Kind, Schema, Task

@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection
 
 from driftline.agent.reference_state import Ground
 from driftline.contracts.check import Earlier
-from driftline.evaluate.evidence.unusual import Past
-from driftline.evaluate.group import HistoryOf, Inputs
-from driftline.evaluate.judging import CheckPlan, Collect
+from driftline.evaluate.check_plan import CheckPlan, Collect
+from driftline.evaluate.evidence.unusual_rule import PastJudge
+from driftline.evaluate.judge_windows import HistoryOf, Inputs
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
@@ -38,7 +38,7 @@ class Judgeable:
     def inputs(
         self,
         connection: Connection,
-        past: Past | None = None,
+        past: PastJudge | None = None,
         again: Callable[[WindowKey], Iterator[pa.RecordBatch]] | None = None,
         history: HistoryOf | None = None,
         profiles: Callable[[WindowKey], Profile] | None = None,
@@ -87,5 +87,5 @@ class Judgeable:
 
         late = frozenset(name for name, kind in kinds.items() if kind.label is not Collector.label)
         return Inputs(
-            ground.schema, self.plans, window, reference, history or stored, self.collect, ground.name, past, labelled=late
+            ground.schema, self.plans, window, reference, history or stored, self.collect, ground.name, past, label_collectors=late
         )  # fmt: skip

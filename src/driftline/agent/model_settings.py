@@ -13,7 +13,7 @@ from driftline.alerting.lifespans import Life
 from driftline.alerting.silencing import Quiet
 from driftline.contracts.format import Format
 from driftline.contracts.source import Source
-from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.check_plan import CheckPlan
 from driftline.state.incident_store import SinkPlan
 from driftline.types.model import Schema
 from driftline.types.notification import Notification

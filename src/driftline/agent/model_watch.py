@@ -41,7 +41,7 @@ from driftline.agent.trouble import feed_facts
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.contracts.check import CheckContext
-from driftline.evaluate.judging import CheckPlan, wanted
+from driftline.evaluate.check_plan import CheckPlan, collector_requests
 from driftline.ingest.pairs.pairing import pair_halves
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.profile_rows import latest_event_time
@@ -86,7 +86,7 @@ class Watch:
         self._feed = Feed(name, parts, settings.lateness, settings.backfill)
         self._kinds = parts.registry.collectors()
         self._collectors = collected(settings.plans)
-        self._options = wanted(settings.plans)
+        self._options = collector_requests(settings.plans)
         self._digest = ground_digest(
             settings.origin, settings.schema, self._collectors, self._options
         )

@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection
 
 from driftline.contracts.format import Format
 from driftline.contracts.source import DiscoverContext, Source
-from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.check_plan import CheckPlan
 from driftline.ingest.columns.infer import infer_schema
 from driftline.ingest.read.decode_object import discover_objects
 from driftline.ingest.read.job import Job

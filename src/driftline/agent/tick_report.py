@@ -62,7 +62,7 @@ def tell_judged(model: str, report: Tick, parts: Parts) -> None:
         metrics.verdicts.labels(model, verdict).inc(closed.verdicts.get(verdict, 0))
     for key, row in closed.judged:
         if not key.segment:
-            metrics.measure(
+            metrics.set_measurement(
                 model=model,
                 check=row.check,
                 measurement=row.measurement.name,
@@ -79,7 +79,7 @@ def tell_state(model: str, parts: Parts) -> None:
         alerts = firing(load(connection, model))
         waiting = outbox.status(connection)
     fires = Counter(alert.phase.severity for alert in alerts)
-    parts.metrics.fires(
+    parts.metrics.set_alerts(
         model,
         [
             (

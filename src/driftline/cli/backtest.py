@@ -80,7 +80,7 @@ def backtest(
     it must not page.
     """
     from driftline.agent.start import read_config
-    from driftline.backtest.score import read_known
+    from driftline.backtest.score import parse_known_incidents
     from driftline.cli.backtest_page import show
 
     loaded = read_config(config)
@@ -96,10 +96,14 @@ def backtest(
     if chart is not None and len(names) > 1:
         raise click.UsageError("--chart draws one model: name it")
     if chart is not None:
-        from driftline.charts.backtest import draw, suffix_of
+        from driftline.charts.backtest import parse_format, write_chart
 
-        suffix_of(chart)
-    known = read_known(incidents.read_text(encoding="utf-8"), str(incidents)) if incidents else []
+        parse_format(chart)
+    known = (
+        parse_known_incidents(incidents.read_text(encoding="utf-8"), str(incidents))
+        if incidents
+        else []
+    )
     span = (
         None if since is None else moment("--from", since),
         None if until is None else moment("--to", until),
@@ -107,11 +111,11 @@ def backtest(
     told = []
     for name in names:
         found = _run(loaded, name, span, known, shuffles, tune, processes or os.cpu_count() or 1)
-        told.append(found.told)
+        told.append(found.as_json)
         if not as_json:
             show(found)
         if chart is not None:
-            draw(found.told, chart)
+            write_chart(found.as_json, chart)
     if as_json:
         click.echo(json.dumps(told[0] if len(told) == 1 else told, ensure_ascii=False, indent=2))
     if any(each.get("no_pages") for each in told):
@@ -128,10 +132,12 @@ def _run(
     cpus: int,
 ) -> Backtest:
     from driftline.agent.start import make_guard, system_clock
-    from driftline.backtest.history import subject_of
-    from driftline.backtest.run import run
+    from driftline.backtest.run_backtest import run_backtest
+    from driftline.backtest.stored_history import load_history
     from driftline.cli.progress import bar
 
-    subject = subject_of(config, name, *span, make_guard(system_clock))
+    subject = load_history(config, name, *span, make_guard(system_clock))
     with bar() as progress:
-        return run(subject, known, shuffles=shuffles, tune=tune, processes=cpus, progress=progress)
+        return run_backtest(
+            subject, known, shuffles=shuffles, tune=tune, processes=cpus, progress=progress
+        )

@@ -15,7 +15,7 @@ from driftline.types.model import Severity
 from driftline.types.phrasing import clean, lasting, number, utc
 
 if TYPE_CHECKING:
-    from driftline.backtest.score import Alarm
+    from driftline.backtest.score import ReplayedAlarm
     from driftline.backtest.summary import Backtest
 
 LISTED = 40
@@ -30,7 +30,7 @@ def show(found: Backtest) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 1000  # a file or a pipe has no edge to keep to
-    told = found.told
+    told = found.as_json
     subject = found.subject
     learnt = f", {told['learnt_from']:,} before them to learn from" if told["learnt_from"] else ""
     length = lasting(subject.since, subject.since + subject.length)
@@ -38,17 +38,17 @@ def show(found: Backtest) -> None:
         f"[bold]{escape(told['model'])}[/]: {told['windows']:,} windows of {length} "
         f"from {subject.since:%Y-%m-%d %H:%M} to {subject.until:%Y-%m-%d %H:%M} UTC{learnt}"
     )
-    if subject.gone:
+    if subject.missing_windows:
         console.print(
-            f"[yellow]{subject.gone:,} older windows are only kept as days and were left out[/]"
+            f"[yellow]{subject.missing_windows:,} older windows are only kept as days and were left out[/]"
         )
     console.print()
     console.print(calendar(found))
     _alarms(console, found)
     _counts(console, told)
-    if found.known:
+    if found.known_incidents:
         _compared(console, found)
-    if found.shuffled is not None:
+    if found.shuffled_rate is not None:
         _shuffled(console, found)
     if found.trials:
         _tried(console, found, told)
@@ -71,7 +71,9 @@ def calendar(found: Backtest) -> Table:
             day = month + timedelta(days=offset)
             line.append(*_day(found, day, first, last))
             below.append(
-                "^" if any(_covers(one.start, one.end, day) for one in found.known) else " ",
+                "^"
+                if any(_covers(one.start, one.end, day) for one in found.known_incidents)
+                else " ",
                 "magenta",
             )
         grid.add_row(f"{month:%b %Y}", line)
@@ -85,7 +87,7 @@ def calendar(found: Backtest) -> Table:
         + Text("warning  ")
     )
     marks += Text("■ ", PAINT[Severity.INFO]) + Text("info  ") + Text("· quiet")
-    if found.known:
+    if found.known_incidents:
         marks += Text("  ^ ", "magenta") + Text("known incident")
     grid.add_row("", marks)
     return grid
@@ -111,17 +113,17 @@ def _covers(start: datetime, end: datetime, day: date) -> bool:
 def _alarms(console: Console, found: Backtest) -> None:
     count = len(found.alarms)
     long = len(found.starts) * found.subject.length >= WORTH_A_RATE
-    rate = f", {number(found.a_year(count))} a year" if long else ""
+    rate = f", {number(found.per_year(count))} a year" if long else ""
     console.print(f"\n[bold]{count:,} alarm{'' if count == 1 else 's'}[/]{rate}")
     for alarm in found.alarms[:LISTED]:
         console.print(
-            f"[{PAINT[alarm.severity]}]{alarm.severity.value:8}[/] {utc(alarm.at)}  {escape(clean(alarm.title))}{_over(alarm)}"
+            f"[{PAINT[alarm.severity]}]{alarm.severity.value:8}[/] {utc(alarm.notified_at)}  {escape(clean(alarm.title))}{_over(alarm)}"
         )
     if count > LISTED:
         console.print(f"[dim]and {count - LISTED} more; --json has all[/]")
 
 
-def _over(alarm: Alarm) -> str:
+def _over(alarm: ReplayedAlarm) -> str:
     return (
         f" [dim]for {lasting(alarm.start, alarm.resolved)}[/]"
         if alarm.resolved
@@ -155,7 +157,7 @@ def _bar(count: int, counts: dict[str, int]) -> str:
 
 
 def _compared(console: Console, found: Backtest) -> None:
-    told = found.told
+    told = found.as_json
     console.print()
     for one in told["known"]:
         after = one["found_after_seconds"]
@@ -179,7 +181,7 @@ def _compared(console: Console, found: Backtest) -> None:
         late = "" if delay is None else lasting(epoch, epoch + timedelta(seconds=delay))
         table.add_row(
             name,
-            f"{each['found']} of {len(found.known)}",
+            f"{each['found']} of {len(found.known_incidents)}",
             f"{each['alarms']:,}",
             f"{each['false']:,}",
             late,
@@ -188,14 +190,14 @@ def _compared(console: Console, found: Backtest) -> None:
 
 
 def _shuffled(console: Console, found: Backtest) -> None:
-    rate, budget = found.shuffled, found.subject.false_pages_per_year
+    rate, budget = found.shuffled_rate, found.subject.false_pages_per_year
     assert rate is not None
     console.print(
         f"\n[bold]Shuffled[/], so that nothing changes: {rate.alarms} alarms in {number(round(rate.years, 1))} years, "
-        f"{number(rate.mean)} a year (at most {number(rate.most)} with 95% confidence; "
+        f"{number(rate.mean)} a year (at most {number(rate.upper_bound)} with 95% confidence; "
         f"false_pages_per_year is {number(budget)})"
     )
-    for each in found.suspects:
+    for each in found.noisy_series:
         about = " ".join(clean(value) for _, value in each.series.labels) or each.series.check
         console.print(
             f"[red]must not page[/]: {escape(about)} {escape(clean(each.series.name))} alarms {number(each.rate.mean)} times a "

@@ -22,7 +22,7 @@ from driftline.telemetry.logs import make_log
 from driftline.types.errors import ConfigError, Deposed, DriftlineError, Led, Unreachable
 
 if TYPE_CHECKING:
-    from driftline.telemetry.otlp import Push
+    from driftline.telemetry.otlp import MetricsPusher
 
 
 def daemon(path: Path, verbose: bool) -> int:
@@ -138,14 +138,14 @@ def _serve(agent: Any, config: Any) -> Any:
     return serve(app, address.host, address.port)
 
 
-def _push(agent: Agent, config: Any, log: Any) -> Push | None:
+def _push(agent: Agent, config: Any, log: Any) -> MetricsPusher | None:
     told = config.agent.otlp
     if told is None:
         return None
-    from driftline.telemetry.otlp import Push, exporter_of
+    from driftline.telemetry.otlp import MetricsPusher, make_exporter
 
     headers = {name: secret.reveal() for name, secret in told.headers.items()}
-    return Push(agent.registry, exporter_of(told.endpoint, headers), told.every, log)
+    return MetricsPusher(agent.registry, make_exporter(told.endpoint, headers), told.every, log)
 
 
 class _Signals:

@@ -59,14 +59,18 @@ def explain(
                     if start is None
                     else moment("--window", start)
                 )
-                found = {} if at is None else explain.window(connection, what, at, check, column)
+                found = (
+                    {}
+                    if at is None
+                    else explain.explain_window(connection, what, at, check, column)
+                )
                 if not found.get("findings"):
                     raise click.UsageError(
                         f"{what}: nothing was judged"
                         + (f" in a window from {at:%Y-%m-%d %H:%M}" if at else "")
                     )
             else:
-                found = explain.incident(
+                found = explain.explain_incident(
                     connection, one_of(incidents.names(connection, what), what, loaded.models)
                 )
                 found["findings"] = [

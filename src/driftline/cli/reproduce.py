@@ -40,8 +40,8 @@ def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> 
     from driftline.agent import start as root
     from driftline.cli.progress import bar
     from driftline.contracts.context import StartContext
-    from driftline.report.notified_numbers import NothingTold
-    from driftline.report.reproduce import Reproduction
+    from driftline.report.notified_numbers import NoNumbersError
+    from driftline.report.reproduce import Reproducer
     from driftline.state import incidents
     from driftline.state.factory import open_store
     from driftline.telemetry.logs import make_log
@@ -55,10 +55,10 @@ def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> 
         with store.read() as connection:
             name = one_of(incidents.names(connection, incident), incident)
         with bar(rows=True) as progress:
-            found = Reproduction(
+            found = Reproducer(
                 loaded, store, root.make_guard(root.system_clock), context, progress
-            ).of(name, at)
-    except NothingTold as error:
+            ).reproduce(name, at)
+    except NoNumbersError as error:
         raise click.UsageError(str(error)) from None
     finally:
         store.close()

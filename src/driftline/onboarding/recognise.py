@@ -15,7 +15,7 @@ import msgspec
 from driftline.contracts.format import Format
 from driftline.contracts.source import Source
 from driftline.ingest.read.compression import open_decompressed
-from driftline.kit.stores.layout import NAMED, Layout
+from driftline.kit.stores.layout import LAYOUTS, Layout
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import LogObject
 
@@ -111,7 +111,7 @@ def _first_record(head: bytes) -> set[str] | None:
 
 
 def recognise_layout(keys: Sequence[str]) -> str | None:
-    """The layout of most of `keys` (less the prefix): a name of `NAMED`, or a pattern; None where
+    """The layout of most of `keys` (less the prefix): a name of `LAYOUTS`, or a pattern; None where
     names tell no time.
     """
     shapes: dict[str, list[list[str]]] = {}
@@ -129,7 +129,7 @@ def recognise_layout(keys: Sequence[str]) -> str | None:
     names = FOLDERS.get(before, [f"folder{place + 1}" for place in range(before)])
     for place in range(before):
         shape = shape.replace("{}", f"{{{names[place]}}}", 1)
-    named = {pattern: name for name, pattern in NAMED.items()}
+    named = {pattern: name for name, pattern in LAYOUTS.items()}
     return named.get(Layout(shape).pattern, shape)
 
 
@@ -151,5 +151,5 @@ def _shape(folders: Sequence[str]) -> str | None:
             hour = re.fullmatch(r"([A-Za-z_]+=)\d\d", rest[1]) if len(rest) > 1 else None
             return f"{before}{day[1]}%Y-%m-%d/" + (f"{hour[1]}%H/" if hour else "")
         if Layout("vertex_batch").place(f"{folder}/") is not None:
-            return before + NAMED["vertex_batch"]
+            return before + LAYOUTS["vertex_batch"]
     return None

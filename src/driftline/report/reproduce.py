@@ -31,8 +31,8 @@ from driftline.agent.reference_state import (
 )
 from driftline.config import Config
 from driftline.contracts.context import StartContext
-from driftline.evaluate.group import measure
-from driftline.evaluate.judging import wanted
+from driftline.evaluate.check_plan import collector_requests
+from driftline.evaluate.judge_windows import measure_window
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
 from driftline.ingest.read.job import Job
@@ -45,7 +45,7 @@ from driftline.ingest.read.recount_windows import (
 )
 from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.profile import Profile
-from driftline.report.notified_numbers import NothingTold, Told, told_numbers
+from driftline.report.notified_numbers import NoNumbersError, NotifiedNumbers, load_notified_numbers
 from driftline.state.measurements import labels_json
 from driftline.state.provenance import behind
 from driftline.state.store import Store
@@ -68,7 +68,7 @@ LATE = "rests on labels that came later, of which only what they came to is kept
 
 
 @dataclass(frozen=True)
-class Reproduction:
+class Reproducer:
     """What computing numbers again needs."""
 
     config: Config
@@ -79,14 +79,14 @@ class Reproduction:
     """What the source is started with."""
     progress: Progress = lambda stage, done, total, rows: None
 
-    def of(self, incident: str, at: datetime | None = None) -> Plain:
+    def reproduce(self, incident: str, at: datetime | None = None) -> Plain:
         """The numbers of an incident in the window from `at` on, or in the newest that was told.
 
         Raises NothingTold; StateError when what they were measured against is not kept; SourceError
         when an object can't be read.
         """
         with self.store.read() as connection:
-            told = told_numbers(connection, incident, at)
+            told = load_notified_numbers(connection, incident, at)
             # The rows that an object gave are those of whole windows, whatever segments the numbers
             # are of.
             keys = list(
@@ -95,7 +95,7 @@ class Reproduction:
             objects = behind(connection, keys)
         model = told.incident.model
         if model not in self.config.models:
-            raise NothingTold(
+            raise NoNumbersError(
                 f"{incident} is of the model {model}, which the configuration does not have any more"
             )
         settings = settings_of(self.config, model, self.config.registry, patience_ticks=1)
@@ -135,7 +135,7 @@ class Reproduction:
                 "id": incident,
                 "model": model,
                 "title": told.incident.title,
-                "told": told.at.isoformat(),
+                "told": told.notified_at.isoformat(),
             },
             "window": {
                 "start": moment(first.start).isoformat(),
@@ -153,7 +153,10 @@ class Reproduction:
         gone.
         """
         digest = ground_digest(
-            settings.origin, settings.schema, collected(settings.plans), wanted(settings.plans)
+            settings.origin,
+            settings.schema,
+            collected(settings.plans),
+            collector_requests(settings.plans),
         )
         ground = load_ground(
             self.store, model, settings.origin, digest, self.config.registry.collectors()
@@ -189,7 +192,7 @@ class Reproduction:
         ground: Ground,
         job: Job,
         there: Sequence[LocatedObject],
-        told: Told,
+        told: NotifiedNumbers,
         key: WindowKey,
         profiles: Fresh,
     ) -> dict[Series, JudgedMeasurement | str]:
@@ -210,7 +213,7 @@ class Reproduction:
                 again=lambda key: read_window_rows(job, self.store, key, places),
                 profiles=profiles.__getitem__,
             )
-            found = measure(
+            found = measure_window(
                 DueWindow(key, window.end, profiles[key].rows, window.revision), inputs
             ).judged
         made: dict[Series, JudgedMeasurement | str] = {
@@ -220,7 +223,7 @@ class Reproduction:
         late = {
             plan.name
             for plan in plans
-            if plan.check.collectors & inputs.labelled and window.labelled is not None
+            if plan.check.collectors & inputs.label_collectors and window.labelled is not None
         }
         for row in told.rows:
             if _key(row) == key and row.check not in {plan.name for plan in plans}:
@@ -264,7 +267,9 @@ def _compared(row: Row[Any], made: Mapping[Series, JudgedMeasurement | str]) -> 
     low, high = m.interval or (None, None)
     told["now"] = fresh = _figures(m.value, m.was, low, high, now.rows, m.detail)
     differing = [
-        name for name, stored in told["stored"].items() if not same(stored, fresh.get(name))
+        name
+        for name, stored in told["stored"].items()
+        if not is_same_value(stored, fresh.get(name))
     ]
     return told | {"same": not differing, "why": ", ".join(differing)}
 
@@ -281,7 +286,7 @@ def _figures(
     return {"value": value, "was": was, "low": low, "high": high, "rows": rows, **facts}
 
 
-def same(stored: object, now: object) -> bool:
+def is_same_value(stored: object, now: object) -> bool:
     """Whether two values are the same: floats within `WITHIN` of their size unless both are whole,
     all others exactly.
     """
@@ -299,7 +304,7 @@ def _object(read: RecountedObject) -> Plain:
     }  # fmt: skip
 
 
-def _notes(settings: Settings, told: Told, ground: Ground, objects: int) -> list[str]:
+def _notes(settings: Settings, told: NotifiedNumbers, ground: Ground, objects: int) -> list[str]:
     """What else may have a say in a difference."""
     found = []
     if any(window.config_digest != settings.config_digest for window in told.windows.values()):
@@ -314,8 +319,10 @@ def _notes(settings: Settings, told: Told, ground: Ground, objects: int) -> list
         found.append(
             "what it is compared with is made of the stored windows before, of older ones by whole days"
         )
-    if told.left:
-        found.append(f"{told.left} more numbers of the message are of other windows: see --window")
+    if told.missing_numbers:
+        found.append(
+            f"{told.missing_numbers} more numbers of the message are of other windows: see --window"
+        )
     if not objects:
         found.append("the window had no rows, so that there was nothing to read")
     return found

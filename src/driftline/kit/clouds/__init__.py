@@ -1,1 +1,1 @@
-"""Errors of a cloud's SDK as driftline's errors: one module per cloud."""
+"""What the services of one cloud share: credentials, clients and errors. One module per cloud."""

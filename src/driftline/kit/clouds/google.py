@@ -1,7 +1,6 @@
-"""Google Cloud, as far as its services are alike: who asks, and what an error means.
+"""Credentials and errors that are the same for all services of Google Cloud.
 
-Refuses to hold a credential: the SDK's own chain finds and renews them. Needs the SDK only when it
-is used.
+Does not store a credential: the SDK finds and renews them. The SDK is imported on first use.
 """
 
 from __future__ import annotations
@@ -11,17 +10,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from driftline.kit.stores.retry import pause_of
+from driftline.kit.stores.retry import parse_retry_after
 from driftline.types.errors import Rejected, Retryable, SourceBusy, SourceError
 
 T = TypeVar("T")
-UNKNOWN = "no Google Cloud credentials were found: give the machine a service account, or set credentials_file, or anonymous: true"
+NO_CREDENTIALS = (
+    "no Google Cloud credentials were found: give the machine a service account, "
+    "or set credentials_file, or anonymous: true"
+)
 
 
-def sdk(service: str) -> Any:
-    """The module `google.cloud.SERVICE`. Raises SourceError with the mend where it is not
-    installed.
-    """
+def import_sdk(service: str) -> Any:
+    """Import the module `google.cloud.SERVICE`. Raises SourceError where it is not installed."""
     try:
         return import_module(f"google.cloud.{service}")
     except ImportError:
@@ -30,9 +30,10 @@ def sdk(service: str) -> Any:
         ) from None
 
 
-def credentials(scope: str, file: Path | None, *, anonymous: bool) -> Any:
-    """Those of a service account's key file, or what the machine's own chain finds. Raises
-    SourceError with the mend.
+def load_credentials(scope: str, file: Path | None, *, anonymous: bool) -> Any:
+    """Return the credentials of a service account's key file, or those that the machine has.
+
+    Raises SourceError where there are none.
     """
     import google.auth
     from google.auth.credentials import AnonymousCredentials
@@ -46,80 +47,89 @@ def credentials(scope: str, file: Path | None, *, anonymous: bool) -> Any:
             return service_account.Credentials.from_service_account_file(str(file), scopes=[scope])
         return google.auth.default([scope])[0]
     except (GoogleAuthError, OSError, ValueError) as error:
-        raise SourceError(f"{file}: {error}" if file else UNKNOWN) from None
+        raise SourceError(f"{file}: {error}" if file else NO_CREDENTIALS) from None
 
 
-def bearer(who: Any) -> str:
-    """A token of these credentials, renewed when it has expired. Raises Rejected or Retryable."""
+def access_token(credentials: Any) -> str:
+    """Return a token of the credentials; renew it when it has expired.
+
+    Raises Rejected, or Retryable where the service is not reachable.
+    """
     from google.auth.exceptions import GoogleAuthError, TransportError
     from google.auth.transport.requests import Request
 
     try:
-        if not who.valid:
-            who.refresh(Request())
+        if not credentials.valid:
+            credentials.refresh(Request())
     except TransportError as error:
         raise Retryable(f"the credentials could not be renewed just now: {error}") from None
     except GoogleAuthError as error:
-        raise Rejected(f"the credentials could not be renewed ({identity(who)}): {error}") from None
-    return str(who.token)
+        raise Rejected(
+            f"the credentials could not be renewed ({identity(credentials)}): {error}"
+        ) from None
+    return str(credentials.token)
 
 
-def identity(who: Any) -> str:
-    """Whose credentials these are, for people."""
+def identity(credentials: Any) -> str:
+    """Return the name of the account, for people."""
     from google.auth.credentials import AnonymousCredentials
 
-    if who is None:
+    if credentials is None:
         return "no credentials"
-    if isinstance(who, AnonymousCredentials):
+    if isinstance(credentials, AnonymousCredentials):
         return "anonymous"
-    return str(getattr(who, "service_account_email", None) or f"{type(who).__module__} credentials")
+    email = getattr(credentials, "service_account_email", None)
+    return str(email or f"{type(credentials).__module__} credentials")
 
 
-def told(ask: Callable[[], T], meaning: Callable[[Exception], SourceError]) -> T:
-    """What `ask()` gives. Raises the meaning of what the SDK raises; of 409 the SDK itself makes
-    something.
+def translate_errors(send: Callable[[], T], translate: Callable[[Exception], SourceError]) -> T:
+    """Return the result of `send()`; raise `translate(error)` in place of the SDK's errors.
+
+    A conflict (409) is raised as it is: the SDK handles it.
     """
     from google.api_core.exceptions import Conflict, GoogleAPICallError
     from google.auth.exceptions import GoogleAuthError
     from requests.exceptions import RequestException
 
     try:
-        return ask()
+        return send()
     except Conflict:
         raise
     except (GoogleAPICallError, GoogleAuthError, RequestException, ConnectionError) as error:
-        raise meaning(error) from None
+        raise translate(error) from None
 
 
-def refusal(error: Exception) -> tuple[int, str, str]:
-    """HTTP status, reason and message of what a service answered; status 0 for what is no
-    answer.
+def error_details(error: Exception) -> tuple[int, str, str]:
+    """Return the HTTP status, the reason and the message of an error.
+
+    The status is 0 for an error that is no answer of a service.
     """
-    told = (getattr(error, "errors", None) or [{}])[0]
-    says = (
-        told.get("message") or getattr(error, "message", "") or f"{type(error).__name__}: {error}"
-    )
-    return (
-        int(getattr(error, "code", None) or 0),
-        str(told.get("reason") or ""),
-        " ".join(str(says).split()),
-    )
+    details = (getattr(error, "errors", None) or [{}])[0]
+    message = details.get("message") or getattr(error, "message", "")
+    message = str(message or f"{type(error).__name__}: {error}")
+    status = int(getattr(error, "code", None) or 0)
+    return status, str(details.get("reason") or ""), " ".join(message.split())
 
 
-def meaning(error: Exception, place: str, whose: str) -> SourceError:
-    """What an error of the SDK means, whichever service it was; SourceBusy where it passes."""
+def translate_error(error: Exception, place: str, account: str) -> SourceError:
+    """Return driftline's error for an error of the SDK that any service may raise.
+
+    It is SourceBusy where another try may succeed. `place` is what the request was about, and
+    `account` is the identity of the credentials.
+    """
     from google.auth.exceptions import GoogleAuthError, TransportError
 
-    status, reason, says = refusal(error)
+    status, reason, message = error_details(error)
     if isinstance(error, GoogleAuthError) and not isinstance(error, TransportError):
-        return SourceError(f"{place}: the credentials could not be renewed ({whose}): {says}")
+        return SourceError(f"{place}: the credentials could not be renewed ({account}): {message}")
     if status == 0:
-        return SourceBusy(f"{place}: {says}")
+        return SourceBusy(f"{place}: {message}")
     if status == 429 or status >= 500 or reason == "rateLimitExceeded":
         headers = getattr(getattr(error, "response", None), "headers", {})
-        return SourceBusy(f"{place}: {status}: {says}", pause_of(headers.get("Retry-After")))
+        pause = parse_retry_after(headers.get("Retry-After"))
+        return SourceBusy(f"{place}: {status}: {message}", pause)
     if status == 401:
         return SourceError(
-            f"{place}: the credentials have expired or are wrong ({whose}): renew them"
+            f"{place}: the credentials have expired or are wrong ({account}): renew them"
         )
-    return SourceError(f"{place}: {says}")
+    return SourceError(f"{place}: {message}")

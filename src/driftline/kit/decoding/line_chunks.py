@@ -120,22 +120,23 @@ class LineChunks:
             )
 
 
-def joined(lines: Iterator[bytes]) -> BinaryIO:
-    """Lines as one stream, for a source whose rows go through a format. None is made before the
-    first byte is asked for.
+def stream_of_lines(lines: Iterator[bytes]) -> BinaryIO:
+    """Return the lines as one stream, for a source whose rows go through a format.
+
+    No line is taken from `lines` before the stream is read.
     """
-    return cast(BinaryIO, io.BufferedReader(_Joined(lines), 1 << 20))
+    return cast(BinaryIO, io.BufferedReader(_LineStream(lines), 1 << 20))
 
 
-class _Joined(io.RawIOBase):
+class _LineStream(io.RawIOBase):
     def __init__(self, lines: Iterator[bytes]) -> None:
-        self._lines, self._rest = lines, b""
+        self._lines, self._line = lines, b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._rest or next(self._lines, b"")
+        data = self._line or next(self._lines, b"")
         size = min(len(data), len(buffer))
-        buffer[:size], self._rest = data[:size], data[size:]
+        buffer[:size], self._line = data[:size], data[size:]
         return size

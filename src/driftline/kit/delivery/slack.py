@@ -114,8 +114,10 @@ class SlackApi:
                 return
 
     def call(self, method: str, **given: object) -> dict[str, Any]:
-        """One call. Slack answers 200 to errors, too: its word decides. Raises SlackError and the
-        other failures of a sink.
+        """One call.
+
+        Slack answers 200 to errors, too: its word decides. Raises SlackError and the other failures
+        of a sink.
         """
         form = {
             name: value if isinstance(value, str) else json.dumps(value, allow_nan=False)

@@ -1,8 +1,7 @@
-"""What a store lists, as log objects: what is no data left out, what its place says added, closed
-partitions not asked for.
+"""Turns what a store lists into log objects.
 
-Refuses to trust hints: a store that ignores where a listing should begin gives more, and it is left
-out here.
+Leaves out objects that are no data, adds what the layout reads from a key, and does not list closed
+partitions. A store may ignore the start of a listing: what it lists too much is left out here.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from driftline.types.model import LogObject
 
 NO_DATA = ("_SUCCESS", ".crc", ".tmp", "_temporary/", "_$folder$")
 
-Keyed = Iterable[tuple[str, LogObject]]
+KeyedObjects = Iterable[tuple[str, LogObject]]
 """Objects with their keys."""
 
 
@@ -26,42 +25,40 @@ def list_store(
     pattern: str | None,
     prefix: str,
     folders: Callable[[str], Iterable[str]],
-    objects: Callable[[str, str], Keyed],
+    objects: Callable[[str, str], KeyedObjects],
     *,
-    begins: bool = True,
+    can_start_after: bool = True,
 ) -> Iterator[LogObject]:
-    """The objects under `prefix`; where a layout has the `pattern` and `ctx.since` is set, those in
-    open partitions.
+    """List the objects under `prefix`; with a layout and `ctx.since`, those in open partitions.
 
-    `folders(prefix)` gives the names of the folders right below, each with its `/`;
-    `objects(prefix, after)` all objects below whose keys come after `after`, or simply all.
-    `begins` says that the store itself can begin at `after`.
+    `pattern` is the layout. `folders(prefix)` returns the folders directly below, each with its
+    `/`. `objects(prefix, after)` returns the objects below whose keys come after `after`, or all.
+    `can_start_after` says whether the store can start a listing at `after`.
     """
-    found: Keyed
     folder = _folder(prefix, pattern)
     if pattern is None or ctx.since is None:
-        found = objects(folder, "")
+        entries = objects(folder, "")
     else:
-        found = Layout(pattern).listed(folder, ctx.since, ctx.now, folders, objects, begins=begins)
-    return in_place(ctx, pattern, prefix, found)
+        entries = Layout(pattern).list_open(
+            folder, ctx.since, ctx.now, folders, objects, can_start_after=can_start_after
+        )
+    return select_objects(ctx, pattern, prefix, entries)
 
 
-def in_place(
-    ctx: DiscoverContext, pattern: str | None, prefix: str, found: Keyed
+def select_objects(
+    ctx: DiscoverContext, pattern: str | None, prefix: str, entries: KeyedObjects
 ) -> Iterator[LogObject]:
-    """The objects of `found` that lie under `prefix`, are data, and are not in a place that was
-    closed at `ctx.since`.
+    """Return the objects that are data, lie under `prefix`, and are in no closed partition.
+
+    Reports the others that lie under `prefix` to `ctx.skipped`.
     """
     layout = None if pattern is None else Layout(pattern)
     folder = _folder(prefix, pattern)
-    for key, obj in found:
+    for key, obj in entries:
         if not key.startswith(folder) or (key.endswith("/") and not obj.size):
             continue
-        if (
-            key.endswith(NO_DATA)
-            or "/_temporary/" in f"/{key}"
-            or key.rpartition("/")[2].startswith(".")
-        ):
+        is_hidden = key.rpartition("/")[2].startswith(".")
+        if key.endswith(NO_DATA) or "/_temporary/" in f"/{key}" or is_hidden:
             ctx.skipped(obj.uri, "a marker, a checksum or a temporary file")
             continue
         place = None if layout is None else layout.place(key.removeprefix(folder))
@@ -71,9 +68,10 @@ def in_place(
             yield replace(obj, partition=place.start, parts=place.parts)
 
 
-def key_of(uri: str, root: str, prefix: str) -> str:
-    """The key that a reference means: an address that begins with `root`, or a path beside the
-    records. Raises Unreadable.
+def resolve_key(uri: str, root: str, prefix: str) -> str:
+    """Return the key of a reference: an address that starts with `root`, or a path in the folder.
+
+    The folder is that of `prefix`, where the records are. Raises Unreadable for another address.
     """
     if uri.startswith(root):
         return uri.removeprefix(root)
@@ -83,5 +81,5 @@ def key_of(uri: str, root: str, prefix: str) -> str:
 
 
 def _folder(prefix: str, pattern: str | None) -> str:
-    """A layout begins at a folder; without one a prefix may end anywhere."""
+    """Return `prefix`, with a `/` at its end where there is a layout: it starts at a folder."""
     return prefix if pattern is None or not prefix or prefix.endswith("/") else f"{prefix}/"

@@ -1,8 +1,6 @@
-"""One version of an object of a store, read by ranges: seekable, and taken up where a connection
-broke.
+"""Reads one version of a stored object by ranges; continues after a broken connection.
 
-Refuses to know a store: who fetches a range, pins its version and says what an answer means is
-handed in.
+Does not know any store: the caller fetches a range, pins the version and translates the answers.
 """
 
 from __future__ import annotations
@@ -14,26 +12,27 @@ from typing import Any, BinaryIO, Protocol, cast
 from driftline.types.errors import SourceError
 
 PART = 8 << 20
-"""Bytes asked for at a time."""
-CUTS = 4
-"""Connections that may break in a row without a byte between."""
+"""Bytes of one request."""
+MAX_CUTS = 4
+"""Connections that may break in a row without delivering a byte."""
 
 
 class Body(Protocol):
     """The bytes of one answer."""
 
     def read(self, size: int, /) -> bytes:
-        """At most `size` bytes; none at the end, be it the right one or not."""
+        """Return at most `size` bytes, and none at the end, also where the answer ends early."""
         ...
 
     def close(self) -> object:
-        """Let go of the connection."""
+        """Close the connection."""
         ...
 
 
 Fetch = Callable[[int, int], Body]
-"""`fetch(start, end)` asks for the bytes `[start, end)` of the pinned version. An answer may end
-early.
+"""`fetch(start, end)` requests the bytes `[start, end)` of the pinned version.
+
+The answer may end early.
 """
 
 
@@ -46,15 +45,14 @@ def read_ranges(
     part: int = 0,
     breaks: tuple[type[Exception], ...] = (OSError,),
 ) -> BinaryIO:
-    """The bytes `[start, end)` of `uri`, at most `part` of them in one request; nothing is fetched
-    before it is read.
+    """Return the bytes `[start, end)` of `uri` as a stream that fetches `part` bytes at a time.
 
-    `breaks` are the exceptions of a connection that broke; all others, such as `ObjectChanged`, are
-    the reader's. Reading raises SourceError when connections keep breaking without a byte between.
+    Nothing is fetched before it is read. `breaks` are the exceptions of a broken connection: the
+    stream fetches the remaining bytes again. All other exceptions, such as ObjectChanged, go to the
+    reader. Reading raises SourceError when five connections in a row break without a byte.
     """
-    return cast(
-        BinaryIO, io.BufferedReader(_Ranges(uri, fetch, start, end, part or PART, breaks), 1 << 20)
-    )
+    ranges = _Ranges(uri, fetch, start=start, end=end, part=part or PART, breaks=breaks)
+    return cast(BinaryIO, io.BufferedReader(ranges, 1 << 20))
 
 
 class _Ranges(io.RawIOBase):
@@ -62,6 +60,7 @@ class _Ranges(io.RawIOBase):
         self,
         uri: str,
         fetch: Fetch,
+        *,
         start: int,
         end: int,
         part: int,
@@ -81,18 +80,17 @@ class _Ranges(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer)
-        wanted = min(len(view), self._end - self._at)
-        while wanted > 0:
+        size = min(len(view), self._end - self._at)
+        while size > 0:
             try:
                 if self._body is None:
-                    # After a cut less is asked for: where whole parts never come through, smaller
-                    # ones may.
+                    # Request less after a cut: where whole parts never arrive, smaller ones may.
                     self._part_end = min(self._at + max(self._part >> self._cuts, 1), self._end)
                     self._body = self._fetch(self._at, self._part_end)
-                data = self._body.read(min(wanted, self._part_end - self._at))
-                broken = "" if data else "the connection ended early"
+                data = self._body.read(min(size, self._part_end - self._at))
+                failure = "" if data else "the connection ended early"
             except self._breaks as error:
-                data, broken = b"", f"{type(error).__name__}: {error}"
+                data, failure = b"", f"{type(error).__name__}: {error}"
             if data:
                 view[: len(data)] = data
                 self._at += len(data)
@@ -102,8 +100,10 @@ class _Ranges(io.RawIOBase):
                 return len(data)
             self._drop()
             self._cuts += 1
-            if self._cuts > CUTS:
-                raise SourceError(f"{self._uri}: the connection broke {self._cuts} times: {broken}")
+            if self._cuts > MAX_CUTS:
+                raise SourceError(
+                    f"{self._uri}: the connection broke {self._cuts} times: {failure}"
+                )
         return 0
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:

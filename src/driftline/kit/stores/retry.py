@@ -1,6 +1,6 @@
-"""Asking again: a store that is busy, or a connection that failed, is given a moment.
+"""Repeats a request while a store is busy or a connection fails, for at most 30 seconds.
 
-Refuses to wait long: whoever asked is told instead, and the next tick tries again.
+After that the caller gets the error, and the next tick of the agent tries again.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from driftline.types.errors import SourceBusy
 
 T = TypeVar("T")
 
-TRIES = 4
-LONGEST = 30.0
-"""Seconds of pauses in all."""
+ATTEMPTS = 4
+MAX_PAUSES = 30.0
+"""Seconds of all pauses together."""
 
 
-def patiently(ask: Callable[[], T], sleep: Callable[[float], object] = time.sleep) -> T:
-    """What `ask()` gives. When it raises SourceBusy it is asked again, after the pause that it
-    names or 0.5, 1, 2 s.
+def retry_while_busy(send: Callable[[], T], sleep: Callable[[float], object] = time.sleep) -> T:
+    """Return the result of `send()`; on SourceBusy, pause and call it again.
 
-    Raises what `ask` raises; also SourceBusy, after four tries or when the pauses would come to
-    more than 30 s.
+    The pause is the one that the error names, or 0.5, 1, 2 s. Raises what `send` raises; raises
+    SourceBusy after four attempts, or when the pauses would add up to more than 30 s.
     """
-    left = LONGEST
-    for tried in count():
+    remaining = MAX_PAUSES
+    for failures in count():
         try:
-            return ask()
+            return send()
         except SourceBusy as error:
-            pause = 0.5 * 2**tried if error.pause is None else error.pause
-            left -= pause
-            if tried + 1 >= TRIES or left < 0:
+            pause = 0.5 * 2**failures if error.pause is None else error.pause
+            remaining -= pause
+            if failures + 1 >= ATTEMPTS or remaining < 0:
                 raise
         sleep(pause)
     raise AssertionError
 
 
-def pause_of(retry_after: str | None) -> float | None:
-    """The seconds of a `Retry-After` header; None without one, or with a date in it: no store sends
-    dates.
+def parse_retry_after(header: str | None) -> float | None:
+    """Return the seconds of a `Retry-After` header; None without a header or for a date in it.
+
+    No object store sends dates.
     """
     try:
-        return max(float(retry_after or ""), 0.0)
+        return max(float(header or ""), 0.0)
     except ValueError:
         return None

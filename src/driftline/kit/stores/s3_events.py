@@ -1,8 +1,6 @@
-"""Messages that tell of new objects in S3: as the store sends them, through SNS, or through
-EventBridge.
+"""Messages about new objects in S3: direct, through SNS, or through EventBridge.
 
-Refuses to be the truth: a notice is a hint which object to look at, and queues lose, repeat and mix
-up.
+A message is only a hint which object to read: queues lose, repeat and reorder messages.
 """
 
 from __future__ import annotations
@@ -13,81 +11,77 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
-MESSAGES = 1000
-"""Messages taken in one pass; the next one goes on."""
+MAX_MESSAGES = 1000
+"""Messages received in one pass; the next pass continues."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing that happened in a bucket."""
+    """One event in a bucket."""
 
     bucket: str
     key: str
-    """As it is in the store; empty for a test message."""
-    created: bool
-    """False for deletions, restores, test messages and all else that brings no new object."""
+    """The object's key, decoded; empty for a test message."""
+    is_new: bool
+    """True where an object was created; False for deletions, restores and test messages."""
 
 
 def read_notices(body: str) -> list[Notice]:
-    """What the text of a queue's message tells. Raises ValueError for a text that is no
-    notification of S3.
-    """
+    """Return the events of a queue message. Raises ValueError for text of another kind."""
     try:
-        return _told(json.loads(body))
+        return _parse(json.loads(body))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError("is no notification of S3") from None
 
 
-def drain(
+def receive_keys(
     receive: Callable[[], Sequence[Mapping[str, str]]],
     bucket: str,
     prefix: str,
-    leave: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> tuple[list[str], dict[str, str]]:
-    """The new keys that a queue names, each once, and of the messages to be deleted: ids and
-    receipts.
+    """Return the new keys that a queue names, each once, and the messages to delete.
 
-    `receive()` gives some messages: `MessageId`, `ReceiptHandle`, `Body`. Those of other buckets
-    and prefixes are left to others; `leave` is told of those that are no notifications at all.
+    The messages to delete are given as receipts by message id. `receive()` returns some messages
+    with `MessageId`, `ReceiptHandle` and `Body`, and none when the queue is empty. Messages about
+    other buckets and prefixes stay in the queue; `report` gets the reason for each message that is
+    no notification at all.
     """
     keys: dict[str, None] = {}
     receipts: dict[str, str] = {}
-    seen: set[str] = set()
+    message_ids: set[str] = set()
 
-    def ours(notice: Notice) -> bool:
+    def is_ours(notice: Notice) -> bool:
         return notice.bucket == bucket and (not notice.key or notice.key.startswith(prefix))
 
-    while len(seen) < MESSAGES:
-        new = [message for message in receive() if message["MessageId"] not in seen]
+    while len(message_ids) < MAX_MESSAGES:
+        new = [message for message in receive() if message["MessageId"] not in message_ids]
         if not new:
             break
         for message in new:
-            seen.add(message["MessageId"])
+            message_ids.add(message["MessageId"])
             try:
-                told = read_notices(message["Body"])
+                notices = read_notices(message["Body"])
             except ValueError as error:
-                leave(f"message {message['MessageId']} {error}: left in the queue")
+                report(f"message {message['MessageId']} {error}: left in the queue")
                 continue
-            keys |= dict.fromkeys(notice.key for notice in told if notice.created and ours(notice))
-            if all(map(ours, told)):
+            keys |= dict.fromkeys(
+                notice.key for notice in notices if notice.is_new and is_ours(notice)
+            )
+            if all(map(is_ours, notices)):
                 receipts[message["MessageId"]] = message["ReceiptHandle"]
     return list(keys), receipts
 
 
-def _told(message: Any) -> list[Notice]:
+def _parse(message: Any) -> list[Notice]:
     if message.get("Type") == "Notification":
-        return _told(json.loads(message["Message"]))
+        return _parse(json.loads(message["Message"]))
     if message.get("Event") == "s3:TestEvent":
         return [Notice(message["Bucket"], "", False)]
     if "detail-type" in message:
         detail = message["detail"]
-        return [
-            Notice(
-                detail["bucket"]["name"],
-                detail["object"]["key"],
-                message["detail-type"] == "Object Created",
-            )
-        ]
+        is_new = message["detail-type"] == "Object Created"
+        return [Notice(detail["bucket"]["name"], detail["object"]["key"], is_new)]
     if not isinstance(message["Records"], list):
         raise TypeError
     return [

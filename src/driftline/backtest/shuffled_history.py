@@ -16,20 +16,28 @@ from numpy.typing import NDArray
 from scipy import stats as law
 
 from driftline.alerting.fact import lane
-from driftline.backtest.measure import LEAST_SD, LEVEL, SIZE, Floats, Measured, Series
-from driftline.backtest.spread import Note
+from driftline.backtest.measure_history import (
+    LEAST_SD,
+    LEVEL,
+    SIZE,
+    Floats,
+    MeasuredWindows,
+    Series,
+)
+from driftline.backtest.parallel import ReportProgress
 from driftline.evaluate.evidence.baseline import DAY, Baseline, Calendar
 from driftline.evaluate.evidence.engine import (
-    MEMORY_FROM,
+    STRONG_MEMORY,
     YEAR,
-    Given,
+    AlarmPolicy,
+    Observation,
     Panel,
-    Policy,
-    shares,
-    weigh,
+    StreamNumbers,
+    add_window,
+    budget_shares,
 )
 from driftline.evaluate.evidence.trail import Stream
-from driftline.evaluate.evidence.unusual import given
+from driftline.evaluate.evidence.unusual_rule import observe
 from driftline.types.model import Schema
 from driftline.types.records import WindowKey
 
@@ -39,7 +47,7 @@ SURE, STRONG = 0.95, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class AlarmRate:
     """False alarms in shuffled history."""
 
     alarms: int
@@ -51,7 +59,7 @@ class Rate:
         return self.alarms / self.years if self.years else 0.0
 
     @property
-    def most(self) -> float:
+    def upper_bound(self) -> float:
         """The one-sided 95% upper bound of a Poisson rate, a year."""
         return (
             float(law.chi2.ppf(SURE, 2 * self.alarms + 2) / 2 / self.years)
@@ -60,7 +68,7 @@ class Rate:
         )
 
     @property
-    def least(self) -> float:
+    def lower_bound(self) -> float:
         """The one-sided 95% lower bound, a year."""
         return (
             float(law.chi2.ppf(1 - SURE, 2 * self.alarms) / 2 / self.years) if self.alarms else 0.0
@@ -68,11 +76,11 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class NoisySeries:
     """A series that alarms more often than its share of the budget when nothing changes."""
 
     series: Series
-    rate: Rate
+    rate: AlarmRate
     share: float
     """Alarms a year that are its own."""
     cause: str
@@ -84,21 +92,21 @@ class Suspect:
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class SeriesMatrix:
     """The watched series of a model over its windows."""
 
     starts: NDArray[np.int64]
     """Shape (K,), microseconds."""
     series: tuple[Series, ...]
-    given: tuple[Given, ...]
+    observations: tuple[Observation, ...]
     numbers: Floats
     """Level, size and least sd, shape (3, K, J); NaN where there is none."""
 
     @classmethod
-    def of(cls, windows: Sequence[Measured], model: str, schema: Schema) -> History:
+    def of(cls, windows: Sequence[MeasuredWindows], model: str, schema: Schema) -> SeriesMatrix:
         """All watched series that are in any of the windows."""
         places: dict[Series, int] = {}
-        found: list[Given] = []
+        found: list[Observation] = []
         rows: list[tuple[int, NDArray[np.int64], Floats]] = []
         layouts: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         for count, window in enumerate(windows):
@@ -110,7 +118,7 @@ class History:
                         places[one] = len(found)
                         key = WindowKey(model, window.group[0].key.start, one.version, one.segment)
                         assert one.rule is not None
-                        found.append(given(key, window.row(place), one.rule, schema))
+                        found.append(observe(key, window.row(place), one.rule, schema))
                 columns = [places[window.series[place]] for place in watched]
                 layouts[id(window.series)] = (
                     np.array(watched, np.int64),
@@ -128,28 +136,33 @@ class History:
         return cls(starts, tuple(places), tuple(found), numbers)
 
 
-def shuffle(
-    history: History, policy: Policy, seeds: Sequence[int], note: Note = lambda done: None
+def replay_shuffled(
+    history: SeriesMatrix,
+    policy: AlarmPolicy,
+    seeds: Sequence[int],
+    note: ReportProgress = lambda done: None,
 ) -> list[NDArray[np.bool_]]:
     """Where a change begins in each series, shape (K, J), for each seed; these are judged side by
     side.
     """
-    calm = replace(policy, baseline_for=REFRESHED)
+    calm = replace(policy, baseline_lifetime=REFRESHED)
     orders = [_order(history.starts, policy.length, np.random.default_rng(seed)) for seed in seeds]
     given = [
         replace(one, stream=_numbered(one.stream, number))
         for number in range(len(seeds))
-        for one in history.given
+        for one in history.observations
     ]
-    panel = Panel.of(given, [number for number in range(len(seeds)) for _ in history.given])
-    trail, width = policy.trail(), len(history.given)
+    panel = Panel.of(given, [number for number in range(len(seeds)) for _ in history.observations])
+    trail, width = policy.make_trail(), len(history.observations)
     began = np.zeros((len(history.starts), len(given)), np.bool_)
     for place, start in enumerate(history.starts.tolist()):
         level, size, least_sd = (
             np.concatenate([kind[order[place]] for order in orders]) for kind in history.numbers
         )
-        weighed = weigh(trail, start, panel, level, size, least_sd, calm)
-        began[place] = np.isfinite(weighed.now["since"]) & ~np.isfinite(weighed.last["since"])
+        weighed = add_window(trail, start, panel, StreamNumbers(level, size, least_sd), calm)
+        began[place] = np.isfinite(weighed.traces["since"]) & ~np.isfinite(
+            weighed.previous["since"]
+        )
         note(place + 1)
     return [began[:, number * width : (number + 1) * width] for number in range(len(seeds))]
 
@@ -176,42 +189,48 @@ def _order(starts: NDArray[np.int64], length: int, rng: np.random.Generator) -> 
     return order
 
 
-def rate(history: History, began: Sequence[NDArray[np.bool_]], policy: Policy) -> Rate:
+def alarm_rate(
+    history: SeriesMatrix, began: Sequence[NDArray[np.bool_]], policy: AlarmPolicy
+) -> AlarmRate:
     """Alarms of the model: series that may be one incident, and whose changes begin in one window,
     are one.
     """
-    lanes = [lane(one.family, "", "") for one in history.given]
+    lanes = [lane(one.family, "", "") for one in history.observations]
     own = [np.array([one == about for one in lanes]) for about in sorted(set(lanes))]
     alarms = sum(int(each[:, mine].any(axis=1).sum()) for each in began for mine in own)
-    return Rate(alarms, len(began) * len(history.starts) * policy.length / YEAR)
+    return AlarmRate(alarms, len(began) * len(history.starts) * policy.length / YEAR)
 
 
-def suspects(history: History, began: Sequence[NDArray[np.bool_]], policy: Policy) -> list[Suspect]:
+def find_noisy_series(
+    history: SeriesMatrix, began: Sequence[NDArray[np.bool_]], policy: AlarmPolicy
+) -> list[NoisySeries]:
     """The series that alarm surely more often than their share, most alarms first."""
-    panel = Panel.of(history.given)
-    share = policy.false_pages_per_year * shares(panel, np.ones(len(history.given)))
+    panel = Panel.of(history.observations)
+    share = policy.false_pages_per_year * budget_shares(panel, np.ones(len(history.observations)))
     found = []
     for place, one in enumerate(history.series):
         known = np.isfinite(history.numbers[0, :, place])
         years = len(began) * float(known.sum()) * policy.length / YEAR
-        rate = Rate(sum(int(each[:, place].sum()) for each in began), years)
-        if rate.least > share[place]:
-            found.append(Suspect(one, rate, float(share[place]), _cause(history, place, policy)))
+        rate = AlarmRate(sum(int(each[:, place].sum()) for each in began), years)
+        if rate.lower_bound > share[place]:
+            found.append(
+                NoisySeries(one, rate, float(share[place]), _cause(history, place, policy))
+            )
     return sorted(found, key=lambda each: -each.rate.mean)
 
 
-def _cause(history: History, place: int, policy: Policy) -> str:
+def _cause(history: SeriesMatrix, place: int, policy: AlarmPolicy) -> str:
     """What most likely makes a series alarm of itself."""
     known = np.isfinite(history.numbers[0, :, place])
     levels, starts = history.numbers[0, known, place][:, None], history.starts[known]
-    if len(levels) < 2 * policy.needed:
+    if len(levels) < 2 * policy.min_windows:
         return f"too few windows: {len(levels)}"
-    base = Baseline.of(levels, levels, starts, policy.length)
+    base = Baseline.estimate(levels, levels, starts, policy.length)
     time = np.arange(len(levels))
     slope = float(np.corrcoef(time, levels[:, 0])[0, 1]) if np.ptp(levels) > 0 else 0.0
     if abs(slope) > STRONG:
         return f"a trend: correlation {slope:.2f} with time"
-    if float(base.memory[0]) > MEMORY_FROM:
+    if float(base.memory[0]) > STRONG_MEMORY:
         return f"memory: correlation {float(base.memory[0]):.2f} with the window before"
     rests = levels[:, 0] - np.median(levels)
     return f"heavy tails: excess kurtosis {float(law.kurtosis(rests)):.1f}"

@@ -15,9 +15,9 @@ from itertools import groupby
 
 from driftline.alerting.fact import SERVICE, Fact, key_of, trouble
 from driftline.contracts.check import CheckContext, Earlier
-from driftline.evaluate.blindness import sight
-from driftline.evaluate.evidence.unusual import Past
-from driftline.evaluate.judging import CheckPlan, Collect, run_check
+from driftline.evaluate.blindness import blindness_fact
+from driftline.evaluate.check_plan import CheckPlan, Collect, run_check
+from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.profiles.window import Window
 from driftline.state.tables import moment
 from driftline.types.model import Schema, Verdict
@@ -44,26 +44,26 @@ class Inputs:
     collect: Collect
     reference_name: str = ""
     """For people: what windows are compared with."""
-    past: Past | None = None
+    past_judge: PastJudge | None = None
     """What windows before were like; without it every window is judged alone."""
     new_versions: frozenset[str] = frozenset()
     """Versions that are new, where there were others before."""
-    labelled: frozenset[str] = frozenset()
+    label_collectors: frozenset[str] = frozenset()
     """Collectors that take labels that come later: checks that need one of them run again when only
     labels came.
     """
 
-    def asked(self, due: DueWindow) -> Sequence[CheckPlan]:
+    def checks_of(self, due: DueWindow) -> Sequence[CheckPlan]:
         """The checks that run on a window."""
         return [
             plan
             for plan in self.plans
-            if not due.labels_only or plan.check.collectors & self.labelled
+            if not due.labels_only or plan.check.collectors & self.label_collectors
         ]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class JudgedWindow:
     """What one window came to."""
 
     due: DueWindow
@@ -71,15 +71,17 @@ class Verdicts:
     judged: list[JudgedMeasurement]
 
 
-def judge_group(group: Sequence[DueWindow], inputs: Inputs) -> tuple[list[Verdicts], list[Fact]]:
+def judge_windows(
+    group: Sequence[DueWindow], inputs: Inputs
+) -> tuple[list[JudgedWindow], list[Fact]]:
     """Judge every window of one span of time, in a stable order."""
-    measured = [measure(due, inputs) for due in group]
-    found = judge_by_past(measured, inputs.past)
+    measured = [measure_window(due, inputs) for due in group]
+    found = judge_by_past(measured, inputs.past_judge)
     facts: list[Fact] = []
     ran: dict[str, str] = {}
     told: dict[str, list[JudgedMeasurement]] = {}
     for item in found:
-        plans = {plan.name: plan for plan in inputs.asked(item.due)}
+        plans = {plan.name: plan for plan in inputs.checks_of(item.due)}
         for name, rows in groupby(item.judged, key=lambda row: row.check):
             judged = list(rows)
             told.setdefault(name, []).extend(
@@ -89,10 +91,12 @@ def judge_group(group: Sequence[DueWindow], inputs: Inputs) -> tuple[list[Verdic
                 facts += facts_of(item.due, plans[name], judged, inputs.reference_name)
             broken = next((row.reason for row in judged if row.verdict == Verdict.ERROR), "")
             ran[name] = ran.get(name) or broken
-    facts = with_upstream(facts, inputs.new_versions)
-    facts += [ability(group[0], check, broken) for check, broken in ran.items()]
+    facts = add_upstream(facts, inputs.new_versions)
+    facts += [check_failure_fact(group[0], check, broken) for check, broken in ran.items()]
     return found, facts + [
-        fact for check, rows in told.items() if (fact := sight(group[0], check, rows)) is not None
+        fact
+        for check, rows in told.items()
+        if (fact := blindness_fact(group[0], check, rows)) is not None
     ]
 
 
@@ -100,19 +104,19 @@ def _whole(plan: CheckPlan, due: DueWindow, inputs: Inputs) -> bool:
     """Whether a check has all that it waits for: one that needs labels is judged again once they
     came.
     """
-    return due.labels_only or not plan.check.collectors & inputs.labelled
+    return due.labels_only or not plan.check.collectors & inputs.label_collectors
 
 
-def measure(due: DueWindow, inputs: Inputs) -> Verdicts:
+def measure_window(due: DueWindow, inputs: Inputs) -> JudgedWindow:
     """All checks on one window; what is judged by its past is not judged yet."""
     window, reference = inputs.window(due), inputs.reference(due)
     rows: list[JudgedMeasurement] = []
-    for plan in inputs.asked(due):
+    for plan in inputs.checks_of(due):
         rows += run_check(plan, _context(due, plan, window, reference, inputs), inputs.collect)
-    return Verdicts(due, window, rows)
+    return JudgedWindow(due, window, rows)
 
 
-def judge_by_past(measured: Sequence[Verdicts], past: Past | None) -> list[Verdicts]:
+def judge_by_past(measured: Sequence[JudgedWindow], past: PastJudge | None) -> list[JudgedWindow]:
     """The windows of one span of time, which share one budget for false pages."""
     if past is None or not measured:
         return list(measured)
@@ -121,7 +125,7 @@ def judge_by_past(measured: Sequence[Verdicts], past: Past | None) -> list[Verdi
     return [replace(item, judged=[next(judged) for _ in item.judged]) for item in measured]
 
 
-def new_versions(
+def find_new_versions(
     group: Sequence[DueWindow], seen: Callable[[int, int], Set[str]]
 ) -> frozenset[str]:
     """Versions of a window that had no rows in windows a while ago, though others had.
@@ -135,7 +139,7 @@ def new_versions(
     return frozenset(here - before) if before - {""} else frozenset()
 
 
-def with_upstream(facts: Sequence[Fact], new_versions: frozenset[str]) -> list[Fact]:
+def add_upstream(facts: Sequence[Fact], new_versions: frozenset[str]) -> list[Fact]:
     """Facts of one span of time, the changed ones with what is known to have changed before
     them.
     """
@@ -157,7 +161,7 @@ def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[st
     return replace(fact, upstream=f"the schema of {column} changed") if altered else fact
 
 
-def ability(due: DueWindow, check: str, broken: str) -> Fact:
+def check_failure_fact(due: DueWindow, check: str, broken: str) -> Fact:
     """Whether a check could run: its failure is an incident of its own, and ends when it runs
     again.
     """

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.agent.judgeable import Judgeable
-from driftline.backtest.spread import Note, spread
+from driftline.backtest.parallel import ReportProgress, run_parallel
 from driftline.contracts.check import Earlier
 from driftline.contracts.rule import Unusual
-from driftline.evaluate.evidence.unusual import given
-from driftline.evaluate.group import measure
+from driftline.evaluate.evidence.unusual_rule import observe
+from driftline.evaluate.judge_windows import measure_window
 from driftline.state.measurements import labels_json
 from driftline.state.store import Store
 from driftline.state.tables import moment
@@ -52,7 +52,7 @@ VALUE, WAS, LOW, HIGH, ROWS, RAW, LEVEL, SIZE, LEAST_SD = range(9)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class MeasuredWindows:
     """All windows with one start."""
 
     group: tuple[DueWindow, ...]
@@ -62,11 +62,11 @@ class Measured:
     """Shape (9, J): value, reference's value, interval, rows, raw value, and for the engine level,
     size and least sd.
     """
-    said: Mapping[int, Judgement]
+    judgements: Mapping[int, Judgement]
     """What is not `ok` by itself, by place."""
     details: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     """Of those that a bound or chart finds changed, by place."""
-    broken: Mapping[str, str] = field(default_factory=dict)
+    check_errors: Mapping[str, str] = field(default_factory=dict)
     """Why a check could not run, by check; empty for one that could."""
 
     def row(self, place: int) -> JudgedMeasurement:
@@ -80,7 +80,7 @@ class Measured:
             None if low is None or high is None else (low, high), was=was, unit=one.unit,
             detail=self.details.get(place, {} if raw is None else {"raw": raw}),
         )  # fmt: skip
-        said = self.said.get(place, Judgement(Verdict.OK))
+        said = self.judgements.get(place, Judgement(Verdict.OK))
         severity = said.severity.value if said.severity else ""
         rows = int(numbers[ROWS])
         return JudgedMeasurement(
@@ -127,21 +127,21 @@ class _History:
                     del series[:REACH]
 
 
-def measure_all(
+def measure_history(
     judgeable: Judgeable,
     open_store: Callable[[], Store],
     groups: Sequence[Sequence[DueWindow]],
     progress: Callable[[int, int], None] = lambda done, total: None,
     processes: int = 1,
-) -> list[Measured]:
+) -> list[MeasuredWindows]:
     """Every group of windows, in order. `open_store` is called once in each process."""
     pieces = processes if len(groups) >= FEWEST * processes else 1
     ends = [round(len(groups) * place / pieces) for place in range(pieces + 1)]
 
-    def work(place: int, note: Note) -> list[Measured]:
+    def work(place: int, note: ReportProgress) -> list[MeasuredWindows]:
         return _stretch(judgeable, open_store, groups[: ends[place + 1]], ends[place], note)
 
-    found = spread(work, pieces, processes, lambda done: progress(done, len(groups)))
+    found = run_parallel(work, pieces, processes, lambda done: progress(done, len(groups)))
     return [one for stretch in found for one in stretch]
 
 
@@ -150,26 +150,26 @@ def _stretch(
     open_store: Callable[[], Store],
     groups: Sequence[Sequence[DueWindow]],
     first: int,
-    note: Note,
-) -> list[Measured]:
+    note: ReportProgress,
+) -> list[MeasuredWindows]:
     """The groups from `first` on; before them, of the checks that ask for earlier values, those
     that they ask for.
     """
-    history, packer, found = _History(), _Packer(judgeable.ground.schema), list[Measured]()
+    history, packer, found = _History(), _Packer(judgeable.ground.schema), list[MeasuredWindows]()
     store = open_store()
     try:
         with store.read() as connection:
             inputs = judgeable.inputs(connection, history=history)
             if first and groups[first:]:
                 for due in groups[first]:
-                    measure(due, inputs)
+                    measure_window(due, inputs)
                 asking = [plan for plan in judgeable.plans if plan.name in history.asked]
                 before = replace(judgeable, plans=asking).inputs(connection, history=history)
                 for group in groups[max(0, first - REACH) : first] if asking else ():
                     for due in group:
-                        history.add(due.key, measure(due, before).judged)
+                        history.add(due.key, measure_window(due, before).judged)
             for count, group in enumerate(groups[first:], 1):
-                measured = [(due, measure(due, inputs).judged) for due in group]
+                measured = [(due, measure_window(due, inputs).judged) for due in group]
                 for due, rows in measured:
                     history.add(due.key, rows)
                 found.append(packer.pack(measured))
@@ -189,7 +189,9 @@ class _Packer:
         self._series: dict[tuple[object, ...], Series] = {}
         self._layouts: dict[tuple[int, ...], tuple[Series, ...]] = {}
 
-    def pack(self, measured: Sequence[tuple[DueWindow, Sequence[JudgedMeasurement]]]) -> Measured:
+    def pack(
+        self, measured: Sequence[tuple[DueWindow, Sequence[JudgedMeasurement]]]
+    ) -> MeasuredWindows:
         broken: dict[str, str] = {}
         series, numbers = list[Series](), list[tuple[float, ...]]()
         said, details = dict[int, Judgement](), dict[int, Mapping[str, Any]]()
@@ -213,7 +215,9 @@ class _Packer:
         layout = tuple(series)
         layout = self._layouts.setdefault(tuple(map(id, layout)), layout)
         packed = np.array(numbers, np.float64).reshape(-1, LEAST_SD + 1).T
-        return Measured(tuple(due for due, _ in measured), layout, packed, said, details, broken)
+        return MeasuredWindows(
+            tuple(due for due, _ in measured), layout, packed, said, details, broken
+        )
 
     def _of(self, key: WindowKey, row: JudgedMeasurement) -> Series:
         m, watched = row.measurement, row.watched is not None
@@ -247,7 +251,7 @@ class _Packer:
         )
         if row.watched is None:
             return (*told, np.nan, np.nan, np.nan)
-        engine = given(key, row, row.watched, self._schema)
+        engine = observe(key, row, row.watched, self._schema)
         return (*told, engine.level, engine.size, engine.least_sd)
 
 

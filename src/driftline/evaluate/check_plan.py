@@ -48,12 +48,12 @@ class CheckPlan:
         )
 
     @property
-    def main(self) -> str:
+    def main_measurement(self) -> str:
         """The measurement that a rule without a name judges."""
         return self.check.main or self.check.type
 
     @property
-    def by_measurement(self) -> Mapping[str, Rule]:
+    def rules_by_measurement(self) -> Mapping[str, Rule]:
         """The rules in force. `unusual` without a measurement judges all that the check itself
         would judge so.
         """
@@ -63,10 +63,10 @@ class CheckPlan:
         found: dict[str, Rule] = {}
         for rule in self.rules:
             if rule.unusual is None or rule.measurement is not None:
-                names = [rule.measurement or self.main]
+                names = [rule.measurement or self.main_measurement]
             else:
                 names = [name for name, own in known.items() if own.unusual is not None] or [
-                    self.main
+                    self.main_measurement
                 ]
             found |= {name: _filled(rule, known.get(name)) for name in names}
         return found
@@ -79,7 +79,7 @@ def _filled(rule: Rule, own: Rule | None) -> Rule:
     return rule.model_copy(update={"unusual": own.unusual.over(rule.unusual)})
 
 
-def wanted(plans: Sequence[CheckPlan]) -> Mapping[str, tuple[str, ...]]:
+def collector_requests(plans: Sequence[CheckPlan]) -> Mapping[str, tuple[str, ...]]:
     """What all checks tell their collectors, each text once, in an order that depends on nothing
     else.
     """
@@ -99,13 +99,15 @@ def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judg
     try:
         found = collect(plan, ctx)
     except DriftlineError as error:
-        broken = Measurement(None, name=plan.main, reason=" ".join(str(error).split())[:500])
+        broken = Measurement(
+            None, name=plan.main_measurement, reason=" ".join(str(error).split())[:500]
+        )
         return [
             JudgedMeasurement(
                 plan.name, broken, Verdict.ERROR, reason=broken.reason, cause=plan.check.cause
             )
         ]
-    rules = plan.by_measurement
+    rules = plan.rules_by_measurement
     judged = [_judge(plan, measurement, rules, ctx) for measurement in found]
     for name, rule in rules.items():
         if rule.p_value is not None:
@@ -132,9 +134,9 @@ def _judge(
     plan: CheckPlan, measurement: Measurement, rules: Mapping[str, Rule], ctx: CheckContext
 ) -> JudgedMeasurement:
     if not measurement.name:
-        measurement = replace(measurement, name=plan.main)
+        measurement = replace(measurement, name=plan.main_measurement)
     rows = ctx.current.rows if measurement.rows is None else measurement.rows
-    rule = rules.get(measurement.name) or own_rule(measurement)
+    rule = rules.get(measurement.name) or rule_of_own_bounds(measurement)
     if rule is None:
         return JudgedMeasurement(plan.name, measurement, rows=rows, cause=plan.check.cause)
     asked = plan.check.min_rows if plan.min_rows is None else plan.min_rows
@@ -164,7 +166,7 @@ def _lacks_data(rule: Rule, measurement: Measurement, few: bool) -> bool:
     return few or (measurement.value is not None and rule.unusual is None and rule.chart is None)
 
 
-def own_rule(measurement: Measurement) -> Rule | None:
+def rule_of_own_bounds(measurement: Measurement) -> Rule | None:
     """The rule of a measurement that has bounds of its own; None for all others."""
     least, most = measurement.least, measurement.most
     if least is not None and most is not None:

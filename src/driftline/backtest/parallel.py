@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, wait
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-Note = Callable[[int], None]
+ReportProgress = Callable[[int], None]
 """Takes how far a piece is."""
 PAUSE = 0.2
 """Seconds between two looks at how far the pieces are."""
@@ -20,8 +20,11 @@ PAUSE = 0.2
 _work: Callable[[int], Any]
 
 
-def spread(
-    work: Callable[[int, Note], T], count: int, processes: int, progress: Note = lambda done: None
+def run_parallel(
+    work: Callable[[int, ReportProgress], T],
+    count: int,
+    processes: int,
+    progress: ReportProgress = lambda done: None,
 ) -> list[T]:
     """`work(place, note)` for each place below `count`, in order; `progress` is told the sum of
     what all of them noted.
@@ -29,7 +32,7 @@ def spread(
     if min(processes, count) < 2 or "fork" not in multiprocessing.get_all_start_methods():
         done = [0] * count
 
-        def note_here(place: int) -> Note:
+        def note_here(place: int) -> ReportProgress:
             def note(far: int) -> None:
                 done[place] = far
                 progress(sum(done))

@@ -15,11 +15,11 @@ from driftline.agent.compose import settings_of
 from driftline.agent.judgeable import Judgeable
 from driftline.agent.reference_state import collected, ground_digest, load_ground
 from driftline.alerting.lifespans import Life
-from driftline.backtest.measure import Measured, measure_all
-from driftline.backtest.replay import Replay, Told
+from driftline.backtest.measure_history import MeasuredWindows, measure_history
+from driftline.backtest.replay import Replay, ReplayedChange
 from driftline.config import Config
-from driftline.evaluate.evidence.engine import Policy
-from driftline.evaluate.judging import wanted
+from driftline.evaluate.check_plan import collector_requests
+from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.extensions.guard import Guard
 from driftline.state import kept
 from driftline.state.factory import open_store
@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Subject:
+class StoredHistory:
     """What a backtest is of: a model, and its windows."""
 
     judgeable: Judgeable
@@ -45,24 +45,24 @@ class Subject:
     """By start, those before `since` too, from which the rules learn."""
     since: datetime
     until: datetime
-    gone: int
+    missing_windows: int
     """Windows in between that can't be measured, because their profile is not kept by itself."""
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> AlarmPolicy:
         """The evidence engine's, as configured."""
-        return Policy(self.length // timedelta(microseconds=1), self.false_pages_per_year)
+        return AlarmPolicy(self.length // timedelta(microseconds=1), self.false_pages_per_year)
 
-    def measure(self, progress: Progress, processes: int) -> list[Measured]:
+    def measure(self, progress: Progress, processes: int) -> list[MeasuredWindows]:
         """Every check on every window."""
-        return measure_all(self.judgeable, self.open_store, self.groups, progress, processes)
+        return measure_history(self.judgeable, self.open_store, self.groups, progress, processes)
 
     def replay(
         self,
-        windows: Sequence[Measured],
-        policy: Policy,
+        windows: Sequence[MeasuredWindows],
+        policy: AlarmPolicy,
         progress: Progress = lambda done, total: None,
-    ) -> list[Told]:
+    ) -> list[ReplayedChange]:
         """What would have been told from `since` on."""
         model, ground = self.judgeable.model, self.judgeable.ground
         plans = {plan.name: plan for plan in self.judgeable.plans}
@@ -70,9 +70,9 @@ class Subject:
         return [told for told in replay.run(windows, progress) if moment(told.start) >= self.since]
 
 
-def subject_of(
+def load_history(
     config: Config, model: str, since: datetime | None, until: datetime | None, guard: Guard
-) -> Subject:
+) -> StoredHistory:
     """The stored windows in [since, until), all there are when None. Raises StateError when there
     is nothing to judge.
     """
@@ -82,7 +82,10 @@ def subject_of(
     store = opening()
     try:
         digest = ground_digest(
-            settings.origin, settings.schema, collected(settings.plans), wanted(settings.plans)
+            settings.origin,
+            settings.schema,
+            collected(settings.plans),
+            collector_requests(settings.plans),
         )
         ground = load_ground(store, model, settings.origin, digest, kinds)
         with store.read() as connection:
@@ -98,7 +101,7 @@ def subject_of(
                 )
             first, last = micros(since) if since else whole[0], micros(until) if until else whole[1]
             length = settings.length // timedelta(microseconds=1)
-            learning = Policy(length).trail().kept * length
+            learning = AlarmPolicy(length).make_trail().capacity * length
             earlier, asked = (
                 kept.between(connection, model, first - learning, first),
                 kept.between(connection, model, first, last),
@@ -111,7 +114,7 @@ def subject_of(
             "profile; they are kept for `agent.keep.profiles_hourly`, then only days are"
         )
     plans = [
-        replace(plan, check=plan.check.only(frozenset(plan.by_measurement)))
+        replace(plan, check=plan.check.only(frozenset(plan.rules_by_measurement)))
         for plan in settings.plans
     ]
     judgeable = Judgeable(
@@ -121,7 +124,7 @@ def subject_of(
         kinds,
         lambda plan, ctx: guard.here(f"{model}.{plan.name}", plan.check.evaluate, ctx),
     )
-    return Subject(
+    return StoredHistory(
         judgeable, settings.length, settings.lateness, settings.false_pages_per_year, settings.life, opening,
         [*earlier.groups, *asked.groups], moment(first), moment(last), asked.gone,
     )  # fmt: skip

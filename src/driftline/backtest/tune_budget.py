@@ -9,11 +9,17 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from driftline.backtest.history import Progress, Subject
-from driftline.backtest.measure import Measured
-from driftline.backtest.score import Known, Score, alarms_of, score
-from driftline.backtest.shuffles import History, Rate, Suspect, rate, shuffle
-from driftline.backtest.spread import Note, spread
+from driftline.backtest.measure_history import MeasuredWindows
+from driftline.backtest.parallel import ReportProgress, run_parallel
+from driftline.backtest.score import KnownIncident, Score, alarms_of, score_alarms
+from driftline.backtest.shuffled_history import (
+    AlarmRate,
+    NoisySeries,
+    SeriesMatrix,
+    alarm_rate,
+    replay_shuffled,
+)
+from driftline.backtest.stored_history import Progress, StoredHistory
 
 BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0, 12.0)
 """False pages a year that are tried."""
@@ -27,19 +33,19 @@ class Trial:
 
     budget: float
     score: Score
-    shuffled: Rate
+    shuffled_rate: AlarmRate
 
     @property
-    def kept(self) -> bool:
+    def keeps_budget(self) -> bool:
         """Whether shuffled history does not show that it alarms more often than it says."""
-        return self.shuffled.least <= self.budget
+        return self.shuffled_rate.lower_bound <= self.budget
 
 
-def attempt(
-    subject: Subject,
-    windows: Sequence[Measured],
-    history: History,
-    known: Sequence[Known],
+def try_budgets(
+    subject: StoredHistory,
+    windows: Sequence[MeasuredWindows],
+    history: SeriesMatrix,
+    known: Sequence[KnownIncident],
     processes: int,
     progress: Progress,
 ) -> list[Trial]:
@@ -47,41 +53,43 @@ def attempt(
     budgets = sorted({*BUDGETS, subject.false_pages_per_year})
     total = len(budgets) * (len(windows) + len(history.starts))
 
-    def work(place: int, note: Note) -> Trial:
+    def work(place: int, note: ReportProgress) -> Trial:
         policy = replace(subject.policy, false_pages_per_year=budgets[place])
         told = subject.replay(windows, policy, lambda done, total: note(done))
-        shuffled = rate(
+        shuffled = alarm_rate(
             history,
-            shuffle(history, policy, range(SEEDS), lambda done: note(len(windows) + done)),
+            replay_shuffled(history, policy, range(SEEDS), lambda done: note(len(windows) + done)),
             policy,
         )
-        scored = score(alarms_of(told, subject.lateness), known, subject.length, subject.lateness)
+        scored = score_alarms(
+            alarms_of(told, subject.lateness), known, subject.length, subject.lateness
+        )
         return Trial(budgets[place], scored, shuffled)
 
-    return spread(work, len(budgets), processes, lambda done: progress(done, total))
+    return run_parallel(work, len(budgets), processes, lambda done: progress(done, total))
 
 
-def best(trials: Sequence[Trial], configured: float) -> Trial:
+def choose_trial(trials: Sequence[Trial], configured: float) -> Trial:
     """Of those that keep their promise: most known incidents found, fewest false alarms, nearest to
     what is configured. Being told some windows sooner is no reason for another budget.
 
     Without known incidents there is nothing to gain by another budget than the configured one,
     unless that is not kept.
     """
-    honest = [trial for trial in trials if trial.kept] or [
+    honest = [trial for trial in trials if trial.keeps_budget] or [
         min(trials, key=lambda trial: trial.budget)
     ]
     if not honest[0].score.delays:
         return min(honest, key=lambda trial: abs(trial.budget - configured))
 
     def order(trial: Trial) -> tuple[float, ...]:
-        return (-trial.score.found, trial.score.false, abs(trial.budget - configured))
+        return (-trial.score.detected, trial.score.false_alarms, abs(trial.budget - configured))
 
     return min(honest, key=order)
 
 
-def proposals(
-    suspects: Sequence[Suspect],
+def propose_settings(
+    suspects: Sequence[NoisySeries],
     trial: Trial | None,
     configured: float,
     held: Set[str] = frozenset(),

@@ -1,0 +1,105 @@
+"""The client and the errors of an object store, as far as they are the same in every cloud.
+
+The SDK's calls and the cloud's own error codes stay in the source of that cloud.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import PrivateAttr
+
+from driftline.contracts.context import StartContext
+from driftline.contracts.source import Source
+from driftline.kit.stores.retry import parse_retry_after, retry_while_busy
+from driftline.types.errors import (
+    DriftlineError,
+    ObjectChanged,
+    ObjectGone,
+    SourceBusy,
+    SourceError,
+)
+
+T = TypeVar("T")
+SdkErrors = tuple[type[Exception], ...]
+
+
+class ObjectStore(Source):
+    """A source with one SDK client, which is made again after its credentials were rejected."""
+
+    _client: Any = PrivateAttr(default=None)
+    _sleep: Callable[[float], object] = PrivateAttr(default=time.sleep)
+
+    def start(self, context: StartContext) -> None:
+        """Make the client; no request is sent yet."""
+        super().start(context)
+        self._connect()
+
+    def stop(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+        super().stop()
+
+    @abstractmethod
+    def _make_client(self) -> Any:
+        """Make a client that sends each request once. Raises SourceError without the SDK."""
+
+    @abstractmethod
+    def _sdk_errors(self) -> SdkErrors:
+        """Return the exceptions of the SDK that `_translate` knows."""
+
+    @abstractmethod
+    def _translate(self, error: Any, permission: str, name: str) -> DriftlineError:
+        """Return driftline's error for `error`, which a request about `name` raised.
+
+        `permission` is the right that the request needs.
+        """
+
+    def _connect(self) -> Any:
+        """Return the client, made on the first call and again after `_forget_client`."""
+        # Another thread may set the attribute to None at any time.
+        client = self._client
+        if client is None:
+            client = self._client = self._make_client()
+        return client
+
+    def _forget_client(self) -> None:
+        """Drop the client, so that the next one reads credentials that someone has renewed."""
+        self._client = None
+
+    def _request(self, send: Callable[[], T], permission: str, name: str) -> T:
+        """Return the result of `send()`; repeat it while the store is busy.
+
+        Raises driftline's error in place of the SDK's.
+        """
+
+        def attempt() -> T:
+            try:
+                return send()
+            except self._sdk_errors() as error:
+                raise self._translate(error, permission, name) from None
+
+        return retry_while_busy(attempt, self._sleep)
+
+
+def error_of_status(
+    status: int, place: str, message: str, *, code: str = "", retry_after: str | None = None
+) -> DriftlineError:
+    """Return the error for an HTTP status that means the same in every object store.
+
+    `place` is the address of the object or the listing. `code` and `message` are the store's own,
+    and `retry_after` is the header of that name.
+    """
+    if status == 404:
+        return ObjectGone(f"{place}: gone since it was listed")
+    if status in (412, 416):
+        return ObjectChanged(f"{place}: changed since it was listed")
+    text = f"{place}: {code or status}: {message}"
+    if status == 429 or status >= 500:
+        return SourceBusy(text, parse_retry_after(retry_after))
+    return SourceError(text)
