@@ -15,12 +15,14 @@ from driftline.agent.compose import settings_of
 from driftline.agent.judgeable import Judgeable
 from driftline.agent.reference_state import collected, ground_digest, load_ground
 from driftline.alerting.lifespans import Life
+from driftline.alerting.work import AlertingState
 from driftline.backtest.measure_history import MeasuredWindows, measure_history
 from driftline.backtest.replay import Replay, ReplayedChange
 from driftline.config import Config
 from driftline.evaluate.check_plan import collector_requests
 from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.extensions.guard import Guard
+from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import kept
 from driftline.state.factory import open_store
 from driftline.state.store import Store
@@ -40,6 +42,7 @@ class StoredHistory:
     lateness: timedelta
     false_pages_per_year: float
     life: Life
+    phrasebook: Phrasebook | None
     open_store: Callable[[], Store]
     groups: Sequence[Sequence[DueWindow]]
     """By start, those before `since` too, from which the rules learn."""
@@ -66,7 +69,16 @@ class StoredHistory:
         """What would have been told from `since` on."""
         model, ground = self.judgeable.model, self.judgeable.ground
         plans = {plan.name: plan for plan in self.judgeable.plans}
-        replay = Replay(model, ground.schema, plans, policy, self.lateness, self.life, ground.name)
+        replay = Replay(
+            model,
+            ground.schema,
+            plans,
+            policy,
+            self.lateness,
+            self.life,
+            ground.name,
+            AlertingState(phrasebook=self.phrasebook),
+        )
         return [told for told in replay.run(windows, progress) if moment(told.start) >= self.since]
 
 
@@ -122,9 +134,9 @@ def load_history(
         ground,
         plans,
         kinds,
-        lambda plan, ctx: guard.here(f"{model}.{plan.name}", plan.check.evaluate, ctx),
+        lambda plan, ctx: guard.collect_inline(f"{model}.{plan.name}", plan.check.evaluate, ctx),
     )
     return StoredHistory(
-        judgeable, settings.length, settings.lateness, settings.false_pages_per_year, settings.life, opening,
-        [*earlier.groups, *asked.groups], moment(first), moment(last), asked.gone,
+        judgeable, settings.length, settings.lateness, settings.false_pages_per_year, settings.life,
+        settings.phrasebook, opening, [*earlier.groups, *asked.groups], moment(first), moment(last), asked.gone,
     )  # fmt: skip
