@@ -16,7 +16,7 @@ from station import START, Station
 
 from driftline.agent.summary import summarise
 from driftline.cli.status import show_models
-from driftline.profiles.profile import BUILT_IN
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.window import Window
 from driftline.state import windows
 from driftline.state.tables import micros

@@ -352,7 +352,7 @@ class Exactly(RuleBasedStateMachine):
 
     def _stored(self):
         """The same numbers out of the agent's state."""
-        from driftline.profiles.profile import BUILT_IN
+        from driftline.profiles.built_in import BUILT_IN
         from driftline.state import windows
 
         agent = self.agent.agent

@@ -28,8 +28,8 @@ from driftline import (
     hookimpl,
 )
 from driftline.extensions import Registry
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.collector import Collector
-from driftline.profiles.profile import BUILT_IN
 from driftline.testing import (
     FakeClock,
     assert_collector_contract,

@@ -282,7 +282,7 @@ def test_the_place_of_an_object_is_a_column():
 
     from driftline.ingest.read.decoding import Decoding
 
-    ctx = Decoding("gs://b/k", None, parts={"model": "churn", "endpoint": "place"})
+    ctx = Decoding(uri="gs://b/k", fields=None, parts={"model": "churn", "endpoint": "place"})
     [batch] = VertexLogging().decode(BytesIO(record([{}], [1])), ctx)
     [row] = batch.to_pylist()
     assert (row["model"], row["endpoint"]) == ("churn", "e")

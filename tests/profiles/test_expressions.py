@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from driftline.ingest.columns.canonical import to_categorical
 from driftline.kit.checks.expressions import parse, quote_column
 from driftline.profiles.batch import Batch
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import CategorySpec, NumericSpec, ProfileSpec
 from driftline.profiles.tallies import ExpressionCollector, misfit_reason
@@ -46,7 +47,7 @@ def spec(*texts: str) -> ProfileSpec:
 
 
 def tally(text: str, *batches: Batch):
-    profile = Profile(spec(text))
+    profile = Profile(spec(text), BUILT_IN)
     for each in batches:
         profile.update(each)
     return profile.window().summaries["expressions"][text]

@@ -89,7 +89,7 @@ def listed(source, now=NOW, since=None):
 
 def read(source, obj, *fields):
     """The rows as the host gets them, and what was told beside."""
-    ctx = Decoding(obj.uri, fields or None)
+    ctx = Decoding(uri=obj.uri, fields=fields or None)
     batches = source.batches(obj, ctx)
     if batches is None:
         batches = VertexLogging().decode(source.open(obj), ctx)

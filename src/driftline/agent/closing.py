@@ -30,8 +30,8 @@ from driftline.evaluate.judge_windows import (
     find_new_versions,
     judge_windows,
 )
-from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.reread import read_window_rows
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window

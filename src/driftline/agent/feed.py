@@ -13,9 +13,10 @@ import msgspec
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.reading import ModelReader
 from driftline.agent.services import Services
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.list_work import Listing, list_work, note_vanished
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.read_pass import Listing, ReadCounts, list_work, note_vanished, take_in
+from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.state import accounts, models
 from driftline.state.tables import micros, moment
 from driftline.types.errors import SourceError
@@ -69,7 +70,7 @@ class Feed:
                 now,
                 seal=options.seal,
                 cutoff=cutoff,
-                again=options.retry,
+                retry=options.retry,
                 since=since,
                 oldest=None if self.backfill is None else now - self.backfill,
             ),
@@ -82,20 +83,19 @@ class Feed:
         Raises SourceError when the source hangs.
         """
         services, callbacks = self.services, self.callbacks
+        reading = ReadPass(
+            store=services.store,
+            model=self.ledger,
+            job=job,
+            executor=self.reader.executor,
+            in_flight=services.workers + 1,
+            shared=services.executor is None,
+            progress=lambda objects, rows: callbacks.progress(self.stage, objects, total, rows),
+            stopping=callbacks.stopping,
+            patience=services.timeouts.reading,
+        )
         try:
-            take_in(
-                services.store,
-                self.ledger,
-                job,
-                work,
-                executor=self.reader.executor,
-                taken=result,
-                in_flight=services.workers + 1,
-                progress=lambda objects, rows: callbacks.progress(self.stage, objects, total, rows),
-                stopping=callbacks.stopping,
-                patience=services.timeouts.reading,
-                shared=services.executor is None,
-            )
+            reading.run(work, result)
         except SourceError:
             self.reader.drop_executor()
             raise

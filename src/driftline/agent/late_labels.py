@@ -14,7 +14,7 @@ from driftline.agent.feed import Feed, ListingOptions
 from driftline.agent.model_settings import LabelSettings, ModelSettings, microseconds
 from driftline.agent.reference_state import ReferenceState
 from driftline.ingest.labels.join_labels import JoinCounts, JoinTerms, join_labels
-from driftline.ingest.read.read_object import Job
+from driftline.ingest.read.job import Job
 from driftline.ingest.read.read_pass import ReadCounts
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting

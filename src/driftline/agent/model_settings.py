@@ -32,7 +32,8 @@ from driftline.contracts.source import Source
 from driftline.evaluate.check_plan import CheckPlan, collector_requests
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.extensions.registry import source_formats
-from driftline.ingest.read.read_object import Job, Transform, latest_event_time
+from driftline.ingest.read.job import Job, Transform
+from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.state.schemas import schema_to_json

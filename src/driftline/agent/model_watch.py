@@ -32,7 +32,7 @@ from driftline.alerting.incident import Change
 from driftline.contracts.check import CheckContext
 from driftline.evaluate.check_plan import CheckPlan
 from driftline.ingest.pairs.pairing import pair_halves
-from driftline.ingest.read.read_object import Job
+from driftline.ingest.read.job import Job
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import accounts, models, pair_rows, windows
 from driftline.state.tables import micros

@@ -19,8 +19,10 @@ from sqlalchemy.engine import Connection
 from driftline.agent.model_settings import ModelSettings, Origin, with_input_columns
 from driftline.contracts.source import DiscoverContext
 from driftline.ingest.columns.infer import infer_schema
+from driftline.ingest.read.decode_object import discover_objects
+from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import peek
-from driftline.ingest.read.read_object import Job, discover_objects, latest_event_time
+from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.ingest.reference.build import GRID_ROWS, list_reference_objects, make_reference
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec

@@ -16,7 +16,7 @@ from driftline.config.models import KeepConfig
 from driftline.contracts.context import StartContext
 from driftline.contracts.executor import ExecutorFactory
 from driftline.contracts.plugin import Plugin
-from driftline.profiles.profile import BUILT_IN, Collectors
+from driftline.profiles.profile import Collectors
 from driftline.state.store import Store
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Services:
     @cached_property
     def collectors(self) -> Collectors:
         """Every collector, built in or registered by a plugin, by name."""
-        return registered_collectors(self.registry)
+        return self.registry.collectors()
 
     def start_plugin(self, key: str, plugin: Plugin, context: StartContext) -> None:
         """Start a plugin within `timeouts.probe`. Raises DriftlineError."""
@@ -70,9 +70,3 @@ class Services:
         """Return what the sources of `model` are started with."""
         log = self.log.bind(part=model)
         return StartContext(name=model, log=log, clock=self.clock, base=self.base)
-
-
-def registered_collectors(registry: Registry) -> Collectors:
-    """Return every collector, built in or registered by a plugin, by name."""
-    names = registry.names("collector")
-    return {**BUILT_IN, **{name: registry.get("collector", name) for name in names}}

@@ -14,7 +14,6 @@ from functools import partial
 from driftline.agent.closing import ModelEvaluation
 from driftline.agent.model_settings import make_settings
 from driftline.agent.reference_state import load_reference
-from driftline.agent.services import registered_collectors
 from driftline.alerting.lifespans import Life
 from driftline.alerting.work import AlertingState
 from driftline.backtest.measure_history import MeasuredWindows, measure_history
@@ -90,7 +89,7 @@ def load_history(
     """
     settings = make_settings(config, model, config.registry, patience_ticks=1)
     opening = partial(open_store, config.agent.state, base=config.origin.parent, readonly=True)
-    kinds = registered_collectors(config.registry)
+    kinds = config.registry.collectors()
     store = opening()
     try:
         ground = load_reference(store, settings, kinds)

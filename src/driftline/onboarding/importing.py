@@ -213,7 +213,7 @@ def _import_statistics(
         if "rename" in kind.model_fields
         else {}
     )
-    decoding = Decoding(file.address)
+    decoding = Decoding(uri=file.address)
     names: list[str] = []
     kinds: list[str] = []
     missing: list[int] = []

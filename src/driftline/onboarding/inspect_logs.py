@@ -16,10 +16,11 @@ import pyarrow as pa
 from driftline.contracts.source import DiscoverContext, Source
 from driftline.extensions.registry import source_formats
 from driftline.ingest.columns.infer import InferredSchema, infer_schema
+from driftline.ingest.read.decode_object import choose_format, decode_records
 from driftline.ingest.read.decoding import Decoding
+from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job, choose_format, decode_records
 from driftline.onboarding.recognise import recognise_format, recognise_layout, recognise_names
 from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import DriftlineError, SourceError
@@ -118,7 +119,9 @@ def _read(
     last_error = "it holds no records"
     for obj in objects:
         try:
-            decoding = Decoding(obj.uri, None, True, obj.parts, source.refer)
+            decoding = Decoding(
+                uri=obj.uri, fields=None, sealed=True, parts=obj.parts, refer=source.refer
+            )
             batches += islice(decode_records(job, Work(obj, 0, True), decoding), 1)
             if not name and source.batches(obj, decoding) is None:
                 name = choose_format(formats, obj.uri).type

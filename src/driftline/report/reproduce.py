@@ -20,20 +20,20 @@ from sqlalchemy.engine import Row
 from driftline.agent.closing import ModelEvaluation
 from driftline.agent.model_settings import ModelSettings, make_settings
 from driftline.agent.reference_state import ReferenceState, load_reference
-from driftline.agent.services import Timeouts, registered_collectors
+from driftline.agent.services import Timeouts
 from driftline.config import Config
 from driftline.contracts.context import StartContext
 from driftline.evaluate.judge_windows import measure_window
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
-from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.recount import (
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.recount_windows import (
     LocatedObject,
     RecountedObject,
     locate_objects,
     recount_windows,
 )
-from driftline.ingest.read.reread import read_window_rows
+from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NoNumbersError, NotifiedNumbers, load_notified_numbers
 from driftline.state.measurements import labels_json
@@ -144,7 +144,7 @@ class Reproducer:
         """The reference that the numbers were measured against: of an earlier one, the grid is
         gone.
         """
-        ground = load_reference(self.store, settings, registered_collectors(self.config.registry))
+        ground = load_reference(self.store, settings, self.config.registry.collectors())
         if ground is None:
             raise StateError(
                 f"{model}: the configuration asks for another reference, schema or set of collectors than these numbers rest on"
@@ -169,7 +169,7 @@ class Reproducer:
             ground.schema,
             ground.spec,
             self.context.clock(),
-            collectors=registered_collectors(registry),
+            collectors=registry.collectors(),
             base=self.context.base,
             transform=transformer(registry, model),
             input_columns=ground.input_columns,

@@ -20,6 +20,6 @@ def decode(
 
     Raises what `decode` of the format raises.
     """
-    ctx = Decoding("memory:///data", fields, sealed)
+    ctx = Decoding(uri="memory:///data", fields=fields, sealed=sealed)
     rows = [row for batch in form.decode(io.BytesIO(data), ctx) for row in batch.to_pylist()]
     return rows, ctx.samples

@@ -47,7 +47,7 @@ def assert_format(form: Format) -> None:
 def _assert_survives(form: Format, story: str, data: bytes, fields: Any, sealed: bool) -> None:
     import pyarrow as pa
 
-    ctx = Decoding("memory:///data", fields, sealed)
+    ctx = Decoding(uri="memory:///data", fields=fields, sealed=sealed)
     try:
         for batch in form.decode(io.BytesIO(data), ctx):
             assert isinstance(batch, pa.RecordBatch), (

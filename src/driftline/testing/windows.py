@@ -13,7 +13,8 @@ from driftline.contracts.check import Check, CheckContext, Earlier, History, no_
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
-from driftline.profiles.profile import BUILT_IN, Profile
+from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.profile import Profile
 from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.profiles.spec import (
     CategorySpec,
@@ -96,7 +97,7 @@ def window_of(
         events=first + np.arange(rows, dtype=np.int64) * step,
         hashes=_hashes(schema, lists, rows),
     )
-    profile = Profile(spec)
+    profile = Profile(spec, BUILT_IN)
     profile.update(batch)
     return profile.window(start=start, end=end, version=version, segment=segment)
 
