@@ -196,7 +196,7 @@ def test_pagerduty_shows_an_accepted_reference_as_a_change(tmp_path, monkeypatch
     event; the agent's own worker sends both, from the database.
     """
     station = Station(tmp_path)
-    monkeypatch.setattr(compose, "system_clock", station.clock)
+    monkeypatch.setattr(composition_root, "system_clock", station.clock)
     monkeypatch.setenv("PAGERDUTY_KEY", "0" * 32)
     with PagerDutyReceiver() as receiver:
         options = f'{{routing_key: "${{env:PAGERDUTY_KEY}}", url: "{receiver.url}"}}'

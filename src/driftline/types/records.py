@@ -74,13 +74,13 @@ class JudgedMeasurement:
     @property
     def verdict(self) -> str:
         """The verdict; empty where no rule judges it."""
-        return "" if self.judgement is None else self.judgement.verdict.value
+        return "" if self.judgement is None else self.judgement.verdict
 
     @property
     def severity(self) -> str:
         """The severity of a change; empty for every other verdict."""
         judgement = self.judgement
-        return "" if judgement is None or judgement.severity is None else judgement.severity.value
+        return "" if judgement is None or judgement.severity is None else judgement.severity
 
     @property
     def reason(self) -> str:
