@@ -38,7 +38,7 @@ from driftline.evaluate.judge_windows import (
     find_new_versions,
     schema_changes,
 )
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.model import Schema, Verdict
 from driftline.types.records import WindowKey
 
@@ -101,7 +101,7 @@ class SeriesLayout:
     @cached_property
     def keys(self) -> list[str]:
         """The alert of each series."""
-        at = moment(0)
+        at = from_micros(0)
         return [
             Fact(
                 model=self.model, version=one.version, segment=one.segment, check=one.check, measurement=one.name,
@@ -156,7 +156,7 @@ class Replay:
                     schema_changes(self.plans.values()),
                 )
                 moved = step(
-                    self.state, facts, moment(window.group[0].end) + self.lateness, self.life
+                    self.state, facts, from_micros(window.group[0].end) + self.lateness, self.life
                 )
                 self.state = moved.state
                 for change in moved.changes:

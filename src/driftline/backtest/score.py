@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from driftline.backtest.replay import ReplayedChange
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Severity
 from driftline.types.notification import Event
@@ -63,7 +63,7 @@ def alarms_of(told: Iterable[ReplayedChange], lateness: timedelta) -> list[Repla
             if change.event not in (Event.OPENED, Event.REOPENED):
                 continue
             first = (
-                moment(each.start),
+                from_micros(each.start),
                 at,
                 change.incident.cause,
                 change.notification.title,

@@ -22,10 +22,10 @@ from driftline.config import Config
 from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.extensions.guard import Guard
 from driftline.extensions.phrasebook import Phrasebook
-from driftline.state import kept
+from driftline.state import windows
 from driftline.state.factory import open_store
 from driftline.state.store import Store
-from driftline.state.tables import micros, moment
+from driftline.state.tables import as_micros, from_micros
 from driftline.types.errors import StateError
 from driftline.types.records import DueWindow
 
@@ -78,7 +78,9 @@ class StoredHistory:
             ground.name,
             AlertingState(phrasebook=self.phrasebook),
         )
-        return [told for told in replay.run(windows, progress) if moment(told.start) >= self.since]
+        return [
+            told for told in replay.run(windows, progress) if from_micros(told.start) >= self.since
+        ]
 
 
 def load_history(
@@ -94,7 +96,7 @@ def load_history(
     try:
         ground = load_reference(store, settings, kinds)
         with store.read() as connection:
-            whole = kept.span(connection, model)
+            whole = windows.find_history_span(connection, model)
             if whole is None:
                 raise StateError(
                     f"{model}: no windows are stored yet; `driftline run --once` reads the log"
@@ -104,18 +106,21 @@ def load_history(
                     f"{model}: the stored windows were profiled for another reference, schema or set of collectors than the "
                     "configuration asks for now; `driftline run --once` reads the log anew"
                 )
-            first, last = micros(since) if since else whole[0], micros(until) if until else whole[1]
+            first, last = (
+                as_micros(since) if since else whole[0],
+                as_micros(until) if until else whole[1],
+            )
             length = settings.window_length
             learning = AlarmPolicy(length).make_trail().capacity * length
             earlier, asked = (
-                kept.between(connection, model, first - learning, first),
-                kept.between(connection, model, first, last),
+                windows.load_history_groups(connection, model, first - learning, first),
+                windows.load_history_groups(connection, model, first, last),
             )
     finally:
         store.close()
     if not asked.groups:
         raise StateError(
-            f"{model}: of {asked.gone} windows from {moment(first):%Y-%m-%d} to {moment(last):%Y-%m-%d} none has its own "
+            f"{model}: of {asked.missing_starts} windows from {from_micros(first):%Y-%m-%d} to {from_micros(last):%Y-%m-%d} none has its own "
             "profile; they are kept for `agent.keep.profiles_hourly`, then only days are"
         )
     plans = [
@@ -135,5 +140,5 @@ def load_history(
         judgeable, settings.config.windows.length, settings.config.windows.lateness,
         settings.config.false_pages_per_year, settings.alerts.life,
         settings.alerts.phrasebook, opening,
-        [*earlier.groups, *asked.groups], moment(first), moment(last), asked.gone,
+        [*earlier.groups, *asked.groups], from_micros(first), from_micros(last), asked.missing_starts,
     )  # fmt: skip

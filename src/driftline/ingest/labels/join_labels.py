@@ -30,7 +30,7 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting, windows
 from driftline.state.store import Store
-from driftline.state.waiting import LABEL, PREDICTION, Stored
+from driftline.state.waiting import LABEL, PREDICTION, WaitingRow
 from driftline.types.model import Schema, Task
 from driftline.types.records import Hashes
 
@@ -76,12 +76,12 @@ class JoinCounts:
 class _Work:
     """What is to be done, and what has been found on the way."""
 
-    news: list[Stored]
+    news: list[WaitingRow]
     """Labels that came or went."""
-    labels: list[Stored]
+    labels: list[WaitingRow]
     """All that are kept, in the order in which they count."""
     affected: list[Span]
-    pieces: list[Stored]
+    pieces: list[WaitingRow]
     """The predictions of these windows, in their order."""
     marks: dict[Span, list[int]]
     """Rows of the table, by window, that are dealt with once it is."""
@@ -103,9 +103,9 @@ def join_labels(store: Store, terms: JoinTerms, until: int, portion: int = PORTI
     are one transaction; new labels count as joined when all their windows are.
     """
     with store.write() as connection:
-        gone = models.waits_from(connection, terms.model)
+        gone = models.load_waits_from(connection, terms.model)
         if gone is not None:
-            waiting.drop(connection, terms.model, PREDICTION, gone)
+            waiting.drop_before(connection, terms.model, PREDICTION, gone)
     with store.read() as connection:
         work = _look(connection, terms, until)
     joined, todo = JoinCounts(), work.affected
@@ -120,7 +120,7 @@ def join_labels(store: Store, terms: JoinTerms, until: int, portion: int = PORTI
         with store.write() as connection:
             waiting.set_matched(connection, work.finds)
             waiting.mark_joined(connection, [one.id for one in work.news])
-    new = [one for one in work.news if not one.removed]
+    new = [one for one in work.news if not one.is_removed]
     joined.labels = sum(one.rows for one in new)
     joined.matches = sum(work.finds.get(one.id, 0) for one in new)
     return joined
@@ -128,10 +128,10 @@ def join_labels(store: Store, terms: JoinTerms, until: int, portion: int = PORTI
 
 def _look(connection: Connection, terms: JoinTerms, until: int) -> _Work:
     """The windows to deal with, and what there is of them."""
-    news = waiting.unjoined(connection, terms.labels, LABEL)
+    news = waiting.load_unjoined(connection, terms.labels, LABEL)
     came = [
         one
-        for one in waiting.unjoined(connection, terms.model, PREDICTION)
+        for one in waiting.load_unjoined(connection, terms.model, PREDICTION)
         if one.start + terms.length <= until
     ]
     affected = {(one.start, one.version) for one in came}
@@ -139,30 +139,35 @@ def _look(connection: Connection, terms: JoinTerms, until: int) -> _Work:
         connection,
         news if terms.has_own_times else waiting.of_same_objects(connection, terms.labels, news),
     ):
-        for one in waiting.holding(connection, terms.model, PREDICTION, ids):
+        for one in waiting.find_rows_with_ids(connection, terms.model, PREDICTION, ids):
             if one.start + terms.length <= until:
                 affected.add((one.start, one.version))
     marks: dict[Span, list[int]] = {span: [] for span in affected}
     for one in came:
         marks[one.start, one.version].append(one.id)
-    labels = waiting.labels(connection, terms.labels)
+    labels = waiting.load_labels(connection, terms.labels)
     # Where there has never been a label, there is nothing to look at.
     starts = sorted({start for start, _ in affected}) if labels or news else []
     pieces = [
         one
-        for one in waiting.predictions(connection, terms.model, starts)
+        for one in waiting.load_predictions(connection, terms.model, starts)
         if (one.start, one.version) in affected
     ]
     return _Work(
-        news, labels, sorted(affected), pieces, marks, {one.id for one in came if not one.removed}
+        news,
+        labels,
+        sorted(affected),
+        pieces,
+        marks,
+        {one.id for one in came if not one.is_removed},
     )
 
 
-def _ids(connection: Connection, news: Sequence[Stored]) -> Iterator[Hashes]:
+def _ids(connection: Connection, news: Sequence[WaitingRow]) -> Iterator[Hashes]:
     """The ids of some labels, sorted, a few million at a time."""
     for part in _portions(news, 4 * PORTION):
         yield _distinct(
-            [hashes for _, hashes, _ in waiting.read(connection, [one.id for one in part])]
+            [hashes for _, hashes, _ in waiting.read_content(connection, [one.id for one in part])]
         )
 
 
@@ -173,8 +178,8 @@ def _distinct(parts: Sequence[Hashes]) -> Hashes:
     return mine
 
 
-def _portions(pieces: Sequence[Stored], rows: int) -> Iterator[list[Stored]]:
-    part: list[Stored] = []
+def _portions(pieces: Sequence[WaitingRow], rows: int) -> Iterator[list[WaitingRow]]:
+    part: list[WaitingRow] = []
     held = 0
     for one in pieces:
         part.append(one)
@@ -187,12 +192,16 @@ def _portions(pieces: Sequence[Stored], rows: int) -> Iterator[list[Stored]]:
 
 
 def _portion(
-    connection: Connection, terms: JoinTerms, pieces: Sequence[Stored], work: _Work, portion: int
+    connection: Connection,
+    terms: JoinTerms,
+    pieces: Sequence[WaitingRow],
+    work: _Work,
+    portion: int,
 ) -> None:
     """Add what labels say of some predictions to the profiles of their windows."""
     spans: dict[Span, list[PredictionRows]] = {}
     owners: list[tuple[int, Hashes]] = []
-    for one, hashes, content in waiting.in_order(connection, pieces, portion):
+    for one, hashes, content in waiting.read_content_in_order(connection, pieces, portion):
         rows = unpack_rows(hashes, content, terms.spec.digest)
         if rows is not None:
             spans.setdefault((one.start, one.version), []).append(rows)
@@ -228,15 +237,15 @@ def _resolve(
     unjoined = {one.id for one in work.news}
     numeric = terms.schema.task is Task.REGRESSION
     labels = [one for one in work.labels if one.start >= first - terms.wait]
-    changes = {} if terms.has_own_times else waiting.changes(connection, terms.labels)
-    for one, hashes, content in waiting.in_order(connection, labels, portion):
+    changes = {} if terms.has_own_times else waiting.load_modified_times(connection, terms.labels)
+    for one, hashes, content in waiting.read_content_in_order(connection, labels, portion):
         given = unpack_labels(hashes, content)
         if (given.names is None) != numeric:
             continue  # read when the task was another one
         places = truth.add(given, changes.get(one.object_id))
         finds = len(places) if one.id in unjoined else int(new[places].sum())
         if finds:
-            before = work.finds.get(one.id, 0 if one.id in unjoined else one.matched)
+            before = work.finds.get(one.id, 0 if one.id in unjoined else one.matched_rows)
             work.finds[one.id] = min(before + finds, one.rows)
 
 

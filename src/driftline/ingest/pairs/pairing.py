@@ -30,8 +30,8 @@ from driftline.ingest.read.profile_rows import profile_rows
 from driftline.ingest.read.read_object import describe_failure
 from driftline.state import pair_rows, waiting
 from driftline.state.store import Store
-from driftline.state.tables import moment, objects
-from driftline.state.waiting import REQUEST, RESPONSE, Stored
+from driftline.state.tables import from_micros, objects
+from driftline.state.waiting import REQUEST, RESPONSE, WaitingRow
 from driftline.types.model import LogObject
 from driftline.types.records import QUARANTINED, Hashes, ReadOutcome
 
@@ -50,10 +50,10 @@ class _Plan:
 
     units: dict[Unit, list[int]]
     """The places of their requests in `requests`."""
-    requests: list[Stored]
+    requests: list[WaitingRow]
     places: list[Places]
     """See `match_responses`."""
-    responses: list[Stored]
+    responses: list[WaitingRow]
     ends: Places
     matched: dict[int, int] = field(default_factory=dict)
     """Of responses."""
@@ -91,7 +91,9 @@ def paired_rows(store: Store, model: str, job: Job, start: int) -> Iterator[pa.R
     """
     with store.read() as connection:
         stubs = [
-            stub for stub, _ in pair_rows.scan(connection, model, REQUEST) if stub.start == start
+            stub
+            for stub, _ in pair_rows.scan_rows(connection, model, REQUEST)
+            if stub.start == start
         ]
         plan = _plan(connection, model, stubs) if stubs else None
     for unit in plan.units if plan is not None else ():
@@ -100,35 +102,39 @@ def paired_rows(store: Store, model: str, job: Job, start: int) -> Iterator[pa.R
             yield from _joined(store, job, plan, unit, {})
 
 
-def _todo(connection: Connection, model: str) -> list[Stored]:
-    new = [stub for role in waiting.HALVES for stub in waiting.unjoined(connection, model, role)]
+def _todo(connection: Connection, model: str) -> list[WaitingRow]:
+    new = [
+        stub for role in waiting.HALVES for stub in waiting.load_unjoined(connection, model, role)
+    ]
     new.sort(key=lambda stub: (stub.start, stub.id))
     taken = np.cumsum([stub.rows for stub in new])
     return new[: max(1, int(np.searchsorted(taken, AT_ONCE, side="right")))]
 
 
-def _plan(connection: Connection, model: str, todo: list[Stored]) -> _Plan:
-    ids = _union(hashes for _, hashes, _ in waiting.read(connection, [stub.id for stub in todo]))
+def _plan(connection: Connection, model: str, todo: list[WaitingRow]) -> _Plan:
+    ids = _union(
+        hashes for _, hashes, _ in waiting.read_content(connection, [stub.id for stub in todo])
+    )
     touched = {
         _unit(stub)
-        for stub, hashes in pair_rows.scan(connection, model, REQUEST)
+        for stub, hashes in pair_rows.scan_rows(connection, model, REQUEST)
         if _any(ids, hashes)
     }
     mine = (
         hashes
-        for stub, hashes in pair_rows.scan(connection, model, REQUEST)
+        for stub, hashes in pair_rows.scan_rows(connection, model, REQUEST)
         if _unit(stub) in touched
     )
     ids = _union((ids, *mine))
     # Others that share an id have a say in which response is whose.
     requests = [
         (stub, hashes)
-        for stub, hashes in pair_rows.scan(connection, model, REQUEST)
+        for stub, hashes in pair_rows.scan_rows(connection, model, REQUEST)
         if _any(ids, hashes)
     ]
     responses = [
         (stub, hashes)
-        for stub, hashes in pair_rows.scan(connection, model, RESPONSE)
+        for stub, hashes in pair_rows.scan_rows(connection, model, RESPONSE)
         if _any(ids, hashes)
     ]
     units: dict[Unit, list[int]] = {}
@@ -145,13 +151,13 @@ def _plan(connection: Connection, model: str, todo: list[Stored]) -> _Plan:
     )
     asked = _union(hashes for _, hashes in responses)
     known = np.zeros(len(asked), bool)
-    for _, hashes in pair_rows.scan(connection, model, REQUEST):
+    for _, hashes in pair_rows.scan_rows(connection, model, REQUEST):
         known[np.searchsorted(asked, hashes[waiting.contains(asked, hashes)])] = True
     # Of requests that were let go a response may know more than what is still here.
-    lost = any(stub.removed for stub in todo)
+    lost = any(stub.is_removed for stub in todo)
     for stub, hashes in responses:
         found = int(known[np.searchsorted(asked, hashes)].sum())
-        plan.matched[stub.id] = found if lost else max(found, stub.matched)
+        plan.matched[stub.id] = found if lost else max(found, stub.matched_rows)
     return plan
 
 
@@ -163,7 +169,7 @@ def _count(
         c = objects.c
         query = sa.select(c.id, c.uri, c.modified).where(c.id.in_(list(places)))
         known = {
-            row.id: LogObject(row.uri, "", 0, moment(row.modified))
+            row.id: LogObject(row.uri, "", 0, from_micros(row.modified))
             for row in connection.execute(query)
         }
     outcomes, matched = [], dict[int, int]()
@@ -181,9 +187,9 @@ def _count(
         outcomes.append(outcome)
     with store.write() as connection:
         for unit, outcome in zip(units, outcomes, strict=True):
-            pair_rows.renew(connection, model, unit[0], outcome, unit[2], job.length)
+            pair_rows.replace_shares(connection, model, unit[0], outcome, unit[2], job.length)
             if outcome.error:
-                pair_rows.spoil(connection, unit[0], outcome.error)
+                pair_rows.quarantine_object(connection, unit[0], outcome.error)
         waiting.set_matched(connection, matched)
 
 
@@ -205,13 +211,13 @@ def _joined(
             yield batch if job.transform is None else job.transform(batch)
 
 
-def _content(store: Store, stub: Stored) -> pa.RecordBatch:
+def _content(store: Store, stub: WaitingRow) -> pa.RecordBatch:
     with store.read() as connection:
-        [(_, _, content)] = waiting.read(connection, [stub.id])
+        [(_, _, content)] = waiting.read_content(connection, [stub.id])
     return unpack_batch(content)
 
 
-def _unit(stub: Stored) -> Unit:
+def _unit(stub: WaitingRow) -> Unit:
     return stub.object_id, stub.piece, stub.start
 
 
