@@ -196,5 +196,5 @@ def test_the_oldest_go_when_too_much_waits(connection):
     assert waiting.drop_before(connection, "m", PREDICTION, 3 * HOUR) == 6
     assert accounts.count_unlabelled(connection, "m") == 6
     assert waiting.load_waiting_totals(connection, "m", PREDICTION) == waiting.WaitingTotals(
-        rows=2, matched=0, bytes=17
+        rows=2, matched_rows=0, bytes=17
     )

@@ -80,4 +80,4 @@ def test_what_was_given_up_or_gone_and_fails_again_is_waited_for():
             assert accounts.count_waiting_objects(connection, "m") == 0
             ledger.record_outcomes(connection, "m", [outcome("a", 3, 0, WAITING, [])], "spec", HOUR)
             assert accounts.count_waiting_objects(connection, "m") == 1
-            assert accounts.has_failed_objects(connection, "m", again=False)
+            assert accounts.has_failed_objects(connection, "m", include_quarantined=False)
