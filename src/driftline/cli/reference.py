@@ -152,7 +152,6 @@ def _files(
     from urllib.parse import unquote
 
     from driftline.agent.start import system_clock
-    from driftline.cli.init import _source
     from driftline.contracts.context import StartContext
     from driftline.contracts.source import Source
     from driftline.onboarding.importing import File, read_all
@@ -161,7 +160,7 @@ def _files(
 
     files: list[File] = []
     for place in places:
-        type_name, options = _source(place, endpoint_url)
+        type_name, options = registry.source_for(place, endpoint_url)
         source: Source = registry.get("source", type_name).model_validate(options)
         try:
             source.start(
@@ -177,10 +176,16 @@ def _files(
                 path = Path(unquote(uri.removeprefix("file://")))
                 label = os.path.relpath(path)
                 inside = path.is_relative_to(folder)
-                own = _source(str(path.relative_to(folder) if inside else path), endpoint_url)
+                own = registry.source_for(
+                    str(path.relative_to(folder) if inside else path), endpoint_url
+                )
             else:
                 label = uri
-                own = _source(uri, endpoint_url) if len(contents) > 1 else (type_name, options)
+                own = (
+                    registry.source_for(uri, endpoint_url)
+                    if len(contents) > 1
+                    else (type_name, options)
+                )
             files.append(File(label, {"type": own[0], "options": own[1]}, content))
     return files
 
