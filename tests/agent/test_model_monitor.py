@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from driftline_plugins.checks.constraints import Constraints
+from driftline_plugins.checks.model_monitor import is_constraints, understand
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from driftline.contracts.rule import Rule
-from driftline.onboarding.model_monitor import is_constraints, understand
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 

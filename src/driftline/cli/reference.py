@@ -230,7 +230,7 @@ def _write(path: Path, model: str, baseline: Imported, registry: Any, default: l
 
 def _features(baseline: Imported) -> list[dict[str, Any]]:
     """Describe each feature for JSON and the table, in the order of the statistics."""
-    constraints = baseline.asked.constraints.get("features", {})
+    constraints = baseline.features
     columns = {column.name: column for column in baseline.columns}
     return [
         {
@@ -254,29 +254,17 @@ def _show(baseline: Imported) -> None:
     for feature in _features(baseline)[:100]:
         kind = "not in the statistics" if feature["kind"] is None else feature["kind"] or "unknown"
         missing = "" if feature["missing"] is None else f"{feature['missing']:,}"
-        constraints = escape(_summarise(feature["constraints"]))
+        constraints = escape(baseline.summaries.get(feature["name"], ""))
         table.add_row(escape(feature["name"]), kind, missing, constraints)
     if baseline.rows:
         console.print(f"a baseline of {baseline.rows:,} rows, {len(baseline.columns)} features")
     console.print(table)
-    for rule in baseline.asked.rules:
+    rules = [rule for check in baseline.checks.values() for rule in check.get("rule", ())]
+    for rule in rules:
         [(word, bounds)] = [(key, value) for key, value in rule.items() if key != "measurement"]
         console.print(f"model quality: {rule['measurement']} not {word} {bounds['warning']:g}")
     for doubt in baseline.doubts:
         console.print(f"[yellow]please check:[/] {escape(doubt)}")
-
-
-def _summarise(constraints: dict[str, Any]) -> str:
-    parts = [str(constraints["type"])] if "type" in constraints else []
-    if "completeness" in constraints:
-        parts.append(f"at least {100 * constraints['completeness']:.6g}% complete")
-    if constraints.get("non_negative"):
-        parts.append("not below 0")
-    if "domain" in constraints:
-        parts.append(f"one of {len(constraints['domain'])} values")
-    if any(name in constraints for name in ("data_type_share", "domain_share", "drift")):
-        parts.append("thresholds of its own")
-    return ", ".join(parts)
 
 
 @reference_group.command("list")

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from driftline.contracts.imported_checks import ImportedChecks
 from driftline.contracts.source import DiscoverContext, Source
+from driftline.extensions.hooks import imported_checks
 from driftline.ingest.read.compression import open_decompressed
 from driftline.ingest.read.decoding import Decoding
 from driftline.kit.decoding.json_values import documents
 from driftline.kit.decoding.rows_from_statistics import whole
-from driftline.onboarding.model_monitor import Asked, Plain, is_constraints, understand
 from driftline.types.errors import SourceError, Unreadable
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
 FILES = 50
 """Files of one folder that are looked at."""
-CONSTRAINTS, QUALITY = "model_monitor", "model_quality"
-"""What the checks are called in the configuration."""
+
+
+Plain = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +62,24 @@ class Imported:
     columns: list[Column] = field(default_factory=list)
     reference: Plain | None = None
     """What to write as the model's `reference`."""
-    asked: Asked = field(default_factory=Asked)
+    checks: Plain = field(default_factory=dict)
+    """What to write among the model's `checks`."""
+    features: Plain = field(default_factory=dict)
+    """The constraints of each feature."""
+    summaries: dict[str, str] = field(default_factory=dict)
+    """The same in a few words."""
+    needs_labels: bool = False
     doubts: list[str] = field(default_factory=list)
 
-    @property
-    def checks(self) -> Plain:
-        """What to write among the model's `checks`."""
-        found: Plain = {}
-        if self.asked.constraints:
-            found[CONSTRAINTS] = {"type": "constraints", "options": self.asked.constraints}
-        if self.asked.rules:
-            found[QUALITY] = {"type": "performance", "rule": self.asked.rules}
-        return found
+    def add(self, imported: ImportedChecks) -> None:
+        """Take the checks of one more file; rules of a check with the same name add up."""
+        for name, check in imported.checks.items():
+            rules = [*self.checks.get(name, {}).get("rule", ()), *check.get("rule", ())]
+            self.checks[name] = {**check, **({"rule": rules} if rules else {})}
+        self.features |= imported.features
+        self.summaries |= imported.summaries
+        self.needs_labels = self.needs_labels or imported.needs_labels
+        self.doubts += imported.doubts
 
 
 def read_all(source: Source, now: datetime) -> list[tuple[str, bytes]]:
@@ -103,11 +111,8 @@ def understood(files: Sequence[File], registry: Registry, rename: Mapping[str, s
         document = _document(file.content)
         if isinstance(document, dict) and "violations" in document:
             continue  # what a monitor once found, and no baseline
-        if is_constraints(document):
-            asked = understand(document, rename)
-            made.asked.constraints = asked.constraints or made.asked.constraints
-            made.asked.rules += asked.rules
-            made.asked.doubts += asked.doubts
+        if (imported := imported_checks(registry, document, rename)) is not None:
+            made.add(imported)
         elif isinstance(document, dict) and any(name.endswith("_metrics") for name in document):
             made.doubts.append(
                 f"{file.where} holds metrics only: the bounds for them are in constraints.json"
@@ -122,7 +127,6 @@ def understood(files: Sequence[File], registry: Registry, rename: Mapping[str, s
             made.doubts.append(
                 f"{file.where} is neither statistics nor constraints, and is left out"
             )
-    made.doubts += made.asked.doubts
     if made.reference is None and not made.checks:
         raise SourceError("; ".join(made.doubts) or "there is no baseline in these files")
     return made
@@ -134,7 +138,7 @@ def compared(made: Imported, model: ModelConfig) -> list[str]:
     """
     doubts = []
     if (
-        made.asked.rules
+        made.needs_labels
         and model.labels is None
         and (model.schema_ is None or model.schema_.label is None)
     ):
@@ -145,7 +149,7 @@ def compared(made: Imported, model: ModelConfig) -> list[str]:
         return doubts
     known = set(model.schema_.to_schema().profiled)
     for what, names in (
-        ("have constraints", list(made.asked.constraints.get("features", ()))),
+        ("have constraints", list(made.features)),
         ("stand in the statistics", [column.name for column in made.columns]),
     ):
         strange = [name for name in names if name not in known]
