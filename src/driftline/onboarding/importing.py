@@ -117,7 +117,7 @@ def understood(files: Sequence[File], registry: Registry, rename: Mapping[str, s
             made.doubts.append(
                 f"{file.where} holds metrics only: the bounds for them are in constraints.json"
             )
-        elif form := _statistics(document, file.content):
+        elif form := _statistics(registry, document, file.content):
             if made.reference is not None:
                 raise SourceError(
                     f"{file.where}: a second file of statistics; a model has one reference"
@@ -172,20 +172,16 @@ def _document(content: bytes) -> Any:
         return None
 
 
-def _statistics(document: Any, content: bytes) -> str:
+def _statistics(registry: Registry, document: Any, content: bytes) -> str:
     """The format of a file of statistics, or empty."""
-    if document is None:
-        # A message of TensorFlow's begins with its first dataset, a TFRecord with the length of
-        # one.
-        return "tfdv_statistics" if content[:1] == b"\n" or content[4:8] == b"\0\0\0\0" else ""
-    if not isinstance(document, dict):
-        return ""
-    return (
-        "sagemaker_statistics"
-        if "dataset" in document
-        else "tfdv_statistics"
-        if "datasets" in document
-        else ""
+    names = registry.names("format")
+    return next(
+        (
+            name
+            for name in names
+            if registry.get("format", name).holds_statistics(document, content)
+        ),
+        "",
     )
 
 

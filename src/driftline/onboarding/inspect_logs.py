@@ -105,7 +105,9 @@ def _read(
         except DriftlineError as error:
             trouble = str(error)
     told = (
-        marked(registry, batches[0].schema.names) if batches and name in ("parquet", "avro") else ""
+        marked(registry, batches[0].schema.names)
+        if batches and name and registry.get("format", name).magic
+        else ""
     )
     return (
         _read(source, objects, told, registry)

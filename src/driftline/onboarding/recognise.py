@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
 
 HEAD = 1 << 18
-MAGIC = {b"PAR1": "parquet", b"Obj\x01": "avro"}
+MAGIC_BYTES = 16
+"""Bytes at the beginning of a file by which formats are told apart at most."""
 FOLDERS = {1: ["variant"], 2: ["endpoint", "variant"], 3: ["endpoint", "deployment", "collection"]}
 """What folders before the time are called, by their number: as SageMaker and Azure ML make them."""
 FITTING = 0.9
@@ -49,9 +50,9 @@ def recognise_format(source: Source, objects: Sequence[LogObject], registry: Reg
     for obj in objects:
         try:
             with source.open(obj) as stored:
-                head = stored.read(4)
-            if head[:4] in MAGIC:
-                plain = MAGIC[head[:4]]
+                head = stored.read(MAGIC_BYTES)
+            if name := _by_magic(registry, head):
+                plain = name
                 continue
             with source.open(obj) as stored:
                 record = _first_record(_beginning(open_decompressed(stored)))
@@ -62,11 +63,23 @@ def recognise_format(source: Source, objects: Sequence[LogObject], registry: Reg
                 raise
             continue
         if record is not None:
-            plain = plain or "jsonl"
+            plain = plain or _json_format(registry)
             found = marked(registry, record)
             if found:
                 return found
     return plain if plain in registry.names("format") else ""
+
+
+def _by_magic(registry: Registry, head: bytes) -> str:
+    """The format whose files begin like `head`; empty when there is none."""
+    formats = ((name, registry.get("format", name).magic) for name in registry.names("format"))
+    return next((name for name, magic in formats if magic and head.startswith(magic)), "")
+
+
+def _json_format(registry: Registry) -> str:
+    """The format of JSON records of any shape; empty when there is none."""
+    names = registry.names("format")
+    return next((name for name in names if registry.get("format", name).any_json), "")
 
 
 def marked(registry: Registry, names: Iterable[str]) -> str:
