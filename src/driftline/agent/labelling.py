@@ -140,14 +140,14 @@ def read_and_join(
         )
     wait = late.wait_for // timedelta(microseconds=1)
     terms = JoinTerms(
-        model,
-        ledger_name(model),
-        ground.schema,
-        ground.spec,
-        kinds,
-        length,
-        wait,
-        late.schema.timestamp is not None,
+        model=model,
+        labels=ledger_name(model),
+        schema=ground.schema,
+        spec=ground.spec,
+        collectors=kinds,
+        length=length,
+        wait=wait,
+        has_own_times=late.schema.timestamp is not None,
     )
     report.joined = join_labels(store, terms, until)
 
