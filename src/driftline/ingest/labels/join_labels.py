@@ -1,6 +1,6 @@
 """Joins labels with the predictions that wait for them, window by window.
 
-Does not add to what a window had: its labels are joined anew from everything that is stored, so
+Does not add to earlier results: the labels of a window are joined anew from all stored rows, so
 that order, repeats and crashes change nothing. A few million rows are in memory at a time.
 """
 
@@ -134,7 +134,7 @@ class _Join:
             if new_hashes
             else np.zeros(len(labels.ids), bool)
         )
-        unjoined = {stub.id for stub in self.changes}
+        change_ids = {stub.id for stub in self.changes}
         is_numeric = terms.schema.task is Task.REGRESSION
         stubs = [stub for stub in self.labels if stub.start >= earliest - terms.wait]
         object_times = {} if terms.has_own_times else waiting.changes(connection, terms.labels)
@@ -143,10 +143,10 @@ class _Join:
             if (rows.names is None) != is_numeric:
                 continue  # read when the task was another one
             places = labels.add(rows, object_times.get(stub.object_id))
-            matches = len(places) if stub.id in unjoined else int(is_new[places].sum())
+            matches = len(places) if stub.id in change_ids else int(is_new[places].sum())
             if matches:
-                stored = 0 if stub.id in unjoined else stub.matched
-                total = self.label_matches.get(stub.id, stored) + matches
+                earlier_matches = 0 if stub.id in change_ids else stub.matched
+                total = self.label_matches.get(stub.id, earlier_matches) + matches
                 self.label_matches[stub.id] = min(total, stub.rows)
 
     def _add_labels(self, span: Span, rows: PredictionRows, labels: NewestLabels) -> None:
@@ -165,14 +165,14 @@ class _Join:
         }
         assert terms.schema.label is not None
         columns[terms.schema.label.name] = _label_column(labels, at)
-        labelled = LabelledRows(
+        labelled_rows = LabelledRows(
             Batch(len(places), columns),
             np.maximum(labels.firsts[at] - events, 0),
             labels.is_corrected[at],
             labels.is_contradictory[at],
         )
-        segments = _split_by_segment(labelled, rows, places, terms.schema.segments)
-        for segment, part in [("", labelled), *segments]:
+        segments = _split_by_segment(labelled_rows, rows, places, terms.schema.segments)
+        for segment, part in [("", labelled_rows), *segments]:
             profile = profiles.get(segment)
             if profile is None:
                 profile = profiles[segment] = Profile(terms.spec, terms.collectors)
@@ -197,15 +197,15 @@ class _Join:
 
 
 def join_labels(store: Store, terms: JoinTerms, until: int, portion: int = PORTION) -> JoinCounts:
-    """Join the stored labels and predictions of all windows that end by `until` (microseconds).
+    """Join labels and predictions of all windows that end by `until` (microseconds).
 
     Younger windows are left for later, because their predictions are still coming. Some windows
     are one transaction; new labels count as joined when all their windows are.
     """
     with store.write() as connection:
-        expired = models.waits_from(connection, terms.model)
-        if expired is not None:
-            waiting.drop(connection, terms.model, PREDICTION, expired)
+        expiry = models.waits_from(connection, terms.model)
+        if expiry is not None:
+            waiting.drop(connection, terms.model, PREDICTION, expiry)
     with store.read() as connection:
         join = _prepare(connection, terms, until, portion)
     counts, spans = JoinCounts(), join.spans
@@ -313,7 +313,7 @@ def _take_column(column: Column, places: Ints) -> pa.Array:
 
 
 def _split_by_segment(
-    labelled: LabelledRows, rows: PredictionRows, places: Ints, segments: Iterable[str]
+    labelled_rows: LabelledRows, rows: PredictionRows, places: Ints, segments: Iterable[str]
 ) -> Iterator[tuple[str, LabelledRows]]:
     """The labelled rows of each segment; `places` are their places among `rows`."""
     for name in segments:
@@ -323,14 +323,16 @@ def _split_by_segment(
         names, codes = column
         codes = codes[places]
         for code in np.unique(codes[codes >= 0]).tolist():
-            yield f"{name}={names[code]}", _take_rows(labelled, np.flatnonzero(codes == code))
+            yield f"{name}={names[code]}", _take_rows(labelled_rows, np.flatnonzero(codes == code))
 
 
-def _take_rows(labelled: LabelledRows, places: Ints) -> LabelledRows:
-    columns = {name: array.take(pa.array(places)) for name, array in labelled.batch.columns.items()}
+def _take_rows(labelled_rows: LabelledRows, places: Ints) -> LabelledRows:
+    columns = {
+        name: array.take(pa.array(places)) for name, array in labelled_rows.batch.columns.items()
+    }
     return LabelledRows(
         Batch(len(places), columns),
-        labelled.delays[places],
-        labelled.is_corrected[places],
-        labelled.is_contradictory[places],
+        labelled_rows.delays[places],
+        labelled_rows.is_corrected[places],
+        labelled_rows.is_contradictory[places],
     )

@@ -78,7 +78,7 @@ def match_responses(requests: Sequence[Hashes], responses: Sequence[Hashes]) -> 
 
 
 def _rank(ids: Hashes) -> tuple[Places, Hashes, Places]:
-    """The order by value, the values in that order, and the rank of each among equal ones from 0."""
+    """The order by value, the values in that order, and each one's rank among equal values."""
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
     positions = np.arange(len(ids))
@@ -95,7 +95,7 @@ def join_responses(
     `response` returns a part. Rows with responses of one part are one batch.
     """
     parts = np.where(places < 0, -1, np.searchsorted(ends, places, side="right"))
-    unpaired = [np.flatnonzero(parts < 0)]
+    rows_alone = [np.flatnonzero(parts < 0)]
     for part in np.unique(parts[parts >= 0]).tolist():
         rows = np.flatnonzero(parts == part)
         responses = response(part)
@@ -103,11 +103,11 @@ def join_responses(
         left, right = request.take(pa.array(rows)), responses.take(at)
         same_id = pc.equal(left.column(PAIR), right.column(PAIR)).fill_null(False)
         if not pc.all(same_id).as_py():
-            unpaired.append(rows[~same_id.to_numpy(zero_copy_only=False)])
+            rows_alone.append(rows[~same_id.to_numpy(zero_copy_only=False)])
             left, right = left.filter(same_id), right.filter(same_id)
         if len(left):
             yield _merge_columns(drop_pair_column(left), drop_pair_column(right)), True
-    rows = np.sort(np.concatenate(unpaired))
+    rows = np.sort(np.concatenate(rows_alone))
     if len(rows):
         yield drop_pair_column(request.take(pa.array(rows))), False
 
