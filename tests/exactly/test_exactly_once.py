@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 )
 from shelf import SHELVES, Shelf
 
-from driftline.agent.start import read_config, running
+from driftline.agent.composition_root import read_config, running
 from driftline.state import leadership
 from driftline.state.factory import open_store
 from driftline.state.store import Store
@@ -367,7 +367,7 @@ class Exactly(RuleBasedStateMachine):
                 profile = windows.load(
                     connection,
                     WindowKey("shop", start, version, segment),
-                    watch.ground.spec,
+                    watch.reference.spec,
                     BUILT_IN,
                 )
                 scores = profile.window().scores

@@ -271,7 +271,9 @@ def swallow(self: Any, told: Notification) -> None:
 )  # fmt: skip
 def test_the_contract_catches(monkeypatch, make, word):
     """A plugin that breaks one sentence of the contract fails with words that say which."""
-    monkeypatch.setattr("driftline.testing.contract._assert_light", lambda type_: None)
+    monkeypatch.setattr(
+        "driftline.testing.plugin_contract._assert_loads_no_sdk", lambda type_: None
+    )
     with pytest.raises((AssertionError, ZeroDivisionError), match=word):
         assert_plugin_contract(make())
 

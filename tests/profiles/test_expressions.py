@@ -20,7 +20,7 @@ from driftline.profiles.profile import Profile
 from driftline.profiles.spec import CategorySpec, NumericSpec, ProfileSpec
 from driftline.profiles.tallies import ExpressionCollector, misfit_reason
 from driftline.testing import assert_collector_contract
-from driftline.testing.collectors import sample_spec
+from driftline.testing.collector_contract import sample_spec
 from driftline.types.model import Kind
 
 NUMBERS, TEXTS = ("a", "b"), ("u", "v")

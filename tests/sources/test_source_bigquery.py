@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from driftline import DiscoverContext, Field, Kind, ObjectChanged, SourceError, StartContext
 from driftline.ingest.read.decoding import Decoding
-from driftline.testing.contract import assert_plugin_contract
+from driftline.testing.plugin_contract import assert_plugin_contract
 
 pytestmark = pytest.mark.system
 
