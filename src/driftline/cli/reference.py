@@ -17,7 +17,7 @@ from driftline.cli.options import author_options, config_option, json_option
 from driftline.cli.state import open_desk, open_state
 
 if TYPE_CHECKING:
-    from driftline.onboarding.importing import File, Imported
+    from driftline.onboarding.importing import BaselineFile, ImportedBaseline
 
 DEFAULTS = "These checks ran by default. A list of checks replaces them, so they are listed, too."
 """The comment above the checks that a model ran without a list of checks."""
@@ -83,7 +83,7 @@ def import_baseline(
     """
     from driftline.config import load_config
     from driftline.extensions.registry import Registry
-    from driftline.onboarding.importing import compared, understood
+    from driftline.onboarding.importing import compare_with_model, import_baseline
 
     names = _renames(rename)
     settings = load_config(config) if config is not None else None
@@ -93,9 +93,9 @@ def import_baseline(
         model_name = model or "my-model"
     registry = settings.registry if settings is not None else Registry.load()
     folder = config.absolute().parent if config is not None else Path.cwd()
-    baseline = understood(_files(files, endpoint_url, registry, folder), registry, names)
+    baseline = import_baseline(_files(files, endpoint_url, registry, folder), registry, names)
     if settings is not None:
-        baseline.doubts += compared(baseline, settings.models[model_name])
+        baseline.doubts += compare_with_model(baseline, settings.models[model_name])
     backup = None
     if config is not None and settings is not None:
         checks = settings.models[model_name].checks or {}
@@ -148,17 +148,17 @@ def _model(names: list[str], name: str | None) -> str:
 
 def _files(
     places: tuple[str, ...], endpoint_url: str | None, registry: Any, folder: Path
-) -> list[File]:
+) -> list[BaselineFile]:
     from urllib.parse import unquote
 
-    from driftline.agent.start import system_clock
+    from driftline.agent.composition_root import system_clock
     from driftline.contracts.context import StartContext
     from driftline.contracts.source import Source
-    from driftline.onboarding.importing import File, read_all
+    from driftline.onboarding.importing import BaselineFile, read_files
     from driftline.telemetry.logs import make_log
     from driftline.types.errors import DriftlineError
 
-    files: list[File] = []
+    files: list[BaselineFile] = []
     for place in places:
         type_name, options = registry.source_for(place, endpoint_url)
         source: Source = registry.get("source", type_name).model_validate(options)
@@ -166,7 +166,7 @@ def _files(
             source.start(
                 StartContext(name="import", log=make_log(), clock=system_clock, base=Path.cwd())
             )
-            contents = read_all(source, system_clock())
+            contents = read_files(source, system_clock())
         except DriftlineError as error:
             raise type(error)(f"{place}: {error}") from None
         finally:
@@ -186,11 +186,13 @@ def _files(
                     if len(contents) > 1
                     else (type_name, options)
                 )
-            files.append(File(label, {"type": own[0], "options": own[1]}, content))
+            files.append(BaselineFile(label, {"type": own[0], "options": own[1]}, content))
     return files
 
 
-def _write(path: Path, model: str, baseline: Imported, registry: Any, default: list[str]) -> Path:
+def _write(
+    path: Path, model: str, baseline: ImportedBaseline, registry: Any, default: list[str]
+) -> Path:
     """Write the new configuration; returns the path of the copy of the old one."""
     from driftline.config import load_config
     from driftline.config.document import parse_document
@@ -228,7 +230,7 @@ def _write(path: Path, model: str, baseline: Imported, registry: Any, default: l
     return backup
 
 
-def _features(baseline: Imported) -> list[dict[str, Any]]:
+def _features(baseline: ImportedBaseline) -> list[dict[str, Any]]:
     """Describe each feature for JSON and the table, in the order of the statistics."""
     constraints = baseline.features
     columns = {column.name: column for column in baseline.columns}
@@ -243,7 +245,7 @@ def _features(baseline: Imported) -> list[dict[str, Any]]:
     ]
 
 
-def _show(baseline: Imported) -> None:
+def _show(baseline: ImportedBaseline) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
