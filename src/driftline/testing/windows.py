@@ -5,6 +5,7 @@ Refuses shortcuts: what a check sees in its test is what it will see in the agen
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from driftline.contracts.check import Check, CheckContext, Earlier, History, no_
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
+from driftline.profiles.collector import Collector
 from driftline.profiles.profile import BUILT_IN, Profile
 from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.profiles.spec import (
@@ -92,7 +94,7 @@ def window_of(
         events=first + np.arange(rows, dtype=np.int64) * step,
         hashes=_hashes(schema, lists, rows),
     )
-    profile = Profile(spec)
+    profile = Profile(spec, _collectors(check))
     profile.update(batch)
     return profile.window(start=start, end=end, version=version, segment=segment)
 
@@ -199,12 +201,23 @@ def _spec(
         threshold=schema.threshold,
         collectors=tuple(
             dict.fromkeys(
-                (*COLLECTORS, *(sorted(check.collectors & BUILT_IN.keys()) if check else ()))
+                (
+                    *COLLECTORS,
+                    *(sorted(check.collectors & _collectors(check).keys()) if check else ()),
+                )
             )
         ),
         redact=schema.redact,
         options=dict(check.wants()) if check else {},
     )
+
+
+def _collectors(check: Check | None) -> Mapping[str, type[Collector]]:
+    """Return the built-in collectors, and those that the module of the check registers."""
+    module = sys.modules[type(check).__module__] if check else None
+    register = getattr(module, "register_collectors", None)
+    own = {collector.name: collector for collector in register()} if register else {}
+    return {**BUILT_IN, **own}
 
 
 def _grid(array: Any) -> NumericSpec:
