@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from sqlalchemy.engine import Connection
 
+    from driftline.extensions.phrasebook import Phrasebook
     from driftline.types.notification import AlertFact
 
 PAINT = {"changed": "bold red", "error": "red", "unsure": "yellow", "ok": "green"}
@@ -56,6 +57,7 @@ def explain(
     The argument is the id of an incident, the beginning of an id, or the name of a model. Prints
     the numbers, the rules, the reference and the log objects that the verdicts rest on.
     """
+    from driftline.agent.model_settings import phrasebook_for
     from driftline.config import load_config
 
     settings = load_config(config)
@@ -68,7 +70,7 @@ def explain(
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
     else:
-        _show(report)
+        _show(report, phrasebook_for(settings))
 
 
 def _window_report(
@@ -107,7 +109,7 @@ def _incident_report(
     return report
 
 
-def _show(report: dict[str, Any]) -> None:
+def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
     from rich.console import Console
     from rich.markup import escape
 
@@ -135,7 +137,7 @@ def _show(report: dict[str, Any]) -> None:
     unchanged = [finding for finding in findings if finding["verdict"] not in ("changed", "error")]
     for finding in findings:
         if finding not in unchanged[MOST_SHOWN:]:
-            _finding(console, finding)
+            _finding(console, finding, phrasebook)
     if len(unchanged) > MOST_SHOWN:
         console.print(
             f"[dim]and {len(unchanged) - MOST_SHOWN} more that are fine or unsure; "
@@ -145,10 +147,10 @@ def _show(report: dict[str, Any]) -> None:
         _window(console, window)
 
 
-def _finding(console: Console, finding: dict[str, Any]) -> None:
+def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) -> None:
     from rich.markup import escape
 
-    from driftline.types.phrasing import clean, figure, interval, lasting, moved, number, subject
+    from driftline.types.phrasing import clean, interval, lasting, moved, number, subject
 
     fact = _fact(finding)
     verdict = finding["verdict"] or "not judged"
@@ -159,7 +161,7 @@ def _finding(console: Console, finding: dict[str, Any]) -> None:
     measurement = escape(clean(finding["measurement"]))
     suffix = f" of {escape(series)}" if series else ""
     console.print(f"\n[{paint}]{verdict:8}[/] {check}: [bold]{measurement}[/]{suffix}")
-    facts = [figure(fact), moved(fact), interval(fact), f"{finding['rows']:,} rows"]
+    facts = [phrasebook.figure(fact), moved(fact), interval(fact), f"{finding['rows']:,} rows"]
     if finding["p_value"] is not None:
         facts.append(f"p {number(finding['p_value'])}")
     console.print("         " + escape(", ".join(part for part in facts if part)))
