@@ -204,8 +204,8 @@ def load_request(store: Store, run: str) -> Request:
     """Return the stored request of the run with this token.
 
     It was made when the incident called for it, so later changes of the configuration don't show.
-    Raises StateError without a request, and LeadershipLost when another agent may be at work by now: not
-    every action sends through the HTTP client that asks for that.
+    Raises StateError without a request, and LeadershipLost when another agent may be at work by
+    now: not every action sends through the HTTP client that asks for that.
     """
     store.confirm()
     with store.read() as connection:

@@ -212,7 +212,7 @@ def make_settings(
 def declared_inhibitions(registry: Registry) -> list[Inhibition]:
     """Return the inhibitions that checks declare, for a configuration without `inhibit`."""
     pairs = [pair for type_ in registry.checks() for pair in type_.inhibits]
-    return [*((Matchers.parse(by), Matchers.parse(held)) for by, held in pairs), UNREAD]
+    return [*((Matchers.parse(source), Matchers.parse(target)) for source, target in pairs), UNREAD]
 
 
 def phrasebook_for(config: Config) -> Phrasebook:

@@ -47,9 +47,7 @@ def log_judging(model: str, report: Tick, services: Services) -> None:
             "message (windows.notify_within)"
         )
     for change in closing.changes:
-        title = change.notification.title.removeprefix(f"{model}: ").removeprefix(
-            f"{change.event}: "
-        )
+        title = change.notification.title
         log.info(f"incident {change.event}: {title}", incident=change.incident.id)
     if report.error:
         log.error(report.error)
