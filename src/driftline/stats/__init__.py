@@ -1,7 +1,7 @@
-"""Pure functions on numpy arrays and counts: no IO, no clock, no configuration.
+"""Pure functions on numpy arrays and counts: no input or output, no clock, no configuration.
 
-Refuses exceptions and NaN for degenerate input: what does not exist is None, or an `Estimate`
-without value.
+Degenerate input raises no exception and gives no NaN: the result is None, or an `Estimate` without
+value.
 """
 
 from __future__ import annotations

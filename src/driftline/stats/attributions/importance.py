@@ -1,8 +1,6 @@
-"""How the importance of features moved, from two lists of global importances: mean |attribution|
-per feature.
+"""Change of feature importances between two lists of mean |attribution| per feature.
 
-`ref` and `live` have shape (F,), feature for feature, each 0 or more and finite. Refuses to know
-what an attribution is.
+`ref` and `live` have shape (F,), feature for feature, each 0 or more and finite.
 """
 
 from __future__ import annotations
@@ -33,8 +31,9 @@ def ndcg(ref: ArrayLike, live: ArrayLike) -> float | None:
 
 
 def spearman(ref: ArrayLike, live: ArrayLike) -> float | None:
-    """Correlation of the ranks, midranks for ties, in [-1, 1]; None below two features, or when
-    either has no order.
+    """Rank correlation, with midranks for ties, in [-1, 1].
+
+    None below two features, or when all values of a side are equal.
     """
     ranks = [midranks(np.asarray(side, dtype=np.float64)) for side in (ref, live)]
     x, y = (side - side.mean() if len(side) else side for side in ranks)
@@ -43,8 +42,9 @@ def spearman(ref: ArrayLike, live: ArrayLike) -> float | None:
 
 
 def mass_moved(ref: ArrayLike, live: ArrayLike) -> float | None:
-    """Half the sum of |share of all importance before - now|, in [0, 1]; None when a side has no
-    importance at all.
+    """Half the sum of |share of all importance before - now|, in [0, 1].
+
+    None when a side has no importance at all.
     """
     was, now = np.asarray(ref, dtype=np.float64), np.asarray(live, dtype=np.float64)
     if not was.max(initial=0.0) > 0 or not now.max(initial=0.0) > 0:

@@ -1,7 +1,6 @@
-"""How sure it is that importances moved: mean sizes of attributions with their errors, before and
-now.
+"""Significance of a change of importances, from mean sizes of attributions and their errors.
 
-Refuses signs: a feature's importance is the mean size of its attributions.
+Signs do not count: the importance of a feature is the mean size of its attributions.
 """
 
 from __future__ import annotations
@@ -37,9 +36,7 @@ class AttributionShift(NamedTuple):
 
 
 def mean_size(total: float, n: int, mean: float, variance: float | None) -> MeanSize | None:
-    """From the sum of |x| over n values, their mean and their variance with ddof 1; None without
-    values.
-    """
+    """Mean and variance (ddof 1) of |x|, from its sums over n values; None without values."""
     if n < 1:
         return None
     value = total / n

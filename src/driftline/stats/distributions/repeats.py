@@ -1,9 +1,8 @@
-"""Values that should occur once: how many rows repeat another one, and how many distinct ones there
-are.
+"""Values that should be unique: the share of repeats, and the number of distinct values.
 
-Refuses rates without rows: no rows give no value. Counts may be exact, or of the distinct values
-with the smallest hashes, which are a uniform sample of all distinct values, each with its exact
-count (bottom-k; Cohen and Kaplan 2007).
+Counts are exact, or those of the distinct values with the smallest hashes. These are a uniform
+sample of all distinct values, each with its exact count (bottom-k; Cohen and Kaplan 2007). No rows
+give no value.
 """
 
 from __future__ import annotations
@@ -33,11 +32,10 @@ class Repeats(NamedTuple):
 
 
 def distinct(seen: Repeats) -> Estimate:
-    """How many distinct values there are: exact, or the k-minimum-values estimate (k-1)/reach
-    (Bar-Yossef et al. 2002).
+    """Number of distinct values: exact, or the k-minimum-values estimate (k-1)/reach.
 
-    The interval is that of a Poisson process of hashes, whose k-th lies at `reach`: gamma
-    quantiles.
+    Bar-Yossef et al. (2002). The interval is that of a Poisson process of hashes, whose k-th lies
+    at `reach`: gamma quantiles.
     """
     if not seen.rows:
         return Estimate(None, reason="no values")
@@ -52,14 +50,13 @@ def distinct(seen: Repeats) -> Estimate:
 
 
 def repeat_rate(seen: Repeats) -> Estimate:
-    """The share of rows that repeat a value that stands in another row already: (rows - distinct
-    values) / rows.
+    """Share of rows that repeat the value of another row: (rows - distinct values) / rows.
 
-    Exact counts have the interval of Clopper and Pearson; that nothing repeats is a fact, with the
-    interval 0 to 0. Otherwise with e rows beyond the first for each distinct value the rate is
-    e/(1+e), and the interval of e is that of the share of repeated values times that of the rows
-    beyond the first of each; where the count of distinct values proves more repeats than the sample
-    shows, because few values have very many, it widens to hold these.
+    Exact counts have the interval of Clopper and Pearson; if nothing repeats, the interval is 0 to
+    0. Otherwise let e be the rows beyond the first for each distinct value. The rate is e/(1+e).
+    The interval of e is that of the share of repeated values times that of the rows beyond the
+    first of each. Where few values have very many rows, the count of distinct values may prove more
+    repeats than the sample shows; the interval then widens to contain them.
     """
     if not seen.rows:
         return Estimate(None, reason="no values")

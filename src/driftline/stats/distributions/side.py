@@ -1,10 +1,9 @@
-"""One side of a comparison of numbers: its counts on a grid, its moments, and what follows from
-them alone.
+"""One side of a comparison of numbers: counts on a grid, moments, and derived values.
 
-With E edges (strictly rising) there are 2E+1 cells: the open interval below the first edge, the
-first edge itself, the open interval up to the second, and so on to the open interval above the
-last. Refuses to change: what was worked out once is kept, so that a reference serves many windows
-at the cost of one.
+With E strictly rising edges there are 2E+1 cells: the open interval below the first edge, the first
+edge itself, the open interval up to the second, and so on to the open interval above the last.
+Immutable: derived values are computed once, so that a reference serves many windows at the cost of
+one.
 """
 
 from __future__ import annotations
@@ -74,9 +73,7 @@ class Side:
         return iqr / 1.349 or math.sqrt(self.variance or 0.0) or 1.0
 
     def quantile(self, q: float) -> float | None:
-        """The smallest edge, or end, at or below which a share `q` of the values lies; None without
-        values.
-        """
+        """Smallest edge or end with a share `q` of the values at or below it; None without values."""
         if not self.rows:
             return None
         cell = int(np.searchsorted(self.cumulative, q * self.rows - 1e-9))
@@ -85,12 +82,12 @@ class Side:
 
 
 def quantile_groups(ref: ArrayLike, bins: int = BINS) -> Counts:
-    """Where to cut a grid so that each group of cells holds about 1/bins of the reference: first
-    cells of all groups but one.
+    """Cut a grid into groups of cells that hold about 1/bins of the reference each.
 
-    Cuts stand right after the edge whose cumulative share is nearest to each of the bins-1
-    quantiles; a value that alone holds 1/bins or more stands alone, so that a constant column and
-    one of few values are compared value by value. Shape (k,).
+    Returns the first cells of all groups but the first, shape (k,). A cut lies right after the edge
+    whose cumulative share is nearest to each of the bins-1 quantiles. A value that alone holds
+    1/bins or more is a group of its own, so that a constant column and one of few values are
+    compared value by value.
     """
     counts = np.asarray(ref, dtype=np.int64)
     total = int(counts.sum())

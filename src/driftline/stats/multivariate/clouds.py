@@ -1,11 +1,10 @@
-"""How far two clouds of vectors are apart, each known by a sample of rows: shape (n, d) and (m, d),
-all finite.
+"""Distances between two clouds of vectors, from samples of rows of shape (n, d) and (m, d).
 
-All three distances are the squared distance of two means, in a space made for it, so one law holds
-for them: with no change a weighted sum of chi-squares, taken as g times a chi-square of the same
-mean and variance (Satterthwaite 1946; for kernels Gretton et al. 2009), with a change its
-noncentral form. `value` is less what chance adds, `raw` is not. Refuses fewer than two rows a side:
-a `Shift` without value.
+All rows are finite. All three distances are the squared distance of two means, each in its own
+space, so they share one distribution. Without change it is a weighted sum of chi-squares,
+approximated by g times a chi-square with the same mean and variance (Satterthwaite 1946; for
+kernels Gretton et al. 2009); after a change it is the noncentral form. `value` has the expectation
+by chance subtracted, `raw` has not. Fewer than two rows on a side give a `Shift` without value.
 """
 
 from __future__ import annotations
@@ -37,10 +36,9 @@ class Shrunk(NamedTuple):
 
 
 def shrunk_covariance(rows: ArrayLike) -> Shrunk | None:
-    """The covariance (ddof 0), drawn to a multiple of the identity as far as its own error asks
-    (Ledoit and Wolf 2004).
+    """The covariance (ddof 0), shrunk to a multiple of the identity (Ledoit and Wolf 2004).
 
-    None below two rows.
+    The error of the covariance decides how far. None below two rows.
     """
     x = _rows(rows)
     if len(x) < 2:
@@ -56,10 +54,10 @@ def shrunk_covariance(rows: ArrayLike) -> Shrunk | None:
 
 
 def mahalanobis_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """Distance of the means, in standard deviations of the reference along the way there, by its
-    shrunk covariance.
+    """Mahalanobis distance of the means, by the shrunk covariance of the reference.
 
-    No value either where the reference does not vary.
+    It is in standard deviations of the reference in the direction of the difference. No value where
+    the reference does not vary.
     """
     x, y = _rows(ref), _rows(cur)
     shrunk = shrunk_covariance(x)
@@ -89,8 +87,9 @@ def mahalanobis_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
 
 
 def cosine_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """1 - cosine of the angle between the means; no value where a mean is so near the origin that
-    its direction is chance.
+    """1 - cosine of the angle between the means.
+
+    No value where a mean is so near the origin that its direction is random.
     """
     x, y = _rows(ref), _rows(cur)
     if min(len(x), len(y)) < 2:
@@ -114,11 +113,10 @@ def cosine_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
 def fourier_shift(
     ref: ArrayLike, cur: ArrayLike, variance: float, rng: np.random.Generator
 ) -> Shift:
-    """Squared maximum mean discrepancy for k = exp(-d^2/(2 variance)), by 256 random Fourier
-    features (Rahimi and Recht 2007).
+    """Squared maximum mean discrepancy for k = exp(-d^2/(2 variance)), by random features.
 
-    The features come from `rng`: one seeded alike gives numbers that can be compared. No value
-    without a bandwidth.
+    256 random Fourier features (Rahimi and Recht 2007) come from `rng`; with the same seed the
+    numbers can be compared. No value without a bandwidth.
     """
     x, y = _rows(ref), _rows(cur)
     if min(len(x), len(y)) < 2 or not variance > 0:
@@ -133,8 +131,9 @@ def fourier_shift(
 
 
 def _apart(way: Floats, ref: Floats, n: int, cur: Floats, m: int, unsure: float = 0.0) -> Shift:
-    """The squared length of `way` between two means; `unsure` is the relative error of its measure
-    itself.
+    """Squared length of the vector `way` between two means.
+
+    `unsure` is the relative error of the measure itself.
     """
     from scipy.special import chdtrc
 

@@ -1,6 +1,6 @@
-"""How columns of the same rows go together.
+"""Correlations of columns of the same rows.
 
-Refuses to fill gaps: only pairs that have both numbers count.
+Only pairs in which both numbers exist count.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def rank_correlation(a: ArrayLike, b: ArrayLike) -> Estimate:
 
 
 def correlations(values: Floats, place: int, least: int = 20) -> Floats:
-    """Pearson's, of column `place` of values of shape (K, J) with every column, shape (J,); NaN is
-    a missing value.
+    """Pearson correlations of column `place` with every column, shape (J,).
 
-    0 where fewer than `least` rows have both, or one of the two is constant in them.
+    `values` has shape (K, J); NaN is a missing value. 0 where fewer than `least` rows have both
+    values, or where one of the two is constant in these rows.
     """
     own = values[:, place, None]
     both = np.isfinite(own) & np.isfinite(values)

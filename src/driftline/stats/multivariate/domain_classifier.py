@@ -1,9 +1,8 @@
-"""How well a small model tells the rows of a window from those of the reference: the classifier
-two-sample test.
+"""The classifier two-sample test: a small model separates a window from its reference.
 
-(Lopez-Paz & Oquab 2017; ridge logistic regression by Böhning & Lindsay's 1988 bound.) Rows have
-shape (n, p), standardised, in random order. Refuses to test on rows it was fitted on: five folds,
-and the AUC is that within the folds.
+Lopez-Paz and Oquab (2017); ridge logistic regression by the bound of Böhning and Lindsay (1988).
+Rows have shape (n, p), standardised, in random order. No row is tested by a model that learnt from
+it: there are five folds, and the AUC is that within the folds.
 """
 
 from __future__ import annotations
@@ -32,32 +31,31 @@ class DomainAuc(NamedTuple):
     """How well the model tells both sides apart."""
 
     value: float
-    """The chance that it takes a row of the window for newer than one of the reference: 0.5 when
-    nothing tells them apart.
+    """Probability that a row of the window gets a higher score than one of the reference.
+
+    0.5 when nothing separates them.
     """
     interval: Interval
     p_value: float
     """Of an AUC at least as large when nothing changed, by its normal law."""
     importance: Floats
-    """What each column adds to the distance between both sides on the model's scale, shape (p,);
-    negative where it misleads.
+    """Contribution of each column to the distance between both sides, shape (p,).
+
+    On the scale of the model; negative where a column misleads.
     """
     rows: tuple[int, int]
-    """How many of each side were used: at most four of one for each of the other, the first
-    ones.
-    """
+    """Rows used of each side: at most four of one for each of the other, the first ones."""
 
 
 def domain_auc(ref: Floats, cur: Floats) -> DomainAuc | None:
-    """Fit on four fifths, test on the rest, five times. None below ten rows of a side, or without
-    columns.
+    """Fit on four fifths, test on the rest, five times.
 
-    The model sees every column (the 100 most different ones of more), the products of the 8 pairs
-    whose product the columns alone explain least, and the squares of those. All of that is chosen
-    anew in each training part.
+    The inputs are every column (of more than 100 the 100 that differ most), the products of the 8
+    pairs whose product the columns alone explain least, and the squares of those columns. Each
+    training part chooses them again. None below ten rows of a side, or without columns.
 
-    A pair of rows in different folds counts twice, each once as test of the other. So when nothing
-    changed the AUC varies twice as much as on rows that it was not fitted near: variance
+    A pair of rows in different folds counts twice, each once as test of the other. So without
+    change the AUC varies twice as much as on rows that are independent of the fit: variance
     (n+m+1)/(6nm). The interval widens DeLong's in the same way.
     """
     n, m = (min(len(side), IMBALANCE * len(other)) for side, other in ((ref, cur), (cur, ref)))
@@ -93,9 +91,7 @@ def domain_auc(ref: Floats, cur: Floats) -> DomainAuc | None:
 def domain_auc_p_value(
     ref: Floats, cur: Floats, permutations: int, rng: np.random.Generator
 ) -> float | None:
-    """The chance of an AUC at least as large when the rows are dealt out to both sides anew:
-    (k+1)/(B+1).
-    """
+    """P-value of a permutation test: rows are assigned to both sides at random, (k+1)/(B+1)."""
     found = domain_auc(ref, cur)
     if found is None:
         return None
@@ -115,8 +111,9 @@ def _chance(auc: float, n: int, m: int) -> float:
 
 
 def _score(rows: Floats, new: Floats, tested: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Scores of the tested rows, and how far each column drives both sides of them apart; fitted on
-    all other rows.
+    """Scores of the tested rows, and how far each column separates both sides.
+
+    The model is fitted on all other rows.
     """
     fitted, y = rows[~tested], new[~tested]
     pull = np.abs((y - y.mean()) @ fitted)
@@ -140,8 +137,9 @@ def _score(rows: Floats, new: Floats, tested: NDArray[np.bool_]) -> tuple[Floats
 
 
 def _pairs(x: Floats, y: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs of columns whose product goes best with what the columns leave unexplained of y, and
-    each of those with itself.
+    """Pairs of columns whose product correlates most with the residual of y.
+
+    Also each column of those pairs with itself.
     """
     squares, products = x * x, x.T @ x
     left = y - x @ np.linalg.solve(products + 4 * RIDGE * np.eye(x.shape[1]), x.T @ y)

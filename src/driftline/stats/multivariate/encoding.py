@@ -1,8 +1,8 @@
 """Two samples of mixed columns as matrices of numbers.
 
-A column is a sequence of numbers and None, or of text and None; a number that is not finite or
-beyond 1e150 counts as missing. Refuses to leave a gap: what is missing has the mean, 0, and columns
-that say nothing are left out.
+A column is a sequence of numbers and None, or of text and None. A number that is not finite or
+beyond 1e150 counts as missing. Missing values get the mean, 0. Columns without information are left
+out.
 """
 
 from __future__ import annotations
@@ -32,10 +32,9 @@ class Encoded(NamedTuple):
 
 
 def standardised(ref: Columns, cur: Columns) -> Encoded:
-    """Every column in standard deviations (ddof 0) of the reference, at most 10 of them from its
-    mean.
+    """Standardise every column by the reference (ddof 0), at most 10 deviations from its mean.
 
-    A category stands for its share of the reference's values, an unseen one for 0. A column
+    A category becomes its share of the values of the reference, an unseen one 0. A column that is
     constant in the reference is left out.
     """
     before: list[Floats] = []

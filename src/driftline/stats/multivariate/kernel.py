@@ -1,6 +1,6 @@
 """Maximum mean discrepancy with a Gaussian kernel.
 
-Refuses to choose a subsample: O((n+m)^2) in time and memory, so the caller caps the rows.
+O((n+m)^2) in time and memory: the caller limits the rows.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ class Discrepancy(NamedTuple):
     biased: float
     """Never below 0; with what chance adds."""
     interval: Interval
-    """Where the true one, 0 or above, lies with at least 95% confidence: by the jackknife (Efron &
-    Stein 1981).
+    """Interval of the true value (0 or above) with at least 95% confidence.
+
+    By the jackknife (Efron and Stein 1981).
     """
     p_value: float | None = None
     """By permutation of the pooled rows, (k+1)/(B+1); None where none was asked for."""
 
 
 def median_squared_distance(rows: ArrayLike) -> float | None:
-    """Median squared Euclidean distance over all pairs of rows, shape (n,) or (n, d); half of it is
-    the usual bandwidth.
+    """Median squared Euclidean distance over all pairs of rows, shape (n,) or (n, d).
 
-    None below two rows.
+    Half of it is the usual bandwidth. None below two rows.
     """
     points = _points(rows)
     if len(points) < 2:
@@ -43,8 +43,9 @@ def median_squared_distance(rows: ArrayLike) -> float | None:
 
 
 def kernel_variance(rows: ArrayLike) -> float | None:
-    """Half the median squared distance, or half the mean one where most rows are alike; None where
-    all are.
+    """Half the median squared distance, or half the mean one where most rows are equal.
+
+    None where all rows are equal.
     """
     points = _points(rows)
     if len(points) < 2:

@@ -1,7 +1,6 @@
-"""Clusters of vectors: a few centres that stand for a sample.
+"""Clusters of vectors: a few centres that represent a sample.
 
-Refuses to say how many there are, and to try again for better ones: the same rows and seed give the
-same centres.
+The caller chooses their number. The same rows and seed give the same centres.
 """
 
 from __future__ import annotations
@@ -15,11 +14,10 @@ ROUNDS = 50
 
 
 def kmeans(rows: ArrayLike, clusters: int, rng: np.random.Generator) -> Floats:
-    """At most `clusters` centres of `rows`, shape (n, d), all finite; shape (k, d), in the order of
-    their sizes, largest first.
+    """Find at most `clusters` centres of `rows`; shape (k, d), the largest cluster first.
 
-    Lloyd (1982) from the seeds of Arthur and Vassilvitskii (2007). As many as there are distinct
-    rows where these are fewer.
+    Rows have shape (n, d), all finite. Lloyd (1982) from the seeds of Arthur and Vassilvitskii
+    (2007). With fewer distinct rows than clusters, there is one centre for each.
     """
     points = np.asarray(rows, np.float64)
     if not len(points) or clusters < 1:
@@ -41,8 +39,9 @@ def kmeans(rows: ArrayLike, clusters: int, rng: np.random.Generator) -> Floats:
 
 
 def assign(rows: ArrayLike, centres: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """The place of the nearest centre of each row, and the distance to it; both shape (n,). Needs a
-    centre.
+    """The place of the nearest centre of each row, and the distance to it; both shape (n,).
+
+    Needs at least one centre.
     """
     points = np.asarray(rows, np.float64).reshape(-1, centres.shape[1])
     # Around a common point, so that an offset costs no digits.

@@ -1,7 +1,7 @@
-"""How well the components of a reference still describe the rows of a window.
+"""How well the components of a reference describe the rows of a window.
 
-Rows have shape (n, d), standardised, in random order. Refuses to judge a row by components that it
-had a part in.
+Rows have shape (n, d), standardised, in random order. No row is judged by components that were
+fitted on it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ FOLDS = 5
 LEAST = 2 * FOLDS
 """Rows of the reference, two for a fold."""
 ROUNDING = 0.01
-"""Standard deviations; an error below it is as good as none, so that columns which determine each
-other have a ratio too.
+"""Standard deviations below which an error counts as none.
+
+So columns that determine each other have a ratio, too.
 """
 
 
@@ -37,12 +38,12 @@ class Reconstruction(NamedTuple):
 
 
 def reconstruction(ref: ArrayLike, cur: ArrayLike, share: float = 0.8) -> Reconstruction | None:
-    """Errors of both sides, each row's by components of the four fifths of `ref` that do not hold
-    its place.
+    """Reconstruction errors of both sides.
 
-    They keep `share` of the variance, but are fewer than the columns: else there would be no error.
-    As each place has its own components, equal samples have equal errors. None below ten rows of
-    `ref`, one of `cur` or two columns, and where nothing varies.
+    The components of a row are fitted on the four fifths of `ref` that exclude its place. They keep
+    `share` of the variance, but are fewer than the columns: otherwise there is no error. Since each
+    place has its own components, equal samples have equal errors. None below ten rows of `ref`, one
+    row of `cur` or two columns, and where nothing varies.
     """
     x, y = np.asarray(ref, np.float64), np.asarray(cur, np.float64)
     if len(x) < LEAST or not len(y) or x.shape[1] < 2:

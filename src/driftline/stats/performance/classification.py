@@ -1,9 +1,8 @@
-"""Classification metrics and their intervals, from confusion counts, sums, and scores counted on
-cells.
+"""Classification metrics and their intervals, from counts and sums that merge.
 
-A metric whose denominator is empty is undefined: an `Estimate` with value None and the reason,
-never 0. Proportions have Wilson intervals, others the logit or log scale, so that none leaves its
-range. Refuses rows: everything here merges.
+The input is confusion counts, sums, and scores counted on cells, never rows. A metric whose
+denominator is 0 is undefined: an `Estimate` with value None and the reason, never 0. Proportions
+have Wilson intervals, others an interval on the logit or log scale, so that none leaves its range.
 """
 
 from __future__ import annotations
@@ -61,8 +60,9 @@ def specificity(c: Confusion) -> Estimate:
 
 
 def f1(c: Confusion) -> Estimate:
-    """2TP/(2TP+FP+FN). It rises with r = TP/(TP+FP+FN), as 2r/(1+r), so r's Wilson interval carries
-    over exactly.
+    """F1 score, 2TP/(2TP+FP+FN).
+
+    It rises with r = TP/(TP+FP+FN), as 2r/(1+r), so the Wilson interval of r carries over exactly.
     """
     n = c.tp + c.fp + c.fn
     jaccard = rate(c.tp, n, "no label and no prediction is positive")
@@ -87,18 +87,19 @@ def balanced_accuracy(c: Confusion) -> Estimate:
 
 
 def mcc(c: Confusion) -> float | None:
-    """Matthews' correlation of label and decision, in [-1, 1]; None when either takes one value
-    only.
+    """Matthews' correlation of label and decision, in [-1, 1].
+
+    None when either has one value only.
     """
     product = (c.tp + c.fp) * (c.tp + c.fn) * (c.tn + c.fp) * (c.tn + c.fn)
     return (c.tp * c.tn - c.fp * c.fn) / math.sqrt(product) if product else None
 
 
 def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate:
-    """Unweighted mean over the classes that have the metric; a class never predicted has precision
-    0 when it has labels.
+    """Unweighted mean over the classes that have the metric.
 
-    Standard error by the delta method on the multinomial counts of {(label, predicted): rows}.
+    A class that is never predicted has precision 0 when it has labels. The standard error is that
+    of the delta method on the multinomial counts of {(label, predicted): rows}.
     """
     classes = sorted({name for pair in confusion for name in pair})
     n = sum(confusion.values())
@@ -130,19 +131,21 @@ def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate
 
 
 def roc_auc(negatives: ArrayLike, positives: ArrayLike, least: int = 1) -> Estimate:
-    """P(score of a positive > of a negative) + P(equal)/2, with DeLong's variance and a logit
-    interval.
+    """Area under the ROC curve, with DeLong's variance and a logit interval.
 
-    Counts of shape (C,) on the same rising cells; scores in one cell count as equal. Undefined
-    below `least` rows of a class. Where the two classes part completely the interval is Wilson's
-    for the smaller class.
+    P(score of a positive > of a negative) + P(equal)/2. Counts have shape (C,), on the same rising
+    cells; scores in one cell count as equal. Undefined below `least` rows of a class. Where the
+    scores of the two classes do not overlap, the interval is Wilson's for the smaller class.
     """
     n, p = np.asarray(negatives, dtype=np.float64), np.asarray(positives, dtype=np.float64)
     rows_n, rows_p = float(n.sum()), float(p.sum())
     if min(rows_n, rows_p) < max(least, 1):
         return Estimate(
             None,
-            reason=f"needs {max(least, 1)} positive and negative labels: {rows_p:.0f} and {rows_n:.0f}",
+            reason=(
+                f"needs {max(least, 1)} positive and negative labels: "
+                f"{rows_p:.0f} and {rows_n:.0f}"
+            ),
         )
     of_positive = (np.cumsum(n) - n / 2) / rows_n
     of_negative = 1 - (np.cumsum(p) - p / 2) / rows_p
@@ -166,9 +169,7 @@ def hanley_mcneil_se(auc: float, positives: int, negatives: int) -> float | None
 
 
 def separation(negatives: ArrayLike, positives: ArrayLike) -> float | None:
-    """The KS distance between the scores of the two classes, on common cells; None without a
-    class.
-    """
+    """KS distance between the scores of the two classes, on common cells; None without a class."""
     n, p = np.asarray(negatives, dtype=np.float64), np.asarray(positives, dtype=np.float64)
     if not n.sum() > 0 or not p.sum() > 0:
         return None
@@ -176,8 +177,9 @@ def separation(negatives: ArrayLike, positives: ArrayLike) -> float | None:
 
 
 def brier(n: int, total: float, squares: float) -> Estimate:
-    """Mean of (s - y)^2, from its sum and the sum of its squares over n rows; above 1 the scores
-    are no probabilities.
+    """Brier score: mean of (s - y)^2, from its sum and the sum of its squares over n rows.
+
+    Above 1 the scores are no probabilities.
     """
     estimate = _mean(n, total, squares)
     if estimate.value is None or estimate.se is None:
@@ -188,8 +190,9 @@ def brier(n: int, total: float, squares: float) -> Estimate:
 
 
 def log_loss(n: int, total: float, squares: float) -> Estimate:
-    """Mean of -ln(probability given to the label) in nats, scores clipped to [1e-15, 1 - 1e-15] by
-    whoever summed.
+    """Log loss: mean of -ln(probability of the label), in nats.
+
+    The caller has clipped the scores to [1e-15, 1 - 1e-15].
     """
     estimate = _mean(n, total, squares)
     if estimate.value is None or estimate.se is None:

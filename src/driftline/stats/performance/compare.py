@@ -1,6 +1,6 @@
-"""The same metric twice: how much larger it is now.
+"""Change of a metric between two independent samples.
 
-Refuses to know which direction is worse. Both metrics count as independent.
+Does not know which direction is worse.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ Compared = tuple[float | None, Interval | None]
 
 
 def change(now: Estimate, was: Estimate) -> Compared:
-    """now - was, with MOVER's interval; 0 and 0 to 0 when both are the same estimate; None where
-    either has no interval.
+    """now - was, with MOVER's interval.
+
+    The change is 0, with the interval 0 to 0, when both are the same estimate. None where either
+    has no interval.
     """
     if now.value is None or was.value is None:
         return None, None
@@ -27,8 +29,9 @@ def change(now: Estimate, was: Estimate) -> Compared:
 
 
 def growth(now: Estimate, was: Estimate) -> Compared:
-    """now/was - 1, with the interval of the difference of logarithms; None where one is 0 or has no
-    interval.
+    """now/was - 1, with the interval of the difference of logarithms.
+
+    None where one is 0 or has no interval.
     """
     if now.value is None or was.value is None:
         return None, None

@@ -1,8 +1,8 @@
 """Regression metrics and their intervals, from sums over rows with error e = prediction - label.
 
-Errors are in the label's unit. Intervals of MAE, RMSE and R2 are made on the log scale, with
-Student's t, so that none leaves its range. A metric that does not exist is an `Estimate` without
-value, with the reason. Refuses rows: everything here merges.
+Errors are in the unit of the label. Intervals of MAE, RMSE and R2 are computed on the log scale,
+with Student's t, so that none leaves its range. A metric that does not exist is an `Estimate`
+without value, with the reason. The input merges; rows are not needed.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ def wape(abs_e: float, abs_y: float) -> float | None:
 
 
 def r2(n: int, e2: float, e4: float, y: float, y2: float) -> Estimate:
-    """1 - sum of e^2 / sum of (label - mean label)^2; `y` and `y2` are sums of the label, and its
-    square, less any one centre.
+    """R2: 1 - sum of e^2 / sum of (label - mean label)^2.
 
-    Standard error by the delta method: sd(e^2) for the error, a normal law for the labels' variance
-    (2/(n-1) on the log scale).
+    `y` and `y2` are the sums of the label and of its square, both after subtracting any one centre.
+    The standard error is that of the delta method: sd(e^2) for the error, a normal distribution for
+    the variance of the labels (2/(n-1) on the log scale).
     """
     if n < 2:
         return Estimate(None, reason="needs two labelled rows")

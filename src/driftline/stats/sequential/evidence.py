@@ -1,9 +1,8 @@
-"""Evidence that adds up over windows: from a baseline to a p-value, from that to an e-value, and
-their running total.
+"""Evidence over windows: from a baseline to p-values, e-values, and their running total.
 
-Windows lie along the first axis, streams along a second one where there is one. NaN is a window
-without a value: it goes through as NaN and adds nothing. Refuses to choose the baseline, its season
-or its memory, and to say when the total is enough.
+Windows lie along the first axis, streams along the second one if there is one. NaN is a window
+without a value: it stays NaN and adds nothing. The caller chooses the baseline, its season and its
+memory, and decides when the total is enough.
 """
 
 from __future__ import annotations
@@ -43,29 +42,28 @@ def calibrate(p: ArrayLike) -> Floats:
 
 
 def shiryaev_roberts(e: ArrayLike, start: ArrayLike = 0.0) -> Floats:
-    """The path R <- (1 + R) e over e-values of shape (T,) or (T, J), from `start`; Roberts (1966),
-    Shin et al. (2024).
+    """The path R <- (1 + R) e over e-values of shape (T,) or (T, J), from `start`.
 
-    If each e-value has expectation at most 1 given the past, R reaches A after A windows or more,
-    on average.
+    Roberts (1966), Shin et al. (2024). If each e-value has expectation at most 1 given the past, R
+    reaches A after A windows or more, on average.
     """
     return _path(e, start, 1.0, np.add)
 
 
 def cusum_path(e: ArrayLike, start: ArrayLike = 0.0) -> Floats:
-    """The path R <- max(1, R) e, with the same promise: it forgets old evidence where Shiryaev and
-    Roberts add it up.
+    """The path R <- max(1, R) e, with the same bound on false alarms as `shiryaev_roberts`.
+
+    It forgets old evidence, which Shiryaev-Roberts adds up.
     """
     return _path(e, start, 1.0, np.maximum)
 
 
 def studentised(values: ArrayLike) -> Floats:
-    """Each baseline value's distance from the mean, in standard deviations of the others; shape
-    (K,) or (K, J), as given.
+    """Distance of each baseline value from the mean, in standard deviations of the others.
 
-    With r = y - mean and h = 1/K: r / (s_i sqrt(1-h)), s_i^2 = ((K-1) s^2 - r^2/(1-h)) / (K-2). A
-    column that is constant or has fewer than three values gives 0 for each; where all *other*
-    values are the same, a few millions at most.
+    Shape (K,) or (K, J), as the input. With r = y - mean and h = 1/K: r / (s_i sqrt(1-h)), s_i^2 =
+    ((K-1) s^2 - r^2/(1-h)) / (K-2). A column that is constant or has fewer than three values gives
+    0 for each. Where all *other* values are equal, the result is at most a few millions.
     """
     y = np.asarray(values, dtype=np.float64)
     known = np.isfinite(y)
@@ -91,22 +89,19 @@ def studentised(values: ArrayLike) -> Floats:
 
 
 def tail_p(scores: ArrayLike, t: ArrayLike, index: float = 4.0) -> Floats:
-    """P(a score above t), from the K scores of a baseline: by rank within them, by a Pareto tail of
-    `index` beyond.
+    """P(a score above t), from the K scores of a baseline.
 
-    `scores` (K,) with `t` of any shape, or (K, J) with `t` (J,) or (T, J); for the lower side give
-    -scores and -t. Below x, the largest score (at least 1/2), (g + 1/2)/(K+1) with g the scores
-    above t; above, (t/x)^-index / (K+1). A value that the baseline holds twice or more counts half
-    for each of them: a column that is always 0 says nothing when it is 0 again. Without a baseline
-    1.
+    `scores` has shape (K,) with `t` of any shape, or (K, J) with `t` (J,) or (T, J). For the lower
+    side pass -scores and -t. Within the scores it is a rank: below x, the largest score (at least
+    1/2), it is (g + 1/2)/(K+1) with g the scores above t. Above x it is a Pareto tail, (t/x)^-index
+    / (K+1). A value that the baseline holds twice or more counts half for each of them: a column
+    that is always 0 gives no evidence when it is 0 again. Without a baseline 1.
     """
     return Ranks(scores).tails(t, index)[0]
 
 
 class Ranks:
-    """The scores of a baseline in order, made once, so that many values are placed among them at
-    little cost.
-    """
+    """The sorted scores of a baseline, to rank many values at low cost."""
 
     def __init__(self, scores: ArrayLike) -> None:
         given = np.asarray(scores, dtype=np.float64)
@@ -126,8 +121,9 @@ class Ranks:
         self._starts = self._column * len(ordered)
 
     def tails(self, t: ArrayLike, index: float = 4.0) -> tuple[Floats, Floats]:
-        """`tail_p` on the upper side, and on the lower one: `tail_p` of -scores and -t. Shape of
-        `t` each.
+        """`tail_p` on the upper side, and on the lower side (of -scores and -t).
+
+        Each has the shape of `t`.
         """
         at = np.asarray(t, dtype=np.float64)
         k = np.broadcast_to(self.k, at.shape)

@@ -1,8 +1,7 @@
-"""What a calendar adds to a series: effects of groups of windows, shrunk by how little is known of
-each.
+"""Calendar effects of a series: effects of groups of windows, shrunk by their uncertainty.
 
-Windows lie along the first axis, streams along the second; NaN is a window without a value. Refuses
-to know any calendar: groups are handed in as whole numbers.
+Windows lie along the first axis, streams along the second; NaN is a window without a value. Groups
+are whole numbers: the caller knows the calendar.
 """
 
 from __future__ import annotations
@@ -14,16 +13,15 @@ from driftline.stats.basics.sample import Floats
 
 Groups = NDArray[np.int64]
 AT_LEAST = 2
-"""Windows of a group from which on its effect is told from chance."""
+"""Windows of a group from which on its effect can be distinguished from chance."""
 
 
 def season_effects(values: Floats, groups: Groups, count: int) -> Floats:
-    """The effect of each of `count` groups on values of shape (K, J), as shape (count, J), by
-    empirical Bayes.
+    """Effect of each of `count` groups on values of shape (K, J), as shape (count, J).
 
-    The mean residual of a group times tau^2 / (tau^2 + sigma^2/n), with tau^2 the variance of the
-    effects beyond what chance makes of them, at least 0 (James and Stein 1961). A group seen fewer
-    than twice has none.
+    Empirical Bayes: the mean residual of a group times tau^2 / (tau^2 + sigma^2/n), with tau^2 the
+    variance of the effects beyond chance, at least 0 (James and Stein 1961). A group with fewer
+    than two windows has no effect.
     """
     known = np.isfinite(values)
     r = np.where(known, values - nan_mean(values), 0.0)
@@ -52,11 +50,10 @@ def _sums(values: Floats, groups: Groups, count: int) -> Floats:
 
 
 def mark_effect(values: Floats, marked: NDArray[np.bool_]) -> Floats:
-    """How much the marked windows lie above the others, shape (J,): the difference d times 1 -
-    sigma^2/(n d^2), at least 0.
+    """Difference between the marked windows and the others, shrunk; shape (J,).
 
-    For marks that are rare, such as the last day of a month: their effect is known from few
-    windows.
+    The difference d times 1 - sigma^2/(n d^2), at least 0. For rare marks, such as the last day of
+    a month, whose effect is known from few windows.
     """
     own, others = values[marked], values[~marked]
     n = np.isfinite(own).sum(axis=0)
