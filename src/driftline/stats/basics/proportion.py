@@ -69,8 +69,8 @@ def two_proportion_z(x1: float, n1: float, x2: float, n2: float) -> tuple[float,
 
     if n1 <= 0 or n2 <= 0:
         return None
-    pooled = (x1 + x2) / (n1 + n2)
-    variance = pooled * (1 - pooled) * (1 / n1 + 1 / n2)
+    rate = (x1 + x2) / (n1 + n2)
+    variance = rate * (1 - rate) * (1 / n1 + 1 / n2)
     if variance <= 0:
         return 0.0, 1.0
     z = (x1 / n1 - x2 / n2) / math.sqrt(variance)
@@ -101,8 +101,8 @@ def fisher_exact(x1: int, n1: int, x2: int, n2: int) -> float | None:
         gammaln(k + 1) + gammaln(n1 - k + 1) + gammaln(hits - k + 1) + gammaln(n2 - hits + k + 1)
     )
     weights = np.exp(log_ways - log_ways.max())
-    seen = weights[int(x1 - k[0])]
-    return min(1.0, float(weights[weights <= seen * (1 + 1e-7)].sum() / weights.sum()))
+    observed_weight = weights[int(x1 - k[0])]
+    return min(1.0, float(weights[weights <= observed_weight * (1 + 1e-7)].sum() / weights.sum()))
 
 
 def cohen_h(x1: float, n1: float, x2: float, n2: float) -> float | None:

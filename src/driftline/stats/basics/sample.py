@@ -30,8 +30,8 @@ def two_cdfs(ref: Floats, cur: Floats) -> tuple[Floats, Floats, Floats]:
 
     Neither sample is empty.
     """
-    pooled = np.sort(np.concatenate((ref, cur)))
-    return pooled, cdf_at(np.sort(ref), pooled), cdf_at(np.sort(cur), pooled)
+    values = np.sort(np.concatenate((ref, cur)))
+    return values, cdf_at(np.sort(ref), values), cdf_at(np.sort(cur), values)
 
 
 def midranks(values: Floats) -> Floats:

@@ -42,10 +42,10 @@ def psi_raw(ref: ArrayLike, cur: ArrayLike) -> float | None:
 
     None without rows, and when a cell is empty on one side only: there it is infinite.
     """
-    both = shares(ref, cur)
-    if both is None or np.any((both[0] > 0) != (both[1] > 0)):
+    pair = shares(ref, cur)
+    if pair is None or np.any((pair[0] > 0) != (pair[1] > 0)):
         return None
-    p, q = (side[both[0] > 0] for side in both)
+    p, q = (side[pair[0] > 0] for side in pair)
     return float(np.sum((q - p) * np.log(q / p)))
 
 
@@ -55,10 +55,10 @@ def psi_filled(ref: ArrayLike, cur: ArrayLike, fill: float = 0.0001) -> float | 
     Many tools compute it like this. The shares are not renormalised, so one empty cell can outweigh
     all others. Use it to compare with those tools. None without rows.
     """
-    both = shares(ref, cur)
-    if both is None:
+    pair = shares(ref, cur)
+    if pair is None:
         return None
-    p, q = (np.where(side > 0, side, fill) for side in both)
+    p, q = (np.where(side > 0, side, fill) for side in pair)
     return float(np.sum((q - p) * np.log(q / p)))
 
 
@@ -67,10 +67,10 @@ def kl_divergence(p_counts: ArrayLike, q_counts: ArrayLike) -> float | None:
 
     None without rows, and when q is 0 in a cell where p is not: there it is infinite.
     """
-    both = shares(p_counts, q_counts)
-    if both is None or np.any((both[0] > 0) & (both[1] == 0)):
+    pair = shares(p_counts, q_counts)
+    if pair is None or np.any((pair[0] > 0) & (pair[1] == 0)):
         return None
-    p, q = (side[both[0] > 0] for side in both)
+    p, q = (side[pair[0] > 0] for side in pair)
     return max(0.0, float(np.sum(p * np.log(p / q))))
 
 
@@ -94,11 +94,11 @@ def js_distance(ref: ArrayLike, cur: ArrayLike, base: Literal["e", "2"] = "2") -
 
 def hellinger(ref: ArrayLike, cur: ArrayLike) -> float | None:
     """The root of half the sum of (sqrt p - sqrt q) squared, in [0, 1]; None without rows."""
-    both = shares(ref, cur)
+    pair = shares(ref, cur)
     return (
         None
-        if both is None
-        else math.sqrt(float(np.sum((np.sqrt(both[0]) - np.sqrt(both[1])) ** 2)) / 2)
+        if pair is None
+        else math.sqrt(float(np.sum((np.sqrt(pair[0]) - np.sqrt(pair[1])) ** 2)) / 2)
     )
 
 
@@ -107,14 +107,14 @@ def tvd(ref: ArrayLike, cur: ArrayLike) -> float | None:
 
     None without rows.
     """
-    both = shares(ref, cur)
-    return None if both is None else float(np.sum(np.abs(both[0] - both[1]))) / 2
+    pair = shares(ref, cur)
+    return None if pair is None else float(np.sum(np.abs(pair[0] - pair[1]))) / 2
 
 
 def linf(ref: ArrayLike, cur: ArrayLike) -> float | None:
     """The largest |p - q| of any cell; None without rows."""
-    both = shares(ref, cur)
-    return None if both is None else float(np.max(np.abs(both[0] - both[1])))
+    pair = shares(ref, cur)
+    return None if pair is None else float(np.max(np.abs(pair[0] - pair[1])))
 
 
 def psi_of(ref: list[float], cur: list[float]) -> float | None:

@@ -22,8 +22,8 @@ def wasserstein(ref: ArrayLike, cur: ArrayLike) -> float | None:
     x, y = finite(ref), finite(cur)
     if not len(x) or not len(y):
         return None
-    pooled, f, g = two_cdfs(x, y)
-    return float(np.sum(np.abs(f - g)[:-1] * np.diff(pooled)))
+    values, f, g = two_cdfs(x, y)
+    return float(np.sum(np.abs(f - g)[:-1] * np.diff(values)))
 
 
 def energy_distance(ref: ArrayLike, cur: ArrayLike) -> float | None:
@@ -35,8 +35,8 @@ def energy_distance(ref: ArrayLike, cur: ArrayLike) -> float | None:
     x, y = finite(ref), finite(cur)
     if not len(x) or not len(y):
         return None
-    pooled, f, g = two_cdfs(x, y)
-    return math.sqrt(2 * float(np.sum(((f - g) ** 2)[:-1] * np.diff(pooled))))
+    values, f, g = two_cdfs(x, y)
+    return math.sqrt(2 * float(np.sum(((f - g) ** 2)[:-1] * np.diff(values))))
 
 
 def robust_scale(values: ArrayLike) -> float:
@@ -87,8 +87,8 @@ def _cvm_exact(t: float, n: int, m: int) -> float:
                     cell[value + cost] += ways
             fresh.append(cell)
         row = fresh
-    reached: int = sum(ways for value, ways in row[m].items() if value >= bar)
-    return reached / math.comb(n + m, n)
+    paths: int = sum(ways for value, ways in row[m].items() if value >= bar)
+    return paths / math.comb(n + m, n)
 
 
 def cramer_von_mises_p(t: float, n: int, m: int) -> float:

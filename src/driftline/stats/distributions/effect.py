@@ -65,9 +65,9 @@ def _u_exact(u: int, n: int, m: int) -> float:
     ways[0] = 1
     few, many = min(n, m), max(n, m)
     for k in range(1, few + 1):
-        grown = many + k
-        if grown <= n * m:
-            ways[grown:] = ways[grown:] - ways[:-grown]
+        degree = many + k
+        if degree <= n * m:
+            ways[degree:] = ways[degree:] - ways[:-degree]
         for place in range(k, n * m + 1):
             ways[place] += ways[place - k]
     tail = sum(ways[: min(u, n * m - u) + 1])
@@ -113,10 +113,10 @@ def cohen_d(ref: ArrayLike, cur: ArrayLike) -> float | None:
     if len(x) < 2 or len(y) < 2:
         return None
     df = len(x) + len(y) - 2
-    pooled = math.sqrt(
+    sd = math.sqrt(
         ((len(x) - 1) * float(np.var(x, ddof=1)) + (len(y) - 1) * float(np.var(y, ddof=1))) / df
     )
-    return float(np.mean(y) - np.mean(x)) / pooled if pooled else None
+    return float(np.mean(y) - np.mean(x)) / sd if sd else None
 
 
 def hedges_g(ref: ArrayLike, cur: ArrayLike) -> float | None:

@@ -179,11 +179,13 @@ def _tails(side: Side) -> tuple[float, float]:
     )
     if below + above > 0:
         middles = (edges[:-1] + edges[1:]) / 2
-        known = float(np.sum(counts[1::2] / rows * edges) + np.sum(counts[2:-1:2] / rows * middles))
-        known += ends[0] * float(edges[0]) + ends[1] * float(edges[-1])
-        rest = side.mean - known - (above - below)
+        inner_mean = float(
+            np.sum(counts[1::2] / rows * edges) + np.sum(counts[2:-1:2] / rows * middles)
+        )
+        inner_mean += ends[0] * float(edges[0]) + ends[1] * float(edges[-1])
+        gap = side.mean - inner_mean - (above - below)
         weight = above / (below + above)
-        below, above = below - rest * (1 - weight), above + rest * weight
+        below, above = below - gap * (1 - weight), above + gap * weight
     return min(max(below, 0.0), most[0]), min(max(above, 0.0), most[1])
 
 
@@ -206,7 +208,8 @@ def _beyond(ref: End, cur: End) -> float:
     # that is spread evenly.
     (share, mean, far), (share_now, mean_now, far_now) = ref, cur
     size, size_now = (
-        max(one / 2, (4 * one - most) / 3) for one, most in ((mean, far), (mean_now, far_now))
+        max(average / 2, (4 * average - most) / 3)
+        for average, most in ((mean, far), (mean_now, far_now))
     )
     total = share**2 * size + share_now**2 * size_now
     if mean > 0 and mean_now > 0:

@@ -90,8 +90,8 @@ def ks_p_paths(d: float, n: int, m: int) -> float | None:
         low = max(0, (i * many - reach) // few + 1)
         high = min(many, -((-i * many - reach) // few) - 1)
         row = np.zeros(high - low + 1)
-        kept = inside[max(0, low - start) :]
-        row[: len(kept)] = kept
+        overlap = inside[max(0, low - start) :]
+        row[: len(overlap)] = overlap
         inside, start = np.cumsum(row), low
         largest = float(inside[-1]) if len(inside) else 0.0
         if not largest:

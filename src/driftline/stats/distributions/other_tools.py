@@ -113,8 +113,8 @@ def by_value(ref: Side, cur: Side) -> tuple[Floats, Floats]:
 
     A cell of the grid that holds rows counts as one value.
     """
-    seen = ref.counts + cur.counts > 0
-    return ref.counts[seen].astype(np.float64), cur.counts[seen].astype(np.float64)
+    mask = ref.counts + cur.counts > 0
+    return ref.counts[mask].astype(np.float64), cur.counts[mask].astype(np.float64)
 
 
 def filled_psi(ref: ArrayLike, cur: ArrayLike) -> float | None:
@@ -123,26 +123,26 @@ def filled_psi(ref: ArrayLike, cur: ArrayLike) -> float | None:
     It is 0.0001, or a millionth of the smallest share of that side if that share is at most 0.0001.
     The shares then sum to more than 1. None without rows.
     """
-    both = _filled(ref, cur)
-    return None if both is None else float(np.sum((both[0] - both[1]) * np.log(both[0] / both[1])))
+    pair = _positive_shares(ref, cur)
+    return None if pair is None else float(np.sum((pair[0] - pair[1]) * np.log(pair[0] / pair[1])))
 
 
 def filled_kl(ref: ArrayLike, cur: ArrayLike) -> float | None:
     """KL(ref || cur) in nats of the same shares, made to sum to 1; None without rows."""
-    both = _filled(ref, cur)
-    if both is None:
+    pair = _positive_shares(ref, cur)
+    if pair is None:
         return None
-    p, q = (side / side.sum() for side in both)
+    p, q = (side / side.sum() for side in pair)
     return max(0.0, float(np.sum(p * np.log(p / q))))
 
 
-def _filled(ref: ArrayLike, cur: ArrayLike) -> tuple[Floats, Floats] | None:
-    both = shares(ref, cur)
-    if both is None:
+def _positive_shares(ref: ArrayLike, cur: ArrayLike) -> tuple[Floats, Floats] | None:
+    pair = shares(ref, cur)
+    if pair is None:
         return None
-    smallest = [float(side[side > 0].min()) for side in both]
+    smallest = [float(side[side > 0].min()) for side in pair]
     fill = [least / 1e6 if least <= 1e-4 else 1e-4 for least in smallest]
-    return np.where(both[0] > 0, both[0], fill[0]), np.where(both[1] > 0, both[1], fill[1])
+    return np.where(pair[0] > 0, pair[0], fill[0]), np.where(pair[1] > 0, pair[1], fill[1])
 
 
 def laplace_psi(ref: ArrayLike, cur: ArrayLike) -> float | None:

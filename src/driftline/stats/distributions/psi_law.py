@@ -113,7 +113,7 @@ def _noncentrality(x: float, df: int, z: float) -> float:
     # The noncentrality l whose law has its quantile z at x, by Cornish and Fisher's expansion of
     # the quantile up to the fourth
     # cumulant. Newton's steps, from the root of (x - df - l)^2 = z^2 (2 df + 4 l).
-    skew, tails, bent = (z * z - 1) / 6, (z**3 - 3 * z) / 24, (2 * z**3 - 5 * z) / 36
+    skew, tails, skew_squared = (z * z - 1) / 6, (z**3 - 3 * z) / 24, (2 * z**3 - 5 * z) / 36
     end = max(0.0, x - df + 2 * z * (z - math.sqrt(max(0.0, x - df / 2 + z * z))))
     for _ in range(8):
         variance = 2 * df + 4 * end
@@ -122,9 +122,9 @@ def _noncentrality(x: float, df: int, z: float) -> float:
             8 * (df + 3 * end) / (variance * sd),
             48 * (df + 4 * end) / (variance * variance),
         )
-        step = (df + end + sd * (z + third * skew + fourth * tails - third * third * bent) - x) / (
-            1 + 2 * z / sd
-        )
+        step = (
+            df + end + sd * (z + third * skew + fourth * tails - third * third * skew_squared) - x
+        ) / (1 + 2 * z / sd)
         end = max(0.0, end - step)
         if abs(step) < 1e-9 * x:
             break

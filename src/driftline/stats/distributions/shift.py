@@ -42,7 +42,6 @@ class Shift(NamedTuple):
     """The plain distance, with what chance adds to it."""
     cells: int = 0
     """Cells with rows of either side; for `linf_shift`, the cell that changed most."""
-    """
 
 
 def psi_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
@@ -50,7 +49,7 @@ def psi_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
 
     Cells that are empty on both sides are left out. With one cell left the value is 0.
     """
-    p, q = _occupied(ref, cur)
+    p, q = _nonempty_shares(ref, cur)
     return _by_law(psi_of(p, q), p, q)
 
 
@@ -59,9 +58,9 @@ def js_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
 
     For small shifts 8 JSD (nats) equals PSI.
     """
-    p, q = _occupied(ref, cur)
+    p, q = _nonempty_shares(ref, cur)
     nats = jensen_shannon_of(p, q)
-    return _rooted(_by_law(None if nats is None else 8 * nats, p, q), 8 * math.log(2))
+    return _square_root(_by_law(None if nats is None else 8 * nats, p, q), 8 * math.log(2))
 
 
 def _by_law(value: float | None, p: list[float], q: list[float]) -> Shift:
@@ -70,13 +69,13 @@ def _by_law(value: float | None, p: list[float], q: list[float]) -> Shift:
     cells, n, m = len(p), int(sum(p)), int(sum(q))
     if cells < 2:
         return Shift(0.0, (0.0, 0.0), 1.0, 0.0, cells)
-    debiased = psi_debiased(value, cells, n, m)
+    estimate = psi_debiased(value, cells, n, m)
     return Shift(
-        debiased, psi_interval(value, cells, n, m), psi_p_value(value, cells, n, m), value, cells
+        estimate, psi_interval(value, cells, n, m), psi_p_value(value, cells, n, m), value, cells
     )
 
 
-def _rooted(law: Shift, factor: float) -> Shift:
+def _square_root(law: Shift, factor: float) -> Shift:
     """Of a distance whose square is a PSI over `factor`, and at most 1."""
     if law.value is None or law.interval is None or law.raw is None:
         return law
@@ -88,9 +87,9 @@ def _rooted(law: Shift, factor: float) -> Shift:
 
 def hellinger_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     """Hellinger distance, by the law of PSI: small shifts give 8 squares of it = PSI."""
-    p, q = _occupied(ref, cur)
+    p, q = _nonempty_shares(ref, cur)
     plain = hellinger(p, q)
-    return _rooted(_by_law(None if plain is None else 8 * plain**2, p, q), 8)
+    return _square_root(_by_law(None if plain is None else 8 * plain**2, p, q), 8)
 
 
 def ks_shift(ref: Side, cur: Side) -> Shift:
@@ -150,12 +149,12 @@ def linf_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
 
     Its interval is Newcombe's for every cell, at a level that holds for all cells at once.
     """
-    both = shares(ref, cur)
-    if both is None:
+    pair = shares(ref, cur)
+    if pair is None:
         return Shift(None)
     a, b = np.asarray(ref), np.asarray(cur)
     n, m, confidence = int(a.sum()), int(b.sum()), 1 - 0.05 / len(a)
-    moves = np.abs(both[1] - both[0])
+    moves = np.abs(pair[1] - pair[0])
     place = int(np.argmax(moves))
     value, least, most = float(moves[place]), 0.0, 0.0
     for before, after in zip(a.tolist(), b.tolist(), strict=True):
@@ -175,14 +174,14 @@ def tvd_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
         return Shift(None)
     a, b = np.asarray(ref, dtype=np.float64), np.asarray(cur, dtype=np.float64)
     n, m = float(a.sum()), float(b.sum())
-    pooled = (a + b) / (n + m)
-    half = 0.98 * math.sqrt(1 / n + 1 / m) * float(np.sum(np.sqrt(pooled * (1 - pooled))))
+    mixture = (a + b) / (n + m)
+    half = 0.98 * math.sqrt(1 / n + 1 / m) * float(np.sum(np.sqrt(mixture * (1 - mixture))))
     return Shift(value, (max(0.0, value - half), min(1.0, value + half)), None, value, len(a))
 
 
-def _occupied(ref: ArrayLike, cur: ArrayLike) -> tuple[list[float], list[float]]:
+def _nonempty_shares(ref: ArrayLike, cur: ArrayLike) -> tuple[list[float], list[float]]:
     p, q = np.asarray(ref).tolist(), np.asarray(cur).tolist()
     if 0 in p:
-        kept = [pair for pair in zip(p, q, strict=True) if any(pair)]
-        return [a for a, _ in kept], [b for _, b in kept]
+        pairs = [pair for pair in zip(p, q, strict=True) if any(pair)]
+        return [a for a, _ in pairs], [b for _, b in pairs]
     return p, q

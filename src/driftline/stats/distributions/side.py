@@ -64,7 +64,7 @@ class Side:
     @cached_property
     def bins(self) -> Counts:
         """Its rows in its own decile bins."""
-        return grouped(self.counts, self.cuts)
+        return group_counts(self.counts, self.cuts)
 
     @cached_property
     def scale(self) -> float:
@@ -73,7 +73,7 @@ class Side:
         return iqr / 1.349 or math.sqrt(self.variance or 0.0) or 1.0
 
     def quantile(self, q: float) -> float | None:
-        """Smallest edge or end with a share `q` of the values at or below it; None without values."""
+        """Smallest edge or end with a share `q` of the values at or below; None without values."""
         if not self.rows:
             return None
         cell = int(np.searchsorted(self.cumulative, q * self.rows - 1e-9))
@@ -94,14 +94,14 @@ def quantile_groups(ref: ArrayLike, bins: int = BINS) -> Counts:
     if len(counts) < 3 or total == 0:
         return np.empty(0, dtype=np.int64)
     at_edges = np.cumsum(counts)[1::2]
-    wanted = np.arange(1, bins) * total / bins
-    right = np.searchsorted(at_edges, wanted).clip(0, len(at_edges) - 1)
+    targets = np.arange(1, bins) * total / bins
+    right = np.searchsorted(at_edges, targets).clip(0, len(at_edges) - 1)
     left = (right - 1).clip(0)
-    nearest = np.where(wanted - at_edges[left] <= at_edges[right] - wanted, left, right)
+    nearest = np.where(targets - at_edges[left] <= at_edges[right] - targets, left, right)
     heavy = np.flatnonzero(counts[1::2] * bins >= total)
     return np.unique(np.concatenate((2 * nearest + 2, 2 * heavy + 1, 2 * heavy + 2)))
 
 
-def grouped(counts: ArrayLike, cuts: Counts) -> Counts:
+def group_counts(counts: ArrayLike, cuts: Counts) -> Counts:
     """Counts of the groups of cells between the cuts; shape (k+1,)."""
     return np.add.reduceat(np.asarray(counts, dtype=np.int64), np.concatenate(([0], cuts)))

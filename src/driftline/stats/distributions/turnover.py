@@ -42,14 +42,20 @@ def gone_shift(ref: ArrayLike, cur: ArrayLike, reference_rows: int, rows: int) -
     """
     if reference_rows <= 0 or rows <= 0:
         return Shift(None)
-    known, seen = np.asarray(ref, dtype=np.float64), np.asarray(cur, dtype=np.float64)
-    order = np.argsort(-known, kind="stable")
-    known, gone = known[order], (seen[order] == 0) & (known[order] > 0)
-    chance = np.exp(known * math.log(reference_rows / (reference_rows + rows)))
-    lost, sure = float(known[gone].sum()), float(known[gone & (np.cumsum(chance) <= 0.025)].sum())
-    low = (wilson(sure, reference_rows) or (0.0, 0.0))[0] if sure else 0.0
-    high = (wilson(lost, reference_rows) or (0.0, 1.0))[1]
-    expected = float(np.sum(known * chance)) / reference_rows
+    before, after = np.asarray(ref, dtype=np.float64), np.asarray(cur, dtype=np.float64)
+    order = np.argsort(-before, kind="stable")
+    before, vanished_mask = before[order], (after[order] == 0) & (before[order] > 0)
+    chance = np.exp(before * math.log(reference_rows / (reference_rows + rows)))
+    vanished_rows, significant_rows = (
+        float(before[vanished_mask].sum()),
+        float(before[vanished_mask & (np.cumsum(chance) <= 0.025)].sum()),
+    )
+    low = (wilson(significant_rows, reference_rows) or (0.0, 0.0))[0] if significant_rows else 0.0
+    high = (wilson(vanished_rows, reference_rows) or (0.0, 1.0))[1]
+    expected = float(np.sum(before * chance)) / reference_rows
     return Shift(
-        max(low, lost / reference_rows - expected), (low, high), None, lost / reference_rows
+        max(low, vanished_rows / reference_rows - expected),
+        (low, high),
+        None,
+        vanished_rows / reference_rows,
     )

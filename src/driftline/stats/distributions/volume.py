@@ -65,11 +65,17 @@ def dispersion(counts: Sequence[float], means: Sequence[float]) -> float:
     """
     import numpy as np
 
-    seen, expected = np.asarray(counts, dtype=np.float64), np.asarray(means, dtype=np.float64)
-    seen, expected = seen[expected > 0], expected[expected > 0]
-    if not len(expected):
+    observed_counts, expectations = (
+        np.asarray(counts, dtype=np.float64),
+        np.asarray(means, dtype=np.float64),
+    )
+    observed_counts, expectations = (
+        observed_counts[expectations > 0],
+        expectations[expectations > 0],
+    )
+    if not len(expectations):
         return math.inf
-    ratios = seen / expected
+    ratios = observed_counts / expectations
     spread = 1.4826 * float(np.median(np.abs(ratios - np.median(ratios))))
-    excess = spread**2 - float(np.median(1 / expected))
+    excess = spread**2 - float(np.median(1 / expectations))
     return 1 / excess if excess > 0 else math.inf

@@ -73,7 +73,7 @@ def mahalanobis_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     alone = squares / np.maximum(1 - (1 - shrunk.share) / len(x) * squares, 1e-3)
     excess = float(alone.mean() / squares.mean())
     unsure = math.sqrt(2 * excess * (1 - shrunk.share) / len(x))
-    found = _apart(
+    shift = _apart(
         y.mean(axis=0) / math.sqrt(excess),
         _covariance(x),
         len(x),
@@ -81,9 +81,9 @@ def mahalanobis_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
         len(y),
         unsure,
     )
-    low, high = found.interval or (0.0, 0.0)
-    value, raw = math.sqrt(found.value or 0.0), math.sqrt(found.raw or 0.0)
-    return found._replace(value=value, interval=(math.sqrt(low), math.sqrt(high)), raw=raw)
+    low, high = shift.interval or (0.0, 0.0)
+    value, raw = math.sqrt(shift.value or 0.0), math.sqrt(shift.raw or 0.0)
+    return shift._replace(value=value, interval=(math.sqrt(low), math.sqrt(high)), raw=raw)
 
 
 def cosine_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
@@ -103,10 +103,10 @@ def cosine_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     # across them moves them.
     a, b = a / sizes[0], b / sizes[1]
     x, y = (x - np.outer(x @ a, a)) / sizes[0], (y - np.outer(y @ b, b)) / sizes[1]
-    found = _apart(b - a, _covariance(x), len(x), _covariance(y), len(y))
-    low, high = found.interval or (0.0, 0.0)
-    return found._replace(
-        value=(found.value or 0.0) / 2, interval=(low / 2, high / 2), raw=(found.raw or 0.0) / 2
+    shift = _apart(b - a, _covariance(x), len(x), _covariance(y), len(y))
+    low, high = shift.interval or (0.0, 0.0)
+    return shift._replace(
+        value=(shift.value or 0.0) / 2, interval=(low / 2, high / 2), raw=(shift.raw or 0.0) / 2
     )
 
 

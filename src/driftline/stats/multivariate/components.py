@@ -62,7 +62,7 @@ def principal_components(
     z = np.where(varies, (x - mean) / scale, 0.0)
     variances, vectors = np.linalg.eigh(z.T @ z / len(x))
     variances, vectors = np.maximum(variances[::-1], 0.0), vectors[:, ::-1]
-    kept = np.cumsum(variances) / variances.sum()
-    k = int(np.searchsorted(kept, share - 1e-12) + 1) if count is None else count
-    k = min(max(k, 1), len(kept))
-    return Components(mean, scale, vectors[:, :k].T, float(kept[k - 1]))
+    cumulative_share = np.cumsum(variances) / variances.sum()
+    k = int(np.searchsorted(cumulative_share, share - 1e-12) + 1) if count is None else count
+    k = min(max(k, 1), len(cumulative_share))
+    return Components(mean, scale, vectors[:, :k].T, float(cumulative_share[k - 1]))

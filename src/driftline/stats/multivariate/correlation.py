@@ -22,8 +22,8 @@ def rank_correlation(a: ArrayLike, b: ArrayLike) -> Estimate:
     or when a side is constant, no interval below four.
     """
     x, y = np.array(a, np.float64), np.array(b, np.float64)
-    known = np.isfinite(x) & np.isfinite(y)
-    n, value = int(known.sum()), spearman(x[known], y[known])
+    mask = np.isfinite(x) & np.isfinite(y)
+    n, value = int(mask.sum()), spearman(x[mask], y[mask])
     if value is None:
         return Estimate(
             None,
@@ -45,10 +45,13 @@ def correlations(values: Floats, place: int, least: int = 20) -> Floats:
     values, or where one of the two is constant in these rows.
     """
     own = values[:, place, None]
-    both = np.isfinite(own) & np.isfinite(values)
-    n = np.maximum(both.sum(axis=0), 1)
-    x, y = np.where(both, own, 0.0), np.where(both, values, 0.0)
-    x, y = (np.where(both, each - each.sum(axis=0) / n, 0.0) for each in (x, y))
+    mask = np.isfinite(own) & np.isfinite(values)
+    n = np.maximum(mask.sum(axis=0), 1)
+    x, y = np.where(mask, own, 0.0), np.where(mask, values, 0.0)
+    x, y = (
+        np.where(mask, values_of_side - values_of_side.sum(axis=0) / n, 0.0)
+        for values_of_side in (x, y)
+    )
     power = np.sqrt((x * x).sum(axis=0) * (y * y).sum(axis=0))
-    told = (n >= least) & (power > 0)
-    return np.where(told, (x * y).sum(axis=0) / np.where(told, power, 1.0), 0.0)
+    defined = (n >= least) & (power > 0)
+    return np.where(defined, (x * y).sum(axis=0) / np.where(defined, power, 1.0), 0.0)

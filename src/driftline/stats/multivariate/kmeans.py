@@ -34,8 +34,8 @@ def kmeans(rows: ArrayLike, clusters: int, rng: np.random.Generator) -> Floats:
         np.add.at(sums, nearest, points)
         centres = sums / np.bincount(nearest)[:, None]
     sizes = np.bincount(assign(points, centres)[0], minlength=len(centres))
-    ordered: Floats = centres[np.argsort(-sizes, kind="stable")]
-    return ordered
+    ranked_centres: Floats = centres[np.argsort(-sizes, kind="stable")]
+    return ranked_centres
 
 
 def assign(rows: ArrayLike, centres: Floats) -> tuple[NDArray[np.int64], Floats]:
@@ -53,9 +53,9 @@ def assign(rows: ArrayLike, centres: Floats) -> tuple[NDArray[np.int64], Floats]
 
 
 def _seeds(points: Floats, clusters: int, rng: np.random.Generator) -> Floats:
-    chosen = [points[int(rng.integers(len(points)))]]
-    squares = np.sum((points - chosen[0]) ** 2, axis=1)
-    while len(chosen) < clusters and squares.max() > 0:
-        chosen.append(points[int(rng.choice(len(points), p=squares / squares.sum()))])
-        squares = np.minimum(squares, np.sum((points - chosen[-1]) ** 2, axis=1))
-    return np.array(chosen)
+    seeds = [points[int(rng.integers(len(points)))]]
+    squares = np.sum((points - seeds[0]) ** 2, axis=1)
+    while len(seeds) < clusters and squares.max() > 0:
+        seeds.append(points[int(rng.choice(len(points), p=squares / squares.sum()))])
+        squares = np.minimum(squares, np.sum((points - seeds[-1]) ** 2, axis=1))
+    return np.array(seeds)

@@ -49,21 +49,21 @@ def reconstruction(ref: ArrayLike, cur: ArrayLike, share: float = 0.8) -> Recons
     if len(x) < LEAST or not len(y) or x.shape[1] < 2:
         return None
     errors: tuple[list[Floats], list[Floats]] = ([], [])
-    squares, kept, places = np.zeros((2, x.shape[1])), 0, np.arange(len(x)) % FOLDS
+    squares, count, places = np.zeros((2, x.shape[1])), 0, np.arange(len(x)) % FOLDS
     for fold in range(FOLDS):
-        fitted = x[places != fold]
-        found = principal_components(fitted, share)
-        if found is not None and len(found.axes) == x.shape[1]:
-            found = principal_components(fitted, count=x.shape[1] - 1)
-        if found is None:
+        training_rows = x[places != fold]
+        components = principal_components(training_rows, share)
+        if components is not None and len(components.axes) == x.shape[1]:
+            components = principal_components(training_rows, count=x.shape[1] - 1)
+        if components is None:
             return None
-        kept = max(kept, len(found.axes))
+        count = max(count, len(components.axes))
         for side, rows in enumerate((x[fold::FOLDS], y[fold::FOLDS])):
-            left = found.residuals(rows) ** 2
+            left = components.residuals(rows) ** 2
             squares[side] += left.sum(axis=0)
             errors[side].append(np.maximum(np.sqrt(left.sum(axis=1)), ROUNDING))
-    was, now = (_mean(np.concatenate(side)) for side in errors)
-    return Reconstruction(was, now, squares[1] / len(y) - squares[0] / len(x), kept)
+    before, after = (_mean(np.concatenate(side)) for side in errors)
+    return Reconstruction(before, after, squares[1] / len(y) - squares[0] / len(x), count)
 
 
 def _mean(errors: Floats) -> Estimate:

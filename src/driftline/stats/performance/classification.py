@@ -40,7 +40,7 @@ def rate(x: int, n: int, empty: str) -> Estimate:
 
 def accuracy(confusion: Mapping[tuple[str, str], int]) -> Estimate:
     """Share of rows whose predicted class is the label, from {(label, predicted): rows}."""
-    right = sum(count for (label, predicted), count in confusion.items() if label == predicted)
+    right = sum(count for (label, decision), count in confusion.items() if label == decision)
     return rate(right, sum(confusion.values()), "no labelled rows")
 
 
@@ -83,7 +83,7 @@ def balanced_accuracy(c: Confusion) -> Estimate:
     if hit.value is None or hit.se is None or quiet.value is None or quiet.se is None:
         return Estimate(None, reason=hit.reason or quiet.reason)
     value, se, n = (hit.value + quiet.value) / 2, math.hypot(hit.se, quiet.se) / 2, sum(c)
-    return Estimate(value, se, _bounded(value, se, n), n)
+    return Estimate(value, se, _logit_bounds(value, se, n), n)
 
 
 def mcc(c: Confusion) -> float | None:
@@ -107,27 +107,27 @@ def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate
         return Estimate(None, reason="no labelled rows")
     places = {name: place for place, name in enumerate(classes)}
     table = np.zeros((len(classes), len(classes)))
-    for (label, predicted), count in confusion.items():
-        table[places[label], places[predicted]] += count
+    for (label, decision), count in confusion.items():
+        table[places[label], places[decision]] += count
     table = table / n
     labels, predictions, right = table.sum(axis=1), table.sum(axis=0), np.diag(table)
     weights = {"precision": predictions, "recall": labels, "f1": (labels + predictions) / 2}[metric]
     # A class absent on the metric's own side counts as 0 for precision and recall only if it occurs
     # as label.
-    counted = labels > 0 if metric != "f1" else labels + predictions > 0
+    present = labels > 0 if metric != "f1" else labels + predictions > 0
     safe = np.where(weights > 0, weights, 1.0)
     values = np.where(weights > 0, right / safe, 0.0)
-    kept = int(counted.sum())
-    if not kept:
+    class_count = int(present.sum())
+    if not class_count:
         return Estimate(None, reason="no labelled rows")
-    value = float(values[counted].sum()) / kept
-    slope = np.where(counted & (weights > 0), 1 / safe, 0.0) / kept
+    value = float(values[present].sum()) / class_count
+    slope = np.where(present & (weights > 0), 1 / safe, 0.0) / class_count
     loss = values * slope
     by_label = {"precision": 0.0, "recall": 1.0, "f1": 0.5}[metric]
     gradient = np.diag(slope) - by_label * loss[:, None] - (1 - by_label) * loss[None, :]
     variance = float(np.sum(table * gradient**2) - np.sum(table * gradient) ** 2) / n
     se = math.sqrt(max(0.0, variance))
-    return Estimate(value, se, _bounded(value, se, n), n)
+    return Estimate(value, se, _logit_bounds(value, se, n), n)
 
 
 def roc_auc(negatives: ArrayLike, positives: ArrayLike, least: int = 1) -> Estimate:
@@ -143,8 +143,7 @@ def roc_auc(negatives: ArrayLike, positives: ArrayLike, least: int = 1) -> Estim
         return Estimate(
             None,
             reason=(
-                f"needs {max(least, 1)} positive and negative labels: "
-                f"{rows_p:.0f} and {rows_n:.0f}"
+                f"needs {max(least, 1)} positive and negative labels: {rows_p:.0f} and {rows_n:.0f}"
             ),
         )
     of_positive = (np.cumsum(n) - n / 2) / rows_n
@@ -186,7 +185,7 @@ def brier(n: int, total: float, squares: float) -> Estimate:
         return estimate
     if estimate.value > 1:
         return Estimate(None, reason="the scores are no probabilities from 0 to 1")
-    return estimate._replace(interval=_bounded(estimate.value, estimate.se, n))
+    return estimate._replace(interval=_logit_bounds(estimate.value, estimate.se, n))
 
 
 def log_loss(n: int, total: float, squares: float) -> Estimate:
@@ -215,5 +214,5 @@ def _spread(values: Floats, weights: Floats, mean: float) -> float:
     return float(np.sum(weights * (values - mean) ** 2)) / (n - 1) if n > 1 else 0.25
 
 
-def _bounded(value: float, se: float, n: int) -> Interval | None:
+def _logit_bounds(value: float, se: float, n: int) -> Interval | None:
     return logit_interval(value, se) if se > 0 and 0 < value < 1 else wilson(value * n, n)

@@ -38,11 +38,12 @@ def decompose(
     Weights are shares that sum to 1; values are the metric or rate of each segment; all of shape
     (S,).
     """
-    before, after, was, now = (
+    before, after, value_before, value_after = (
         np.asarray(side, dtype=np.float64)
         for side in (weights_ref, weights_now, values_ref, values_now)
     )
-    overall = (float(before @ was) + float(after @ now)) / 2
+    overall = (float(before @ value_before) + float(after @ value_after)) / 2
     return Decomposition(
-        (after - before) * ((was + now) / 2 - overall), (now - was) * (before + after) / 2
+        (after - before) * ((value_before + value_after) / 2 - overall),
+        (value_after - value_before) * (before + after) / 2,
     )

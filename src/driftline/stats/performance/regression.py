@@ -71,15 +71,15 @@ def r2(n: int, e2: float, e4: float, y: float, y2: float) -> Estimate:
     # A spread within rounding error of the sums is that of a constant.
     if not spread > 1e-14 * y2:
         return Estimate(None, reason="all labels are the same")
-    unexplained = e2 / spread
-    if not math.isfinite(unexplained):
+    residual_share = e2 / spread
+    if not math.isfinite(residual_share):
         return Estimate(None, reason="the errors are too large to compare with the labels")
     error = rmse(n, e2, e4)
-    if unexplained == 0 or error.se is None or error.value is None:
-        return Estimate(1 - unexplained, None, None, n, error.reason)
-    se = unexplained * math.hypot(2 * error.se / error.value, math.sqrt(2 / (n - 1)))
-    ends = log_interval(unexplained, se, t_of(n - 1))
-    return Estimate(1 - unexplained, se, None if ends is None else (1 - ends[1], 1 - ends[0]), n)
+    if residual_share == 0 or error.se is None or error.value is None:
+        return Estimate(1 - residual_share, None, None, n, error.reason)
+    se = residual_share * math.hypot(2 * error.se / error.value, math.sqrt(2 / (n - 1)))
+    ends = log_interval(residual_share, se, t_of(n - 1))
+    return Estimate(1 - residual_share, se, None if ends is None else (1 - ends[1], 1 - ends[0]), n)
 
 
 def _se(n: int, mean: float, mean_square: float) -> float:

@@ -94,9 +94,9 @@ def ewma_arl(weight: float = 0.2, width: float = 3.0, mean: float = 0.0, sd: flo
     nodes, mass, windows = np.zeros(1), np.ones(1), 0.0
     for limit in limits:
         windows += float(np.sum(mass))
-        reached = limit * points
-        mass = mass @ kernel(reached, nodes) * (limit * weights)
-        nodes = reached
+        bounds = limit * points
+        mass = mass @ kernel(bounds, nodes) * (limit * weights)
+        nodes = bounds
     inner = kernel(nodes, nodes) * (limits[-1] * weights)[None, :]
     return _sound(windows + float(mass @ np.linalg.solve(np.eye(NODES) - inner, np.ones(NODES))))
 

@@ -39,9 +39,9 @@ def holm(p: ArrayLike) -> Floats:
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     factors = np.arange(len(values), 0, -1)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
-    return adjusted
+    results = np.empty_like(values)
+    results[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    return results
 
 
 def bh(p: ArrayLike) -> Floats:
@@ -105,16 +105,16 @@ def e_bh(e: ArrayLike, alpha: float = 0.1) -> NDArray[np.bool_]:
     m = len(values)
     order = np.argsort(-values, kind="stable")
     enough = np.flatnonzero(values[order] * np.arange(1, m + 1) * alpha >= m)
-    named = np.zeros(m, dtype=np.bool_)
-    named[order[: enough[-1] + 1 if len(enough) else 0]] = True
-    return named
+    selection = np.zeros(m, dtype=np.bool_)
+    selection[order[: enough[-1] + 1 if len(enough) else 0]] = True
+    return selection
 
 
 def _step_up(p: ArrayLike, factor: float) -> Floats:
     values = np.asarray(p, dtype=np.float64)
     m = len(values)
     order = np.argsort(values, kind="stable")
-    scaled = values[order] * (m * factor) / np.arange(1, m + 1)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
-    return adjusted
+    products = values[order] * (m * factor) / np.arange(1, m + 1)
+    results = np.empty_like(values)
+    results[order] = np.minimum(np.minimum.accumulate(products[::-1])[::-1], 1.0)
+    return results

@@ -32,8 +32,10 @@ def rows_for_rate(
     """
     if before == after or not (0 < before < 1 and 0 < after < 1):
         return None
-    level, found = _quantiles(alpha, power)
-    spread = level * math.sqrt(before * (1 - before)) + found * math.sqrt(after * (1 - after))
+    level, power_quantile = _quantiles(alpha, power)
+    spread = level * math.sqrt(before * (1 - before)) + power_quantile * math.sqrt(
+        after * (1 - after)
+    )
     return math.ceil((spread / (after - before)) ** 2)
 
 
