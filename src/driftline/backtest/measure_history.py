@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.agent.judgeable import Judgeable
+from driftline.agent.closing import ModelEvaluation
 from driftline.backtest.parallel import ReportProgress, run_parallel
 from driftline.contracts.check import Earlier
 from driftline.contracts.rule import Unusual
@@ -128,7 +128,7 @@ class _History:
 
 
 def measure_history(
-    judgeable: Judgeable,
+    judgeable: ModelEvaluation,
     open_store: Callable[[], Store],
     groups: Sequence[Sequence[DueWindow]],
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -146,7 +146,7 @@ def measure_history(
 
 
 def _stretch(
-    judgeable: Judgeable,
+    judgeable: ModelEvaluation,
     open_store: Callable[[], Store],
     groups: Sequence[Sequence[DueWindow]],
     first: int,
@@ -155,7 +155,11 @@ def _stretch(
     """The groups from `first` on; before them, of the checks that ask for earlier values, those
     that they ask for.
     """
-    history, packer, found = _History(), _Packer(judgeable.ground.schema), list[MeasuredWindows]()
+    history, packer, found = (
+        _History(),
+        _Packer(judgeable.reference.schema),
+        list[MeasuredWindows](),
+    )
     store = open_store()
     try:
         with store.read() as connection:

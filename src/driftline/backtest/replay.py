@@ -36,6 +36,7 @@ from driftline.evaluate.judge_windows import (
     check_failure_fact,
     facts_of,
     find_new_versions,
+    schema_changes,
 )
 from driftline.state.tables import moment
 from driftline.types.model import Schema, Verdict
@@ -149,7 +150,11 @@ class Replay:
                 )
             facts = list(self._facts(window, layout, weighed))
             if facts:
-                facts = add_upstream(facts, find_new_versions(window.group, versions))
+                facts = add_upstream(
+                    facts,
+                    find_new_versions(window.group, versions),
+                    schema_changes(self.plans.values()),
+                )
                 moved = step(
                     self.state, facts, moment(window.group[0].end) + self.lateness, self.life
                 )

@@ -41,7 +41,7 @@ def run_backtest(
     """Everything about one model."""
     windows = subject.measure(lambda done, total: progress("measure", done, total), processes)
     since = int(subject.since.timestamp() * 1_000_000)
-    ground = subject.judgeable.ground
+    ground = subject.judgeable.reference
     judged = [window for window in windows if window.group[0].key.start >= since]
     history = SeriesMatrix.of(judged, subject.judgeable.model, ground.schema)
     wanted = shuffles if history.series else 0

@@ -11,16 +11,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from driftline.agent.compose import settings_of
-from driftline.agent.judgeable import Judgeable
-from driftline.agent.reference_state import collected, ground_digest, kinds_of, load_ground
+from driftline.agent.closing import ModelEvaluation
+from driftline.agent.model_settings import make_settings
+from driftline.agent.reference_state import load_reference
 from driftline.alerting.lifespans import Life
+from driftline.alerting.work import AlertingState
 from driftline.backtest.measure_history import MeasuredWindows, measure_history
 from driftline.backtest.replay import Replay, ReplayedChange
 from driftline.config import Config
-from driftline.evaluate.check_plan import collector_requests
 from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.extensions.guard import Guard
+from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import kept
 from driftline.state.factory import open_store
 from driftline.state.store import Store
@@ -35,11 +36,12 @@ Progress = Callable[[int, int], None]
 class StoredHistory:
     """What a backtest is of: a model, and its windows."""
 
-    judgeable: Judgeable
+    judgeable: ModelEvaluation
     length: timedelta
     lateness: timedelta
     false_pages_per_year: float
     life: Life
+    phrasebook: Phrasebook | None
     open_store: Callable[[], Store]
     groups: Sequence[Sequence[DueWindow]]
     """By start, those before `since` too, from which the rules learn."""
@@ -64,9 +66,18 @@ class StoredHistory:
         progress: Progress = lambda done, total: None,
     ) -> list[ReplayedChange]:
         """What would have been told from `since` on."""
-        model, ground = self.judgeable.model, self.judgeable.ground
+        model, ground = self.judgeable.model, self.judgeable.reference
         plans = {plan.name: plan for plan in self.judgeable.plans}
-        replay = Replay(model, ground.schema, plans, policy, self.lateness, self.life, ground.name)
+        replay = Replay(
+            model,
+            ground.schema,
+            plans,
+            policy,
+            self.lateness,
+            self.life,
+            ground.name,
+            AlertingState(phrasebook=self.phrasebook),
+        )
         return [told for told in replay.run(windows, progress) if moment(told.start) >= self.since]
 
 
@@ -76,18 +87,12 @@ def load_history(
     """The stored windows in [since, until), all there are when None. Raises StateError when there
     is nothing to judge.
     """
-    settings = settings_of(config, model, config.registry, patience_ticks=1)
+    settings = make_settings(config, model, config.registry, patience_ticks=1)
     opening = partial(open_store, config.agent.state, base=config.origin.parent, readonly=True)
-    kinds = kinds_of(config.registry)
+    kinds = config.registry.collectors()
     store = opening()
     try:
-        digest = ground_digest(
-            settings.origin,
-            settings.schema,
-            collected(settings.plans),
-            collector_requests(settings.plans),
-        )
-        ground = load_ground(store, model, settings.origin, digest, kinds)
+        ground = load_reference(store, settings, kinds)
         with store.read() as connection:
             whole = kept.span(connection, model)
             if whole is None:
@@ -100,7 +105,7 @@ def load_history(
                     "configuration asks for now; `driftline run --once` reads the log anew"
                 )
             first, last = micros(since) if since else whole[0], micros(until) if until else whole[1]
-            length = settings.length // timedelta(microseconds=1)
+            length = settings.window_length
             learning = AlarmPolicy(length).make_trail().capacity * length
             earlier, asked = (
                 kept.between(connection, model, first - learning, first),
@@ -117,14 +122,18 @@ def load_history(
         replace(plan, check=plan.check.only(frozenset(plan.rules_by_measurement)))
         for plan in settings.plans
     ]
-    judgeable = Judgeable(
-        model,
-        ground,
-        plans,
-        kinds,
-        lambda plan, ctx: guard.here(f"{model}.{plan.name}", plan.check.evaluate, ctx),
+    judgeable = ModelEvaluation(
+        model=model,
+        reference=ground,
+        plans=plans,
+        collectors=kinds,
+        collect=lambda plan, ctx: guard.collect_inline(
+            f"{model}.{plan.name}", plan.check.evaluate, ctx
+        ),
     )
     return StoredHistory(
-        judgeable, settings.length, settings.lateness, settings.false_pages_per_year, settings.life, opening,
+        judgeable, settings.config.windows.length, settings.config.windows.lateness,
+        settings.config.false_pages_per_year, settings.alerts.life,
+        settings.alerts.phrasebook, opening,
         [*earlier.groups, *asked.groups], moment(first), moment(last), asked.gone,
     )  # fmt: skip

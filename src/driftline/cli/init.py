@@ -58,11 +58,11 @@ def init(
     WHERE is a file, a folder, a glob, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX,
     az://ACCOUNT/CONTAINER/PREFIX (or its https address), or bq://PROJECT.DATASET.TABLE.
     """
-    from driftline.agent.start import system_clock
+    from driftline.agent.composition_root import system_clock
     from driftline.contracts.context import StartContext
     from driftline.contracts.source import Source
     from driftline.extensions.registry import Registry
-    from driftline.onboarding.inspect_logs import look
+    from driftline.onboarding.inspect_logs import inspect_logs
     from driftline.telemetry.logs import make_log
 
     if output.exists() and not force:
@@ -70,31 +70,31 @@ def init(
             f"{output} is there already: --force writes over it, -o another place"
         )
     registry = Registry.load()
-    kind, options = _source(where, endpoint_url)
+    kind, options = registry.source_for(where, endpoint_url)
     source: Source = registry.get("source", kind).model_validate(options)
     now = system_clock()
     source.start(StartContext(name=model, log=make_log(), clock=system_clock, base=output.parent))
     try:
-        looked = look(source, registry, now)
+        inspection = inspect_logs(source, registry, now)
     finally:
         source.stop()
-    _show(looked)
+    _show(inspection)
     told = None
     if reference is not None:
-        told = _source(reference, endpoint_url)
+        told = registry.source_for(reference, endpoint_url)
     output.write_text(
         _text(
             model,
             kind,
             options
-            | ({"layout": looked.layout} if looked.layout else {})
-            | ({"format": looked.format} if looked.format else {}),
-            looked.inferred.schema,
+            | ({"layout": inspection.layout} if inspection.layout else {})
+            | ({"format": inspection.format} if inspection.format else {}),
+            inspection.inference.schema,
             told,
-            looked.inferred.doubts,
+            inspection.inference.doubts,
             all(
                 obj.partition is not None and now - obj.partition > BACKFILL
-                for obj in looked.objects
+                for obj in inspection.objects
             ),
         ),
         encoding="utf-8",
@@ -102,43 +102,21 @@ def init(
     click.echo(f"wrote {output}", err=True)
 
 
-def _source(where: str, endpoint_url: str | None) -> tuple[str, dict[str, Any]]:
-    """The source and its options for an address."""
-    scheme, _, rest = where.partition("://")
-    first, _, below = rest.partition("/")
-    endpoint = {"endpoint_url": endpoint_url} if endpoint_url else {}
-    if scheme == "s3":
-        return "s3", {"bucket": first, "prefix": below} | endpoint
-    if scheme in ("gs", "gcs"):
-        return "gcs", {"bucket": first, "prefix": below} | endpoint
-    if scheme == "bq":
-        return "bigquery", {"table": rest} | endpoint
-    if scheme in ("az", "https"):
-        # az://ACCOUNT/CONTAINER/PREFIX, or the address of the container as the portal shows it.
-        container, _, prefix = below.partition("/")
-        account = first if scheme == "https" else f"{first}.blob.core.windows.net"
-        return "azure_blob", {
-            "account_url": endpoint_url or f"https://{account}",
-            "container": container,
-            "prefix": prefix,
-        }
-    return "local", {"path": where}
-
-
-def _show(looked: Any) -> None:
+def _show(inspection: Any) -> None:
     from rich.console import Console
     from rich.markup import escape
 
     console = Console(stderr=True)
-    counted = f"{'more than ' if looked.more else ''}{looked.listed:,} object{'s' if looked.listed > 1 else ''}"
-    kind = f", format [bold]{looked.format}[/]" if looked.format else ""
+    counted = f"{'more than ' if inspection.has_more else ''}{inspection.object_count:,} object{'s' if inspection.object_count > 1 else ''}"
+    kind = f", format [bold]{inspection.format}[/]" if inspection.format else ""
     console.print(
-        f"{counted}{kind}" + (f", layout [bold]{escape(looked.layout)}[/]" if looked.layout else "")
+        f"{counted}{kind}"
+        + (f", layout [bold]{escape(inspection.layout)}[/]" if inspection.layout else "")
     )
-    for uri, reason in looked.skipped[:3]:
+    for uri, reason in inspection.skipped_objects[:3]:
         console.print(f"[dim]left out: {escape(uri)}: {reason}[/]")
-    _rows(console, looked.batches[0])
-    for doubt in looked.inferred.doubts:
+    _rows(console, inspection.batches[0])
+    for doubt in inspection.inference.doubts:
         console.print(f"[yellow]please check:[/] {escape(doubt)}")
     sys.stderr.flush()
 

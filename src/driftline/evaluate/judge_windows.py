@@ -7,7 +7,7 @@ Refuses the store and the clock: windows, references and history are handed in.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -23,8 +23,6 @@ from driftline.state.tables import moment
 from driftline.types.model import Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
-SCHEMA_CHANGES = frozenset({"missing_column", "type_changed", "new_column"})
-"""Measurements that say that a column is another one now."""
 NEW_FOR = 24
 """Windows for which a version of the model counts as new."""
 WindowOf = Callable[[DueWindow], Window]
@@ -91,7 +89,7 @@ def judge_windows(
                 facts += facts_of(item.due, plans[name], judged, inputs.reference_name)
             broken = next((row.reason for row in judged if row.verdict == Verdict.ERROR), "")
             ran[name] = ran.get(name) or broken
-    facts = add_upstream(facts, inputs.new_versions)
+    facts = add_upstream(facts, inputs.new_versions, schema_changes(inputs.plans))
     facts += [check_failure_fact(group[0], check, broken) for check, broken in ran.items()]
     return found, facts + [
         fact
@@ -139,14 +137,31 @@ def find_new_versions(
     return frozenset(here - before) if before - {""} else frozenset()
 
 
-def add_upstream(facts: Sequence[Fact], new_versions: frozenset[str]) -> list[Fact]:
-    """Facts of one span of time, the changed ones with what is known to have changed before
-    them.
+def schema_changes(plans: Iterable[CheckPlan]) -> frozenset[tuple[str, str]]:
+    """Check and measurement of each finding that says that a column is another one now."""
+    return frozenset(
+        (plan.name, measurement) for plan in plans for measurement in plan.check.schema_changes
+    )
+
+
+def add_upstream(
+    facts: Sequence[Fact],
+    new_versions: frozenset[str],
+    schema_findings: frozenset[tuple[str, str]],
+) -> list[Fact]:
+    """Facts of one span of time; the changed ones say what is known to have changed before them.
+
+    `schema_findings` are pairs of check and measurement, see `schema_changes`.
     """
-    return [_with_upstream(fact, facts, new_versions) for fact in facts]
+    return [_with_upstream(fact, facts, new_versions, schema_findings) for fact in facts]
 
 
-def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[str]) -> Fact:
+def _with_upstream(
+    fact: Fact,
+    facts: Sequence[Fact],
+    new_versions: frozenset[str],
+    schema_findings: frozenset[tuple[str, str]],
+) -> Fact:
     if fact.verdict is not Verdict.CHANGED or fact.cause == SERVICE:
         return fact
     if fact.version in new_versions:
@@ -154,7 +169,7 @@ def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[st
     column = dict(fact.labels).get("column")
     altered = column is not None and any(
         other.verdict is Verdict.CHANGED
-        and other.measurement in SCHEMA_CHANGES
+        and (other.check, other.measurement) in schema_findings
         and dict(other.labels).get("column") == column
         for other in facts
     )

@@ -1,0 +1,131 @@
+"""The settings of `routes`, `mute_times` and `inhibit`: who gets a message, and when it waits.
+
+Does not decide anything: `delivery.routing` and `alerting` do that for each incident.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from driftline.types.matchers import Matchers
+from driftline.types.model import Severity
+from driftline.types.scalars import Length
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Patterns = Annotated[
+    tuple[str, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])
+]
+"""One pattern or a list; `*` stands for any text and `?` for any letter."""
+Severities = Annotated[
+    tuple[Severity, ...],
+    BeforeValidator(_several, json_schema_input_type=Severity | list[Severity]),
+]
+
+
+class MatchConfig(BaseModel):
+    """The conditions of a route. An incident must meet all of them.
+
+    Each takes one value or a list. In a text, `*` stands for any text.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    model: Patterns = ()
+    """The name of the model."""
+    severity: Severities = ()
+    """`info`, `warning` or `critical`."""
+    family: Patterns = ()
+    """`drift`, `quality`, `service`, `performance` or `monitoring`."""
+    segment: Patterns = ()
+    """The segment of one of its alerts, such as `plan=premium`."""
+    check: Patterns = ()
+    """The check of one of its alerts, by its name in the configuration."""
+    tags: dict[str, Patterns] = {}
+    """The tags of the model, such as `team: growth`."""
+
+
+class RouteConfig(BaseModel):
+    """One route. The routes within it are tried in order, and inherit its settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    match: MatchConfig = MatchConfig()
+    """Which incidents take the route. Default: all that reach it."""
+    sinks: tuple[str, ...] | None = None
+    """The sinks that get the incident. Default: those of the outer route; all sinks if none names
+    any.
+    """
+    fallback: tuple[str, ...] | None = None
+    """The sinks that get a message when one of `sinks` refuses it or can't be reached. Default:
+    those of the outer route.
+    """
+    continue_: bool = Field(default=False, alias="continue")
+    """Whether the next routes are tried as well after this one was taken."""
+    routes: tuple[RouteConfig, ...] = ()
+    """Routes for some of these incidents."""
+
+
+def _matchers(value: str) -> str:
+    Matchers.parse(value)
+    return value
+
+
+def _cron(value: str) -> str:
+    try:
+        CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise ValueError(
+            f"should be a cron time in five fields, such as 0 22 * * 1-5: {error}"
+        ) from None
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("should be the name of a time zone, such as Europe/Berlin") from None
+    return value
+
+
+Match = Annotated[str, AfterValidator(_matchers)]
+
+
+class MuteTimeConfig(BaseModel):
+    """A recurring time in which messages wait, such as the night.
+
+    An incident that is over by the end of that time is not sent.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    cron: Annotated[str, AfterValidator(_cron)]
+    """The begin in five fields: minute, hour, day, month, weekday."""
+    for_: Length = Field(alias="for")
+    """The length, in local time."""
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """The time zone of `cron`."""
+    match: Match = ""
+    """Which incidents wait, by `model`, `severity`, `family`, `check`, `column`, `segment` or any
+    label, such as `model=churn,severity=info|warning`. Empty: all of them.
+    """
+
+
+class InhibitConfig(BaseModel):
+    """Incidents of a model that wait while another incident of it is open."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    while_: Match = Field(alias="while")
+    """The incident that makes others doubtful, such as `family=service,check=volume`."""
+    hold: Match
+    """The incidents that wait, such as `family=drift|quality`."""
