@@ -79,7 +79,7 @@ class Airflow(HttpAction):
         }
         return json_request("POST", f"{self._base}/api/v2/dags/{quote(self.dag, '')}/dagRuns", body)
 
-    def known(self, status: int, answer: Mapping[str, Any]) -> bool:
+    def is_repeat(self, status: int, answer: Mapping[str, Any]) -> bool:
         """Whether the id is taken."""
         return status == 409
 

@@ -89,7 +89,7 @@ class KubernetesJob(HttpAction):
             "POST", f"{self.server}/apis/batch/v1/namespaces/{self.namespace}/jobs", body
         )
 
-    def known(self, status: int, answer: Mapping[str, Any]) -> bool:
+    def is_repeat(self, status: int, answer: Mapping[str, Any]) -> bool:
         """Whether the name is taken. A quota that others change at the same time is a conflict too,
         and passes.
         """

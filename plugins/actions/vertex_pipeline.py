@@ -77,7 +77,7 @@ class VertexPipeline(HttpAction):
             body["serviceAccount"] = self.service_account
         return json_request("POST", place, body)
 
-    def known(self, status: int, answer: Mapping[str, Any]) -> bool:
+    def is_repeat(self, status: int, answer: Mapping[str, Any]) -> bool:
         """Whether the id is taken: other conflicts have another word."""
         error = answer.get("error")
         return status == 409 and isinstance(error, dict) and error.get("status") == "ALREADY_EXISTS"

@@ -16,8 +16,8 @@ import pyarrow as pa
 from driftline.contracts.source import DiscoverContext, Source
 from driftline.ingest.read.compression import open_decompressed
 from driftline.ingest.read.decoding import Decoding
-from driftline.kit.decoding.json_values import documents
-from driftline.kit.decoding.rows_from_statistics import whole
+from driftline.kit.decoding.json_values import parse_documents
+from driftline.kit.decoding.rows_from_statistics import read_statistics
 from driftline.onboarding.model_monitor import Asked, Plain, is_constraints, understand
 from driftline.types.errors import SourceError, Unreadable
 
@@ -89,7 +89,7 @@ def read_all(source: Source, now: datetime) -> list[tuple[str, bytes]]:
     for obj in found:
         try:
             with source.open(obj) as stored:
-                content = whole(open_decompressed(stored))
+                content = read_statistics(open_decompressed(stored))
         except Unreadable as error:
             raise SourceError(f"{obj.uri} {error}") from None
         read.append((obj.uri, content))
@@ -163,7 +163,7 @@ def _document(content: bytes) -> Any:
     if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"{":
         return None
     try:
-        return next(documents(content), None)
+        return next(parse_documents(content), None)
     except ValueError:
         return None
 

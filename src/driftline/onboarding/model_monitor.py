@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from driftline.kit.decoding.json_values import text
+from driftline.kit.decoding.json_values import to_text
 
 Plain = dict[str, Any]
 
@@ -103,7 +103,7 @@ def _feature(told: Plain, name: str, drift: Plain | bool | None, asked: Asked) -
         made["non_negative"] = True
     domains = strings.get("domains")
     if isinstance(domains, list) and domains:
-        made["domain"] = [text(value) for value in domains]
+        made["domain"] = [to_text(value) for value in domains]
     shares, own = _settings(overrides, name, asked)
     made |= shares
     if own is not None:
@@ -139,7 +139,7 @@ def _settings(config: Plain, where: str, asked: Asked) -> tuple[Plain, Any]:
         ("categorical_drift_method", "categorical_method", CATEGORICAL),
     ):
         if key in compare and not (isinstance(compare[key], str) and compare[key] in known):
-            asked.doubts.append(f"{where}: {key} {text(compare[key])} is unknown and left out")
+            asked.doubts.append(f"{where}: {key} {to_text(compare[key])} is unknown and left out")
         elif key in compare:
             drift[name] = known[compare[key]]
     return shares, drift or None

@@ -122,7 +122,7 @@ def _coalesced(mine: pa.RecordBatch, theirs: pa.RecordBatch) -> pa.RecordBatch:
             columns[name] = own
         elif own.null_count < len(own):
             pairs = zip(own.to_pylist(), other.to_pylist(), strict=True)
-            columns[name] = json_values.column([b if a is None else a for a, b in pairs])
+            columns[name] = json_values.value_array([b if a is None else a for a, b in pairs])
     names = dict.fromkeys((*mine.schema.names, *theirs.schema.names))
     return json_values.record_batch(list(names), [columns[name] for name in names], len(mine))
 

@@ -21,7 +21,7 @@ from driftline.profiles.language import (
 from driftline.profiles.tallies import Tally
 from driftline.profiles.window import Window
 
-__all__ = ["ColumnName", "Condition", "Pattern", "Tally", "quote_column", "tally", "match_whole"]
+__all__ = ["ColumnName", "Condition", "Pattern", "Tally", "match_whole", "quote_column", "tally"]
 
 
 def _condition(text: str) -> str:

@@ -28,7 +28,7 @@ class HttpAction(Action):
         """Headers that prove who asks."""
         return {}
 
-    def known(self, status: int, answer: Mapping[str, Any]) -> bool:
+    def is_repeat(self, status: int, answer: Mapping[str, Any]) -> bool:
         """Whether a refusal says that this very run was started before."""
         return False
 
@@ -45,7 +45,7 @@ class HttpAction(Action):
                 headers=headers,
             )
         except Rejected as refused:
-            if not self.known(refused.status, _object(refused.answer)):
+            if not self.is_repeat(refused.status, _object(refused.answer)):
                 raise
             return f"HTTP {refused.status}: was started before"
         return f"HTTP {answer.status} {clean(answer.text, SHOWN)}".strip()
