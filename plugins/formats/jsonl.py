@@ -162,9 +162,7 @@ class _Reader:
             if isinstance(step, str):
                 column = pc.struct_field(column, step)
             else:
-                exists = pc.greater(pc.list_value_length(column), step)
-                places = pc.if_else(exists, pc.add(column.offsets[:-1], step), None)
-                column = column.values.take(places)
+                column = json_values.list_items(column, step)
         if field.kind is Kind.CATEGORICAL and pa.types.is_string(column.type):
             return column.dictionary_encode()
         return column

@@ -143,9 +143,7 @@ class _Path:
             if isinstance(step, str):
                 column = pc.struct_field(column, step)
             else:
-                exists = pc.greater(pc.list_value_length(column), step)
-                places = pc.if_else(exists, pc.add(column.offsets[:-1], step), None)
-                column = column.values.take(places)
+                column = json_values.list_items(column, step)
         return (
             _text(column)
             if pa.types.is_nested(column.type) and self.kind is not Kind.EMBEDDING

@@ -159,6 +159,14 @@ def value_array(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
     return array.dictionary_encode() if kind is Kind.CATEGORICAL else array
 
 
+def list_items(column: pa.Array, position: int) -> pa.Array:
+    """Return the item at `position` of each list; null where a list is shorter."""
+    import pyarrow.compute as pc
+
+    exists = pc.greater(pc.list_value_length(column), position)
+    return column.values.take(pc.if_else(exists, pc.add(column.offsets[:-1], position), None))
+
+
 def record_batch(names: Sequence[str], arrays: Sequence[pa.Array], rows: int) -> pa.RecordBatch:
     """Return a batch that has its number of rows also without any column."""
     import pyarrow as pa

@@ -27,11 +27,11 @@ def alertmanager_body(notification: Notification, receiver: str) -> dict[str, An
     alerts = alerts or [_alert(notification, None, group)]
     page = next(iter(phrasing.links(notification).values()), "")
     reasons = {Event.RESOLVED: "all alerts resolved", Event.OPENED: "first notification"}
-    shown = len(phrasing.lines(notification.alerts))
+    line_count = len(phrasing.lines(notification.alerts))
     return {
         "version": "4",
         "groupKey": f'{{}}:{{incident="{notification.incident}"}}',
-        "truncatedAlerts": max(0, phrasing.others(notification, shown)),
+        "truncatedAlerts": max(0, phrasing.others(notification, line_count)),
         "status": "resolved" if notification.event is Event.RESOLVED else "firing",
         "receiver": receiver,
         "groupLabels": group,
@@ -46,7 +46,7 @@ def alertmanager_body(notification: Notification, receiver: str) -> dict[str, An
 def _alert(
     notification: Notification, alert: AlertFact | None, group: Mapping[str, str]
 ) -> dict[str, Any]:
-    resolved = notification.event is Event.RESOLVED or (alert and alert.state == "resolved")
+    is_resolved = notification.event is Event.RESOLVED or (alert and alert.state == "resolved")
     names = (
         {"alertname": alert.measurement, "check": alert.check, **alert.labels}
         if alert
@@ -64,11 +64,11 @@ def _alert(
     window_end = notification.window[1] if notification.window else notification.since
     end = max(since, notification.resolved_at or window_end)
     return {
-        "status": "resolved" if resolved else "firing",
+        "status": "resolved" if is_resolved else "firing",
         "labels": labels,
         "annotations": {name: text for name, text in annotations.items() if text},
         "startsAt": since.isoformat(),
-        "endsAt": end.isoformat() if resolved else ZERO,
+        "endsAt": end.isoformat() if is_resolved else ZERO,
         "generatorURL": next(iter(phrasing.links(notification).values()), ""),
         "fingerprint": fingerprint(labels),
     }
@@ -84,9 +84,9 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 
 
 def _common(mappings: list[dict[str, str]]) -> dict[str, str]:
-    first, *others = mappings
+    first, *next_mappings = mappings
     return {
         name: text
         for name, text in first.items()
-        if all(mapping.get(name) == text for mapping in others)
+        if all(mapping.get(name) == text for mapping in next_mappings)
     }
