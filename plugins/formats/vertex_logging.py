@@ -125,7 +125,7 @@ def _text(raw: msgspec.Raw, name: str) -> str | None:
     if value.startswith('"'):
         value = msgspec.json.decode(raw)
     elif not DIGITS.fullmatch(value):
-        raise ValueError(f"{name} is {value[:40]}: digits are lost; export it as text")
+        raise ValueError(f"{name} is {value[:40]}: its digits are lost; export it as text")
     whole = DIGITS.fullmatch(value)
     return whole[1] if whole else value
 
