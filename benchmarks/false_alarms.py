@@ -26,10 +26,10 @@ from driftline_plugins.checks.range import OutsideRange
 from streams import BASELINE, CHANGES, DAYS, REGIMES, SCHEMA, START, Stream
 
 from driftline.alerting.step import AlertingState, step
-from driftline.evaluate.evidence.engine import Policy
-from driftline.evaluate.evidence.unusual import Past
-from driftline.evaluate.group import Inputs, judge_group
-from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.check_plan import CheckPlan
+from driftline.evaluate.evidence.engine import AlarmPolicy
+from driftline.evaluate.evidence.unusual_rule import PastJudge
+from driftline.evaluate.judge_windows import Inputs, judge_windows
 from driftline.state.tables import micros
 from driftline.types.notification import Event
 from driftline.types.records import DueWindow, WindowKey
@@ -68,8 +68,8 @@ def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
     """
     happened = CHANGES[change] if change else None
     stream = Stream(regime, rows, seed, happened)
-    policy = Policy(DAY // timedelta(microseconds=1))
-    past = Past(policy.trail(), policy, SCHEMA)
+    policy = AlarmPolicy(DAY // timedelta(microseconds=1))
+    past = PastJudge(policy.make_trail(), policy, SCHEMA)
     found = Run(regime, rows, seed, change)
     state = AlertingState()
     days = DAYS if happened is None else happened.day + 30
@@ -79,9 +79,9 @@ def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
         due = DueWindow(WindowKey("model", start, "", ""), start + policy.length, rows, 0)
         inputs = Inputs(
             SCHEMA, PLANS, lambda _, it=window: it, lambda _: stream.reference, lambda *_: (),
-            lambda plan, ctx: list(plan.check.evaluate(ctx)), past=past,
+            lambda plan, ctx: list(plan.check.evaluate(ctx)), past_judge=past,
         )  # fmt: skip
-        _, facts = judge_group([due], inputs)
+        _, facts = judge_windows([due], inputs)
         moved = step(state, facts, START + (day + 1) * DAY)
         state = moved.state
         for told in moved.changes:

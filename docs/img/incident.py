@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from driftline.charts.incident import Line, Point, picture
+from driftline.charts.incident import SeriesLine, SeriesPoint, render_incident
 from driftline.types.model import Severity
 
 BEGIN, DAYS, CHANGE = datetime(2026, 3, 1, tzinfo=UTC), 60, 45
@@ -19,14 +19,14 @@ BEGIN, DAYS, CHANGE = datetime(2026, 3, 1, tzinfo=UTC), 60, 45
 
 def line(
     rng: np.random.Generator, name: str, severity: Severity, jump: float, usual: float
-) -> Line:
+) -> SeriesLine:
     """Daily values that jump on a day."""
     values = rng.normal(usual, 0.03, DAYS) + np.where(np.arange(DAYS) >= CHANGE, jump, 0.0)
     points = [
-        Point(BEGIN + timedelta(days=day), value, value - 0.05, value + 0.05)
+        SeriesPoint(BEGIN + timedelta(days=day), value, value - 0.05, value + 0.05)
         for day, value in enumerate(values.tolist())
     ]
-    return Line(name, severity, BEGIN + timedelta(days=CHANGE), points, usual)
+    return SeriesLine(name, severity, BEGIN + timedelta(days=CHANGE), points, usual)
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
         line(rng, "plan: psi", Severity.WARNING, 0.2, 0.02),
         line(rng, "age: missing rate (share)", Severity.INFO, 0.1, 0.03),
     ]
-    drawn = picture(
+    drawn = render_incident(
         "churn: tenure drifts since 2026-04-15 00:00 UTC: mean shift 0.31 sd; and plan, age", lines
     )
     assert drawn is not None

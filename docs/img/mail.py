@@ -22,7 +22,7 @@ from driftline_plugins.sinks.email import Email
 from mail_server import PASSWORD, USER, MailServer
 
 from driftline import Secret, Severity, StartContext
-from driftline.charts.incident import Line, Point, picture
+from driftline.charts.incident import SeriesLine, SeriesPoint, render_incident
 from driftline.delivery.network.dial import Dial
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.testing import FakeLog
@@ -39,11 +39,11 @@ def chart(told: Notification) -> bytes | None:
     ):
         values = np.append(np.abs(rng.normal(0.01, 0.01, 48)), now)
         points = [
-            Point(told.since + timedelta(hours=hour), value, value * 0.9, value * 1.1)
+            SeriesPoint(told.since + timedelta(hours=hour), value, value * 0.9, value * 1.1)
             for hour, value in enumerate(values.tolist(), -48)
         ]
-        lines.append(Line(name, severity, told.since, points, 0.01))
-    return picture(told.title, lines)
+        lines.append(SeriesLine(name, severity, told.since, points, 0.01))
+    return render_incident(told.title, lines)
 
 
 def main() -> None:

@@ -114,7 +114,7 @@ def test_a_single_pass_that_is_told_to_stop_says_so(tmp_path):
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=20)
     assert process.returncode == 143, told
-    assert "goes on from here" in told
+    assert "continues here" in told
 
 
 def test_another_window_length_is_refused_with_the_mend(tmp_path):
@@ -148,6 +148,6 @@ def test_what_is_no_longer_watched_does_not_stay_open(tmp_path):
     station.configure(MODEL.replace(drift, ""))
     with station.open():
         report = station.tick()
-        assert [change.event for change in report.closed.changes] == ["resolved"]
+        assert [change.event for change in report.closing.changes] == ["resolved"]
         assert station.events("drift") == ["opened", "resolved"]
         assert "no longer watched" in station.told()[-1]["facts"]["why"]

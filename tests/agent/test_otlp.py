@@ -10,7 +10,7 @@ import structlog
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from driftline.telemetry.metrics import Metrics
-from driftline.telemetry.otlp import Push, exporter_of
+from driftline.telemetry.otlp import MetricsPusher, make_exporter
 
 
 @pytest.fixture
@@ -44,11 +44,13 @@ def test_what_prometheus_scrapes_is_pushed_with_its_labels(collector):
     endpoint, seen = collector
     metrics = Metrics("1")
     metrics.rows.labels("churn").inc(7)
-    metrics.measure(model="churn", check="drift", measurement="psi", value=0.31, column="age")
+    metrics.set_measurement(
+        model="churn", check="drift", measurement="psi", value=0.31, column="age"
+    )
     metrics.tick_seconds.labels("churn").observe(0.2)
-    push = Push(
+    push = MetricsPusher(
         metrics.registry,
-        exporter_of(endpoint, {"x-key": "k"}),
+        make_exporter(endpoint, {"x-key": "k"}),
         timedelta(hours=1),
         structlog.get_logger(),
     )
@@ -67,8 +69,10 @@ def test_what_prometheus_scrapes_is_pushed_with_its_labels(collector):
 
 def test_a_collector_that_is_away_costs_a_word_in_the_log(collector):
     """A refused connection does not raise."""
-    push = Push(Metrics("1").registry, _Refusing(), timedelta(hours=1), structlog.get_logger())
-    assert not push.once()
+    push = MetricsPusher(
+        Metrics("1").registry, _Refusing(), timedelta(hours=1), structlog.get_logger()
+    )
+    assert not push.push()
     push.stop()
 
 
@@ -90,12 +94,12 @@ def test_an_alert_is_shown_as_long_as_it_fires():
             if each.name == "driftline_alert"
         }
 
-    metrics.fires("churn", alerts[:2])
+    metrics.set_alerts("churn", alerts[:2])
     assert shown() == {("churn", "c0"), ("churn", "c1")}
-    metrics.fires("churn", alerts[1:2])
+    metrics.set_alerts("churn", alerts[1:2])
     assert shown() == {("churn", "c1")}
-    metrics.fires("other", alerts)
+    metrics.set_alerts("other", alerts)
     assert len(shown()) == 3
-    metrics.fires("other", [])
-    metrics.fires("churn", [])
+    metrics.set_alerts("other", [])
+    metrics.set_alerts("churn", [])
     assert shown() == set()

@@ -8,8 +8,8 @@ import pytest
 
 from driftline import Check, Measurement
 from driftline.contracts.rule import Unusual
-from driftline.evaluate.group import facts_of
-from driftline.evaluate.judging import CheckPlan
+from driftline.evaluate.check_plan import CheckPlan
+from driftline.evaluate.judge_windows import facts_of
 from driftline.types.model import Severity, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 

@@ -12,9 +12,9 @@ import pytest
 from remembered import DAYS, MODELS, SHIFTED, made, past
 from station import START, Station
 
-from driftline.backtest import measure
-from driftline.backtest.run import run
-from driftline.backtest.score import Known, alarms_of
+from driftline.backtest import measure_history
+from driftline.backtest.run_backtest import run_backtest
+from driftline.backtest.score import KnownIncident, alarms_of
 from driftline.cli.main import main
 from driftline.state.factory import open_store
 from driftline.types.errors import StateError
@@ -68,7 +68,7 @@ def told_by_backtest(found):
     rows = [
         (
             when(one.start), one.cause, subject(one.title), one.severity.value,
-            {name for _, name in one.seen}, when(one.resolved),
+            {name for _, name in one.column_times}, when(one.resolved),
         )
         for one in found
     ]  # fmt: skip
@@ -97,16 +97,16 @@ def test_the_alarms_are_those_of_the_agent_by_version_and_segment(station):
 
 def test_two_processes_give_what_one_gives(station, monkeypatch):
     """To the last bit, though the second has to ask for the windows before its own."""
-    monkeypatch.setattr(measure, "FEWEST", DAYS // 2)
+    monkeypatch.setattr(measure_history, "FEWEST", DAYS // 2)
     of = past(station, "parts")
     one, two = of.measure(STILL, 1), of.measure(STILL, 2)
     assert [w.series for w in one] == [w.series for w in two]
-    assert [w.said for w in one] == [w.said for w in two]
+    assert [w.judgements for w in one] == [w.judgements for w in two]
     for mine, other in zip(one, two, strict=True):
         np.testing.assert_array_equal(mine.numbers, other.numbers)
-    known = [Known(START, START + timedelta(days=1))]
+    known = [KnownIncident(START, START + timedelta(days=1))]
     told = [
-        run(of, known, shuffles=6, tune=False, processes=count, progress=STILL).told
+        run_backtest(of, known, shuffles=6, tune=False, processes=count, progress=STILL).as_json
         for count in (1, 2)
     ]
     assert told[0] == told[1]
@@ -118,7 +118,7 @@ def test_an_alarm_from_before_is_none_of_the_span(station):
     """
     of = past(station, since=START + timedelta(days=SHIFTED[-3]))
     assert [one.cause for one in alarms(of)] == ["service", "quality"]
-    found = run(of, [], shuffles=0, tune=False, processes=1, progress=STILL).told
+    found = run_backtest(of, [], shuffles=0, tune=False, processes=1, progress=STILL).as_json
     assert (found["windows"], found["learnt_from"]) == (DAYS - SHIFTED[-3], SHIFTED[-3])
     assert past(station, until=START + timedelta(days=10)).until == START + timedelta(days=10)
 
@@ -143,7 +143,7 @@ def test_windows_kept_only_as_days_are_counted_and_left_out(tmp_path):
         station.clock.now += timedelta(hours=2)
         station.tick()
     of = past(station)
-    assert of.gone in (9, 10)
+    assert of.missing_windows in (9, 10)
     assert len(of.groups) == 40 - of.gone
     with pytest.raises(
         StateError,
@@ -237,7 +237,7 @@ def test_mistakes_are_told_before_anything_is_measured(command, tmp_path):
         (["--chart", "x.svg"], "--chart draws one model: name it"),
         (
             ["--tune", "--shuffles", "0"],
-            "--tune compares budgets in shuffled history: give --shuffles 1 or more",
+            "--tune needs shuffled history: give --shuffles 1 or more",
         ),
         (
             ["shop", "--chart", tmp_path / "x.gif"],
@@ -288,7 +288,7 @@ def test_a_column_that_must_not_page_is_named_and_ends_with_1(tmp_path, capsys):
 
     code, told = command("--tune")
     assert code == 1
-    assert "must not page: amount mean_shift alarms" in told
+    assert "must not page: amount mean_shift raises" in told
     assert "Likely heavy tails: excess kurtosis" in told
     assert "    warn_only:\n    - amount\n" in told
     noisy.config.write_text(

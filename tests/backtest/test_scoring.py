@@ -6,7 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from driftline.backtest.score import Alarm, Known, Score, always, by_check, read_known, score
+from driftline.backtest.score import (
+    KnownIncident,
+    ReplayedAlarm,
+    Score,
+    count_by_check,
+    parse_known_incidents,
+    score_alarms,
+    score_constant_alarm,
+)
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Severity
 
@@ -17,7 +25,7 @@ LATE = timedelta(minutes=15)
 def alarm(told, *columns, severity=Severity.WARNING, checks=("drift",)):
     """Told so many hours after the start, and the lateness later, of these columns."""
     at = START + told * HOUR + LATE
-    return Alarm(
+    return ReplayedAlarm(
         at - HOUR - LATE,
         at,
         "drift",
@@ -29,11 +37,11 @@ def alarm(told, *columns, severity=Severity.WARNING, checks=("drift",)):
 
 
 def known(begin, end, *columns):
-    return Known(START + begin * HOUR, START + end * HOUR, frozenset(columns))
+    return KnownIncident(START + begin * HOUR, START + end * HOUR, frozenset(columns))
 
 
 def scored(alarms, incidents):
-    return score(alarms, incidents, HOUR, LATE)
+    return score_alarms(alarms, incidents, HOUR, LATE)
 
 
 def test_a_delay_is_from_the_begin_until_people_are_told():
@@ -45,8 +53,8 @@ def test_a_delay_is_from_the_begin_until_people_are_told():
         [known(2, 20, "a"), known(30, 40), known(50, 60)],
     )
     assert found == Score(3, 0, (3 * HOUR + LATE, HOUR + LATE, None))
-    assert (found.found, found.delay) == (2, 2 * HOUR + LATE)
-    assert scored([], [known(2, 20)]).delay is None
+    assert (found.detected, found.median_delay) == (2, 2 * HOUR + LATE)
+    assert scored([], [known(2, 20)]).median_delay is None
 
 
 def test_an_alarm_of_another_column_is_false():
@@ -54,7 +62,7 @@ def test_an_alarm_of_another_column_is_false():
     no column.
     """
     late = alarm(3, "b")
-    late.seen.append((START + 7 * HOUR + LATE, "a"))
+    late.column_times.append((START + 7 * HOUR + LATE, "a"))
     assert scored([alarm(3, "b")], [known(2, 20, "a")]) == Score(1, 1, (None,))
     assert scored([late], [known(2, 20, "a")]) == Score(1, 0, (5 * HOUR + LATE,))
     assert scored([alarm(3)], [known(2, 20, "a", "b")]) == Score(1, 1, (None,))
@@ -66,19 +74,21 @@ def test_an_alarm_belongs_to_what_its_window_can_show(told, false):
     """From the first window that ends within, to the one after the end; what was told of windows
     before it is no find.
     """
-    assert scored([alarm(told, "a")], [known(2, 20, "a")]).false == false
+    assert scored([alarm(told, "a")], [known(2, 20, "a")]).false_alarms == false
 
 
 def test_always_alarming_finds_all_at_once():
     """After one window, at the price of all windows in which nothing is known to have happened."""
     starts = [START + place * HOUR for place in range(100)]
-    found = always(starts, [known(10, 20, "a"), known(200, 300)], HOUR, LATE)
+    found = score_constant_alarm(starts, [known(10, 20, "a"), known(200, 300)], HOUR, LATE)
     assert found == Score(100, 100 - 11, (HOUR + LATE, None))
 
 
 def test_alarms_are_counted_by_check_and_severity():
     """An alarm counts for each check that had a part in it."""
-    found = by_check([alarm(1, checks=("drift", "missing")), alarm(2, severity=Severity.INFO)])
+    found = count_by_check(
+        [alarm(1, checks=("drift", "missing")), alarm(2, severity=Severity.INFO)]
+    )
     assert {
         name: {each.value: count for each, count in row.items() if count}
         for name, row in found.items()
@@ -89,8 +99,8 @@ def test_alarms_are_counted_by_check_and_severity():
 
 
 LISTED = [
-    Known(START, START + 9 * HOUR, frozenset({"amount", "fee"}), "tariff"),
-    Known(START - HOUR, START, frozenset(), ""),
+    KnownIncident(START, START + 9 * HOUR, frozenset({"amount", "fee"}), "tariff"),
+    KnownIncident(START - HOUR, START, frozenset(), ""),
 ]
 
 
@@ -115,7 +125,7 @@ LISTED = [
 )
 def test_incidents_are_read_alike_from_each_format(name, text):
     """Times without a zone are UTC, days begin at midnight, columns and note may be absent."""
-    assert read_known(text, name) == LISTED
+    assert parse_known_incidents(text, name) == LISTED
 
 
 @pytest.mark.parametrize(
@@ -155,10 +165,12 @@ def test_incidents_are_read_alike_from_each_format(name, text):
 def test_a_mistake_names_the_file_and_the_incident(name, text, said):
     """And what it should be."""
     with pytest.raises(DriftlineError) as told:
-        read_known(text, name)
+        parse_known_incidents(text, name)
     assert str(told.value).startswith(said)
 
 
 def test_an_empty_file_knows_of_nothing():
     """Which is no mistake."""
-    assert read_known("start,end\n", "x.csv") == read_known("", "x.yaml") == []
+    assert (
+        parse_known_incidents("start,end\n", "x.csv") == parse_known_incidents("", "x.yaml") == []
+    )

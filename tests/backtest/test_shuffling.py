@@ -10,18 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as law
 
-from driftline.backtest import shuffles
-from driftline.backtest.measure import Series
-from driftline.backtest.shuffles import History, Rate, rate, shuffle, suspects
+from driftline.backtest import shuffled_history
+from driftline.backtest.measure_history import Series
+from driftline.backtest.shuffled_history import (
+    AlarmRate,
+    SeriesMatrix,
+    alarm_rate,
+    find_noisy_series,
+    replay_shuffled,
+)
 from driftline.contracts.rule import Unusual
 from driftline.evaluate.evidence.baseline import DAY, HOUR
-from driftline.evaluate.evidence.engine import Given, Policy
+from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
 from driftline.evaluate.evidence.trail import Stream
 
 pytestmark = pytest.mark.system
 
 FIRST = 20_000 * DAY
-POLICY = Policy(DAY)
+POLICY = AlarmPolicy(DAY)
 
 
 def history(levels, length=DAY):
@@ -34,11 +40,17 @@ def history(levels, length=DAY):
         for name in columns
     ]
     told = [
-        Given(Stream("", "", "drift", "mean_shift", name), np.nan, np.nan, 0.0, 1.0)
+        Observation(
+            stream=Stream("", "", "drift", "mean_shift", name),
+            level=np.nan,
+            size=np.nan,
+            least_sd=0.0,
+            tolerance=1.0,
+        )
         for name in columns
     ]
     starts = FIRST + length * np.arange(len(levels))
-    return History(
+    return SeriesMatrix(
         starts, tuple(series), tuple(told), np.stack([levels, levels, np.zeros_like(levels)])
     )
 
@@ -49,7 +61,9 @@ def test_only_windows_of_one_hour_and_weekday_change_places(length):
     seed, the same for the same.
     """
     starts = FIRST + length * np.arange(700)
-    orders = [shuffles._order(starts, length, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    orders = [
+        shuffled_history._order(starts, length, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    ]
     assert sorted(orders[0]) == list(range(700))
     week = 7 * DAY
     np.testing.assert_array_equal(starts[orders[0]] % week, starts % week)
@@ -61,9 +75,9 @@ def test_the_same_seed_gives_the_same_alarms_beside_whatever_others():
     """Histories that are judged side by side know nothing of each other."""
     levels = np.random.default_rng(5).standard_cauchy((200, 3))
     one, two = history(levels), replace(POLICY, false_pages_per_year=12.0)
-    together = shuffle(one, two, [1, 2])
+    together = replay_shuffled(one, two, [1, 2])
     for seed, began in zip((1, 2), together, strict=True):
-        [alone] = shuffle(one, two, [seed])
+        [alone] = replay_shuffled(one, two, [seed])
         np.testing.assert_array_equal(alone, began)
     assert sum(int(each.sum()) for each in together) > 0
 
@@ -71,9 +85,9 @@ def test_the_same_seed_gives_the_same_alarms_beside_whatever_others():
 def test_levels_that_change_nothing_are_suspected_of_nothing():
     """Independent normal levels keep the budget, and no series is refused."""
     found = history(np.random.default_rng(3).normal(0, 0.5, (365, 6)))
-    began = shuffle(found, POLICY, range(6))
-    assert rate(found, began, POLICY).least <= POLICY.false_pages_per_year
-    assert suspects(found, began, POLICY) == []
+    began = replay_shuffled(found, POLICY, range(6))
+    assert alarm_rate(found, began, POLICY).lower_bound <= POLICY.false_pages_per_year
+    assert find_noisy_series(found, began, POLICY) == []
 
 
 def test_a_change_that_happened_does_not_count_against_the_series():
@@ -81,7 +95,7 @@ def test_a_change_that_happened_does_not_count_against_the_series():
     levels = np.random.default_rng(3).normal(0, 0.5, (365, 3))
     levels[200:230, 1] += 3
     found = history(levels)
-    assert suspects(found, shuffle(found, POLICY, range(6)), POLICY) == []
+    assert find_noisy_series(found, replay_shuffled(found, POLICY, range(6)), POLICY) == []
 
 
 def test_a_heavy_tailed_series_must_not_page_and_the_reason_is_in_words():
@@ -90,9 +104,9 @@ def test_a_heavy_tailed_series_must_not_page_and_the_reason_is_in_words():
     levels = rng.normal(0, 0.5, (365, 4))
     levels[:, 2] = 3 * rng.standard_cauchy(365)
     found = history(levels)
-    [noisy] = suspects(found, shuffle(found, POLICY, range(10)), POLICY)
+    [noisy] = find_noisy_series(found, replay_shuffled(found, POLICY, range(10)), POLICY)
     assert noisy.series is found.series[2]
-    assert noisy.rate.least > noisy.share > 0
+    assert noisy.rate.lower_bound > noisy.share > 0
     assert noisy.cause.startswith("heavy tails: excess kurtosis ")
 
 
@@ -110,33 +124,36 @@ def test_a_heavy_tailed_series_must_not_page_and_the_reason_is_in_words():
 )
 def test_what_makes_a_series_alarm_is_said(levels, said):
     """Whatever stands out most."""
-    assert shuffles._cause(history(levels[:, None]), 0, POLICY).startswith(said)
+    assert shuffled_history._cause(history(levels[:, None]), 0, POLICY).startswith(said)
 
 
 def test_alarms_about_the_model_in_one_window_are_one():
     """About its traffic, or in another window, they are not."""
     found = history(np.zeros((10, 3)))
-    found = replace(found, given=(*found.given[:2], replace(found.given[2], family="service")))
+    found = replace(
+        found,
+        observations=(*found.observations[:2], replace(found.observations[2], family="service")),
+    )
     began = np.zeros((10, 3), np.bool_)
     began[4] = True
     began[6, 0] = True
-    told = rate(found, [began, np.zeros_like(began)], POLICY)
-    assert told == Rate(3, 20 / 365.25)
+    told = alarm_rate(found, [began, np.zeros_like(began)], POLICY)
+    assert told == AlarmRate(3, 20 / 365.25)
 
 
 @given(st.integers(0, 200), st.floats(0.1, 1000))
 @settings(max_examples=30)
 def test_the_bounds_of_a_rate_are_the_exact_ones_of_poisson(alarms, years):
     """At the upper bound so few alarms have a chance of 5%, at the lower one so many."""
-    found = Rate(alarms, years)
+    found = AlarmRate(alarms, years)
     assert found.mean == alarms / years
-    assert law.poisson.cdf(alarms, found.most * years) == pytest.approx(0.05)
+    assert law.poisson.cdf(alarms, found.upper_bound * years) == pytest.approx(0.05)
     if alarms:
-        assert law.poisson.sf(alarms - 1, found.least * years) == pytest.approx(0.05)
+        assert law.poisson.sf(alarms - 1, found.lower_bound * years) == pytest.approx(0.05)
     else:
-        assert found.least == 0
+        assert found.lower_bound == 0
 
 
 def test_without_windows_nothing_is_known_of_a_rate():
     """Neither a mean nor an upper bound."""
-    assert (Rate(0, 0).mean, Rate(0, 0).most) == (0, np.inf)
+    assert (AlarmRate(0, 0).mean, AlarmRate(0, 0).upper_bound) == (0, np.inf)

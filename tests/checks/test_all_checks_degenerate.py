@@ -16,13 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.contracts.check import CheckContext
-from driftline.evaluate.judging import CheckPlan, wanted
+from driftline.evaluate.check_plan import CheckPlan, collector_requests
 from driftline.extensions import Registry
-from driftline.extensions.validate import fit
+from driftline.extensions.validate import validate_measurement
 from driftline.ingest.columns.canonical import split_by_segment, to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
-from driftline.profiles.profile import BUILT_IN, Profile
+from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.profile import Profile
 from driftline.profiles.rowhash import hash_strings
 from driftline.profiles.spec import make_spec
 from driftline.testing.windows import HOUR, START, context
@@ -223,7 +224,7 @@ def spec_of(model: Schema, side, plans) -> object:
         "scores",
         *sorted(needed - {"numeric", "categories", "scores"}),
     )
-    return make_spec(model, numeric, categorical, collectors, options=wanted(plans))
+    return make_spec(model, numeric, categorical, collectors, options=collector_requests(plans))
 
 
 def merged(parts, spec, order) -> Profile:
@@ -262,7 +263,7 @@ def measured(name, check, ctx: CheckContext) -> list:
     """The measurements of a check, each sound."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = [fit(item) for item in check.evaluate(ctx)]
+        found = [validate_measurement(item) for item in check.evaluate(ctx)]
     assert len({(m.name, tuple(sorted(m.labels.items()))) for m in found}) == len(found), name
     for m in found:
         numbers = [

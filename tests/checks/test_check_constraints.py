@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from profile_builder import context, pair
 
 from driftline import Field, Kind, above
-from driftline.evaluate.judging import CheckPlan, run_check
+from driftline.evaluate.check_plan import CheckPlan, run_check
 
 SPREAD = [value / 10 for value in range(200)]
 MIXED = (["a"] * 6 + ["b"] * 4) * 100

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from driftline import Check, Measurement, Rule, Severity, Verdict
 from driftline.contracts.classic_rules import RUN, often
-from driftline.evaluate.judging import CheckPlan, run_check
+from driftline.evaluate.check_plan import CheckPlan, run_check
 from driftline.kit.checks import Cusum, Earlier, Ewma, PValue, Shewhart, Sigma
 from driftline.testing import context, window
 

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.evaluate.evidence.baseline import DAY, Baseline
-from driftline.evaluate.evidence.engine import Given, Policy
-from driftline.evaluate.evidence.outcome import advance
+from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
+from driftline.evaluate.evidence.outcome import judge_window
 from driftline.evaluate.evidence.trail import TRACE, Stream
 
 pytestmark = pytest.mark.system
 
-DAILY = Policy(DAY)
+DAILY = AlarmPolicy(DAY)
 HISTORY = [10.2, 9.8, 10.5, 10.1, 9.9, 10.3, 10.0, 9.7, 10.4, 10.1, 9.6, 10.2]
 
 
@@ -24,18 +24,19 @@ def stream(name="s", version=""):
 
 def feed(policy, series, trail=None, first=0, **settings):
     """The outcomes of each window, by stream; `series` has shape (windows, streams)."""
-    trail = trail if trail is not None else policy.trail()
+    trail = trail if trail is not None else policy.make_trail()
     found = []
     for place, values in enumerate(np.atleast_2d(np.asarray(series, float).T).T):
         given_now = [
-            Given(stream(f"s{j}"), value, value, **settings) for j, value in enumerate(values)
+            Observation(stream=stream(f"s{j}"), level=value, size=value, **settings)
+            for j, value in enumerate(values)
         ]
-        found.append(advance(trail, (first + place) * policy.length, given_now, policy)[0])
+        found.append(judge_window(trail, (first + place) * policy.length, given_now, policy)[0])
     return found
 
 
 def changed(outcomes, place=0):
-    return [window for window, outcome in enumerate(outcomes) if outcome[place].changed]
+    return [window for window, outcome in enumerate(outcomes) if outcome[place].is_changed]
 
 
 def test_a_new_window_is_placed_among_those_of_the_baseline():
@@ -44,7 +45,7 @@ def test_a_new_window_is_placed_among_those_of_the_baseline():
     """
     levels = np.array(HISTORY)[:, None]
     starts = np.arange(12, dtype=np.int64) * 7 * DAY + 3 * DAY
-    base = Baseline.of(levels, levels, starts, 7 * DAY)
+    base = Baseline.estimate(levels, levels, starts, 7 * DAY)
     base = type(base)(
         **{**{name: getattr(base, name) for name in base.__slots__}, "memory": np.zeros(1)}
     )
@@ -52,12 +53,12 @@ def test_a_new_window_is_placed_among_those_of_the_baseline():
         (10.3, 0.808046, 0.26923077, 0.73076923),
         (11.0, 3.232182, None, 0.96153846),
     ):
-        seen = base.see(
+        seen = base.compare(
             int(starts[-1] + 7 * DAY), np.array([y]), np.array([y]), np.array([np.nan]), np.zeros(1)
         )
         assert seen.deviation[0] == pytest.approx(t, abs=1e-6)
-        assert seen.p[1, 0] == pytest.approx(down, abs=1e-8)
-        assert seen.p[0, 0] == pytest.approx(
+        assert seen.p_values[1, 0] == pytest.approx(down, abs=1e-8)
+        assert seen.p_values[0, 0] == pytest.approx(
             up if up else (3.232182 / 1.786530) ** -3 / 13, rel=1e-5
         )
 
@@ -90,9 +91,9 @@ def test_a_change_names_the_series_that_moved_together_with_it():
     series[:, 1] = 0.5 * draw.normal(0, 1, 110) - 2 * series[:, 0]
     series[80:, 0] += 4
     outcomes = feed(DAILY, series, tolerance=1.0)
-    assert {outcome[0].alike for outcome in outcomes[:80]} == {()}
-    assert outcomes[-1][0].changed
-    assert outcomes[-1][0].alike == (stream("s1"),)
+    assert {outcome[0].correlated_streams for outcome in outcomes[:80]} == {()}
+    assert outcomes[-1][0].is_changed
+    assert outcomes[-1][0].correlated_streams == (stream("s1"),)
 
 
 def test_a_change_ends_when_the_windows_are_as_they_were():
@@ -104,7 +105,7 @@ def test_a_change_ends_when_the_windows_are_as_they_were():
     days = changed(outcomes)
     assert days[0] < 84
     assert days[-1] in (110, 111)
-    assert abs(outcomes[-1][0].usual) < 0.5
+    assert abs(outcomes[-1][0].baseline_size) < 0.5
     assert outcomes[-1][0].sd < 1.5
 
 
@@ -165,26 +166,27 @@ def test_a_restart_goes_on_from_the_rows_that_were_kept():
     draw = np.random.default_rng(9)
     series = draw.normal(0, 1, (90, 3))
     series[75:, 1] += 5
-    whole = DAILY.trail()
+    whole = DAILY.make_trail()
     rows = []
     for day, values in enumerate(series):
         given_now = [
-            Given(stream(f"s{j}"), value, value, tolerance=0.5) for j, value in enumerate(values)
+            Observation(stream=stream(f"s{j}"), level=value, size=value, tolerance=0.5)
+            for j, value in enumerate(values)
         ]
-        _, traces = advance(whole, day * DAY, given_now, DAILY)
+        _, traces = judge_window(whole, day * DAY, given_now, DAILY)
         rows += [
             (day * DAY, one.stream, trace.tobytes())
             for one, trace in zip(given_now, traces, strict=True)
         ]
         if day in (40, 76, 78):
-            again = DAILY.trail()
-            again.fill(rows)
+            again = DAILY.make_trail()
+            again.restore(rows)
             whole = again
     together = feed(DAILY, series, tolerance=0.5)
     kept = np.frombuffer(b"".join(row for _, _, row in rows[-3:]), TRACE)
     assert (
         np.isfinite(kept["since"]).tolist()
-        == [outcome.changed for outcome in together[-1]]
+        == [outcome.is_changed for outcome in together[-1]]
         == [False, True, False]
     )
     assert kept["odds"][1] == together[-1][1].odds
@@ -193,22 +195,29 @@ def test_a_restart_goes_on_from_the_rows_that_were_kept():
 def test_a_window_that_is_judged_again_replaces_itself():
     """Late rows judge an old window again: its row is the new one, and those after it stay."""
     draw = np.random.default_rng(10)
-    trail = DAILY.trail()
+    trail = DAILY.make_trail()
     series = draw.normal(0, 1, 60)
     feed(DAILY, series, trail)
-    last = trail.last(60 * DAY, trail.places([stream("s0")]))
-    advance(trail, 50 * DAY, [Given(stream("s0"), 0.25, 0.25)], DAILY)
-    assert trail.before(51 * DAY, trail.places([stream("s0")]))[0] == 0.25
-    assert trail.last(60 * DAY, trail.places([stream("s0")])).tobytes() == last.tobytes()
+    last = trail.newest_before(60 * DAY, trail.columns_of([stream("s0")]))
+    judge_window(trail, 50 * DAY, [Observation(stream=stream("s0"), level=0.25, size=0.25)], DAILY)
+    assert trail.levels_before(51 * DAY, trail.columns_of([stream("s0")]))[0] == 0.25
+    assert (
+        trail.newest_before(60 * DAY, trail.columns_of([stream("s0")])).tobytes() == last.tobytes()
+    )
 
 
 def test_a_new_model_version_begins_with_the_baseline_of_the_old_one():
     """A feature needs no new learning with a new version; what the model makes of it does."""
     draw = np.random.default_rng(11)
     for kin, windows in ((True, 60), (False, 0)):
-        trail = DAILY.trail()
+        trail = DAILY.make_trail()
         feed(DAILY, draw.normal(0, 1, 75), trail)
-        found = advance(trail, 75 * DAY, [Given(stream("s0", "v2"), 0.0, 0.0, kin=kin)], DAILY)[0]
+        found = judge_window(
+            trail,
+            75 * DAY,
+            [Observation(stream=stream("s0", "v2"), level=0.0, size=0.0, shared_by_versions=kin)],
+            DAILY,
+        )[0]
         assert found[0].windows == (61 if kin else windows)
 
 
@@ -226,17 +235,17 @@ def test_a_new_model_version_begins_with_the_baseline_of_the_old_one():
 )
 def test_any_series_gives_numbers(rows):
     """Whatever the values, missing ones among them: no exception, and nothing that is no number."""
-    for outcome in feed(Policy(7 * DAY), rows, tolerance=0.1):
+    for outcome in feed(AlarmPolicy(7 * DAY), rows, tolerance=0.1):
         for one in outcome:
             assert np.isfinite(
-                [one.effect, one.expected, one.sd, one.odds, one.recent, one.surprise]
+                [one.effect, one.expected, one.sd, one.odds, one.recent_effect, one.p_value]
             ).all()
 
 
 def test_hourly_windows_learn_for_two_weeks_and_daily_ones_for_four():
     """A weekday has to have been seen twice."""
-    assert Policy(DAY // 24).needed == 14 * 24
-    assert DAILY.needed == 28
-    assert Policy(7 * DAY).needed == 20
-    assert DAILY.bar == pytest.approx(365.25)
-    assert Policy(DAY // 24, 2.0).bar == pytest.approx(8766 / 2)
+    assert AlarmPolicy(DAY // 24).min_windows == 14 * 24
+    assert DAILY.min_windows == 28
+    assert AlarmPolicy(7 * DAY).min_windows == 20
+    assert DAILY.alarm_threshold == pytest.approx(365.25)
+    assert AlarmPolicy(DAY // 24, 2.0).alarm_threshold == pytest.approx(8766 / 2)

@@ -9,8 +9,8 @@ import pytest
 
 from driftline import Measurement, Schema, unusual
 from driftline.evaluate.evidence.baseline import DAY
-from driftline.evaluate.evidence.engine import Policy
-from driftline.evaluate.evidence.unusual import Past
+from driftline.evaluate.evidence.engine import AlarmPolicy
+from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.types.records import JudgedMeasurement, WindowKey
 
 pytestmark = pytest.mark.system
@@ -26,8 +26,8 @@ def verdicts(rows, effect, seed):
     """
     days = np.random.default_rng(seed).normal(0, 0.05, END)
     noise = np.random.default_rng([seed, rows]).normal(0, 1 / math.sqrt(rows), END)
-    policy = Policy(DAY)
-    past = Past(policy.trail(), policy, Schema())
+    policy = AlarmPolicy(DAY)
+    past = PastJudge(policy.make_trail(), policy, Schema())
     found = []
     for day in range(END):
         value = days[day] + noise[day] + (effect if day >= BEGIN else 0.0)

@@ -9,10 +9,10 @@ from driftline_plugins.checks.missing import Missing
 
 from driftline import Measurement, Rule, Verdict
 from driftline.alerting.fact import UNSURE
-from driftline.evaluate.blindness import sight
-from driftline.evaluate.evidence.outcome import Outcome
-from driftline.evaluate.evidence.unusual import judged
-from driftline.evaluate.judging import CheckPlan, run_check
+from driftline.evaluate.blindness import blindness_fact
+from driftline.evaluate.check_plan import CheckPlan, run_check
+from driftline.evaluate.evidence.outcome import StreamOutcome
+from driftline.evaluate.evidence.unusual_rule import apply_outcome
 from driftline.kit.checks import Unusual
 from driftline.testing import context, window
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
@@ -35,7 +35,7 @@ def row(
 
 
 def seen(rows, length=DAY):
-    return sight(DueWindow(WindowKey("m", 0, "", ""), length, 20, 0), "drift", rows)
+    return blindness_fact(DueWindow(WindowKey("m", 0, "", ""), length, 20, 0), "drift", rows)
 
 
 def test_it_is_told_when_nothing_can_be_told():
@@ -94,7 +94,13 @@ def test_what_is_judged_by_its_past_is_blind_where_no_warning_would_be_seen(
         rows=800,
         watched=MEAN,
     )
-    found = judged(measured, MEAN, Outcome(28, missing, sd=0.3, seen_from=visible), b"", 0)
+    found = apply_outcome(
+        measured,
+        MEAN,
+        StreamOutcome(windows=28, missing_windows=missing, sd=0.3, detectable_effect=visible),
+        trace=b"",
+        previous_start=0,
+    )
     assert (found.verdict, found.blind) == ("unsure", blind)
     if not missing:
         assert found.reason.endswith(f"{visible} sd would be seen in 7 windows")

@@ -8,8 +8,8 @@ from typing import Any
 
 from station import START, Station
 
-from driftline.agent.start import make_guard, read_config, system_clock
-from driftline.backtest.history import Subject, subject_of
+from driftline.agent.composition_root import make_guard, read_config, system_clock
+from driftline.backtest.stored_history import StoredHistory, load_history
 
 DAYS = 68
 SHIFTED, FEW, MISSING = range(42, 52), range(55, 57), range(60, 68)
@@ -67,9 +67,9 @@ def day(station: Station, number: int) -> None:
     )  # fmt: skip
 
 
-def past(station: Station, model: str = "shop", **span: Any) -> Subject:
+def past(station: Station, model: str = "shop", **span: Any) -> StoredHistory:
     """What a backtest of the station is of."""
-    return subject_of(
+    return load_history(
         read_config(station.config),
         model,
         span.get("since"),

@@ -13,7 +13,9 @@ def shown(metrics: Metrics) -> list[str]:
 
 
 def put(metrics: Metrics, column: str, value: float | None = 1.0) -> None:
-    metrics.measure(model="churn", check="drift", measurement="psi", column=column, value=value)
+    metrics.set_measurement(
+        model="churn", check="drift", measurement="psi", column=column, value=value
+    )
 
 
 def test_oldest_measurement_makes_room():

@@ -20,19 +20,31 @@ from driftline.alerting.fact import Fact
 from driftline.alerting.incident import Change
 from driftline.alerting.lifespans import Life
 from driftline.alerting.step import AlertingState, step
-from driftline.backtest.measure import LEAST_SD, LEVEL, SIZE, Measured, Series
-from driftline.evaluate.evidence.engine import Panel, Policy, Weighed, weigh
-from driftline.evaluate.evidence.outcome import outcomes
-from driftline.evaluate.evidence.unusual import CERTAIN, given, judged, lasting_least
-from driftline.evaluate.group import ability, facts_of, new_versions, with_upstream
-from driftline.evaluate.judging import CheckPlan
+from driftline.backtest.measure_history import LEAST_SD, LEVEL, SIZE, MeasuredWindows, Series
+from driftline.evaluate.check_plan import CheckPlan
+from driftline.evaluate.evidence.engine import (
+    AlarmPolicy,
+    Panel,
+    StreamNumbers,
+    WindowEvidence,
+    add_window,
+)
+from driftline.evaluate.evidence.outcome import stream_outcomes
+from driftline.evaluate.evidence.unusual_rule import BOUND, apply_outcome, lasting_size, observe
+from driftline.evaluate.judge_windows import (
+    add_upstream,
+    check_failure_fact,
+    facts_of,
+    find_new_versions,
+    schema_changes,
+)
 from driftline.state.tables import moment
 from driftline.types.model import Schema, Verdict
 from driftline.types.records import WindowKey
 
 
 @dataclass(frozen=True)
-class Told:
+class ReplayedChange:
     """One change of an incident, and when it would have been told."""
 
     start: int
@@ -41,12 +53,12 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Layout:
+class SeriesLayout:
     """What stays the same while windows have the same series."""
 
     model: str
     schema: Schema
-    measured: Measured
+    measured: MeasuredWindows
 
     @property
     def series(self) -> Sequence[Series]:
@@ -54,7 +66,7 @@ class Layout:
         return self.measured.series
 
     @cached_property
-    def watched(self) -> NDArray[np.int64]:
+    def watched_places(self) -> NDArray[np.int64]:
         """The places of the series that their past judges."""
         return np.array(
             [place for place, one in enumerate(self.series) if one.rule is not None], np.int64
@@ -65,11 +77,11 @@ class Layout:
         """Of the watched ones."""
         start = self.measured.group[0].key.start
         numbers = []
-        for place in self.watched.tolist():
+        for place in self.watched_places.tolist():
             row, one = self.measured.row(place), self.series[place]
             assert one.rule is not None
             numbers.append(
-                given(
+                observe(
                     WindowKey(self.model, start, one.version, one.segment),
                     row,
                     one.rule,
@@ -83,8 +95,8 @@ class Layout:
         """Mean sizes beyond which the watched ones are lastingly far from the reference; infinite
         where that is no change.
         """
-        rules = [self.series[place].rule for place in self.watched.tolist()]
-        return np.array([lasting_least(rule) if rule is not None else np.inf for rule in rules])
+        rules = [self.series[place].rule for place in self.watched_places.tolist()]
+        return np.array([lasting_size(rule) if rule is not None else np.inf for rule in rules])
 
     @cached_property
     def keys(self) -> list[str]:
@@ -106,7 +118,7 @@ class Replay:
     model: str
     schema: Schema
     plans: Mapping[str, CheckPlan]
-    policy: Policy
+    policy: AlarmPolicy
     lateness: timedelta
     life: Life
     reference: str = ""
@@ -114,57 +126,77 @@ class Replay:
 
     def run(
         self,
-        windows: Sequence[Measured],
+        windows: Sequence[MeasuredWindows],
         progress: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Iterator[Told]:
+    ) -> Iterator[ReplayedChange]:
         """What would have been told, in order."""
-        trail, layouts, versions = self.policy.trail(), dict[int, Layout](), _Versions(windows)
+        trail, layouts, versions = (
+            self.policy.make_trail(),
+            dict[int, SeriesLayout](),
+            _Versions(windows),
+        )
         for count, window in enumerate(windows, 1):
-            layout = layouts.setdefault(id(window.series), Layout(self.model, self.schema, window))
+            layout = layouts.setdefault(
+                id(window.series), SeriesLayout(self.model, self.schema, window)
+            )
             weighed = None
-            if len(layout.watched):
-                level, size, least_sd = window.numbers[[LEVEL, SIZE, LEAST_SD]][:, layout.watched]
+            if len(layout.watched_places):
+                level, size, least_sd = window.numbers[[LEVEL, SIZE, LEAST_SD]][
+                    :, layout.watched_places
+                ]
                 start = window.group[0].key.start
-                weighed = weigh(trail, start, layout.panel, level, size, least_sd, self.policy)
+                weighed = add_window(
+                    trail, start, layout.panel, StreamNumbers(level, size, least_sd), self.policy
+                )
             facts = list(self._facts(window, layout, weighed))
             if facts:
-                facts = with_upstream(facts, new_versions(window.group, versions))
+                facts = add_upstream(
+                    facts,
+                    find_new_versions(window.group, versions),
+                    schema_changes(self.plans.values()),
+                )
                 moved = step(
                     self.state, facts, moment(window.group[0].end) + self.lateness, self.life
                 )
                 self.state = moved.state
                 for change in moved.changes:
-                    yield Told(window.group[0].key.start, change)
+                    yield ReplayedChange(window.group[0].key.start, change)
             if count % 50 == 0 or count == len(windows):
                 progress(count, len(windows))
 
-    def _facts(self, window: Measured, layout: Layout, weighed: Weighed | None) -> Iterator[Fact]:
+    def _facts(
+        self, window: MeasuredWindows, layout: SeriesLayout, weighed: WindowEvidence | None
+    ) -> Iterator[Fact]:
         alerts = self.state.alerts
         known = (
             {place for place, key in enumerate(layout.keys) if key in alerts} if alerts else set()
         )
-        places = known | {place for place in window.said if layout.series[place].rule is None}
+        places = known | {place for place in window.judgements if layout.series[place].rule is None}
         found = {place: window.row(place) for place in places if layout.series[place].rule is None}
         if weighed is not None:
             stirring = _stirring(window, layout, weighed, self.policy)
-            stirring |= np.isin(layout.watched, list(known))
+            stirring |= np.isin(layout.watched_places, list(known))
             at = np.flatnonzero(stirring).tolist()
             before = window.group[0].key.start - self.policy.length
             for index, outcome in zip(
-                at, outcomes(weighed, layout.panel, self.policy, at) if at else (), strict=True
+                at,
+                stream_outcomes(weighed, layout.panel, self.policy, at) if at else (),
+                strict=True,
             ):
-                place = int(layout.watched[index])
+                place = int(layout.watched_places[index])
                 rule = layout.series[place].rule
                 assert rule is not None
-                found[place] = judged(window.row(place), rule, outcome, b"", before)
+                found[place] = apply_outcome(
+                    window.row(place), rule, outcome, trace=b"", previous_start=before
+                )
         dues = {(due.key.version, due.key.segment): due for due in window.group}
         for place, row in sorted(found.items()):
             one = layout.series[place]
             yield from facts_of(
                 dues[(one.version, one.segment)], self.plans[one.check], [row], self.reference
             )
-        for check, why in window.broken.items():
-            fact = ability(window.group[0], check, why)
+        for check, why in window.check_errors.items():
+            fact = check_failure_fact(window.group[0], check, why)
             if why or fact.key in alerts:
                 yield fact
 
@@ -172,7 +204,7 @@ class Replay:
 class _Versions:
     """The versions that had rows, by span of time."""
 
-    def __init__(self, windows: Sequence[Measured]) -> None:
+    def __init__(self, windows: Sequence[MeasuredWindows]) -> None:
         self._starts = [window.group[0].key.start for window in windows]
         self._versions = [
             {due.key.version for due in window.group if due.rows} for window in windows
@@ -184,15 +216,17 @@ class _Versions:
 
 
 def _stirring(
-    window: Measured, layout: Layout, weighed: Weighed, policy: Policy
+    window: MeasuredWindows, layout: SeriesLayout, weighed: WindowEvidence, policy: AlarmPolicy
 ) -> NDArray[np.bool_]:
     """Which of the watched may be anything but fine: a change that is on, a lasting one, or without
     a past what stands out.
     """
     base = weighed.baseline
-    learning = base.windows < policy.needed
+    learning = base.windows < policy.min_windows
     error = base.size_sd * base.inflation / np.sqrt(np.maximum(base.windows, 1))
-    lasting = ~learning & (np.abs(base.size_mean) - CERTAIN * error > layout.least_lasting)
-    alone = np.array([place in window.said for place in layout.watched.tolist()], np.bool_)
-    found: NDArray[np.bool_] = np.isfinite(weighed.now["since"]) | lasting | (learning & alone)
+    lasting = ~learning & (np.abs(base.size_mean) - BOUND * error > layout.least_lasting)
+    alone = np.array(
+        [place in window.judgements for place in layout.watched_places.tolist()], np.bool_
+    )
+    found: NDArray[np.bool_] = np.isfinite(weighed.traces["since"]) | lasting | (learning & alone)
     return found

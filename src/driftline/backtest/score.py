@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from driftline.backtest.replay import Told
+from driftline.backtest.replay import ReplayedChange
 from driftline.state.tables import moment
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Severity
@@ -24,7 +24,7 @@ from driftline.types.notification import Event
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownIncident:
     """An incident that people know of."""
 
     start: datetime
@@ -35,27 +35,27 @@ class Known:
 
 
 @dataclass(slots=True)
-class Alarm:
+class ReplayedAlarm:
     """An incident of the replay."""
 
     start: datetime
     """Of the window that opened it."""
-    at: datetime
+    notified_at: datetime
     """When people would have been told: the end of that window, and the lateness."""
     cause: str
     title: str
     severity: Severity
     checks: set[str] = field(default_factory=set)
-    seen: list[tuple[datetime, str]] = field(default_factory=list)
+    column_times: list[tuple[datetime, str]] = field(default_factory=list)
     """When each column was first told of; empty for what is of no column."""
     resolved: datetime | None = None
 
 
-def alarms_of(told: Iterable[Told], lateness: timedelta) -> list[Alarm]:
+def alarms_of(told: Iterable[ReplayedChange], lateness: timedelta) -> list[ReplayedAlarm]:
     """One for each incident, in the order in which they opened; those that were on before are none,
     unless they open again.
     """
-    found: dict[str, Alarm] = {}
+    found: dict[str, ReplayedAlarm] = {}
     for each in told:
         change, at = each.change, each.change.at + lateness
         alarm = found.get(change.incident.id)
@@ -69,7 +69,7 @@ def alarms_of(told: Iterable[Told], lateness: timedelta) -> list[Alarm]:
                 change.notification.title,
                 change.incident.severity,
             )
-            alarm = found[change.incident.id] = Alarm(*first)
+            alarm = found[change.incident.id] = ReplayedAlarm(*first)
         if change.event is Event.RESOLVED:
             alarm.resolved = change.notification.resolved_at or change.at
             continue
@@ -78,8 +78,8 @@ def alarms_of(told: Iterable[Told], lateness: timedelta) -> list[Alarm]:
             if fact.state == "firing":
                 alarm.checks.add(fact.check)
                 column = fact.labels.get("column", "")
-                if column not in {name for _, name in alarm.seen}:
-                    alarm.seen.append((at, column))
+                if column not in {name for _, name in alarm.column_times}:
+                    alarm.column_times.append((at, column))
     return list(found.values())
 
 
@@ -88,18 +88,18 @@ class Score:
     """How alarms compare with known incidents."""
 
     alarms: int
-    false: int
+    false_alarms: int
     """Alarms that belong to no known incident."""
     delays: tuple[timedelta | None, ...]
     """Of each known incident, from its start until it was told; None when it was not."""
 
     @property
-    def found(self) -> int:
+    def detected(self) -> int:
         """Known incidents that were told."""
         return sum(delay is not None for delay in self.delays)
 
     @property
-    def delay(self) -> timedelta | None:
+    def median_delay(self) -> timedelta | None:
         """The median of those found."""
         known = [delay for delay in self.delays if delay is not None]
         return (
@@ -107,8 +107,11 @@ class Score:
         )
 
 
-def score(
-    alarms: Sequence[Alarm], known: Sequence[Known], length: timedelta, lateness: timedelta
+def score_alarms(
+    alarms: Sequence[ReplayedAlarm],
+    known: Sequence[KnownIncident],
+    length: timedelta,
+    lateness: timedelta,
 ) -> Score:
     """An alarm belongs to an incident when it told one of its columns of a window that shows some
     of it, or of the next one.
@@ -117,7 +120,9 @@ def score(
     for one in known:
         moments = []
         for place, alarm in enumerate(alarms):
-            told = [at for at, column in alarm.seen if not one.columns or column in one.columns]
+            told = [
+                at for at, column in alarm.column_times if not one.columns or column in one.columns
+            ]
             hits = [at for at in told if _within(one, at, length, lateness)]
             if hits:
                 matched.add(place)
@@ -126,12 +131,15 @@ def score(
     return Score(len(alarms), len(alarms) - len(matched), tuple(delays))
 
 
-def _within(one: Known, at: datetime, length: timedelta, lateness: timedelta) -> bool:
+def _within(one: KnownIncident, at: datetime, length: timedelta, lateness: timedelta) -> bool:
     return one.start < at - lateness <= one.end + length
 
 
-def always(
-    starts: Sequence[datetime], known: Sequence[Known], length: timedelta, lateness: timedelta
+def score_constant_alarm(
+    starts: Sequence[datetime],
+    known: Sequence[KnownIncident],
+    length: timedelta,
+    lateness: timedelta,
 ) -> Score:
     """What an alarm in every window would score: all is found at once, and nearly all is false."""
     told = [start + length + lateness for start in starts]
@@ -143,7 +151,7 @@ def always(
     return Score(len(told), len(told) - inside, tuple(delays))
 
 
-def by_check(alarms: Sequence[Alarm]) -> Mapping[str, Mapping[Severity, int]]:
+def count_by_check(alarms: Sequence[ReplayedAlarm]) -> Mapping[str, Mapping[Severity, int]]:
     """How many alarms each check had a part in, by severity."""
     names = sorted({name for alarm in alarms for name in alarm.checks})
     return {
@@ -155,7 +163,7 @@ def by_check(alarms: Sequence[Alarm]) -> Mapping[str, Mapping[Severity, int]]:
     }
 
 
-def read_known(text: str, name: str) -> list[Known]:
+def parse_known_incidents(text: str, name: str) -> list[KnownIncident]:
     """Incidents from CSV with a header (start, end, columns, note), or a YAML or JSON list of the
     same; times are UTC.
 
@@ -175,7 +183,7 @@ def read_known(text: str, name: str) -> list[Known]:
     return [_known(row, f"{name}, incident {place}") for place, row in enumerate(rows, 1)]
 
 
-def _known(row: Any, where: str) -> Known:
+def _known(row: Any, where: str) -> KnownIncident:
     if not isinstance(row, Mapping) or not row.get("start") or not row.get("end"):
         raise DriftlineError(f"{where}: needs a start and an end, such as 2026-03-02T09:00")
     start, end = _moment(row["start"], where), _moment(row["end"], where)
@@ -185,7 +193,9 @@ def _known(row: Any, where: str) -> Known:
     names: Any = columns.split() if isinstance(columns, str) else columns
     if not isinstance(names, Sequence):
         raise DriftlineError(f"{where}: columns should be a list of names")
-    return Known(start, end, frozenset(str(each) for each in names), str(row.get("note") or ""))
+    return KnownIncident(
+        start, end, frozenset(str(each) for each in names), str(row.get("note") or "")
+    )
 
 
 def _moment(value: Any, where: str) -> datetime:

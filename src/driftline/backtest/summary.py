@@ -12,10 +12,17 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from driftline.backtest.history import Subject
-from driftline.backtest.score import Alarm, Known, Score, always, by_check, score
-from driftline.backtest.shuffles import Rate, Suspect
-from driftline.backtest.tune import Trial
+from driftline.backtest.score import (
+    KnownIncident,
+    ReplayedAlarm,
+    Score,
+    count_by_check,
+    score_alarms,
+    score_constant_alarm,
+)
+from driftline.backtest.shuffled_history import AlarmRate, NoisySeries
+from driftline.backtest.stored_history import StoredHistory
+from driftline.backtest.tune_budget import Trial
 from driftline.state.tables import moment
 
 YEAR = timedelta(days=365.25)
@@ -26,18 +33,18 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 class Backtest:
     """What came out for one model."""
 
-    subject: Subject
-    alarms: Sequence[Alarm]
-    known: Sequence[Known]
+    subject: StoredHistory
+    alarms: Sequence[ReplayedAlarm]
+    known_incidents: Sequence[KnownIncident]
     """Incidents that people labelled."""
-    shuffled: Rate | None = None
+    shuffled_rate: AlarmRate | None = None
     """Alarms in shuffled history; None where nothing was shuffled."""
-    suspects: Sequence[Suspect] = ()
+    noisy_series: Sequence[NoisySeries] = ()
     proposals: dict[str, Any] = field(default_factory=dict)
     """Settings for the model, as its part of the configuration."""
     trials: Sequence[Trial] = ()
     """What other budgets would have come to."""
-    chosen: Trial | None = None
+    best_trial: Trial | None = None
     """The best of them."""
 
     @property
@@ -49,20 +56,24 @@ class Backtest:
     @property
     def score(self) -> Score:
         """Of the configuration as it is."""
-        return score(self.alarms, self.known, self.subject.length, self.subject.lateness)
+        return score_alarms(
+            self.alarms, self.known_incidents, self.subject.length, self.subject.lateness
+        )
 
     @property
-    def always(self) -> Score:
+    def constant_alarm_score(self) -> Score:
         """Of an alarm in every window."""
-        return always(self.starts, self.known, self.subject.length, self.subject.lateness)
+        return score_constant_alarm(
+            self.starts, self.known_incidents, self.subject.length, self.subject.lateness
+        )
 
-    def a_year(self, count: int) -> float:
+    def per_year(self, count: int) -> float:
         """As a rate over the time judged."""
         judged = len(self.starts) * self.subject.length
         return count * (YEAR / judged) if judged else 0.0
 
     @cached_property
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Everything, for JSON."""
         subject, mine = self.subject, self.score
         when = [alarm.start for alarm in self.alarms]
@@ -72,25 +83,25 @@ class Backtest:
             "to": subject.until.isoformat(),
             "windows": len(self.starts),
             "learnt_from": len(subject.groups) - len(self.starts),
-            "not_kept": subject.gone,
+            "not_kept": subject.missing_windows,
             "false_pages_per_year": subject.false_pages_per_year,
             "alarms": [
                 {
                     "start": alarm.start.isoformat(),
-                    "told": alarm.at.isoformat(),
+                    "told": alarm.notified_at.isoformat(),
                     "resolved": alarm.resolved.isoformat() if alarm.resolved else None,
                     "cause": alarm.cause,
                     "severity": alarm.severity.value,
                     "checks": sorted(alarm.checks),
-                    "columns": [column for _, column in alarm.seen if column],
+                    "columns": [column for _, column in alarm.column_times if column],
                     "title": alarm.title,
                 }
                 for alarm in self.alarms
             ],
-            "alarms_a_year": self.a_year(len(self.alarms)),
+            "alarms_a_year": self.per_year(len(self.alarms)),
             "by_check": {
                 name: {severity.value: count for severity, count in counts.items()}
-                for name, counts in by_check(self.alarms).items()
+                for name, counts in count_by_check(self.alarms).items()
             },
             "by_weekday": {
                 name: sum(at.weekday() == place for at in when)
@@ -99,7 +110,7 @@ class Backtest:
             "by_hour": dict(sorted(Counter(at.hour for at in when).items())),
             "by_month": dict(sorted(Counter(f"{at:%Y-%m}" for at in when).items())),
         }
-        if self.known:
+        if self.known_incidents:
             found["known"] = [
                 {
                     "start": one.start.isoformat(),
@@ -108,29 +119,29 @@ class Backtest:
                     "note": one.note,
                     "found_after_seconds": _seconds(delay),
                 }
-                for one, delay in zip(self.known, mine.delays, strict=True)
+                for one, delay in zip(self.known_incidents, mine.delays, strict=True)
             ]
-            never = Score(0, 0, (None,) * len(self.known))
+            never = Score(0, 0, (None,) * len(self.known_incidents))
             found["compared"] = {
                 name: {
                     "alarms": each.alarms,
-                    "found": each.found,
-                    "false": each.false,
-                    "median_delay_seconds": _seconds(each.delay),
+                    "found": each.detected,
+                    "false": each.false_alarms,
+                    "median_delay_seconds": _seconds(each.median_delay),
                 }
                 for name, each in (
                     ("this configuration", mine),
                     ("never alarm", never),
-                    ("always alarm", self.always),
+                    ("always alarm", self.constant_alarm_score),
                 )
             }
-        if self.shuffled is not None:
-            rate = self.shuffled
+        if self.shuffled_rate is not None:
+            rate = self.shuffled_rate
             found["shuffled"] = {
                 "alarms": rate.alarms,
                 "years": rate.years,
                 "a_year": rate.mean,
-                "at_most": rate.most,
+                "at_most": rate.upper_bound,
             }
             found["no_pages"] = [
                 {
@@ -143,7 +154,7 @@ class Backtest:
                     "share": each.share,
                     "cause": each.cause,
                 }
-                for each in self.suspects
+                for each in self.noisy_series
             ]
         if self.trials:
             found["tried"] = [self._tried(trial) for trial in self.trials]
@@ -155,12 +166,12 @@ class Backtest:
         return {
             "false_pages_per_year": trial.budget,
             "alarms": trial.score.alarms,
-            "found": trial.score.found,
-            "false": trial.score.false if self.known else None,
-            "median_delay_seconds": _seconds(trial.score.delay),
-            "shuffled_a_year": trial.shuffled.mean,
-            "kept": trial.kept,
-            "chosen": trial is self.chosen,
+            "found": trial.score.detected,
+            "false": trial.score.false_alarms if self.known_incidents else None,
+            "median_delay_seconds": _seconds(trial.score.median_delay),
+            "shuffled_a_year": trial.shuffled_rate.mean,
+            "kept": trial.keeps_budget,
+            "chosen": trial is self.best_trial,
         }
 
 

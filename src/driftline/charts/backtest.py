@@ -10,29 +10,29 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from driftline.charts.figure import FORMATS, INK, KNOWN, figure, rendered
+from driftline.charts.figure import FORMATS, INK, KNOWN, make_figure, render_figure
 from driftline.types.errors import DriftlineError
 from driftline.types.message import COLOURS
 
 
-def draw(told: Mapping[str, Any], to: Path) -> None:
+def write_chart(told: Mapping[str, Any], to: Path) -> None:
     """Write the picture of `Backtest.told`. Raises DriftlineError for a name that ends in no known
     format.
     """
-    to.write_bytes(picture(told, suffix_of(to)))
+    to.write_bytes(render_backtest(told, parse_format(to)))
 
 
-def suffix_of(to: Path) -> str:
+def parse_format(to: Path) -> str:
     """The format that a name asks for. Raises DriftlineError when there is none such."""
     if to.suffix.lower() not in FORMATS:
         raise DriftlineError(f"{to}: the name should end in one of {', '.join(FORMATS)}")
     return to.suffix.lower()
 
 
-def picture(told: Mapping[str, Any], suffix: str) -> bytes:
+def render_backtest(told: Mapping[str, Any], suffix: str) -> bytes:
     """One lane for each cause, a bar for each alarm; known incidents behind them."""
     causes = sorted({alarm["cause"] for alarm in told["alarms"]}) or ["no alarms"]
-    made, (axes,) = figure(10, 1.4 + 0.45 * len(causes))
+    made, (axes,) = make_figure(10, 1.4 + 0.45 * len(causes))
     begin, end = _at(told["from"]), _at(told["to"])
     for one in told.get("known", ()):
         missed = one["found_after_seconds"] is None
@@ -65,7 +65,7 @@ def picture(told: Mapping[str, Any], suffix: str) -> bytes:
     if "shuffled" in told:
         words += f"; {told['shuffled']['a_year']:.2f} a year when shuffled"
     axes.set_title(words, loc="left", fontsize=9, color=INK, parse_math=False)
-    return rendered(made, suffix)
+    return render_figure(made, suffix)
 
 
 def _at(text: str) -> Any:

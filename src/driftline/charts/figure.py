@@ -19,7 +19,9 @@ QUIET, BAND, INK, KNOWN = "#667085", "#d0d5dd", "#1d2939", "#9e77ed"
 FORMATS = (".svg", ".png", ".pdf")
 
 
-def figure(width: float, height: float, rows: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
+def make_figure(
+    width: float, height: float, rows: int = 1, **options: Any
+) -> tuple[Figure, list[Axes]]:
     """An empty picture of so many inches with its axes below each other. Raises DriftlineError
     without matplotlib.
     """
@@ -36,7 +38,7 @@ def figure(width: float, height: float, rows: int = 1, **options: Any) -> tuple[
     return made, list(axes)
 
 
-def rendered(made: Figure, suffix: str = ".png", dots: int = 110) -> bytes:
+def render_figure(made: Figure, suffix: str = ".png", dots: int = 110) -> bytes:
     """The bytes of the picture; the same picture gives the same bytes."""
     to = BytesIO()
     dated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}

@@ -11,19 +11,19 @@ from datetime import datetime
 from textwrap import wrap
 from typing import Any
 
-from driftline.charts.figure import BAND, INK, QUIET, figure, rendered
+from driftline.charts.figure import BAND, INK, QUIET, make_figure, render_figure
 from driftline.types.message import COLOURS
 from driftline.types.model import Severity
 from driftline.types.phrasing import clean, number
 
-MOST = 3
+MAX_SERIES = 3
 """Series in one picture."""
 WIDE = 90
 """Characters of the title in a line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class SeriesPoint:
     """A measurement of one window."""
 
     start: datetime
@@ -34,7 +34,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SeriesLine:
     """One series of an incident."""
 
     name: str
@@ -42,26 +42,26 @@ class Line:
     severity: Severity
     since: datetime
     """Start of the first window that was different."""
-    points: Sequence[Point]
+    points: Sequence[SeriesPoint]
     """Oldest first."""
     usual: float | None = None
     """What the value used to be."""
 
 
-def picture(title: str, lines: Sequence[Line]) -> bytes | None:
+def render_incident(title: str, lines: Sequence[SeriesLine]) -> bytes | None:
     """PNG of the first lines with at least two points; None where there are none."""
-    shown = [line for line in lines if len(line.points) > 1][:MOST]
+    shown = [line for line in lines if len(line.points) > 1][:MAX_SERIES]
     if not shown:
         return None
-    made, rows = figure(6.4, 0.5 + 1.5 * len(shown), len(shown), sharex=True)
+    made, rows = make_figure(6.4, 0.5 + 1.5 * len(shown), len(shown), sharex=True)
     for axes, line in zip(rows, shown, strict=True):
         _draw(axes, line)
     head = "\n".join(wrap(clean(title, 160), WIDE))
     made.suptitle(head, x=0.01, ha="left", fontsize=9, color=INK, parse_math=False)
-    return rendered(made)
+    return render_figure(made)
 
 
-def _draw(axes: Any, line: Line) -> None:
+def _draw(axes: Any, line: SeriesLine) -> None:
     starts, values = [point.start for point in line.points], [point.value for point in line.points]
     colour = COLOURS[line.severity]
     known = [point for point in line.points if point.low is not None and point.high is not None]

@@ -20,7 +20,7 @@ LEAST = 7
 """Windows, where they are longer than a day."""
 
 
-def sight(due: DueWindow, check: str, judged: Sequence[JudgedMeasurement]) -> Fact | None:
+def blindness_fact(due: DueWindow, check: str, judged: Sequence[JudgedMeasurement]) -> Fact | None:
     """Whether nothing that `check` judged in one span of time could be told; None where it judged
     nothing.
     """

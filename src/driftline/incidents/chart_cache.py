@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from driftline.charts.incident import MOST, Line, Point, picture
+from driftline.charts.incident import MAX_SERIES, SeriesLine, SeriesPoint, render_incident
 from driftline.state import measurements
 from driftline.state.store import Store
 from driftline.state.tables import micros, moment
@@ -55,22 +55,23 @@ class Pictures:
         try:
             with self.store.read() as connection:
                 lines = [
-                    _line(connection, notification, alert) for alert in notification.alerts[:MOST]
+                    _line(connection, notification, alert)
+                    for alert in notification.alerts[:MAX_SERIES]
                 ]
-            return picture(notification.title, lines)
+            return render_incident(notification.title, lines)
         except DriftlineError as error:
             self.log.debug("no chart", error=str(error))
             return None
 
 
-def _line(connection: Connection, notification: Notification, alert: AlertFact) -> Line:
+def _line(connection: Connection, notification: Notification, alert: AlertFact) -> SeriesLine:
     labels = dict(alert.labels)
     segment, version = labels.pop("segment", ""), labels.pop("version", notification.model_version)
     until = notification.window[1] if notification.window is not None else alert.since
     key = WindowKey(notification.model, micros(until), version, segment)
     rows = measurements.intervals(connection, key, alert.check, alert.measurement, labels, WINDOWS)
-    points = [Point(moment(row.start), row.value, row.low, row.high) for row in rows]
-    return Line(_name(alert), alert.severity, alert.since, points, _usual(alert))
+    points = [SeriesPoint(moment(row.start), row.value, row.low, row.high) for row in rows]
+    return SeriesLine(_name(alert), alert.severity, alert.since, points, _usual(alert))
 
 
 def _name(alert: AlertFact) -> str:

@@ -37,7 +37,7 @@ MOST = 1_000
 """Objects of a window that are named."""
 
 
-def incident(connection: Connection, name: str) -> Plain:
+def explain_incident(connection: Connection, name: str) -> Plain:
     """An incident with what each of its alerts rests on, in the newest window that showed it."""
     row = connection.execute(sa.select(incidents).where(incidents.c.id == name)).one()
     events = connection.execute(
@@ -77,7 +77,7 @@ def newest_window(connection: Connection, model: str) -> datetime | None:
     return None if start is None else moment(start)
 
 
-def window(
+def explain_window(
     connection: Connection,
     model: str,
     start: datetime,

@@ -27,32 +27,34 @@ ABOUT = {
 }
 
 
-class NothingTold(ValueError):
+class NoNumbersError(ValueError):
     """There is no number of a window behind what was asked for; its text says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class NotifiedNumbers:
     """Numbers of one window, most telling first."""
 
     incident: Row[Any]
-    at: datetime
+    notified_at: datetime
     """When they were told."""
     rows: Sequence[Row[Any]]
     """Of `measurements`."""
     windows: Mapping[WindowKey, Row[Any]]
     """The windows that they are of: one start, by version and segment."""
-    left: int
+    missing_numbers: int
     """Numbers of the message that were not measured in that window."""
 
 
-def told_numbers(connection: Connection, name: str, at: datetime | None) -> Told:
+def load_notified_numbers(
+    connection: Connection, name: str, at: datetime | None
+) -> NotifiedNumbers:
     """What the incident `name` told of the window from `at` on, of the newest that was told when
     None. Raises NothingTold.
     """
     incident = connection.execute(sa.select(incidents).where(incidents.c.id == name)).one()
     if incident.cause in ABOUT:
-        raise NothingTold(f"{name} {ABOUT[incident.cause]}; no number of a window is behind it")
+        raise NoNumbersError(f"{name} {ABOUT[incident.cause]}; no number of a window is behind it")
     event, told, firing = _message(connection, name)
     series = [_series(incident.model, told, alert) for alert in firing]
     c = measurements.c
@@ -70,11 +72,11 @@ def told_numbers(connection: Connection, name: str, at: datetime | None) -> Told
     rows = [row for row in found if row is not None]
     if start is None or not rows:
         where = "" if at is None else f" in a window from {at:%Y-%m-%d %H:%M} UTC"
-        raise NothingTold(
+        raise NoNumbersError(
             f"{name}: none of its numbers is kept{where}; `driftline explain {name}` shows what is"
         )
     keys = dict.fromkeys(WindowKey(row.model, row.start, row.version, row.segment) for row in rows)
-    return Told(
+    return NotifiedNumbers(
         incident,
         moment(event.at),
         rows,
@@ -96,7 +98,7 @@ def _message(connection: Connection, name: str) -> tuple[Row[Any], Notification,
         firing = [alert for alert in told.alerts if alert.state == "firing"]
         if firing:
             return event, told, firing
-    raise NothingTold(f"{name} told no number")
+    raise NoNumbersError(f"{name} told no number")
 
 
 def _series(model: str, told: Notification, alert: AlertFact) -> tuple[sa.ColumnElement[bool], ...]:

@@ -17,35 +17,25 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from driftline.agent.compose import settings_of
-from driftline.agent.judgeable import Judgeable
-from driftline.agent.model_settings import Settings
-from driftline.agent.model_watch import micros_of
-from driftline.agent.parts import Patience
-from driftline.agent.reference_state import (
-    Ground,
-    collected,
-    ground_digest,
-    kinds_of,
-    load_ground,
-    named,
-)
+from driftline.agent.closing import ModelEvaluation
+from driftline.agent.model_settings import ModelSettings, make_settings
+from driftline.agent.reference_state import ReferenceState, load_reference
+from driftline.agent.services import Timeouts
 from driftline.config import Config
 from driftline.contracts.context import StartContext
-from driftline.evaluate.group import measure
-from driftline.evaluate.judging import wanted
+from driftline.evaluate.judge_windows import measure_window
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
-from driftline.ingest.read.read_object import Job, latest_event_time
-from driftline.ingest.read.recount import (
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.recount_windows import (
     LocatedObject,
     RecountedObject,
     locate_objects,
     recount_windows,
 )
-from driftline.ingest.read.reread import read_window_rows
+from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.profile import Profile
-from driftline.report.notified_numbers import NothingTold, Told, told_numbers
+from driftline.report.notified_numbers import NoNumbersError, NotifiedNumbers, load_notified_numbers
 from driftline.state.measurements import labels_json
 from driftline.state.provenance import behind
 from driftline.state.store import Store
@@ -68,7 +58,7 @@ LATE = "rests on labels that came later, of which only what they came to is kept
 
 
 @dataclass(frozen=True)
-class Reproduction:
+class Reproducer:
     """What computing numbers again needs."""
 
     config: Config
@@ -79,14 +69,14 @@ class Reproduction:
     """What the source is started with."""
     progress: Progress = lambda stage, done, total, rows: None
 
-    def of(self, incident: str, at: datetime | None = None) -> Plain:
+    def reproduce(self, incident: str, at: datetime | None = None) -> Plain:
         """The numbers of an incident in the window from `at` on, or in the newest that was told.
 
         Raises NothingTold; StateError when what they were measured against is not kept; SourceError
         when an object can't be read.
         """
         with self.store.read() as connection:
-            told = told_numbers(connection, incident, at)
+            told = load_notified_numbers(connection, incident, at)
             # The rows that an object gave are those of whole windows, whatever segments the numbers
             # are of.
             keys = list(
@@ -95,16 +85,16 @@ class Reproduction:
             objects = behind(connection, keys)
         model = told.incident.model
         if model not in self.config.models:
-            raise NothingTold(
+            raise NoNumbersError(
                 f"{incident} is of the model {model}, which the configuration does not have any more"
             )
-        settings = settings_of(self.config, model, self.config.registry, patience_ticks=1)
+        settings = make_settings(self.config, model, self.config.registry, patience_ticks=1)
         ground = self._ground(settings, model, {row.reference_id for row in told.rows})
         job = self._job(settings, ground, model)
-        patience, guard = Patience(), self.guard
+        patience, guard = Timeouts(), self.guard
         try:
             guard.call(
-                f"{model}.start", settings.source.start, self.context, timeout=patience.probe
+                f"{model}.start", settings.config.source.start, self.context, timeout=patience.probe
             )
             there = guard.call(
                 f"{model}.source",
@@ -122,7 +112,7 @@ class Reproduction:
                 for key in told.windows
             }
         finally:
-            guard.call(f"{model}.stop", settings.source.stop, timeout=1.0)
+            guard.call(f"{model}.stop", settings.config.source.stop, timeout=1.0)
         numbers = [_compared(row, measured[_key(row)]) for row in told.rows]
         if all(each["same"] is None for each in numbers):
             raise StateError(
@@ -135,7 +125,7 @@ class Reproduction:
                 "id": incident,
                 "model": model,
                 "title": told.incident.title,
-                "told": told.at.isoformat(),
+                "told": told.notified_at.isoformat(),
             },
             "window": {
                 "start": moment(first.start).isoformat(),
@@ -148,16 +138,13 @@ class Reproduction:
             "notes": _notes(settings, told, ground, len(read)),
         }
 
-    def _ground(self, settings: Settings, model: str, judged_by: set[int | None]) -> Ground:
+    def _ground(
+        self, settings: ModelSettings, model: str, judged_by: set[int | None]
+    ) -> ReferenceState:
         """The reference that the numbers were measured against: of an earlier one, the grid is
         gone.
         """
-        digest = ground_digest(
-            settings.origin, settings.schema, collected(settings.plans), wanted(settings.plans)
-        )
-        ground = load_ground(
-            self.store, model, settings.origin, digest, kinds_of(self.config.registry)
-        )
+        ground = load_reference(self.store, settings, self.config.registry.collectors())
         if ground is None:
             raise StateError(
                 f"{model}: the configuration asks for another reference, schema or set of collectors than these numbers rest on"
@@ -176,20 +163,25 @@ class Reproduction:
             )
         return ground
 
-    def _job(self, settings: Settings, ground: Ground, model: str) -> Job:
+    def _job(self, settings: ModelSettings, ground: ReferenceState, model: str) -> Job:
         registry = self.config.registry
-        return Job(
-            settings.source, named(settings.formats, ground.columns), ground.schema, ground.spec, micros_of(settings.length),
-            latest_event_time(self.context.clock()), kinds_of(registry), transformer(registry, model), base=self.context.base,
-        )  # fmt: skip
+        return settings.make_job(
+            ground.schema,
+            ground.spec,
+            self.context.clock(),
+            collectors=registry.collectors(),
+            base=self.context.base,
+            transform=transformer(registry, model),
+            input_columns=ground.input_columns,
+        )
 
     def _measured(
         self,
-        settings: Settings,
-        ground: Ground,
+        settings: ModelSettings,
+        ground: ReferenceState,
         job: Job,
         there: Sequence[LocatedObject],
-        told: Told,
+        told: NotifiedNumbers,
         key: WindowKey,
         profiles: Fresh,
     ) -> dict[Series, JudgedMeasurement | str]:
@@ -199,18 +191,23 @@ class Reproduction:
         asked = {row.check for row in told.rows if _key(row) == key}
         plans = [plan for plan in settings.plans if plan.name in asked]
         places = [each.object for each in there]
-        judgeable = Judgeable(
-            key.model, ground, plans, job.collectors,
-            lambda plan, ctx: self.guard.here(f"{key.model}.{plan.name}", plan.check.evaluate, ctx),
-        )  # fmt: skip
+        judgeable = ModelEvaluation(
+            model=key.model,
+            reference=ground,
+            plans=plans,
+            collectors=job.collectors,
+            collect=lambda plan, ctx: self.guard.collect_inline(
+                f"{key.model}.{plan.name}", plan.check.evaluate, ctx
+            ),
+        )
         window = told.windows[key]
         with self.store.read() as connection:
             inputs = judgeable.inputs(
                 connection,
-                again=lambda key: read_window_rows(job, self.store, key, places),
+                read_rows=lambda key: read_window_rows(job, self.store, key, places),
                 profiles=profiles.__getitem__,
             )
-            found = measure(
+            found = measure_window(
                 DueWindow(key, window.end, profiles[key].rows, window.revision), inputs
             ).judged
         made: dict[Series, JudgedMeasurement | str] = {
@@ -220,7 +217,7 @@ class Reproduction:
         late = {
             plan.name
             for plan in plans
-            if plan.check.collectors & inputs.labelled and window.labelled is not None
+            if plan.check.collectors & inputs.label_collectors and window.labelled is not None
         }
         for row in told.rows:
             if _key(row) == key and row.check not in {plan.name for plan in plans}:
@@ -264,7 +261,9 @@ def _compared(row: Row[Any], made: Mapping[Series, JudgedMeasurement | str]) -> 
     low, high = m.interval or (None, None)
     told["now"] = fresh = _figures(m.value, m.was, low, high, now.rows, m.detail)
     differing = [
-        name for name, stored in told["stored"].items() if not same(stored, fresh.get(name))
+        name
+        for name, stored in told["stored"].items()
+        if not is_same_value(stored, fresh.get(name))
     ]
     return told | {"same": not differing, "why": ", ".join(differing)}
 
@@ -281,7 +280,7 @@ def _figures(
     return {"value": value, "was": was, "low": low, "high": high, "rows": rows, **facts}
 
 
-def same(stored: object, now: object) -> bool:
+def is_same_value(stored: object, now: object) -> bool:
     """Whether two values are the same: floats within `WITHIN` of their size unless both are whole,
     all others exactly.
     """
@@ -299,7 +298,9 @@ def _object(read: RecountedObject) -> Plain:
     }  # fmt: skip
 
 
-def _notes(settings: Settings, told: Told, ground: Ground, objects: int) -> list[str]:
+def _notes(
+    settings: ModelSettings, told: NotifiedNumbers, ground: ReferenceState, objects: int
+) -> list[str]:
     """What else may have a say in a difference."""
     found = []
     if any(window.config_digest != settings.config_digest for window in told.windows.values()):
@@ -314,8 +315,10 @@ def _notes(settings: Settings, told: Told, ground: Ground, objects: int) -> list
         found.append(
             "what it is compared with is made of the stored windows before, of older ones by whole days"
         )
-    if told.left:
-        found.append(f"{told.left} more numbers of the message are of other windows: see --window")
+    if told.missing_numbers:
+        found.append(
+            f"{told.missing_numbers} more numbers of the message are of other windows: see --window"
+        )
     if not objects:
         found.append("the window had no rows, so that there was nothing to read")
     return found

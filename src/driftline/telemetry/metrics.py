@@ -118,7 +118,7 @@ class Metrics:
         self._alerts: dict[str, set[tuple[str, ...]]] = {}
         self._lock = Lock()
 
-    def measure(
+    def set_measurement(
         self,
         *,
         model: str,
@@ -146,7 +146,7 @@ class Metrics:
                 self._measurement.remove(*oldest)
                 self._dropped.inc()
 
-    def fires(self, model: str, alerts: Iterable[tuple[str, ...]]) -> None:
+    def set_alerts(self, model: str, alerts: Iterable[tuple[str, ...]]) -> None:
         """Show exactly these alerts of a model: check, measurement, column, segment, version and
         severity of each.
         """

@@ -24,7 +24,7 @@ SECONDS = 10
 """For one push."""
 
 
-class Push:
+class MetricsPusher:
     """Pushes a registry again and again until it is stopped, and once more then."""
 
     def __init__(
@@ -36,12 +36,14 @@ class Push:
         self._thread = threading.Thread(target=self._run, name="otlp", daemon=True)
         self._thread.start()
 
-    def once(self) -> bool:
+    def push(self) -> bool:
         """Push what there is now; returns whether it was taken."""
         from opentelemetry.sdk.metrics.export import MetricExportResult
 
         try:
-            answer = self._exporter.export(data_of(self._registry, self._began, time.time_ns()))
+            answer = self._exporter.export(
+                metrics_data(self._registry, self._began, time.time_ns())
+            )
         except Exception as error:
             self._log.warning("metrics could not be pushed", error=str(error))
             return False
@@ -56,11 +58,11 @@ class Push:
 
     def _run(self) -> None:
         while not self._stopping.wait(self._every.total_seconds()):
-            self.once()
-        self.once()
+            self.push()
+        self.push()
 
 
-def exporter_of(endpoint: str, headers: Mapping[str, str]) -> MetricExporter:
+def make_exporter(endpoint: str, headers: Mapping[str, str]) -> MetricExporter:
     """OTLP over HTTP. Raises DriftlineError without the extra."""
     try:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -71,7 +73,7 @@ def exporter_of(endpoint: str, headers: Mapping[str, str]) -> MetricExporter:
     return OTLPMetricExporter(endpoint=endpoint, headers=dict(headers), timeout=SECONDS)
 
 
-def data_of(registry: CollectorRegistry, began: int, now: int) -> MetricsData:
+def metrics_data(registry: CollectorRegistry, began: int, now: int) -> MetricsData:
     """The registry as OTLP has it; nanoseconds since the epoch."""
     from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, ScopeMetrics
     from opentelemetry.sdk.resources import Resource

@@ -1,8 +1,11 @@
-"""The baseline of a stream: what its good windows are like, so that a new one can be told to be
-unusual.
+"""The baseline of a set of streams: what their good windows were like.
 
-Windows lie along the first axis, streams along the second. Refuses to choose the windows: those
-that stood out are left out by whoever hands them in.
+Shapes: K windows, J streams. An array over both has windows along axis 0 and streams along axis 1;
+NaN stands where a window of a stream is missing or not in the baseline. Times are microseconds
+since the Unix epoch. The formulas are in docs/statistics.md, "Many tests, many windows"; the choice
+of calendar effects and memory is in docs/decisions/0012-evidence-over-windows.md.
+
+Does not choose the windows: the trail leaves those of a change out.
 """
 
 from __future__ import annotations
@@ -20,74 +23,74 @@ from driftline import stats
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 HOUR, DAY = 3_600_000_000, 86_400_000_000
-MOST_MEMORY, SURE_MEMORY = 0.9, 1.64
-"""A memory (autocorrelation) beyond 0.9 is taken as 0.9; it counts from 1.64/sqrt(K) on, its
-one-sided 5% limit.
-"""
-ALIKE = 0.7
-"""Correlation of two streams' residuals beyond which they count as moving together."""
-TAIL = 3.0
-"""Index of the Pareto tail beyond the baseline's largest score: that of a Student t law with 3
-degrees of freedom.
-"""
+MAX_MEMORY = 0.9
+"""Upper limit of the autocorrelation that is used."""
+MEMORY_QUANTILE = 1.64
+"""Autocorrelation counts from 1.64/sqrt(K) on: its one-sided 5% limit under independence."""
+STRONG_CORRELATION = 0.7
+"""Correlation of residuals from which two streams count as moving together."""
+TAIL_INDEX = 3.0
+"""Index of the Pareto tail beyond the largest score of a baseline: that of Student's t(3)."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The seasons of windows of one length: hour and weekday where they are shorter than these, and
-    the last day of a month.
+    """The calendar effects of windows of one length: hour, weekday, last day of a month.
+
+    An effect exists only where windows are not longer than what it is about.
     """
 
     length: int
-    """Microseconds."""
+    """Length of a window, microseconds."""
 
     def groups(self, starts: Places) -> list[tuple[Places, int]]:
-        """For each season, the group of each window and the number of groups."""
-        found = []
+        """For each season, the group of each window, shape (K,), and the number of groups."""
+        groups = []
         if self.length < DAY:
-            found.append((starts // HOUR % 24, 24))
+            groups.append((starts // HOUR % 24, 24))
         if self.length <= DAY:
-            found.append((starts // DAY % 7, 7))
-        return found
+            groups.append((starts // DAY % 7, 7))
+        return groups
 
     def month_ends(self, starts: Places) -> NDArray[np.bool_]:
-        """Which windows lie on the last day of a month; none for windows longer than a day."""
+        """Whether each window lies on the last day of a month, shape (K,)."""
         if self.length > DAY:
             return np.zeros(len(starts), np.bool_)
-        return np.array([_ends_a_month(day) for day in (starts // DAY).tolist()], np.bool_)
+        return np.array([_is_last_of_month(day) for day in (starts // DAY).tolist()], np.bool_)
 
 
 @lru_cache(maxsize=10_000)
-def _ends_a_month(day: int) -> bool:
+def _is_last_of_month(day: int) -> bool:
     return (EPOCH + timedelta(days=day + 1)).day == 1
 
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """What the calendar adds to streams of shape (K, J)."""
+    """The calendar effects of J streams."""
 
     effects: Sequence[Floats]
     """One array a season, shape (groups, J)."""
     month_end: Floats
-    """Shape (J,)."""
+    """Effect of the last day of a month, shape (J,)."""
 
     @classmethod
-    def of(cls, values: Floats, starts: Places, calendar: Calendar) -> tuple[Season, Floats]:
-        """Estimated on a baseline: month ends first, as they stand out most, then hours, then
-        weekdays of what is left; and the values without it.
+    def estimate(cls, values: Floats, starts: Places, calendar: Calendar) -> tuple[Season, Floats]:
+        """The effects in `values`, shape (K, J), and the values without them.
+
+        Month ends come first, because they stand out most, then hours, then weekdays.
         """
-        marked = calendar.month_ends(starts)
-        month_end = stats.mark_effect(values, marked)
-        rest = values - np.where(marked[:, None], month_end, 0.0)
+        is_month_end = calendar.month_ends(starts)
+        month_end = stats.mark_effect(values, is_month_end)
+        remainder = values - np.where(is_month_end[:, None], month_end, 0.0)
         effects = []
         for groups, count in calendar.groups(starts):
-            effects.append(stats.season_effects(rest, groups, count))
-            rest = rest - effects[-1][groups]
-        return cls(effects, month_end), rest
+            effects.append(stats.season_effects(remainder, groups, count))
+            remainder = remainder - effects[-1][groups]
+        return cls(effects, month_end), remainder
 
     def at(self, starts: Places, calendar: Calendar) -> Floats:
-        """The sum of the effects at each start; shape (len(starts), J)."""
+        """The sum of the effects at each start, shape (len(starts), J)."""
         total = np.where(calendar.month_ends(starts)[:, None], self.month_end, 0.0)
         for effect, (groups, _) in zip(self.effects, calendar.groups(starts), strict=True):
             total = total + effect[groups]
@@ -95,144 +98,170 @@ class Season:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """How a new window stands against the baseline, by stream; shape (J,) each, the p-values (2,
-    J): upper, lower.
-    """
+class Comparison:
+    """A new window of J streams against their baseline."""
 
-    p: Floats
+    p_values: Floats
+    """Chance of a level this far up (row 0) or down (row 1) or further, shape (2, J)."""
     deviation: Floats
-    """From what was expected, in standard deviations between windows."""
+    """Level less the expected level, in standard deviations between windows, shape (J,)."""
     effect: Floats
-    """Size less the size expected."""
+    """Size less the expected size, shape (J,)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """Estimates for J streams from K windows."""
+    """Estimates for J streams from K windows; shape (J,) each where nothing else is said."""
 
     calendar: Calendar
     windows: Floats
-    """How many windows of each stream, shape (J,)."""
+    """Number of windows of each stream."""
     season: Season
+    """Calendar effects of the level."""
     mean: Floats
+    """Mean level, season removed."""
     sd: Floats
-    """Between windows, season and memory removed."""
+    """Standard deviation of levels between windows, season and memory removed."""
     memory: Floats
-    """Lag-1 autocorrelation used, 0 where it can't be told from none."""
-    rests: Floats
-    """What season and memory leave, shape (K, J); NaN where a window is not in it."""
+    """Lag-1 autocorrelation rho of levels; 0 where chance alone may make it."""
+    residuals: Floats
+    """Levels without season and memory, shape (K, J)."""
     scores: stats.Ranks
     """Externally studentised residuals."""
     size_season: Season
+    """Calendar effects of the size."""
     size_mean: Floats
+    """Mean size, season removed."""
     size_sd: Floats
-    _alike: dict[int, Places] = field(default_factory=dict, compare=False, repr=False)
-    """What `alike` found: a change lasts for many windows, and one baseline serves for a day of
-    them.
-    """
+    """Standard deviation of sizes between windows, season removed."""
+    _correlated: dict[int, Places] = field(default_factory=dict, compare=False, repr=False)
+    """Results of `correlated_with`: a change asks for them again in each of its windows."""
 
     @classmethod
-    def of(cls, levels: Floats, sizes: Floats, starts: Places, length: int) -> Baseline:
-        """From levels and sizes of shape (K, J) at rising `starts` (microseconds)."""
+    def estimate(cls, levels: Floats, sizes: Floats, starts: Places, length: int) -> Baseline:
+        """Estimate from levels and sizes, shape (K, J), of windows of one length.
+
+        `starts`, shape (K,), rises; `length` is in microseconds.
+        """
         calendar = Calendar(length)
-        (season, deviations), (size_season, sized) = (
-            Season.of(each, starts, calendar) for each in (levels, sizes)
-        )
+        season, deviations = Season.estimate(levels, starts, calendar)
+        size_season, size_deviations = Season.estimate(sizes, starts, calendar)
         mean = stats.nan_mean(deviations)
         deviations = deviations - mean
         windows = np.isfinite(levels).sum(axis=0).astype(np.float64)
-        before = np.diff(starts, prepend=starts[:1] - 2 * length) == length
-        memory = _memory(deviations, before, windows)
-        rests = _forgotten(deviations, before, memory)
-        rests = rests - stats.nan_mean(rests)
+        has_previous = np.diff(starts, prepend=starts[:1] - 2 * length) == length
+        memory = _memory(deviations, has_previous, windows)
+        residuals = _remove_memory(deviations, has_previous, memory)
+        residuals = residuals - stats.nan_mean(residuals)
         return cls(
-            calendar, windows, season, mean, np.sqrt(stats.nan_variance(rests)), memory, rests,
-            stats.Ranks(stats.studentised(rests)), size_season, stats.nan_mean(sized), np.sqrt(stats.nan_variance(sized)),
-        )  # fmt: skip
+            calendar=calendar,
+            windows=windows,
+            season=season,
+            mean=mean,
+            sd=np.sqrt(stats.nan_variance(residuals)),
+            memory=memory,
+            residuals=residuals,
+            scores=stats.Ranks(stats.studentised(residuals)),
+            size_season=size_season,
+            size_mean=stats.nan_mean(size_deviations),
+            size_sd=np.sqrt(stats.nan_variance(size_deviations)),
+        )
 
-    def see(
-        self, start: int, level: Floats, size: Floats, before: Floats, least_sd: Floats
-    ) -> Seen:
-        """A window from `start`; `before` are the levels of the window right before it (NaN where
-        there is none).
+    def compare(
+        self, start: int, level: Floats, size: Floats, previous_level: Floats, least_sd: Floats
+    ) -> Comparison:
+        """Compare the window that begins at `start` with the baseline.
 
-        `least_sd` is the spread that the number of rows alone makes: a baseline that varies less
-        was lucky.
+        `level` and `size`, shape (J,), are its numbers; `previous_level`, shape (J,), are the
+        levels of the window right before it, NaN where there is none. `least_sd`, shape (J,), is
+        the standard deviation that the number of rows alone makes: a smaller one in the baseline
+        is chance.
         """
         at = np.array([start, start - self.calendar.length], np.int64)
-        usual = self.season.at(at, self.calendar) + self.mean
-        deviation, last = level - usual[0], before - usual[1]
-        remembered = np.isfinite(last)
-        rest = np.where(
-            remembered,
-            deviation - self.memory * np.nan_to_num(last),
-            deviation * _innovation(self.memory),
+        expected = self.season.at(at, self.calendar) + self.mean
+        deviation, previous = level - expected[0], previous_level - expected[1]
+        residual = np.where(
+            np.isfinite(previous),
+            deviation - self.memory * np.nan_to_num(previous),
+            deviation * _innovation_scale(self.memory),
         )
         sd = np.maximum(self.sd, least_sd)
         with np.errstate(all="ignore"):
             t = np.nan_to_num(
-                rest / (sd * np.sqrt(1 + 1 / np.maximum(self.windows, 1))),
+                residual / (sd * np.sqrt(1 + 1 / np.maximum(self.windows, 1))),
                 nan=0.0,
                 posinf=1e9,
                 neginf=-1e9,
             )
         t = np.where(np.isfinite(level), t, np.nan)
-        p = np.stack(self.scores.tails(t, TAIL))
+        p_values = np.stack(self.scores.tails(t, TAIL_INDEX))
         effect = size - self.size_season.at(at[:1], self.calendar)[0] - self.size_mean
-        return Seen(p, t, effect)
+        return Comparison(p_values, t, effect)
 
-    def alike(self, stream: int) -> Places:
-        """The streams that went up and down with this one, or against it, in its good windows."""
-        if stream not in self._alike:
-            near = np.abs(stats.correlations(self.rests, stream)) > ALIKE
-            near[stream] = False
-            self._alike[stream] = np.flatnonzero(near)
-        return self._alike[stream]
+    def correlated_with(self, stream: int) -> Places:
+        """The streams whose residuals are strongly correlated with those of `stream`."""
+        if stream not in self._correlated:
+            is_strong = np.abs(stats.correlations(self.residuals, stream)) > STRONG_CORRELATION
+            is_strong[stream] = False
+            self._correlated[stream] = np.flatnonzero(is_strong)
+        return self._correlated[stream]
 
     @property
     def inflation(self) -> Floats:
-        """By how much memory widens the error of a mean over many windows:
-        sqrt((1+rho)/(1-rho)).
+        """Factor by which memory widens the error of a mean of many windows, shape (J,).
+
+        sqrt((1 + rho) / (1 - rho)).
         """
-        widened: Floats = np.sqrt((1 + self.memory) / (1 - self.memory))
-        return widened
+        inflation: Floats = np.sqrt((1 + self.memory) / (1 - self.memory))
+        return inflation
 
     def widening(self, windows: Floats) -> Floats:
-        """The same over few windows in a row: sqrt(1 + 2 sum of (1-k/n) rho^k for 0 < k < n), in
-        closed form.
+        """The same factor for the mean of n `windows` in a row; the result has their shape.
+
+        sqrt(1 + 2 sum of (1 - k/n) rho^k for 0 < k < n), in closed form.
         """
         rho, n = self.memory, np.maximum(windows, 1)
-        widened: Floats = np.sqrt(
+        widening: Floats = np.sqrt(
             (1 + rho) / (1 - rho) - 2 * rho * (1 - rho**n) / (n * (1 - rho) ** 2)
         )
-        return widened
+        return widening
 
 
-def _memory(deviations: Floats, before: NDArray[np.bool_], windows: Floats) -> Floats:
-    """The lag-1 autocorrelation with 1/K added for its bias, 0 where it is no more than chance
-    makes.
+def _memory(deviations: Floats, has_previous: NDArray[np.bool_], windows: Floats) -> Floats:
+    """The lag-1 autocorrelation, shape (J,); 0 where it is below its limit under independence.
+
+    1/K is added, because the estimate is too small by that on average.
     """
-    last = np.vstack([np.full((1, deviations.shape[1]), np.nan), deviations[:-1]])
-    both = before[:, None] & np.isfinite(deviations) & np.isfinite(last)
-    product = np.where(both, deviations * np.nan_to_num(last), 0.0).sum(axis=0)
+    previous = _shift(deviations)
+    is_pair = has_previous[:, None] & np.isfinite(deviations) & np.isfinite(previous)
+    product = np.where(is_pair, deviations * np.nan_to_num(previous), 0.0).sum(axis=0)
     square = np.nan_to_num(deviations) ** 2
-    power = square.sum(axis=0) / np.maximum(windows, 1) * both.sum(axis=0)
+    power = square.sum(axis=0) / np.maximum(windows, 1) * is_pair.sum(axis=0)
     rho = np.where(power > 0, product / np.maximum(power, 1e-300), 0.0) + 1 / np.maximum(windows, 1)
-    rho = np.clip(rho, 0.0, MOST_MEMORY)
-    return np.where(rho > SURE_MEMORY / np.sqrt(np.maximum(windows, 1)), rho, 0.0)
+    rho = np.clip(rho, 0.0, MAX_MEMORY)
+    return np.where(rho > MEMORY_QUANTILE / np.sqrt(np.maximum(windows, 1)), rho, 0.0)
 
 
-def _forgotten(deviations: Floats, before: NDArray[np.bool_], memory: Floats) -> Floats:
-    """What is new in each window; one without a window before it is scaled to the same spread."""
-    last = np.vstack([np.full((1, deviations.shape[1]), np.nan), deviations[:-1]])
-    known = before[:, None] & np.isfinite(last)
-    rests: Floats = np.where(
-        known, deviations - memory * np.nan_to_num(last), deviations * _innovation(memory)
+def _remove_memory(deviations: Floats, has_previous: NDArray[np.bool_], memory: Floats) -> Floats:
+    """The innovations of an AR(1), shape (K, J).
+
+    A window without one before it is scaled to the same spread.
+    """
+    previous = _shift(deviations)
+    residuals: Floats = np.where(
+        has_previous[:, None] & np.isfinite(previous),
+        deviations - memory * np.nan_to_num(previous),
+        deviations * _innovation_scale(memory),
     )
-    return rests
+    return residuals
 
 
-def _innovation(memory: Floats) -> Floats:
-    share: Floats = np.sqrt(1 - memory**2)
-    return share
+def _shift(values: Floats) -> Floats:
+    """The row before each row; NaN for the first."""
+    return np.vstack([np.full((1, values.shape[1]), np.nan), values[:-1]])
+
+
+def _innovation_scale(memory: Floats) -> Floats:
+    """Standard deviation of the innovations of an AR(1) over that of its values."""
+    scale: Floats = np.sqrt(1 - memory**2)
+    return scale

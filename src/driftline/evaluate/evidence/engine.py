@@ -1,19 +1,30 @@
-"""The evidence engine: when the windows of a model add up to more than chance, and in which of its
-streams.
+"""The evidence engine: adds up evidence for a change, stream by stream, and raises alarms.
 
-Each stream's new window is compared with windows like it (season and memory removed), which gives a
-p-value, and that an e-value: a number whose expectation is at most 1 while nothing changes. The
-totals of Shiryaev and Roberts over these, weighted over the streams, pass `windows per false page`
-once in so many windows on average, while nothing changes, whatever the streams have to do with each
-other (Shin, Ramdas and Rinaldo 2024, "E-detectors"; Roberts 1966). Refuses to alarm for a change
-too small to matter, and to know what a measurement means.
+A stream is one measurement of one column, version and segment, from window to window. For each new
+window the engine does four steps:
+
+1. It compares the number with the stream's baseline, season and memory removed: a p-value.
+2. It calibrates the p-value to an e-value, whose expectation is at most 1 while nothing changes.
+3. It adds the e-value to the stream's Shiryaev-Roberts total, R = (1 + R) e.
+4. It weights the totals of all streams and compares their sum with the alarm threshold.
+
+While nothing changes, the sum reaches the threshold of A windows at most once in A windows on
+average, however the streams depend on each other (Shin, Ramdas and Rinaldo 2024, "E-detectors";
+Roberts 1966). The formulas are in docs/statistics.md, "Many tests, many windows"; where the engine
+differs from the papers is in docs/decisions/0012-evidence-over-windows.md.
+
+Shapes: J streams, K windows. An array over both has windows along axis 0 and streams along axis 1.
+An array by side has shape (2, J): row 0 for changes upwards, row 1 for changes downwards. Times are
+microseconds since the Unix epoch.
+
+Does not alarm for a change below a stream's tolerance. Does not know what a measurement means.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,327 +35,399 @@ from driftline.evaluate.evidence.trail import TRACE, Stream, Trail
 
 YEAR = 365.25 * DAY
 LAG = 14
-"""Windows that a change has to be found in before it would join the baseline."""
-FEWEST, FEWEST_LONG, DAYS = 28, 20, 14
-"""Baseline windows that are needed, for windows longer than a day, and the days that shorter ones
-must span.
+"""Newest windows that are not in the baseline: a change is found before it would enter it."""
+MIN_WINDOWS, MIN_LONG_WINDOWS, MIN_DAYS = 28, 20, 14
+"""The fewest baseline windows; the fewest of windows longer than a day; the fewest days.
+
+The days hold for windows shorter than a day.
 """
-DAILY, SHORTER, WEEKS = 120, 2016, 8
-"""The most baseline windows: of a day or longer, of shorter ones, and the weeks that these span at
-most.
-"""
+MAX_WINDOWS, MAX_SHORT_WINDOWS, MAX_WEEKS = 120, 2016, 8
+"""The most baseline windows; the most of windows shorter than a day; the weeks these may span."""
 KAPPA = 0.3
-"""Beside the average of all calibrators k p^(k-1), this one: it is quicker where evidence comes in
-small pieces.
+"""Exponent of the second calibrator, kappa p^(kappa-1), beside the average over all kappa.
+
+It is quicker where evidence comes in small pieces.
 """
-BOUND, SPAN_BOUND = 2.0, 3.0
-"""Standard errors by which the effect must be beyond what matters: over the whole run, and over its
-newest windows, of which there are many to choose from.
+RUN_BOUND, SPAN_BOUND = 2.0, 3.0
+"""Standard errors by which an effect must exceed the tolerance: over the whole run; over a span.
+
+A span needs more, because there are several of them to choose from.
 """
 SPANS = (2, 4, 7, 14)
-"""Windows over which an effect is averaged, beside the whole run."""
+"""Newest windows over which an effect is averaged, beside the whole run."""
 SHARES = {"performance": 0.40, "quality": 0.25, "drift": 0.25, "service": 0.25, "business": 0.10}
-"""Of the budget for false pages, by family; those that a model has share all of it."""
-MEMORY_FROM = 0.3
-NAMED = 0.1
-"""e-BH names the streams that moved at this level."""
+"""Share of the alarm budget, by family; the families that a model has divide all of it."""
+STRONG_MEMORY = 0.3
+"""Autocorrelation from which a stream's weight is lowered."""
+NAMING_LEVEL = 0.1
+"""Level of e-BH, which names the streams that changed."""
+MOST_EVIDENCE = 1e200
+"""Upper limit of a total, so that it stays finite."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """One stream's number of one window, and what matters about it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One stream's number in one window, and how the stream is judged."""
 
     stream: Stream
     level: float
-    """NaN where there is none."""
+    """The number on the scale where its spread is even; NaN when there is none."""
     size: float
+    """The number on the scale where changes are compared with the tolerance."""
     least_sd: float = 0.0
-    """Of the level, made by the number of rows alone."""
+    """Standard deviation of the level that the number of rows alone makes."""
     tolerance: float = 0.0
-    """Changes of size below it don't matter."""
+    """Effects below it do not matter; on the scale of `size`."""
     above: bool = True
+    """Whether changes upwards are watched."""
     below: bool = True
-    """Which sides are watched."""
+    """Whether changes downwards are watched."""
     family: str = "drift"
+    """Key of `SHARES`."""
     weight: float = 1.0
-    """Of its family's share, beside the other streams."""
+    """Weight within its family, relative to the other streams."""
     cusum: bool = False
-    """Whether CUSUM adds up the evidence, not Shiryaev-Roberts."""
-    kin: bool = False
-    """Whether other model versions have the same stream: of features, not of what the model makes
-    of them.
-    """
+    """Whether a CUSUM, R = max(1, R) e, adds up the evidence instead of Shiryaev-Roberts."""
+    shared_by_versions: bool = False
+    """Whether the stream is the same for every model version: a feature is, a prediction is not."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+class StreamNumbers(NamedTuple):
+    """The numbers of J streams in one window, shape (J,) each; see `Observation`."""
+
+    level: Floats
+    size: Floats
+    least_sd: Floats
+
+    @classmethod
+    def of(cls, observations: Sequence[Observation]) -> StreamNumbers:
+        """The numbers of these observations, in their order."""
+        return cls(
+            np.array([observation.level for observation in observations]),
+            np.array([observation.size for observation in observations]),
+            np.array([observation.least_sd for observation in observations]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Panel:
-    """J streams that are judged together: what about them stays the same from window to window."""
+    """How J streams are judged together; the same for every window."""
 
     streams: tuple[Stream, ...]
     tolerance: Floats
+    """Shape (J,)."""
     sides: NDArray[np.bool_]
-    """Which are watched, shape (2, J): above, below."""
+    """Which sides are watched, shape (2, J)."""
     family: NDArray[np.int64]
-    """Of each stream, the place of its family of its budget in `shares`."""
+    """Index into `shares` of each stream's family, shape (J,)."""
     shares: Floats
-    """What the families have of their budgets."""
+    """Share of the alarm budget, shape (families,)."""
     budget_of_family: NDArray[np.int64]
+    """Number of the alarm budget of each family, shape (families,)."""
     budget: NDArray[np.int64]
-    """Streams of one number share one budget: all streams of a model."""
+    """Number of the alarm budget of each stream, shape (J,); a model has one budget."""
     weight: Floats
+    """Weight within the family, shape (J,)."""
     cusum: NDArray[np.bool_]
-    kin: tuple[bool, ...]
+    """Shape (J,)."""
+    shared_by_versions: tuple[bool, ...]
+    """Length J."""
 
     @classmethod
-    def of(cls, given: Sequence[Given], budgets: Sequence[int] | None = None) -> Panel:
-        """Of one window's numbers."""
-        budget = np.array(budgets if budgets is not None else [0] * len(given), np.int64)
-        named = [(int(number), one.family) for number, one in zip(budget, given, strict=True)]
-        known = {name: place for place, name in enumerate(dict.fromkeys(named))}
+    def of(cls, observations: Sequence[Observation], budgets: Sequence[int] | None = None) -> Panel:
+        """A panel of the streams of one window.
+
+        `budgets` numbers the alarm budget of each stream; without it all share one.
+        """
+        numbers = np.array(budgets if budgets is not None else [0] * len(observations), np.int64)
+        keys = [
+            (int(number), observation.family)
+            for number, observation in zip(numbers, observations, strict=True)
+        ]
+        families = {key: index for index, key in enumerate(dict.fromkeys(keys))}
         return cls(
-            tuple(one.stream for one in given),
-            np.array([one.tolerance for one in given]),
-            np.array([[one.above for one in given], [one.below for one in given]]),
-            np.array([known[name] for name in named], np.int64),
-            np.array([SHARES.get(family, min(SHARES.values())) for _, family in known]),
-            np.array([number for number, _ in known], np.int64),
-            budget,
-            np.array([one.weight for one in given]),
-            np.array([one.cusum for one in given]),
-            tuple(one.kin for one in given),
+            streams=tuple(observation.stream for observation in observations),
+            tolerance=np.array([observation.tolerance for observation in observations]),
+            sides=np.array(
+                [
+                    [observation.above for observation in observations],
+                    [observation.below for observation in observations],
+                ]
+            ),
+            family=np.array([families[key] for key in keys], np.int64),
+            shares=np.array([SHARES.get(name, min(SHARES.values())) for _, name in families]),
+            budget_of_family=np.array([number for number, _ in families], np.int64),
+            budget=numbers,
+            weight=np.array([observation.weight for observation in observations]),
+            cusum=np.array([observation.cusum for observation in observations]),
+            shared_by_versions=tuple(
+                observation.shared_by_versions for observation in observations
+            ),
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Weighed:
-    """What one window came to, by stream; shapes (J,) or (2, J)."""
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class WindowEvidence:
+    """The evidence after one window, by stream."""
 
-    now: NDArray[np.void]
-    """The traces."""
-    last: NDArray[np.void]
-    """Those of the window before."""
+    traces: NDArray[np.void]
+    """One trace a stream, shape (J,)."""
+    previous: NDArray[np.void]
+    """The traces before this window, shape (J,)."""
     baseline: Baseline
-    recent: Floats
-    """Effects of the newest windows, newest first, shape (windows, J)."""
-    p: Floats
-    """By side; 1 where a side is not watched."""
+    recent_effects: Floats
+    """Effects of this window and those before it, newest first, shape (windows, J)."""
+    p_values: Floats
+    """Shape (2, J); 1 where a side is not watched."""
     weights: Floats
-    """By side, of the budget."""
+    """Weight of each stream's total, shape (2, J)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """How long windows are, and how often nothing may look like something."""
+class AlarmPolicy:
+    """The length of the windows and the accepted rate of false alarms."""
 
     length: int
-    """Microseconds."""
+    """Length of a window, microseconds."""
     false_pages_per_year: float = 1.0
-    baseline_for: int = 0
-    """Microseconds for which a baseline is not made anew, if that is longer than usual."""
+    baseline_lifetime: int = 0
+    """Microseconds for which a baseline is used again, when that is longer than the default."""
 
     @property
-    def refreshed(self) -> int:
-        """Microseconds after which a baseline is made anew: 0 for every window, a day where windows
-        are shorter.
-        """
-        return max(self.baseline_for, DAY if self.length < DAY else 0)
+    def refresh_interval(self) -> int:
+        """Microseconds for which a baseline is used again; 0 makes one for every window."""
+        return max(self.baseline_lifetime, DAY if self.length < DAY else 0)
 
     @property
-    def bar(self) -> float:
-        """Windows per false page: what the weighted totals have to reach."""
+    def alarm_threshold(self) -> float:
+        """Windows per false page: the sum of weighted totals that raises an alarm."""
         return YEAR / self.length / self.false_pages_per_year
 
     @property
-    def most(self) -> int:
-        """Windows of a baseline at most."""
+    def max_windows(self) -> int:
+        """The most windows of a baseline."""
         if self.length >= DAY:
-            return DAILY
-        return max(DAILY, min(SHORTER, WEEKS * 7 * DAY // self.length))
+            return MAX_WINDOWS
+        return max(MAX_WINDOWS, min(MAX_SHORT_WINDOWS, MAX_WEEKS * 7 * DAY // self.length))
 
     @property
-    def needed(self) -> int:
-        """Windows of a baseline at least."""
+    def min_windows(self) -> int:
+        """The fewest windows of a baseline; with fewer, streams are not judged by their past."""
         if self.length > DAY:
-            return FEWEST_LONG
-        return (
-            min(max(FEWEST, -(-DAYS * DAY // self.length)), self.most // 2)
-            if self.length < DAY
-            else FEWEST
-        )
+            return MIN_LONG_WINDOWS
+        if self.length == DAY:
+            return MIN_WINDOWS
+        return min(max(MIN_WINDOWS, -(-MIN_DAYS * DAY // self.length)), self.max_windows // 2)
 
-    def trail(self) -> Trail:
+    def make_trail(self) -> Trail:
         """An empty trail."""
-        return Trail(self.length, self.most, LAG)
+        return Trail(self.length, self.max_windows, LAG)
 
 
-def weigh(
-    trail: Trail,
-    start: int,
-    panel: Panel,
-    level: Floats,
-    size: Floats,
-    least_sd: Floats,
-    policy: Policy,
-) -> Weighed:
-    """The window `start` of each stream weighed, and added to the trail; `level`, `size`,
-    `least_sd` as in `Given`, (J,).
-    """
-    columns = trail.places(panel.streams)
-    baseline = trail.baseline(start, panel.streams, panel.kin, policy.needed, policy.refreshed)
-    last, before = trail.last(start, columns), trail.before(start, columns)
-    seen = baseline.see(start, level, size, before, least_sd)
-    judged = np.isfinite(level) & np.isfinite(size) & (baseline.windows >= policy.needed)
-    watched = panel.sides & judged
-    p = np.where(watched & ~np.isnan(seen.p), seen.p, 1.0)
-    now = _added(last, p, watched, panel.cusum, start, seen.effect)
-    now["level"], now["size"] = np.where(np.isfinite(size), level, np.nan), size
-    now["effect"], now["deviation"] = seen.effect, seen.deviation
-    now["judged"] += judged
-    recent = np.vstack((seen.effect[None], trail.effects(start, columns, SPANS[-1] - 1)))
-    _go_on(
-        now, last, recent, np.maximum(panel.tolerance / 2, baseline.size_sd), judged, seen.effect
+def add_window(
+    trail: Trail, start: int, panel: Panel, numbers: StreamNumbers, policy: AlarmPolicy
+) -> WindowEvidence:
+    """Compute the evidence of the window that begins at `start`, and write it to the trail."""
+    level, size, least_sd = numbers
+    columns = trail.columns_of(panel.streams)
+    baseline = trail.baseline(
+        start, panel.streams, panel.shared_by_versions, policy.min_windows, policy.refresh_interval
     )
+    previous = trail.newest_before(start, columns)
+    comparison = baseline.compare(start, level, size, trail.levels_before(start, columns), least_sd)
+    effect = comparison.effect
+    judged = np.isfinite(level) & np.isfinite(size) & (baseline.windows >= policy.min_windows)
+    watched = panel.sides & judged
+    p_values = np.where(watched & ~np.isnan(comparison.p_values), comparison.p_values, 1.0)
+    e_values = _calibrate(p_values)
+    traces = _accumulate(previous, e_values, watched, panel.cusum)
+    _extend_runs(traces, previous, e_values[0], watched, start=start, effect=effect)
+    traces["level"], traces["size"] = np.where(np.isfinite(size), level, np.nan), size
+    traces["effect"], traces["deviation"] = effect, comparison.deviation
+    traces["judged"] += judged
+    earlier_effects = trail.effects_before(start, columns, SPANS[-1] - 1)
+    recent_effects = np.vstack((effect[None], earlier_effects))
+    near = np.maximum(panel.tolerance / 2, baseline.size_sd)
+    _continue_changes(traces, previous, recent_effects, near, judged)
     weights = _weights(panel, judged, baseline)
-    evidence = now["total"].mean(axis=1).T
-    if _over(weights * evidence, panel, policy).any():
-        _alarm(
-            now,
-            weights,
-            evidence * _material(now, recent, baseline, panel.tolerance, judged),
-            panel,
-            policy,
-        )
-    trail.put(start, panel.streams, now)
-    return Weighed(now, last, baseline, recent, p, weights)
+    evidence = traces["total"].mean(axis=1).T
+    if _reaches_threshold(weights * evidence, panel, policy).any():
+        material = _material_sides(traces, recent_effects, baseline, panel.tolerance, judged)
+        _raise_alarms(traces, weights, evidence * material, panel, policy)
+    trail.write(start, panel.streams, traces)
+    return WindowEvidence(
+        traces=traces,
+        previous=previous,
+        baseline=baseline,
+        recent_effects=recent_effects,
+        p_values=p_values,
+        weights=weights,
+    )
 
 
-def _added(
-    last: NDArray[np.void],
-    p: Floats,
+def _calibrate(p_values: Floats) -> Floats:
+    """The e-values of two calibrators, shape (2, 2, J): the average over all kappa, and KAPPA."""
+    at_kappa = KAPPA * np.maximum(p_values, 1e-200) ** (KAPPA - 1)
+    return np.stack([stats.calibrate(p_values), at_kappa])
+
+
+def _accumulate(
+    previous: NDArray[np.void],
+    e_values: Floats,
     watched: NDArray[np.bool_],
     cusum: NDArray[np.bool_],
+) -> NDArray[np.void]:
+    """New traces, shape (J,), with the totals of `previous` and the evidence of one more window.
+
+    There is a total for each calibrator and side. The mean over calibrators is an e-process, as
+    each of them is.
+    """
+    traces = np.zeros(len(previous), TRACE)
+    is_new = np.isnan(previous["level"])
+    total = np.where(is_new, 0.0, np.moveaxis(previous["total"], 0, -1))
+    base = np.where(cusum, np.maximum(total, 1.0), total + 1.0)
+    total = np.where(watched, np.minimum(base * e_values, MOST_EVIDENCE), total)
+    traces["total"] = np.moveaxis(total, -1, 0)
+    traces["judged"] = np.where(is_new, 0.0, previous["judged"])
+    traces["since"] = traces["side"] = np.nan
+    return traces
+
+
+def _extend_runs(
+    traces: NDArray[np.void],
+    previous: NDArray[np.void],
+    e_values: Floats,
+    watched: NDArray[np.bool_],
+    *,
     start: int,
     effect: Floats,
-) -> NDArray[np.void]:
-    """The evidence of one more window added; shape (J,)."""
-    now = np.zeros(len(last), TRACE)
-    e = np.stack([stats.calibrate(p), KAPPA * np.maximum(p, 1e-200) ** (KAPPA - 1)])
-    fresh = np.isnan(last["level"])
-    total = np.where(fresh, 0.0, np.moveaxis(last["total"], 0, -1))
-    joined = np.where(cusum, np.maximum(total, 1.0), total + 1.0)
-    now["total"] = np.moveaxis(np.where(watched, np.minimum(joined * e, 1e200), total), -1, 0)
-    capital = np.where(fresh, 1.0, last["capital"].T)
-    begins = capital <= 1.0
-    signed = np.stack([effect, -effect])
-    windows = np.where(begins, 0.0, last["windows"].T) + 1
-    effects = np.where(begins, 0.0, last["effects"].T) + signed
-    began = np.where(begins, float(start), last["began"].T)
-    now["capital"] = np.where(watched, np.clip(np.maximum(capital, 1.0) * e[0], 1.0, 1e200), 1.0).T
-    now["windows"], now["effects"], now["began"] = windows.T, effects.T, began.T
-    now["judged"] = np.where(fresh, 0.0, last["judged"])
-    now["since"] = now["side"] = np.nan
-    return now
+) -> None:
+    """Write into `traces` the run that each side is in: the windows since its evidence was 1.
+
+    The begin of the run estimates the begin of a change. `e_values` and `watched` have shape
+    (2, J), `effect` has shape (J,).
+    """
+    evidence = np.where(np.isnan(previous["level"]), 1.0, previous["run_evidence"].T)
+    begins = evidence <= 1.0
+    signed_effect = np.stack([effect, -effect])
+    windows = np.where(begins, 0.0, previous["run_windows"].T) + 1
+    effects = np.where(begins, 0.0, previous["run_effects"].T) + signed_effect
+    run_start = np.where(begins, float(start), previous["run_start"].T)
+    evidence = np.clip(np.maximum(evidence, 1.0) * e_values, 1.0, MOST_EVIDENCE)
+    traces["run_evidence"] = np.where(watched, evidence, 1.0).T
+    traces["run_windows"], traces["run_effects"] = windows.T, effects.T
+    traces["run_start"] = run_start.T
 
 
-def _go_on(
-    now: NDArray[np.void],
-    last: NDArray[np.void],
-    recent: Floats,
+def _continue_changes(
+    traces: NDArray[np.void],
+    previous: NDArray[np.void],
+    recent_effects: Floats,
     near: Floats,
     judged: NDArray[np.bool_],
-    effect: Floats,
 ) -> None:
-    """A change that is on stays on until two of the newest three windows are near what is
-    expected.
-    """
-    on = np.isfinite(last["since"])
-    if not on.any():
+    """Keep a change on until two of the newest three windows lie within `near` of expectation."""
+    is_on = np.isfinite(previous["since"])
+    if not is_on.any():
         return
-    newest = np.where(np.isfinite(recent[:3]), recent[:3], recent[0])
-    middle = np.abs(np.sort(newest, axis=0)[1])
-    stays = on & ~(judged & (middle < near))
+    newest = np.where(np.isfinite(recent_effects[:3]), recent_effects[:3], recent_effects[0])
+    median = np.abs(np.sort(newest, axis=0)[1])
+    stays = is_on & ~(judged & (median < near))
     for name in ("since", "side", "odds"):
-        now[name] = np.where(stays, last[name], now[name])
-    for place in np.flatnonzero(on):
-        now["total"][place], now["capital"][place], now["judged"][place] = 0.0, 1.0, 0.0
-        if stays[place]:
-            side = int(last["side"][place])
-            now["windows"][place, side] = last["windows"][place, side] + 1
-            now["effects"][place, side] = last["effects"][place, side] + (
-                effect[place] if side == 0 else -effect[place]
+        traces[name] = np.where(stays, previous[name], traces[name])
+    for stream in np.flatnonzero(is_on):
+        traces["total"][stream], traces["judged"][stream] = 0.0, 0.0
+        traces["run_evidence"][stream] = 1.0
+        if stays[stream]:
+            side = int(previous["side"][stream])
+            effect = recent_effects[0, stream]
+            traces["run_windows"][stream, side] = previous["run_windows"][stream, side] + 1
+            traces["run_effects"][stream, side] = previous["run_effects"][stream, side] + (
+                effect if side == 0 else -effect
             )
-            now["began"][place, side] = last["began"][place, side]
+            traces["run_start"][stream, side] = previous["run_start"][stream, side]
             # Above 1, so that the run goes on in the next window.
-            now["capital"][place, side] = 2.0
+            traces["run_evidence"][stream, side] = 2.0
 
 
 def _weights(panel: Panel, judged: NDArray[np.bool_], baseline: Baseline) -> Floats:
-    """Each stream's and side's share of its budget, shape (2, J); strong memory between windows
-    lowers it.
+    """The weight of each total, shape (2, J); strong memory between windows lowers it."""
+    penalty = np.where(baseline.memory > STRONG_MEMORY, baseline.inflation**2, 1.0)
+    watched_sides = np.maximum(panel.sides.sum(axis=0), 1)
+    weights: Floats = budget_shares(panel, judged) / penalty * panel.sides / watched_sides
+    return weights
+
+
+def budget_shares(panel: Panel, judged: NDArray[Any]) -> Floats:
+    """The share of its alarm budget that each stream has, shape (J,).
+
+    The streams where `judged` (shape (J,)) is true divide the whole budget.
     """
-    memory = np.where(baseline.memory > MEMORY_FROM, baseline.inflation**2, 1.0)
-    found: Floats = (
-        shares(panel, judged) / memory * panel.sides / np.maximum(panel.sides.sum(axis=0), 1)
-    )
-    return found
+    weight = panel.weight * judged
+    family_weight = np.bincount(panel.family, weight, len(panel.shares))
+    family_share = np.where(family_weight > 0, panel.shares, 0.0)
+    budget_share = np.bincount(panel.budget_of_family, family_share)[panel.budget_of_family]
+    scale = family_share / np.where(family_weight > 0, budget_share * family_weight, 1.0)
+    shares: Floats = weight * scale[panel.family]
+    return shares
 
 
-def shares(panel: Panel, judged: NDArray[Any]) -> Floats:
-    """What each stream has of its budget, shape (J,): those that are judged share all of it."""
-    own = panel.weight * judged
-    members = np.bincount(panel.family, own, len(panel.shares))
-    of_family = np.where(members > 0, panel.shares, 0.0)
-    whole = np.bincount(panel.budget_of_family, of_family)[panel.budget_of_family]
-    scale = of_family / np.where(members > 0, whole * members, 1.0)
-    found: Floats = own * scale[panel.family]
-    return found
-
-
-def _material(
-    now: NDArray[np.void],
-    recent: Floats,
+def _material_sides(
+    traces: NDArray[np.void],
+    recent_effects: Floats,
     baseline: Baseline,
     tolerance: Floats,
     judged: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Where the effect is beyond what matters, error allowed for: over the whole run, or over its
-    newest windows; (2, J).
+    """Where the lower bound of the effect reaches the tolerance, shape (2, J).
+
+    The bound is the largest of those over the whole run and over each of `SPANS`.
     """
-    windows = now["windows"].T
-    lower = now["effects"].T / windows - BOUND * baseline.size_sd * baseline.widening(
-        windows
-    ) / np.sqrt(windows)
+    windows = traces["run_windows"].T
+    error = RUN_BOUND * baseline.size_sd * baseline.widening(windows) / np.sqrt(windows)
+    bound = traces["run_effects"].T / windows - error
     for span in SPANS:
-        known = np.isfinite(recent[:span])
-        count = np.maximum(known.sum(axis=0), 1)
-        mean = np.where(known, recent[:span], 0.0).sum(axis=0) / count
-        margin = SPAN_BOUND * baseline.size_sd * baseline.widening(count) / np.sqrt(count)
-        lower = np.where(span < windows, np.maximum(lower, np.stack([mean, -mean]) - margin), lower)
-    found: NDArray[np.bool_] = judged & (lower >= tolerance)
-    return found
+        is_finite = np.isfinite(recent_effects[:span])
+        count = np.maximum(is_finite.sum(axis=0), 1)
+        mean = np.where(is_finite, recent_effects[:span], 0.0).sum(axis=0) / count
+        error = SPAN_BOUND * baseline.size_sd * baseline.widening(count) / np.sqrt(count)
+        span_bound = np.stack([mean, -mean]) - error
+        bound = np.where(span < windows, np.maximum(bound, span_bound), bound)
+    material: NDArray[np.bool_] = judged & (bound >= tolerance)
+    return material
 
 
-def _over(weighted: Floats, panel: Panel, policy: Policy) -> NDArray[np.bool_]:
-    """Which budgets' weighted evidence reaches the bar."""
-    found: NDArray[np.bool_] = np.bincount(panel.budget, weighted.sum(axis=0)) >= policy.bar
-    return found
+def _reaches_threshold(
+    weighted_evidence: Floats, panel: Panel, policy: AlarmPolicy
+) -> NDArray[np.bool_]:
+    """Whether the evidence of each budget reaches the alarm threshold, shape (budgets,)."""
+    sums = np.bincount(panel.budget, weighted_evidence.sum(axis=0))
+    reached: NDArray[np.bool_] = sums >= policy.alarm_threshold
+    return reached
 
 
-def _alarm(
-    now: NDArray[np.void], weights: Floats, evidence: Floats, panel: Panel, policy: Policy
+def _raise_alarms(
+    traces: NDArray[np.void],
+    weights: Floats,
+    evidence: Floats,
+    panel: Panel,
+    policy: AlarmPolicy,
 ) -> None:
-    """Where the weighted totals of what matters reach the bar, the streams behind it are changed
-    since their run began.
+    """Mark the streams behind an alarm as changed since the begin of their run.
+
+    `evidence`, shape (2, J), is that of material effects. Named are the stream that contributes
+    most, and all that e-BH at NAMING_LEVEL selects (`stats.e_bh`; Wang and Ramdas 2022).
     """
     side = np.argmax(evidence, axis=0)
     strongest, weighted = evidence.max(axis=0), weights * evidence
-    odds = strongest / np.maximum(now["judged"], 1)
-    for budget in np.flatnonzero(_over(weighted, panel, policy)):
-        mine = np.flatnonzero(panel.budget == budget)
-        named = mine[stats.e_bh(odds[mine], NAMED) & (strongest[mine] > 0)]
-        for place in {int(mine[np.argmax(weighted[:, mine].max(axis=0))]), *named.tolist()}:
-            now["since"][place] = now["began"][place, side[place]]
-            now["side"][place], now["odds"][place] = side[place], odds[place]
-            now["total"][place], now["judged"][place] = 0.0, 0.0
-            now["capital"][place] = 1.0
-            now["capital"][place, side[place]] = 2.0
+    odds = strongest / np.maximum(traces["judged"], 1)
+    for budget in np.flatnonzero(_reaches_threshold(weighted, panel, policy)):
+        streams = np.flatnonzero(panel.budget == budget)
+        selected = streams[stats.e_bh(odds[streams], NAMING_LEVEL) & (strongest[streams] > 0)]
+        largest = int(streams[np.argmax(weighted[:, streams].max(axis=0))])
+        for stream in {largest, *selected.tolist()}:
+            traces["since"][stream] = traces["run_start"][stream, side[stream]]
+            traces["side"][stream], traces["odds"][stream] = side[stream], odds[stream]
+            traces["total"][stream], traces["judged"][stream] = 0.0, 0.0
+            traces["run_evidence"][stream] = 1.0
+            traces["run_evidence"][stream, side[stream]] = 2.0

@@ -1,134 +1,157 @@
-"""What weighing a window came to, stream by stream, in the units of what was measured.
+"""The outcome of a window for each stream, in the units of what was measured.
 
-Refuses to weigh: that is the evidence engine's.
+Does not compute evidence: the evidence engine does.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.evaluate.evidence.engine import Given, Panel, Policy, Weighed, weigh
+from driftline.evaluate.evidence.engine import (
+    AlarmPolicy,
+    Observation,
+    Panel,
+    StreamNumbers,
+    WindowEvidence,
+    add_window,
+)
 from driftline.evaluate.evidence.trail import Stream, Trail
 
-WITHIN = 7
-"""Windows within which a change should be found, for what is said of the smallest one that would
-be.
-"""
-FOUND_WITHIN = 0.29
-"""Deviations that add up to one unit of log evidence in WITHIN windows, as measured: 2.9 for 10
-units.
+DETECTION_WINDOWS = 7
+"""Windows within which a change should be found; `detectable_effect` is the smallest such one."""
+DEVIATION_PER_UNIT = 0.29
+"""Deviation a window that adds one unit of log evidence in DETECTION_WINDOWS windows.
+
+Measured in simulations: 2.9 for 10 units.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came out for one stream; sizes in the unit of `Given.size`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOutcome:
+    """The outcome of one window for one stream; sizes are on the scale of `Observation.size`."""
 
     windows: int
-    """Of its baseline."""
-    missing: int
-    """Windows that the baseline still lacks."""
-    changed: bool = False
+    """Windows in the baseline."""
+    missing_windows: int
+    """Windows that the baseline still lacks; without them the stream is not judged by its past."""
+    is_changed: bool = False
     since: int | None = None
-    """Of the change that is on: start of its first window, as estimated; microseconds."""
+    """Estimated start of the change that is on, microseconds."""
     odds: float = 0.0
-    """Of the change that is on: 1 to this against chance, when it was found."""
+    """Odds against chance when the change that is on was found: 1 to this."""
     effect: float = 0.0
-    """Over the change that is on, the mean; else of this window."""
+    """Mean effect over the change that is on; without one, the effect of this window."""
     expected: float = 0.0
+    """Expected size of this window."""
     sd: float = 0.0
-    """Of sizes, between windows."""
-    recent: float = 0.0
+    """Standard deviation of sizes between windows."""
+    recent_effect: float = 0.0
     """Mean effect over the newest 7 windows."""
-    recent_error: float = math.inf
-    """Its standard error, that of what is expected included."""
-    surprise: float = 1.0
-    """The p-value of this window alone, on the sides that are watched."""
-    seen_from: float = math.inf
-    """The smallest lasting effect that would be found within 7 windows at this traffic."""
-    before: float = math.nan
+    recent_effect_error: float = math.inf
+    """Standard error of `recent_effect`; includes the error of the baseline."""
+    p_value: float = 1.0
+    """Smallest p-value of this window alone, over the sides that are watched."""
+    detectable_effect: float = math.inf
+    """The smallest lasting effect that would be found within 7 windows of this many rows."""
+    previous_size: float = math.nan
     """Size of the window before."""
-    usual: float = 0.0
+    baseline_size: float = 0.0
     """Mean size of the baseline."""
-    usual_error: float = math.inf
-    alike: tuple[Stream, ...] = ()
-    """Of a change that is on: the streams that moved together with this one while nothing was
-    wrong.
+    baseline_size_error: float = math.inf
+    """Standard error of `baseline_size`."""
+    correlated_streams: tuple[Stream, ...] = ()
+    """The streams that moved with this one during its baseline; only while a change is on."""
+
+
+def judge_window(
+    trail: Trail, start: int, observations: Sequence[Observation], policy: AlarmPolicy
+) -> tuple[list[StreamOutcome], NDArray[np.void]]:
+    """Judge the window that begins at `start` (microseconds), and add it to the trail.
+
+    Returns the outcome and the trace of each observation, in their order.
     """
+    panel = Panel.of(observations)
+    evidence = add_window(trail, start, panel, StreamNumbers.of(observations), policy)
+    outcomes = stream_outcomes(evidence, panel, policy, range(len(observations)))
+    return outcomes, evidence.traces
 
 
-def advance(
-    trail: Trail, start: int, given: Sequence[Given], policy: Policy
-) -> tuple[list[Outcome], NDArray[np.void]]:
-    """Judge the window `start` of each stream, and add it to the trail. Returns the outcomes and
-    the traces, in order.
-    """
-    panel = Panel.of(given)
-    level, size, least_sd = (
-        np.array([getattr(one, name) for one in given]) for name in ("level", "size", "least_sd")
-    )
-    weighed = weigh(trail, start, panel, level, size, least_sd, policy)
-    return outcomes(weighed, panel, policy, range(len(given))), weighed.now
-
-
-def outcomes(
-    weighed: Weighed, panel: Panel, policy: Policy, places: Sequence[int]
-) -> list[Outcome]:
-    """Of the streams at `places`, in that order."""
+def stream_outcomes(
+    evidence: WindowEvidence, panel: Panel, policy: AlarmPolicy, places: Sequence[int]
+) -> list[StreamOutcome]:
+    """The outcomes of the streams at `places` of the panel, in that order."""
     at = np.array(places, np.int64)
-    now, last, recent = weighed.now[at], weighed.last[at], weighed.recent[:WITHIN, at]
-    base = weighed.baseline
-    windows, size_sd, inflation = base.windows[at], base.size_sd[at], base.inflation[at]
-    known = np.isfinite(recent)
-    count = np.maximum(known.sum(axis=0), 1)
-    means = np.where(known, recent, 0.0).sum(axis=0) / count
-    error = size_sd * inflation * np.sqrt(1 / count + 1 / np.maximum(windows, 1))
-    share = weighed.weights[:, at].max(axis=0)
-    wanted = FOUND_WITHIN * np.log(np.maximum(policy.bar / np.where(share > 0, share, 1.0), math.e))
-    on = np.isfinite(now["since"])
-    side = np.where(on, now["side"], 0).astype(np.int64)
-    every = np.arange(len(at))
-    ran = (
-        now["effects"][every, side]
-        / np.maximum(now["windows"][every, side], 1)
-        * np.where(side == 0, 1.0, -1.0)
-    )
-    columns = (
-        windows.astype(np.int64),
-        np.maximum(policy.needed - windows, 0).astype(np.int64),
-        on,
-        np.where(on, now["since"], 0).astype(np.int64),
-        np.where(on, now["odds"], 0.0),
-        np.where(on, ran, now["effect"]),
-        now["size"] - now["effect"],
-        size_sd,
-        means,
-        error,
-        weighed.p[:, at].min(axis=0),
-        np.maximum(panel.tolerance[at], wanted * size_sd),
-        last["size"],
-        base.size_mean[at],
-        size_sd * inflation / np.sqrt(np.maximum(windows, 1)),
-    )
-    known_now = np.isfinite(now["level"])
-    found = []
-    for place, known_here, *values in zip(
-        at.tolist(), known_now.tolist(), *(column.tolist() for column in columns), strict=True
-    ):
-        if not known_here:
-            found.append(Outcome(values[0], 0))
+    traces = evidence.traces[at]
+    baseline = evidence.baseline
+    windows, size_sd, inflation = baseline.windows[at], baseline.size_sd[at], baseline.inflation[at]
+    recent_mean, recent_count = _finite_mean(evidence.recent_effects[:DETECTION_WINDOWS, at])
+    baseline_count = np.maximum(windows, 1)
+    is_on = np.isfinite(traces["since"])
+    columns: dict[str, NDArray[np.generic]] = {
+        "windows": windows.astype(np.int64),
+        "missing_windows": np.maximum(policy.min_windows - windows, 0).astype(np.int64),
+        "is_changed": is_on,
+        "since": np.where(is_on, traces["since"], 0).astype(np.int64),
+        "odds": np.where(is_on, traces["odds"], 0.0),
+        "effect": np.where(is_on, _run_effect(traces, is_on), traces["effect"]),
+        "expected": traces["size"] - traces["effect"],
+        "sd": size_sd,
+        "recent_effect": recent_mean,
+        "recent_effect_error": size_sd * inflation * np.sqrt(1 / recent_count + 1 / baseline_count),
+        "p_value": evidence.p_values[:, at].min(axis=0),
+        "detectable_effect": np.maximum(
+            panel.tolerance[at], _detectable_deviation(evidence.weights[:, at], policy) * size_sd
+        ),
+        "previous_size": evidence.previous[at]["size"],
+        "baseline_size": baseline.size_mean[at],
+        "baseline_size_error": size_sd * inflation / np.sqrt(baseline_count),
+    }
+    has_number = np.isfinite(traces["level"]).tolist()
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    outcomes = []
+    for place, is_judgeable, row in zip(at.tolist(), has_number, rows, strict=True):
+        values = dict(zip(columns, row, strict=True))
+        if not is_judgeable:
+            outcomes.append(StreamOutcome(windows=values["windows"], missing_windows=0))
             continue
-        if not values[2]:
-            values[3] = None
-        outcome = Outcome(*values)
-        if outcome.changed:
-            outcome = replace(
-                outcome, alike=tuple(panel.streams[other] for other in base.alike(place))
+        if values["is_changed"]:
+            values["correlated_streams"] = tuple(
+                panel.streams[stream] for stream in baseline.correlated_with(place)
             )
-        found.append(outcome)
-    return found
+        else:
+            values["since"] = None
+        outcomes.append(StreamOutcome(**values))
+    return outcomes
+
+
+def _finite_mean(
+    effects: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Mean and number of the finite values of each column; the number is at least 1."""
+    is_finite = np.isfinite(effects)
+    count = np.maximum(is_finite.sum(axis=0), 1)
+    return np.where(is_finite, effects, 0.0).sum(axis=0) / count, count
+
+
+def _run_effect(traces: NDArray[np.void], is_on: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Mean effect over the run on the side of the change, shape (J,); upwards is positive."""
+    side = np.where(is_on, traces["side"], 0).astype(np.int64)
+    stream = np.arange(len(traces))
+    effects, windows = traces["run_effects"][stream, side], traces["run_windows"][stream, side]
+    mean: NDArray[np.float64] = effects / np.maximum(windows, 1) * np.where(side == 0, 1.0, -1.0)
+    return mean
+
+
+def _detectable_deviation(weights: NDArray[np.float64], policy: AlarmPolicy) -> NDArray[np.float64]:
+    """The smallest lasting deviation, in standard deviations, that is found in 7 windows."""
+    weight = weights.max(axis=0)
+    needed_evidence = policy.alarm_threshold / np.where(weight > 0, weight, 1.0)
+    deviation: NDArray[np.float64] = DEVIATION_PER_UNIT * np.log(
+        np.maximum(needed_evidence, math.e)
+    )
+    return deviation

@@ -1,8 +1,9 @@
-"""The trail of a model: what each watched series was in each window, and what it had added up to by
-then.
+"""The trail of a model: the trace that each stream left in each of the newest windows.
 
-Refuses to judge. Whatever judging needs of the past is in these rows, so that a restart, or another
-agent, goes on from them.
+A trace holds all that judging later windows needs of this one, so that an agent goes on from the
+stored traces after a restart. Times are microseconds since the Unix epoch.
+
+Does not judge.
 """
 
 from __future__ import annotations
@@ -18,50 +19,47 @@ from numpy.typing import NDArray
 
 from driftline.evaluate.evidence.baseline import Baseline, Floats
 
+Columns = NDArray[np.int64]
 TRACE = np.dtype(
     [
-        ("level", "<f8"),  # the number on the scale on which its spread is even
-        (
-            "size",
-            "<f8",
-        ),  # the number on the scale on which changes are told and compared with what matters
-        ("effect", "<f8"),  # size less what was expected
-        (
-            "deviation",
-            "<f8",
-        ),  # level less what was expected, in standard deviations between windows
-        ("total", "<f8", (2, 2)),  # evidence so far: by calibrator, upper and lower side
-        ("capital", "<f8", (2,)),  # of the run: evidence since it began, by side
-        ("windows", "<f8", (2,)),  # of the run
-        ("effects", "<f8", (2,)),  # their sum over the run
-        ("began", "<f8", (2,)),  # start of the run, microseconds
-        ("judged", "<f8"),  # windows judged since the evidence began to add up
-        ("since", "<f8"),  # begin of the change that is on, NaN without one
-        ("side", "<f8"),  # of the change that is on: 0 upper, 1 lower
-        ("odds", "<f8"),  # against chance, when it was found
+        # The number on the scale where its spread is even.
+        ("level", "<f8"),
+        # The number on the scale where changes are compared with the tolerance.
+        ("size", "<f8"),
+        # Size less the expected size.
+        ("effect", "<f8"),
+        # Level less the expected level, in standard deviations between windows.
+        ("deviation", "<f8"),
+        # Evidence so far: by calibrator, then upper and lower side.
+        ("total", "<f8", (2, 2)),
+        # The run that each side is in: its evidence, windows, sum of effects, and start.
+        ("run_evidence", "<f8", (2,)),
+        ("run_windows", "<f8", (2,)),
+        ("run_effects", "<f8", (2,)),
+        ("run_start", "<f8", (2,)),
+        # Windows judged since the total began.
+        ("judged", "<f8"),
+        # Of the change that is on: estimated start (NaN without one), side (0 upper, 1 lower), and
+        # odds against chance when it was found.
+        ("since", "<f8"),
+        ("side", "<f8"),
+        ("odds", "<f8"),
     ]
 )
-"""One stream in one window; all floats, so that a row is 160 bytes that any machine reads alike."""
+"""One stream in one window: 160 bytes of little-endian floats, the same on every machine."""
+NO_TRACE = np.full((), np.nan, TRACE)
 OUTLYING = 10.0
-"""Standard deviations beyond which a window stays out of the baseline even when the change went
-away by itself.
-"""
-SHORT = 3
-"""Windows that a change may last at most and still be part of normal life, once it went away by
-itself.
-"""
-KEPT = 400
-"""Windows beyond those that a baseline takes that are held, so that quarantined ones have their
-substitutes.
-"""
-
-
+"""Standard deviations beyond which a window never enters the baseline."""
+SHORT_CHANGE = 3
+"""Windows that a change may last at most to enter the baseline once it has gone away by itself."""
+SUBSTITUTES = 400
+"""Windows beyond those of a baseline that are held, to stand in for the windows of a change."""
 SPARE = 500
-"""Windows by which it grows, and for which it goes on before it forgets what is of no use."""
+"""Windows by which the trail grows, and that it collects before it forgets the oldest ones."""
 
 
 class Stream(NamedTuple):
-    """One series that is watched."""
+    """The identity of one stream."""
 
     version: str
     segment: str
@@ -72,190 +70,207 @@ class Stream(NamedTuple):
 
 
 class Trail:
-    """The newest windows of a model, those of one start in a row; in memory a matrix of windows by
-    streams.
-    """
+    """The traces of the newest windows of a model, as a matrix of windows by streams."""
 
-    def __init__(self, length: int, baseline: int, lag: int) -> None:
-        self.length = length
-        """Of a window, microseconds."""
-        self.baseline_windows = baseline
-        """At most so many windows are the baseline."""
-        self.lag = lag
-        """So many newest windows are not in it."""
+    def __init__(self, length: int, baseline_windows: int, lag: int) -> None:
+        """Make an empty trail.
+
+        `length` is that of a window in microseconds, `baseline_windows` the most windows of a
+        baseline, `lag` the number of newest windows that are not in it.
+        """
+        self.length, self.baseline_windows, self.lag = length, baseline_windows, lag
         self._starts: list[int] = []
-        self._places: dict[Stream, int] = {}
+        self._columns: dict[Stream, int] = {}
         self._rows = np.full((64, 8), np.nan, TRACE)
         self._newest = np.full(8, -1, np.int64)
-        """The row of each column's newest trace."""
-        self._asked: tuple[object, NDArray[np.int64]] = ((), np.empty(0, np.int64))
-        self._baseline: tuple[object, Baseline] | None = None
-        self._revised = 0
+        """The row of each column's newest trace; -1 without one."""
+        self._columns_cache: tuple[object, Columns] = ((), np.empty(0, np.int64))
+        self._baseline_cache: tuple[object, Baseline] | None = None
+        self._revisions = 0
 
     @property
-    def kept(self) -> int:
+    def capacity(self) -> int:
         """The most windows that are of use."""
-        return self.baseline_windows + self.lag + KEPT
+        return self.baseline_windows + self.lag + SUBSTITUTES
 
-    def put(self, start: int, streams: Sequence[Stream], traces: NDArray[np.void]) -> None:
-        """Write a window; streams without a level are left out."""
-        row, columns = self._row(start), self.places(streams)
-        given = np.isfinite(traces["level"])
-        columns = columns[given]
-        self._rows[row, columns] = traces[given]
+    def write(self, start: int, streams: Sequence[Stream], traces: NDArray[np.void]) -> None:
+        """Write the traces of one window, shape (J,); streams without a level are left out."""
+        row, columns = self._row(start), self.columns_of(streams)
+        has_level = np.isfinite(traces["level"])
+        columns = columns[has_level]
+        self._rows[row, columns] = traces[has_level]
         self._newest[columns] = np.maximum(self._newest[columns], row)
         if row + 1 < len(self._starts):
-            self._revised += 1
-        if len(self._starts) > self.kept + SPARE:
-            self._forget()
+            self._revisions += 1
+        if len(self._starts) > self.capacity + SPARE:
+            self._forget_oldest()
 
-    def fill(self, rows: Iterable[tuple[int, Stream, bytes]]) -> None:
-        """Write what was kept, oldest first. Rows of another form than today's are left out."""
+    def restore(self, rows: Iterable[tuple[int, Stream, bytes]]) -> None:
+        """Write stored traces: start, stream and bytes, oldest first.
+
+        Bytes of another length, which an older version wrote, are left out.
+        """
         for start, group in groupby(rows, key=itemgetter(0)):
-            kept = [(stream, trace) for _, stream, trace in group if len(trace) == TRACE.itemsize]
-            self.put(
+            traces = [(stream, trace) for _, stream, trace in group if len(trace) == TRACE.itemsize]
+            self.write(
                 start,
-                [stream for stream, _ in kept],
-                np.frombuffer(b"".join(trace for _, trace in kept), TRACE),
+                [stream for stream, _ in traces],
+                np.frombuffer(b"".join(trace for _, trace in traces), TRACE),
             )
 
-    def places(self, streams: Sequence[Stream]) -> NDArray[np.int64]:
-        """The column of each stream."""
-        if self._asked[0] is not streams:
-            found = [self._places.setdefault(stream, len(self._places)) for stream in streams]
-            self._asked = (streams, np.array(found, np.int64))
-            more = len(self._places) - self._rows.shape[1]
+    def columns_of(self, streams: Sequence[Stream]) -> Columns:
+        """The column of each stream; a new stream gets a new column."""
+        if self._columns_cache[0] is not streams:
+            columns = [self._columns.setdefault(stream, len(self._columns)) for stream in streams]
+            self._columns_cache = (streams, np.array(columns, np.int64))
+            more = len(self._columns) - self._rows.shape[1]
             if more > 0:
                 more += more // 4
                 self._rows = np.concatenate(
                     (self._rows, np.full((len(self._rows), more), np.nan, TRACE)), axis=1
                 )
                 self._newest = np.concatenate((self._newest, np.full(more, -1)))
-        return self._asked[1]
+        return self._columns_cache[1]
 
-    def last(self, start: int, columns: NDArray[np.int64]) -> NDArray[np.void]:
-        """Each stream's newest trace before the window `start`; NaN where there is none."""
+    def newest_before(self, start: int, columns: Columns) -> NDArray[np.void]:
+        """The newest trace of each column before the window at `start`; NaN without one."""
         end, newest = bisect_left(self._starts, start), self._newest[columns]
-        found = self._rows[newest, columns]
-        found[newest < 0] = np.full((), np.nan, TRACE)
+        traces = self._rows[newest, columns]
+        traces[newest < 0] = NO_TRACE
+        # A restated window has newer ones behind it.
         for place in np.flatnonzero(newest >= end):
-            level = self._rows["level"][:end, columns[place]]
-            known = np.flatnonzero(np.isfinite(level))
-            found[place] = (
-                self._rows[known[-1], columns[place]] if len(known) else np.full((), np.nan, TRACE)
-            )
-        return found
+            column = columns[place]
+            rows = np.flatnonzero(np.isfinite(self._rows["level"][:end, column]))
+            traces[place] = self._rows[rows[-1], column] if len(rows) else NO_TRACE
+        return traces
 
-    def before(self, start: int, columns: NDArray[np.int64]) -> Floats:
-        """The levels of the window that ended when `start` began; NaN where there are none."""
-        place = bisect_left(self._starts, start - self.length)
-        if place < len(self._starts) and self._starts[place] == start - self.length:
-            found: Floats = self._rows["level"][place, columns].copy()
-            return found
+    def levels_before(self, start: int, columns: Columns) -> Floats:
+        """The levels of the window that ends at `start`; NaN where there are none."""
+        row = bisect_left(self._starts, start - self.length)
+        if row < len(self._starts) and self._starts[row] == start - self.length:
+            levels: Floats = self._rows["level"][row, columns].copy()
+            return levels
         return np.full(len(columns), np.nan)
 
-    def effects(self, start: int, columns: NDArray[np.int64], count: int) -> Floats:
-        """The effects of the newest `count` windows before `start`, newest first; NaN where there
-        is none.
+    def effects_before(self, start: int, columns: Columns, count: int) -> Floats:
+        """The effects of the `count` windows before `start`, newest first, shape (count, J).
+
+        NaN where there is none.
         """
         end = bisect_left(self._starts, start)
-        found = np.full((count, len(columns)), np.nan)
+        effects = np.full((count, len(columns)), np.nan)
         rows = self._rows["effect"][max(0, end - count) : end, columns]
-        found[: len(rows)] = rows[::-1]
-        return found
+        effects[: len(rows)] = rows[::-1]
+        return effects
 
     def baseline(
-        self, start: int, streams: Sequence[Stream], kin: Sequence[bool], needed: int, every: int
+        self,
+        start: int,
+        streams: Sequence[Stream],
+        shared_by_versions: Sequence[bool],
+        min_windows: int,
+        refresh_interval: int,
     ) -> Baseline:
-        """Of good windows up to the lag before `start`, rounded down to a multiple of `every`
-        microseconds.
+        """The baseline for the window at `start`: good windows that are older than the lag.
 
-        A stream with fewer than `needed` windows of its own takes those of another model version,
-        where `kin` allows it.
+        A baseline serves for `refresh_interval` microseconds; with 0, for one window. A stream with
+        fewer than `min_windows` windows takes those of another model version, where it is shared.
         """
-        cut = start // every * every if every else start
-        key = (cut, tuple(streams), self._revised)
-        if self._baseline is not None and self._baseline[0] == key:
-            return self._baseline[1]
+        cut = start // refresh_interval * refresh_interval if refresh_interval else start
+        key = (cut, tuple(streams), self._revisions)
+        if self._baseline_cache is not None and self._baseline_cache[0] == key:
+            return self._baseline_cache[1]
         end = bisect_left(self._starts, cut - self.lag * self.length)
-        begin = max(0, end - self.baseline_windows - KEPT)
+        begin = max(0, end - self.baseline_windows - SUBSTITUTES)
         if not np.isfinite(self._rows["since"][begin:end]).any():
             begin = max(begin, end - self.baseline_windows)
-        columns = self.places(streams)
+        columns = self.columns_of(streams)
         rows = self._rows[begin:end]
         starts = np.array(self._starts[begin:end], np.int64)
-        until = self._rows[begin : bisect_left(self._starts, cut)]
-        all_starts = np.array(self._starts[begin : begin + len(until)], np.int64)
-        good = np.isfinite(rows["level"]) & ~_quarantined(until, all_starts)[: len(rows)]
+        # A change that was found within the lag may have begun before it.
+        until_cut = self._rows[begin : bisect_left(self._starts, cut)]
+        starts_until_cut = np.array(self._starts[begin : begin + len(until_cut)], np.int64)
+        good = np.isfinite(rows["level"])
+        good &= ~_quarantined_windows(until_cut, starts_until_cut)[: len(rows)]
         good &= np.cumsum(good[::-1], axis=0)[::-1] <= self.baseline_windows
-        columns = self._kin(streams, kin, columns, good.sum(axis=0), needed)
-        kept = np.flatnonzero(good[:, columns].any(axis=1))
-        first = kept[0] if len(kept) else len(rows)
-        use = good[first:, columns]
-        levels, sizes = (
-            np.where(use, rows[name][first:, columns], np.nan) for name in ("level", "size")
+        columns = self._baseline_columns(
+            streams, shared_by_versions, columns, good.sum(axis=0), min_windows
         )
-        made = Baseline.of(levels, sizes, starts[first:], self.length)
-        self._baseline = (key, made)
-        return made
+        good_rows = np.flatnonzero(good[:, columns].any(axis=1))
+        first = good_rows[0] if len(good_rows) else len(rows)
+        good = good[first:, columns]
+        levels, sizes = (
+            np.where(good, rows[name][first:, columns], np.nan) for name in ("level", "size")
+        )
+        baseline = Baseline.estimate(levels, sizes, starts[first:], self.length)
+        self._baseline_cache = (key, baseline)
+        return baseline
 
-    def _kin(
+    def _baseline_columns(
         self,
         streams: Sequence[Stream],
-        kin: Sequence[bool],
-        columns: NDArray[np.int64],
-        known: NDArray[np.int64],
-        needed: int,
-    ) -> NDArray[np.int64]:
-        chosen = columns.copy()
-        for place, (stream, shared) in enumerate(zip(streams, kin, strict=True)):
-            if not shared or known[columns[place]] >= needed:
+        shared_by_versions: Sequence[bool],
+        columns: Columns,
+        good_windows: NDArray[np.int64],
+        min_windows: int,
+    ) -> Columns:
+        """The column that the baseline of each stream is made of: its own or another version's.
+
+        `good_windows` is by column; of several versions, that with the most windows is taken.
+        """
+        baseline_columns = columns.copy()
+        for place, (stream, is_shared) in enumerate(zip(streams, shared_by_versions, strict=True)):
+            if not is_shared or good_windows[columns[place]] >= min_windows:
                 continue
-            others = [at for other, at in self._places.items() if other[1:] == stream[1:]]
-            chosen[place] = max(others, key=lambda at: (known[at], -at))
-        return chosen
+            same_series = [
+                column for other, column in self._columns.items() if other[1:] == stream[1:]
+            ]
+            baseline_columns[place] = max(
+                same_series, key=lambda column: (good_windows[column], -column)
+            )
+        return baseline_columns
 
     def _row(self, start: int) -> int:
-        place = bisect_left(self._starts, start)
-        if place < len(self._starts) and self._starts[place] == start:
-            return place
+        """The row of the window at `start`; rows are inserted in the order of time."""
+        row = bisect_left(self._starts, start)
+        if row < len(self._starts) and self._starts[row] == start:
+            return row
         if len(self._starts) == len(self._rows):
             more = min(len(self._rows), SPARE)
             self._rows = np.concatenate(
                 (self._rows, np.full((more, self._rows.shape[1]), np.nan, TRACE))
             )
-        self._starts.insert(place, start)
-        if place + 1 < len(self._starts):
-            self._rows[place + 1 : len(self._starts)] = self._rows[
-                place : len(self._starts) - 1
-            ].copy()
-            self._rows[place] = np.full(self._rows.shape[1], np.nan, TRACE)
-            self._newest[self._newest >= place] += 1
-        return place
+        self._starts.insert(row, start)
+        if row + 1 < len(self._starts):
+            self._rows[row + 1 : len(self._starts)] = self._rows[row : len(self._starts) - 1].copy()
+            self._rows[row] = np.full(self._rows.shape[1], np.nan, TRACE)
+            self._newest[self._newest >= row] += 1
+        return row
 
-    def _forget(self) -> None:
-        gone = len(self._starts) - self.kept
-        self._starts = self._starts[gone:]
+    def _forget_oldest(self) -> None:
+        count = len(self._starts) - self.capacity
+        self._starts = self._starts[count:]
         self._rows = np.concatenate(
-            (self._rows[gone:], np.full((gone, self._rows.shape[1]), np.nan, TRACE))
+            (self._rows[count:], np.full((count, self._rows.shape[1]), np.nan, TRACE))
         )
-        self._newest = np.maximum(self._newest - gone, -1)
+        self._newest = np.maximum(self._newest - count, -1)
 
 
-def _quarantined(rows: NDArray[np.void], starts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Windows of a change, from its begin on; of one that was short and went away by itself only
-    what lay far out.
+def _quarantined_windows(rows: NDArray[np.void], starts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which windows of which streams belong to a change, from its estimated begin; shape of `rows`.
+
+    Of a short change that went away by itself, only the windows that lie far out.
     """
     since = rows["since"]
-    held = np.zeros(since.shape, np.bool_)
+    quarantined = np.zeros(since.shape, np.bool_)
     for column in np.flatnonzero(np.isfinite(since).any(axis=0)):
-        on = np.isfinite(since[:, column])
-        edges = np.flatnonzero(np.diff(np.concatenate(([False], on, [False]))))
+        is_on = np.isfinite(since[:, column])
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], is_on, [False]))))
         for first, end in zip(edges[::2], edges[1::2], strict=True):
             begin = min(int(np.searchsorted(starts, since[first, column])), first)
             span = slice(begin, end)
-            passed = end < len(on) and end - begin <= SHORT + 1
-            held[span, column] |= (
-                np.abs(rows["deviation"][span, column]) > OUTLYING if passed else True
+            is_short = end < len(is_on) and end - begin <= SHORT_CHANGE + 1
+            quarantined[span, column] |= (
+                np.abs(rows["deviation"][span, column]) > OUTLYING if is_short else True
             )
-    return held
+    return quarantined

@@ -25,7 +25,9 @@ from driftline.ingest.pairs.match_pairs import (
     match_responses,
     unpack_batch,
 )
-from driftline.ingest.read.read_object import Job, describe_failure, profile_rows
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.profile_rows import profile_rows
+from driftline.ingest.read.read_object import describe_failure
 from driftline.state import pair_rows, waiting
 from driftline.state.store import Store
 from driftline.state.tables import moment, objects

@@ -19,14 +19,11 @@ from numpy.typing import NDArray
 from driftline.contracts.source import DiscoverContext
 from driftline.ingest.columns.canonical import Caster, hash_uri, split_by_segment, take_rows
 from driftline.ingest.pairs.match_pairs import pair_batches
+from driftline.ingest.read.decode_object import decode_records, discover_objects
 from driftline.ingest.read.decoding import Decoding
+from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import (
-    Job,
-    decode_records,
-    discover_objects,
-    watched_segments,
-)
+from driftline.ingest.read.profile_rows import watched_segments
 from driftline.profiles.batch import Batch
 from driftline.profiles.categories import count_categories
 from driftline.profiles.counting import BoundedCounter
@@ -148,7 +145,11 @@ def _batches(
         caster = casters.get(obj.uri)
         if caster is None:
             caster = casters[obj.uri] = Caster(
-                schema, obj.modified, job.latest, hash_uri(obj.uri), with_hashes=True
+                schema=schema,
+                default_time=obj.modified,
+                latest=job.latest,
+                object_hash=hash_uri(obj.uri),
+                with_hashes=True,
             )
         batch = caster.cast(records_).batch
         if span is not None:
@@ -161,7 +162,13 @@ def _batches(
 
 def _records(job: Job, objects: list[LogObject]) -> Iterator[tuple[LogObject, pa.RecordBatch]]:
     for obj in objects:
-        decoding = Decoding(obj.uri, job.schema.fields, True, obj.parts, job.source.refer)
+        decoding = Decoding(
+            uri=obj.uri,
+            fields=job.schema.fields,
+            sealed=True,
+            parts=obj.parts,
+            refer=job.source.refer,
+        )
         try:
             for batch in decode_records(job, Work(obj, 0, True), decoding):
                 yield obj, batch

@@ -1,0 +1,123 @@
+"""The composition root: makes a running agent from a configuration.
+
+Clock, random seed, secrets, HTTP clients and store are created here and handed down. Only `cli`
+imports this module.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from driftline.agent.agent import Agent
+from driftline.agent.callbacks import Callbacks
+from driftline.agent.context_factory import ContextFactory
+from driftline.agent.model_settings import phrasebook_for
+from driftline.agent.services import Services, Timeouts
+from driftline.config import Config, load_config
+from driftline.extensions.guard import Guard
+from driftline.state.factory import open_store
+from driftline.state.store import Store
+
+if TYPE_CHECKING:
+    from driftline.extensions.registry import Registry
+    from driftline.telemetry.metrics import Metrics
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """Return the machine's time, UTC."""
+    return datetime.now(UTC)
+
+
+def read_secret(kind: str, name: str) -> str:
+    """Return the value of `${env:NAME}` or `${file:PATH}`. Raises KeyError or OSError."""
+    if kind == "env":
+        return os.environ[name]
+    return Path(name).read_text(encoding="utf-8").rstrip("\n")
+
+
+def read_config(path: Path, registry: Registry | None = None) -> Config:
+    """Return the configuration with its secrets. Raises ConfigError."""
+    return load_config(path, registry, secrets=read_secret)
+
+
+def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:
+    """Return what calls plugins; with `metrics` it counts their errors."""
+    if metrics is None:
+        return Guard(clock)
+    return Guard(clock, lambda key, text: metrics.plugin_errors.labels(key).inc())
+
+
+def make_services(
+    config: Config, store: Store, clock: Clock, log: Any, timeouts: Timeouts | None = None
+) -> Services:
+    """Return the shared parts of an agent."""
+    from driftline import __version__
+    from driftline.telemetry.metrics import Metrics
+
+    metrics = Metrics(__version__)
+    return Services(
+        store=store,
+        registry=config.registry,
+        guard=make_guard(clock, metrics),
+        clock=clock,
+        log=log,
+        metrics=metrics,
+        base=config.origin.parent,
+        workers=config.agent.workers or min(os.cpu_count() or 2, 8),
+        executor=config.agent.executor.plugin,
+        timeouts=timeouts or Timeouts(),
+        retention=config.agent.keep,
+    )
+
+
+@contextmanager
+def running(
+    config: Config,
+    *,
+    store: Store | None = None,
+    clock: Clock = system_clock,
+    log: Any,
+    console: TextIO | None = None,
+    once: bool = False,
+    callbacks: Callbacks | None = None,
+    timeouts: Timeouts | None = None,
+) -> Iterator[Agent]:
+    """Make an agent, and stop it and close its store at the end.
+
+    Without `store`, that of the configuration is opened. With `once`, a source that can't be read
+    is reported in the first tick.
+    """
+    store = store or open_store(config.agent.state, base=config.origin.parent)
+    try:
+        services = make_services(config, store, clock, log, timeouts)
+        contexts = ContextFactory(
+            console=console or sys.stdout,
+            clock=clock,
+            base=services.base,
+            permit=store.confirm,
+            phrasebook=phrasebook_for(config),
+        )
+        agent = Agent(
+            config,
+            services,
+            contexts,
+            seed=secrets.randbits(64),
+            once=once,
+            callbacks=callbacks,
+        )
+        try:
+            yield agent
+        finally:
+            if not agent.stop():
+                log.warning("a plugin hangs and was left behind; nothing that was finished is lost")
+    finally:
+        store.close()

@@ -1,0 +1,342 @@
+"""The rule `unusual`: judges measurements by the windows before them.
+
+Measurements become observations of the evidence engine; its outcomes become verdicts with a reason.
+The scales of a rule say where numbers are comparable (`Scale`): a "level" is a number on the scale
+where its spread is even, a "size" one on the scale where changes are compared with the tolerance.
+
+Does not compute evidence: the evidence engine does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from driftline.contracts.rule import Scale, Unusual
+from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
+from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
+from driftline.evaluate.evidence.trail import Stream, Trail
+from driftline.state.measurements import labels_json
+from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
+from driftline.types.phrasing import number, share
+from driftline.types.records import JudgedMeasurement, WindowKey
+
+MIN_OK_P_VALUE = 0.02
+"""A window whose own p-value is below this is not called `ok`."""
+Z = 1.96
+"""Standard errors on each side of a 95% interval."""
+BOUND = 2.0
+"""Standard errors within which a mean is taken to lie."""
+OK = Judgement(Verdict.OK)
+
+
+@dataclass(frozen=True, slots=True)
+class PastJudge:
+    """Judges the windows of one model by those before them."""
+
+    trail: Trail
+    policy: AlarmPolicy
+    schema: Schema
+
+    def judge(
+        self, start: int, rows: Sequence[tuple[WindowKey, JudgedMeasurement]]
+    ) -> list[JudgedMeasurement]:
+        """Judge the measurements of all windows that begin at `start` (microseconds).
+
+        Returns the rows in their order; those without a rule `unusual` are returned unchanged.
+        """
+        watched = [
+            (place, key, row, row.watched)
+            for place, (key, row) in enumerate(rows)
+            if row.watched is not None
+        ]
+        judged_rows = [row for _, row in rows]
+        if not watched:
+            return judged_rows
+        observations = [observe(key, row, rule, self.schema) for _, key, row, rule in watched]
+        outcomes, traces = judge_window(self.trail, start, observations, self.policy)
+        previous_start = start - self.policy.length
+        for (place, _, row, rule), outcome, trace in zip(watched, outcomes, traces, strict=True):
+            judged_rows[place] = apply_outcome(
+                row, rule, outcome, trace=trace.tobytes(), previous_start=previous_start
+            )
+        return judged_rows
+
+
+def stream_of(key: WindowKey, row: JudgedMeasurement) -> Stream:
+    """The stream that a measurement continues."""
+    m = row.measurement
+    return Stream(key.version, key.segment, row.check, m.name, labels_json(m.labels))
+
+
+def observe(key: WindowKey, row: JudgedMeasurement, rule: Unusual, schema: Schema) -> Observation:
+    """The observation that a measurement with a value is for the evidence engine."""
+    m = row.measurement
+    assert m.value is not None
+    model_columns = {
+        field.name for field in (schema.prediction, schema.score, schema.label) if field is not None
+    }
+    is_of_feature = m.labels.get("column", "") not in model_columns
+    return Observation(
+        stream=stream_of(key, row),
+        level=_level(rule.scale, m, row.rows),
+        size=_size(rule.scale, m.value),
+        least_sd=_least_sd(rule, m, row.rows),
+        tolerance=_tolerance(rule),
+        above=rule.side != "below",
+        below=rule.side != "above",
+        family=row.cause,
+        weight=rule.weight,
+        cusum=rule.method == "cusum",
+        shared_by_versions=is_of_feature and row.cause in ("drift", "quality"),
+    )
+
+
+def _level(scale: Scale, m: Measurement, rows: int) -> float:
+    """The value on the scale where its spread is even; NaN where it has none.
+
+    A distance is taken with the part that chance adds, where the check gives it (`raw`).
+    """
+    assert m.value is not None
+    if scale == "plain":
+        return m.value
+    if scale == "log":
+        return math.log(m.value) if m.value > 0 else math.nan
+    if scale == "logit":
+        hits = m.value * rows
+        if not -0.5 < hits < rows + 0.5:
+            return math.nan
+        return math.log((hits + 0.5) / (rows - hits + 0.5))
+    raw = m.detail.get("raw")
+    value = max(0.0, raw if isinstance(raw, (int, float)) else m.value)
+    return math.sqrt(value) if scale == "root" else math.cbrt(value)
+
+
+def _size(scale: Scale, value: float) -> float:
+    """The value on the scale where changes are compared: the root of distances, the log of sizes.
+
+    The root of a distance grows in proportion to the shift that makes it.
+    """
+    if scale == "log":
+        return math.log(value) if value > 0 else math.nan
+    return math.sqrt(max(0.0, value)) if scale in ("root", "cube_root") else value
+
+
+def _value(scale: Scale, size: float) -> float:
+    """The value that has this size: the inverse of `_size`."""
+    if scale == "log":
+        return math.exp(min(size, 700.0))
+    return max(0.0, size) ** 2 if scale in ("root", "cube_root") else size
+
+
+def _tolerance(rule: Unusual) -> float:
+    """The tolerance on the scale of sizes."""
+    return math.sqrt(rule.tolerance) if rule.scale in ("root", "cube_root") else rule.tolerance
+
+
+def _sampling_sd(rule: Unusual, m: Measurement) -> float | None:
+    """Standard deviation of the size by the number of rows alone; None without an interval."""
+    if m.interval is None:
+        return None
+    low, high = (
+        _size(rule.scale, max(end, 1e-300) if rule.scale == "log" else end) for end in m.interval
+    )
+    return (high - low) / (2 * Z)
+
+
+def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
+    """The least standard deviation of the level: a smaller one in a baseline is chance.
+
+    It is what the number of rows alone makes, or a fiftieth of the tolerance.
+    """
+    assert m.value is not None
+    if rule.scale == "logit":
+        hits = m.value * rows
+        return 0.5 * math.sqrt(1 / (hits + 0.5) + 1 / (max(rows - hits, 0.0) + 0.5))
+    least = _tolerance(rule) / 50
+    sampling_sd = _sampling_sd(rule, m)
+    if rule.scale in ("plain", "log") and sampling_sd is not None:
+        return max(least, 0.7 * sampling_sd)
+    return least
+
+
+def apply_outcome(
+    row: JudgedMeasurement,
+    rule: Unusual,
+    outcome: StreamOutcome,
+    *,
+    trace: bytes,
+    previous_start: int,
+) -> JudgedMeasurement:
+    """The row with the verdict that follows from the outcome.
+
+    `previous_start` is the start of the window before, in microseconds: without a baseline, a
+    change is found in the second of two windows and began in the first.
+    """
+    judgement = _judge(row, rule, outcome)
+    is_obvious = outcome.missing_windows and judgement.verdict is Verdict.CHANGED
+    m = row.measurement
+    if not outcome.missing_windows:
+        detail = {
+            "usual": _value(rule.scale, outcome.expected),
+            "smallest_seen": _value(rule.scale, _detectable_size(rule, outcome)),
+        }
+        odds = {"odds": outcome.odds} if outcome.is_changed else {}
+        m = replace(m, detail={**m.detail, **detail, **odds})
+    return replace(
+        row,
+        measurement=m,
+        verdict=judgement.verdict,
+        severity=judgement.severity or "",
+        reason=judgement.reason,
+        within=judgement.within,
+        since=previous_start if is_obvious else outcome.since,
+        trace=trace,
+        blind=_lacks_data(rule, outcome, judgement),
+        alike=outcome.correlated_streams,
+    )
+
+
+def _judge(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Judgement:
+    if outcome.is_changed:
+        return _judge_change(row, rule, outcome)
+    if _is_lasting(rule, outcome):
+        usual = _value(rule.scale, outcome.baseline_size)
+        reason = (
+            f"lastingly far from the reference: {number(usual)} on average "
+            f"over {outcome.windows} windows"
+        )
+        return Judgement(Verdict.CHANGED, rule.severity(abs(usual)), reason)
+    if outcome.missing_windows:
+        return _judge_without_baseline(row, rule, outcome)
+    if _is_ok(rule, outcome):
+        return OK
+    reason = f"{_missing_data(row, rule, outcome)}; {_detectable_text(row, rule, outcome)}"
+    return Judgement(Verdict.UNSURE, reason=reason, within=True)
+
+
+def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Judgement:
+    """The reason names the usual and the new value, the odds, and what would have been found."""
+    new_size = outcome.expected + outcome.effect
+    new, usual = _value(rule.scale, new_size), _value(rule.scale, outcome.expected)
+    odds = number(float(f"{outcome.odds:.2g}")) if outcome.odds < 1e9 else "a billion or more"
+    evidence = f"odds about 1:{odds} against chance; {_detectable_text(row, rule, outcome)}"
+    reason = f"usually {_format(row, usual)}, now {_format(row, new)}; {evidence}"
+    return Judgement(
+        Verdict.CHANGED, rule.severity(_change_amount(rule, outcome, new_size)), reason
+    )
+
+
+def _detectable_text(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> str:
+    value = _format(row, _value(rule.scale, _detectable_size(rule, outcome)))
+    return f"{value} would be seen in {DETECTION_WINDOWS} windows"
+
+
+def _format(row: JudgedMeasurement, value: float) -> str:
+    """The value with its unit, for people."""
+    unit = row.measurement.unit
+    if unit == "share" and 0 <= value <= 1:
+        return share(value)
+    return f"{number(float(f'{value:.3g}'))} {unit}".strip()
+
+
+def _change_amount(rule: Unusual, outcome: StreamOutcome, size: float) -> float:
+    """The amount of a change to `size`, as the severities of the rule are given.
+
+    Distances are taken as they are, values on the log scale relative to the expected one.
+    """
+    value, expected = _value(rule.scale, size), _value(rule.scale, outcome.expected)
+    if rule.scale in ("root", "cube_root"):
+        return value
+    return abs(value / expected - 1) if rule.scale == "log" else abs(value - expected)
+
+
+def _lacks_data(rule: Unusual, outcome: StreamOutcome, judgement: Judgement) -> bool:
+    """Whether not even a change worth a warning would be found within 7 windows."""
+    if judgement.verdict is not Verdict.UNSURE or outcome.missing_windows:
+        return False
+    limits = [limit for limit in (rule.warning, rule.critical, rule.info) if limit is not None]
+    amount = _change_amount(rule, outcome, _detectable_size(rule, outcome))
+    return amount > (limits[0] if limits else rule.tolerance)
+
+
+def _detectable_size(rule: Unusual, outcome: StreamOutcome) -> float:
+    """The size nearest to the expected one that would be found within 7 windows."""
+    sign = -1 if rule.side == "below" else 1
+    size = outcome.expected + sign * outcome.detectable_effect
+    return size if rule.scale != "logit" else min(max(size, 0.0), 1.0)
+
+
+def _is_lasting(rule: Unusual, outcome: StreamOutcome) -> bool:
+    """Whether the baseline itself lies far from the reference."""
+    if outcome.missing_windows:
+        return False
+    lower_bound = abs(outcome.baseline_size) - BOUND * outcome.baseline_size_error
+    return lower_bound > lasting_size(rule)
+
+
+def lasting_size(rule: Unusual) -> float:
+    """The mean size of a baseline from which it is a change by itself; infinite for never."""
+    if not rule.lasting or rule.warning is None:
+        return math.inf
+    return math.sqrt(rule.warning) if rule.scale in ("root", "cube_root") else rule.warning
+
+
+def _judge_without_baseline(
+    row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome
+) -> Judgement:
+    """Only what is obvious in two windows in a row is changed; only what is too small is `ok`."""
+    missing_rows = outcome.missing_windows * row.rows
+    reason = (
+        f"learning what is usual: {outcome.missing_windows} more windows, "
+        f"about {missing_rows:,} rows, are needed"
+    )
+    if row.verdict == Verdict.CHANGED:
+        assert rule.obvious is not None
+        has_previous = math.isfinite(outcome.previous_size)
+        previous = _value(rule.scale, outcome.previous_size) if has_previous else rule.neutral
+        if abs(previous - rule.neutral) > rule.obvious:
+            return Judgement(Verdict.CHANGED, Severity(row.severity), row.reason)
+        return Judgement(
+            Verdict.UNSURE, reason=f"far out; a change if the next window is, too ({reason})"
+        )
+    if row.verdict == Verdict.OK:
+        return OK
+    return Judgement(Verdict.UNSURE, reason=reason, within=row.within)
+
+
+def _is_ok(rule: Unusual, outcome: StreamOutcome) -> bool:
+    """Whether the data show that no effect reaches the tolerance.
+
+    This window shows it alone, or together with the newest windows.
+    """
+    tolerance = _tolerance(rule)
+    if tolerance == 0:
+        return outcome.p_value >= MIN_OK_P_VALUE
+    bound = abs(outcome.effect) + BOUND * outcome.sd
+    recent_bound = abs(outcome.recent_effect) + BOUND * outcome.recent_effect_error
+    return bound < tolerance or (recent_bound < tolerance and outcome.p_value >= MIN_OK_P_VALUE)
+
+
+def _missing_data(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> str:
+    """How many more rows a window would decide, or that no number of rows would.
+
+    Rows reduce only their own part of the variance between windows.
+    """
+    tolerance = _tolerance(rule)
+    if tolerance == 0 or outcome.p_value < MIN_OK_P_VALUE:
+        return "out of the ordinary; the next windows will show whether it stays"
+    sampling_sd = _sampling_sd(rule, row.measurement)
+    needed_variance = DETECTION_WINDOWS * (tolerance / BOUND) ** 2
+    sampling_variance = outcome.sd**2 if sampling_sd is None else min(sampling_sd, outcome.sd) ** 2
+    between_variance = outcome.sd**2 - sampling_variance
+    if between_variance >= needed_variance or row.rows <= 0:
+        return (
+            "windows differ too much from each other to tell, however many rows they have; "
+            "more windows will show"
+        )
+    needed_rows = math.ceil(row.rows * sampling_variance / (needed_variance - between_variance))
+    return (
+        f"about {max(needed_rows - row.rows, 1):,} more rows a window are needed: {row.rows:,} here"
+    )
