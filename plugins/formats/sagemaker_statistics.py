@@ -38,6 +38,11 @@ class SageMakerStatistics(Format):
     For example `Churn: prediction`, where the baseline has the prediction in its column `Churn`.
     """
 
+    @classmethod
+    def holds_statistics(cls, document: Any, content: bytes) -> bool:
+        """Whether a file holds such statistics."""
+        return isinstance(document, dict) and "dataset" in document
+
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """Return all rows of the baseline, with a column for each feature."""
         data = rows_from_statistics.read_statistics(stream)
