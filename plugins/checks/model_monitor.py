@@ -9,13 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-<<<<<<< HEAD:src/driftline/onboarding/model_monitor.py
-from driftline.kit.decoding.json_values import to_text
-=======
 from driftline import hookimpl
 from driftline.kit.checks import ImportedChecks
 from driftline.kit.decoding.json_values import to_text
->>>>>>> main:plugins/checks/model_monitor.py
 
 Plain = dict[str, Any]
 
