@@ -1,4 +1,4 @@
-"""The workers that deliver messages to sinks and perform actions, and what follows from reports.
+"""The workers that deliver messages to sinks and perform actions.
 
 A sink that fails is reported as trouble of monitoring, and its messages go to the fallback.
 """

@@ -1,6 +1,6 @@
 """Gives messages that a sink does not accept to the fallback of their route.
 
-That are messages that it rejected, and all that wait for a sink that keeps failing or that pauses
+A message goes to the fallback when its sink rejected it, or when the sink keeps failing or pauses
 for long.
 """
 

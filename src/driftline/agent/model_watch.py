@@ -133,20 +133,19 @@ class ModelWatch:
         if retry:
             self._retry_time = now
         options = ListingOptions(now=now, seal=seal, retry=retry)
-        self._read(job, reference, options, report)
+        closing = self._make_closing(job, reference)
+        self._read(job, closing, options, report)
         if self._labels is not None and not stopping():
             self._labels.read_and_join(job, reference, options, report.labels)
         if stopping():
             return
         if self._has_read_all(report):
-            self._close(now - settings.config.windows.lateness, now, reference, report)
+            self._close(closing, now - settings.config.windows.lateness, now, report)
         apply_retention(
             self._services, settings, reference.spec, self._labels, now=now, report=report
         )
 
-    def _read(
-        self, job: Job, reference: ReferenceState, options: ListingOptions, report: Tick
-    ) -> None:
+    def _read(self, job: Job, closing: Closing, options: ListingOptions, report: Tick) -> None:
         """List and read what is new; judge between the days of a backlog."""
         now, lateness = options.now, self.settings.config.windows.lateness
         listing = self._feed.list_objects(job, options)
@@ -154,9 +153,9 @@ class ModelWatch:
         self._pair(job, report)
         for begin, work in work_by_day(listing, now):
             if self._has_read_all(report):
-                # A day's margin: names and times of change tell the time of the records only
-                # roughly.
-                self._close(min(begin - DAY, now - lateness), now, reference, report)
+                # A day's margin: the name of an object and its last change give the time of its
+                # records only roughly.
+                self._close(closing, min(begin - DAY, now - lateness), now, report)
             self._feed.read(job, work, report.reading, len(listing.work))
             self._pair(job, report)
             if self.callbacks.stopping():
@@ -178,12 +177,13 @@ class ModelWatch:
                 or accounts.count_waiting_objects(connection, self.name) == 0
             )
 
-    def _close(
-        self, until: datetime, now: datetime, reference: ReferenceState, report: Tick
-    ) -> None:
+    def _close(self, closing: Closing, until: datetime, now: datetime, report: Tick) -> None:
         """Judge the windows that ended by `until`, oldest first."""
         self._note_silence(until)
-        closing = Closing(
+        closing.close_due(until, now, report.closing, report.reading.rows)
+
+    def _make_closing(self, job: Job, reference: ReferenceState) -> Closing:
+        return Closing(
             settings=self.settings,
             store=self._services.store,
             evaluation=ModelEvaluation(
@@ -194,10 +194,9 @@ class ModelWatch:
                 collect=self._collect,
             ),
             alerts=self._alerts,
-            job=self._make_job(now, reference.schema, reference.spec, reference.input_columns),
+            job=job,
             callbacks=self.callbacks,
         )
-        closing.close_due(until, now, report.closing, report.reading.rows)
 
     def _note_silence(self, until: datetime) -> None:
         """Create the windows without rows that ended by `until`: no data is a finding, too."""
