@@ -68,7 +68,7 @@ def told_by_backtest(found):
     rows = [
         (
             when(one.start), one.cause, subject(one.title), one.severity.value,
-            {name for _, name in one.column_times}, when(one.resolved),
+            {name for _, name in one.column_times}, when(one.resolved_at),
         )
         for one in found
     ]  # fmt: skip
@@ -97,7 +97,7 @@ def test_the_alarms_are_those_of_the_agent_by_version_and_segment(station):
 
 def test_two_processes_give_what_one_gives(station, monkeypatch):
     """To the last bit, though the second has to ask for the windows before its own."""
-    monkeypatch.setattr(measure_history, "FEWEST", DAYS // 2)
+    monkeypatch.setattr(measure_history, "MIN_GROUPS", DAYS // 2)
     of = past(station, "parts")
     one, two = of.measure(STILL, 1), of.measure(STILL, 2)
     assert [w.series for w in one] == [w.series for w in two]

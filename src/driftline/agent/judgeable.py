@@ -5,7 +5,7 @@ Refuses to write: whatever judges is handed a connection to read by.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +13,6 @@ import pyarrow as pa
 from sqlalchemy.engine import Connection
 
 from driftline.agent.reference_state import Ground
-from driftline.contracts.check import Earlier
 from driftline.evaluate.check_plan import CheckPlan, Collect
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.evaluate.judge_windows import HistoryOf, Inputs
@@ -80,12 +79,15 @@ class Judgeable:
                 else None
             )
 
-        def stored(
-            key: WindowKey, check: str, name: str, labels: Mapping[str, str], limit: int
-        ) -> Sequence[Earlier]:
-            return measurements.history(connection, key, check, name, labels, limit)
-
         late = frozenset(name for name, kind in kinds.items() if kind.label is not Collector.label)
         return Inputs(
-            ground.schema, self.plans, window, reference, history or stored, self.collect, ground.name, past, label_collectors=late
-        )  # fmt: skip
+            schema=ground.schema,
+            plans=self.plans,
+            window=window,
+            reference=reference,
+            history=history or partial(measurements.history, connection),
+            collect=self.collect,
+            reference_name=ground.name,
+            past_judge=past,
+            label_collectors=late,
+        )
