@@ -32,12 +32,14 @@ from receivers import Fault, PagerDutyReceiver, Receiver, SlackReceiver, Webhook
 
 from driftline import Event, Notification, Secret, Severity, StartContext, Verdict
 from driftline.agent.closing import Closing
+from driftline.agent.compose import declared_inhibitions
 from driftline.agent.reference_state import Ground
 from driftline.alerting import Fact
 from driftline.alerting.silencing import Quiet
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.delivery.worker import Outcome, Report, SinkWorker
+from driftline.extensions.registry import Registry
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import outbox
 from driftline.state.factory import open_store
@@ -234,7 +236,7 @@ class Quarter:
 
     def _closing(self) -> Closing:
         ground = Ground(Schema(), ProfileSpec({}), 0, "reference 1")
-        quiet = Quiet(max_pages=MAX_PAGES)
+        quiet = Quiet(inhibitions=declared_inhibitions(Registry.load()), max_pages=MAX_PAGES)
         return Closing(
             self.store,
             "shop",

@@ -19,6 +19,7 @@ from driftline import (
     hookimpl,
     stats,
 )
+from driftline.kit.checks import Wording
 
 NAMED = 5
 MEASURED = ("attribution_ndcg", "attribution_moved", "attribution_spearman")
@@ -57,6 +58,7 @@ class Attribution(Check):
     collectors: ClassVar = frozenset({"numeric", "sample", "sizes"})
     default_rules: ClassVar = {"attribution_ndcg": below(warning=0.90)}
     min_rows = 100
+    wordings: ClassVar = {"attribution_ndcg": Wording(noun="attribution NDCG")}
 
     columns: Mapping[str, str] = {}
     """The column that holds the attributions of each feature, such as `{age: shap_age}`."""

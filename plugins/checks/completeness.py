@@ -45,7 +45,7 @@ class Completeness(Check):
     min_rows = 30
     on_empty = True
 
-    sets: dict[str, tuple[expressions.ColumnName, ...]] = Field(default_factory=dict)
+    sets: dict[str, tuple[expressions.ExpressionColumn, ...]] = Field(default_factory=dict)
     """Columns that belong together, by a name of yours: `address: [street, city]`; all columns but
     the label when empty.
     """

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from driftline import (
+    AlertFact,
     CategoricalColumn,
     Check,
     CheckContext,
@@ -24,6 +25,7 @@ from driftline import (
     hookimpl,
     stats,
 )
+from driftline.kit.checks import Wording, phrasing
 from driftline.kit.decoding import json_values
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -77,6 +79,18 @@ class Feature(_Part):
     """How far it may move; the check's when absent, `false` not to compare it."""
 
 
+def _constraint_sentence(alert: AlertFact) -> str:
+    """The number beside its own constraint, with enough digits to tell them apart."""
+    asked = alert.detail.get("asked")
+    if not isinstance(asked, str) or alert.value is None:
+        return ""
+    percent = phrasing.is_share(alert)
+    now = f"{100 * alert.value:.6g}%" if percent else phrasing.number(alert.value)
+    was = f" (was {100 * alert.was:.6g}%)" if percent and alert.was is not None else ""
+    noun = phrasing.clean(alert.measurement.replace("_", " "), 60)
+    return f"{noun} {now}{was}, {phrasing.clean(asked, 40)} asked"
+
+
 class Constraints(Check):
     """What each column must keep: its type, completeness, sign, domain and distribution, one
     measurement a constraint.
@@ -102,6 +116,16 @@ class Constraints(Check):
     cause = "quality"
     main = "completeness"
     min_rows = 30
+    wordings: ClassVar = {
+        measurement: Wording(sentence=_constraint_sentence)
+        for measurement in (
+            "completeness",
+            "data_type",
+            "non_negative",
+            "domain",
+            "baseline_drift",
+        )
+    }
 
     features: dict[str, Feature] = Field(default_factory=dict)
     """The constraints, by column."""

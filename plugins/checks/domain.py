@@ -24,7 +24,7 @@ from driftline import (
     hookimpl,
     stats,
 )
-from driftline.kit.checks import expressions
+from driftline.kit.checks import ColumnName, expressions
 from driftline.kit.decoding import json_values
 
 if TYPE_CHECKING:
@@ -81,11 +81,11 @@ class Domain(Check):
     default_rules: ClassVar = {"nonconforming_rate": above(warning=0.01, critical=0.20)}
     min_rows = 30
 
-    patterns: dict[str, expressions.Pattern] = Field(default_factory=dict)
+    patterns: dict[ColumnName, expressions.Pattern] = Field(default_factory=dict)
     """A regular expression by column that whole texts must match: `zip: "[0-9]{5}"`. No
     look-around, no back references.
     """
-    allowed: dict[str, tuple[Word, ...]] = Field(default_factory=dict)
+    allowed: dict[ColumnName, tuple[Word, ...]] = Field(default_factory=dict)
     """The values that a column may have: `country: [DE, FR]`."""
     learn: bool = True
     """Whether the forms of the other columns are learnt from the reference."""

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from driftline import Check, CheckContext, Measurement, hookimpl, stats, unusual
-from driftline.kit.checks import sampled_rows
+from driftline.kit.checks import Wording, sampled_rows
 
 NAMED = 5
 
@@ -49,6 +49,7 @@ class DomainClassifier(Check):
         )
     }
     min_rows = 100
+    wordings: ClassVar = {"domain_auc": Wording(noun="domain classifier AUC")}
 
     columns: tuple[str, ...] = ()
     """Columns to look at; all but label, id, time and version when empty."""

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from driftline import (
+    AlertFact,
     CategoricalColumn,
     Check,
     CheckContext,
@@ -24,6 +25,7 @@ from driftline import (
     stats,
     unusual,
 )
+from driftline.kit.checks import Wording, phrasing
 
 Metric = Literal[
     "mean_shift", "spread", "psi", "js", "hellinger", "tvd", "ks", "wasserstein", "cramer_von_mises", "energy", "linf",
@@ -61,6 +63,22 @@ UNITS: Mapping[Metric, str] = {
 }  # fmt: skip
 CATEGORIES, RARE, ROWS_A_CELL = 50, 0.001, 5
 NO_UNIT = "the reference does not vary, so it has no unit for a shift"
+
+
+def _categories(alert: AlertFact) -> str:
+    named = alert.detail.get("categories")
+    return f": {phrasing.clean(named, 60)}" if named else ""
+
+
+def _new_categories_sentence(alert: AlertFact) -> str:
+    text = phrasing.share_of_rows("unseen values", alert.value)
+    return text + _categories(alert) if text else ""
+
+
+def _vanished_categories_sentence(alert: AlertFact) -> str:
+    if not phrasing.is_share(alert) or not alert.value:
+        return ""
+    return f"gone: values that {phrasing.share(alert.value)} of rows had{_categories(alert)}"
 
 
 class Drift(Check):
@@ -105,6 +123,21 @@ class Drift(Check):
         "new_categories": above(warning=0.01),
     }
     min_rows = 100
+    default_for: ClassVar = frozenset()
+    default_place = 20
+    wordings: ClassVar = {
+        "psi": Wording(noun="PSI"),
+        "js": Wording(noun="Jensen-Shannon"),
+        "ks": Wording(noun="KS"),
+        "wasserstein": Wording(noun="Wasserstein"),
+        "chi_square": Wording(noun="chi-square"),
+        "g_test": Wording(noun="G"),
+        "tvd": Wording(noun="share of rows moved"),
+        "cramer_von_mises": Wording(noun="Cramér-von Mises"),
+        "linf": Wording(noun="largest share change"),
+        "new_categories": Wording(sentence=_new_categories_sentence),
+        "vanished_categories": Wording(sentence=_vanished_categories_sentence),
+    }
 
     columns: tuple[str, ...] = ()
     """Columns to look at; all but the label when empty."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline import Check, CheckContext, Kind, Measurement, Window, above, hookimpl, stats
+from driftline.kit.checks import Wording
 
 Floats = NDArray[np.float64]
 NAMES = (
@@ -63,6 +64,14 @@ class Embedding(Check):
     main = "mean_shift"
     default_rules: ClassVar = {"mean_shift": above(warning=0.5), "cluster_psi": above(warning=0.25)}
     min_rows = 100
+    default_for: ClassVar = frozenset({"embedding"})
+    default_place = 120
+    wordings: ClassVar = {
+        "mmd": Wording(noun="MMD²"),
+        "centroid_cosine": Wording(noun="cosine distance of the means"),
+        "cluster_psi": Wording(noun="PSI of the clusters"),
+        "prototype_distance_p95": Wording(noun="95th percentile of the prototype distance"),
+    }
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Six measurements for each embedding."""

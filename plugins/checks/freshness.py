@@ -11,6 +11,13 @@ from typing import ClassVar
 from pydantic import Field
 
 from driftline import Check, CheckContext, Measurement, above, hookimpl
+from driftline.kit.checks import Wording, phrasing
+
+
+def _age_sentence(age: str | float | None) -> str:
+    if not isinstance(age, (int, float)):
+        return ""
+    return f"newest record {phrasing.duration(age)} old"
 
 
 class Freshness(Check):
@@ -31,6 +38,18 @@ class Freshness(Check):
     default_rules: ClassVar = {"staleness": above(critical=1.0)}
     min_rows = 0
     on_empty = True
+    default_for: ClassVar = frozenset()
+    default_place = 70
+    inhibits: ClassVar = (
+        ("family=service,measurement=age_seconds|staleness", "family=drift|quality"),
+    )
+    wordings: ClassVar = {
+        "age_seconds": Wording(sentence=lambda alert: _age_sentence(alert.value)),
+        "staleness": Wording(
+            sentence=lambda alert: _age_sentence(alert.detail.get("age_seconds")),
+            hides_value=True,
+        ),
+    }
 
     limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Seconds after which data is stale; twice the window's length when absent."""

@@ -38,6 +38,8 @@ class LabelCoverage(Check):
     main = "coverage"
     collectors: ClassVar = frozenset({"scores", "labels"})
     min_rows = 30
+    default_for: ClassVar = frozenset({"late label"})
+    default_place = 90
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Five numbers."""

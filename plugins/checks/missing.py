@@ -19,6 +19,7 @@ from driftline import (
     stats,
     unusual,
 )
+from driftline.kit.checks import Wording, phrasing
 
 ALIKE = 1e-6
 """Rows count as stuck when so many of the reference would all be alike with less than this
@@ -55,6 +56,23 @@ class Missing(Check):
         "constant": above(warning=0.5),
     }
     min_rows = 30
+    default_for: ClassVar = frozenset()
+    default_place = 30
+    wordings: ClassVar = {
+        "missing_rate": Wording(
+            sentence=lambda alert: phrasing.share_of_rows("missing", alert.value, alert.was)
+        ),
+        "missing_increase": Wording(
+            sentence=lambda alert: phrasing.share_of_rows(
+                "missing", alert.detail.get("missing"), alert.detail.get("missing_was")
+            ),
+            hides_value=True,
+        ),
+        "invalid_rate": Wording(
+            sentence=lambda alert: phrasing.share_of_rows("wrong type", alert.value, alert.was)
+        ),
+        "constant": Wording(sentence=lambda alert: "only one value" if alert.value == 1 else ""),
+    }
 
     columns: tuple[str, ...] = ()
     """Columns to look at; all but the label when empty."""

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from driftline import Check, CheckContext, Measurement, hookimpl, stats, unusual
-from driftline.kit.checks import sampled_rows
+from driftline.kit.checks import Wording, sampled_rows
 
 MOST = 1_000
 """Rows of each side: cost grows with their square."""
@@ -47,6 +47,7 @@ class MMD(Check):
         "mmd2": unusual(side="above", scale="cube_root", info=0.002, warning=0.01, obvious=0.1)
     }
     min_rows = 100
+    wordings: ClassVar = {"mmd2": Wording(noun="MMD²")}
 
     columns: tuple[str, ...] = ()
     """Columns to look at; all but label, id, time and version when empty."""

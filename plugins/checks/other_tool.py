@@ -25,7 +25,7 @@ from driftline import (
     hookimpl,
     stats,
 )
-from driftline.kit.checks import Sigma
+from driftline.kit.checks import Sigma, Wording
 
 Tool = Literal["sagemaker", "vertex", "azure", "evidently", "nannyml"]
 Numbers = Callable[[NumericColumn, NumericColumn], float | None]
@@ -233,6 +233,14 @@ class OtherTool(Check):
     type = "other_tool"
     cause = "drift"
     default_rules: ClassVar = {"jensen_shannon": Rule(sigma=Sigma(side="above"))}
+    wordings: ClassVar = {
+        "psi": Wording(noun="PSI"),
+        "ks": Wording(noun="KS"),
+        "jensen_shannon": Wording(noun="Jensen-Shannon"),
+        "wasserstein": Wording(noun="Wasserstein"),
+        "chi2": Wording(noun="chi-square"),
+        "l_infinity": Wording(noun="largest share change"),
+    }
 
     like: Tool
     """Whose definitions: `sagemaker`, `vertex`, `azure`, `evidently` or `nannyml`."""

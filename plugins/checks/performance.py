@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, Literal
 
-from driftline import Check, CheckContext, Measurement, above, hookimpl, stats
-from driftline.kit.checks import Decision, Scores, Task
+from driftline import AlertFact, Check, CheckContext, Measurement, above, hookimpl, stats
+from driftline.kit.checks import Decision, Scores, Task, Wording, phrasing
 
 Metric = Literal[
     "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier",
@@ -58,6 +58,24 @@ METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
 }
 
 
+NOUNS: Mapping[str, str] = {
+    "roc_auc": "ROC AUC", "f1": "F1", "mae": "MAE", "rmse": "RMSE", "r2": "R²",
+}  # fmt: skip
+"""What people call a metric, where that is not its name."""
+
+
+def _drop_sentence(alert: AlertFact) -> str:
+    """The metric itself, now and in the reference."""
+    metric = alert.detail.get("metric")
+    if not isinstance(metric, str):
+        return ""
+    now, was = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
+    if not isinstance(now, (int, float)) or not isinstance(was, (int, float)):
+        return ""
+    noun = NOUNS.get(metric) or phrasing.clean(metric.replace("_", " "), 60)
+    return f"{noun} {phrasing.number(now)} (was {phrasing.number(was)})"
+
+
 class Performance(Check):
     """The metrics of the model's task on the rows whose label is known, and `drop`: how much worse
     the headline metric is.
@@ -84,6 +102,12 @@ class Performance(Check):
     collectors: ClassVar = frozenset({"scores"})
     default_rules: ClassVar = {"drop": above(warning=0.02, critical=0.05)}
     min_rows = 30
+    default_for: ClassVar = frozenset({"label"})
+    default_place = 80
+    wordings: ClassVar = {
+        **{metric: Wording(noun=noun) for metric, noun in NOUNS.items()},
+        "drop": Wording(sentence=_drop_sentence, hides_value=True),
+    }
 
     metrics: tuple[Metric, ...] = ()
     """What to measure; all that the model's task has when empty."""

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from driftline import (
+    AlertFact,
     Check,
     CheckContext,
     Measurement,
@@ -21,6 +22,7 @@ from driftline import (
     stats,
     unusual,
 )
+from driftline.kit.checks import ColumnName, Wording, phrasing
 
 TIMES = 5
 """How many times the rate that chance alone puts outside may be there."""
@@ -43,6 +45,12 @@ class Limits(BaseModel):
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError("low is above high")
         return self
+
+
+def _outside_sentence(alert: AlertFact) -> str:
+    ends = (alert.detail.get("low"), alert.detail.get("high"))
+    low, high = (phrasing.number(end) if isinstance(end, (int, float)) else "any" for end in ends)
+    return phrasing.share_of_rows(f"outside {low} to {high}", alert.value)
 
 
 class OutsideRange(Check):
@@ -74,10 +82,16 @@ class OutsideRange(Check):
         "outside_excess": above(critical=0.5),
     }
     min_rows = 30
+    default_for: ClassVar = frozenset()
+    default_place = 40
+    wordings: ClassVar = {
+        "outside_rate": Wording(sentence=_outside_sentence),
+        "outside_excess": Wording(sentence=_outside_sentence, hides_value=True),
+    }
 
     columns: tuple[str, ...] = ()
     """Columns to look at; every numeric one but the label when empty."""
-    limits: dict[str, Limits] = Field(default_factory=dict)
+    limits: dict[ColumnName, Limits] = Field(default_factory=dict)
     """The range of a column, by its name; the reference's smallest and largest value for the
     others.
     """

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import ClassVar
 
 from driftline import (
+    AlertFact,
     Check,
     CheckContext,
     Column,
@@ -22,6 +23,7 @@ from driftline import (
     hookimpl,
     stats,
 )
+from driftline.kit.checks import Wording, phrasing
 
 ALIKE = 1e-6
 """A column is gone when so many rows of the reference would all be without value with less than
@@ -32,6 +34,13 @@ MOST, FEW = 0.9, 0.1
 LOOKED_AT = 1_000
 """Categories whose texts are looked at."""
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+def _type_sentence(alert: AlertFact) -> str:
+    now, was = alert.detail.get("type"), alert.detail.get("type_was")
+    if not alert.value or not now or not was:
+        return ""
+    return f"{phrasing.clean(now, 30)} where {phrasing.clean(was, 30)} were"
 
 
 class SchemaChange(Check):
@@ -60,6 +69,14 @@ class SchemaChange(Check):
         "new_column": above(info=0.5),
     }
     min_rows = 10
+    default_for: ClassVar = frozenset()
+    default_place = 10
+    schema_changes: ClassVar = frozenset({"missing_column", "type_changed", "new_column"})
+    wordings: ClassVar = {
+        "missing_column": Wording(sentence=lambda alert: "no value at all" if alert.value else ""),
+        "type_changed": Wording(sentence=_type_sentence),
+        "new_column": Wording(sentence=lambda alert: "has values now" if alert.value else ""),
+    }
 
     columns: tuple[str, ...] = ()
     """Columns to look at; all but the label when empty."""

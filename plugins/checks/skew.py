@@ -13,7 +13,7 @@ from typing import ClassVar
 from pydantic import Field, model_validator
 
 from driftline import Check, CheckContext, Measurement, NumericColumn, Rule, above, hookimpl, stats
-from driftline.kit.checks import Range, expressions
+from driftline.kit.checks import ColumnName, Range, expressions
 
 Z95 = 1.959963984540054
 
@@ -47,11 +47,13 @@ class Skew(Check):
     }
     min_rows = 30
 
-    pairs: dict[expressions.ColumnName, expressions.ColumnName] = Field(default_factory=dict)
+    pairs: dict[expressions.ExpressionColumn, expressions.ExpressionColumn] = Field(
+        default_factory=dict
+    )
     """The column that was served, and the one with its value offline: `age: age_offline`."""
     relative: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
     """How far two numbers may lie apart, as a share of the larger one."""
-    tolerance: dict[str, float] = Field(default_factory=dict)
+    tolerance: dict[ColumnName, float] = Field(default_factory=dict)
     """The same in the column's own unit, by the column that was served; it replaces `relative`
     there.
     """

@@ -14,8 +14,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from driftline import Check, CheckContext, Column, Measurement, NumericColumn, above, hookimpl
-from driftline.kit.checks import Earlier
+from driftline import (
+    AlertFact,
+    Check,
+    CheckContext,
+    Column,
+    Measurement,
+    NumericColumn,
+    above,
+    hookimpl,
+)
+from driftline.kit.checks import Earlier, Wording, phrasing
 
 ALIKE = 1e-6
 """Counts are the same by more than chance when two samples would agree with less than this
@@ -27,6 +36,14 @@ makes them usual.
 """
 GROUP = 5
 """Rows that are counted together at least, to tell how likely the same counts are."""
+
+
+def _stale_sentence(alert: AlertFact) -> str:
+    if not alert.value:
+        return ""
+    if alert.value > 1:
+        return f"the same counts as in the {phrasing.number(alert.value)} windows before"
+    return "stands still"
 
 
 class Stale(Check):
@@ -52,6 +69,7 @@ class Stale(Check):
     main = "stale"
     default_rules: ClassVar = {"stale": above(warning=0.5)}
     min_rows = 30
+    wordings: ClassVar = {"stale": Wording(sentence=_stale_sentence)}
 
     columns: tuple[str, ...] = ()
     """Columns to look at; all but the label when empty."""

@@ -56,6 +56,8 @@ class Text(Check):
         "repeated_texts": above(warning=0.05),
     }
     min_rows = 100
+    default_for: ClassVar = frozenset({"text"})
+    default_place = 110
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Two measurements for each column of texts."""

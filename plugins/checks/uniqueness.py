@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from driftline import Check, CheckContext, Measurement, above, hookimpl, stats
+from driftline.kit.checks import ColumnName
 
 IDS = ""
 
@@ -39,8 +40,10 @@ class Uniqueness(Check):
     collectors: ClassVar = frozenset({"identities"})
     default_rules: ClassVar = {"duplicate_rate": above(warning=0.001)}
     min_rows = 30
+    default_for: ClassVar = frozenset({"id"})
+    default_place = 100
 
-    keys: tuple[str, ...] = ()
+    keys: tuple[ColumnName, ...] = ()
     """Columns of which each value should occur once in a window, beside the ids of the schema."""
 
     def wants(self) -> Mapping[str, tuple[str, ...]]:

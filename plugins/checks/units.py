@@ -13,6 +13,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from driftline import (
+    AlertFact,
     Check,
     CheckContext,
     Measurement,
@@ -22,7 +23,7 @@ from driftline import (
     hookimpl,
     stats,
 )
-from driftline.kit.checks import Range
+from driftline.kit.checks import Range, Wording, phrasing
 
 TOLERANCE = 0.03
 """What mean and sd may be off in their own size beyond twice what chance makes of it."""
@@ -64,6 +65,11 @@ KNOWN = (
 SMALLEST = min(abs(math.log(unit.factor)) for unit in KNOWN)
 
 
+def _unit_sentence(alert: AlertFact) -> str:
+    looks = alert.detail.get("looks")
+    return phrasing.clean(looks, 80) if isinstance(looks, str) else ""
+
+
 class Units(Check):
     """Whether the values of a numeric column are the reference's in another unit; the label is left
     out.
@@ -94,6 +100,9 @@ class Units(Check):
         "unit_change": Rule(outside=Range(low=1, high=1, severity=Severity.CRITICAL))
     }
     min_rows = 100
+    default_for: ClassVar = frozenset()
+    default_place = 50
+    wordings: ClassVar = {"unit_change": Wording(sentence=_unit_sentence)}
 
     columns: tuple[str, ...] = ()
     """Columns to look at; every numeric one but the label when empty."""

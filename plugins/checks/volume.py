@@ -11,7 +11,7 @@ from statistics import median
 from typing import ClassVar
 
 from driftline import Check, CheckContext, Measurement, Rule, hookimpl, stats
-from driftline.kit.checks import Earlier, Range
+from driftline.kit.checks import Earlier, Range, Wording, phrasing
 
 Season = tuple[int, int]
 """The hour and the weekday at which a window starts."""
@@ -19,6 +19,15 @@ LEARNING, ALIKE = 8, 4
 DAY = timedelta(days=1)
 MEMORY = 7 * 24 * 5
 """Earlier windows to look at: five weeks of hours."""
+
+
+def _rows_sentence(rows: str | float | None, expected: str | float | None) -> str:
+    if not isinstance(rows, (int, float)):
+        return ""
+    usual = ""
+    if isinstance(expected, (int, float)) and expected:
+        usual = f" ({phrasing.number(round(expected))} expected)"
+    return f"{phrasing.number(rows) if rows else 'no'} rows{usual}"
 
 
 class Volume(Check):
@@ -44,6 +53,20 @@ class Volume(Check):
     default_rules: ClassVar = {"rows_ratio": Rule(outside=Range(low=0.5, high=1.5))}
     min_rows = 0
     on_empty = True
+    default_for: ClassVar = frozenset()
+    default_place = 60
+    inhibits: ClassVar = (
+        ("family=service,measurement=rows|rows_ratio,reason=below*", "family=drift|quality"),
+    )
+    wordings: ClassVar = {
+        "rows": Wording(sentence=lambda alert: _rows_sentence(alert.value, alert.was)),
+        "rows_ratio": Wording(
+            sentence=lambda alert: _rows_sentence(
+                alert.detail.get("rows"), alert.detail.get("rows_expected")
+            ),
+            hides_value=True,
+        ),
+    }
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """The rows, and their ratio to the rows expected."""

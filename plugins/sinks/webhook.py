@@ -93,7 +93,9 @@ class Webhook(Sink):
             event = cloud_event(notification, self.source)
             return "application/cloudevents+json; charset=utf-8", _encode(event)
         if self.body == "alertmanager":
-            body = alertmanager_body(notification, receiver=self.context.name)
+            body = alertmanager_body(
+                notification, receiver=self.context.name, describe=self.describe
+            )
             return "application/json", _encode(body)
         text = self.message(notification, "json").body
         if "json" in self.content_type:

@@ -114,7 +114,7 @@ def test_a_single_pass_that_is_told_to_stop_says_so(tmp_path):
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=20)
     assert process.returncode == 143, told
-    assert "goes on from here" in told
+    assert "continues here" in told
 
 
 def test_another_window_length_is_refused_with_the_mend(tmp_path):

@@ -182,7 +182,7 @@ def test_what_stays_alone_is_counted_when_its_window_is_settled(station, capsys)
             ).scalar()
         assert left == 12
         show_models(summarise(station.agent.store, station.agent.config))
-        assert "21 stayed alone in windows that are settled" in capsys.readouterr().out
+        assert "21 stayed without a partner in closed windows" in capsys.readouterr().out
 
 
 def test_outputs_that_stop_are_an_alert(station):

@@ -70,7 +70,7 @@ def test_an_acknowledgement_is_done_at_the_next_tick(station):
     history.
     """
     name = incident(station)
-    assert "with its next look" in run(
+    assert "when it next reads the source" in run(
         station, "ack", name[:8], "--author", "ada", "--reason", "looking"
     )
     assert [event for event, _, _ in history(station)] == ["opened"]
@@ -110,7 +110,7 @@ def test_a_snooze_and_a_silence_hold_and_end(station):
         "--reason",
         "price change",
     )
-    assert "silence 1 is noted" in said
+    assert "silence 1 is stored" in said
     tick(station, 24.1)
     assert history(station)[-1][:2] == ("silenced", "ada")
     assert "family=drift  (ada: price change)" in run(station, "silences", "list")

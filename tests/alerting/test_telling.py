@@ -9,11 +9,13 @@ import pytest
 from simulation import HOUR, at, fact
 
 from driftline import Severity
+from driftline.agent.compose import declared_inhibitions
 from driftline.alerting import AlertingState, Step, step
 from driftline.alerting.actions_due import ActionPlan, calling
 from driftline.alerting.acts import Act, Kind, accept, act
 from driftline.alerting.hold_back import tell
 from driftline.alerting.silencing import MuteTime, Quiet, Silence
+from driftline.extensions.registry import Registry
 from driftline.types.matchers import Matchers
 
 pytestmark = pytest.mark.postgres
@@ -24,7 +26,8 @@ class Life:
 
     def __init__(self, **quiet) -> None:
         self.state = AlertingState()
-        self.quiet = Quiet(**quiet)
+        inhibitions = declared_inhibitions(Registry.load())
+        self.quiet = Quiet(**({"inhibitions": inhibitions} | quiet))
         self.history: list[tuple[str, str]] = []
         """Of each change the word and why it was held."""
         self.changes = []

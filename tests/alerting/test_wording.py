@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from simulation import at
 
 from driftline import AlertFact, Severity
+from driftline.extensions.phrasebook import installed_phrasebook
 from driftline.kit.delivery import phrasing
 
 pytestmark = pytest.mark.postgres
@@ -93,7 +94,7 @@ def test_shares(value, text):
 )
 def test_figures(alert, text):
     """A measurement reads as a person would say it, and one that is unknown by its own name."""
-    assert text == phrasing.figure(alert)
+    assert text == installed_phrasebook().figure(alert)
 
 
 def test_measurements_of_a_column_are_one_line():
@@ -103,7 +104,7 @@ def test_measurements_of_a_column_are_one_line():
         told(labels={"column": "age"}, value=1, detail=detail),
         told(labels={"column": "age"}, measurement="ks", value=0.4),
     ]
-    [line] = phrasing.lines(alerts)
+    [line] = installed_phrasebook().lines(alerts)
     assert line.text == "age: mean 180 → 45 (÷4, -2.5 sd) · PSI 1 · KS 0.4"
 
 
@@ -159,4 +160,4 @@ def test_every_number_has_words(value):
 )
 def test_an_alarm_says_what_would_have_been_seen(case, said):
     """In the number's own unit, once, and only while it fires."""
-    assert phrasing.seen(told(**case)) == said
+    assert installed_phrasebook().smallest_visible(told(**case)) == said

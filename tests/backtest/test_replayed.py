@@ -237,7 +237,7 @@ def test_mistakes_are_told_before_anything_is_measured(command, tmp_path):
         (["--chart", "x.svg"], "--chart draws one model: name it"),
         (
             ["--tune", "--shuffles", "0"],
-            "--tune compares budgets in shuffled history: give --shuffles 1 or more",
+            "--tune needs shuffled history: give --shuffles 1 or more",
         ),
         (
             ["shop", "--chart", tmp_path / "x.gif"],
@@ -288,7 +288,7 @@ def test_a_column_that_must_not_page_is_named_and_ends_with_1(tmp_path, capsys):
 
     code, told = command("--tune")
     assert code == 1
-    assert "must not page: amount mean_shift alarms" in told
+    assert "must not page: amount mean_shift raises" in told
     assert "Likely heavy tails: excess kurtosis" in told
     assert "    warn_only:\n    - amount\n" in told
     noisy.config.write_text(

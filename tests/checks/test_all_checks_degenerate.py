@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from driftline.contracts.check import CheckContext
 from driftline.evaluate.check_plan import CheckPlan, collector_requests
 from driftline.extensions import Registry
-from driftline.extensions.validate import fit
+from driftline.extensions.validate import validate_measurement
 from driftline.ingest.columns.canonical import split_by_segment, to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
@@ -262,7 +262,7 @@ def measured(name, check, ctx: CheckContext) -> list:
     """The measurements of a check, each sound."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = [fit(item) for item in check.evaluate(ctx)]
+        found = [validate_measurement(item) for item in check.evaluate(ctx)]
     assert len({(m.name, tuple(sorted(m.labels.items()))) for m in found}) == len(found), name
     for m in found:
         numbers = [

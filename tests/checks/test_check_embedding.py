@@ -10,7 +10,7 @@ from driftline_plugins.checks.embedding import NAMES, Embedding
 
 from driftline import Field, Kind, Schema, Window, stats
 from driftline.extensions import Registry
-from driftline.extensions.validate import fit
+from driftline.extensions.validate import validate_measurement
 from driftline.testing import assert_plugin_contract, context, window
 
 pytestmark = pytest.mark.system
@@ -34,7 +34,7 @@ def measured(now, was, dimension=32, **more):
     told = schema(dimension, **more)
     reference = None if was is None else window(schema=told, emb=was)
     ctx = context(window(reference, schema=told, emb=now), reference, schema=told)
-    return {m.name: fit(m) for m in CHECK.evaluate(ctx)}
+    return {m.name: validate_measurement(m) for m in CHECK.evaluate(ctx)}
 
 
 def verdict(m):

@@ -11,7 +11,7 @@ from driftline_plugins.checks.text import Text
 
 from driftline import Field, Kind, Schema, stats
 from driftline.extensions import Registry
-from driftline.extensions.validate import fit
+from driftline.extensions.validate import validate_measurement
 from driftline.testing import assert_plugin_contract, context, window
 
 pytestmark = pytest.mark.system
@@ -41,7 +41,7 @@ def measured(now, was, **more):
     told = schema(**more)
     reference = None if was is None else window(schema=told, said=was)
     ctx = context(window(reference, schema=told, said=now), reference, schema=told)
-    return {m.name: fit(m) for m in CHECK.evaluate(ctx)}
+    return {m.name: validate_measurement(m) for m in CHECK.evaluate(ctx)}
 
 
 def verdict(m):

@@ -250,7 +250,7 @@ def test_mistyped_commands(command):
         (
             RuntimeError("bug"),
             3,
-            "driftline stumbled: RuntimeError: bug\nDRIFTLINE_DEBUG=1 shows where.\n",
+            "driftline failed: RuntimeError: bug\nThis is a bug. Set DRIFTLINE_DEBUG=1 to see the traceback.\n",
         ),
         (KeyboardInterrupt(), 130, ""),
         (click.Abort(), 130, ""),

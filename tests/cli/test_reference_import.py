@@ -277,7 +277,7 @@ def test_explain_says_what_it_can_not_find(folder, driftline):
     """
     driftline(folder, "explain", "quality", expect=3)
     driftline(folder, "run", "--once", expect=1)
-    assert "models are: quality" in driftline(folder, "explain", "nothing", expect=2).stderr
+    assert "models: quality" in driftline(folder, "explain", "nothing", expect=2).stderr
     assert (
         "nothing was judged"
         in driftline(folder, "explain", "quality", "--window", "2020-01-01", expect=2).stderr

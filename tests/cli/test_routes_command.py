@@ -47,8 +47,8 @@ def test_people_see_the_routes_tried_and_who_is_told(explain):
         "churn: warning drift",
         "  taken  routes: takes everything",
         "    taken  routes.routes[0]: family is drift; tag team is growth",
-        "-> pager  (by routes.routes[0])  but not told: its min_severity is critical",
-        "   instead of one that takes nothing: screen",
+        "-> pager  (by routes.routes[0])  but not sent: its min_severity is critical",
+        "   in place of a sink that fails: screen",
     ]
 
 

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from driftline.config.document import MOST_NODES, Quoted, parse, read
+from driftline.config.document import MAX_NODES, Quoted, parse_document, read_document
 from driftline.types.errors import ConfigError
 
 PATH = Path("x.yaml")
@@ -44,19 +44,19 @@ PATH = Path("x.yaml")
 )
 def test_plain_words_mean_what_yaml_1_2_says(text, value):
     """`NO` and `12:30` are text, `0o17` is octal, and nothing else surprises."""
-    found = parse(f"a: {text}\n", PATH).value["a"]
+    found = parse_document(f"a: {text}\n", PATH).value["a"]
     assert (found, type(found)) == (value, Quoted if text == "'7'" else type(value))
 
 
 def test_quotes_are_remembered():
     """Quoted text and blocks can be told from bare words."""
-    found = parse("a: '1'\nb: \"x\"\nc: |\n  text\nd: x\n", PATH).value
+    found = parse_document("a: '1'\nb: \"x\"\nc: |\n  text\nd: x\n", PATH).value
     assert [isinstance(found[key], Quoted) for key in "abcd"] == [True, True, True, False]
 
 
 def test_places():
     """Every key and every value has its line and column."""
-    document = parse("a:\n  b: [1, {c: 2}]\n", PATH)
+    document = parse_document("a:\n  b: [1, {c: 2}]\n", PATH)
     assert (document.keys["a", "b"].line, document.keys["a", "b"].column) == (2, 3)
     assert (document.values["a", "b", 1, "c"].line, document.values["a", "b", 1, "c"].column) == (
         2,
@@ -83,7 +83,7 @@ def test_places():
 def test_what_is_no_yaml(text, line, column, word):
     """A broken file gives the place and the mend, and never what stands there."""
     with pytest.raises(ConfigError) as caught:
-        parse(text, PATH)
+        parse_document(text, PATH)
     [problem] = caught.value.problems
     assert (problem.line, problem.column) == (line, column)
     assert word in problem.message
@@ -107,7 +107,7 @@ def test_what_hides_mistakes(text, line, word):
     """Duplicate keys, tags, endless numbers and structures within themselves are told, and reading
     goes on.
     """
-    [problem] = parse(text, PATH).problems
+    [problem] = parse_document(text, PATH).problems
     assert problem.line == line
     assert word in problem.message
     assert "hunter2" not in problem.message
@@ -117,8 +117,8 @@ def test_a_bomb_of_aliases():
     """A small file that means a huge one is refused quickly."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-    with pytest.raises(ConfigError, match=str(MOST_NODES)):
-        parse("\n".join(lines), PATH)
+    with pytest.raises(ConfigError, match=str(MAX_NODES)):
+        parse_document("\n".join(lines), PATH)
 
 
 def test_files_that_cannot_be_read(tmp_path):
@@ -131,9 +131,9 @@ def test_files_that_cannot_be_read(tmp_path):
         (latin, "UTF-8"),
     ):
         with pytest.raises(ConfigError, match=word):
-            read(path)
+            read_document(path)
     with pytest.raises(ConfigError) as caught:
-        read(latin)
+        read_document(latin)
     assert (caught.value.problems[0].line, caught.value.problems[0].column) == (2, 4)
 
 
@@ -170,7 +170,7 @@ Quoting.add_representer(
 @example({"0": "0E0", "no": "1_0"})
 def test_what_is_written_is_read(tree):
     """Any plain structure comes back as it was written, and every part of it has a place."""
-    document = parse(yaml.dump(tree, Dumper=Quoting), PATH)
+    document = parse_document(yaml.dump(tree, Dumper=Quoting), PATH)
     assert document.value == tree
     assert not document.problems
     assert all((key,) in document.keys and (key,) in document.values for key in tree)
@@ -181,7 +181,7 @@ def test_what_is_written_is_read(tree):
 def test_any_text_is_read_or_refused(text):
     """Whatever the file holds, the answer is a document or a ConfigError."""
     try:
-        found = parse(text, PATH).problems
+        found = parse_document(text, PATH).problems
     except ConfigError as error:
         found = error.problems
     assert all(problem.line >= 1 and problem.column >= 1 for problem in found)

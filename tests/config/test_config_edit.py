@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.config.document import parse
-from driftline.config.edit import put, snippet
+from driftline.config.document import parse_document
+from driftline.config.edit import set_value, snippet
 from driftline.types.errors import ConfigError
 
 PATH = Path("driftline.yaml")
@@ -51,17 +51,19 @@ def test_the_rest_of_the_file_stays(model, tail, newline):
     still there.
     """
     text = f"# mine\nversion: 1\nmodels:\n{model}{tail}".replace("\n", newline)
-    before = parse(text, PATH).value
-    made = put(text, PATH, ("models", "a"), "reference", REFERENCE)
+    before = parse_document(text, PATH).value
+    made = set_value(text, PATH, ("models", "a"), "reference", REFERENCE)
     if isinstance(before["models"]["a"].get("checks"), dict):
-        made = put(made, PATH, ("models", "a", "checks"), "model_monitor", CHECK)
+        made = set_value(made, PATH, ("models", "a", "checks"), "model_monitor", CHECK)
     else:
-        made = put(made, PATH, ("models", "a"), "checks", {"model_monitor": CHECK}, "two\nlines")
+        made = set_value(
+            made, PATH, ("models", "a"), "checks", {"model_monitor": CHECK}, "two\nlines"
+        )
     before["models"]["a"]["reference"] = REFERENCE
     before["models"]["a"]["checks"] = (before["models"]["a"].get("checks") or {}) | {
         "model_monitor": CHECK
     }
-    assert parse(made, PATH).value == before
+    assert parse_document(made, PATH).value == before
     replaced = ("# of May", "# the bucket")
     comments = [line[line.index("#") :].strip() for line in text.splitlines() if "#" in line]
     assert all(comment in made for comment in comments if comment not in replaced)
@@ -78,12 +80,12 @@ def test_a_shared_model_is_left_alone():
         "models:\n  a: {reference: &r {type: local}}\n  b: {reference: *r}\n",
     ):
         with pytest.raises(ConfigError, match="by hand"):
-            put(text, PATH, ("models", "a"), "reference", REFERENCE)
+            set_value(text, PATH, ("models", "a"), "reference", REFERENCE)
 
 
 def test_what_looks_like_something_else_is_quoted():
     """A snippet reads back as itself under YAML 1.2: NO stays bare, numbers as text are quoted."""
-    assert parse(snippet(CHECK), PATH).value == CHECK
+    assert parse_document(snippet(CHECK), PATH).value == CHECK
     assert "NO" in snippet(CHECK)
     assert "'NO'" not in snippet(CHECK)
     assert "'1e3'" in snippet(CHECK)
@@ -109,7 +111,9 @@ VALUES = st.recursive(
 def test_any_value_can_be_written(value, flow):
     """Whatever the value, it reads back as itself, in block and in flow style."""
     text = "models:\n  a: {x: 1}\n" if flow else "models:\n  a:\n    x: 1 # one\nz: 2\n"
-    assert parse(put(text, PATH, ("models", "a"), "key", value), PATH).value["models"]["a"] == {
+    assert parse_document(set_value(text, PATH, ("models", "a"), "key", value), PATH).value[
+        "models"
+    ]["a"] == {
         "x": 1,
         "key": value,
     }

@@ -8,9 +8,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from driftline.config import load
-from driftline.config.document import read
-from driftline.config.reference_docs.generate import FOLDER, generated, shipped
+from driftline.config import load_config
+from driftline.config.document import read_document
+from driftline.config.reference_docs.generate import FOLDER, build_files, load_shipped
 from driftline.config.reference_docs.schema import json_schema
 
 pytestmark = pytest.mark.system
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="module")
 def validator():
-    schema = json_schema(shipped())
+    schema = json_schema(load_shipped())
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 
@@ -37,14 +37,14 @@ def validator():
 )
 def test_checked_in(name):
     """What is checked in equals what is generated."""
-    assert (ROOT / FOLDER / name).read_text(encoding="utf-8") == generated()[name], (
+    assert (ROOT / FOLDER / name).read_text(encoding="utf-8") == build_files()[name], (
         "run `make generated`"
     )
 
 
 def test_nothing_else_is_in_the_folder():
     """A page whose declaration is gone goes too."""
-    assert {path.name for path in (ROOT / FOLDER).iterdir()} == set(generated())
+    assert {path.name for path in (ROOT / FOLDER).iterdir()} == set(build_files())
 
 
 def test_the_full_configuration_is_valid(validator):
@@ -52,9 +52,9 @@ def test_the_full_configuration_is_valid(validator):
     made settings.
     """
     path = ROOT / FOLDER / "config.full.yaml"
-    config = load(path)
+    config = load_config(path)
     assert list(config.models["churn"].checks) == config.registry.names("check")
-    validator.validate(read(path).value)
+    validator.validate(read_document(path).value)
 
 
 def test_every_setting_has_a_sentence(validator):
@@ -113,9 +113,9 @@ def test_editors_see_what_validate_sees(tmp_path, validator, text, fine):
     """The schema accepts and refuses as `validate` does."""
     path = tmp_path / "driftline.yaml"
     path.write_text(f"version: 1\nmodels:\n  m: {text}\n")
-    assert validator.is_valid(read(path).value) is fine
+    assert validator.is_valid(read_document(path).value) is fine
     try:
-        load(path)
+        load_config(path)
     except Exception:
         assert not fine
     else:
@@ -128,5 +128,5 @@ def test_the_published_notification():
 
     jsonschema.validate(
         json.loads(notification().model_dump_json()),
-        json.loads(generated()["notification.schema.json"]),
+        json.loads(build_files()["notification.schema.json"]),
     )

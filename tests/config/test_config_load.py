@@ -10,8 +10,8 @@ import pytest
 import toy
 
 from driftline import Kind, Secret, Severity
-from driftline.config import digest, load
-from driftline.config.show import effective
+from driftline.config import load_config, model_digest
+from driftline.config.show import effective_settings
 from driftline.extensions import Registry
 from driftline.kit.checks import Task
 from driftline.state.schemas import schema_from_json, schema_to_json
@@ -27,7 +27,7 @@ def written(tmp_path, text):
 
 
 def read(tmp_path, text, secrets=None):
-    return load(written(tmp_path, text), toy.registry(), secrets)
+    return load_config(written(tmp_path, text), toy.registry(), secrets)
 
 
 def test_the_least_configuration(tmp_path):
@@ -66,7 +66,7 @@ def test_default_checks_come_from_what_is_installed(tmp_path):
     told["q"] = f"{source}, schema: {{features: {{t: text, e: embedding, i: image}}}}"
     lines = "".join(f"  {name}: {{{text}}}\n" for name, text in told.items())
     path = written(tmp_path, f"version: 1\nmodels:\n{lines}")
-    models = load(path).models
+    models = load_config(path).models
     plain = ["schema", "drift", "missing", "range", "units", "volume", "freshness"]
     assert list(models["m"].checks) == plain
     assert list(models["n"].checks) == [*plain, "performance"]
@@ -119,7 +119,7 @@ def test_a_bare_version_is_a_column(tmp_path):
     quoted = read(tmp_path, LEAST + "    schema: {version: 'v7'}\n").models["m"]
     assert bare.schema_.to_schema().version.path == "v7"
     assert quoted.schema_.to_schema().constant_version == "v7"
-    assert digest(bare) != digest(quoted)
+    assert model_digest(bare) != model_digest(quoted)
 
 
 def test_texts_images_and_embeddings_stand_for_several_columns(tmp_path):
@@ -237,7 +237,7 @@ def test_references_that_lead_nowhere(tmp_path):
         read(tmp_path, SECRETS, secrets)
     found = {problem.name: problem.message for problem in caught.value.problems}
     assert found == {
-        "models.m.source.options.path": "the environment has no variable STAGE; set it, or name another",
+        "models.m.source.options.path": "the environment has no variable STAGE; set it, or name another one",
         "models.m.source.options.depth": "should be a whole number",
         "sinks.a.options.url": "${env:CHAT} is empty; give it a value",
         "sinks.a.options.room": "the file /run/room can't be read: No such file or directory",
@@ -248,14 +248,17 @@ def test_the_digest_is_about_what_is_measured(tmp_path):
     """Comments, order and who is told don't change it; a setting does, and a secret's value is not
     in it.
     """
-    base = digest(read(tmp_path, LEAST).models["m"])
+    base = model_digest(read(tmp_path, LEAST).models["m"])
     assert (
-        digest(read(tmp_path, "# x\n" + LEAST + "    notify: []\n    every: 5s\n").models["m"])
+        model_digest(
+            read(tmp_path, "# x\n" + LEAST + "    notify: []\n    every: 5s\n").models["m"]
+        )
         == base
     )
-    assert digest(read(tmp_path, LEAST + "    windows: {length: 2h}\n").models["m"]) != base
+    assert model_digest(read(tmp_path, LEAST + "    windows: {length: 2h}\n").models["m"]) != base
     values = [
-        digest(read(tmp_path, SECRETS, lambda kind, name, n=n: f"{n}").models["m"]) for n in (1, 2)
+        model_digest(read(tmp_path, SECRETS, lambda kind, name, n=n: f"{n}").models["m"])
+        for n in (1, 2)
     ]
     assert values[0] == values[1]
 
@@ -272,7 +275,7 @@ def test_plugins_are_found_beside_the_file(tmp_path, monkeypatch):
         + "    checks: {a: {type: row_count}}\nplugins: {paths: [mine]}\n"
     )
     monkeypatch.chdir("/")
-    assert load(written(tmp_path, text)).models["m"].checks["a"].plugin.type == "row_count"
+    assert load_config(written(tmp_path, text)).models["m"].checks["a"].plugin.type == "row_count"
 
 
 def test_fatal_trouble_with_plugins_has_a_place(tmp_path):
@@ -285,11 +288,11 @@ def test_fatal_trouble_with_plugins_has_a_place(tmp_path):
     (tmp_path / "spelt.py").write_text(head + "@hookimpl\ndef register_check(): return [A]\n")
     text = LEAST.replace("disk", "local") + "plugins: {paths: [taken.py, spelt.py]}\n"
     with pytest.raises(ConfigError) as caught:
-        load(written(tmp_path, text))
+        load_config(written(tmp_path, text))
     first, second = caught.value.problems
     assert (first.line, first.name, second.name) == (5, "plugins.paths[0]", "plugins.paths[1]")
     assert (
-        "called 'missing' is there already, from driftline (driftline_plugins.checks.missing)"
+        "called 'missing' exists already, from driftline (driftline_plugins.checks.missing)"
         in first.message
     )
     assert str(tmp_path / "taken.py") in first.message
@@ -302,10 +305,10 @@ def test_a_broken_plugin_costs_only_itself(tmp_path):
     """
     (tmp_path / "broken.py").write_text("1 / 0\n")
     text = LEAST.replace("disk", "local") + "plugins: {paths: [broken.py]}\n"
-    config = load(written(tmp_path, text))
+    config = load_config(written(tmp_path, text))
     assert "ZeroDivisionError" in str(config.registry.problems[-1])
     with pytest.raises(ConfigError, match=r"no check plugin is called 'broken'.*ZeroDivisionError"):
-        load(
+        load_config(
             written(tmp_path, text.replace("plugins:", "    checks: {a: {type: broken}}\nplugins:"))
         )
 
@@ -317,7 +320,7 @@ def test_the_effective_configuration(tmp_path):
         + "agent: {state: 'postgresql://u:hunter2@db/x'}\nsinks:\n  a: {type: chat, options: {url: '${env:CHAT}'}}\n"
     )
     path = written(tmp_path, text)
-    found = {one.name: (one.value, one.origin) for one in effective(path, toy.registry())}
+    found = {one.name: (one.value, one.origin) for one in effective_settings(path, toy.registry())}
     assert found["models.m.source.options.path"] == ("logs", f"{path}:4")
     assert found["models.m.source.options.depth"] == (3, "default")
     assert found["models.m.windows.length"] == ("1h", "default")
@@ -338,4 +341,7 @@ def test_an_executor_plugin(tmp_path):
 def test_a_registry_may_be_shared(tmp_path):
     """A registry that is handed in is used as it is: nothing is looked for again."""
     registry = Registry.load()
-    assert load(written(tmp_path, LEAST.replace("disk", "local")), registry).registry is registry
+    assert (
+        load_config(written(tmp_path, LEAST.replace("disk", "local")), registry).registry
+        is registry
+    )

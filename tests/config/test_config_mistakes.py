@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import toy
 
-from driftline.config import load
+from driftline.config import load_config
 from driftline.types.errors import ConfigError
 
 WELL = """\
@@ -141,7 +141,7 @@ def problems(tmp_path: Path, text: str):
     path = tmp_path / "driftline.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
-        load(path, None if "nowhere" in text else toy.registry())
+        load_config(path, None if "nowhere" in text else toy.registry())
     assert all(problem.path == str(path) for problem in caught.value.problems)
     return caught.value.problems
 
@@ -150,7 +150,7 @@ def test_the_ground_is_fine(tmp_path):
     """The file into which the mistakes are put has none itself."""
     path = tmp_path / "driftline.yaml"
     path.write_text(WELL)
-    assert load(path, toy.registry()).models["churn"].checks["nulls"].for_ == 2
+    assert load_config(path, toy.registry()).models["churn"].checks["nulls"].for_ == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -239,7 +239,7 @@ def test_a_plugin_whose_validator_stumbles(tmp_path):
         "version: 1\nmodels: {m: {source: {type: rude, options: {path: x}}}}\nother: 1\n"
     )
     with pytest.raises(ConfigError) as caught:
-        load(path, registry)
+        load_config(path, registry)
     assert [problem.name for problem in caught.value.problems] == [
         "models.m.source.options",
         "other",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from driftline.config import load
+from driftline.config import load_config
 from driftline.types.errors import ConfigError
 
 TEXT = """\
@@ -18,7 +18,7 @@ def problems(tmp_path, templates="", routes=""):
     (tmp_path / "d.yaml").write_text(TEXT % (templates, routes))
     (tmp_path / "bad.j2").write_text("fine\n{% if %}")
     with pytest.raises(ConfigError) as caught:
-        load(tmp_path / "d.yaml")
+        load_config(tmp_path / "d.yaml")
     return [
         f"{problem.line} {problem.name}: {problem.message}" for problem in caught.value.problems
     ]

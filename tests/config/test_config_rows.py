@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from driftline.config import load
+from driftline.config import load_config
 from driftline.types.errors import ConfigError
 
 WELL = """\
@@ -52,7 +52,7 @@ def test_what_is_well_is_loaded(tmp_path):
     """Words stay words, and numbers become the categories that they count as."""
     path = tmp_path / "driftline.yaml"
     path.write_text(WELL)
-    checks = load(path).models["churn"].checks
+    checks = load_config(path).models["churn"].checks
     assert checks["domain"].plugin.allowed == {"plan": ("gold", "1", "NO")}
     assert checks["rules"].plugin.wants()["expressions"][0] == "age > 0"
 
@@ -65,7 +65,7 @@ def test_each_mistake_has_its_place(tmp_path, story):
     path = tmp_path / "driftline.yaml"
     path.write_text(WELL.replace(before, after, 1))
     with pytest.raises(ConfigError) as caught:
-        load(path)
+        load_config(path)
     problem = caught.value.problems[0]
     assert problem.name.startswith(f"models.churn.{name}")
     assert words in problem.message
@@ -82,7 +82,7 @@ def test_the_documented_checks_are_read(tmp_path):
         "version: 1\nmodels:\n  m:\n    source: {type: local, options: {path: logs}}\n    checks:\n"
     )
     path.write_text(source + textwrap.indent("".join(snippets), "      "))
-    checks = load(path).models["m"].checks
+    checks = load_config(path).models["m"].checks
     assert {told.type for told in checks.values()} == {
         "schema", "domain", "uniqueness", "completeness", "rules", "skew", "stale",
     }  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from cases import lives
 
 from driftline import Severity
-from driftline.config.routes import RouteConfig
+from driftline.config.sections import RouteConfig
 from driftline.delivery.routing import Routing, Subject
 
 EVERY = ("chat", "pager", "mail", "growth")

@@ -33,7 +33,7 @@ from driftline.state import leadership
 from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.telemetry.logs import make_log
-from driftline.types.errors import Deposed, StateError
+from driftline.types.errors import LeadershipLost, StateError
 from driftline.types.records import WindowKey
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
@@ -180,7 +180,7 @@ class Agent:
         with suppress(StateError):
             self.agent.tick("shop")
         if taken:
-            with pytest.raises(Deposed):
+            with pytest.raises(LeadershipLost):
                 store.confirm()
         self.stop()
         self.start(taken[0] if taken else None)

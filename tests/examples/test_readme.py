@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import driftline
-from driftline.config.load import DEFAULT_CHECKS, LATE_LABEL, WITH_ID, WITH_LABEL, load
+from driftline.config.load import load_config
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -52,7 +52,7 @@ def test_the_configuration_is_whole(tmp_path):
     """
     file = tmp_path / "driftline.yaml"
     file.write_text(block("yaml"))
-    config = load(file)
+    config = load_config(file)
     assert list(config.models) == ["churn"]
     assert list(config.sinks) == ["team-chat"]
 
@@ -61,13 +61,12 @@ def test_the_example_shows_every_check_that_runs_by_default():
     """The first file that a user sees has one of each check that would run without it, and names
     real columns.
     """
-    config = load(ROOT / "config.example.yaml")
+    config = load_config(ROOT / "config.example.yaml")
     churn = config.models["churn"]
     assert {check.type for check in churn.checks.values()} >= {
-        *DEFAULT_CHECKS,
-        WITH_LABEL,
-        LATE_LABEL,
-        WITH_ID,
+        type_.type
+        for type_ in config.registry.checks()
+        if type_.default_for is not None and type_.default_for <= {"label", "late label", "id"}
     }
     with (ROOT / "examples/churn/reference.csv").open() as file:
         columns = file.readline().strip().split(",")

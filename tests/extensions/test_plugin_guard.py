@@ -38,7 +38,7 @@ def test_it_returns_what_the_plugin_returns(guard, clock):
         return a + b
 
     assert guard.call("k", add, 1, 2, timeout=5) == 3
-    known = guard.known()["k"]
+    known = guard.calls()["k"]
     assert (known.calls, known.errors, known.seconds, known.overdue_since) == (1, 0, 2.0, None)
 
 
@@ -57,7 +57,7 @@ def test_an_exception_gets_a_name_and_a_place(clock):
     ) as caught:
         guard.call("churn.drift", fail, timeout=5)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
-    assert guard.known()["churn.drift"].errors == 1
+    assert guard.calls()["churn.drift"].errors == 1
     assert told == [("churn.drift", str(caught.value))]
 
 
@@ -69,7 +69,7 @@ def test_the_contract_s_own_errors_pass(guard):
 
     with pytest.raises(Rejected, match="no"):
         guard.call("k", refuse, timeout=5)
-    assert guard.known()["k"].errors == 1
+    assert guard.calls()["k"].errors == 1
 
 
 def test_sys_exit_costs_only_the_plugin(guard):
@@ -93,7 +93,7 @@ def test_a_hanging_call_is_left_and_not_started_again(guard, clock):
 
     with pytest.raises(Overdue, match="has not answered"):
         guard.call("k", hang, timeout=0.01)
-    assert guard.known()["k"].overdue_since == clock.now()
+    assert guard.calls()["k"].overdue_since == clock.now()
     with pytest.raises(Overdue, match="not started again"):
         guard.call("k", hang, timeout=0.01)
     assert guard.call("other", lambda: 1, timeout=5) == 1
@@ -103,8 +103,8 @@ def test_a_hanging_call_is_left_and_not_started_again(guard, clock):
     for thread in threading.enumerate():
         if thread.name == "plugin-k":
             thread.join(10)
-    assert guard.known()["k"].overdue_since is None
-    assert guard.known()["k"].seconds == 100.0
+    assert guard.calls()["k"].overdue_since is None
+    assert guard.calls()["k"].seconds == 100.0
     assert guard.call("k", lambda: 2, timeout=5) == 2
 
 
@@ -226,4 +226,4 @@ def test_an_overdue_check_stops_at_its_next_measurement(guard):
 def test_time_is_the_guards_clock(guard, clock):
     """Seconds are told by the clock that was handed in."""
     guard.call("k", lambda: clock.advance(timedelta(minutes=1)), timeout=5)
-    assert guard.known()["k"].seconds == 60.0
+    assert guard.calls()["k"].seconds == 60.0

@@ -155,7 +155,7 @@ def test_two_of_one_name(tmp_path):
         ),
         (
             HEAD + "class A(Check):\n    type = 'a'\n    def evaluate(self, ctx): ...\n",
-            "offers nothing",
+            "registers nothing",
         ),
     ],
 )
@@ -177,7 +177,7 @@ def test_a_broken_file_costs_only_itself(tmp_path, text, word):
 def test_a_path_that_is_not_there(tmp_path):
     """A path that leads nowhere is an error: what stood there would silently be missing."""
     [(_, message, fatal)] = told(found(tmp_path, "nowhere"))
-    assert (message, fatal) == ("there is no such file or folder", True)
+    assert (message, fatal) == ("there is no such file or folder; correct plugins.paths", True)
 
 
 def test_unknown_names(tmp_path):
@@ -188,8 +188,8 @@ def test_unknown_names(tmp_path):
     registry = found(tmp_path)
     with pytest.raises(KeyError, match="did you mean 'nulls'"):
         registry.get("check", "nuls")
-    assert registry.unknown("sink", "x") == "no sink plugin is called 'x'; there are: none"
-    assert "ZeroDivisionError" in registry.unknown("check", "sums")
+    assert registry.unknown_message("sink", "x") == "no sink plugin is called 'x'; there are: none"
+    assert "ZeroDivisionError" in registry.unknown_message("check", "sums")
 
 
 def test_a_collector(tmp_path):

@@ -18,7 +18,7 @@ from driftline.delivery.network.dial import Dial
 from driftline.delivery.network.fence import Fence
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.testing import FakeLog, assert_plugin_contract
-from driftline.types.errors import Deposed
+from driftline.types.errors import LeadershipLost
 
 GOLDEN = Path(__file__).parent / "golden"
 LIVES = lives()
@@ -132,10 +132,10 @@ def test_nothing_leaves_when_nothing_may_be_sent():
     """An agent that no longer leads sends nothing through Apprise either."""
 
     def no():
-        raise Deposed
+        raise LeadershipLost
 
     with JsonReceiver() as server:
-        with pytest.raises(Deposed):
+        with pytest.raises(LeadershipLost):
             started(address(server), "json", permit=no).send(LIVES["opened"])
         assert server.requests == []
 

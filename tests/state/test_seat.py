@@ -17,7 +17,7 @@ from relay import Relay
 from driftline.state import leadership, ledger, migrations
 from driftline.state.factory import open_store
 from driftline.state.tables import sinks
-from driftline.types.errors import Led, StateError, Unreachable
+from driftline.types.errors import AnotherAgentLeads, StateError, Unreachable
 from driftline.types.model import LogObject
 from driftline.types.records import ReadOutcome
 
@@ -56,7 +56,7 @@ def write(store, name: str) -> None:
 def test_the_second_agent_is_told_who_leads(url):
     """While one leads, another can look, can't open, and can at once when the first has let go."""
     first = open_store(url)
-    with pytest.raises(Led, match="another agent"):
+    with pytest.raises(AnotherAgentLeads, match="another agent"):
         open_store(url)
     looking = open_store(url, readonly=True)
     assert looking.leader() == first.leader()
@@ -120,7 +120,7 @@ def test_a_leader_that_gives_signs_of_life_is_left_alone(url, monkeypatch):
     with first.write() as connection:
         connection.execute(sinks.insert().values(name="slow"))
         connection.exec_driver_sql("SELECT pg_sleep(2)")
-        with pytest.raises(Led):
+        with pytest.raises(AnotherAgentLeads):
             open_store(url)
     first.close()
     assert names(url) == ["slow"]
@@ -193,7 +193,7 @@ sys.stdin.read()
     while len(ended) < 2:
         ended = [agent for agent in agents if agent.poll() is not None]
     told = [agent.communicate()[1] for agent in ended]
-    assert all("Led: another agent" in text for text in told), told
+    assert all("AnotherAgentLeads: another agent" in text for text in told), told
     leader = next(agent for agent in agents if agent not in ended)
     assert leader.communicate("")[0] == "led\n"
     store = open_store(url)
@@ -237,7 +237,7 @@ def _once_led(url: str):
     while True:
         try:
             return open_store(url)
-        except Led:
+        except AnotherAgentLeads:
             pass
 
 

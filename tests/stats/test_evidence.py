@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from driftline.stats.evidence import (
+from driftline.stats.sequential.evidence import (
     LARGEST,
     calibrate,
     cusum_path,

@@ -19,13 +19,14 @@ from driftline.alerting.incident import Change
 from driftline.contracts.action import Action
 from driftline.delivery.secrets import scrub
 from driftline.extensions.guard import Guard
+from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
 from driftline.state import action_runs
 from driftline.state.action_runs import Run, State
 from driftline.state.store import Store
 from driftline.types.action_request import Order, Request
 from driftline.types.errors import DriftlineError, StateError
 from driftline.types.notification import AlertFact, Event
-from driftline.types.phrasing import clean, lines, utc
+from driftline.types.phrasing import clean, utc
 
 FAILED = ("refused", State.BROKEN.value)
 PATIENCE = 10.0
@@ -50,6 +51,8 @@ class Acting:
     actions: Sequence[tuple[ActionPlan, Action]]
     guard: Guard
     log: Any
+    phrasebook: Phrasebook | None = None
+    """How alerts read; as the installed plugins say when None."""
 
     def called(self, store: Store, changes: Sequence[Change], now: datetime) -> list[Called]:
         """The runs that `changes` call for and that there were none of yet, each with its
@@ -120,8 +123,9 @@ class Acting:
     def _run(
         self, plan: ActionPlan, action: Action, change: Change, alert: AlertFact, now: datetime
     ) -> Run:
+        phrasebook = self.phrasebook or installed_phrasebook()
         incident, decision = change.incident, plan.decision or alert.decision or ""
-        why = clean(f"{alert.cause}: {lines((alert,))[0].text}", 500)
+        why = clean(f"{alert.cause}: {phrasebook.lines((alert,))[0].text}", 500)
         state = State.DRY if plan.dry_run else State.AWAITING if plan.approval else State.APPROVED
         expires = now + plan.approve_within if state is State.AWAITING else None
         order = Order(token(incident.id, plan.name), plan.name, decision, change.notification)
@@ -190,7 +194,7 @@ def request_of(store: Store, run: str) -> Request:
     """What was to be sent when the incident called for it: no later change of the configuration
     changes that.
 
-    Raises Deposed when another agent may be at work by now: not every action goes through the
+    Raises LeadershipLost when another agent may be at work by now: not every action goes through the
     client that asks.
     """
     store.confirm()

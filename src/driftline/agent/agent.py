@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from driftline.agent.acting import Acting, request_of
-from driftline.agent.compose import action_plans, chart_links, settings_of
+from driftline.agent.compose import action_plans, chart_links, phrasebook_for, settings_of
 from driftline.agent.diverting import divert, divert_resting
 from driftline.agent.model_watch import Watch
 from driftline.agent.parts import Parts
@@ -34,7 +34,7 @@ from driftline.incidents.chart_cache import Pictures
 from driftline.incidents.desk import Desk
 from driftline.state import action_runs, incidents, outbox
 from driftline.state.store import Store
-from driftline.types.errors import Deposed, DriftlineError, Unreachable
+from driftline.types.errors import DriftlineError, LeadershipLost, Unreachable
 from driftline.types.notification import Notification
 from driftline.types.phrasing import utc
 
@@ -101,7 +101,9 @@ class Agent:
         refused.
         """
         base = hooks or Hooks()
-        self._acting = Acting(action_plans(config), parts.guard, parts.log)
+        self._phrasebook = phrasebook_for(config)
+        outside.phrasebook = self._phrasebook
+        self._acting = Acting(action_plans(config), parts.guard, parts.log, self._phrasebook)
         self._pictures = Pictures(parts.store, parts.log)
         self.watches: dict[str, Watch] = {}
         for name in config.models:
@@ -133,7 +135,12 @@ class Agent:
             name for name, told in self.config.actions.items() if told.approve_by_link
         )
         return Desk(
-            self._parts.store, self._parts.clock, self._attend, self._pictures.chart, linked
+            self._parts.store,
+            self._parts.clock,
+            self._attend,
+            self._pictures.chart,
+            linked,
+            self._phrasebook,
         )
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
@@ -233,7 +240,7 @@ class Agent:
         while not self._stopping.is_set():
             try:
                 self.tick(name)
-            except (Deposed, Unreachable) as error:
+            except (LeadershipLost, Unreachable) as error:
                 self._parts.log.warning(f"a tick came to nothing: {error}", model=name)
             except Exception:
                 # The database may be full or busy: the loop must outlive that, and the next tick

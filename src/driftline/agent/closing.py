@@ -31,6 +31,7 @@ from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.evaluate.judge_windows import Inputs, JudgedWindow, find_new_versions, judge_windows
+from driftline.extensions.phrasebook import Phrasebook
 from driftline.profiles.profile import Collectors
 from driftline.profiles.window import Window
 from driftline.state import measurements, people, traces, windows
@@ -94,6 +95,8 @@ class Closing:
     """What can be done to an incident by a link in its message."""
     acting: Acting | None = None
     """What incidents call for beyond words."""
+    phrasebook: Phrasebook | None = None
+    """How alerts read; as the installed plugins say when None."""
     reread: Reread | None = None
     """Reads the rows of a window again."""
 
@@ -133,14 +136,14 @@ class Closing:
         """End an incident in the transaction in which its windows become the reference; `alerting`
         must be held.
         """
-        moved = accept(load(connection, self.model), asked, now)
+        moved = accept(load(connection, self.model, self.phrasebook), asked, now)
         self._write(connection, moved, now, {asked.id: ""})
         return list(moved.changes)
 
     def retire(self, gone: Callable[[Alert], bool], now: datetime) -> list[Change]:
         """Forget alerts of what is no longer watched."""
         with self.alerting, self.store.write() as connection:
-            moved = retire(load(connection, self.model), gone, now)
+            moved = retire(load(connection, self.model, self.phrasebook), gone, now)
             self._write(connection, moved, now, {})
         self.on_changes(moved.changes)
         return list(moved.changes)
@@ -198,7 +201,10 @@ class Closing:
         """
         with self.store.read() as connection:
             moved = step(
-                load(connection, self.model), [*facts, *later(connection, facts)], now, self.life
+                load(connection, self.model, self.phrasebook),
+                [*facts, *later(connection, facts)],
+                now,
+                self.life,
             )
             moved, outcomes = act(moved, asked(connection, self.model), now)
             moved = tell(moved, replace(self.quiet, silences=silences(connection, now)), now)

@@ -21,12 +21,14 @@ from driftline.agent.reference_state import Origin
 from driftline.alerting.actions_due import ActionPlan
 from driftline.alerting.lifespans import Life
 from driftline.alerting.links import chart_link, links
-from driftline.alerting.silencing import MuteTime, Quiet
-from driftline.config import ActionConfig, Config, ModelConfig, digest
+from driftline.alerting.silencing import UNREAD, Inhibition, MuteTime, Quiet
+from driftline.config import ActionConfig, Config, ModelConfig, model_digest
 from driftline.contracts.action import Action
+from driftline.contracts.check import Check
 from driftline.contracts.plugin import PluginKind
 from driftline.delivery.routing import Routing
 from driftline.evaluate.check_plan import CheckPlan
+from driftline.extensions.phrasebook import Phrasebook
 from driftline.state.incident_store import SinkPlan
 from driftline.types.matchers import Matchers
 from driftline.types.model import Field, Kind, Schema, Task
@@ -34,7 +36,7 @@ from driftline.types.notification import Notification
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
-from driftline.extensions.source_formats import source_formats
+from driftline.extensions.registry import source_formats
 
 DEFAULT_TRAILING_DAYS = 28
 
@@ -56,15 +58,37 @@ def settings_of(config: Config, name: str, registry: Registry, *, patience_ticks
         notify_within=windows.notify_within,
         plans=_plans(model),
         told=heard(config, name),
-        config_digest=sha256(f"{digest(model)} {plugins}".encode()).hexdigest()[:16],
+        config_digest=sha256(f"{model_digest(model)} {plugins}".encode()).hexdigest()[:16],
         config=json.dumps(model.raw, ensure_ascii=False, default=str, sort_keys=True),
         plugins=plugins,
         patience_ticks=patience_ticks,
         false_pages_per_year=model.false_pages_per_year,
         labels=_labels(model, registry),
         life=Life(model.reopen_within),
+        phrasebook=phrasebook_for(config),
         quiet=_quiet(config, model),
         links=_links(config),
+    )
+
+
+def declared_inhibitions(registry: Registry) -> list[Inhibition]:
+    """What holds incidents back where the configuration has no `inhibit`: as checks declare it."""
+    pairs = [pair for type_ in registry.checks() for pair in type_.inhibits]
+    return [*((Matchers.parse(by), Matchers.parse(held)) for by, held in pairs), UNREAD]
+
+
+def phrasebook_for(config: Config) -> Phrasebook:
+    """The phrasebook of the configuration's checks, by their names in it.
+
+    A name that stands for checks of different types in two models has no words of its own.
+    """
+    types: dict[str, set[type[Check]]] = {}
+    for model in config.models.values():
+        for name, check in (model.checks or {}).items():
+            types.setdefault(name, set()).add(type(check.plugin))
+    return Phrasebook(
+        config.registry.checks(),
+        {name: next(iter(found)) for name, found in types.items() if len(found) == 1},
     )
 
 
@@ -73,11 +97,11 @@ def _quiet(config: Config, model: ModelConfig) -> Quiet:
         MuteTime(name, told.cron, told.for_, ZoneInfo(told.zone), Matchers.parse(told.match))
         for name, told in config.mute_times.items()
     ]
-    if config.inhibit is None:
-        return Quiet(mute_times=mutes, max_pages=model.max_pages_per_day)
-    inhibitions = [
-        (Matchers.parse(told.while_), Matchers.parse(told.hold)) for told in config.inhibit
-    ]
+    inhibitions = (
+        declared_inhibitions(config.registry)
+        if config.inhibit is None
+        else [(Matchers.parse(rule.while_), Matchers.parse(rule.hold)) for rule in config.inhibit]
+    )
     return Quiet(mute_times=mutes, inhibitions=inhibitions, max_pages=model.max_pages_per_day)
 
 

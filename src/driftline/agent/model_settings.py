@@ -14,6 +14,7 @@ from driftline.alerting.silencing import Quiet
 from driftline.contracts.format import Format
 from driftline.contracts.source import Source
 from driftline.evaluate.check_plan import CheckPlan
+from driftline.extensions.phrasebook import Phrasebook
 from driftline.state.incident_store import SinkPlan
 from driftline.types.model import Schema
 from driftline.types.notification import Notification
@@ -48,5 +49,7 @@ class Settings:
     """Labels that come later and on their own."""
     life: Life = field(default_factory=Life)
     quiet: Quiet = field(default_factory=Quiet)
+    phrasebook: Phrasebook | None = None
+    """How alerts read; as the installed plugins say when None."""
     links: Links = lambda notification, now: {}
     """See `Closing`."""

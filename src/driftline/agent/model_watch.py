@@ -386,6 +386,7 @@ class Watch:
             self.settings.quiet,
             self.settings.links,
             self._hooks.acting,
+            phrasebook=self.settings.phrasebook,
         )
 
     def _tell_trouble(self, now: datetime, report: Tick) -> None:

@@ -18,6 +18,7 @@ from driftline.delivery.network.dial import Dial
 from driftline.delivery.network.fence import Fence
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
+from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.notification import Notification
 
 
@@ -31,6 +32,8 @@ class Outside:
     """For the jitter of retries."""
     permit: Callable[[], None] = lambda: None
     """Called right before a request leaves; raises when this agent must no longer send."""
+    phrasebook: Phrasebook | None = None
+    """How alerts read in messages; as the installed plugins say when None."""
     _clients: dict[tuple[bool, Path | None], HttpClient] = field(default_factory=dict)
 
     def http(self, allow_private: bool, trusted: Path | None = None) -> Http:
@@ -69,7 +72,7 @@ class Outside:
             http=self.http(sink.allow_private),
             console=self.console,
             base=base,
-            message=Renderer(templates, log),
+            message=Renderer(templates, log, self.phrasebook),
             connect=dial,
             fenced=Fence(dial),
             chart=chart,

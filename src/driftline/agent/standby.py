@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from driftline import __version__
 from driftline.agent.agent import Loop
 from driftline.telemetry.metrics import Metrics
-from driftline.types.errors import Led, StateError
+from driftline.types.errors import AnotherAgentLeads, StateError
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -46,7 +46,7 @@ class Standby:
     def waits(self, error: StateError) -> bool:
         """Note why it does not lead; returns whether that is news."""
         self._loop.beat = self._loop.clock()
-        self._reachable = isinstance(error, Led)
-        self.leader = error.leader if isinstance(error, Led) else ""
+        self._reachable = isinstance(error, AnotherAgentLeads)
+        self.leader = error.leader if isinstance(error, AnotherAgentLeads) else ""
         news, self._told = self._told != str(error), str(error)
         return news

@@ -18,7 +18,7 @@ from driftline.agent.agent import Agent
 from driftline.agent.outside import Outside
 from driftline.agent.parts import Keep, Parts, Patience
 from driftline.agent.tick import Hooks
-from driftline.config import Config, load
+from driftline.config import Config, load_config
 from driftline.extensions.guard import Guard
 from driftline.state.factory import open_store
 from driftline.state.store import Store
@@ -44,7 +44,7 @@ def read_secret(kind: str, name: str) -> str:
 
 def read_config(path: Path, registry: Registry | None = None) -> Config:
     """The configuration with its secrets. Raises ConfigError."""
-    return load(path, registry, secrets=read_secret)
+    return load_config(path, registry, secrets=read_secret)
 
 
 def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:

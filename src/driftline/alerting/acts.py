@@ -80,6 +80,7 @@ def _outcome(work: Work, one: Act, now: datetime) -> str:
                 window,
                 author=one.author,
                 said=one.reason,
+                phrasebook=work.phrasebook,
             )
         )
         return ""
@@ -89,7 +90,16 @@ def _outcome(work: Work, one: Act, now: datetime) -> str:
     said = f"{until}, {one.reason}" if one.reason else until
     asleep = replace(incident, snoozed=one.until, owed=Reason.SNOOZED.value)
     work.tell(
-        told(asleep, Event.SILENCED, Reason.SNOOZED, members, window, author=one.author, said=said)
+        told(
+            asleep,
+            Event.SILENCED,
+            Reason.SNOOZED,
+            members,
+            window,
+            author=one.author,
+            said=said,
+            phrasebook=work.phrasebook,
+        )
     )
     return ""
 
@@ -103,6 +113,18 @@ def accept(state: AlertingState, one: Act, now: datetime) -> Step:
     work = Work.of(state)
     incident = work.incidents[one.incident]
     members = work.members(incident)
-    work.tell(end(incident, Reason.ACCEPTED, members, (now, now), 0, None, one.author, one.reason))
+    work.tell(
+        end(
+            incident,
+            Reason.ACCEPTED,
+            members,
+            (now, now),
+            0,
+            None,
+            one.author,
+            one.reason,
+            work.phrasebook,
+        )
+    )
     work.drop_alerts(incident.keys)
     return work.step((), now)

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from driftline.alerting.fact import UNSURE
+from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.alert import Alert, AlertEntry, AlertState
 from driftline.types.model import Decision, Severity, Verdict
 from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import (
     bound,
     clean,
-    figure,
+    group_by_subject,
     lasting,
-    measured,
     moved,
     pair,
     span,
@@ -117,6 +117,7 @@ def title(
     alerts: Sequence[AlertFact],
     since: datetime,
     resolved_at: datetime | None,
+    phrasebook: Phrasebook,
 ) -> str:
     """The line for `alerts`, which come most telling first; `reason` is why people are told."""
     name = clean(model, NAME)
@@ -132,10 +133,13 @@ def title(
         if len({alert.cause for alert in alerts}) > 1:
             return _fit(
                 f"{name}: {over}: ",
-                [subject(group[0], NAME) or measured(group[0]) for group in _groups(alerts)],
+                [
+                    subject(group[0], NAME) or phrasebook.noun(group[0])
+                    for group in group_by_subject(alerts, NAME)
+                ],
                 f" {when}",
             )
-        return _fit(f"{name}: {over}: {_whole(alerts, past=True)} {when}", [], "")
+        return _fit(f"{name}: {over}: {_whole(alerts, phrasebook, past=True)} {when}", [], "")
     firing = [alert for alert in alerts if alert.state != "resolved"]
     severity = max(
         (alert.severity for alert in firing),
@@ -147,43 +151,36 @@ def title(
         if reason in ("more severe", "less severe")
         else BEGIN.get(reason, "")
     )
-    groups = _groups(firing)
+    groups = group_by_subject(firing, NAME)
     if len(groups) == 1:
-        return _fit(f"{name}: {new}{_single(groups[0], since)}", [], "")
-    examples = [_example(group) for group in groups]
+        return _fit(f"{name}: {new}{_single(groups[0], since, phrasebook)}", [], "")
+    examples = [_example(group, phrasebook) for group in groups]
     if len({alert.cause for alert in firing}) == 1 and firing[0].cause in ("drift", "quality"):
-        return _fit(f"{name}: {new}{_whole(firing, past=False)} since {utc(since)}: ", examples, "")
+        return _fit(
+            f"{name}: {new}{_whole(firing, phrasebook, past=False)} since {utc(since)}: ",
+            examples,
+            "",
+        )
     return _fit(f"{name}: {new}", examples, f" since {utc(since)}", "; ")
 
 
-def _groups(alerts: Sequence[AlertFact]) -> list[list[AlertFact]]:
-    """Alerts on one subject together, in the order of the first of each."""
-    groups: dict[tuple[str, ...], list[AlertFact]] = {}
-    for alert in alerts:
-        about = subject(alert, NAME)
-        groups.setdefault((about,) if about else ("", alert.check, alert.measurement), []).append(
-            alert
-        )
-    return list(groups.values())
-
-
-def _single(group: Sequence[AlertFact], since: datetime) -> str:
+def _single(group: Sequence[AlertFact], since: datetime, phrasebook: Phrasebook) -> str:
     cause, about, when = group[0].cause, subject(group[0], NAME), f"since {utc(since)}"
     if cause == "drift" and about:
-        how = next((text for text in map(moved, group) if text), "") or figure(group[0])
+        how = next((text for text in map(moved, group) if text), "") or phrasebook.figure(group[0])
         return f"{about} drifts {when}: {how}"
     if group[0].state == UNSURE:
         return f"too little data for {clean(group[0].check, NAME)} {when}: {clean(group[0].reason, 90)}"
     if cause == "monitoring":
-        return f"{_trouble(group[0])}, {when}"
-    return f"{_finding(group[0])} {when}"
+        return f"{_trouble(group[0], phrasebook)}, {when}"
+    return f"{_finding(group[0], phrasebook)} {when}"
 
 
-def _example(group: Sequence[AlertFact]) -> str:
+def _example(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
     if group[0].cause == "monitoring":
-        return _trouble(group[0])
+        return _trouble(group[0], phrasebook)
     if group[0].cause != "drift":
-        return _finding(group[0])
+        return _finding(group[0], phrasebook)
     about = subject(group[0], NAME)
     for alert in group:
         for word in ("mean", "median"):
@@ -191,34 +188,36 @@ def _example(group: Sequence[AlertFact]) -> str:
             by = times(*found) if found else ""
             if by:
                 return f"{about} {by}"
-    how = next((text for text in map(moved, group) if text), "") or figure(group[0])
+    how = next((text for text in map(moved, group) if text), "") or phrasebook.figure(group[0])
     return f"{about} {how}".strip()
 
 
-def _finding(alert: AlertFact) -> str:
+def _finding(alert: AlertFact, phrasebook: Phrasebook) -> str:
     about = subject(alert, NAME)
-    return f"{about} {figure(alert)}".strip()
+    return f"{about} {phrasebook.figure(alert)}".strip()
 
 
-def _trouble(alert: AlertFact) -> str:
+def _trouble(alert: AlertFact, phrasebook: Phrasebook) -> str:
     about = " ".join(part for part in (clean(alert.check, NAME), subject(alert, NAME)) if part)
     about = f"too little data for {about}" if alert.state == UNSURE else about
-    return f"{about}: {clean(alert.reason or measured(alert), 90)}"
+    return f"{about}: {clean(alert.reason or phrasebook.noun(alert), 90)}"
 
 
-def _whole(alerts: Sequence[AlertFact], *, past: bool) -> str:
+def _whole(alerts: Sequence[AlertFact], phrasebook: Phrasebook, *, past: bool) -> str:
     """How many of what, in few words: `3 columns drift`, `Day Mins drifted`; all alerts are of one
     family.
     """
     cause = alerts[0].cause if alerts else ""
-    subjects = list(dict.fromkeys(subject(group[0], NAME) for group in _groups(alerts)))
+    subjects = list(
+        dict.fromkeys(subject(group[0], NAME) for group in group_by_subject(alerts, NAME))
+    )
     if len(subjects) == 1 and subjects[0]:
         who, several = subjects[0], False
     elif subjects and all(subjects):
         columns = all("column" in alert.labels for alert in alerts)
         who, several = f"{len(subjects)} {'columns' if columns else 'measurements'}", True
     else:
-        names = list(dict.fromkeys(measured(alert) for alert in alerts))
+        names = list(dict.fromkeys(phrasebook.noun(alert) for alert in alerts))
         who, several = names[0] if len(names) == 1 else f"{len(names)} measurements", len(names) > 1
     if cause == "drift":
         return f"{who} drifted" if past else f"{who} drift{'' if several else 's'}"

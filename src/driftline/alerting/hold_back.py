@@ -116,6 +116,7 @@ def _attend(
                 (now, now),
                 author=silence.author,
                 said=said,
+                phrasebook=work.phrasebook,
             )
         )
         return
@@ -125,7 +126,12 @@ def _attend(
     fires = any(alert.fires for alert in members)
     if incident.owed and fires and not quiet.holds(incident, members, causes, Reason.RELEASED, now):
         change = told(
-            replace(incident, owed=""), Event.UPDATED, Reason.RELEASED, members, (now, now)
+            replace(incident, owed=""),
+            Event.UPDATED,
+            Reason.RELEASED,
+            members,
+            (now, now),
+            phrasebook=work.phrasebook,
         )
         work.put(change.incident)
         work.changes.append(_weighed(work, change, quiet, causes, now, over))

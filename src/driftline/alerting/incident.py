@@ -14,6 +14,7 @@ from driftline.alerting.describe import LONGEST, fact_of, telling, title
 from driftline.alerting.fact import digest, message_id
 from driftline.alerting.lifespans import FLAPS, Life
 from driftline.alerting.observe import severest
+from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
 from driftline.types.alert import Alert
 from driftline.types.incident import Hold, Incident, Reason
 from driftline.types.model import Severity
@@ -79,6 +80,7 @@ def open_incident(
     upstream: frozenset[str],
     window: Span,
     rows: int,
+    phrasebook: Phrasebook | None = None,
 ) -> Change:
     """The incident that firing `alerts` open together."""
     since = min(alert.phase.since for alert in alerts if alert.phase.since is not None)
@@ -88,12 +90,24 @@ def open_incident(
         lane=lane, opened=window[1], upstream=upstream,
     )  # fmt: skip
     return told(
-        fresh, Event.OPENED, Reason.FIRST_ALERT, alerts, window, rows, severity=severest(alerts)
+        fresh,
+        Event.OPENED,
+        Reason.FIRST_ALERT,
+        alerts,
+        window,
+        rows,
+        severity=severest(alerts),
+        phrasebook=phrasebook,
     )
 
 
 def come_back(
-    incident: Incident, members: Sequence[Alert], window: Span, rows: int, life: Life
+    incident: Incident,
+    members: Sequence[Alert],
+    window: Span,
+    rows: int,
+    life: Life,
+    phrasebook: Phrasebook | None = None,
 ) -> Change:
     """The incident once more, with its alerts of before; the third time within the span it is
     flapping, and says so.
@@ -115,6 +129,7 @@ def come_back(
         members,
         window,
         rows,
+        phrasebook=phrasebook,
     )
 
 
@@ -127,6 +142,7 @@ def carry_on(
     rows: int,
     life: Life,
     why_over: Reason = Reason.ALL_RESOLVED,
+    phrasebook: Phrasebook | None = None,
 ) -> tuple[Incident, Change | None]:
     """What becomes of an open incident in a window, and what there is to tell.
 
@@ -149,7 +165,9 @@ def carry_on(
         ):
             return replace(incident, calm=calm), None
         why = Reason.CALM if incident.flapping and why_over is Reason.ALL_RESOLVED else why_over
-        change = end(incident, why, members, window, rows, life.reopen_span(length))
+        change = end(
+            incident, why, members, window, rows, life.reopen_span(length), phrasebook=phrasebook
+        )
         return change.incident, change
     severity = severest(firing)
     incident = replace(incident, keys=incident.keys | {alert.key for alert in joined}, calm=None)
@@ -162,6 +180,7 @@ def carry_on(
             window,
             rows,
             severity=severity,
+            phrasebook=phrasebook,
         )
         return change.incident, change
     better = (incident.better or window[0]) if severity.rank < incident.severity.rank else None
@@ -169,14 +188,31 @@ def carry_on(
     if better is not None and window[1] - better >= life.calm_span(length):
         less = replace(incident, better=None)
         change = told(
-            less, Event.UPDATED, Reason.LESS_SEVERE, members, window, rows, severity=severity
+            less,
+            Event.UPDATED,
+            Reason.LESS_SEVERE,
+            members,
+            window,
+            rows,
+            severity=severity,
+            phrasebook=phrasebook,
         )
         return change.incident, change
     if _decisions(firing) - _decisions(was):
-        change = told(incident, Event.UPDATED, Reason.DECIDED, members, window, rows)
+        change = told(
+            incident, Event.UPDATED, Reason.DECIDED, members, window, rows, phrasebook=phrasebook
+        )
         return change.incident, change
     if joined and not incident.flapping:
-        change = told(incident, Event.UPDATED, Reason.MORE_ALERTS, members, window, rows)
+        change = told(
+            incident,
+            Event.UPDATED,
+            Reason.MORE_ALERTS,
+            members,
+            window,
+            rows,
+            phrasebook=phrasebook,
+        )
         return change.incident, change
     return incident, None
 
@@ -190,6 +226,7 @@ def end(
     reopen_span: timedelta | None,
     author: str = "",
     said: str = "",
+    phrasebook: Phrasebook | None = None,
 ) -> Change:
     """The end of an incident; without `reopen_span` it is for good."""
     calm = why is Reason.CALM
@@ -197,7 +234,17 @@ def end(
         incident, resolved=window[1], reopens=None if reopen_span is None else window[1] + reopen_span, better=None, calm=None,
         flapping=incident.flapping and not calm, turns=() if calm else incident.turns, snoozed=None, silence=None, owed="",
     )  # fmt: skip
-    return told(over, Event.RESOLVED, why, members, window, rows, author=author, said=said)
+    return told(
+        over,
+        Event.RESOLVED,
+        why,
+        members,
+        window,
+        rows,
+        author=author,
+        said=said,
+        phrasebook=phrasebook,
+    )
 
 
 def _decisions(alerts: Sequence[Alert]) -> set[str]:
@@ -217,6 +264,7 @@ def told(
     severity: Severity | None = None,
     author: str = "",
     said: str = "",
+    phrasebook: Phrasebook | None = None,
 ) -> Change:
     """A change with its message, one revision further."""
     incident = replace(
@@ -234,7 +282,15 @@ def told(
     ends = [alert.phase.until for alert in members if alert.phase.until is not None]
     resolved_at = max(ends, default=window[1]) if event is Event.RESOLVED else None
     newest = [alert.changed or alert.newest for _, alert in ordered]
-    line = title(incident.model, event, reason.value, shown, incident.since, resolved_at)
+    line = title(
+        incident.model,
+        event,
+        reason.value,
+        shown,
+        incident.since,
+        resolved_at,
+        phrasebook or installed_phrasebook(),
+    )
     incident = replace(incident, title=line)
     extra = {IN_ALL: str(len(shown))} if len(shown) > MOST else {}
     if incident.upstream:

@@ -20,17 +20,13 @@ OF_INCIDENT = frozenset({"model", "severity", "id"})
 """All other names are of alerts: `family`, `check`, `measurement`, `segment`, `version`, `reason`
 and labels like `column`.
 """
-BECAUSE_OF_FEED = tuple(
-    (Matchers.parse(by), Matchers.parse("family=drift|quality"))
-    for by in (
-        "family=service,measurement=rows|rows_ratio,reason=below*",
-        "family=service,measurement=age_seconds|staleness",
-        "family=monitoring,check=source,measurement=reading",
-    )
+Inhibition = tuple[Matchers, Matchers]
+"""While an incident of the model touches the first, those that match the second are held back."""
+UNREAD = (
+    Matchers.parse("family=monitoring,check=source,measurement=reading"),
+    Matchers.parse("family=drift|quality"),
 )
-"""Inhibition without a configuration: while rows are missing or late, what remains of them says
-little about the model.
-"""
+"""While the source can't be read, what remains of its rows says little about the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +66,8 @@ class Quiet:
 
     silences: Sequence[Silence] = ()
     mute_times: Sequence[MuteTime] = ()
-    inhibitions: Sequence[tuple[Matchers, Matchers]] = BECAUSE_OF_FEED
-    """While an incident of the model touches the first, those that match the second are held."""
+    inhibitions: Sequence[Inhibition] = (UNREAD,)
+    """Those of the configuration, else what the checks declare and `UNREAD`."""
     max_pages: int = 5
     """Critical openings told within 24 hours."""
 
@@ -135,14 +131,14 @@ class Quiet:
 def means(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
     """Whether `incident` is meant as a whole."""
     return _fits(matchers, incident) and (
-        not (asked := _asked(matchers)).wanted or all(_each(asked, alerts) or [False])
+        not (asked := _asked(matchers)).pairs or all(_each(asked, alerts) or [False])
     )
 
 
 def touches(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
     """Whether anything that fires in `incident` is meant."""
     return _fits(matchers, incident) and (
-        not (asked := _asked(matchers)).wanted or any(_each(asked, alerts))
+        not (asked := _asked(matchers)).pairs or any(_each(asked, alerts))
     )
 
 
@@ -153,13 +149,13 @@ def _asked(matchers: Matchers) -> Matchers:
 def _fits(matchers: Matchers, incident: Incident) -> bool:
     severity = incident.severity.value
     known = {"model": incident.model, "severity": severity, "id": incident.id}
-    return matchers.only(OF_INCIDENT).fit(known)
+    return matchers.restricted_to(OF_INCIDENT).match(known)
 
 
 def _each(asked: Matchers, alerts: Sequence[Alert]) -> list[bool]:
     # One that comes and goes is still open while nothing fires.
     firing = [alert for alert in alerts if alert.fires] or alerts
-    return [asked.fit(_known(alert)) for alert in firing]
+    return [asked.match(_known(alert)) for alert in firing]
 
 
 def _known(alert: Alert) -> Mapping[str, str]:

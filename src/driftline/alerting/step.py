@@ -68,7 +68,11 @@ def retire(state: AlertingState, gone: Callable[[Alert], bool], at: datetime) ->
         staying = [alert for alert in members if alert.key not in leaving]
         fires = any(alert.fires for alert in staying)
         if incident.resolved is None and len(staying) < len(members) and not fires:
-            work.tell(end(incident, Reason.RETIRED, members, (at, at), 0, None))
+            work.tell(
+                end(
+                    incident, Reason.RETIRED, members, (at, at), 0, None, phrasebook=work.phrasebook
+                )
+            )
     work.drop_alerts(leaving)
     return work.step((), at)
 
@@ -98,7 +102,7 @@ def _move(
             work.put(replace(incident, reopens=None))
     for name, alerts in sorted(found.back.items()):
         members = _with(after, work.incidents[name], alerts)
-        work.tell(come_back(work.incidents[name], members, window, rows, life))
+        work.tell(come_back(work.incidents[name], members, window, rows, life, work.phrasebook))
     for name, alerts in found.open.items():
         incident = work.incidents[name]
         incident = replace(incident, keys=incident.keys - found.moved.get(name, frozenset()))
@@ -114,6 +118,7 @@ def _move(
             rows,
             life,
             why,
+            work.phrasebook,
         )
         work.put(moved) if change is None else work.tell(change)
     if found.fresh:
@@ -121,7 +126,11 @@ def _move(
         fresh = sorted(found.fresh, key=lambda alert: alert.key)
         of = about[0], foremost(fresh)
         work.counts[of] = work.counts.get(of, 0) + 1
-        work.tell(open_incident(fresh, of[1], about[1], work.counts[of], shared, window, rows))
+        work.tell(
+            open_incident(
+                fresh, of[1], about[1], work.counts[of], shared, window, rows, work.phrasebook
+            )
+        )
 
 
 def _with(after: Sequence[Alert], incident: Incident, alerts: Sequence[Alert]) -> list[Alert]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from driftline.alerting.fact import Fact
 from driftline.alerting.incident import Change
 from driftline.alerting.observe import Ignored
+from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.alert import Alert
 from driftline.types.incident import Incident
 
@@ -31,6 +32,8 @@ class AlertingState:
     """When people were paged, as far back as that is kept."""
     unreadable: tuple[str, ...] = field(default=(), compare=False)
     """What could not be loaded and why, one sentence each."""
+    phrasebook: Phrasebook | None = field(default=None, compare=False)
+    """How alerts read in titles; as the installed plugins say when None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Work:
     incidents: dict[str, Incident]
     counts: dict[tuple[str, str], int]
     pages: list[datetime]
+    phrasebook: Phrasebook | None = None
     changes: list[Change] = field(default_factory=list)
     paged: list[tuple[str, int]] = field(default_factory=list)
     _alerts: dict[str, Alert | None] = field(default_factory=dict)
@@ -77,7 +81,13 @@ class Work:
     @classmethod
     def of(cls, state: AlertingState) -> Work:
         """Begin with `state`."""
-        return cls(dict(state.alerts), dict(state.incidents), dict(state.counts), list(state.pages))
+        return cls(
+            alerts=dict(state.alerts),
+            incidents=dict(state.incidents),
+            counts=dict(state.counts),
+            pages=list(state.pages),
+            phrasebook=state.phrasebook,
+        )
 
     @classmethod
     def on(cls, moved: Step) -> Work:
@@ -124,7 +134,13 @@ class Work:
 
     def step(self, notes: tuple[Note, ...], now: datetime) -> Step:
         """What was done."""
-        state = AlertingState(self.alerts, self.incidents, self.counts, tuple(self.pages))
+        state = AlertingState(
+            self.alerts,
+            self.incidents,
+            self.counts,
+            tuple(self.pages),
+            phrasebook=self.phrasebook,
+        )
         return Step(
             state, tuple(self.changes), self._alerts, self._incidents, notes, now, tuple(self.paged)
         )

@@ -37,6 +37,7 @@ from driftline.evaluate.judge_windows import (
     check_failure_fact,
     facts_of,
     find_new_versions,
+    schema_changes,
 )
 from driftline.state.tables import moment
 from driftline.types.model import Schema
@@ -149,7 +150,11 @@ class Replay:
                 evidence = add_window(trail, start, layout.panel, numbers, self.policy)
             facts = list(self._facts(window, layout, evidence))
             if facts:
-                facts = add_upstream(facts, find_new_versions(window.group, versions_between))
+                facts = add_upstream(
+                    facts,
+                    find_new_versions(window.group, versions_between),
+                    schema_changes(self.plans.values()),
+                )
                 result = step(self.state, facts, end + self.lateness, self.life)
                 self.state = result.state
                 for change in result.changes:

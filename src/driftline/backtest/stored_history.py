@@ -15,12 +15,14 @@ from driftline.agent.compose import settings_of
 from driftline.agent.judgeable import Judgeable
 from driftline.agent.reference_state import collected, ground_digest, kinds_of, load_ground
 from driftline.alerting.lifespans import Life
+from driftline.alerting.work import AlertingState
 from driftline.backtest.measure_history import MeasuredWindows, measure_history
 from driftline.backtest.replay import Replay, ReplayedChange
 from driftline.config import Config
 from driftline.evaluate.check_plan import collector_requests
 from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.extensions.guard import Guard
+from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import kept
 from driftline.state.factory import open_store
 from driftline.state.store import Store
@@ -42,6 +44,7 @@ class StoredHistory:
     lateness: timedelta
     false_pages_per_year: float
     life: Life
+    phrasebook: Phrasebook | None
     open_store: Callable[[], Store]
     groups: Sequence[Sequence[DueWindow]]
     """The windows by start, oldest first; those before `since` serve as a baseline."""
@@ -76,6 +79,7 @@ class StoredHistory:
             lateness=self.lateness,
             life=self.life,
             reference=ground.name,
+            state=AlertingState(phrasebook=self.phrasebook),
         )
         changes = replay.run(windows, progress)
         return [change for change in changes if moment(change.start) >= self.since]
@@ -137,7 +141,9 @@ def load_history(
         ground=ground,
         plans=plans,
         kinds=kinds,
-        collect=lambda plan, ctx: guard.here(f"{model}.{plan.name}", plan.check.evaluate, ctx),
+        collect=lambda plan, ctx: guard.collect_inline(
+            f"{model}.{plan.name}", plan.check.evaluate, ctx
+        ),
     )
     return StoredHistory(
         judgeable=judgeable,
@@ -145,6 +151,7 @@ def load_history(
         lateness=settings.lateness,
         false_pages_per_year=settings.false_pages_per_year,
         life=settings.life,
+        phrasebook=settings.phrasebook,
         open_store=open_readonly,
         groups=[*earlier.groups, *judged.groups],
         since=moment(first),

@@ -1,1 +1,1 @@
-"""The command line: one module for each command, loaded when it is asked for."""
+"""The command line: a module for each command or family, imported when it is called."""

@@ -1,15 +1,12 @@
-"""`driftline actions`: what incidents called for, what became of it, and the word of a person where
-one is asked.
+"""`driftline actions`: list the runs of actions, approve or reject one, or start one by hand.
 
-Refuses to send anything: it leaves a word in the state, and the agent acts on it within half a
-minute.
+Does not send anything: a decision is stored, and the agent acts on it within half a minute.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from driftline.cli.options import config_option, json_option
+from driftline.cli.state import open_state
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -34,80 +32,79 @@ PAINT = {
     "unknown": "red",
     "broken": "red",
 }
+"""The rich style of each state of a run."""
 
 
-def _signed(function: F) -> F:
-    """`--author` and `--reason`."""
-    function = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept.")(
-        function
-    )
-    return click.option("--author", required=True, metavar="NAME", help="Who says so; it is kept.")(
-        function
-    )
+def _signature_options(function: F) -> F:
+    """Add the required options `--author` and `--reason`."""
+    function = click.option(
+        "--reason", required=True, metavar="TEXT", help="The reason, kept with the run."
+    )(function)
+    return click.option(
+        "--author", required=True, metavar="NAME", help="Your name, kept with the run."
+    )(function)
 
 
-@click.group()
-def actions() -> None:
-    """What is done when incidents call for it: list, approve, reject, order by hand."""
+@click.group("actions")
+def actions_group() -> None:
+    """List, approve, reject or start the actions of incidents."""
 
 
-@actions.command("list")
-@click.option("--incident", metavar="ID", help="Only of this incident.")
+@actions_group.command("list")
+@click.option("--incident", metavar="ID", help="List the runs of this incident only.")
 @config_option
 @json_option
-def list_(incident: str | None, config: Path, as_json: bool) -> int:
-    """The newest runs first: what called for each, who allowed it, what came of it."""
-    from driftline.config import load
+def list_runs(incident: str | None, config: Path, as_json: bool) -> int:
+    """List the runs of actions, newest first: cause, approval and outcome of each."""
+    from driftline.config import load_config
     from driftline.state import action_runs
-    from driftline.state.factory import open_store
 
-    loaded = load(config)
-    store = open_store(loaded.agent.state, base=loaded.origin.parent, readonly=True)
-    try:
-        with store.read() as connection:
-            found = action_runs.listed(connection, incident)
-    finally:
-        store.close()
+    with open_state(load_config(config)) as store, store.read() as connection:
+        runs = action_runs.listed(connection, incident)
     if as_json:
-        click.echo(json.dumps([run.plain() for run in found], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([run.plain() for run in runs], ensure_ascii=False, indent=2))
     else:
-        _show(found)
+        _show(runs)
     return 0
 
 
-@actions.command()
+@actions_group.command("approve")
 @click.argument("run")
-@_signed
+@_signature_options
 @config_option
 @json_option
-def approve(run: str, author: str, reason: str, config: Path, as_json: bool) -> int:
-    """Let a run go that awaits approval."""
+def approve_run(run: str, author: str, reason: str, config: Path, as_json: bool) -> int:
+    """Approve a run that awaits approval."""
     from driftline.state import action_runs
 
-    return _decide(action_runs.approve, run, author, reason, config, as_json)
+    return _decide(
+        action_runs.approve, token=run, author=author, reason=reason, path=config, as_json=as_json
+    )
 
 
-@actions.command()
+@actions_group.command("reject")
 @click.argument("run")
-@_signed
+@_signature_options
 @config_option
 @json_option
-def reject(run: str, author: str, reason: str, config: Path, as_json: bool) -> int:
-    """Refuse a run that awaits approval, or be done with one that failed."""
+def reject_run(run: str, author: str, reason: str, config: Path, as_json: bool) -> int:
+    """Reject a run that awaits approval, or close one that failed."""
     from driftline.state import action_runs
 
-    return _decide(action_runs.reject, run, author, reason, config, as_json)
+    return _decide(
+        action_runs.reject, token=run, author=author, reason=reason, path=config, as_json=as_json
+    )
 
 
-@actions.command()
+@actions_group.command("run")
 @click.argument("name")
-@click.option("--incident", required=True, metavar="ID", help="The incident it is for.")
-@click.option("--dry-run", is_flag=True, help="Only print exactly what would be sent.")
-@click.option("--author", metavar="NAME", help="Who says so; it is kept.")
-@click.option("--reason", metavar="TEXT", help="Why; it is kept.")
+@click.option("--incident", required=True, metavar="ID", help="The incident that it is for.")
+@click.option("--dry-run", is_flag=True, help="Print exactly what would be sent, and send nothing.")
+@click.option("--author", metavar="NAME", help="Your name, kept with the run.")
+@click.option("--reason", metavar="TEXT", help="The reason, kept with the run.")
 @config_option
 @json_option
-def run(
+def start_run(
     name: str,
     incident: str,
     dry_run: bool,
@@ -116,100 +113,106 @@ def run(
     config: Path,
     as_json: bool,
 ) -> int:
-    """Order the action NAME for an incident by hand, once; or print what it would send."""
-    from driftline.config import load
+    """Start the action NAME for an incident by hand, once, or print what it would send."""
+    from driftline.agent.start import system_clock
+    from driftline.config import load_config
 
-    loaded = load(config)
-    told = loaded.actions.get(name)
-    if told is None:
+    settings = load_config(config)
+    action = settings.actions.get(name)
+    if action is None:
         raise click.UsageError(
-            f"no action is called '{name}'; there are: {', '.join(loaded.actions) or 'none'}"
+            f"no action is called '{name}'; there are: {', '.join(settings.actions) or 'none'}"
         )
-    if not dry_run and (told.dry_run or not told.enabled):
-        what = "dry_run is true" if told.dry_run else "it is not enabled"
-        raise click.UsageError(
-            f"actions.{name}: {what}, so nothing is sent; --dry-run prints what would be"
-        )
-    if not dry_run and (author is None or reason is None):
-        raise click.UsageError("say who orders it and why: --author NAME --reason TEXT")
     if dry_run:
-        return _dry(loaded, name, incident, as_json)
-    with _visiting(loaded) as (connection, now):
-        found, why = _ordered(connection, loaded, name, incident, author or "", reason or "", now)
-    return _told(found, why, as_json)
+        return _preview(settings, name, incident, as_json)
+    if action.dry_run or not action.enabled:
+        cause = "dry_run is true" if action.dry_run else "it is not enabled"
+        raise click.UsageError(
+            f"actions.{name}: {cause}, so nothing is sent; --dry-run prints what would be sent"
+        )
+    if author is None or reason is None:
+        raise click.UsageError("give your name and the reason: --author NAME --reason TEXT")
+    with open_state(settings) as store, store.note() as connection:
+        run, error = _order_run(
+            connection,
+            settings,
+            name=name,
+            incident=incident,
+            author=author,
+            reason=reason,
+            now=system_clock(),
+        )
+    return _report(run, error, as_json)
 
 
 def _decide(
-    decide: Callable[..., str], token: str, author: str, reason: str, config: Path, as_json: bool
+    decide: Callable[..., str], *, token: str, author: str, reason: str, path: Path, as_json: bool
 ) -> int:
-    from driftline.config import load
+    from driftline.agent.start import system_clock
+    from driftline.config import load_config
     from driftline.state import action_runs
 
-    with _visiting(load(config)) as (connection, now):
-        why = decide(connection, token, author, reason, now)
-        found = action_runs.one(connection, token)
-    return _told(found, why, as_json)
+    with open_state(load_config(path)) as store, store.note() as connection:
+        error = decide(connection, token, author, reason, system_clock())
+        run = action_runs.one(connection, token)
+    return _report(run, error, as_json)
 
 
-@contextmanager
-def _visiting(config: Config) -> Iterator[tuple[Connection, datetime]]:
-    from driftline.agent.start import system_clock
-    from driftline.state.factory import open_store
-
-    store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
-    try:
-        with store.note() as connection:
-            yield connection, system_clock()
-    finally:
-        store.close()
-
-
-def _ordered(
+def _order_run(
     connection: Connection,
     config: Config,
+    *,
     name: str,
     incident: str,
     author: str,
     reason: str,
     now: datetime,
 ) -> tuple[Run | None, str]:
+    """Store an approved run, or order the stored one again. Returns the run and an error text."""
     from driftline.agent.acting import asked
     from driftline.agent.start import system_clock
     from driftline.extensions.guard import Guard
     from driftline.state import action_runs
 
     order = _order(connection, name, incident)
-    if action_runs.one(connection, order.token) is None:
-        request, error = asked(config.actions[name].plugin, order, Guard(system_clock))
-        if request is None:
-            return None, error
-        told = order.notification
-        made = action_runs.Run(
-            order.token, name, told.model, told.incident, order.decision, action_runs.State.APPROVED.value, "by hand", request,
-            now, author=author, reason=reason, decided=now,
-        )  # fmt: skip
-        action_runs.add(connection, made, told)
-        return action_runs.one(connection, order.token), ""
-    why = action_runs.order_again(connection, order.token, author, reason, now)
-    return action_runs.one(connection, order.token), why
+    if action_runs.one(connection, order.token) is not None:
+        error = action_runs.order_again(connection, order.token, author, reason, now)
+        return action_runs.one(connection, order.token), error
+    request, error = asked(config.actions[name].plugin, order, Guard(system_clock))
+    if request is None:
+        return None, error
+    notification = order.notification
+    run = action_runs.Run(
+        token=order.token,
+        action=name,
+        model=notification.model,
+        incident=notification.incident,
+        decision=order.decision,
+        state=action_runs.State.APPROVED.value,
+        why="by hand",
+        request=request,
+        created=now,
+        author=author,
+        reason=reason,
+        decided=now,
+    )
+    action_runs.add(connection, run, notification)
+    return action_runs.one(connection, order.token), ""
 
 
-def _dry(config: Config, name: str, incident: str, as_json: bool) -> int:
+def _preview(config: Config, name: str, incident: str, as_json: bool) -> int:
+    """Print the request of a run: the stored one, or the one that the action would build now."""
     from driftline.agent.acting import asked
     from driftline.agent.start import system_clock
     from driftline.extensions.guard import Guard
     from driftline.state import action_runs
-    from driftline.state.factory import open_store
 
-    store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
-    try:
-        with store.read() as connection:
-            order = _order(connection, name, incident)
-            before = action_runs.one(connection, order.token)
-    finally:
-        store.close()
+    with open_state(config) as store, store.read() as connection:
+        order = _order(connection, name, incident)
+        stored = action_runs.one(connection, order.token)
     request, error = asked(config.actions[name].plugin, order, Guard(system_clock))
-    request = before.request if before is not None and before.request is not None else request
+    if stored is not None and stored.request is not None:
+        request = stored.request
     if request is None:
         raise click.ClickException(error)
     click.echo(
@@ -219,57 +222,54 @@ def _dry(config: Config, name: str, incident: str, as_json: bool) -> int:
 
 
 def _order(connection: Connection, name: str, incident: str) -> Order:
-    """What the action is asked for, by what was last told of the incident."""
+    """Build the order of an action from the newest message of an incident."""
     from driftline.alerting.actions_due import token
     from driftline.state.incidents import newest_message
     from driftline.types.action_request import Order
 
-    told = newest_message(connection, incident)
-    if told is None:
-        raise click.UsageError(f"there is no incident {incident!r}; `driftline status` has ids")
-    decision = next((alert.decision for alert in told.alerts if alert.decision), None)
-    return Order(token(told.incident, name), name, decision or "", told)
-
-
-def _told(run: Run | None, why: str, as_json: bool) -> int:
-    if as_json:
-        click.echo(
-            json.dumps(
-                {"run": None if run is None else run.plain(), "error": why},
-                ensure_ascii=False,
-                indent=2,
-            )
+    message = newest_message(connection, incident)
+    if message is None:
+        raise click.UsageError(
+            f"there is no incident {incident!r}; `driftline status` lists the ids"
         )
-    elif why:
-        click.echo(f"not done: {why}", err=True)
+    decision = next((alert.decision for alert in message.alerts if alert.decision), None)
+    return Order(token(message.incident, name), name, decision or "", message)
+
+
+def _report(run: Run | None, error: str, as_json: bool) -> int:
+    """Print the outcome; returns the exit code."""
+    if as_json:
+        document = {"run": None if run is None else run.plain(), "error": error}
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    elif error:
+        click.echo(f"not done: {error}", err=True)
     elif run is not None:
         click.echo(f"{run.token}: {run.state}")
-    return 2 if why else 0
+    return 2 if error else 0
 
 
-def _show(found: list[Run]) -> None:
+def _show(runs: list[Run]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
     from driftline.types.phrasing import clean, utc
 
     console = Console(highlight=False, soft_wrap=True)
-    if not found:
+    if not runs:
         console.print("no incident has called for an action yet")
-    for run in found:
+    for run in runs:
         paint = PAINT.get(run.state, "bold")
         console.print(
-            f"[{paint}]{run.state}[/]  {escape(run.action)} for {run.incident}  [dim]{utc(run.created)}  {run.token}[/]"
+            f"[{paint}]{run.state}[/]  {escape(run.action)} for {run.incident}"
+            f"  [dim]{utc(run.created)}  {run.token}[/]"
         )
         console.print(f"    because: {escape(clean(run.why, 400))}")
-        by = f"{run.author}: " if run.author else ""
-        until = (
-            f"until {utc(run.expires)}" if run.state == "awaiting approval" and run.expires else ""
-        )
-        for line in (f"{by}{run.reason}", until, run.answer, run.error):
+        author = f"{run.author}: " if run.author else ""
+        waits = run.state == "awaiting approval" and run.expires
+        until = f"until {utc(run.expires)}" if waits and run.expires else ""
+        for line in (f"{author}{run.reason}", until, run.answer, run.error):
             if line:
                 console.print(f"    {escape(clean(line, 400))}")
         if run.request is not None:
-            console.print(
-                f"    [dim]{escape(clean(f'{run.request.method} {run.request.target}', 400))}[/]"
-            )
+            request = clean(f"{run.request.method} {run.request.target}", 400)
+            console.print(f"    [dim]{escape(request)}[/]")

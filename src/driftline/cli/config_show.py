@@ -1,11 +1,12 @@
-"""`driftline config show`: what is in force, and the line that says so.
+"""`driftline config show`: the effective settings, each with the line that sets it.
 
-Refuses to resolve references: no secret is read, so none can be shown.
+Does not resolve references: no secret is read, so none can be shown.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -13,29 +14,25 @@ import click
 from driftline.cli.options import config_option, json_option
 
 
-@click.group()
-def config() -> None:
-    """Look into the configuration."""
+@click.group("config")
+def config_group() -> None:
+    """Show the effective configuration."""
 
 
-@config.command()
+@config_group.command("show")
 @config_option
 @json_option
-def show(config: Path, as_json: bool) -> int:
-    """Print every setting in force with its origin: file and line, or default."""
-    from driftline.config.show import effective
+def show_config(config: Path, as_json: bool) -> int:
+    """Print every effective setting with its origin: file and line, or default."""
+    from driftline.config.show import effective_settings
 
-    settings = effective(config)
+    settings = effective_settings(config)
     if as_json:
-        click.echo(
-            json.dumps(
-                [{"name": one.name, "value": one.value, "origin": one.origin} for one in settings],
-                indent=2,
-            )
-        )
+        rows = [asdict(setting) for setting in settings]
+        click.echo(json.dumps(rows, indent=2))
         return 0
-    width = max(len(f"{one.name}: {json.dumps(one.value)}") for one in settings)
-    for one in settings:
-        text = f"{one.name}: {json.dumps(one.value, ensure_ascii=False)}"
-        click.echo(f"{text.ljust(min(width, 72))}  # {one.origin}")
+    width = max(len(f"{setting.name}: {json.dumps(setting.value)}") for setting in settings)
+    for setting in settings:
+        text = f"{setting.name}: {json.dumps(setting.value, ensure_ascii=False)}"
+        click.echo(f"{text.ljust(min(width, 72))}  # {setting.origin}")
     return 0

@@ -1,7 +1,6 @@
-"""The daemon: it stands by while another agent leads, works while it leads itself, until it is told
-to stop.
+"""The daemon: stands by while another agent leads, works while it leads itself, until a signal.
 
-Refuses to go on with a store that it lost: it lets go of everything and stands by again.
+Does not continue with a store that it lost: it drops its work and stands by again.
 """
 
 from __future__ import annotations
@@ -19,53 +18,64 @@ from driftline.agent.start import read_config, running, system_clock
 from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.telemetry.logs import make_log
-from driftline.types.errors import ConfigError, Deposed, DriftlineError, Led, Unreachable
+from driftline.types.errors import (
+    AnotherAgentLeads,
+    ConfigError,
+    DriftlineError,
+    LeadershipLost,
+    Unreachable,
+)
 
 if TYPE_CHECKING:
     from driftline.telemetry.otlp import MetricsPusher
 
 
 def daemon(path: Path, verbose: bool) -> int:
-    """Returns the exit code: 0 after a clean stop."""
+    """Monitor the models until a signal; returns the exit code, 0 after a clean stop.
+
+    Raises ConfigError and StateError before the first work.
+    """
     import sdnotify
 
     config = read_config(path)
     log = make_log(verbose=verbose)
     systemd = sdnotify.SystemdNotifier()
     signals = _Signals()
-    started = False
+    has_led = False
     while True:
-        store, replaced = _lead(config, log, signals, systemd, patient=started), None
-        started = True
+        store, new_config = _lead(config, log, signals, systemd, patient=has_led), None
+        has_led = True
         if store is not None:
             try:
                 with running(config, store=store, log=log) as agent:
-                    replaced = _work(agent, config, path, log, signals, systemd)
-            except (Deposed, Unreachable):
+                    new_config = _work(
+                        agent, config, path=path, log=log, signals=signals, systemd=systemd
+                    )
+            except (LeadershipLost, Unreachable):
                 signals.lose()
         signals.any.clear()
         if not signals.stop.is_set() and signals.lost.is_set():
             signals.lost.clear()
             log.warning(
-                "this agent no longer leads: what was not committed is left to the one that does"
+                "this agent no longer leads: the leading agent repeats what was not committed"
             )
             signals.any.wait(POLL)
         if signals.stop.is_set():
             log.info("stopped")
             return 0
-        if replaced is None:
+        if new_config is None:
             systemd.notify("RELOADING=1")
-            replaced = _reloaded(path, log)
-        if replaced is not None:
-            config = replaced
+            new_config = _reload(path, log)
+        if new_config is not None:
+            config = new_config
             log.info("reloaded", config=str(path))
 
 
 def _lead(config: Any, log: Any, signals: _Signals, systemd: Any, *, patient: bool) -> Store | None:
-    """The store, once this agent may write to it; None when a signal came before.
+    """Wait until this agent may write to the store and return it; None after a signal.
 
-    Raises StateError when the store can't be used; a database that is away is waited for when
-    `patient`, or once it was there.
+    Raises StateError when the store can't be used. A database that can't be reached is an error at
+    the start; it is waited for if `patient`, or once it was reached.
     """
     standby, server = Standby(system_clock), None
     try:
@@ -74,14 +84,14 @@ def _lead(config: Any, log: Any, signals: _Signals, systemd: Any, *, patient: bo
                 return open_store(
                     config.agent.state, base=config.origin.parent, on_lost=signals.lose
                 )
-            except (Led, Unreachable, Deposed) as error:
+            except (AnotherAgentLeads, Unreachable, LeadershipLost) as error:
                 if isinstance(error, Unreachable) and not patient:
                     raise
                 patient = True
                 if standby.waits(error):
                     log.info(
                         f"standing by: {error}"
-                        if not isinstance(error, Led)
+                        if not isinstance(error, AnotherAgentLeads)
                         else f"standing by: {error.leader} leads"
                     )
             if server is None:
@@ -96,11 +106,11 @@ def _lead(config: Any, log: Any, signals: _Signals, systemd: Any, *, patient: bo
             server.stop()
 
 
-def _work(agent: Agent, config: Any, path: Path, log: Any, signals: _Signals, systemd: Any) -> Any:
-    """Watch the models until a signal says otherwise; returns the new configuration when there is
-    one.
-    """
-    server, push, replaced = _serve(agent, config), _push(agent, config, log), None
+def _work(
+    agent: Agent, config: Any, *, path: Path, log: Any, signals: _Signals, systemd: Any
+) -> Any:
+    """Monitor the models until a signal; returns the new configuration if there is one."""
+    server, push, new_config = _serve(agent, config), _push(agent, config, log), None
     try:
         agent.start()
         log.info(
@@ -110,11 +120,11 @@ def _work(agent: Agent, config: Any, path: Path, log: Any, signals: _Signals, sy
         )
         systemd.notify("READY=1")
         _attend(agent, signals, systemd)
-        while not signals.stop.is_set() and not signals.lost.is_set() and replaced is None:
+        while not signals.stop.is_set() and not signals.lost.is_set() and new_config is None:
             signals.reload.clear()
             systemd.notify("RELOADING=1")
-            replaced = _reloaded(path, log)
-            if replaced is None:
+            new_config = _reload(path, log)
+            if new_config is None:
                 systemd.notify("READY=1")
                 _attend(agent, signals, systemd)
         systemd.notify("STOPPING=1" if signals.stop.is_set() else "STATUS=starting anew")
@@ -123,7 +133,7 @@ def _work(agent: Agent, config: Any, path: Path, log: Any, signals: _Signals, sy
             push.stop()
         if server is not None:
             server.stop()
-    return replaced
+    return new_config
 
 
 def _serve(agent: Any, config: Any) -> Any:
@@ -139,25 +149,26 @@ def _serve(agent: Any, config: Any) -> Any:
 
 
 def _push(agent: Agent, config: Any, log: Any) -> MetricsPusher | None:
-    told = config.agent.otlp
-    if told is None:
+    otlp = config.agent.otlp
+    if otlp is None:
         return None
     from driftline.telemetry.otlp import MetricsPusher, make_exporter
 
-    headers = {name: secret.reveal() for name, secret in told.headers.items()}
-    return MetricsPusher(agent.registry, make_exporter(told.endpoint, headers), told.every, log)
+    headers = {name: secret.reveal() for name, secret in otlp.headers.items()}
+    return MetricsPusher(agent.registry, make_exporter(otlp.endpoint, headers), otlp.every, log)
 
 
 class _Signals:
-    """What ends the work at hand. The first TERM or INT stops, the second leaves at once; HUP reads
-    the configuration again.
+    """The signals that end the work at hand.
+
+    The first TERM or INT stops, the second exits at once; HUP reads the configuration again.
     """
 
     def __init__(self) -> None:
         self.stop = threading.Event()
         self.reload = threading.Event()
         self.lost = threading.Event()
-        """The right to write is gone: another agent may lead by now."""
+        """Set when this agent may no longer write: another agent may lead by now."""
         self.any = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -174,13 +185,13 @@ class _Signals:
         self.any.set()
 
     def lose(self) -> None:
-        """The store is lost."""
+        """Note that the store is lost."""
         self.lost.set()
         self.any.set()
 
 
 def _attend(agent: Any, signals: _Signals, systemd: Any) -> None:
-    """Wait for a signal, telling the watchdog that all is well as long as it is."""
+    """Wait for a signal; notify the watchdog of systemd as long as the agent is ready."""
     pause = int(os.environ.get("WATCHDOG_USEC", "20000000")) / 2_000_000
     while not signals.any.is_set():
         if agent.ready()[0]:
@@ -189,10 +200,8 @@ def _attend(agent: Any, signals: _Signals, systemd: Any) -> None:
     signals.any.clear()
 
 
-def _reloaded(path: Path, log: Any) -> Any:
-    """The new configuration; None, and a word about it, when it can't be used: then the old one
-    goes on.
-    """
+def _reload(path: Path, log: Any) -> Any:
+    """Read the configuration again; log the mistakes and return None when it can't be used."""
     try:
         return read_config(path)
     except ConfigError as error:

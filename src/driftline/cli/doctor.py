@@ -1,4 +1,4 @@
-"""`driftline doctor`: reach every source, and send a test message through every sink."""
+"""`driftline doctor`: connect to every source, and send a test message through every sink."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from driftline.types.notification import Event, Notification
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What trying one part came to."""
+    """The result of trying one source, sink or action."""
 
     part: str
     ok: bool
@@ -30,26 +30,26 @@ class Finding:
 @config_option
 @json_option
 @click.option(
-    "--send/--no-send", default=True, help="Whether to send a test message through every sink."
+    "--send/--no-send", default=True, help="Send a test message through every sink, or not."
 )
 def doctor(config: Path, as_json: bool, send: bool) -> None:
-    """Reach every source and sink, and say what is missing. Ends with 3 when something can't be
-    reached.
+    """Connect to every source, sink and action once, and report what fails.
+
+    Exits with 3 when one of them fails.
     """
     from rich.console import Console
     from rich.markup import escape
 
-    found = _examine(config, send, as_json)
+    findings = _examine(config, send, as_json)
     if as_json:
-        click.echo(
-            json.dumps({"findings": [asdict(item) for item in found]}, ensure_ascii=False, indent=2)
-        )
+        document = {"findings": [asdict(finding) for finding in findings]}
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         console = Console()
-        for item in found:
-            mark = "[green]ok  [/]" if item.ok else "[bold red]fail[/]"
-            console.print(f"{mark}  {escape(item.part)}: {escape(item.text)}")
-    raise SystemExit(0 if all(item.ok for item in found) else 3)
+        for finding in findings:
+            mark = "[green]ok  [/]" if finding.ok else "[bold red]fail[/]"
+            console.print(f"{mark}  {escape(finding.part)}: {escape(finding.text)}")
+    raise SystemExit(0 if all(finding.ok for finding in findings) else 3)
 
 
 def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
@@ -62,7 +62,7 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
     config = read_config(path)
     log, guard, now = make_log(), make_guard(system_clock), system_clock()
     outside = Outside(sys.stderr if as_json else sys.stdout, system_clock, 0)
-    found: list[Finding] = []
+    findings: list[Finding] = []
 
     def attempt(part: str, plugin: Plugin, context: StartContext, test: bool) -> None:
         try:
@@ -71,11 +71,11 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
             if test:
                 guard.call(f"{part}.send", plugin.send, _test_message(part, now), timeout=30)  # type: ignore[attr-defined]
                 text = "took a test message"
-            found.append(Finding(part, True, text))
+            findings.append(Finding(part, True, text))
         except DriftlineError as error:
             rights = plugin.permissions()
-            mend = f" (needs {', '.join(rights)})" if rights else ""
-            found.append(Finding(part, False, f"{error}{mend}"))
+            needs = f" (needs {', '.join(rights)})" if rights else ""
+            findings.append(Finding(part, False, f"{error}{needs}"))
         finally:
             guard.call(f"{part}.stop", plugin.stop, timeout=30)
 
@@ -97,7 +97,7 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
         http = outside.http(action.allow_private, base / action.trusted if action.trusted else None)
         context = StartContext(name=name, log=log, clock=system_clock, http=http, base=base)
         attempt(f"actions.{name}", action.plugin, context, False)
-    return found
+    return findings
 
 
 def _test_message(part: str, now: datetime) -> Notification:

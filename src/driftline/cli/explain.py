@@ -1,7 +1,6 @@
-"""`driftline explain`: from an incident or a window back to the numbers, the rules, the reference
-and the objects.
+"""`driftline explain`: an incident or a window with its numbers, rules, reference and objects.
 
-Refuses to touch anything outside of the state.
+Does not read anything but the stored state.
 """
 
 from __future__ import annotations
@@ -13,161 +12,174 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftline.cli.options import config_option, json_option, moment
+from driftline.cli.options import config_option, json_option, parse_time
+from driftline.cli.state import open_state, pick_incident
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from sqlalchemy.engine import Connection
 
+    from driftline.extensions.phrasebook import Phrasebook
     from driftline.types.notification import AlertFact
 
 PAINT = {"changed": "bold red", "error": "red", "unsure": "yellow", "ok": "green"}
-SHOWN = 20
-"""Objects of a window, and quiet findings, that are printed; --json has all."""
+"""The rich style of each verdict."""
+MOST_SHOWN = 20
+"""Objects of a window, and unchanged findings, that are printed; --json has all."""
 
 
 @click.command()
-@click.argument("what")
+@click.argument("target", metavar="INCIDENT|MODEL")
 @click.option(
     "--window",
     "start",
     metavar="START",
-    help="Of a model: the window with this start, UTC; the newest when absent.",
+    help="For a model: the start of the window, UTC. Default: the newest window.",
 )
-@click.option("--check", metavar="NAME", help="Only this check, also what no rule judges.")
-@click.option("--column", metavar="NAME", help="Only this column, also what no rule judges.")
+@click.option(
+    "--check", metavar="NAME", help="Show this check only, with measurements that no rule judges."
+)
+@click.option(
+    "--column", metavar="NAME", help="Show this column only, with measurements that no rule judges."
+)
 @config_option
 @json_option
 def explain(
-    what: str, start: str | None, check: str | None, column: str | None, config: Path, as_json: bool
+    target: str,
+    start: str | None,
+    check: str | None,
+    column: str | None,
+    config: Path,
+    as_json: bool,
 ) -> None:
-    """Say where an incident, or the verdicts of a window, come from.
+    """Explain an incident, or the verdicts of one window of a model.
 
-    WHAT is the id of an incident, or its beginning, or the name of a model.
+    The argument is the id of an incident, the beginning of an id, or the name of a model. Prints
+    the numbers, the rules, the reference and the log objects that the verdicts rest on.
     """
-    from driftline.config import load
+    from driftline.agent.compose import phrasebook_for
+    from driftline.config import load_config
+
+    settings = load_config(config)
+    with open_state(settings) as store, store.read() as connection:
+        if target in settings.models:
+            report = _window_report(connection, target, start, check, column)
+        else:
+            models = tuple(settings.models)
+            report = _incident_report(connection, target, models, check, column)
+    if as_json:
+        click.echo(json.dumps(report, ensure_ascii=False, indent=2))
+    else:
+        _show(report, phrasebook_for(settings))
+
+
+def _window_report(
+    connection: Connection, model: str, start: str | None, check: str | None, column: str | None
+) -> dict[str, Any]:
+    from driftline.report import explain
+
+    if start is None:
+        at = explain.newest_window(connection, model)
+    else:
+        at = parse_time("--window", start)
+    report = {} if at is None else explain.explain_window(connection, model, at, check, column)
+    if not report.get("findings"):
+        window = f" in a window from {at:%Y-%m-%d %H:%M}" if at else ""
+        raise click.UsageError(f"{model}: nothing was judged{window}")
+    return report
+
+
+def _incident_report(
+    connection: Connection,
+    prefix: str,
+    models: tuple[str, ...],
+    check: str | None,
+    column: str | None,
+) -> dict[str, Any]:
     from driftline.report import explain
     from driftline.state import incidents
-    from driftline.state.factory import open_store
 
-    loaded = load(config)
-    store = open_store(loaded.agent.state, base=loaded.origin.parent, readonly=True)
-    try:
-        with store.read() as connection:
-            if what in loaded.models:
-                at = (
-                    explain.newest_window(connection, what)
-                    if start is None
-                    else moment("--window", start)
-                )
-                found = (
-                    {}
-                    if at is None
-                    else explain.explain_window(connection, what, at, check, column)
-                )
-                if not found.get("findings"):
-                    raise click.UsageError(
-                        f"{what}: nothing was judged"
-                        + (f" in a window from {at:%Y-%m-%d %H:%M}" if at else "")
-                    )
-            else:
-                found = explain.explain_incident(
-                    connection, one_of(incidents.names(connection, what), what, loaded.models)
-                )
-                found["findings"] = [
-                    told
-                    for told in found["findings"]
-                    if check in (None, told["check"])
-                    and column in (None, told["labels"].get("column"))
-                ]
-    finally:
-        store.close()
-    if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
-    else:
-        _show(found)
+    ids = incidents.names(connection, prefix)
+    report = explain.explain_incident(connection, pick_incident(ids, prefix, models))
+    report["findings"] = [
+        finding
+        for finding in report["findings"]
+        if check in (None, finding["check"]) and column in (None, finding["labels"].get("column"))
+    ]
+    return report
 
 
-def one_of(found: list[str], what: str, models: Any = ()) -> str:
-    """The only incident of these whose ids begin with `what`. Raises click.UsageError."""
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise click.UsageError(f"{what} may be {', '.join(found)}")
-    other = f" or model {what!r}; models are: {', '.join(models)}" if models else f" {what!r}"
-    raise click.UsageError(f"there is no incident{other}; `driftline status` has ids")
-
-
-def _show(found: dict[str, Any]) -> None:
+def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
     from rich.console import Console
     from rich.markup import escape
 
     from driftline.types.phrasing import clean
 
     console = Console(highlight=False, soft_wrap=True)
-    incident = found["incident"]
+    incident = report["incident"]
     if incident is not None:
         console.print(f"[bold]{escape(clean(incident['title']))}[/]")
         until = f" to {_short(incident['resolved_at'])}" if incident["resolved_at"] else ""
         console.print(
-            f"{incident['id']}, {incident['state']}, {incident['severity']}, {_short(incident['since'])}{until}"
+            f"{incident['id']}, {incident['state']}, {incident['severity']}, "
+            f"{_short(incident['since'])}{until}"
         )
         for event in incident["history"]:
-            by = f"{event['author']}: " if event["author"] else ""
-            held = f" (not told: {event['held']})" if event["held"] else ""
-            console.print(
-                f"[dim]  {event['event']:12} {_short(event['at'])}  {escape(by + event['reason'] + held)}[/]"
-            )
+            author = f"{event['author']}: " if event["author"] else ""
+            suffix = f" (not sent: {event['held']})" if event["held"] else ""
+            text = escape(f"{author}{event['reason']}{suffix}")
+            console.print(f"[dim]  {event['event']:12} {_short(event['at'])}  {text}[/]")
         for run in incident["actions"]:
-            by = f", {run['author']}: {run['reason']}" if run["author"] else ""
-            words = clean(f"{run['action']}: {run['state']}{by}. {run['answer']}", 400)
+            author = f", {run['author']}: {run['reason']}" if run["author"] else ""
+            words = clean(f"{run['action']}: {run['state']}{author}. {run['answer']}", 400)
             console.print(f"[dim]  action    {_short(run['at'])}  {escape(words)}[/]")
-    quiet = [told for told in found["findings"] if told["verdict"] not in ("changed", "error")]
-    for told in found["findings"]:
-        if told not in quiet[SHOWN:]:
-            _finding(console, told)
-    if len(quiet) > SHOWN:
+    findings = report["findings"]
+    unchanged = [finding for finding in findings if finding["verdict"] not in ("changed", "error")]
+    for finding in findings:
+        if finding not in unchanged[MOST_SHOWN:]:
+            _finding(console, finding, phrasebook)
+    if len(unchanged) > MOST_SHOWN:
         console.print(
-            f"[dim]and {len(quiet) - SHOWN} more that are fine or unsure; --check and --column narrow it down[/]"
+            f"[dim]and {len(unchanged) - MOST_SHOWN} more that are fine or unsure; "
+            "--check and --column show fewer[/]"
         )
-    for window in found["windows"]:
+    for window in report["windows"]:
         _window(console, window)
 
 
-def _finding(console: Console, told: dict[str, Any]) -> None:
+def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) -> None:
     from rich.markup import escape
 
-    from driftline.types.phrasing import clean, figure, interval, lasting, moved, number, subject
+    from driftline.types.phrasing import clean, interval, lasting, moved, number, subject
 
-    fact = _fact(told)
-    verdict = told["verdict"] or "not judged"
-    about = " ".join(
-        part
-        for part in (subject(fact), f"version {told['version']}" if told["version"] else "")
-        if part
-    )
+    fact = _fact(finding)
+    verdict = finding["verdict"] or "not judged"
+    version = f"version {finding['version']}" if finding["version"] else ""
+    series = " ".join(part for part in (subject(fact), version) if part)
     paint = PAINT.get(verdict, "dim")
-    head = f"[{paint}]{verdict:8}[/] {escape(clean(told['check']))}: [bold]{escape(clean(told['measurement']))}[/]"
-    console.print(f"\n{head}{' of ' + escape(about) if about else ''}")
-    parts = [figure(fact), moved(fact), interval(fact), f"{told['rows']:,} rows"]
-    if told["p_value"] is not None:
-        parts.append(f"p {number(told['p_value'])}")
-    console.print("         " + escape(", ".join(part for part in parts if part)))
-    if told["reason"]:
-        console.print(f"         because: {escape(clean(told['reason']))}")
-    for where, value in told["asked"].items():
-        if where != "type" and value is not None:
-            words = clean(json.dumps(value, ensure_ascii=False), 400)
-            console.print(
-                f"         asked: {escape(words)}  [dim]checks.{escape(clean(told['check']))}.{escape(clean(where))}[/]"
-            )
-    if told["since"] and told["verdict"] == "changed":
-        begun = datetime.fromisoformat(told["since"])
-        newest = datetime.fromisoformat(told["window"] or told["since"])
-        going = f", {lasting(begun, newest)} before the window shown" if newest > begun else ""
-        console.print(f"         changed since {_short(told['since'])}{going}")
+    check = escape(clean(finding["check"]))
+    measurement = escape(clean(finding["measurement"]))
+    suffix = f" of {escape(series)}" if series else ""
+    console.print(f"\n[{paint}]{verdict:8}[/] {check}: [bold]{measurement}[/]{suffix}")
+    facts = [phrasebook.figure(fact), moved(fact), interval(fact), f"{finding['rows']:,} rows"]
+    if finding["p_value"] is not None:
+        facts.append(f"p {number(finding['p_value'])}")
+    console.print("         " + escape(", ".join(part for part in facts if part)))
+    if finding["reason"]:
+        console.print(f"         because: {escape(clean(finding['reason']))}")
+    for name, value in finding["asked"].items():
+        if name != "type" and value is not None:
+            text = escape(clean(json.dumps(value, ensure_ascii=False), 400))
+            place = f"checks.{check}.{escape(clean(name))}"
+            console.print(f"         asked: {text}  [dim]{place}[/]")
+    if finding["since"] and finding["verdict"] == "changed":
+        since = datetime.fromisoformat(finding["since"])
+        newest = datetime.fromisoformat(finding["window"] or finding["since"])
+        length = f", {lasting(since, newest)} before the window shown" if newest > since else ""
+        console.print(f"         changed since {_short(finding['since'])}{length}")
     past = [
-        f"{_short(each['window'])[11:16]} {number(each['value'])} {each['verdict']}".strip()
-        for each in told["past"][:-1]
+        f"{_short(row['window'])[11:16]} {number(row['value'])} {row['verdict']}".strip()
+        for row in finding["past"][:-1]
     ]
     if past:
         console.print(f"         [dim]before: {escape('; '.join(past[-5:]))}[/]")
@@ -180,17 +192,19 @@ def _window(console: Console, window: dict[str, Any]) -> None:
 
     within = ", ".join(clean(window[name]) for name in ("version", "segment") if window[name])
     when = span(datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"]))
-    silent = "" if window["told"] else ", too old to tell anybody of"
-    about = f" ({escape(within)})" if within else ""
+    note = "" if window["told"] else ", too old to notify anyone"
+    group = f" ({escape(within)})" if within else ""
     console.print(
-        f"\n[bold]window {when}[/]{about}: {window['rows']:,} rows, revision {window['revision']}{silent}"
+        f"\n[bold]window {when}[/]{group}: {window['rows']:,} rows, "
+        f"revision {window['revision']}{note}"
     )
     reference = window["reference"]
     if reference is not None:
         uris = [escape(clean(part["uri"], 400)) for part in reference["objects"]]
         more = f" and {len(uris) - 3} more" if len(uris) > 3 else ""
         console.print(
-            f"  compared with reference {reference['number']}: {reference['rows']:,} rows of {', '.join(uris[:3])}{more}"
+            f"  compared with reference {reference['number']}: {reference['rows']:,} rows of "
+            f"{', '.join(uris[:3])}{more}"
         )
     configuration = window["configuration"]
     if configuration is not None:
@@ -198,44 +212,48 @@ def _window(console: Console, window: dict[str, Any]) -> None:
             f"{name} {version.split()[0]}" for name, version in configuration["plugins"].items()
         )
         console.print(
-            f"  judged by configuration {configuration['digest']}, first used {_short(configuration['first_used'])}"
+            f"  judged by configuration {configuration['digest']}, "
+            f"first used {_short(configuration['first_used'])}"
         )
         console.print(f"  [dim]{escape(plugins)}[/]")
-    for obj in window["objects"][:SHOWN]:
-        rejected = f", {obj['rejected']:,} rejected" if obj["rejected"] else ""
+    for obj in window["objects"][:MOST_SHOWN]:
+        rejects = f", {obj['rejected']:,} rejected" if obj["rejected"] else ""
         state = "" if obj["state"] == "done" else f", {obj['state']}"
         version = escape(clean(obj["version"], 80))
         console.print(
-            f"  {escape(clean(obj['uri'], 400))} [dim]version {version}[/], {obj['rows']:,} rows{rejected}{state}"
+            f"  {escape(clean(obj['uri'], 400))} [dim]version {version}[/], "
+            f"{obj['rows']:,} rows{rejects}{state}"
         )
-    if len(window["objects"]) > SHOWN:
-        console.print(f"  [dim]and {len(window['objects']) - SHOWN} more objects[/]")
+    if len(window["objects"]) > MOST_SHOWN:
+        console.print(f"  [dim]and {len(window['objects']) - MOST_SHOWN} more objects[/]")
 
 
-def _fact(told: dict[str, Any]) -> AlertFact:
-    """A finding as sinks are told of it, so that it reads the same here."""
+def _fact(finding: dict[str, Any]) -> AlertFact:
+    """Build the alert that sinks get for a finding, so that both read the same."""
     from driftline.types.model import Severity
     from driftline.types.notification import AlertFact
 
     return AlertFact(
-        check=told["check"],
-        measurement=told["measurement"],
-        labels=told["labels"] | ({"segment": told["segment"]} if told["segment"] else {}),
+        check=finding["check"],
+        measurement=finding["measurement"],
+        labels=finding["labels"] | ({"segment": finding["segment"]} if finding["segment"] else {}),
         state="firing",
-        severity=Severity(told["severity"]) if told["severity"] else Severity.INFO,
-        value=told["value"],
-        was=told["was"],
-        interval=None if told["interval"] is None else (told["interval"][0], told["interval"][1]),
-        unit=told["unit"],
-        reason=told["reason"],
-        since=told["since"] or told["window"] or "1970-01-01T00:00:00+00:00",
-        rows=told["rows"],
-        detail=told["detail"],
+        severity=Severity(finding["severity"]) if finding["severity"] else Severity.INFO,
+        value=finding["value"],
+        was=finding["was"],
+        interval=None
+        if finding["interval"] is None
+        else (finding["interval"][0], finding["interval"][1]),
+        unit=finding["unit"],
+        reason=finding["reason"],
+        since=finding["since"] or finding["window"] or "1970-01-01T00:00:00+00:00",
+        rows=finding["rows"],
+        detail=finding["detail"],
     )
 
 
 def _short(text: str | None) -> str:
-    """`2026-03-02 09:00 UTC`."""
+    """Write an ISO time as `2026-03-02 09:00 UTC`."""
     from driftline.types.phrasing import utc
 
     return utc(datetime.fromisoformat(text)) if text else ""

@@ -1,6 +1,6 @@
-"""The command `driftline`: which commands there are, and what becomes of errors.
+"""The command `driftline`: the table of its commands, and the exit code of each error.
 
-Refuses to import what a command needs before that command is asked for.
+Does not import what a command needs before that command is called.
 """
 
 from __future__ import annotations
@@ -17,102 +17,73 @@ from driftline import __version__
 from driftline.types.errors import ConfigError, DriftlineError
 
 FINDINGS, USAGE, ENVIRONMENT, INTERRUPTED = 1, 2, 3, 130
-"""Exit codes beside 0: something was found; usage or configuration; the world around failed;
-Ctrl-C.
-"""
+"""Exit codes beside 0: findings; wrong usage or configuration; a failed environment; Ctrl-C."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": (
-        "driftline.cli.init:init",
-        "Look at a file or bucket and write a configuration for it.",
-    ),
-    "validate": (
-        "driftline.cli.validate:validate",
-        "Check a configuration: offline, all mistakes at once.",
-    ),
-    "doctor": (
-        "driftline.cli.doctor:doctor",
-        "Reach every source and sink once, and name what is missing.",
-    ),
-    "run": ("driftline.cli.run:run", "Watch the models: the daemon, or one round with --once."),
-    "status": ("driftline.cli.status:status", "What was read, what was judged, what is firing."),
-    "incidents": (
-        "driftline.cli.incidents:incidents",
-        "The open incidents, and who looks after them.",
-    ),
-    "ack": ("driftline.cli.incidents:ack", "Say that you look after an incident."),
-    "snooze": ("driftline.cli.incidents:snooze", "Hear nothing of an incident for a time."),
+    "init": ("init:init", "Look at a file or bucket and write a configuration for it."),
+    "validate": ("validate:validate", "Check a configuration offline and list all mistakes."),
+    "doctor": ("doctor:doctor", "Connect to every source and sink once, and report what fails."),
+    "run": ("run:run", "Monitor the models: as a daemon, or one pass with --once."),
+    "status": ("status:status", "Show what was read, what was judged, and what is firing."),
+    "incidents": ("incidents:list_incidents", "List the open incidents and who acknowledged them."),
+    "ack": ("incidents:acknowledge", "Acknowledge an incident: say that you look after it."),
+    "snooze": ("incidents:snooze", "Hold back the messages of an incident for a time."),
     "silence": (
-        "driftline.cli.incidents:silence",
-        "Hear nothing of what matches for a time, now or planned.",
+        "silences:add_silence",
+        "Hold back the messages of matching incidents, now or planned.",
     ),
-    "silences": ("driftline.cli.incidents:silences", "List the silences, or end one."),
-    "explain": (
-        "driftline.cli.explain:explain",
-        "Why there is an incident, or what stands behind a window's numbers.",
-    ),
+    "silences": ("silences:silences_group", "List the silences, or end one."),
+    "explain": ("explain:explain", "Explain an incident, or the verdicts of a window."),
     "reproduce": (
-        "driftline.cli.reproduce:reproduce",
-        "Compute an incident's numbers again from the log, and compare.",
+        "reproduce:reproduce",
+        "Compute an incident's numbers again from the logs, and compare.",
     ),
     "actions": (
-        "driftline.cli.actions:actions",
-        "What incidents called for: list, approve, reject, order by hand.",
+        "actions:actions_group",
+        "List, approve, reject or start the actions of incidents.",
     ),
-    "backtest": (
-        "driftline.cli.backtest:backtest",
-        "Which alarms stored history would have given, and shuffled history.",
-    ),
+    "backtest": ("backtest:backtest", "Replay stored windows and print the alarms they raise."),
     "reference": (
-        "driftline.cli.reference:reference",
+        "reference:reference_group",
         "Import a baseline, list references, accept a change as normal.",
     ),
-    "notify": (
-        "driftline.cli.notify:notify",
-        "Send a made-up message through a sink, or its dead letters again.",
-    ),
-    "routes": ("driftline.cli.routes:routes", "Say where an incident would go, and why."),
+    "notify": ("notify:notify", "Send a test message through a sink, or resend dead letters."),
+    "routes": ("routes:routes_group", "Show which sinks an incident goes to, and why."),
     "config": (
-        "driftline.cli.config_show:config",
-        "Show the effective configuration and where each value comes from.",
+        "config_show:config_group",
+        "Show the effective configuration and the origin of each value.",
     ),
-    "schema": (
-        "driftline.cli.schema:schema",
-        "Print the JSON Schema of the configuration, for editors.",
-    ),
-    "plugins": ("driftline.cli.plugins:plugins", "List the plugins, or show the settings of one."),
-    "new-plugin": (
-        "driftline.cli.new_plugin:new_plugin",
-        "Write a new plugin, and its test, to start from.",
-    ),
+    "schema": ("schema:schema", "Print the JSON Schema of the configuration, for editors."),
+    "plugins": ("plugins:plugins", "List the plugins, or show the settings of one."),
+    "new-plugin": ("new_plugin:new_plugin", "Write a new plugin and its test, to start from."),
 }
-"""Where each command is, and its line in the help."""
+"""Module in `driftline.cli` and function of each command, and its line in the help."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported one by one, when called."""
+    """A group that imports each command only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of the table: first steps first."""
+        """Return the names in the order of the table: first steps first."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command."""
+        """Import a command by its name; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        command: click.Command = getattr(import_module(f"driftline.cli.{module}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table, without importing anything."""
+        """Write the table into the help, without importing anything."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_) for name, (_, help_) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with a suggestion for a name that is nearly right."""
+        """Find a command as click does, and suggest the nearest name for an unknown one."""
         near = get_close_matches(args[0], COMMANDS, 1)
         if near and near[0] != args[0]:
             ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
@@ -122,25 +93,24 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="driftline")
 def cli() -> None:
-    """Watch machine-learning models in production: read their logs, find what changed, tell people.
+    """Monitor machine-learning models in production: read logs, find changes, notify people.
 
     Exit codes: 0 fine, 1 findings, 2 usage or configuration, 3 the environment failed.
     """
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run a command and leave with its exit code. DRIFTLINE_DEBUG=1 shows tracebacks."""
-    # Matrices here are small: more threads in BLAS only wait for each other, longest where other
-    # work shares the cores.
+    """Run a command and exit with its code. DRIFTLINE_DEBUG=1 shows tracebacks."""
+    # Matrices are small here: several BLAS threads would only wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(_run(args))
 
 
 def _run(args: list[str] | None) -> int:
     if os.environ.get("DRIFTLINE_DEBUG"):
-        return _code(cli.main(args, standalone_mode=False))
+        return _exit_code(cli.main(args, standalone_mode=False))
     try:
-        return _code(cli.main(args, standalone_mode=False))
+        return _exit_code(cli.main(args, standalone_mode=False))
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -157,16 +127,17 @@ def _run(args: list[str] | None) -> int:
         click.echo(f"driftline: {error}", err=True)
         return ENVIRONMENT
     except BrokenPipeError:
-        # Whoever read our output had enough; the interpreter must not try to flush the rest.
+        # The reader closed the pipe: the interpreter must not flush the remaining output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         click.echo(
-            f"driftline stumbled: {type(error).__name__}: {error}\nDRIFTLINE_DEBUG=1 shows where.",
+            f"driftline failed: {type(error).__name__}: {error}\n"
+            "This is a bug. Set DRIFTLINE_DEBUG=1 to see the traceback.",
             err=True,
         )
         return ENVIRONMENT
 
 
-def _code(value: Any) -> int:
+def _exit_code(value: Any) -> int:
     return value if isinstance(value, int) else 0

@@ -1,6 +1,6 @@
-"""`driftline new-plugin`: a plugin that works, and its test, to change into what is wanted.
+"""`driftline new-plugin`: write a plugin that works, and its test, to start from.
 
-Refuses to overwrite a file.
+Does not overwrite a file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-KINDS = ("check", "source", "format", "sink", "action")
+KINDS = ("check", "collector", "source", "format", "sink", "action")
+"""The kinds that have a template."""
 
 
 @click.command()
@@ -27,10 +28,13 @@ KINDS = ("check", "source", "format", "sink", "action")
     help="Where to write the two files.",
 )
 def new_plugin(kind: str, name: str, folder: Path) -> int:
-    """Write a new plugin of KIND called NAME, and its test, to start from."""
+    """Write a new plugin of KIND called NAME, and its test, to start from.
+
+    A collector is written together with a check that uses it.
+    """
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
         raise click.UsageError(
-            "NAME begins with a small letter and holds small letters, digits, _ and - only."
+            "NAME must begin with a small letter; small letters, digits, _ and - may follow."
         )
     module = name.replace("-", "_")
     if (
@@ -40,7 +44,7 @@ def new_plugin(kind: str, name: str, folder: Path) -> int:
         or module == "conftest"
     ):
         raise click.UsageError(
-            f"A file called {module}.py would not be taken for a plugin; choose another NAME."
+            f"A file called {module}.py would not be loaded as a plugin; choose another NAME."
         )
     words = {
         "name": name,
@@ -54,7 +58,7 @@ def new_plugin(kind: str, name: str, folder: Path) -> int:
     }
     for path in targets:
         if path.exists():
-            raise click.UsageError(f"{path} exists already; choose another NAME or --dir.")
+            raise click.UsageError(f"{path} exists; choose another NAME or --dir.")
     folder.mkdir(parents=True, exist_ok=True)
     templates = files("driftline.cli") / "templates"
     for path, template in targets.items():

@@ -1,23 +1,19 @@
-"""`driftline notify test`: send made-up messages through a real sink, and say what its receiver
-answered.
-
-Refuses to touch the state: nothing of a test is kept.
-"""
+"""`driftline notify`: send test messages through a real sink, or resend its dead letters."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from driftline.cli.notify_again import again
 from driftline.cli.options import config_option, json_option
+from driftline.cli.state import open_state
 from driftline.types.errors import DriftlineError
 
 if TYPE_CHECKING:
@@ -26,22 +22,34 @@ if TYPE_CHECKING:
     from driftline.types.notification import Notification
 
 NAMES = ("firing", "resolved", "storm", "hostile", "unsure", "trouble")
+"""The scenarios of a test message."""
+MOST_LETTERS = 1000
+"""Dead letters that one call resends, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of one message."""
+class TestDelivery:
+    """What became of one test message."""
 
     title: str
     ok: bool
-    said: str
-    """The receiver's answers, or what went wrong."""
+    answer: str
+    """The receiver's answers, or the error."""
     reference: str = ""
-    """By which the receiver knows the message."""
+    """The id by which the receiver knows the message."""
+
+    def plain(self) -> dict[str, object]:
+        """Return it as JSON has it."""
+        return {
+            "title": self.title,
+            "ok": self.ok,
+            "said": self.answer,
+            "reference": self.reference,
+        }
 
 
-class Overheard:
-    """The way out, which writes down what was answered."""
+class RecordingHttp:
+    """Passes requests on to `http` and keeps the answers."""
 
     def __init__(self, http: Http) -> None:
         self.answers: list[str] = []
@@ -55,8 +63,8 @@ class Overheard:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """As the host's own."""
-        return self._noted(self._http.post(url, json=json, content=content, headers=headers))
+        """Send a POST request, as `Http.post` does."""
+        return self._keep(self._http.post(url, json=json, content=content, headers=headers))
 
     def request(
         self,
@@ -66,25 +74,22 @@ class Overheard:
         content: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """As the host's own."""
-        return self._noted(self._http.request(method, url, content=content, headers=headers))
+        """Send a request, as `Http.request` does."""
+        return self._keep(self._http.request(method, url, content=content, headers=headers))
 
-    def _noted(self, answer: Answer) -> Answer:
+    def _keep(self, answer: Answer) -> Answer:
         from driftline.types.phrasing import clean
 
         self.answers.append(f"HTTP {answer.status} {clean(answer.text, 160)}".strip())
         return answer
 
 
-@click.group()
+@click.group("notify")
 def notify() -> None:
-    """Messages to people."""
+    """Send test messages through a sink, or resend its dead letters."""
 
 
-notify.add_command(again)
-
-
-@notify.command()
+@notify.command("test")
 @click.argument("sink")
 @click.option(
     "--scenario",
@@ -95,32 +100,33 @@ notify.add_command(again)
 )
 @config_option
 @json_option
-def test(sink: str, scenario: str, config: Path, as_json: bool) -> None:
-    """Send a made-up message through SINK, as it would be sent one day. Ends with 3 when it did not
-    get through.
+def send_test(sink: str, scenario: str, config: Path, as_json: bool) -> None:
+    """Send an invented message through SINK, in the form of a real one. Stores nothing.
+
+    Exits with 3 when the message was not delivered.
     """
     from driftline.agent.start import read_config
 
-    loaded = read_config(config)
-    if sink not in loaded.sinks:
-        raise click.UsageError(f"no sink is called {sink}; there are: {', '.join(loaded.sinks)}")
-    found = _send(loaded, sink, scenario, as_json)
+    settings = read_config(config)
+    _check_sink(settings, sink)
+    deliveries = _send(settings, sink, scenario, as_json)
     if as_json:
-        click.echo(
-            json.dumps(
-                {"sink": sink, "messages": [asdict(one) for one in found]},
-                ensure_ascii=False,
-                indent=2,
-            )
-        )
+        document = {"sink": sink, "messages": [delivery.plain() for delivery in deliveries]}
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
-        for one in found:
-            reference = f"  (known there as {one.reference})" if one.reference else ""
-            click.echo(f"{'sent' if one.ok else 'fail'}  {one.title}\n      {one.said}{reference}")
-    raise SystemExit(0 if all(one.ok for one in found) else 3)
+        for delivery in deliveries:
+            reference = f"  (known there as {delivery.reference})" if delivery.reference else ""
+            click.echo(f"{'sent' if delivery.ok else 'fail'}  {delivery.title}")
+            click.echo(f"      {delivery.answer}{reference}")
+    raise SystemExit(0 if all(delivery.ok for delivery in deliveries) else 3)
 
 
-def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[Sent]:
+def _check_sink(config: Config, sink: str) -> None:
+    if sink not in config.sinks:
+        raise click.UsageError(f"no sink is called {sink}; there are: {', '.join(config.sinks)}")
+
+
+def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[TestDelivery]:
     from driftline.agent.outside import Outside
     from driftline.agent.start import make_guard, system_clock
     from driftline.delivery.rendering.scenarios import scenario as messages
@@ -128,31 +134,68 @@ def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[Sent]
     from driftline.telemetry.logs import make_log
     from driftline.types.phrasing import clean
 
-    told, now, guard = config.sinks[name], system_clock(), make_guard(system_clock)
+    sink, now, guard = config.sinks[name], system_clock(), make_guard(system_clock)
     outside = Outside(sys.stderr if as_json else sys.stdout, system_clock, 0)
-    heard, kept = Overheard(outside.http(told.allow_private)), ""
+    http, reference = RecordingHttp(outside.http(sink.allow_private)), ""
 
     def earlier(notification: Notification) -> str:
-        return kept
+        return reference
 
     context = replace(
-        outside.context(name, told, make_log(), config.origin.parent, earlier), http=heard
+        outside.context(name, sink, make_log(), config.origin.parent, earlier), http=http
     )
     token = sha256(f"{name}{now.isoformat()}".encode()).hexdigest()[:12]
-    found: list[Sent] = []
+    deliveries: list[TestDelivery] = []
     try:
-        guard.call(f"{name}.start", told.plugin.start, context, timeout=30)
+        guard.call(f"{name}.start", sink.plugin.start, context, timeout=30)
         for message in messages(scenario, token, now):
             title = clean(message.title, 100)
-            heard.answers.clear()
+            http.answers.clear()
             try:
-                kept = guard.call(f"{name}.send", told.plugin.send, message, timeout=30) or kept
-                said = "; ".join(scrub(answer, told.plugin) for answer in heard.answers) or "taken"
-                found.append(Sent(title, True, said, kept))
+                answer = guard.call(f"{name}.send", sink.plugin.send, message, timeout=30)
+                reference = answer or reference
+                text = "; ".join(scrub(answer, sink.plugin) for answer in http.answers) or "taken"
+                deliveries.append(TestDelivery(title, True, text, reference))
             except DriftlineError as error:
-                found.append(Sent(title, False, scrub(str(error), told.plugin)))
+                deliveries.append(TestDelivery(title, False, scrub(str(error), sink.plugin)))
     except DriftlineError as error:
-        found.append(Sent("(not started)", False, scrub(str(error), told.plugin)))
+        deliveries.append(TestDelivery("(not started)", False, scrub(str(error), sink.plugin)))
     finally:
-        guard.call(f"{name}.stop", told.plugin.stop, timeout=30)
-    return found
+        guard.call(f"{name}.stop", sink.plugin.stop, timeout=30)
+    return deliveries
+
+
+@notify.command("again")
+@click.argument("sink")
+@config_option
+@json_option
+def resend(sink: str, config: Path, as_json: bool) -> None:
+    """Send the dead letters of SINK again, after you have fixed the cause.
+
+    The leading agent sends them within a minute. A dead letter stays unsent where a newer message
+    of its incident was delivered.
+    """
+    from driftline.agent.start import system_clock
+    from driftline.config import load_config
+    from driftline.state import outbox
+
+    settings = load_config(config)
+    _check_sink(settings, sink)
+    with open_state(settings) as store, store.note() as connection:
+        letters = outbox.dead_letters(connection, sink, MOST_LETTERS)
+        resent = [
+            letter for letter in letters if outbox.rearm(connection, letter.id, system_clock())
+        ]
+    outdated = len(letters) - len(resent)
+    if as_json:
+        document = {
+            "sink": sink,
+            "again": [letter.title for letter in resent],
+            "out_of_date": outdated,
+        }
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    for letter in resent:
+        click.echo(f"again  {letter.title}")
+    note = f"; {outdated} out of date, a newer message was delivered" if outdated else ""
+    click.echo(f"{len(resent)} to send again{note}")

@@ -1,9 +1,10 @@
-"""Options that several commands share, so that they are spelt the same everywhere."""
+"""Options that several commands share, so that they look and work the same everywhere."""
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,11 +12,11 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 PAINT = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
-"""How severities are painted."""
+"""The rich style of each severity."""
 
 
 def config_option(function: F) -> F:
-    """`-c FILE`, as the argument `config` of type Path."""
+    """Add `-c FILE`, as the argument `config` of type Path."""
     return click.option(
         "-c",
         "--config",
@@ -23,19 +24,50 @@ def config_option(function: F) -> F:
         default="driftline.yaml",
         show_default=True,
         metavar="FILE",
-        help="The configuration.",
+        help="The configuration file.",
     )(function)
 
 
 def json_option(function: F) -> F:
-    """`--json`, as the argument `as_json`."""
+    """Add `--json`, as the argument `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(
         function
     )
 
 
-def moment(option: str, text: str) -> datetime:
-    """The time that an option gives, UTC where it names no zone. Raises click.UsageError."""
+def author_options(function: F) -> F:
+    """Add `--author`, by default the login name, and `--reason`, by default empty."""
+    function = click.option(
+        "--reason", default="", metavar="TEXT", help="The reason, kept in the history."
+    )(function)
+    return click.option(
+        "--author", default=_login_name, metavar="NAME", help="Your name. Default: your login name."
+    )(function)
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def duration_option(*names: str, text: str) -> Callable[[F], F]:
+    """Add a required option for a duration such as 4h, as an argument of type timedelta."""
+    return click.option(*names, required=True, callback=_duration, metavar="TIME", help=text)
+
+
+def _duration(context: click.Context, parameter: click.Parameter, value: str) -> timedelta:
+    from driftline.types.scalars import parse_duration
+
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def parse_time(option: str, text: str) -> datetime:
+    """Read the time that an option gives, UTC where it names no zone. Raises click.UsageError."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

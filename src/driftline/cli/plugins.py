@@ -1,7 +1,6 @@
-"""`driftline plugins`: what is on offer and where it comes from; with a name, its settings and the
-rights it needs.
+"""`driftline plugins`: list the plugins, or show the settings and rights of one.
 
-Refuses to start a plugin.
+Does not start a plugin.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import click
 from driftline.cli.options import json_option
 
 if TYPE_CHECKING:
-    from driftline.extensions import Registry
+    from driftline.extensions import PluginInfo, Registry
 
 
 @click.command()
@@ -27,25 +26,25 @@ if TYPE_CHECKING:
     default="driftline.yaml",
     show_default=True,
     metavar="FILE",
-    help="Also the plugins that this configuration names, where there is one.",
+    help="Include the plugins that this configuration names. A missing default file is ignored.",
 )
 @json_option
 def plugins(name: str | None, config: Path, as_json: bool) -> int:
-    """List the plugins, or show the settings of one. Exits 1 when a plugin can't be loaded."""
-    from driftline.config.document import read
+    """List the plugins, or show the settings of one. Exits with 1 when a plugin can't be loaded."""
+    from driftline.config.document import read_document
     from driftline.config.load import plugin_paths
     from driftline.extensions import Registry
 
-    asked = (
+    explicit = (
         click.get_current_context().get_parameter_source("config")
         is not click.core.ParameterSource.DEFAULT
     )
-    paths = plugin_paths(read(config)) if asked or config.exists() else []
+    paths = plugin_paths(read_document(config)) if explicit or config.exists() else []
     registry = Registry.load(paths)
     if name is not None:
-        return _one(registry, name, as_json)
+        return _show_plugin(registry, name, as_json)
     if as_json:
-        rows = [info._asdict() for info in registry.describe()]
+        rows = [_row(info) for info in registry.describe()]
         click.echo(
             json.dumps(
                 {"plugins": rows, "problems": [str(problem) for problem in registry.problems]},
@@ -53,13 +52,13 @@ def plugins(name: str | None, config: Path, as_json: bool) -> int:
             )
         )
     else:
-        _table(registry)
+        _show_table(registry)
         for problem in registry.problems:
             click.echo(f"not loaded: {problem}", err=True)
     return 1 if registry.problems else 0
 
 
-def _table(registry: Registry) -> None:
+def _show_table(registry: Registry) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -68,28 +67,29 @@ def _table(registry: Registry) -> None:
     )
     for info in registry.describe():
         table.add_row(info.name, info.kind, info.version, info.origin, ", ".join(info.hooks))
-    # Into a file or a pipe as wide as it needs to be, so that a line stays a line.
+    # A file or a pipe gets the full width, so that each plugin stays on one line.
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=10_000)
     console.print(table)
 
 
-def _one(registry: Registry, name: str, as_json: bool) -> int:
+def _show_plugin(registry: Registry, name: str, as_json: bool) -> int:
     from difflib import get_close_matches
 
-    found = [info for info in registry.describe() if info.name == name]
-    if not found:
+    infos = [info for info in registry.describe() if info.name == name]
+    if not infos:
         near = get_close_matches(name, {info.name for info in registry.infos}, 1)
         raise click.UsageError(
             f"No plugin is called '{name}'." + (f" Did you mean '{near[0]}'?" if near else "")
         )
-    told = [_facts(registry, info) for info in found]
+    documents = [_facts(registry, info) for info in infos]
     if as_json:
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(documents, indent=2, ensure_ascii=False))
         return 0
-    for facts in told:
+    for facts in documents:
         click.echo(
-            f"{facts['name']}  ({facts['kind']}, version {facts['version']}, from {facts['origin']})\n"
+            f"{facts['name']}  ({facts['kind']}, version {facts['version']}, "
+            f"from {facts['origin']})\n"
         )
         click.echo(f"{facts['about']}\n" if facts["about"] else "")
         for setting in facts["settings"]:
@@ -104,14 +104,24 @@ def _one(registry: Registry, name: str, as_json: bool) -> int:
     return 0
 
 
-def _facts(registry: Registry, info: Any) -> dict[str, Any]:
+def _row(info: PluginInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "kind": info.kind,
+        "version": info.version,
+        "origin": info.origin,
+        "hooks": info.hooks,
+    }
+
+
+def _facts(registry: Registry, info: PluginInfo) -> dict[str, Any]:
     import inspect
 
-    from driftline.config.field_docs import words
+    from driftline.config.field_docs import describe_fields
     from driftline.config.reference_docs.pages import least_rights
     from driftline.contracts.plugin import Plugin
 
-    facts: dict[str, Any] = info._asdict() | {"about": "", "settings": [], "permissions": []}
+    facts = _row(info) | {"about": "", "settings": [], "permissions": []}
     if info.kind == "hooks":
         return facts
     type_ = registry.get(info.kind, info.name)
@@ -123,9 +133,9 @@ def _facts(registry: Registry, info: Any) -> dict[str, Any]:
                 "type": word.type,
                 "required": word.required,
                 "default": word.default,
-                "about": word.about,
+                "about": word.description,
             }
-            for word in words(type_)
+            for word in describe_fields(type_)
         ]
         facts["permissions"] = list(least_rights(type_))
     return facts

@@ -1,4 +1,4 @@
-"""A progress bar on the terminal, one line a stage; nothing where standard error is no terminal."""
+"""A progress bar on standard error, one line a stage; nothing where that is no terminal."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any, Protocol
 
 
 class Show(Protocol):
-    """Takes the name of a stage, how much is done, how much there is, and the rows so far."""
+    """Takes a stage's name, the work done and the total in units, and the rows so far."""
 
-    def __call__(self, stage: str, done: int, total: int, rows: int = 0) -> None:
-        """Move the stage's bar."""
+    def __call__(self, stage: str, completed: int, total: int, rows: int = 0) -> None:
+        """Move the bar of the stage."""
         ...
 
 
 @contextmanager
 def bar(*, rows: bool = False) -> Iterator[Show]:
-    """The bar; with `rows` these are shown, too."""
+    """Show a bar while the block runs, with a column for rows if `rows` is true."""
     if not sys.stderr.isatty():
-        yield lambda stage, done, total, rows=0: None
+        yield lambda stage, completed, total, rows=0: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -31,20 +31,20 @@ def bar(*, rows: bool = False) -> Iterator[Show]:
         TimeRemainingColumn,
     )
 
-    counted = (TextColumn("{task.fields[rows]:,} rows"),) if rows else ()
+    row_column = (TextColumn("{task.fields[rows]:,} rows"),) if rows else ()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        *counted,
+        *row_column,
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         tasks: dict[str, Any] = {}
 
-        def show(stage: str, done: int, total: int, rows: int = 0) -> None:
+        def show(stage: str, completed: int, total: int, rows: int = 0) -> None:
             if stage not in tasks:
-                tasks[stage] = shown.add_task(stage, total=total, rows=rows)
-            shown.update(tasks[stage], completed=done, total=total, rows=rows)
+                tasks[stage] = progress.add_task(stage, total=total, rows=rows)
+            progress.update(tasks[stage], completed=completed, total=total, rows=rows)
 
         yield show

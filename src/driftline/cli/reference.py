@@ -1,7 +1,6 @@
-"""`driftline reference`: bring the baseline of another monitor along, accept a change, list the
-references that there are.
+"""`driftline reference`: import the baseline of another monitor, accept a change, list references.
 
-Refuses to write a configuration that would not be valid, and keeps the old one beside the new.
+Does not write an invalid configuration, and keeps the old one beside the new one.
 """
 
 from __future__ import annotations
@@ -14,60 +13,61 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftline.cli.incidents import by_option, desk
-from driftline.cli.options import config_option, json_option
+from driftline.cli.options import author_options, config_option, json_option
+from driftline.cli.state import open_desk, open_state
 
 if TYPE_CHECKING:
     from driftline.onboarding.importing import File, Imported
 
-DEFAULTS = "These ran by default; they are named here since checks are named now. Leave out what is not wanted."
+DEFAULTS = "These checks ran by default. A list of checks replaces them, so they are listed, too."
+"""The comment above the checks that a model ran without a list of checks."""
 
 
-@click.group()
-def reference() -> None:
-    """What windows are compared with."""
+@click.group("reference")
+def reference_group() -> None:
+    """Import a baseline, list references, or accept a change as normal."""
 
 
-@reference.command("accept")
+@reference_group.command("accept")
 @click.argument("incident")
-@by_option
+@author_options
 @config_option
-def accept(incident: str, author: str, reason: str, config: Path) -> None:
-    """Say that what INCIDENT tells of is normal from now on.
+def accept_change(incident: str, author: str, reason: str, config: Path) -> None:
+    """Accept the change of INCIDENT as normal.
 
-    The agent makes a new reference of the windows since the change, keeps who said so and why, and
-    ends the incident.
+    The agent builds a new reference from the windows since the change, stores the author and the
+    reason, and ends the incident.
     """
     from driftline.alerting.acts import Kind
 
-    with desk(config) as place:
-        name, _ = place.ask(Kind.ACCEPT, incident, author, reason)
-    click.echo(f"{name}: the agent makes a new reference with its next look at the source")
+    with open_desk(config) as desk:
+        name, _ = desk.ask(Kind.ACCEPT, incident, author, reason)
+    click.echo(f"{name}: the agent builds a new reference when it next reads the source")
 
 
-@reference.command("import")
+@reference_group.command("import")
 @click.argument("files", nargs=-1, required=True)
 @click.option(
     "-c",
     "--config",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write it into this configuration.",
+    help="The configuration to write into. Default: print the settings.",
 )
 @click.option(
     "--model",
     metavar="NAME",
-    help="The model that it is for; needed where the configuration has several.",
+    help="The model; required if the configuration has several.",
 )
 @click.option(
     "--rename",
     multiple=True,
     metavar="OLD=NEW",
-    help="A feature that the records call otherwise. Repeatable.",
+    help="A feature that has another name in the records. Repeatable.",
 )
-@click.option("--endpoint-url", help="For S3-compatible stores.")
+@click.option("--endpoint-url", help="The URL of an S3-compatible store.")
 @json_option
-def import_(
+def import_baseline(
     files: tuple[str, ...],
     config: Path | None,
     model: str | None,
@@ -75,76 +75,75 @@ def import_(
     endpoint_url: str | None,
     as_json: bool,
 ) -> None:
-    """Make a reference and checks of SageMaker's statistics.json and constraints.json, or of TFDV's
-    (Vertex AI's) statistics.
+    """Convert the baseline of another monitor into a reference and checks.
 
+    Reads SageMaker's statistics.json and constraints.json, and the statistics of TFDV (Vertex AI).
     FILES are files, folders, or addresses in a bucket such as s3://BUCKET/baseline/. Without -c,
-    what belongs below the model is printed.
+    prints the settings that belong below the model.
     """
-    from driftline.config import load
+    from driftline.config import load_config
     from driftline.extensions.registry import Registry
     from driftline.onboarding.importing import compared, understood
 
     names = _renames(rename)
-    loaded = load(config) if config is not None else None
-    chosen = _model(list(loaded.models), model) if loaded is not None else model or "my-model"
-    registry = loaded.registry if loaded is not None else Registry.load()
+    settings = load_config(config) if config is not None else None
+    if settings is not None:
+        model_name = _model(list(settings.models), model)
+    else:
+        model_name = model or "my-model"
+    registry = settings.registry if settings is not None else Registry.load()
     folder = config.absolute().parent if config is not None else Path.cwd()
-    made = understood(_files(files, endpoint_url, registry, folder), registry, names)
-    if loaded is not None:
-        made.doubts += compared(made, loaded.models[chosen])
+    baseline = understood(_files(files, endpoint_url, registry, folder), registry, names)
+    if settings is not None:
+        baseline.doubts += compared(baseline, settings.models[model_name])
     backup = None
-    if config is not None and loaded is not None:
-        default = [told.type for told in (loaded.models[chosen].checks or {}).values()]
-        backup = _write(config, chosen, made, registry, default)
+    if config is not None and settings is not None:
+        checks = settings.models[model_name].checks or {}
+        default_types = [check.type for check in checks.values()]
+        backup = _write(config, model_name, baseline, registry, default_types)
     if as_json:
-        told = {
-            "model": chosen,
-            "rows": made.rows,
-            "features": _features(made),
-            "doubts": made.doubts,
-        }
-        told |= {
-            "reference": made.reference,
-            "checks": made.checks,
+        document = {
+            "model": model_name,
+            "rows": baseline.rows,
+            "features": _features(baseline),
+            "doubts": baseline.doubts,
+            "reference": baseline.reference,
+            "checks": baseline.checks,
             "written": str(config) if config else None,
+            "backup": str(backup) if backup else None,
         }
-        click.echo(
-            json.dumps(
-                told | {"backup": str(backup) if backup else None}, ensure_ascii=False, indent=2
-            )
-        )
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
-    _show(made)
+    _show(baseline)
     if config is None:
         from driftline.config.edit import snippet
 
-        parts = {"reference": made.reference} if made.reference else {}
-        click.echo(snippet(parts | {"checks": made.checks} if made.checks else parts), nl=False)
+        parts = {"reference": baseline.reference, "checks": baseline.checks}
+        click.echo(snippet({name: part for name, part in parts.items() if part}), nl=False)
     else:
-        click.echo(f"wrote {config} (model {chosen}); as it was: {backup}", err=True)
+        click.echo(f"wrote {config} (model {model_name}); the old file is {backup}", err=True)
 
 
-def _renames(given: tuple[str, ...]) -> dict[str, str]:
-    made = {}
-    for each in given:
-        old, equals, new = each.partition("=")
+def _renames(texts: tuple[str, ...]) -> dict[str, str]:
+    renames = {}
+    for text in texts:
+        old, equals, new = text.partition("=")
         if not (old and equals and new):
-            raise click.UsageError(f"--rename {each}: should be OLD=NEW")
-        made[old] = new
-    return made
+            raise click.UsageError(f"--rename {text}: should be OLD=NEW")
+        renames[old] = new
+    return renames
 
 
-def _model(names: list[str], asked: str | None) -> str:
-    if asked is None and len(names) == 1:
+def _model(names: list[str], name: str | None) -> str:
+    if name is None and len(names) == 1:
         return names[0]
-    if asked is None:
-        raise click.UsageError(f"--model says which: the configuration has {', '.join(names)}")
-    if asked not in names:
+    if name is None:
+        raise click.UsageError(f"give --model: the configuration has {', '.join(names)}")
+    if name not in names:
         raise click.UsageError(
-            f"there is no model {asked!r} in the configuration; there are: {', '.join(names)}"
+            f"there is no model {name!r} in the configuration; there are: {', '.join(names)}"
         )
-    return asked
+    return name
 
 
 def _files(
@@ -160,71 +159,63 @@ def _files(
     from driftline.telemetry.logs import make_log
     from driftline.types.errors import DriftlineError
 
-    found = []
+    files: list[File] = []
     for place in places:
-        kind, options = _source(place, endpoint_url)
-        source: Source = registry.get("source", kind).model_validate(options)
+        type_name, options = _source(place, endpoint_url)
+        source: Source = registry.get("source", type_name).model_validate(options)
         try:
             source.start(
                 StartContext(name="import", log=make_log(), clock=system_clock, base=Path.cwd())
             )
-            read = read_all(source, system_clock())
+            contents = read_all(source, system_clock())
         except DriftlineError as error:
             raise type(error)(f"{place}: {error}") from None
         finally:
             source.stop()
-        for uri, content in read:
-            if kind == "local":
+        for uri, content in contents:
+            if uri.startswith("file://"):
                 path = Path(unquote(uri.removeprefix("file://")))
+                label = os.path.relpath(path)
                 inside = path.is_relative_to(folder)
-                alone = {
-                    "type": "local",
-                    "options": {"path": str(path.relative_to(folder) if inside else path)},
-                }
-                found.append(File(os.path.relpath(path), alone, content))
+                own = _source(str(path.relative_to(folder) if inside else path), endpoint_url)
             else:
-                same, own = _source(uri, endpoint_url) if len(read) > 1 else (kind, options)
-                found.append(File(uri, {"type": same, "options": own}, content))
-    return found
+                label = uri
+                own = _source(uri, endpoint_url) if len(contents) > 1 else (type_name, options)
+            files.append(File(label, {"type": own[0], "options": own[1]}, content))
+    return files
 
 
-def _write(path: Path, model: str, made: Imported, registry: Any, default: list[str]) -> Path:
-    """Write the new configuration; returns where the old one is."""
-    from driftline.config import load
-    from driftline.config.document import parse
-    from driftline.config.edit import put
+def _write(path: Path, model: str, baseline: Imported, registry: Any, default: list[str]) -> Path:
+    """Write the new configuration; returns the path of the copy of the old one."""
+    from driftline.config import load_config
+    from driftline.config.document import parse_document
+    from driftline.config.edit import set_value
     from driftline.types.errors import ConfigError, Problem
 
     raw = path.read_bytes()
     mark, text = (
         (raw[:3], raw[3:].decode()) if raw.startswith(b"\xef\xbb\xbf") else (b"", raw.decode())
     )
-    told = parse(text, path).value["models"][model]
-    if made.reference is not None:
-        text = put(text, path, ("models", model), "reference", made.reference)
-    if made.checks:
-        if told.get("checks") is None:
-            text = put(
-                text,
-                path,
-                ("models", model),
-                "checks",
-                {name: {"type": name} for name in default},
-                DEFAULTS,
-            )
-        for name, check in made.checks.items():
-            text = put(text, path, ("models", model, "checks"), name, check)
+    model_settings = parse_document(text, path).value["models"][model]
+    if baseline.reference is not None:
+        text = set_value(text, path, ("models", model), "reference", baseline.reference)
+    if baseline.checks:
+        if model_settings.get("checks") is None:
+            checks = {name: {"type": name} for name in default}
+            text = set_value(text, path, ("models", model), "checks", checks, comment=DEFAULTS)
+        for name, check in baseline.checks.items():
+            text = set_value(text, path, ("models", model, "checks"), name, check)
     fresh, backup = path.with_name(f".{path.name}.new"), path.with_name(f"{path.name}.bak")
     fresh.write_bytes(mark + text.encode())
     try:
-        load(fresh, registry)
+        load_config(fresh, registry)
         shutil.copymode(path, fresh)
         shutil.copy2(path, backup)
         os.replace(fresh, path)
     except ConfigError as error:
         problems = [
-            Problem(str(path), one.line, one.column, one.name, one.message)
-            for one in error.problems
+            Problem(str(path), problem.line, problem.column, problem.name, problem.message)
+            for problem in error.problems
         ]
         raise ConfigError(problems) from None
     finally:
@@ -232,10 +223,10 @@ def _write(path: Path, model: str, made: Imported, registry: Any, default: list[
     return backup
 
 
-def _features(made: Imported) -> list[dict[str, Any]]:
-    """What is known of each feature, in the order of the statistics."""
-    constraints = made.asked.constraints.get("features", {})
-    columns = {column.name: column for column in made.columns}
+def _features(baseline: Imported) -> list[dict[str, Any]]:
+    """Describe each feature for JSON and the table, in the order of the statistics."""
+    constraints = baseline.asked.constraints.get("features", {})
+    columns = {column.name: column for column in baseline.columns}
     return [
         {
             "name": name,
@@ -247,7 +238,7 @@ def _features(made: Imported) -> list[dict[str, Any]]:
     ]
 
 
-def _show(made: Imported) -> None:
+def _show(baseline: Imported) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -255,21 +246,22 @@ def _show(made: Imported) -> None:
     console = Console(stderr=True)
     table = Table("feature", "values", "missing", "constraints", box=None, header_style="bold")
     table.columns[2].justify = "right"
-    for told in _features(made)[:100]:
-        kind = "not in the statistics" if told["kind"] is None else told["kind"] or "not told"
-        missing = "" if told["missing"] is None else f"{told['missing']:,}"
-        table.add_row(escape(told["name"]), kind, missing, escape(_words(told["constraints"])))
-    if made.rows:
-        console.print(f"a baseline of {made.rows:,} rows, {len(made.columns)} features")
+    for feature in _features(baseline)[:100]:
+        kind = "not in the statistics" if feature["kind"] is None else feature["kind"] or "unknown"
+        missing = "" if feature["missing"] is None else f"{feature['missing']:,}"
+        constraints = escape(_summarise(feature["constraints"]))
+        table.add_row(escape(feature["name"]), kind, missing, constraints)
+    if baseline.rows:
+        console.print(f"a baseline of {baseline.rows:,} rows, {len(baseline.columns)} features")
     console.print(table)
-    for rule in made.asked.rules:
+    for rule in baseline.asked.rules:
         [(word, bounds)] = [(key, value) for key, value in rule.items() if key != "measurement"]
         console.print(f"model quality: {rule['measurement']} not {word} {bounds['warning']:g}")
-    for doubt in made.doubts:
+    for doubt in baseline.doubts:
         console.print(f"[yellow]please check:[/] {escape(doubt)}")
 
 
-def _words(constraints: dict[str, Any]) -> str:
+def _summarise(constraints: dict[str, Any]) -> str:
     parts = [str(constraints["type"])] if "type" in constraints else []
     if "completeness" in constraints:
         parts.append(f"at least {100 * constraints['completeness']:.6g}% complete")
@@ -282,26 +274,21 @@ def _words(constraints: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-@reference.command("list")
+@reference_group.command("list")
 @click.argument("model", required=False)
 @config_option
 @json_option
-def list_(model: str | None, config: Path, as_json: bool) -> None:
-    """The references of a model, or of all: what each was made of, and which one is in use."""
-    from driftline.config import load
-    from driftline.state.factory import open_store
+def list_references(model: str | None, config: Path, as_json: bool) -> None:
+    """List the references of MODEL, or of all models: their origin, and which one is in use."""
+    from driftline.config import load_config
     from driftline.state.models import every_reference
 
-    loaded = load(config)
-    names = list(loaded.models) if model is None else [_model(list(loaded.models), model)]
-    store = open_store(loaded.agent.state, base=loaded.origin.parent, readonly=True)
-    try:
-        with store.read() as connection:
-            found = [told for name in names for told in every_reference(connection, name)]
-    finally:
-        store.close()
+    settings = load_config(config)
+    names = list(settings.models) if model is None else [_model(list(settings.models), model)]
+    with open_state(settings) as store, store.read() as connection:
+        rows = [row for name in names for row in every_reference(connection, name)]
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     from rich.console import Console
     from rich.markup import escape
@@ -309,19 +296,18 @@ def list_(model: str | None, config: Path, as_json: bool) -> None:
 
     console = Console(highlight=False)
     table = Table("model", "number", "rows", "made of", "", box=None, header_style="bold")
-    for told in found:
-        uris = [str(part["uri"]) for part in told["origin"]]
-        said = told["accepted"]
-        by = (
-            f"accepted by {said['author']} ({said['from'][:16]} to {said['to'][:16]}): "
-            if said
-            else ""
-        )
-        what = by + ", ".join(uris[:2]) + (f" and {len(uris) - 2} more" if len(uris) > 2 else "")
-        mark = "[green]in use[/]" if told["current"] else ""
+    for row in rows:
+        origin = _acceptance(row["accepted"]) if row["accepted"] else ""
+        uris = [str(part["uri"]) for part in row["origin"]]
+        origin += ", ".join(uris[:2]) + (f" and {len(uris) - 2} more" if len(uris) > 2 else "")
+        mark = "[green]in use[/]" if row["current"] else ""
         table.add_row(
-            escape(told["model"]), str(told["number"]), f"{told['rows']:,}", escape(what), mark
+            escape(row["model"]), str(row["number"]), f"{row['rows']:,}", escape(origin), mark
         )
     if not console.is_terminal:
         console.width = 10_000
     console.print(table)
+
+
+def _acceptance(act: dict[str, Any]) -> str:
+    return f"accepted by {act['author']} ({act['from'][:16]} to {act['to'][:16]}): "

@@ -1,22 +1,26 @@
-"""`driftline reproduce`: the numbers of an incident, computed again from the log objects behind
-them.
+"""`driftline reproduce`: compute the numbers of an incident again from its log objects.
 
-Refuses to write anything: the state is opened for reading, so that it may be an agent's at work.
+Does not write anything: the state is opened for reading, so an agent may be at work on it.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftline.cli.explain import one_of
-from driftline.cli.options import config_option, json_option, moment
+from driftline.cli.options import config_option, json_option, parse_time
+from driftline.cli.state import open_state, pick_incident
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 DIFFERS = 1
-SHOWN = 20
+"""The exit code when a number differs."""
+MOST_PRINTED = 20
 """Numbers and objects that are printed, those that differ first; --json has all."""
 
 
@@ -26,16 +30,16 @@ SHOWN = 20
     "--window",
     "start",
     metavar="START",
-    help="The window with this start, UTC; the newest that was told when absent.",
+    help="The start of the window, UTC. Default: the newest window with a message.",
 )
 @config_option
 @json_option
 def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> None:
-    """Compute the numbers of INCIDENT, an id or its beginning, again.
+    """Compute the numbers of INCIDENT, an id or the beginning of one, again and compare them.
 
-    The log objects behind its window are read again, measured against the reference that judged,
-    and compared with what is stored. Ends with 0 when all is the same, 1 when a number differs, 3
-    when an object or the reference is not there any more.
+    Reads the log objects of its window again, measures them against the same reference, and
+    compares the numbers with the stored ones. Exits with 0 when all numbers are the same, 1 when a
+    number differs, 3 when an object or the reference is gone.
     """
     from driftline.agent import start as root
     from driftline.cli.progress import bar
@@ -43,34 +47,33 @@ def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> 
     from driftline.report.notified_numbers import NoNumbersError
     from driftline.report.reproduce import Reproducer
     from driftline.state import incidents
-    from driftline.state.factory import open_store
     from driftline.telemetry.logs import make_log
 
-    at = None if start is None else moment("--window", start)
-    loaded = root.read_config(config)
-    base = loaded.origin.parent
-    store = open_store(loaded.agent.state, base=base, readonly=True)
-    context = StartContext(name="reproduce", log=make_log(), clock=root.system_clock, base=base)
-    try:
+    start_time = None if start is None else parse_time("--window", start)
+    settings = root.read_config(config)
+    guard = root.make_guard(root.system_clock)
+    context = StartContext(
+        name="reproduce", log=make_log(), clock=root.system_clock, base=settings.origin.parent
+    )
+    with open_state(settings) as store:
         with store.read() as connection:
-            name = one_of(incidents.names(connection, incident), incident)
-        with bar(rows=True) as progress:
-            found = Reproducer(
-                loaded, store, root.make_guard(root.system_clock), context, progress
-            ).reproduce(name, at)
-    except NoNumbersError as error:
-        raise click.UsageError(str(error)) from None
-    finally:
-        store.close()
+            name = pick_incident(incidents.names(connection, incident), incident)
+        try:
+            with bar(rows=True) as progress:
+                report = Reproducer(settings, store, guard, context, progress).reproduce(
+                    name, start_time
+                )
+        except NoNumbersError as error:
+            raise click.UsageError(str(error)) from None
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(report, ensure_ascii=False, indent=2))
     else:
-        _show(found)
-    if not found["same"]:
+        _show(report)
+    if not report["same"]:
         raise SystemExit(DIFFERS)
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(report: dict[str, Any]) -> None:
     from datetime import datetime
 
     from rich.console import Console
@@ -79,133 +82,136 @@ def _show(found: dict[str, Any]) -> None:
     from driftline.types.phrasing import clean, span, utc
 
     console = Console(highlight=False, soft_wrap=True)
-    incident, window = found["incident"], found["window"]
+    incident, window = report["incident"], report["window"]
+    objects, numbers = report["objects"], report["numbers"]
     when = span(datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"]))
+    sent = utc(datetime.fromisoformat(incident["told"]))
     console.print(f"[bold]{escape(clean(incident['title']))}[/]")
+    console.print(f"{incident['id']}, sent {sent}, window {when}")
+    stored_rows, rows = (sum(obj[name] for obj in objects) for name in ("rows", "rows_now"))
+    note = "as they were counted" if rows == stored_rows else f"where {stored_rows:,} were counted"
     console.print(
-        f"{incident['id']}, told {utc(datetime.fromisoformat(incident['told']))}, window {when}"
+        f"read again: {len(objects)} object{'' if len(objects) == 1 else 's'}, {rows:,} rows, "
+        f"{note}; compared with {escape(clean(report['reference']))}\n"
     )
-    rows, now = (sum(each[name] for each in found["objects"]) for name in ("rows", "rows_now"))
-    many = f"{len(found['objects'])} object{'' if len(found['objects']) == 1 else 's'}"
-    counted = (
-        f"{now:,} rows, as they were counted"
-        if rows == now
-        else f"{now:,} rows, where {rows:,} were counted"
-    )
-    console.print(
-        f"read again: {many}, {counted}; compared with {escape(clean(found['reference']))}\n"
-    )
-    _numbers(console, found["numbers"])
+    _show_numbers(console, numbers)
     console.print()
-    for each in _first(
-        found["objects"],
-        lambda each: each["replaced"] or each["error"] or each["rows"] != each["rows_now"],
-    ):
-        _object(console, each)
-    for note in found["notes"]:
-        console.print(f"[yellow]note:[/] {escape(note)}")
-    differing = sum(each["same"] is False for each in found["numbers"])
-    compared = sum(each["same"] is not None for each in found["numbers"])
-    word = "number" if compared == 1 else "numbers"
-    if found["same"]:
-        console.print(f"[green]the same:[/] {compared:,} {word}")
+    for obj in _select(objects, _has_changed):
+        _show_object(console, obj)
+    for text in report["notes"]:
+        console.print(f"[yellow]note:[/] {escape(text)}")
+    differing = sum(number["same"] is False for number in numbers)
+    total = sum(number["same"] is not None for number in numbers)
+    word = "number" if total == 1 else "numbers"
+    if report["same"]:
+        console.print(f"[green]the same:[/] {total:,} {word}")
     else:
-        console.print(f"[bold red]differs:[/] {differing:,} of {compared:,} {word}")
+        console.print(f"[bold red]differs:[/] {differing:,} of {total:,} {word}")
 
 
-def _first(told: list[dict[str, Any]], odd: Any) -> list[dict[str, Any]]:
-    """What is shown: at most SHOWN, the odd ones first where not all fit, in the old order."""
-    if len(told) <= SHOWN:
-        return told
-    chosen = sorted(range(len(told)), key=lambda place: not odd(told[place]))[:SHOWN]
-    return [told[place] for place in sorted(chosen)]
+def _has_changed(obj: dict[str, Any]) -> bool:
+    return bool(obj["replaced"] or obj["error"] or obj["rows"] != obj["rows_now"])
 
 
-def _numbers(console: Any, numbers: list[dict[str, Any]]) -> None:
+def _differs(number: dict[str, Any]) -> bool:
+    return number["same"] is False
+
+
+def _select(
+    items: list[dict[str, Any]], is_first: Callable[[dict[str, Any]], bool]
+) -> list[dict[str, Any]]:
+    """Choose at most MOST_PRINTED items, those of `is_first` before the others, in their order."""
+    if len(items) <= MOST_PRINTED:
+        return items
+    places = sorted(range(len(items)), key=lambda place: not is_first(items[place]))
+    return [items[place] for place in sorted(places[:MOST_PRINTED])]
+
+
+def _show_numbers(console: Console, numbers: list[dict[str, Any]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     from driftline.types.phrasing import clean
 
-    table = Table(
-        "check",
-        "measurement",
-        "of",
-        "verdict",
-        "stored",
-        "now",
-        "rows",
-        "rows now",
-        "",
-        box=None,
-        header_style="bold",
-    )
+    titles = ("check", "measurement", "of", "verdict", "stored", "now", "rows", "rows now", "")
+    table = Table(*titles, box=None, header_style="bold")
     for place, column in enumerate(table.columns):
         if 4 <= place < 8:  # a number that is cut is another number
             column.justify, column.no_wrap = "right", True
         else:
             column.overflow = "fold"
-    shown = _first(numbers, lambda each: each["same"] is False)
-    for each in shown:
-        labels = each["labels"] | {
-            name: each[name] for name in ("segment", "version") if each[name]
-        }
-        about = ", ".join(
-            value if name == "column" else f"{name} {value}" for name, value in labels.items()
-        )
-        stored, now = each["stored"], each["now"] or {"value": None, "rows": None}
-        values = ("", "") if each["now"] is None else _both(stored["value"], now["value"])
-        mark = {
-            True: "[green]same[/]",
-            False: "[bold red]differs[/]",
-            None: "[yellow]not again[/]",
-        }[each["same"]]
-        why = (
-            f": {escape(clean(each['why'], 400))}" if each["why"] and each["why"] != "value" else ""
-        )
+    selection = _select(numbers, _differs)
+    for number in selection:
+        cells = (clean(number["check"]), clean(number["measurement"]), clean(_series(number)))
         table.add_row(
-            escape(clean(each["check"])), escape(clean(each["measurement"])), escape(clean(about)), each["verdict"],
-            values[0] or _one(stored["value"]), values[1], f"{stored['rows']:,}",
-            "" if now["rows"] is None else f"{now['rows']:,}", mark + why,
-        )  # fmt: skip
+            *(escape(cell) for cell in cells),
+            number["verdict"],
+            *_values(number),
+            f"{number['stored']['rows']:,}",
+            _row_count(number),
+            _mark(number),
+        )
     if not console.is_terminal:
         console.width = 10_000  # a file or a pipe has no edge to keep to
     console.print(table)
-    if len(numbers) > len(shown):
-        console.print(f"[dim]and {len(numbers) - len(shown)} more; --json has all[/]")
+    if len(numbers) > len(selection):
+        console.print(f"[dim]and {len(numbers) - len(selection)} more; --json has all[/]")
 
 
-def _one(value: float | None) -> str:
-    from driftline.types.phrasing import number
-
-    return number(value)
-
-
-def _both(stored: float | None, now: float | None) -> tuple[str, str]:
-    """Two numbers as people read them; to the last digit where they would read alike and are
-    not.
-    """
-    texts = _one(stored), _one(now)
-    return texts if texts[0] != texts[1] or stored == now else (repr(stored), repr(now))
+def _series(number: dict[str, Any]) -> str:
+    """Name what a number is about: column, labels, segment and version."""
+    group = {name: number[name] for name in ("segment", "version") if number[name]}
+    labels = number["labels"] | group
+    return ", ".join(
+        value if name == "column" else f"{name} {value}" for name, value in labels.items()
+    )
 
 
-def _object(console: Any, told: dict[str, Any]) -> None:
+def _values(number: dict[str, Any]) -> tuple[str, str]:
+    """Write the stored value and the new one; in full where they differ but would look alike."""
+    from driftline.types.phrasing import number as figure
+
+    stored = number["stored"]["value"]
+    if number["now"] is None:
+        return figure(stored), ""
+    value = number["now"]["value"]
+    texts = figure(stored), figure(value)
+    return texts if texts[0] != texts[1] or stored == value else (repr(stored), repr(value))
+
+
+def _row_count(number: dict[str, Any]) -> str:
+    rows = None if number["now"] is None else number["now"]["rows"]
+    return "" if rows is None else f"{rows:,}"
+
+
+def _mark(number: dict[str, Any]) -> str:
+    from rich.markup import escape
+
+    from driftline.types.phrasing import clean
+
+    marks = {
+        True: "[green]same[/]",
+        False: "[bold red]differs[/]",
+        None: "[yellow]not again[/]",
+    }
+    reason = number["why"]
+    suffix = f": {escape(clean(reason, 400))}" if reason and reason != "value" else ""
+    return marks[number["same"]] + suffix
+
+
+def _show_object(console: Console, obj: dict[str, Any]) -> None:
     from rich.markup import escape
 
     from driftline.types.phrasing import clean
 
     rows = (
-        f"{told['rows']:,} rows"
-        if told["rows"] == told["rows_now"]
-        else f"{told['rows_now']:,} rows, was {told['rows']:,}"
+        f"{obj['rows']:,} rows"
+        if obj["rows"] == obj["rows_now"]
+        else f"{obj['rows_now']:,} rows, was {obj['rows']:,}"
     )
-    version = clean(told["version"], 80)
-    replaced = (
-        f", [bold red]is version {escape(clean(told['version_now'], 80))} now[/]"
-        if told["replaced"]
-        else ""
-    )
-    error = f", [bold red]{escape(clean(told['error'], 400))}[/]" if told["error"] else ""
-    console.print(
-        f"{escape(clean(told['uri'], 400))} [dim]version {escape(version)}[/]{replaced}, {rows}{error}"
-    )
+    version = escape(clean(obj["version"], 80))
+    new_version = escape(clean(obj["version_now"], 80)) if obj["replaced"] else ""
+    change = f", [bold red]is version {new_version} now[/]" if obj["replaced"] else ""
+    error = f", [bold red]{escape(clean(obj['error'], 400))}[/]" if obj["error"] else ""
+    uri = escape(clean(obj["uri"], 400))
+    console.print(f"{uri} [dim]version {version}[/]{change}, {rows}{error}")

@@ -1,6 +1,6 @@
-"""`driftline routes`: where an incident goes, and why.
+"""`driftline routes`: the sinks that an incident goes to, and the routes that decide it.
 
-Refuses to send anything.
+Does not send anything.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftline.cli.options import config_option, json_option
+from driftline.cli.state import open_state
 
 if TYPE_CHECKING:
     from driftline.config import Config
@@ -20,36 +21,36 @@ if TYPE_CHECKING:
 SEVERITIES = ("info", "warning", "critical")
 
 
-@click.group()
-def routes() -> None:
-    """Who is told of which incident."""
+@click.group("routes")
+def routes_group() -> None:
+    """Show which sinks an incident goes to, and why."""
 
 
-@routes.command()
-@click.argument("what", metavar="MODEL|INCIDENT")
+@routes_group.command("explain")
+@click.argument("target", metavar="MODEL|INCIDENT")
 @click.option(
     "--severity",
     type=click.Choice(SEVERITIES),
-    help="Of the incident; critical for a model when absent.",
+    help="The severity of the incident. Default for a model: critical.",
 )
 @click.option(
     "--family",
-    help="drift, quality, service, performance or monitoring; drift for a model when absent.",
+    help="drift, quality, service, performance or monitoring. Default for a model: drift.",
 )
 @click.option(
     "--segment",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A segment that an alert is about. Repeatable.",
+    help="The segment of an alert. Repeatable.",
 )
 @click.option("--check", multiple=True, metavar="NAME", help="The check of an alert. Repeatable.")
 @click.option(
-    "--tag", multiple=True, metavar="NAME=VALUE", help="In place of a tag of the model. Repeatable."
+    "--tag", multiple=True, metavar="NAME=VALUE", help="Replaces a tag of the model. Repeatable."
 )
 @config_option
 @json_option
-def explain(
-    what: str,
+def explain_route(
+    target: str,
     severity: str | None,
     family: str | None,
     segment: tuple[str, ...],
@@ -58,43 +59,43 @@ def explain(
     config: Path,
     as_json: bool,
 ) -> None:
-    """Say where an incident of a model, or one that there was, would go, and which routes were
-    tried.
+    """Show the sinks of an incident, stored or imagined, and the routes that were tried.
+
+    The argument is the name of a model, the id of an incident, or the beginning of an id.
     """
     from dataclasses import replace
 
     from driftline.agent.compose import routing_of
-    from driftline.config import load
+    from driftline.config import load_config
     from driftline.types.model import Severity
 
-    loaded = load(config)
-    model, subject = _subject(loaded, what)
-    given: dict[str, Any] = {
+    settings = load_config(config)
+    model, subject = _subject(settings, target)
+    overrides: dict[str, Any] = {
         "severity": Severity(severity) if severity else None,
         "families": frozenset({family}) if family else None,
     }
-    given |= {"segments": frozenset(segment), "checks": frozenset(check)}
-    given["tags"] = {**subject.tags, **dict(_pair(one) for one in tag)} if tag else None
-    subject = replace(subject, **{name: value for name, value in given.items() if value})
-    way = routing_of(loaded, model).way(subject)
-    told = {
-        name: {"route": place, **_heard(loaded, name, subject)} for name, place in way.sinks.items()
+    overrides |= {"segments": frozenset(segment), "checks": frozenset(check)}
+    overrides["tags"] = {**subject.tags, **dict(_pair(text) for text in tag)} if tag else None
+    subject = replace(subject, **{name: value for name, value in overrides.items() if value})
+    way = routing_of(settings, model).way(subject)
+    sinks = {
+        name: {"route": place, **_reach(settings, name, subject)}
+        for name, place in way.sinks.items()
     }
     if as_json:
         visits = [
             {"route": visit.place, "taken": visit.taken, "why": visit.why} for visit in way.visits
         ]
-        found = {
+        document = {
             "model": model,
             "severity": subject.severity,
             "families": sorted(subject.families),
-            "sinks": told,
+            "sinks": sinks,
+            "fallback": way.fallback,
+            "routes": visits,
         }
-        click.echo(
-            json.dumps(
-                {**found, "fallback": way.fallback, "routes": visits}, ensure_ascii=False, indent=2
-            )
-        )
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
     click.echo(f"{model}: {subject.severity} {', '.join(sorted(subject.families))}")
     for visit in way.visits:
@@ -102,15 +103,15 @@ def explain(
         click.echo(
             f"  {'  ' * depth}{'taken' if visit.taken else 'not  '}  {visit.place}: {visit.why}"
         )
-    for name, one in told.items():
+    for name, sink in sinks.items():
         click.echo(
-            f"-> {name}  (by {one['route']})"
-            + ("" if one["told"] else f"  but not told: {one['why']}")
+            f"-> {name}  (by {sink['route']})"
+            + ("" if sink["told"] else f"  but not sent: {sink['why']}")
         )
-    if not told:
+    if not sinks:
         click.echo("-> nobody")
     if way.fallback:
-        click.echo(f"   instead of one that takes nothing: {', '.join(way.fallback)}")
+        click.echo(f"   in place of a sink that fails: {', '.join(way.fallback)}")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -120,32 +121,31 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _heard(config: Config, name: str, subject: Subject) -> dict[str, Any]:
+def _reach(config: Config, name: str, subject: Subject) -> dict[str, Any]:
+    """Return whether the sink takes incidents of this severity, and the reason where it doesn't."""
     least = config.sinks[name].min_severity
-    told = subject.severity.rank >= least.rank
-    return {"told": told} if told else {"told": False, "why": f"its min_severity is {least}"}
+    if subject.severity.rank >= least.rank:
+        return {"told": True}
+    return {"told": False, "why": f"its min_severity is {least}"}
 
 
-def _subject(config: Config, what: str) -> tuple[str, Subject]:
-    """The model, and what routes see: of an incident in the state, its newest message."""
+def _subject(config: Config, target: str) -> tuple[str, Subject]:
+    """Return the model and what its routes match: of a stored incident, its newest message."""
     from driftline.agent.compose import routing_of
     from driftline.delivery.routing import Subject
     from driftline.state import incidents
-    from driftline.state.factory import open_store
     from driftline.types.model import Severity
 
-    if what in config.models:
-        return what, Subject(
-            what, Severity.CRITICAL, frozenset({"drift"}), tags=config.models[what].tags
+    if target in config.models:
+        return target, Subject(
+            target, Severity.CRITICAL, frozenset({"drift"}), tags=config.models[target].tags
         )
-    store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
-    try:
-        with store.read() as connection:
-            names = incidents.names(connection, what)
-            told = incidents.newest_message(connection, names[0]) if len(names) == 1 else None
-    finally:
-        store.close()
-    if told is None or told.model not in config.models:
-        known = ", ".join(names) or ", ".join(config.models)
-        raise click.UsageError(f"no model and no one incident is called {what}; there are: {known}")
-    return told.model, routing_of(config, told.model).subject(told)
+    with open_state(config) as store, store.read() as connection:
+        names = incidents.names(connection, target)
+        message = incidents.newest_message(connection, names[0]) if len(names) == 1 else None
+    if message is None or message.model not in config.models:
+        candidates = ", ".join(names) or ", ".join(config.models)
+        raise click.UsageError(
+            f"no model is called {target}, and no single incident; there are: {candidates}"
+        )
+    return message.model, routing_of(config, message.model).subject(message)

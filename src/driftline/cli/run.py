@@ -9,7 +9,6 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import click
 
@@ -21,8 +20,9 @@ from driftline.cli.progress import bar
 from driftline.telemetry.logs import make_log
 
 DRAIN_SECONDS = 30.0
+"""The longest time that a single pass waits for its messages to be delivered."""
 TERMINATED = 143
-"""The exit code of a single pass that was told to stop in the middle."""
+"""The exit code of a single pass that a signal ended early."""
 
 
 @click.command()
@@ -30,16 +30,16 @@ TERMINATED = 143
 @click.option(
     "--once",
     is_flag=True,
-    help="One pass over every model, then end: 0 nothing fires, 1 something does.",
+    help="Make one pass over every model and exit: with 1 when an incident is open, else 0.",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="With --once: print one JSON object on standard output."
+    "--json", "as_json", is_flag=True, help="With --once: print the result as one JSON object."
 )
-@click.option("-v", "--verbose", is_flag=True, help="Tell more.")
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def run(config: Path, once: bool, as_json: bool, verbose: bool) -> None:
-    """Watch the models: read what is new, judge what is due, tell who asked to be told."""
+    """Monitor the models: read new records, judge windows that are due, send messages."""
     if as_json and not once:
-        raise click.UsageError("--json goes with --once")
+        raise click.UsageError("--json needs --once")
     if once:
         raise SystemExit(_once(config, as_json, verbose))
     raise SystemExit(daemon(config, verbose))
@@ -47,6 +47,7 @@ def run(config: Path, once: bool, as_json: bool, verbose: bool) -> None:
 
 def _once(path: Path, as_json: bool, verbose: bool) -> int:
     from driftline.agent.summary import summarise
+    from driftline.cli.status import show_models
 
     config = read_config(path)
     log = (
@@ -76,23 +77,19 @@ def _once(path: Path, as_json: bool, verbose: bool) -> int:
         ticks = {name: agent.tick(name, seal=True) for name in agent.watches}
         if not stopping.is_set():
             agent.deliver(DRAIN_SECONDS)
-        found = summarise(agent.store, config, ticks)
+        report = summarise(agent.store, config, ticks)
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(report, ensure_ascii=False, indent=2))
     else:
-        _show(found)
+        show_models(report)
     if stopping.is_set():
-        log.warning("stopped before everything was read and judged; the next run goes on from here")
+        log.warning("stopped before everything was read and judged; the next run continues here")
         return TERMINATED
     if any(tick.error for tick in ticks.values()):
         return 3
     firing = any(
-        row["state"] == "firing" for model in found["models"].values() for row in model["incidents"]
+        row["state"] == "firing"
+        for model in report["models"].values()
+        for row in model["incidents"]
     )
     return 1 if firing else 0
-
-
-def _show(found: dict[str, Any]) -> None:
-    from driftline.cli.status import show_models
-
-    show_models(found)

@@ -1,7 +1,4 @@
-"""`driftline schema`: JSON Schemas for programs and editors.
-
-Refuses to write files: `> driftline.schema.json` does.
-"""
+"""`driftline schema`: print JSON Schemas for programs and editors."""
 
 from __future__ import annotations
 
@@ -15,25 +12,25 @@ import click
 @click.option(
     "--notification",
     is_flag=True,
-    help="Of what the webhook sink sends, instead of the configuration.",
+    help="Print the schema of the webhook sink's messages instead.",
 )
 @click.option(
     "--plugins",
     "paths",
     multiple=True,
     type=click.Path(exists=True, path_type=Path),
-    help="Your own plugins: a file or folder.",
+    help="A file or folder with your own plugins. Repeatable.",
 )
 def schema(notification: bool, paths: tuple[Path, ...]) -> int:
     """Print the JSON Schema of the configuration, for editors."""
     if notification:
         from driftline.types.notification import Notification
 
-        found = Notification.model_json_schema()
+        document = Notification.model_json_schema()
     else:
         from driftline.config.reference_docs.schema import json_schema
         from driftline.extensions import Registry
 
-        found = json_schema(Registry.load(paths))
-    click.echo(json.dumps(found, indent=2))
+        document = json_schema(Registry.load(paths))
+    click.echo(json.dumps(document, indent=2))
     return 0

@@ -1,13 +1,12 @@
-"""`driftline validate`: every mistake of a configuration, with its place and the mend.
+"""`driftline validate`: list every mistake of a configuration, with its place and how to fix it.
 
-Refuses to open a connection, read a secret, or load what a cloud needs.
+Does not open a connection, read a secret, or import the SDK of a cloud.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -18,38 +17,42 @@ from driftline.cli.options import config_option, json_option
 @config_option
 @json_option
 def validate(config: Path, as_json: bool) -> int:
-    """Check a configuration: offline, all mistakes at once. Exits 2 when there are some."""
-    from driftline.config import load
+    """Check a configuration offline and list all mistakes. Exits with 2 when there are some."""
+    from driftline.config import load_config
     from driftline.types.errors import ConfigError
 
     try:
-        made = load(config)
+        settings = load_config(config)
     except ConfigError as error:
         if not as_json:
             raise
         problems = [
             {
-                "file": one.path,
-                "line": one.line,
-                "column": one.column,
-                "name": one.name,
-                "message": one.message,
+                "file": problem.path,
+                "line": problem.line,
+                "column": problem.column,
+                "name": problem.name,
+                "message": problem.message,
             }
-            for one in error.problems
+            for problem in error.problems
         ]
         click.echo(json.dumps({"valid": False, "problems": problems}, indent=2))
         return 2
-    notes = [str(problem) for problem in made.registry.problems]
+    notes = [str(problem) for problem in settings.registry.problems]
     if as_json:
-        found: dict[str, Any] = {"valid": True, "problems": [], "notes": notes}
-        click.echo(
-            json.dumps(found | {"models": list(made.models), "sinks": list(made.sinks)}, indent=2)
-        )
+        document = {
+            "valid": True,
+            "problems": [],
+            "notes": notes,
+            "models": list(settings.models),
+            "sinks": list(settings.sinks),
+        }
+        click.echo(json.dumps(document, indent=2))
         return 0
     for note in notes:
         click.echo(f"plugin not loaded: {note}", err=True)
-    checks = sum(len(model.checks or ()) for model in made.models.values())
-    parts = [f"{len(made.models)} model", f"{checks} check", f"{len(made.sinks)} sink"]
-    told = ", ".join(part if part.startswith("1 ") else f"{part}s" for part in parts)
-    click.echo(f"{config}: fine: {told}")
+    checks = sum(len(model.checks or ()) for model in settings.models.values())
+    parts = [f"{len(settings.models)} model", f"{checks} check", f"{len(settings.sinks)} sink"]
+    summary = ", ".join(part if part.startswith("1 ") else f"{part}s" for part in parts)
+    click.echo(f"{config}: fine: {summary}")
     return 0

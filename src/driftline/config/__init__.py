@@ -1,7 +1,7 @@
-"""The configuration: one YAML file, read with the place of everything, checked as a whole."""
+"""The configuration: one YAML file, read with the line of each value and validated as a whole."""
 
 from driftline.config.columns import SchemaConfig
-from driftline.config.load import digest, load
+from driftline.config.load import load_config, model_digest
 from driftline.config.models import (
     ActionConfig,
     AgentConfig,
@@ -31,6 +31,6 @@ __all__ = [
     "SinkConfig",
     "WhenConfig",
     "WindowsConfig",
-    "digest",
-    "load",
+    "model_digest",
+    "load_config",
 ]

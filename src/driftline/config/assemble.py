@@ -1,7 +1,6 @@
-"""Put the plugins in their places: a copy of the settings with instances where the file describes
-plugins.
+"""Builds the plugins of a configuration and puts them in place of their settings.
 
-Refuses to judge the settings of the core: pydantic does that afterwards.
+Does not validate the settings of the core: pydantic does that afterwards.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from driftline.config.document import Document, Loc
-from driftline.config.instantiate import Plugs
-from driftline.config.mistakes import unknown
+from driftline.config.instantiate import PluginFactory
+from driftline.config.mistakes import unknown_name
 from driftline.config.models import (
     INTERNAL,
     ActionConfig,
@@ -33,37 +32,35 @@ Tree = dict[str, Any]
 
 
 class Assembly:
-    """Walks over one document; parts of a wrong shape are left as they are, to be told by
-    pydantic.
-    """
+    """Builds the plugins of one document. Leaves parts of a wrong shape for pydantic to report."""
 
     def __init__(self, document: Document, registry: Registry, raw: Tree) -> None:
         self._document = document
-        self._plugs = Plugs(document, registry)
+        self._factory = PluginFactory(document, registry)
         self._raw = raw
         self._problems: list[Problem] = []
-        self.told: set[Loc] = set()
-        """Paths of plugin names: what is wrong with them is told here already."""
+        self.plugin_locs: set[Loc] = set()
+        """The paths of plugins. Their mistakes are in `problems`, so pydantic's are ignored."""
 
     @property
     def problems(self) -> list[Problem]:
-        """All that was found on the way."""
-        return self._problems + self._plugs.problems
+        """All mistakes so far."""
+        return self._problems + self._factory.problems
 
-    def tree(self) -> Tree:
-        """The settings with plugins in them."""
-        tree = self._own(self._document.value, (), Config)
+    def build_tree(self) -> Tree:
+        """Return a copy of the settings that holds the plugins."""
+        tree = self._host_settings(self._document.value, (), Config)
         if isinstance(tree.get("agent"), dict):
-            tree["agent"] = self._agent(self._own(tree["agent"], ("agent",), AgentConfig))
-        for part, made in (
+            tree["agent"] = self._agent(self._host_settings(tree["agent"], ("agent",), AgentConfig))
+        for part, build in (
             ("sinks", self._sink),
             ("actions", self._action),
             ("models", self._model),
         ):
             if isinstance(tree.get(part), dict):
                 tree[part] = {
-                    name: made(told, (part, name)) if isinstance(told, dict) else told
-                    for name, told in tree[part].items()
+                    name: build(settings, (part, name)) if isinstance(settings, dict) else settings
+                    for name, settings in tree[part].items()
                 }
         return tree | {"origin": self._document.path.absolute()}
 
@@ -71,78 +68,84 @@ class Assembly:
         executor = agent.get("executor")
         if isinstance(executor, dict):
             if executor.get("type", "threads") == "threads":
-                agent["executor"] = self._own(executor, ("agent", "executor"), ExecutorConfig)
+                agent["executor"] = self._host_settings(
+                    executor, ("agent", "executor"), ExecutorConfig
+                )
             else:
-                agent["executor"] = self._beside(
+                agent["executor"] = self._with_plugin(
                     "executor", executor, ("agent", "executor"), ExecutorConfig
                 )
         return agent
 
     def _sink(self, sink: Tree, loc: Loc) -> Tree:
-        return self._beside("sink", sink, loc, SinkConfig)
+        return self._with_plugin("sink", sink, loc, SinkConfig)
 
     def _action(self, action: Tree, loc: Loc) -> Tree:
-        return self._beside("action", action, loc, ActionConfig)
+        return self._with_plugin("action", action, loc, ActionConfig)
 
-    def _model(self, told: Tree, loc: Loc) -> Tree:
-        model = self._own(told, loc, ModelConfig)
+    def _model(self, settings: Tree, loc: Loc) -> Tree:
+        model = self._host_settings(settings, loc, ModelConfig)
         model["raw"] = self._raw["models"][loc[-1]]
-        if "source" in told:
-            model["source"] = self._plugs.build("source", told["source"], (*loc, "source"))
-            self.told.add((*loc, "source"))
-        reference = told.get("reference")
+        if "source" in settings:
+            model["source"] = self._factory.build("source", settings["source"], (*loc, "source"))
+            self.plugin_locs.add((*loc, "source"))
+        reference = settings.get("reference")
         if isinstance(reference, dict):
-            at = (*loc, "reference")
-            named = "type" in reference
+            reference_loc = (*loc, "reference")
+            has_plugin = "type" in reference
             model["reference"] = (
-                self._beside("source", reference, at, ReferenceConfig)
-                if named
-                else self._own(reference, at, ReferenceConfig)
+                self._with_plugin("source", reference, reference_loc, ReferenceConfig)
+                if has_plugin
+                else self._host_settings(reference, reference_loc, ReferenceConfig)
             )
-        if isinstance(told.get("labels"), dict):
-            model["labels"] = self._beside("source", told["labels"], (*loc, "labels"), LabelsConfig)
-        if isinstance(told.get("checks"), dict):
+        if isinstance(settings.get("labels"), dict):
+            model["labels"] = self._with_plugin(
+                "source", settings["labels"], (*loc, "labels"), LabelsConfig
+            )
+        if isinstance(settings.get("checks"), dict):
             model["checks"] = {
-                name: self._beside("check", check, (*loc, "checks", name), CheckConfig)
+                name: self._with_plugin("check", check, (*loc, "checks", name), CheckConfig)
                 if isinstance(check, dict)
                 else check
-                for name, check in told["checks"].items()
+                for name, check in settings["checks"].items()
             }
         return model
 
-    def _own(self, told: Tree, loc: Loc, host: type[BaseModel]) -> Tree:
-        """A copy without the names of fields that no file sets."""
-        known = _fields(host)
-        for key in told:
-            if key in INTERNAL and key not in known:
+    def _host_settings(self, settings: Tree, loc: Loc, host: type[BaseModel]) -> Tree:
+        """Return a copy without the fields that no file may set; note each as a mistake."""
+        names = _fields(host)
+        for key in settings:
+            if key in INTERNAL and key not in names:
                 self._problems.append(
-                    self._document.problem((*loc, key), unknown(key, known), at_key=True)
+                    self._document.problem((*loc, key), unknown_name(key, names), at_key=True)
                 )
-        return {key: value for key, value in told.items() if key in known or key not in INTERNAL}
+        return {
+            key: value for key, value in settings.items() if key in names or key not in INTERNAL
+        }
 
-    def _beside(self, kind: PluginKind, told: Tree, loc: Loc, host: type[BaseModel]) -> Tree:
-        """The settings of the host beside `type` and `options`, and the plugin that these two
-        make.
-        """
-        known = _fields(host)
-        made = self._plugs.build(kind, told, loc, host=known)
-        self.told.add((*loc, "type"))
-        kept = {key: value for key, value in told.items() if key in known}
-        if "options" in kept:
-            # What references stand for is in the plugin alone.
-            kept["options"] = self._written((*loc, "options"))
-        return kept | {"plugin": made}
+    def _with_plugin(
+        self, kind: PluginKind, settings: Tree, loc: Loc, host: type[BaseModel]
+    ) -> Tree:
+        """Return the settings of `host` with the plugin that `type` and `options` describe."""
+        names = _fields(host)
+        plugin = self._factory.build(kind, settings, loc, host=names)
+        self.plugin_locs.add((*loc, "type"))
+        host_settings = {key: value for key, value in settings.items() if key in names}
+        if "options" in host_settings:
+            # Only the plugin holds resolved references.
+            host_settings["options"] = self._value_in_file((*loc, "options"))
+        return host_settings | {"plugin": plugin}
 
-    def _written(self, loc: Loc) -> Any:
-        """What stands at `loc` in the file."""
-        found: Any = self._raw
+    def _value_in_file(self, loc: Loc) -> Any:
+        """Return the value at `loc` in the file, references unresolved."""
+        value: Any = self._raw
         for part in loc:
-            found = found[part]
-        return found
+            value = value[part]
+        return value
 
 
 def _fields(host: type[BaseModel]) -> set[str]:
-    """The settings of `host`. The root has one called `plugins`, but none called `plugin`."""
+    """Return the names of the settings of `host`, without fields that no file may set."""
     return {
         field.alias or name for name, field in host.model_fields.items() if name not in INTERNAL
     }

@@ -173,8 +173,10 @@ class SchemaConfig(_Part):
 
     def to_schema(self) -> Schema:
         """The canonical schema."""
-        said = self.prediction
-        kind = Kind.NUMERIC if said and said.kind is Task.REGRESSION else Kind.CATEGORICAL
+        prediction = self.prediction
+        kind = (
+            Kind.NUMERIC if prediction and prediction.kind is Task.REGRESSION else Kind.CATEGORICAL
+        )
         version = self.version
         return Schema(
             features={name: feature.column(name) for name, feature in self.features.items()},
@@ -182,12 +184,14 @@ class SchemaConfig(_Part):
             id=self.id.column() if self.id else None,
             version=version.column.column() if version and version.column else None,
             constant_version=version.constant if version else "",
-            prediction=said.column.column(kind) if said and said.column else None,
-            score=said.score.column(Kind.NUMERIC) if said and said.score else None,
+            prediction=prediction.column.column(kind) if prediction and prediction.column else None,
+            score=prediction.score.column(Kind.NUMERIC)
+            if prediction and prediction.score
+            else None,
             label=self.label.column.column(kind) if self.label else None,
-            task=said.kind if said else None,
-            positive=said.positive if said else "1",
-            threshold=said.threshold if said else 0.5,
+            task=prediction.kind if prediction else None,
+            positive=prediction.positive if prediction else "1",
+            threshold=prediction.threshold if prediction else 0.5,
             segments=self.segments,
             redact=self.redact,
         )

@@ -7,24 +7,23 @@ here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from driftline.config.document import Document, Loc
-from driftline.config.mistakes import unknown
+from driftline.config.mistakes import unknown_name
 from driftline.config.references import has_reference
+from driftline.contracts.check import COLUMNS_OPTION, Check, NamesColumns
+from driftline.extensions.registry import Registry
 from driftline.types.errors import Problem
 from driftline.types.model import DERIVED, Kind
 
 NAME = re.compile(r"[^\W_][\w .:-]{0,99}")
-COLUMN_OPTIONS = ("columns", "segments", "keys")
-"""Options of checks that list columns, by custom."""
-COLUMN_MAPS = ("limits", "patterns", "allowed", "pairs", "tolerance")
-"""Those that say something by column."""
 
 
-def crossed(document: Document) -> Iterator[Problem]:
+def crossed(document: Document, registry: Registry) -> Iterator[Problem]:
     """Every name that leads nowhere."""
     models, sinks = _dict(document.value, "models"), _dict(document.value, "sinks")
     actions = _dict(document.value, "actions")
@@ -43,7 +42,7 @@ def crossed(document: Document) -> Iterator[Problem]:
         if isinstance(model, dict):
             yield from _notify(document, (*at, "notify"), model.get("notify"), sinks)
             yield from _names(document, (*at, "checks"), _dict(model, "checks"))
-            yield from _columns(document, at, model)
+            yield from _columns(document, at, model, registry)
             yield from _labels(document, at, model)
 
 
@@ -97,7 +96,7 @@ def _notify(document: Document, loc: Loc, given: Any, sinks: dict[str, Any]) -> 
     for number, name in _texts(given):
         if name not in sinks:
             yield document.problem(
-                (*loc, number), unknown(name, sinks, f"no sink is called '{name}'")
+                (*loc, number), unknown_name(name, sinks, f"no sink is called '{name}'")
             )
 
 
@@ -149,14 +148,15 @@ def _called_for(
     for number, name in _texts(when.get("models")):
         if name not in models:
             yield document.problem(
-                (*loc, "models", number), unknown(name, models, f"no model is called '{name}'")
+                (*loc, "models", number), unknown_name(name, models, f"no model is called '{name}'")
             )
     if all(isinstance(model, dict) and model.get("checks") for model in models.values()):
         known = {check for model in models.values() for check in _dict(model, "checks")}
         for number, name in _texts(when.get("checks")):
             if name not in known:
                 yield document.problem(
-                    (*loc, "checks", number), unknown(name, known, f"no check is called '{name}'")
+                    (*loc, "checks", number),
+                    unknown_name(name, known, f"no check is called '{name}'"),
                 )
 
 
@@ -179,7 +179,9 @@ def _stands_for(name: str, kind: Any) -> list[tuple[str, str]]:
     return [(f"{name}.{what}", kind) for what, kind in made.items()] or [(name, str(kind))]
 
 
-def _columns(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Problem]:
+def _columns(
+    document: Document, at: Loc, model: dict[str, Any], registry: Registry
+) -> Iterator[Problem]:
     schema = _dict(model, "schema")
     features = _dict(schema, "features")
     if not features:
@@ -218,7 +220,7 @@ def _columns(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Pro
     for number, name in _texts(schema.get("segments")):
         loc = (*at, "schema", "segments", number)
         if name not in features and name not in kinds:
-            yield document.problem(loc, unknown(name, kinds, f"no feature is called '{name}'"))
+            yield document.problem(loc, unknown_name(name, kinds, f"no feature is called '{name}'"))
         elif name in features and name not in kinds:
             words = [
                 column
@@ -236,40 +238,53 @@ def _columns(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Pro
     # What is only kept for samples is no column that a check could name.
     seen = {name: role for name, role in seen.items() if name in kinds or name not in features}
     for check, given in _dict(model, "checks").items():
+        type_ = _check_type(given, check, registry)
+        if type_ is None:
+            continue
         options, loc = _dict(given, "options"), (*at, "checks", check, "options")
-        named = [
-            ((*loc, option, number), name)
-            for option in COLUMN_OPTIONS
-            for number, name in _texts(options.get(option))
-        ]
-        named += [
-            ((*loc, option, name), name)
-            for option in COLUMN_MAPS
-            for name in _dict(options, option)
-        ]
-        named += [
-            ((*loc, "pairs", name), to)
-            for name, to in _dict(options, "pairs").items()
-            if isinstance(to, str)
-        ]
-        for name, columns in _dict(options, "sets").items():
-            named += [((*loc, "sets", name, number), column) for number, column in _texts(columns)]
-        for rule, text in _dict(options, "expressions").items():
-            named += [((*loc, "expressions", rule), name) for name in _columns_of(text)]
-        for place, name in named:
+        for place, name in named_columns(type_, options, loc):
             if name not in seen:
                 yield document.problem(
-                    place, unknown(name, seen, f"the schema has no column '{name}'")
+                    place, unknown_name(name, seen, f"the schema has no column '{name}'")
                 )
 
 
-def _columns_of(text: Any) -> list[str]:
-    """The columns that an expression names; none where it is no expression, which is told
-    elsewhere.
-    """
-    from driftline.profiles.language import column_names, parse
+def _check_type(given: Any, name: str, registry: Registry) -> type[Check] | None:
+    type_ = given.get("type", name) if isinstance(given, dict) else name
+    return registry.types.get(("check", type_)) if isinstance(type_, str) else None
 
-    try:
-        return list(dict.fromkeys(column_names(parse(text)))) if isinstance(text, str) else []
-    except ValueError:
-        return []
+
+def named_columns(
+    type_: type[Check], options: dict[str, Any], loc: Loc
+) -> Iterator[tuple[Loc, str]]:
+    """The columns that a check's options name, each with its place; see `NamesColumns`."""
+    for name, field in type_.model_fields.items():
+        if name not in options:
+            continue
+        found = list(_marked(field.annotation, field.metadata, options[name], (*loc, name)))
+        if not found and name == COLUMNS_OPTION:
+            found = [((*loc, name, number), text) for number, text in _texts(options[name])]
+        yield from found
+
+
+def _marked(
+    annotation: Any, metadata: Sequence[Any], value: Any, loc: Loc
+) -> Iterator[tuple[Loc, str]]:
+    """The columns in a value, where its type marks them."""
+    if get_origin(annotation) is Annotated:
+        inner, *more = get_args(annotation)
+        yield from _marked(inner, [*metadata, *more], value, loc)
+        return
+    for mark in metadata:
+        if isinstance(mark, NamesColumns) and isinstance(value, str):
+            with suppress(ValueError):
+                # A text that can't be read is an error of the option itself.
+                yield from ((loc, name) for name in mark.read(value))
+    arguments = get_args(annotation)
+    if isinstance(value, dict) and len(arguments) == 2:
+        for key, item in value.items():
+            yield from _marked(arguments[0], (), key, (*loc, key))
+            yield from _marked(arguments[1], (), item, (*loc, key))
+    elif isinstance(value, list) and arguments:
+        for number, item in enumerate(value):
+            yield from _marked(arguments[0], (), item, (*loc, number))

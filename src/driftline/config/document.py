@@ -1,7 +1,7 @@
-"""Read YAML with the meaning of YAML 1.2, and remember where everything stands.
+"""Reads YAML as YAML 1.2 does, and keeps the line and column of each key and value.
 
-Refuses what a configuration never needs or what hides mistakes: duplicate keys, tags, NaN, more
-than one document. Never shows a value: it may be a secret.
+Duplicate keys, tags, NaN and further documents are mistakes. Does not show a value in an error: it
+may be a secret.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from driftline.types.errors import ConfigError, Problem
 
 Loc = tuple[str | int, ...]
 
-MOST_BYTES = 4_000_000
-MOST_NODES = 100_000
-"""After aliases are written out; a file that grows beyond this is no configuration."""
-DEEPEST = 60
+MAX_BYTES = 4_000_000
+"""The largest file."""
+MAX_NODES = 100_000
+"""The most values, after aliases are written out."""
+MAX_DEPTH = 60
+"""The deepest nesting."""
 
 
 class Quoted(str):
-    """Text that stood in quotes or in a block: meant as text, whatever it looks like."""
+    """Text in quotes or in a block: always text, even if it looks like a number."""
 
 
 class Loader(yaml.SafeLoader):
-    """PyYAML's parser with the resolver of the YAML 1.2 core schema: `NO`, `on` and `12:30` are
-    text.
-    """
+    """PyYAML's parser with the YAML 1.2 core schema: `NO`, `on` and `12:30` are text."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  as the base class has it
 
@@ -49,8 +49,8 @@ for _name, _pattern, _first in (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where something begins, from 1."""
+class Position:
+    """The position where something begins; line and column count from 1."""
 
     line: int
     column: int
@@ -58,115 +58,115 @@ class Place:
 
 @dataclass
 class Document:
-    """The plain values of one file, and the place of each key and value by its path."""
+    """The plain values of one file, and the position of each key and value by its path."""
 
     path: Path
     value: Any = None
-    keys: dict[Loc, Place] = field(default_factory=dict)
-    values: dict[Loc, Place] = field(default_factory=dict)
+    keys: dict[Loc, Position] = field(default_factory=dict)
+    values: dict[Loc, Position] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    """What is wrong with the YAML itself; the rest could be read."""
+    """Mistakes of the YAML itself. What could be read is in `value` nevertheless."""
 
     def problem(
         self, loc: Sequence[str | int], message: str, *, at_key: bool = False, name: str = ""
     ) -> Problem:
-        """A mistake at the deepest part of `loc` that stands in the file."""
-        known = tuple(loc)
-        while known and known not in self.values:
-            known = known[:-1]
-        place = self.keys.get(known) if at_key or len(known) < len(loc) else None
-        place = place or self.values.get(known) or Place(1, 1)
+        """Return a mistake with the position of the deepest part of `loc` that the file has."""
+        path = tuple(loc)
+        while path and path not in self.values:
+            path = path[:-1]
+        place = self.keys.get(path) if at_key or len(path) < len(loc) else None
+        place = place or self.values.get(path) or Position(1, 1)
         return Problem(
-            str(self.path), place.line, place.column, name or dotted(loc) or "file", message
+            str(self.path), place.line, place.column, name or dotted_name(loc) or "file", message
         )
 
     def get(self, loc: Sequence[str | int]) -> Any:
-        """The value at `loc`. Raises KeyError."""
+        """Return the value at `loc`. Raises KeyError."""
         value = self.value
         for part in loc:
             try:
                 value = value[part]
             except (TypeError, IndexError, KeyError):
-                raise KeyError(dotted(loc)) from None
+                raise KeyError(dotted_name(loc)) from None
         return value
 
 
-def dotted(loc: Sequence[str | int]) -> str:
-    """`checks.drift.rule[1].above` of a path."""
+def dotted_name(loc: Sequence[str | int]) -> str:
+    """Write a path as `checks.drift.rule[1].above`."""
     text = ""
     for part in loc:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
 
 
-def read(path: Path) -> Document:
-    """The document at `path`. Raises ConfigError when it can't be read or is no YAML at all."""
+def read_document(path: Path) -> Document:
+    """Read the file at `path`. Raises ConfigError when it can't be read or is not YAML at all."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise _broken(
+        raise _file_error(
             path, 1, 1, "there is no such file; `driftline init` writes one, -c names another"
         ) from None
     except OSError as error:
-        raise _broken(path, 1, 1, f"can't be read: {error.strerror}") from None
-    if len(raw) > MOST_BYTES:
-        raise _broken(path, 1, 1, f"is larger than {MOST_BYTES} bytes; name the right file")
+        raise _file_error(path, 1, 1, f"can't be read: {error.strerror}") from None
+    if len(raw) > MAX_BYTES:
+        raise _file_error(path, 1, 1, f"is larger than {MAX_BYTES} bytes; name the right file")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = raw[: error.start]
         line = before.count(b"\n") + 1
-        raise _broken(
+        raise _file_error(
             path,
             line,
             error.start - before.rfind(b"\n"),
             "is not UTF-8 here; save the file as UTF-8",
         ) from None
-    return parse(text, path)
+    return parse_document(text, path)
 
 
-def parse(text: str, path: Path) -> Document:
-    """The document in `text`, which came from `path`. Raises ConfigError as `read` does."""
+def parse_document(text: str, path: Path) -> Document:
+    """Parse `text`, the content of `path`. Raises ConfigError when it is not YAML at all."""
     try:
         root = yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _broken(path, line, column, _harmless(error)) from None
+        raise _file_error(path, line, column, _yaml_message(error)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - text.rfind("\n", 0, error.position)
-        raise _broken(path, line, column, "there is a control character here; remove it") from None
+        raise _file_error(
+            path, line, column, "there is a control character here; remove it"
+        ) from None
     except RecursionError:
-        raise _broken(path, 1, 1, "is nested too deeply") from None
+        raise _file_error(path, 1, 1, "is nested too deeply") from None
     if root is None:
-        raise _broken(path, 1, 1, "is empty; `driftline init` writes a first configuration")
+        raise _file_error(path, 1, 1, "is empty; `driftline init` writes a first configuration")
     return _Walk(Document(path)).all(root)
 
 
-def _broken(path: Path, line: int, column: int, message: str) -> ConfigError:
+def _file_error(path: Path, line: int, column: int, message: str) -> ConfigError:
     return ConfigError([Problem(str(path), line, column, "file", message)])
 
 
-def _harmless(error: yaml.MarkedYAMLError) -> str:
-    """The parser's words without what it quotes of the file, and the mend for the usual
-    mistakes.
-    """
+def _yaml_message(error: yaml.MarkedYAMLError) -> str:
+    """Return the parser's message without quoted values, with a hint for the usual mistakes."""
     if "'\\t'" in (error.problem or ""):
         return "a tab can't indent YAML; use spaces"
-    said = re.sub(r"'[^'<][^']+'", "something", error.problem or "something is wrong")
-    if "undefined alias" in said:
+    text = re.sub(r"'[^'<][^']+'", "something", error.problem or "something is wrong")
+    if "undefined alias" in text:
         return "there is no such anchor; put text that begins with * in quotes"
-    if "mapping values are not allowed" in said:
+    if "mapping values are not allowed" in text:
         return "not YAML: a second ': ' in one line, or a line indented too far; put text that holds ': ' in quotes"
-    if "cannot start any token" in said:
-        return f"not YAML: {said}; put the text in quotes"
+    if "cannot start any token" in text:
+        return f"not YAML: {text}; put the text in quotes"
     context = f" {error.context}" if error.context and error.context_mark else ""
-    return f"not YAML: {said}{context}"
+    return f"not YAML: {text}{context}"
 
 
 class _Walk:
-    """From nodes to plain values; notes places and problems on its way."""
+    """Converts nodes to plain values, and notes positions and mistakes."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -178,8 +178,8 @@ class _Walk:
             self.document.value = self.value(root, ())
         except OverflowError:
             path = self.document.path
-            raise _broken(
-                path, 1, 1, f"has more than {MOST_NODES} values once its aliases are written out"
+            raise _file_error(
+                path, 1, 1, f"has more than {MAX_NODES} values once its aliases are written out"
             ) from None
         if not isinstance(self.document.value, dict):
             raise ConfigError([self.document.problem((), "should be settings: `name: value`")])
@@ -187,58 +187,58 @@ class _Walk:
 
     def value(self, node: yaml.Node, loc: Loc) -> Any:
         self.nodes += 1
-        if self.nodes > MOST_NODES:
+        if self.nodes > MAX_NODES:
             raise OverflowError
-        self.document.values[loc] = _place(node)
-        if id(node) in self.above or len(self.above) > DEEPEST:
-            self._wrong(
+        self.document.values[loc] = _position(node)
+        if id(node) in self.above or len(self.above) > MAX_DEPTH:
+            self._add_problem(
                 loc, "is nested within itself" if id(node) in self.above else "is nested too deeply"
             )
             return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, loc)
         if node.tag not in (f"{_TAG}map", f"{_TAG}seq"):
-            self._wrong(
+            self._add_problem(
                 loc, "a YAML tag (!...) has no meaning here; put text that begins with ! in quotes"
             )
         self.above.append(id(node))
-        made = (
+        value = (
             self._mapping(node, loc)
             if isinstance(node, yaml.MappingNode)
             else self._sequence(node, loc)
         )
         self.above.pop()
-        return made
+        return value
 
-    def _wrong(self, loc: Loc, message: str, *, at_key: bool = False) -> None:
+    def _add_problem(self, loc: Loc, message: str, *, at_key: bool = False) -> None:
         self.document.problems.append(self.document.problem(loc, message, at_key=at_key))
 
     def _sequence(self, node: yaml.Node, loc: Loc) -> list[Any]:
         return [self.value(item, (*loc, number)) for number, item in enumerate(node.value)]
 
     def _mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, Any]:
-        made: dict[str, Any] = {}
+        mapping: dict[str, Any] = {}
         for key, item in node.value:
-            place = _place(key)
+            place = _position(key)
             if not isinstance(key, yaml.ScalarNode):
-                path, name = str(self.document.path), dotted(loc)
+                path, name = str(self.document.path), dotted_name(loc)
                 self.document.problems.append(
                     Problem(path, place.line, place.column, name, "a name must be plain text")
                 )
                 continue
             below = (*loc, key.value)
-            if key.value in made:
+            if key.value in mapping:
                 first = self.document.keys[below].line
                 self.document.problems.append(
                     Problem(
-                        str(self.document.path), place.line, place.column, dotted(below),
+                        str(self.document.path), place.line, place.column, dotted_name(below),
                         f"is set twice, first in line {first}; keep one of them",
                     )
                 )  # fmt: skip
                 continue
             self.document.keys[below] = place
-            made[key.value] = self.value(item, below)
-        return made
+            mapping[key.value] = self.value(item, below)
+        return mapping
 
     def _scalar(self, node: yaml.ScalarNode, loc: Loc) -> Any:
         text: str = node.value
@@ -256,21 +256,21 @@ class _Walk:
             case "float":
                 number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
                 if not math.isfinite(number):
-                    self._wrong(loc, "should be a finite number")
+                    self._add_problem(loc, "should be a finite number")
                 return number
-        self._wrong(
+        self._add_problem(
             loc, "a YAML tag (!...) has no meaning here; put text that begins with ! in quotes"
         )
         return None
 
     def _int(self, text: str, loc: Loc) -> int:
         if len(text) > 300:
-            self._wrong(loc, "is no number that anyone needs; put text in quotes")
+            self._add_problem(loc, "is too long for a number; put text in quotes")
             return 0
         # int(text, 0) would refuse the leading zeros that YAML allows.
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         return int(text, base)
 
 
-def _place(node: yaml.Node) -> Place:
-    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
+def _position(node: yaml.Node) -> Position:
+    return Position(node.start_mark.line + 1, node.start_mark.column + 1)

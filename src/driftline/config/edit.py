@@ -1,8 +1,7 @@
-"""Set a value in the text of a configuration, and leave everything else as it was: comments, order,
-layout.
+"""Sets a value in the text of a configuration and keeps comments, order and layout.
 
-Refuses to write a file, and to guess: what does not read back as the old values with the new one
-among them is an error.
+Does not write a file. Reads its result again and raises an error unless it holds the old values
+and the new one.
 """
 
 from __future__ import annotations
@@ -13,66 +12,65 @@ from typing import Any
 
 import yaml
 
-from driftline.config.document import Document, Loader, Loc, dotted, parse
+from driftline.config.document import Document, Loader, Loc, dotted_name, parse_document
 from driftline.types.errors import ConfigError
 
 WIDE = 120
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what this configuration's YAML 1.2 would read as something else than text."""
+    """Quotes text that YAML 1.2 would read as another type."""
 
     yaml_implicit_resolvers = Loader.yaml_implicit_resolvers
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        """Lists are indented below their name."""
+        """Indent lists below their name."""
         super().increase_indent(flow, False)
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Nothing is written as an alias."""
+        """Write no value as an alias."""
         return True
 
 
-def put(text: str, path: Path, loc: Loc, key: str, value: Any, comment: str = "") -> str:
-    """`text`, which came from `path`, with `key` of the mapping at `loc` set to `value`: replaced,
-    or added as its last.
+def set_value(text: str, path: Path, loc: Loc, key: str, value: Any, comment: str = "") -> str:
+    """Return `text`, the content of `path`, with `key` of the mapping at `loc` set to `value`.
 
-    `comment` is written above it, where the mapping is in block style. Raises ConfigError when the
-    text can't be changed safely: where the mapping is an alias or merged from one, or an anchor
-    would go.
+    A new key becomes the last one. `comment` is written above it if the mapping is in block style.
+    Raises ConfigError when the text can't be changed safely: when the mapping is an alias or is
+    merged from one, or when an anchor would be lost.
     """
-    before = parse(text, path)
+    before = parse_document(text, path)
     expected = copy.deepcopy(before.value)
     holder = expected
     for part in loc:
         holder = holder[part]
     holder[key] = value
-    made = _put(text, _node(text, loc), key, value, comment)
+    changed_text = _put(text, _node(text, loc), key, value, comment)
     try:
-        after = parse(made, path)
+        after = parse_document(changed_text, path)
     except ConfigError:
         raise _unsafe(before, loc, key) from None
     if after.value != expected or len(after.problems) > len(before.problems):
         raise _unsafe(before, loc, key)
-    return made
+    return changed_text
 
 
 def _unsafe(document: Document, loc: Loc, key: str) -> ConfigError:
-    what = dotted((*loc, key))
+    name = dotted_name((*loc, key))
     return ConfigError(
         [
             document.problem(
-                loc, f"{what} can't be set here without touching the rest: set it by hand"
+                loc, f"{name} can't be set without changing other values: set it by hand"
             )
         ]
     )
 
 
 def snippet(value: dict[str, Any]) -> str:
-    """A mapping as YAML in block style, its innermost lists and mappings on one line each."""
-    # Left to itself PyYAML would take a mapping of scalars alone for an innermost one.
+    """Write a mapping as YAML in block style, its innermost lists and mappings on one line each."""
+    # PyYAML would write a mapping that holds only scalars on one line, too.
     flow = None if any(isinstance(part, (dict, list)) for part in value.values()) else False
-    told: str = yaml.dump(
+    text: str = yaml.dump(
         value,
         Dumper=_Dumper,
         sort_keys=False,
@@ -80,7 +78,7 @@ def snippet(value: dict[str, Any]) -> str:
         width=WIDE,
         default_flow_style=flow,
     )
-    return told
+    return text
 
 
 def _node(text: str, loc: Loc) -> yaml.MappingNode:
@@ -121,7 +119,7 @@ def _put(text: str, node: yaml.MappingNode, key: str, value: Any, comment: str) 
 
 
 def _in_flow(key: str, value: Any) -> str:
-    told: str = yaml.dump(
+    text: str = yaml.dump(
         {key: value},
         Dumper=_Dumper,
         sort_keys=False,
@@ -129,11 +127,11 @@ def _in_flow(key: str, value: Any) -> str:
         default_flow_style=True,
         width=1e9,
     )
-    return told.strip()[1:-1]
+    return text.strip()[1:-1]
 
 
 def _last(node: yaml.Node) -> int:
-    """Where the last entry of a mapping or list ends, its line's comment not counted."""
+    """Return where the last entry of a mapping or list ends, before the comment of its line."""
     ends = [
         _end(part)
         for entry in node.value
@@ -143,7 +141,7 @@ def _last(node: yaml.Node) -> int:
 
 
 def _end(node: yaml.Node) -> int:
-    """Where the text of a node ends. The marks of nested blocks reach on to the next token."""
+    """Return where the text of a node ends. Marks of nested blocks end at the next token only."""
     if isinstance(node, yaml.CollectionNode):
         return int(node.end_mark.index) if node.flow_style else _last(node)
     literal = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">")

@@ -1,6 +1,6 @@
-"""A setting in words, for pages and comments: its type, its default, its sentence.
+"""Describes settings for pages and comments: type, default and description of each.
 
-Refuses to know more than the declarations say.
+Does not add to the declarations in the code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from driftline.contracts.format import FormatRef
-from driftline.types.scalars import Bytes, written
+from driftline.types.scalars import Bytes, format_scalar
 from driftline.types.secret import Secret
 
 _PLAIN = {
@@ -37,31 +37,35 @@ _WORD = re.compile(r"[A-Za-z][\w-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """One setting."""
+class FieldDoc:
+    """The description of one setting."""
 
     name: str
     type: str
+    """For people: `whole number`, `list of text`."""
     default: str
     """As YAML; empty when the setting is required."""
-    about: str
+    description: str
+    """The text of its docstring, on one line."""
     field: FieldInfo
 
     @property
     def required(self) -> bool:
-        """Whether it has no default."""
+        """Whether the setting has no default."""
         return self.field.is_required()
 
 
-def words(model: type[BaseModel], skip: frozenset[str] = frozenset()) -> Iterator[Word]:
-    """The settings of a model, in the order of their declaration, required ones first."""
-    found = [
+def describe_fields(
+    model: type[BaseModel], skip: frozenset[str] = frozenset()
+) -> Iterator[FieldDoc]:
+    """Yield the settings of a model in the order of declaration, required ones first."""
+    fields = [
         (field.alias or name, field)
         for name, field in model.model_fields.items()
         if name not in skip
     ]
-    for name, field in sorted(found, key=lambda pair: not pair[1].is_required()):
-        yield Word(
+    for name, field in sorted(fields, key=lambda pair: not pair[1].is_required()):
+        yield FieldDoc(
             name,
             type_of(field.annotation),
             default_of(field),
@@ -71,7 +75,7 @@ def words(model: type[BaseModel], skip: frozenset[str] = frozenset()) -> Iterato
 
 
 def default_of(field: FieldInfo) -> str:
-    """The default as it is written in YAML."""
+    """Return the default as YAML; `see below` for a group of settings."""
     if field.is_required():
         return ""
     value = field.get_default(call_default_factory=True, validated_data={})
@@ -80,12 +84,14 @@ def default_of(field: FieldInfo) -> str:
     if isinstance(value, BaseModel):
         return "see below"
     return (
-        written(value) if isinstance(value, (timedelta, Bytes)) else flow(to_jsonable_python(value))
+        format_scalar(value)
+        if isinstance(value, (timedelta, Bytes))
+        else to_flow(to_jsonable_python(value))
     )
 
 
-def flow(value: Any) -> str:
-    """In one line, without quotes where YAML needs none."""
+def to_flow(value: Any) -> str:
+    """Write a value as YAML on one line, without quotes where YAML needs none."""
     if (
         isinstance(value, str)
         and _WORD.fullmatch(value)
@@ -93,14 +99,14 @@ def flow(value: Any) -> str:
     ):
         return value
     if isinstance(value, list):
-        return f"[{', '.join(flow(item) for item in value)}]"
+        return f"[{', '.join(to_flow(item) for item in value)}]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {to_flow(item)}" for key, item in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False)
 
 
 def type_of(annotation: Any) -> str:
-    """The type of a setting as a person would say it."""
+    """Return the type of a setting in words."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if annotation is None or annotation is type(None):
         return "null"

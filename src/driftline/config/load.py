@@ -14,31 +14,26 @@ from pydantic import ValidationError
 
 from driftline.config.assemble import Assembly
 from driftline.config.cross_checks import crossed
-from driftline.config.document import Document, Loc, Quoted, read
-from driftline.config.instantiate import pending
+from driftline.config.document import Document, Loc, Quoted, read_document
+from driftline.config.instantiate import is_pending
 from driftline.config.mistakes import problems_of
 from driftline.config.models import INTERNAL, CheckConfig, Config, ModelConfig
 from driftline.config.references import Resolver, Secrets
+from driftline.contracts.check import Check
 from driftline.extensions.registry import Registry
 from driftline.types.errors import ConfigError, Problem
-from driftline.types.model import Kind
-
-DEFAULT_CHECKS = ("schema", "drift", "missing", "range", "units", "volume", "freshness")
-"""What runs where a model names no checks."""
-WITH_LABEL, LATE_LABEL, WITH_ID = "performance", "labels", "uniqueness"
-"""Run too where there are labels, where these come later, and where records have ids."""
-BY_KIND = {Kind.TEXT: "text", Kind.EMBEDDING: "embedding"}
-"""Run too where the schema has such a feature."""
 
 
-def load(path: Path, registry: Registry | None = None, secrets: Secrets | None = None) -> Config:
+def load_config(
+    path: Path, registry: Registry | None = None, secrets: Secrets | None = None
+) -> Config:
     """The configuration at `path`; plugins are looked for where it says unless a `registry` is
     given.
 
     `secrets` gives what a reference stands for, by its kind (`env`, `file`) and name. Raises
     ConfigError with every mistake, in file order.
     """
-    document = read(path)
+    document = read_document(path)
     raw = document.value
     problems = list(document.problems)
     resolver = Resolver(document, secrets) if secrets else None
@@ -48,11 +43,11 @@ def load(path: Path, registry: Registry | None = None, secrets: Secrets | None =
     if registry is None:
         registry = Registry.load(plugin_paths(document))
         problems += _plugin_problems(document, registry)
-    problems += crossed(document)
+    problems += crossed(document, registry)
     assembly = Assembly(document, registry, raw)
-    tree = assembly.tree()
+    tree = assembly.build_tree()
     problems += assembly.problems
-    config, found = _validated(document, tree, assembly.told)
+    config, found = _validate(document, tree, assembly.plugin_locs)
     problems += found
     if problems or config is None:
         raise ConfigError(_tidy(problems, resolver))
@@ -74,7 +69,7 @@ def plugin_paths(document: Document) -> list[Path]:
     )
 
 
-def digest(model: ModelConfig) -> str:
+def model_digest(model: ModelConfig) -> str:
     """16 hex digits that change whenever the settings change that decide what is measured and
     judged.
     """
@@ -105,7 +100,7 @@ def _plugin_problems(document: Document, registry: Registry) -> list[Problem]:
     return found
 
 
-def _validated(
+def _validate(
     document: Document, tree: dict[str, Any], told: set[Loc]
 ) -> tuple[Config | None, list[Problem]]:
     try:
@@ -116,8 +111,8 @@ def _validated(
             for loc, one in problems_of(error, document, (), Config, INTERNAL)
             if loc not in told
         ]
-    real = [problem for loc, problem in found if not pending(document, loc)]
-    waiting = [loc for loc, _ in found if pending(document, loc)]
+    real = [problem for loc, problem in found if not is_pending(document, loc)]
+    waiting = [loc for loc, _ in found if is_pending(document, loc)]
     if real or not waiting:
         return None, real
     # Offline, what a reference stands for is unknown: the default stands in for it.
@@ -126,7 +121,7 @@ def _validated(
         for part in loc[:-1]:
             holder = holder[part]
         del holder[loc[-1]]
-    return _validated(document, tree, told)
+    return _validate(document, tree, told)
 
 
 def _tidy(problems: list[Problem], resolver: Resolver | None) -> list[Problem]:
@@ -139,31 +134,32 @@ def _tidy(problems: list[Problem], resolver: Resolver | None) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))
 
 
+def default_checks(registry: Registry, model: ModelConfig) -> list[type[Check]]:
+    """The checks that run on a model whose configuration names none, in the order they declare."""
+    parts: set[str] = set()
+    if model.labels:
+        parts |= {"label", "late label"}
+    if model.schema_ is not None:
+        parts |= {feature.kind.value for feature in model.schema_.features.values()}
+        parts |= {"label"} if model.schema_.label is not None else set()
+        parts |= {"id"} if model.schema_.id is not None else set()
+    types = [
+        type_
+        for type_ in registry.checks()
+        if type_.default_for is not None and type_.default_for <= parts
+    ]
+    return sorted(types, key=lambda type_: type_.default_place)
+
+
 def _with_defaults(config: Config, registry: Registry) -> Config:
     """The same configuration, with the checks that a model doesn't name."""
-    offered = set(registry.names("check"))
     models = {}
     for name, model in config.models.items():
         told: dict[str, Any] = {}
         if model.checks is None:
-            labelled = model.schema_ is not None and model.schema_.label is not None
-            names = (*DEFAULT_CHECKS, WITH_LABEL) if labelled or model.labels else DEFAULT_CHECKS
-            names = (*names, LATE_LABEL) if model.labels else names
-            names = (
-                (*names, WITH_ID)
-                if model.schema_ is not None and model.schema_.id is not None
-                else names
-            )
-            kinds = (
-                {feature.kind for feature in model.schema_.features.values()}
-                if model.schema_ is not None
-                else set()
-            )
-            names = (*names, *(check for kind, check in BY_KIND.items() if kind in kinds))
             told["checks"] = {
-                check: CheckConfig(type=check, plugin=registry.get("check", check)())
-                for check in names
-                if check in offered
+                type_.type: CheckConfig(type=type_.type, plugin=type_())
+                for type_ in default_checks(registry, model)
             }
         models[name] = model.model_copy(update=told)
     filled = config.model_copy(update={"models": models})

@@ -1,6 +1,6 @@
-"""Turn what pydantic found into problems with a place, in plain words, with the mend.
+"""Turns the errors of pydantic into mistakes with a position, in plain words, with a hint.
 
-Refuses to show a value: it may be a secret.
+Does not show a value: it may be a secret.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ PLAIN = {
     "model_attributes_type": "should be settings: `name: value`",
     "missing": "this setting is missing",
 }
-"""By pydantic's type of error."""
+"""The message for each type of pydantic error."""
 SHAPES = frozenset(kind for kind in PLAIN if kind.endswith("_type"))
-"""Where one of several shapes is allowed, these only say that it was not this one."""
+"""Error types that say only that a value has another shape; ignored where several are allowed."""
 
 
-class Failed:
-    """Stands where a plugin could not be built; the reason is told already."""
+class FailedPlugin:
+    """Stands for a plugin that could not be built; its mistakes are reported elsewhere."""
 
 
 def problems_of(
@@ -49,39 +49,39 @@ def problems_of(
     document: Document,
     prefix: Loc,
     annotation: Any,
-    hidden: frozenset[str] = frozenset(),
+    internal: frozenset[str] = frozenset(),
 ) -> Iterator[tuple[Loc, Problem]]:
-    """Each mistake, with the path of the value it is about.
+    """Yield each mistake with the path of its value.
 
-    `prefix` is the path of what was validated against `annotation`; settings named in `hidden` are
-    never suggested.
+    `prefix` is the path of what was validated against `annotation`. Settings named in `internal`
+    are never suggested.
     """
-    for loc, details in _apt(error.errors(include_url=False), document, prefix):
+    for loc, details in _relevant(error.errors(include_url=False), document, prefix):
         kind = details["type"]
-        if isinstance(details["input"], Failed):
+        if isinstance(details["input"], FailedPlugin):
             continue
         if kind == "extra_forbidden":
-            known = [
-                name for name in fields_at(annotation, details["loc"][:-1]) if name not in hidden
+            names = [
+                name for name in fields_at(annotation, details["loc"][:-1]) if name not in internal
             ]
-            yield loc, document.problem(loc, unknown(str(loc[-1]), known), at_key=True)
+            yield loc, document.problem(loc, unknown_name(str(loc[-1]), names), at_key=True)
         elif kind == "missing":
             yield loc, document.problem(loc, PLAIN["missing"], at_key=True)
         else:
-            yield loc, document.problem(loc, said(details))
+            yield loc, document.problem(loc, explain_error(details))
 
 
-def unknown(name: str, known: Iterable[str], what: str = "unknown setting") -> str:
-    """That `name` is not one of `known`, and which was probably meant."""
-    known = sorted(known)
-    near = get_close_matches(name, known, 1, 0.6)
+def unknown_name(name: str, names: Iterable[str], text: str = "unknown setting") -> str:
+    """Return the message for a `name` that is not in `names`, with the nearest one."""
+    names = sorted(names)
+    near = get_close_matches(name, names, 1, 0.6)
     if near:
-        return f"{what}; did you mean '{near[0]}'?"
-    return f"{what}; there are: {', '.join(known)}" if known else f"{what}; there are none here"
+        return f"{text}; did you mean '{near[0]}'?"
+    return f"{text}; there are: {', '.join(names)}" if names else f"{text}; there are none here"
 
 
-def said(details: ErrorDetails) -> str:
-    """One mistake in plain words."""
+def explain_error(details: ErrorDetails) -> str:
+    """Return one pydantic error in plain words."""
     kind, context = details["type"], details.get("ctx", {})
     if kind in PLAIN:
         return PLAIN[kind]
@@ -102,11 +102,12 @@ def said(details: ErrorDetails) -> str:
     return text.replace("Input should", "should").replace("Field required", PLAIN["missing"])
 
 
-def _apt(
+def _relevant(
     errors: list[ErrorDetails], document: Document, prefix: Loc
 ) -> Iterator[tuple[Loc, ErrorDetails]]:
-    """The errors with their paths in the document; of a choice of shapes only those of the shape
-    that was meant.
+    """Yield the errors with their paths in the document.
+
+    Where several shapes are allowed, only the errors of the shape that the value has are kept.
     """
     groups: dict[Loc, list[tuple[Loc, ErrorDetails]]] = {}
     for details in errors:
@@ -121,28 +122,29 @@ def _apt(
             continue
         loc, first = group[0]
         words = list(
-            dict.fromkeys(said(details).removeprefix("should be ") for _, details in group)
+            dict.fromkeys(explain_error(details).removeprefix("should be ") for _, details in group)
         )
         yield loc, {**first, "type": "value_error", "msg": f"should be {', or '.join(words)}"}
 
 
 def _in_document(details: ErrorDetails, document: Document, prefix: Loc) -> tuple[Loc, Loc | None]:
-    """The path in the document, and where it left pydantic's path: at the name of one of several
-    shapes.
+    """Return the path in the document, and where pydantic's path left it.
+
+    The paths differ where several shapes are allowed: pydantic adds the name of the shape.
     """
     loc, fork = prefix, None
     parts = list(details["loc"])
     for number, part in enumerate(parts):
         last = number == len(parts) - 1
         try:
-            here = document.get(loc)
+            value = document.get(loc)
         except KeyError:
-            # The settings that lack it are not in the file themselves.
+            # The group of the missing setting is not in the file itself.
             return ((*prefix, *parts), None) if details["type"] == "missing" else (loc, fork)
-        inside = (isinstance(here, dict) and part in here) or (
-            isinstance(here, list) and isinstance(part, int)
+        inside = (isinstance(value, dict) and part in value) or (
+            isinstance(value, list) and isinstance(part, int)
         )
-        if inside or (last and details["type"] == "missing" and isinstance(here, dict)):
+        if inside or (last and details["type"] == "missing" and isinstance(value, dict)):
             loc = (*loc, part)
         elif fork is None:
             fork = loc
@@ -150,19 +152,17 @@ def _in_document(details: ErrorDetails, document: Document, prefix: Loc) -> tupl
 
 
 def fields_at(annotation: Any, loc: Sequence[str | int]) -> list[str]:
-    """The names of the settings that may stand at `loc` below `annotation`; none when they are
-    free.
-    """
+    """Return the names of the settings at `loc` below `annotation`; none if any are allowed."""
     if get_origin(annotation) is Annotated:
         return fields_at(get_args(annotation)[0], loc)
     if get_origin(annotation) in (Union, types.UnionType):
         branches = get_args(annotation)
-        rest = (
+        inner_loc = (
             loc[1:]
             if loc and any(getattr(branch, "__name__", None) == loc[0] for branch in branches)
             else loc
         )
-        return [name for branch in branches for name in fields_at(branch, rest)]
+        return [name for branch in branches for name in fields_at(branch, inner_loc)]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         fields = {field.alias or name: field for name, field in annotation.model_fields.items()}
         if not loc:

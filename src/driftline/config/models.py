@@ -24,8 +24,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from driftline.config.columns import SchemaConfig
-from driftline.config.quiet import InhibitConfig, MuteTimeConfig
-from driftline.config.routes import RouteConfig
+from driftline.config.sections import InhibitConfig, MuteTimeConfig, RouteConfig
 from driftline.contracts.action import Action
 from driftline.contracts.check import Check
 from driftline.contracts.executor import ExecutorFactory
@@ -42,13 +41,13 @@ INTERNAL = frozenset({"plugin", "raw", "origin"})
 """Fields that no file sets: what was made from the others."""
 
 
-class Settings(BaseModel):
+class SettingsGroup(BaseModel):
     """A group of settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class KeepConfig(Settings):
+class KeepConfig(SettingsGroup):
     """How long summaries are kept. The record of what was read, and incidents, stay for good."""
 
     profiles_hourly: Length = timedelta(days=30)
@@ -59,7 +58,7 @@ class KeepConfig(Settings):
     """What the checks measured, and the verdicts."""
 
 
-class ExecutorConfig(Settings):
+class ExecutorConfig(SettingsGroup):
     """Where log objects are read and summarised."""
 
     type: str = "threads"
@@ -70,7 +69,7 @@ class ExecutorConfig(Settings):
     """The plugin itself; None for threads."""
 
 
-class OtlpConfig(Settings):
+class OtlpConfig(SettingsGroup):
     """Where metrics are pushed to, for collectors that don't scrape."""
 
     endpoint: str = Field(pattern=r"^https?://")
@@ -81,7 +80,7 @@ class OtlpConfig(Settings):
     """The pause between two pushes."""
 
 
-class AgentConfig(Settings):
+class AgentConfig(SettingsGroup):
     """The agent itself."""
 
     state: str = Field(default="sqlite:///driftline.db", repr=False)
@@ -137,7 +136,7 @@ class AgentConfig(Settings):
         return value
 
 
-class PluginsConfig(Settings):
+class PluginsConfig(SettingsGroup):
     """Plugins of your own."""
 
     paths: tuple[str, ...] = ()
@@ -146,7 +145,7 @@ class PluginsConfig(Settings):
     """
 
 
-class WindowsConfig(Settings):
+class WindowsConfig(SettingsGroup):
     """How event time is cut."""
 
     length: Length = timedelta(hours=1)
@@ -170,7 +169,7 @@ class WindowsConfig(Settings):
     """
 
 
-class ReferenceConfig(Settings):
+class ReferenceConfig(SettingsGroup):
     """What windows are compared with: exactly one of a plugin (`type`, `options`), `window` and
     `trailing`.
     """
@@ -195,7 +194,7 @@ class ReferenceConfig(Settings):
         return self
 
 
-class LabelsConfig(Settings):
+class LabelsConfig(SettingsGroup):
     """Labels that come later and on their own, from any source: joined by id with the
     predictions.
     """
@@ -228,7 +227,7 @@ class LabelsConfig(Settings):
     """The source itself."""
 
 
-class CheckConfig(Settings):
+class CheckConfig(SettingsGroup):
     """One check of a model, and what judges its measurements."""
 
     type: str
@@ -253,7 +252,7 @@ class CheckConfig(Settings):
     """The check itself."""
 
 
-class ModelConfig(Settings):
+class ModelConfig(SettingsGroup):
     """One monitored model."""
 
     source: Annotated[InstanceOf[Source], WithJsonSchema({"type": "object"})]
@@ -301,7 +300,7 @@ class ModelConfig(Settings):
     """What the file says of this model, references unresolved."""
 
 
-class TemplateFile(Settings):
+class TemplateFile(SettingsGroup):
     """A template in a file of its own."""
 
     file: Path
@@ -312,7 +311,7 @@ class TemplateFile(Settings):
         return (base / self.file).read_text(encoding="utf-8")
 
 
-class SinkConfig(Settings):
+class SinkConfig(SettingsGroup):
     """One way to tell people."""
 
     type: str
@@ -331,7 +330,7 @@ class SinkConfig(Settings):
     """The sink itself."""
 
 
-class WhenConfig(Settings):
+class WhenConfig(SettingsGroup):
     """When an action is called for: when an alert fires that all of these are true of."""
 
     models: tuple[str, ...] = ()
@@ -346,7 +345,7 @@ class WhenConfig(Settings):
     """Only when the check itself says that this is to be done."""
 
 
-class ActionConfig(Settings):
+class ActionConfig(SettingsGroup):
     """One way to change the world when an incident calls for it: once for each incident."""
 
     type: str
@@ -383,7 +382,7 @@ def _version(value: Any) -> Any:
     return value
 
 
-class Config(Settings):
+class Config(SettingsGroup):
     """The whole configuration of an agent."""
 
     version: Annotated[Literal[1], BeforeValidator(_version)]

@@ -1,7 +1,6 @@
 """References in settings: `${env:NAME}` and `${file:/path}`.
 
-Refuses to know where they are resolved: the composition root hands in a function, or none, and then
-they stay as they are.
+Does not read the environment or files: the caller passes a function that does.
 """
 
 from __future__ import annotations
@@ -15,26 +14,26 @@ from driftline.types.errors import Problem
 from driftline.types.secret import REFERENCE, Resolved
 
 Secrets = Callable[[str, str], str]
-"""What `kind` (`env` or `file`) and a name stand for. Raises KeyError or OSError."""
+"""Returns the value of a kind (`env` or `file`) and a name. Raises KeyError or OSError."""
 
 
 def has_reference(value: object) -> bool:
-    """Whether it is text with a reference in it."""
+    """Whether a value is text that contains a reference."""
     return isinstance(value, str) and REFERENCE.search(value) is not None
 
 
 class Resolver:
-    """Replaces references in a tree of settings; keeps the problems, and what must not be shown."""
+    """Replaces the references in a tree of settings; keeps mistakes and the values to hide."""
 
     def __init__(self, document: Document, secrets: Secrets) -> None:
         self._document = document
         self._secrets = secrets
         self.problems: list[Problem] = []
-        self.hidden: dict[str, str] = {}
-        """From the text that came in to the reference it came from."""
+        self.references: dict[str, str] = {}
+        """The reference of each value that one was replaced by."""
 
     def tree(self, value: Any, loc: Loc = ()) -> Any:
-        """The same tree with all references resolved; what can't be is left as it is."""
+        """Return the tree with all references resolved; those that can't be stay as they are."""
         if isinstance(value, dict):
             return {key: self.tree(item, (*loc, key)) for key, item in value.items()}
         if isinstance(value, list):
@@ -43,32 +42,34 @@ class Resolver:
             return value
         whole = REFERENCE.fullmatch(value)
         if whole:
-            found = self._resolve(whole, loc)
-            return value if found is None else Resolved(found, str(value))
+            text = self._resolve(whole, loc)
+            return value if text is None else Resolved(text, str(value))
         return REFERENCE.sub(lambda match: self._resolve(match, loc) or match.group(), value)
 
     def _resolve(self, match: re.Match[str], loc: Loc) -> str | None:
         kind, name = match.groups()
         try:
-            found = self._secrets(kind, name)
+            value = self._secrets(kind, name)
         except KeyError:
-            self._wrong(loc, f"the environment has no variable {name}; set it, or name another")
+            self._add_problem(
+                loc, f"the environment has no variable {name}; set it, or name another one"
+            )
         except OSError as error:
-            self._wrong(loc, f"the file {name} can't be read: {error.strerror or error}")
+            self._add_problem(loc, f"the file {name} can't be read: {error.strerror or error}")
         except UnicodeDecodeError:
-            self._wrong(loc, f"the file {name} is no text")
+            self._add_problem(loc, f"the file {name} is not text in UTF-8")
         else:
-            if found:
-                self.hidden[found] = match.group()
-                return found
-            self._wrong(loc, f"{match.group()} is empty; give it a value")
+            if value:
+                self.references[value] = match.group()
+                return value
+            self._add_problem(loc, f"{match.group()} is empty; give it a value")
         return None
 
-    def _wrong(self, loc: Loc, message: str) -> None:
+    def _add_problem(self, loc: Loc, message: str) -> None:
         self.problems.append(self._document.problem(loc, message))
 
     def mask(self, text: str) -> str:
-        """`text` without what references stand for."""
-        for found, reference in self.hidden.items():
-            text = text.replace(found, reference)
+        """Return `text` with each resolved value replaced by its reference."""
+        for value, reference in self.references.items():
+            text = text.replace(value, reference)
         return text

@@ -1,6 +1,6 @@
-"""The effective configuration, value by value, and where each one comes from.
+"""Lists the effective configuration, value by value, with the origin of each.
 
-Refuses to show a secret: references stay references, and passwords within URLs are hidden.
+Does not show a secret: references stay references, and passwords within URLs are masked.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from driftline.config.document import Document, Loc, dotted, read
-from driftline.config.load import load
+from driftline.config.document import Document, Loc, dotted_name, read_document
+from driftline.config.load import load_config
 from driftline.config.models import INTERNAL
 from driftline.contracts.plugin import Plugin
 from driftline.extensions.registry import Registry
-from driftline.types.scalars import Bytes, written
+from driftline.types.scalars import Bytes, format_scalar
 
 _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 DEFAULT = "default"
@@ -31,19 +31,20 @@ class Setting:
     """One value of the effective configuration."""
 
     name: str
-    """Dotted, as in problems."""
+    """The path of the setting with dots, as in error messages."""
     value: Any
     """As plain JSON; references as they stand in the file."""
     origin: str
     """`FILE:LINE`, or `default`."""
 
 
-def effective(path: Path, registry: Registry | None = None) -> list[Setting]:
-    """All settings of the file at `path`, offline, in the order of the declarations. Raises
-    ConfigError.
+def effective_settings(path: Path, registry: Registry | None = None) -> list[Setting]:
+    """Return all settings of the file at `path`, in the order of the declarations.
+
+    Resolves no reference. Raises ConfigError.
     """
-    config = load(path, registry)
-    return list(_settings(config, (), read(path)))
+    config = load_config(path, registry)
+    return list(_settings(config, (), read_document(path)))
 
 
 def _settings(value: Any, loc: Loc, document: Document) -> Iterator[Setting]:
@@ -77,7 +78,7 @@ def _options(plugin: Plugin, loc: Loc, document: Document) -> Iterator[Setting]:
 
 
 def _is_leaf(value: BaseModel, loc: Loc, document: Document) -> bool:
-    """Whether the file writes it in short, as one word."""
+    """Whether the file gives this group in its short form, as one value."""
     return loc in document.values and not isinstance(document.get(loc), dict)
 
 
@@ -85,18 +86,19 @@ def _setting(value: Any, loc: Loc, document: Document) -> Setting:
     place = document.values.get(loc)
     if place is None:
         core = isinstance(value, (timedelta, Bytes)) and "options" not in loc
-        return Setting(dotted(loc), _hidden(written(value) if core else _plain(value)), DEFAULT)
-    return Setting(dotted(loc), _hidden(document.get(loc)), f"{document.path}:{place.line}")
+        return Setting(
+            dotted_name(loc),
+            _mask_passwords(format_scalar(value) if core else to_jsonable_python(value)),
+            DEFAULT,
+        )
+    return Setting(
+        dotted_name(loc), _mask_passwords(document.get(loc)), f"{document.path}:{place.line}"
+    )
 
 
-def _plain(value: Any) -> Any:
-    """As JSON."""
-    return to_jsonable_python(value)
-
-
-def _hidden(value: Any) -> Any:
+def _mask_passwords(value: Any) -> Any:
     if isinstance(value, str):
         return _PASSWORD.sub(r"\1…@", value)
     if isinstance(value, dict):
-        return {key: _hidden(item) for key, item in value.items()}
-    return [_hidden(item) for item in value] if isinstance(value, list) else value
+        return {key: _mask_passwords(item) for key, item in value.items()}
+    return [_mask_passwords(item) for item in value] if isinstance(value, list) else value

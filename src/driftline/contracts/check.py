@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, Self
 
 from driftline.contracts.plugin import Plugin
 from driftline.contracts.rule import Rule
+from driftline.contracts.wording import Wording
 from driftline.types.model import Measurement, Schema
 
 if TYPE_CHECKING:
     import numpy as np
 
     from driftline.profiles.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class NamesColumns:
+    """Marks an option, or a part of one, as text that names columns of the model's schema.
+
+    `Annotated[str, NamesColumns()]` is one column; with `read` the text names several, such as an
+    expression. A name that the schema lacks is then an error of the configuration, with its place.
+    """
+
+    read: Callable[[str], Iterable[str]] = lambda text: (text,)
+    """Returns the columns that a text names; raises ValueError where the text is wrong."""
+
+
+ColumnName = Annotated[str, NamesColumns()]
+"""An option, or a part of one, that is the name of a column."""
+
+
+ModelPart = Literal[
+    "label", "late label", "id", "numeric", "categorical", "text", "image", "embedding"
+]
+"""What a model may have: a label, one that comes later, ids, or features of a kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +90,10 @@ class CheckContext:
         return np.random.default_rng(self.seed)
 
 
+COLUMNS_OPTION = "columns"
+"""An option of this name lists columns, also where its type says only `str`."""
+
+
 class Check(Plugin, ABC):
     """Measures a window against a reference. Knows nothing of thresholds, storage or messages."""
 
@@ -82,6 +109,23 @@ class Check(Plugin, ABC):
     """Fewer rows than this behind a measurement are `unsure`."""
     on_empty: ClassVar[bool] = False
     """Whether it also runs on a window without rows."""
+    default_for: ClassVar[frozenset[ModelPart] | None] = None
+    """Where it runs when the configuration of a model names no checks: on models that have all of
+    these parts; empty: on every model; None: on none.
+    """
+    default_place: ClassVar[int] = 1000
+    """Its place among the default checks: the smallest runs first."""
+    wordings: ClassVar[Mapping[str, Wording]] = {}
+    """How its measurements read in messages, by measurement name; see `Wording` for the default."""
+    schema_changes: ClassVar[frozenset[str]] = frozenset()
+    """Measurements whose change says that a column itself is another one now: what else changes on
+    that column is put down to it.
+    """
+    inhibits: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Pairs of matchers, as under `inhibit` in the configuration: while an incident of the model
+    matches the first, those that match the second are held back. They apply where the configuration
+    has no `inhibit`.
+    """
 
     def wants(self) -> Mapping[str, tuple[str, ...]]:
         """What it tells its collectors beyond their names, such as expressions to look at: texts by

@@ -18,7 +18,7 @@ from driftline.types.model import Judgement, Severity, Verdict
 from driftline.types.phrasing import number
 
 if TYPE_CHECKING:
-    from driftline.stats.sample import Floats
+    from driftline.stats.basics.sample import Floats
 
 Side = Literal["above", "below", "both"]
 Correction = Literal["holm", "bh", "by", "simes"]
@@ -134,7 +134,7 @@ class Chart(BaseModel, ABC):
         """The verdict on `value`, which follows the `past`, oldest first."""
         import numpy as np
 
-        from driftline.stats.sample import finite
+        from driftline.stats.basics.sample import finite
 
         baseline = finite(past[: self.windows])
         if len(baseline) < self.windows:

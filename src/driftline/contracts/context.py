@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from driftline.types.message import Markup, Message
-from driftline.types.notification import Notification
+from driftline.types.notification import AlertFact, Notification
 
 if TYPE_CHECKING:
     import socket
+
+
+NOTHING_RENDERS = (
+    "the host renders messages; in tests, driftline.testing.start_context() brings what does"
+)
 
 
 class Answer(Protocol):
@@ -84,12 +89,23 @@ class Render(Protocol):
         """The pieces, escaped for `markup` and cut to `limits`."""
         ...
 
+    def describe(self, alert: AlertFact) -> str:
+        """One alert in a sentence, as plain text."""
+        ...
 
-def unrendered(notification: Notification, markup: Markup, limits: Mapping[str, int]) -> Message:
-    """Where nothing renders. Raises RuntimeError."""
-    raise RuntimeError(
-        "the host renders messages; in tests, driftline.testing.start_context() brings what does"
-    )
+
+class Unrendered:
+    """Stands where nothing renders: its methods raise RuntimeError."""
+
+    def __call__(
+        self, notification: Notification, markup: Markup, limits: Mapping[str, int]
+    ) -> Message:
+        """Raise RuntimeError."""
+        raise RuntimeError(NOTHING_RENDERS)
+
+    def describe(self, alert: AlertFact) -> str:
+        """Raise RuntimeError."""
+        raise RuntimeError(NOTHING_RENDERS)
 
 
 def unconnected(host: str, port: int) -> socket.socket:
@@ -121,7 +137,7 @@ class StartContext:
     """Where people look, for sinks that print."""
     base: Path = Path()
     """The folder of the configuration: relative paths in settings start here."""
-    message: Render = unrendered
+    message: Render = Unrendered()
     """For sinks, who call it as `self.message(notification)`."""
     chart: Callable[[Notification], bytes | None] = lambda notification: None
     """For sinks that take images: a PNG of what changed; None when there is nothing to draw."""

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from driftline.contracts.plugin import Plugin
 from driftline.types.message import Markup, Message
-from driftline.types.notification import Notification
+from driftline.types.notification import AlertFact, Notification
 
 
 class Sink(Plugin, ABC):
@@ -35,6 +35,10 @@ class Sink(Plugin, ABC):
         limits.
         """
         return self.context.message(notification, markup or self.markup, self.limits)
+
+    def describe(self, alert: AlertFact) -> str:
+        """One alert in a sentence, as plain text: `age: mean 180 → 45 · PSI 1`."""
+        return self.context.message.describe(alert)
 
     def look(self, notification: Notification, since: datetime) -> str | None:
         """The receiver's reference when it has `notification` already, which was first tried after

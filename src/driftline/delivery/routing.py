@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from driftline.config.routes import MatchConfig, RouteConfig
+from driftline.config.sections import MatchConfig, RouteConfig
 from driftline.types.matchers import like
 from driftline.types.model import Severity
 from driftline.types.notification import Notification

@@ -8,7 +8,7 @@ Does not read the store or the clock: windows, references and history are passed
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -24,8 +24,6 @@ from driftline.state.tables import moment
 from driftline.types.model import Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
-SCHEMA_CHANGES = frozenset({"missing_column", "type_changed", "new_column"})
-"""Measurements that say that a column is another one now."""
 NEW_VERSION_WINDOWS = 24
 """Windows for which a version of the model counts as new."""
 WindowOf = Callable[[DueWindow], Window]
@@ -94,7 +92,7 @@ def judge_windows(
                 facts += facts_of(window.due, plans[check], rows, inputs.reference_name)
             error = next((row.reason for row in rows if row.verdict == Verdict.ERROR), "")
             errors[check] = errors.get(check) or error
-    facts = add_upstream(facts, inputs.new_versions)
+    facts = add_upstream(facts, inputs.new_versions, schema_changes(inputs.plans))
     facts += [check_failure_fact(group[0], check, error) for check, error in errors.items()]
     blindness_facts = [
         blindness_fact(group[0], check, rows) for check, rows in complete_rows.items()
@@ -143,12 +141,31 @@ def find_new_versions(
     return frozenset(versions - earlier) if earlier - {""} else frozenset()
 
 
-def add_upstream(facts: Sequence[Fact], new_versions: frozenset[str]) -> list[Fact]:
-    """The facts of one span of time; changed ones name the change upstream, where one is known."""
-    return [_with_upstream(fact, facts, new_versions) for fact in facts]
+def schema_changes(plans: Iterable[CheckPlan]) -> frozenset[tuple[str, str]]:
+    """Check and measurement of each finding that reports another schema of a column."""
+    return frozenset(
+        (plan.name, measurement) for plan in plans for measurement in plan.check.schema_changes
+    )
 
 
-def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[str]) -> Fact:
+def add_upstream(
+    facts: Sequence[Fact],
+    new_versions: frozenset[str],
+    schema_findings: frozenset[tuple[str, str]],
+) -> list[Fact]:
+    """The facts of one span of time; changed ones name the change upstream, where one is known.
+
+    `schema_findings` are pairs of check and measurement, see `schema_changes`.
+    """
+    return [_with_upstream(fact, facts, new_versions, schema_findings) for fact in facts]
+
+
+def _with_upstream(
+    fact: Fact,
+    facts: Sequence[Fact],
+    new_versions: frozenset[str],
+    schema_findings: frozenset[tuple[str, str]],
+) -> Fact:
     if fact.verdict is not Verdict.CHANGED or fact.cause == SERVICE:
         return fact
     if fact.version in new_versions:
@@ -156,7 +173,7 @@ def _with_upstream(fact: Fact, facts: Sequence[Fact], new_versions: frozenset[st
     column = dict(fact.labels).get("column")
     has_schema_change = column is not None and any(
         candidate.verdict is Verdict.CHANGED
-        and candidate.measurement in SCHEMA_CHANGES
+        and (candidate.check, candidate.measurement) in schema_findings
         and dict(candidate.labels).get("column") == column
         for candidate in facts
     )

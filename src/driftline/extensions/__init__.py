@@ -1,12 +1,12 @@
-"""The plugin host: finds plugins, keeps them apart, and calls them from a safe distance."""
+"""The plugin host: finds plugins, registers them, and calls them so that a failure stays small."""
 
-from driftline.extensions.guard import Calls, Guard, Overdue
+from driftline.extensions.guard import CallStats, Guard, Overdue
 from driftline.extensions.hooks import announce, enrich, transform
-from driftline.extensions.problem import PluginProblem
+from driftline.extensions.load import PluginProblem
 from driftline.extensions.registry import PluginInfo, Registry
 
 __all__ = [
-    "Calls",
+    "CallStats",
     "Guard",
     "Overdue",
     "PluginInfo",

@@ -1,8 +1,7 @@
-"""One guarded call of a plugin: in a thread of its own, within a time, with its failure made one
-kind of error.
+"""Guarded calls of plugins: each in a thread of its own, with a time limit and one kind of error.
 
-Refuses to kill: a thread can't be. A call that is overdue is left behind, shown, and never started
-on top of itself.
+Does not stop a thread: Python can't. An overdue call is left behind and shown, and its plugin is
+not called again until that call has ended.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from driftline.contracts.check import CheckContext
-from driftline.extensions.load import describe
-from driftline.extensions.validate import MOST, fit
+from driftline.extensions.load import describe_error
+from driftline.extensions.validate import MOST, validate_measurement
 from driftline.types.errors import DriftlineError, PluginError
 from driftline.types.model import Measurement
 
@@ -24,36 +23,37 @@ T = TypeVar("T")
 
 
 class Overdue(PluginError):
-    """A plugin has not answered within its time, or still doesn't since an earlier call."""
+    """A plugin has not answered within its time, or an earlier call of it still runs."""
 
 
 @dataclass(slots=True)
-class Calls:
-    """What is known of one plugin in one place."""
+class CallStats:
+    """The calls of one plugin in one place so far."""
 
     calls: int = 0
     errors: int = 0
     seconds: float = 0.0
-    """By the guard's clock, with the time of overdue calls once they end."""
+    """Total time by the guard's clock. An overdue call counts once it has ended."""
     overdue_since: datetime | None = None
-    """The start of the call that overran and still runs."""
+    """The start of the overdue call that still runs, UTC."""
     last_error: str = ""
 
 
 @dataclass(slots=True)
 class _Call:
-    """One running call. `late` is set once nobody waits for it any more."""
+    """One running call. `late` is set once no caller waits for it any more."""
 
-    started: datetime
-    done: threading.Event = field(default_factory=threading.Event)
+    start: datetime
+    end: threading.Event = field(default_factory=threading.Event)
     late: threading.Event = field(default_factory=threading.Event)
     value: Any = None
     error: BaseException | None = None
 
 
 class Guard:
-    """Runs calls of plugins and remembers how they went. A key names the plugin's place, such as
-    `churn.drift`.
+    """Runs calls of plugins and counts calls, errors and time.
+
+    A key names the place of the plugin, such as `churn.drift`.
     """
 
     def __init__(
@@ -63,20 +63,20 @@ class Guard:
     ) -> None:
         self._clock = clock
         self._on_error = on_error
-        self._known: dict[str, Calls] = {}
+        self._stats: dict[str, CallStats] = {}
         self._late: dict[str, _Call] = {}
         self._lock = threading.Lock()
 
-    def known(self) -> Mapping[str, Calls]:
-        """By key."""
+    def calls(self) -> Mapping[str, CallStats]:
+        """Return the calls so far, by key."""
         with self._lock:
-            return dict(self._known)
+            return dict(self._stats)
 
     def call(self, key: str, fn: Callable[..., T], *args: Any, timeout: float) -> T:
-        """`fn(*args)` within `timeout` seconds.
+        """Return `fn(*args)`, which may take `timeout` seconds.
 
-        Raises Overdue when it takes longer, or an earlier call still does; the driftline errors it
-        raises; PluginError for everything else it raises.
+        Raises Overdue when it takes longer, or when an earlier call still runs. Passes on the
+        driftline errors that `fn` raises; any other exception becomes a PluginError.
         """
         return self._run(key, lambda late: fn(*args), timeout)
 
@@ -87,42 +87,45 @@ class Guard:
         ctx: CheckContext,
         timeout: float,
     ) -> list[Measurement]:
-        """All measurements of a check, looked over. Raises PluginError also for what is no proper
-        measurement.
+        """Return all measurements of a check, validated. Raises what `call` raises.
+
+        An invalid measurement is a PluginError, too.
         """
 
         def gather(late: threading.Event) -> list[Measurement]:
-            given = fn(ctx)
-            if not isinstance(given, Iterable):
-                raise PluginError(f"{key}: returned {type(given).__name__} instead of measurements")
-            return list(_checked(key, given, late))
+            measurements = fn(ctx)
+            if not isinstance(measurements, Iterable):
+                type_name = type(measurements).__name__
+                raise PluginError(f"{key}: returned {type_name} instead of measurements")
+            return list(_validate_all(key, measurements, late))
 
         return self._run(key, gather, timeout)
 
-    def here(
+    def collect_inline(
         self, key: str, fn: Callable[[CheckContext], Iterable[Measurement]], ctx: CheckContext
     ) -> list[Measurement]:
-        """As `collect`, but at once and without a limit of time: for work that nothing else waits
-        for.
+        """Do the same in this thread, without a time limit: for work that nothing else waits for.
+
+        Raises PluginError.
         """
         try:
-            return list(_checked(key, fn(ctx), threading.Event()))
+            return list(_validate_all(key, fn(ctx), threading.Event()))
         except DriftlineError:
             raise
         except Exception as error:
-            raise PluginError(f"{key}: {describe(error)}") from error
+            raise PluginError(f"{key}: {describe_error(error)}") from error
 
     def _run(self, key: str, work: Callable[[threading.Event], T], timeout: float) -> T:
         call = _Call(self._clock())
         with self._lock:
-            known = self._known.setdefault(key, Calls())
-            known.calls += 1
-            hanging = known.overdue_since
+            stats = self._stats.setdefault(key, CallStats())
+            stats.calls += 1
+            hanging = stats.overdue_since
         if hanging is not None:
-            raise self._noted(
+            raise self._record(
                 key,
                 Overdue(
-                    f"{key} hangs since {hanging:%Y-%m-%d %H:%M:%S} UTC; it is not started again"
+                    f"{key} hangs since {hanging:%Y-%m-%d %H:%M:%S} UTC; it is not called again"
                 ),
             )
         context = contextvars.copy_context()
@@ -132,65 +135,68 @@ class Guard:
             name=f"plugin-{key}",
             daemon=True,
         ).start()
-        if not call.done.wait(timeout) and self._leave(key, call):
-            raise self._noted(key, Overdue(f"{key} has not answered within {timeout:g} s"))
+        if not call.end.wait(timeout) and self._leave(key, call):
+            raise self._record(key, Overdue(f"{key} has not answered within {timeout:g} s"))
         error = call.error
         if error is None:
             result: T = call.value
             return result
         if isinstance(error, DriftlineError):
-            raise self._noted(key, error)
-        raise self._noted(key, PluginError(f"{key}: {describe(error)}")) from error
+            raise self._record(key, error)
+        raise self._record(key, PluginError(f"{key}: {describe_error(error)}")) from error
 
     def _leave(self, key: str, call: _Call) -> bool:
-        """Stop waiting; False when it ended at the last moment after all."""
+        """Stop waiting for a call; False if it ended at the last moment after all."""
         with self._lock:
-            if call.done.is_set():
+            if call.end.is_set():
                 return False
             call.late.set()
             self._late[key] = call
-            self._known[key].overdue_since = call.started
+            self._stats[key].overdue_since = call.start
             return True
 
     def _work(self, key: str, call: _Call, work: Callable[[threading.Event], Any]) -> None:
         try:
             call.value = work(call.late)
-        # Also SystemExit: a plugin that calls sys.exit() costs only itself.
+        # SystemExit too: a plugin that calls sys.exit() must not end the agent.
         except BaseException as error:
             call.error = error
         with self._lock:
-            known = self._known[key]
-            known.seconds += (self._clock() - call.started).total_seconds()
+            stats = self._stats[key]
+            stats.seconds += (self._clock() - call.start).total_seconds()
             if self._late.get(key) is call:
                 del self._late[key]
-                known.overdue_since = None
-            call.done.set()
+                stats.overdue_since = None
+            call.end.set()
 
-    def _noted(self, key: str, error: DriftlineError) -> DriftlineError:
+    def _record(self, key: str, error: DriftlineError) -> DriftlineError:
         with self._lock:
-            known = self._known[key]
-            known.errors += 1
-            known.last_error = str(error)
+            stats = self._stats[key]
+            stats.errors += 1
+            stats.last_error = str(error)
         self._on_error(key, str(error))
         return error
 
 
-def _checked(key: str, given: Iterable[Any], late: threading.Event) -> Iterator[Measurement]:
-    seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
-    for item in given:
+def _validate_all(
+    key: str, measurements: Iterable[Any], late: threading.Event
+) -> Iterator[Measurement]:
+    identities: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+    for item in measurements:
         if late.is_set():
             return
         try:
-            measurement = fit(item)
+            measurement = validate_measurement(item)
         except ValueError as error:
             raise PluginError(f"{key}: {error}") from None
         identity = (measurement.name, tuple(sorted(measurement.labels.items())))
-        if identity in seen:
-            what = ", ".join(f"{name}={value}" for name, value in identity[1]) or "no labels"
+        if identity in identities:
+            labels = ", ".join(f"{name}={value}" for name, value in identity[1]) or "no labels"
             raise PluginError(
-                f"{key}: measured '{measurement.name}' twice with {what}; labels tell measurements apart"
+                f"{key}: measured '{measurement.name}' twice with {labels}; "
+                "give each measurement labels of its own"
             )
-        if len(seen) == MOST:
+        if len(identities) == MOST:
             raise PluginError(f"{key}: more than {MOST} measurements of one window")
-        seen.add(identity)
+        identities.add(identity)
         yield measurement

@@ -1,7 +1,6 @@
-"""Call the hooks: announcements are isolated from each other, facts are merged, a batch goes from
-hand to hand.
+"""Calls the hooks of plugins: events go to every plugin, facts are merged, batches are transformed.
 
-Refuses to lose one listener's words because another one failed.
+A plugin that fails at an event or a fact does not keep the others from their turn.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from driftline.contracts.context import Logger
-from driftline.extensions.load import describe
+from driftline.extensions.load import describe_error
 from driftline.types.errors import PluginError
 from driftline.types.notification import Notification
 
@@ -21,63 +20,64 @@ if TYPE_CHECKING:
 
 
 def listeners(registry: Registry, hook: str) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Origin and function of each implementation, in the order of registration; call them with
-    keywords they may not want.
+    """Yield origin and function of each implementation, in the order of registration.
+
+    Call a function with all arguments of the hook: it takes those that it declares.
     """
     for impl in getattr(registry.manager.hook, hook).get_hookimpls():
-        yield impl.plugin_name, _picky(impl.function, impl.argnames)
+        yield impl.plugin_name, _select_arguments(impl.function, impl.argnames)
 
 
-def _picky(function: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
+def _select_arguments(function: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
     return lambda **event: function(*(event[name] for name in names))
 
 
 def announce(registry: Registry, hook: str, log: Logger, /, **event: Any) -> None:
-    """Tell every plugin; one that raises costs only itself."""
-    for origin, tell in listeners(registry, hook):
+    """Call the hook of every plugin; log a warning for each one that raises."""
+    for origin, listener in listeners(registry, hook):
         try:
-            tell(**event)
+            listener(**event)
         except Exception as error:
-            log.warning("plugin_failed", hook=hook, origin=origin, error=describe(error))
+            log.warning("plugin_failed", hook=hook, origin=origin, error=describe_error(error))
 
 
 def enrich(registry: Registry, incident: Notification, log: Logger) -> dict[str, str]:
-    """What plugins know about an incident; of two facts with one name the first stays."""
+    """Collect the facts of all plugins about an incident; of two facts with one name the first."""
     facts: dict[str, str] = {}
-    for origin, ask in listeners(registry, "enrich_incident"):
+    for origin, listener in listeners(registry, "enrich_incident"):
         try:
-            for name, value in (ask(incident=incident) or {}).items():
+            for name, value in (listener(incident=incident) or {}).items():
                 facts.setdefault(str(name), str(value))
         except Exception as error:
             log.warning(
-                "plugin_failed", hook="enrich_incident", origin=origin, error=describe(error)
+                "plugin_failed", hook="enrich_incident", origin=origin, error=describe_error(error)
             )
     return facts
 
 
 def transform(registry: Registry, batch: pa.RecordBatch, model: str) -> pa.RecordBatch:
-    """The batch after every plugin's own feature code.
+    """Return the batch after the feature code of every plugin.
 
-    Raises PluginError: rows that went halfway through must not be profiled as if they were right.
+    Raises PluginError if one fails: a half-transformed batch must not be profiled.
     """
-    for origin, change in listeners(registry, "transform_batch"):
+    for origin, listener in listeners(registry, "transform_batch"):
         try:
-            changed = change(batch=batch, model=model)
+            result = listener(batch=batch, model=model)
         except Exception as error:
-            raise PluginError(f"{origin}: transform_batch: {describe(error)}") from error
-        if type(changed) is not type(batch) or changed.num_rows != batch.num_rows:
-            given = getattr(changed, "num_rows", type(changed).__name__)
+            raise PluginError(f"{origin}: transform_batch: {describe_error(error)}") from error
+        if type(result) is not type(batch) or result.num_rows != batch.num_rows:
+            size = getattr(result, "num_rows", type(result).__name__)
             raise PluginError(
-                f"{origin}: transform_batch gave {given} for a batch of {batch.num_rows} rows"
+                f"{origin}: transform_batch returned {size} for a batch of {batch.num_rows} rows"
             )
-        batch = changed
+        batch = result
     return batch
 
 
 def transformer(
     registry: Registry, model: str
 ) -> Callable[[pa.RecordBatch], pa.RecordBatch] | None:
-    """`transform` for the batches of one model; None where no plugin has feature code."""
+    """Return `transform` for the batches of one model; None if no plugin has feature code."""
     return (
         (lambda batch: transform(registry, batch, model))
         if any(listeners(registry, "transform_batch"))

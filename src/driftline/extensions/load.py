@@ -1,7 +1,7 @@
-"""Find plugin modules: installed ones by entry point, a user's own by file. One that can't be
-loaded costs only itself.
+"""Finds and loads plugin modules: installed ones by entry point, a user's own by file.
 
-Refuses to look inside: what a module offers is the registry's business.
+A module that can't be loaded is a problem in the result, not an error. Does not look at what a
+module offers: the registry does.
 """
 
 from __future__ import annotations
@@ -17,78 +17,104 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from driftline.extensions.problem import PluginProblem
-
 GROUP = "driftline"
+"""The group of entry points."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A module (or any object with hooks), where it came from and its version."""
+class PluginProblem:
+    """A plugin, or a part of one, that can't be used."""
 
-    plugin: Any
     origin: str
-    version: str
+    """The file, or the distribution and module."""
+    message: str
+    """What is wrong, and how to fix it."""
+    fatal: bool = False
+    """Whether this is a mistake of the configuration, so that nothing starts."""
     path: Path | None = None
+    """The entry of `plugins.paths` that names the plugin; None for an installed one."""
+    distribution: str = ""
+    """The distribution of an installed plugin; empty for a file."""
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.message}"
 
 
-def installed() -> Iterator[Found | PluginProblem]:
-    """Every entry point of the group, loaded one by one."""
+@dataclass(frozen=True, slots=True)
+class PluginModule:
+    """A loaded module, or any object with hooks."""
+
+    module: Any
+    origin: str
+    """The file, or the distribution and module."""
+    version: str
+    """The version of the distribution; for a file, 12 hex digits of its SHA-256."""
+    path: Path | None = None
+    """The entry of `plugins.paths` that names it; None for an installed one."""
+    distribution: str = ""
+    """The distribution of an installed module; empty for a file."""
+
+
+def load_installed() -> Iterator[PluginModule | PluginProblem]:
+    """Load every entry point of the group, one by one."""
     points = importlib.metadata.entry_points(group=GROUP)
     for point in sorted(
         points, key=lambda point: (point.dist.name if point.dist else "", point.name)
     ):
         dist = point.dist
-        origin = f"{dist.name} ({point.value})" if dist else point.value
+        name = dist.name if dist else ""
+        origin = f"{name} ({point.value})" if dist else point.value
         try:
             plugin = point.load()
         except Exception as error:
-            yield PluginProblem(origin, f"could not be loaded: {describe(error)}")
+            message = f"could not be loaded: {describe_error(error)}"
+            yield PluginProblem(origin, message, distribution=name)
         else:
-            yield Found(plugin, origin, dist.version if dist else "")
+            version = dist.version if dist else ""
+            yield PluginModule(plugin, origin, version, distribution=name)
 
 
-def own(paths: Sequence[Path]) -> Iterator[Found | PluginProblem]:
-    """The plugin files at `paths`, each once; in a folder all `*.py` but tests and names that begin
-    with `_` or `.`.
+def load_own(paths: Sequence[Path]) -> Iterator[PluginModule | PluginProblem]:
+    """Load the plugin files at `paths`, each file once.
+
+    Of a folder, load every `*.py` except tests and names that begin with `_` or `.`.
     """
-    seen: set[Path] = set()
+    resolved_paths: set[Path] = set()
     for path in paths:
         if not path.exists():
-            yield PluginProblem(str(path), "there is no such file or folder", fatal=True, path=path)
+            message = "there is no such file or folder; correct plugins.paths"
+            yield PluginProblem(str(path), message, fatal=True, path=path)
             continue
         for file in _files(path):
-            if file.resolve() not in seen:
-                seen.add(file.resolve())
+            if file.resolve() not in resolved_paths:
+                resolved_paths.add(file.resolve())
                 yield _load(file, path)
 
 
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    return [file for file in sorted(path.glob("*.py")) if not _is_aside(file.stem)]
+    return [file for file in sorted(path.glob("*.py")) if not _is_skipped(file.stem)]
 
 
-def _is_aside(stem: str) -> bool:
+def _is_skipped(stem: str) -> bool:
     return stem.startswith(("_", ".", "test_")) or stem.endswith("_test") or stem == "conftest"
 
 
-def _load(file: Path, path: Path) -> Found | PluginProblem:
+def _load(file: Path, path: Path) -> PluginModule | PluginProblem:
     origin = str(file)
     name = f"driftline_own_{file.stem}_{sha256(str(file.resolve()).encode()).hexdigest()[:8]}"
     try:
         source = file.read_bytes()
         module = _execute(name, file, source)
-    # A plugin may also call sys.exit() as it loads; that is no reason to leave.
+    # SystemExit too: a plugin that calls sys.exit() while it loads must not end the agent.
     except (Exception, SystemExit) as error:
-        return PluginProblem(origin, f"could not be loaded: {describe(error)}", path=path)
-    return Found(module, origin, sha256(source).hexdigest()[:12], path)
+        return PluginProblem(origin, f"could not be loaded: {describe_error(error)}", path=path)
+    return PluginModule(module, origin, sha256(source).hexdigest()[:12], path)
 
 
 def _execute(name: str, file: Path, source: bytes) -> ModuleType:
-    """Compiled here, not by an import: no stale bytecode after an edit, and none written beside the
-    file.
-    """
+    """Run the source as a module, without bytecode files, so that each edit takes effect."""
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None:
         raise ImportError("it is no Python file")
@@ -103,8 +129,8 @@ def _execute(name: str, file: Path, source: bytes) -> ModuleType:
     return module
 
 
-def describe(error: BaseException) -> str:
-    """The kind of error, its text, and the place in the plugin where it arose."""
+def describe_error(error: BaseException) -> str:
+    """Return the type of an error, its text, and the file and line that raised it."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     place = error.__traceback__
     while place and place.tb_next:

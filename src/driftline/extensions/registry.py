@@ -1,16 +1,16 @@
-"""What is on offer: every plugin type by kind and name, and who listens to announcements.
+"""The registry of plugins: every plugin type by kind and name, and the hooks of all modules.
 
-Refuses to choose: two plugins of one name are an error that names both, never the last one to win.
+Does not choose between two plugins of one name: that is a mistake that names both.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import pluggy
 
@@ -18,12 +18,17 @@ from driftline.contracts import hookspecs
 from driftline.contracts.action import Action
 from driftline.contracts.check import Check
 from driftline.contracts.executor import ExecutorFactory
-from driftline.contracts.format import Format
+from driftline.contracts.format import Format, FormatRef
 from driftline.contracts.plugin import Plugin, PluginKind
 from driftline.contracts.sink import Sink
 from driftline.contracts.source import Source
-from driftline.extensions.load import Found, describe, installed, own
-from driftline.extensions.problem import PluginProblem
+from driftline.extensions.load import (
+    PluginModule,
+    PluginProblem,
+    describe_error,
+    load_installed,
+    load_own,
+)
 
 if TYPE_CHECKING:
     from driftline.profiles.collector import Collector
@@ -40,21 +45,24 @@ BASES: dict[PluginKind, type[Plugin]] = {
 
 
 class PluginInfo(NamedTuple):
-    """One row of the listing."""
+    """One row in the list of plugins."""
 
     name: str
-    kind: str
-    """The kind of plugin; `hooks` for a module that only listens."""
+    kind: PluginKind | Literal["hooks"]
+    """The kind of plugin; `hooks` for a module that registers no plugin."""
     version: str
-    """The distribution's version; of a file, the beginning of its SHA-256."""
+    """The version of the distribution; for a file, 12 hex digits of its SHA-256."""
     origin: str
+    """The file, or the distribution and module."""
     hooks: tuple[str, ...]
-    """All hooks of the module it stands in."""
+    """All hooks that its module implements."""
+    distribution: str = ""
+    """The distribution of an installed plugin; empty for a file."""
 
 
 @dataclass(frozen=True)
 class Registry:
-    """The result of one look around; a new look makes a new one."""
+    """The plugins that one search found. It never changes."""
 
     types: dict[tuple[PluginKind, str], type[Any]]
     infos: tuple[PluginInfo, ...]
@@ -63,57 +71,77 @@ class Registry:
 
     @classmethod
     def load(cls, paths: Sequence[Path] = (), *, entry_points: bool = True) -> Registry:
-        """Everything installed and everything at `paths`. Never raises for a plugin: see
-        `problems`.
-        """
-        maker = _Maker()
+        """Load all installed plugins and those at `paths`; what fails is listed in `problems`."""
+        builder = _Builder()
         if entry_points:
-            maker.add(installed())
-        maker.add(own(paths))
-        return maker.made()
+            builder.add(load_installed())
+        builder.add(load_own(paths))
+        return builder.build()
 
     def get(self, kind: PluginKind, name: str) -> type[Any]:
-        """The type of that name. Raises KeyError with the mend in its text."""
+        """Return the type of that name. Raises KeyError, with the nearest name in its text."""
         try:
             return self.types[kind, name]
         except KeyError:
-            raise KeyError(self.unknown(kind, name)) from None
+            raise KeyError(self.unknown_message(kind, name)) from None
 
-    def unknown(self, kind: PluginKind, name: str) -> str:
-        """What to say when there is no such plugin."""
+    def unknown_message(self, kind: PluginKind, name: str) -> str:
+        """Return the error text for a name that no plugin of this kind has."""
         near = get_close_matches(name, self.names(kind), 1)
-        mend = (
+        hint = (
             f"did you mean '{near[0]}'?"
             if near
             else f"there are: {', '.join(self.names(kind)) or 'none'}"
         )
-        broken = next(
+        problem = next(
             (problem for problem in self.problems if name and name in problem.origin), None
         )
-        return f"no {kind} plugin is called '{name}'; {mend}" + (f" ({broken})" if broken else "")
+        return f"no {kind} plugin is called '{name}'; {hint}" + (f" ({problem})" if problem else "")
 
     def names(self, kind: PluginKind) -> list[str]:
-        """The names of that kind, sorted."""
+        """Return the names of that kind, sorted."""
         return sorted(name for of, name in self.types if of == kind)
 
+    def checks(self) -> list[type[Check]]:
+        """The types of checks, by name."""
+        return [self.types["check", name] for name in self.names("check")]
+
     def collectors(self) -> dict[str, type[Collector]]:
-        """The collectors that plugins bring, by name."""
+        """Return the collectors that plugins register, by name."""
         return {name: type_ for (kind, name), type_ in self.types.items() if kind == "collector"}
 
     def describe(self) -> list[PluginInfo]:
-        """Every plugin by kind and name, then the modules that only listen."""
+        """Return every plugin by kind and name, then the modules with hooks only."""
         return sorted(self.infos, key=lambda info: ([*KINDS, "hooks"].index(info.kind), info.name))
 
     def info(self, kind: PluginKind, name: str) -> PluginInfo:
-        """Version and origin of one plugin. Raises KeyError."""
+        """Return version and origin of one plugin. Raises KeyError."""
         try:
             return next(info for info in self.infos if (info.kind, info.name) == (kind, name))
         except StopIteration:
-            raise KeyError(self.unknown(kind, name)) from None
+            raise KeyError(self.unknown_message(kind, name)) from None
 
 
-class _Maker:
-    """Collects what was found; the registry itself never changes."""
+def source_formats(source: Source, registry: Registry) -> Mapping[str, Format]:
+    """Return the decoder of a source by file suffix; under "" where the source names a format."""
+    setting = source.format
+    if setting is not None:
+        reference = setting if isinstance(setting, FormatRef) else FormatRef(type=setting)
+        form = registry.get("format", reference.type).model_validate(reference.options)
+        assert isinstance(form, Format)
+        return {"": form}
+    formats: dict[str, Format] = {}
+    for name in registry.names("format"):
+        type_ = registry.get("format", name)
+        if not issubclass(type_, Format) or not type_.suffixes:
+            continue
+        form = type_()
+        formats |= dict.fromkeys(type_.suffixes, form)
+    return formats
+
+
+class _Builder:
+    """Collects modules and problems, then builds the registry."""
 
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager("driftline")
@@ -123,85 +151,105 @@ class _Maker:
         self.problems: list[PluginProblem] = []
         self.origins: dict[tuple[PluginKind, str], str] = {}
 
-    def add(self, findings: Iterable[Found | PluginProblem]) -> None:
-        for found in findings:
-            if isinstance(found, PluginProblem):
-                self.problems.append(found)
-            elif not self.manager.is_registered(found.plugin):
-                self._register(found)
+    def add(self, modules: Iterable[PluginModule | PluginProblem]) -> None:
+        for module in modules:
+            if isinstance(module, PluginProblem):
+                self.problems.append(module)
+            elif not self.manager.is_registered(module.module):
+                self._register(module)
 
-    def made(self) -> Registry:
+    def build(self) -> Registry:
         return Registry(self.types, tuple(self.infos), tuple(self.problems), self.manager)
 
-    def _problem(self, found: Found, message: str, *, fatal: bool = False) -> None:
-        self.problems.append(PluginProblem(found.origin, message, fatal, found.path))
+    def _problem(self, module: PluginModule, message: str, *, fatal: bool = False) -> None:
+        problem = PluginProblem(
+            module.origin,
+            message,
+            fatal=fatal,
+            path=module.path,
+            distribution=module.distribution,
+        )
+        self.problems.append(problem)
 
-    def _register(self, found: Found) -> None:
+    def _register(self, module: PluginModule) -> None:
         try:
-            self.manager.register(found.plugin, found.origin)
+            self.manager.register(module.module, module.origin)
         except pluggy.PluginValidationError as error:
-            if self.manager.is_registered(found.plugin):
-                self.manager.unregister(found.plugin)
+            if self.manager.is_registered(module.module):
+                self.manager.unregister(module.module)
             reason = str(error).strip().splitlines()[-1]
             self._problem(
-                found, f"a hook asks for arguments that it doesn't get: {reason}", fatal=True
+                module, f"a hook has arguments that it does not get: {reason}", fatal=True
             )
             return
-        callers = self.manager.get_hookcallers(found.plugin) or []
-        known = [
+        callers = self.manager.get_hookcallers(module.module) or []
+        hook_names = [
             name for name in vars(hookspecs) if hasattr(getattr(hookspecs, name), "driftline_spec")
         ]
         for caller in callers:
             if not caller.has_spec():
-                near = get_close_matches(caller.name, known, 1, 0.5)
-                mend = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
-                self._problem(found, f"there is no hook '{caller.name}'; {mend}", fatal=True)
+                near = get_close_matches(caller.name, hook_names, 1, 0.5)
+                hint = (
+                    f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(hook_names)}"
+                )
+                self._problem(module, f"there is no hook '{caller.name}'; {hint}", fatal=True)
         names = tuple(caller.name for caller in callers if caller.has_spec())
         if not callers:
-            self._problem(found, "offers nothing: no function in it is marked with @hookimpl")
+            self._problem(module, "registers nothing: mark a function of it with @hookimpl")
         before = len(self.infos)
         for kind in KINDS:
             if f"register_{kind}s" in names:
-                self._collect(kind, found, names)
+                self._collect(kind, module, names)
         if (
             names
             and not any(name.startswith("register_") for name in names)
             and len(self.infos) == before
         ):
-            self.infos.append(
-                PluginInfo(Path(found.origin).stem, "hooks", found.version, found.origin, names)
-            )
+            self.infos.append(_info(Path(module.origin).stem, "hooks", module, names))
 
-    def _collect(self, kind: PluginKind, found: Found, names: tuple[str, ...]) -> None:
+    def _collect(self, kind: PluginKind, module: PluginModule, names: tuple[str, ...]) -> None:
         try:
-            offered = list(getattr(found.plugin, f"register_{kind}s")())
+            types = list(getattr(module.module, f"register_{kind}s")())
         except Exception as error:
-            self._problem(found, f"register_{kind}s failed: {describe(error)}")
+            self._problem(module, f"register_{kind}s failed: {describe_error(error)}")
             return
-        for type_ in offered:
-            if reason := _unfit(kind, type_):
-                self._problem(found, f"register_{kind}s offers {reason}")
+        for type_ in types:
+            if reason := _reject_reason(kind, type_):
+                self._problem(module, f"register_{kind}s offers {reason}")
                 continue
             name = _name(kind, type_)
             if (kind, name) in self.types:
                 first = self.origins[kind, name]
                 self._problem(
-                    found,
-                    f"a {kind} plugin called '{name}' is there already, from {first}; rename one",
+                    module,
+                    f"a {kind} plugin called '{name}' exists already, from {first}; rename one",
                     fatal=True,
                 )
                 continue
             self.types[kind, name] = type_
-            self.origins[kind, name] = found.origin
-            self.infos.append(PluginInfo(name, kind, found.version, found.origin, names))
+            self.origins[kind, name] = module.origin
+            self.infos.append(_info(name, kind, module, names))
+
+
+def _info(
+    name: str, kind: PluginKind | Literal["hooks"], module: PluginModule, hooks: tuple[str, ...]
+) -> PluginInfo:
+    return PluginInfo(
+        name=name,
+        kind=kind,
+        version=module.version,
+        origin=module.origin,
+        hooks=hooks,
+        distribution=module.distribution,
+    )
 
 
 def _name(kind: PluginKind, type_: type[Any]) -> str:
     return str(type_.name if kind == "collector" else type_.type)
 
 
-def _unfit(kind: PluginKind, type_: object) -> str:
-    """Why this can't be offered as a plugin; empty when it can."""
+def _reject_reason(kind: PluginKind, type_: object) -> str:
+    """Return why this can't be a plugin of that kind; empty if it can."""
     base = _base(kind)
     if not (isinstance(type_, type) and issubclass(type_, base)):
         return f"{type_!r}, which is no {base.__name__}"

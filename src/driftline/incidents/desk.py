@@ -8,18 +8,19 @@ agent that leads; what that makes of it comes back where it can.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from driftline.alerting.acts import Kind
+from driftline.extensions.phrasebook import Line, Phrasebook, installed_phrasebook
 from driftline.state import action_runs, incidents, people
 from driftline.state.store import Store
 from driftline.state.tables import moment
 from driftline.types.errors import DriftlineError
 from driftline.types.matchers import Matchers
-from driftline.types.notification import Notification
+from driftline.types.notification import AlertFact, Notification
 from driftline.types.phrasing import clean
 
 Plain = dict[str, Any]
@@ -46,6 +47,12 @@ class Desk:
     """Draws what was told of an incident, as PNG."""
     by_link: Collection[str] = ()
     """The actions whose runs may be approved by whoever has a link."""
+    phrasebook: Phrasebook | None = None
+    """How alerts read; as the installed plugins say when None."""
+
+    def lines(self, alerts: Sequence[AlertFact]) -> list[Line]:
+        """Alerts in sentences, one line a subject."""
+        return (self.phrasebook or installed_phrasebook()).lines(alerts)
 
     def listed(
         self, *, every: bool = False, model: str | None = None, limit: int = 100
@@ -175,7 +182,7 @@ class Desk:
             read = Matchers.parse(matchers)
         except ValueError as error:
             raise Refused(str(error)) from None
-        if not read.wanted:
+        if not read.pairs:
             raise Refused("say what is to be silent, such as model=churn; model=* is everything")
         begin = start or now
         if not timedelta(0) < lasting <= FURTHEST or begin + lasting <= now:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from driftline.contracts.format import Format
 from driftline.contracts.source import DiscoverContext, Source
-from driftline.extensions.source_formats import source_formats
+from driftline.extensions.registry import source_formats
 from driftline.ingest.columns.infer import InferredSchema, infer_schema
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.peek import pair_samples

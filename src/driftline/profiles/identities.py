@@ -17,7 +17,7 @@ from driftline.profiles.packing import narrow, pack, unpack, widen
 from driftline.profiles.rowhash import NO_TEXT, Hashes, hash_numbers, hash_strings
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Counts
-from driftline.stats.repeats import Repeats
+from driftline.stats.distributions.repeats import Repeats
 
 if TYPE_CHECKING:
     import pyarrow as pa

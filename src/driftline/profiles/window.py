@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.stats.side import Side
+from driftline.stats.distributions.side import Side
 from driftline.types.model import Kind
 
 if TYPE_CHECKING:

@@ -204,7 +204,7 @@ class Reproducer:
         places = [each.object for each in there]
         judgeable = Judgeable(
             key.model, ground, plans, job.collectors,
-            lambda plan, ctx: self.guard.here(f"{key.model}.{plan.name}", plan.check.evaluate, ctx),
+            lambda plan, ctx: self.guard.collect_inline(f"{key.model}.{plan.name}", plan.check.evaluate, ctx),
         )  # fmt: skip
         window = told.windows[key]
         with self.store.read() as connection:

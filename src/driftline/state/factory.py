@@ -27,7 +27,7 @@ def open_store(
     looked at. `on_lost` is called once, from another thread, when this process has lost the right
     to write; the store is of no use then.
 
-    Raises Led when another agent works on a PostgreSQL database, Unreachable when that can't be
+    Raises AnotherAgentLeads when another agent works on a PostgreSQL database, Unreachable when that can't be
     reached, and StateError, with what to do, when it is locked, newer, damaged or on a network file
     system.
     """

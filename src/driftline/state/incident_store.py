@@ -21,6 +21,7 @@ from driftline.alerting.fact import Fact, lane, message_id
 from driftline.alerting.links import OPEN
 from driftline.alerting.observe import HORIZON
 from driftline.alerting.silencing import Silence
+from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import outbox as waiting
 from driftline.state import people
 from driftline.state.incident_json import dump_alert, dump_incident, load_alert, load_incident
@@ -58,7 +59,7 @@ class SinkPlan:
     """
 
 
-def load(connection: Connection, model: str) -> AlertingState:
+def load(connection: Connection, model: str, phrasebook: Phrasebook | None = None) -> AlertingState:
     """The alerts and open incidents of `model`. What can't be read is left out and named in
     `unreadable`.
     """
@@ -94,7 +95,7 @@ def load(connection: Connection, model: str) -> AlertingState:
         select(pages.c.at).where(pages.c.model == model).order_by(pages.c.at.desc()).limit(PAGES)
     )
     at = tuple(moment(value) for value in reversed(connection.execute(paged).scalars().all()))
-    return AlertingState(found, known, counts, at, tuple(unreadable))
+    return AlertingState(found, known, counts, at, tuple(unreadable), phrasebook)
 
 
 def asked(connection: Connection, model: str) -> list[Act]:

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 
 from driftline.state.store import Leader
-from driftline.types.errors import Deposed, Led, StateError, Unreachable
+from driftline.types.errors import AnotherAgentLeads, LeadershipLost, StateError, Unreachable
 
 BEAT = 2.0
 """Seconds between two signs of life of a leader."""
@@ -78,12 +78,12 @@ class Seat:
         return self._lost.is_set()
 
     def confirm(self) -> None:
-        """Ask the server whether this agent still leads. Raises Deposed when it doesn't, or can't
+        """Ask the server whether this agent still leads. Raises LeadershipLost when it doesn't, or can't
         be asked.
         """
         if self.lost or not self._held():
             self.lose()
-            raise Deposed
+            raise LeadershipLost
 
     def lose(self) -> None:
         """Note that the seat is lost, and tell once."""
@@ -131,7 +131,7 @@ class Seat:
 
 
 def take(connect: Connect, on_lost: Callable[[], None]) -> Seat:
-    """Take the seat, also from a leader that is silent. Raises Led when another agent has it."""
+    """Take the seat, also from a leader that is silent. Raises AnotherAgentLeads when another agent has it."""
     session = life = None
     try:
         session = connect(f"driftline {socket.gethostname()[:40]}:{os.getpid()}")
@@ -143,7 +143,7 @@ def take(connect: Connect, on_lost: Callable[[], None]) -> Seat:
             _end_silent(session)
             if not _taken(session):
                 known = leader(session)
-                raise Led(known.name if known else "")
+                raise AnotherAgentLeads(known.name if known else "")
         return Seat(session, life, on_lost)
     except psycopg.Error as error:
         _close(session, life)

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from driftline.state.leadership import Seat, leader, take, unreachable
 from driftline.state.migrate import check, migrate
 from driftline.state.store import Leader, Store
-from driftline.types.errors import Deposed, StateError
+from driftline.types.errors import LeadershipLost, StateError
 
 NETWORK = {
     "connect_timeout": 5,
@@ -45,14 +45,14 @@ class Postgres(Store):
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """See `Store.write`. Raises Deposed when this agent no longer leads, Unreachable when the
+        """See `Store.write`. Raises LeadershipLost when this agent no longer leads, Unreachable when the
         connection breaks.
         """
         if self._seat is None:
             raise StateError("this state was opened to be looked at")
         with self._writing:
             if self._seat.lost:
-                raise Deposed
+                raise LeadershipLost
             try:
                 with _broken(), self._writer.connect() as connection, connection.begin():
                     yield connection

@@ -51,7 +51,7 @@ class Store:
         return self.write()
 
     def confirm(self) -> None:
-        """Raises Deposed when another agent may be at work on this state by now."""
+        """Raises LeadershipLost when another agent may be at work on this state by now."""
 
     def leader(self) -> Leader | None:
         """Who works on a state that several agents may share; None when nobody does, or when it

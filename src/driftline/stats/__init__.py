@@ -6,16 +6,33 @@ without value.
 
 from __future__ import annotations
 
-from driftline.stats.anderson import anderson_darling
-from driftline.stats.attribution import mass_moved, ndcg, spearman
-from driftline.stats.attribution_shift import (
+from driftline.stats.attributions.importance import mass_moved, ndcg, spearman
+from driftline.stats.attributions.shift import (
     AttributionShift,
     MeanSize,
     attribution_shift,
     mean_size,
 )
-from driftline.stats.averages import mean_estimate, quantile_estimate
-from driftline.stats.binned import (
+from driftline.stats.basics.averages import mean_estimate, quantile_estimate
+from driftline.stats.basics.estimate import (
+    Estimate,
+    Interval,
+    difference_interval,
+    log_interval,
+    logit_interval,
+)
+from driftline.stats.basics.proportion import (
+    binomial_at_least,
+    clopper_pearson,
+    cohen_h,
+    fisher_exact,
+    jeffreys,
+    newcombe,
+    two_proportion_z,
+    wilson,
+)
+from driftline.stats.distributions.anderson import anderson_darling
+from driftline.stats.distributions.binned import (
     hellinger,
     jeffreys_shares,
     js_distance,
@@ -28,8 +45,119 @@ from driftline.stats.binned import (
     shares,
     tvd,
 )
-from driftline.stats.centroids import Centroids, centroid_distances
-from driftline.stats.classification import (
+from driftline.stats.distributions.contingency import (
+    TableTest,
+    chi_square,
+    cohen_w,
+    cramers_v,
+    cramers_v_of,
+    g_test,
+)
+from driftline.stats.distributions.distance import (
+    cramer_von_mises,
+    cramer_von_mises_p,
+    energy_distance,
+    robust_scale,
+    wasserstein,
+)
+from driftline.stats.distributions.effect import (
+    Superiority,
+    TTest,
+    brown_forsythe,
+    cohen_d,
+    hedges_g,
+    mann_whitney,
+    welch,
+)
+from driftline.stats.distributions.grid import (
+    energy_margin,
+    grid_cramer_von_mises,
+    grid_energy,
+    grid_ks,
+    grid_wasserstein,
+    kurtosis,
+    rescaled_ks,
+    wasserstein_margin,
+)
+from driftline.stats.distributions.ks import (
+    ks_distance,
+    ks_margin,
+    ks_p_asymptotic,
+    ks_p_exact,
+    ks_p_limit,
+    ks_p_paths,
+    ks_p_value,
+    ks_robust,
+)
+from driftline.stats.distributions.moments import mean_shift, spread_shift
+from driftline.stats.distributions.other_tools import (
+    aligned_divergence,
+    by_value,
+    doane_edges,
+    filled_kl,
+    filled_psi,
+    fit_p_value,
+    histogram,
+    joint_edges,
+    laplace_psi,
+    sturges_edges,
+    with_leftover,
+    yates_chi_square,
+)
+from driftline.stats.distributions.psi_law import (
+    Law,
+    noncentrality_interval,
+    psi_critical,
+    psi_debiased,
+    psi_interval,
+    psi_law,
+    psi_p_value,
+    psi_quantile,
+)
+from driftline.stats.distributions.repeats import Repeats, distinct, repeat_rate
+from driftline.stats.distributions.shift import (
+    Shift,
+    cramer_von_mises_shift,
+    energy_shift,
+    hellinger_shift,
+    js_shift,
+    ks_shift,
+    linf_shift,
+    psi_shift,
+    tvd_shift,
+    wasserstein_shift,
+)
+from driftline.stats.distributions.side import Side, grouped, quantile_groups
+from driftline.stats.distributions.turnover import gone_shift, news_shift
+from driftline.stats.distributions.volume import (
+    count_at_least,
+    count_at_most,
+    dispersion,
+    mean_interval,
+)
+from driftline.stats.multivariate.centroids import Centroids, centroid_distances
+from driftline.stats.multivariate.clouds import (
+    Shrunk,
+    cosine_shift,
+    fourier_shift,
+    mahalanobis_shift,
+    shrunk_covariance,
+)
+from driftline.stats.multivariate.components import Components, principal_components
+from driftline.stats.multivariate.correlation import correlations, rank_correlation
+from driftline.stats.multivariate.domain import Guesses, auc_null_se, better_than_chance
+from driftline.stats.multivariate.domain_classifier import DomainAuc, domain_auc, domain_auc_p_value
+from driftline.stats.multivariate.encoding import Encoded, pooled_scores, standardised
+from driftline.stats.multivariate.kernel import (
+    Discrepancy,
+    discrepancy,
+    kernel_variance,
+    median_squared_distance,
+    mmd2,
+)
+from driftline.stats.multivariate.kmeans import assign, kmeans
+from driftline.stats.multivariate.reconstruction import Reconstruction, reconstruction
+from driftline.stats.performance.classification import (
     Confusion,
     accuracy,
     balanced_accuracy,
@@ -46,24 +174,11 @@ from driftline.stats.classification import (
     separation,
     specificity,
 )
-from driftline.stats.clouds import (
-    Shrunk,
-    cosine_shift,
-    fourier_shift,
-    mahalanobis_shift,
-    shrunk_covariance,
-)
-from driftline.stats.compare import change, growth
-from driftline.stats.components import Components, principal_components
-from driftline.stats.contingency import (
-    TableTest,
-    chi_square,
-    cohen_w,
-    cramers_v,
-    cramers_v_of,
-    g_test,
-)
-from driftline.stats.control_charts import (
+from driftline.stats.performance.compare import change, growth
+from driftline.stats.performance.decomposition import Decomposition, decompose
+from driftline.stats.performance.paired import Difference, mcnemar, paired_difference
+from driftline.stats.performance.regression import bias, mae, r2, rmse, wape
+from driftline.stats.sequential.control_charts import (
     cusum,
     cusum_arl,
     estimated_rate,
@@ -73,35 +188,7 @@ from driftline.stats.control_charts import (
     normal_scores,
     page_hinkley,
 )
-from driftline.stats.correlation import correlations, rank_correlation
-from driftline.stats.decomposition import Decomposition, decompose
-from driftline.stats.distance import (
-    cramer_von_mises,
-    cramer_von_mises_p,
-    energy_distance,
-    robust_scale,
-    wasserstein,
-)
-from driftline.stats.domain import Guesses, auc_null_se, better_than_chance
-from driftline.stats.domain_classifier import DomainAuc, domain_auc, domain_auc_p_value
-from driftline.stats.effect import (
-    Superiority,
-    TTest,
-    brown_forsythe,
-    cohen_d,
-    hedges_g,
-    mann_whitney,
-    welch,
-)
-from driftline.stats.encoding import Encoded, pooled_scores, standardised
-from driftline.stats.estimate import (
-    Estimate,
-    Interval,
-    difference_interval,
-    log_interval,
-    logit_interval,
-)
-from driftline.stats.evidence import (
+from driftline.stats.sequential.evidence import (
     Ranks,
     calibrate,
     cusum_path,
@@ -109,35 +196,7 @@ from driftline.stats.evidence import (
     studentised,
     tail_p,
 )
-from driftline.stats.grid import (
-    energy_margin,
-    grid_cramer_von_mises,
-    grid_energy,
-    grid_ks,
-    grid_wasserstein,
-    kurtosis,
-    rescaled_ks,
-    wasserstein_margin,
-)
-from driftline.stats.kernel import (
-    Discrepancy,
-    discrepancy,
-    kernel_variance,
-    median_squared_distance,
-    mmd2,
-)
-from driftline.stats.kmeans import assign, kmeans
-from driftline.stats.ks import (
-    ks_distance,
-    ks_margin,
-    ks_p_asymptotic,
-    ks_p_exact,
-    ks_p_limit,
-    ks_p_paths,
-    ks_p_value,
-    ks_robust,
-)
-from driftline.stats.limits import (
+from driftline.stats.sequential.limits import (
     Prediction,
     limit_multiplier,
     limit_rate,
@@ -146,8 +205,7 @@ from driftline.stats.limits import (
     prediction,
     rank_p,
 )
-from driftline.stats.moments import mean_shift, spread_shift
-from driftline.stats.multiplicity import (
+from driftline.stats.sequential.multiplicity import (
     Combined,
     bh,
     bonferroni,
@@ -158,53 +216,15 @@ from driftline.stats.multiplicity import (
     holm,
     simes,
 )
-from driftline.stats.other_tools import (
-    aligned_divergence,
-    by_value,
-    doane_edges,
-    filled_kl,
-    filled_psi,
-    fit_p_value,
-    histogram,
-    joint_edges,
-    laplace_psi,
-    sturges_edges,
-    with_leftover,
-    yates_chi_square,
-)
-from driftline.stats.paired import Difference, mcnemar, paired_difference
-from driftline.stats.planning import (
+from driftline.stats.sequential.planning import (
     design_effect,
     detectable_mean,
     detectable_psi,
     effective_rows,
     rows_for_rate,
 )
-from driftline.stats.proportion import (
-    binomial_at_least,
-    clopper_pearson,
-    cohen_h,
-    fisher_exact,
-    jeffreys,
-    newcombe,
-    two_proportion_z,
-    wilson,
-)
-from driftline.stats.psi_law import (
-    Law,
-    noncentrality_interval,
-    psi_critical,
-    psi_debiased,
-    psi_interval,
-    psi_law,
-    psi_p_value,
-    psi_quantile,
-)
-from driftline.stats.reconstruction import Reconstruction, reconstruction
-from driftline.stats.regression import bias, mae, r2, rmse, wape
-from driftline.stats.repeats import Repeats, distinct, repeat_rate
-from driftline.stats.season import mark_effect, nan_mean, nan_variance, season_effects
-from driftline.stats.sequences import (
+from driftline.stats.sequential.season import mark_effect, nan_mean, nan_variance, season_effects
+from driftline.stats.sequential.sequences import (
     Centred,
     asymptotic_half,
     betting_capital,
@@ -214,21 +234,6 @@ from driftline.stats.sequences import (
     hoeffding_capital,
     plug_in_bets,
 )
-from driftline.stats.shift import (
-    Shift,
-    cramer_von_mises_shift,
-    energy_shift,
-    hellinger_shift,
-    js_shift,
-    ks_shift,
-    linf_shift,
-    psi_shift,
-    tvd_shift,
-    wasserstein_shift,
-)
-from driftline.stats.side import Side, grouped, quantile_groups
-from driftline.stats.turnover import gone_shift, news_shift
-from driftline.stats.volume import count_at_least, count_at_most, dispersion, mean_interval
 
 __all__ = [
     "AttributionShift",

@@ -11,7 +11,7 @@ from typing import Any
 
 from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.rule import Rule
-from driftline.extensions.validate import fit
+from driftline.extensions.validate import validate_measurement
 from driftline.testing.windows import context, window, window_of
 from driftline.types.model import Field, Kind, Measurement, Schema, Task
 
@@ -126,7 +126,7 @@ def _columns(story: str) -> dict[str, list[Any]]:
 
 def _measured(check: Check, story: str, ctx: CheckContext) -> list[Measurement]:
     try:
-        found = [fit(item) for item in check.evaluate(ctx)]
+        found = [validate_measurement(item) for item in check.evaluate(ctx)]
     except Exception as error:
         raise AssertionError(
             f"{check.type}: on {story}: {type(error).__name__}: {error}"

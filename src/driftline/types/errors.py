@@ -77,7 +77,7 @@ class StateError(DriftlineError):
     """The state can't be used: locked by another agent, newer than this version, or damaged."""
 
 
-class Led(StateError):
+class AnotherAgentLeads(StateError):
     """Another agent works on a state that several may share."""
 
     def __init__(self, leader: str) -> None:
@@ -91,7 +91,7 @@ class Unreachable(StateError):
     """The database can't be reached just now; it may come back."""
 
 
-class Deposed(StateError):
+class LeadershipLost(StateError):
     """This agent no longer leads: its session with the database has ended, and what it had in hand
     with it.
     """

@@ -17,7 +17,7 @@ from driftline.types.model import Severity
 class Matchers:
     """Names with patterns, all of which must hold; without any, everything is meant."""
 
-    wanted: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
     """Name and pattern; `*` stands for any text, `|` for or."""
 
     @classmethod
@@ -42,21 +42,21 @@ class Matchers:
         return cls(tuple(sorted(found.items())))
 
     def __str__(self) -> str:
-        return ",".join(f"{name}={pattern}" for name, pattern in self.wanted)
+        return ",".join(f"{name}={pattern}" for name, pattern in self.pairs)
 
-    def only(self, names: frozenset[str]) -> Matchers:
+    def restricted_to(self, names: frozenset[str]) -> Matchers:
         """Those that ask for one of `names`."""
-        return Matchers(tuple(pair for pair in self.wanted if pair[0] in names))
+        return Matchers(tuple(pair for pair in self.pairs if pair[0] in names))
 
     def without(self, names: frozenset[str]) -> Matchers:
         """Those that ask for none of `names`."""
-        return Matchers(tuple(pair for pair in self.wanted if pair[0] not in names))
+        return Matchers(tuple(pair for pair in self.pairs if pair[0] not in names))
 
-    def fit(self, known: Mapping[str, str]) -> bool:
+    def match(self, known: Mapping[str, str]) -> bool:
         """Whether all of them hold; what is not known is empty."""
         return all(
             any(like(known.get(name, ""), one) for one in pattern.split("|"))
-            for name, pattern in self.wanted
+            for name, pattern in self.pairs
         )
 
 

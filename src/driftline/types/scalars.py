@@ -25,12 +25,12 @@ class Bytes(int):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         serial = core_schema.plain_serializer_function_ser_schema(
-            written, return_schema=core_schema.str_schema()
+            format_scalar, return_schema=core_schema.str_schema()
         )
-        return core_schema.no_info_plain_validator_function(size, serialization=serial)
+        return core_schema.no_info_plain_validator_function(parse_size, serialization=serial)
 
 
-def duration(value: Any) -> timedelta:
+def parse_duration(value: Any) -> timedelta:
     """A time from `90s`, `15m`, `1h30m`, `28d` or `2w`. Raises ValueError."""
     if isinstance(value, timedelta):
         return value
@@ -44,7 +44,7 @@ def duration(value: Any) -> timedelta:
     raise ValueError("should be a time with its unit, such as 90s, 15m, 1h or 28d")
 
 
-def written(value: timedelta | Bytes) -> str:
+def format_scalar(value: timedelta | Bytes) -> str:
     """The shortest way to write a duration, `1h30m`, or a size, `2GB`."""
     if isinstance(value, Bytes):
         unit = next((unit for unit in ("TB", "GB") if value >= _SIZES[unit]), "MB")
@@ -57,7 +57,7 @@ def written(value: timedelta | Bytes) -> str:
     return text or "0s"
 
 
-def positive(value: timedelta) -> timedelta:
+def check_positive(value: timedelta) -> timedelta:
     """Raises ValueError for nothing."""
     if value <= timedelta(0):
         raise ValueError("should be longer than 0")
@@ -67,17 +67,20 @@ def positive(value: timedelta) -> timedelta:
 _SCHEMA = WithJsonSchema(
     {"type": "string", "pattern": PATTERN, "examples": ["90s", "15m", "1h", "28d"]}
 )
-_SERIAL = PlainSerializer(written, return_type=str)
+_SERIAL = PlainSerializer(format_scalar, return_type=str)
 
-Duration = Annotated[timedelta, BeforeValidator(duration), _SERIAL, _SCHEMA]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), _SERIAL, _SCHEMA]
 """A time, which may be 0."""
 Length = Annotated[
-    timedelta, BeforeValidator(lambda value: positive(duration(value))), _SERIAL, _SCHEMA
+    timedelta,
+    BeforeValidator(lambda value: check_positive(parse_duration(value))),
+    _SERIAL,
+    _SCHEMA,
 ]
 """A time longer than 0."""
 
 
-def size(value: Any) -> Bytes:
+def parse_size(value: Any) -> Bytes:
     """Bytes from `500MB` or `2GB`. Raises ValueError."""
     if isinstance(value, Bytes):
         return value
@@ -94,7 +97,7 @@ Size = Annotated[
 """A number of bytes, more than 0."""
 
 
-def span(value: Any) -> tuple[datetime, datetime]:
+def parse_span(value: Any) -> tuple[datetime, datetime]:
     """Start and end, UTC, from `2024-05-01/2024-06-01`; each a date or a date and time. Raises
     ValueError.
     """
@@ -121,7 +124,7 @@ def _moment(text: str) -> datetime:
 
 Span = Annotated[
     tuple[datetime, datetime],
-    BeforeValidator(span),
+    BeforeValidator(parse_span),
     PlainSerializer(lambda pair: f"{pair[0].isoformat()}/{pair[1].isoformat()}", return_type=str),
     WithJsonSchema({"type": "string", "examples": ["2024-05-01/2024-06-01"]}),
 ]

@@ -26,7 +26,7 @@ from driftline.alerting.acts import Kind
 from driftline.alerting.links import OPEN, signature
 from driftline.incidents.desk import Desk, Refused
 from driftline.types.action_request import Request
-from driftline.types.scalars import duration
+from driftline.types.scalars import parse_duration
 from driftline.types.secret import Secret
 from driftline.web.doors import Doors
 from driftline.web.incident_pages import AWAITS, too_old
@@ -256,7 +256,7 @@ def _read(given: Any) -> _Asked:
             if wrong
             else f"{unknown[0]!r} is not known here"
         )
-    lasting = duration(texts["for"]) if texts["for"] else None
+    lasting = parse_duration(texts["for"]) if texts["for"] else None
     return _Asked(texts["author"], texts["reason"], lasting, texts["matchers"])
 
 

@@ -106,7 +106,7 @@ def _incident(
         for run in found["actions"]
     ]
     mine = {f"action {run['action']}" for run in runs}
-    lines = phrasing.lines(told.alerts)
+    lines = desk.lines(told.alerts)
     return {
         "incident": found,
         "told": told,

@@ -13,7 +13,7 @@ from typing import Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from driftline.config.field_docs import Word, flow, words
+from driftline.config.field_docs import FieldDoc, describe_fields, to_flow
 from driftline.config.models import (
     INTERNAL,
     ActionConfig,
@@ -120,7 +120,7 @@ def full_config(registry: Registry) -> str:
             lines += [
                 "    # Or:",
                 "    # source:",
-                *_commented(list(_plugin(registry.get("source", name), 6)), 4),
+                *_comment_out(list(_plugin(registry.get("source", name), 6)), 4),
             ]
     for name in registry.names("format"):
         options = list(_options(registry.get("format", name), 8))
@@ -128,11 +128,11 @@ def full_config(registry: Registry) -> str:
             lines += [
                 f"    # The settings of the format {name}, given as `format: {{type: {name}, options: ...}}`:"
             ]
-            lines += _commented(options, 4)
+            lines += _comment_out(options, 4)
     lines += [
         *SCHEMA.splitlines(),
         *LABELS.splitlines(),
-        *_commented(list(_lines(_but(LabelsConfig), 6)), 6),
+        *_comment_out(list(_lines(_fields_except(LabelsConfig), 6)), 6),
     ]
     lines += [*REFERENCE.splitlines(), *_settings("windows", WindowsConfig, 4)]
     lines += [
@@ -143,7 +143,7 @@ def full_config(registry: Registry) -> str:
         lines += [f"      {name}:", *_plugin(registry.get("check", name), 8)]
         if not number:
             lines += RULES.splitlines()
-            lines += _commented(list(_lines(_but(CheckConfig, "rule"), 8)), 8)
+            lines += _comment_out(list(_lines(_fields_except(CheckConfig, "rule"), 8)), 8)
     lines += [
         "    # Sinks that are told of every incident of this model, beside those that routes lead to."
     ]
@@ -158,7 +158,7 @@ def full_config(registry: Registry) -> str:
     for number, name in enumerate(registry.names("sink")):
         lines += [f"  {name}:", *_plugin(registry.get("sink", name), 4)]
         if not number:
-            lines += _commented(list(_lines(_but(SinkConfig), 4)), 4)
+            lines += _comment_out(list(_lines(_fields_except(SinkConfig), 4)), 4)
     lines += ROUTES.splitlines()
     lines += [
         "# What is to be done when an incident calls for it. Off until enabled; nothing is sent while dry_run is true."
@@ -167,37 +167,37 @@ def full_config(registry: Registry) -> str:
     for number, name in enumerate(registry.names("action")):
         lines += [f"  {name}:", *_plugin(registry.get("action", name), 4)]
         if not number:
-            lines += _commented(list(_lines(_but(ActionConfig), 4)), 4)
+            lines += _comment_out(list(_lines(_fields_except(ActionConfig), 4)), 4)
     lines += MUTES.splitlines()
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _but(model: type[BaseModel], *names: str) -> list[Word]:
+def _fields_except(model: type[BaseModel], *names: str) -> list[FieldDoc]:
     skip = INTERNAL | {"type", "options", *names}
-    return list(words(model, skip))
+    return list(describe_fields(model, skip))
 
 
 def _settings(name: str, model: type[BaseModel], indent: int) -> list[str]:
     """A group of which every setting has a default: all of it a comment."""
     pad = " " * indent
-    about = _comment(inspect.cleandoc(model.__doc__ or ""), indent)
-    inner = list(_lines(list(words(model, INTERNAL)), indent + 2))
-    return [*about, *_commented([f"{pad}{name}:", *inner], indent)]
+    comment = _comment(inspect.cleandoc(model.__doc__ or ""), indent)
+    inner = list(_lines(list(describe_fields(model, INTERNAL)), indent + 2))
+    return [*comment, *_comment_out([f"{pad}{name}:", *inner], indent)]
 
 
 def _lines(
-    settings: list[Word], indent: int, given: Mapping[str, str] | None = None
+    settings: list[FieldDoc], indent: int, stand_ins: Mapping[str, str] | None = None
 ) -> Iterator[str]:
     """Each setting below its sentence."""
     pad = " " * indent
-    for word in settings:
-        yield from _comment(word.about, indent)
-        if word.default == "see below":
-            yield f"{pad}{word.name}:"
-            inner = type(word.field.get_default(call_default_factory=True, validated_data={}))
-            yield from _lines(list(words(inner, INTERNAL)), indent + 2)
+    for setting in settings:
+        yield from _comment(setting.description, indent)
+        if setting.default == "see below":
+            yield f"{pad}{setting.name}:"
+            inner = type(setting.field.get_default(call_default_factory=True, validated_data={}))
+            yield from _lines(list(describe_fields(inner, INTERNAL)), indent + 2)
         else:
-            yield f"{pad}{word.name}: {(given or {}).get(word.name, word.default)}"
+            yield f"{pad}{setting.name}: {(stand_ins or {}).get(setting.name, setting.default)}"
 
 
 def _plugin(type_: type[Plugin], indent: int) -> Iterator[str]:
@@ -213,26 +213,26 @@ def _plugin(type_: type[Plugin], indent: int) -> Iterator[str]:
 
 
 def _options(type_: type[Plugin], indent: int) -> Iterator[str]:
-    for word in words(type_):
-        if word.required or word.field.examples:
-            yield from _lines([word], indent, {word.name: _stand_in(word)})
+    for setting in describe_fields(type_):
+        if setting.required or setting.field.examples:
+            yield from _lines([setting], indent, {setting.name: _stand_in(setting)})
         else:
-            yield from _commented(list(_lines([word], indent)), indent)
+            yield from _comment_out(list(_lines([setting], indent)), indent)
 
 
-def _stand_in(word: Word) -> str:
+def _stand_in(setting: FieldDoc) -> str:
     """A value for a setting that has no default, or that shows by an example what it needs."""
-    if word.field.examples:
-        return flow(to_jsonable_python(word.field.examples[0]))
-    if get_origin(word.field.annotation) is Literal:
-        return str(get_args(word.field.annotation)[0])
-    if "secret" in word.type:
-        return f'"${{env:{word.name.upper()}}}"'
-    if word.name == "path":
+    if setting.field.examples:
+        return to_flow(to_jsonable_python(setting.field.examples[0]))
+    if get_origin(setting.field.annotation) is Literal:
+        return str(get_args(setting.field.annotation)[0])
+    if "secret" in setting.type:
+        return f'"${{env:{setting.name.upper()}}}"'
+    if setting.name == "path":
         return "logs/"
-    if "url" in word.name:
-        return f"https://{word.name.replace('_', '-')}.example"
-    return f"my-{word.name.replace('_', '-')}"
+    if "url" in setting.name:
+        return f"https://{setting.name.replace('_', '-')}.example"
+    return f"my-{setting.name.replace('_', '-')}"
 
 
 def _comment(text: str, indent: int) -> list[str]:
@@ -244,7 +244,7 @@ def _comment(text: str, indent: int) -> list[str]:
     )
 
 
-def _commented(lines: list[str], indent: int) -> list[str]:
+def _comment_out(lines: list[str], indent: int) -> list[str]:
     """The lines as comments, at that depth; comments stay what they are."""
     pad = " " * indent
     return [line if line.startswith(f"{pad}#") else f"{pad}# {line[indent:]}" for line in lines]

@@ -1,6 +1,6 @@
-"""`python -m driftline.config.reference_docs.generate`: write the files under docs/reference again.
+"""`python -m driftline.config.reference_docs.generate`: writes the files in docs/reference.
 
-Refuses to describe plugins of others: only what ships with driftline is in there.
+Does not describe plugins of others: only those that ship with driftline.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from driftline.extensions.registry import Registry
 from driftline.types.notification import Notification
 
 FOLDER = Path("docs/reference")
+DISTRIBUTION = "driftline"
+"""The distribution of the plugins that ship with driftline."""
 
 
-def generated() -> dict[str, str]:
-    """The text of each file by its name."""
-    registry = shipped()
+def build_files() -> dict[str, str]:
+    """Return the text of each file by its name."""
+    registry = load_shipped()
     return {
         "driftline.schema.json": json.dumps(json_schema(registry), indent=2, ensure_ascii=False)
         + "\n",
@@ -34,29 +36,27 @@ def generated() -> dict[str, str]:
     }
 
 
-def shipped() -> Registry:
-    """The plugins of driftline itself, whatever else is installed. Raises RuntimeError when one
-    can't be loaded.
+def load_shipped() -> Registry:
+    """Load the plugins of driftline itself, without others that are installed.
+
+    Raises RuntimeError when one can't be loaded.
     """
-    everything = Registry.load()
-    broken = [
-        str(problem) for problem in everything.problems if problem.origin.startswith("driftline (")
+    registry = Registry.load()
+    problems = [
+        str(problem) for problem in registry.problems if problem.distribution == DISTRIBUTION
     ]
-    if broken:
-        raise RuntimeError("\n".join(broken))
-    infos = tuple(info for info in everything.infos if info.origin.startswith("driftline ("))
-    own = {(info.kind, info.name) for info in infos}
-    return replace(
-        everything,
-        infos=infos,
-        types={key: type_ for key, type_ in everything.types.items() if key in own},
-    )
+    if problems:
+        raise RuntimeError("\n".join(problems))
+    infos = tuple(info for info in registry.infos if info.distribution == DISTRIBUTION)
+    keys = {(info.kind, info.name) for info in infos}
+    types = {key: type_ for key, type_ in registry.types.items() if key in keys}
+    return replace(registry, infos=infos, types=types)
 
 
 def main() -> None:
-    """Write them below the current folder."""
+    """Write the files below the current folder."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, text in generated().items():
+    for name, text in build_files().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
         print(FOLDER / name)
 

@@ -18,7 +18,7 @@ from driftline.config.columns import (
     SchemaConfig,
     VersionConfig,
 )
-from driftline.config.field_docs import words
+from driftline.config.field_docs import describe_fields
 from driftline.config.models import (
     INTERNAL,
     ActionConfig,
@@ -35,8 +35,7 @@ from driftline.config.models import (
     WhenConfig,
     WindowsConfig,
 )
-from driftline.config.quiet import InhibitConfig, MuteTimeConfig
-from driftline.config.routes import MatchConfig, RouteConfig
+from driftline.config.sections import InhibitConfig, MatchConfig, MuteTimeConfig, RouteConfig
 from driftline.contracts.action import Action
 from driftline.contracts.check import Check
 from driftline.contracts.classic_rules import Cusum, Ewma, PValue, Shewhart, Sigma
@@ -106,7 +105,7 @@ def configuration_page() -> str:
     """Every setting of the core."""
     lines = [NOTICE, *HEAD.splitlines(), ""]
     for title, model in SECTIONS:
-        lines += [f"## {title}", "", _about(model), ""]
+        lines += [f"## {title}", "", _docstring(model), ""]
         if model in SHORT:
             lines += [SHORT[model], ""]
         lines += [*_table(model), ""]
@@ -129,9 +128,9 @@ def plugin_section(type_: type[Plugin]) -> Iterator[str]:
     """One plugin."""
     yield f"### {type_.type}"
     yield ""
-    yield _about(type_)
+    yield _docstring(type_)
     yield ""
-    yield from _nature(type_)
+    yield from _class_facts(type_)
     yield from _table(type_)
     rights = least_rights(type_)
     if rights:
@@ -148,14 +147,16 @@ def plugin_section(type_: type[Plugin]) -> Iterator[str]:
 
 def least_rights(type_: type[Plugin]) -> tuple[str, ...]:
     """What `permissions` says of a plugin whose required settings are named in capitals."""
-    required = {word.name: word.name.upper() for word in words(type_) if word.required}
+    required = {
+        setting.name: setting.name.upper() for setting in describe_fields(type_) if setting.required
+    }
     try:
         return tuple(type_.model_construct(None, **required).permissions())
     except Exception:
         return ()
 
 
-def _nature(type_: type[Plugin]) -> Iterator[str]:
+def _class_facts(type_: type[Plugin]) -> Iterator[str]:
     """What a class declares beside its settings."""
     if issubclass(type_, Check):
         asks = (
@@ -173,8 +174,8 @@ def _nature(type_: type[Plugin]) -> Iterator[str]:
             "deduplicates": "recognised by the receiver",
             "looks": "not sent again when the receiver has it",
         }
-        word = words_of.get(type_.repeat, "shown twice by the receiver")
-        yield f"A message sent twice is {word}."
+        setting = words_of.get(type_.repeat, "shown twice by the receiver")
+        yield f"A message sent twice is {setting}."
         yield ""
     elif issubclass(type_, Action):
         known = "recognised by the receiver, so it is sent again when its outcome is unknown"
@@ -185,44 +186,51 @@ def _nature(type_: type[Plugin]) -> Iterator[str]:
 
 def _rule(rule: Rule) -> str:
     if rule.unusual is not None:
-        given = rule.unusual
-        sizes = (("info", given.info), ("warning", given.warning), ("critical", given.critical))
+        unusual = rule.unusual
+        sizes = (
+            ("info", unusual.info),
+            ("warning", unusual.warning),
+            ("critical", unusual.critical),
+        )
         matters = ", ".join(f"{name} from {size:g}" for name, size in sizes if size is not None)
-        side = "" if given.side == "both" else f" {given.side} what is usual"
-        return f"unusual{side}, on the scale {given.scale.replace('_', ' ')}" + (
+        side = "" if unusual.side == "both" else f" {unusual.side} what is usual"
+        return f"unusual{side}, on the scale {unusual.scale.replace('_', ' ')}" + (
             f"; {matters}" if matters else ""
         )
-    for word, bounds in (("above", rule.above), ("below", rule.below)):
+    for setting, bounds in (("above", rule.above), ("below", rule.below)):
         if bounds is not None:
             return ", ".join(
-                f"{severity} {word} {bound:g}" for severity, bound in reversed(bounds.by_severity())
+                f"{severity} {setting} {bound:g}"
+                for severity, bound in reversed(bounds.by_severity())
             )
     if rule.outside is not None:
         low = "-∞" if rule.outside.low is None else f"{rule.outside.low:g}"
         high = "∞" if rule.outside.high is None else f"{rule.outside.high:g}"
         return f"{rule.outside.severity} outside {low} to {high}"
-    kind = next(name for name in WAYS if getattr(rule, name) is not None)
-    settings = getattr(rule, kind).model_dump(mode="json", exclude_defaults=True)
-    return ", ".join([f"`{kind}`", *(f"{name} {value}" for name, value in settings.items())])
+    name = next(name for name in WAYS if getattr(rule, name) is not None)
+    settings = getattr(rule, name).model_dump(mode="json", exclude_defaults=True)
+    return ", ".join([f"`{name}`", *(f"{name} {value}" for name, value in settings.items())])
 
 
-def _about(type_: type) -> str:
+def _docstring(type_: type) -> str:
     return inspect.cleandoc(type_.__doc__ or "")
 
 
 def _table(model: type[BaseModel]) -> Iterator[str]:
-    rows = list(words(model, INTERNAL))
+    rows = list(describe_fields(model, INTERNAL))
     if not rows:
         yield "No settings."
         return
     yield "| setting | type | default | |"
     yield "| --- | --- | --- | --- |"
-    for word in rows:
+    for setting in rows:
         default = (
             "required"
-            if word.required
-            else word.default
-            if word.default == "see below"
-            else f"`{word.default}`"
+            if setting.required
+            else setting.default
+            if setting.default == "see below"
+            else f"`{setting.default}`"
         )
-        yield f"| `{word.name}` | {word.type} | {default} | {word.about} |".replace("||", "|")
+        yield f"| `{setting.name}` | {setting.type} | {default} | {setting.description} |".replace(
+            "||", "|"
+        )

@@ -50,13 +50,13 @@ def json_schema(registry: Registry) -> Node:
     defs["ReferenceConfig"] = _variants(
         "source", reference | {"required": ["type"]}, registry, defs
     )
-    for name, told in span.items():
-        told = next(part for part in told["anyOf"] if part.get("type") != "null") | {
-            "description": told["description"]
+    for name, node in span.items():
+        node = next(part for part in node["anyOf"] if part.get("type") != "null") | {
+            "description": node["description"]
         }
         only = {
             "type": "object",
-            "properties": {name: told},
+            "properties": {name: node},
             "required": [name],
             "additionalProperties": False,
         }
@@ -91,9 +91,9 @@ def _variants(kind: PluginKind, base: Node, registry: Registry, defs: Node) -> N
 
 
 def _variant(base: Node, name: str, options: Node) -> Node:
-    about = options.pop("description", "")
+    description = options.pop("description", "")
     properties = base["properties"] | {
-        "type": {"const": name, "description": about},
+        "type": {"const": name, "description": description},
         "options": options,
     }
     required = [*base.get("required", ["type"]), *(["options"] if options.get("required") else [])]

@@ -15,9 +15,10 @@ from typing import Any
 from driftline.contracts.context import Logger
 from driftline.delivery.rendering.markup import DIALECTS, Dialect, Safe
 from driftline.delivery.rendering.sandbox import Sandbox
+from driftline.extensions.phrasebook import Line, Phrasebook, installed_phrasebook
 from driftline.types import phrasing
 from driftline.types.message import LIMITS, Markup, Message, Piece
-from driftline.types.notification import Event, Notification
+from driftline.types.notification import AlertFact, Event, Notification
 
 ADVICE = ("decision", "runbook")
 """Facts that say what to do; all others say what is known."""
@@ -37,10 +38,23 @@ class Renderer:
     """Writes the messages of one sink, with templates of its own where it has some."""
 
     def __init__(
-        self, templates: Mapping[str, str] | None = None, log: Logger | None = None
+        self,
+        templates: Mapping[str, str] | None = None,
+        log: Logger | None = None,
+        phrasebook: Phrasebook | None = None,
     ) -> None:
+        """Use `templates` in place of those that ship, by piece.
+
+        Without a `phrasebook` alerts read as the installed plugins say.
+        """
         self._templates = dict(templates or {})
         self._log = log
+        self._phrasebook = phrasebook
+
+    @property
+    def phrasebook(self) -> Phrasebook:
+        """How alerts read."""
+        return self._phrasebook or installed_phrasebook()
 
     def __call__(
         self,
@@ -49,9 +63,14 @@ class Renderer:
         limits: Mapping[str, int] = LIMITS,
     ) -> Message:
         """The message in `markup`, each piece within its limit."""
-        return _Writing(DIALECTS[markup], {**LIMITS, **limits}, self._templates, self._log).message(
-            notification
+        writing = _Writing(
+            DIALECTS[markup], {**LIMITS, **limits}, self._templates, self._log, self.phrasebook
         )
+        return writing.message(notification)
+
+    def describe(self, alert: AlertFact) -> str:
+        """One alert in a sentence, as plain text."""
+        return self.phrasebook.lines([alert])[0].text
 
 
 class _Writing:
@@ -63,8 +82,10 @@ class _Writing:
         limits: Mapping[str, int],
         templates: Mapping[str, str],
         log: Logger | None,
+        phrasebook: Phrasebook,
     ) -> None:
         self._dialect = dialect
+        self._phrasebook = phrasebook
         self._limits = limits
         self._templates = templates
         self._log = log
@@ -83,7 +104,7 @@ class _Writing:
             lead=self._piece("lead", names),
             findings=tuple(
                 self._piece("finding", {**names, **_finding(line)})
-                for line in phrasing.lines(told.alerts)
+                for line in self._phrasebook.lines(told.alerts)
             ),
             more=more,
             known=self._piece("known", names),
@@ -197,5 +218,5 @@ def _names(told: Notification) -> dict[str, Any]:
     }
 
 
-def _finding(line: phrasing.Line) -> dict[str, Any]:
+def _finding(line: Line) -> dict[str, Any]:
     return {"subject": line.subject, "figures": line.parts, "state": line.state, "rows": line.rows}

@@ -1,20 +1,24 @@
 """What several checks share, and the less common names of the check contract."""
 
-from driftline.contracts.check import Earlier
+from driftline.contracts.check import ColumnName, Earlier, NamesColumns
 from driftline.contracts.classic_rules import Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.contracts.rule import Bounds, Range, Unusual
+from driftline.contracts.wording import Wording
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Labels, Scores
+from driftline.types import phrasing
 from driftline.types.model import Decision, Judgement, Task
 
 __all__ = [
     "Bounds",
+    "ColumnName",
     "Cusum",
     "Decision",
     "Earlier",
     "Ewma",
     "Judgement",
     "Labels",
+    "NamesColumns",
     "PValue",
     "ProfileSpec",
     "Range",
@@ -23,4 +27,6 @@ __all__ = [
     "Sigma",
     "Task",
     "Unusual",
+    "Wording",
+    "phrasing",
 ]

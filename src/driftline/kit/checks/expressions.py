@@ -6,13 +6,15 @@ Refuses to evaluate: that is done once, while rows are profiled, by the collecto
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator
 
+from driftline.contracts.check import NamesColumns
 from driftline.profiles.language import (
     CONDITIONS,
+    column_names,
     match_whole,
     parse,
     pattern_trouble,
@@ -21,13 +23,25 @@ from driftline.profiles.language import (
 from driftline.profiles.tallies import Tally
 from driftline.profiles.window import Window
 
-__all__ = ["ColumnName", "Condition", "Pattern", "Tally", "quote_column", "tally", "match_whole"]
+__all__ = [
+    "ExpressionColumn",
+    "Condition",
+    "Pattern",
+    "Tally",
+    "quote_column",
+    "tally",
+    "match_whole",
+]
 
 
 def _condition(text: str) -> str:
     if parse(text).op not in CONDITIONS:
         raise ValueError("should be a condition, such as `amount > 0`")
     return text
+
+
+def _columns_of(text: str) -> Iterable[str]:
+    return dict.fromkeys(column_names(parse(text)))
 
 
 def _nameable(column: str) -> str:
@@ -41,11 +55,11 @@ def _pattern(text: str) -> str:
     return text
 
 
-Condition = Annotated[str, AfterValidator(_condition)]
+Condition = Annotated[str, AfterValidator(_condition), NamesColumns(_columns_of)]
 """A setting that is an expression, true or false of a row: the configuration names its place when
 it is none.
 """
-ColumnName = Annotated[str, AfterValidator(_nameable)]
+ExpressionColumn = Annotated[str, AfterValidator(_nameable), NamesColumns()]
 """A setting that is a column, to stand in an expression."""
 Pattern = Annotated[str, AfterValidator(_pattern)]
 """A setting that is a regular expression (RE2), likewise."""

@@ -7,7 +7,7 @@ Does not send: a sink posts the body.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from driftline.types import phrasing
@@ -17,17 +17,20 @@ ZERO = "0001-01-01T00:00:00Z"
 """Alertmanager's end time of an alert that still fires."""
 
 
-def alertmanager_body(notification: Notification, receiver: str) -> dict[str, Any]:
+def alertmanager_body(
+    notification: Notification, receiver: str, describe: Callable[[AlertFact], str]
+) -> dict[str, Any]:
     """Return the body for `notification`: each incident is one group of alerts.
 
-    `receiver` is the name of the sink.
+    `receiver` is the name of the sink; `describe` writes an alert in a sentence, see
+    `Sink.describe`.
     """
     group = {"incident": notification.incident, "model": notification.model}
-    alerts = [_alert(notification, alert, group) for alert in notification.alerts]
-    alerts = alerts or [_alert(notification, None, group)]
+    alerts = [_alert(notification, alert, group, describe) for alert in notification.alerts]
+    alerts = alerts or [_alert(notification, None, group, describe)]
     page = next(iter(phrasing.links(notification).values()), "")
     reasons = {Event.RESOLVED: "all alerts resolved", Event.OPENED: "first notification"}
-    shown = len(phrasing.lines(notification.alerts))
+    shown = len(phrasing.group_by_subject(notification.alerts))
     return {
         "version": "4",
         "groupKey": f'{{}}:{{incident="{notification.incident}"}}',
@@ -44,7 +47,10 @@ def alertmanager_body(notification: Notification, receiver: str) -> dict[str, An
 
 
 def _alert(
-    notification: Notification, alert: AlertFact | None, group: Mapping[str, str]
+    notification: Notification,
+    alert: AlertFact | None,
+    group: Mapping[str, str],
+    describe: Callable[[AlertFact], str],
 ) -> dict[str, Any]:
     resolved = notification.event is Event.RESOLVED or (alert and alert.state == "resolved")
     names = (
@@ -57,7 +63,7 @@ def _alert(
         re.sub(r"\W|^(?=\d)", "_", name, flags=re.ASCII): value for name, value in names.items()
     }
     labels |= {**group, "severity": severity.value, "family": notification.cause}
-    text = phrasing.lines([alert])[0].text if alert else ""
+    text = describe(alert) if alert else ""
     annotations = {"summary": notification.title, "description": phrasing.clean(text, 1000)}
     annotations |= phrasing.added(notification)
     since = (alert or notification).since

@@ -1,0 +1,60 @@
+"""Opens the stored state for a command, beside an agent that may be at work.
+
+Does not lead: a command reads the state, or leaves a note that the agent reads at its next tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from driftline.config import Config
+    from driftline.incidents.desk import Desk
+    from driftline.state.store import Store
+
+
+@contextmanager
+def open_state(config: Config) -> Iterator[Store]:
+    """Open the state of this configuration for reading and notes, and close it at the end."""
+    from driftline.state.factory import open_store
+
+    store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def open_desk(path: Path) -> Iterator[Desk]:
+    """Open the incidents of the configuration at `path`.
+
+    Raises click.UsageError where the desk refuses an act.
+    """
+    from driftline.agent.start import system_clock
+    from driftline.config import load_config
+    from driftline.incidents.desk import Desk, Refused
+
+    with open_state(load_config(path)) as store:
+        try:
+            yield Desk(store, system_clock)
+        except Refused as error:
+            raise click.UsageError(str(error)) from None
+
+
+def pick_incident(ids: list[str], prefix: str, models: tuple[str, ...] = ()) -> str:
+    """Return the only id of `ids`, all of which begin with `prefix`. Raises click.UsageError.
+
+    `models` are names that could have been given in place of an incident.
+    """
+    if len(ids) == 1:
+        return ids[0]
+    if ids:
+        raise click.UsageError(f"{prefix} is the beginning of several ids: {', '.join(ids)}")
+    place = f" or model {prefix!r}; models: {', '.join(models)}" if models else f" {prefix!r}"
+    raise click.UsageError(f"there is no incident{place}; `driftline status` lists the ids")

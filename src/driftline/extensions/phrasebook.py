@@ -1,0 +1,171 @@
+"""How alerts read in sentences, with the words that the checks declare.
+
+The composition root hands one phrasebook down. An alert about a check that is not installed any
+more reads in the usual way: its name, its number and what it was before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from driftline.contracts.check import Check
+from driftline.contracts.wording import Wording
+from driftline.extensions.registry import Registry
+from driftline.types.notification import AlertFact
+from driftline.types.phrasing import (
+    bound,
+    clean,
+    group_by_subject,
+    interval,
+    is_share,
+    moved,
+    number,
+    share,
+    subject,
+)
+
+PLAIN = Wording()
+UNSURE = Wording(noun="too little data")
+"""The agent's own measurement: a check can't tell for lack of data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """All that is known of one subject, for one line of a message."""
+
+    subject: str
+    """The column; empty for the model as a whole."""
+    parts: tuple[str, ...]
+    """How the values moved, then each figure."""
+    state: str
+    """`firing` when any of its alerts is."""
+    severity: str
+    since: datetime
+    """Start of the first window of the change."""
+    rows: int
+
+    @property
+    def text(self) -> str:
+        """Plain text: `Day Mins: mean 180 → 10,790 (×60) · PSI 6.1 (limit 0.25)`."""
+        return ": ".join(part for part in (self.subject, " · ".join(self.parts)) if part)
+
+
+class Phrasebook:
+    """The wordings of the installed checks."""
+
+    def __init__(
+        self, types: Iterable[type[Check]] = (), names: Mapping[str, type[Check]] | None = None
+    ) -> None:
+        """Take the wordings of `types`; `names` gives the types of checks by configured name."""
+        self._by_measurement: dict[str, Wording] = {"unsure": UNSURE}
+        self._by_check: dict[tuple[str, str], Wording] = {}
+        for type_ in types:
+            for measurement, wording in type_.wordings.items():
+                self._by_measurement.setdefault(measurement, wording)
+                self._by_check[type_.type, measurement] = wording
+        for name, type_ in (names or {}).items():
+            for measurement, wording in type_.wordings.items():
+                self._by_check[name, measurement] = wording
+
+    def wording(self, alert: AlertFact) -> Wording:
+        """The wording that the alert's check declares, else any check's for this measurement."""
+        own = self._by_check.get((alert.check, alert.measurement))
+        return own or self._by_measurement.get(alert.measurement, PLAIN)
+
+    def noun(self, alert: AlertFact) -> str:
+        """What people call the number: `PSI`, `missing`, `accuracy`."""
+        return self.wording(alert).noun or clean(alert.measurement.replace("_", " "), 60)
+
+    def figure(self, alert: AlertFact) -> str:
+        """The number of an alert with what it is compared with: `PSI 6.1 (limit 0.25)`."""
+        noun = self.noun(alert)
+        if alert.value is None:
+            # Of what has no number the check is named, since several may be broken at once.
+            check = "" if subject(alert) or alert.check == alert.measurement else f"{alert.check}: "
+            return clean(f"{check}{noun}: {alert.reason or 'no value'}", 240)
+        if sentence := self._sentence(alert):
+            return sentence
+        if is_share(alert):
+            text = f"{noun} {share(alert.value)}"
+            was = alert.was is not None and 0 <= alert.was <= 1
+            return text + (f" (was {share(alert.was)})" if was and alert.was is not None else "")
+        unit = "" if not alert.unit else alert.unit
+        unit = unit if unit in ("", "%") else f" {clean(unit, 20)}"
+        text = f"{noun} {number(alert.value)}{unit}"
+        limit = bound(alert)
+        if alert.was is not None:
+            return f"{text} (was {number(alert.was)}{unit})"
+        return f"{text} (limit {number(limit)})" if limit is not None else text
+
+    def _sentence(self, alert: AlertFact) -> str:
+        sentence = self.wording(alert).sentence
+        if sentence is None:
+            return ""
+        try:
+            return clean(sentence(alert), 400)
+        except Exception:
+            # A message must go out whatever a plugin's sentence does.
+            return ""
+
+    def smallest_visible(self, alert: AlertFact) -> str:
+        """The smallest change that so many rows can show: `0.4 or more would be seen`.
+
+        Empty where the rule's reason says it, or where it is not known.
+        """
+        smallest = alert.detail.get("smallest_seen")
+        if (
+            alert.state != "firing"
+            or "odds" in alert.detail
+            or alert.value is None
+            or not isinstance(smallest, (int, float))
+        ):
+            return ""
+        short = float(f"{smallest:.2g}")
+        size = share(short) if is_share(alert) and 0 <= short <= 1 else number(short)
+        if self.wording(alert).hides_value:
+            return f"{self.noun(alert)} {size} would be seen"
+        return f"{size} or {'more' if alert.value >= smallest else 'less'} would be seen"
+
+    def lines(self, alerts: Iterable[AlertFact]) -> list[Line]:
+        """One line a subject, so that five measurements of a column read as one finding."""
+        return [self._line(group) for group in group_by_subject(alerts)]
+
+    def _line(self, group: list[AlertFact]) -> Line:
+        moves = dict.fromkeys(text for alert in group if (text := moved(alert)))
+        # One that says the same and less is left out: `(×60)` beside `(×60, +195 sd)`.
+        parts = {
+            text: None
+            for text in moves
+            if not any(
+                longer != text and longer.startswith(text.removesuffix(")")) for longer in moves
+            )
+        }
+        for alert in group:
+            extra = [
+                "" if self.wording(alert).hides_value else interval(alert),
+                self.smallest_visible(alert),
+            ]
+            bracket = "; ".join(part for part in extra if part)
+            parts[self.figure(alert) + (f" [{bracket}]" if bracket else "")] = None
+            if "odds" in alert.detail:
+                # What is usual, how sure it is, and what would have been seen: the rule says it in
+                # one sentence.
+                parts[clean(alert.reason)] = None
+        worst = max(group, key=lambda alert: (alert.state == "firing", alert.severity.rank))
+        return Line(
+            subject(group[0]),
+            tuple(parts),
+            worst.state,
+            worst.severity.value,
+            min(alert.since for alert in group),
+            max(alert.rows for alert in group),
+        )
+
+
+@lru_cache(maxsize=1)
+def installed_phrasebook() -> Phrasebook:
+    """The phrasebook of the installed plugins, where no configuration names more of them."""
+    return Phrasebook(Registry.load().checks())

@@ -1,0 +1,1 @@
+"""Estimates with intervals, samples, proportions, averages."""

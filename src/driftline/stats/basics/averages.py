@@ -1,0 +1,44 @@
+"""The mean and a quantile of raw values, each with how sure it is.
+
+Refuses values that are not finite: they are left out.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from driftline.stats.basics.estimate import Estimate, t_of
+from driftline.stats.basics.sample import finite
+
+
+def mean_estimate(values: ArrayLike) -> Estimate:
+    """The mean with Student's interval."""
+    x = finite(values)
+    if len(x) < 2:
+        return Estimate(None, n=len(x), reason="fewer than two values")
+    mean, se = float(x.mean()), float(x.std(ddof=1)) / math.sqrt(len(x))
+    half = t_of(len(x) - 1) * se
+    return Estimate(mean, se, (mean - half, mean + half), len(x))
+
+
+def quantile_estimate(values: ArrayLike, q: float) -> Estimate:
+    """The smallest value at or below which a share `q` of the values lies, with the interval
+    between two of the values that holds the true quantile at 95% whatever the distribution (by the
+    binomial law of ranks); to the extremes where few rows leave no rank. No standard error.
+    """
+    from scipy.special import bdtr
+
+    x = np.sort(finite(values))
+    n = len(x)
+    if not n:
+        return Estimate(None, reason="no values")
+    place = min(n - 1, max(0, math.ceil(q * n) - 1))
+    below = bdtr(np.arange(n), n, q)  # P(at most k values lie below the quantile)
+    low = max(0, int(np.searchsorted(below, 0.025, "right")) - 1)
+    high = min(n - 1, int(np.searchsorted(below, 0.975)))
+    return Estimate(
+        float(x[place]), None, (float(x[min(low, place)]), float(x[max(high, place)])), n
+    )

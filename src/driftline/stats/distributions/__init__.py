@@ -1,0 +1,1 @@
+"""Two distributions compared: distances, tests, and shifts with intervals."""

@@ -1,0 +1,110 @@
+"""One side of a comparison of numbers: its counts on a grid, its moments, and what follows from
+them alone.
+
+With E edges (strictly rising) there are 2E+1 cells: the open interval below the first edge, the
+first edge itself, the open interval up to the second, and so on to the open interval above the
+last. Refuses to change: what was worked out once is kept, so that a reference serves many windows
+at the cost of one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from driftline.stats.basics.sample import Floats
+
+Counts = NDArray[np.int64]
+BINS = 10
+"""Quantile bins of a reference."""
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """The finite values of a column, in their own unit."""
+
+    edges: Floats
+    """Shape (E,), strictly rising."""
+    counts: Counts
+    """Shape (2E+1,), see above."""
+    minimum: float = 0.0
+    maximum: float = 0.0
+    mean: float = 0.0
+    variance: float | None = None
+    """With ddof 1; None below two values."""
+
+    @cached_property
+    def cumulative(self) -> Counts:
+        """Rows up to and with each cell; shape (2E+1,)."""
+        return np.cumsum(self.counts)
+
+    @cached_property
+    def rows(self) -> int:
+        """All of them."""
+        return int(self.cumulative[-1])
+
+    @cached_property
+    def cdf(self) -> Floats:
+        """Share of the rows up to and with each cell; shape (2E+1,). Zeros without rows."""
+        return self.cumulative / max(self.rows, 1)
+
+    @cached_property
+    def widths(self) -> Floats:
+        """Of the cells between two edges; shape (E-1,)."""
+        return np.diff(self.edges)
+
+    @cached_property
+    def cuts(self) -> Counts:
+        """Where its deciles cut the grid, see `quantile_groups`."""
+        return quantile_groups(self.counts, BINS)
+
+    @cached_property
+    def bins(self) -> Counts:
+        """Its rows in its own decile bins."""
+        return grouped(self.counts, self.cuts)
+
+    @cached_property
+    def scale(self) -> float:
+        """The unit of distances: IQR/1.349, else the standard deviation, else 1."""
+        iqr = (self.quantile(0.75) or 0.0) - (self.quantile(0.25) or 0.0)
+        return iqr / 1.349 or math.sqrt(self.variance or 0.0) or 1.0
+
+    def quantile(self, q: float) -> float | None:
+        """The smallest edge, or end, at or below which a share `q` of the values lies; None without
+        values.
+        """
+        if not self.rows:
+            return None
+        cell = int(np.searchsorted(self.cumulative, q * self.rows - 1e-9))
+        value = float(self.edges[cell // 2]) if cell // 2 < len(self.edges) else self.maximum
+        return min(max(value, self.minimum), self.maximum)
+
+
+def quantile_groups(ref: ArrayLike, bins: int = BINS) -> Counts:
+    """Where to cut a grid so that each group of cells holds about 1/bins of the reference: first
+    cells of all groups but one.
+
+    Cuts stand right after the edge whose cumulative share is nearest to each of the bins-1
+    quantiles; a value that alone holds 1/bins or more stands alone, so that a constant column and
+    one of few values are compared value by value. Shape (k,).
+    """
+    counts = np.asarray(ref, dtype=np.int64)
+    total = int(counts.sum())
+    if len(counts) < 3 or total == 0:
+        return np.empty(0, dtype=np.int64)
+    at_edges = np.cumsum(counts)[1::2]
+    wanted = np.arange(1, bins) * total / bins
+    right = np.searchsorted(at_edges, wanted).clip(0, len(at_edges) - 1)
+    left = (right - 1).clip(0)
+    nearest = np.where(wanted - at_edges[left] <= at_edges[right] - wanted, left, right)
+    heavy = np.flatnonzero(counts[1::2] * bins >= total)
+    return np.unique(np.concatenate((2 * nearest + 2, 2 * heavy + 1, 2 * heavy + 2)))
+
+
+def grouped(counts: ArrayLike, cuts: Counts) -> Counts:
+    """Counts of the groups of cells between the cuts; shape (k+1,)."""
+    return np.add.reduceat(np.asarray(counts, dtype=np.int64), np.concatenate(([0], cuts)))

@@ -1,0 +1,1 @@
+"""Several columns together: classifiers, components, kernels, clusters."""

@@ -1,0 +1,54 @@
+"""How columns of the same rows go together.
+
+Refuses to fill gaps: only pairs that have both numbers count.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from driftline.stats.attributions.importance import spearman
+from driftline.stats.basics.estimate import Z95, Estimate
+from driftline.stats.basics.sample import Floats
+
+
+def rank_correlation(a: ArrayLike, b: ArrayLike) -> Estimate:
+    """Spearman's, of sequences of n numbers in which None and what is not finite count as missing.
+
+    Its interval is symmetric on Fisher's z scale (Bonett and Wright 2000). No value below two pairs
+    or when a side is constant, no interval below four.
+    """
+    x, y = np.array(a, np.float64), np.array(b, np.float64)
+    known = np.isfinite(x) & np.isfinite(y)
+    n, value = int(known.sum()), spearman(x[known], y[known])
+    if value is None:
+        return Estimate(
+            None,
+            n=n,
+            reason="fewer than two rows have both" if n < 2 else "all values of a side are equal",
+        )
+    if n < 4:
+        return Estimate(value, n=n)
+    se = math.sqrt((1 + value**2 / 2) / (n - 3))
+    centre = math.atanh(min(max(value, -1 + 1e-15), 1 - 1e-15))
+    low, high = math.tanh(centre - Z95 * se), math.tanh(centre + Z95 * se)
+    return Estimate(value, se * (1 - value**2), (min(low, value), max(high, value)), n)
+
+
+def correlations(values: Floats, place: int, least: int = 20) -> Floats:
+    """Pearson's, of column `place` of values of shape (K, J) with every column, shape (J,); NaN is
+    a missing value.
+
+    0 where fewer than `least` rows have both, or one of the two is constant in them.
+    """
+    own = values[:, place, None]
+    both = np.isfinite(own) & np.isfinite(values)
+    n = np.maximum(both.sum(axis=0), 1)
+    x, y = np.where(both, own, 0.0), np.where(both, values, 0.0)
+    x, y = (np.where(both, each - each.sum(axis=0) / n, 0.0) for each in (x, y))
+    power = np.sqrt((x * x).sum(axis=0) * (y * y).sum(axis=0))
+    told = (n >= least) & (power > 0)
+    return np.where(told, (x * y).sum(axis=0) / np.where(told, power, 1.0), 0.0)

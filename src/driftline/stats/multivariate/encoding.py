@@ -1,0 +1,148 @@
+"""Two samples of mixed columns as matrices of numbers.
+
+A column is a sequence of numbers and None, or of text and None; a number that is not finite or
+beyond 1e150 counts as missing. Refuses to leave a gap: what is missing has the mean, 0, and columns
+that say nothing are left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from driftline.stats.basics.sample import Floats, midranks
+
+Columns = Mapping[str, Sequence[Any]]
+LARGEST, FAR = 1e150, 10.0
+CATEGORIES, SHARE = 10, 0.01
+
+
+class Encoded(NamedTuple):
+    """Both sides in the same columns."""
+
+    ref: Floats
+    """Shape (n, p)."""
+    cur: Floats
+    """Shape (m, p)."""
+    names: tuple[str, ...]
+    """The column that each of the p comes from; one may give several."""
+
+
+def standardised(ref: Columns, cur: Columns) -> Encoded:
+    """Every column in standard deviations (ddof 0) of the reference, at most 10 of them from its
+    mean.
+
+    A category stands for its share of the reference's values, an unseen one for 0. A column
+    constant in the reference is left out.
+    """
+    before: list[Floats] = []
+    after: list[Floats] = []
+    names = []
+    for name, values in ref.items():
+        was, now = (
+            _frequencies(values, cur[name])
+            if _text(values, cur[name])
+            else (_numbers(values), _numbers(cur[name]))
+        )
+        known = was[~np.isnan(was)]
+        if not len(known) or np.ptp(known) == 0:
+            continue
+        # Less one of them and in units of the widest gap, so that neither a large offset nor a huge
+        # value costs digits.
+        gap = float(np.max(np.abs(known - known[0])))
+        centre, sd = (
+            float(np.mean((known - known[0]) / gap)),
+            float(np.std((known - known[0]) / gap)),
+        )
+        for side, rows in ((was, before), (now, after)):
+            with np.errstate(over="ignore"):
+                rows.append(
+                    np.nan_to_num(np.clip(((side - known[0]) / gap - centre) / sd, -FAR, FAR))
+                )
+        names.append(name)
+    return Encoded(_matrix(before, ref), _matrix(after, cur), tuple(names))
+
+
+def pooled_scores(ref: Columns, cur: Columns) -> Encoded:
+    """Every column with mean 0 and sd 1 over both sides together, the sides being treated alike.
+
+    A number is the normal score of its rank (van der Waerden), so that no outlier decides; of a
+    categorical column the 10 most frequent categories of at least 1% have a column each, and so
+    have missing values of at least 1%.
+    """
+    n = max((len(values) for values in ref.values()), default=0)
+    parts: list[Floats] = []
+    names: list[str] = []
+    for name, values in ref.items():
+        both = [*values, *cur[name]]
+        if not both:
+            continue
+        least = SHARE * len(both)
+        if _text(values, cur[name]):
+            counts = Counter(both)
+            top = sorted(
+                (-count, value)
+                for value, count in counts.items()
+                if value is not None and count >= least
+            )
+            places: dict[Any, int] = {None: -1} | {
+                value: place for place, (_, value) in enumerate(top[:CATEGORIES])
+            }
+            codes = np.array([places.get(value, -2) for value in both])
+            found = [(codes == place).astype(np.float64) for place in range(len(places) - 1)]
+            missing = (codes == -1).astype(np.float64)
+        else:
+            numbers = _numbers(both)
+            missing = np.isnan(numbers).astype(np.float64)
+            found = [_normal_scores(numbers)]
+        if missing.sum() >= least:
+            found.append(missing)
+        for part in found:
+            sd = float(np.std(part))
+            if sd > 1e-9:
+                parts.append((part - np.mean(part)) / sd)
+                names.append(name)
+    m = max((len(values) for values in cur.values()), default=0)
+    rows = np.stack(parts, axis=1) if parts else np.empty((n + m, 0))
+    return Encoded(rows[:n], rows[n:], tuple(names))
+
+
+def _numbers(values: Sequence[Any]) -> Floats:
+    array = np.array(values, dtype=np.float64)
+    return np.where(np.abs(array) <= LARGEST, array, np.nan) + 0.0
+
+
+def _text(*sides: Sequence[Any]) -> bool:
+    return any(
+        isinstance(next((value for value in side if value is not None), None), str)
+        for side in sides
+    )
+
+
+def _frequencies(ref: Sequence[Any], cur: Sequence[Any]) -> tuple[Floats, Floats]:
+    counts = Counter(value for value in ref if value is not None)
+    total = counts.total() or 1
+    was, now = (
+        np.array([np.nan if v is None else counts[v] / total for v in side], np.float64)
+        for side in (ref, cur)
+    )
+    return was, now
+
+
+def _normal_scores(values: Floats) -> Floats:
+    from scipy.special import ndtri
+
+    known = ~np.isnan(values)
+    scores = np.zeros(len(values))
+    if known.any():
+        scores[known] = ndtri((midranks(values[known]) - 0.5) / known.sum())
+        scores[known] -= scores[known].mean()
+    return scores
+
+
+def _matrix(parts: Sequence[Floats], side: Columns) -> Floats:
+    rows = max((len(values) for values in side.values()), default=0)
+    return np.stack(parts, axis=1) if parts else np.empty((rows, 0))

@@ -1,0 +1,216 @@
+"""Classification metrics and their intervals, from confusion counts, sums, and scores counted on
+cells.
+
+A metric whose denominator is empty is undefined: an `Estimate` with value None and the reason,
+never 0. Proportions have Wilson intervals, others the logit or log scale, so that none leaves its
+range. Refuses rows: everything here merges.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from driftline.stats.basics.estimate import Estimate, Interval, log_interval, logit_interval
+from driftline.stats.basics.proportion import wilson
+from driftline.stats.basics.sample import Floats
+
+Average = Literal["precision", "recall", "f1"]
+
+
+class Confusion(NamedTuple):
+    """The four cells of a binary decision, in rows."""
+
+    tp: int
+    fp: int
+    tn: int
+    fn: int
+
+
+def rate(x: int, n: int, empty: str) -> Estimate:
+    """x/n with its Wilson interval; `empty` is the reason when n is 0."""
+    if n <= 0:
+        return Estimate(None, reason=empty)
+    share = x / n
+    return Estimate(share, math.sqrt(share * (1 - share) / n), wilson(x, n), n)
+
+
+def accuracy(confusion: Mapping[tuple[str, str], int]) -> Estimate:
+    """Share of rows whose predicted class is the label, from {(label, predicted): rows}."""
+    right = sum(count for (label, predicted), count in confusion.items() if label == predicted)
+    return rate(right, sum(confusion.values()), "no labelled rows")
+
+
+def precision(c: Confusion) -> Estimate:
+    """TP/(TP+FP), given the number of positive predictions."""
+    return rate(c.tp, c.tp + c.fp, "nothing was predicted positive")
+
+
+def recall(c: Confusion) -> Estimate:
+    """TP/(TP+FN)."""
+    return rate(c.tp, c.tp + c.fn, "no label is positive")
+
+
+def specificity(c: Confusion) -> Estimate:
+    """TN/(TN+FP)."""
+    return rate(c.tn, c.tn + c.fp, "no label is negative")
+
+
+def f1(c: Confusion) -> Estimate:
+    """2TP/(2TP+FP+FN). It rises with r = TP/(TP+FP+FN), as 2r/(1+r), so r's Wilson interval carries
+    over exactly.
+    """
+    n = c.tp + c.fp + c.fn
+    jaccard = rate(c.tp, n, "no label and no prediction is positive")
+    if jaccard.value is None or jaccard.se is None or jaccard.interval is None:
+        return jaccard
+    low, high = (2 * end / (1 + end) for end in jaccard.interval)
+    return Estimate(
+        2 * jaccard.value / (1 + jaccard.value),
+        2 * jaccard.se / (1 + jaccard.value) ** 2,
+        (low, high),
+        n,
+    )
+
+
+def balanced_accuracy(c: Confusion) -> Estimate:
+    """(recall + specificity)/2."""
+    hit, quiet = recall(c), specificity(c)
+    if hit.value is None or hit.se is None or quiet.value is None or quiet.se is None:
+        return Estimate(None, reason=hit.reason or quiet.reason)
+    value, se, n = (hit.value + quiet.value) / 2, math.hypot(hit.se, quiet.se) / 2, sum(c)
+    return Estimate(value, se, _bounded(value, se, n), n)
+
+
+def mcc(c: Confusion) -> float | None:
+    """Matthews' correlation of label and decision, in [-1, 1]; None when either takes one value
+    only.
+    """
+    product = (c.tp + c.fp) * (c.tp + c.fn) * (c.tn + c.fp) * (c.tn + c.fn)
+    return (c.tp * c.tn - c.fp * c.fn) / math.sqrt(product) if product else None
+
+
+def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate:
+    """Unweighted mean over the classes that have the metric; a class never predicted has precision
+    0 when it has labels.
+
+    Standard error by the delta method on the multinomial counts of {(label, predicted): rows}.
+    """
+    classes = sorted({name for pair in confusion for name in pair})
+    n = sum(confusion.values())
+    if not n:
+        return Estimate(None, reason="no labelled rows")
+    places = {name: place for place, name in enumerate(classes)}
+    table = np.zeros((len(classes), len(classes)))
+    for (label, predicted), count in confusion.items():
+        table[places[label], places[predicted]] += count
+    table = table / n
+    labels, predictions, right = table.sum(axis=1), table.sum(axis=0), np.diag(table)
+    weights = {"precision": predictions, "recall": labels, "f1": (labels + predictions) / 2}[metric]
+    # A class absent on the metric's own side counts as 0 for precision and recall only if it occurs
+    # as label.
+    counted = labels > 0 if metric != "f1" else labels + predictions > 0
+    safe = np.where(weights > 0, weights, 1.0)
+    values = np.where(weights > 0, right / safe, 0.0)
+    kept = int(counted.sum())
+    if not kept:
+        return Estimate(None, reason="no labelled rows")
+    value = float(values[counted].sum()) / kept
+    slope = np.where(counted & (weights > 0), 1 / safe, 0.0) / kept
+    loss = values * slope
+    by_label = {"precision": 0.0, "recall": 1.0, "f1": 0.5}[metric]
+    gradient = np.diag(slope) - by_label * loss[:, None] - (1 - by_label) * loss[None, :]
+    variance = float(np.sum(table * gradient**2) - np.sum(table * gradient) ** 2) / n
+    se = math.sqrt(max(0.0, variance))
+    return Estimate(value, se, _bounded(value, se, n), n)
+
+
+def roc_auc(negatives: ArrayLike, positives: ArrayLike, least: int = 1) -> Estimate:
+    """P(score of a positive > of a negative) + P(equal)/2, with DeLong's variance and a logit
+    interval.
+
+    Counts of shape (C,) on the same rising cells; scores in one cell count as equal. Undefined
+    below `least` rows of a class. Where the two classes part completely the interval is Wilson's
+    for the smaller class.
+    """
+    n, p = np.asarray(negatives, dtype=np.float64), np.asarray(positives, dtype=np.float64)
+    rows_n, rows_p = float(n.sum()), float(p.sum())
+    if min(rows_n, rows_p) < max(least, 1):
+        return Estimate(
+            None,
+            reason=f"needs {max(least, 1)} positive and negative labels: {rows_p:.0f} and {rows_n:.0f}",
+        )
+    of_positive = (np.cumsum(n) - n / 2) / rows_n
+    of_negative = 1 - (np.cumsum(p) - p / 2) / rows_p
+    auc = float(np.sum(p * of_positive)) / rows_p
+    variance = _spread(of_positive, p, auc) / rows_p + _spread(of_negative, n, auc) / rows_n
+    se = math.sqrt(max(0.0, variance))
+    least_rows = int(min(rows_n, rows_p))
+    interval = (
+        logit_interval(auc, se) if se > 0 and 0 < auc < 1 else wilson(auc * least_rows, least_rows)
+    )
+    return Estimate(min(1.0, max(0.0, auc)), se, interval, int(rows_n + rows_p))
+
+
+def hanley_mcneil_se(auc: float, positives: int, negatives: int) -> float | None:
+    """Standard error of an AUC from its value alone (1982), for planning; None without a class."""
+    if positives < 1 or negatives < 1:
+        return None
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    total = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
+    return math.sqrt(max(0.0, total) / (positives * negatives))
+
+
+def separation(negatives: ArrayLike, positives: ArrayLike) -> float | None:
+    """The KS distance between the scores of the two classes, on common cells; None without a
+    class.
+    """
+    n, p = np.asarray(negatives, dtype=np.float64), np.asarray(positives, dtype=np.float64)
+    if not n.sum() > 0 or not p.sum() > 0:
+        return None
+    return float(np.max(np.abs(np.cumsum(n) / n.sum() - np.cumsum(p) / p.sum())))
+
+
+def brier(n: int, total: float, squares: float) -> Estimate:
+    """Mean of (s - y)^2, from its sum and the sum of its squares over n rows; above 1 the scores
+    are no probabilities.
+    """
+    estimate = _mean(n, total, squares)
+    if estimate.value is None or estimate.se is None:
+        return estimate
+    if estimate.value > 1:
+        return Estimate(None, reason="the scores are no probabilities from 0 to 1")
+    return estimate._replace(interval=_bounded(estimate.value, estimate.se, n))
+
+
+def log_loss(n: int, total: float, squares: float) -> Estimate:
+    """Mean of -ln(probability given to the label) in nats, scores clipped to [1e-15, 1 - 1e-15] by
+    whoever summed.
+    """
+    estimate = _mean(n, total, squares)
+    if estimate.value is None or estimate.se is None:
+        return estimate
+    # Without any loss seen, the rule of three: a loss of at most that rate times one nat.
+    interval: Interval | None = log_interval(estimate.value, estimate.se) or (0.0, 3 / n)
+    return estimate._replace(interval=interval)
+
+
+def _mean(n: int, total: float, squares: float) -> Estimate:
+    if n < 1:
+        return Estimate(None, reason="no labelled rows with a score")
+    mean = total / n
+    variance = max(0.0, squares / n - mean**2) * n / (n - 1) if n > 1 else mean**2
+    return Estimate(mean, math.sqrt(variance / n), None, n)
+
+
+def _spread(values: Floats, weights: Floats, mean: float) -> float:
+    n = float(weights.sum())
+    return float(np.sum(weights * (values - mean) ** 2)) / (n - 1) if n > 1 else 0.25
+
+
+def _bounded(value: float, se: float, n: int) -> Interval | None:
+    return logit_interval(value, se) if se > 0 and 0 < value < 1 else wilson(value * n, n)

@@ -1,0 +1,1 @@
+"""Series of windows: evidence, limits, control charts, many tests at once."""

@@ -1,0 +1,182 @@
+"""Evidence that adds up over windows: from a baseline to a p-value, from that to an e-value, and
+their running total.
+
+Windows lie along the first axis, streams along a second one where there is one. NaN is a window
+without a value: it goes through as NaN and adds nothing. Refuses to choose the baseline, its season
+or its memory, and to say when the total is enough.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from driftline.stats.basics.sample import Floats
+
+Places = NDArray[np.int64]
+SMALLEST_P = 1e-300
+LARGEST = 1e300
+"""Totals stop here, so that they stay numbers."""
+CONSTANT = 1e-13
+"""A standard deviation below this share of the largest value is rounding error."""
+FIRST_TAIL = 0.5
+"""Where the Pareto tail begins at the earliest, in standard deviations."""
+
+
+def calibrate(p: ArrayLike) -> Floats:
+    """The e-value (1 - p + p ln p) / (p ln^2 p) of p-values in [0, 1], of any shape.
+
+    The average of k p^(k-1) over k in (0, 1), Vovk and Wang (2021). From 2e294 at p = 0 (taken as
+    1e-300) down to 1/2.
+    """
+    values = np.clip(np.asarray(p, dtype=np.float64), SMALLEST_P, 1.0)
+    log = np.log(values)
+    near = log > -1e-3
+    # With L = ln p the numerator is the sum of L^k (k-1)/k! from k = 2, all that cancels near p = 1
+    # left out.
+    safe = np.where(near, -1.0, log)
+    far = (1 - values + values * safe) / (values * safe**2)
+    series = (1 / 2 + log / 3 + log**2 / 8 + log**3 / 30) / values
+    return np.where(near, series, far)[()]
+
+
+def shiryaev_roberts(e: ArrayLike, start: ArrayLike = 0.0) -> Floats:
+    """The path R <- (1 + R) e over e-values of shape (T,) or (T, J), from `start`; Roberts (1966),
+    Shin et al. (2024).
+
+    If each e-value has expectation at most 1 given the past, R reaches A after A windows or more,
+    on average.
+    """
+    return _path(e, start, 1.0, np.add)
+
+
+def cusum_path(e: ArrayLike, start: ArrayLike = 0.0) -> Floats:
+    """The path R <- max(1, R) e, with the same promise: it forgets old evidence where Shiryaev and
+    Roberts add it up.
+    """
+    return _path(e, start, 1.0, np.maximum)
+
+
+def studentised(values: ArrayLike) -> Floats:
+    """Each baseline value's distance from the mean, in standard deviations of the others; shape
+    (K,) or (K, J), as given.
+
+    With r = y - mean and h = 1/K: r / (s_i sqrt(1-h)), s_i^2 = ((K-1) s^2 - r^2/(1-h)) / (K-2). A
+    column that is constant or has fewer than three values gives 0 for each; where all *other*
+    values are the same, a few millions at most.
+    """
+    y = np.asarray(values, dtype=np.float64)
+    known = np.isfinite(y)
+    k = known.sum(axis=0)
+    filled = np.where(known, y, 0.0)
+    r = np.where(known, y - filled.sum(axis=0) / np.maximum(k, 1), 0.0)
+    # Scaled, so that the squares of huge values don't overflow.
+    largest = np.abs(r).max(axis=0, initial=0.0)
+    spread = (k >= 3) & (largest > CONSTANT * np.abs(filled).max(axis=0, initial=0.0))
+    r *= np.where(spread, 1 / np.where(spread, largest, 1.0), 0.0)
+    kept = 1 - 1 / np.maximum(k, 3)
+    square = r * r
+    total = square.sum(axis=0)
+    # What is left of the others' squares, per degree of freedom and with the leverage of the value
+    # itself.
+    square *= -1 / kept
+    square += total
+    np.maximum(square, 1e-12 * total, out=square)
+    square *= kept / np.maximum(k - 2, 1)
+    square[..., ~spread] = 1.0
+    r /= np.sqrt(square, out=square)
+    return np.where(known, r, np.nan)
+
+
+def tail_p(scores: ArrayLike, t: ArrayLike, index: float = 4.0) -> Floats:
+    """P(a score above t), from the K scores of a baseline: by rank within them, by a Pareto tail of
+    `index` beyond.
+
+    `scores` (K,) with `t` of any shape, or (K, J) with `t` (J,) or (T, J); for the lower side give
+    -scores and -t. Below x, the largest score (at least 1/2), (g + 1/2)/(K+1) with g the scores
+    above t; above, (t/x)^-index / (K+1). A value that the baseline holds twice or more counts half
+    for each of them: a column that is always 0 says nothing when it is 0 again. Without a baseline
+    1.
+    """
+    return Ranks(scores).tails(t, index)[0]
+
+
+class Ranks:
+    """The scores of a baseline in order, made once, so that many values are placed among them at
+    little cost.
+    """
+
+    def __init__(self, scores: ArrayLike) -> None:
+        given = np.asarray(scores, dtype=np.float64)
+        known = np.isfinite(given)
+        self.k = known.sum(axis=0)
+        """How many there are, shape () or (J,)."""
+        ordered = np.full((len(given) + 1, *given.shape[1:]), np.inf)
+        ordered[:-1][known] = given[known]
+        ordered.sort(axis=0)
+        last = np.take_along_axis(ordered, np.maximum(self.k - 1, 0)[None], axis=0)[0]
+        self._low, self._high = ordered[0], np.where(self.k > 0, last, -np.inf)
+        # Complex numbers are ordered by their real part first: one search finds the places in all
+        # columns.
+        self._column = np.arange(self.k.size).reshape(self.k.shape)
+        self._keys = np.empty(ordered.shape[::-1], np.complex128)
+        self._keys.real, self._keys.imag = self._column[..., None], ordered.T
+        self._starts = self._column * len(ordered)
+
+    def tails(self, t: ArrayLike, index: float = 4.0) -> tuple[Floats, Floats]:
+        """`tail_p` on the upper side, and on the lower one: `tail_p` of -scores and -t. Shape of
+        `t` each.
+        """
+        at = np.asarray(t, dtype=np.float64)
+        k = np.broadcast_to(self.k, at.shape)
+        below, upto = self._place(at, "left"), self._place(at, "right")
+        same = _score_within(at, k)
+        margin = 1e-12 + 1e-9 * np.abs(same)
+        first, end = self._place(same - margin, "left"), self._place(same + margin, "right")
+        ties = end - first
+        repeated = ties >= 2
+        above = (
+            k
+            - upto
+            - np.where(repeated, np.maximum(end - np.maximum(first, upto), 0) - ties / 2, 0)
+        )
+        under = below - np.where(
+            repeated, np.maximum(np.minimum(end, below) - first, 0) - ties / 2, 0
+        )
+        return _tail(at, self._high, above, k, index), _tail(-at, -self._low, under, k, index)
+
+    def _place(self, t: Floats, side: Literal["left", "right"]) -> Places:
+        """How many scores lie below t, or up to and with it, in its column."""
+        keys = np.empty(t.shape, np.complex128)
+        keys.real, keys.imag = self._column, np.where(np.isnan(t), np.inf, t)
+        place: Places = np.searchsorted(self._keys.ravel(), keys, side)
+        found: Places = np.minimum(place - self._starts, self.k)
+        return found
+
+
+def _tail(t: Floats, largest: Floats, beyond: ArrayLike, k: Places, index: float) -> Floats:
+    x = np.maximum(largest, FIRST_TAIL)
+    p = np.where(t > x, (np.maximum(t, x) / x) ** -index, np.asarray(beyond) + 0.5) / (k + 1)
+    return np.where(np.isnan(t), np.nan, np.where(k > 0, p, 1.0))[()]
+
+
+def _score_within(t: Floats, k: Places) -> Floats:
+    # The studentised score that a value at prediction distance t has as one of the k baseline
+    # values; NaN where none can.
+    n = np.maximum(k, 3)
+    inside = t * np.sqrt((n + 1) / (n - 1))
+    room = n - 1 - inside**2
+    return np.where(room > 0, inside * np.sqrt((n - 2) / np.where(room > 0, room, 1.0)), np.nan)
+
+
+def _path(e: ArrayLike, start: ArrayLike, one: float, join: np.ufunc) -> Floats:
+    steps = np.asarray(e, dtype=np.float64)
+    path = np.empty_like(steps)
+    total = np.broadcast_to(np.asarray(start, dtype=np.float64), steps.shape[1:])
+    for place, step in enumerate(steps):
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = np.where(np.isnan(step), total, np.minimum(join(total, one) * step, LARGEST))
+        path[place] = total
+    return path

@@ -1,0 +1,116 @@
+"""Many p-values at once: adjusted so that a family of tests keeps its level, or combined into one.
+
+`p` has shape (m,), each in [0, 1], in any order; answers keep that order. Refuses to guess how
+tests depend on each other: each function says what it needs. No p-values give an empty answer, or
+None where one number is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from driftline.stats.basics.sample import Floats
+
+SMALLEST = 1e-300
+"""Stands in for a p-value of 0, whose logarithm and cotangent are infinite."""
+
+
+class Combined(NamedTuple):
+    """Several p-values as one."""
+
+    statistic: float
+    p_value: float
+
+
+def bonferroni(p: ArrayLike) -> Floats:
+    """m p, at most 1: no false alarm in the family at the level, however the tests depend."""
+    values = np.asarray(p, dtype=np.float64)
+    return np.minimum(values * len(values), 1.0)
+
+
+def holm(p: ArrayLike) -> Floats:
+    """The same promise with more power (Holm 1979): the i-th smallest times m-i+1, never below a
+    smaller one's.
+    """
+    values = np.asarray(p, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    factors = np.arange(len(values), 0, -1)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    return adjusted
+
+
+def bh(p: ArrayLike) -> Floats:
+    """Share of false ones among those named (Benjamini and Hochberg 1995): min over j >= i of m
+    p_(j)/j.
+
+    Holds for independent tests, and for tests that rise and fall together.
+    """
+    return _step_up(p, 1.0)
+
+
+def by(p: ArrayLike) -> Floats:
+    """Benjamini and Yekutieli (2001): the same share however the tests depend, for a factor 1 + 1/2
+    + ... + 1/m.
+    """
+    return _step_up(p, float(np.sum(1 / np.arange(1, len(np.asarray(p)) + 1))))
+
+
+def simes(p: ArrayLike) -> float | None:
+    """One p-value for "nothing changed anywhere" (Simes 1986): the smallest of `bh`, under the same
+    conditions.
+    """
+    values = bh(p)
+    return float(values.min()) if len(values) else None
+
+
+def fisher_combined(p: ArrayLike) -> Combined | None:
+    """-2 times the sum of ln p against chi-square with 2m degrees of freedom: independent tests
+    only.
+    """
+    from scipy.special import chdtrc
+
+    values = np.asarray(p, dtype=np.float64)
+    if not len(values):
+        return None
+    statistic = -2 * float(np.sum(np.log(np.maximum(values, SMALLEST))))
+    return Combined(statistic, float(chdtrc(2 * len(values), statistic)))
+
+
+def cauchy_combined(p: ArrayLike) -> Combined | None:
+    """Mean of tan((1/2 - p) pi) against Cauchy's law (Liu and Xie 2020): small p-values hold up
+    under any dependence.
+    """
+    values = np.asarray(p, dtype=np.float64)
+    if not len(values):
+        return None
+    statistic = float(np.mean(1 / np.tan(np.pi * np.maximum(values, SMALLEST))))
+    return Combined(statistic, float(np.arctan2(1.0, statistic) / np.pi))
+
+
+def e_bh(e: ArrayLike, alpha: float = 0.1) -> NDArray[np.bool_]:
+    """Which e-values to name (Wang and Ramdas 2022): the k largest, for the largest k whose k-th is
+    at least m/(alpha k).
+
+    At most a share `alpha` of them is false on average, under any dependence. Shape (m,).
+    """
+    values = np.asarray(e, dtype=np.float64)
+    m = len(values)
+    order = np.argsort(-values, kind="stable")
+    enough = np.flatnonzero(values[order] * np.arange(1, m + 1) * alpha >= m)
+    named = np.zeros(m, dtype=np.bool_)
+    named[order[: enough[-1] + 1 if len(enough) else 0]] = True
+    return named
+
+
+def _step_up(p: ArrayLike, factor: float) -> Floats:
+    values = np.asarray(p, dtype=np.float64)
+    m = len(values)
+    order = np.argsort(values, kind="stable")
+    scaled = values[order] * (m * factor) / np.arange(1, m + 1)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return adjusted
