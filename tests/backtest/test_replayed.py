@@ -144,7 +144,7 @@ def test_windows_kept_only_as_days_are_counted_and_left_out(tmp_path):
         station.tick()
     of = past(station)
     assert of.missing_windows in (9, 10)
-    assert len(of.groups) == 40 - of.gone
+    assert len(of.groups) == 40 - of.missing_windows
     with pytest.raises(
         StateError,
         match=r"of 5 windows from 2026-05-01 to 2026-05-06 none .*agent\.keep\.profiles_hourly",

@@ -163,8 +163,8 @@ def _show(result: Backtest) -> None:
         console.width = 1000  # a file or a pipe has no edge to keep to
     document = result.as_json
     history = result.history
-    history = document["learnt_from"]
-    learning = f", {history:,} before them to learn from" if history else ""
+    learning_windows = document["learnt_from"]
+    learning = f", {learning_windows:,} before them to learn from" if learning_windows else ""
     length = lasting(history.since, history.since + history.length)
     console.print(
         f"[bold]{escape(document['model'])}[/]: {document['windows']:,} windows of {length} "
