@@ -234,7 +234,7 @@ def test_mistakes_are_told_before_anything_is_measured(command, tmp_path):
     for args, said in (
         (["shap"], "there is no model 'shap'; models are: shop, parts"),
         (["shop", "--from", "yesterday"], "--from yesterday: should be a time such as 2026-03-02"),
-        (["--chart", "x.svg"], "--chart draws one model: name it"),
+        (["--chart", "x.svg"], "--chart draws one model only: name it"),
         (
             ["--tune", "--shuffles", "0"],
             "--tune needs shuffled history: give --shuffles 1 or more",
