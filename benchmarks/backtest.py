@@ -29,6 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from driftline.profiles.batch import Batch
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models
@@ -106,7 +107,7 @@ def hours(folder: Path, first: int, last: int, rows: int) -> list[dict[str, obje
         )
         if "n11" in on:
             batch["n11"] = pa.array(batch["n11"].to_numpy(), mask=rng.random(size) < on["n11"])
-        profile = Profile(spec)
+        profile = Profile(spec, BUILT_IN)
         start = micros(at)
         profile.update(
             Batch(

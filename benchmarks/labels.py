@@ -99,8 +99,8 @@ def make(folder: Path, rows: int, objects: list[int]) -> None:
 
 def child(config: Path, truth: Path) -> None:
     """Both ticks in this process; the figures as JSON."""
-    from driftline.agent import labelling, model_watch
-    from driftline.agent.start import read_config, running
+    from driftline.agent import late_labels
+    from driftline.agent.composition_root import read_config, running
     from driftline.agent.summary import summarise
     from driftline.telemetry.logs import make_log
 
@@ -124,8 +124,9 @@ def child(config: Path, truth: Path) -> None:
         ]
         return int(line.split()[1]) / 1024
 
-    labelling.join_labels = timed("join", labelling.join_labels)
-    model_watch.read_and_join = timed("both", model_watch.read_and_join)
+    late_labels.join_labels = timed("join", late_labels.join_labels)
+    labels = late_labels.LateLabels
+    labels.read_and_join = timed("both", labels.read_and_join)
     now = [START + timedelta(hours=HOURS, minutes=30)]
     told: dict[str, float] = {}
     with running(
@@ -148,8 +149,8 @@ def child(config: Path, truth: Path) -> None:
             report = agent.tick("bench")
             told |= {"second": time.perf_counter() - began, "second_peak": peak(), **took}
             assert not report.error, report.error
-            assert report.labels.joined.matches == report.labels.joined.labels
-            told |= {"windows": report.closed.windows, "labels": report.labels.joined.labels}
+            assert report.labels.join.matches == report.labels.join.labels
+            told |= {"windows": report.closing.windows, "labels": report.labels.join.labels}
             began = time.perf_counter()
             agent.tick("bench")
             told["idle"] = time.perf_counter() - began

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from driftline.agent.agent import Agent
-from driftline.agent.start import read_config, running
+from driftline.agent.composition_root import read_config, running
 from driftline.telemetry.logs import make_log
 
 NOW = datetime(2026, 5, 1, 12, 20, tzinfo=UTC)
@@ -105,7 +105,7 @@ def measure(server: str, days: int, objects: int, ticks: int) -> str:
                 report = agent.tick("bench")
                 first = time.perf_counter() - began
                 assert not report.error, report.error
-                assert report.taken.objects == objects, report.taken
+                assert report.reading.objects == objects, report.reading
                 while _ages(agent):
                     agent.tick("bench")
                 seconds, asked, own = [], [], []

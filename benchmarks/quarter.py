@@ -31,22 +31,19 @@ from driftline_plugins.sinks.webhook import Webhook
 from receivers import Fault, PagerDutyReceiver, Receiver, SlackReceiver, WebhookReceiver
 
 from driftline import Event, Notification, Secret, Severity, StartContext, Verdict
-from driftline.agent.closing import Closing
-from driftline.agent.compose import declared_inhibitions
-from driftline.agent.reference_state import Ground
+from driftline.agent.model_alerts import AlertSettings, ModelAlerts
+from driftline.agent.model_settings import declared_inhibitions
 from driftline.alerting import Fact
 from driftline.alerting.silencing import Quiet
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.delivery.worker import Outcome, Report, SinkWorker
 from driftline.extensions.registry import Registry
-from driftline.profiles.spec import ProfileSpec
 from driftline.state import outbox
 from driftline.state.factory import open_store
 from driftline.state.incident_store import SinkPlan
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError
-from driftline.types.model import Schema
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -234,26 +231,21 @@ class Quarter:
             self._deliver(self.now + 2 * DAY)
         self.store.close()
 
-    def _closing(self) -> Closing:
-        ground = Ground(Schema(), ProfileSpec({}), 0, "reference 1")
-        quiet = Quiet(inhibitions=declared_inhibitions(Registry.load()), max_pages=MAX_PAGES)
-        return Closing(
-            self.store,
-            "shop",
-            ground,
-            (),
-            lambda told: self.plans,
-            {},
-            lambda plan, ctx: (),
-            "",
-            self.alerting,
-            quiet=quiet,
+    def _alerts(self) -> ModelAlerts:
+        return ModelAlerts(
+            model="shop",
+            store=self.store,
+            settings=AlertSettings(
+                receivers=lambda notification: self.plans,
+                quiet=Quiet(inhibitions=declared_inhibitions(Registry.load()), max_pages=MAX_PAGES),
+            ),
+            lock=self.alerting,
         )
 
     def _feed(self, number: int) -> bool:
         """A window; returns whether there is something to tell."""
         news = False
-        for change in self._closing().alert(self._facts(number), self.now):
+        for change in self._alerts().report(self._facts(number), self.now):
             self.held += bool(change.held)
             news |= not change.held
             self.opened += change.event is Event.OPENED

@@ -28,6 +28,7 @@ from stream_columns import COLUMNS, Categorical, Cells, Numeric, frozen, times
 from driftline import Column, Field, Kind, Schema, Window
 from driftline.kit.checks import Scores
 from driftline.profiles.batch import Batch
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.categories import count_categories
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import ProfileSpec, make_spec
@@ -220,7 +221,7 @@ class Stream:
         return pa.RecordBatch.from_arrays(arrays, [column.name for column in COLUMNS])
 
     def _profile(self, batch: pa.RecordBatch, *moments: datetime) -> Profile:
-        profile = Profile(self.spec)
+        profile = Profile(self.spec, BUILT_IN)
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         events = np.array([int((moment - EPOCH) / TICK) for moment in moments], np.int64)
         profile.update(Batch(batch.num_rows, columns, events=events))

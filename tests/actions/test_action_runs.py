@@ -165,7 +165,7 @@ def test_rejection_expiry_and_the_end_of_the_incident(desk):
     at.over()
     at.incident(hour=3)
     at.now = NOW + DAY
-    at.acting.expire(at.store, at.now)
+    at.acting.expire_unapproved(at.store, at.now)
     at.over()
     at.incident(hour=6)
     at.over()
@@ -267,7 +267,7 @@ def test_facts_in_texts():
 def test_a_secret_in_a_request_is_refused(desk):
     """What would be shown and kept must not hold what the settings hide."""
     from driftline import Secret
-    from driftline.agent.acting import asked
+    from driftline.agent.action_dispatch import make_request
     from driftline.extensions.guard import Guard
 
     class Leaky(Noted):
@@ -277,7 +277,9 @@ def test_a_secret_in_a_request_is_refused(desk):
         def request(self, order: Order) -> Request:
             return Request("POST", f"https://x.example/{self.key.reveal()}")
 
-    made, why = asked(Leaky(key=Secret("${env:KEY}", "canary-key")), order(), Guard(lambda: NOW))
+    made, why = make_request(
+        Leaky(key=Secret("${env:KEY}", "canary-key")), order(), Guard(lambda: NOW)
+    )
     assert (made, why) == (None, "there is a secret in the request, which would be shown and kept")
 
 
@@ -292,19 +294,19 @@ def test_trouble_lasts_until_somebody_is_done_with_it(desk):
     there is none.
     """
     at = desk()
-    assert at.acting.troubles(at.store, "churn", at.now) == []
+    assert at.acting.failure_facts(at.store, "churn", at.now) == []
     [run] = at.incident()
     script.append(Rejected("no such pipeline"))
     at.settle()
-    [fact] = at.acting.troubles(at.store, "churn", at.now)
+    [fact] = at.acting.failure_facts(at.store, "churn", at.now)
     assert (fact.verdict, fact.reason) == (
         Verdict.CHANGED,
         f"action retrain for {run.incident}: no such pipeline",
     )
-    assert at.acting.troubles(at.store, "fraud", at.now) == []
+    assert at.acting.failure_facts(at.store, "fraud", at.now) == []
     with at.store.write() as connection:
         assert action_runs.reject(connection, run.token, "ada", "it is gone for good", at.now) == ""
-    [fact] = at.acting.troubles(at.store, "churn", at.now)
+    [fact] = at.acting.failure_facts(at.store, "churn", at.now)
     assert fact.verdict is Verdict.OK
     with at.store.write() as connection:
         assert action_runs.order_again(connection, run.token, "ada", "it is back", at.now) == ""

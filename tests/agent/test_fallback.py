@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from station import DIARY, MODEL, START, Station
 
-from driftline.agent import start
+from driftline.agent import composition_root
 from driftline.cli.main import main
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
@@ -130,7 +130,7 @@ def test_dead_letters_are_sent_again_by_hand(tmp_path, capsys, monkeypatch):
     for hour in range(4):
         station.hour(hour, amount=lambda row, hour=hour: row["amount"] + (100 if hour >= 2 else 0))
     station.clock.now = START + timedelta(hours=4, minutes=20)
-    monkeypatch.setattr(start, "system_clock", station.clock)
+    monkeypatch.setattr(composition_root, "system_clock", station.clock)
     again = ["notify", "again", "bad", "--json", "-c", str(station.config)]
     with station.open():
         station.tick()

@@ -42,14 +42,14 @@ def test_only_open_places_are_listed_again(station):
         hour(station, number)
     station.clock.now = START + timedelta(hours=40)
     with station.open():
-        assert station.tick().listed == 40
+        assert station.tick().object_count == 40
         station.clock.now += timedelta(minutes=30)
-        assert station.tick().listed <= 4
+        assert station.tick().object_count <= 4
         hour(station, 5, name="late")
-        assert station.tick().taken.objects == 0
+        assert station.tick().reading.objects == 0
         station.clock.now = START + timedelta(hours=64, minutes=1)
         report = station.tick()
-        assert (report.listed, report.taken.objects) == (41, 1)
+        assert (report.object_count, report.reading.objects) == (41, 1)
 
 
 def test_a_new_object_in_an_open_place_is_read_at_once(station):
@@ -61,7 +61,7 @@ def test_a_new_object_in_an_open_place_is_read_at_once(station):
         station.tick()
         hour(station, 9, name="late")
         hour(station, 10)
-        assert station.tick().taken.objects == 2
+        assert station.tick().reading.objects == 2
 
 
 def test_an_agent_that_was_away_lists_from_where_it_left(station):
@@ -78,8 +78,8 @@ def test_an_agent_that_was_away_lists_from_where_it_left(station):
     station.clock.now = START + timedelta(hours=40)
     with station.open():
         report = station.tick()
-        assert report.taken.objects == 20
-        assert report.listed <= 24
+        assert report.reading.objects == 20
+        assert report.object_count <= 24
 
 
 def test_other_settings_of_the_source_list_everything(station):
@@ -91,7 +91,7 @@ def test_other_settings_of_the_source_list_everything(station):
         station.tick()
     station.configure(NULL.replace("format: jsonl", "grows: false, format: jsonl"))
     with station.open():
-        assert station.tick().listed == 30
+        assert station.tick().object_count == 30
 
 
 def test_an_old_object_that_can_not_be_read_is_looked_for_where_it_is(station):
@@ -114,7 +114,7 @@ def test_an_old_object_that_can_not_be_read_is_looked_for_where_it_is(station):
             )
         station.clock.now += timedelta(minutes=1)
         report = station.tick()
-        assert report.taken.objects == 1
+        assert report.reading.objects == 1
 
 
 def test_months_are_read_and_judged_day_by_day(station):
@@ -128,7 +128,7 @@ def test_months_are_read_and_judged_day_by_day(station):
     with station.open():
         agent = station.agent
         watch = agent.watches["shop"]
-        watch._hooks = watch._reader._hooks = _noting(watch._hooks, seen)
+        _note_progress(watch.callbacks, seen)
         station.tick()
         judged = [name for name, _ in seen if name == "judge"]
         assert judged, "windows are judged"
@@ -142,10 +142,8 @@ def test_months_are_read_and_judged_day_by_day(station):
         assert station.sql("SELECT max(revision) FROM windows") == [(1,)]
 
 
-def _noting(hooks, seen):
-    from dataclasses import replace
-
-    return replace(hooks, progress=lambda stage, done, total, rows: seen.append((stage, done)))
+def _note_progress(callbacks, seen):
+    callbacks.progress = lambda stage, done, total, rows: seen.append((stage, done))
 
 
 def test_what_happened_before_anybody_watched_calls_nobody(tmp_path):
@@ -158,7 +156,7 @@ def test_what_happened_before_anybody_watched_calls_nobody(tmp_path):
     station.clock.now = START + timedelta(hours=31)
     with station.open():
         report = station.tick()
-        assert report.closed.quiet > 0
+        assert report.closing.silenced_windows > 0
         assert (
             station.sql(
                 "SELECT count(*) FROM measurements WHERE verdict = 'changed' AND start < 1777633200000000"
@@ -197,8 +195,8 @@ def test_logs_older_than_backfill_are_left_alone(tmp_path):
     station.clock.now = START + timedelta(hours=41)
     with station.open():
         report = station.tick()
-        assert report.taken.objects == 1
-        assert [reason for _, reason in report.skipped] == ["older than windows.backfill"]
+        assert report.reading.objects == 1
+        assert [reason for _, reason in report.skipped_objects] == ["older than windows.backfill"]
 
 
 def test_what_a_folder_says_is_a_column(tmp_path):
@@ -234,7 +232,7 @@ def test_a_place_that_vanished_is_noted_by_the_next_whole_listing(station):
         station.tick()
         shutil.rmtree(station.folder / "log" / "2026/05/01/03")
         station.clock.now += timedelta(hours=1)
-        assert station.tick().taken.gone == 0
+        assert station.tick().reading.gone == 0
         station.clock.now += timedelta(days=1)
-        assert station.tick().taken.gone == 1
+        assert station.tick().reading.gone == 1
         assert json.loads(json.dumps(station.summary()))["rows"] == 30 * 60

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from station import DIARY, MODEL, START, Station
 
-from driftline.agent import start
+from driftline.agent import composition_root
 from driftline.alerting.acts import Kind
 from driftline.alerting.fact import trouble
 from driftline.alerting.links import expiry, signed
@@ -37,7 +37,7 @@ def station(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DRIFTLINE_TOKEN", TOKEN.reveal())
         station = Station(tmp_path_factory.mktemp("page"), plugins=SEEING)
-        patch.setattr(start, "system_clock", station.clock)
+        patch.setattr(composition_root, "system_clock", station.clock)
         station.configure(MODEL, LINKED)
         actions = (
             f"actions:\n  retrain: {ACTION}, approve_by_link: true}}\n  roll-back: {ACTION}}}\n"
@@ -166,7 +166,7 @@ def test_a_sink_is_given_the_address_of_the_chart(station, client):
 def test_what_can_not_be_drawn(station, client):
     """Trouble without a past has a page, and no chart; what there is not has neither."""
     now = station.clock()
-    station.agent.watches["shop"].tell(
+    station.agent.watches["shop"].report_facts(
         [trouble("shop", "diary", "refused", "took no message", (now, now))], now
     )
     [[name]] = station.sql("select id from incidents where cause = 'monitoring'")

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from station import DIARY, MODEL, START, Station
 
-from driftline.agent.parts import Patience
+from driftline.agent.services import Timeouts
 
 pytestmark = pytest.mark.system
 
-SHORT = Patience(check=2, listing=5, reading=5, probe=5)
+SHORT = Timeouts(check=2, listing=5, reading=5, probe=5)
 HANG = "__import__('threading').Event().wait(20)"
 PLUGIN = '''
 from driftline import Check, Format, LogObject, Measurement, Sink, Source, hookimpl
@@ -105,7 +105,7 @@ def test_a_bad_check_costs_only_itself(tmp_path, body):
     made.configure(MODEL + "      mine: {{type: bad, rule: {{above: {{warning: 5}}}}}}\n")
     with made.open(SHORT):
         report = made.tick()
-        assert report.closed.windows == 3
+        assert report.closing.windows == 3
         assert made.summary()["verdicts"]["error"] == 3
         assert made.events("drift") == ["opened"]
         assert len(trouble(made)) == 1
@@ -130,8 +130,8 @@ def test_a_bad_source_costs_only_its_model(tmp_path, bad):
     other = OTHER.replace("FORMAT", "jsonl")
     made.configure(MODEL + other)
     with made.open(SHORT):
-        assert made.tick("other").closed.windows == 0
-        assert made.tick("shop").closed.windows == 3
+        assert made.tick("other").closing.windows == 0
+        assert made.tick("shop").closing.windows == 3
         assert len(trouble(made, "other")) == 1
         assert trouble(made, "shop") == []
 
@@ -151,7 +151,7 @@ def test_a_bad_format_quarantines_or_waits(tmp_path, body):
     made.configure(MODEL + other)
     with made.open(SHORT):
         made.tick("other")
-        assert made.tick("shop").closed.windows == 3
+        assert made.tick("shop").closing.windows == 3
         assert len(trouble(made, "other")) == 1
         assert made.summary("other")["rows"] == 0
 
@@ -184,7 +184,7 @@ def test_a_bad_listener_costs_only_itself(tmp_path, body):
     """An announcement that fails changes nothing."""
     made = station(tmp_path, hook=body)
     with made.open(SHORT):
-        assert made.tick().closed.windows == 3
+        assert made.tick().closing.windows == 3
         assert made.events("drift") == ["opened"]
 
 
@@ -202,6 +202,6 @@ def test_a_source_that_is_down_loses_nothing(tmp_path):
         assert made.events("monitoring") == ["opened"]
         away.rename(log)
         made.clock.now += timedelta(minutes=1)
-        assert made.tick().closed.windows == 3
+        assert made.tick().closing.windows == 3
         assert made.events("monitoring") == ["opened", "resolved"]
         assert made.summary()["rows"] == 1200

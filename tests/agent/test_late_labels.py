@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from station import START, Station
 
-from driftline.agent import start
+from driftline.agent import composition_root
 from driftline.cli.main import _run
 from driftline.ingest.labels import join_labels as joining
 
@@ -113,24 +113,24 @@ def test_labels_thirty_days_late_restate_and_tell(tmp_path):
         made.labels("late.csv", rows, START + 30 * DAY, opposite)
         report = made.until(24 * 30 + 2)
         assert (
-            report.labels.joined.labels,
-            report.labels.joined.matches,
-            report.labels.joined.windows,
+            report.labels.join.labels,
+            report.labels.join.matches,
+            report.labels.join.windows,
         ) == (400, 400, 1)
-        assert report.closed.windows == 1
+        assert report.closing.windows == 1
         assert made.window() == (2, 1, 0)
         assert made.said("labels")["coverage"] == (1.0, 400, 2)
         assert 29.9 * 24 * 0.955 < made.said("labels")["delay"][0] < 30 * 24 * 1.045
         assert made.said("performance")["roc_auc"][:2] == (0.0, 400)
         assert made.said("drift") == drift, "what labels say nothing about stays as it was judged"
         assert made.events("performance") == ["opened"]
-        assert made.tick().closed.windows == 0
+        assert made.tick().closing.windows == 0
 
 
 def test_what_labels_said_later_is_not_computed_again(tmp_path, monkeypatch, capsys):
     """Of labels only what they came to is kept: reproduce says so, and doesn't call it the same."""
     made = Late(tmp_path)
-    monkeypatch.setattr(start, "system_clock", made.clock)
+    monkeypatch.setattr(composition_root, "system_clock", made.clock)
     rows = made.predictions(0)
     with made.open():
         made.until(1.5)
@@ -247,10 +247,10 @@ def test_a_label_source_that_fails_holds_up_nothing(tmp_path):
     made.labels("a.csv", rows, START)
     (made.folder / "truth").rename(made.folder / "away")
     with made.open():
-        assert made.until(1.5).closed.windows == 1
+        assert made.until(1.5).closing.windows == 1
         assert made.events("monitoring") == ["opened"]
         (made.folder / "away").rename(made.folder / "truth")
-        assert made.until(1.6).closed.windows == 1
+        assert made.until(1.6).closing.windows == 1
         assert made.said("labels")["coverage"] == (1.0, 400, 2)
         assert made.events("monitoring") == ["opened", "resolved"]
 

@@ -148,6 +148,6 @@ def test_what_is_no_longer_watched_does_not_stay_open(tmp_path):
     station.configure(MODEL.replace(drift, ""))
     with station.open():
         report = station.tick()
-        assert [change.event for change in report.closed.changes] == ["resolved"]
+        assert [change.event for change in report.closing.changes] == ["resolved"]
         assert station.events("drift") == ["opened", "resolved"]
         assert "no longer watched" in station.told()[-1]["facts"]["why"]

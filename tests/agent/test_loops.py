@@ -6,18 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from driftline.agent.agent import Loop
+from driftline.agent.loop import Loop
 
 pytestmark = pytest.mark.postgres
 
 
-def test_a_loop_is_stuck_when_it_should_have_come_round():
+def test_a_loop_stuck_when_it_should_have_come_round():
     """Within its pause and patience a loop is fine, beyond them it is stuck, also before its first
     round.
     """
     now = [datetime(2026, 5, 1, tzinfo=UTC)]
     loop = Loop(
-        "watch shop", timedelta(minutes=1), lambda: now[0], timedelta(minutes=15), started=now[0]
+        "watch shop", timedelta(minutes=1), lambda: now[0], timedelta(minutes=15), start_time=now[0]
     )
     assert not loop.stuck
     now[0] += timedelta(minutes=16, seconds=1)

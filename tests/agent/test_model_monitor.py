@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from driftline.contracts.rule import Rule
-from driftline.onboarding.model_monitor import is_constraints, understand
+from driftline.onboarding.model_monitor import convert_constraints, is_constraints
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
@@ -26,7 +26,7 @@ def real(name):
 
 def test_the_constraints_of_a_real_monitor():
     """Six columns with type, completeness and sign; thresholds and method are the file's."""
-    asked = understand(real("data_quality/constraints.json"), {"_c0": "prediction"})
+    asked = convert_constraints(real("data_quality/constraints.json"), {"_c0": "prediction"})
     assert asked.doubts == []
     check = Constraints.model_validate(asked.constraints)
     assert list(check.features) == ["prediction", "_c1", "_c2", "_c3", "_c4", "_c5"]
@@ -45,7 +45,7 @@ def test_the_constraints_of_a_real_monitor():
 
 def test_the_schema_of_2019():
     """enable_comparisons and min_domain_mass; overrides stand within the string constraints."""
-    asked = understand(real("nyc_taxi_old_schema/constraints.json"), {})
+    asked = convert_constraints(real("nyc_taxi_old_schema/constraints.json"), {})
     check = Constraints.model_validate(asked.constraints)
     assert check.features["message"].domain == ("preproc-not-YET-supported-for-csv-json",)
     assert (check.domain_share, check.drift.threshold) == (1.0, 1.0)
@@ -55,7 +55,7 @@ def test_model_quality_becomes_rules_and_r2_is_left_out():
     """mae and rmse are bounds of the performance check, mse says the same as rmse, and r2's meaning
     is another.
     """
-    asked = understand(real("model_quality_regression/constraints.json"), {})
+    asked = convert_constraints(real("model_quality_regression/constraints.json"), {})
     assert asked.constraints == {}
     rules = [Rule.model_validate(rule) for rule in asked.rules]
     assert {rule.measurement: round(rule.above.warning, 4) for rule in rules} == {
@@ -74,7 +74,7 @@ def test_binary_model_quality():
         "f2": {"threshold": 0.1, "comparison_operator": "LessThanThreshold"},
         "accuracy": {"threshold": "NaN", "comparison_operator": "LessThanThreshold"},
     }
-    asked = understand({"binary_classification_constraints": told}, {})
+    asked = convert_constraints({"binary_classification_constraints": told}, {})
     assert asked.rules == [
         {"measurement": "recall", "below": {"warning": 0.5}},
         {"measurement": "roc_auc", "below": {"warning": 0.7}},
@@ -106,7 +106,7 @@ def test_a_feature_overrides_the_file(spelling):
         {"name": "c", spelling: {"evaluate_constraints": "Disabled"}},
         {"name": "d", "inferred_type": "Unknown", "completeness": 2},
     ]
-    asked = understand({"features": features, "monitoring_config": config}, {})
+    asked = convert_constraints({"features": features, "monitoring_config": config}, {})
     check = Constraints.model_validate(asked.constraints)
     assert check.drift.model_dump() == {
         "threshold": 0.1, "method": "simple", "categorical_threshold": 0.2, "categorical_method": "chi_squared",
@@ -124,7 +124,7 @@ def test_a_feature_overrides_the_file(spelling):
 
 def test_a_disabled_file_asks_for_nothing():
     """Nothing is checked that was not, and that is told."""
-    asked = understand(
+    asked = convert_constraints(
         {"features": [], "monitoring_config": {"evaluate_constraints": "Disabled"}}, {}
     )
     assert (asked.constraints, len(asked.doubts)) == ({}, 1)
@@ -164,7 +164,7 @@ def test_whatever_stands_there_makes_a_valid_check(features, config, quality):
     """Files that people have edited give a check that the configuration accepts, and never an
     exception.
     """
-    asked = understand(
+    asked = convert_constraints(
         {"features": features, "monitoring_config": config, "regression_constraints": quality}, {}
     )
     Constraints.model_validate(json.loads(json.dumps(asked.constraints)))

@@ -34,7 +34,11 @@ def test_a_schema_beside_the_data(tmp_path):
     )
     with station.open():
         report = station.tick()
-        assert (report.listed, report.taken.rows, station.summary()["rejected"]) == (1, 1, 0)
-        [(uri, reason)] = report.skipped
+        assert (report.object_count, report.reading.rows, station.summary()["rejected"]) == (
+            1,
+            1,
+            0,
+        )
+        [(uri, reason)] = report.skipped_objects
         assert uri.endswith("schema.1.log")
         assert "no data" in reason

@@ -16,7 +16,7 @@ from station import START, Station
 
 from driftline.agent.summary import summarise
 from driftline.cli.status import show_models
-from driftline.profiles.profile import BUILT_IN
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.window import Window
 from driftline.state import windows
 from driftline.state.tables import micros
@@ -92,7 +92,7 @@ def window(station: Station, hour: int, version: str = "blue") -> Window:
     agent = station.agent
     with agent.store.read() as connection:
         key = WindowKey("shop", micros(at(60 * hour)), version, "")
-        ground = agent.watches["shop"].ground
+        ground = agent.watches["shop"].reference
         return windows.load(connection, key, ground.spec, BUILT_IN).window()
 
 
@@ -124,16 +124,20 @@ def test_outputs_that_come_minutes_later_complete_their_rows(station):
     """
     with station.open():
         log(station.folder, "model_inputs", range(40))
-        assert tick(station, 41).taken.rows == 40
+        assert tick(station, 41).reading.rows == 40
         assert answered(window(station, 0)) == (40, 0)
         log(station.folder, "model_outputs", range(20))
         log(station.folder, "model_inputs", range(40, 60))
         report = tick(station, 61)
-        assert (report.taken.rows, report.taken.responses, report.closed.windows) == (20, 20, 0)
+        assert (report.reading.rows, report.reading.responses, report.closing.windows) == (
+            20,
+            20,
+            0,
+        )
         assert answered(window(station, 0)) == (60, 20)
         assert station.summary()["unpaired"] == {"requests": 0, "responses": 0, "settled": 0}
         log(station.folder, "model_outputs", range(20, 50))
-        assert tick(station, 80).closed.windows == 1
+        assert tick(station, 80).closing.windows == 1
         assert answered(window(station, 0)) == (60, 50)
         assert revision(station, 0) == 1
         assert station.summary()["unpaired"] == {"requests": 10, "responses": 0, "settled": 0}
@@ -142,7 +146,7 @@ def test_outputs_that_come_minutes_later_complete_their_rows(station):
         assert answered(window(station, 0)) == (60, 60)
         assert revision(station, 0) == 2
         assert station.summary()["unpaired"] == {"requests": 0, "responses": 0, "settled": 0}
-        assert tick(station, 91).closed.windows == 0
+        assert tick(station, 91).closing.windows == 0
         assert station.summary()["rows"] == 60
 
 
@@ -245,10 +249,14 @@ def test_what_changes_nothing_is_not_judged_again(station):
     with station.open():
         log(station.folder, "model_inputs", range(30))
         log(station.folder, "model_outputs", range(30))
-        assert tick(station, 80).closed.windows == 1
+        assert tick(station, 80).closing.windows == 1
         log(station.folder, "model_outputs", range(30), name="copy")
         report = tick(station, 90)
-        assert (report.taken.responses, report.closed.windows, revision(station, 0)) == (30, 0, 1)
+        assert (report.reading.responses, report.closing.windows, revision(station, 0)) == (
+            30,
+            0,
+            1,
+        )
 
 
 def test_rows_that_are_seen_again_are_whole(station):

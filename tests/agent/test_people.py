@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from station import START, Station
 
-from driftline.agent import start
+from driftline.agent import composition_root
 from driftline.cli.main import _run, cli
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.system]
 def closed(tmp_path, monkeypatch):
     """The state of an agent whose model drifts since the hour 20, and which was stopped."""
     station = Station(tmp_path)
-    monkeypatch.setattr(start, "system_clock", station.clock)
+    monkeypatch.setattr(composition_root, "system_clock", station.clock)
     with station.open():
         for hour in range(24):
             station.hour(

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from station import MODEL, START, Station
 
-from driftline.agent import start
+from driftline.agent import composition_root
 from driftline.cli.main import _run, cli
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
@@ -24,7 +24,7 @@ def drifting(folder, monkeypatch, model: str = MODEL, halves: bool = False) -> S
     two files.
     """
     station = Station(folder, model)
-    monkeypatch.setattr(start, "system_clock", station.clock)
+    monkeypatch.setattr(composition_root, "system_clock", station.clock)
     for hour in range(6):
         changes = {"amount": lambda row, by=HIGHER * (hour >= 4): row["amount"] + by}
         if halves:
@@ -170,7 +170,7 @@ def test_a_file_that_grows_is_read_as_far_as_it_was_counted(tmp_path, monkeypatc
     nothing.
     """
     station = Station(tmp_path)
-    monkeypatch.setattr(start, "system_clock", station.clock)
+    monkeypatch.setattr(composition_root, "system_clock", station.clock)
     path = tmp_path / "log/all.jsonl"
 
     def grow(hour: float, count: int, by: float) -> None:
@@ -206,7 +206,7 @@ def test_other_formats_come_out_again(tmp_path, monkeypatch, kind):
 
     checks = MODEL[: MODEL.index("    checks:")].replace("format: jsonl", f"format: {kind}")
     station = Station(tmp_path, checks)
-    monkeypatch.setattr(start, "system_clock", station.clock)
+    monkeypatch.setattr(composition_root, "system_clock", station.clock)
     for hour in range(6):
         lines = station.hour(hour, amount=lambda row, by=HIGHER * (hour >= 4): row["amount"] + by)
         table = pyarrow.json.read_json(lines)

@@ -55,7 +55,7 @@ def test_a_log_that_is_rotated_counts_once(tmp_path):
         _append(log, station.rows(START + timedelta(hours=1), timedelta(minutes=30), 50))
         log.rename(tmp_path / "log/data.1.log.2026-05-01")
         report = station.tick()
-        assert (report.taken.rows, station.summary()["rows"], _windows(station)) == (
+        assert (report.reading.rows, station.summary()["rows"], _windows(station)) == (
             50,
             350,
             [300, 50],
@@ -69,7 +69,7 @@ def test_a_log_that_is_rotated_counts_once(tmp_path):
         station.tick()
         log.rename(tmp_path / "log/data.1.log.2026-05-02")
         station.write("log/data.1.log", START + timedelta(hours=59), timedelta(hours=1), 20)
-        assert station.tick().taken.rows == 20
+        assert station.tick().reading.rows == 20
         assert (station.summary()["rows"], station.summary()["held"]) == (1070, 0)
         assert _windows(station) == [300, 50, 700, 20]
 
@@ -85,7 +85,7 @@ def test_a_packed_file_that_was_renamed_counts_once(tmp_path):
     with station.open():
         station.tick()
         packed.rename(tmp_path / "log" / "b.jsonl.gz")
-        assert station.tick().taken.rows == 0
+        assert station.tick().reading.rows == 0
         assert (station.summary()["rows"], station.summary()["objects"]) == (300, 1)
 
 
@@ -154,5 +154,5 @@ def test_a_file_that_grew_is_read_from_its_old_end(tmp_path):
                 "\n".join(station.rows(START + timedelta(hours=1), timedelta(hours=1), 500)) + "\n"
             )
         report = station.tick()
-        assert report.taken.rows == 500
+        assert report.reading.rows == 500
         assert (station.summary()["rows"], _windows(station)) == (800, [300, 500])

@@ -11,8 +11,8 @@ from datetime import timedelta
 import pytest
 from station import START, Station
 
-from driftline.agent.start import read_config, running
-from driftline.agent.tick import Hooks
+from driftline.agent.callbacks import Callbacks
+from driftline.agent.composition_root import read_config, running
 from driftline.telemetry.logs import make_log
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
@@ -34,11 +34,11 @@ def test_a_tick_stops_between_its_steps(tmp_path, stage, judged):
             told.set()
 
     log, config = make_log(io.StringIO(), human=False), read_config(station.config)
-    hooks = Hooks(progress=progress, stopping=told.is_set)
+    callbacks = Callbacks(progress=progress, stopping=told.is_set)
     with running(
-        config, clock=station.clock, log=log, console=io.StringIO(), once=True, hooks=hooks
+        config, clock=station.clock, log=log, console=io.StringIO(), once=True, callbacks=callbacks
     ) as agent:
-        assert agent.tick("shop").closed.windows == judged
+        assert agent.tick("shop").closing.windows == judged
     with station.open():
         station.tick()
         assert station.sql("select revision, rows from windows where rows > 0") == [(1, 50)] * 4

@@ -12,8 +12,8 @@ from faults import FaultProxy, Refuse
 from station import DIARY, Clock
 from stores import AZURE_KEY, AzureStore, GcsStore, S3Store
 
-from driftline.agent import start
-from driftline.agent.start import read_config, running
+from driftline.agent import composition_root
+from driftline.agent.composition_root import read_config, running
 from driftline.cli.main import _run
 from driftline.telemetry.logs import make_log
 
@@ -150,7 +150,7 @@ class Clouds:
         config = read_config(self.folder / "driftline.yaml")
         with running(config, clock=self.clock, log=log, console=io.StringIO(), once=True) as agent:
             for watch in agent.watches.values():
-                watch.settings.source._sleep = lambda seconds: None
+                watch.settings.config.source._sleep = lambda seconds: None
             yield agent
 
     def tick(self, agent):
@@ -220,7 +220,7 @@ def test_what_was_told_is_computed_again_from_each_store(clouds, monkeypatch, ca
     """With versions that only folders name; where requests and responses lie apart, that it can't
     be is said, with 3.
     """
-    monkeypatch.setattr(start, "system_clock", clouds.clock)
+    monkeypatch.setattr(composition_root, "system_clock", clouds.clock)
     with clouds.agent() as agent:
         for number in range(4):
             clouds.hour(number, 300.0 if number >= 2 else 0.0)

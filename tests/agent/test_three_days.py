@@ -81,7 +81,7 @@ def test_a_second_tick_changes_nothing(tmp_path):
         station.tick()
         before = station.summary()
         again = station.tick()
-        assert (again.taken.objects, again.closed.windows) == (0, 0)
+        assert (again.reading.objects, again.closing.windows) == (0, 0)
         assert station.summary() == before
         assert before["rows"] == 1600
         assert before["windows"] == 4

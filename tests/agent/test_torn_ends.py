@@ -54,7 +54,7 @@ def test_a_last_line_without_its_end_counts_once_the_file_rests(station, whole):
     station.clock.now += LONG
     station.tick()
     assert _counted(station) == (whole + 1, whole + 1, 0)
-    assert station.tick().taken.objects == 0
+    assert station.tick().reading.objects == 0
 
 
 @pytest.mark.parametrize("first", [0, 5])

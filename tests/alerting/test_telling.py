@@ -9,7 +9,7 @@ import pytest
 from simulation import HOUR, at, fact
 
 from driftline import Severity
-from driftline.agent.compose import declared_inhibitions
+from driftline.agent.model_settings import declared_inhibitions
 from driftline.alerting import AlertingState, Step, step
 from driftline.alerting.actions_due import ActionPlan, calling
 from driftline.alerting.acts import Act, Kind, accept, act

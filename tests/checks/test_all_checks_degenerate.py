@@ -22,7 +22,8 @@ from driftline.extensions.validate import validate_measurement
 from driftline.ingest.columns.canonical import split_by_segment, to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
-from driftline.profiles.profile import BUILT_IN, Profile
+from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.profile import Profile
 from driftline.profiles.rowhash import hash_strings
 from driftline.profiles.spec import make_spec
 from driftline.testing.windows import HOUR, START, context

@@ -8,6 +8,7 @@ from driftline_plugins.checks.drift import Drift
 
 from driftline import CheckContext, Field, Kind, Schema, stats
 from driftline.profiles.batch import Batch
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import make_spec
 
@@ -43,7 +44,7 @@ def windows(was, now, was_c, now_c):
     )
     made = []
     for x, c in ((was, was_c), (now, now_c)):
-        profile = Profile(spec)
+        profile = Profile(spec, BUILT_IN)
         for part in np.array_split(np.arange(len(x)), 3):
             encoded = pa.array(c[part].tolist()).dictionary_encode()
             profile.update(Batch(len(part), {"x": pa.array(x[part]), "c": encoded}))

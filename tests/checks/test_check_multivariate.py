@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from driftline import Field, Kind, Schema, Window
 from driftline.kit.checks import sampled_rows
 from driftline.profiles.batch import Batch
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.rowhash import hash_positions
 from driftline.profiles.spec import NumericSpec, ProfileSpec
@@ -150,7 +151,7 @@ def test_rows_in_another_order_or_in_parts_are_the_same(check):
     hashes = hash_positions(7, 0, 900)
 
     def profile(places):
-        made = Profile(spec)
+        made = Profile(spec, BUILT_IN)
         made.update(
             Batch(
                 len(places),

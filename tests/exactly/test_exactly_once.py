@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 )
 from shelf import SHELVES, Shelf
 
-from driftline.agent.start import read_config, running
+from driftline.agent.composition_root import read_config, running
 from driftline.state import leadership
 from driftline.state.factory import open_store
 from driftline.state.store import Store
@@ -352,7 +352,7 @@ class Exactly(RuleBasedStateMachine):
 
     def _stored(self):
         """The same numbers out of the agent's state."""
-        from driftline.profiles.profile import BUILT_IN
+        from driftline.profiles.built_in import BUILT_IN
         from driftline.state import windows
 
         agent = self.agent.agent
@@ -367,7 +367,7 @@ class Exactly(RuleBasedStateMachine):
                 profile = windows.load(
                     connection,
                     WindowKey("shop", start, version, segment),
-                    watch.ground.spec,
+                    watch.reference.spec,
                     BUILT_IN,
                 )
                 scores = profile.window().scores

@@ -28,8 +28,8 @@ from driftline import (
     hookimpl,
 )
 from driftline.extensions import Registry
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.collector import Collector
-from driftline.profiles.profile import BUILT_IN
 from driftline.testing import (
     FakeClock,
     assert_collector_contract,
@@ -271,7 +271,9 @@ def swallow(self: Any, told: Notification) -> None:
 )  # fmt: skip
 def test_the_contract_catches(monkeypatch, make, word):
     """A plugin that breaks one sentence of the contract fails with words that say which."""
-    monkeypatch.setattr("driftline.testing.contract._assert_light", lambda type_: None)
+    monkeypatch.setattr(
+        "driftline.testing.plugin_contract._assert_loads_no_sdk", lambda type_: None
+    )
     with pytest.raises((AssertionError, ZeroDivisionError), match=word):
         assert_plugin_contract(make())
 

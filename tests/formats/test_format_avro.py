@@ -164,7 +164,7 @@ def test_damage_ends_the_file_with_a_reason():
     data = written(SIMPLE, ROWS)
     place = data.rindex(SYNC, 0, len(data) - 16)
     batches = Avro().decode(
-        io.BytesIO(data[:place] + b"x" + data[place + 1 :]), Decoding("file:///x")
+        io.BytesIO(data[:place] + b"x" + data[place + 1 :]), Decoding(uri="file:///x")
     )
     given: list[int] = []
     with pytest.raises(

@@ -35,7 +35,7 @@ def lines(*records: object) -> bytes:
 
 
 def halves(form: AzureML, data: bytes, uri: str, *fields) -> list[tuple[str | None, list[dict]]]:
-    ctx = Decoding(uri, fields or None)
+    ctx = Decoding(uri=uri, fields=fields or None)
     return [(side_of(batch), batch.to_pylist()) for batch in form.decode(io.BytesIO(data), ctx)]
 
 
@@ -165,7 +165,9 @@ def test_a_call_that_failed_is_no_prediction():
 def test_a_bad_record_costs_itself_only(line, reason):
     """Those around it are read, and it is counted with the reason."""
     data = lines(record([{"a": 1}])) + line + b"\n" + lines(record([{"a": 3}]))
-    ctx = Decoding(PLACE.format("model_inputs"), (number("a"),), True, {}, _gone)
+    ctx = Decoding(
+        uri=PLACE.format("model_inputs"), fields=(number("a"),), sealed=True, parts={}, refer=_gone
+    )
     rows = [row for batch in AzureML().decode(io.BytesIO(data), ctx) for row in batch.to_pylist()]
     assert [row["a"] for row in rows] == [1, 3]
     assert (ctx.rejected, ctx.samples[0][0]) == (1, 1)
@@ -207,7 +209,9 @@ def test_data_elsewhere_is_followed(told, monkeypatch):
         return io.BytesIO(b'{\n  "a": 5\n}\n')
 
     data = lines({key: value for key, value in record(None).items() if key != "data"} | told)
-    ctx = Decoding(PLACE.format("model_inputs"), (number("a"),), True, {}, refer)
+    ctx = Decoding(
+        uri=PLACE.format("model_inputs"), fields=(number("a"),), sealed=True, parts={}, refer=refer
+    )
     [batch] = AzureML().decode(io.BytesIO(data), ctx)
     assert batch.column("a").to_pylist() == [5]
     beside = PLACE.format("model_inputs").rpartition("/")[0] + "/x.json"
@@ -222,7 +226,13 @@ def test_data_elsewhere_is_followed(told, monkeypatch):
 def test_data_elsewhere_that_is_none_is_a_reject(content, reason, monkeypatch):
     """Empty, several, torn, or beyond the limit."""
     monkeypatch.setattr(azureml, "LARGEST", 1000)
-    ctx = Decoding(PLACE.format("model_inputs"), None, True, {}, lambda uri: io.BytesIO(content))
+    ctx = Decoding(
+        uri=PLACE.format("model_inputs"),
+        fields=None,
+        sealed=True,
+        parts={},
+        refer=lambda uri: io.BytesIO(content),
+    )
     assert list(AzureML().decode(io.BytesIO(lines(record(None, dataref="x.json"))), ctx)) == []
     assert (ctx.rejected, reason in ctx.samples[0][1]) == (1, True)
 
@@ -233,7 +243,7 @@ def test_a_store_that_fails_just_now_is_asked_again():
     def down(uri: str):
         raise SourceError("503")
 
-    ctx = Decoding(PLACE.format("model_inputs"), None, True, {}, down)
+    ctx = Decoding(uri=PLACE.format("model_inputs"), fields=None, sealed=True, parts={}, refer=down)
     with pytest.raises(SourceError):
         list(AzureML().decode(io.BytesIO(lines(record(None, dataref="x.json"))), ctx))
 

@@ -85,7 +85,7 @@ def bucket(kind: str, body: object, **told: object) -> dict[str, Any]:
 
 def rows_of(form: KServe, data: bytes, *fields: Any) -> list[dict]:
     """The paired rows of one object, and the requests that are alone."""
-    ctx = Decoding("file:///x", fields or None)
+    ctx = Decoding(uri="file:///x", fields=fields or None)
     batches = [(0, batch) for batch in form.decode(io.BytesIO(data), ctx)]
     assert ctx.samples == []
     return [row for _, batch in pair_batches(batches) for row in batch.to_pylist()]
@@ -253,7 +253,7 @@ def test_files_of_the_bucket_logger(write):
     ] * 2
     assert [row["event_id"] for row in rows] == ["r1:0", "r1:1", "r2:0", "r2:1"]
     assert rows == rows_of(KServe(headers=("a", "b")), data)
-    trickled = list(KServe().decode(Trickle(data), Decoding("file:///x")))
+    trickled = list(KServe().decode(Trickle(data), Decoding(uri="file:///x")))
     assert [side_of(batch) for batch in trickled] == ["request", "response"]
 
 

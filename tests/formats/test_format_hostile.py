@@ -162,7 +162,13 @@ def survive(name: str, data: bytes) -> None:
     form = REGISTRY.get("format", name)()
     for fields in (None, FIELDS):
         for sealed in (True, False):
-            ctx = Decoding("s3://bucket/log/output/2024/05/01/00/x.json", fields, sealed, {}, refer)
+            ctx = Decoding(
+                uri="s3://bucket/log/output/2024/05/01/00/x.json",
+                fields=fields,
+                sealed=sealed,
+                parts={},
+                refer=refer,
+            )
             stored = io.BytesIO(data)
             try:
                 for batch in form.decode(

@@ -41,7 +41,7 @@ def test_columns_are_narrow_and_categories_are_dictionaries():
     """Numbers are float64, categories dictionary-encoded, whole ids int64."""
     [batch] = JsonLines().decode(
         io.BytesIO(b'{"n":1,"c":"x","id":9007199254740993}\n'),
-        Decoding("u", (number("n"), category("c"), other("id"))),
+        Decoding(uri="u", fields=(number("n"), category("c"), other("id"))),
     )
     assert batch.schema.types == [pa.float64(), pa.dictionary(pa.int32(), pa.string()), pa.int64()]
     assert batch["id"].to_pylist() == [9007199254740993]
@@ -174,7 +174,7 @@ def test_without_fields_everything_is_read():
 
 def test_rows_are_counted_without_a_column():
     """A model that needs no column still counts its rows."""
-    ctx = Decoding("u", (), True)
+    ctx = Decoding(uri="u", fields=(), sealed=True)
     assert [batch.num_rows for batch in JsonLines().decode(io.BytesIO(b'{"a":1}\n{}\n'), ctx)] == [
         2
     ]
@@ -203,7 +203,7 @@ def test_offsets_cover_what_was_given():
     lines = [b'{"a":%d}\n' % i for i in range(3000)]
     lines[1234] = b"bad\n"
     data = b"".join(lines)
-    ctx = Decoding("u", (number("a"),), True)
+    ctx = Decoding(uri="u", fields=(number("a"),), sealed=True)
     seen = 0
     for batch in JsonLines().decode(io.BytesIO(data), ctx):
         seen += batch.num_rows

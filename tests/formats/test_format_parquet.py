@@ -59,7 +59,9 @@ def test_categories_stay_dictionaries(compression):
     don't.
     """
     data = file({"c": ["x", "y", "x"], "s": ["1", "2", "3"]}, compression=compression)
-    [batch] = Parquet().decode(io.BytesIO(data), Decoding("u", (category("c"), other("s"))))
+    [batch] = Parquet().decode(
+        io.BytesIO(data), Decoding(uri="u", fields=(category("c"), other("s")))
+    )
     assert pa.types.is_dictionary(batch.schema.field("c").type)
     assert batch.schema.field("s").type == pa.string()
     assert batch.to_pydict() == {"c": ["x", "y", "x"], "s": ["1", "2", "3"]}
@@ -69,7 +71,7 @@ def test_batches_are_bounded(monkeypatch):
     """No batch is larger than the bound, and every row comes once, over row groups of any size."""
     monkeypatch.setattr(plugin, "ROWS", 100)
     data = file({"a": list(range(1050))}, row_group_size=333)
-    batches = list(Parquet().decode(io.BytesIO(data), Decoding("u", (number("a"),))))
+    batches = list(Parquet().decode(io.BytesIO(data), Decoding(uri="u", fields=(number("a"),))))
     assert max(batch.num_rows for batch in batches) <= 100
     assert [value for batch in batches for value in batch["a"].to_pylist()] == list(range(1050))
 
@@ -99,7 +101,9 @@ def test_damage_in_the_middle_comes_after_the_rows_before_it():
     data[len(data) // 2 - 3000 : len(data) // 2 + 3000] = b"\xff" * 6000
     got = []
     with pytest.raises(Unreadable, match="damaged after"):
-        got.extend(Parquet().decode(io.BytesIO(bytes(data)), Decoding("u", (number("a"),))))
+        got.extend(
+            Parquet().decode(io.BytesIO(bytes(data)), Decoding(uri="u", fields=(number("a"),)))
+        )
     assert got[0]["a"][0].as_py() == 0
 
 
@@ -117,5 +121,6 @@ def test_trouble_of_the_source_stays_that():
 def test_rows_are_counted_without_a_column():
     """A model that needs no column still counts its rows."""
     assert [
-        b.num_rows for b in Parquet().decode(io.BytesIO(file({"a": [1, 2]})), Decoding("u", ()))
+        b.num_rows
+        for b in Parquet().decode(io.BytesIO(file({"a": [1, 2]})), Decoding(uri="u", fields=()))
     ] == [2]

@@ -153,7 +153,7 @@ def test_a_huge_baseline_is_made_smaller_in_proportion():
     told = numeric(
         30_000_000, 10_000_000, min=0, max=1, distribution={"kll": {"sketch": {"data": levels}}}
     )
-    ctx = Decoding("x", (number("x"),))
+    ctx = Decoding(uri="x", fields=(number("x"),))
     data = file(40_000_000, {"name": "x", "numerical_statistics": told})
     batches = list(FORM.decode(io.BytesIO(data), ctx))
     assert max(batch.num_rows for batch in batches) <= 1 << 16

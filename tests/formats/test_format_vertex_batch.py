@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reading import SAMPLES, Trickle, category, number, other, read
 
 from driftline import Unreadable
-from driftline.testing.contract import assert_plugin_contract
+from driftline.testing.plugin_contract import assert_plugin_contract
 
 BATCH = SAMPLES / "gcp" / "batch"
 FOLDER = "gs://b/out/prediction-churn-v3-2022_10_03T04_30_14_757Z"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reading import SAMPLES, Trickle, category, number, other, read
 
-from driftline.testing.contract import assert_plugin_contract
+from driftline.testing.plugin_contract import assert_plugin_contract
 
 SAMPLE = SAMPLES / "gcp" / "request_response_log" / "serving_online_2025-04-04.jsonl"
 ENDPOINT = "projects/1026793852137/locations/us-central1/endpoints/822158720157876224"
@@ -282,7 +282,7 @@ def test_the_place_of_an_object_is_a_column():
 
     from driftline.ingest.read.decoding import Decoding
 
-    ctx = Decoding("gs://b/k", None, parts={"model": "churn", "endpoint": "place"})
+    ctx = Decoding(uri="gs://b/k", fields=None, parts={"model": "churn", "endpoint": "place"})
     [batch] = VertexLogging().decode(BytesIO(record([{}], [1])), ctx)
     [row] = batch.to_pylist()
     assert (row["model"], row["endpoint"]) == ("churn", "e")

@@ -40,7 +40,7 @@ ROWS = [
 
 
 def batches(form, data, *fields):
-    return list(form.decode(io.BytesIO(data), Decoding("file:///x", fields)))
+    return list(form.decode(io.BytesIO(data), Decoding(uri="file:///x", fields=fields)))
 
 
 def columns(form, data, *fields):
@@ -107,7 +107,9 @@ def test_parquet_of_large_values_comes_in_small_batches(monkeypatch):
     for fields in ((IMAGE,), None):
         sizes = [
             len(batch)
-            for batch in Parquet().decode(io.BytesIO(out.getvalue()), Decoding("file:///x", fields))
+            for batch in Parquet().decode(
+                io.BytesIO(out.getvalue()), Decoding(uri="file:///x", fields=fields)
+            )
         ]
         assert sum(sizes) == rows
         assert max(sizes) * size <= 1 << 20

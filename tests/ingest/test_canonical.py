@@ -125,7 +125,7 @@ SCHEMA = Schema(
 
 
 def cast(**columns):
-    caster = Caster(SCHEMA, AT, MICROS + 1, 7)
+    caster = Caster(schema=SCHEMA, default_time=AT, latest=MICROS + 1, object_hash=7)
     return caster.cast(pa.RecordBatch.from_pydict(columns))
 
 
@@ -172,6 +172,8 @@ def test_rows_are_split_by_window_and_version():
 
 def test_without_a_timestamp_rows_count_at_the_objects_last_change():
     """A log without times is placed by when its object was written."""
-    caster = Caster(Schema(features=SCHEMA.features), AT, MICROS + 1, 7)
+    caster = Caster(
+        schema=Schema(features=SCHEMA.features), default_time=AT, latest=MICROS + 1, object_hash=7
+    )
     found = caster.cast(pa.RecordBatch.from_pydict({"x": [1.0, 2.0]}))
     assert set(found.batch.events.tolist()) == {MICROS}

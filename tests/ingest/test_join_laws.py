@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 
 from driftline.contracts.source import Source
 from driftline.ingest.labels.join_labels import JoinTerms, join_labels
-from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.read_pass import ReadCounts, list_work, note_vanished, take_in
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.list_work import list_work, note_vanished
+from driftline.ingest.read.read_pass import ReadCounts, ReadPass
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.labels import EDGES
-from driftline.profiles.profile import BUILT_IN
 from driftline.profiles.spec import make_spec
 from driftline.state import models, windows
 from driftline.state.factory import open_store
@@ -119,17 +120,35 @@ class World:
             late = model != "m"
             schema, spec = (LABELS, LABEL_SPEC) if late else (SCHEMA, SPEC)
             job = Job(
-                shelf, {"": JsonLines()}, schema, spec, HOUR, micros(NOW), BUILT_IN, labels=late
+                source=shelf,
+                formats={"": JsonLines()},
+                schema=schema,
+                spec=spec,
+                length=HOUR,
+                latest=micros(NOW),
+                collectors=BUILT_IN,
+                labels=late,
             )
             listing = list_work(self.store, model, job, NOW)
             with ThreadPoolExecutor(1) as executor:
-                take_in(self.store, model, job, listing.work, executor, ReadCounts(), in_flight=1)
+                reading = ReadPass(
+                    store=self.store, model=model, job=job, executor=executor, in_flight=1
+                )
+                reading.run(listing.work, ReadCounts())
             note_vanished(self.store, model, listing)
             for name, (_, _, content) in shelf.objects.items():
                 self.remembered[model, name] = [json.loads(line) for line in content.splitlines()]
 
     def join(self) -> None:
-        terms = JoinTerms("m", "m#labels", SCHEMA, SPEC, BUILT_IN, HOUR, 100 * 24 * HOUR)
+        terms = JoinTerms(
+            model="m",
+            labels="m#labels",
+            schema=SCHEMA,
+            spec=SPEC,
+            collectors=BUILT_IN,
+            length=HOUR,
+            wait=100 * 24 * HOUR,
+        )
         join_labels(self.store, terms, micros(NOW), self.portion)
 
     def found(self) -> dict[tuple[int, str], tuple]:

@@ -41,7 +41,7 @@ def test_every_line_comes_once(lengths, ended, sealed, size, cap):
 
 def test_rejects_are_counted_and_some_are_kept():
     """All rejects count, a bounded sample is kept, each no longer than two hundred bytes."""
-    ctx = Decoding("u")
+    ctx = Decoding(uri="u")
     for i in range(1000):
         ctx.reject(i, "why" * 1000, "é" * 500)
     assert (ctx.rejected, len(ctx.samples)) == (1000, SAMPLES)

@@ -211,7 +211,7 @@ def test_columns_of_a_run_make_one_vector():
         "emb[2]": pa.array([2, None, 3]),
         "emb[3]": pa.array([0, None, 1]),
     }
-    caster = Caster(schema, moment(0), 10**18, 1)
+    caster = Caster(schema=schema, default_time=moment(0), latest=10**18, object_hash=1)
     batch = caster.cast(pa.RecordBatch.from_pydict(raw)).batch
     assert batch.columns["emb.norm"].to_pylist() == [3.0, None, None]
     assert batch.columns["emb.nan_share"].to_pylist() == [0.0, None, 0.25]

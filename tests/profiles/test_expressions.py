@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from driftline.ingest.columns.canonical import to_categorical
 from driftline.kit.checks.expressions import parse, quote_column
 from driftline.profiles.batch import Batch
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import CategorySpec, NumericSpec, ProfileSpec
 from driftline.profiles.tallies import ExpressionCollector, misfit_reason
 from driftline.testing import assert_collector_contract
-from driftline.testing.collectors import sample_spec
+from driftline.testing.collector_contract import sample_spec
 from driftline.types.model import Kind
 
 NUMBERS, TEXTS = ("a", "b"), ("u", "v")
@@ -46,7 +47,7 @@ def spec(*texts: str) -> ProfileSpec:
 
 
 def tally(text: str, *batches: Batch):
-    profile = Profile(spec(text))
+    profile = Profile(spec(text), BUILT_IN)
     for each in batches:
         profile.update(each)
     return profile.window().summaries["expressions"][text]

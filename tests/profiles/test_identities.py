@@ -19,7 +19,7 @@ from driftline.profiles.batch import Batch
 from driftline.profiles.identities import IDS, IdentityCollector
 from driftline.profiles.rowhash import hash_numbers, hash_strings
 from driftline.testing import assert_collector_contract
-from driftline.testing.collectors import sample_spec
+from driftline.testing.collector_contract import sample_spec
 
 SPEC = replace(sample_spec("identities"), options={"identities": ("number", "word")})
 

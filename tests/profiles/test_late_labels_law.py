@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from test_profile_laws import ROWS, SPEC, batch
 
 from driftline.profiles.batch import Batch, LabelledRows
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 
 
@@ -32,15 +33,15 @@ def test_labels_later_equal_labels_in_the_record(rows, cut):
     """Rows profiled without their labels, and these taken in later in two parts, give the scores of
     the labelled rows.
     """
-    told = Profile(SPEC)
+    told = Profile(SPEC, BUILT_IN)
     told.update(batch(rows))
-    bare = Profile(SPEC)
+    bare = Profile(SPEC, BUILT_IN)
     bare.update(batch([(*row[:4], None) for row in rows]))
     for part in (rows[:cut], rows[cut:]):
-        late = Profile(SPEC)
+        late = Profile(SPEC, BUILT_IN)
         late.label(labelled(part))
         assert late.rows == 0
-        bare.merge(Profile.from_bytes(late.to_bytes(), SPEC))
+        bare.merge(Profile.from_bytes(late.to_bytes(), SPEC, BUILT_IN))
     assert bare.rows == told.rows
     mine, theirs = bare.window().scores, told.window().scores
     assert (mine.rows, mine.labelled, mine.confusion) == (

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.profiles.batch import Batch
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.rowhash import hash_strings
 from driftline.profiles.spec import ProfileSpec, make_spec
@@ -68,7 +69,7 @@ def batch(rows: list[tuple], first: int = 0) -> Batch:
 
 
 def profile(*batches: Batch) -> Profile:
-    made = Profile(SPEC)
+    made = Profile(SPEC, BUILT_IN)
     for item in batches:
         made.update(item)
     return made
@@ -85,10 +86,12 @@ def test_merging_in_any_order_gives_the_same_bytes(parts, random):
         profile(batch(part, int(start))).to_bytes()
         for part, start in zip(parts, starts, strict=False)
     ]
-    straight = Profile(SPEC)
+    straight = Profile(SPEC, BUILT_IN)
     for content in packed:
-        straight.merge(Profile.from_bytes(content, SPEC))
-    heap = [Profile.from_bytes(content, SPEC) for content in packed] + [Profile(SPEC)]
+        straight.merge(Profile.from_bytes(content, SPEC, BUILT_IN))
+    heap = [Profile.from_bytes(content, SPEC, BUILT_IN) for content in packed] + [
+        Profile(SPEC, BUILT_IN)
+    ]
     while len(heap) > 1:
         random.shuffle(heap)
         left, right = heap.pop(), heap.pop()
@@ -134,8 +137,8 @@ def test_any_split_gives_the_same_counts_and_moments(rows, cut, random):
 def test_bytes_keep_everything(rows):
     """A profile read back from its bytes is the same profile, and zero changes nothing."""
     made = profile(batch(rows))
-    back = Profile.from_bytes(made.to_bytes(), SPEC)
-    back.merge(Profile(SPEC))
+    back = Profile.from_bytes(made.to_bytes(), SPEC, BUILT_IN)
+    back.merge(Profile(SPEC, BUILT_IN))
     assert back.to_bytes() == made.to_bytes()
 
 
@@ -143,9 +146,9 @@ def test_profiles_of_different_specs_do_not_mix():
     """Merging or reading a profile of another grid is refused."""
     other = make_spec(SCHEMA, {"x": np.array([1.0, 2.0])}, {})
     with pytest.raises(ValueError, match="different specs"):
-        Profile(SPEC).merge(Profile(other))
+        Profile(SPEC, BUILT_IN).merge(Profile(other, BUILT_IN))
     with pytest.raises(ValueError, match="was made by spec"):
-        Profile.from_bytes(Profile(other).to_bytes(), SPEC)
+        Profile.from_bytes(Profile(other, BUILT_IN).to_bytes(), SPEC, BUILT_IN)
 
 
 def test_a_million_strings_stay_within_the_bound():
@@ -154,7 +157,7 @@ def test_a_million_strings_stay_within_the_bound():
     """
     schema = Schema(features={"c": Field("c", "c", Kind.CATEGORICAL)})
     small = make_spec(schema, {}, {"c": {"known": 1}})
-    made = Profile(small)
+    made = Profile(small, BUILT_IN)
     for part in range(20):
         names = pa.array([f"{part}-{n}" for n in range(5000)] + ["known"]).dictionary_encode()
         made.update(Batch(5001, {"c": names}, events=np.zeros(5001, np.int64)))
@@ -171,7 +174,7 @@ def test_overflowing_categories_merge_to_the_same_bytes_in_any_order():
     small = make_spec(schema, {}, {"c": {"7": 1}})
     parts = []
     for part in range(3):
-        made = Profile(small)
+        made = Profile(small, BUILT_IN)
         names = pa.array(
             [str(n) for n in range(part * 6000, part * 6000 + 9000)]
         ).dictionary_encode()
@@ -179,9 +182,9 @@ def test_overflowing_categories_merge_to_the_same_bytes_in_any_order():
         parts.append(made.to_bytes())
     results = set()
     for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2)):
-        merged = Profile(small)
+        merged = Profile(small, BUILT_IN)
         for place in order:
-            merged.merge(Profile.from_bytes(parts[place], small))
+            merged.merge(Profile.from_bytes(parts[place], small, BUILT_IN))
         results.add(merged.to_bytes())
     assert len(results) == 1
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.ingest.columns.canonical import Caster, take_rows
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.sample import RawSampleCollector
 from driftline.profiles.spec import CategorySpec, ProfileSpec, SampledSpec, make_spec
@@ -64,14 +65,16 @@ def batch(rows, first=0):
         "secret": pa.array(texts, pa.string()),
     }
     return (
-        Caster(SCHEMA, moment(0), 10**18, 1, with_hashes=True)
+        Caster(
+            schema=SCHEMA, default_time=moment(0), latest=10**18, object_hash=1, with_hashes=True
+        )
         .cast(pa.RecordBatch.from_pydict(columns))
         .batch
     )
 
 
 def profile(*batches):
-    made = Profile(SPEC)
+    made = Profile(SPEC, BUILT_IN)
     for item in batches:
         made.update(item)
     return made
@@ -88,10 +91,12 @@ def test_merging_in_any_order_gives_the_same_bytes(parts, random):
         profile(batch(part, int(start))).to_bytes()
         for part, start in zip(parts, starts, strict=False)
     ]
-    straight = Profile(SPEC)
+    straight = Profile(SPEC, BUILT_IN)
     for content in packed:
-        straight.merge(Profile.from_bytes(content, SPEC))
-    heap = [Profile.from_bytes(content, SPEC) for content in packed] + [Profile(SPEC)]
+        straight.merge(Profile.from_bytes(content, SPEC, BUILT_IN))
+    heap = [Profile.from_bytes(content, SPEC, BUILT_IN) for content in packed] + [
+        Profile(SPEC, BUILT_IN)
+    ]
     while len(heap) > 1:
         random.shuffle(heap)
         left, right = heap.pop(), heap.pop()
@@ -145,8 +150,14 @@ def test_the_size_of_a_profile_is_bounded_at_any_dimension():
     records = pa.RecordBatch.from_pydict(
         {"e": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), 4096)}
     )
-    made = Profile(spec)
-    made.update(Caster(schema, moment(0), 10**18, 1, with_hashes=True).cast(records).batch)
+    made = Profile(spec, BUILT_IN)
+    made.update(
+        Caster(
+            schema=schema, default_time=moment(0), latest=10**18, object_hash=1, with_hashes=True
+        )
+        .cast(records)
+        .batch
+    )
     assert 100_000 < len(made.to_bytes()) < 150_000
 
 

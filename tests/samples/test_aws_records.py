@@ -17,9 +17,10 @@ from driftline_plugins.sources.local import Local
 from once import SAMPLES
 
 from driftline import DiscoverContext, Format, Schema
+from driftline.ingest.read.decode_object import decode_records, discover_objects
 from driftline.ingest.read.decoding import Decoding
+from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job, decode_records, discover_objects
 from driftline.profiles.spec import ProfileSpec
 
 AWS = SAMPLES / "aws"
@@ -170,10 +171,12 @@ CAPTURES: dict[str, tuple[str, int, dict[str, Any], dict[str, Any]]] = {
 def read(path: Path, form: Format) -> list[dict[str, Any]]:
     """All rows below a path, as the agent reads them; every record must be one."""
     source = Local(path=str(path))
-    job = Job(source, {"": form}, Schema(), ProfileSpec({}), 1, 0)
+    job = Job(
+        source=source, formats={"": form}, schema=Schema(), spec=ProfileSpec({}), length=1, latest=0
+    )
     rows: list[dict[str, Any]] = []
     for obj in discover_objects(job, DiscoverContext(now=datetime(2026, 1, 1, tzinfo=UTC))):
-        decoding = Decoding(obj.uri, refer=source.refer)
+        decoding = Decoding(uri=obj.uri, refer=source.refer)
         rows += [
             row
             for batch in decode_records(job, Work(obj, 0, True), decoding)

@@ -43,7 +43,7 @@ def read(name: str, refer=None) -> tuple[list[dict], Decoding, set]:
         # The authors of the sample wrote a path of their own into it; the file lies beside.
         return (path.parent / uri.rpartition("/")[2]).open("rb")
 
-    ctx = Decoding(path.as_uri(), None, True, {}, refer or beside)
+    ctx = Decoding(uri=path.as_uri(), fields=None, sealed=True, parts={}, refer=refer or beside)
     with path.open("rb") as stream:
         batches = list(AzureML().decode(stream, ctx))
     return (
@@ -121,7 +121,7 @@ def test_data_that_is_gone_is_a_reject():
 def test_what_records_refer_to_is_no_log_of_its_own():
     """The file beside the records is passed over when it is listed."""
     path = next(Path(COLLECTED).rglob("mdc_dataref_1.json"))
-    ctx = Decoding(path.as_uri(), None)
+    ctx = Decoding(uri=path.as_uri(), fields=None)
     with path.open("rb") as stream:
         assert (list(AzureML().decode(stream, ctx)), ctx.rejected) == ([], 0)
 

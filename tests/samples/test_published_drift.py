@@ -30,6 +30,7 @@ from driftline import Check, CheckContext, Field, Format, Kind, Measurement, Sch
 from driftline.ingest.columns.canonical import Caster, slice_rows
 from driftline.ingest.read.decoding import Decoding
 from driftline.profiles.batch import Batch
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import ProfileSpec, make_spec
 
@@ -46,12 +47,21 @@ def schema_of(kinds: dict[str, Kind]) -> Schema:
 def read(path: str, form: Format, kinds: dict[str, Kind]) -> Batch:
     """The rows of a file in canonical columns."""
     schema = schema_of(kinds)
-    decoding = Decoding(path, schema.fields, True)
+    decoding = Decoding(uri=path, fields=schema.fields, sealed=True)
     tables = pa.Table.from_batches(
         form.decode(io.BytesIO((SAMPLES / path).read_bytes()), decoding)
     ).combine_chunks()
     (records,) = tables.to_batches()
-    return Caster(schema, datetime(2026, 1, 1, tzinfo=UTC), 2**62, 0).cast(records).batch
+    return (
+        Caster(
+            schema=schema,
+            default_time=datetime(2026, 1, 1, tzinfo=UTC),
+            latest=2**62,
+            object_hash=0,
+        )
+        .cast(records)
+        .batch
+    )
 
 
 def spec_of(batch: Batch, kinds: dict[str, Kind]) -> ProfileSpec:
@@ -69,7 +79,7 @@ def spec_of(batch: Batch, kinds: dict[str, Kind]) -> ProfileSpec:
 
 
 def window(batch: Batch, spec: ProfileSpec) -> Window:
-    profile = Profile(spec)
+    profile = Profile(spec, BUILT_IN)
     profile.update(batch)
     return profile.window()
 

@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 from once import configure
 
-from driftline.agent.start import read_config, running
+from driftline.agent.composition_root import read_config, running
 from driftline.agent.summary import summarise
 from driftline.state.tables import micros
 from driftline.telemetry.logs import make_log

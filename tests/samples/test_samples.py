@@ -23,9 +23,10 @@ from driftline_plugins.sources.local import Local
 from once import SAMPLES, configure
 
 from driftline import DiscoverContext, Schema
+from driftline.ingest.read.decode_object import decode_records
 from driftline.ingest.read.decoding import Decoding
+from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job, decode_records
 from driftline.profiles.spec import ProfileSpec
 
 pytestmark = pytest.mark.system
@@ -216,7 +217,9 @@ def read(name: str) -> list[dict[str, Any]]:
         "sagemaker": SageMaker(),
     }[how]
     source = Local(path=str(SAMPLES / FILES[name][0]))
-    job = Job(source, {"": form}, Schema(), ProfileSpec({}), 1, 0)
+    job = Job(
+        source=source, formats={"": form}, schema=Schema(), spec=ProfileSpec({}), length=1, latest=0
+    )
     rows: list[dict[str, Any]] = []
     for obj in source.discover(DiscoverContext(now=datetime(2026, 1, 1, tzinfo=UTC))):
         for batch in decode_records(job, Work(obj, 0, True), Decoding(uri=obj.uri, fields=None)):

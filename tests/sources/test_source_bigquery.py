@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from driftline import DiscoverContext, Field, Kind, ObjectChanged, SourceError, StartContext
 from driftline.ingest.read.decoding import Decoding
-from driftline.testing.contract import assert_plugin_contract
+from driftline.testing.plugin_contract import assert_plugin_contract
 
 pytestmark = pytest.mark.system
 
@@ -89,7 +89,7 @@ def listed(source, now=NOW, since=None):
 
 def read(source, obj, *fields):
     """The rows as the host gets them, and what was told beside."""
-    ctx = Decoding(obj.uri, fields or None)
+    ctx = Decoding(uri=obj.uri, fields=fields or None)
     batches = source.batches(obj, ctx)
     if batches is None:
         batches = VertexLogging().decode(source.open(obj), ctx)

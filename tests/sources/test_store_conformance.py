@@ -36,8 +36,8 @@ from driftline import (
     Unreadable,
 )
 from driftline.ingest.read.decoding import Decoding
-from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.read_pass import list_work
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.list_work import list_work
 from driftline.kit.stores import range_reader
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import tables
@@ -171,7 +171,7 @@ def test_parquet_by_ranges(store, started):
     store.put("k.parquet", out.getvalue())
     source = started(store)
     [obj] = listed(source)
-    ctx = Decoding(obj.uri, (Field("a", "a", Kind.NUMERIC),))
+    ctx = Decoding(uri=obj.uri, fields=(Field("a", "a", Kind.NUMERIC),))
     assert [v for b in Parquet().decode(source.open(obj), ctx) for v in b["a"].to_pylist()] == list(
         range(50_000)
     )

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from earlier_scene import HOURS, START, write_folder, write_hour
 
-from driftline.agent import start
+from driftline.agent import composition_root
 from driftline.cli.main import cli
 from driftline.telemetry.logs import make_log
 
@@ -34,7 +34,7 @@ COMMANDS = {
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The scene with the stored state, at the time when it was stored."""
-    monkeypatch.setattr(start, "system_clock", lambda: NOW)
+    monkeypatch.setattr(composition_root, "system_clock", lambda: NOW)
     write_folder(tmp_path)
     for hour in range(HOURS):
         write_hour(tmp_path, hour)
@@ -72,8 +72,8 @@ def test_the_next_tick_continues(folder):
     """
     now = NOW + timedelta(hours=1)
     write_hour(folder, HOURS)
-    with start.running(
-        start.read_config(folder / "driftline.yaml"),
+    with composition_root.running(
+        composition_root.read_config(folder / "driftline.yaml"),
         clock=lambda: now,
         log=make_log(io.StringIO(), human=False),
         console=io.StringIO(),
@@ -83,7 +83,7 @@ def test_the_next_tick_continues(folder):
         for model in ("shop", "store", "late"):
             report = agent.tick(model)
             assert not report.error
-            assert (report.taken.objects, report.taken.rows) == (1, 120)
+            assert (report.reading.objects, report.reading.rows) == (1, 120)
         for worker in agent.workers:
             worker.deliver_due(now)
     assert not (folder / "diary.jsonl").exists()

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from driftline.profiles.batch import Batch, LabelledRows
-from driftline.profiles.profile import BUILT_IN, Profile
+from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.profile import Profile
 from driftline.profiles.spec import make_spec
 from driftline.state import accounts, ledger, models, waiting, windows
 from driftline.state.tables import moment
@@ -38,7 +39,7 @@ OBJECT = LogObject("a", "1", 1, moment(0))
 
 
 def profile(label: bool) -> bytes:
-    made = Profile(SPEC)
+    made = Profile(SPEC, BUILT_IN)
     batch = Batch(4, {"s": pa.array([0.1, 0.2, 0.8, 0.9])}, events=np.arange(4))
     if label:
         batch.columns["y"] = pa.array(["0", "0", "1", "1"]).dictionary_encode()

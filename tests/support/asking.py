@@ -28,7 +28,7 @@ from driftline_plugins.actions.sagemaker_weights import SageMakerWeights
 from driftline_plugins.actions.vertex_pipeline import VertexPipeline
 
 from driftline import Action, Secret, Severity, StartContext, Verdict
-from driftline.agent.acting import Acting, request_of
+from driftline.agent.action_dispatch import ActionDispatcher, load_request
 from driftline.alerting import AlertingState, Fact, retire, step
 from driftline.alerting.actions_due import ActionPlan
 from driftline.delivery.network.http import HttpClient
@@ -115,7 +115,7 @@ class Desk:
     def __init__(self, store: Store, action: Action, base: Any, plan: ActionPlan = GO) -> None:
         self.store, self.action, self.plan, self.now = store, action, plan, NOW
         self.log, self.reports, self.state = FakeLog(), [], AlertingState()
-        self.acting = Acting([(plan, action)], Guard(lambda: self.now), self.log)
+        self.acting = ActionDispatcher([(plan, action)], Guard(lambda: self.now), self.log)
         http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
         action.start(StartContext(plan.name, self.log, lambda: self.now, http, base=base))
         self.restart()
@@ -126,7 +126,9 @@ class Desk:
             outbox.recover(connection, self.now)
             once = [self.plan.name] if self.action.repeat == "repeats" else []
             action_runs.abandon(connection, once, self.now, "the agent ended while it was done")
-        performer = Performer(action=self.action).bound(lambda token: request_of(self.store, token))
+        performer = Performer(action=self.action).bound(
+            lambda token: load_request(self.store, token)
+        )
         policy = Policy(overdue=self.action.patience, give_up=2 * DAY)
         lane = action_runs.LANE + self.plan.name
         self.worker = SinkWorker(
@@ -157,9 +159,9 @@ class Desk:
 
     def _written(self, done: Any) -> list[Run]:
         self.state = done.state
-        called = self.acting.called(self.store, done.changes, self.now)
+        called = self.acting.plan_runs(self.store, done.changes, self.now)
         with self.store.write() as connection:
-            changes = self.acting.recorded(connection, done.changes, called, self.now)
+            changes = self.acting.record_runs(connection, done.changes, called, self.now)
             save(connection, replace(done, changes=tuple(changes)))
             for change in changes:
                 enqueue(connection, change, (), self.now)

@@ -19,12 +19,14 @@ from pydantic import PrivateAttr
 
 from driftline import Field, Format, Kind, LogObject, Schema, Source
 from driftline.ingest.pairs.pairing import pair_halves
-from driftline.ingest.read.read_object import Job, latest_event_time
-from driftline.ingest.read.read_pass import ReadCounts, list_work, note_vanished, take_in
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.list_work import list_work, note_vanished
+from driftline.ingest.read.profile_rows import latest_event_time
+from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.kit.decoding import json_values
 from driftline.kit.decoding.line_chunks import LineChunks
 from driftline.kit.decoding.split_records import half
-from driftline.profiles.profile import BUILT_IN
+from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.spec import make_spec
 from driftline.state import models, pair_rows, windows
 from driftline.state.factory import open_store
@@ -119,12 +121,12 @@ class Halves:
         self.store = open_store(databases.fresh())
         self.spec = make_spec(SCHEMA, {}, {}, ("numeric", "categories", "sample"))
         self.job = Job(
-            self.shelf,
-            {"": Halved()},
-            SCHEMA,
-            self.spec,
-            HOUR,
-            latest_event_time(START + timedelta(days=9)),
+            source=self.shelf,
+            formats={"": Halved()},
+            schema=SCHEMA,
+            spec=self.spec,
+            length=HOUR,
+            latest=latest_event_time(START + timedelta(days=9)),
             transform=self.transform,
         )
         with self.store.write() as connection:
@@ -142,7 +144,10 @@ class Halves:
         """List and read, and nothing more."""
         listing = list_work(self.store, "m", self.job, START + timedelta(days=1))
         with ThreadPoolExecutor(1) as threads:
-            take_in(self.store, "m", self.job, listing.work, threads, ReadCounts(), in_flight=1)
+            reading = ReadPass(
+                store=self.store, model="m", job=self.job, executor=threads, in_flight=1
+            )
+            reading.run(listing.work, ReadCounts())
         note_vanished(self.store, "m", listing)
 
     def tick(self) -> list[str]:

@@ -48,7 +48,7 @@ def read(
     **more: Any,
 ) -> tuple[list[dict[str, Any]], Decoding]:
     """All rows, and what was told beside them. Without fields everything is read."""
-    ctx = Decoding(uri, fields or None, sealed, **more)
+    ctx = Decoding(uri=uri, fields=fields or None, sealed=sealed, **more)
     stream = io.BytesIO(data) if isinstance(data, bytes) else data
     rows = [row for batch in form.decode(stream, ctx) for row in batch.to_pylist()]
     return rows, ctx

@@ -8,7 +8,7 @@ from typing import Any
 
 from station import START, Station
 
-from driftline.agent.start import make_guard, read_config, system_clock
+from driftline.agent.composition_root import make_guard, read_config, system_clock
 from driftline.backtest.stored_history import StoredHistory, load_history
 
 DAYS = 68

@@ -15,8 +15,8 @@ import databases
 import sqlalchemy as sa
 
 from driftline.agent.agent import Agent
-from driftline.agent.parts import Patience
-from driftline.agent.start import read_config, running
+from driftline.agent.composition_root import read_config, running
+from driftline.agent.services import Timeouts
 from driftline.agent.summary import summarise
 from driftline.telemetry.logs import make_log
 
@@ -134,7 +134,7 @@ sinks:
         )
 
     @contextmanager
-    def open(self, patience: Patience | None = None):
+    def open(self, patience: Timeouts | None = None):
         """An agent on this state, stopped at the end."""
         log = make_log(io.StringIO(), human=False)
         with running(
@@ -143,7 +143,7 @@ sinks:
             log=log,
             console=io.StringIO(),
             once=True,
-            patience=patience,
+            timeouts=patience,
         ) as agent:
             agent.recover()
             self.agent = agent

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from driftline.agent.start import read_config, running
+from driftline.agent.composition_root import read_config, running
 from driftline.agent.summary import summarise
 from driftline.telemetry.logs import make_log
 

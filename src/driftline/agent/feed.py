@@ -1,106 +1,159 @@
-"""One source of a model, pass by pass: how far back to list, and in which steps to read what is
-new.
-
-Refuses to trust a listing that left old places out for long: everything is listed again every so
-often.
-"""
+"""Lists one source of a model and reads what is new."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from hashlib import sha256
 from itertools import groupby
 
 import msgspec
 
-from driftline.agent.parts import Parts
+from driftline.agent.callbacks import Callbacks
+from driftline.agent.reading import ModelReader
+from driftline.agent.services import Services
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.list_work import Listing, list_work, note_vanished
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.read_pass import Listing, list_work, note_vanished
+from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.state import accounts, models
 from driftline.state.tables import micros, moment
+from driftline.types.errors import SourceError
 
 SLACK = timedelta(hours=1)
-"""Beside the lateness: clocks that differ, files that are written for long before they appear."""
+"""Added to the lateness: clocks differ, and some files appear long after their first record."""
 DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class Feed:
-    """What is read for one model: its logs, or its labels."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListingOptions:
+    """How the sources of a model are listed in one tick."""
 
-    key: str
-    """Its name in the ledger."""
-    parts: Parts
+    now: datetime
+    seal: bool = False
+    """Whether the last line of every file counts, even if it has no end."""
+    retry: bool = False
+    """Whether objects are tried again that were given up because their source failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """One source of a model: its logs, or its labels."""
+
+    ledger: str
+    """The name under which the ledger keeps the objects of this source."""
+    stage: str
+    """The stage of the progress: `read` or `labels`."""
+    services: Services
+    reader: ModelReader
+    callbacks: Callbacks
     lateness: timedelta
     backfill: timedelta | None
-    """How old a place may be to be read at first sight."""
+    """How old a place may be to be read when it is first listed; None for any age."""
 
-    def listing(self, job: Job, now: datetime, *, seal: bool, again: bool) -> Listing:
-        """What is there to read. Raises SourceError when a page fails."""
-        with self.parts.store.read() as connection:
-            cutoff = models.cutoff(connection, self.key)
-        since = self._since(job, now, again)
-        oldest = None if self.backfill is None else now - self.backfill
-        list_ = partial(
-            list_work, self.parts.store, self.key, job, now, seal=seal, cutoff=cutoff, again=again
-        )
-        return self.parts.guard.call(
-            f"{self.key}.source",
-            lambda: list_(since=since, oldest=oldest),
-            timeout=self.parts.patience.listing,
-        )
+    def list_objects(self, job: Job, options: ListingOptions) -> Listing:
+        """List what is there to read. Raises SourceError when a page fails.
 
-    def done(self, job: Job, listing: Listing, now: datetime) -> int:
-        """All that was listed at `now` is in the ledger. Returns how many objects are newly
-        gone.
+        Between two whole listings, only places are listed that may have new objects.
         """
-        gone = note_vanished(self.parts.store, self.key, listing)
-        with self.parts.store.write() as connection:
-            models.watch(connection, self.key, micros(now))
+        now = options.now
+        with self.services.store.read() as connection:
+            cutoff = models.cutoff(connection, self.ledger)
+        since = self._listing_start(job, options)
+        return self.services.guard.call(
+            f"{self.ledger}.source",
+            lambda: list_work(
+                self.services.store,
+                self.ledger,
+                job,
+                now,
+                seal=options.seal,
+                cutoff=cutoff,
+                retry=options.retry,
+                since=since,
+                oldest=None if self.backfill is None else now - self.backfill,
+            ),
+            timeout=self.services.timeouts.listing,
+        )
+
+    def read(self, job: Job, work: Sequence[Work], result: ReadCounts, total: int) -> None:
+        """Read and commit some work of a listing of `total`, and add to `result`.
+
+        Raises SourceError when the source hangs.
+        """
+        services, callbacks = self.services, self.callbacks
+        reading = ReadPass(
+            store=services.store,
+            model=self.ledger,
+            job=job,
+            executor=self.reader.executor,
+            in_flight=services.workers + 1,
+            shared=services.executor is None,
+            progress=lambda objects, rows: callbacks.progress(self.stage, objects, total, rows),
+            stopping=callbacks.stopping,
+            patience=services.timeouts.reading,
+        )
+        try:
+            reading.run(work, result)
+        except SourceError:
+            self.reader.drop_executor()
+            raise
+
+    def finish(self, job: Job, listing: Listing, now: datetime) -> int:
+        """Record that all objects that were listed at `now` are in the ledger.
+
+        Returns how many objects have newly vanished.
+        """
+        vanished_count = note_vanished(self.services.store, self.ledger, listing)
+        with self.services.store.write() as connection:
+            models.watch(connection, self.ledger, micros(now))
             models.listed(
-                connection, self.key, micros(now), _digest(job) if listing.whole else None
+                connection, self.ledger, micros(now), _digest(job) if listing.whole else None
             )
-        self.parts.guard.call(
-            f"{self.key}.source", job.source.committed, timeout=self.parts.patience.listing
+        self.services.guard.call(
+            f"{self.ledger}.source",
+            job.source.committed,
+            timeout=self.services.timeouts.listing,
         )
-        return gone
+        return vanished_count
 
-    def _since(self, job: Job, now: datetime, again: bool) -> datetime | None:
-        """Since when places may have got new objects. None: list everything, as while anything is
-        to be tried again.
-        """
-        every = job.source.whole_every
-        if every is None:
+    def _listing_start(self, job: Job, options: ListingOptions) -> datetime | None:
+        """Return the time since when places may have new objects; None to list everything."""
+        interval = job.source.whole_every
+        if interval is None:
             return None
-        with self.parts.store.read() as connection:
-            known = models.known(connection, self.key)
-            troubled = accounts.troubled(connection, self.key, again=again)
-        if known is None or known.listed_at is None or known.whole_at is None or troubled:
+        with self.services.store.read() as connection:
+            model = models.known(connection, self.ledger)
+            has_trouble = accounts.troubled(connection, self.ledger, again=options.retry)
+        if model is None or model.listed_at is None or model.whole_at is None or has_trouble:
             return None
-        if now - moment(known.whole_at) >= every or known.whole_digest != _digest(job):
+        is_due = options.now - moment(model.whole_at) >= interval
+        if is_due or model.whole_digest != _digest(job):
             return None
-        return moment(known.listed_at) - self.lateness - SLACK
+        return moment(model.listed_at) - self.lateness - SLACK
 
 
-def in_order(listing: Listing, now: datetime) -> Iterator[tuple[datetime, list[Work]]]:
-    """The work day by day, oldest first, each with the time before which nothing is left to read;
-    then that of the last two days at once. A backlog of months is so read, judged and committed in
-    steps of a day.
+def work_by_day(listing: Listing, now: datetime) -> Iterator[tuple[datetime, list[Work]]]:
+    """Yield the work day by day, oldest first; that of the last two days is one item.
+
+    Each item begins with the time before which nothing is left to read. So a backlog of months is
+    read, judged and committed in steps of a day.
     """
-    lately = now.replace(hour=0, minute=0, second=0, microsecond=0) - DAY
+    yesterday = _midnight(now) - DAY
 
     def day(work: Work) -> datetime:
-        return min(work.at.replace(hour=0, minute=0, second=0, microsecond=0), lately)
+        return min(_midnight(work.at), yesterday)
 
-    for begin, works in groupby(sorted(listing.work, key=day), key=day):
-        yield begin, list(works)
+    for begin, items in groupby(sorted(listing.work, key=day), key=day):
+        yield begin, list(items)
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _digest(job: Job) -> str:
-    """Names what a ledger entry must have been made by to stand."""
-    told = (job.source.type, job.source.model_dump(mode="json"), job.spec.digest)
-    return sha256(msgspec.json.encode(told)).hexdigest()[:16]
+    """Return 16 hex digits of the settings that an entry of the ledger depends on."""
+    facts = (job.source.type, job.source.model_dump(mode="json"), job.spec.digest)
+    return sha256(msgspec.json.encode(facts)).hexdigest()[:16]

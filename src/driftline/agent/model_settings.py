@@ -1,55 +1,327 @@
-"""The settings of one watched model, ready for use."""
+"""The settings of one watched model: its configuration, and what is derived from it.
+
+Does not open a source or the state.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from driftline.agent.closing import Links
-from driftline.agent.labelling import LateLabels
-from driftline.agent.reference_state import Origin
+import msgspec
+
+from driftline import __version__
+from driftline.agent.model_alerts import AlertSettings
+from driftline.agent.page_links import PageLinks
+from driftline.agent.receivers import receivers_of
 from driftline.alerting.lifespans import Life
-from driftline.alerting.silencing import Quiet
+from driftline.alerting.silencing import UNREAD, Inhibition, MuteTime, Quiet
+from driftline.config import Config, ModelConfig, model_digest
+from driftline.config.models import LabelsConfig
+from driftline.contracts.check import Check
 from driftline.contracts.format import Format
+from driftline.contracts.plugin import PluginKind
 from driftline.contracts.source import Source
-from driftline.evaluate.check_plan import CheckPlan
+from driftline.evaluate.check_plan import CheckPlan, collector_requests
 from driftline.extensions.phrasebook import Phrasebook
-from driftline.state.incident_store import SinkPlan
-from driftline.types.model import Schema
-from driftline.types.notification import Notification
+from driftline.extensions.registry import source_formats
+from driftline.ingest.read.job import Job, Transform
+from driftline.ingest.read.profile_rows import latest_event_time
+from driftline.profiles.profile import Collectors
+from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
+from driftline.state.schemas import schema_to_json
+from driftline.types.matchers import Matchers
+from driftline.types.model import Field, Kind, Schema, Task
+
+if TYPE_CHECKING:
+    from driftline.extensions.registry import Registry
+
+DEFAULT_TRAILING_DAYS = 28
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the configuration says of one model, ready for use."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """What the reference is made of: exactly one of source, span and trailing."""
 
-    source: Source
+    source: Source | None = None
+    formats: Mapping[str, Format] = field(default_factory=dict)
+    """Of the source, by suffix."""
+    span: tuple[datetime, datetime] | None = None
+    """A span of the model's own records."""
+    trailing: timedelta | None = None
+    """How long before a window its reference begins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSettings:
+    """Labels that come later, from a source of their own."""
+
+    config: LabelsConfig
     formats: Mapping[str, Format]
+    """Of the source, by suffix."""
+    schema: Schema
+    """Of a label's record: its id (`joins`), label and timestamp."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """The settings of one watched model."""
+
+    name: str
+    config: ModelConfig
+    formats: Mapping[str, Format]
+    """Of the source, by suffix."""
     origin: Origin
     schema: Schema | None
-    length: timedelta
-    lateness: timedelta
-    reopen_for: timedelta
-    backfill: timedelta | None
-    notify_within: timedelta | None
+    """The declared schema; None where it is to be inferred."""
     plans: Sequence[CheckPlan]
-    told: Callable[[Notification], Sequence[SinkPlan]]
-    """Who is to hear of a notification."""
-    config_digest: str
-    """Names `config` and `plugins`; stands beside every window."""
-    config: str = "{}"
-    """What the file says of this model, as JSON, references to secrets unresolved."""
-    plugins: str = "{}"
+    alerts: AlertSettings
+    plugins: str
     """Versions and origins of the plugins it uses, as JSON."""
+    labels: LabelSettings | None = None
     patience_ticks: int = 1
     """Failing ticks in a row before a source that can't be read is an alert."""
-    false_pages_per_year: float = 1.0
-    labels: LateLabels | None = None
-    """Labels that come later and on their own."""
-    life: Life = field(default_factory=Life)
-    quiet: Quiet = field(default_factory=Quiet)
-    phrasebook: Phrasebook | None = None
-    """How alerts read; as the installed plugins say when None."""
-    links: Links = lambda notification, now: {}
-    """See `Closing`."""
+
+    @property
+    def window_length(self) -> int:
+        """Length of a window in microseconds."""
+        return microseconds(self.config.windows.length)
+
+    @cached_property
+    def config_json(self) -> str:
+        """The model's part of the file as JSON; references to secrets are not resolved."""
+        return json.dumps(self.config.raw, ensure_ascii=False, default=str, sort_keys=True)
+
+    @cached_property
+    def config_digest(self) -> str:
+        """Identifies the configuration and the plugins; it is stored with every window."""
+        return sha256(f"{model_digest(self.config)} {self.plugins}".encode()).hexdigest()[:16]
+
+    @cached_property
+    def collectors(self) -> tuple[str, ...]:
+        """Names of the collectors that the checks of this model need."""
+        names = {name for plan in self.plans for name in plan.check.collectors}
+        return (*ALWAYS_COLLECTED, *sorted(names - set(ALWAYS_COLLECTED)))
+
+    @cached_property
+    def collector_options(self) -> Mapping[str, tuple[str, ...]]:
+        """What the checks ask of their collectors, by collector."""
+        return collector_requests(self.plans)
+
+    @property
+    def reference_digest(self) -> str:
+        """Identifies the settings that a reference depends on."""
+        return reference_digest(self.origin, self.schema, self.collectors, self.collector_options)
+
+    def make_job(
+        self,
+        schema: Schema,
+        spec: ProfileSpec,
+        now: datetime,
+        *,
+        collectors: Collectors,
+        base: Path,
+        transform: Transform | None = None,
+        input_columns: tuple[str, ...] = (),
+    ) -> Job:
+        """Return how the objects of this model are read.
+
+        `collectors` are all that are registered, `base` is the folder of the configuration, and
+        `input_columns` are names for formats whose records have none.
+        """
+        return Job(
+            source=self.config.source,
+            formats=with_input_columns(self.formats, input_columns),
+            schema=schema,
+            spec=spec,
+            length=self.window_length,
+            latest=latest_event_time(now),
+            collectors=collectors,
+            transform=transform,
+            base=base,
+        )
+
+
+def microseconds(span: timedelta) -> int:
+    """Return a span in microseconds."""
+    return span // timedelta(microseconds=1)
+
+
+def with_input_columns(
+    formats: Mapping[str, Format], columns: tuple[str, ...]
+) -> Mapping[str, Format]:
+    """Return the formats of a log, told the names of the model's inputs in their order."""
+    if not columns:
+        return formats
+    return {suffix: form.with_columns(columns) for suffix, form in formats.items()}
+
+
+def reference_digest(
+    origin: Origin,
+    schema: Schema | None,
+    collectors: tuple[str, ...],
+    collector_options: Mapping[str, tuple[str, ...]] | None = None,
+) -> str:
+    """Return 16 hex digits that identify the settings that a reference depends on."""
+    source = origin.source
+    facts: tuple[object, ...] = (
+        None if source is None else (source.type, source.model_dump(mode="json")),
+        None if origin.span is None else [at.isoformat() for at in origin.span],
+        None if origin.trailing is None else origin.trailing.total_seconds(),
+        None if schema is None else schema_to_json(schema),
+        sorted(collectors),
+    )
+    if collector_options:
+        facts += (sorted(collector_options.items()),)
+    return sha256(msgspec.json.encode(facts)).hexdigest()[:16]
+
+
+def make_settings(
+    config: Config, name: str, registry: Registry, *, patience_ticks: int
+) -> ModelSettings:
+    """Return the settings of the model `name`."""
+    model = config.models[name]
+    schema = _schema(model)
+    return ModelSettings(
+        name=name,
+        config=model,
+        formats=source_formats(model.source, registry),
+        origin=_origin(model, registry),
+        schema=schema,
+        plans=_check_plans(model),
+        alerts=AlertSettings(
+            receivers=receivers_of(config, name),
+            life=Life(model.reopen_within),
+            quiet=_quiet(config, model),
+            phrasebook=phrasebook_for(config),
+            links=PageLinks(config).links,
+        ),
+        plugins=json.dumps(_plugin_versions(model, registry), ensure_ascii=False, sort_keys=True),
+        labels=_labels(model, schema, registry),
+        patience_ticks=patience_ticks,
+    )
+
+
+def declared_inhibitions(registry: Registry) -> list[Inhibition]:
+    """Return the inhibitions that checks declare, for a configuration without `inhibit`."""
+    pairs = [pair for type_ in registry.checks() for pair in type_.inhibits]
+    return [*((Matchers.parse(source), Matchers.parse(target)) for source, target in pairs), UNREAD]
+
+
+def phrasebook_for(config: Config) -> Phrasebook:
+    """Return the phrasebook of the configuration's checks, by their names in it.
+
+    A name that stands for checks of different types in two models has no words of its own.
+    """
+    types: dict[str, set[type[Check]]] = {}
+    for model in config.models.values():
+        for name, check in (model.checks or {}).items():
+            types.setdefault(name, set()).add(type(check.plugin))
+    return Phrasebook(
+        config.registry.checks(),
+        {name: next(iter(classes)) for name, classes in types.items() if len(classes) == 1},
+    )
+
+
+def _quiet(config: Config, model: ModelConfig) -> Quiet:
+    mute_times = [
+        MuteTime(name, mute.cron, mute.for_, ZoneInfo(mute.zone), Matchers.parse(mute.match))
+        for name, mute in config.mute_times.items()
+    ]
+    inhibitions = (
+        declared_inhibitions(config.registry)
+        if config.inhibit is None
+        else [(Matchers.parse(rule.while_), Matchers.parse(rule.hold)) for rule in config.inhibit]
+    )
+    return Quiet(mute_times=mute_times, inhibitions=inhibitions, max_pages=model.max_pages_per_day)
+
+
+def _schema(model: ModelConfig) -> Schema | None:
+    """Return the declared schema; where labels come later, with the column that they refer to."""
+    if model.schema_ is None:
+        return None
+    schema = model.schema_.to_schema()
+    if model.labels is None:
+        return schema
+    path = model.labels.joins or (schema.id.path if schema.id else "")
+    # A column that is read anyway is not read twice; no other can have a name with # in it.
+    joins = next((part for part in schema.fields if part.path == path), Field(f"#{path}", path))
+    label = schema.label or Field("label", "label", _label_kind(schema))
+    return replace(schema, label=label, joins=joins)
+
+
+def _labels(model: ModelConfig, schema: Schema | None, registry: Registry) -> LabelSettings | None:
+    config = model.labels
+    if config is None or schema is None or schema.label is None:
+        return None
+    id_path = config.id or (schema.id.path if schema.id else config.joins or "")
+    records = Schema(
+        label=Field("label", config.label or schema.label.path, _label_kind(schema)),
+        joins=Field("id", id_path),
+        timestamp=None if config.time is None else Field("time", config.time),
+        task=schema.task,
+    )
+    formats = source_formats(config.plugin, registry)
+    return LabelSettings(config=config, formats=formats, schema=records)
+
+
+def _label_kind(schema: Schema) -> Kind:
+    return Kind.NUMERIC if schema.task is Task.REGRESSION else Kind.CATEGORICAL
+
+
+def _origin(model: ModelConfig, registry: Registry) -> Origin:
+    reference = model.reference
+    if reference is None:
+        return Origin(trailing=timedelta(days=DEFAULT_TRAILING_DAYS))
+    if reference.plugin is not None:
+        formats = source_formats(reference.plugin, registry)
+        return Origin(source=reference.plugin, formats=formats)
+    return Origin(span=reference.window, trailing=reference.trailing)
+
+
+def _plugin_versions(model: ModelConfig, registry: Registry) -> dict[str, str]:
+    """Return version and origin of every plugin that a model's numbers depend on."""
+    sources = [model.source]
+    if model.reference is not None and model.reference.plugin is not None:
+        sources.append(model.reference.plugin)
+    if model.labels is not None:
+        sources.append(model.labels.plugin)
+    types: dict[PluginKind, set[str]] = {
+        "source": {source.type for source in sources},
+        "format": {
+            form.type for source in sources for form in source_formats(source, registry).values()
+        },
+        "check": {check.type for check in (model.checks or {}).values()},
+    }
+    infos = {
+        f"{kind} {name}": registry.info(kind, name)
+        for kind, names in types.items()
+        for name in sorted(names)
+    }
+    return {"driftline": __version__} | {
+        key: f"{info.version} {info.origin}" for key, info in infos.items()
+    }
+
+
+def _check_plans(model: ModelConfig) -> list[CheckPlan]:
+    return [
+        CheckPlan(
+            name=name,
+            check=config.plugin,
+            rules=()
+            if config.rule is None
+            else tuple(config.rule if isinstance(config.rule, list) else [config.rule]),
+            needed=config.for_,
+            keep=config.keep_firing,
+            min_rows=config.min_rows,
+            warn_only=frozenset(model.warn_only),
+        )
+        for name, config in (model.checks or {}).items()
+    ]

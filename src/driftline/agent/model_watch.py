@@ -1,52 +1,38 @@
-"""Watching one model: a tick lists, reads, closes what is due, and ages what is old.
+"""Watches one model: one tick lists, reads, judges what is due and removes what is old.
 
-Refuses to raise: whatever goes wrong with this model is a monitoring alert of this model, and the
-tick's report.
+Errors of a tick are not raised: they are in its report, and are alerts of this model.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING
 
-from driftline.agent.accepting import accept_asked
-from driftline.agent.closing import Closing
-from driftline.agent.feed import DAY, Feed, in_order
-from driftline.agent.labelling import (
-    LateLabels,
-    label_job,
-    ledger_name,
-    let_go,
-    read_and_join,
-)
-from driftline.agent.model_settings import Settings
-from driftline.agent.parts import Parts
-from driftline.agent.reading import Reader
-from driftline.agent.reference_state import (
-    Ground,
-    Origin,
-    collected,
-    ground_digest,
-    kinds_of,
-    load_ground,
-    make_ground,
-    named,
-)
-from driftline.agent.tick import Hooks, Tick
-from driftline.agent.trouble import feed_facts
+from sqlalchemy.engine import Connection
+
+from driftline.agent import tick_report
+from driftline.agent.acceptance import apply_acceptances
+from driftline.agent.action_dispatch import ActionDispatcher
+from driftline.agent.callbacks import Callbacks
+from driftline.agent.closing import Closing, ModelEvaluation
+from driftline.agent.feed import DAY, Feed, ListingOptions, work_by_day
+from driftline.agent.feed_facts import feed_facts
+from driftline.agent.late_labels import LateLabels, label_ledger
+from driftline.agent.model_alerts import ModelAlerts
+from driftline.agent.model_settings import ModelSettings, Origin
+from driftline.agent.reading import ModelReader
+from driftline.agent.reference_state import ReferenceState, build_reference, load_reference
+from driftline.agent.retention import apply_retention
+from driftline.agent.services import Services
+from driftline.agent.tick import Tick
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.contracts.check import CheckContext
-from driftline.evaluate.check_plan import CheckPlan, collector_requests
+from driftline.evaluate.check_plan import CheckPlan
 from driftline.ingest.pairs.pairing import pair_halves
-from driftline.ingest.read.read_object import Job, latest_event_time
-from driftline.ingest.read.read_pass import ReadCounts
-from driftline.ingest.read.reread import read_window_rows
+from driftline.ingest.read.job import Job
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import accounts, models, pair_rows, windows
 from driftline.state.tables import micros
@@ -54,48 +40,56 @@ from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import Measurement, Schema
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+RETRY_INTERVAL = timedelta(hours=1)
+"""Between two readings of an object that was given up because its source failed.
 
-
-TRY_AGAIN = timedelta(hours=1)
-"""Between two readings of an object that was given up because its source failed; after a start it
-is tried at once.
+After a start it is tried at once.
 """
-AGEING = 200
-"""Windows that are settled or rolled up in one tick at most, so that ageing never delays
-judging.
-"""
+MAX_ERRORS = 20
+"""Errors of objects that the report of a tick holds."""
 
 
-class Watch:
-    """One model."""
+class ModelWatch:
+    """Watches one model."""
 
     def __init__(
-        self, name: str, settings: Settings, parts: Parts, hooks: Hooks | None = None
+        self,
+        settings: ModelSettings,
+        services: Services,
+        *,
+        actions: ActionDispatcher | None = None,
+        callbacks: Callbacks | None = None,
     ) -> None:
-        self.name = name
+        callbacks = callbacks or Callbacks()
+        self.name = settings.name
         self.settings = settings
-        self.ground: Ground | None = None
-        self._parts = parts
-        self._hooks = hooks or Hooks()
-        self._reader = Reader(name, parts, self._hooks)
-        self._alerting = threading.Lock()
-        self._retired = False
-        self._tried: datetime | None = None
-        self._feed = Feed(name, parts, settings.lateness, settings.backfill)
-        self._kinds = kinds_of(parts.registry)
-        self._collectors = collected(settings.plans)
-        self._options = collector_requests(settings.plans)
-        self._digest = ground_digest(
-            settings.origin, settings.schema, self._collectors, self._options
+        self.reference: ReferenceState | None = None
+        """None until the first tick has loaded or built it."""
+        self.callbacks = callbacks
+        self._services = services
+        self._actions = actions
+        self._reader = ModelReader(self.name, services, in_process=callbacks.transform is not None)
+        self._alerts = ModelAlerts(
+            model=self.name,
+            store=services.store,
+            settings=settings.alerts,
+            actions=actions,
+            callbacks=callbacks,
         )
+        self._feed = self._make_feed(self.name, "read", settings.config.windows.backfill)
+        self._labels = None
+        if settings.labels is not None:
+            feed = self._make_feed(label_ledger(self.name), "labels", None)
+            self._labels = LateLabels(settings=settings, labels=settings.labels, feed=feed)
+        self._has_retired_alerts = False
+        self._retry_time: datetime | None = None
 
     def tick(self, now: datetime, *, seal: bool = False) -> Tick:
-        """Do all there is to do at `now`. With `seal`, the last line of every file is taken, whole
-        or not.
+        """Do all the work that is due at `now`.
+
+        With `seal`, the last line of every file is read even if it has no line end.
         """
-        began = time.monotonic()
+        begin = time.monotonic()
         report = Tick()
         try:
             self._tick(now, seal, report)
@@ -103,313 +97,246 @@ class Watch:
             report.error = " ".join(str(error).split())
         except Exception as error:
             report.error = f"{type(error).__name__}: {error}"
-            self._parts.log.exception("tick failed", model=self.name)
-        self._tell_trouble(now, report)
-        report.seconds = time.monotonic() - began
+            self._services.log.exception("tick failed", model=self.name)
+        self._report_feed(now, report)
+        report.seconds = time.monotonic() - begin
         return report
 
     def stop(self) -> None:
-        """Let go of the plugins and the threads. Safe twice."""
+        """Stop the sources and the threads. Safe twice."""
         self._reader.stop()
 
+    def report_facts(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
+        """Process facts about the agent itself. Returns the changes of incidents."""
+        return self._alerts.report(facts, now)
+
     def _tick(self, now: datetime, seal: bool, report: Tick) -> None:
-        parts, settings = self._parts, self.settings
-        with parts.store.write() as connection:
+        settings, stopping = self.settings, self.callbacks.stopping
+        with self._services.store.write() as connection:
             models.watch(connection, self.name, micros(now))
             models.note_configuration(
                 connection,
-                settings.config_digest,
-                self.name,
-                settings.config,
-                settings.plugins,
-                micros(now),
+                digest=settings.config_digest,
+                model=self.name,
+                content=settings.config_json,
+                plugins=settings.plugins,
+                now=micros(now),
             )
-        self._reader.start(settings.source)
-        ground = self._grounded(now)
-        report.doubts = ground.doubts
-        self.ground = ground = replace(ground, doubts=())  # told once
-        self._retire(now, ground, report)
-        ground = self._accept(now, ground, report)
-        job = self._job(now, ground.schema, ground.spec, ground.columns)
-        again = self._tried is None or now - self._tried >= TRY_AGAIN
-        self._tried = now if again else self._tried
-        self._read(job, now, seal, again, ground, report)
-        if settings.labels is not None and not self._hooks.stopping():
-            self._label(settings.labels, job, now, seal, again, ground, report)
-        if self._hooks.stopping():
+        self._reader.start(settings.config.source)
+        reference = self._load_or_build_reference(now)
+        report.warnings = reference.warnings
+        self.reference = reference = replace(reference, warnings=())  # reported once
+        self._retire_alerts(now, reference, report)
+        reference = self._apply_acceptances(now, reference, report)
+        job = self._make_job(now, reference.schema, reference.spec, reference.input_columns)
+        retry = self._retry_time is None or now - self._retry_time >= RETRY_INTERVAL
+        if retry:
+            self._retry_time = now
+        options = ListingOptions(now=now, seal=seal, retry=retry)
+        closing = self._make_closing(job, reference)
+        self._read(job, closing, options, report)
+        if self._labels is not None and not stopping():
+            self._labels.read_and_join(job, reference, options, report.labels)
+        if stopping():
             return
-        if self._complete(report):
-            self._close(now - settings.lateness, now, ground, report)
-        self._age(now, ground, report)
+        if self._has_read_all(report):
+            self._close(closing, now - settings.config.windows.lateness, now, report)
+        apply_retention(
+            self._services, settings, reference.spec, self._labels, now=now, report=report
+        )
 
-    def _read(
-        self, job: Job, now: datetime, seal: bool, again: bool, ground: Ground, report: Tick
-    ) -> None:
-        """List and read what is new, a backlog day by day."""
-        listing = self._feed.listing(job, now, seal=seal, again=again)
-        report.listed, report.skipped = listing.objects, listing.skipped_objects
+    def _read(self, job: Job, closing: Closing, options: ListingOptions, report: Tick) -> None:
+        """List and read what is new; judge between the days of a backlog."""
+        now, lateness = options.now, self.settings.config.windows.lateness
+        listing = self._feed.list_objects(job, options)
+        report.object_count, report.skipped_objects = listing.objects, listing.skipped_objects
         self._pair(job, report)
-        for begin, work in in_order(listing, now):
-            if self._complete(report):
-                # A day's margin: names and times of change tell the time of the records only
-                # roughly.
-                self._close(min(begin - DAY, now - self.settings.lateness), now, ground, report)
-            self._reader.take_in(self.name, job, work, report.taken, "read", len(listing.work))
+        for begin, work in work_by_day(listing, now):
+            if self._has_read_all(report):
+                # A day's margin: the name of an object and its last change give the time of its
+                # records only roughly.
+                self._close(closing, min(begin - DAY, now - lateness), now, report)
+            self._feed.read(job, work, report.reading, len(listing.work))
             self._pair(job, report)
-            if self._hooks.stopping():
+            if self.callbacks.stopping():
                 return
-        report.taken.gone += self._feed.done(job, listing, now)
-        self._hooks.on_read(report)
+        report.reading.gone += self._feed.finish(job, listing, now)
+        tick_report.log_reading(self.name, report, self._services)
 
     def _pair(self, job: Job, report: Tick) -> None:
-        """Before anything is judged: a row is a request with its response, as far as both have
-        come.
-        """
-        broken = pair_halves(self._parts.store, self.name, job, self._hooks.stopping)
-        report.taken.quarantined += len(broken)
-        report.taken.errors = [*broken, *report.taken.errors][:20]
+        """Match requests with their responses, so that only whole rows are judged."""
+        errors = pair_halves(self._services.store, self.name, job, self.callbacks.stopping)
+        report.reading.quarantined += len(errors)
+        report.reading.errors = [*errors, *report.reading.errors][:MAX_ERRORS]
 
-    def _label(
-        self,
-        late: LateLabels,
-        job: Job,
-        now: datetime,
-        seal: bool,
-        again: bool,
-        ground: Ground,
-        report: Tick,
-    ) -> None:
-        parts, name, mine = self._parts, ledger_name(self.name), label_job(late, job)
-        feed = Feed(name, parts, self.settings.lateness, None)
+    def _has_read_all(self, report: Tick) -> bool:
+        """Return whether no object that was listed waits to be read again."""
+        with self._services.store.read() as connection:
+            return report.reading.waiting == 0 or accounts.awaited(connection, self.name) == 0
 
-        def read() -> ReadCounts:
-            self._reader.start(late.source)
-            listing, taken = feed.listing(mine, now, seal=seal, again=again), ReadCounts()
-            self._reader.take_in(name, mine, listing.work, taken, "labels", len(listing.work))
-            if not self._hooks.stopping():
-                taken.gone += feed.done(mine, listing, now)
-            return taken
+    def _close(self, closing: Closing, until: datetime, now: datetime, report: Tick) -> None:
+        """Judge the windows that ended by `until`, oldest first."""
+        self._note_silence(until)
+        closing.close_due(until, now, report.closing, report.reading.rows)
 
-        until = micros(now - self.settings.lateness)
-        read_and_join(
-            parts.store,
-            self.name,
-            late,
-            ground,
-            self._kinds,
-            job.length,
-            until,
-            read,
-            report.labels,
+    def _make_closing(self, job: Job, reference: ReferenceState) -> Closing:
+        return Closing(
+            settings=self.settings,
+            store=self._services.store,
+            evaluation=ModelEvaluation(
+                model=self.name,
+                reference=reference,
+                plans=self.settings.plans,
+                collectors=self._services.collectors,
+                collect=self._collect,
+            ),
+            alerts=self._alerts,
+            job=job,
+            callbacks=self.callbacks,
         )
 
-    def _complete(self, report: Tick) -> bool:
-        """Whether nothing that was listed waits to be read again."""
-        with self._parts.store.read() as connection:
-            return report.taken.waiting == 0 or accounts.awaited(connection, self.name) == 0
+    def _note_silence(self, until: datetime) -> None:
+        """Create the windows without rows that ended by `until`: no data is a finding, too."""
+        length = self.settings.window_length
+        with self._services.store.write() as connection:
+            model = models.known(connection, self.name)
+            assert model is not None
+            since, end = model.watched_since, micros(until) // length * length
+            if model.judged_until is not None:
+                since = max(since, model.judged_until)
+            if end > since:
+                windows.note_silence(connection, self.name, since, end, length)
+                models.judged(connection, self.name, end)
 
-    def _close(self, until: datetime, now: datetime, ground: Ground, report: Tick) -> None:
-        """Judge what ended by `until`, oldest first."""
-        length = micros_of(self.settings.length)
-        with self._parts.store.write() as connection:
-            known = models.known(connection, self.name)
-            assert known is not None
-            since, ended = known.watched_since, micros(until) // length * length
-            if known.judged_until is not None:
-                since = max(since, known.judged_until)
-            if ended > since:
-                windows.note_silence(connection, self.name, since, ended, length)
-                models.judged(connection, self.name, ended)
-        job = self._job(now, ground.schema, ground.spec, ground.columns)
-        closing = replace(
-            self._closing(ground), reread=partial(read_window_rows, job, self._parts.store)
-        )
-        closing.close_due(
-            until,
-            now,
-            report.closed,
-            lambda done, total: self._hooks.progress("judge", done, total, report.taken.rows),
+    def _collect(self, plan: CheckPlan, ctx: CheckContext) -> Sequence[Measurement]:
+        """Run a check within its time. Raises DriftlineError."""
+        return self._services.guard.collect(
+            f"{self.name}.{plan.name}",
+            plan.check.evaluate,
+            ctx,
+            timeout=self._services.timeouts.check,
         )
 
-    def _retire(self, now: datetime, ground: Ground, report: Tick) -> None:
-        """Once after a start: alerts of checks and columns that the configuration no longer has
-        must not stay open.
-        """
-        if self._retired:
+    def _retire_alerts(self, now: datetime, reference: ReferenceState, report: Tick) -> None:
+        """Once after a start, remove alerts of checks and columns that are no longer configured."""
+        if self._has_retired_alerts:
             return
         checks = {plan.name for plan in self.settings.plans}
-        columns = set(ground.schema.profiled)
+        columns = set(reference.schema.profiled)
 
-        def gone(alert: Alert) -> bool:
+        def is_obsolete(alert: Alert) -> bool:
             column = dict(alert.labels).get("column")
             if alert.cause == MONITORING:
                 return alert.measurement == "error" and alert.check not in checks
             return alert.check not in checks or (column is not None and column not in columns)
 
-        report.closed.changes += self._closing(ground).retire(gone, now)
-        self._retired = True
+        report.closing.changes += self._alerts.retire(is_obsolete, now)
+        self._has_retired_alerts = True
 
-    def _accept(self, now: datetime, ground: Ground, report: Tick) -> Ground:
-        """Make what people call normal the reference, before anything is judged."""
-        job = self._job(now, ground.schema, ProfileSpec({}), ground.columns)
-        given = (self._collectors, self._digest, now, self._options)
+    def _apply_acceptances(
+        self, now: datetime, reference: ReferenceState, report: Tick
+    ) -> ReferenceState:
+        """Make what people accept the reference, before anything is judged."""
+        job = self._make_job(now, reference.schema, ProfileSpec({}), reference.input_columns)
 
-        def make(
-            origin: Origin, accepted: Mapping[str, object], also: Callable[[Connection], None]
-        ) -> Ground:
-            return make_ground(
-                self._parts.store, self.name, job, origin, ground.schema, *given, accepted, also
+        def build_accepted(
+            origin: Origin,
+            note: Mapping[str, object],
+            in_transaction: Callable[[Connection], None],
+        ) -> ReferenceState:
+            return build_reference(
+                self._services.store,
+                self.settings,
+                job,
+                now,
+                origin=origin,
+                schema=reference.schema,
+                acceptance=note,
+                in_transaction=in_transaction,
             )
 
-        until = now - self.settings.lateness
-        self.ground, changes = accept_asked(
-            self._closing(ground), make, self.settings.length, until, now
+        limits = self.settings.config.windows
+        accepted_reference, changes = apply_acceptances(
+            self._alerts, build_accepted, limits.length, now - limits.lateness, now
         )
-        report.closed.changes += changes
-        return self.ground
+        report.closing.changes += changes
+        self.reference = accepted_reference or reference
+        return self.reference
 
-    def _age(self, now: datetime, ground: Ground, report: Tick) -> None:
-        keep, settings, late = self._parts.keep, self.settings, self.settings.labels
-        with self._parts.store.write() as connection:
-            # By event time: what is old in a replayed log is neither too late nor past keeping
-            # before newer rows have come.
-            known = models.known(connection, self.name)
-            newest = (
-                micros(now)
-                if known is None or known.last_event is None
-                else min(micros(now), known.last_event)
-            )
-            over = newest - micros_of(settings.lateness + settings.reopen_for)
-            windows.settle(connection, self.name, over, ground.spec, self._kinds, AGEING)
-            pair_rows.let_go(connection, self.name, over, micros_of(settings.length))
-            if late is not None:
-                came = report.taken.objects + report.labels.taken.objects > 0
-                let_go(
-                    connection,
-                    self.name,
-                    late,
-                    newest,
-                    micros_of(settings.length),
-                    came,
-                    report.labels,
-                )
-            # What labels may still restate is not rolled up.
-            single = max(keep.profiles, late.wait_for) if late is not None else keep.profiles
-            windows.roll_up(
-                connection, self.name, newest - micros_of(single), ground.spec, self._kinds, AGEING
-            )
-            windows.expire(
-                connection,
-                self.name,
-                newest - micros_of(keep.days),
-                newest - micros_of(keep.measurements),
-            )
+    def _load_or_build_reference(self, now: datetime) -> ReferenceState:
+        if self.reference is not None:
+            return self.reference
+        services, settings = self._services, self.settings
+        self._check_window_length()
+        reference = load_reference(services.store, settings, services.collectors)
+        if reference is not None:
+            return reference
+        if settings.origin.source is not None:
+            self._reader.start(settings.origin.source)
+        job = self._make_job(now, settings.schema or Schema(), ProfileSpec({}))
+        return services.guard.call(
+            f"{self.name}.reference",
+            lambda: build_reference(services.store, settings, job, now),
+            timeout=services.timeouts.listing,
+        )
 
-    def _grounded(self, now: datetime) -> Ground:
-        settings = self.settings
-        if self.ground is None:
-            self._same_length()
-            self.ground = load_ground(
-                self._parts.store, self.name, settings.origin, self._digest, self._kinds
-            )
-        if self.ground is None:
-            if settings.origin.source is not None:
-                self._reader.start(settings.origin.source)
-            job = self._job(now, settings.schema or Schema(), ProfileSpec({}))
-            self.ground = self._parts.guard.call(
-                f"{self.name}.reference",
-                lambda: make_ground(
-                    self._parts.store,
-                    self.name,
-                    job,
-                    settings.origin,
-                    settings.schema,
-                    self._collectors,
-                    self._digest,
-                    now,
-                    self._options,
-                ),
-                timeout=self._parts.patience.listing,
-            )
-        return self.ground
-
-    def _same_length(self) -> None:
-        with self._parts.store.read() as connection:
-            before = windows.length(connection, self.name)
-        asked = micros_of(self.settings.length)
-        if before not in (None, asked):
+    def _check_window_length(self) -> None:
+        """Raise SourceError if stored windows have another length than the configured one."""
+        with self._services.store.read() as connection:
+            stored_length = windows.length(connection, self.name)
+        if stored_length not in (None, self.settings.window_length):
             raise SourceError(
-                f"windows.length of {self.name} was {timedelta(microseconds=before or 0)} and is now {self.settings.length}: "
-                "windows of two lengths can't be compared; set it back, or give the model another name"
+                f"windows.length of {self.name} was "
+                f"{timedelta(microseconds=stored_length or 0)} and is now "
+                f"{self.settings.config.windows.length}: windows of two lengths can't be compared; "
+                "set it back, or give the model another name"
             )
 
-    def _job(
-        self, now: datetime, schema: Schema, spec: ProfileSpec, columns: tuple[str, ...] = ()
+    def _make_job(
+        self,
+        now: datetime,
+        schema: Schema,
+        spec: ProfileSpec,
+        input_columns: tuple[str, ...] = (),
     ) -> Job:
-        settings = self.settings
-        return Job(
-            source=settings.source,
-            formats=named(settings.formats, columns),
-            schema=schema,
-            spec=spec,
-            length=micros_of(settings.length),
-            latest=latest_event_time(now),
-            collectors=self._kinds,
-            transform=self._hooks.transform,
-            base=self._parts.base,
+        return self.settings.make_job(
+            schema,
+            spec,
+            now,
+            collectors=self._services.collectors,
+            base=self._services.base,
+            transform=self.callbacks.transform,
+            input_columns=input_columns,
         )
 
-    def _closing(self, ground: Ground) -> Closing:
-        def collect(plan: CheckPlan, ctx: CheckContext) -> Sequence[Measurement]:
-            key = f"{self.name}.{plan.name}"
-            return self._parts.guard.collect(
-                key, plan.check.evaluate, ctx, timeout=self._parts.patience.check
+    def _make_feed(self, ledger: str, stage: str, backfill: timedelta | None) -> Feed:
+        return Feed(
+            ledger=ledger,
+            stage=stage,
+            services=self._services,
+            reader=self._reader,
+            callbacks=self.callbacks,
+            lateness=self.settings.config.windows.lateness,
+            backfill=backfill,
+        )
+
+    def _report_feed(self, now: datetime, report: Tick) -> None:
+        """Report the state of the feed and of the actions: troubles are alerts of monitoring."""
+        with self._services.store.read() as connection:
+            unpaired_reason = pair_rows.lonely(
+                connection, self.name, pair_rows.judged(connection, self.name)
             )
-
-        return Closing(
-            self._parts.store,
-            self.name,
-            ground,
-            self.settings.plans,
-            self.settings.told,
-            self._kinds,
-            collect,
-            self.settings.config_digest,
-            self._alerting,
-            self._hooks.on_window,
-            self._hooks.enrich,
-            self._hooks.on_changes,
-            self._hooks.stopping,
-            self.settings.notify_within,
-            self.settings.false_pages_per_year,
-            self.settings.life,
-            self.settings.quiet,
-            self.settings.links,
-            self._hooks.acting,
-            phrasebook=self.settings.phrasebook,
-        )
-
-    def _tell_trouble(self, now: datetime, report: Tick) -> None:
-        """The state of the feed is an alert of its own kind, with its own patience."""
-        with self._parts.store.read() as connection:
-            alone = pair_rows.lonely(connection, self.name, pair_rows.judged(connection, self.name))
-        labels = (
-            report.labels.troubles if self.settings.labels is not None and not report.error else {}
-        )
         facts = feed_facts(
-            self.name, now, report.taken, report.error, alone, labels, self.settings.patience_ticks
+            self.name,
+            now,
+            report.reading,
+            error=report.error,
+            unpaired_reason=unpaired_reason,
+            label_problems=report.labels.problems
+            if self._labels is not None and not report.error
+            else {},
+            patience_ticks=self.settings.patience_ticks,
         )
-        if self._hooks.acting is not None:
-            facts += self._hooks.acting.troubles(self._parts.store, self.name, now)
-        report.closed.changes += self.tell(facts, now)
-
-    def tell(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
-        """Tell alerting of facts about the agent itself."""
-        return self._closing(self.ground or Ground(Schema(), ProfileSpec({}), 0, "")).alert(
-            facts, now
-        )
-
-
-def micros_of(span: timedelta) -> int:
-    """A span in microseconds."""
-    return span // timedelta(microseconds=1)
+        if self._actions is not None:
+            facts += self._actions.failure_facts(self._services.store, self.name, now)
+        report.closing.changes += self.report_facts(facts, now)

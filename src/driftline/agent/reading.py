@@ -1,96 +1,115 @@
-"""What one model reads with: its sources, started when they are needed, and its executor.
-
-Refuses to wait for what hangs: its threads are left to themselves, and the next reading gets new
-ones.
-"""
+"""Starts the sources of one model when they are needed, and runs its reading tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Executor
-from typing import TYPE_CHECKING
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any, ParamSpec, TypeVar
 
-from driftline.agent.parts import Parts
-from driftline.agent.threads import Threads
+from driftline.agent.services import Services
 from driftline.contracts.plugin import Plugin
-from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job
-from driftline.ingest.read.read_pass import ReadCounts, take_in
 from driftline.types.errors import DriftlineError, SourceError
 
-if TYPE_CHECKING:
-    from driftline.agent.tick import Hooks
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-class Reader:
-    """The reading side of one model."""
+class ModelReader:
+    """The started sources and the executor of one model."""
 
-    def __init__(self, model: str, parts: Parts, hooks: Hooks) -> None:
-        self._model, self._parts, self._hooks = model, parts, hooks
+    def __init__(self, model: str, services: Services, *, in_process: bool = False) -> None:
+        """With `in_process`, objects can only be read in this process: a hook changes batches."""
+        self._model, self._services, self._in_process = model, services, in_process
         self._executor: Executor | None = None
         self._started: dict[int, Plugin] = {}
 
-    def start(self, plugin: Plugin) -> None:
+    def start(self, source: Plugin) -> None:
         """Start a source unless it runs. Raises SourceError."""
-        if id(plugin) not in self._started:
-            try:
-                context = self._parts.start_context(self._model)
-                self._parts.guard.call(
-                    f"{self._model}.start",
-                    plugin.start,
-                    context,
-                    timeout=self._parts.patience.probe,
-                )
-            except DriftlineError as error:
-                raise SourceError(f"{plugin.type} could not start: {error}") from None
-            self._started[id(plugin)] = plugin
-
-    def take_in(
-        self, name: str, job: Job, work: Sequence[Work], taken: ReadCounts, stage: str, total: int
-    ) -> None:
-        """Read and commit some work of a listing of `total`, and add what it came to to `taken`.
-
-        `name` is the ledger's, `stage` that of the progress.
-        """
-        parts = self._parts
+        if id(source) in self._started:
+            return
+        context = self._services.source_context(self._model)
         try:
-            take_in(
-                parts.store,
-                name,
-                job,
-                work,
-                self._threads(),
-                taken,
-                in_flight=parts.workers + 1,
-                progress=lambda done, rows: self._hooks.progress(stage, done, total, rows),
-                stopping=self._hooks.stopping,
-                patience=parts.patience.reading,
-                shared=parts.executor is None,
-            )
-        except SourceError:
-            self._drop_executor()  # the threads that hang are left to themselves
-            raise
+            self._services.start_plugin(self._model, source, context)
+        except DriftlineError as error:
+            raise SourceError(f"{source.type} could not start: {error}") from None
+        self._started[id(source)] = source
 
     def stop(self) -> None:
-        """Let go of the sources and the threads. Safe twice."""
-        for plugin in self._started.values():
-            self._parts.guard.call(f"{self._model}.stop", plugin.stop, timeout=1.0)
+        """Stop the sources and drop the executor. Safe twice."""
+        for source in self._started.values():
+            self._services.guard.call(f"{self._model}.stop", source.stop, timeout=1.0)
         self._started.clear()
-        self._drop_executor()
+        self.drop_executor()
 
-    def _threads(self) -> Executor:
+    @property
+    def executor(self) -> Executor:
+        """Where objects are read, created on first use. Raises SourceError."""
         if self._executor is None:
-            factory = self._parts.executor
-            if factory is not None and self._hooks.transform is not None:
+            factory = self._services.executor
+            if factory is not None and self._in_process:
                 raise SourceError(
-                    f"transform_batch hooks run in this process only: use executor threads, not {factory.type}"
+                    "transform_batch hooks run in this process only: use executor threads, not "
+                    f"{factory.type}"
                 )
             self._executor = (
-                factory.create() if factory else Threads(self._parts.workers, f"read-{self._model}")
+                DaemonThreadExecutor(self._services.workers, f"read-{self._model}")
+                if factory is None
+                else factory.create()
             )
         return self._executor
 
-    def _drop_executor(self) -> None:
+    def drop_executor(self) -> None:
+        """Abandon the executor, with tasks that may hang; the next reading gets a new one."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._executor = None
+
+
+class DaemonThreadExecutor(Executor):
+    """Runs tasks on daemon threads.
+
+    The threads are not joined when the process ends, unlike those of `ThreadPoolExecutor`: a
+    plugin that hangs in one must not keep the agent from stopping.
+    """
+
+    def __init__(self, workers: int, name: str = "driftline") -> None:
+        self._tasks: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._ready = threading.Condition()
+        self._closed = False
+        for number in range(workers):
+            threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run `fn` on one of the threads. Raises RuntimeError after `shutdown`."""
+        future: Future[T] = Future()
+        with self._ready:
+            if self._closed:
+                raise RuntimeError("the executor is shut down")
+            self._tasks.append((future, lambda: fn(*args, **kwargs)))
+            self._ready.notify()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Accept no more tasks. Never waits: running tasks end by themselves."""
+        with self._ready:
+            self._closed = True
+            while cancel_futures and self._tasks:
+                self._tasks.popleft()[0].cancel()
+            self._ready.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._ready:
+                while not self._tasks and not self._closed:
+                    self._ready.wait()
+                if not self._tasks:
+                    return
+                future, call = self._tasks.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(call())
+            except BaseException as error:
+                future.set_exception(error)

@@ -1,34 +1,31 @@
-"""The ground a model stands on: schema, spec and reference. Made once, kept, and made anew when its
-settings change.
+"""The schema, profile spec and reference of a model: built once, stored, and loaded from then on.
 
-Refuses to change what windows are compared with behind anyone's back: only other settings make
-another reference.
+They are built again only when the settings change that they depend on, or when a person accepts a
+change as normal.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from hashlib import sha256
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy.engine import Connection
 
-from driftline.contracts.format import Format
-from driftline.contracts.source import DiscoverContext, Source
-from driftline.evaluate.check_plan import CheckPlan
+from driftline.agent.model_settings import ModelSettings, Origin, with_input_columns
+from driftline.contracts.source import DiscoverContext
 from driftline.ingest.columns.infer import infer_schema
+from driftline.ingest.read.decode_object import discover_objects
+from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import peek
-from driftline.ingest.read.read_object import Job, discover_objects, latest_event_time
+from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.ingest.reference.build import GRID_ROWS, list_reference_objects, make_reference
-from driftline.profiles.profile import BUILT_IN as BUILT_IN_KINDS
 from driftline.profiles.profile import Collectors, Profile
-from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
+from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Window
 from driftline.state import models
 from driftline.state.schemas import schema_from_json, schema_to_json
@@ -37,26 +34,13 @@ from driftline.state.tables import micros
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject, Schema
 
-if TYPE_CHECKING:
-    from driftline.extensions.registry import Registry
-
-LISTED = 1000
-"""Objects among which some are looked at to infer a schema."""
+MAX_LISTED = 1000
+"""Objects among which some are read to infer a schema."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What the reference is made of: exactly one of source, span and trailing."""
-
-    source: Source | None = None
-    formats: Mapping[str, Format] = field(default_factory=dict)
-    span: tuple[datetime, datetime] | None = None
-    trailing: timedelta | None = None
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What windows of a model are profiled by and compared with."""
+@dataclass(frozen=True, kw_only=True)
+class ReferenceState:
+    """What the windows of a model are profiled by and compared with."""
 
     schema: Schema
     spec: ProfileSpec
@@ -64,14 +48,16 @@ class Ground:
     name: str
     """For people."""
     trailing: timedelta | None = None
+    """How long before a window its reference begins; None for a fixed reference."""
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     """By segment; empty for trailing references."""
-    doubts: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    """The names of the inputs in the reference, in order, for formats whose records lack them."""
+    warnings: tuple[str, ...] = ()
+    """Doubts about the inferred schema, only right after it was inference."""
+    input_columns: tuple[str, ...] = ()
+    """Names of the inputs in the reference, in order, for formats whose records lack them."""
 
-    def reference(self, segment: str) -> Window | None:
-        """The reference of a segment; None when it is trailing, or the segment was not in it."""
+    def window(self, segment: str) -> Window | None:
+        """Return the reference of a segment; None if it is trailing or lacks the segment."""
         return self._windows.get(segment)
 
     @cached_property
@@ -82,178 +68,146 @@ class Ground:
         }
 
 
-def kinds_of(registry: Registry) -> Collectors:
-    """Every collector there is, by name."""
-    return {
-        **BUILT_IN_KINDS,
-        **{name: registry.get("collector", name) for name in registry.names("collector")},
-    }
-
-
-def collected(plans: Iterable[CheckPlan]) -> tuple[str, ...]:
-    """The collectors of a model with these checks, by name."""
-    needed = {name for plan in plans for name in plan.check.collectors}
-    return (*ALWAYS_COLLECTED, *sorted(needed - set(ALWAYS_COLLECTED)))
-
-
-def ground_digest(
-    origin: Origin,
-    declared: Schema | None,
-    collectors: tuple[str, ...],
-    options: Mapping[str, tuple[str, ...]] | None = None,
-) -> str:
-    """Names the settings that a reference depends on."""
-    source = origin.source
-    told: tuple[object, ...] = (
-        None if source is None else (source.type, source.model_dump(mode="json")),
-        None if origin.span is None else [at.isoformat() for at in origin.span],
-        None if origin.trailing is None else origin.trailing.total_seconds(),
-        None if declared is None else schema_to_json(declared),
-        sorted(collectors),
-    )
-    if options:
-        told += (sorted(options.items()),)
-    return sha256(msgspec.json.encode(told)).hexdigest()[:16]
-
-
-def load_ground(
-    store: Store, model: str, origin: Origin, digest: str, kinds: Collectors
-) -> Ground | None:
-    """The stored ground, if it was made by these settings."""
+def load_reference(
+    store: Store, settings: ModelSettings, collectors: Collectors
+) -> ReferenceState | None:
+    """Return the stored reference, None if there is none or it was built by other settings."""
     with store.read() as connection:
-        known = models.known(connection, model)
-        reference = models.current_reference(connection, model)
-    if known is None or reference is None or known.config_digest != digest or known.spec is None:
+        model = models.known(connection, settings.name)
+        reference = models.current_reference(connection, settings.name)
+    if model is None or reference is None or model.spec is None:
         return None
-    spec = ProfileSpec.from_bytes(known.spec)
+    if model.config_digest != settings.reference_digest:
+        return None
+    spec = ProfileSpec.from_bytes(model.spec)
     profiles: dict[str, Profile] = {}
     if reference.profile is not None:
-        parts: dict[str, bytes] = msgspec.msgpack.decode(reference.profile)
+        profile_bytes: dict[str, bytes] = msgspec.msgpack.decode(reference.profile)
         profiles = {
-            segment: Profile.from_bytes(content, spec, kinds) for segment, content in parts.items()
+            segment: Profile.from_bytes(content, spec, collectors)
+            for segment, content in profile_bytes.items()
         }
+    origin = settings.origin
     if reference.accepted:
-        # What people accepted holds until the configuration asks for another reference.
-        told = json.loads(reference.accepted)
+        # An accepted reference stays until the configuration asks for another one.
+        note = json.loads(reference.accepted)
         origin = Origin(
-            span=(datetime.fromisoformat(told["from"]), datetime.fromisoformat(told["to"]))
+            span=(datetime.fromisoformat(note["from"]), datetime.fromisoformat(note["to"]))
         )
-    return Ground(
-        schema_from_json(known.schema_json),
-        spec,
-        reference.id,
-        _name(origin, reference.number, reference.rows),
-        origin.trailing,
-        profiles,
-        columns=tuple(msgspec.json.decode(known.columns_json)),
+    return ReferenceState(
+        schema=schema_from_json(model.schema_json),
+        spec=spec,
+        reference_id=reference.id,
+        name=_name(origin, reference.number, reference.rows),
+        trailing=origin.trailing,
+        profiles=profiles,
+        input_columns=tuple(msgspec.json.decode(model.columns_json)),
     )
 
 
-def make_ground(
+def build_reference(
     store: Store,
-    model: str,
+    settings: ModelSettings,
     job: Job,
-    origin: Origin,
-    declared: Schema | None,
-    collectors: tuple[str, ...],
-    digest: str,
     now: datetime,
-    options: Mapping[str, tuple[str, ...]] | None = None,
-    accepted: Mapping[str, object] | None = None,
-    also: Callable[[Connection], None] = lambda connection: None,
-) -> Ground:
-    """Read what the reference is made of, and make it the model's own. Raises SourceError when that
-    can't be read.
+    *,
+    origin: Origin | None = None,
+    schema: Schema | None = None,
+    acceptance: Mapping[str, object] | None = None,
+    in_transaction: Callable[[Connection], None] = lambda connection: None,
+) -> ReferenceState:
+    """Read what the reference is made of and store it as the reference of the model.
 
-    `accepted` says who made it so, where that is not the configuration; `also` is called in the
-    same transaction.
+    `job` is how the model's own records are read. `origin` and `schema` are those of the settings
+    unless given. `acceptance` says who made it the reference, where that is not the configuration.
+    `in_transaction` is called in the transaction that stores it. Raises SourceError when the
+    origin can't be read.
     """
+    origin, schema = origin or settings.origin, schema or settings.schema
     if origin.span is not None and origin.span[1] > now:
         raise SourceError(
             f"the reference window ends at {origin.span[1]:%Y-%m-%d %H:%M}, which is still to come"
         )
-    reader = (
-        job if origin.source is None else replace(job, source=origin.source, formats=origin.formats)
-    )
-    objects = list_reference_objects(reader, now)
-    columns = () if origin.source is None else _inputs(reader, objects, job, declared)
-    job = replace(job, formats=named(job.formats, columns))
-    schema, doubts = declared, list[str]()
+    has_source = origin.source is not None
+    reference_job = job
+    if origin.source is not None:
+        reference_job = replace(job, source=origin.source, formats=origin.formats)
+    objects = list_reference_objects(reference_job, now)
+    columns = _input_columns(reference_job, objects, job, schema) if has_source else ()
+    job = replace(job, formats=with_input_columns(job.formats, columns))
+    warnings: list[str] = []
     if schema is None or not schema.features or schema.unmeasured:
-        looked_at = peek(reader, objects) + (
-            [] if origin.source is None else peek(job, _some(job, now))
-        )
-        inferred = infer_schema(looked_at, declared)
-        schema, doubts = inferred.schema, inferred.doubts
+        batches = peek(reference_job, objects)
+        if has_source:
+            batches = batches + peek(job, _first_objects(job, now))
+        inference = infer_schema(batches, schema)
+        schema, warnings = inference.schema, inference.doubts
         if schema.unmeasured:
             raise SourceError(
-                f"no vector of {schema.unmeasured[0]} is in the first records: set its dimension in the schema"
+                f"no vector of {schema.unmeasured[0]} is in the first records: set its dimension "
+                "in the schema"
             )
-    reader = replace(reader, schema=schema, latest=latest_event_time(now))
-    span = None if origin.span is None else (micros(origin.span[0]), micros(origin.span[1]))
-    made = make_reference(
-        reader,
+    reference_job = replace(reference_job, schema=schema, latest=latest_event_time(now))
+    reference = make_reference(
+        reference_job,
         objects,
-        collectors,
-        span,
-        GRID_ROWS if origin.trailing is not None else None,
-        options,
+        settings.collectors,
+        span=None if origin.span is None else (micros(origin.span[0]), micros(origin.span[1])),
+        limit=GRID_ROWS if origin.trailing is not None else None,
+        options=settings.collector_options,
     )
-    frozen = None
+    frozen_profiles = None
     if origin.trailing is None:
-        parts = {"": made.profile, **made.segments}
-        frozen = msgspec.msgpack.encode(
-            {segment: profile.to_bytes() for segment, profile in parts.items()}
+        profiles = {"": reference.profile, **reference.segments}
+        frozen_profiles = msgspec.msgpack.encode(
+            {segment: profile.to_bytes() for segment, profile in profiles.items()}
         )
     with store.write() as connection:
         models.adopt(
             connection,
-            model,
-            spec=made.spec.to_bytes(),
-            spec_digest=made.spec.digest,
+            settings.name,
+            spec=reference.spec.to_bytes(),
+            spec_digest=reference.spec.digest,
             schema_json=schema_to_json(schema),
             columns_json=msgspec.json.encode(columns).decode(),
-            config_digest=digest,
-            origin=made.origin,
-            digest=made.digest,
-            rows=made.profile.rows,
-            profile=frozen,
-            accepted="" if accepted is None else _accepted(origin, accepted),
+            config_digest=settings.reference_digest,
+            origin=reference.origin,
+            digest=reference.digest,
+            rows=reference.profile.rows,
+            profile=frozen_profiles,
+            accepted="" if acceptance is None else _acceptance_json(origin, acceptance),
         )
-        also(connection)
-    ground = load_ground(store, model, origin, digest, job.collectors)
-    assert ground is not None
-    return replace(ground, doubts=tuple(doubts))
+        in_transaction(connection)
+    reference_state = load_reference(store, settings, job.collectors)
+    assert reference_state is not None
+    return replace(reference_state, warnings=tuple(warnings))
 
 
-def named(formats: Mapping[str, Format], columns: tuple[str, ...]) -> Mapping[str, Format]:
-    """The formats of a log that know the names of its inputs."""
-    return (
-        {suffix: form.with_columns(columns) for suffix, form in formats.items()}
-        if columns
-        else formats
-    )
-
-
-def _inputs(
-    reader: Job, objects: list[LogObject], job: Job, declared: Schema | None
+def _input_columns(
+    reference_job: Job, objects: list[LogObject], job: Job, schema: Schema | None
 ) -> tuple[str, ...]:
-    """The columns of the reference that go into the model, in order; none where it is a log of the
-    same format.
+    """Return the columns of the reference that go into the model, in order.
+
+    There are none where the reference is a log of the same format.
     """
-    batches = peek(replace(reader, transform=None), objects[:1])
-    if not batches or {form.type for form in job.formats.values()} & {
-        form.type for form in reader.formats.values()
-    }:
+    batches = peek(replace(reference_job, transform=None), objects[:1])
+    types = {form.type for form in job.formats.values()}
+    if not batches or types & {form.type for form in reference_job.formats.values()}:
         return ()
-    schema = declared or infer_schema(batches).schema
-    parts = (
-        schema.timestamp, schema.id, schema.joins, schema.version, schema.prediction, schema.score, schema.label,
-    )  # fmt: skip
-    roles = {part.path for part in parts if part is not None}
+    schema = schema or infer_schema(batches).schema
+    fields = (
+        schema.timestamp,
+        schema.id,
+        schema.joins,
+        schema.version,
+        schema.prediction,
+        schema.score,
+        schema.label,
+    )
+    roles = {part.path for part in fields if part is not None}
     names = tuple(name for name in batches[0].schema.names if name not in roles)
-    watched = {part.path for part in schema.features.values()}
-    return names if watched.intersection(names) or not watched else ()
+    features = {part.path for part in schema.features.values()}
+    return names if features.intersection(names) or not features else ()
 
 
 def _name(origin: Origin, number: int, rows: int) -> str:
@@ -264,11 +218,11 @@ def _name(origin: Origin, number: int, rows: int) -> str:
     return f"reference {number} ({rows:,} rows)"
 
 
-def _accepted(origin: Origin, accepted: Mapping[str, object]) -> str:
+def _acceptance_json(origin: Origin, acceptance: Mapping[str, object]) -> str:
     assert origin.span is not None
     span = {"from": origin.span[0].isoformat(), "to": origin.span[1].isoformat()}
-    return json.dumps({**accepted, **span}, ensure_ascii=False, sort_keys=True)
+    return json.dumps({**acceptance, **span}, ensure_ascii=False, sort_keys=True)
 
 
-def _some(job: Job, now: datetime) -> list[LogObject]:
-    return list(islice(discover_objects(job, DiscoverContext(now=now)), LISTED))
+def _first_objects(job: Job, now: datetime) -> list[LogObject]:
+    return list(islice(discover_objects(job, DiscoverContext(now=now)), MAX_LISTED))

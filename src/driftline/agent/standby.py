@@ -1,7 +1,4 @@
-"""An agent that waits for its turn, as the pages show it.
-
-Refuses to read or judge anything: another agent does.
-"""
+"""An agent that waits until it may lead, as the health page shows it."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from driftline import __version__
-from driftline.agent.agent import Loop
+from driftline.agent.loop import Loop
 from driftline.telemetry.metrics import Metrics
 from driftline.types.errors import AnotherAgentLeads, StateError
 
@@ -22,17 +19,19 @@ POLL = 2.0
 
 
 class Standby:
-    """Fits the pages as the agent does."""
+    """Stands in for the agent on the pages while another agent leads."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.leader: str | None = ""
         """Host and process of the agent that leads; empty while that is not known."""
         self.desk = None
-        """Acts are for the agent that leads."""
+        """None: only the agent that leads handles acts."""
         self._metrics = Metrics(__version__)
         self._reachable = True
-        self._told = ""
-        self._loop = Loop("stand by", timedelta(seconds=POLL), clock, timedelta(seconds=60))
+        self._last_error = ""
+        self._loop = Loop(
+            "stand by", every=timedelta(seconds=POLL), clock=clock, patience=timedelta(seconds=60)
+        )
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -40,13 +39,13 @@ class Standby:
         return self._metrics.registry
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
-        """Whether it could take over: the database answers."""
+        """Return whether this agent could take over, that is, whether the database answers."""
         return self._reachable and not self._loop.stuck, [self._loop]
 
-    def waits(self, error: StateError) -> bool:
-        """Note why it does not lead; returns whether that is news."""
+    def note_error(self, error: StateError) -> bool:
+        """Record why this agent does not lead. Returns whether the reason is a new one."""
         self._loop.beat = self._loop.clock()
         self._reachable = isinstance(error, AnotherAgentLeads)
         self.leader = error.leader if isinstance(error, AnotherAgentLeads) else ""
-        news, self._told = self._told != str(error), str(error)
-        return news
+        is_new, self._last_error = self._last_error != str(error), str(error)
+        return is_new

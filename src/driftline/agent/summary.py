@@ -1,14 +1,13 @@
-"""What the state says of each model, as plain values: for `run --once --json`, `status` and the
-page.
+"""A summary of the state as plain values, for `run --once --json`, `status` and the pages.
 
-Refuses to compute: it counts what is stored.
+Counts what is stored; computes nothing else.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from driftline.agent.labelling import ledger_name
+from driftline.agent.late_labels import label_ledger
 from driftline.agent.tick import Tick
 from driftline.config import Config
 from driftline.state import (
@@ -29,15 +28,16 @@ Plain = dict[str, Any]
 
 
 def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None) -> Plain:
-    """Per model: rows, rejected, objects, windows, measurements, verdicts, incidents; and what the
-    newest tick added.
+    """Return the numbers of each model, the state of sinks and actions, and the leader.
+
+    With `ticks`, the summary of a model also has what its newest tick added.
     """
     with store.read() as connection:
-        found: Plain = {"models": {name: _model(connection, name) for name in config.models}}
+        summary: Plain = {"models": {name: _model(connection, name) for name in config.models}}
         for name, model in config.models.items():
             if model.labels is not None:
-                found["models"][name]["labels"] = _labels(connection, name)
-        found["sinks"] = {
+                summary["models"][name]["labels"] = _labels(connection, name)
+        summary["sinks"] = {
             name: {
                 "pending": status.waiting,
                 "refused": status.counts.get("refused", 0),
@@ -56,7 +56,7 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
             for name, status in outbox.status(connection).items()
             if not name.startswith(action_runs.LANE)
         }
-        found["actions"] = [
+        summary["actions"] = [
             {
                 "run": run.token,
                 "action": run.action,
@@ -67,24 +67,24 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
             for run in action_runs.listed(connection)
         ]
     leader = store.leader()
-    found["leader"] = (
+    summary["leader"] = (
         None if leader is None else {"agent": leader.name, "since": leader.since.isoformat()}
     )
     for name, tick in (ticks or {}).items():
-        found["models"][name]["added"] = {
-            "objects": tick.taken.objects,
-            "rows": tick.taken.rows,
-            "windows": tick.closed.windows,
+        summary["models"][name]["added"] = {
+            "objects": tick.reading.objects,
+            "rows": tick.reading.rows,
+            "windows": tick.closing.windows,
         }
-        found["models"][name]["error"] = tick.error
-    return found
+        summary["models"][name]["error"] = tick.error
+    return summary
 
 
 def _labels(connection: Any, name: str) -> Plain:
-    """What was read of labels that come later, and what waits for what."""
-    totals = accounts.totals(connection, ledger_name(name))
-    waits = waiting.kept(connection, name, waiting.PREDICTION)
-    labels = waiting.kept(connection, ledger_name(name), waiting.LABEL)
+    """Return the numbers of labels that come later."""
+    totals = accounts.totals(connection, label_ledger(name))
+    predictions = waiting.kept(connection, name, waiting.PREDICTION)
+    labels = waiting.kept(connection, label_ledger(name), waiting.LABEL)
     return {
         "rows": totals.rows,
         "rejected": totals.rejected,
@@ -92,21 +92,21 @@ def _labels(connection: Any, name: str) -> Plain:
         "objects": totals.objects,
         "quarantined": totals.quarantined,
         "unmatched": labels.rows - labels.matched,
-        "too_late": accounts.unlabelled(connection, ledger_name(name)),
-        "predictions_waiting": waits.rows - waits.matched,
+        "too_late": accounts.unlabelled(connection, label_ledger(name)),
+        "predictions_waiting": predictions.rows - predictions.matched,
         "predictions_unlabelled": accounts.unlabelled(connection, name),
-        "bytes": waits.bytes + labels.bytes,
+        "bytes": predictions.bytes + labels.bytes,
         "trouble": totals.trouble,
     }
 
 
 def _model(connection: Any, name: str) -> Plain:
     totals = accounts.totals(connection, name)
-    judged, still_open = windows.count(connection, name)
-    counted = measurements.count(connection, name)
-    known = models.known(connection, name)
+    judged_windows, open_windows = windows.count(connection, name)
+    counts = measurements.count(connection, name)
+    state = models.known(connection, name)
     reference = models.current_reference(connection, name)
-    alone = pair_rows.alone(connection, name, pair_rows.judged(connection, name))
+    unpaired_counts = pair_rows.alone(connection, name, pair_rows.judged(connection, name))
     return {
         "rows": totals.rows,
         "rejected": totals.rejected,
@@ -115,14 +115,14 @@ def _model(connection: Any, name: str) -> Plain:
         "quarantined": totals.quarantined,
         "waiting": totals.waiting,
         "unpaired": {
-            "requests": alone["request"],
-            "responses": alone["response"],
+            "requests": unpaired_counts["request"],
+            "responses": unpaired_counts["response"],
             "settled": totals.unpaired,
         },
-        "windows": judged,
-        "open_windows": still_open,
-        "measurements": counted.measurements,
-        "verdicts": dict(counted.verdicts),
+        "windows": judged_windows,
+        "open_windows": open_windows,
+        "measurements": counts.measurements,
+        "verdicts": dict(counts.verdicts),
         "incidents": [
             {
                 "id": row.id,
@@ -135,8 +135,8 @@ def _model(connection: Any, name: str) -> Plain:
             }
             for row in incidents.listed(connection, name)
         ],
-        "last_event": moment(known.last_event).isoformat()
-        if known and known.last_event is not None
+        "last_event": moment(state.last_event).isoformat()
+        if state and state.last_event is not None
         else None,
         "reference": None
         if reference is None

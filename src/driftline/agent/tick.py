@@ -1,47 +1,27 @@
-"""The report of one tick of a model, and who receives it."""
+"""The result of one tick of a model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from driftline.agent.acting import Acting
-from driftline.agent.closing import Closed, Enrich
-from driftline.agent.labelling import Labelling
-from driftline.alerting.incident import Change
+from driftline.agent.closing import ClosingReport
+from driftline.agent.late_labels import LabelReport
 from driftline.ingest.read.read_pass import ReadCounts
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from driftline.profiles.window import Window
 
 
 @dataclass(slots=True)
 class Tick:
-    """What one tick came to."""
+    """The result of one tick of a model."""
 
-    listed: int = 0
-    taken: ReadCounts = field(default_factory=ReadCounts)
-    labels: Labelling = field(default_factory=Labelling)
-    closed: Closed = field(default_factory=Closed)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    doubts: tuple[str, ...] = ()
+    object_count: int = 0
+    """Objects in the listing."""
+    reading: ReadCounts = field(default_factory=ReadCounts)
+    labels: LabelReport = field(default_factory=LabelReport)
+    closing: ClosingReport = field(default_factory=ClosingReport)
+    skipped_objects: list[tuple[str, str]] = field(default_factory=list)
+    """URI and reason."""
+    warnings: tuple[str, ...] = ()
+    """Doubts about the inferred schema, only in the tick that inferred it."""
     error: str = ""
+    """Why the tick ended early; empty when it did not."""
     seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """Who else wants to know, and may change what is read."""
-
-    transform: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None
-    on_read: Callable[[Tick], None] = lambda report: None
-    on_window: Callable[[Window], None] = lambda window: None
-    enrich: Enrich = lambda notification: {}
-    acting: Acting | None = None
-    on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
-    progress: Callable[[str, int, int, int], None] = lambda stage, done, total, rows: None
-    """Stage (`read` or `judge`), done, in all, rows."""
-    stopping: Callable[[], bool] = lambda: False

@@ -1,66 +1,64 @@
-"""What a tick is worth telling: to the log, and to the metrics.
-
-Refuses silence about trouble, and noise about nothing.
-"""
+"""Reports a tick to the log and the metrics: every trouble, and nothing that does not matter."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from driftline.agent.parts import Parts
+from driftline.agent.services import Services
 from driftline.agent.tick import Tick
 from driftline.alerting.step import firing
 from driftline.state import models, outbox
 from driftline.state.incident_store import load
 from driftline.types.model import Severity, Verdict
 
+MAX_ERRORS = 3
+"""Errors of objects that are logged in one tick."""
 
-def tell_read(model: str, report: Tick, parts: Parts) -> None:
+
+def log_reading(model: str, report: Tick, services: Services) -> None:
     """Log what was read, before it is judged."""
-    log, taken = parts.log.bind(model=model), report.taken
-    for doubt in report.doubts:
-        log.warning(f"please check: {doubt}")
-    if taken.objects:
-        quarantined = f", {taken.quarantined:,} objects quarantined" if taken.quarantined else ""
-        log.info(
-            f"read {taken.objects:,} objects, {taken.rows:,} rows, {taken.rejected_records:,} records rejected{quarantined}"
+    log, reading = services.log.bind(model=model), report.reading
+    for warning in report.warnings:
+        log.warning(f"please check: {warning}")
+    if reading.objects:
+        quarantine_note = (
+            f", {reading.quarantined:,} objects quarantined" if reading.quarantined else ""
         )
-    for error in taken.errors[:3]:
+        log.info(
+            f"read {reading.objects:,} objects, {reading.rows:,} rows, "
+            f"{reading.rejected_records:,} records rejected{quarantine_note}"
+        )
+    for error in reading.errors[:MAX_ERRORS]:
         log.warning("could not read", object=error)
 
 
-def tell_judged(model: str, report: Tick, parts: Parts) -> None:
-    """Log what was judged in one tick, and count all of it."""
-    log, metrics, taken, closed = (
-        parts.log.bind(model=model),
-        parts.metrics,
-        report.taken,
-        report.closed,
-    )
-    if closed.windows:
-        said = ", ".join(
-            f"{count:,} {verdict}" for verdict, count in sorted(closed.verdicts.items())
+def log_judging(model: str, report: Tick, services: Services) -> None:
+    """Log what was judged in one tick, and count all of it in the metrics."""
+    log, metrics = services.log.bind(model=model), services.metrics
+    reading, closing = report.reading, report.closing
+    if closing.windows:
+        counts = ", ".join(
+            f"{count:,} {verdict}" for verdict, count in sorted(closing.verdicts.items())
         )
-        log.info(f"judged {closed.windows:,} windows: {said}")
-    if closed.quiet:
+        log.info(f"judged {closing.windows:,} windows: {counts}")
+    if closing.silenced_windows:
         log.info(
-            f"{closed.quiet:,} of them ended too long ago to tell anybody of (windows.notify_within)"
+            f"{closing.silenced_windows:,} of them ended too long ago for a "
+            "message (windows.notify_within)"
         )
-    for change in closed.changes:
-        title = change.notification.title.removeprefix(f"{model}: ").removeprefix(
-            f"{change.event}: "
-        )
+    for change in closing.changes:
+        title = change.notification.title
         log.info(f"incident {change.event}: {title}", incident=change.incident.id)
     if report.error:
         log.error(report.error)
-    metrics.objects.labels(model).inc(taken.objects)
-    metrics.rows.labels(model).inc(taken.rows)
-    metrics.rejected.labels(model).inc(taken.rejected_records)
-    metrics.windows_closed.labels(model).inc(closed.windows)
+    metrics.objects.labels(model).inc(reading.objects)
+    metrics.rows.labels(model).inc(reading.rows)
+    metrics.rejected.labels(model).inc(reading.rejected_records)
+    metrics.windows_closed.labels(model).inc(closing.windows)
     metrics.tick_seconds.labels(model).observe(report.seconds)
     for verdict in Verdict:
-        metrics.verdicts.labels(model, verdict).inc(closed.verdicts.get(verdict, 0))
-    for key, row in closed.judged:
+        metrics.verdicts.labels(model, verdict).inc(closing.verdicts.get(verdict, 0))
+    for key, row in closing.newest_rows:
         if not key.segment:
             metrics.set_measurement(
                 model=model,
@@ -72,26 +70,31 @@ def tell_judged(model: str, report: Tick, parts: Parts) -> None:
             )
 
 
-def tell_state(model: str, parts: Parts) -> None:
-    """Show in the metrics what fires, what waits to be sent, and how new the newest row is."""
-    with parts.store.read() as connection:
-        known = models.known(connection, model)
+def update_state_metrics(model: str, services: Services) -> None:
+    """Set the metrics of firing alerts, waiting messages and the newest event of a model."""
+    metrics = services.metrics
+    with services.store.read() as connection:
+        state = models.known(connection, model)
         alerts = firing(load(connection, model))
-        waiting = outbox.status(connection)
-    fires = Counter(alert.phase.severity for alert in alerts)
-    parts.metrics.set_alerts(
+        sinks = outbox.status(connection)
+    metrics.set_alerts(
         model,
         [
             (
-                alert.check, alert.measurement, dict(alert.labels).get("column", ""), alert.segment, alert.version,
+                alert.check,
+                alert.measurement,
+                dict(alert.labels).get("column", ""),
+                alert.segment,
+                alert.version,
                 str(alert.phase.severity or ""),
             )
             for alert in alerts
         ],
-    )  # fmt: skip
+    )
+    counts = Counter(alert.phase.severity for alert in alerts)
     for severity in Severity:
-        parts.metrics.alerts_firing.labels(model, severity).set(fires[severity])
-    for name, status in waiting.items():
-        parts.metrics.outbox_pending.labels(name).set(status.waiting)
-    if known is not None and known.last_event is not None:
-        parts.metrics.last_event.labels(model).set(known.last_event / 1e6)
+        metrics.alerts_firing.labels(model, severity).set(counts[severity])
+    for name, status in sinks.items():
+        metrics.outbox_pending.labels(name).set(status.waiting)
+    if state is not None and state.last_event is not None:
+        metrics.last_event.labels(model).set(state.last_event / 1e6)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.agent.judgeable import Judgeable
+from driftline.agent.closing import ModelEvaluation
 from driftline.backtest.parallel import ReportProgress, run_parallel
 from driftline.contracts.check import Earlier
 from driftline.contracts.rule import Unusual
@@ -144,7 +144,7 @@ class _EarlierValues:
 
 
 def measure_history(
-    judgeable: Judgeable,
+    evaluation: ModelEvaluation,
     open_store: Callable[[], Store],
     groups: Sequence[Sequence[DueWindow]],
     progress: Callable[[int, int], None] = lambda count, total: None,
@@ -160,7 +160,7 @@ def measure_history(
 
     def measure_stretch(index: int, report_progress: ReportProgress) -> list[MeasuredWindows]:
         return _measure_stretch(
-            judgeable, open_store, groups[: ends[index + 1]], ends[index], report_progress
+            evaluation, open_store, groups[: ends[index + 1]], ends[index], report_progress
         )
 
     results = run_parallel(
@@ -170,7 +170,7 @@ def measure_history(
 
 
 def _measure_stretch(
-    judgeable: Judgeable,
+    evaluation: ModelEvaluation,
     open_store: Callable[[], Store],
     groups: Sequence[Sequence[DueWindow]],
     first: int,
@@ -180,18 +180,18 @@ def _measure_stretch(
 
     The checks that read earlier values measure the windows before `first` too.
     """
-    earlier_values, packer = _EarlierValues(), _Packer(judgeable.ground.schema)
+    earlier_values, packer = _EarlierValues(), _Packer(evaluation.reference.schema)
     results: list[MeasuredWindows] = []
     store = open_store()
     try:
         with store.read() as connection:
-            inputs = judgeable.inputs(connection, history=earlier_values)
+            inputs = evaluation.inputs(connection, history=earlier_values)
             if first and groups[first:]:
                 # One window shows which checks read earlier values.
                 for due in groups[first]:
                     measure_window(due, inputs)
-                readers = [plan for plan in judgeable.plans if plan.name in earlier_values.readers]
-                reader_inputs = replace(judgeable, plans=readers).inputs(
+                readers = [plan for plan in evaluation.plans if plan.name in earlier_values.readers]
+                reader_inputs = replace(evaluation, plans=readers).inputs(
                     connection, history=earlier_values
                 )
                 start = max(0, first - MAX_EARLIER_WINDOWS)

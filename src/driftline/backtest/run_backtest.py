@@ -45,7 +45,7 @@ def run_backtest(
     windows = history.measure(lambda count, total: progress("measure", count, total), processes)
     since = int(history.since.timestamp() * 1_000_000)
     judged = [window for window in windows if window.group[0].key.start >= since]
-    matrix = SeriesMatrix.of(judged, history.judgeable.model, history.judgeable.ground.schema)
+    matrix = SeriesMatrix.of(judged, history.evaluation.model, history.evaluation.reference.schema)
     seeds = range(shuffles if matrix.series else 0)
     batches = [seeds[first : first + BATCH] for first in range(0, len(seeds), BATCH)]
     total = len(windows) + len(judged) * len(batches)
@@ -68,7 +68,7 @@ def run_backtest(
     if not batches:
         return Backtest(history=history, alarms=alarms, known_incidents=known_incidents)
     begins = [begin for _, batch in results for begin in batch]
-    warn_only = {name for plan in history.judgeable.plans for name in plan.warn_only}
+    warn_only = {name for plan in history.evaluation.plans for name in plan.warn_only}
     noisy_series = [
         series
         for series in find_noisy_series(matrix, begins, history.policy)

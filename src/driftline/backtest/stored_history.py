@@ -11,15 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from driftline.agent.compose import settings_of
-from driftline.agent.judgeable import Judgeable
-from driftline.agent.reference_state import collected, ground_digest, kinds_of, load_ground
+from driftline.agent.closing import ModelEvaluation
+from driftline.agent.model_settings import make_settings
+from driftline.agent.reference_state import load_reference
 from driftline.alerting.lifespans import Life
 from driftline.alerting.work import AlertingState
 from driftline.backtest.measure_history import MeasuredWindows, measure_history
 from driftline.backtest.replay import Replay, ReplayedChange
 from driftline.config import Config
-from driftline.evaluate.check_plan import collector_requests
 from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.extensions.guard import Guard
 from driftline.extensions.phrasebook import Phrasebook
@@ -38,7 +37,7 @@ Progress = Callable[[int, int], None]
 class StoredHistory:
     """A model and its stored windows."""
 
-    judgeable: Judgeable
+    evaluation: ModelEvaluation
     length: timedelta
     """Length of a window."""
     lateness: timedelta
@@ -61,7 +60,7 @@ class StoredHistory:
 
     def measure(self, progress: Progress, processes: int) -> list[MeasuredWindows]:
         """Measure every window with every check."""
-        return measure_history(self.judgeable, self.open_store, self.groups, progress, processes)
+        return measure_history(self.evaluation, self.open_store, self.groups, progress, processes)
 
     def replay(
         self,
@@ -70,15 +69,15 @@ class StoredHistory:
         progress: Progress = lambda count, total: None,
     ) -> list[ReplayedChange]:
         """Replay all windows; returns the changes of incidents from `since` on."""
-        ground = self.judgeable.ground
+        reference = self.evaluation.reference
         replay = Replay(
-            model=self.judgeable.model,
-            schema=ground.schema,
-            plans={plan.name: plan for plan in self.judgeable.plans},
+            model=self.evaluation.model,
+            schema=reference.schema,
+            plans={plan.name: plan for plan in self.evaluation.plans},
             policy=policy,
             lateness=self.lateness,
             life=self.life,
-            reference=ground.name,
+            reference=reference.name,
             state=AlertingState(phrasebook=self.phrasebook),
         )
         changes = replay.run(windows, progress)
@@ -92,27 +91,21 @@ def load_history(
 
     Raises StateError when there is nothing to judge.
     """
-    settings = settings_of(config, model, config.registry, patience_ticks=1)
+    settings = make_settings(config, model, config.registry, patience_ticks=1)
     open_readonly = partial(
         open_store, config.agent.state, base=config.origin.parent, readonly=True
     )
-    kinds = kinds_of(config.registry)
+    collectors = config.registry.collectors()
     store = open_readonly()
     try:
-        digest = ground_digest(
-            settings.origin,
-            settings.schema,
-            collected(settings.plans),
-            collector_requests(settings.plans),
-        )
-        ground = load_ground(store, model, settings.origin, digest, kinds)
+        reference = load_reference(store, settings, collectors)
         with store.read() as connection:
             stored_span = kept.span(connection, model)
             if stored_span is None:
                 raise StateError(
                     f"{model}: no windows are stored yet; `driftline run --once` reads the log"
                 )
-            if ground is None:
+            if reference is None:
                 raise StateError(
                     f"{model}: the stored windows were profiled for another reference, schema or "
                     "set of collectors than the configuration asks for now; "
@@ -120,7 +113,7 @@ def load_history(
                 )
             first = micros(since) if since else stored_span[0]
             last = micros(until) if until else stored_span[1]
-            length = settings.length // timedelta(microseconds=1)
+            length = settings.window_length
             baseline_span = AlarmPolicy(length).make_trail().capacity * length
             earlier = kept.between(connection, model, first - baseline_span, first)
             judged = kept.between(connection, model, first, last)
@@ -136,22 +129,22 @@ def load_history(
         replace(plan, check=plan.check.only(frozenset(plan.rules_by_measurement)))
         for plan in settings.plans
     ]
-    judgeable = Judgeable(
+    evaluation = ModelEvaluation(
         model=model,
-        ground=ground,
+        reference=reference,
         plans=plans,
-        kinds=kinds,
+        collectors=collectors,
         collect=lambda plan, ctx: guard.collect_inline(
             f"{model}.{plan.name}", plan.check.evaluate, ctx
         ),
     )
     return StoredHistory(
-        judgeable=judgeable,
-        length=settings.length,
-        lateness=settings.lateness,
-        false_pages_per_year=settings.false_pages_per_year,
-        life=settings.life,
-        phrasebook=settings.phrasebook,
+        evaluation=evaluation,
+        length=settings.config.windows.length,
+        lateness=settings.config.windows.lateness,
+        false_pages_per_year=settings.config.false_pages_per_year,
+        life=settings.alerts.life,
+        phrasebook=settings.alerts.phrasebook,
         open_store=open_readonly,
         groups=[*earlier.groups, *judged.groups],
         since=moment(first),

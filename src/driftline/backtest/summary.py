@@ -76,7 +76,7 @@ class Backtest:
         history = self.history
         starts = [alarm.start for alarm in self.alarms]
         values: dict[str, Any] = {
-            "model": history.judgeable.model,
+            "model": history.evaluation.model,
             "from": history.since.isoformat(),
             "to": history.until.isoformat(),
             "windows": len(self.starts),

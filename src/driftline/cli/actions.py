@@ -114,7 +114,7 @@ def start_run(
     as_json: bool,
 ) -> int:
     """Start the action NAME for an incident by hand, once, or print what it would send."""
-    from driftline.agent.start import system_clock
+    from driftline.agent.composition_root import system_clock
     from driftline.config import load_config
 
     settings = load_config(config)
@@ -148,7 +148,7 @@ def start_run(
 def _decide(
     decide: Callable[..., str], *, token: str, author: str, reason: str, path: Path, as_json: bool
 ) -> int:
-    from driftline.agent.start import system_clock
+    from driftline.agent.composition_root import system_clock
     from driftline.config import load_config
     from driftline.state import action_runs
 
@@ -169,8 +169,8 @@ def _order_run(
     now: datetime,
 ) -> tuple[Run | None, str]:
     """Store an approved run, or order the stored one again. Returns the run and an error text."""
-    from driftline.agent.acting import asked
-    from driftline.agent.start import system_clock
+    from driftline.agent.action_dispatch import make_request
+    from driftline.agent.composition_root import system_clock
     from driftline.extensions.guard import Guard
     from driftline.state import action_runs
 
@@ -178,7 +178,7 @@ def _order_run(
     if action_runs.one(connection, order.token) is not None:
         error = action_runs.order_again(connection, order.token, author, reason, now)
         return action_runs.one(connection, order.token), error
-    request, error = asked(config.actions[name].plugin, order, Guard(system_clock))
+    request, error = make_request(config.actions[name].plugin, order, Guard(system_clock))
     if request is None:
         return None, error
     notification = order.notification
@@ -202,15 +202,15 @@ def _order_run(
 
 def _preview(config: Config, name: str, incident: str, as_json: bool) -> int:
     """Print the request of a run: the stored one, or the one that the action would build now."""
-    from driftline.agent.acting import asked
-    from driftline.agent.start import system_clock
+    from driftline.agent.action_dispatch import make_request
+    from driftline.agent.composition_root import system_clock
     from driftline.extensions.guard import Guard
     from driftline.state import action_runs
 
     with open_state(config) as store, store.read() as connection:
         order = _order(connection, name, incident)
         stored = action_runs.one(connection, order.token)
-    request, error = asked(config.actions[name].plugin, order, Guard(system_clock))
+    request, error = make_request(config.actions[name].plugin, order, Guard(system_clock))
     if stored is not None and stored.request is not None:
         request = stored.request
     if request is None:

@@ -90,7 +90,7 @@ def backtest(
     nothing changes, and prints how often they still alarm. Exits with 1 when a column raises so
     many false alarms that it must not page.
     """
-    from driftline.agent.start import read_config
+    from driftline.agent.composition_root import read_config
     from driftline.backtest.score import parse_known_incidents
 
     settings = read_config(config)
@@ -144,7 +144,7 @@ def _run(
     tune: bool,
     cpus: int,
 ) -> Backtest:
-    from driftline.agent.start import make_guard, system_clock
+    from driftline.agent.composition_root import make_guard, system_clock
     from driftline.backtest.run_backtest import run_backtest
     from driftline.backtest.stored_history import load_history
     from driftline.cli.progress import bar

@@ -13,8 +13,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from driftline.agent.agent import Agent
+from driftline.agent.composition_root import read_config, running, system_clock
 from driftline.agent.standby import POLL, Standby
-from driftline.agent.start import read_config, running, system_clock
 from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.telemetry.logs import make_log
@@ -88,7 +88,7 @@ def _lead(config: Any, log: Any, signals: _Signals, systemd: Any, *, patient: bo
                 if isinstance(error, Unreachable) and not patient:
                     raise
                 patient = True
-                if standby.waits(error):
+                if standby.note_error(error):
                     log.info(
                         f"standing by: {error}"
                         if not isinstance(error, AnotherAgentLeads)

@@ -53,15 +53,19 @@ def doctor(config: Path, as_json: bool, send: bool) -> None:
 
 
 def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
-    from driftline.agent.outside import Outside
-    from driftline.agent.start import make_guard, read_config, system_clock
+    from driftline.agent.composition_root import make_guard, read_config, system_clock
+    from driftline.agent.context_factory import ContextFactory
     from driftline.contracts.context import StartContext
     from driftline.contracts.plugin import Plugin
     from driftline.telemetry.logs import make_log
 
     config = read_config(path)
     log, guard, now = make_log(), make_guard(system_clock), system_clock()
-    outside = Outside(sys.stderr if as_json else sys.stdout, system_clock, 0)
+    contexts = ContextFactory(
+        console=sys.stderr if as_json else sys.stdout,
+        clock=system_clock,
+        base=config.origin.parent,
+    )
     findings: list[Finding] = []
 
     def attempt(part: str, plugin: Plugin, context: StartContext, test: bool) -> None:
@@ -91,11 +95,10 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
                 part, source, StartContext(name=name, log=log, clock=system_clock, base=base), False
             )
     for name, sink in config.sinks.items():
-        context = outside.context(name, sink, log, base)
+        context = contexts.sink_context(name, sink, log)
         attempt(f"sinks.{name}", sink.plugin, context, send)
     for name, action in config.actions.items():
-        http = outside.http(action.allow_private, base / action.trusted if action.trusted else None)
-        context = StartContext(name=name, log=log, clock=system_clock, http=http, base=base)
+        context = contexts.action_context(name, action, log)
         attempt(f"actions.{name}", action.plugin, context, False)
     return findings
 

@@ -57,7 +57,7 @@ def explain(
     The argument is the id of an incident, the beginning of an id, or the name of a model. Prints
     the numbers, the rules, the reference and the log objects that the verdicts rest on.
     """
-    from driftline.agent.compose import phrasebook_for
+    from driftline.agent.model_settings import phrasebook_for
     from driftline.config import load_config
 
     settings = load_config(config)

@@ -58,11 +58,11 @@ def init(
     WHERE is a file, a folder, a glob, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX,
     az://ACCOUNT/CONTAINER/PREFIX (or its https address), or bq://PROJECT.DATASET.TABLE.
     """
-    from driftline.agent.start import system_clock
+    from driftline.agent.composition_root import system_clock
     from driftline.contracts.context import StartContext
     from driftline.contracts.source import Source
     from driftline.extensions.registry import Registry
-    from driftline.onboarding.inspect_logs import look
+    from driftline.onboarding.inspect_logs import inspect_logs
     from driftline.telemetry.logs import make_log
 
     if output.exists() and not force:
@@ -75,10 +75,10 @@ def init(
     now = system_clock()
     source.start(StartContext(name=model, log=make_log(), clock=system_clock, base=output.parent))
     try:
-        looked = look(source, registry, now)
+        inspection = inspect_logs(source, registry, now)
     finally:
         source.stop()
-    _show(looked)
+    _show(inspection)
     told = None
     if reference is not None:
         told = _source(reference, endpoint_url)
@@ -87,14 +87,14 @@ def init(
             model,
             kind,
             options
-            | ({"layout": looked.layout} if looked.layout else {})
-            | ({"format": looked.format} if looked.format else {}),
-            looked.inferred.schema,
+            | ({"layout": inspection.layout} if inspection.layout else {})
+            | ({"format": inspection.format} if inspection.format else {}),
+            inspection.inference.schema,
             told,
-            looked.inferred.doubts,
+            inspection.inference.doubts,
             all(
                 obj.partition is not None and now - obj.partition > BACKFILL
-                for obj in looked.objects
+                for obj in inspection.objects
             ),
         ),
         encoding="utf-8",
@@ -125,20 +125,21 @@ def _source(where: str, endpoint_url: str | None) -> tuple[str, dict[str, Any]]:
     return "local", {"path": where}
 
 
-def _show(looked: Any) -> None:
+def _show(inspection: Any) -> None:
     from rich.console import Console
     from rich.markup import escape
 
     console = Console(stderr=True)
-    counted = f"{'more than ' if looked.more else ''}{looked.listed:,} object{'s' if looked.listed > 1 else ''}"
-    kind = f", format [bold]{looked.format}[/]" if looked.format else ""
+    counted = f"{'more than ' if inspection.has_more else ''}{inspection.object_count:,} object{'s' if inspection.object_count > 1 else ''}"
+    kind = f", format [bold]{inspection.format}[/]" if inspection.format else ""
     console.print(
-        f"{counted}{kind}" + (f", layout [bold]{escape(looked.layout)}[/]" if looked.layout else "")
+        f"{counted}{kind}"
+        + (f", layout [bold]{escape(inspection.layout)}[/]" if inspection.layout else "")
     )
-    for uri, reason in looked.skipped[:3]:
+    for uri, reason in inspection.skipped_objects[:3]:
         console.print(f"[dim]left out: {escape(uri)}: {reason}[/]")
-    _rows(console, looked.batches[0])
-    for doubt in looked.inferred.doubts:
+    _rows(console, inspection.batches[0])
+    for doubt in inspection.inference.doubts:
         console.print(f"[yellow]please check:[/] {escape(doubt)}")
     sys.stderr.flush()
 

@@ -105,7 +105,7 @@ def send_test(sink: str, scenario: str, config: Path, as_json: bool) -> None:
 
     Exits with 3 when the message was not delivered.
     """
-    from driftline.agent.start import read_config
+    from driftline.agent.composition_root import read_config
 
     settings = read_config(config)
     _check_sink(settings, sink)
@@ -127,23 +127,25 @@ def _check_sink(config: Config, sink: str) -> None:
 
 
 def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[TestDelivery]:
-    from driftline.agent.outside import Outside
-    from driftline.agent.start import make_guard, system_clock
+    from driftline.agent.composition_root import make_guard, system_clock
+    from driftline.agent.context_factory import ContextFactory
     from driftline.delivery.rendering.scenarios import scenario as messages
     from driftline.delivery.secrets import scrub
     from driftline.telemetry.logs import make_log
     from driftline.types.phrasing import clean
 
     sink, now, guard = config.sinks[name], system_clock(), make_guard(system_clock)
-    outside = Outside(sys.stderr if as_json else sys.stdout, system_clock, 0)
-    http, reference = RecordingHttp(outside.http(sink.allow_private)), ""
+    contexts = ContextFactory(
+        console=sys.stderr if as_json else sys.stdout,
+        clock=system_clock,
+        base=config.origin.parent,
+    )
+    http, reference = RecordingHttp(contexts.http_client(sink.allow_private)), ""
 
     def earlier(notification: Notification) -> str:
         return reference
 
-    context = replace(
-        outside.context(name, sink, make_log(), config.origin.parent, earlier), http=http
-    )
+    context = replace(contexts.sink_context(name, sink, make_log(), earlier=earlier), http=http)
     token = sha256(f"{name}{now.isoformat()}".encode()).hexdigest()[:12]
     deliveries: list[TestDelivery] = []
     try:
@@ -175,7 +177,7 @@ def resend(sink: str, config: Path, as_json: bool) -> None:
     The leading agent sends them within a minute. A dead letter stays unsent where a newer message
     of its incident was delivered.
     """
-    from driftline.agent.start import system_clock
+    from driftline.agent.composition_root import system_clock
     from driftline.config import load_config
     from driftline.state import outbox
 

@@ -17,7 +17,7 @@ from driftline.cli.options import author_options, config_option, json_option
 from driftline.cli.state import open_desk, open_state
 
 if TYPE_CHECKING:
-    from driftline.onboarding.importing import File, Imported
+    from driftline.onboarding.importing import BaselineFile, ImportedBaseline
 
 DEFAULTS = "These checks ran by default. A list of checks replaces them, so they are listed, too."
 """The comment above the checks that a model ran without a list of checks."""
@@ -83,7 +83,7 @@ def import_baseline(
     """
     from driftline.config import load_config
     from driftline.extensions.registry import Registry
-    from driftline.onboarding.importing import compared, understood
+    from driftline.onboarding.importing import compare_with_model, import_baseline
 
     names = _renames(rename)
     settings = load_config(config) if config is not None else None
@@ -93,9 +93,9 @@ def import_baseline(
         model_name = model or "my-model"
     registry = settings.registry if settings is not None else Registry.load()
     folder = config.absolute().parent if config is not None else Path.cwd()
-    baseline = understood(_files(files, endpoint_url, registry, folder), registry, names)
+    baseline = import_baseline(_files(files, endpoint_url, registry, folder), registry, names)
     if settings is not None:
-        baseline.doubts += compared(baseline, settings.models[model_name])
+        baseline.doubts += compare_with_model(baseline, settings.models[model_name])
     backup = None
     if config is not None and settings is not None:
         checks = settings.models[model_name].checks or {}
@@ -148,18 +148,18 @@ def _model(names: list[str], name: str | None) -> str:
 
 def _files(
     places: tuple[str, ...], endpoint_url: str | None, registry: Any, folder: Path
-) -> list[File]:
+) -> list[BaselineFile]:
     from urllib.parse import unquote
 
-    from driftline.agent.start import system_clock
+    from driftline.agent.composition_root import system_clock
     from driftline.cli.init import _source
     from driftline.contracts.context import StartContext
     from driftline.contracts.source import Source
-    from driftline.onboarding.importing import File, read_all
+    from driftline.onboarding.importing import BaselineFile, read_files
     from driftline.telemetry.logs import make_log
     from driftline.types.errors import DriftlineError
 
-    files: list[File] = []
+    files: list[BaselineFile] = []
     for place in places:
         type_name, options = _source(place, endpoint_url)
         source: Source = registry.get("source", type_name).model_validate(options)
@@ -167,7 +167,7 @@ def _files(
             source.start(
                 StartContext(name="import", log=make_log(), clock=system_clock, base=Path.cwd())
             )
-            contents = read_all(source, system_clock())
+            contents = read_files(source, system_clock())
         except DriftlineError as error:
             raise type(error)(f"{place}: {error}") from None
         finally:
@@ -181,11 +181,13 @@ def _files(
             else:
                 label = uri
                 own = _source(uri, endpoint_url) if len(contents) > 1 else (type_name, options)
-            files.append(File(label, {"type": own[0], "options": own[1]}, content))
+            files.append(BaselineFile(label, {"type": own[0], "options": own[1]}, content))
     return files
 
 
-def _write(path: Path, model: str, baseline: Imported, registry: Any, default: list[str]) -> Path:
+def _write(
+    path: Path, model: str, baseline: ImportedBaseline, registry: Any, default: list[str]
+) -> Path:
     """Write the new configuration; returns the path of the copy of the old one."""
     from driftline.config import load_config
     from driftline.config.document import parse_document
@@ -223,9 +225,9 @@ def _write(path: Path, model: str, baseline: Imported, registry: Any, default: l
     return backup
 
 
-def _features(baseline: Imported) -> list[dict[str, Any]]:
+def _features(baseline: ImportedBaseline) -> list[dict[str, Any]]:
     """Describe each feature for JSON and the table, in the order of the statistics."""
-    constraints = baseline.asked.constraints.get("features", {})
+    constraints = baseline.monitor_checks.constraints.get("features", {})
     columns = {column.name: column for column in baseline.columns}
     return [
         {
@@ -238,7 +240,7 @@ def _features(baseline: Imported) -> list[dict[str, Any]]:
     ]
 
 
-def _show(baseline: Imported) -> None:
+def _show(baseline: ImportedBaseline) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -254,7 +256,7 @@ def _show(baseline: Imported) -> None:
     if baseline.rows:
         console.print(f"a baseline of {baseline.rows:,} rows, {len(baseline.columns)} features")
     console.print(table)
-    for rule in baseline.asked.rules:
+    for rule in baseline.monitor_checks.rules:
         [(word, bounds)] = [(key, value) for key, value in rule.items() if key != "measurement"]
         console.print(f"model quality: {rule['measurement']} not {word} {bounds['warning']:g}")
     for doubt in baseline.doubts:

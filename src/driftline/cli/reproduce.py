@@ -41,7 +41,7 @@ def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> 
     compares the numbers with the stored ones. Exits with 0 when all numbers are the same, 1 when a
     number differs, 3 when an object or the reference is gone.
     """
-    from driftline.agent import start as root
+    from driftline.agent import composition_root as root
     from driftline.cli.progress import bar
     from driftline.contracts.context import StartContext
     from driftline.report.notified_numbers import NoNumbersError

@@ -65,7 +65,7 @@ def explain_route(
     """
     from dataclasses import replace
 
-    from driftline.agent.compose import routing_of
+    from driftline.agent.receivers import make_routing
     from driftline.config import load_config
     from driftline.types.model import Severity
 
@@ -78,7 +78,7 @@ def explain_route(
     overrides |= {"segments": frozenset(segment), "checks": frozenset(check)}
     overrides["tags"] = {**subject.tags, **dict(_pair(text) for text in tag)} if tag else None
     subject = replace(subject, **{name: value for name, value in overrides.items() if value})
-    way = routing_of(settings, model).way(subject)
+    way = make_routing(settings, model).way(subject)
     sinks = {
         name: {"route": place, **_reach(settings, name, subject)}
         for name, place in way.sinks.items()
@@ -131,7 +131,7 @@ def _reach(config: Config, name: str, subject: Subject) -> dict[str, Any]:
 
 def _subject(config: Config, target: str) -> tuple[str, Subject]:
     """Return the model and what its routes match: of a stored incident, its newest message."""
-    from driftline.agent.compose import routing_of
+    from driftline.agent.receivers import make_routing
     from driftline.delivery.routing import Subject
     from driftline.state import incidents
     from driftline.types.model import Severity
@@ -148,4 +148,4 @@ def _subject(config: Config, target: str) -> tuple[str, Subject]:
         raise click.UsageError(
             f"no model is called {target}, and no single incident; there are: {candidates}"
         )
-    return message.model, routing_of(config, message.model).subject(message)
+    return message.model, make_routing(config, message.model).subject(message)

@@ -12,8 +12,8 @@ from types import FrameType
 
 import click
 
-from driftline.agent.start import read_config, running
-from driftline.agent.tick import Hooks
+from driftline.agent.callbacks import Callbacks
+from driftline.agent.composition_root import read_config, running
 from driftline.cli.daemon import daemon
 from driftline.cli.options import config_option
 from driftline.cli.progress import bar
@@ -70,7 +70,7 @@ def _once(path: Path, as_json: bool, verbose: bool) -> int:
             log=log,
             console=sys.stderr if as_json else sys.stdout,
             once=True,
-            hooks=Hooks(progress=progress, stopping=stopping.is_set),
+            callbacks=Callbacks(progress=progress, stopping=stopping.is_set),
         ) as agent,
     ):
         agent.recover()

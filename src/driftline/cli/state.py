@@ -36,7 +36,7 @@ def open_desk(path: Path) -> Iterator[Desk]:
 
     Raises click.UsageError where the desk refuses an act.
     """
-    from driftline.agent.start import system_clock
+    from driftline.agent.composition_root import system_clock
     from driftline.config import load_config
     from driftline.incidents.desk import Desk, Refused
 

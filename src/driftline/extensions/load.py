@@ -55,6 +55,15 @@ class PluginModule:
     """The distribution of an installed module; empty for a file."""
 
 
+def load_built_in() -> PluginModule:
+    """Load the module that registers driftline's own collectors."""
+    from driftline.extensions import built_in  # loads numpy
+
+    return PluginModule(
+        module=built_in, origin="driftline", version=importlib.metadata.version("driftline")
+    )
+
+
 def load_installed() -> Iterator[PluginModule | PluginProblem]:
     """Load every entry point of the group, one by one."""
     points = importlib.metadata.entry_points(group=GROUP)

@@ -26,6 +26,7 @@ from driftline.extensions.load import (
     PluginModule,
     PluginProblem,
     describe_error,
+    load_built_in,
     load_installed,
     load_own,
 )
@@ -74,7 +75,7 @@ class Registry:
         """Load all installed plugins and those at `paths`; what fails is listed in `problems`."""
         builder = _Builder()
         if entry_points:
-            builder.add(load_installed())
+            builder.add([load_built_in(), *load_installed()])
         builder.add(load_own(paths))
         return builder.build()
 
@@ -107,7 +108,7 @@ class Registry:
         return [self.types["check", name] for name in self.names("check")]
 
     def collectors(self) -> dict[str, type[Collector]]:
-        """Return the collectors that plugins register, by name."""
+        """Return the collectors, by name."""
         return {name: type_ for (kind, name), type_ in self.types.items() if kind == "collector"}
 
     def describe(self) -> list[PluginInfo]:

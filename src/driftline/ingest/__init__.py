@@ -1,4 +1,4 @@
-"""From stored bytes to profiles: unpacking, decoding, canonical columns, tasks.
+"""From stored bytes to profiles: listing, decoding, canonical columns, pairing and labels.
 
-Refuses to know a store or a format: those are plugins.
+Does not know a store or a format: those are plugins.
 """

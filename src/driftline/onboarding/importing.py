@@ -1,6 +1,6 @@
-"""From the files in which another monitor keeps its baseline to a reference and checks of a model.
+"""Imports the baseline of another monitor: its files become a reference and checks of a model.
 
-Refuses to write anything, and to take a file for something else than it is.
+Does not write anything.
 """
 
 from __future__ import annotations
@@ -18,123 +18,138 @@ from driftline.ingest.read.compression import open_decompressed
 from driftline.ingest.read.decoding import Decoding
 from driftline.kit.decoding.json_values import documents
 from driftline.kit.decoding.rows_from_statistics import whole
-from driftline.onboarding.model_monitor import Asked, Plain, is_constraints, understand
+from driftline.onboarding.model_monitor import (
+    MonitorChecks,
+    Plain,
+    convert_constraints,
+    is_constraints,
+)
 from driftline.types.errors import SourceError, Unreadable
 
 if TYPE_CHECKING:
     from driftline.config import ModelConfig
     from driftline.extensions.registry import Registry
 
-FILES = 50
-"""Files of one folder that are looked at."""
+MAX_FILES = 50
+"""Files of one folder that are read."""
 CONSTRAINTS, QUALITY = "model_monitor", "model_quality"
-"""What the checks are called in the configuration."""
+"""The names of the checks in the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """One file, as it was found."""
+class BaselineFile:
+    """One file of a baseline."""
 
-    where: str
-    """For people: its address."""
+    address: str
+    """For people."""
     source: Plain
     """The `type` and `options` of a source that reads it alone."""
     content: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """What the statistics say of one feature."""
+class BaselineColumn:
+    """The statistics of one feature."""
 
     name: str
     kind: str
-    """`numeric`, `categorical`, or empty where the file does not tell its values."""
+    """`numeric`, `categorical`, or empty where the file does not have its values."""
     missing: int
+    """Rows without a value."""
 
 
 @dataclass(slots=True)
-class Imported:
-    """A baseline, understood."""
+class ImportedBaseline:
+    """The content of the files of a baseline."""
 
     rows: int = 0
-    columns: list[Column] = field(default_factory=list)
+    columns: list[BaselineColumn] = field(default_factory=list)
     reference: Plain | None = None
-    """What to write as the model's `reference`."""
-    asked: Asked = field(default_factory=Asked)
+    """The model's `reference` in the configuration."""
+    monitor_checks: MonitorChecks = field(default_factory=MonitorChecks)
     doubts: list[str] = field(default_factory=list)
+    """Problems for people to check, in sentences."""
 
     @property
     def checks(self) -> Plain:
-        """What to write among the model's `checks`."""
-        found: Plain = {}
-        if self.asked.constraints:
-            found[CONSTRAINTS] = {"type": "constraints", "options": self.asked.constraints}
-        if self.asked.rules:
-            found[QUALITY] = {"type": "performance", "rule": self.asked.rules}
-        return found
+        """The model's `checks` in the configuration."""
+        checks: Plain = {}
+        if self.monitor_checks.constraints:
+            checks[CONSTRAINTS] = {
+                "type": "constraints",
+                "options": self.monitor_checks.constraints,
+            }
+        if self.monitor_checks.rules:
+            checks[QUALITY] = {"type": "performance", "rule": self.monitor_checks.rules}
+        return checks
 
 
-def read_all(source: Source, now: datetime) -> list[tuple[str, bytes]]:
-    """Address and content of each object of a started source. Raises SourceError when there is
-    none, or too many.
+def read_files(source: Source, now: datetime) -> list[tuple[str, bytes]]:
+    """Return address and content of each object of a started source.
+
+    Raises SourceError when there is none, or too many.
     """
-    found = sorted(source.discover(DiscoverContext(now=now)), key=lambda obj: obj.uri)
-    if not found:
+    objects = sorted(source.discover(DiscoverContext(now=now)), key=lambda obj: obj.uri)
+    if not objects:
         raise SourceError("there is no such file")
-    if len(found) > FILES:
+    if len(objects) > MAX_FILES:
         raise SourceError(
-            f"there are {len(found)} files: name statistics.json and constraints.json themselves"
+            f"there are {len(objects)} files: name statistics.json and constraints.json themselves"
         )
-    read = []
-    for obj in found:
+    files = []
+    for obj in objects:
         try:
-            with source.open(obj) as stored:
-                content = whole(open_decompressed(stored))
+            with source.open(obj) as stream:
+                content = whole(open_decompressed(stream))
         except Unreadable as error:
             raise SourceError(f"{obj.uri} {error}") from None
-        read.append((obj.uri, content))
-    return read
+        files.append((obj.uri, content))
+    return files
 
 
-def understood(files: Sequence[File], registry: Registry, rename: Mapping[str, str]) -> Imported:
-    """What the files say together. Raises SourceError when none of them says anything."""
-    made = Imported()
+def import_baseline(
+    files: Sequence[BaselineFile], registry: Registry, rename: Mapping[str, str]
+) -> ImportedBaseline:
+    """Return the content of all files together.
+
+    `rename` maps the names of features in the files to those in the records. Raises SourceError
+    when no file has a baseline.
+    """
+    baseline = ImportedBaseline()
     for file in files:
         document = _document(file.content)
         if isinstance(document, dict) and "violations" in document:
-            continue  # what a monitor once found, and no baseline
+            continue  # results of the monitor, no baseline
         if is_constraints(document):
-            asked = understand(document, rename)
-            made.asked.constraints = asked.constraints or made.asked.constraints
-            made.asked.rules += asked.rules
-            made.asked.doubts += asked.doubts
+            checks, all_checks = convert_constraints(document, rename), baseline.monitor_checks
+            all_checks.constraints = checks.constraints or all_checks.constraints
+            all_checks.rules += checks.rules
+            all_checks.doubts += checks.doubts
         elif isinstance(document, dict) and any(name.endswith("_metrics") for name in document):
-            made.doubts.append(
-                f"{file.where} holds metrics only: the bounds for them are in constraints.json"
+            baseline.doubts.append(
+                f"{file.address} holds metrics only: the bounds for them are in constraints.json"
             )
-        elif form := _statistics(document, file.content):
-            if made.reference is not None:
+        elif form := _statistics_format(document, file.content):
+            if baseline.reference is not None:
                 raise SourceError(
-                    f"{file.where}: a second file of statistics; a model has one reference"
+                    f"{file.address}: a second file of statistics; a model has one reference"
                 )
-            _reference(file, form, registry, rename, made)
+            _import_statistics(file, form, registry, rename, baseline)
         else:
-            made.doubts.append(
-                f"{file.where} is neither statistics nor constraints, and is left out"
+            baseline.doubts.append(
+                f"{file.address} is neither statistics nor constraints, and is left out"
             )
-    made.doubts += made.asked.doubts
-    if made.reference is None and not made.checks:
-        raise SourceError("; ".join(made.doubts) or "there is no baseline in these files")
-    return made
+    baseline.doubts += baseline.monitor_checks.doubts
+    if baseline.reference is None and not baseline.checks:
+        raise SourceError("; ".join(baseline.doubts) or "there is no baseline in these files")
+    return baseline
 
 
-def compared(made: Imported, model: ModelConfig) -> list[str]:
-    """What does not fit together between a baseline and the model that is to have it, in
-    sentences.
-    """
+def compare_with_model(baseline: ImportedBaseline, model: ModelConfig) -> list[str]:
+    """Return the contradictions between a baseline and the model it is for, in sentences."""
     doubts = []
     if (
-        made.asked.rules
+        baseline.monitor_checks.rules
         and model.labels is None
         and (model.schema_ is None or model.schema_.label is None)
     ):
@@ -143,18 +158,17 @@ def compared(made: Imported, model: ModelConfig) -> list[str]:
         )
     if model.schema_ is None or not model.schema_.features:
         return doubts
-    known = set(model.schema_.to_schema().profiled)
-    for what, names in (
-        ("have constraints", list(made.asked.constraints.get("features", ()))),
-        ("stand in the statistics", [column.name for column in made.columns]),
+    schema_columns = set(model.schema_.to_schema().profiled)
+    for place, names in (
+        ("have constraints", list(baseline.monitor_checks.constraints.get("features", ()))),
+        ("stand in the statistics", [column.name for column in baseline.columns]),
     ):
-        strange = [name for name in names if name not in known]
-        if strange:
-            shown = ", ".join(strange[:5]) + (
-                f" and {len(strange) - 5} more" if len(strange) > 5 else ""
-            )
+        unknown = [name for name in names if name not in schema_columns]
+        if unknown:
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             doubts.append(
-                f"not in the schema, though they {what}: {shown}; --rename OLD=NEW gives them the schema's names"
+                f"not in the schema, though they {place}: {', '.join(unknown[:5])}{more}; "
+                "--rename OLD=NEW gives them the schema's names"
             )
     return doubts
 
@@ -168,10 +182,10 @@ def _document(content: bytes) -> Any:
         return None
 
 
-def _statistics(document: Any, content: bytes) -> str:
-    """The format of a file of statistics, or empty."""
+def _statistics_format(document: Any, content: bytes) -> str:
+    """Return the format of a file of statistics, empty for another file."""
     if document is None:
-        # A message of TensorFlow's begins with its first dataset, a TFRecord with the length of
+        # A message of TensorFlow begins with its first dataset, a TFRecord with the length of
         # one.
         return "tfdv_statistics" if content[:1] == b"\n" or content[4:8] == b"\0\0\0\0" else ""
     if not isinstance(document, dict):
@@ -185,41 +199,46 @@ def _statistics(document: Any, content: bytes) -> str:
     )
 
 
-def _reference(
-    file: File, form: str, registry: Registry, rename: Mapping[str, str], made: Imported
+def _import_statistics(
+    file: BaselineFile,
+    form: str,
+    registry: Registry,
+    rename: Mapping[str, str],
+    baseline: ImportedBaseline,
 ) -> None:
+    """Add the reference and columns of a file of statistics to `baseline`."""
     kind = registry.get("format", form)
-    renamed = (
+    file_rename = (
         {old: new for old, new in rename.items() if old.encode() in file.content}
         if "rename" in kind.model_fields
         else {}
     )
-    decoding = Decoding(file.where)
+    decoding = Decoding(uri=file.address)
     names: list[str] = []
     kinds: list[str] = []
     missing: list[int] = []
-    made_format = kind.model_validate({"rename": renamed} if renamed else {})
+    decoder = kind.model_validate({"rename": file_rename} if file_rename else {})
     try:
-        for batch in made_format.decode(io.BytesIO(file.content), decoding):
+        for batch in decoder.decode(io.BytesIO(file.content), decoding):
             names = names or batch.schema.names
             kinds = kinds or [
-                "numeric" if pa.types.is_floating(each) else "categorical"
-                for each in batch.schema.types
+                "numeric" if pa.types.is_floating(type_) else "categorical"
+                for type_ in batch.schema.types
             ]
             missing = [
-                a + column.null_count
-                for a, column in zip(missing or [0] * len(names), batch.columns, strict=True)
+                count + column.null_count
+                for count, column in zip(missing or [0] * len(names), batch.columns, strict=True)
             ]
-            made.rows += batch.num_rows
+            baseline.rows += batch.num_rows
     except Unreadable as error:
-        raise SourceError(f"{file.where} {error}") from None
-    if not made.rows:
-        raise SourceError(f"{file.where} is about no rows")
-    made.doubts += [reason for _, reason, _ in decoding.samples]
-    told = zip(names, kinds, missing, strict=True)
-    made.columns = [
-        Column(name, "" if none == made.rows else kind, none) for name, kind, none in told
+        raise SourceError(f"{file.address} {error}") from None
+    if not baseline.rows:
+        raise SourceError(f"{file.address} is about no rows")
+    baseline.doubts += [reason for _, reason, _ in decoding.samples]
+    baseline.columns = [
+        BaselineColumn(name, "" if count == baseline.rows else kind, count)
+        for name, kind, count in zip(names, kinds, missing, strict=True)
     ]
     options = dict(file.source["options"])
-    options["format"] = {"type": form, "options": {"rename": renamed}} if renamed else form
-    made.reference = {"type": file.source["type"], "options": options}
+    options["format"] = {"type": form, "options": {"rename": file_rename}} if file_rename else form
+    baseline.reference = {"type": file.source["type"], "options": options}

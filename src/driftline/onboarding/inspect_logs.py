@@ -1,7 +1,6 @@
-"""A first look at logs nobody has described yet: which format, which layout, which columns, which
-doubts.
+"""Inspects logs that no configuration describes yet: their format, layout and columns.
 
-Refuses to read more than a few objects, and to write anything.
+Reads only a few objects. Does not write anything.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from driftline.contracts.format import Format
 from driftline.contracts.source import DiscoverContext, Source
 from driftline.extensions.registry import source_formats
 from driftline.ingest.columns.infer import InferredSchema, infer_schema
+from driftline.ingest.read.decode_object import choose_format, decode_records
 from driftline.ingest.read.decoding import Decoding
+from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job, choose_format, decode_records
-from driftline.onboarding.recognise import marked, recognise_format, recognise_layout
+from driftline.onboarding.recognise import recognise_format, recognise_layout, recognise_names
 from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import LogObject, Schema
@@ -30,114 +29,132 @@ from driftline.types.model import LogObject, Schema
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
 
-OBJECTS, FOLDERS, LISTED = 3, 4, 1000
-LATELY = timedelta(days=2)
+MAX_OBJECTS = 3
+"""Objects that are read where all are of one kind."""
+MAX_KINDS = 4
+"""Kinds of folders of which one object each is read."""
+MAX_LISTED = 1000
+RECENT = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """What a first look showed."""
+class LogInspection:
+    """The result of inspecting the logs of a source."""
 
     objects: list[LogObject]
-    """Some of them."""
-    more: bool
+    """Those that were read."""
+    has_more: bool
     """Whether there are more objects than were listed."""
-    listed: int
+    object_count: int
+    """Objects that were listed."""
     format: str
-    """Empty for a table, whose source knows."""
+    """Name of a format; empty for a table, whose source decodes by itself."""
     layout: str | None
+    """Name or pattern of a layout; None where names of objects don't contain the time."""
     batches: list[pa.RecordBatch]
-    inferred: InferredSchema
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    """What is no data, with the reason."""
+    """The first records of each object that was read."""
+    inference: InferredSchema
+    skipped_objects: list[tuple[str, str]] = field(default_factory=list)
+    """URI of what is no data, and the reason."""
 
 
-def look(source: Source, registry: Registry, now: datetime) -> Looked:
-    """Look at the newest objects of a started source. Raises SourceError when there is nothing that
-    can be read.
+def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspection:
+    """Inspect the newest objects of a started source.
+
+    Raises SourceError when there is nothing that can be read.
     """
-    skipped: list[tuple[str, str]] = []
-    ctx = DiscoverContext(now=now, skipped=lambda uri, reason: skipped.append((uri, reason)))
-    found = list(islice(source.discover(ctx), LISTED + 1))
-    if not found:
+    skipped_objects: list[tuple[str, str]] = []
+    ctx = DiscoverContext(
+        now=now, skipped=lambda uri, reason: skipped_objects.append((uri, reason))
+    )
+    listing = list(islice(source.discover(ctx), MAX_LISTED + 1))
+    if not listing:
         raise SourceError("nothing is there: check the path, bucket and prefix")
-    more, layout = len(found) > LISTED, None
+    has_more, layout = len(listing) > MAX_LISTED, None
     if "layout" in type(source).model_fields:
-        layout = recognise_layout(_keys(source, found))
+        layout = recognise_layout(_keys(source, listing))
     if layout is not None:
         source = source.model_copy(update={"layout": layout})
-        found = _lately(source, now) if more else []
-        found = found or list(islice(source.discover(DiscoverContext(now=now)), LISTED))
-    objects = _newest(found)
+        listing = _list_recent(source, now) if has_more else []
+        listing = listing or list(islice(source.discover(DiscoverContext(now=now)), MAX_LISTED))
+    objects = _newest_objects(listing)
     name = recognise_format(source, objects, registry)
-    batches, name, trouble = _read(source, objects, name, registry)
+    batches, name, error = _read(source, objects, name, registry)
     if not batches:
-        raise SourceError(f"{objects[-1].uri} can't be read: {trouble}")
-    return Looked(objects, more, len(found), name, layout, batches, infer_schema(batches), skipped)
-
-
-def _lately(source: Source, now: datetime) -> list[LogObject]:
-    """Objects in the newest places: old ones may have had other columns."""
-    since = now - LATELY
-    listed = source.discover(DiscoverContext(now=now, since=since))
-    return list(
-        islice((obj for obj in listed if obj.partition is None or obj.partition >= since), LISTED)
+        raise SourceError(f"{objects[-1].uri} can't be read: {error}")
+    return LogInspection(
+        objects=objects,
+        has_more=has_more,
+        object_count=len(listing),
+        format=name,
+        layout=layout,
+        batches=batches,
+        inference=infer_schema(batches),
+        skipped_objects=skipped_objects,
     )
+
+
+def _list_recent(source: Source, now: datetime) -> list[LogObject]:
+    """List objects in the newest places: old ones may have had other columns."""
+    since = now - RECENT
+    objects = source.discover(DiscoverContext(now=now, since=since))
+    recent = (obj for obj in objects if obj.partition is None or obj.partition >= since)
+    return list(islice(recent, MAX_LISTED))
 
 
 def _read(
     source: Source, objects: list[LogObject], name: str, registry: Registry
 ) -> tuple[list[pa.RecordBatch], str, str]:
-    """The first records of each object, the format they were read by, and what went wrong last."""
+    """Return the first records of each object, the name of their format, and the last error."""
     formats = {"": registry.get("format", name)()} if name else source_formats(source, registry)
-    job = Job(source, formats, Schema(), ProfileSpec({}), 1, 0)
+    job = Job(
+        source=source,
+        formats=formats,
+        schema=Schema(),
+        spec=ProfileSpec({}),
+        length=1,
+        latest=0,
+    )
     batches: list[pa.RecordBatch] = []
-    trouble = "it holds no records"
+    last_error = "it holds no records"
     for obj in objects:
         try:
-            decoding = Decoding(obj.uri, None, True, obj.parts, source.refer)
-            batches += islice(decode_records(job, Work(obj, 0, True), decoding), 1)
-            name = name or (
-                ""
-                if source.batches(obj, decoding) is not None
-                else _type(choose_format(formats, obj.uri))
+            decoding = Decoding(
+                uri=obj.uri, fields=None, sealed=True, parts=obj.parts, refer=source.refer
             )
+            batches += islice(decode_records(job, Work(obj, 0, True), decoding), 1)
+            if not name and source.batches(obj, decoding) is None:
+                name = choose_format(formats, obj.uri).type
         except DriftlineError as error:
-            trouble = str(error)
-    told = (
-        marked(registry, batches[0].schema.names) if batches and name in ("parquet", "avro") else ""
-    )
-    return (
-        _read(source, objects, told, registry)
-        if told and told != name
-        else (pair_samples(batches), name, trouble)
-    )
+            last_error = str(error)
+    if batches and name in ("parquet", "avro"):
+        better_name = recognise_names(registry, batches[0].schema.names)
+        if better_name and better_name != name:
+            return _read(source, objects, better_name, registry)
+    return pair_samples(batches), name, last_error
 
 
-def _newest(found: list[LogObject]) -> list[LogObject]:
-    """The newest few objects; one of each kind of folder (variants, inputs and outputs) where
-    places tell kinds apart.
+def _newest_objects(listing: list[LogObject]) -> list[LogObject]:
+    """Return the newest few objects.
+
+    Where their places have parts (such as variants, inputs and outputs), one of each kind.
     """
     kinds: dict[tuple[tuple[str, str], ...], list[LogObject]] = {}
-    for obj in sorted(found, key=lambda obj: (obj.size > 0, obj.uri)):
+    for obj in sorted(listing, key=lambda obj: (obj.size > 0, obj.uri)):
         kinds.setdefault(tuple(sorted(obj.parts.items())), []).append(obj)
-    each = OBJECTS if len(kinds) == 1 else 1
-    newest = sorted(kinds.values(), key=lambda objects: objects[-1].uri)[-FOLDERS:]
-    return [obj for objects in newest for obj in objects[-each:]]
+    count = MAX_OBJECTS if len(kinds) == 1 else 1
+    newest = sorted(kinds.values(), key=lambda objects: objects[-1].uri)[-MAX_KINDS:]
+    return [obj for objects in newest for obj in objects[-count:]]
 
 
-def _keys(source: Source, found: list[LogObject]) -> list[str]:
-    """The names of objects below the source's prefix or folder."""
+def _keys(source: Source, listing: list[LogObject]) -> list[str]:
+    """Return the names of objects below the source's prefix or folder."""
     root = getattr(source, "prefix", None)
     if root is None:
         base = source.context.base / getattr(source, "path", "")
         root = f"{base.expanduser().absolute()}/"
-    names = [unquote(obj.uri) for obj in found]
+    names = [unquote(obj.uri) for obj in listing]
     return [
         name.partition(root)[2] if root and root in name else name.split("://", 1)[-1]
         for name in names
     ]
-
-
-def _type(form: Format) -> str:
-    return form.type

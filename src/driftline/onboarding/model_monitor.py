@@ -1,7 +1,6 @@
-"""What SageMaker's `constraints.json` asks for, as checks of this configuration: data quality and
-model quality.
+"""Converts the `constraints.json` of SageMaker Model Monitor to checks of the configuration.
 
-Refuses to pass over in silence: what has no counterpart here is told as a doubt.
+Covers data quality and model quality. A constraint without a counterpart here becomes a doubt.
 """
 
 from __future__ import annotations
@@ -23,15 +22,24 @@ QUALITY = (
     "multiclass_classification_constraints",
 )
 METRICS = {
-    "mae": "mae", "rmse": "rmse", "accuracy": "accuracy", "precision": "precision", "recall": "recall",
-    "true_positive_rate": "recall", "auc": "roc_auc", "f1": "f1",
-}  # fmt: skip
+    "mae": "mae",
+    "rmse": "rmse",
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "true_positive_rate": "recall",
+    "auc": "roc_auc",
+    "f1": "f1",
+}
 WORDS = {"GreaterThanThreshold": "above", "LessThanThreshold": "below"}
-R2 = "r2 is left out: SageMaker computes it with label and prediction exchanged, so its threshold means nothing here"
+R2 = (
+    "r2 is left out: SageMaker computes it with label and prediction exchanged, so its threshold "
+    "means nothing here"
+)
 
 
 @dataclass(slots=True)
-class Asked:
+class MonitorChecks:
     """The checks that a file of constraints asks for."""
 
     constraints: Plain = field(default_factory=dict)
@@ -39,11 +47,11 @@ class Asked:
     rules: list[Plain] = field(default_factory=list)
     """Rules of a `performance` check."""
     doubts: list[str] = field(default_factory=list)
-    """What to look at, in sentences."""
+    """Problems for people to check, in sentences."""
 
 
 def is_constraints(document: Any) -> bool:
-    """Whether a JSON document has constraints in it."""
+    """Return whether a JSON document has constraints in it."""
     if not isinstance(document, dict) or "dataset" in document:
         return False
     return isinstance(document.get("features"), list) or any(
@@ -51,70 +59,75 @@ def is_constraints(document: Any) -> bool:
     )
 
 
-def understand(document: Plain, rename: Mapping[str, str]) -> Asked:
-    """The checks for what `document` asks; `rename` gives features the names that the records
-    have.
+def convert_constraints(document: Plain, rename: Mapping[str, str]) -> MonitorChecks:
+    """Return the checks that `document` asks for.
+
+    `rename` maps the names of features in the document to those in the records.
     """
-    asked = Asked()
+    checks = MonitorChecks()
     if isinstance(document.get("features"), list):
-        _data_quality(document, rename, asked)
+        _data_quality(document, rename, checks)
     for part in QUALITY:
         if isinstance(document.get(part), dict):
-            _model_quality(document[part], asked)
-    return asked
+            _model_quality(document[part], checks)
+    return checks
 
 
-def _data_quality(document: Plain, rename: Mapping[str, str], asked: Asked) -> None:
+def _data_quality(document: Plain, rename: Mapping[str, str], checks: MonitorChecks) -> None:
     config = _mapping(document, "monitoring_config")
     if not _enabled(config.get("evaluate_constraints")):
-        asked.doubts.append(
+        checks.doubts.append(
             "evaluate_constraints is disabled in the file: its constraints are left out"
         )
         return
-    shares, drift = _settings(config, "the file", asked)
+    shares, drift = _settings(config, "the file", checks)
     features: Plain = {}
-    for place, told in enumerate(document["features"]):
-        name = told.get("name") if isinstance(told, dict) else None
+    for place, feature in enumerate(document["features"]):
+        name = feature.get("name") if isinstance(feature, dict) else None
         if not isinstance(name, str):
-            asked.doubts.append(f"feature {place} of the constraints has no name and is left out")
+            checks.doubts.append(f"feature {place} of the constraints has no name and is left out")
             continue
-        made = _feature(told, rename.get(name, name), drift, asked)
-        if made is not None:
-            features[rename.get(name, name)] = made
-    asked.constraints = {"features": features, **shares} | ({"drift": drift} if drift else {})
+        options = _feature_options(feature, rename.get(name, name), drift, checks)
+        if options is not None:
+            features[rename.get(name, name)] = options
+    checks.constraints = {"features": features, **shares} | ({"drift": drift} if drift else {})
 
 
-def _feature(told: Plain, name: str, drift: Plain | bool | None, asked: Asked) -> Plain | None:
-    numbers, strings = _mapping(told, "num_constraints"), _mapping(told, "string_constraints")
+def _feature_options(
+    feature: Plain, name: str, drift: Plain | bool | None, checks: MonitorChecks
+) -> Plain | None:
+    numbers = _mapping(feature, "num_constraints")
+    strings = _mapping(feature, "string_constraints")
     overrides: Plain = {}
-    for holder in (told, numbers, strings):
+    for holder in (feature, numbers, strings):
         for key in ("monitoringConfigOverrides", "monitoring_config_overrides"):
             overrides |= _mapping(holder, key)
     if not _enabled(overrides.get("evaluate_constraints")):
-        asked.doubts.append(f"{name}: its constraints are disabled in the file and left out")
+        checks.doubts.append(f"{name}: its constraints are disabled in the file and left out")
         return None
-    made: Plain = {}
-    kind = told.get("inferred_type")
-    if kind in TYPES:
-        made["type"] = TYPES[kind]
-    if (completeness := _share(told.get("completeness"))) is not None:
-        made["completeness"] = completeness
+    options: Plain = {}
+    kind = feature.get("inferred_type")
+    if isinstance(kind, str) and kind in TYPES:
+        options["type"] = TYPES[kind]
+    if (completeness := _share(feature.get("completeness"))) is not None:
+        options["completeness"] = completeness
     if numbers.get("is_non_negative") is True:
-        made["non_negative"] = True
+        options["non_negative"] = True
     domains = strings.get("domains")
     if isinstance(domains, list) and domains:
-        made["domain"] = [text(value) for value in domains]
-    shares, own = _settings(overrides, name, asked)
-    made |= shares
+        options["domain"] = [text(value) for value in domains]
+    shares, own = _settings(overrides, name, checks)
+    options |= shares
     if own is not None:
-        # An override names what differs; the rest is the file's.
-        made["drift"] = {**drift, **own} if own and isinstance(drift, dict) else own
-    return made
+        # An override names what differs; all else is that of the file.
+        options["drift"] = {**drift, **own} if own and isinstance(drift, dict) else own
+    return options
 
 
-def _settings(config: Plain, where: str, asked: Asked) -> tuple[Plain, Any]:
-    """The least shares that a monitoring_config sets, and how columns are compared: None unsaid,
-    False not at all.
+def _settings(config: Plain, where: str, checks: MonitorChecks) -> tuple[Plain, Any]:
+    """Return the least shares that a monitoring_config sets, and how columns are compared.
+
+    The second is None where the config does not say it, False where columns are not compared.
     """
     compare = _mapping(config, "distribution_constraints")
     shares: Plain = {}
@@ -122,8 +135,8 @@ def _settings(config: Plain, where: str, asked: Asked) -> tuple[Plain, Any]:
         ("data_type_share", config.get("datatype_check_threshold")),
         ("domain_share", config.get("domain_content_threshold", compare.get("min_domain_mass"))),
     ):
-        if (found := _share(value)) is not None:
-            shares[name] = found
+        if (share := _share(value)) is not None:
+            shares[name] = share
     if not _enabled(compare.get("perform_comparison", compare.get("enable_comparisons"))):
         return shares, False
     drift: Plain = {}
@@ -134,19 +147,19 @@ def _settings(config: Plain, where: str, asked: Asked) -> tuple[Plain, Any]:
         value = compare.get(key)
         if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
             drift[name] = value
-    for key, name, known in (
+    for key, name, choices in (
         ("comparison_method", "method", METHODS),
         ("categorical_drift_method", "categorical_method", CATEGORICAL),
     ):
-        if key in compare and not (isinstance(compare[key], str) and compare[key] in known):
-            asked.doubts.append(f"{where}: {key} {text(compare[key])} is unknown and left out")
+        if key in compare and not (isinstance(compare[key], str) and compare[key] in choices):
+            checks.doubts.append(f"{where}: {key} {text(compare[key])} is unknown and left out")
         elif key in compare:
-            drift[name] = known[compare[key]]
+            drift[name] = choices[compare[key]]
     return shares, drift or None
 
 
-def _model_quality(constraints: Plain, asked: Asked) -> None:
-    told: dict[tuple[str, str], float] = {}
+def _model_quality(constraints: Plain, checks: MonitorChecks) -> None:
+    thresholds: dict[tuple[str, str], float] = {}
     for name, constraint in constraints.items():
         value = constraint.get("threshold") if isinstance(constraint, dict) else None
         word = (
@@ -155,32 +168,34 @@ def _model_quality(constraints: Plain, asked: Asked) -> None:
             else None
         )
         if name == "r2":
-            asked.doubts.append(R2)
+            checks.doubts.append(R2)
         elif not isinstance(value, int | float) or isinstance(value, bool) or word is None:
-            asked.doubts.append(
-                f"{name} is left out: its constraint has no threshold, or an operator that is unknown"
+            checks.doubts.append(
+                f"{name} is left out: its constraint has no threshold, or an operator that is "
+                "unknown"
             )
         elif name == "mse" and value >= 0:
-            told.setdefault(("rmse", word), value**0.5)
+            thresholds.setdefault(("rmse", word), value**0.5)
         elif name in METRICS:
-            told[(METRICS[name], word)] = value
+            thresholds[(METRICS[name], word)] = value
         else:
-            asked.doubts.append(f"{name} is left out: the performance check has no such metric")
-    asked.rules = [
-        {"measurement": metric, word: {"warning": value}} for (metric, word), value in told.items()
+            checks.doubts.append(f"{name} is left out: the performance check has no such metric")
+    checks.rules = [
+        {"measurement": metric, word: {"warning": value}}
+        for (metric, word), value in thresholds.items()
     ]
 
 
 def _mapping(node: Plain, name: str) -> Plain:
-    found = node.get(name)
-    return found if isinstance(found, dict) else {}
+    value = node.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _enabled(value: Any) -> bool:
-    """Unsaid is enabled."""
+    """Return whether a switch is on; a missing one is."""
     return value not in (False, "Disabled", "disabled", "DISABLED", "false")
 
 
 def _share(value: Any) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-    return float(value) if known else None
+    is_share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return float(value) if is_share else None

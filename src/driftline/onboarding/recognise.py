@@ -1,7 +1,6 @@
-"""Which format and which layout some log objects have, told by looking at their first records and
-at their names.
+"""Recognises the format of log objects by their first records, and the layout by their names.
 
-Refuses to be sure: what it finds is written into a configuration that a person reads.
+The result is a guess, for a configuration that a person reads.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from driftline.types.model import LogObject
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
 
-HEAD = 1 << 18
+HEAD_BYTES = 1 << 18
 MAGIC = {b"PAR1": "parquet", b"Obj\x01": "avro"}
 FOLDERS = {1: ["variant"], 2: ["endpoint", "variant"], 3: ["endpoint", "deployment", "collection"]}
-"""What folders before the time are called, by their number: as SageMaker and Azure ML make them."""
-FITTING = 0.9
+"""Names of the folders before the time, by their number, as SageMaker and Azure ML make them."""
+MIN_SHARE = 0.9
 """Share of the names that must fit a layout."""
 _YEAR, _TWO, _DAY = (
     re.compile(r"20\d\d"),
@@ -42,77 +41,82 @@ _HIVE = (
 
 
 def recognise_format(source: Source, objects: Sequence[LogObject], registry: Registry) -> str:
-    """The format of the first object whose records are marked; else that of their first bytes;
-    empty when neither tells.
+    """Return the name of the format of some objects; empty when it is not known.
+
+    The names in the records decide, else the first bytes. Raises SourceError.
     """
     plain = ""
     for obj in objects:
         try:
-            with source.open(obj) as stored:
-                head = stored.read(4)
+            with source.open(obj) as stream:
+                head = stream.read(4)
             if head[:4] in MAGIC:
                 plain = MAGIC[head[:4]]
                 continue
-            with source.open(obj) as stored:
-                record = _first_record(_beginning(open_decompressed(stored)))
+            with source.open(obj) as stream:
+                names = _first_names(_read_head(open_decompressed(stream)))
         except NotImplementedError:
-            return ""  # a table: its source knows what it holds
+            return ""  # a table: its source decodes by itself
         except DriftlineError as error:
             if isinstance(error, SourceError):
                 raise
             continue
-        if record is not None:
+        if names is not None:
             plain = plain or "jsonl"
-            found = marked(registry, record)
-            if found:
-                return found
+            name = recognise_names(registry, names)
+            if name:
+                return name
     return plain if plain in registry.names("format") else ""
 
 
-def marked(registry: Registry, names: Iterable[str]) -> str:
-    """The format whose marks are all among `names`; of several the one with the most. Empty when
-    there is none.
+def recognise_names(registry: Registry, names: Iterable[str]) -> str:
+    """Return the format whose marks are all among `names`, that with the most of several.
+
+    `names` are those of the fields of a record. Empty when no format has such marks.
     """
-    have, best = set(names), (0, "")
+    record_names, best = set(names), (0, "")
     for name in registry.names("format"):
         kind = registry.get("format", name)
-        sizes = (
-            [len(mark) for mark in kind.marks if mark <= have] if issubclass(kind, Format) else []
-        )
-        best = max(best, (max(sizes), name)) if sizes else best
+        if not issubclass(kind, Format):
+            continue
+        sizes = [len(mark) for mark in kind.marks if mark <= record_names]
+        if sizes:
+            best = max(best, (max(sizes), name))
     return best[1]
 
 
-def _beginning(stream: BinaryIO) -> bytes:
+def _read_head(stream: BinaryIO) -> bytes:
     head = b""
-    while len(head) < HEAD and (more := stream.read(HEAD - len(head))):
+    while len(head) < HEAD_BYTES and (more := stream.read(HEAD_BYTES - len(head))):
         head += more
     return head
 
 
-def _first_record(head: bytes) -> set[str] | None:
-    """The names in the first record of JSON: of a line, of a list's first item, of a whole
-    document; None for other content.
+def _first_names(head: bytes) -> set[str] | None:
+    """Return the names of the fields in the first JSON record; None for other content.
+
+    The record is the first line, the first item of a list, or the whole document.
     """
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start[:1] not in b"{[" or not start:
         return None
     for text in (start.split(b"\n", 1)[0], start):
         try:
-            found: Any = msgspec.json.decode(text)
+            record: Any = msgspec.json.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
-        if isinstance(found, list):
-            found = found[0] if found else None
-        return set(found) if isinstance(found, dict) else None
-    # Records longer than what was looked at, or objects without newline between them: the names
+        if isinstance(record, list):
+            record = record[0] if record else None
+        return set(record) if isinstance(record, dict) else None
+    # The record is longer than the head, or there is no newline between records: take the names
     # near the beginning.
     return set(re.findall(r'"([^"\\]{1,60})"\s*:', start[:4096].decode("utf-8", "replace"))) or None
 
 
 def recognise_layout(keys: Sequence[str]) -> str | None:
-    """The layout of most of `keys` (less the prefix): a name of `LAYOUTS`, or a pattern; None where
-    names tell no time.
+    """Return the layout of most of `keys`: a name of `LAYOUTS`, or a pattern.
+
+    `keys` are names of objects without the prefix. None where they don't contain the time.
     """
     shapes: dict[str, list[list[str]]] = {}
     for key in keys:
@@ -122,34 +126,39 @@ def recognise_layout(keys: Sequence[str]) -> str | None:
             shapes.setdefault(shape, []).append(folders)
     if not shapes:
         return None
-    shape, matching = max(shapes.items(), key=lambda item: len(item[1]))
-    if len(matching) < FITTING * len(keys):
+    shape, matches = max(shapes.items(), key=lambda item: len(item[1]))
+    if len(matches) < MIN_SHARE * len(keys):
         return None
     before = shape.count("{}/")
     names = FOLDERS.get(before, [f"folder{place + 1}" for place in range(before)])
     for place in range(before):
         shape = shape.replace("{}", f"{{{names[place]}}}", 1)
-    named = {pattern: name for name, pattern in LAYOUTS.items()}
-    return named.get(Layout(shape).pattern, shape)
+    names_by_pattern = {pattern: name for name, pattern in LAYOUTS.items()}
+    return names_by_pattern.get(Layout(shape).pattern, shape)
 
 
 def _shape(folders: Sequence[str]) -> str | None:
-    """The pattern of some folders, with `{}` for those before the time."""
+    """Return the pattern of some folders, with `{}` for those before the time."""
     for place, folder in enumerate(folders):
-        rest, before = folders[place:], "{}/" * place
-        if _YEAR.fullmatch(folder) and len(rest) > 2 and all(map(_TWO.fullmatch, rest[1:3])):
-            hourly = len(rest) > 3 and _TWO.fullmatch(rest[3]) and int(rest[3]) < 24
+        time_folders, before = folders[place:], "{}/" * place
+        if (
+            _YEAR.fullmatch(folder)
+            and len(time_folders) > 2
+            and all(map(_TWO.fullmatch, time_folders[1:3]))
+        ):
+            hour = time_folders[3] if len(time_folders) > 3 else ""
+            hourly = _TWO.fullmatch(hour) and int(hour) < 24
             return f"{before}%Y/%m/%d/" + ("%H/" if hourly else "")
-        hive = [pattern.fullmatch(name) for pattern, name in zip(_HIVE, rest, strict=False)]
+        hive = [pattern.fullmatch(name) for pattern, name in zip(_HIVE, time_folders, strict=False)]
         if len(hive) > 2 and all(hive[:3]):
-            told = zip(
-                (found[1] for found in hive if found), ("%Y", "%m", "%d", "%H"), strict=False
-            )
-            return before + "".join(f"{name}={directive}/" for name, directive in told)
+            names = (match[1] for match in hive if match)
+            parts = zip(names, ("%Y", "%m", "%d", "%H"), strict=False)
+            return before + "".join(f"{name}={directive}/" for name, directive in parts)
         day = _DAY.fullmatch(folder)
         if day is not None:
-            hour = re.fullmatch(r"([A-Za-z_]+=)\d\d", rest[1]) if len(rest) > 1 else None
-            return f"{before}{day[1]}%Y-%m-%d/" + (f"{hour[1]}%H/" if hour else "")
+            next_folder = time_folders[1] if len(time_folders) > 1 else ""
+            hour_name = re.fullmatch(r"([A-Za-z_]+=)\d\d", next_folder)
+            return f"{before}{day[1]}%Y-%m-%d/" + (f"{hour_name[1]}%H/" if hour_name else "")
         if Layout("vertex_batch").place(f"{folder}/") is not None:
             return before + LAYOUTS["vertex_batch"]
     return None

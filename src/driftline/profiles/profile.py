@@ -11,44 +11,22 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from driftline.profiles.batch import Batch, LabelledRows
-from driftline.profiles.categories import CategoryCollector
 from driftline.profiles.collector import Collector
-from driftline.profiles.identities import IdentityCollector
-from driftline.profiles.labels import LabelCollector
-from driftline.profiles.numeric import NumericCollector
 from driftline.profiles.packing import pack, unpack
-from driftline.profiles.sample import RawSampleCollector, SampleCollector
-from driftline.profiles.scores import ScoreCollector
-from driftline.profiles.sizes import SizeCollector
 from driftline.profiles.spec import ProfileSpec
-from driftline.profiles.tallies import ExpressionCollector
 from driftline.profiles.window import Column, Scores, Window
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Collectors = Mapping[str, type[Collector]]
-BUILT_IN: Collectors = {
-    collector.name: collector
-    for collector in (
-        NumericCollector,
-        CategoryCollector,
-        ScoreCollector,
-        SampleCollector,
-        RawSampleCollector,
-        LabelCollector,
-        ExpressionCollector,
-        IdentityCollector,
-        SizeCollector,
-    )
-}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Profile:
     """Rows, first and last event time, and the collectors of its spec."""
 
-    def __init__(self, spec: ProfileSpec, collectors: Collectors = BUILT_IN) -> None:
+    def __init__(self, spec: ProfileSpec, collectors: Collectors) -> None:
         self.spec = spec
         self.collectors = collectors
         self.rows = 0
@@ -97,9 +75,7 @@ class Profile:
         return zlib.compress(pack((self.spec.digest, self.rows, self.first, self.last, parts)), 1)
 
     @classmethod
-    def from_bytes(
-        cls, data: bytes, spec: ProfileSpec, collectors: Collectors = BUILT_IN
-    ) -> Profile:
+    def from_bytes(cls, data: bytes, spec: ProfileSpec, collectors: Collectors) -> Profile:
         """The inverse. Raises ValueError when the bytes were made by another spec."""
         digest, rows, first, last, parts = unpack(zlib.decompress(data))
         if digest != spec.digest:

@@ -17,33 +17,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from driftline.agent.compose import settings_of
-from driftline.agent.judgeable import Judgeable
-from driftline.agent.model_settings import Settings
-from driftline.agent.model_watch import micros_of
-from driftline.agent.parts import Patience
-from driftline.agent.reference_state import (
-    Ground,
-    collected,
-    ground_digest,
-    kinds_of,
-    load_ground,
-    named,
-)
+from driftline.agent.closing import ModelEvaluation
+from driftline.agent.model_settings import ModelSettings, make_settings
+from driftline.agent.reference_state import ReferenceState, load_reference
+from driftline.agent.services import Timeouts
 from driftline.config import Config
 from driftline.contracts.context import StartContext
-from driftline.evaluate.check_plan import collector_requests
 from driftline.evaluate.judge_windows import measure_window
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
-from driftline.ingest.read.read_object import Job, latest_event_time
-from driftline.ingest.read.recount import (
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.recount_windows import (
     LocatedObject,
     RecountedObject,
     locate_objects,
     recount_windows,
 )
-from driftline.ingest.read.reread import read_window_rows
+from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NoNumbersError, NotifiedNumbers, load_notified_numbers
 from driftline.state.measurements import labels_json
@@ -98,13 +88,13 @@ class Reproducer:
             raise NoNumbersError(
                 f"{incident} is of the model {model}, which the configuration does not have any more"
             )
-        settings = settings_of(self.config, model, self.config.registry, patience_ticks=1)
+        settings = make_settings(self.config, model, self.config.registry, patience_ticks=1)
         ground = self._ground(settings, model, {row.reference_id for row in told.rows})
         job = self._job(settings, ground, model)
-        patience, guard = Patience(), self.guard
+        patience, guard = Timeouts(), self.guard
         try:
             guard.call(
-                f"{model}.start", settings.source.start, self.context, timeout=patience.probe
+                f"{model}.start", settings.config.source.start, self.context, timeout=patience.probe
             )
             there = guard.call(
                 f"{model}.source",
@@ -122,7 +112,7 @@ class Reproducer:
                 for key in told.windows
             }
         finally:
-            guard.call(f"{model}.stop", settings.source.stop, timeout=1.0)
+            guard.call(f"{model}.stop", settings.config.source.stop, timeout=1.0)
         numbers = [_compared(row, measured[_key(row)]) for row in told.rows]
         if all(each["same"] is None for each in numbers):
             raise StateError(
@@ -148,19 +138,13 @@ class Reproducer:
             "notes": _notes(settings, told, ground, len(read)),
         }
 
-    def _ground(self, settings: Settings, model: str, judged_by: set[int | None]) -> Ground:
+    def _ground(
+        self, settings: ModelSettings, model: str, judged_by: set[int | None]
+    ) -> ReferenceState:
         """The reference that the numbers were measured against: of an earlier one, the grid is
         gone.
         """
-        digest = ground_digest(
-            settings.origin,
-            settings.schema,
-            collected(settings.plans),
-            collector_requests(settings.plans),
-        )
-        ground = load_ground(
-            self.store, model, settings.origin, digest, kinds_of(self.config.registry)
-        )
+        ground = load_reference(self.store, settings, self.config.registry.collectors())
         if ground is None:
             raise StateError(
                 f"{model}: the configuration asks for another reference, schema or set of collectors than these numbers rest on"
@@ -179,17 +163,22 @@ class Reproducer:
             )
         return ground
 
-    def _job(self, settings: Settings, ground: Ground, model: str) -> Job:
+    def _job(self, settings: ModelSettings, ground: ReferenceState, model: str) -> Job:
         registry = self.config.registry
-        return Job(
-            settings.source, named(settings.formats, ground.columns), ground.schema, ground.spec, micros_of(settings.length),
-            latest_event_time(self.context.clock()), kinds_of(registry), transformer(registry, model), base=self.context.base,
-        )  # fmt: skip
+        return settings.make_job(
+            ground.schema,
+            ground.spec,
+            self.context.clock(),
+            collectors=registry.collectors(),
+            base=self.context.base,
+            transform=transformer(registry, model),
+            input_columns=ground.input_columns,
+        )
 
     def _measured(
         self,
-        settings: Settings,
-        ground: Ground,
+        settings: ModelSettings,
+        ground: ReferenceState,
         job: Job,
         there: Sequence[LocatedObject],
         told: NotifiedNumbers,
@@ -202,15 +191,20 @@ class Reproducer:
         asked = {row.check for row in told.rows if _key(row) == key}
         plans = [plan for plan in settings.plans if plan.name in asked]
         places = [each.object for each in there]
-        judgeable = Judgeable(
-            key.model, ground, plans, job.collectors,
-            lambda plan, ctx: self.guard.collect_inline(f"{key.model}.{plan.name}", plan.check.evaluate, ctx),
-        )  # fmt: skip
+        judgeable = ModelEvaluation(
+            model=key.model,
+            reference=ground,
+            plans=plans,
+            collectors=job.collectors,
+            collect=lambda plan, ctx: self.guard.collect_inline(
+                f"{key.model}.{plan.name}", plan.check.evaluate, ctx
+            ),
+        )
         window = told.windows[key]
         with self.store.read() as connection:
             inputs = judgeable.inputs(
                 connection,
-                again=lambda key: read_window_rows(job, self.store, key, places),
+                read_rows=lambda key: read_window_rows(job, self.store, key, places),
                 profiles=profiles.__getitem__,
             )
             found = measure_window(
@@ -304,7 +298,9 @@ def _object(read: RecountedObject) -> Plain:
     }  # fmt: skip
 
 
-def _notes(settings: Settings, told: NotifiedNumbers, ground: Ground, objects: int) -> list[str]:
+def _notes(
+    settings: ModelSettings, told: NotifiedNumbers, ground: ReferenceState, objects: int
+) -> list[str]:
     """What else may have a say in a difference."""
     found = []
     if any(window.config_digest != settings.config_digest for window in told.windows.values()):

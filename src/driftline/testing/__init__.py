@@ -1,10 +1,7 @@
-"""For the tests of plugins: windows from plain lists, fakes of what the host hands in, and the
-contracts as assertions.
-"""
+"""Support for the tests of plugins: windows from lists, fakes of the host, contract assertions."""
 
-from driftline.testing.collectors import assert_collector_contract
-from driftline.testing.contract import assert_plugin_contract
-from driftline.testing.decoded import decode
+from driftline.testing.collector_contract import assert_collector_contract
+from driftline.testing.decode import decode
 from driftline.testing.fakes import (
     FakeAnswer,
     FakeClock,
@@ -16,6 +13,7 @@ from driftline.testing.fakes import (
     order,
     start_context,
 )
+from driftline.testing.plugin_contract import assert_plugin_contract
 from driftline.testing.windows import context, schema_of, window
 
 __all__ = [

@@ -1,7 +1,6 @@
-"""What holds for every action: what it would send is known before, holds no secret, and its
-failures are not hidden.
+"""The contract of actions: requests are the same each time, hold no secret, and failures show.
 
-Refuses to know any receiver, and to change anything: the network only takes notes.
+Does not send anything: a fake network records the requests.
 """
 
 from __future__ import annotations
@@ -21,8 +20,9 @@ HOSTILE = "churn: <!channel> \u202e`$(rm -rf /)`\x1b[31m " + "x" * 5000
 
 
 def assert_action(action: Action) -> None:
-    """Assert the contract of actions on plain and hostile incidents; of those that are one HTTP
-    request, on failures too.
+    """Assert the contract of actions on plain and hostile incidents.
+
+    Of actions that are one HTTP request, assert also that failures show.
     """
     assert action.repeat in ("deduplicates", "repeats"), (
         f"{action.type}: repeat is deduplicates or repeats"
@@ -30,8 +30,8 @@ def assert_action(action: Action) -> None:
     assert action.patience > 0, f"{action.type}: patience is some seconds"
     plain = _request(action)
     assert _request(action) == plain, f"{action.type}: the same order makes two requests"
-    hidden = [getattr(value, "_value", None) for _, value in action]
-    for secret in filter(None, hidden):
+    secrets = [getattr(value, "_value", None) for _, value in action]
+    for secret in filter(None, secrets):
         assert str(secret) not in str(plain), (
             f"{action.type}: a secret is in the request, which is shown and kept"
         )
@@ -39,12 +39,13 @@ def assert_action(action: Action) -> None:
     assert len(hostile.body) < 64 * 1024, f"{action.type}: a long title makes a long request"
     assert "\x1b" not in hostile.target, f"{action.type}: control characters get into the target"
     if isinstance(action, HttpAction):
-        _assert_hides_nothing(action)
+        _assert_failures_show(action)
 
 
-def _assert_hides_nothing(action: HttpAction) -> None:
-    """What the host's client raises comes through; without credentials, which would have to be
-    asked for elsewhere.
+def _assert_failures_show(action: HttpAction) -> None:
+    """Assert that `perform` raises what the HTTP client raises.
+
+    The action has no credentials here, because it would have to fetch them.
     """
     request = _request(action)
     bare: Any = type(
@@ -68,10 +69,10 @@ def _assert_hides_nothing(action: HttpAction) -> None:
 
 def _request(action: Action, **changes: str) -> Request:
     try:
-        made = action.request(order(**changes))
+        request = action.request(order(**changes))
     except Rejected:
         raise
     except Exception as error:
         raise AssertionError(f"{action.type}: request: {type(error).__name__}: {error}") from error
-    assert isinstance(made, Request), f"{action.type}: request gives {type(made).__name__}"
-    return made
+    assert isinstance(request, Request), f"{action.type}: request gives {type(request).__name__}"
+    return request

@@ -1,7 +1,6 @@
-"""What holds for every check: finite measurements on every window there may be, the same ones each
-time.
+"""The contract of checks: finite measurements on every window, and the same ones each time.
 
-Refuses to say whether the numbers are right.
+Does not test whether the numbers are right.
 """
 
 from __future__ import annotations
@@ -56,9 +55,7 @@ SCHEMA = Schema(
 
 
 def assert_check(check: Check) -> None:
-    """Assert the contract of checks on degenerate windows, with and without references and
-    labels.
-    """
+    """Assert the contract of checks on unusual windows, with and without reference and labels."""
     assert check.cause in CAUSES, f"{check.type}: cause is one of {', '.join(CAUSES)}"
     assert all(isinstance(rule, Rule) for rule in check.default_rules.values()), (
         f"{check.type}: default_rules are rules"
@@ -73,24 +70,27 @@ def assert_check(check: Check) -> None:
     for story, ctx in contexts(check):
         if not ctx.current.rows and not check.on_empty:
             continue
-        first, second = _measured(check, story, ctx), _measured(check, story, ctx)
+        first, second = _measure(check, story, ctx), _measure(check, story, ctx)
         assert first == second, (
             f"{check.type}: on {story} it measures something else the second time"
         )
 
 
 def contexts(check: Check | None = None) -> Iterator[tuple[str, CheckContext]]:
-    """What a check may meet, each with a name, summarised as it wants."""
+    """Yield the contexts that a check may get, each with a name.
+
+    They are summarised as `check` asks for.
+    """
     for story in NUMBERS:
         current = _columns(story)
         yield (
             f"{story}, no reference",
             context(window_of(current, None, SCHEMA, check=check), schema=SCHEMA),
         )
-        for was in ("plain", story):
-            reference = window_of(_columns(was), None, SCHEMA, check=check)
+        for reference_story in ("plain", story):
+            reference = window_of(_columns(reference_story), None, SCHEMA, check=check)
             yield (
-                f"{story} after {was}",
+                f"{story} after {reference_story}",
                 context(
                     window_of(current, reference, SCHEMA, check=check), reference, schema=SCHEMA
                 ),
@@ -124,15 +124,15 @@ def _columns(story: str) -> dict[str, list[Any]]:
     }
 
 
-def _measured(check: Check, story: str, ctx: CheckContext) -> list[Measurement]:
+def _measure(check: Check, story: str, ctx: CheckContext) -> list[Measurement]:
     try:
-        found = [validate_measurement(item) for item in check.evaluate(ctx)]
+        measurements = [validate_measurement(item) for item in check.evaluate(ctx)]
     except Exception as error:
         raise AssertionError(
             f"{check.type}: on {story}: {type(error).__name__}: {error}"
         ) from error
-    keys = [(one.name, tuple(sorted(one.labels.items()))) for one in found]
+    keys = [(item.name, tuple(sorted(item.labels.items()))) for item in measurements]
     assert len(set(keys)) == len(keys), (
         f"{check.type}: on {story} two measurements have one name and the same labels"
     )
-    return found
+    return measurements

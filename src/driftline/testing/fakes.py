@@ -1,7 +1,6 @@
-"""What the host hands to a plugin, for tests: a clock that stands still, a network that only takes
-notes.
+"""Fakes of what the host gives to a plugin: a clock, a network that records requests, a log.
 
-Refuses to sleep, and to connect to anywhere but this machine.
+They never sleep, and connect only to this machine.
 """
 
 from __future__ import annotations
@@ -29,21 +28,21 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 class FakeClock:
-    """A clock that moves when told to: `clock()` is the time, UTC."""
+    """A clock that moves only by `advance`: `clock()` is the time, UTC."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self._now = now
 
     def __call__(self) -> datetime:
-        """The time, as `now` tells it."""
+        """Return the time, as `now` does."""
         return self._now
 
     def now(self) -> datetime:
-        """The time."""
+        """Return the time."""
         return self._now
 
     def advance(self, by: timedelta | float) -> datetime:
-        """Move on by a duration, or by seconds; returns the new time."""
+        """Move the time by a duration, or by seconds. Returns the new time."""
         self._now += by if isinstance(by, timedelta) else timedelta(seconds=by)
         return self._now
 
@@ -61,15 +60,16 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class FakeAnswer:
-    """What the fake receiver says."""
+    """The answer of a fake receiver."""
 
     status: int = 200
     text: str = ""
 
 
 class FakeHttp:
-    """Takes every request down in `posts` and gives the answer of `handler`, which may also raise
-    as the real one does.
+    """Records every request in `posts` and returns the answer of `handler`.
+
+    The handler may raise what the real client raises.
     """
 
     def __init__(self, handler: Callable[[Post], Answer] | None = None) -> None:
@@ -84,7 +84,7 @@ class FakeHttp:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Note the request. Raises TypeError for what can't be sent as JSON."""
+        """Record the request. Raises TypeError for what can't be sent as JSON."""
         post = Post(
             url, jsonlib.loads(jsonlib.dumps(json, allow_nan=False)), content, dict(headers or {})
         )
@@ -99,34 +99,36 @@ class FakeHttp:
         content: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Note the request, whatever its method."""
+        """Record the request, whatever its method."""
         post = Post(url, content=content, headers=dict(headers or {}), method=method)
         self.posts.append(post)
         return self._handler(post)
 
 
 class FakeLog:
-    """A logger whose lines can be read: pairs of event and facts."""
+    """A logger that keeps its lines: pairs of event and facts."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, dict[str, Any]]] = []
 
     def info(self, event: str, **facts: Any) -> None:
-        """Note a line."""
+        """Keep a line."""
         self.lines.append((event, facts))
 
     warning = error = exception = debug = info
 
 
 def fake_http(handler: Callable[[Post], Answer] | None = None) -> FakeHttp:
-    """A network that only takes notes."""
+    """Return a network that records requests."""
     return FakeHttp(handler)
 
 
 def loopback(host: str, port: int) -> socket.socket:
-    """A connection to a server of the test's own. Raises what `Dial` raises."""
+    """Connect to a server on this machine. Raises what `Dial` raises."""
     addresses = resolve(host, port)
-    assert all(ip_address(one).is_loopback for one in addresses), f"{host} is not this machine"
+    assert all(ip_address(address).is_loopback for address in addresses), (
+        f"{host} is not this machine"
+    )
     return Dial(allow_private=True)(host, port)
 
 
@@ -138,23 +140,29 @@ def start_context(
     clock: Callable[[], datetime] | None = None,
     base: Path = Path(),
 ) -> StartContext:
-    """What `start` of a plugin is given."""
-    screen = console or io.StringIO()
-    clock, http, fenced = clock or FakeClock(), http or FakeHttp(), Fence(Dial(allow_private=True))
+    """Return what `start` of a plugin gets."""
     return StartContext(
-        name, FakeLog(), clock, http, screen, base, Renderer(), connect=loopback, fenced=fenced
+        name=name,
+        log=FakeLog(),
+        clock=clock or FakeClock(),
+        http=http or FakeHttp(),
+        console=console or io.StringIO(),
+        base=base,
+        message=Renderer(),
+        connect=loopback,
+        fenced=Fence(Dial(allow_private=True)),
     )
 
 
 def order(**changes: Any) -> Order:
-    """What an action is asked for; `changes` replace fields of the message about the incident."""
+    """Return an order for an action; `changes` replace fields of the incident's message."""
     return Order(
         "driftline-0123456789abcdef0123456789abcdef", "retrain", "retrain", notification(**changes)
     )
 
 
 def notification(event: Event = Event.OPENED, **changes: Any) -> Notification:
-    """A message about an incident such as a sink is given; `changes` replace fields."""
+    """Return a message about an incident as a sink gets it; `changes` replace fields."""
     since = NOW - timedelta(hours=2)
     fact = AlertFact(
         check="drift",
@@ -170,7 +178,7 @@ def notification(event: Event = Event.OPENED, **changes: Any) -> Notification:
         rows=4000,
         detail={"mean": 21.5, "mean_was": 32.4},
     )
-    told = Notification(
+    message = Notification(
         id="n-1",
         incident="churn-1",
         revision=1,
@@ -190,4 +198,4 @@ def notification(event: Event = Event.OPENED, **changes: Any) -> Notification:
         facts={"owner": "team churn"},
         sent_before=event is not Event.OPENED,
     )
-    return told.model_copy(update=changes)
+    return message.model_copy(update=changes)

@@ -1,8 +1,4 @@
-"""What holds for every format: bytes that are no records end in rejects or Unreadable, and in
-nothing else.
-
-Refuses to know any format.
-"""
+"""The contract of formats: bytes that are no records end in rejected records or Unreadable."""
 
 from __future__ import annotations
 
@@ -37,8 +33,9 @@ PIECES: dict[str, bytes] = {
 
 
 def assert_format(form: Format) -> None:
-    """Assert the contract of formats on bytes that are no records, with and without fields, sealed
-    and still growing.
+    """Assert the contract of formats on bytes that are no records.
+
+    Each is decoded with and without fields, as a whole object and as one that still grows.
     """
     for story, data in PIECES.items():
         for fields in (None, FIELDS):
@@ -50,16 +47,18 @@ def assert_format(form: Format) -> None:
 def _assert_survives(form: Format, story: str, data: bytes, fields: Any, sealed: bool) -> None:
     import pyarrow as pa
 
-    ctx = Decoding("memory:///data", fields, sealed)
+    ctx = Decoding(uri="memory:///data", fields=fields, sealed=sealed)
     try:
         for batch in form.decode(io.BytesIO(data), ctx):
             assert isinstance(batch, pa.RecordBatch), (
                 f"{form.type}: on {story} it gives {type(batch).__name__}, no RecordBatch"
             )
             if fields:
-                strange = set(batch.schema.names) - {PAIR} - {field.name for field in fields}
-                assert not strange, (
-                    f"{form.type}: on {story} it gives columns that nobody asked for: {sorted(strange)}"
+                names = {field.name for field in fields}
+                unexpected_columns = set(batch.schema.names) - {PAIR} - names
+                assert not unexpected_columns, (
+                    f"{form.type}: on {story} it gives columns that nobody asked for: "
+                    f"{sorted(unexpected_columns)}"
                 )
     except Unreadable as error:
         if not str(error):

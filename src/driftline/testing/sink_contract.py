@@ -1,7 +1,6 @@
-"""What holds for every sink: it takes every kind of message, and never hides that one did not get
-through.
+"""The contract of sinks: every kind of message is accepted, and a failed delivery shows.
 
-Refuses to know any receiver: the network only takes notes.
+Does not send anything: a fake network records the requests.
 """
 
 from __future__ import annotations
@@ -23,9 +22,7 @@ FAILURES = (
 
 
 def assert_sink(sink: Sink) -> None:
-    """Assert the contract of sinks on every event, on bare and on full messages, and on each kind
-    of failure.
-    """
+    """Assert the contract of sinks on every event, bare and full messages, and every failure."""
     assert sink.repeat in ("deduplicates", "looks", "repeats"), (
         f"{sink.type}: repeat is deduplicates, looks or repeats"
     )
@@ -52,12 +49,12 @@ def assert_sink(sink: Sink) -> None:
 
 
 def _messages() -> list[Notification]:
-    whole = [notification(event) for event in Event]
+    full = [notification(event) for event in Event]
     bare = notification(
         alerts=(), links={}, facts={}, window=None, reference="", model_version="", rows=0
     )
     long = notification(title="x" * 5000, alerts=notification().alerts * 200)
-    return [*whole, bare, long]
+    return [*full, bare, long]
 
 
 def _send(sink: Sink, network: FakeHttp, message: Notification) -> None:

@@ -1,7 +1,4 @@
-"""Windows and contexts from plain lists, made by the profiles that the agent uses itself.
-
-Refuses shortcuts: what a check sees in its test is what it will see in the agent.
-"""
+"""Windows and contexts from plain lists, made by the same profiles as in the agent."""
 
 from __future__ import annotations
 
@@ -16,7 +13,8 @@ from driftline.contracts.check import Check, CheckContext, Earlier, History, no_
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
-from driftline.profiles.profile import BUILT_IN, Profile
+from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.profile import Profile
 from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.profiles.spec import (
     CategorySpec,
@@ -30,7 +28,7 @@ from driftline.profiles.window import CategoricalColumn, NumericColumn, Window
 from driftline.types.model import DERIVED, Field, Kind, Schema
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-"""A Monday. Windows of the tests are an hour long and start here, unless told otherwise."""
+"""A Monday. By default windows start here and are an hour long."""
 HOUR = timedelta(hours=1)
 COLLECTORS = ("numeric", "categories", "scores", "sample", "raw_sample", "sizes")
 
@@ -47,16 +45,24 @@ def window(
     check: Check | None = None,
     **columns: Iterable[Any],
 ) -> Window:
-    """A window of these columns: `window(age=[31, None], plan=["gold", "free"])`.
+    """Return a window of these columns: `window(age=[31, None], plan=["gold", "free"])`.
 
-    A column with text in it is categorical, any other one numeric; a `schema` says otherwise, and
-    gives prediction, score and label their parts. `like` is the reference: the window is counted on
-    its grid, as in the agent. None is a null. `check` is one whose collectors have something to do
-    that it tells them, such as expressions; see `Check.wants`. Raises ValueError for columns of
-    different lengths.
+    Without `schema`, a column with text is categorical, any other is a numeric feature, and there
+    is no prediction, score or label. `like` is the reference: the window is counted on its grid,
+    as in the agent. None is a null. `check` is a check that tells its collectors what to do, such
+    as expressions; see `Check.wants`. Raises ValueError for columns of different lengths.
     """
     lists = {name: list(values) for name, values in columns.items()}
-    return window_of(lists, like, schema, start, end or start + HOUR, version, segment, check)
+    return window_of(
+        lists,
+        like,
+        schema,
+        start=start,
+        end=end or start + HOUR,
+        version=version,
+        segment=segment,
+        check=check,
+    )
 
 
 def window_of(
@@ -69,11 +75,10 @@ def window_of(
     segment: str = "",
     check: Check | None = None,
 ) -> Window:
-    """As `window`, for columns whose names are no words of Python."""
+    """Return a window as `window` does, for columns whose names are no Python names."""
     if len({len(values) for values in lists.values()}) > 1:
-        raise ValueError(
-            f"columns of different lengths: { {name: len(values) for name, values in lists.items()} }"
-        )
+        lengths = {name: len(values) for name, values in lists.items()}
+        raise ValueError(f"columns of different lengths: {lengths}")
     rows = max((len(values) for values in lists.values()), default=0)
     schema = schema or schema_of(like, lists)
     arrays: dict[str, Any] = {}
@@ -92,7 +97,7 @@ def window_of(
         events=first + np.arange(rows, dtype=np.int64) * step,
         hashes=_hashes(schema, lists, rows),
     )
-    profile = Profile(spec)
+    profile = Profile(spec, BUILT_IN)
     profile.update(batch)
     return profile.window(start=start, end=end, version=version, segment=segment)
 
@@ -100,7 +105,7 @@ def window_of(
 def schema_of(
     like: Window | None = None, columns: Mapping[str, Sequence[Any]] | None = None
 ) -> Schema:
-    """The schema of all columns of a window and of lists: each a feature."""
+    """Return the schema of all columns of a window and of lists: each a feature."""
     kinds = {name: column.kind for name, column in like.columns.items()} if like else {}
     for name, values in (columns or {}).items():
         texts = any(isinstance(value, str) for value in values)
@@ -116,32 +121,32 @@ def context(
     history: History | Mapping[str, Sequence[float]] | None = None,
     seed: int = 0,
 ) -> CheckContext:
-    """What a check is given. `history` may be earlier values by the name of the measurement, oldest
-    first.
+    """Return the context of a check.
+
+    `history` may be earlier values by the name of the measurement, oldest first.
     """
     if schema is None:
-        both = dict(schema_of(reference).features) | dict(schema_of(current).features)
-        schema = Schema(features=both)
-    asked: History = no_history
-    if isinstance(history, Mapping):
-        asked = _remembering(history, current)
-    elif history is not None:
-        asked = history
-    return CheckContext(current, reference, schema, asked, seed)
+        features = dict(schema_of(reference).features) | dict(schema_of(current).features)
+        schema = Schema(features=features)
+    if history is None:
+        history = no_history
+    elif isinstance(history, Mapping):
+        history = _history_of(history, current)
+    return CheckContext(current, reference, schema, history, seed)
 
 
-def _remembering(values: Mapping[str, Sequence[float]], current: Window) -> History:
-    begins = current.start or START
+def _history_of(values: Mapping[str, Sequence[float]], current: Window) -> History:
+    start = current.start or START
 
     def history(
         name: str, labels: Mapping[str, str] | None = None, limit: int = 100
     ) -> Sequence[Earlier]:
-        found = list(values.get(name, ()))
-        pasts = [
-            Earlier(begins - HOUR * (len(found) - place), float(value), current.rows, "ok")
-            for place, value in enumerate(found)
+        numbers = list(values.get(name, ()))
+        rows = [
+            Earlier(start - HOUR * (len(numbers) - place), float(number), current.rows, "ok")
+            for place, number in enumerate(numbers)
         ]
-        return pasts[-limit:]
+        return rows[-limit:]
 
     return history
 
@@ -159,7 +164,7 @@ def _cast(values: list[Any], part: Field) -> tuple[dict[str, Any], dict[str, Any
 
 
 def _hashes(schema: Schema, lists: Mapping[str, list[Any]], rows: int) -> Any:
-    """Of the ids where there are some, else of the places."""
+    """Return hashes of the ids, or of the positions where there are no ids."""
     ids = lists.get(schema.id.name) if schema.id else None
     if ids is None:
         return hash_positions(1, 0, rows)
@@ -173,21 +178,21 @@ def _spec(
 ) -> ProfileSpec:
     columns: dict[str, ColumnSpec] = {}
     for name, kind in schema.profiled.items():
-        known = like.columns.get(name) if like else None
+        column = like.columns.get(name) if like else None
         if kind is Kind.NUMERIC:
             columns[name] = (
-                NumericSpec(known.edges)
-                if isinstance(known, NumericColumn)
+                NumericSpec(column.edges)
+                if isinstance(column, NumericColumn)
                 else _grid(arrays.get(name))
             )
         elif kind is not Kind.CATEGORICAL:
             columns[name] = SampledSpec(schema.features[name].dimension)
-        elif isinstance(known, CategoricalColumn):
-            columns[name] = CategorySpec(tuple(sorted(known.counts)))
+        elif isinstance(column, CategoricalColumn):
+            columns[name] = CategorySpec(tuple(sorted(column.counts)))
         else:
-            found = arrays.get(name)
+            array = arrays.get(name)
             columns[name] = CategorySpec(
-                tuple(sorted(found.dictionary.to_pylist())) if found is not None else ()
+                tuple(sorted(array.dictionary.to_pylist())) if array is not None else ()
             )
     return ProfileSpec(
         columns=columns,

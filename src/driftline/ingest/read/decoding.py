@@ -1,7 +1,6 @@
-"""What one decoding of one object brought to light beside its rows: rejected records and how far
-whole records reach.
+"""The context that a format decodes one object with, and the state of that decoding.
 
-Refuses to judge: how many rejects are too many is a rule's business.
+Counts rejected records. Does not decide how many are too many: that is a rule's task.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from driftline.types.errors import Unreadable
 from driftline.types.model import Field
 
 SAMPLES = 20
-"""Rejected records kept per object to show; all of them are counted."""
+"""Rejected records of an object that are stored to show; all of them are counted."""
 SAMPLE_BYTES = 200
 REASON_CHARS = 300
 
@@ -23,31 +22,33 @@ def _no_reference(uri: str) -> BinaryIO:
     raise Unreadable("references can't be followed here")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Decoding:
     """The `DecodeContext` of one object."""
 
     uri: str
     fields: tuple[Field, ...] | None = None
+    """Fields to decode; None for all columns."""
     sealed: bool = True
+    """Whether the last record counts although no line end follows it."""
     parts: Mapping[str, str] = field(default_factory=dict)
-    """What the object's place says of its records."""
+    """Values that the object's path holds, by name."""
     refer: Callable[[str], BinaryIO] = _no_reference
     """Opens another object that a record refers to."""
     rejected: int = 0
     """Records that could not be read."""
     samples: list[tuple[int, str, bytes]] = field(default_factory=list)
-    """The first rejects: ordinal in the stream, why, first bytes."""
+    """The first rejected records: ordinal in the stream, reason, first bytes."""
     offset: int | None = None
     """Whole records reach to this byte of the stream; None when the format can't tell.
 
-    After each batch it covers exactly the batches given so far and the rejects between them.
+    After each batch it covers exactly the batches yielded so far and the rejects between them.
     """
     resumable: bool = True
     """False when offsets mean nothing in the stored bytes, as in compressed ones."""
 
     def reject(self, position: int, reason: str, record: bytes | str = b"") -> None:
-        """Count one record that can't be read, and keep it as a sample while there are few."""
+        """Count one record that can't be read; the first SAMPLES are stored."""
         self.rejected += 1
         if len(self.samples) < SAMPLES:
             raw = (
@@ -58,7 +59,7 @@ class Decoding:
             self.samples.append((position, reason[:REASON_CHARS], raw[:SAMPLE_BYTES]))
 
     def consumed(self, offset: int) -> None:
-        """Note how far whole records reach. Raises ValueError when it goes backwards."""
+        """Set how far whole records reach. Raises ValueError when it goes backwards."""
         if self.offset is not None and offset < self.offset:
             raise ValueError(f"{self.uri}: consumed({offset}) after consumed({self.offset})")
         self.offset = offset

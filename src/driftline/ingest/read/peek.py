@@ -1,81 +1,72 @@
-"""The first records of some objects, with all their columns, to see what a log holds.
+"""Reads the first records of some objects, with all their columns, to see what a log holds.
 
-Refuses to read more than a few objects. Where requests and responses are logged apart it looks for
-both.
+Reads a few objects only. Where requests and responses are logged apart, it looks for both.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import pyarrow as pa
 
 from driftline.ingest.pairs.match_pairs import drop_pair_column, pair_batches
+from driftline.ingest.read.decode_object import decode_records
 from driftline.ingest.read.decoding import Decoding
+from driftline.ingest.read.job import Job, Transform
 from driftline.ingest.read.plan import Work
-from driftline.ingest.read.read_object import Job, decode_records
 from driftline.kit.decoding.split_records import side_of
 from driftline.types.errors import Unreadable
 from driftline.types.model import LogObject
 
-LOOKED_AT = 3
+OBJECTS = 3
 """Objects that are read."""
-ELSEWHERE = 20
-"""Other folders that are looked into for the other half of what these hold."""
+OTHER_FOLDERS = 20
+"""Further folders in which the other half of the records is looked for."""
 
 
 def peek(job: Job, objects: Sequence[LogObject]) -> list[pa.RecordBatch]:
-    """The first batch of some objects, as `seen`, less what is unreadable. Raises SourceError when
-    the store fails.
+    """The first batch of some objects, as `pair_samples`; unreadable objects are skipped.
+
+    Raises SourceError when the store fails.
     """
-    found: list[pa.RecordBatch] = []
+    samples: list[pa.RecordBatch] = []
     sides: set[str | None] = set()
     for number, obj in enumerate(_spread(objects)):
-        if number >= LOOKED_AT and len(sides - {None}) != 1:
+        if number >= OBJECTS and len(sides - {None}) != 1:
             break
-        decoding = Decoding(obj.uri, None, True, obj.parts, job.source.refer)
+        decoding = Decoding(uri=obj.uri, parts=obj.parts, refer=job.source.refer)
+        batches = decode_records(job, Work(obj, 0, True), decoding)
         try:
-            some = list(
-                islice(
-                    decode_records(job, Work(obj, 0, True), decoding),
-                    1 if number < LOOKED_AT else 2,
-                )
-            )
+            first = list(islice(batches, 1 if number < OBJECTS else 2))
         except Unreadable:
             continue
-        found += some
-        sides |= {side_of(batch) for batch in some}
-    return pair_samples(found, job.transform)
+        samples += first
+        sides |= {side_of(batch) for batch in first}
+    return pair_samples(samples, job.transform)
 
 
 def pair_samples(
-    batches: Sequence[pa.RecordBatch],
-    transform: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None,
+    batches: Sequence[pa.RecordBatch], transform: Transform | None = None
 ) -> list[pa.RecordBatch]:
-    """Halves that pair as rows, then each side by itself, so that no column is missed; whole
-    records as they are.
-    """
+    """Whole records, halves that pair as rows, then each half alone, so that no column is lost."""
     halves = [drop_pair_column(batch) for batch in batches if side_of(batch) is not None]
-    return [
-        batch for _, batch in pair_batches(((None, batch) for batch in batches), transform)
-    ] + halves
+    pairs = pair_batches(((None, batch) for batch in batches), transform)
+    return [batch for _, batch in pairs] + halves
 
 
 def _spread(objects: Sequence[LogObject]) -> Iterator[LogObject]:
-    """The first objects, then one of each place that is called otherwise, not counting its
-    numbers.
-    """
-    yield from objects[:LOOKED_AT]
-    seen = {_place(obj.uri) for obj in objects[:LOOKED_AT]}
-    fresh = 0
-    for obj in objects[LOOKED_AT:]:
-        if fresh < ELSEWHERE and _place(obj.uri) not in seen:
-            seen.add(_place(obj.uri))
-            fresh += 1
+    """The first objects, then one of each further folder; digits in a folder's name don't count."""
+    yield from objects[:OBJECTS]
+    folders = {_folder(obj.uri) for obj in objects[:OBJECTS]}
+    extra = 0
+    for obj in objects[OBJECTS:]:
+        if extra < OTHER_FOLDERS and _folder(obj.uri) not in folders:
+            folders.add(_folder(obj.uri))
+            extra += 1
             yield obj
 
 
-def _place(uri: str) -> str:
+def _folder(uri: str) -> str:
     return re.sub(r"\d+", "0", uri.rpartition("/")[0])

@@ -1,6 +1,6 @@
-"""What to read of what was listed: a pure decision for each object.
+"""Decides what to read of each listed object, from its row in the ledger. Pure.
 
-Refuses to trust the listing's order or filters; the ledger decides.
+Does not rely on the order or the filters of a listing.
 """
 
 from __future__ import annotations
@@ -13,28 +13,30 @@ from driftline.types.model import LogObject
 from driftline.types.records import GONE, QUARANTINED, WAITING, LedgerEntry
 
 SEAL_AFTER = timedelta(minutes=2)
-"""A growing object that has not changed for so long is taken to its end, whole record or not."""
+"""A growing object unchanged for this long is read to its end, also when its last record is cut."""
 READ_FROM_START = -1
-"""The offset of an object that may grow and held nothing whole yet: it is read from the start, also
-when it only rests.
+"""The stored offset of an object that may grow and held nothing whole yet.
+
+It is read from the start, also when it does not change any more.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One object to read, from `start` on."""
+    """One object to read, from byte `start` on."""
 
     object: LogObject
     start: int
     sealed: bool
+    """Whether the object is read to its end, also when its last record is cut."""
     cutoff: int | None = None
-    """See `Outcome.cutoff`."""
+    """See `ReadOutcome.cutoff`."""
     mark: str = ""
-    """See `Entry.mark`; of what should stand before `start`."""
+    """See `LedgerEntry.mark`; the mark of the bytes that should stand before `start`."""
 
     @property
     def at(self) -> datetime:
-        """The time of the object's records, as far as it can be told from outside."""
+        """The time of the object's records, as far as its path or its last change tells."""
         return self.object.partition or self.object.modified
 
 
@@ -46,44 +48,34 @@ def decide(
     *,
     seal: bool = False,
     cutoff: int | None = None,
-    again: bool = False,
+    retry: bool = False,
 ) -> Work | None:
-    """What to do about one listed object, given its row in the ledger; None when there is nothing
-    to do.
+    """What to read of one listed object, given its row in the ledger; None for nothing.
 
-    `seal` takes every object to its end. `cutoff` (microseconds) is where windows begin that need
-    the newest spec. `again` tries once more what was given up because its source failed, not
-    because of what is in it.
+    `seal` reads every object to its end. `cutoff` (microseconds) is the start of the first window
+    that needs the newest spec. `retry` tries again an object that was given up because its source
+    failed, not because of its content.
     """
     sealed = seal or not obj.grows or now - obj.modified >= SEAL_AFTER
     if entry is None or entry.state in (WAITING, GONE):
         return Work(obj, 0, sealed)
-    # What stands in settled windows was counted by an older spec: only what comes after them is
-    # read anew.
+    # Settled windows were counted by an older spec: only later windows are read anew.
     since = None if entry.spec_digest in ("", spec_digest) else cutoff
     if entry.version != obj.version:
-        grown = (
+        has_grown = (
             obj.grows and entry.lineage == obj.lineage and 0 < entry.offset <= entry.size < obj.size
         )
-        # What an older spec counted of it can't be added to: then its beginning is read again, too.
-        return Work(
-            obj,
-            entry.offset if grown and entry.spec_digest == spec_digest else 0,
-            sealed,
-            since,
-            mark=entry.mark,
-        )
+        # Counts of an older spec can't be added to: then the beginning is read again, too.
+        start = entry.offset if has_grown and entry.spec_digest == spec_digest else 0
+        return Work(obj, start, sealed, since, mark=entry.mark)
     if entry.state == QUARANTINED and entry.attempts >= ATTEMPTS:
-        goes_on = (
+        continues = (
             entry.offset > 0 and entry.lineage == obj.lineage and entry.spec_digest == spec_digest
         )
-        return (
-            Work(obj, entry.offset if goes_on else 0, sealed, since, mark=entry.mark)
-            if again
-            else None
-        )
-    counted = entry.spec_digest != ""
-    if entry.state == QUARANTINED and (not counted or entry.spec_digest == spec_digest):
+        start = entry.offset if continues else 0
+        return Work(obj, start, sealed, since, mark=entry.mark) if retry else None
+    has_counts = entry.spec_digest != ""
+    if entry.state == QUARANTINED and (not has_counts or entry.spec_digest == spec_digest):
         return None
     if entry.spec_digest != spec_digest:
         return Work(obj, 0, sealed, since)

@@ -1,7 +1,6 @@
-"""Decoding ahead: the next batch is decoded while this one is profiled.
+"""Decodes ahead: the next batch is decoded while the current one is profiled.
 
-Refuses to hold more than a few batches, and to change their order or the place of an error among
-them.
+Holds a few batches only, and keeps their order and the place of an error among them.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
-HELD = 2
+QUEUE_SIZE = 2
 
 
 class _End:
@@ -21,22 +20,23 @@ class _End:
 
 
 def prefetch(items: Iterable[T]) -> Generator[T]:
-    """The same items, made in a thread of their own, at most `HELD` ahead. What making them raises
-    comes in its place.
+    """The same items, made in a thread of their own, at most QUEUE_SIZE ahead.
+
+    An error of `items` is raised in its place. Closing the generator ends the thread.
     """
-    waiting: queue.Queue[T | _End] = queue.Queue(HELD)
-    left = threading.Event()
+    ready: queue.Queue[T | _End] = queue.Queue(QUEUE_SIZE)
+    closing = threading.Event()
 
     def put(item: T | _End) -> bool:
-        while not left.is_set():
+        while not closing.is_set():
             try:
-                waiting.put(item, timeout=0.2)
+                ready.put(item, timeout=0.2)
             except queue.Full:
                 continue
             return True
         return False
 
-    def make() -> None:
+    def produce() -> None:
         try:
             for item in items:
                 if not put(item):
@@ -45,11 +45,11 @@ def prefetch(items: Iterable[T]) -> Generator[T]:
         except BaseException as error:
             put(_End(error))
 
-    threading.Thread(target=make, name="decode", daemon=True).start()
+    threading.Thread(target=produce, name="decode", daemon=True).start()
     try:
-        while not isinstance(item := waiting.get(), _End):
+        while not isinstance(item := ready.get(), _End):
             yield item
         if item.error is not None:
             raise item.error
     finally:
-        left.set()
+        closing.set()

@@ -1,8 +1,6 @@
-"""Objects that are parts of one whole, such as `prediction.results-00002-of-00004`: read when all
-of them are there.
+"""Holds back shards such as `prediction.results-00002-of-00004` until all of them are listed.
 
-Refuses to wait for ever: after a day what is there is read. What was read once is never held back
-again.
+Waits one day at most. A shard that was read once is never held back again.
 """
 
 from __future__ import annotations
@@ -10,57 +8,57 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from driftline.ingest.read.plan import Work
 
 PATIENCE = timedelta(days=1)
-"""After the last change of the parts that are there, the others are given up."""
-_PART = re.compile(r"-(\d{5})-of-(\d{5})(?=(?:\.\w+)*$)")
+"""How long after the last change of the listed shards the missing ones are awaited."""
+_SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=(?:\.\w+)*$)")
+
+
+class _Set(NamedTuple):
+    """The shards that belong together: the URI before and after the numbers, and their number."""
+
+    prefix: str
+    suffix: str
+    size: int
 
 
 class Shards:
-    """The parts of one listing."""
+    """The shards of one listing."""
 
     def __init__(self) -> None:
-        self._there: dict[tuple[str, str, int], set[int]] = {}
+        self._numbers: dict[_Set, set[int]] = {}
 
     def add(self, uri: str) -> None:
-        """Note one listed object."""
-        found = _part(uri)
-        if found is not None:
-            whole, number = found
-            self._there.setdefault(whole, set()).add(number)
+        """Add one listed object; one that is no shard is ignored."""
+        shard = _parse(uri)
+        if shard is not None:
+            set_, number = shard
+            self._numbers.setdefault(set_, set()).add(number)
 
     def waiting_parts(
-        self, wanted: Iterable[Work], read: Container[str], now: datetime
+        self, works: Iterable[Work], read_uris: Container[str], now: datetime
     ) -> Iterator[tuple[str, str]]:
-        """(URI, reason) of those `wanted` objects that wait for other parts; those whose URI is in
-        `read` were read before.
-        """
-        waiting: dict[tuple[str, str, int], list[Work]] = {}
-        for work in wanted:
-            found = _part(work.object.uri)
-            if (
-                found is not None
-                and work.object.uri not in read
-                and len(self._there[found[0]]) < found[0][2]
-            ):
-                waiting.setdefault(found[0], []).append(work)
-        for whole, works in waiting.items():
-            if now - max(work.object.modified for work in works) < PATIENCE:
-                reason = (
-                    f"waits for the other parts: {len(self._there[whole])} of {whole[2]} are there"
-                )
-                yield from ((work.object.uri, reason) for work in works)
+        """(URI, reason) of those works that wait for other shards; `read_uris` were read before."""
+        incomplete: dict[_Set, list[Work]] = {}
+        for work in works:
+            shard = _parse(work.object.uri)
+            if shard is None or work.object.uri in read_uris:
+                continue
+            if len(self._numbers[shard[0]]) < shard[0].size:
+                incomplete.setdefault(shard[0], []).append(work)
+        for set_, shards in incomplete.items():
+            if now - max(work.object.modified for work in shards) < PATIENCE:
+                listed_count = len(self._numbers[set_])
+                reason = f"waits for the other parts: {listed_count} of {set_.size} are there"
+                yield from ((work.object.uri, reason) for work in shards)
 
 
-def _part(uri: str) -> tuple[tuple[str, str, int], int] | None:
-    """((what stands before, what stands behind, how many parts), which one); None for what is no
-    part.
-    """
-    found = _PART.search(uri)
-    return (
-        None
-        if found is None
-        else ((uri[: found.start()], uri[found.end() :], int(found[2])), int(found[1]))
-    )
+def _parse(uri: str) -> tuple[_Set, int] | None:
+    """(set, number) of a shard; None for any other object."""
+    match = _SHARD.search(uri)
+    if match is None:
+        return None
+    return _Set(uri[: match.start()], uri[match.end() :], int(match[2])), int(match[1])

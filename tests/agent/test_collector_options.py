@@ -11,7 +11,7 @@ from driftline_plugins.checks.rules import Rules
 from driftline_plugins.checks.skew import Skew
 from station import MODEL, START, Station
 
-from driftline.agent.reference_state import Origin, ground_digest
+from driftline.agent.model_settings import Origin, reference_digest
 from driftline.evaluate.check_plan import CheckPlan, collector_requests
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
@@ -92,9 +92,9 @@ def test_other_expressions_make_another_reference(tmp_path):
 
 def test_a_model_whose_checks_want_nothing_is_grounded_as_before():
     """No check that wants something leaves the digest of a reference as it always was."""
-    plain = ground_digest(Origin(), None, ("numeric",))
-    assert plain == ground_digest(Origin(), None, ("numeric",), {}) == "34f8c3967e7cc028"
-    assert plain != ground_digest(Origin(), None, ("numeric",), {"expressions": ("a > 0",)})
+    plain = reference_digest(Origin(), None, ("numeric",))
+    assert plain == reference_digest(Origin(), None, ("numeric",), {}) == "34f8c3967e7cc028"
+    assert plain != reference_digest(Origin(), None, ("numeric",), {"expressions": ("a > 0",)})
 
 
 def test_what_is_wanted_depends_on_the_texts_alone():

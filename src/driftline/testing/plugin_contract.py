@@ -1,6 +1,6 @@
-"""The sentences that hold for every plugin, as one assertion that any plugin's test can make.
+"""The contract of plugins, as one assertion for the test of any plugin.
 
-Refuses to test what a plugin is for: that is its own tests' business.
+Does not test the purpose of a plugin: that is left to its own tests.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SDKS = (
     "scipy.stats",
     "apprise",
 )
-"""What is imported in `start` at the earliest: `driftline validate` must need none of it."""
+"""SDKs that are imported in `start` at the earliest: `driftline validate` must not need them."""
 _PROBE = """
 import importlib, importlib.util, sys
 sys.path[:] = {path!r}
@@ -54,13 +54,13 @@ print(*[name for name in {sdks!r} if name in sys.modules])
 
 
 def assert_plugin_contract(plugin: type[Plugin] | Plugin, **options: Any) -> None:
-    """Assert all that the host relies on. A class with required settings is given them as
-    `options`, or as an instance.
+    """Assert all that the host relies on.
 
-    Of every plugin: it is offered under its type by a hook in its own module; settings are frozen,
-    documented and have a JSON Schema; unknown settings are refused; its secrets are not shown;
-    `stop` is safe without `start` and twice; sources, formats and checks can be sent to another
-    process; importing it loads no SDK. Then what holds for its kind.
+    `options` are the settings of a class. Every plugin is registered under its type by a hook in
+    its own module; its settings are frozen, documented and have a JSON Schema; unknown settings
+    are an error; its secrets are not shown; `stop` is safe without `start` and twice; sources,
+    formats and checks can be sent to another process; importing it loads no SDK. After that, the
+    contract of its kind is asserted.
     """
     type_ = plugin if isinstance(plugin, type) else type(plugin)
     kind = next((kind for kind, base in BASES.items() if issubclass(type_, base)), "")
@@ -70,38 +70,38 @@ def assert_plugin_contract(plugin: type[Plugin] | Plugin, **options: Any) -> Non
     assert not inspect.isabstract(type_), (
         f"{type_.__name__} lacks {', '.join(sorted(type_.__abstractmethods__))}"
     )
-    made = type_(**options) if isinstance(plugin, type) else plugin
-    _assert_named(type_)
-    _assert_settings(type_, made)
-    _assert_offered(kind, type_)
-    _assert_stops(made)
+    instance = type_(**options) if isinstance(plugin, type) else plugin
+    _assert_name(type_)
+    _assert_settings(type_, instance)
+    _assert_registered(kind, type_)
+    _assert_stops(instance)
     if kind in ("source", "format", "check"):
-        assert pickle.loads(pickle.dumps(made)) == made, (
+        assert pickle.loads(pickle.dumps(instance)) == instance, (
             f"{type_.type}: what is unpickled is another one"
         )
-    _assert_light(type_)
-    if isinstance(made, Check):
-        assert_check(made)
-    elif isinstance(made, Format):
-        assert_format(made)
-    elif isinstance(made, Sink):
-        assert_sink(made)
-    elif isinstance(made, Action):
-        assert_action(made)
+    _assert_loads_no_sdk(type_)
+    if isinstance(instance, Check):
+        assert_check(instance)
+    elif isinstance(instance, Format):
+        assert_format(instance)
+    elif isinstance(instance, Sink):
+        assert_sink(instance)
+    elif isinstance(instance, Action):
+        assert_action(instance)
 
 
-def _assert_named(type_: type[Plugin]) -> None:
+def _assert_name(type_: type[Plugin]) -> None:
     assert isinstance(getattr(type_, "type", None), str), (
         f'{type_.__name__} has no name: add `type = "..."`'
     )
     assert re.fullmatch(r"[a-z][a-z0-9_-]*", type_.type), (
         f"'{type_.type}': small letters, digits, _ and - only"
     )
-    about = type_.__doc__ or ""
-    assert about.strip(), f"{type_.type}: needs a docstring; users read it in the reference"
+    docstring = type_.__doc__ or ""
+    assert docstring.strip(), f"{type_.type}: needs a docstring; users read it in the reference"
 
 
-def _assert_settings(type_: type[Plugin], made: Plugin) -> None:
+def _assert_settings(type_: type[Plugin], instance: Plugin) -> None:
     for name, field in type_.model_fields.items():
         assert field.description, (
             f"{type_.type}.{name}: needs a sentence under it; users read it in the reference"
@@ -112,17 +112,17 @@ def _assert_settings(type_: type[Plugin], made: Plugin) -> None:
     )
     for name in type_.model_fields:
         try:
-            setattr(made, name, getattr(made, name))
+            setattr(instance, name, getattr(instance, name))
         except ValidationError:
             continue
         raise AssertionError(f"{type_.type}.{name} can be changed; settings are frozen")
-    shown = repr(made) + made.model_dump_json()
-    for name, value in made:
+    output = repr(instance) + instance.model_dump_json()
+    for name, value in instance:
         secret = getattr(value, "_value", None)
-        assert not secret or str(secret) not in shown, f"{type_.type}.{name}: the secret is shown"
+        assert not secret or str(secret) not in output, f"{type_.type}.{name}: the secret is shown"
 
 
-def _assert_offered(kind: str, type_: type[Plugin]) -> None:
+def _assert_registered(kind: str, type_: type[Plugin]) -> None:
     module = sys.modules[type_.__module__]
     hook = getattr(module, f"register_{kind}s", None)
     assert getattr(hook, "driftline_impl", None) is not None, (
@@ -132,23 +132,23 @@ def _assert_offered(kind: str, type_: type[Plugin]) -> None:
     assert type_ in list(hook()), f"{type_.type}: register_{kind}s doesn't offer it"
 
 
-def _assert_stops(made: Plugin) -> None:
-    fresh = made.model_copy()
+def _assert_stops(instance: Plugin) -> None:
+    fresh = instance.model_copy()
     fresh.stop()
     fresh.stop()
     rights = fresh.permissions()
-    assert all(isinstance(right, str) for right in rights), f"{made.type}: permissions are texts"
+    assert all(isinstance(right, str) for right in rights), (
+        f"{instance.type}: permissions are texts"
+    )
 
 
-def _assert_light(type_: type[Plugin]) -> None:
+def _assert_loads_no_sdk(type_: type[Plugin]) -> None:
     module = type_.__module__
     file = getattr(sys.modules[module], "__file__", None) or ""
     code = _PROBE.format(path=sys.path, file=file, module=module, sdks=SDKS)
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.returncode == 0, f"{type_.type}: can't be imported alone:\n{done.stderr}"
-    loaded = done.stdout.split()
-    assert not loaded, (
-        f"{type_.type}: importing it loads {', '.join(loaded)}; import that in start()"
-    )
+    assert process.returncode == 0, f"{type_.type}: can't be imported alone:\n{process.stderr}"
+    sdks = process.stdout.split()
+    assert not sdks, f"{type_.type}: importing it loads {', '.join(sdks)}; import that in start()"

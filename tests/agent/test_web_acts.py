@@ -9,7 +9,7 @@ import httpx
 import pytest
 from station import MODEL, START, Station
 
-from driftline.agent import start
+from driftline.agent import composition_root
 from driftline.types.secret import Secret
 from driftline.web import create_app, serve
 
@@ -25,7 +25,7 @@ def station(tmp_path, monkeypatch):
     monkeypatch.setenv("DRIFTLINE_TOKEN", TOKEN)
     station = Station(tmp_path)
     station.configure(MODEL, LINKED)
-    monkeypatch.setattr(start, "system_clock", station.clock)
+    monkeypatch.setattr(composition_root, "system_clock", station.clock)
     with station.open():
         for hour in range(6):
             station.hour(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from driftline import DiscoverContext, StartContext
 from driftline.extensions.registry import Registry
 from driftline.kit.stores.layout import Layout
-from driftline.onboarding.inspect_logs import look
+from driftline.onboarding.inspect_logs import inspect_logs
 from driftline.onboarding.recognise import recognise_layout
 
 pytestmark = pytest.mark.postgres
@@ -97,7 +97,7 @@ def local(folder: Path):
 )
 def test_records_tell_the_format(folder, form):
     """What the clouds really wrote is told apart by its first records."""
-    assert look(local(SAMPLES / folder), Registry.load(), NOW).format == form
+    assert inspect_logs(local(SAMPLES / folder), Registry.load(), NOW).format == form
 
 
 def test_the_newest_places_are_looked_at_where_there_are_many(tmp_path):
@@ -110,9 +110,9 @@ def test_the_newest_places_are_looked_at_where_there_are_many(tmp_path):
         (folder / "a.jsonl").write_text(
             json.dumps({"t": f"{at:%Y-%m-%dT%H:%M:%SZ}", column: 1.5}) + "\n"
         )
-    looked = look(local(tmp_path), Registry.load(), NOW)
-    assert (looked.layout, looked.format, looked.more) == ("firehose", "jsonl", True)
-    assert set(looked.inferred.schema.features) == {"new"}
+    looked = inspect_logs(local(tmp_path), Registry.load(), NOW)
+    assert (looked.layout, looked.format, looked.has_more) == ("firehose", "jsonl", True)
+    assert set(looked.inference.schema.features) == {"new"}
 
 
 def test_a_doubt_about_numbers_that_are_names(tmp_path):
@@ -121,10 +121,10 @@ def test_a_doubt_about_numbers_that_are_names(tmp_path):
     """
     rows = [{"zip": 10_000 + n % 97, "amount": n * 1.5} for n in range(300)]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
-    looked = look(local(tmp_path), Registry.load(), NOW)
+    looked = inspect_logs(local(tmp_path), Registry.load(), NOW)
     assert (
         "zip looks numeric, 97 distinct values; if they are codes, make it categorical"
-        in looked.inferred.doubts
+        in looked.inference.doubts
     )
-    assert not any("amount" in doubt for doubt in looked.inferred.doubts)
+    assert not any("amount" in doubt for doubt in looked.inference.doubts)
     assert list(local(tmp_path).discover(DiscoverContext(now=NOW)))

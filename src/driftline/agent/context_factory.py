@@ -1,7 +1,6 @@
-"""The outside world of one agent: the HTTP client and the place where people look.
+"""Makes the start contexts of sinks and actions: HTTP client, console, templates, connections.
 
-Refuses to be made twice: one client for guarded addresses, one for sinks that may reach private
-ones.
+There is one HTTP client for public addresses, and others for sinks that may reach private ones.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from driftline.config import ActionConfig
 from driftline.config.models import SinkConfig
 from driftline.contracts.context import Http, Logger, StartContext
 from driftline.delivery.network.dial import Dial
@@ -22,60 +22,75 @@ from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.notification import Notification
 
 
-@dataclass
-class Outside:
-    """What sinks reach the world through."""
+@dataclass(kw_only=True)
+class ContextFactory:
+    """Makes the start contexts of sinks and actions."""
 
     console: TextIO
     clock: Callable[[], datetime]
-    seed: int
-    """For the jitter of retries."""
+    base: Path
+    """The folder of the configuration."""
     permit: Callable[[], None] = lambda: None
     """Called right before a request leaves; raises when this agent must no longer send."""
     phrasebook: Phrasebook | None = None
-    """How alerts read in messages; as the installed plugins say when None."""
+    """How alerts read in messages; as the installed plugins declare it when None."""
     _clients: dict[tuple[bool, Path | None], HttpClient] = field(default_factory=dict)
 
-    def http(self, allow_private: bool, trusted: Path | None = None) -> Http:
-        """The client; with `allow_private` it also goes to loopback and private addresses. For
-        `trusted` see `HttpClient`.
+    def http_client(self, allow_private: bool, ca_file: Path | None = None) -> Http:
+        """Return the client; with `allow_private` it may reach loopback and private addresses.
+
+        `ca_file` has the certificates that the client trusts beside the usual ones.
         """
-        key = allow_private, trusted
+        key = allow_private, ca_file
         if key not in self._clients:
             self._clients[key] = HttpClient(
-                self.clock, allow_private=allow_private, trusted=trusted, permit=self.permit
+                self.clock, allow_private=allow_private, trusted=ca_file, permit=self.permit
             )
         return self._clients[key]
 
-    def context(
+    def sink_context(
         self,
         name: str,
         sink: SinkConfig,
         log: Logger,
-        base: Path,
+        *,
         earlier: Callable[[Notification], str] = lambda notification: "",
         chart: Callable[[Notification], bytes | None] = lambda notification: None,
         chart_url: Callable[[Notification], str | None] = lambda notification: None,
     ) -> StartContext:
-        """What the sink called `name` is started with; without a state there is nothing earlier,
-        and no chart.
+        """Return the start context of the sink called `name`.
+
+        The defaults of `earlier`, `chart` and `chart_url` are for callers without a state: there
+        is no earlier message and no chart.
         """
         templates: dict[str, str] = {
-            piece: told if isinstance(told, str) else told.text(base)
-            for piece, told in sink.templates.items()
+            piece: template if isinstance(template, str) else template.text(self.base)
+            for piece, template in sink.templates.items()
         }
         dial = Dial(sink.allow_private, self.permit)
         return StartContext(
             name=name,
             log=log,
             clock=self.clock,
-            http=self.http(sink.allow_private),
+            http=self.http_client(sink.allow_private),
             console=self.console,
-            base=base,
+            base=self.base,
             message=Renderer(templates, log, self.phrasebook),
             connect=dial,
             fenced=Fence(dial),
             chart=chart,
             chart_url=chart_url,
             earlier=earlier,
+        )
+
+    def action_context(self, name: str, action: ActionConfig, log: Logger) -> StartContext:
+        """Return the start context of an action; `name` names its part of the log."""
+        ca_file = self.base / action.trusted if action.trusted else None
+        return StartContext(
+            name=name,
+            log=log,
+            clock=self.clock,
+            http=self.http_client(action.allow_private, ca_file),
+            console=self.console,
+            base=self.base,
         )

@@ -33,14 +33,14 @@ def test_a_model_with_only_a_source_and_a_reference_is_watched(tmp_path):
     with station.open():
         report = station.tick()
         assert report.error == ""
-        assert report.closed.windows == 3
+        assert report.closing.windows == 3
         *_, told = station.told()
         assert [note["incident"] for note in station.told()] == [told["incident"]] * 2
         assert {(alert["cause"], alert["labels"]["column"]) for alert in told["alerts"]} == {
             ("quality", "amount"), ("drift", "amount"),
         }  # fmt: skip
-        assert any("note" in doubt for doubt in report.doubts)
-        assert station.tick().doubts == (), "doubts are told once"
+        assert any("note" in doubt for doubt in report.warnings)
+        assert station.tick().warnings == (), "doubts are told once"
 
 
 def test_trailing_windows_are_the_reference(tmp_path):

@@ -1,7 +1,4 @@
-"""The laws of collectors: merging in any order gives the same bytes.
-
-Refuses to look inside one.
-"""
+"""The contract of collectors: merging in any order gives the same bytes."""
 
 from __future__ import annotations
 
@@ -16,37 +13,38 @@ from driftline.profiles.spec import CategorySpec, ProfileSpec, grid
 
 
 def assert_collector_contract(kind: type[Collector], spec: ProfileSpec | None = None) -> None:
-    """Assert that merging is associative and commutative to the same bytes, zero changes nothing,
-    and bytes come back.
+    """Assert the contract of collectors.
 
-    `spec` needs columns `number` and `word`; one is made when absent.
+    Merging is associative and commutative to the same bytes, merging zero changes nothing, and
+    `from_bytes` restores what `to_bytes` gave. `spec` needs columns `number` and `word`; without
+    it, one is made.
     """
     spec = spec or sample_spec(kind.name)
 
-    def seen(*numbers: int) -> Collector:
-        made = kind.zero(spec)
+    def collect(*numbers: int) -> Collector:
+        collector = kind.zero(spec)
         for number in numbers:
-            made.update(sample_batch(number))
-        return made
+            collector.update(sample_batch(number))
+        return collector
 
-    def merged(*parts: Collector) -> bytes:
-        made = kind.zero(spec)
+    def merge(*parts: Collector) -> bytes:
+        collector = kind.zero(spec)
         for part in parts:
-            made.merge(part)
-        return made.to_bytes()
+            collector.merge(part)
+        return collector.to_bytes()
 
-    a, b, c = seen(0), seen(1, 2), seen(3)
+    a, b, c = collect(0), collect(1, 2), collect(3)
     before = b.to_bytes()
-    assert merged(a, b, c) == merged(c, b, a) == merged(b, a, c), (
+    assert merge(a, b, c) == merge(c, b, a) == merge(b, a, c), (
         f"{kind.name}: the order of merging shows"
     )
-    left, right = seen(0), seen(1, 2)
+    left, right = collect(0), collect(1, 2)
     left.merge(b)
     left.merge(c)
     right.merge(c)
-    assert merged(a, right) == left.to_bytes(), f"{kind.name}: merging is not associative"
+    assert merge(a, right) == left.to_bytes(), f"{kind.name}: merging is not associative"
     assert b.to_bytes() == before, f"{kind.name}: merging changes the other one"
-    assert merged(a) == a.to_bytes(), f"{kind.name}: zero changes something"
+    assert merge(a) == a.to_bytes(), f"{kind.name}: zero changes something"
     assert kind.from_bytes(a.to_bytes(), spec).to_bytes() == a.to_bytes(), (
         f"{kind.name}: bytes don't come back"
     )
@@ -63,7 +61,7 @@ def assert_collector_contract(kind: type[Collector], spec: ProfileSpec | None = 
 
 
 def sample_spec(name: str) -> ProfileSpec:
-    """A numeric and a categorical column."""
+    """Return the spec of a numeric and a categorical column."""
     numbers = np.random.default_rng(7).normal(size=500)
     return ProfileSpec(
         columns={"number": grid(numbers), "word": CategorySpec(("a", "b"))}, collectors=(name,)
@@ -71,7 +69,7 @@ def sample_spec(name: str) -> ProfileSpec:
 
 
 def sample_batch(number: int) -> Batch:
-    """50 rows, others for each number: with nulls, NaN, infinities and new words among them."""
+    """Return 50 rows, which differ by `number`, with nulls, NaN, infinities and new words."""
     rng = np.random.default_rng(number)
     values = [None if value > 2 else float(value) for value in rng.normal(size=47)]
     numbers = pa.array([*values, float("nan"), float("inf"), 1e300], pa.float64())

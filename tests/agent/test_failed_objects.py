@@ -67,15 +67,15 @@ def test_what_a_source_refuses_is_given_up_and_read_when_it_can_be(station):
     """
     with station.open():
         for _ in range(ATTEMPTS - 1):
-            assert station.tick().closed.windows == 0
-        assert station.tick().closed.windows > 0
+            assert station.tick().closing.windows == 0
+        assert station.tick().closing.windows > 0
         assert judged(station) == [(50, 1)]
         assert station.summary()["quarantined"] == 1
         (station.folder / "log" / "closed").unlink()
         station.clock.now += timedelta(minutes=5)
-        assert station.tick().taken.objects == 0
+        assert station.tick().reading.objects == 0
         station.clock.now += timedelta(hours=1)
-        assert station.tick().taken.rows == 50
+        assert station.tick().reading.rows == 50
         assert [rows for rows, _ in judged(station)] == [50, 50]
         assert station.summary()["quarantined"] == 0
 
@@ -88,11 +88,11 @@ def test_what_was_given_up_is_tried_after_a_start(station):
     station.hour(2, 50)
     with station.open():
         report = station.tick()
-        assert (report.taken.waiting, report.taken.rows) == (1, 50)
-        assert judged(station)[-1] == (50, 1) or report.closed.windows
+        assert (report.reading.waiting, report.reading.rows) == (1, 50)
+        assert judged(station)[-1] == (50, 1) or report.closing.windows
     (station.folder / "log" / "closed").unlink()
     with station.open():
-        assert station.tick().taken.rows == 50
+        assert station.tick().reading.rows == 50
         assert station.summary()["rows"] == 150
 
 
@@ -100,9 +100,9 @@ def test_an_object_that_is_listed_twice_counts_once(station):
     """Also its new end, when it grew."""
     (station.folder / "log" / "closed").unlink()
     with station.open():
-        assert station.tick().taken.rows == 100
+        assert station.tick().reading.rows == 100
         with (station.folder / "log" / "0000.jsonl").open("a") as file:
             file.write("\n".join(station.rows(START, timedelta(hours=1), 20)) + "\n")
         report = station.tick()
-        assert (report.error, report.taken.rows) == ("", 20)
+        assert (report.error, report.reading.rows) == ("", 20)
         assert [rows for rows, _ in judged(station)] == [70, 50]

@@ -1,7 +1,4 @@
-"""Run a format over bytes, as the agent does.
-
-Refuses to open files: the bytes are given.
-"""
+"""Decodes bytes by a format, as the agent does."""
 
 from __future__ import annotations
 
@@ -13,15 +10,16 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.types.model import Field
 
 Reject = tuple[int, str, bytes]
-"""Ordinal of the record, the reason, its first bytes."""
+"""Number of the record, the reason, its first bytes."""
 
 
 def decode(
     form: Format, data: bytes, fields: tuple[Field, ...] | None = None, *, sealed: bool = True
 ) -> tuple[list[dict[str, Any]], list[Reject]]:
-    """The rows of `data` as dicts, and the rejected records (the first 20). Raises what `decode` of
-    the format raises.
+    """Return the rows of `data` as dicts, and the first 20 rejected records.
+
+    Raises what `decode` of the format raises.
     """
-    ctx = Decoding("memory:///data", fields, sealed)
+    ctx = Decoding(uri="memory:///data", fields=fields, sealed=sealed)
     rows = [row for batch in form.decode(io.BytesIO(data), ctx) for row in batch.to_pylist()]
     return rows, ctx.samples

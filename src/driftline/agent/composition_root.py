@@ -1,6 +1,7 @@
-"""The composition root: from a configuration file to a running agent's parts.
+"""The composition root: makes a running agent from a configuration.
 
-Refuses to be imported by anything but the faces: everything below is handed what it needs.
+Clock, random seed, secrets, HTTP clients and store are created here and handed down. Only `cli`
+imports this module.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from driftline.agent.agent import Agent
-from driftline.agent.outside import Outside
-from driftline.agent.parts import Keep, Parts, Patience
-from driftline.agent.tick import Hooks
+from driftline.agent.callbacks import Callbacks
+from driftline.agent.context_factory import ContextFactory
+from driftline.agent.model_settings import phrasebook_for
+from driftline.agent.services import Services, Timeouts
 from driftline.config import Config, load_config
 from driftline.extensions.guard import Guard
 from driftline.state.factory import open_store
@@ -31,38 +33,38 @@ Clock = Callable[[], datetime]
 
 
 def system_clock() -> datetime:
-    """The machine's time, UTC."""
+    """Return the machine's time, UTC."""
     return datetime.now(UTC)
 
 
 def read_secret(kind: str, name: str) -> str:
-    """What `${env:NAME}` or `${file:PATH}` stands for. Raises KeyError or OSError."""
+    """Return the value of `${env:NAME}` or `${file:PATH}`. Raises KeyError or OSError."""
     if kind == "env":
         return os.environ[name]
     return Path(name).read_text(encoding="utf-8").rstrip("\n")
 
 
 def read_config(path: Path, registry: Registry | None = None) -> Config:
-    """The configuration with its secrets. Raises ConfigError."""
+    """Return the configuration with its secrets. Raises ConfigError."""
     return load_config(path, registry, secrets=read_secret)
 
 
 def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:
-    """What calls plugins, and counts their errors."""
+    """Return what calls plugins; with `metrics` it counts their errors."""
     if metrics is None:
         return Guard(clock)
     return Guard(clock, lambda key, text: metrics.plugin_errors.labels(key).inc())
 
 
-def make_parts(
-    config: Config, store: Store, clock: Clock, log: Any, patience: Patience | None = None
-) -> Parts:
-    """The agent's own things."""
+def make_services(
+    config: Config, store: Store, clock: Clock, log: Any, timeouts: Timeouts | None = None
+) -> Services:
+    """Return the shared parts of an agent."""
     from driftline import __version__
     from driftline.telemetry.metrics import Metrics
 
-    keep, metrics = config.agent.keep, Metrics(__version__)
-    return Parts(
+    metrics = Metrics(__version__)
+    return Services(
         store=store,
         registry=config.registry,
         guard=make_guard(clock, metrics),
@@ -72,8 +74,8 @@ def make_parts(
         base=config.origin.parent,
         workers=config.agent.workers or min(os.cpu_count() or 2, 8),
         executor=config.agent.executor.plugin,
-        patience=patience or Patience(),
-        keep=Keep(keep.profiles_hourly, keep.profiles_daily, keep.measurements),
+        timeouts=timeouts or Timeouts(),
+        retention=config.agent.keep,
     )
 
 
@@ -86,17 +88,32 @@ def running(
     log: Any,
     console: TextIO | None = None,
     once: bool = False,
-    hooks: Hooks | None = None,
-    patience: Patience | None = None,
+    callbacks: Callbacks | None = None,
+    timeouts: Timeouts | None = None,
 ) -> Iterator[Agent]:
-    """An agent, stopped and its store closed at the end; without `store`, the one of the
-    configuration is opened.
+    """Make an agent, and stop it and close its store at the end.
+
+    Without `store`, that of the configuration is opened. With `once`, a source that can't be read
+    is reported in the first tick.
     """
     store = store or open_store(config.agent.state, base=config.origin.parent)
     try:
-        parts = make_parts(config, store, clock, log, patience)
-        outside = Outside(console or sys.stdout, clock, secrets.randbits(64), store.confirm)
-        agent = Agent(config, parts, outside, once=once, hooks=hooks)
+        services = make_services(config, store, clock, log, timeouts)
+        contexts = ContextFactory(
+            console=console or sys.stdout,
+            clock=clock,
+            base=services.base,
+            permit=store.confirm,
+            phrasebook=phrasebook_for(config),
+        )
+        agent = Agent(
+            config,
+            services,
+            contexts,
+            seed=secrets.randbits(64),
+            once=once,
+            callbacks=callbacks,
+        )
         try:
             yield agent
         finally:

@@ -1,0 +1,232 @@
+"""The workers that deliver messages to sinks and perform actions.
+
+A sink that fails is reported as trouble of monitoring, and its messages go to the fallback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from random import Random
+
+from driftline.agent.action_dispatch import load_request
+from driftline.agent.context_factory import ContextFactory
+from driftline.agent.diversion import divert_paused, divert_undelivered
+from driftline.agent.loop import Loop
+from driftline.agent.page_links import PageLinks
+from driftline.agent.services import Services
+from driftline.alerting.fact import MONITORING, Fact, trouble
+from driftline.config import ActionConfig, Config
+from driftline.config.models import SinkConfig
+from driftline.contracts.context import StartContext
+from driftline.contracts.plugin import Plugin
+from driftline.delivery.performing import ONCE, Performer
+from driftline.delivery.worker import Outcome, Policy, Report, SinkWorker
+from driftline.extensions.hooks import announce
+from driftline.incidents.chart_cache import Pictures
+from driftline.state import action_runs, outbox
+from driftline.types.errors import DriftlineError
+from driftline.types.notification import Notification
+from driftline.types.phrasing import utc
+
+GIVE_UP_AFTER = timedelta(days=2)
+"""How long a run of an action is tried."""
+PATIENCE_ATTEMPTS = 10
+"""Attempts at one message before a failing sink is reported: about half an hour."""
+SEND_LIMIT = timedelta(seconds=300)
+"""How long a round of a worker may take."""
+
+ReportFacts = Callable[[str, Sequence[Fact], datetime], None]
+"""Processes facts about the agent itself, for the model that they concern."""
+
+
+class DeliveryWorkers:
+    """One worker for each sink and for each action that is enabled and no dry run."""
+
+    def __init__(
+        self,
+        config: Config,
+        services: Services,
+        contexts: ContextFactory,
+        *,
+        charts: Pictures,
+        report_facts: ReportFacts,
+        seed: int,
+    ) -> None:
+        """`seed` is that of the jitter of retries."""
+        self._config, self._services, self._contexts = config, services, contexts
+        self._charts, self._report_facts, self._seed = charts, report_facts, seed
+        self._working: set[tuple[str, str]] = set()
+        """Sink and model of each last report that was a success."""
+        self._links = PageLinks(config)
+        self.workers = [self._make_sink_worker(name, sink) for name, sink in config.sinks.items()]
+        self.workers += [
+            self._make_action_worker(name, action)
+            for name, action in config.actions.items()
+            if action.enabled and not action.dry_run
+        ]
+
+    def recover(self) -> None:
+        """After a start, deal with what was being sent when the last agent ended.
+
+        It may or may not have arrived.
+        """
+        now = self._services.clock()
+        not_repeatable = [
+            name
+            for name, action in self._config.actions.items()
+            if action.plugin.repeat == "repeats"
+        ]
+        with self._services.store.write() as connection:
+            outbox.recover(connection, now)
+            action_runs.abandon(
+                connection, not_repeatable, now, f"the agent ended while it was done: {ONCE}"
+            )
+
+    def start(self) -> None:
+        """Start every worker."""
+        for worker in self.workers:
+            worker.start()
+
+    def drain(self, seconds: float) -> bool:
+        """Wait until nothing is due, at most `seconds` for each worker. Returns success."""
+        results = [worker.drain(seconds) for worker in self.workers]
+        return all(results)
+
+    def wake(self) -> None:
+        """Let every worker look for messages now."""
+        for worker in self.workers:
+            worker.wake()
+
+    def loops(self, now: datetime) -> list[Loop]:
+        """Return the loops of the workers: each makes a round every 30 s, unless a send hangs."""
+        return [
+            Loop(
+                name=f"deliver {worker.name}",
+                every=timedelta(0),
+                clock=lambda: now,
+                patience=timedelta(seconds=-1) if worker.overdue else SEND_LIMIT,
+                beat=worker.beat,
+                start_time=now,
+            )
+            for worker in self.workers
+        ]
+
+    def report_pauses(self, model: str, now: datetime) -> None:
+        """Give messages of `model` to the fallback while a receiver asks for a long pause.
+
+        The pause is also reported as trouble of monitoring.
+        """
+        pauses = divert_paused(self._config, self._services.store, model, now)
+        for sink, (until, fallback_sinks) in pauses.items():
+            self._log_fallback(sink, fallback_sinks)
+            self._working.discard((sink, model))
+            reason = f"sink {sink} gets no message before {utc(until)}: its receiver asks for that"
+            self._report_facts(model, [trouble(model, sink, "refused", reason, (now, now))], now)
+
+    def _make_sink_worker(self, name: str, sink: SinkConfig) -> SinkWorker:
+        services = self._services
+
+        def load_earlier_reference(notification: Notification) -> str:
+            with services.store.read() as connection:
+                return outbox.reference(connection, name, notification)
+
+        context = self._contexts.sink_context(
+            name,
+            sink,
+            services.log.bind(part=name),
+            earlier=load_earlier_reference,
+            chart=self._charts.chart,
+            chart_url=self._make_chart_url,
+        )
+        self._start(name, sink.plugin, context)
+        return SinkWorker(
+            name=name,
+            sink=sink.plugin,
+            store=services.store,
+            clock=services.clock,
+            rng=Random(self._seed),
+            report=self._process_sink_report,
+            log=services.log,
+        )
+
+    def _make_action_worker(self, name: str, action: ActionConfig) -> SinkWorker:
+        services, part = self._services, f"actions.{name}"
+        context = self._contexts.action_context(part, action, services.log.bind(part=part))
+        self._start(part, action.plugin, context)
+        performer = Performer(action=action.plugin)
+        return SinkWorker(
+            name=f"{action_runs.LANE}{name}",
+            sink=performer.bound(partial(load_request, services.store)),
+            store=services.store,
+            clock=services.clock,
+            rng=Random(self._seed),
+            report=self._process_action_report,
+            log=services.log,
+            policy=Policy(overdue=action.plugin.patience, give_up=GIVE_UP_AFTER),
+        )
+
+    def _make_chart_url(self, notification: Notification) -> str | None:
+        url = self._links.chart_link(notification, self._services.clock())
+        # Some services refuse a whole message for an image that they can't fetch.
+        return url if url is not None and self._charts.chart(notification) is not None else None
+
+    def _start(self, part: str, plugin: Plugin, context: StartContext) -> None:
+        try:
+            self._services.start_plugin(part, plugin, context)
+        except DriftlineError as error:
+            # Its messages wait in the outbox until a restart or reload starts it.
+            self._services.log.error("a plugin could not start", part=part, error=str(error))
+
+    def _process_action_report(self, report: Report) -> None:
+        name, notification = report.sink.removeprefix(action_runs.LANE), report.notification
+        self._services.metrics.actions.labels(name, str(report.outcome)).inc()
+        if report.outcome is Outcome.SENT:
+            self._services.log.info(
+                "action done", action=name, incident=notification.incident, run=notification.id
+            )
+
+    def _process_sink_report(self, report: Report) -> None:
+        services, notification = self._services, report.notification
+        services.metrics.notifications.labels(report.sink, str(report.outcome)).inc()
+        announce(
+            services.registry,
+            "on_delivery",
+            services.log,
+            sink=report.sink,
+            notification=notification,
+            outcome=str(report.outcome),
+        )
+        self._log_fallback(report.sink, divert_undelivered(self._config, services.store, report))
+        key = report.sink, notification.model
+        if report.outcome is Outcome.SENT:
+            if key not in self._working:
+                self._report_sink(report, "")
+                self._working.add(key)
+        elif notification.cause != MONITORING and (
+            report.lost or report.attempts == PATIENCE_ATTEMPTS
+        ):
+            self._working.discard(key)
+            failure = (
+                "took no message"
+                if report.lost
+                else f"has not taken in {report.attempts} attempts a message"
+            )
+            self._report_sink(
+                report,
+                f"sink {report.sink} {failure} about {notification.incident}: {report.error}",
+            )
+
+    def _log_fallback(self, sink: str, fallback_sinks: Sequence[str]) -> None:
+        if fallback_sinks:
+            self._services.log.warning(
+                "messages go to the fallback", sink=sink, fallback=", ".join(fallback_sinks)
+            )
+            self.wake()
+
+    def _report_sink(self, report: Report, reason: str) -> None:
+        """Report trouble of a sink, or its end if `reason` is empty, to the other sinks."""
+        model = report.notification.model
+        fact = trouble(model, report.sink, "refused", reason, (report.at, report.at))
+        self._report_facts(model, [fact], report.at)

@@ -1,0 +1,58 @@
+"""The state of the feed as facts: what can't be read, and halves without a match."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from driftline.alerting.fact import Fact, trouble
+from driftline.ingest.read.read_pass import ReadCounts
+
+REJECTED_SHARE = 0.05
+"""Share of the records of one tick; more than this can't be chance, and is an alert."""
+
+
+def feed_facts(
+    model: str,
+    now: datetime,
+    reading: ReadCounts,
+    *,
+    error: str,
+    unpaired_reason: str | None,
+    label_problems: Mapping[str, str],
+    patience_ticks: int,
+) -> list[Fact]:
+    """Return a fact for each trouble that a tick may have; an empty reason says there is none.
+
+    `unpaired_reason` describes requests without a response; None where nothing is paired.
+    """
+
+    def fact(name: str, reason: str, ticks: int = 1) -> Fact:
+        return trouble(model, "source", name, reason, (now, now), needed=ticks)
+
+    facts = [fact("reading", error or _waiting(reading), patience_ticks)]
+    if reading.objects:
+        facts.append(fact("unreadable", _unreadable(reading)))
+    if unpaired_reason is not None:
+        facts.append(fact("unpaired", unpaired_reason))
+    patience = {"labels": patience_ticks}
+    return facts + [
+        fact(name, reason, patience.get(name, 1)) for name, reason in label_problems.items()
+    ]
+
+
+def _waiting(reading: ReadCounts) -> str:
+    if not reading.waiting or not reading.errors:
+        return ""
+    return f"{reading.waiting} objects could not be read just now: {reading.errors[0]}"
+
+
+def _unreadable(reading: ReadCounts) -> str:
+    records = reading.rows + reading.responses + reading.rejected_records
+    if not reading.quarantined and reading.rejected_records <= REJECTED_SHARE * max(records, 1):
+        return ""
+    example = reading.errors[0] if reading.errors else ""
+    return (
+        f"{reading.rejected_records:,} of {records:,} records and {reading.quarantined:,} objects: "
+        f"{example}"
+    )

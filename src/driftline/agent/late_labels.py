@@ -1,0 +1,177 @@
+"""Labels that come later: read like predictions, joined with them, and removed in time.
+
+When the labels can't be read, the windows of the model are judged on time and restated later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from driftline.agent.feed import Feed, ListingOptions
+from driftline.agent.model_settings import LabelSettings, ModelSettings, microseconds
+from driftline.agent.reference_state import ReferenceState
+from driftline.ingest.labels.join_labels import JoinCounts, JoinTerms, join_labels
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.read_pass import ReadCounts
+from driftline.profiles.spec import ProfileSpec
+from driftline.state import models, waiting
+from driftline.state.tables import micros, moment
+from driftline.state.waiting import LABEL, PREDICTION
+from driftline.types.errors import DriftlineError
+
+UNUSABLE_SHARE = 0.05
+"""Share of the labels of one tick; more than this without id, time or value can't be chance."""
+
+
+@dataclass(slots=True)
+class LabelReport:
+    """The result of one tick for labels."""
+
+    reading: ReadCounts = field(default_factory=ReadCounts)
+    join: JoinCounts = field(default_factory=JoinCounts)
+    error: str = ""
+    dropped_predictions: int = 0
+    """Predictions that stopped waiting because there were too many, and had no label."""
+    dropped_before: datetime | None = None
+    """Start of the oldest window whose predictions still wait, after that."""
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Problems by kind; an empty text says that there is none of this kind.
+
+        A kind is absent where this tick can't say.
+        """
+        problems = {"labels": self.error}
+        if self.reading.objects:
+            problems["unusable labels"] = self._unusable()
+        if self.dropped_before is not None:
+            problems["waiting predictions"] = (
+                f"{self.dropped_predictions:,} predictions from before "
+                f"{self.dropped_before:%Y-%m-%d %H:%M} wait no longer for "
+                "their labels: more wait than labels.max_disk allows"
+            )
+        elif self.reading.objects:
+            problems["waiting predictions"] = ""
+        return problems
+
+    def _unusable(self) -> str:
+        reading = self.reading
+        records, unusable = (
+            reading.rows + reading.rejected_records,
+            reading.rejected_records + reading.rows_held_back,
+        )
+        if not reading.quarantined and unusable <= UNUSABLE_SHARE * max(records, 1):
+            return ""
+        example = f": {reading.errors[0]}" if reading.errors else ""
+        return (
+            f"{unusable:,} of {records:,} labels have no id, time or value that can be used"
+            f"{example}"
+        )
+
+
+def label_ledger(model: str) -> str:
+    """Return the name of the ledger of labels; the name of a model has no # in it."""
+    return f"{model}#labels"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LateLabels:
+    """The labels of one model that come later."""
+
+    settings: ModelSettings
+    labels: LabelSettings
+    feed: Feed
+
+    def read_and_join(
+        self,
+        job: Job,
+        reference: ReferenceState,
+        options: ListingOptions,
+        report: LabelReport,
+    ) -> None:
+        """Read the labels that are there and join them with the predictions that wait.
+
+        `job` is how the predictions are read. Updates the windows that have ended.
+        """
+        try:
+            report.reading = self._read(job, options)
+        except DriftlineError as error:
+            report.error = " ".join(str(error).split())
+        if not report.error and report.reading.waiting and report.reading.errors:
+            report.error = (
+                f"{report.reading.waiting} objects could not be read just now: "
+                f"{report.reading.errors[0]}"
+            )
+        terms = JoinTerms(
+            model=self.settings.name,
+            labels=self.feed.ledger,
+            schema=reference.schema,
+            spec=reference.spec,
+            collectors=job.collectors,
+            length=job.length,
+            wait=microseconds(self.labels.config.wait_for),
+            has_own_times=self.labels.schema.timestamp is not None,
+        )
+        until = micros(options.now - self.settings.config.windows.lateness)
+        report.join = join_labels(self.feed.services.store, terms, until)
+
+    def expire(
+        self, connection: Connection, newest: int, *, has_new: bool, report: LabelReport
+    ) -> None:
+        """Remove predictions and labels that have waited long enough.
+
+        `newest` is the newest event time in microseconds. With `has_new`, what exceeds
+        `labels.max_disk` is removed, too.
+        """
+        model, labels = self.settings.name, self.feed.ledger
+        length, wait = self.settings.window_length, microseconds(self.labels.config.wait_for)
+        waiting.drop(connection, model, PREDICTION, newest - wait - length + 1)
+        # A label may be that much older than its prediction, which may be that old when its window
+        # ends.
+        waiting.drop(connection, labels, LABEL, newest - 2 * wait - length)
+        models.wait_from(connection, model, newest - wait - length + 1)
+        if not has_new:
+            return
+        before = waiting.fits(connection, (model, labels), self.labels.config.max_disk)
+        if before is not None:
+            report.dropped_predictions = waiting.drop(connection, model, PREDICTION, before)
+            waiting.drop(connection, labels, LABEL, before)
+            models.wait_from(connection, model, before)
+            report.dropped_before = moment(before)
+
+    def _read(self, job: Job, options: ListingOptions) -> ReadCounts:
+        feed, result, label_job = self.feed, ReadCounts(), self._job(job)
+        feed.reader.start(self.labels.config.plugin)
+        listing = feed.list_objects(label_job, options)
+        feed.read(label_job, listing.work, result, len(listing.work))
+        if not feed.callbacks.stopping():
+            result.gone += feed.finish(label_job, listing, options.now)
+        return result
+
+    def _job(self, job: Job) -> Job:
+        """Return how labels are read; `job` is how the predictions are."""
+        schema = self.labels.schema
+        assert schema.label is not None
+        assert schema.joins is not None
+        timestamp = schema.timestamp.path if schema.timestamp else ""
+        # Its digest changes with all that decides what is kept of a label, as that of predictions
+        # does.
+        spec = ProfileSpec(
+            {},
+            task=schema.task,
+            label=f"{schema.label.path} {timestamp}",
+            joins=schema.joins.path,
+            collectors=(),
+        )
+        return replace(
+            job,
+            source=self.labels.config.plugin,
+            formats=self.labels.formats,
+            schema=schema,
+            spec=spec,
+            transform=None,
+            labels=True,
+        )

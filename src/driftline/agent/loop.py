@@ -1,0 +1,28 @@
+"""One loop of the agent, as the health page shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(slots=True)
+class Loop:
+    """One loop of the agent, as the health page shows it."""
+
+    name: str
+    every: timedelta
+    """Pause between two rounds."""
+    clock: Callable[[], datetime]
+    patience: timedelta
+    """How long a round may take."""
+    beat: datetime | None = None
+    """The end of the last round, or the last sign of progress."""
+    start_time: datetime | None = None
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the next round should have ended by now."""
+        last = self.beat or self.start_time
+        return last is not None and self.clock() - last > self.every + self.patience

@@ -1,0 +1,142 @@
+"""The alerts and incidents of one model: facts become changes, which are stored and sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from threading import Lock
+
+from sqlalchemy.engine import Connection
+
+from driftline.agent.action_dispatch import ActionDispatcher, PlannedRun
+from driftline.agent.callbacks import Callbacks
+from driftline.agent.receivers import Receivers
+from driftline.alerting.acts import Act, accept, act
+from driftline.alerting.fact import Fact
+from driftline.alerting.hold_back import tell
+from driftline.alerting.incident import Change
+from driftline.alerting.lifespans import Life
+from driftline.alerting.silencing import Quiet
+from driftline.alerting.step import retire, step
+from driftline.alerting.work import AlertingState, Step
+from driftline.extensions.phrasebook import Phrasebook
+from driftline.state import people
+from driftline.state.incident_store import asked, enqueue, later, load, save, silences
+from driftline.state.store import Store
+from driftline.types.alert import Alert
+from driftline.types.notification import Notification
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertSettings:
+    """How the incidents of one model are held back, ended and sent."""
+
+    receivers: Receivers
+    life: Life = field(default_factory=Life)
+    """How long an incident can reopen."""
+    quiet: Quiet = field(default_factory=Quiet)
+    """What holds messages back, without the silences, which are in the store."""
+    phrasebook: Phrasebook | None = None
+    """How alerts read; as the installed plugins declare it when None."""
+    links: Callable[[Notification, datetime], Mapping[str, str]] = lambda notification, now: {}
+    """Returns the addresses of the incident and of the acts on it, by label."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedStep:
+    """A step of alerting that is not stored yet."""
+
+    step: Step
+    runs: Sequence[PlannedRun] = ()
+    """The runs of actions that the step calls for."""
+    outcomes: Mapping[int, str] = field(default_factory=dict)
+    """By id of an act: empty when it was applied, else why it could not be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelAlerts:
+    """The alerts and incidents of one model."""
+
+    model: str
+    store: Store
+    settings: AlertSettings
+    actions: ActionDispatcher | None = None
+    callbacks: Callbacks = field(default_factory=Callbacks)
+    lock: Lock = field(default_factory=Lock)
+    """Held from reading the alerts to writing them: sinks report facts from other threads."""
+
+    def report(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
+        """Process facts that belong to no window. Returns the changes of incidents."""
+        with self.lock:
+            prepared_step = self.prepare(facts, now)
+            with self.store.write() as connection:
+                self.write(connection, prepared_step, now)
+        return self._publish(prepared_step.step)
+
+    def prepare(self, facts: Sequence[Fact], now: datetime) -> PreparedStep:
+        """Compute the changes that facts and the acts of people cause.
+
+        The lock must be held, and no transaction may be open.
+        """
+        with self.store.read() as connection:
+            result = step(
+                self._load(connection),
+                [*facts, *later(connection, facts)],
+                now,
+                self.settings.life,
+            )
+            result, outcomes = act(result, asked(connection, self.model), now)
+            quiet = replace(self.settings.quiet, silences=silences(connection, now))
+            result = tell(result, quiet, now)
+        changes = tuple(self._enrich(change) for change in result.changes)
+        runs = [] if self.actions is None else self.actions.plan_runs(self.store, changes, now)
+        return PreparedStep(replace(result, changes=changes), runs, outcomes)
+
+    def write(self, connection: Connection, prepared_step: PreparedStep, now: datetime) -> None:
+        """Store a step: alerts, incidents, runs of actions, messages and outcomes of acts.
+
+        The lock must be held since the step was prepared_step.
+        """
+        result = prepared_step.step
+        if self.actions is not None:
+            changes = self.actions.record_runs(connection, result.changes, prepared_step.runs, now)
+            result = replace(result, changes=tuple(changes))
+        save(connection, result)
+        for change in result.changes:
+            notification = change.notification
+            receivers = self.settings.receivers(notification)
+            enqueue(connection, change, receivers, now, self.settings.links(notification, now))
+        for id, outcome in prepared_step.outcomes.items():
+            people.applied(connection, id, outcome, now)
+
+    def accept(self, connection: Connection, request: Act, now: datetime) -> list[Change]:
+        """End an incident in the transaction in which its windows become the reference.
+
+        The lock must be held. Returns the changes of incidents.
+        """
+        result = accept(self._load(connection), request, now)
+        self.write(connection, PreparedStep(result, outcomes={request.id: ""}), now)
+        return list(result.changes)
+
+    def retire(self, is_obsolete: Callable[[Alert], bool], now: datetime) -> list[Change]:
+        """Remove alerts of what is no longer watched. Returns the changes of incidents."""
+        with self.lock, self.store.write() as connection:
+            result = retire(self._load(connection), is_obsolete, now)
+            self.write(connection, PreparedStep(result), now)
+        return self._publish(result)
+
+    def _load(self, connection: Connection) -> AlertingState:
+        return load(connection, self.model, self.settings.phrasebook)
+
+    def _publish(self, result: Step) -> list[Change]:
+        self.callbacks.on_changes(result.changes)
+        return list(result.changes)
+
+    def _enrich(self, change: Change) -> Change:
+        facts = self.callbacks.enrich(change.notification)
+        if not facts:
+            return change
+        all_facts = {**facts, **change.notification.facts}
+        notification = change.notification.model_copy(update={"facts": all_facts})
+        return replace(change, notification=notification)

@@ -1,0 +1,51 @@
+"""Recognises content that was read before, by a hash of the bytes before an offset.
+
+Does not trust names, sizes or inodes: only the bytes themselves show that an object goes on.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from driftline.contracts.source import Source
+from driftline.ingest.read.plan import Work
+from driftline.types.model import LogObject
+
+MARK_BYTES = 1024
+"""Bytes before the offset that the mark covers."""
+
+
+def mark_before(source: Source, obj: LogObject, offset: int) -> str:
+    """The mark of the bytes right before `offset`: 16 hex digits, or "" for a table.
+
+    Raises what `Source.open` raises.
+    """
+    try:
+        return _mark(_bytes_before(source, obj, offset))
+    except NotImplementedError:
+        return ""
+
+
+def is_continued(source: Source, work: Work) -> bool:
+    """Whether reading can go on at `work.start`: a line ends there and its mark still matches.
+
+    False when the last read took a torn line, or the file was written anew in the same place.
+    """
+    try:
+        before = _bytes_before(source, work.object, work.start)
+    except NotImplementedError:
+        return True  # a table has no bytes
+    return before.endswith(b"\n") and work.mark in ("", _mark(before))
+
+
+def _bytes_before(source: Source, obj: LogObject, offset: int) -> bytes:
+    first = max(offset - MARK_BYTES, 0)
+    with source.open(obj, first) as stream:
+        data = b""
+        while len(data) < offset - first and (more := stream.read(offset - first - len(data))):
+            data += more
+    return data
+
+
+def _mark(data: bytes) -> str:
+    return sha256(data).hexdigest()[:16]

@@ -1,0 +1,146 @@
+"""Profiles windows once more, from the objects that were counted in them, piece by piece.
+
+Does not write to the database. Raises an error when an object is gone, because profiles without its
+rows would only look like other numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from driftline.contracts.source import DiscoverContext
+from driftline.ingest.read.content_mark import mark_before
+from driftline.ingest.read.decode_object import discover_objects
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.plan import Work
+from driftline.ingest.read.read_object import read_object
+from driftline.profiles.profile import Profile
+from driftline.state.provenance import Behind, Piece
+from driftline.state.waiting import HALVES
+from driftline.types.errors import ObjectGone, SourceError
+from driftline.types.model import LogObject
+from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome, WindowKey
+
+URIS_SHOWN = 3
+"""Missing objects that an error names."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedObject:
+    """An object that was counted, and the object that is in its place now."""
+
+    contribution: Behind
+    object: LogObject
+    """As listed now; of one that has grown since, the part that was counted."""
+    is_replaced: bool
+    """Whether it is another version now, which does not just continue the counted one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecountedObject:
+    """The result of reading an object again."""
+
+    located: LocatedObject
+    rows: int
+    """Its rows in the given windows, as `Behind.rows`."""
+    error: str = ""
+    """Why it could not be read to its end."""
+
+
+def locate_objects(job: Job, contributions: Sequence[Behind], now: datetime) -> list[LocatedObject]:
+    """Find the objects where they are now, in one listing that ends when all are found.
+
+    Raises ObjectGone when some are missing, and SourceError when the store can't be listed.
+    """
+    pending = {item.object.uri: item for item in contributions}
+    located: dict[str, LocatedObject] = {}
+    # Only a whole listing names old objects: listing by time or by queue shows new ones only.
+    for obj in discover_objects(job, DiscoverContext(now=now)) if pending else ():
+        if obj.uri in pending and obj.uri not in located:
+            located[obj.uri] = _locate(job, pending[obj.uri], obj)
+            if len(located) == len(pending):
+                break
+    if missing := [uri for uri in pending if uri not in located]:
+        more = f" and {len(missing) - URIS_SHOWN} more" if len(missing) > URIS_SHOWN else ""
+        raise ObjectGone(
+            f"what was counted is not there any more: {', '.join(missing[:URIS_SHOWN])}{more}"
+        )
+    return [located[uri] for uri in pending]
+
+
+def _locate(job: Job, contribution: Behind, obj: LogObject) -> LocatedObject:
+    counted_object = contribution.object
+    continues = obj.version == counted_object.version
+    if (
+        not continues
+        and obj.grows
+        and obj.lineage == counted_object.lineage
+        and obj.size > counted_object.size
+        and contribution.offset > 0
+    ):
+        continues = mark_before(job.source, obj, contribution.offset) == contribution.mark
+    if not continues:
+        return LocatedObject(contribution, obj, is_replaced=True)
+    # Rows without a time count at the last change of their file, as it was when it was counted.
+    size = contribution.end or obj.size
+    unchanged = replace(obj, modified=counted_object.modified, size=size)
+    return LocatedObject(contribution, unchanged, is_replaced=False)
+
+
+def recount_windows(
+    job: Job,
+    located: Sequence[LocatedObject],
+    keys: Sequence[WindowKey],
+    progress: Callable[[int, int], None] = lambda objects, rows: None,
+) -> tuple[dict[WindowKey, Profile], list[RecountedObject]]:
+    """New profiles of the windows `keys`, and the result of each object.
+
+    `progress` is called with objects read and rows so far. Raises SourceError, with the object's
+    name, when an object can't be reached, vanished, changed while it was read, or holds requests
+    and responses apart.
+    """
+    profiles = {key: Profile(job.spec, job.collectors) for key in keys}
+    results, total = list[RecountedObject](), 0
+    for number, item in enumerate(located, 1):
+        rows, error = 0, ""
+        for piece in _pieces(item):
+            outcome = _read_piece(job, item, piece)
+            error = outcome.error or error
+            for share in outcome.shares:
+                key = WindowKey(keys[0].model, share.start, share.version, share.segment)
+                # Rows that the piece did not count then, such as those that came after the window
+                # was settled, are not counted now.
+                if key in piece.rows:
+                    profiles[key].merge(Profile.from_bytes(share.profile, job.spec, job.collectors))
+                    rows += 0 if key.segment else share.rows
+        total += rows
+        results.append(RecountedObject(item, rows, error))
+        progress(number, total)
+    return profiles, results
+
+
+def _pieces(located: LocatedObject) -> Sequence[Piece]:
+    pieces = located.contribution.pieces
+    if not located.is_replaced:
+        return pieces
+    # The pieces mean nothing in another version: it is read as a whole.
+    return [Piece(0, located.object.size, {key: 0 for piece in pieces for key in piece.rows})]
+
+
+def _read_piece(job: Job, located: LocatedObject, piece: Piece) -> ReadOutcome:
+    obj = located.object
+    if not located.is_replaced and piece.end:
+        obj = replace(obj, size=piece.end)
+    outcome = read_object(job, Work(obj, piece.start, sealed=True))
+    if outcome.state in (GONE, WAITING):
+        raise SourceError(f"{obj.uri}: {outcome.error or 'gone since it was listed'}")
+    if any(stub.role in HALVES for stub in outcome.stubs):
+        raise SourceError(
+            f"{obj.uri} holds requests and responses apart: which of them made a row is kept, "
+            "but not which objects held its other half, so that its numbers can't be computed again"
+        )
+    if outcome.state != QUARANTINED:
+        outcome.error = ""
+    return outcome
