@@ -118,7 +118,9 @@ def test_console_colours(monkeypatch):
 
 def test_the_check_value_of_standard_webhooks():
     """The signature is that of the specification's own example."""
-    made = sign_message(SIGNING, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    made = sign_message(
+        SIGNING, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
+    )
     assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
