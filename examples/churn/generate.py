@@ -1,11 +1,10 @@
-"""Makes the example's data: scores the reference rows, and replays them as three days of SageMaker
-records with two faults.
+"""Generates the data of the example: three days of SageMaker records with two faults.
 
-    python examples/churn/generate.py            # writes reference.csv and capture/ beside this
-    file, the same every time
+    python examples/churn/generate.py
 
-The rows are real (see SOURCES.md); the model, the traffic and the faults are made here. Needs
-numpy.
+writes `reference.csv` and `capture/` beside this file, the same every time. The reference rows are
+real (see SOURCES.md); they are scored by a model and replayed. The model, the traffic and the
+faults are made here. Needs numpy.
 """
 
 from __future__ import annotations
@@ -29,28 +28,37 @@ HERE = Path(__file__).parent
 START = datetime(2026, 11, 16, tzinfo=UTC)
 HOURS = 72
 THRESHOLD = 0.35
-"""The score from which the model says that a customer will leave."""
+"""The least score for which the model predicts that a customer leaves."""
 
-EVE_LOST = (datetime(2026, 11, 17, 14, tzinfo=UTC), datetime(2026, 11, 17, 16, tzinfo=UTC))
-"""Fault 1: for two hours, 30% of the rows come without `Eve Mins`; then it is mended."""
+EVE_MISSING = (datetime(2026, 11, 17, 14, tzinfo=UTC), datetime(2026, 11, 17, 16, tzinfo=UTC))
+"""Fault 1: in these two hours, 30% of the rows have no `Eve Mins`."""
 DAY_IN_SECONDS = datetime(2026, 11, 18, 9, tzinfo=UTC)
-"""Fault 2: from here on the billing feed sends `Day Mins` in seconds."""
+"""Fault 2: from this time on, `Day Mins` is in seconds instead of minutes."""
 
 
 class Model:
-    """A logistic regression on ten inputs that, as trees do, never goes beyond what it has seen in
-    training.
+    """A logistic regression on ten inputs.
+
+    Inputs and scores are clipped to the range of the training rows, as the scores of trees are.
     """
 
     INPUTS = (
-        "Account Length", "VMail Message", "Day Mins", "Eve Mins", "Night Mins", "Intl Mins", "Intl Calls", "CustServ Calls",
-        "Int'l Plan_yes", "VMail Plan_yes",
-    )  # fmt: skip
+        "Account Length",
+        "VMail Message",
+        "Day Mins",
+        "Eve Mins",
+        "Night Mins",
+        "Intl Mins",
+        "Intl Calls",
+        "CustServ Calls",
+        "Int'l Plan_yes",
+        "VMail Plan_yes",
+    )
 
     def __init__(self, names: list[str], rows: np.ndarray, labels: np.ndarray) -> None:
         self.columns = [names.index(name) for name in self.INPUTS]
         inputs = rows[:, self.columns]
-        self.low, self.high, self.typical = (
+        self.low, self.high, self.medians = (
             inputs.min(axis=0),
             inputs.max(axis=0),
             np.median(inputs, axis=0),
@@ -58,9 +66,9 @@ class Model:
         terms = self._terms(inputs)
         self.center, self.scale = terms.mean(axis=0), terms.std(axis=0)
         self.weights = self._fit(self._design(terms), labels)
-        self.answers = (0.001, 0.999)
-        known = self.scores(rows)
-        self.answers = (min(known), max(known))
+        self.score_range = (0.001, 0.999)
+        scores = self.scores(rows)
+        self.score_range = (min(scores), max(scores))
 
     def _terms(self, inputs: np.ndarray) -> np.ndarray:
         day, calls, service = inputs[:, 2], inputs[:, 6], inputs[:, 7]
@@ -94,32 +102,34 @@ class Model:
         return weights
 
     def scores(self, rows: np.ndarray) -> list[float]:
-        """The probability that a customer leaves, one for each row; a missing input counts as the
-        typical one.
+        """Return the probability that a customer leaves, for each row.
+
+        A missing input is replaced by the median.
         """
         inputs = rows[:, self.columns]
-        inputs = np.where(np.isnan(inputs), self.typical, np.clip(inputs, self.low, self.high))
+        inputs = np.where(np.isnan(inputs), self.medians, np.clip(inputs, self.low, self.high))
         p = 1 / (1 + np.exp(-self._design(self._terms(inputs)) @ self.weights))
-        return [round(float(value), 5) for value in np.clip(p, *self.answers)]
+        return [round(float(value), 5) for value in np.clip(p, *self.score_range)]
 
 
-def rows_in(hour: datetime, chance: random.Random) -> int:
-    """How many customers are scored in an hour: more by day than by night."""
+def count_rows(hour: datetime, chance: random.Random) -> int:
+    """Return how many customers are scored in an hour: more by day than by night."""
     return round(520 + 80 * math.sin((hour.hour - 8) / 24 * 2 * math.pi) + chance.uniform(-25, 25))
 
 
 def replay(
     names: list[str], texts: list[list[str]], chance: random.Random
 ) -> Iterator[tuple[datetime, str, list[str]]]:
-    """Real rows in a random order, each with the time at which it is scored and its label; with the
-    two faults.
+    """Yield real rows in a random order, with the two faults.
+
+    Each item is the time of scoring, the label and the features.
     """
     day, eve = names.index("Day Mins"), names.index("Eve Mins")
     for hour in (START + timedelta(hours=h) for h in range(HOURS)):
-        for second in sorted(chance.uniform(0, 3600) for _ in range(rows_in(hour, chance))):
+        for second in sorted(chance.uniform(0, 3600) for _ in range(count_rows(hour, chance))):
             at = hour + timedelta(seconds=int(second))
             label, *features = chance.choice(texts)
-            if EVE_LOST[0] <= at < EVE_LOST[1] and chance.random() < 0.3:
+            if EVE_MISSING[0] <= at < EVE_MISSING[1] and chance.random() < 0.3:
                 features[eve] = ""
             if at >= DAY_IN_SECONDS:
                 features[day] = f"{float(features[day]) * 60:.1f}"
@@ -129,8 +139,9 @@ def replay(
 def record(
     at: datetime, label: str, features: list[str], answer: str, chance: random.Random
 ) -> str:
-    """One line as Model Monitor's merge job writes it: the captured request and answer, and the
-    label that came later.
+    """Return one line as the merge job of Model Monitor writes it.
+
+    It has the captured request and answer, and the label that came later.
     """
     body = {
         "eventVersion": "0",
@@ -189,14 +200,14 @@ def main(target: Path = HERE) -> None:
         files.setdefault(hour, []).append(record(at, label, features, answer, chance))
 
     shutil.rmtree(target / "capture", ignore_errors=True)
-    for hour, written in files.items():
+    for hour, records in files.items():
         name = f"part-00000-{uuid.UUID(int=chance.getrandbits(128), version=4)}.c000.jsonl.gz"
         path = target / f"capture/merge/churn/AllTraffic/{hour:%Y/%m/%d/%H}" / name
         path.parent.mkdir(parents=True)
-        packed = io.BytesIO()
-        with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as stream:
-            stream.write("".join(f"{line}\n" for line in written).encode())
-        path.write_bytes(packed.getvalue())
+        content = io.BytesIO()
+        with gzip.GzipFile(filename="", mode="wb", fileobj=content, mtime=0) as stream:
+            stream.write("".join(f"{line}\n" for line in records).encode())
+        path.write_bytes(content.getvalue())
 
 
 if __name__ == "__main__":

@@ -109,12 +109,12 @@ class Agent:
         )
         services = self._services
         return Desk(
-            services.store,
-            services.clock,
-            self._apply_acts,
-            self._charts.chart,
-            link_actions,
-            self._phrasebook,
+            store=services.store,
+            clock=services.clock,
+            attend=self._apply_acts,
+            picture=self._charts.chart,
+            by_link=link_actions,
+            phrasebook=self._phrasebook,
         )
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
@@ -146,9 +146,9 @@ class Agent:
         services = self._services
         services.metrics.leading.set(1)
         with self.store.read() as connection:
-            for row in incidents.listed(connection, firing=True, limit=10):
+            for row in incidents.list_incidents(connection, firing=True, limit=10):
                 services.log.info(
-                    f"still firing: {row.title.removeprefix(f'{row.model}: ')}",
+                    f"still firing: {row.title}",
                     model=row.model,
                     incident=row.id,
                 )

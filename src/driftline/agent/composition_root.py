@@ -1,7 +1,7 @@
 """The composition root: makes a running agent from a configuration.
 
-Clock, random seed, secrets, HTTP clients and store are created here and handed down. Only `cli`,
-`testing` and tests import this module.
+Clock, random seed, secrets, HTTP clients and store are created here and handed down. Only `cli`
+imports this module.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Makes what sinks and actions are started with: HTTP client, console, templates, connections.
+"""Makes the start contexts of sinks and actions: HTTP client, console, templates, connections.
 
 There is one HTTP client for public addresses, and others for sinks that may reach private ones.
 """
@@ -24,7 +24,7 @@ from driftline.types.notification import Notification
 
 @dataclass(kw_only=True)
 class ContextFactory:
-    """Makes what sinks and actions are started with."""
+    """Makes the start contexts of sinks and actions."""
 
     console: TextIO
     clock: Callable[[], datetime]
@@ -58,7 +58,7 @@ class ContextFactory:
         chart: Callable[[Notification], bytes | None] = lambda notification: None,
         chart_url: Callable[[Notification], str | None] = lambda notification: None,
     ) -> StartContext:
-        """Return what the sink called `name` is started with.
+        """Return the start context of the sink called `name`.
 
         The defaults of `earlier`, `chart` and `chart_url` are for callers without a state: there
         is no earlier message and no chart.
@@ -84,7 +84,7 @@ class ContextFactory:
         )
 
     def action_context(self, name: str, action: ActionConfig, log: Logger) -> StartContext:
-        """Return what the action is started with; `name` is that of its part of the log."""
+        """Return the start context of an action; `name` names its part of the log."""
         ca_file = self.base / action.trusted if action.trusted else None
         return StartContext(
             name=name,

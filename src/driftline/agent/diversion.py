@@ -1,6 +1,6 @@
 """Gives messages that a sink does not accept to the fallback of their route.
 
-That are messages that it rejected, and all that wait for a sink that keeps failing or that pauses
+A message goes to the fallback when its sink rejected it, or when the sink keeps failing or pauses
 for long.
 """
 
@@ -34,8 +34,8 @@ def divert_undelivered(config: Config, store: Store, report: Report) -> list[str
     with store.read() as connection:
         if report.lost:
             messages = [report.notification]
-        elif outbox.failures(connection, report.sink) >= MAX_FAILURES:
-            messages = outbox.undelivered(connection, report.sink)
+        elif outbox.count_failures(connection, report.sink) >= MAX_FAILURES:
+            messages = outbox.load_undelivered(connection, report.sink)
     return _divert(config, store, report.sink, messages, report.at)
 
 
@@ -56,7 +56,7 @@ def divert_paused(
                 continue
             messages = [
                 message
-                for message in outbox.undelivered(connection, sink)
+                for message in outbox.load_undelivered(connection, sink)
                 if message.model == model
             ]
             if messages:

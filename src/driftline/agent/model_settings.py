@@ -36,7 +36,7 @@ from driftline.ingest.read.job import Job, Transform
 from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
-from driftline.state.schemas import schema_to_json
+from driftline.state.models import schema_to_json
 from driftline.types.matchers import Matchers
 from driftline.types.model import Field, Kind, Schema, Task
 
@@ -212,7 +212,7 @@ def make_settings(
 def declared_inhibitions(registry: Registry) -> list[Inhibition]:
     """Return the inhibitions that checks declare, for a configuration without `inhibit`."""
     pairs = [pair for type_ in registry.checks() for pair in type_.inhibits]
-    return [*((Matchers.parse(by), Matchers.parse(held)) for by, held in pairs), UNREAD]
+    return [*((Matchers.parse(source), Matchers.parse(target)) for source, target in pairs), UNREAD]
 
 
 def phrasebook_for(config: Config) -> Phrasebook:

@@ -1,4 +1,4 @@
-"""What one model reads with: its sources, started when they are needed, and its executor."""
+"""Starts the sources of one model when they are needed, and runs its reading tasks."""
 
 from __future__ import annotations
 

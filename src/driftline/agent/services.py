@@ -67,6 +67,6 @@ class Services:
         self.guard.call(f"{key}.start", plugin.start, context, timeout=self.timeouts.probe)
 
     def source_context(self, model: str) -> StartContext:
-        """Return what the sources of `model` are started with."""
+        """Return the start context of the sources of `model`."""
         log = self.log.bind(part=model)
         return StartContext(name=model, log=log, clock=self.clock, base=self.base)

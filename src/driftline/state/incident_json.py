@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields
 from datetime import datetime
 from typing import Any
 
-from driftline.state.tables import micros, moment, moment_or_none
+from driftline.state.tables import as_micros, from_micros, from_micros_or_none
 from driftline.types.alert import Alert, AlertEntry, AlertState, Phase
 from driftline.types.incident import Incident, Upstream, UpstreamKind
 from driftline.types.model import (
@@ -54,7 +54,7 @@ def load_alert(text: str) -> Alert:
                 "labels": tuple((name, value) for name, value in state["labels"]),
                 "base": _phase(state["base"]),
                 "recent": tuple(_entry(entry, state) for entry in state["recent"]),
-                "floor": moment_or_none(state["floor"]),
+                "floor": from_micros_or_none(state["floor"]),
                 "evidence": _entry_or_none(state["evidence"], state),
                 "seen": _entry_or_none(state["seen"], state),
             }
@@ -86,10 +86,10 @@ def load_incident(text: str) -> dict[str, Any]:
     try:
         state = _versioned(text)
         found: dict[str, Any] = {name: state[name] for name in PLAIN if name in state}
-        found |= {name: moment(state[name]) for name in MOMENTS if name in state}
+        found |= {name: from_micros(state[name]) for name in MOMENTS if name in state}
         found["keys"] = frozenset(str(key) for key in state["keys"])
         found["upstream"] = frozenset(_upstream(item) for item in state.get("upstream", ()))
-        found["turns"] = tuple(moment(turn) for turn in state.get("turns", ()))
+        found["turns"] = tuple(from_micros(turn) for turn in state.get("turns", ()))
         return found
     except (TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"not the state of an incident: {error!r}") from None
@@ -97,10 +97,10 @@ def load_incident(text: str) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return micros(value)
+        return as_micros(value)
     if isinstance(value, frozenset):
         return [[upstream.kind.value, upstream.name] for upstream in sorted(value)]
-    return [micros(turn) for turn in value] if isinstance(value, tuple) else value
+    return [as_micros(turn) for turn in value] if isinstance(value, tuple) else value
 
 
 def _json(state: dict[str, Any]) -> str:
@@ -136,7 +136,7 @@ def _set_fields(value: Any, skip: frozenset[str] = frozenset()) -> dict[str, Any
         part = getattr(value, item.name)
         default = {} if item.default is MISSING else item.default
         if item.name not in skip and part != default:
-            kept[item.name] = micros(part) if isinstance(part, datetime) else part
+            kept[item.name] = as_micros(part) if isinstance(part, datetime) else part
     return kept
 
 
@@ -184,12 +184,12 @@ def _entry(state: dict[str, Any], alert: dict[str, Any]) -> AlertEntry:
         cause=alert["cause"],
     )
     return AlertEntry(
-        start=moment(state["start"]),
-        end=moment(state["end"]),
+        start=from_micros(state["start"]),
+        end=from_micros(state["end"]),
         judged=judged,
         revision=state.get("revision", 0),
         reference=state.get("reference", ""),
-        since=moment_or_none(state.get("since")),
+        since=from_micros_or_none(state.get("since")),
     )
 
 
@@ -199,7 +199,7 @@ def _entry_or_none(state: dict[str, Any] | None, alert: dict[str, Any]) -> Alert
 
 def _phase(state: dict[str, Any]) -> Phase:
     times = {
-        name: moment_or_none(state.get(name))
+        name: from_micros_or_none(state.get(name))
         for name in ("since", "until", "last_start", "last_end")
     }
     severity = Severity(state["severity"]) if state.get("severity") else None
@@ -209,4 +209,4 @@ def _phase(state: dict[str, Any]) -> Phase:
 
 
 def _micros(value: datetime | None) -> int | None:
-    return None if value is None else micros(value)
+    return None if value is None else as_micros(value)

@@ -29,12 +29,12 @@ from driftline.state.measurements import labels_json
 from driftline.state.notification_json import dump_notification
 from driftline.state.tables import (
     alerts,
+    as_micros,
+    from_micros,
+    from_micros_or_none,
     incident_events,
     incidents,
     measurements,
-    micros,
-    moment,
-    moment_or_none,
     outbox,
     pages,
 )
@@ -89,12 +89,12 @@ def load(connection: Connection, model: str, phrasebook: Phrasebook | None = Non
             id=row["id"],
             model=model,
             cause=row["cause"],
-            since=moment(row["since"]),
+            since=from_micros(row["since"]),
             revision=row["revision"],
             severity=Severity(row["severity"]),
             title=row["title"],
-            resolved=moment_or_none(row["resolved_at"]),
-            reopens=moment_or_none(row["reopens_until"]),
+            resolved=from_micros_or_none(row["resolved_at"]),
+            reopens=from_micros_or_none(row["reopens_until"]),
             **detail,
         )
     counted = select(c.cause, func.count()).where(c.model == model).group_by(c.cause)
@@ -102,7 +102,7 @@ def load(connection: Connection, model: str, phrasebook: Phrasebook | None = Non
     paged = (
         select(pages.c.at).where(pages.c.model == model).order_by(pages.c.at.desc()).limit(PAGES)
     )
-    at = tuple(moment(value) for value in reversed(connection.execute(paged).scalars().all()))
+    at = tuple(from_micros(value) for value in reversed(connection.execute(paged).scalars().all()))
     return AlertingState(found, known, counts, at, tuple(unreadable), phrasebook)
 
 
@@ -110,14 +110,14 @@ def asked(connection: Connection, model: str) -> list[Act]:
     """What people ask of the incidents of `model` and was not dealt with yet."""
     return [
         Act(row.id, Kind(row.kind), row.incident, row.author, row.reason, row.until)
-        for row in people.waiting(connection, model)
+        for row in people.load_waiting_acts(connection, model)
     ]
 
 
 def silences(connection: Connection, now: datetime) -> list[Silence]:
     """The silences that are not over; one that can't be read holds nothing."""
     found = []
-    for row in people.silenced(connection, now):
+    for row in people.list_silences(connection, now):
         with suppress(ValueError):
             found.append(
                 Silence(
@@ -147,7 +147,7 @@ def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
         if fact.model not in newest:
             query = select(func.max(columns.start)).where(columns.model == fact.model)
             newest[fact.model] = connection.execute(query).scalar() or 0
-        if fact.verdict is not Verdict.CHANGED or newest[fact.model] <= micros(fact.start):
+        if fact.verdict is not Verdict.CHANGED or newest[fact.model] <= as_micros(fact.start):
             continue
         series = (
             columns.model == fact.model, columns.version == fact.version, columns.segment == fact.segment,
@@ -156,7 +156,7 @@ def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
         sure = columns.verdict.in_((Verdict.OK.value, Verdict.CHANGED.value))
         rows = (
             select(measurements)
-            .where(*series, sure, columns.start > micros(fact.start))
+            .where(*series, sure, columns.start > as_micros(fact.start))
             .order_by(columns.start)
         )
         found += [_later(fact, row) for row in connection.execute(rows.limit(HORIZON)).mappings()]
@@ -166,7 +166,7 @@ def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
 
 def _later(fact: Fact, row: RowMapping) -> Fact:
     """The fact of a later window of the series of `fact`, from its stored measurement."""
-    start, reason = moment(row["start"]), row["reason"]
+    start, reason = from_micros(row["start"]), row["reason"]
     interval = None if row["low"] is None or row["high"] is None else (row["low"], row["high"])
     judged = replace(
         fact.judged,
@@ -213,9 +213,9 @@ def save(connection: Connection, step: Step) -> None:
             "state": "firing" if incident.resolved is None else "resolved",
             "severity": incident.severity.value,
             "title": incident.title,
-            "since": micros(incident.since),
-            "resolved_at": None if incident.resolved is None else micros(incident.resolved),
-            "reopens_until": None if incident.reopens is None else micros(incident.reopens),
+            "since": as_micros(incident.since),
+            "resolved_at": None if incident.resolved is None else as_micros(incident.resolved),
+            "reopens_until": None if incident.reopens is None else as_micros(incident.reopens),
             "revision": incident.revision,
             "detail": dump_incident(incident),
         }
@@ -229,7 +229,7 @@ def save(connection: Connection, step: Step) -> None:
         facts = dump_notification(change.notification)
         event = {
             "event": change.word,
-            "at": micros(change.at),
+            "at": as_micros(change.at),
             "reason": change.said or change.reason.value,
             "facts": facts,
         }
@@ -241,7 +241,9 @@ def save(connection: Connection, step: Step) -> None:
         assert step.now is not None
         model = step.state.incidents[name].model
         connection.execute(
-            insert(pages).values(incident=name, revision=revision, model=model, at=micros(step.now))
+            insert(pages).values(
+                incident=name, revision=revision, model=model, at=as_micros(step.now)
+            )
         )
 
 
@@ -275,7 +277,7 @@ def enqueue(
         update={"links": {**first, **change.notification.links, **ours}}
     )
     for name in names:
-        waiting.add(
+        waiting.add_message(
             connection,
             whole.model_copy(update={"id": message_id(incident.id, incident.revision, name)}),
             name,

@@ -66,11 +66,11 @@ def list_work(
         if len(skipped) < SKIPPED_SHOWN:
             skipped.append((uri, reason))
 
-    listed = discover_objects(job, DiscoverContext(now=now, since=since, skipped=skip))
+    objects = discover_objects(job, DiscoverContext(now=now, since=since, skipped=skip))
     works: dict[str, Work] = {}  # by URI: an object may be listed twice
     entry_ids, shards, read_uris = set[int](), Shards(), set[str]()
     count = 0
-    for page in _pages(listed):
+    for page in _pages(objects):
         job.beat()
         count += len(page)
         entries = follow_renames(store, model, job.source, page)
@@ -111,13 +111,13 @@ def note_vanished(store: Store, model: str, listing: Listing) -> int:
         return 0
     with store.write() as connection:
         listed_ids = listing.entry_ids | _work_ids(connection, model, listing)
-        return ledger.vanished(connection, model, listed_ids)
+        return ledger.mark_gone(connection, model, listed_ids)
 
 
 def _work_ids(connection: Connection, model: str, listing: Listing) -> set[int]:
     ids: set[int] = set()
     for page in _pages(work.object for work in listing.work):
-        entries = ledger.entries(connection, model, (obj.uri for obj in page))
+        entries = ledger.load_entries(connection, model, (obj.uri for obj in page))
         ids |= {entry.id for entry in entries.values()}
     return ids
 

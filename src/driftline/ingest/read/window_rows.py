@@ -20,7 +20,7 @@ from driftline.ingest.read.plan import Work
 from driftline.ingest.read.profile_rows import EARLIEST_EVENT_TIME, watched_segments
 from driftline.kit.decoding.split_records import side_of
 from driftline.state.store import Store
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject
 
@@ -57,7 +57,7 @@ def read_window_rows(
         return
     caster = Caster(
         schema=job.schema,
-        default_time=moment(key.start),
+        default_time=from_micros(key.start),
         latest=job.latest,
         object_hash=hash_uri(key.model),
         window=(key.start, key.start + job.length),
@@ -73,12 +73,14 @@ def read_window_rows(
 def _rows_of_window(
     job: Job, key: WindowKey, caster: Caster, batch: pa.RecordBatch
 ) -> Iterator[pa.RecordBatch]:
-    watched = watched_segments(job.spec, job.schema)
+    segment_names = watched_segments(job.spec, job.schema)
     for start, version, rows in split_by_window(caster.cast(batch), job.length):
         if (start, version) != (key.start, key.version):
             continue
         for segment, part in (
-            split_by_segment(rows, job.schema.segments, watched) if key.segment else [("", rows)]
+            split_by_segment(rows, job.schema.segments, segment_names)
+            if key.segment
+            else [("", rows)]
         ):
             if segment == key.segment:
                 yield pa.RecordBatch.from_pydict(part.columns)
