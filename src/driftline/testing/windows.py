@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
 from driftline.profiles.built_in import BUILT_IN
-from driftline.profiles.profile import Profile
+from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.profiles.spec import (
     CategorySpec,
@@ -97,7 +98,7 @@ def window_of(
         events=first + np.arange(rows, dtype=np.int64) * step,
         hashes=_hashes(schema, lists, rows),
     )
-    profile = Profile(spec, BUILT_IN)
+    profile = Profile(spec, _collectors(check))
     profile.update(batch)
     return profile.window(start=start, end=end, version=version, segment=segment)
 
@@ -204,12 +205,25 @@ def _spec(
         threshold=schema.threshold,
         collectors=tuple(
             dict.fromkeys(
-                (*COLLECTORS, *(sorted(check.collectors & BUILT_IN.keys()) if check else ()))
+                (
+                    *COLLECTORS,
+                    *(sorted(check.collectors & _collectors(check).keys()) if check else ()),
+                )
             )
         ),
         redact=schema.redact,
         options=dict(check.wants()) if check else {},
     )
+
+
+def _collectors(check: Check | None) -> Collectors:
+    """The built-in collectors, and those that the module of the check registers."""
+    module = sys.modules[type(check).__module__] if check else None
+    register = getattr(module, "register_collectors", None)
+    return {
+        **BUILT_IN,
+        **{collector.name: collector for collector in (register() if register else ())},
+    }
 
 
 def _grid(array: Any) -> NumericSpec:
