@@ -15,7 +15,8 @@ from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
 from driftline.profiles.built_in import BUILT_IN
-from driftline.profiles.profile import Collectors, Profile
+from driftline.profiles.collector import Collector
+from driftline.profiles.profile import Profile
 from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.profiles.spec import (
     CategorySpec,
@@ -216,14 +217,12 @@ def _spec(
     )
 
 
-def _collectors(check: Check | None) -> Collectors:
-    """The built-in collectors, and those that the module of the check registers."""
+def _collectors(check: Check | None) -> Mapping[str, type[Collector]]:
+    """Return the built-in collectors, and those that the module of the check registers."""
     module = sys.modules[type(check).__module__] if check else None
     register = getattr(module, "register_collectors", None)
-    return {
-        **BUILT_IN,
-        **{collector.name: collector for collector in (register() if register else ())},
-    }
+    own = {collector.name: collector for collector in register()} if register else {}
+    return {**BUILT_IN, **own}
 
 
 def _grid(array: Any) -> NumericSpec:
