@@ -140,7 +140,15 @@ class World:
                 self.remembered[model, name] = [json.loads(line) for line in content.splitlines()]
 
     def join(self) -> None:
-        terms = JoinTerms("m", "m#labels", SCHEMA, SPEC, BUILT_IN, HOUR, 100 * 24 * HOUR)
+        terms = JoinTerms(
+            model="m",
+            labels="m#labels",
+            schema=SCHEMA,
+            spec=SPEC,
+            collectors=BUILT_IN,
+            length=HOUR,
+            wait=100 * 24 * HOUR,
+        )
         join_labels(self.store, terms, micros(NOW), self.portion)
 
     def found(self) -> dict[tuple[int, str], tuple]:

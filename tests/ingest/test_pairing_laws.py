@@ -36,15 +36,15 @@ steps = st.lists(
 
 
 @settings(max_examples=60, deadline=None)
-@given(steps, st.sampled_from([1, 3, pairing.AT_ONCE]))
+@given(steps, st.sampled_from([1, 3, pairing.HALVES_AT_A_TIME]))
 def test_the_windows_are_those_of_a_plain_recount(taken, at_once):
     """Split over objects, in any order, with ids that come twice, overwritten, cut off anywhere
     between two transactions.
     """
     world = Halves()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairing, "AT_ONCE", at_once)
-        patch.setattr(pairing, "GROUP", 1)
+        patch.setattr(pairing, "HALVES_AT_A_TIME", at_once)
+        patch.setattr(pairing, "UNITS_PER_COMMIT", 1)
         _assert_recount(world, taken)
 
 

@@ -1,8 +1,7 @@
-"""From decoded records to canonical batches: the one place where values are cast.
+"""Casts decoded records to canonical batches, and splits these by window, version and segment.
 
-Refuses to guess per window: kinds come from the schema, which was fixed once. A value that doesn't
-fit its kind becomes null and is counted as invalid; a row whose time can't be used is held back and
-counted.
+Kinds come from the schema, never from the values. A value that does not fit its kind becomes null
+and is counted as invalid; a row whose time can't be used is held back and counted.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from driftline.ingest.columns.derived import derive
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.ingest.columns.vectors import stack_columns
-from driftline.kit.decoding.json_values import FALSE_AS, LONGEST, TRUE_AS, category
+from driftline.kit.decoding.json_values import FALSE_AS, MAX_CATEGORY, TRUE_AS, to_category
 from driftline.profiles.batch import Batch
 from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions, hash_strings
@@ -29,16 +28,16 @@ from driftline.types.model import DERIVED, Field, Kind, Schema
 
 @dataclass(frozen=True, slots=True)
 class CastBatch:
-    """One batch, cast, with what splits it."""
+    """One canonical batch, with the model version of each row."""
 
     batch: Batch
     versions: pa.DictionaryArray
-    """Shape (rows,), the model version of each row."""
+    """Model versions, dictionary of strings, shape (rows,)."""
     rows_held_back: int
     """Rows left out because their time is missing, unreadable or in the future."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Caster:
     """Casts the batches of one object."""
 
@@ -46,19 +45,20 @@ class Caster:
     default_time: datetime
     """The time of rows whose schema has no timestamp."""
     latest: int
-    """Microseconds; rows later than this are from the future."""
+    """Microseconds; later rows are from the future and held back."""
     object_hash: int
+    """64 bits, from `hash_uri`."""
     with_hashes: bool = False
-    """Whether rows need hashes."""
+    """Whether a collector needs `Batch.hashes`."""
     row_offset: int = 0
-    """Rows cast so far: the place of a row in its object."""
+    """Rows cast so far, which is the place of the next row in its object."""
     earliest: int = 0
-    """Microseconds; rows before it are as unbelievable as rows from the future."""
+    """Microseconds; earlier rows are held back like rows from the future."""
     window: tuple[int, int] | None = None
-    """Microseconds, half-open: rows that belong to this window whatever their times say."""
+    """Microseconds, half-open: all rows count in this window, whatever their times are."""
 
     def cast(self, records: pa.RecordBatch) -> CastBatch:
-        """The canonical batch of `records`, whose columns bear the schema's names."""
+        """Cast `records`, whose columns have the schema's names."""
         rows = len(records)
         columns = {name: records.column(place) for place, name in enumerate(records.schema.names)}
         events, usable = self.event_times(columns, rows)
@@ -66,31 +66,34 @@ class Caster:
         hashes = self._hashes(columns, rows) if self.with_hashes else None
         joins = self._joins(columns, rows)
         self.row_offset += rows
-        cast: dict[str, pa.Array] = {}
+        cast_columns: dict[str, pa.Array] = {}
         invalid: dict[str, NDArray[np.bool_]] = {}
         for part in self.schema.parts:
             array = _column(part, columns, rows)
             if part.kind is None or array is None:
                 continue
             if part.kind in DERIVED:
-                made, wrongs = derive(part, array)
-                cast, invalid = cast | made, invalid | wrongs
+                derived_columns, derived_invalid = derive(part, array)
+                cast_columns |= derived_columns
+                invalid |= derived_invalid
                 continue
             convert = to_numeric if part.kind is Kind.NUMERIC else to_categorical
-            cast[part.name], wrong = convert(array)
+            cast_columns[part.name], wrong = convert(array)
             if wrong is not None:
                 invalid[part.name] = wrong
-        batch = Batch(rows, cast, invalid, events, hashes, joins)
-        held = rows - int(usable.sum())
-        if held:
-            kept = np.flatnonzero(usable)
-            batch, versions = take_rows(batch, kept), versions.take(pa.array(kept))
-        return CastBatch(batch, versions, held)
+        batch = Batch(
+            rows, cast_columns, invalid=invalid, events=events, hashes=hashes, joins=joins
+        )
+        held_back = rows - int(usable.sum())
+        if held_back:
+            places = np.flatnonzero(usable)
+            batch, versions = take_rows(batch, places), versions.take(pa.array(places))
+        return CastBatch(batch, versions, held_back)
 
     def event_times(
         self, columns: dict[str, pa.Array], rows: int
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """The times of rows (microseconds), and which of them can be used; both shape (rows,)."""
+        """Event times (microseconds, int64) and which are usable (bool), both of shape (rows,)."""
         stamp = self.schema.timestamp
         if stamp is None:
             at = micros(self.default_time)
@@ -98,8 +101,8 @@ class Caster:
         elif stamp.name not in columns:
             events, usable = np.zeros(rows, np.int64), np.zeros(rows, bool)
         else:
-            events, known = to_micros(columns[stamp.name])
-            usable = known & (events <= self.latest) & (events >= self.earliest)
+            events, readable = to_micros(columns[stamp.name])
+            usable = readable & (events <= self.latest) & (events >= self.earliest)
         if self.window is None:
             return events, usable
         start, end = self.window
@@ -129,36 +132,35 @@ class Caster:
 
 
 def _column(part: Field, columns: dict[str, pa.Array], rows: int) -> pa.Array | None:
-    """The raw values of a part: of an embedding that stands in many columns its vectors; None where
-    there is no column.
-    """
+    """The raw values of a field, an embedding in many columns as vectors; None without a column."""
     if part.name in columns or not part.run:
         return columns.get(part.name)
-    found = [
+    arrays = [
         to_numeric(columns[piece.name])[0] if piece.name in columns else None for piece in part.read
     ]
-    if all(piece is None for piece in found):
+    if all(array is None for array in arrays):
         return None
     return stack_columns(
-        [pa.nulls(rows, pa.float64()) if piece is None else piece for piece in found], rows
+        [pa.nulls(rows, pa.float64()) if array is None else array for array in arrays], rows
     )
 
 
 def hash_ids(array: pa.Array) -> NDArray[np.uint64]:
-    """A hash of each id, the same for `7`, `7.0` and `"7"`; 0 for what is no id: nulls, empty text,
-    lists.
+    """Hash each id, uint64, shape (rows,): equal for `7`, `7.0` and `"7"`.
+
+    Nulls, empty text and lists are no ids; they give 0.
     """
     if pa.types.is_nested(array.type):
         return np.zeros(len(array), np.uint64)
     if pa.types.is_floating(array.type):
         array = _canonical_names(array)
     text = _as_strings(array)
-    there = pc.greater(pc.binary_length(text), 0).fill_null(False).to_numpy(zero_copy_only=False)
-    return np.where(there, np.maximum(hash_strings(text), np.uint64(1)), np.uint64(0))
+    has_id = pc.greater(pc.binary_length(text), 0).fill_null(False).to_numpy(zero_copy_only=False)
+    return np.where(has_id, np.maximum(hash_strings(text), np.uint64(1)), np.uint64(0))
 
 
 def hash_uri(uri: str) -> int:
-    """64 bits that name an object."""
+    """64 bits that stand for an object."""
     return name_hash(uri)
 
 
@@ -168,31 +170,32 @@ def take_rows(batch: Batch, places: NDArray[np.int64]) -> Batch:
     return Batch(
         len(places),
         {name: array.take(index) for name, array in batch.columns.items()},
-        {name: wrong[places] for name, wrong in batch.invalid.items()},
-        batch.events[places],
-        None if batch.hashes is None else batch.hashes[places],
-        None if batch.joins is None else batch.joins[places],
+        invalid={name: wrong[places] for name, wrong in batch.invalid.items()},
+        events=batch.events[places],
+        hashes=None if batch.hashes is None else batch.hashes[places],
+        joins=None if batch.joins is None else batch.joins[places],
     )
 
 
 def slice_rows(batch: Batch, start: int, rows: int) -> Batch:
-    """A run of rows, without copying."""
+    """`rows` rows from `start` on, without copying."""
     end = start + rows
     return Batch(
         rows,
         {name: array.slice(start, rows) for name, array in batch.columns.items()},
-        {name: wrong[start:end] for name, wrong in batch.invalid.items()},
-        batch.events[start:end],
-        None if batch.hashes is None else batch.hashes[start:end],
-        None if batch.joins is None else batch.joins[start:end],
+        invalid={name: wrong[start:end] for name, wrong in batch.invalid.items()},
+        events=batch.events[start:end],
+        hashes=None if batch.hashes is None else batch.hashes[start:end],
+        joins=None if batch.joins is None else batch.joins[start:end],
     )
 
 
-def split_by_window(canonical: CastBatch, length: int) -> Iterator[tuple[int, str, Batch]]:
-    """Split by window and model version: (start in microseconds, version, rows); windows are
-    `length` microseconds long.
+def split_by_window(cast: CastBatch, length: int) -> Iterator[tuple[int, str, Batch]]:
+    """Split by window and model version: (window start, version, rows).
+
+    Starts and `length`, the length of a window, are in microseconds.
     """
-    batch, versions = canonical.batch, canonical.versions
+    batch, versions = cast.batch, cast.versions
     if not batch.rows:
         return
     starts = batch.events // length
@@ -212,9 +215,9 @@ def split_by_window(canonical: CastBatch, length: int) -> Iterator[tuple[int, st
 
 
 def split_by_segment(
-    batch: Batch, columns: tuple[str, ...], known: dict[str, frozenset[str]]
+    batch: Batch, columns: tuple[str, ...], segment_names: dict[str, frozenset[str]]
 ) -> Iterator[tuple[str, Batch]]:
-    """The rows of each segment: (`column=category`, rows), for the known categories only."""
+    """The rows of each watched segment: (`column=category`, rows)."""
     for column in columns:
         array = batch.columns.get(column)
         if array is None:
@@ -222,18 +225,20 @@ def split_by_segment(
         names = array.dictionary.to_pylist()
         codes = array.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
         for code in np.unique(codes).tolist():
-            if code < len(names) and names[code] in known.get(column, frozenset()):
+            if code < len(names) and names[code] in segment_names.get(column, frozenset()):
                 yield f"{column}={names[code]}", take_rows(batch, np.flatnonzero(codes == code))
 
 
 def to_numeric(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]:
-    """As float64; values that are no numbers become null and are marked."""
+    """Cast to float64; values that are no numbers become null and are marked in the mask, (n,)."""
     kind = array.type
     if pa.types.is_float64(kind):
         return array, None
     if pa.types.is_dictionary(kind):
         values, wrong = to_numeric(array.dictionary)
-        return values.take(array.indices), None if wrong is None else _spread(wrong, array.indices)
+        return values.take(array.indices), None if wrong is None else _mask_of_rows(
+            wrong, array.indices
+        )
     if (
         pa.types.is_integer(kind)
         or pa.types.is_floating(kind)
@@ -252,40 +257,41 @@ def to_numeric(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]:
 
 
 def _parse_numbers(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]:
-    trimmed = pc.utf8_trim_whitespace(array)
-    trimmed = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+    texts = pc.utf8_trim_whitespace(array)
+    texts = pc.if_else(pc.equal(texts, ""), None, texts)
     try:
-        return trimmed.cast(pa.float64()), None
+        return texts.cast(pa.float64()), None
     except pa.ArrowInvalid:
         pass
-    encoded = trimmed.dictionary_encode()
-    values = [_number(text) for text in encoded.dictionary.to_pylist()]
-    numbers = pa.array(values, pa.float64()).take(encoded.indices)
+    dictionary = texts.dictionary_encode()
+    values = [_number(text) for text in dictionary.dictionary.to_pylist()]
+    numbers = pa.array(values, pa.float64()).take(dictionary.indices)
     wrong = np.asarray(
-        pc.and_(trimmed.is_valid(), numbers.is_null()).to_numpy(zero_copy_only=False), bool
+        pc.and_(texts.is_valid(), numbers.is_null()).to_numpy(zero_copy_only=False), bool
     )
     return numbers, wrong
 
 
 def _number(text: str) -> float | None:
     try:
-        return float(text.replace("_", "x"))  # Python reads 1_000 as a number; nobody else does
+        return float(text.replace("_", "x"))  # only Python reads 1_000 as a number
     except ValueError:
         return None
 
 
 def to_categorical(array: pa.Array) -> tuple[pa.DictionaryArray, NDArray[np.bool_] | None]:
-    """As dictionary-encoded text; `1`, `1.0` and true are one category. Lists and objects become
-    null and are marked.
+    """Cast to dictionary-encoded text; `1`, `1.0` and true are one category.
+
+    Lists and objects become null and are marked in the mask, shape (n,).
     """
     kind = array.type
     if pa.types.is_dictionary(kind):
         names = _canonical_names(array.dictionary)
         indices = array.indices.cast(pa.int32())
         if names.null_count or pc.count_distinct(names).as_py() < len(names):
-            encoded = names.dictionary_encode()
+            distinct = names.dictionary_encode()
             return pa.DictionaryArray.from_arrays(
-                encoded.indices.take(indices).cast(pa.int32()), encoded.dictionary
+                distinct.indices.take(indices).cast(pa.int32()), distinct.dictionary
             ), None
         return pa.DictionaryArray.from_arrays(indices, names), None
     if pa.types.is_nested(kind):
@@ -309,7 +315,7 @@ def _canonical_names(names: pa.Array) -> pa.Array:
     if pa.types.is_floating(kind):
         return pa.array([_float_name(value) for value in names.to_pylist()], pa.string())
     text = names if pa.types.is_string(kind) else names.cast(pa.string())
-    short = pc.less_equal(pc.utf8_length(text), LONGEST)
+    short = pc.less_equal(pc.utf8_length(text), MAX_CATEGORY)
     plain = pc.all(pc.or_kleene(short, text.is_null())).as_py() is not False
     if (
         plain
@@ -320,7 +326,7 @@ def _canonical_names(names: pa.Array) -> pa.Array:
     ):
         return text
     return pa.array(
-        [None if name is None else category(name) for name in text.to_pylist()], pa.string()
+        [None if name is None else to_category(name) for name in text.to_pylist()], pa.string()
     )
 
 
@@ -330,10 +336,10 @@ def _float_name(value: float | None) -> str | None:
     return str(int(value)) if value == int(value) and abs(value) < 2**53 else repr(value)
 
 
-def _spread(wrong: NDArray[np.bool_], indices: pa.Array) -> NDArray[np.bool_]:
+def _mask_of_rows(wrong: NDArray[np.bool_], indices: pa.Array) -> NDArray[np.bool_]:
     codes = indices.fill_null(len(wrong)).to_numpy(zero_copy_only=False)
-    spread: NDArray[np.bool_] = np.append(wrong, False)[codes]
-    return spread
+    row_mask: NDArray[np.bool_] = np.append(wrong, False)[codes]
+    return row_mask
 
 
 def _as_strings(array: pa.Array) -> pa.Array:

@@ -1,7 +1,6 @@
-"""What stands for a column of texts, images or embeddings: several numeric and categorical columns,
-made of each value alone.
+"""Derives numeric and categorical columns from a column of texts, images or embeddings.
 
-Refuses to look at other rows: the same value gives the same columns wherever it comes.
+Each row is derived from its own value alone: equal values give equal columns.
 """
 
 from __future__ import annotations
@@ -19,37 +18,33 @@ Flags = NDArray[np.bool_]
 
 
 def derive(part: Field, array: pa.Array) -> tuple[dict[str, pa.Array], dict[str, Flags]]:
-    """The columns of `part.profiled` from its raw values, and the rows of each whose value is no
-    such thing (null there).
-    """
+    """The columns of `part.profiled`, and per column the mask (n,) of invalid rows, null there."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary.take(array.indices)
     if part.kind is Kind.EMBEDDING:
-        return _named(part, *vectors.derive_vector_columns(array, part.dimension, part.name))
+        return _with_prefix(part, *vectors.derive_vector_columns(array, part.dimension, part.name))
     if part.kind is Kind.IMAGE:
-        read, wrong = _readable(array, binary=True)
-        columns, broken = images.derive_image_columns(read)
-        return _named(part, columns, dict.fromkeys(columns, wrong | broken))
-    read, wrong = _readable(array, binary=False)
-    columns = texts.derive_text_columns(read)
-    return _named(part, columns, dict.fromkeys(columns, wrong))
+        values, wrong = _readable(array, binary=True)
+        columns, undecodable = images.derive_image_columns(values)
+        return _with_prefix(part, columns, dict.fromkeys(columns, wrong | undecodable))
+    values, wrong = _readable(array, binary=False)
+    columns = texts.derive_text_columns(values)
+    return _with_prefix(part, columns, dict.fromkeys(columns, wrong))
 
 
-def _named(
+def _with_prefix(
     part: Field, columns: Mapping[str, pa.Array], invalid: Mapping[str, Flags]
 ) -> tuple[dict[str, pa.Array], dict[str, Flags]]:
-    def name(what: str) -> str:
-        return f"{part.name}.{what}" if what else part.name
+    def name(suffix: str) -> str:
+        return f"{part.name}.{suffix}" if suffix else part.name
 
-    return {name(what): array for what, array in columns.items()}, {
-        name(what): rows for what, rows in invalid.items() if rows.any()
+    return {name(suffix): array for suffix, array in columns.items()}, {
+        name(suffix): rows for suffix, rows in invalid.items() if rows.any()
     }
 
 
 def _readable(array: pa.Array, *, binary: bool) -> tuple[pa.Array, Flags]:
-    """As text, or where `binary` is asked for as it is; what is neither becomes null and is
-    marked.
-    """
+    """As text, or with `binary` also bytes; other values become null and are marked, shape (n,)."""
     kind = array.type
     none = np.zeros(len(array), bool)
     bytes_ = (

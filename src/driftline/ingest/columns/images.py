@@ -1,6 +1,7 @@
-"""Pictures as columns: their size, light, colours and sharpness.
+"""Derives columns from images: their size, light, colours and sharpness.
 
-Refuses to recognise anything, to decode what would fill the memory, and to run without Pillow.
+Does not recognise anything in them, and does not decode images that would fill the memory. Needs
+Pillow.
 """
 
 from __future__ import annotations
@@ -19,30 +20,30 @@ from driftline.types.model import DERIVED, Kind
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 PIXELS = 50_000_000
-"""Larger pictures are not decoded."""
+"""Larger images are not decoded."""
 SIDE = 512
-"""Light and sharpness are taken of the picture reduced to fit into a square of so many pixels."""
+"""Light and sharpness are measured on the image reduced to fit a square of this side."""
 NAMES = tuple(DERIVED[Kind.IMAGE])
 KEYS = ("b64", "bytes", "data")
-"""Under which a picture stands in an object of its own."""
+"""Keys of a JSON object that may hold an image."""
 
 
-def derive_image_columns(pictures: pa.Array) -> tuple[dict[str, pa.Array], NDArray[np.bool_]]:
-    """The columns that stand for `pictures` (binary, or base64, data URLs, or JSON with one of
-    these), and which are none.
+def derive_image_columns(images: pa.Array) -> tuple[dict[str, pa.Array], NDArray[np.bool_]]:
+    """Columns (float64) of images, and the mask of values that are no images; all of shape (n,).
 
-    `brightness`, `contrast` (the standard deviation of the light) and the means of the colours are
-    in 0 to 1, `blur` is the variance of the Laplacian of the light in 0 to 255: the less, the more
-    blurred. Raises SourceError without Pillow.
+    `images` holds bytes, base64, data URLs, or JSON with one of these. `brightness`, `contrast`
+    (the standard deviation of the light) and the means of the colours are in 0 to 1; `blur` is the
+    variance of the Laplacian of the light in 0 to 255: the lower, the more blurred. Raises
+    SourceError without Pillow.
     """
     rows: list[tuple[float, ...] | None] = []
-    wrong = np.zeros(len(pictures), bool)
-    for place, scalar in enumerate(pictures):
-        picture = scalar.as_py()
-        data = _bytes(picture) if isinstance(picture, str) else picture
-        found = _measured(data) if data else None
-        wrong[place] = picture is not None and picture not in ("", b"") and found is None
-        rows.append(found)
+    wrong = np.zeros(len(images), bool)
+    for place, scalar in enumerate(images):
+        value = scalar.as_py()
+        data = _bytes(value) if isinstance(value, str) else value
+        row = _measure(data) if data else None
+        wrong[place] = value is not None and value not in ("", b"") and row is None
+        rows.append(row)
     columns = [[None if row is None else row[place] for row in rows] for place in range(len(NAMES))]
     return {
         name: pa.array(column, pa.float64()) for name, column in zip(NAMES, columns, strict=True)
@@ -52,10 +53,10 @@ def derive_image_columns(pictures: pa.Array) -> tuple[dict[str, pa.Array], NDArr
 def _bytes(text: str) -> bytes | None:
     if text.startswith("{"):
         try:
-            told = msgspec.json.decode(text, type=dict[str, str])
+            document = msgspec.json.decode(text, type=dict[str, str])
         except msgspec.MsgspecError:
             return None
-        text = next((told[key] for key in KEYS if key in told), "")
+        text = next((document[key] for key in KEYS if key in document), "")
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
@@ -64,8 +65,8 @@ def _bytes(text: str) -> bytes | None:
         return None
 
 
-def _measured(data: bytes) -> tuple[float, ...] | None:
-    """What NAMES says of one picture; None for what can't be decoded."""
+def _measure(data: bytes) -> tuple[float, ...] | None:
+    """The values of one image, in the order of NAMES; None when it can't be decoded."""
     try:
         from PIL import Image
     except ImportError:
@@ -99,9 +100,7 @@ def _measured(data: bytes) -> tuple[float, ...] | None:
 
 
 def _sharpness(light: NDArray[np.float64]) -> float:
-    """Variance of the Laplacian inside the borders (Pech-Pacheco et al. 2000); 0 where there is no
-    inside.
-    """
+    """Variance of the Laplacian inside the borders (Pech-Pacheco et al. 2000); 0 without inside."""
     if min(light.shape) < 3:
         return 0.0
     inside = light[1:-1, 1:-1]

@@ -1,7 +1,6 @@
-"""The schema of a model whose configuration has none: inferred once, from a few records, and then
-frozen.
+"""Infers the schema of a model whose configuration has none, once, from a few records.
 
-Refuses certainty: every guess that a person may want to overrule is said in `doubts`.
+Every guess that a person may want to change is named in `doubts`.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ BESIDE = (
     "deployed_model_id",
     "correlation_id",
 )
-"""What stands beside the data and is no input of the model."""
+"""Columns beside the data that are no input of the model."""
 VERSIONS = ("model_version", "version", "variant")
 PLACES = ("endpoint", "deployment", "collection", "inference_service", "custom_attributes")
 PREDICTIONS = ("prediction", "predicted_label", "predicted", "y_pred", "pred")
@@ -51,13 +50,13 @@ CODES = re.compile(
 )
 """Names of columns whose numbers are often names."""
 SHARE = 0.95
-"""Of the values that must fit a kind for a column of text to be of that kind."""
+"""The share of values that must read as numbers for a column of text to be numeric."""
 FEW, MANY = 20, 100
 
 
 @dataclass(frozen=True, slots=True)
 class InferredSchema:
-    """A guessed schema, and what to look at before trusting it."""
+    """An inferred schema, and sentences about guesses that a person should check."""
 
     schema: Schema
     doubts: list[str] = field(default_factory=list)
@@ -66,44 +65,45 @@ class InferredSchema:
 def infer_schema(
     records: Iterable[pa.RecordBatch], declared: Schema | None = None
 ) -> InferredSchema:
-    """The schema of these records (of the log, of the reference); what `declared` says stands, and
-    embeddings of it that don't say their dimension get it from here.
+    """The schema of these records, which come from the log or the reference.
 
-    Columns that look like ids or images are left out, and named in the doubts.
+    A declared schema is kept; its embeddings without a dimension get it from the records. Columns
+    that look like ids or images are left out and named in the doubts.
     """
     columns = _columns(records)
     schema = declared or Schema()
     doubts: list[str] = []
     if declared is None:
         schema = _roles(columns, doubts)
-    taken = {part.path for part in schema.fields}
+    used_paths = {part.path for part in schema.fields}
     if schema.features:
         return InferredSchema(
-            replace(schema, features=dict(_measured(schema.features, columns))), doubts
+            replace(schema, features=dict(_with_dimensions(schema.features, columns))), doubts
         )
     features: dict[str, Field] = {}
-    left = {
+    remaining = {
         name: array
         for name, array in columns.items()
-        if name not in taken and not _is_metadata(name)
+        if name not in used_paths and not _is_metadata(name)
     }
-    for part in unstructured.find_embedding_columns(left):
+    for part in unstructured.find_embedding_columns(remaining):
         features[part.name] = part
         doubts.append(
-            f"{part.path} is taken as an embedding; if these are {part.dimension} features, make each numeric"
+            f"{part.path} is taken as an embedding; if these are {part.dimension} features, make "
+            "each numeric"
         )
-        left = {name: array for name, array in left.items() if name not in part.run}
-    for name, array in left.items():
-        found = _feature(name, array, doubts)
-        if found is not None:
-            features[name] = found
+        remaining = {name: array for name, array in remaining.items() if name not in part.run}
+    for name, array in remaining.items():
+        feature = _feature(name, array, doubts)
+        if feature is not None:
+            features[name] = feature
     return InferredSchema(replace(schema, features=features), doubts)
 
 
-def _measured(
+def _with_dimensions(
     features: Mapping[str, Field], columns: Mapping[str, pa.Array]
 ) -> Iterator[tuple[str, Field]]:
-    """The features, embeddings with the dimension that most of their vectors have."""
+    """The features; embeddings get the dimension that most of their vectors have."""
     for name, part in features.items():
         if part.kind is Kind.EMBEDDING and not part.dimension and part.path in columns:
             part = replace(part, dimension=vectors.most_frequent_dimension([columns[part.path]]))
@@ -143,7 +143,8 @@ def _roles(columns: Mapping[str, pa.Array], doubts: list[str]) -> Schema:
         stamp = next((name for name, array in columns.items() if _is_time(array)), None)
     if stamp is None:
         doubts.append(
-            "no column with times was found: each row counts at its object's last change; set schema.timestamp"
+            "no column with times was found: each row counts at its object's last change; set "
+            "schema.timestamp"
         )
     identity, version = first(IDS), first(VERSIONS)
     prediction, score, label = first(PREDICTIONS), first(SCORES), first(LABELS)
@@ -158,16 +159,16 @@ def _roles(columns: Mapping[str, pa.Array], doubts: list[str]) -> Schema:
         doubts.append(
             f"{score} looks like a probability: predictions are taken to be positive from 0.5 on"
         )
-    decided = Kind.NUMERIC if task is Task.REGRESSION else Kind.CATEGORICAL
+    target_kind = Kind.NUMERIC if task is Task.REGRESSION else Kind.CATEGORICAL
     return Schema(
         timestamp=_plain(stamp),
         id=_plain(identity),
         version=_plain(version),
         prediction=None
         if prediction is None or task is None
-        else Field(prediction, prediction, decided),
+        else Field(prediction, prediction, target_kind),
         score=None if score is None else Field(score, score, Kind.NUMERIC),
-        label=None if label is None or task is None else Field(label, label, decided),
+        label=None if label is None or task is None else Field(label, label, target_kind),
         task=task,
     )
 
@@ -177,11 +178,11 @@ def _plain(name: str | None) -> Field | None:
 
 
 def _is_time(array: pa.Array) -> bool:
-    """Whether a column of text is all dates with times, whatever it is called."""
+    """Whether all values of a column of text are dates with times."""
     if not pa.types.is_string(array.type) or array.null_count == len(array):
         return False
-    dated = pc.all(pc.match_substring_regex(array, r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")).as_py()
-    return bool(dated) and bool(to_micros(array)[1].any())
+    all_dates = pc.all(pc.match_substring_regex(array, r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")).as_py()
+    return bool(all_dates) and bool(to_micros(array)[1].any())
 
 
 def _is_share(array: pa.Array) -> bool:
@@ -202,15 +203,15 @@ def _task(
 ) -> Task | None:
     if score is not None:
         return Task.BINARY
-    told = label or prediction
-    if told is None:
+    target = label or prediction
+    if target is None:
         return None
-    distinct = pc.count_distinct(to_categorical(columns[told])[0].cast(pa.string())).as_py()
+    distinct = pc.count_distinct(to_categorical(columns[target])[0].cast(pa.string())).as_py()
     if prediction is not None and _is_share(columns[prediction]):
         return Task.BINARY
     if distinct <= 2:
         return Task.BINARY
-    values, wrong = to_numeric(columns[told])
+    values, wrong = to_numeric(columns[target])
     return (
         Task.REGRESSION
         if wrong is None and distinct > FEW and values.null_count < len(values)
@@ -228,7 +229,8 @@ def _feature(name: str, array: pa.Array, doubts: list[str]) -> Field | None:
         return None
     if unstructured.is_prose(values):
         doubts.append(
-            f"{name} is taken as text: its length, script and single words are watched; redact it if these are secret"
+            f"{name} is taken as text: its length, script and single words are watched; redact it "
+            "if these are secret"
         )
         return Field(name, name, Kind.TEXT)
     kind = _kind(name, array, doubts)
@@ -236,9 +238,9 @@ def _feature(name: str, array: pa.Array, doubts: list[str]) -> Field | None:
 
 
 def _kind(name: str, array: pa.Array, doubts: list[str]) -> Kind | None:
-    known = len(array) - array.null_count
+    rows = len(array) - array.null_count
     if (
-        not known
+        not rows
         or pa.types.is_nested(array.type)
         or pa.types.is_timestamp(array.type)
         or pa.types.is_binary(array.type)
@@ -252,19 +254,22 @@ def _kind(name: str, array: pa.Array, doubts: list[str]) -> Kind | None:
     )
     names, _ = to_categorical(array)
     distinct = len(names.dictionary)
-    if len(values) - values.null_count >= SHARE * known and not pa.types.is_boolean(array.type):
-        if text and distinct > MANY and distinct > 0.9 * known:
+    if len(values) - values.null_count >= SHARE * rows and not pa.types.is_boolean(array.type):
+        if text and distinct > MANY and distinct > 0.9 * rows:
             doubts.append(
-                f"{name} is taken as numeric: text that reads as {distinct} distinct numbers; is it an id?"
+                f"{name} is taken as numeric: text that reads as {distinct} distinct numbers; is "
+                "it an id?"
             )
         elif CODES.search(name) and distinct > 2:
             doubts.append(
-                f"{name} looks numeric, {distinct} distinct values; if they are codes, make it categorical"
+                f"{name} looks numeric, {distinct} distinct values; if they are codes, make it "
+                "categorical"
             )
         return Kind.NUMERIC
-    if distinct > MANY and distinct > 0.5 * known:
+    if distinct > MANY and distinct > 0.5 * rows:
         doubts.append(
-            f"{name} is left out: {distinct} distinct values in {known} rows look like ids or free text"
+            f"{name} is left out: {distinct} distinct values in {rows} rows look like ids or free "
+            "text"
         )
         return None
     return Kind.CATEGORICAL

@@ -1,8 +1,6 @@
-"""What a column looks like that holds neither numbers nor categories: an embedding, free text,
-images.
+"""Recognises columns of embeddings, free text or images by their values.
 
-Refuses to take names, addresses, links or codes for text: a column that is not clearly prose is
-nobody's text.
+Names, addresses, links and codes are not text: a column must clearly be prose.
 """
 
 from __future__ import annotations
@@ -21,70 +19,70 @@ from driftline.ingest.columns import texts, vectors
 from driftline.types.model import Field, Kind
 
 SHARE = 0.95
-"""Of the values that must look alike."""
-LOOKED_AT = 1000
+"""The share of values that must look alike."""
+VALUES_CHECKED = 1000
 SHORTEST = 8
-"""Values of a list that may be an embedding; of columns, which may be anything, RUN."""
+"""Values that a list must have to be an embedding; a run of columns needs RUN."""
 RUN = 16
-CALLED = re.compile(r"(?i)(emb|vec|latent|hidden|repr)")
-"""How columns are called that hold a value of an embedding each."""
+EMBEDDING_NAME = re.compile(r"(?i)(emb|vec|latent|hidden|repr)")
+"""Names of columns that each hold one value of an embedding."""
 NUMBERED = re.compile(r"(.*?)(\d+)")
 FEW, WORDS, SIGNS = 20, 6, 20
-"""Texts to tell by, and what half of them must have: words, or signs where there are no spaces
-between words.
-"""
+"""Texts that are needed, and the median words of prose, or characters in unspaced scripts."""
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
 
 
 def find_embedding_columns(columns: Mapping[str, pa.Array]) -> Iterator[Field]:
-    """Embeddings whose values stand in columns of their own, by the names of these."""
-    numbered: dict[str, list[str]] = {}
+    """Embeddings whose values are in numbered columns, such as `emb_0` to `emb_127`."""
+    numbers_by_prefix: dict[str, list[str]] = {}
     for name, array in columns.items():
-        found = NUMBERED.fullmatch(name)
-        if found is not None and pa.types.is_floating(array.type):
-            numbered.setdefault(found[1], []).append(found[2])
-    for before, numbers in numbered.items():
-        if CALLED.search(before) and len(numbers) >= RUN:
-            ordered = sorted(numbers, key=int)
-            path = f"{before}{{{ordered[0]}..{ordered[-1]}}}"
+        match = NUMBERED.fullmatch(name)
+        if match is not None and pa.types.is_floating(array.type):
+            numbers_by_prefix.setdefault(match[1], []).append(match[2])
+    for before, numbers in numbers_by_prefix.items():
+        if EMBEDDING_NAME.search(before) and len(numbers) >= RUN:
+            numbers = sorted(numbers, key=int)
+            path = f"{before}{{{numbers[0]}..{numbers[-1]}}}"
             part = Field(before.rstrip("_.- [") or before, path, Kind.EMBEDDING, len(numbers))
-            if part.run == tuple(f"{before}{number}" for number in ordered):
+            if part.run == tuple(f"{before}{number}" for number in numbers):
                 yield part
 
 
 def vector_size(array: pa.Array) -> int:
-    """The dimension of a column of embeddings; 0 for any other column, such as one of lists of
-    ids.
-    """
-    some = array.drop_null().slice(0, LOOKED_AT)
-    if _is_text(some) and not (len(some) and str(some[0]).lstrip().startswith("[")):
+    """The dimension of a column of embeddings; 0 for any other column, such as lists of ids."""
+    values = array.drop_null().slice(0, VALUES_CHECKED)
+    if _is_text(values) and not (len(values) and str(values[0]).lstrip().startswith("[")):
         return 0
-    size = vectors.most_frequent_dimension([some])
+    size = vectors.most_frequent_dimension([values])
     if size < SHORTEST:
         return 0
-    sizes, values = vectors.list_values(some)
-    whole = bool((values == np.floor(values)).all())  # a list of ids, or of yes and no
+    sizes, numbers = vectors.list_values(values)
+    whole = bool((numbers == np.floor(numbers)).all())  # a list of ids, or of yes and no
     return size if (sizes == size).mean() >= SHARE and not whole else 0
 
 
 def is_prose(array: pa.Array) -> bool:
-    """Whether a column of strings holds sentences: half of them of six words at least, and few of
-    them twice.
-    """
-    some = array.drop_null().slice(0, LOOKED_AT)
-    if not _is_text(some) or len(some) < FEW or pc.count_distinct(some).as_py() <= len(some) / 2:
+    """Whether strings are sentences: the median has six words or more, and few occur twice."""
+    values = array.drop_null().slice(0, VALUES_CHECKED)
+    if (
+        not _is_text(values)
+        or len(values) < FEW
+        or pc.count_distinct(values).as_py() <= len(values) / 2
+    ):
         return False
-    found = texts.derive_text_columns(some.cast(pa.string()))
-    if median(found["words"].to_pylist()) >= WORDS:
+    columns = texts.derive_text_columns(values.cast(pa.string()))
+    if median(columns["words"].to_pylist()) >= WORDS:
         return True
-    unspaced = pc.is_in(found["script"].cast(pa.string()), pa.array(["han", "kana", "thai"]))
-    return bool(np.mean(unspaced) >= SHARE) and median(found["characters"].to_pylist()) >= SIGNS
+    is_unspaced = pc.is_in(columns["script"].cast(pa.string()), pa.array(["han", "kana", "thai"]))
+    return (
+        bool(np.mean(is_unspaced) >= SHARE) and median(columns["characters"].to_pylist()) >= SIGNS
+    )
 
 
 def is_image(array: pa.Array) -> bool:
-    """Whether a column holds the beginnings of images, as bytes or in base64."""
-    some = array.drop_null().slice(0, FEW).to_pylist()
-    heads = [_head(value) for value in some]
+    """Whether the values begin as images do, as bytes or in base64."""
+    values = array.drop_null().slice(0, FEW).to_pylist()
+    heads = [_head(value) for value in values]
     return bool(heads) and sum(head.startswith(MAGIC) for head in heads) >= SHARE * len(heads)
 
 

@@ -1,8 +1,7 @@
-"""Embeddings as columns: their length, their holes, and a small picture of each vector for the
-sample.
+"""Derives columns from embeddings: norm, missing values, and a projection for the sample.
 
-Refuses vectors of another dimension than the schema's, or with a value that is no finite number:
-they are invalid.
+Vectors of another dimension than the schema's, or with a value that is no finite number, are
+invalid.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions
 from driftline.types.model import WIDEST
 
-KEPT = 64
-"""Numbers of a vector that enter the sample. Longer ones are projected (Johnson & Lindenstrauss
-1984): a squared distance is kept within 18% of itself (one standard deviation), one between means
-likewise, and 500 rows take 128 kB at any dimension.
+PROJECTED = 64
+"""Values of a vector in the sample. Longer vectors are projected (Johnson & Lindenstrauss 1984): a
+squared distance keeps its value within 18% (one standard deviation), one between means too, and 500
+rows take 128 kB at any dimension.
 """
 VALUES = 1 << 22
-"""Values that are looked at at a time."""
+"""Values that are processed at a time."""
 LARGEST = 1e18
-"""Beyond it a value is not taken for a number."""
+"""Larger values do not count as numbers."""
 BITS, DIGITS = 30, 6
 NULL, NO_LIST = -1, -2
-"""In place of a length."""
+"""In place of a length: the row is null, or holds no list of numbers."""
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -44,29 +43,24 @@ _DECODER = msgspec.json.Decoder(list[float | None])
 def derive_vector_columns(
     array: pa.Array, dimension: int, name: str
 ) -> tuple[dict[str, pa.Array], dict[str, Flags]]:
-    """The columns that stand for embeddings (lists of numbers, or JSON text of them), and which
-    rows of each are invalid.
+    """Columns of embeddings (lists of numbers, or JSON text), and per column the invalid rows.
 
-    The one called "" holds, for the sample, float32 in bytes: the vector, or where it has more than
-    64 values a projection that only `name` and `dimension` decide. `nan_share` counts values that
-    are missing or no finite numbers. A vector of another dimension has only a `dimension`; one with
-    such values no norm and no place in the sample.
+    All have shape (n,). The column "" holds float32 bytes for the sample: the vector, or for more
+    than 64 values a projection that depends on `name` and `dimension` only. `nan_share` is the
+    share of values that are missing or not finite. A vector of another dimension has only a
+    `dimension`; one with such values has no norm and is not in the sample.
     """
     step = max(1, VALUES // max(dimension, 1))
-    signs = _signs(name, dimension) if dimension > KEPT else None
+    signs = _signs(name, dimension) if dimension > PROJECTED else None
     parts = [
         _part(array.slice(at, step), dimension, signs) for at in range(0, max(len(array), 1), step)
     ]
-    columns = {what: pa.concat_arrays([part[0][what] for part in parts]) for what in parts[0][0]}
-    return columns, {
-        what: np.concatenate([part[1][what] for part in parts]) for what in parts[0][1]
-    }
+    columns = {key: pa.concat_arrays([part[0][key] for part in parts]) for key in parts[0][0]}
+    return columns, {key: np.concatenate([part[1][key] for part in parts]) for key in parts[0][1]}
 
 
 def stack_columns(columns: Sequence[pa.Array], rows: int) -> pa.Array:
-    """A column of vectors from numeric columns (float64) that hold one value of each; null where
-    all are null.
-    """
+    """One column of vectors from columns (float64) of single values; null where all are null."""
     table = np.array(
         [column.to_numpy(zero_copy_only=False) for column in columns], np.float64
     ).reshape(len(columns), rows)
@@ -80,16 +74,14 @@ def stack_columns(columns: Sequence[pa.Array], rows: int) -> pa.Array:
 
 
 def most_frequent_dimension(columns: Iterable[pa.Array]) -> int:
-    """The dimension that most vectors of these columns have, of equally many the smallest; 0 where
-    none is a vector.
-    """
-    counted = Counter(
+    """The most frequent dimension of vectors, of equal ones the smallest; 0 without a vector."""
+    counts = Counter(
         size
         for column in columns
         for size in list_values(column.slice(0, 1000))[0].tolist()
         if 0 < size <= WIDEST
     )
-    return min(counted, key=lambda size: (-counted[size], size), default=0)
+    return min(counts, key=lambda size: (-counts[size], size), default=0)
 
 
 def _part(
@@ -105,43 +97,41 @@ def _part(
     numbers = np.abs(vectors) <= LARGEST
     whole = numbers.all(axis=1)
     usable = np.flatnonzero(fits)[whole]
-    # Rounding in a vector of length 1 is no news.
+    # Rounded, so that vectors of length 1 all have the norm 1.
     norms = np.array(
         [
             float(f"{norm:.{DIGITS}g}")
             for norm in np.sqrt((vectors[whole] ** 2).sum(axis=1)).tolist()
         ]
     )
-    there = sizes != NULL
+    has_value = sizes != NULL
     columns = {
         "norm": _spread(norms, usable, len(array)),
         "nan_share": _spread((~numbers).mean(axis=1), np.flatnonzero(fits), len(array)),
         "dimension": pa.array(sizes.astype(np.float64), mask=sizes < 0),
         "": _bytes(
-            vectors[whole] if signs is None else _projected(vectors[whole], signs),
+            vectors[whole] if signs is None else _project(vectors[whole], signs),
             usable,
             len(array),
         ),
     }
     return columns, {
-        "norm": there & columns["norm"].is_null().to_numpy(zero_copy_only=False),
-        "nan_share": there & ~fits,
+        "norm": has_value & columns["norm"].is_null().to_numpy(zero_copy_only=False),
+        "nan_share": has_value & ~fits,
         "dimension": sizes == NO_LIST,
     }
 
 
 def list_values(array: pa.Array) -> tuple[Counts, Floats]:
-    """The length of each row's list, or what stands in place of it, and the values of all lists,
-    one after another.
-    """
+    """The length of each row's list (int64, (n,); NULL or NO_LIST), and all values in sequence."""
     kind = array.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        lists = [None if text is None else _parsed(text) for text in array.to_pylist()]
+        lists = [None if text is None else _parse(text) for text in array.to_pylist()]
         sizes = [
-            NULL if made is None else made if isinstance(made, int) else len(made) for made in lists
+            NULL if item is None else item if isinstance(item, int) else len(item) for item in lists
         ]
         flat = np.concatenate(
-            [np.empty(0), *(made for made in lists if isinstance(made, np.ndarray))]
+            [np.empty(0), *(item for item in lists if isinstance(item, np.ndarray))]
         )
         return np.array(sizes, np.int64), flat
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
@@ -164,27 +154,25 @@ def list_values(array: pa.Array) -> tuple[Counts, Floats]:
     return np.where(array.is_null().to_numpy(zero_copy_only=False), NULL, NO_LIST), np.empty(0)
 
 
-def _parsed(text: str) -> Floats | int:
-    """The list of numbers that a text holds, NaN for null; NULL for an empty text, NO_LIST for any
-    other.
-    """
-    found: Any
+def _parse(text: str) -> Floats | int:
+    """The list of numbers in a JSON text, NaN for null; NULL for empty text, NO_LIST otherwise."""
+    document: Any
     try:
-        found = _DECODER.decode(text)
+        document = _DECODER.decode(text)
     except (msgspec.MsgspecError, UnicodeEncodeError):
         if not text.strip():
             return NULL
         try:
-            documents = list(json_values.documents(text.encode("utf-8", "replace")))
+            documents = list(json_values.parse_documents(text.encode("utf-8", "replace")))
         except ValueError:
             return NO_LIST
-        found = documents[0] if len(documents) == 1 else None
-        plain = isinstance(found, list) and all(
-            type(value) in (int, float, type(None)) for value in found
+        document = documents[0] if len(documents) == 1 else None
+        plain = isinstance(document, list) and all(
+            type(value) in (int, float, type(None)) for value in document
         )
         if not plain:
             return NO_LIST
-    return np.array([_number(value) for value in found], np.float64)
+    return np.array([_number(value) for value in document], np.float64)
 
 
 def _number(value: float | None) -> float:
@@ -195,38 +183,37 @@ def _number(value: float | None) -> float:
 
 
 def _signs(name: str, dimension: int) -> Floats:
-    """1 and -1 by the bits of hashes (Achlioptas 2003), the same on every machine; shape
-    (dimension, KEPT).
-    """
+    """A projection of 1 and -1 by the bits of hashes (Achlioptas 2003), (dimension, PROJECTED)."""
     bits = np.unpackbits(
         hash_positions(name_hash(name), 0, dimension).astype("<u8").view(np.uint8)
-    ).reshape(dimension, KEPT)
+    ).reshape(dimension, PROJECTED)
     return np.where(bits, 1.0, -1.0)
 
 
-def _projected(vectors: Floats, signs: Floats) -> Floats:
-    """Shape (n, KEPT). Values are rounded to 30 bits below each row's largest: whole numbers add up
-    to the same in any order, so that a vector gives the same bytes whatever the machine and the
-    rows beside it.
+def _project(vectors: Floats, signs: Floats) -> Floats:
+    """The projections, shape (n, PROJECTED), equal bytes for equal vectors on every machine.
+
+    Values are rounded to 30 bits below each row's largest: whole numbers have the same sum in any
+    order.
     """
     powers = np.frexp(np.abs(vectors).max(axis=1, initial=0.0))[1][:, None]
     sums: Floats = np.ldexp(np.rint(np.ldexp(vectors, BITS - powers)) @ signs, powers - BITS)
-    return sums / math.sqrt(KEPT)
+    return sums / math.sqrt(PROJECTED)
 
 
 def _spread(values: Floats, places: Counts, rows: int) -> pa.Array:
-    """`values` at their places in a column of `rows`, all else null."""
-    spread, missing = np.zeros(rows), np.ones(rows, bool)
-    spread[places], missing[places] = values, False
-    return pa.array(spread, mask=missing)
+    """A column of `rows` rows with `values` at `places` and nulls elsewhere."""
+    column, missing = np.zeros(rows), np.ones(rows, bool)
+    column[places], missing[places] = values, False
+    return pa.array(column, mask=missing)
 
 
 def _bytes(vectors: Floats, places: Counts, rows: int) -> pa.Array:
     """The same for vectors, each as the bytes of its float32 values."""
     width = vectors.shape[1]
-    spread, there = np.zeros((rows, width), "<f4"), np.zeros(rows, bool)
-    spread[places], there[places] = vectors, True
-    valid = pa.py_buffer(np.packbits(there, bitorder="little"))
+    content, valid = np.zeros((rows, width), "<f4"), np.zeros(rows, bool)
+    content[places], valid[places] = vectors, True
+    bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
     return pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(4 * width), rows, [valid, pa.py_buffer(spread)]
+        pa.binary(4 * width), rows, [bitmap, pa.py_buffer(content)]
     )

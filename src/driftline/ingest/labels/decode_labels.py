@@ -1,6 +1,6 @@
-"""Labels that come on their own: from the records of their objects to what is kept of them.
+"""Collects labels that come on their own from the records of one object, and packs them.
 
-Refuses to decide between labels of one id: that is for the join, which sees all of them.
+Does not choose between labels of one id: the join does that, because it sees all of them.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ class LabelRows:
     """Labels in the order of their hashes; of one hash, in the order of their records."""
 
     hashes: Hashes
-    """Of the ids, shape (rows,)."""
+    """Hashes of the ids, uint64, shape (rows,)."""
     times: Ints
-    """When each was given, microseconds; shape (rows,)."""
+    """When each label was set, microseconds, int64, shape (rows,)."""
     values: Ints
-    """Codes of `names`, or the bits of numbers; shape (rows,)."""
+    """Codes of `names`, or the bits of float64 numbers; int64, shape (rows,)."""
     names: list[str] | None
     """The classes; None for numbers."""
 
 
 class LabelBuffer:
-    """Gathers the labels of one object."""
+    """Collects the labels of one object."""
 
     def __init__(self, schema: Schema) -> None:
         assert schema.label is not None
@@ -49,20 +49,18 @@ class LabelBuffer:
         self._parts: list[tuple[Hashes, Ints, Ints]] = []
 
     def add(self, batch: Batch) -> int:
-        """Keep the labels of a batch; returns how many rows have no id, or no value that can be
-        used.
-        """
+        """Add the labels of a batch; returns how many rows lack an id or a usable value."""
         array = batch.columns.get(self._label)
         if array is None:
             return batch.rows
         if pa.types.is_dictionary(array.type):
             codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
             usable = codes >= 0
-            places = [
+            own_codes = [
                 self._codes.setdefault(name, len(self._codes))
                 for name in array.dictionary.to_pylist()
             ]
-            values = np.array([*places, -1], np.int64)[codes]
+            values = np.array([*own_codes, -1], np.int64)[codes]
         else:
             self._numeric = True
             numbers = (
@@ -70,14 +68,12 @@ class LabelBuffer:
             )  # -0.0 and 0.0 are one label
             usable, values = np.abs(numbers) <= LARGEST, numbers.view(np.int64)
         assert batch.joins is not None
-        kept = usable & (batch.joins != 0)
-        self._parts.append((batch.joins[kept], batch.events[kept], values[kept]))
-        return batch.rows - int(kept.sum())
+        usable = usable & (batch.joins != 0)
+        self._parts.append((batch.joins[usable], batch.events[usable], values[usable]))
+        return batch.rows - int(usable.sum())
 
     def stubs(self) -> Iterator[Stub]:
-        """What is to be kept, in portions in the order of the records; each starts with its newest
-        label.
-        """
+        """All labels, ROWS to a stub, in the order of the records; a stub starts at its newest."""
         if not self._parts:
             return
         hashes, times, values = (np.concatenate(part) for part in zip(*self._parts, strict=True))
@@ -85,15 +81,17 @@ class LabelBuffer:
         for first in range(0, len(hashes), ROWS):
             part = slice(first, first + ROWS)
             order = np.argsort(hashes[part], kind="stable")
-            given = LabelRows(hashes[part][order], times[part][order], values[part][order], names)
-            yield Stub(LABEL, int(given.times.max()), "", given.hashes, pack_labels(given))
+            labels = LabelRows(hashes[part][order], times[part][order], values[part][order], names)
+            yield Stub(LABEL, int(labels.times.max()), "", labels.hashes, pack_labels(labels))
 
 
-def pack_labels(given: LabelRows) -> bytes:
-    """All but the hashes."""
-    first = int(given.times.min())
-    values = given.values.astype("<i8").tobytes() if given.names is None else narrow(given.values)
-    return zlib.compress(pack((first, narrow(given.times - first), values, given.names)), 1)
+def pack_labels(labels: LabelRows) -> bytes:
+    """All but the hashes, as compressed bytes."""
+    first = int(labels.times.min())
+    values = (
+        labels.values.astype("<i8").tobytes() if labels.names is None else narrow(labels.values)
+    )
+    return zlib.compress(pack((first, narrow(labels.times - first), values, labels.names)), 1)
 
 
 def unpack_labels(hashes: Hashes, content: bytes) -> LabelRows:

@@ -1,9 +1,7 @@
-"""Joining labels with the predictions that wait for them, window by window, from what is kept of
-both.
+"""Joins labels with the predictions that wait for them, window by window.
 
-Refuses to add to what a window had: whatever came, went or was corrected, what its labels say is
-made anew from all that is kept, so that order, repeats and crashes don't show. A few million rows
-are in memory at a time, however many wait.
+Does not add to earlier results: the labels of a window are joined anew from all stored rows, so
+that order, repeats and crashes change nothing. A few million rows are in memory at a time.
 """
 
 from __future__ import annotations
@@ -42,9 +40,9 @@ Span = tuple[int, str]
 """Start and version of a window, with all its segments."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JoinTerms:
-    """What a join needs to know of a model."""
+    """The settings of a model's join."""
 
     model: str
     labels: str
@@ -53,280 +51,288 @@ class JoinTerms:
     spec: ProfileSpec
     collectors: Collectors
     length: int
-    """Of windows, microseconds."""
+    """Length of a window, microseconds."""
     wait: int
     """Microseconds that a label may be older than its prediction."""
     has_own_times: bool = True
-    """Whether labels say themselves when they were given."""
+    """Whether labels have a time of their own."""
 
 
 @dataclass(slots=True)
 class JoinCounts:
-    """What a join came to."""
+    """Counts of one join."""
 
     labels: int = 0
-    """New ones."""
+    """New labels."""
     matches: int = 0
-    """Of these, how many have a prediction that waits for them."""
+    """New labels that have a prediction."""
     windows: int = 0
-    """How many say something else now than before."""
+    """Windows whose labels changed."""
 
 
-@dataclass(slots=True)
-class _Work:
-    """What is to be done, and what has been found on the way."""
+@dataclass(slots=True, kw_only=True)
+class _Join:
+    """One join: its settings, what is to be joined, and the results so far."""
 
-    news: list[Stored]
-    """Labels that came or went."""
+    terms: JoinTerms
+    portion: int
+    changes: list[Stored]
+    """Stubs of labels that came or went."""
     labels: list[Stored]
-    """All that are kept, in the order in which they count."""
-    affected: list[Span]
-    pieces: list[Stored]
-    """The predictions of these windows, in their order."""
+    """All stubs of labels, in the order in which they count."""
+    spans: list[Span]
+    """The windows to join, in order."""
+    predictions: list[Stored]
+    """Stubs of the predictions of these windows, in their order."""
     marks: dict[Span, list[int]]
-    """Rows of the table, by window, that are dealt with once it is."""
-    fresh: set[int]
-    """Those of the pieces that are joined for the first time."""
+    """Ids of new prediction stubs, by window, that are marked as joined with the window."""
+    new_predictions: set[int]
+    """Ids of prediction stubs that are joined for the first time."""
     profiles: dict[Span, dict[str, Profile]] = field(default_factory=dict)
-    """What labels say, by window and segment."""
-    matched: dict[int, int] = field(default_factory=dict)
-    """Predictions that found a label, by row of the table."""
-    finds: dict[int, int] = field(default_factory=dict)
-    """Labels that found a prediction, by row of the table."""
+    """Profiles of labelled rows, by window and segment."""
+    prediction_matches: dict[int, int] = field(default_factory=dict)
+    """Predictions that have a label, by id of the stub."""
+    label_matches: dict[int, int] = field(default_factory=dict)
+    """Labels that have a prediction, by id of the stub."""
+
+    def join_portion(self, connection: Connection, stubs: Sequence[Stored]) -> None:
+        """Add the labels of some predictions to the profiles of their windows."""
+        parts: dict[Span, list[PredictionRows]] = {}
+        stub_hashes: list[tuple[int, Hashes]] = []
+        for stub, hashes, content in waiting.in_order(connection, stubs, self.portion):
+            rows = unpack_rows(hashes, content, self.terms.spec.digest)
+            if rows is not None:
+                parts.setdefault((stub.start, stub.version), []).append(rows)
+                stub_hashes.append((stub.id, hashes))
+        if not parts:
+            return
+        predictions = {span: concatenate(part) for span, part in parts.items()}
+        labels = NewestLabels(_distinct([rows.hashes for rows in predictions.values()]))
+        new_hashes = [hashes for id_, hashes in stub_hashes if id_ in self.new_predictions]
+        self._load_labels(connection, labels, new_hashes, earliest=min(predictions)[0])
+        for span, rows in predictions.items():
+            self._add_labels(span, rows, labels)
+        for id_, hashes in stub_hashes:
+            has_label = labels.has_label[np.searchsorted(labels.ids, hashes)]
+            self.prediction_matches[id_] = int(has_label.sum())
+
+    def _load_labels(
+        self,
+        connection: Connection,
+        labels: NewestLabels,
+        new_hashes: Sequence[Hashes],
+        earliest: int,
+    ) -> None:
+        """Add all labels that can count for predictions from `earliest` (microseconds) on.
+
+        Also counts labels that have a prediction; of labels joined before, only matches with the
+        new predictions are added.
+        """
+        terms = self.terms
+        is_new = (
+            np.isin(labels.ids, np.concatenate(new_hashes))
+            if new_hashes
+            else np.zeros(len(labels.ids), bool)
+        )
+        change_ids = {stub.id for stub in self.changes}
+        is_numeric = terms.schema.task is Task.REGRESSION
+        stubs = [stub for stub in self.labels if stub.start >= earliest - terms.wait]
+        object_times = {} if terms.has_own_times else waiting.changes(connection, terms.labels)
+        for stub, hashes, content in waiting.in_order(connection, stubs, self.portion):
+            rows = unpack_labels(hashes, content)
+            if (rows.names is None) != is_numeric:
+                continue  # read when the task was another one
+            places = labels.add(rows, object_times.get(stub.object_id))
+            matches = len(places) if stub.id in change_ids else int(is_new[places].sum())
+            if matches:
+                earlier_matches = 0 if stub.id in change_ids else stub.matched
+                total = self.label_matches.get(stub.id, earlier_matches) + matches
+                self.label_matches[stub.id] = min(total, stub.rows)
+
+    def _add_labels(self, span: Span, rows: PredictionRows, labels: NewestLabels) -> None:
+        """Add the labelled rows of one window to its profiles, by segment."""
+        terms, profiles = self.terms, self.profiles.setdefault(span, {})
+        at = np.searchsorted(labels.ids, rows.hashes)
+        events = span[0] + rows.seconds * SECOND
+        places = np.flatnonzero(labels.has_label[at] & (labels.times[at] >= events - terms.wait))
+        if not len(places):
+            return
+        at, events = at[places], events[places]
+        columns = {
+            name: _take_column(column, places)
+            for name, column in rows.columns.items()
+            if name not in terms.schema.segments
+        }
+        assert terms.schema.label is not None
+        columns[terms.schema.label.name] = _label_column(labels, at)
+        labelled_rows = LabelledRows(
+            Batch(len(places), columns),
+            np.maximum(labels.firsts[at] - events, 0),
+            labels.is_corrected[at],
+            labels.is_contradictory[at],
+        )
+        segments = _split_by_segment(labelled_rows, rows, places, terms.schema.segments)
+        for segment, part in [("", labelled_rows), *segments]:
+            profile = profiles.get(segment)
+            if profile is None:
+                profile = profiles[segment] = Profile(terms.spec, terms.collectors)
+            profile.label(part)
+
+    def commit(self, store: Store, spans: Sequence[Span]) -> int:
+        """Write windows that are complete; returns how many changed."""
+        if not spans:
+            return 0
+        changes = 0
+        with store.write() as connection:
+            for span in spans:
+                content = {
+                    segment: profile.to_bytes()
+                    for segment, profile in self.profiles.pop(span, {}).items()
+                }
+                changes += windows.relabel(connection, self.terms.model, *span, content)
+                waiting.mark_joined(connection, self.marks[span])
+            waiting.set_matched(connection, self.prediction_matches)
+            self.prediction_matches.clear()
+        return changes
 
 
 def join_labels(store: Store, terms: JoinTerms, until: int, portion: int = PORTION) -> JoinCounts:
-    """Bring all windows that end by `until` (microseconds) up to date with the labels and
-    predictions that are kept.
+    """Join labels and predictions of all windows that end by `until` (microseconds).
 
-    Younger windows are left for later: their predictions are still coming. Some windows at a time
+    Younger windows are left for later, because their predictions are still coming. Some windows
     are one transaction; new labels count as joined when all their windows are.
     """
     with store.write() as connection:
-        gone = models.waits_from(connection, terms.model)
-        if gone is not None:
-            waiting.drop(connection, terms.model, PREDICTION, gone)
+        expiry = models.waits_from(connection, terms.model)
+        if expiry is not None:
+            waiting.drop(connection, terms.model, PREDICTION, expiry)
     with store.read() as connection:
-        work = _look(connection, terms, until)
-    joined, todo = JoinCounts(), work.affected
-    for part in _portions(work.pieces, portion):
+        join = _prepare(connection, terms, until, portion)
+    counts, spans = JoinCounts(), join.spans
+    for part in _portions(join.predictions, portion):
         with store.read() as connection:
-            _portion(connection, terms, part, work, portion)
-        done = [span for span in todo if span < (part[-1].start, part[-1].version)]
-        todo = todo[len(done) :]
-        joined.windows += _write(store, terms, done, work)
-    joined.windows += _write(store, terms, todo, work)
-    if work.news or work.finds:
+            join.join_portion(connection, part)
+        complete = [span for span in spans if span < (part[-1].start, part[-1].version)]
+        spans = spans[len(complete) :]
+        counts.windows += join.commit(store, complete)
+    counts.windows += join.commit(store, spans)
+    if join.changes or join.label_matches:
         with store.write() as connection:
-            waiting.set_matched(connection, work.finds)
-            waiting.mark_joined(connection, [one.id for one in work.news])
-    new = [one for one in work.news if not one.removed]
-    joined.labels = sum(one.rows for one in new)
-    joined.matches = sum(work.finds.get(one.id, 0) for one in new)
-    return joined
+            waiting.set_matched(connection, join.label_matches)
+            waiting.mark_joined(connection, [stub.id for stub in join.changes])
+    new_labels = [stub for stub in join.changes if not stub.removed]
+    counts.labels = sum(stub.rows for stub in new_labels)
+    counts.matches = sum(join.label_matches.get(stub.id, 0) for stub in new_labels)
+    return counts
 
 
-def _look(connection: Connection, terms: JoinTerms, until: int) -> _Work:
-    """The windows to deal with, and what there is of them."""
-    news = waiting.unjoined(connection, terms.labels, LABEL)
-    came = [
-        one
-        for one in waiting.unjoined(connection, terms.model, PREDICTION)
-        if one.start + terms.length <= until
+def _prepare(connection: Connection, terms: JoinTerms, until: int, portion: int) -> _Join:
+    """Find the windows to join, with their labels and predictions."""
+    changes = waiting.unjoined(connection, terms.labels, LABEL)
+    new_predictions = [
+        stub
+        for stub in waiting.unjoined(connection, terms.model, PREDICTION)
+        if stub.start + terms.length <= until
     ]
-    affected = {(one.start, one.version) for one in came}
-    for ids in _ids(
-        connection,
-        news if terms.has_own_times else waiting.of_same_objects(connection, terms.labels, news),
-    ):
-        for one in waiting.holding(connection, terms.model, PREDICTION, ids):
-            if one.start + terms.length <= until:
-                affected.add((one.start, one.version))
-    marks: dict[Span, list[int]] = {span: [] for span in affected}
-    for one in came:
-        marks[one.start, one.version].append(one.id)
+    spans = {(stub.start, stub.version) for stub in new_predictions}
+    changed_labels = (
+        changes
+        if terms.has_own_times
+        else waiting.of_same_objects(connection, terms.labels, changes)
+    )
+    for ids in _ids(connection, changed_labels):
+        for stub in waiting.holding(connection, terms.model, PREDICTION, ids):
+            if stub.start + terms.length <= until:
+                spans.add((stub.start, stub.version))
+    marks: dict[Span, list[int]] = {span: [] for span in spans}
+    for stub in new_predictions:
+        marks[stub.start, stub.version].append(stub.id)
     labels = waiting.labels(connection, terms.labels)
     # Where there has never been a label, there is nothing to look at.
-    starts = sorted({start for start, _ in affected}) if labels or news else []
-    pieces = [
-        one
-        for one in waiting.predictions(connection, terms.model, starts)
-        if (one.start, one.version) in affected
-    ]
-    return _Work(
-        news, labels, sorted(affected), pieces, marks, {one.id for one in came if not one.removed}
+    starts = sorted({start for start, _ in spans}) if labels or changes else []
+    return _Join(
+        terms=terms,
+        portion=portion,
+        changes=changes,
+        labels=labels,
+        spans=sorted(spans),
+        predictions=[
+            stub
+            for stub in waiting.predictions(connection, terms.model, starts)
+            if (stub.start, stub.version) in spans
+        ],
+        marks=marks,
+        new_predictions={stub.id for stub in new_predictions if not stub.removed},
     )
 
 
-def _ids(connection: Connection, news: Sequence[Stored]) -> Iterator[Hashes]:
+def _ids(connection: Connection, stubs: Sequence[Stored]) -> Iterator[Hashes]:
     """The ids of some labels, sorted, a few million at a time."""
-    for part in _portions(news, 4 * PORTION):
+    for part in _portions(stubs, 4 * PORTION):
         yield _distinct(
-            [hashes for _, hashes, _ in waiting.read(connection, [one.id for one in part])]
+            [hashes for _, hashes, _ in waiting.read(connection, [stub.id for stub in part])]
         )
 
 
 def _distinct(parts: Sequence[Hashes]) -> Hashes:
-    """All ids, sorted, each once."""
+    """All ids, sorted, without repeats."""
     ids = np.sort(np.concatenate(parts))  # np.unique is several times slower here
-    mine: Hashes = ids[np.append(True, ids[1:] != ids[:-1])]
-    return mine
+    distinct: Hashes = ids[np.append(True, ids[1:] != ids[:-1])]
+    return distinct
 
 
-def _portions(pieces: Sequence[Stored], rows: int) -> Iterator[list[Stored]]:
+def _portions(stubs: Sequence[Stored], rows: int) -> Iterator[list[Stored]]:
     part: list[Stored] = []
-    held = 0
-    for one in pieces:
-        part.append(one)
-        held += one.rows
-        if held >= rows:
+    part_rows = 0
+    for stub in stubs:
+        part.append(stub)
+        part_rows += stub.rows
+        if part_rows >= rows:
             yield part
-            part, held = [], 0
+            part, part_rows = [], 0
     if part:
         yield part
 
 
-def _portion(
-    connection: Connection, terms: JoinTerms, pieces: Sequence[Stored], work: _Work, portion: int
-) -> None:
-    """Add what labels say of some predictions to the profiles of their windows."""
-    spans: dict[Span, list[PredictionRows]] = {}
-    owners: list[tuple[int, Hashes]] = []
-    for one, hashes, content in waiting.in_order(connection, pieces, portion):
-        rows = unpack_rows(hashes, content, terms.spec.digest)
-        if rows is not None:
-            spans.setdefault((one.start, one.version), []).append(rows)
-            owners.append((one.id, hashes))
-    if not spans:
-        return
-    whole = {span: concatenate(parts) for span, parts in spans.items()}
-    truth = NewestLabels(_distinct([rows.hashes for rows in whole.values()]))
-    fresh = [hashes for id_, hashes in owners if id_ in work.fresh]
-    _resolve(connection, terms, truth, work, fresh, min(whole)[0], portion)
-    for span, rows in whole.items():
-        at = np.searchsorted(truth.ids, rows.hashes)
-        _label(terms, span[0], rows, truth, at, work.profiles.setdefault(span, {}))
-    for id_, hashes in owners:
-        work.matched[id_] = int(truth.known[np.searchsorted(truth.ids, hashes)].sum())
-
-
-def _resolve(
-    connection: Connection,
-    terms: JoinTerms,
-    truth: NewestLabels,
-    work: _Work,
-    fresh: Sequence[Hashes],
-    first: int,
-    portion: int,
-) -> None:
-    """Give `truth` all labels that can count for predictions from `first` on, and count those that
-    found one.
-
-    Of labels that were joined before, only `fresh` predictions are new finds.
-    """
-    new = np.isin(truth.ids, np.concatenate(fresh)) if fresh else np.zeros(len(truth.ids), bool)
-    unjoined = {one.id for one in work.news}
-    numeric = terms.schema.task is Task.REGRESSION
-    labels = [one for one in work.labels if one.start >= first - terms.wait]
-    changes = {} if terms.has_own_times else waiting.changes(connection, terms.labels)
-    for one, hashes, content in waiting.in_order(connection, labels, portion):
-        given = unpack_labels(hashes, content)
-        if (given.names is None) != numeric:
-            continue  # read when the task was another one
-        places = truth.add(given, changes.get(one.object_id))
-        finds = len(places) if one.id in unjoined else int(new[places].sum())
-        if finds:
-            before = work.finds.get(one.id, 0 if one.id in unjoined else one.matched)
-            work.finds[one.id] = min(before + finds, one.rows)
-
-
-def _label(
-    terms: JoinTerms,
-    start: int,
-    rows: PredictionRows,
-    truth: NewestLabels,
-    at: Ints,
-    found: dict[str, Profile],
-) -> None:
-    """Add the labelled ones of the rows of one window to its profiles, by segment; `at` are the
-    places of their ids.
-    """
-    events = start + rows.seconds * SECOND
-    kept = np.flatnonzero(truth.known[at] & (truth.times[at] >= events - terms.wait))
-    if not len(kept):
-        return
-    at, events = at[kept], events[kept]
-    columns = {
-        name: _column(column, kept)
-        for name, column in rows.columns.items()
-        if name not in terms.schema.segments
-    }
-    assert terms.schema.label is not None
-    columns[terms.schema.label.name] = _labels(truth, at)
-    delays = np.maximum(truth.firsts[at] - events, 0)
-    whole = LabelledRows(
-        Batch(len(kept), columns), delays, truth.corrected[at], truth.contradicting[at]
-    )
-    for segment, part in [("", whole), *_segments(whole, rows, kept, terms.schema.segments)]:
-        profile = found.get(segment)
-        if profile is None:
-            profile = found[segment] = Profile(terms.spec, terms.collectors)
-        profile.label(part)
-
-
-def _labels(truth: NewestLabels, at: Ints) -> pa.Array:
-    values = truth.values[at]
-    if truth.names:
+def _label_column(labels: NewestLabels, at: Ints) -> pa.Array:
+    values = labels.values[at]
+    if labels.names:
         return pa.DictionaryArray.from_arrays(
-            pa.array(values.astype(np.int32)), pa.array(truth.names, pa.string())
+            pa.array(values.astype(np.int32)), pa.array(labels.names, pa.string())
         )
     return pa.array(values.view(np.float64))
 
 
-def _column(column: Column, kept: Ints) -> pa.Array:
+def _take_column(column: Column, places: Ints) -> pa.Array:
     if isinstance(column, np.ndarray):
-        return pa.array(column[kept])
+        return pa.array(column[places])
     names, codes = column
-    codes = codes[kept]
+    codes = codes[places]
     indices = pa.array(np.maximum(codes, 0).astype(np.int32), mask=codes < 0)
     return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
 
 
-def _segments(
-    whole: LabelledRows, rows: PredictionRows, kept: Ints, segments: Iterable[str]
+def _split_by_segment(
+    labelled_rows: LabelledRows, rows: PredictionRows, places: Ints, segments: Iterable[str]
 ) -> Iterator[tuple[str, LabelledRows]]:
-    """The labelled rows of each segment; `kept` are their places among `rows`."""
+    """The labelled rows of each segment; `places` are their places among `rows`."""
     for name in segments:
         column = rows.columns.get(name)
         if column is None or isinstance(column, np.ndarray):
             continue
         names, codes = column
-        codes = codes[kept]
+        codes = codes[places]
         for code in np.unique(codes[codes >= 0]).tolist():
-            yield f"{name}={names[code]}", _take(whole, np.flatnonzero(codes == code))
+            yield f"{name}={names[code]}", _take_rows(labelled_rows, np.flatnonzero(codes == code))
 
 
-def _take(whole: LabelledRows, places: Ints) -> LabelledRows:
-    columns = {name: array.take(pa.array(places)) for name, array in whole.batch.columns.items()}
-    batch = Batch(len(places), columns)
+def _take_rows(labelled_rows: LabelledRows, places: Ints) -> LabelledRows:
+    columns = {
+        name: array.take(pa.array(places)) for name, array in labelled_rows.batch.columns.items()
+    }
     return LabelledRows(
-        batch, whole.delays[places], whole.is_corrected[places], whole.is_contradictory[places]
+        Batch(len(places), columns),
+        labelled_rows.delays[places],
+        labelled_rows.is_corrected[places],
+        labelled_rows.is_contradictory[places],
     )
-
-
-def _write(store: Store, terms: JoinTerms, done: Sequence[Span], work: _Work) -> int:
-    """Commit windows that are complete; returns how many changed."""
-    if not done:
-        return 0
-    changed = 0
-    with store.write() as connection:
-        for span in done:
-            content = {
-                segment: profile.to_bytes()
-                for segment, profile in work.profiles.pop(span, {}).items()
-            }
-            changed += windows.relabel(connection, terms.model, *span, content)
-            waiting.mark_joined(connection, work.marks[span])
-        waiting.set_matched(connection, work.matched)
-        work.matched.clear()
-    return changed

@@ -1,8 +1,7 @@
-"""Predictions that wait for their labels: of each row only what a label will be compared with, in
-about twenty bytes.
+"""Packs predictions that wait for their labels: about twenty bytes per row.
 
-Refuses rows that no label can come for: without an id, without a prediction, or with the label in
-the record itself.
+Leaves out rows that no label can come for: without an id, without a prediction, or with the label
+in the record itself.
 """
 
 from __future__ import annotations
@@ -21,8 +20,9 @@ from driftline.types.model import Schema
 from driftline.types.records import Hashes, Stub
 
 ROWS = 1 << 18
-"""Of one stub at most, so that a join can take them in bounded portions."""
+"""Rows of one stub at most, so that a join can load stubs in bounded portions."""
 SECOND = 1_000_000
+"""Microseconds."""
 Codes = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 Column = tuple[Sequence[str], Codes] | Numbers
@@ -34,76 +34,73 @@ class PredictionRows:
     """Rows of one window and version, in the order of their hashes."""
 
     hashes: Hashes
-    """Shape (rows,), sorted."""
+    """Hashes of the ids, uint64, shape (rows,), sorted."""
     seconds: Codes
-    """Of the predictions, after the start of their window; shape (rows,)."""
+    """Seconds from the start of the window to each prediction, int64, shape (rows,)."""
     columns: Mapping[str, Column]
     """Prediction, score and segments, by name; each of shape (rows,)."""
 
 
 class PredictionBuffer:
-    """Gathers the predictions of one object by window and version."""
+    """Collects the predictions of one object by window and version."""
 
-    def __init__(self, schema: Schema, known: Mapping[str, frozenset[str]], digest: str) -> None:
+    def __init__(self, schema: Schema, segments: Mapping[str, frozenset[str]], digest: str) -> None:
         self._digest = digest
-        self._told = [part.name for part in (schema.prediction, schema.score) if part is not None]
+        self._outputs = [part.name for part in (schema.prediction, schema.score) if part]
         self._label = schema.label.name if schema.label else ""
-        self._segments = known
+        self._segments = segments
         self._parts: dict[tuple[int, str], list[PredictionRows]] = {}
 
     def add(self, start: int, version: str, batch: Batch) -> None:
-        """Keep what may be labelled later of the rows of one window and version; `start` in
-        microseconds.
-        """
+        """Add the rows of one window (start in microseconds) and version that a label may join."""
         columns = {
             name: batch.columns[name]
-            for name in (*self._told, *self._segments)
+            for name in (*self._outputs, *self._segments)
             if name in batch.columns
         }
         usable = np.zeros(batch.rows, bool)
-        for name in self._told:
+        for name in self._outputs:
             if name in columns:
                 usable |= _valid(columns[name])
         if self._label in batch.columns:
             usable &= ~_valid(batch.columns[self._label])
         assert batch.joins is not None
-        kept = np.flatnonzero(usable & (batch.joins != 0))
-        if not len(kept):
+        places = np.flatnonzero(usable & (batch.joins != 0))
+        if not len(places):
             return
-        kept = kept[np.argsort(batch.joins[kept], kind="stable")]
-        made = {name: self._column(name, array, kept) for name, array in columns.items()}
-        seconds = (batch.events[kept] - start) // SECOND
-        self._parts.setdefault((start, version), []).append(
-            PredictionRows(batch.joins[kept], seconds, made)
+        places = places[np.argsort(batch.joins[places], kind="stable")]
+        rows = PredictionRows(
+            batch.joins[places],
+            (batch.events[places] - start) // SECOND,
+            {name: self._column(name, array, places) for name, array in columns.items()},
         )
+        self._parts.setdefault((start, version), []).append(rows)
 
-    def _column(self, name: str, array: pa.Array, kept: Codes) -> Column:
+    def _column(self, name: str, array: pa.Array, places: Codes) -> Column:
         if not pa.types.is_dictionary(array.type):
-            return np.asarray(
-                array.fill_null(np.nan).to_numpy(zero_copy_only=False)[kept], np.float64
-            )
-        codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)[kept].astype(np.int64)
-        seen = np.unique(codes[codes >= 0])
-        names = array.dictionary.take(pa.array(seen)).to_pylist()
-        codes = np.where(codes < 0, -1, np.searchsorted(seen, codes))
-        watched = self._segments.get(name)
-        if watched is not None:
-            codes = np.where(
-                np.array([name in watched for name in names] + [False])[codes], codes, -1
-            )
+            numbers = array.fill_null(np.nan).to_numpy(zero_copy_only=False)[places]
+            return np.asarray(numbers, np.float64)
+        codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)[places].astype(np.int64)
+        distinct_codes = np.unique(codes[codes >= 0])
+        names = array.dictionary.take(pa.array(distinct_codes)).to_pylist()
+        codes = np.where(codes < 0, -1, np.searchsorted(distinct_codes, codes))
+        segments = self._segments.get(name)
+        if segments is not None:
+            is_segment = np.array([name in segments for name in names] + [False])
+            codes = np.where(is_segment[codes], codes, -1)
         return names, codes
 
     def stubs(self) -> Iterator[Stub]:
-        """What is to be kept, in the order of windows and versions."""
+        """All rows as stubs, in the order of windows and versions."""
         for (start, version), parts in sorted(self._parts.items()):
-            whole = concatenate(parts)
-            for first in range(0, len(whole.hashes), ROWS):
-                part = _slice(whole, first, first + ROWS)
+            rows = concatenate(parts)
+            for first in range(0, len(rows.hashes), ROWS):
+                part = _slice(rows, first, first + ROWS)
                 yield Stub(PREDICTION, start, version, part.hashes, pack_rows(part, self._digest))
 
 
 def pack_rows(rows: PredictionRows, digest: str) -> bytes:
-    """All but the hashes; `digest` is that of the spec they were read by."""
+    """All but the hashes; `digest` is that of the spec that the rows were read with."""
     columns = [
         (name, column.astype("<f8").tobytes(), None)
         if isinstance(column, np.ndarray)
@@ -114,50 +111,51 @@ def pack_rows(rows: PredictionRows, digest: str) -> bytes:
 
 
 def unpack_rows(hashes: Hashes, content: bytes, digest: str) -> PredictionRows | None:
-    """The inverse of `pack_rows`; None for rows that were read by another spec."""
-    told, seconds, columns = unpack(content)
-    if told != digest:
+    """The inverse of `pack_rows`; None for rows that were read with another spec."""
+    packed_digest, seconds, packed_columns = unpack(content)
+    if packed_digest != digest:
         return None
-    made: dict[str, Column] = {
+    columns: dict[str, Column] = {
         name: np.frombuffer(data, "<f8") if names is None else (names, widen(data) - 1)
-        for name, data, names in columns
+        for name, data, names in packed_columns
     }
-    return PredictionRows(hashes, widen(seconds), made)
+    return PredictionRows(hashes, widen(seconds), columns)
 
 
 def concatenate(parts: Sequence[PredictionRows]) -> PredictionRows:
-    """All rows of several, sorted by hash, equal hashes in the order given."""
+    """All rows of several parts, sorted by hash; equal hashes in the order of the parts."""
     if len(parts) == 1:
         return parts[0]
     hashes = np.concatenate([part.hashes for part in parts])
     order = np.argsort(hashes, kind="stable")
     names = list(dict.fromkeys(name for part in parts for name in part.columns))
     columns = {
-        name: _joined([(part.columns.get(name), len(part.hashes)) for part in parts], order)
+        name: _concatenate_column(
+            [(part.columns.get(name), len(part.hashes)) for part in parts], order
+        )
         for name in names
     }
-    return PredictionRows(
-        hashes[order], np.concatenate([part.seconds for part in parts])[order], columns
-    )
+    seconds = np.concatenate([part.seconds for part in parts])
+    return PredictionRows(hashes[order], seconds[order], columns)
 
 
-def _joined(parts: Sequence[tuple[Column | None, int]], order: Codes) -> Column:
-    """One column of several parts, each with its rows; None where a part lacks it."""
+def _concatenate_column(parts: Sequence[tuple[Column | None, int]], order: Codes) -> Column:
+    """One column of several parts, each with its number of rows; None where a part lacks it."""
     if any(isinstance(column, np.ndarray) for column, _ in parts):
-        found = [
+        numbers = [
             column if isinstance(column, np.ndarray) else np.full(rows, np.nan)
             for column, rows in parts
         ]
-        return np.concatenate(found)[order]
-    known: dict[str, int] = {}
+        return np.concatenate(numbers)[order]
+    name_codes: dict[str, int] = {}
     codes = []
     for column, rows in parts:
         if column is None or isinstance(column, np.ndarray):
             codes.append(np.full(rows, -1, np.int64))
             continue
-        places = [known.setdefault(name, len(known)) for name in column[0]]
-        codes.append(np.array([*places, -1], np.int64)[column[1]])
-    return list(known), np.concatenate(codes)[order]
+        new_codes = [name_codes.setdefault(name, len(name_codes)) for name in column[0]]
+        codes.append(np.array([*new_codes, -1], np.int64)[column[1]])
+    return list(name_codes), np.concatenate(codes)[order]
 
 
 def _slice(rows: PredictionRows, first: int, end: int) -> PredictionRows:

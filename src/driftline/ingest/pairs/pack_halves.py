@@ -1,7 +1,6 @@
-"""Halves of the records of one object, made ready to wait for their other halves: by side, window
-and schema.
+"""Packs the halves of one object's records by side, window and schema, to wait for their pairs.
 
-Refuses to pair, and to hold more than a few MB unpacked.
+Does not pair them. Holds a few MB unpacked at most.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from driftline.ingest.columns.canonical import Caster
     from driftline.types.records import ReadOutcome
 
-FLUSH = 16 << 20
-"""Bytes of unpacked halves."""
+UNPACKED_BYTES = 16 << 20
+"""Bytes of unpacked halves that are held at most."""
 
 
 class HalfBuffer:
@@ -36,26 +35,26 @@ class HalfBuffer:
         self._stubs: list[Stub] = []
 
     def take_halves(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The batches that are no halves; halves are kept, and counted in the outcome."""
+        """Yield the batches of whole records; store the halves and count them in the outcome."""
         for batch in batches:
             side = side_of(batch)
             if side is None:
                 yield batch
             else:
-                self._keep(batch, side)
+                self._add(batch, side)
 
     def stubs(self) -> list[Stub]:
-        """All that was kept."""
+        """All halves as stubs."""
         self._flush()
         return self._stubs
 
-    def _keep(self, batch: pa.RecordBatch, side: str) -> None:
+    def _add(self, batch: pa.RecordBatch, side: str) -> None:
         outcome = self._outcome
         events, usable = self._caster.event_times(
             dict(zip(batch.schema.names, batch.columns, strict=True)), len(batch)
         )
         if side == RESPONSE:
-            # It counts in the window of its request: its own time only says how long it waits.
+            # It counts in the window of its request; its own time only decides how long it waits.
             outcome.responses += len(batch)
             events, usable = (
                 np.where(usable, events, micros(self._caster.default_time)),
@@ -69,13 +68,13 @@ class HalfBuffer:
         for start in np.unique(starts[usable]).tolist():
             rows = np.flatnonzero(usable & (starts == start))
             part = batch if len(rows) == len(batch) else batch.take(pa.array(rows))
-            waiting = self._open.setdefault((side, start), [])
-            if waiting and waiting[0].schema != part.schema:
+            batches = self._open.setdefault((side, start), [])
+            if batches and batches[0].schema != part.schema:
                 self._close(side, start)
-                waiting = self._open.setdefault((side, start), [])
-            waiting.append(part)
+                batches = self._open.setdefault((side, start), [])
+            batches.append(part)
             self._bytes += part.nbytes
-        if self._bytes > FLUSH:
+        if self._bytes > UNPACKED_BYTES:
             self._flush()
 
     def _flush(self) -> None:

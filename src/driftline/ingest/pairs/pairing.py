@@ -1,9 +1,7 @@
-"""Pairing requests and responses across objects: what came since the last time changes the rows of
-its other halves.
+"""Pairs requests and responses across objects, and counts the pairs in the requests' windows.
 
-Refuses to depend on order: the rows of a request's window and piece are always made again from all
-halves that are kept, so that repeats, crashes and what comes first change nothing. Whether a pair
-was late is nothing it knows.
+The rows of one window and piece are always made anew from all stored halves, so that repeats,
+crashes and the order of arrival change nothing. Does not know whether a pair was late.
 """
 
 from __future__ import annotations
@@ -35,188 +33,191 @@ from driftline.state.waiting import REQUEST, RESPONSE, Stored
 from driftline.types.model import LogObject
 from driftline.types.records import QUARANTINED, Hashes, ReadOutcome
 
-AT_ONCE = 2_000_000
-"""New halves that are looked at in one go, 8 bytes each; of more, the oldest first."""
-GROUP = 200
-"""Pieces of objects that are written in one transaction."""
+HALVES_AT_A_TIME = 2_000_000
+"""New halves that are paired in one round, 8 bytes of memory each; the oldest first."""
+UNITS_PER_COMMIT = 200
 
 Unit = tuple[int, int, int]
-"""Object, piece and window whose requests are counted together."""
+"""Object id, piece (byte offset) and window (microseconds) whose requests are counted together."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Plan:
-    """Which requests to count anew, and what belongs to them."""
+    """The requests to count anew, and the halves that belong to them."""
 
     units: dict[Unit, list[int]]
-    """The places of their requests in `requests`."""
+    """For each unit, the places of its requests in `requests`."""
     requests: list[Stored]
     places: list[Places]
-    """See `match_responses`."""
+    """For each request stub, the result of `match_responses`."""
     responses: list[Stored]
     ends: Places
-    matched: dict[int, int] = field(default_factory=dict)
-    """Of responses."""
+    """Where each response stub ends among all responses."""
+    response_matches: dict[int, int] = field(default_factory=dict)
+    """Responses that have a request, by id of the stub."""
 
 
 def pair_halves(
     store: Store, model: str, job: Job, stopping: Callable[[], bool] = lambda: False
 ) -> list[str]:
-    """Bring the windows of a model up to what halves are there; returns sentences about objects
-    that can't be counted.
+    """Count the pairs of all stored halves; returns sentences about objects that can't be counted.
 
-    Does nothing where nothing came or went. Cut short by `stopping`, it goes on the next time.
+    Does nothing when no half came or went. When `stopping` ends it early, the next call continues.
     """
     errors: list[str] = []
     while not stopping():
         with store.read() as connection:
-            todo = _todo(connection, model)
-            if not todo:
+            new_stubs = _new_stubs(connection, model)
+            if not new_stubs:
                 break
-            plan = _plan(connection, model, todo)
+            plan = _plan(connection, model, new_stubs)
         units = list(plan.units)
-        for first in range(0, len(units), GROUP):
+        for first in range(0, len(units), UNITS_PER_COMMIT):
             if stopping():
                 return errors
-            _count(store, model, job, plan, units[first : first + GROUP], errors)
+            group = units[first : first + UNITS_PER_COMMIT]
+            errors += _PairReader(store, job, plan).count(model, group)
         with store.write() as connection:
-            waiting.set_matched(connection, plan.matched)
-            waiting.mark_joined(connection, [stub.id for stub in todo])
+            waiting.set_matched(connection, plan.response_matches)
+            waiting.mark_joined(connection, [stub.id for stub in new_stubs])
     return errors
 
 
 def paired_rows(store: Store, model: str, job: Job, start: int) -> Iterator[pa.RecordBatch]:
-    """The rows of all requests kept of the window that begins at `start` (microseconds), with their
-    responses.
-    """
+    """The rows of all stored requests of the window at `start` (microseconds), with responses."""
     with store.read() as connection:
         stubs = [
             stub for stub, _ in pair_rows.scan(connection, model, REQUEST) if stub.start == start
         ]
-        plan = _plan(connection, model, stubs) if stubs else None
-    for unit in plan.units if plan is not None else ():
+        if not stubs:
+            return
+        plan = _plan(connection, model, stubs)
+    reader = _PairReader(store, job, plan)
+    for unit in plan.units:
         if unit[2] == start:
-            assert plan is not None
-            yield from _joined(store, job, plan, unit, {})
+            yield from reader.rows(unit, {})
 
 
-def _todo(connection: Connection, model: str) -> list[Stored]:
-    new = [stub for role in waiting.HALVES for stub in waiting.unjoined(connection, model, role)]
-    new.sort(key=lambda stub: (stub.start, stub.id))
-    taken = np.cumsum([stub.rows for stub in new])
-    return new[: max(1, int(np.searchsorted(taken, AT_ONCE, side="right")))]
+def _new_stubs(connection: Connection, model: str) -> list[Stored]:
+    stubs = [stub for role in waiting.HALVES for stub in waiting.unjoined(connection, model, role)]
+    stubs.sort(key=lambda stub: (stub.start, stub.id))
+    totals = np.cumsum([stub.rows for stub in stubs])
+    return stubs[: max(1, int(np.searchsorted(totals, HALVES_AT_A_TIME, side="right")))]
 
 
-def _plan(connection: Connection, model: str, todo: list[Stored]) -> _Plan:
-    ids = _union(hashes for _, hashes, _ in waiting.read(connection, [stub.id for stub in todo]))
-    touched = {
+def _plan(connection: Connection, model: str, stubs: list[Stored]) -> _Plan:
+    ids = _union(hashes for _, hashes, _ in waiting.read(connection, [stub.id for stub in stubs]))
+    affected_units = {
         _unit(stub)
         for stub, hashes in pair_rows.scan(connection, model, REQUEST)
-        if _any(ids, hashes)
+        if _overlap(ids, hashes)
     }
-    mine = (
+    request_ids = (
         hashes
         for stub, hashes in pair_rows.scan(connection, model, REQUEST)
-        if _unit(stub) in touched
+        if _unit(stub) in affected_units
     )
-    ids = _union((ids, *mine))
-    # Others that share an id have a say in which response is whose.
+    ids = _union((ids, *request_ids))
+    # All requests that share an id decide which response belongs to which request.
     requests = [
         (stub, hashes)
         for stub, hashes in pair_rows.scan(connection, model, REQUEST)
-        if _any(ids, hashes)
+        if _overlap(ids, hashes)
     ]
     responses = [
         (stub, hashes)
         for stub, hashes in pair_rows.scan(connection, model, RESPONSE)
-        if _any(ids, hashes)
+        if _overlap(ids, hashes)
     ]
     units: dict[Unit, list[int]] = {}
     for place, (stub, _) in enumerate(requests):
-        if _unit(stub) in touched:
+        if _unit(stub) in affected_units:
             units.setdefault(_unit(stub), []).append(place)
     lengths = [len(hashes) for _, hashes in responses]
     plan = _Plan(
-        units,
-        [stub for stub, _ in requests],
-        match_responses([hashes for _, hashes in requests], [hashes for _, hashes in responses]),
-        [stub for stub, _ in responses],
-        np.cumsum(lengths, dtype=np.int64),
+        units=units,
+        requests=[stub for stub, _ in requests],
+        places=match_responses([ids for _, ids in requests], [ids for _, ids in responses]),
+        responses=[stub for stub, _ in responses],
+        ends=np.cumsum(lengths, dtype=np.int64),
     )
-    asked = _union(hashes for _, hashes in responses)
-    known = np.zeros(len(asked), bool)
+    response_ids = _union(hashes for _, hashes in responses)
+    has_request = np.zeros(len(response_ids), bool)
     for _, hashes in pair_rows.scan(connection, model, REQUEST):
-        known[np.searchsorted(asked, hashes[waiting.contains(asked, hashes)])] = True
-    # Of requests that were let go a response may know more than what is still here.
-    lost = any(stub.removed for stub in todo)
+        common_ids = hashes[waiting.contains(response_ids, hashes)]
+        has_request[np.searchsorted(response_ids, common_ids)] = True
+    # A stored count may include requests that have expired: it falls only when stubs were removed.
+    has_removals = any(stub.removed for stub in stubs)
     for stub, hashes in responses:
-        found = int(known[np.searchsorted(asked, hashes)].sum())
-        plan.matched[stub.id] = found if lost else max(found, stub.matched)
+        matches = int(has_request[np.searchsorted(response_ids, hashes)].sum())
+        plan.response_matches[stub.id] = matches if has_removals else max(matches, stub.matched)
     return plan
 
 
-def _count(
-    store: Store, model: str, job: Job, plan: _Plan, units: list[Unit], errors: list[str]
-) -> None:
-    with store.read() as connection:
-        places = {unit[0]: unit for unit in units}
-        c = objects.c
-        query = sa.select(c.id, c.uri, c.modified).where(c.id.in_(list(places)))
-        known = {
-            row.id: LogObject(row.uri, "", 0, moment(row.modified))
-            for row in connection.execute(query)
-        }
-    outcomes, matched = [], dict[int, int]()
-    for unit in units:
-        outcome = ReadOutcome(known[unit[0]], unit[1])
-        try:
-            profile_rows(job, _joined(store, job, plan, unit, matched), outcome, window=unit[2])
-        except Exception as error:
-            outcome.state, outcome.error, outcome.shares = (
-                QUARANTINED,
-                describe_failure(error),
-                (),
-            )
-            errors.append(f"{outcome.object.uri}: {outcome.error}")
-        outcomes.append(outcome)
-    with store.write() as connection:
-        for unit, outcome in zip(units, outcomes, strict=True):
-            pair_rows.renew(connection, model, unit[0], outcome, unit[2], job.length)
-            if outcome.error:
-                pair_rows.spoil(connection, unit[0], outcome.error)
-        waiting.set_matched(connection, matched)
+@dataclass(frozen=True, slots=True)
+class _PairReader:
+    """Reads and counts the pairs of a plan."""
 
+    store: Store
+    job: Job
+    plan: _Plan
 
-def _joined(
-    store: Store, job: Job, plan: _Plan, unit: Unit, matched: dict[int, int]
-) -> Iterator[pa.RecordBatch]:
-    @lru_cache(CACHED_PARTS)
-    def response(part: int) -> pa.RecordBatch:
-        return _content(store, plan.responses[part])
+    def count(self, model: str, units: list[Unit]) -> list[str]:
+        """Profile the rows of some units and commit them; returns the errors."""
+        with self.store.read() as connection:
+            c = objects.c
+            query = sa.select(c.id, c.uri, c.modified).where(c.id.in_([unit[0] for unit in units]))
+            log_objects = {
+                row.id: LogObject(row.uri, "", 0, moment(row.modified))
+                for row in connection.execute(query)
+            }
+        outcomes, errors, request_matches = list[ReadOutcome](), list[str](), dict[int, int]()
+        for unit in units:
+            outcome = ReadOutcome(log_objects[unit[0]], unit[1])
+            try:
+                profile_rows(self.job, self.rows(unit, request_matches), outcome, window=unit[2])
+            except Exception as error:
+                outcome.state, outcome.shares = QUARANTINED, ()
+                outcome.error = describe_failure(error)
+                errors.append(f"{outcome.object.uri}: {outcome.error}")
+            outcomes.append(outcome)
+        with self.store.write() as connection:
+            for unit, outcome in zip(units, outcomes, strict=True):
+                pair_rows.renew(connection, model, unit[0], outcome, unit[2], self.job.length)
+                if outcome.error:
+                    pair_rows.spoil(connection, unit[0], outcome.error)
+            waiting.set_matched(connection, request_matches)
+        return errors
 
-    for place in plan.units[unit]:
-        stub = plan.requests[place]
-        matched[stub.id] = 0
-        for batch, whole in join_responses(
-            _content(store, stub), plan.places[place], plan.ends, response
-        ):
-            matched[stub.id] += len(batch) if whole else 0
-            job.beat()
-            yield batch if job.transform is None else job.transform(batch)
+    def rows(self, unit: Unit, request_matches: dict[int, int]) -> Iterator[pa.RecordBatch]:
+        """The rows of one unit; adds to `request_matches` how many have a response, by stub id."""
 
+        @lru_cache(CACHED_PARTS)
+        def response(part: int) -> pa.RecordBatch:
+            return self._content(self.plan.responses[part])
 
-def _content(store: Store, stub: Stored) -> pa.RecordBatch:
-    with store.read() as connection:
-        [(_, _, content)] = waiting.read(connection, [stub.id])
-    return unpack_batch(content)
+        for place in self.plan.units[unit]:
+            stub = self.plan.requests[place]
+            request_matches[stub.id] = 0
+            for batch, is_paired in join_responses(
+                self._content(stub), self.plan.places[place], self.plan.ends, response
+            ):
+                request_matches[stub.id] += len(batch) if is_paired else 0
+                self.job.beat()
+                yield batch if self.job.transform is None else self.job.transform(batch)
+
+    def _content(self, stub: Stored) -> pa.RecordBatch:
+        with self.store.read() as connection:
+            [(_, _, content)] = waiting.read(connection, [stub.id])
+        return unpack_batch(content)
 
 
 def _unit(stub: Stored) -> Unit:
     return stub.object_id, stub.piece, stub.start
 
 
-def _any(ids: Hashes, asked: Hashes) -> bool:
-    return bool(waiting.contains(ids, asked).any())
+def _overlap(ids: Hashes, hashes: Hashes) -> bool:
+    return bool(waiting.contains(ids, hashes).any())
 
 
 def _union(parts: Iterable[Hashes]) -> NDArray[np.uint64]:

@@ -1,7 +1,7 @@
-"""Unpacks gzip, bzip2 and zstd streams, found by their first bytes: names and headers lie.
+"""Decompresses gzip, bzip2 and zstd streams, recognised by their first bytes, not by their names.
 
-Refuses bombs by two caps, and to lose what stands before a cut: rows that came whole are given
-before the error.
+Two limits stop decompression bombs. Before a cut or damaged place, all earlier bytes are returned,
+so that whole rows there are not lost.
 """
 
 from __future__ import annotations
@@ -17,30 +17,28 @@ from driftline.types.errors import Unreadable
 BLOCK = 1 << 18
 AHEAD = 1 << 19
 CRUMB = 256
-"""Of zstd, unpacked bytes that an error may cost."""
+"""Decompressed bytes of a zstd stream that an error may cost."""
 FREE = 16 << 20
-"""Unpacked bytes below which no ratio is suspicious: logs of equal lines pack very well."""
+"""Decompressed bytes below which no ratio is too high: logs of equal lines pack very well."""
 
 
 class PlainStream(io.RawIOBase, BinaryIO):
-    """A stream of plain bytes that knows how it was packed."""
+    """A stream of plain bytes that knows how it was compressed."""
 
     codec = ""
     """`gzip`, `bz2`, `zstd`, or empty for plain bytes."""
 
     @property
     def compressed(self) -> bool:
-        """Whether offsets of this stream mean nothing in the stored bytes, so that reading can't be
-        resumed by them.
-        """
+        """Whether the stored bytes are compressed, so that reading can't resume at an offset."""
         return bool(self.codec)
 
     def readable(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer as far as one `read` does."""
+        """Fill a buffer with one `read`; returns the number of bytes."""
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
@@ -49,10 +47,11 @@ class PlainStream(io.RawIOBase, BinaryIO):
 def open_decompressed(
     stream: BinaryIO, *, max_bytes: int = 1 << 30, max_ratio: float = 200
 ) -> PlainStream:
-    """The plain bytes of `stream`, all members and frames of it.
+    """The plain bytes of all members and frames of `stream`.
 
-    Reading raises Unreadable at a cut or damaged place, after everything before it was given, and
-    when more than `max_bytes` come out or, past some MB, more than `max_ratio` times what went in.
+    Reading raises Unreadable at a cut or damaged place, after all bytes before it were read, and
+    when the output is more than `max_bytes` or, after FREE bytes, more than `max_ratio` times the
+    input.
     """
     head = b""
     while len(head) < 10 and (more := stream.read(10 - len(head))):
@@ -89,18 +88,18 @@ class _Pieces(Protocol):
 
 
 class _Headed(PlainStream):
-    """A stream with the bytes that were looked at put in front again."""
+    """A stream whose first bytes were read already and are put in front again."""
 
     def __init__(self, head: bytes, stream: BinaryIO) -> None:
         self._head, self._stream = head, stream
 
     def read(self, size: int | None = -1) -> bytes:
-        wanted = -1 if size is None else size
+        length = -1 if size is None else size
         if not self._head:
-            return self._stream.read(wanted)
-        head = self._head if wanted < 0 else self._head[:wanted]
+            return self._stream.read(length)
+        head = self._head if length < 0 else self._head[:length]
         self._head = self._head[len(head) :]
-        return head + self._stream.read() if wanted < 0 else head
+        return head + self._stream.read() if length < 0 else head
 
     def close(self) -> None:
         self._stream.close()
@@ -108,25 +107,25 @@ class _Headed(PlainStream):
 
 
 class _Counted(_Headed):
-    """The packed bytes, counted as they are taken, and looked at a little ahead."""
+    """The compressed bytes: counts those that were read, and looks a little ahead."""
 
-    taken = 0
+    bytes_read = 0
     ending = False
-    """Whether the last bytes are in sight."""
+    """Whether the end of the stream was reached while looking ahead."""
     _ahead = b""
 
     def look(self) -> None:
-        """Look ahead without taking anything."""
+        """Look ahead without reading anything."""
         self.read(0)
 
     def read(self, size: int | None = -1) -> bytes:
-        wanted = BLOCK if size is None or size < 0 else size
-        while not self.ending and len(self._ahead) < wanted + AHEAD:
-            more = super().read(wanted + AHEAD - len(self._ahead))
+        length = BLOCK if size is None or size < 0 else size
+        while not self.ending and len(self._ahead) < length + AHEAD:
+            more = super().read(length + AHEAD - len(self._ahead))
             self._ahead += more
             self.ending = not more
-        data, self._ahead = self._ahead[:wanted], self._ahead[wanted:]
-        self.taken += len(data)
+        data, self._ahead = self._ahead[:length], self._ahead[length:]
+        self.bytes_read += len(data)
         return data
 
 
@@ -139,9 +138,7 @@ class _Decompressor(Protocol):
 
 
 class _Gzip:
-    """One gzip member with the manners of `bz2.BZ2Decompressor`: what was not unpacked yet is kept
-    inside.
-    """
+    """One gzip member with the interface of `bz2.BZ2Decompressor`, which buffers its input."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(31)
@@ -169,16 +166,15 @@ class _Members:
     def read(self, size: int) -> bytes:
         while True:
             if self._member.eof:
-                rest = self._member.unused_data.lstrip(b"\0") or self._feed.read(BLOCK).lstrip(
-                    b"\0"
-                )
-                if not rest:
+                next_bytes = self._member.unused_data.lstrip(b"\0") or self._feed.read(
+                    BLOCK
+                ).lstrip(b"\0")
+                if not next_bytes:
                     return b""
                 self._member, self._begun = self._make(), True
-                out = self._member.decompress(rest, size)
+                out = self._member.decompress(next_bytes, size)
             else:
-                # What the member still holds may be enough; only when it gives nothing does it need
-                # more.
+                # The member's buffer may be enough: read more input only when it yields nothing.
                 out = self._member.decompress(b"", size) if self._begun else b""
                 if not out and not self._member.eof:
                     data = self._feed.read(BLOCK)
@@ -201,19 +197,19 @@ class _Zstd:
         feed.look()
 
     def read(self, size: int) -> bytes:
-        # An error takes with it what the same call unpacked before: near the end, calls are small.
+        # An error loses what the same call decompressed before it: near the end, calls are small.
         return cast(bytes, self._stream.read(min(size, CRUMB) if self._feed.ending else size))
 
 
 class _Plain(PlainStream):
-    """The unpacked bytes. An error waits until what came before it was given."""
+    """The decompressed bytes. An error is raised only after all bytes before it were read."""
 
     def __init__(
         self, pieces: _Pieces, feed: _Counted, codec: str, max_bytes: int, max_ratio: float
     ) -> None:
         self._pieces, self._feed, self.codec = pieces, feed, codec
         self._max_bytes, self._max_ratio = max_bytes, max_ratio
-        self._given = 0
+        self._bytes_out = 0
         self._error: Unreadable | None = None
 
     def read(self, size: int | None = -1) -> bytes:
@@ -236,22 +232,27 @@ class _Plain(PlainStream):
         except (EOFError, OSError, zlib.error) as error:
             if isinstance(error, EOFError) or "Truncated" in str(error):
                 self._error = Unreadable(
-                    f"ends in the middle: the {self.codec} data is cut after {self._given:,} unpacked bytes"
+                    f"ends in the middle: the {self.codec} data is cut after {self._bytes_out:,} "
+                    "unpacked bytes"
                 )
             else:
                 self._error = Unreadable(
-                    f"the {self.codec} data is damaged after {self._given:,} unpacked bytes: {error}"
+                    f"the {self.codec} data is damaged after {self._bytes_out:,} unpacked bytes: "
+                    f"{error}"
                 )
             return b""
-        self._given += len(piece)
-        if self._given > self._max_bytes:
+        self._bytes_out += len(piece)
+        if self._bytes_out > self._max_bytes:
             self._error = Unreadable(
                 f"unpacks to more than {self._max_bytes:,} bytes: a bomb, or split it"
             )
             return b""
-        if self._given > FREE and self._given > self._max_ratio * max(self._feed.taken, 1):
+        if self._bytes_out > FREE and self._bytes_out > self._max_ratio * max(
+            self._feed.bytes_read, 1
+        ):
             self._error = Unreadable(
-                f"unpacks to more than {self._max_ratio:g} times its size: a bomb, or raise the limit"
+                f"unpacks to more than {self._max_ratio:g} times its size: a bomb, or raise the "
+                "limit"
             )
             return b""
         return piece

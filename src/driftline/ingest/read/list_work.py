@@ -66,11 +66,11 @@ def list_work(
         if len(skipped) < SKIPPED_SHOWN:
             skipped.append((uri, reason))
 
-    listed = discover_objects(job, DiscoverContext(now=now, since=since, skipped=skip))
+    objects = discover_objects(job, DiscoverContext(now=now, since=since, skipped=skip))
     works: dict[str, Work] = {}  # by URI: an object may be listed twice
     entry_ids, shards, read_uris = set[int](), Shards(), set[str]()
     count = 0
-    for page in _pages(listed):
+    for page in _pages(objects):
         job.beat()
         count += len(page)
         entries = follow_renames(store, model, job.source, page)

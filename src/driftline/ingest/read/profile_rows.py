@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from driftline.ingest.columns.canonical import Caster
 
 LIVE_PROFILES = 64
-"""Profiles of one object that stay unpacked. The others wait as bytes, so that memory does not grow
-with the number of windows.
+"""Profiles of one object that stay unpacked.
+
+The others wait as bytes, so that memory does not grow with the number of windows.
 """
 NAMED_VERSIONS, OTHER_VERSIONS = 100, "(others)"
-"""Model versions of one object that are profiled by name. A column of ids, taken for versions by
-mistake, must not fill the database.
+"""Model versions of one object that are profiled by name.
+
+A column of ids, taken for versions by mistake, must not fill the database.
 """
 EARLIEST_EVENT_TIME = 946_684_800_000_000
-"""2000-01-01 in microseconds. Earlier times are mistakes, such as 0 for none; their rows are held
-back.
-"""
+"""2000-01-01 in microseconds. Rows with earlier times, such as 0 for none, are held back."""
 SEGMENTS = 100
 """Categories of a segment column that get profiles of their own."""
 
@@ -111,7 +111,7 @@ def profile_rows(
     caster, profiles = make_caster(job, outcome.object, outcome.piece), _WindowProfiles(job)
     if window is not None:
         caster.window = (window, window + job.length)
-    watched = watched_segments(job.spec, job.schema)
+    segment_names = watched_segments(job.spec, job.schema)
     labels = LabelBuffer(job.schema) if job.labels else None
     try:
         for batch in batches:
@@ -124,7 +124,7 @@ def profile_rows(
             for start, version, rows in split_by_window(cast, job.length):
                 version = profiles.limit_version(version)
                 profiles.update((start, version, ALL), rows)
-                for segment, part in split_by_segment(rows, job.schema.segments, watched):
+                for segment, part in split_by_segment(rows, job.schema.segments, segment_names):
                     profiles.update((start, version, segment), part)
                 outcome.seen(rows.events)
     finally:

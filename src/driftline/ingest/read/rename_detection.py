@@ -21,7 +21,7 @@ from driftline.types.records import LedgerEntry
 def follow_renames(
     store: Store, model: str, source: Source, page: Sequence[LogObject]
 ) -> dict[str, LedgerEntry]:
-    """The ledger's rows for a page of a listing, by URI; rows of renamed objects are updated first."""
+    """Rename entries of renamed objects; returns the entries of a page of a listing, by URI."""
     uris = [obj.uri for obj in page]
     with store.read() as connection:
         entries = ledger.entries(connection, model, uris)

@@ -51,8 +51,8 @@ class Shards:
                 incomplete.setdefault(shard[0], []).append(work)
         for set_, shards in incomplete.items():
             if now - max(work.object.modified for work in shards) < PATIENCE:
-                listed = len(self._numbers[set_])
-                reason = f"waits for the other parts: {listed} of {set_.size} are there"
+                listed_count = len(self._numbers[set_])
+                reason = f"waits for the other parts: {listed_count} of {set_.size} are there"
                 yield from ((work.object.uri, reason) for work in shards)
 
 

@@ -73,12 +73,14 @@ def read_window_rows(
 def _rows_of_window(
     job: Job, key: WindowKey, caster: Caster, batch: pa.RecordBatch
 ) -> Iterator[pa.RecordBatch]:
-    watched = watched_segments(job.spec, job.schema)
+    segment_names = watched_segments(job.spec, job.schema)
     for start, version, rows in split_by_window(caster.cast(batch), job.length):
         if (start, version) != (key.start, key.version):
             continue
         for segment, part in (
-            split_by_segment(rows, job.schema.segments, watched) if key.segment else [("", rows)]
+            split_by_segment(rows, job.schema.segments, segment_names)
+            if key.segment
+            else [("", rows)]
         ):
             if segment == key.segment:
                 yield pa.RecordBatch.from_pydict(part.columns)

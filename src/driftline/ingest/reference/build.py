@@ -1,7 +1,7 @@
-"""Making a reference: first the grid, from what the rows hold; then the profile, on that grid.
+"""Builds a reference: first the grid from the values of the rows, then the profile on that grid.
 
-Refuses to keep all rows: beyond a bound the grid is made of a uniform sample, and the rows are read
-again to be counted.
+Does not hold all rows in memory: beyond GRID_ROWS the grid is made from a uniform sample, and the
+rows are read again to be counted.
 """
 
 from __future__ import annotations
@@ -34,49 +34,47 @@ from driftline.types.errors import SourceError, Unreadable
 from driftline.types.model import Kind, LogObject
 
 GRID_ROWS = 131_072
-"""Rows whose values a grid is made of; of more rows, a uniform sample of so many."""
+"""Rows that a grid is made from; of more rows, a uniform sample of this size."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewReference:
     """A new reference."""
 
     spec: ProfileSpec
     profile: Profile
     segments: dict[str, Profile]
-    """The same for each segment, by its name."""
+    """The profile of each segment, by its name."""
     origin: str
     """JSON: the objects with their versions and rows."""
     digest: str
-    """Of the objects and versions it was made from."""
+    """See `fingerprint`."""
 
 
 @dataclass(slots=True)
-class _Gathered:
-    """What the first reading keeps: all rows, or a sample by the smallest hashes."""
+class _GridData:
+    """The values of the first reading: of all rows, or of a sample by the smallest hashes."""
 
     numeric: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
     hashes: list[NDArray[np.uint64]] = field(default_factory=list)
     categories: dict[str, BoundedCounter] = field(default_factory=dict)
     rows: int = 0
     batches: list[Batch] | None = field(default_factory=list)
-    """Every batch, as long as they are few enough to be counted without reading again."""
+    """All batches, while they are few enough to be counted without reading again; else None."""
 
 
 def fingerprint(objects: Iterable[LogObject]) -> str:
-    """Names a set of objects with their versions."""
+    """16 hex digits that stand for a set of objects with their versions."""
     lines = sorted(f"{obj.uri}\n{obj.version}" for obj in objects)
     return sha256("\n\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def list_reference_objects(job: Job, now: datetime) -> list[LogObject]:
-    """The objects of a reference, in the order of their names. Raises SourceError when there is
-    none.
-    """
-    found = sorted(discover_objects(job, DiscoverContext(now=now)), key=lambda obj: obj.uri)
-    if not found:
+    """The objects of a reference, by URI. Raises SourceError when there is none."""
+    objects = sorted(discover_objects(job, DiscoverContext(now=now)), key=lambda obj: obj.uri)
+    if not objects:
         raise SourceError("there is no object: check the path or prefix of the reference")
-    return found
+    return objects
 
 
 def make_reference(
@@ -87,61 +85,66 @@ def make_reference(
     limit: int | None = None,
     options: Mapping[str, tuple[str, ...]] | None = None,
 ) -> NewReference:
-    """Read `objects` and make spec and profile of their rows.
+    """Read `objects` and build spec and profiles from their rows.
 
-    `span` (microseconds, half-open) keeps only rows of that event time. With `limit`, reading stops
-    after so many rows and the profile counts those alone. Raises SourceError when nothing can be
-    read.
+    `span` (microseconds, half-open) selects rows by event time. With `limit`, reading stops after
+    so many rows. `options` are those of `ProfileSpec`. Raises SourceError when no row can be read.
     """
-    rows_of: dict[str, int] = {}
-    gathered = _Gathered()
+    rows_by_uri: dict[str, int] = {}
+    data = _GridData()
     for obj, batch in _batches(job, objects, span, limit):
-        rows_of[obj.uri] = rows_of.get(obj.uri, 0) + batch.rows
-        _gather(gathered, batch, job)
-        if limit is not None and gathered.rows >= limit:
+        rows_by_uri[obj.uri] = rows_by_uri.get(obj.uri, 0) + batch.rows
+        _add_batch(data, batch, job)
+        if limit is not None and data.rows >= limit:
             break
-    if not gathered.rows:
+    if not data.rows:
         raise SourceError(
             "the reference has no row that can be read" + (" in its span" if span else "")
         )
-    if gathered.batches is None:
-        _thin(gathered)
+    if data.batches is None:
+        _reduce_to_sample(data)
     spec = make_spec(
         job.schema,
-        {name: _finite(np.concatenate(parts)) for name, parts in gathered.numeric.items()},
-        {name: counter.counts() for name, counter in gathered.categories.items()},
+        {name: _finite(np.concatenate(parts)) for name, parts in data.numeric.items()},
+        {name: counter.counts() for name, counter in data.categories.items()},
         collectors,
         options=options,
     )
     profile = Profile(spec, job.collectors)
-    parts: dict[str, Profile] = {}
-    known = watched_segments(spec, job.schema)
-    again: Iterator[Batch] = (
-        iter(gathered.batches)
-        if gathered.batches is not None
+    segments: dict[str, Profile] = {}
+    segment_names = watched_segments(spec, job.schema)
+    batches: Iterator[Batch] = (
+        iter(data.batches)
+        if data.batches is not None
         else (batch for _, batch in _batches(job, objects, span, limit))
     )
-    for batch in again:
+    for batch in batches:
         profile.update(batch)
-        for segment, rows in split_by_segment(batch, job.schema.segments, known):
-            parts.setdefault(segment, Profile(spec, job.collectors)).update(rows)
+        for segment, rows in split_by_segment(batch, job.schema.segments, segment_names):
+            segments.setdefault(segment, Profile(spec, job.collectors)).update(rows)
         if limit is not None and profile.rows >= limit:
             break
     origin = [
-        {"uri": obj.uri, "version": obj.version, "rows": rows_of[obj.uri]}
+        {"uri": obj.uri, "version": obj.version, "rows": rows_by_uri[obj.uri]}
         for obj in objects
-        if obj.uri in rows_of
+        if obj.uri in rows_by_uri
     ]
-    return NewReference(spec, profile, parts, json.dumps(origin[:1000]), fingerprint(objects))
+    return NewReference(
+        spec=spec,
+        profile=profile,
+        segments=segments,
+        origin=json.dumps(origin[:1000]),
+        digest=fingerprint(objects),
+    )
 
 
 def _batches(
     job: Job, objects: list[LogObject], span: tuple[int, int] | None, limit: int | None
 ) -> Iterator[tuple[LogObject, Batch]]:
-    # A training file need not have times: without a span its rows count whatever they say.
+    # A training file need not have times: without a span all its rows count.
     schema = job.schema if span is not None else replace(job.schema, timestamp=None)
     casters: dict[str, Caster] = {}
-    for obj, records_ in pair_batches(_records(job, objects), job.transform, limit):
+    for obj, records in pair_batches(_records(job, objects), job.transform, limit):
         caster = casters.get(obj.uri)
         if caster is None:
             caster = casters[obj.uri] = Caster(
@@ -151,7 +154,7 @@ def _batches(
                 object_hash=hash_uri(obj.uri),
                 with_hashes=True,
             )
-        batch = caster.cast(records_).batch
+        batch = caster.cast(records).batch
         if span is not None:
             batch = take_rows(
                 batch, np.flatnonzero((batch.events >= span[0]) & (batch.events < span[1]))
@@ -180,14 +183,14 @@ def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[np.abs(values) <= LARGEST]
 
 
-def _gather(gathered: _Gathered, batch: Batch, job: Job) -> None:
-    gathered.rows += batch.rows
-    if gathered.batches is not None:
-        gathered.batches.append(batch)
-        if gathered.rows > GRID_ROWS:
-            gathered.batches = None
+def _add_batch(data: _GridData, batch: Batch, job: Job) -> None:
+    data.rows += batch.rows
+    if data.batches is not None:
+        data.batches.append(batch)
+        if data.rows > GRID_ROWS:
+            data.batches = None
     assert batch.hashes is not None
-    gathered.hashes.append(batch.hashes)
+    data.hashes.append(batch.hashes)
     for name, kind in job.schema.profiled.items():
         array = batch.columns.get(name)
         if kind is Kind.NUMERIC:
@@ -196,21 +199,19 @@ def _gather(gathered: _Gathered, batch: Batch, job: Job) -> None:
                 if array is None
                 else array.to_numpy(zero_copy_only=False)
             )
-            gathered.numeric.setdefault(name, []).append(values)
+            data.numeric.setdefault(name, []).append(values)
         elif kind is Kind.CATEGORICAL and array is not None:
-            gathered.categories.setdefault(name, BoundedCounter()).add(count_categories(array))
-    if gathered.rows > GRID_ROWS and sum(map(len, gathered.hashes)) > 2 * GRID_ROWS:
-        _thin(gathered)
+            data.categories.setdefault(name, BoundedCounter()).add(count_categories(array))
+    if data.rows > GRID_ROWS and sum(map(len, data.hashes)) > 2 * GRID_ROWS:
+        _reduce_to_sample(data)
 
 
-def _thin(gathered: _Gathered) -> None:
-    hashes = np.concatenate(gathered.hashes)
-    kept = (
+def _reduce_to_sample(data: _GridData) -> None:
+    hashes = np.concatenate(data.hashes)
+    sample = (
         np.argpartition(hashes, GRID_ROWS)[:GRID_ROWS]
         if len(hashes) > GRID_ROWS
         else np.arange(len(hashes))
     )
-    gathered.hashes = [hashes[kept]]
-    gathered.numeric = {
-        name: [np.concatenate(parts)[kept]] for name, parts in gathered.numeric.items()
-    }
+    data.hashes = [hashes[sample]]
+    data.numeric = {name: [np.concatenate(parts)[sample]] for name, parts in data.numeric.items()}
