@@ -78,9 +78,14 @@ def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
         start = micros(START + day * DAY)
         due = DueWindow(WindowKey("model", start, "", ""), start + policy.length, rows, 0)
         inputs = Inputs(
-            SCHEMA, PLANS, lambda _, it=window: it, lambda _: stream.reference, lambda *_: (),
-            lambda plan, ctx: list(plan.check.evaluate(ctx)), past_judge=past,
-        )  # fmt: skip
+            schema=SCHEMA,
+            plans=PLANS,
+            window=lambda _, window=window: window,
+            reference=lambda _: stream.reference,
+            history=lambda *_: (),
+            collect=lambda plan, ctx: list(plan.check.evaluate(ctx)),
+            past_judge=past,
+        )
         _, facts = judge_windows([due], inputs)
         moved = step(state, facts, START + (day + 1) * DAY)
         state = moved.state
