@@ -97,9 +97,9 @@ A relative path starts at the folder of the configuration file.
         return (f"to send as {parseaddr(self.sender)[1]}",)
 
     @property
-    def _server(self) -> smtp.Server:
+    def _server(self) -> smtp.MailServer:
         login = (self.username, self.password.reveal()) if self.username and self.password else None
-        return smtp.Server(
+        return smtp.MailServer(
             connect=self.context.connect,
             host=self.host,
             port=self.port,

@@ -76,11 +76,11 @@ def _alert(
         "startsAt": since.isoformat(),
         "endsAt": end.isoformat() if is_resolved else ZERO,
         "generatorURL": next(iter(phrasing.links(notification).values()), ""),
-        "fingerprint": fingerprint(labels),
+        "fingerprint": label_fingerprint(labels),
     }
 
 
-def fingerprint(labels: Mapping[str, str]) -> str:
+def label_fingerprint(labels: Mapping[str, str]) -> str:
     """Return 16 hex digits: FNV-1a (64 bit) over names and values, as Alertmanager computes it."""
     digest = 14695981039346656037
     for name, value in sorted(labels.items()):
