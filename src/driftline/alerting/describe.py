@@ -17,9 +17,9 @@ from driftline.types.model import BoundSide, Judgement, Measurement, Severity, V
 from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import (
     clean,
+    describe_movement,
     group_by_subject,
     lasting,
-    moved,
     pair,
     span,
     subject,
@@ -188,7 +188,9 @@ def title(
 def _single(group: Sequence[AlertFact], since: datetime, phrasebook: Phrasebook) -> str:
     cause, about, when = group[0].cause, subject(group[0], NAME), f"since {utc(since)}"
     if cause == "drift" and about:
-        how = next((text for text in map(moved, group) if text), "") or phrasebook.figure(group[0])
+        how = next(
+            (text for text in map(describe_movement, group) if text), ""
+        ) or phrasebook.figure(group[0])
         return f"{about} drifts {when}: {how}"
     if group[0].state == UNSURE:
         return f"too little data for {clean(group[0].check, NAME)} {when}: {clean(group[0].reason, 90)}"
@@ -209,7 +211,9 @@ def _example(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
             by = times(*found) if found else ""
             if by:
                 return f"{about} {by}"
-    how = next((text for text in map(moved, group) if text), "") or phrasebook.figure(group[0])
+    how = next((text for text in map(describe_movement, group) if text), "") or phrasebook.figure(
+        group[0]
+    )
     return f"{about} {how}".strip()
 
 

@@ -17,10 +17,10 @@ from driftline.extensions.registry import Registry
 from driftline.types.notification import AlertFact
 from driftline.types.phrasing import (
     clean,
+    describe_movement,
     group_by_subject,
     interval,
     is_share,
-    moved,
     number,
     share,
     subject,
@@ -133,7 +133,7 @@ class Phrasebook:
         return [self._line(group) for group in group_by_subject(alerts)]
 
     def _line(self, group: list[AlertFact]) -> Line:
-        moves = dict.fromkeys(text for alert in group if (text := moved(alert)))
+        moves = dict.fromkeys(text for alert in group if (text := describe_movement(alert)))
         # One that says the same and less is left out: `(×60)` beside `(×60, +195 sd)`.
         parts = {
             text: None
