@@ -36,6 +36,7 @@ class Avro(Format):
     """
 
     type = "avro"
+    magic = b"Obj\x01"
     extra = "avro"
     suffixes: ClassVar[tuple[str, ...]] = (".avro",)
 

@@ -32,6 +32,7 @@ class JsonLines(Format):
     """
 
     type = "jsonl"
+    any_json = True
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".jsonlines", ".json")
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:

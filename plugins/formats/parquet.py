@@ -26,6 +26,7 @@ class Parquet(Format):
     """Apache Parquet, of any compression that pyarrow knows."""
 
     type = "parquet"
+    magic = b"PAR1"
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
     compressed: ClassVar[bool] = True
 

@@ -42,6 +42,11 @@ class SageMakerStatistics(Format):
     first column is what the model predicts.
     """
 
+    @classmethod
+    def holds_statistics(cls, document: Any, content: bytes) -> bool:
+        """Whether a file holds such statistics."""
+        return isinstance(document, dict) and "dataset" in document
+
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """All rows of the baseline; features are columns by their names, in the order of the
         file.

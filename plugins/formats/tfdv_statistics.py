@@ -65,6 +65,15 @@ class TfdvStatistics(Format):
     dataset: str = ""
     """The dataset or slice of the file to take; the first one when empty."""
 
+    @classmethod
+    def holds_statistics(cls, document: Any, content: bytes) -> bool:
+        """Whether a file holds such statistics."""
+        if document is None:
+            # A message of TensorFlow's begins with its first dataset, a TFRecord with the length of
+            # one.
+            return content[:1] == b"\n" or content[4:8] == b"\0\0\0\0"
+        return isinstance(document, dict) and "datasets" in document and "dataset" not in document
+
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """All rows of the baseline; features are columns by their names, paths joined by dots."""
         data = rows_from_statistics.whole(stream)

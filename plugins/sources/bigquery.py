@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar
 
 import msgspec
 from pydantic import PrivateAttr, StringConstraints, field_validator
@@ -72,6 +72,7 @@ class BigQuery(Source):
 
     type = "bigquery"
     extra = "gcp"
+    schemes: ClassVar = frozenset({"bq"})
 
     format: str | FormatRef | None = "vertex_logging"
     """The format of the rows.
@@ -136,6 +137,12 @@ class BigQuery(Source):
     _jobs: dict[str, Any] = PrivateAttr(default={})
     _names: tuple[str, ...] = PrivateAttr(default=())
     _sleep: Callable[[float], object] = PrivateAttr(default=time.sleep)
+
+    @classmethod
+    def options_for(cls, address: str, endpoint_url: str | None = None) -> dict[str, Any]:
+        """The options for an address of one of `schemes`."""
+        endpoint = {"endpoint_url": endpoint_url} if endpoint_url else {}
+        return {"table": address.partition("://")[2]} | endpoint
 
     @field_validator("table")
     @classmethod

@@ -113,6 +113,7 @@ mute_times:
 
 def full_config(registry: Registry) -> str:
     """Return the file with the plugins of `registry`. It is a valid configuration."""
+    first_source, _ = registry.source_for("logs")
     lines = HEAD.splitlines()
     lines += _settings("agent", AgentConfig, 0)
     lines += _settings("plugins", PluginsConfig, 0)
@@ -121,10 +122,10 @@ def full_config(registry: Registry) -> str:
         "  # The name is your choice.",
         "  churn:",
         "    source:",
-        *_plugin(registry.get("source", "local"), 6),
+        *_plugin(registry.get("source", first_source), 6),
     ]
     for name in registry.names("source"):
-        if name != "local":
+        if name != first_source:
             lines += [
                 "    # Or:",
                 "    # source:",
