@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Markup = Literal["plain", "mrkdwn", "markdown", "html", "json"]
-"""The markup of a service: none, Slack's `mrkdwn`, Markdown, HTML, or the content of a JSON string."""
+"""The markup of a service: none, Slack's `mrkdwn`, Markdown, HTML, or content of a JSON string."""
 Piece = Literal["title", "lead", "finding", "more", "known", "todo", "links", "context", "body"]
 LIMITS: Mapping[str, int] = {
     "title": 160,
