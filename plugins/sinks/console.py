@@ -48,7 +48,7 @@ class Console(Sink):
 
 def inner(message: Message) -> list[str]:
     """The lines between the title and what the numbers rest on."""
-    parts = (message.lead, message.listed(6000), message.known, message.todo, message.links)
+    parts = (message.lead, message.list_findings(6000), message.known, message.todo, message.links)
     return [f"  {line}" for part in parts for line in part.splitlines()]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import toy
+import toy_plugins as toy
 
 from driftline.config import load_config
 from driftline.types.errors import ConfigError

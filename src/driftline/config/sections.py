@@ -66,7 +66,7 @@ class RouteConfig(BaseModel):
     Default: those of the outer route; all sinks if none names any.
     """
     fallback: tuple[str, ...] | None = None
-    """The sinks that get a message when one of `sinks` refuses it or can't be reached.
+    """The sinks that get a message when one of `sinks` rejects it or can't be reached.
 
     Default: those of the outer route.
     """

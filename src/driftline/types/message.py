@@ -80,10 +80,10 @@ class Message:
             text = getattr(self, name)
             if room - size(text) >= limit // 3:
                 pieces[name], room = text, room - size(text)
-        pieces["findings"] = self.listed(room, bullet=bullet, size=size)
+        pieces["findings"] = self.list_findings(room, bullet=bullet, size=size)
         return pieces
 
-    def listed(
+    def list_findings(
         self, limit: int, most: int = MOST, bullet: str = "", size: Callable[[str], int] = len
     ) -> str:
         """Return the findings as lines, then the number of further ones.

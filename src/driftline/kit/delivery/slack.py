@@ -46,7 +46,7 @@ def blocks(message: Message, header: str, chart_url: str | None = None) -> list[
     """The message as blocks, all within Slack's limits; `header` is its title as plain text of at
     most 150 characters.
     """
-    parts = (message.lead, message.listed(2900, bullet="• "), message.known, message.todo)
+    parts = (message.lead, message.list_findings(2900, bullet="• "), message.known, message.todo)
     made: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": header}}
     ]
