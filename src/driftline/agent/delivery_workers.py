@@ -79,8 +79,8 @@ class DeliveryWorkers:
             if action.plugin.repeat == "repeats"
         ]
         with self._services.store.write() as connection:
-            outbox.recover(connection, now)
-            action_runs.abandon(
+            outbox.recover_unfinished(connection, now)
+            action_runs.abandon_runs(
                 connection, not_repeatable, now, f"the agent ended while it was done: {ONCE}"
             )
 
@@ -130,7 +130,7 @@ class DeliveryWorkers:
 
         def load_earlier_reference(notification: Notification) -> str:
             with services.store.read() as connection:
-                return outbox.reference(connection, name, notification)
+                return outbox.load_receiver_reference(connection, name, notification)
 
         context = self._contexts.sink_context(
             name,

@@ -99,7 +99,7 @@ def _incident_report(
     from driftline.report import explain
     from driftline.state import incidents
 
-    ids = incidents.names(connection, prefix)
+    ids = incidents.find_incident_ids(connection, prefix)
     report = explain.explain_incident(connection, pick_incident(ids, prefix, models))
     report["findings"] = [
         finding
