@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import databases
 import pytest
-from asking import DAY, GO, HOUR, NOW, Desk
+from action_scene import DAY, GO, HOUR, NOW, Desk
 
 from driftline import Action, Order, Rejected, Request, Severity, Verdict
 from driftline.alerting.actions_due import token

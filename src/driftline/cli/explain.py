@@ -134,13 +134,15 @@ def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
             words = clean(f"{run['action']}: {run['state']}{author}. {run['answer']}", 400)
             console.print(f"[dim]  action    {_short(run['at'])}  {escape(words)}[/]")
     findings = report["findings"]
-    unchanged = [finding for finding in findings if finding["verdict"] not in ("changed", "error")]
+    fine_findings = [
+        finding for finding in findings if finding["verdict"] not in ("changed", "error")
+    ]
     for finding in findings:
-        if finding not in unchanged[MOST_SHOWN:]:
+        if finding not in fine_findings[MOST_SHOWN:]:
             _finding(console, finding, phrasebook)
-    if len(unchanged) > MOST_SHOWN:
+    if len(fine_findings) > MOST_SHOWN:
         console.print(
-            f"[dim]and {len(unchanged) - MOST_SHOWN} more that are fine or unsure; "
+            f"[dim]and {len(fine_findings) - MOST_SHOWN} more that are fine or unsure; "
             "--check and --column show fewer[/]"
         )
     for window in report["windows"]:
