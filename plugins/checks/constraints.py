@@ -182,7 +182,7 @@ class Constraints(Check):
         if feature.domain is not None:
             asked = self.domain_share if feature.domain_share is None else feature.domain_share
             domain = frozenset(
-                known for value in feature.domain if (known := json_values.category(value))
+                known for value in feature.domain if (known := json_values.to_category(value))
             )
             told: Detail = {}
             if isinstance(column, CategoricalColumn) and shown:

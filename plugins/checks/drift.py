@@ -245,7 +245,7 @@ def _numeric(
 ) -> Found:
     was, now = reference.side, current.side
     means: Detail = {"mean_was": reference.mean, "mean": current.mean} if shown else {}
-    moved, bins = stats.mean_shift(was, now), stats.grouped(now.counts, was.cuts)
+    moved, bins = stats.mean_shift(was, now), stats.group_counts(now.counts, was.cuts)
     detail: Detail = {**means, "shift_sd": moved.value}
     for metric in metrics:
         if metric == "mean_shift":

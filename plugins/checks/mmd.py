@@ -59,7 +59,7 @@ class MMD(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """One number."""
         both = sampled_rows.both(ctx, self.columns, self.ignore)
-        sides = stats.standardised(both.reference, both.current)
+        sides = stats.standardise(both.reference, both.current)
         variance = stats.kernel_variance(sides.ref[:MOST])
         found = stats.discrepancy(
             sides.ref[:MOST], sides.cur[:MOST], variance or 0.0, self.permutations or 0, ctx.rng()

@@ -63,7 +63,7 @@ class Reconstruction(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """One number."""
         both = sampled_rows.both(ctx, self.columns, self.ignore)
-        sides = stats.standardised(both.reference, both.current)
+        sides = stats.standardise(both.reference, both.current)
         found = stats.reconstruction(sides.ref, sides.cur, self.explained)
         ratio, interval = stats.growth(found.now, found.was) if found else (None, None)
         if both.reason or found is None or ratio is None or interval is None:

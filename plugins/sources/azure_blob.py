@@ -10,7 +10,7 @@ import io
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any, BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, ClassVar, Self, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import PrivateAttr, model_validator
@@ -48,6 +48,7 @@ class AzureBlob(ObjectStore):
 
     type = "azure_blob"
     extra = "azure"
+    schemes: ClassVar = frozenset({"az", "https"})
 
     container: str
     """The name of the container."""
@@ -80,6 +81,20 @@ class AzureBlob(ObjectStore):
     """
 
     _credential: Any = PrivateAttr(default=None)
+
+    @classmethod
+    def options_for(cls, address: str, endpoint_url: str | None = None) -> dict[str, Any]:
+        """The options for an address of one of `schemes`."""
+        # az://ACCOUNT/CONTAINER/PREFIX, or the address of the container as the portal shows it.
+        scheme, _, place = address.partition("://")
+        account, _, path = place.partition("/")
+        container, _, prefix = path.partition("/")
+        host = account if scheme == "https" else f"{account}.blob.core.windows.net"
+        return {
+            "account_url": endpoint_url or f"https://{host}",
+            "container": container,
+            "prefix": prefix,
+        }
 
     @model_validator(mode="after")
     def _has_an_account(self) -> Self:

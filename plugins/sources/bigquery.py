@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar
 
 import msgspec
 from pydantic import PrivateAttr, StringConstraints, field_validator
@@ -30,7 +30,7 @@ from driftline import (
 )
 from driftline.kit.clouds import google
 from driftline.kit.decoding import json_values
-from driftline.kit.decoding.line_chunks import stream_of_lines
+from driftline.kit.decoding.streams import stream_of_lines
 from driftline.kit.settings import Bytes, Duration, FormatRef, Length, Size
 from driftline.kit.stores.retry import retry_while_busy
 
@@ -72,6 +72,7 @@ class BigQuery(Source):
 
     type = "bigquery"
     extra = "gcp"
+    schemes: ClassVar = frozenset({"bq"})
 
     format: str | FormatRef | None = "vertex_logging"
     """The format of the rows.
@@ -136,6 +137,12 @@ class BigQuery(Source):
     _jobs: dict[str, Any] = PrivateAttr(default={})
     _names: tuple[str, ...] = PrivateAttr(default=())
     _sleep: Callable[[float], object] = PrivateAttr(default=time.sleep)
+
+    @classmethod
+    def options_for(cls, address: str, endpoint_url: str | None = None) -> dict[str, Any]:
+        """The options for an address of one of `schemes`."""
+        endpoint = {"endpoint_url": endpoint_url} if endpoint_url else {}
+        return {"table": address.partition("://")[2]} | endpoint
 
     @field_validator("table")
     @classmethod
@@ -243,7 +250,7 @@ class BigQuery(Source):
         while rows := [
             {self.time_column: row.pop("driftline_time")} | row for row in islice(stream, PAGE)
         ]:
-            yield json_values.tabulated(ctx.fields, msgspec.to_builtins(rows))
+            yield json_values.batch_of_records(ctx.fields, msgspec.to_builtins(rows))
 
     def _rows(self, obj: LogObject, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Return the rows of one slice.
@@ -266,7 +273,7 @@ class BigQuery(Source):
             raise ObjectChanged(f"{obj.uri}: changed since it was listed")
         if copies and self._context is not None:
             self._context.log.info(
-                "rows that are twice are read once", slice=obj.uri, copies=copies
+                "rows that were written twice are read once", slice=obj.uri, copies=copies
             )
 
     @property

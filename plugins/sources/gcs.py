@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, ClassVar, TypeVar
 
 from driftline import (
     DiscoverContext,
@@ -41,6 +41,7 @@ class Gcs(ObjectStore):
 
     type = "gcs"
     extra = "gcp"
+    schemes: ClassVar = frozenset({"gs", "gcs"})
 
     bucket: str
     """The name of the bucket."""
@@ -68,6 +69,13 @@ class Gcs(ObjectStore):
     """Read a public bucket without credentials."""
     billing_project: str | None = None
     """The project that pays for the requests, for a bucket with "requester pays"."""
+
+    @classmethod
+    def options_for(cls, address: str, endpoint_url: str | None = None) -> dict[str, Any]:
+        """The options for an address of one of `schemes`."""
+        bucket, _, prefix = address.partition("://")[2].partition("/")
+        endpoint = {"endpoint_url": endpoint_url} if endpoint_url else {}
+        return {"bucket": bucket, "prefix": prefix} | endpoint
 
     @property
     def whole_every(self) -> timedelta | None:

@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, ClassVar, cast
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from driftline import (
@@ -36,6 +36,7 @@ class Local(Source):
     """Reads files; of a growing file the whole lines, as they are written."""
 
     type = "local"
+    schemes: ClassVar = frozenset({""})
 
     path: str
     """A file, a folder (read with all its subfolders) or a glob; `**` matches any folders.
@@ -55,6 +56,11 @@ class Local(Source):
     must then be a folder. With a layout only the newest folders are listed, and everything once a
     day.
     """
+
+    @classmethod
+    def options_for(cls, address: str, endpoint_url: str | None = None) -> dict[str, Any]:
+        """The options for an address of one of `schemes`."""
+        return {"path": address}
 
     @property
     def whole_every(self) -> timedelta | None:

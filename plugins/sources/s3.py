@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import PrivateAttr
@@ -45,6 +45,7 @@ class S3(ObjectStore):
 
     type = "s3"
     extra = "aws"
+    schemes: ClassVar = frozenset({"s3"})
 
     bucket: str
     """The name of the bucket, or the ARN of an access point."""
@@ -84,6 +85,13 @@ class S3(ObjectStore):
     _queue: Any = PrivateAttr(default=None)
     _receipts: dict[str, str] = PrivateAttr(default_factory=dict)
     """The receipts, by message id, of the last pass: SQS needs them to delete the messages."""
+
+    @classmethod
+    def options_for(cls, address: str, endpoint_url: str | None = None) -> dict[str, Any]:
+        """The options for an address of one of `schemes`."""
+        bucket, _, prefix = address.partition("://")[2].partition("/")
+        endpoint = {"endpoint_url": endpoint_url} if endpoint_url else {}
+        return {"bucket": bucket, "prefix": prefix} | endpoint
 
     @property
     def whole_every(self) -> timedelta | None:

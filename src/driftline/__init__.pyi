@@ -17,6 +17,7 @@ from .contracts.sink import Sink as Sink
 from .contracts.source import DiscoverContext as DiscoverContext, Source as Source
 from .profiles.batch import Batch as Batch
 from .profiles.collector import Collector as Collector
+from .profiles.spec import ProfileSpec as ProfileSpec
 from .profiles.window import (
     CategoricalColumn as CategoricalColumn,
     Column as Column,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from driftline_plugins.checks.constraints import Constraints
+from driftline_plugins.checks.model_monitor import convert_constraints, is_constraints
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from driftline.contracts.rule import Rule
-from driftline.onboarding.model_monitor import convert_constraints, is_constraints
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 

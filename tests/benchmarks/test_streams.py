@@ -32,7 +32,7 @@ def psi(reference, column):
         ).raw
     cuts = stats.quantile_groups(reference.counts, 10)
     return stats.psi_shift(
-        stats.grouped(reference.counts, cuts), stats.grouped(column.counts, cuts)
+        stats.group_counts(reference.counts, cuts), stats.group_counts(column.counts, cuts)
     ).raw
 
 
@@ -60,7 +60,7 @@ def test_numeric_windows_agree_in_law(both, name):
         )
     cuts = stats.quantile_groups(reference.counts, 20)
     pooled = np.array(
-        [sum(stats.grouped(column.counts, cuts) for column in side) for side in (rows, counts)]
+        [sum(stats.group_counts(column.counts, cuts) for column in side) for side in (rows, counts)]
     )
     assert len(pooled[0]) > 5
     pooled = pooled[:, pooled.sum(axis=0) > 0]

@@ -203,7 +203,7 @@ def test_one_plugin(command):
     assert "Did you mean 'drift'?" in err
 
 
-@pytest.mark.parametrize("kind", ["check", "source", "format", "sink", "action"])
+@pytest.mark.parametrize("kind", ["check", "collector", "source", "format", "sink", "action"])
 def test_new_plugin_works_as_it_is(command, kind):
     """A new plugin's own test passes, a configuration can name it, and nothing is overwritten."""
     code, out, _ = command("new-plugin", kind, "my-own", "--dir", "new")
@@ -219,7 +219,9 @@ def test_new_plugin_works_as_it_is(command, kind):
     assert done.returncode == 0, done.stdout
     Path("driftline.yaml").write_text(LEAST + "plugins: {paths: [new]}\n")
     rows = json.loads(command("plugins", "--json")[1])["plugins"]
-    assert [row["kind"] for row in rows if row["name"] == "my-own"] == [kind]
+    assert [row["kind"] for row in rows if row["name"] == "my-own"] == (
+        ["check", "collector"] if kind == "collector" else [kind]
+    )
     assert command("new-plugin", kind, "my-own", "--dir", "new")[0] == 2
 
 

@@ -64,7 +64,7 @@ def test_a_swap_at_the_top_is_surely_below_the_usual_bound():
     was, now = sizes((9.0, 1.0, 0.5), 0.05), sizes((0.5, 1.0, 9.0), 0.05)
     found = stats.attribution_shift(was, now, np.random.default_rng(0))
     assert found.ndcg.interval[1] < 0.9
-    assert found.moved.interval[0] > 0.7
+    assert found.mass.interval[0] > 0.7
     assert found.spearman.value == -1
 
 
@@ -80,7 +80,7 @@ def test_equal_importances_have_no_order_to_correlate():
     """All equal on a side: Spearman has no value, the others have."""
     found = stats.attribution_shift(sizes((1.0, 1.0)), sizes((1.0, 2.0)), np.random.default_rng(0))
     assert found.spearman.value is None
-    assert found.moved.value == pytest.approx(1 / 6)
+    assert found.mass.value == pytest.approx(1 / 6)
 
 
 def test_rank_correlation_is_scipys_and_its_interval_holds_the_truth():

@@ -214,5 +214,5 @@ def test_grids_without_rows_give_none():
     assert empty.quantile(0.5) is None
     assert empty.scale == 1
     assert len(stats.quantile_groups(nothing)) == 0
-    assert stats.grouped(nothing, stats.quantile_groups(nothing)).tolist() == [0]
+    assert stats.group_counts(nothing, stats.quantile_groups(nothing)).tolist() == [0]
     assert stats.grid_wasserstein(full, full) == 0

@@ -19,7 +19,7 @@ def test_standardised_is_in_deviations_of_the_reference():
         {"a": [1.0, 2.0, 3.0, None]},
         {"a": [2.0, None, NAN, float("inf"), 1e200, 1e100, -1e9]},
     )
-    sides = stats.standardised(ref, cur)
+    sides = stats.standardise(ref, cur)
     sd = np.std([1, 2, 3])
     assert sides.names == ("a",)
     assert sides.ref[:, 0] == pytest.approx([-1 / sd, 0, 1 / sd, 0])
@@ -28,7 +28,7 @@ def test_standardised_is_in_deviations_of_the_reference():
 
 def test_a_category_stands_for_its_share_of_the_reference():
     """Shares of the reference's values, standardised; unseen ones are 0%."""
-    sides = stats.standardised({"a": ["x", "x", "x", "y", None]}, {"a": ["y", "new", None]})
+    sides = stats.standardise({"a": ["x", "x", "x", "y", None]}, {"a": ["y", "new", None]})
     shares = np.array([0.75, 0.75, 0.75, 0.25])
     assert sides.cur[:, 0] == pytest.approx(
         [*((np.array([0.25, 0]) - shares.mean()) / shares.std()), 0]
@@ -41,7 +41,7 @@ def test_offsets_and_sizes_cost_no_digits():
     for ref in (1.7e9 + plain, 1e149 * plain, 1e-300 * plain, -1e149 * plain):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            sides = stats.standardised({"a": ref.tolist()}, {"a": [*ref[:2], 1e150]})
+            sides = stats.standardise({"a": ref.tolist()}, {"a": [*ref[:2], 1e150]})
         expected = (plain - plain.mean()) / plain.std()
         assert sides.ref[:, 0] == pytest.approx(
             expected if ref[-1] > ref[0] else -expected, abs=1e-6
@@ -87,7 +87,7 @@ def test_categories_and_missing_values_have_columns_of_their_own():
     assert both.std(axis=0) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("encode", [stats.standardised, stats.pooled_scores])
+@pytest.mark.parametrize("encode", [stats.standardise, stats.pooled_scores])
 @pytest.mark.parametrize(
     ("ref", "cur"),
     [

@@ -16,7 +16,7 @@ from driftline.stats.sequential.evidence import (
     calibrate,
     cusum_path,
     shiryaev_roberts,
-    studentised,
+    studentise,
     tail_p,
 )
 
@@ -53,7 +53,7 @@ def test_a_studentised_value_is_measured_by_the_others(values):
     y = np.array(values)
     if np.ptp(y) < 1e-3:
         return
-    got = studentised(y)
+    got = studentise(y)
     for place in range(len(y)):
         others = np.delete(y, place)
         spread = others.std(ddof=1) * math.sqrt(1 + 1 / len(others))
@@ -70,10 +70,10 @@ def test_columns_and_gaps_are_independent():
     rng = np.random.default_rng(1)
     table = rng.normal(size=(20, 3))
     table[[2, 7], 1] = np.nan
-    got = studentised(table)
-    assert got[:, 0] == pytest.approx(studentised(table[:, 0]))
+    got = studentise(table)
+    assert got[:, 0] == pytest.approx(studentise(table[:, 0]))
     known = ~np.isnan(table[:, 1])
-    assert got[known, 1] == pytest.approx(studentised(table[known, 1]))
+    assert got[known, 1] == pytest.approx(studentise(table[known, 1]))
     assert np.all(np.isnan(got[~known, 1]))
     t = rng.normal(size=(6, 3)) * 4
     p = tail_p(got, t)
@@ -93,21 +93,21 @@ def test_a_baseline_without_spread_says_nothing(values):
     """Constant, short and empty baselines have scores of 0, and raise no warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        got = studentised(values)
+        got = studentise(values)
     assert np.all((got == 0) | np.isnan(values))
 
 
 def test_one_value_apart_has_a_finite_score():
     """Where all other values are the same the score is large, and a number."""
-    assert 1e5 < studentised([0.0] * 9 + [1.0])[-1] < 1e8
-    assert np.all(np.isfinite(studentised([1e150, -1e150, 0.0, 1e150])))
+    assert 1e5 < studentise([0.0] * 9 + [1.0])[-1] < 1e8
+    assert np.all(np.isfinite(studentise([1e150, -1e150, 0.0, 1e150])))
 
 
 def test_the_tail_falls_steadily_from_rank_to_pareto():
     """P falls as t rises, from near 1 far below to 0 far above; beyond the largest score it falls
     with the fourth power.
     """
-    scores = studentised(np.random.default_rng(2).normal(size=40))
+    scores = studentise(np.random.default_rng(2).normal(size=40))
     top = scores.max()
     t = np.concatenate(
         ([-np.inf], np.linspace(-4, top - 1e-9, 200), top * np.array([1.001, 2, 20, 1e6]), [np.inf])
@@ -130,9 +130,9 @@ def test_a_column_that_is_often_the_same_gives_no_evidence_by_being_it_again(zer
     baseline = np.concatenate((np.zeros(zeros), np.arange(1, 61 - zeros)))
     mean, sd = baseline.mean(), baseline.std(ddof=1)
     t = (0 - mean) / (sd * math.sqrt(1 + 1 / 60)) if sd else 0.0
-    p = tail_p(studentised(baseline), t)
+    p = tail_p(studentise(baseline), t)
     assert p == pytest.approx((60 - zeros + (zeros + 1) / 2) / 61)
-    assert calibrate(tail_p(-studentised(baseline), -t)) < 2
+    assert calibrate(tail_p(-studentise(baseline), -t)) < 2
 
 
 def test_the_paths_are_their_recurrences():

@@ -208,7 +208,7 @@ def test_quantile_groups_hold_about_a_tenth_each(seed, shape):
     x = draw(rng, shape, 5_000)
     edges = quantile_edges(x)
     counts = on_grid(edges, x)
-    groups = stats.grouped(counts, stats.quantile_groups(counts))
+    groups = stats.group_counts(counts, stats.quantile_groups(counts))
     assert groups.sum() == 5_000
     if shape not in ("integers", "mostly_zero"):
         assert len(groups) == 10

@@ -70,7 +70,7 @@ def init(
             f"{output} is there already: --force writes over it, -o another place"
         )
     registry = Registry.load()
-    kind, options = _source(where, endpoint_url)
+    kind, options = registry.source_for(where, endpoint_url)
     source: Source = registry.get("source", kind).model_validate(options)
     now = system_clock()
     source.start(StartContext(name=model, log=make_log(), clock=system_clock, base=output.parent))
@@ -81,7 +81,7 @@ def init(
     _show(inspection)
     told = None
     if reference is not None:
-        told = _source(reference, endpoint_url)
+        told = registry.source_for(reference, endpoint_url)
     output.write_text(
         _text(
             model,
@@ -100,29 +100,6 @@ def init(
         encoding="utf-8",
     )
     click.echo(f"wrote {output}", err=True)
-
-
-def _source(where: str, endpoint_url: str | None) -> tuple[str, dict[str, Any]]:
-    """The source and its options for an address."""
-    scheme, _, rest = where.partition("://")
-    first, _, below = rest.partition("/")
-    endpoint = {"endpoint_url": endpoint_url} if endpoint_url else {}
-    if scheme == "s3":
-        return "s3", {"bucket": first, "prefix": below} | endpoint
-    if scheme in ("gs", "gcs"):
-        return "gcs", {"bucket": first, "prefix": below} | endpoint
-    if scheme == "bq":
-        return "bigquery", {"table": rest} | endpoint
-    if scheme in ("az", "https"):
-        # az://ACCOUNT/CONTAINER/PREFIX, or the address of the container as the portal shows it.
-        container, _, prefix = below.partition("/")
-        account = first if scheme == "https" else f"{first}.blob.core.windows.net"
-        return "azure_blob", {
-            "account_url": endpoint_url or f"https://{account}",
-            "container": container,
-            "prefix": prefix,
-        }
-    return "local", {"path": where}
 
 
 def _show(inspection: Any) -> None:

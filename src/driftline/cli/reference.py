@@ -152,7 +152,6 @@ def _files(
     from urllib.parse import unquote
 
     from driftline.agent.composition_root import system_clock
-    from driftline.cli.init import _source
     from driftline.contracts.context import StartContext
     from driftline.contracts.source import Source
     from driftline.onboarding.importing import BaselineFile, read_files
@@ -161,7 +160,7 @@ def _files(
 
     files: list[BaselineFile] = []
     for place in places:
-        type_name, options = _source(place, endpoint_url)
+        type_name, options = registry.source_for(place, endpoint_url)
         source: Source = registry.get("source", type_name).model_validate(options)
         try:
             source.start(
@@ -177,10 +176,16 @@ def _files(
                 path = Path(unquote(uri.removeprefix("file://")))
                 label = os.path.relpath(path)
                 inside = path.is_relative_to(folder)
-                own = _source(str(path.relative_to(folder) if inside else path), endpoint_url)
+                own = registry.source_for(
+                    str(path.relative_to(folder) if inside else path), endpoint_url
+                )
             else:
                 label = uri
-                own = _source(uri, endpoint_url) if len(contents) > 1 else (type_name, options)
+                own = (
+                    registry.source_for(uri, endpoint_url)
+                    if len(contents) > 1
+                    else (type_name, options)
+                )
             files.append(BaselineFile(label, {"type": own[0], "options": own[1]}, content))
     return files
 
@@ -227,7 +232,7 @@ def _write(
 
 def _features(baseline: ImportedBaseline) -> list[dict[str, Any]]:
     """Describe each feature for JSON and the table, in the order of the statistics."""
-    constraints = baseline.monitor_checks.constraints.get("features", {})
+    constraints = baseline.features
     columns = {column.name: column for column in baseline.columns}
     return [
         {
@@ -251,29 +256,17 @@ def _show(baseline: ImportedBaseline) -> None:
     for feature in _features(baseline)[:100]:
         kind = "not in the statistics" if feature["kind"] is None else feature["kind"] or "unknown"
         missing = "" if feature["missing"] is None else f"{feature['missing']:,}"
-        constraints = escape(_summarise(feature["constraints"]))
+        constraints = escape(baseline.summaries.get(feature["name"], ""))
         table.add_row(escape(feature["name"]), kind, missing, constraints)
     if baseline.rows:
         console.print(f"a baseline of {baseline.rows:,} rows, {len(baseline.columns)} features")
     console.print(table)
-    for rule in baseline.monitor_checks.rules:
+    rules = [rule for check in baseline.checks.values() for rule in check.get("rule", ())]
+    for rule in rules:
         [(word, bounds)] = [(key, value) for key, value in rule.items() if key != "measurement"]
         console.print(f"model quality: {rule['measurement']} not {word} {bounds['warning']:g}")
     for doubt in baseline.doubts:
         console.print(f"[yellow]please check:[/] {escape(doubt)}")
-
-
-def _summarise(constraints: dict[str, Any]) -> str:
-    parts = [str(constraints["type"])] if "type" in constraints else []
-    if "completeness" in constraints:
-        parts.append(f"at least {100 * constraints['completeness']:.6g}% complete")
-    if constraints.get("non_negative"):
-        parts.append("not below 0")
-    if "domain" in constraints:
-        parts.append(f"one of {len(constraints['domain'])} values")
-    if any(name in constraints for name in ("data_type_share", "domain_share", "drift")):
-        parts.append("thresholds of its own")
-    return ", ".join(parts)
 
 
 @reference_group.command("list")

@@ -1,6 +1,6 @@
-"""What the columns of a model's records mean, as it is written, and the canonical schema it makes.
+"""The settings of `schema`: the columns of a model's records, and the canonical schema of them.
 
-Refuses to guess: what is not declared here is inferred elsewhere, once, and shown.
+Does not infer anything: `ingest.columns` infers what is not declared.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ class _Part(BaseModel):
 
 
 class ColumnConfig(_Part):
-    """Where a column stands in a record."""
+    """One column of a record."""
 
     path: str = Field(min_length=1)
     """The column, or a path into nested records such as `payload.customer.age`."""
     name: str | None = None
-    """What to call it; its path when absent."""
+    """The name in checks and messages. Default: the path."""
 
     def column(self, kind: Kind | None = None) -> Column:
-        """The canonical column."""
+        """Return the canonical column."""
         return Column(self.name or self.path, self.path, kind)
 
 
@@ -46,15 +46,15 @@ class FeatureConfig(_Part):
     """One feature."""
 
     kind: Kind
-    """`numeric`, `categorical`, `text`, `image` or `embedding`; of the last three columns are made,
-    such as `NAME.words`.
+    """`numeric`, `categorical`, `text`, `image` or `embedding`. Each of the last three becomes
+    several columns, such as `NAME.words`.
     """
     path: str | None = None
-    """Where it stands in a record; its name when absent. An embedding whose values stand in columns
-    of their own is written `emb_{0..767}`.
+    """The column or path in a record. Default: the name. If the values of an embedding are columns
+    of their own, write `emb_{0..767}`.
     """
     dimension: int | None = Field(default=None, ge=1, le=WIDEST)
-    """How many values an embedding has; what most vectors of the reference have when absent."""
+    """The number of values of an embedding. Default: that of most vectors of the reference."""
 
     @model_validator(mode="after")
     def _fits(self) -> FeatureConfig:
@@ -70,7 +70,7 @@ class FeatureConfig(_Part):
         return self
 
     def column(self, name: str) -> Column:
-        """The canonical column."""
+        """Return the canonical column."""
         part = Column(name, self.path or name, self.kind, self.dimension or 0)
         return replace(part, dimension=part.dimension or len(part.run))
 
@@ -85,29 +85,27 @@ FeatureRef = Annotated[
 
 
 def _text(value: Any) -> Any:
-    """Labels of classes are text, also those that look like numbers or booleans."""
+    """Return the label of a class as text, even if it looks like a number or a boolean."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, (int, float)) else value
 
 
 class PredictionConfig(_Part):
-    """What the model says."""
+    """The prediction of the model."""
 
     kind: Task
     """`binary`, `multiclass` or `regression`."""
     column: ColumnRef | None = None
-    """The predicted class or number. A binary model may give only its score."""
+    """The column of the predicted class or number. Optional for a binary model with a score."""
     score: ColumnRef | None = None
-    """The probability of the positive class, 0 to 1; for binary models."""
+    """The column of the probability of the positive class, 0 to 1. Binary models only."""
     positive: Annotated[
         str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)
     ] = "1"
     """The label of the positive class of a binary model."""
     threshold: float = Field(default=0.5, ge=0, le=1)
-    """The score from which on the positive class is predicted, where no column tells the
-    prediction.
-    """
+    """The lowest score that predicts the positive class. Used if `column` is absent."""
 
     @model_validator(mode="after")
     def _fits(self) -> PredictionConfig:
@@ -121,19 +119,19 @@ class PredictionConfig(_Part):
 
 
 class LabelConfig(_Part):
-    """What turned out to be true, where the record itself carries it."""
+    """The label, if the prediction logs hold it."""
 
     column: ColumnRef
-    """The true class or number; empty where it is not known yet."""
+    """The column of the true class or number. An empty value means not known yet."""
 
 
 class VersionConfig(_Part):
-    """The version of the model: of each record, or one for all."""
+    """The version of the model: a column, or one version for all records."""
 
     column: ColumnRef | None = None
-    """The column that tells it."""
+    """The column that holds the version."""
     constant: str = ""
-    """The version of every record."""
+    """The version of all records."""
 
 
 def _version(value: Any) -> Any:
@@ -152,27 +150,27 @@ VersionRef = Annotated[
 
 
 class SchemaConfig(_Part):
-    """The columns of a model and the part each plays."""
+    """The columns of a model and their roles."""
 
     timestamp: ColumnRef | None = None
-    """When the prediction was made."""
+    """The column of the time of the prediction."""
     id: ColumnRef | None = None
-    """What names a record for ever."""
+    """The column of the id, which is unique for ever."""
     version: VersionRef | None = None
-    """The version of the model: a column, or in quotes one version for all records."""
+    """The version of the model: a column; or, in quotes, one version for all records."""
     features: dict[str, FeatureRef] = {}
-    """The inputs of the model: a name and its kind, or its kind and path."""
+    """The inputs of the model: each name with its kind, or with its kind and path."""
     prediction: PredictionConfig | None = None
-    """What the model says."""
+    """The prediction of the model."""
     label: LabelConfig | None = None
-    """What turned out to be true."""
+    """The label, if the prediction logs hold it."""
     segments: tuple[str, ...] = ()
-    """Categorical features whose values are watched one by one as well."""
+    """Categorical features whose values are monitored one by one as well."""
     redact: frozenset[str] = frozenset()
-    """Columns whose values never enter a sample, a message or a page."""
+    """Columns whose values never appear in a sample, a message or a page."""
 
     def to_schema(self) -> Schema:
-        """The canonical schema."""
+        """Return the canonical schema."""
         prediction = self.prediction
         kind = (
             Kind.NUMERIC if prediction and prediction.kind is Task.REGRESSION else Kind.CATEGORICAL

@@ -1,6 +1,7 @@
-"""What may stand in a configuration: every setting with its type, its default and a sentence.
+"""The settings of the core: every setting with its type, its default and a description.
 
-Refuses settings of plugins: those are declared in the plugins, and stand under `options`.
+Does not hold the settings of plugins: the plugins declare those, and they stand under `options`.
+The docstrings of the fields are the reference page of the configuration.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from driftline.types.scalars import Bytes, Duration, Length, Size, Span
 from driftline.types.secret import Secret
 
 INTERNAL = frozenset({"plugin", "raw", "origin"})
-"""Fields that no file sets: what was made from the others."""
+"""Fields that no file may set: they are built from the others."""
 
 
 class SettingsGroup(BaseModel):
@@ -48,21 +49,21 @@ class SettingsGroup(BaseModel):
 
 
 class KeepConfig(SettingsGroup):
-    """How long summaries are kept. The record of what was read, and incidents, stay for good."""
+    """How long summaries are kept. Incidents, and the list of objects read, are kept for ever."""
 
     profiles_hourly: Length = timedelta(days=30)
-    """Summaries of single windows; older ones are merged into days."""
+    """How long summaries of single windows are kept. After that they are merged into days."""
     profiles_daily: Length = timedelta(days=400)
-    """Summaries of days."""
+    """How long summaries of days are kept."""
     measurements: Length = timedelta(days=800)
-    """What the checks measured, and the verdicts."""
+    """How long measurements and verdicts are kept."""
 
 
 class ExecutorConfig(SettingsGroup):
     """Where log objects are read and summarised."""
 
     type: str = "threads"
-    """`threads` of the agent itself, or an executor plugin."""
+    """`threads` (inside the agent), or the name of an executor plugin."""
     options: dict[str, Any] = {}
     """The settings of the executor plugin."""
     plugin: SkipJsonSchema[InstanceOf[ExecutorFactory] | None] = Field(default=None, repr=False)
@@ -70,51 +71,47 @@ class ExecutorConfig(SettingsGroup):
 
 
 class OtlpConfig(SettingsGroup):
-    """Where metrics are pushed to, for collectors that don't scrape."""
+    """Where metrics are pushed, for OpenTelemetry collectors that don't scrape."""
 
     endpoint: str = Field(pattern=r"^https?://")
-    """The address of the collector's metrics, such as `http://localhost:4318/v1/metrics`."""
+    """The URL that takes metrics, such as `http://localhost:4318/v1/metrics`."""
     headers: dict[str, Secret] = {}
-    """Headers of each push, such as an API key."""
+    """HTTP headers of each push, such as an API key."""
     every: Length = timedelta(seconds=60)
-    """The pause between two pushes."""
+    """The time between two pushes."""
 
 
 class AgentConfig(SettingsGroup):
     """The agent itself."""
 
     state: str = Field(default="sqlite:///driftline.db", repr=False)
-    """Where the agent keeps its state: a database URL. A relative SQLite path starts at the folder
-    of this file.
+    """The URL of the database that holds the agent's state. A relative SQLite path starts at the
+    folder of this file.
 
-    Several agents may share `postgresql://user@host/database` (PostgreSQL 14 or newer): one works,
-    the others stand by.
+    Several agents can share `postgresql://user@host/database` (PostgreSQL 14 or newer). One of
+    them works, the others stand by.
     """
     http: str | None = "127.0.0.1:8080"
-    """Address and port of health pages and metrics; `null` opens none."""
+    """The address and port of the web pages and of the metrics. `null` opens no port."""
     http_token: Secret | None = None
-    """The token that readers of the pages must show; needed where `http` can be reached from other
-    machines.
-    """
+    """The token for reading the pages. Required if other machines can reach `http`."""
     otlp: OtlpConfig | None = None
-    """Where metrics are pushed to; they can be scraped from `http` in any case. Needs the extra
-    `otlp`.
-    """
+    """Where metrics are pushed. They can be scraped from `http`, too. Needs the extra `otlp`."""
     token: Secret | None = None
-    """The token that programs must show to act on incidents by HTTP; links in messages are signed
-    with it. Without it nobody can act by HTTP.
+    """The token for acting on incidents over HTTP. It also signs the links in messages. Without it
+    nobody can act over HTTP.
     """
     public_url: str | None = None
-    """Where people reach the pages of this agent, such as https://driftline.example: messages get
-    links to see their incident, and to act on it. Needs `token`.
+    """The URL at which people reach this agent, such as https://driftline.example. Messages then
+    link to the page of their incident. Needs `token`.
     """
     every: Length = timedelta(seconds=60)
-    """The pause between two looks at a source."""
+    """The time between two looks at a source for new objects."""
     executor: ExecutorConfig = ExecutorConfig()
     """Where log objects are read and summarised."""
     workers: int | None = Field(default=None, ge=1)
-    """How many log objects are read at a time; as many as the machine has processors, up to 8, when
-    absent.
+    """The number of log objects that are read at the same time. Default: the number of processors,
+    at most 8.
     """
     keep: KeepConfig = KeepConfig()
     """How long summaries are kept."""
@@ -140,38 +137,36 @@ class PluginsConfig(SettingsGroup):
     """Plugins of your own."""
 
     paths: tuple[str, ...] = ()
-    """Files, or folders of files, with your own plugins; a relative path starts at the folder of
-    this file.
+    """Files and folders with your own plugins. A relative path starts at the folder of this
+    file.
     """
 
 
 class WindowsConfig(SettingsGroup):
-    """How event time is cut."""
+    """How event time is divided into windows."""
 
     length: Length = timedelta(hours=1)
-    """How long a window is. Windows start at multiples of it since 1970-01-01 UTC. Once a model has
-    state, it stays.
+    """The length of a window. Windows start at multiples of it since 1970-01-01 UTC. It can't
+    change once a model has state.
     """
     lateness: Duration = timedelta(minutes=15)
-    """How long after its end a window waits for records that come late before it is judged."""
+    """How long a window waits for late records after its end. Then it is judged."""
     reopen_for: Duration = timedelta(hours=24)
-    """How long a window is judged again when late records come, by the newest event time; later
-    ones are only counted.
+    """How long a window is judged again when late records arrive, measured in event time. Records
+    that arrive later are only counted.
     """
     backfill: Length | None = timedelta(days=90)
-    """How far back logs are read that lie in folders named by time; older ones are left alone.
-    `null` reads them all.
-    """
+    """How far back logs in folders named by time are read. `null` reads them all."""
     notify_within: Length | None = timedelta(days=1)
-    """A window that ended longer ago than this when it is first judged is judged in silence: what
-    happened while nobody watched is kept and shown, and nobody is called for it. `null` tells of
-    all windows, however old.
+    """The oldest windows that lead to messages. A window that ended longer ago when it is first
+    judged is stored and shown, but no message is sent. `null` sends messages about all windows.
     """
 
 
 class ReferenceConfig(SettingsGroup):
-    """What windows are compared with: exactly one of a plugin (`type`, `options`), `window` and
-    `trailing`.
+    """What windows are compared with.
+
+    Give exactly one of `type` (with `options`), `window` and `trailing`.
     """
 
     type: str | None = None
@@ -181,8 +176,8 @@ class ReferenceConfig(SettingsGroup):
     window: Span | None = None
     """A fixed span of the model's own records: START/END, UTC."""
     trailing: Length | None = None
-    """The newest records of the model itself, this far back, taken once there are enough of
-    them.
+    """The newest records of the model itself, this far back. They are taken once there are enough
+    of them.
     """
     plugin: SkipJsonSchema[InstanceOf[Source] | None] = Field(default=None, repr=False)
     """The source itself."""
@@ -195,8 +190,8 @@ class ReferenceConfig(SettingsGroup):
 
 
 class LabelsConfig(SettingsGroup):
-    """Labels that come later and on their own, from any source: joined by id with the
-    predictions.
+    """Labels that arrive later, from a source of their own. They are joined with the predictions
+    by id.
     """
 
     type: str
@@ -204,49 +199,49 @@ class LabelsConfig(SettingsGroup):
     options: dict[str, Any] = {}
     """The settings of that source."""
     id: str | None = Field(default=None, min_length=1)
-    """Where the id stands in a label's record: a column, or a path; the predictions' own
-    (`schema.id`) when absent.
+    """The column or path of the id in a label's record. Default: that of the predictions,
+    `schema.id`.
     """
     label: str | None = Field(default=None, min_length=1)
-    """Where the true class or number stands in it; `schema.label`, else `label`, when absent."""
+    """The column or path of the true class or number in it. Default: `schema.label`, else
+    `label`.
+    """
     time: str | None = Field(default=None, min_length=1)
-    """Where it says when the label was given: the newest counts. The last change of its object when
-    absent.
+    """The column or path of the time of the label; the newest label counts. Default: the last
+    change of its object.
     """
     joins: str | None = Field(default=None, min_length=1)
-    """The column of the predictions that a label's id refers to; `schema.id` when absent."""
+    """The column of the predictions that a label's id refers to. Default: `schema.id`."""
     wait_for: Length = timedelta(days=30)
-    """How long predictions wait for their labels, by the newest event time; labels that come later
-    are too late.
+    """How long predictions wait for their labels, measured in event time. Labels that arrive later
+    are ignored.
     """
     max_disk: Size = Field(default_factory=lambda: Bytes(2_000_000_000))
-    """How much of the state may wait: beyond it the oldest predictions stop waiting, and people are
-    told.
+    """The most disk space for predictions that wait. Beyond it the oldest ones stop waiting, and a
+    message is sent.
     """
     plugin: SkipJsonSchema[InstanceOf[Source]] = Field(repr=False)
     """The source itself."""
 
 
 class CheckConfig(SettingsGroup):
-    """One check of a model, and what judges its measurements."""
+    """One check of a model, with the rules for its measurements."""
 
     type: str
-    """The check plugin."""
+    """The name of the check plugin."""
     options: dict[str, Any] = {}
     """The settings of the plugin."""
     rule: Rule | list[Rule] | None = None
-    """What judges the measurements: one rule, or a list of them; the check's own rules when
-    absent.
+    """The rule that judges the measurements, or a list of rules. Default: the rules of the
+    check.
     """
     for_: int = Field(default=1, ge=1, alias="for")
-    """How many windows in a row must be changed before people are told."""
+    """How many windows in a row must be changed before a message is sent."""
     keep_firing: int = Field(default=0, ge=0)
-    """How many windows in a row must be fine again before the alert is resolved, beyond the
-    first.
-    """
+    """How many more windows must be fine, after the first one, before the alert is resolved."""
     min_rows: int | None = Field(default=None, ge=1)
-    """Fewer rows than this behind a measurement are too few to judge; the check's own number when
-    absent.
+    """The fewest rows that a measurement needs; with fewer rows the verdict is `unsure`. Default:
+    that of the check.
     """
     plugin: SkipJsonSchema[InstanceOf[Check]] = Field(repr=False)
     """The check itself."""
@@ -258,72 +253,72 @@ class ModelConfig(SettingsGroup):
     source: Annotated[InstanceOf[Source], WithJsonSchema({"type": "object"})]
     """Where the prediction logs are."""
     schema_: SchemaConfig | None = Field(default=None, alias="schema")
-    """What the columns of the logs mean. Inferred from the reference, or the first records, and
-    shown, when absent.
+    """The columns of the logs. Default: inferred from the reference or the first records, and
+    shown.
     """
     labels: LabelsConfig | None = None
-    """Where labels come from that are not in the prediction logs."""
+    """The source of labels that are not in the prediction logs."""
     reference: ReferenceConfig | None = None
-    """What windows are compared with; the newest 28 days when absent."""
+    """What windows are compared with. Default: the newest 28 days."""
     windows: WindowsConfig = WindowsConfig()
-    """How event time is cut."""
+    """How event time is divided into windows."""
     checks: dict[str, CheckConfig] | None = None
     """The checks by names of your own. When absent: schema, drift, missing, range, units, volume,
     freshness, with a label performance, with an id uniqueness, labels where these come later, text
     and embedding where the schema has such features.
     """
     false_pages_per_year: float = Field(default=1.0, gt=0)
-    """How often a year people may be told, over all columns and checks that are judged by what is
-    usual, while nothing really changes: what the rule `unusual` is designed for.
+    """How many false alarms a year the rule `unusual` may raise for this model, over all its
+    columns and checks.
     """
     warn_only: tuple[str, ...] = ()
-    """Columns in which what is judged by the usual is at most a `warning`: those that `driftline
-    backtest` found to alarm of themselves.
+    """Columns for which the rule `unusual` gives at most `warning`. Use it for columns that raise
+    false alarms in `driftline backtest`.
     """
     reopen_within: Length = timedelta(hours=24)
-    """An alert that comes back this soon after the end of its incident reopens it, in the same
-    thread; at least three windows.
+    """An alert that comes back within this time after the end of its incident reopens it, in the
+    same thread. At least three windows.
     """
     max_pages_per_day: int = Field(default=5, ge=0)
-    """At most so many critical incidents are told one by one within 24 hours; the others are told
-    together, as one digest.
+    """The most critical incidents that get a message each within 24 hours. Further ones share one
+    digest.
     """
     notify: tuple[str, ...] | None = None
-    """Sinks that are told of every incident of this model, beside those that `routes` lead to;
-    without a list, and where no route says otherwise, all sinks are told.
+    """Sinks that get every incident of this model, beside the sinks of `routes`. Without this list
+    and without a matching route, all sinks do.
     """
     tags: dict[str, str] = {}
-    """What routes may go by, such as `team: growth`."""
+    """Tags that routes can match, such as `team: growth`."""
     every: Length | None = None
-    """The pause between two looks at this model's source; the agent's when absent."""
+    """The time between two looks at this model's source. Default: `agent.every`."""
     raw: SkipJsonSchema[dict[str, Any]] = Field(default={}, repr=False)
-    """What the file says of this model, references unresolved."""
+    """The settings of this model as in the file, references unresolved."""
 
 
 class TemplateFile(SettingsGroup):
     """A template in a file of its own."""
 
     file: Path
-    """Relative to the configuration."""
+    """The path of the file. A relative path starts at the folder of the configuration."""
 
     def text(self, base: Path) -> str:
-        """What stands in it. Raises OSError or ValueError."""
+        """Return the text of the file. Raises OSError or ValueError."""
         return (base / self.file).read_text(encoding="utf-8")
 
 
 class SinkConfig(SettingsGroup):
-    """One way to tell people."""
+    """One receiver of messages."""
 
     type: str
-    """The sink plugin."""
+    """The name of the sink plugin."""
     options: dict[str, Any] = {}
     """The settings of the plugin."""
     min_severity: Severity = Severity.INFO
-    """Incidents that matter less are not sent here."""
+    """The lowest severity that is sent here."""
     allow_private: bool = False
-    """Whether it may send to addresses of private networks and of this machine."""
+    """Whether the sink may send to addresses of private networks and of this machine."""
     templates: dict[Piece, str | TemplateFile] = {}
-    """Texts of your own in place of those that ship, by piece: `lead: "..."`, or `lead: {file:
+    """Your own templates in place of those that ship, by piece: `lead: "..."`, or `lead: {file:
     lead.j2}`.
     """
     plugin: SkipJsonSchema[InstanceOf[Sink]] = Field(repr=False)
@@ -331,47 +326,47 @@ class SinkConfig(SettingsGroup):
 
 
 class WhenConfig(SettingsGroup):
-    """When an action is called for: when an alert fires that all of these are true of."""
+    """When an action runs: when an alert fires that meets all of these conditions."""
 
     models: tuple[str, ...] = ()
-    """Of these models; of all when empty."""
+    """The models. Empty: all of them."""
     causes: tuple[str, ...] = ()
-    """Of these families, such as `performance`; of all when empty."""
+    """The families, such as `performance`. Empty: all of them."""
     checks: tuple[str, ...] = ()
-    """Of the checks of these names; of all when empty."""
+    """The checks, by their names in the configuration. Empty: all of them."""
     severity: Severity = Severity.CRITICAL
-    """At least this severe."""
+    """The lowest severity."""
     decision: Decision | None = None
-    """Only when the check itself says that this is to be done."""
+    """The decision that the check must recommend. Default: none is needed."""
 
 
 class ActionConfig(SettingsGroup):
-    """One way to change the world when an incident calls for it: once for each incident."""
+    """One action, such as a retraining. It runs once for each incident that calls for it."""
 
     type: str
-    """The action plugin."""
+    """The name of the action plugin."""
     options: dict[str, Any] = {}
     """The settings of the plugin."""
     enabled: bool = False
-    """Nothing is called for until this is true."""
+    """Whether incidents can call for the action."""
     dry_run: bool = True
-    """Only record and log what would be sent. Nothing is sent until this is false."""
+    """If true, record and log what would be sent, and send nothing."""
     when: WhenConfig = WhenConfig()
-    """When it is called for."""
+    """Which alerts call for the action."""
     approval: bool = False
     """Whether a person must approve each run: `driftline actions approve`."""
     approve_within: Length = timedelta(days=1)
     """How long a run waits for approval before it expires."""
     approve_by_link: bool = False
-    """Whether the page of the incident lets whoever has a link to it approve a run, or reject it.
+    """Whether anyone with a link to the page of the incident can approve or reject a run there.
     Needs `agent.public_url`.
     """
     max_per_day: int = Field(default=1, ge=1)
-    """How many runs there may be in 24 hours; others are held back, and can be ordered by hand."""
+    """The most runs within 24 hours. Further ones are held back, and can be started by hand."""
     allow_private: bool = False
-    """Whether it may send to addresses of private networks and of this machine."""
+    """Whether the action may send to addresses of private networks and of this machine."""
     trusted: Path | None = None
-    """A file of the certificates of authorities to trust in place of the public ones."""
+    """A file with the certificates of the authorities to trust. They replace the public ones."""
     plugin: SkipJsonSchema[InstanceOf[Action]] = Field(repr=False)
     """The action itself."""
 
@@ -394,25 +389,25 @@ class Config(SettingsGroup):
     models: dict[str, ModelConfig] = Field(min_length=1)
     """The monitored models by names of your own."""
     sinks: dict[str, SinkConfig] = {}
-    """The ways to tell people by names of your own."""
+    """The receivers of messages, by names of your own."""
     mute_times: dict[str, MuteTimeConfig] = {}
-    """Times in which messages wait, by names of your own. The end of an incident is told at any
+    """Times in which messages wait, by names of your own. The end of an incident is sent at any
     time.
     """
     inhibit: list[InhibitConfig] | None = None
-    """Incidents that hold others back. When absent, missing or late rows, and a source that can't
-    be read, hold drift and quality.
+    """Incidents that hold back others. Default: missing or late rows, and a source that can't be
+    read, hold back drift and quality.
     """
     routes: RouteConfig = RouteConfig()
-    """Who is told of which incident."""
+    """Which sinks get which incident."""
     actions: dict[str, ActionConfig] = {}
-    """What is to be done when an incident calls for it, by names of your own."""
+    """What to do when an incident calls for it, by names of your own."""
     origin: SkipJsonSchema[Path] = Field(repr=False)
-    """The file."""
+    """The path of the file."""
 
     _registry: Registry = PrivateAttr()
 
     @property
     def registry(self) -> Registry:
-        """The plugins that the configuration was read with."""
+        """Return the plugins that the configuration was read with."""
         return self._registry

@@ -24,7 +24,7 @@ def _several(value: Any) -> Any:
 Patterns = Annotated[
     tuple[str, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])
 ]
-"""One name or several; `*` and `?` stand for any letters and any letter."""
+"""One pattern or a list; `*` stands for any text and `?` for any letter."""
 Severities = Annotated[
     tuple[Severity, ...],
     BeforeValidator(_several, json_schema_input_type=Severity | list[Severity]),
@@ -32,8 +32,9 @@ Severities = Annotated[
 
 
 class MatchConfig(BaseModel):
-    """What an incident must be for a route: everything that is named here. Each takes one value or
-    a list of them, and `*`.
+    """The conditions of a route. An incident must meet all of them.
+
+    Each takes one value or a list. In a text, `*` stands for any text.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -49,24 +50,26 @@ class MatchConfig(BaseModel):
     check: Patterns = ()
     """The check of one of its alerts, by its name in the configuration."""
     tags: dict[str, Patterns] = {}
-    """Tags of the model, such as `team: growth`."""
+    """The tags of the model, such as `team: growth`."""
 
 
 class RouteConfig(BaseModel):
-    """One route. Routes within it are tried in order; what they don't say, they take from it."""
+    """One route. The routes within it are tried in order, and inherit its settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     match: MatchConfig = MatchConfig()
-    """Which incidents take it; all that reach it when absent."""
+    """Which incidents take the route. Default: all that reach it."""
     sinks: tuple[str, ...] | None = None
-    """Who is told; as the route around says when absent, and all sinks where none says."""
+    """The sinks that get the incident. Default: those of the outer route; all sinks if none names
+    any.
+    """
     fallback: tuple[str, ...] | None = None
-    """Who is told instead when one of the sinks refuses a message or can't be reached; as the route
-    around says when absent.
+    """The sinks that get a message when one of `sinks` refuses it or can't be reached. Default:
+    those of the outer route.
     """
     continue_: bool = Field(default=False, alias="continue")
-    """Whether the next routes are tried as well when this one was taken."""
+    """Whether the next routes are tried as well after this one was taken."""
     routes: tuple[RouteConfig, ...] = ()
     """Routes for some of these incidents."""
 
@@ -81,7 +84,7 @@ def _cron(value: str) -> str:
         CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
     except CronSimError as error:
         raise ValueError(
-            f"should be a time in five fields, such as 0 22 * * 1-5: {error}"
+            f"should be a cron time in five fields, such as 0 22 * * 1-5: {error}"
         ) from None
     return value
 
@@ -98,30 +101,31 @@ Match = Annotated[str, AfterValidator(_matchers)]
 
 
 class MuteTimeConfig(BaseModel):
-    """A time that comes again, such as the night, in which messages wait; what is over by its end
-    is not told.
+    """A recurring time in which messages wait, such as the night.
+
+    An incident that is over by the end of that time is not sent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     cron: Annotated[str, AfterValidator(_cron)]
-    """When it begins: minute, hour, day, month, weekday."""
+    """The begin in five fields: minute, hour, day, month, weekday."""
     for_: Length = Field(alias="for")
-    """How long it lasts, by the clock on the wall."""
+    """The length, in local time."""
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     """The time zone of `cron`."""
     match: Match = ""
-    """Which incidents wait: `model`, `severity`, `family`, `check`, `column`, `segment` or any
-    label, such as `model=churn,severity=info|warning`; all of them when empty.
+    """Which incidents wait, by `model`, `severity`, `family`, `check`, `column`, `segment` or any
+    label, such as `model=churn,severity=info|warning`. Empty: all of them.
     """
 
 
 class InhibitConfig(BaseModel):
-    """While one incident of a model is open, others of the same model wait."""
+    """Incidents of a model that wait while another incident of it is open."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     while_: Match = Field(alias="while")
     """The incident that makes others doubtful, such as `family=service,check=volume`."""
     hold: Match
-    """Those that wait meanwhile, such as `family=drift|quality`."""
+    """The incidents that wait, such as `family=drift|quality`."""

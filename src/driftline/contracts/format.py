@@ -79,6 +79,10 @@ class Format(Plugin, ABC):
     """By what its records are recognised: all names of one of these sets stand at the top of
     each.
     """
+    magic: ClassVar[bytes] = b""
+    """The first bytes of each of its files, by which the format is recognised."""
+    any_json: ClassVar[bool] = False
+    """Whether it reads JSON records of any shape: the format of JSON that bears no marks."""
     compressed: ClassVar[bool] = False
     """True for formats that compress by themselves, such as Parquet: the host then hands the stored
     bytes over as they are.
@@ -95,6 +99,14 @@ class Format(Plugin, ABC):
         empty when it is.
         """
         return ""
+
+    @classmethod
+    def holds_statistics(cls, document: Any, content: bytes) -> bool:
+        """Whether a file holds the statistics of another tool's baseline in this format.
+
+        `document` is the file's first JSON document, None where it is no JSON.
+        """
+        return False
 
     @abstractmethod
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:

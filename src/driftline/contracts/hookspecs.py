@@ -11,7 +11,7 @@ waits for them, and their result is ignored.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from driftline.contracts.check import Check
     from driftline.contracts.executor import ExecutorFactory
     from driftline.contracts.format import Format
+    from driftline.contracts.imported_checks import ImportedChecks
     from driftline.contracts.sink import Sink
     from driftline.contracts.source import Source
     from driftline.profiles.collector import Collector
@@ -139,4 +140,14 @@ def enrich_incident(incident: Notification) -> Mapping[str, str]:  # type: ignor
     Runs for each change of an incident before it is stored, on the model's thread. If two plugins
     name the same fact, the first one stays. An exception is logged; the message leaves without
     this plugin's facts.
+    """
+
+
+@hookspec
+def import_checks(document: Any, rename: Mapping[str, str]) -> ImportedChecks | None:
+    """Return the checks that another tool's JSON document asks for; None where it asks for none.
+
+    `rename` gives features of the document the names of the model's schema. Runs in `driftline
+    reference import`, once for each file, on the main thread. The first answer counts. If it
+    raises, the command ends with the error.
     """

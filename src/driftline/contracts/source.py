@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from driftline.contracts.format import DecodeContext, FormatRef
 from driftline.contracts.plugin import Plugin
@@ -35,10 +35,20 @@ class DiscoverContext:
 class Source(Plugin, ABC):
     """Lists log objects and opens them. A table source overrides `batches` instead of `open`."""
 
+    schemes: ClassVar[frozenset[str]] = frozenset()
+    """URL schemes of the addresses that `driftline init` gives to this source, such as `s3`; the
+    empty one stands for paths and for all other addresses.
+    """
+
     format: str | FormatRef | None = None
     """How the records are written: a format's name, or its `type` and `options`. Guessed from the
     file name when absent.
     """
+
+    @classmethod
+    def options_for(cls, address: str, endpoint_url: str | None = None) -> dict[str, Any]:
+        """The options for an address of one of `schemes`, such as `s3://BUCKET/PREFIX`."""
+        raise NotImplementedError(f"{cls.type} has schemes but no options_for()")
 
     @property
     def whole_every(self) -> timedelta | None:

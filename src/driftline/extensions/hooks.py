@@ -5,10 +5,11 @@ A plugin that fails at an event or a fact does not keep the others from their tu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from driftline.contracts.context import Logger
+from driftline.contracts.imported_checks import ImportedChecks
 from driftline.extensions.load import describe_error
 from driftline.types.errors import PluginError
 from driftline.types.notification import Notification
@@ -83,3 +84,13 @@ def transformer(
         if any(listeners(registry, "transform_batch"))
         else None
     )
+
+
+def imported_checks(
+    registry: Registry, document: Any, rename: Mapping[str, str]
+) -> ImportedChecks | None:
+    """The first plugin's checks for a document of another tool; None where no plugin knows it."""
+    for _, read in listeners(registry, "import_checks"):
+        if (imported := read(document=document, rename=rename)) is not None:
+            return cast("ImportedChecks", imported)
+    return None

@@ -103,6 +103,24 @@ class Registry:
         """Return the names of that kind, sorted."""
         return sorted(name for of, name in self.types if of == kind)
 
+    def source_for(
+        self, address: str, endpoint_url: str | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Type and options of the source that serves an address.
+
+        Raises KeyError when no source takes paths, which stand for all that has no other source.
+        """
+        scheme = address.partition("://")[0] if "://" in address else ""
+        types: dict[str, type[Source]] = {}
+        for name in self.names("source"):
+            types.update(
+                dict.fromkeys(self.types["source", name].schemes, self.types["source", name])
+            )
+        type_ = types.get(scheme) or types.get("")
+        if type_ is None:
+            raise KeyError(f"no source plugin takes {address}")
+        return type_.type, type_.options_for(address, endpoint_url)
+
     def checks(self) -> list[type[Check]]:
         """The types of checks, by name."""
         return [self.types["check", name] for name in self.names("check")]

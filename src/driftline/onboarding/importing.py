@@ -13,17 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from driftline.contracts.imported_checks import ImportedChecks
 from driftline.contracts.source import DiscoverContext, Source
+from driftline.extensions.hooks import imported_checks
 from driftline.ingest.read.compression import open_decompressed
 from driftline.ingest.read.decoding import Decoding
-from driftline.kit.decoding.json_values import documents
-from driftline.kit.decoding.rows_from_statistics import whole
-from driftline.onboarding.model_monitor import (
-    MonitorChecks,
-    Plain,
-    convert_constraints,
-    is_constraints,
-)
+from driftline.kit.decoding.json_values import parse_documents
+from driftline.kit.decoding.rows_from_statistics import read_statistics
 from driftline.types.errors import SourceError, Unreadable
 
 if TYPE_CHECKING:
@@ -32,8 +28,7 @@ if TYPE_CHECKING:
 
 MAX_FILES = 50
 """Files of one folder that are read."""
-CONSTRAINTS, QUALITY = "model_monitor", "model_quality"
-"""The names of the checks in the configuration."""
+Plain = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +61,26 @@ class ImportedBaseline:
     columns: list[BaselineColumn] = field(default_factory=list)
     reference: Plain | None = None
     """The model's `reference` in the configuration."""
-    monitor_checks: MonitorChecks = field(default_factory=MonitorChecks)
+    checks: Plain = field(default_factory=dict)
+    """The model's `checks` in the configuration."""
+    features: Plain = field(default_factory=dict)
+    """The constraints of each feature."""
+    summaries: dict[str, str] = field(default_factory=dict)
+    """The same in a few words, for people."""
+    needs_labels: bool = False
+    """Whether one of the checks compares predictions with labels."""
     doubts: list[str] = field(default_factory=list)
     """Problems for people to check, in sentences."""
 
-    @property
-    def checks(self) -> Plain:
-        """The model's `checks` in the configuration."""
-        checks: Plain = {}
-        if self.monitor_checks.constraints:
-            checks[CONSTRAINTS] = {
-                "type": "constraints",
-                "options": self.monitor_checks.constraints,
-            }
-        if self.monitor_checks.rules:
-            checks[QUALITY] = {"type": "performance", "rule": self.monitor_checks.rules}
-        return checks
+    def add(self, imported: ImportedChecks) -> None:
+        """Add the checks of one file; the rules of checks with one name are joined."""
+        for name, check in imported.checks.items():
+            rules = [*self.checks.get(name, {}).get("rule", ()), *check.get("rule", ())]
+            self.checks[name] = {**check, **({"rule": rules} if rules else {})}
+        self.features |= imported.features
+        self.summaries |= imported.summaries
+        self.needs_labels = self.needs_labels or imported.needs_labels
+        self.doubts += imported.doubts
 
 
 def read_files(source: Source, now: datetime) -> list[tuple[str, bytes]]:
@@ -100,7 +99,7 @@ def read_files(source: Source, now: datetime) -> list[tuple[str, bytes]]:
     for obj in objects:
         try:
             with source.open(obj) as stream:
-                content = whole(open_decompressed(stream))
+                content = read_statistics(open_decompressed(stream))
         except Unreadable as error:
             raise SourceError(f"{obj.uri} {error}") from None
         files.append((obj.uri, content))
@@ -120,16 +119,13 @@ def import_baseline(
         document = _document(file.content)
         if isinstance(document, dict) and "violations" in document:
             continue  # results of the monitor, no baseline
-        if is_constraints(document):
-            checks, all_checks = convert_constraints(document, rename), baseline.monitor_checks
-            all_checks.constraints = checks.constraints or all_checks.constraints
-            all_checks.rules += checks.rules
-            all_checks.doubts += checks.doubts
+        if (imported := imported_checks(registry, document, rename)) is not None:
+            baseline.add(imported)
         elif isinstance(document, dict) and any(name.endswith("_metrics") for name in document):
             baseline.doubts.append(
                 f"{file.address} holds metrics only: the bounds for them are in constraints.json"
             )
-        elif form := _statistics_format(document, file.content):
+        elif form := _statistics_format(registry, document, file.content):
             if baseline.reference is not None:
                 raise SourceError(
                     f"{file.address}: a second file of statistics; a model has one reference"
@@ -139,7 +135,6 @@ def import_baseline(
             baseline.doubts.append(
                 f"{file.address} is neither statistics nor constraints, and is left out"
             )
-    baseline.doubts += baseline.monitor_checks.doubts
     if baseline.reference is None and not baseline.checks:
         raise SourceError("; ".join(baseline.doubts) or "there is no baseline in these files")
     return baseline
@@ -149,7 +144,7 @@ def compare_with_model(baseline: ImportedBaseline, model: ModelConfig) -> list[s
     """Return the contradictions between a baseline and the model it is for, in sentences."""
     doubts = []
     if (
-        baseline.monitor_checks.rules
+        baseline.needs_labels
         and model.labels is None
         and (model.schema_ is None or model.schema_.label is None)
     ):
@@ -160,7 +155,7 @@ def compare_with_model(baseline: ImportedBaseline, model: ModelConfig) -> list[s
         return doubts
     schema_columns = set(model.schema_.to_schema().profiled)
     for place, names in (
-        ("have constraints", list(baseline.monitor_checks.constraints.get("features", ()))),
+        ("have constraints", list(baseline.features)),
         ("stand in the statistics", [column.name for column in baseline.columns]),
     ):
         unknown = [name for name in names if name not in schema_columns]
@@ -177,26 +172,15 @@ def _document(content: bytes) -> Any:
     if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"{":
         return None
     try:
-        return next(documents(content), None)
+        return next(parse_documents(content), None)
     except ValueError:
         return None
 
 
-def _statistics_format(document: Any, content: bytes) -> str:
+def _statistics_format(registry: Registry, document: Any, content: bytes) -> str:
     """Return the format of a file of statistics, empty for another file."""
-    if document is None:
-        # A message of TensorFlow begins with its first dataset, a TFRecord with the length of
-        # one.
-        return "tfdv_statistics" if content[:1] == b"\n" or content[4:8] == b"\0\0\0\0" else ""
-    if not isinstance(document, dict):
-        return ""
-    return (
-        "sagemaker_statistics"
-        if "dataset" in document
-        else "tfdv_statistics"
-        if "datasets" in document
-        else ""
-    )
+    formats = ((name, registry.get("format", name)) for name in registry.names("format"))
+    return next((name for name, type_ in formats if type_.holds_statistics(document, content)), "")
 
 
 def _import_statistics(

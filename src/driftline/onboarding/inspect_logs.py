@@ -127,7 +127,7 @@ def _read(
                 name = choose_format(formats, obj.uri).type
         except DriftlineError as error:
             last_error = str(error)
-    if batches and name in ("parquet", "avro"):
+    if batches and name and registry.get("format", name).magic:
         better_name = recognise_names(registry, batches[0].schema.names)
         if better_name and better_name != name:
             return _read(source, objects, better_name, registry)

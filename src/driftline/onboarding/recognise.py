@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
 
 HEAD_BYTES = 1 << 18
-MAGIC = {b"PAR1": "parquet", b"Obj\x01": "avro"}
+MAGIC_BYTES = 16
+"""Bytes at the beginning of a file by which its format is recognised at most."""
 FOLDERS = {1: ["variant"], 2: ["endpoint", "variant"], 3: ["endpoint", "deployment", "collection"]}
 """Names of the folders before the time, by their number, as SageMaker and Azure ML make them."""
 MIN_SHARE = 0.9
@@ -49,9 +50,9 @@ def recognise_format(source: Source, objects: Sequence[LogObject], registry: Reg
     for obj in objects:
         try:
             with source.open(obj) as stream:
-                head = stream.read(4)
-            if head[:4] in MAGIC:
-                plain = MAGIC[head[:4]]
+                head = stream.read(MAGIC_BYTES)
+            if name := _by_magic(registry, head):
+                plain = name
                 continue
             with source.open(obj) as stream:
                 names = _first_names(_read_head(open_decompressed(stream)))
@@ -62,11 +63,23 @@ def recognise_format(source: Source, objects: Sequence[LogObject], registry: Reg
                 raise
             continue
         if names is not None:
-            plain = plain or "jsonl"
+            plain = plain or _json_format(registry)
             name = recognise_names(registry, names)
             if name:
                 return name
     return plain if plain in registry.names("format") else ""
+
+
+def _by_magic(registry: Registry, head: bytes) -> str:
+    """Return the format whose files begin like `head`, or an empty text."""
+    formats = ((name, registry.get("format", name).magic) for name in registry.names("format"))
+    return next((name for name, magic in formats if magic and head.startswith(magic)), "")
+
+
+def _json_format(registry: Registry) -> str:
+    """Return the format of JSON records of any shape, or an empty text."""
+    names = registry.names("format")
+    return next((name for name in names if registry.get("format", name).any_json), "")
 
 
 def recognise_names(registry: Registry, names: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
-"""Pure functions on numpy arrays and counts: no IO, no clock, no configuration.
+"""Pure functions on numpy arrays and counts: no input or output, no clock, no configuration.
 
-Refuses exceptions and NaN for degenerate input: what does not exist is None, or an `Estimate`
-without value.
+Degenerate input raises no exception and gives no NaN: the result is None, or an `Estimate` without
+value.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ from driftline.stats.distributions.shift import (
     tvd_shift,
     wasserstein_shift,
 )
-from driftline.stats.distributions.side import Side, grouped, quantile_groups
+from driftline.stats.distributions.side import Side, group_counts, quantile_groups
 from driftline.stats.distributions.turnover import gone_shift, news_shift
 from driftline.stats.distributions.volume import (
     count_at_least,
@@ -147,7 +147,7 @@ from driftline.stats.multivariate.components import Components, principal_compon
 from driftline.stats.multivariate.correlation import correlations, rank_correlation
 from driftline.stats.multivariate.domain import Guesses, auc_null_se, better_than_chance
 from driftline.stats.multivariate.domain_classifier import DomainAuc, domain_auc, domain_auc_p_value
-from driftline.stats.multivariate.encoding import Encoded, pooled_scores, standardised
+from driftline.stats.multivariate.encoding import Encoded, pooled_scores, standardise
 from driftline.stats.multivariate.kernel import (
     Discrepancy,
     discrepancy,
@@ -193,7 +193,7 @@ from driftline.stats.sequential.evidence import (
     calibrate,
     cusum_path,
     shiryaev_roberts,
-    studentised,
+    studentise,
     tail_p,
 )
 from driftline.stats.sequential.limits import (
@@ -337,7 +337,7 @@ __all__ = [
     "grid_energy",
     "grid_ks",
     "grid_wasserstein",
-    "grouped",
+    "group_counts",
     "growth",
     "hanley_mcneil_se",
     "hedges_g",
@@ -436,8 +436,8 @@ __all__ = [
     "spearman",
     "specificity",
     "spread_shift",
-    "standardised",
-    "studentised",
+    "standardise",
+    "studentise",
     "sturges_edges",
     "tail_p",
     "tvd",

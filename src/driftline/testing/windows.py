@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
 from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Profile
 from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.profiles.spec import (
@@ -97,7 +99,7 @@ def window_of(
         events=first + np.arange(rows, dtype=np.int64) * step,
         hashes=_hashes(schema, lists, rows),
     )
-    profile = Profile(spec, BUILT_IN)
+    profile = Profile(spec, _collectors(check))
     profile.update(batch)
     return profile.window(start=start, end=end, version=version, segment=segment)
 
@@ -204,12 +206,23 @@ def _spec(
         threshold=schema.threshold,
         collectors=tuple(
             dict.fromkeys(
-                (*COLLECTORS, *(sorted(check.collectors & BUILT_IN.keys()) if check else ()))
+                (
+                    *COLLECTORS,
+                    *(sorted(check.collectors & _collectors(check).keys()) if check else ()),
+                )
             )
         ),
         redact=schema.redact,
         options=dict(check.wants()) if check else {},
     )
+
+
+def _collectors(check: Check | None) -> Mapping[str, type[Collector]]:
+    """Return the built-in collectors, and those that the module of the check registers."""
+    module = sys.modules[type(check).__module__] if check else None
+    register = getattr(module, "register_collectors", None)
+    own = {collector.name: collector for collector in register()} if register else {}
+    return {**BUILT_IN, **own}
 
 
 def _grid(array: Any) -> NumericSpec:

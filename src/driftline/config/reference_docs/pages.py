@@ -1,6 +1,6 @@
-"""The reference pages, as Markdown: the settings of the core, and every plugin.
+"""Builds the reference pages as Markdown: the settings of the core, and every plugin.
 
-Refuses to add anything to the declarations: what is unclear here is mended there.
+Does not add to the declarations in the code: correct an unclear description there.
 """
 
 from __future__ import annotations
@@ -80,29 +80,31 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("inhibit", InhibitConfig),
 )
 SHORT: dict[type[BaseModel], str] = {
-    ColumnConfig: "A column may also be given by its path alone.",
-    VersionConfig: "In short: a bare word is a column, text in quotes is one version for all records.",
-    FeatureConfig: "In short: `NAME: numeric`, and likewise for the other kinds.",
+    ColumnConfig: "Short form: the path alone.",
+    VersionConfig: "Short form: a bare word is a column; text in quotes is one version for all "
+    "records.",
+    FeatureConfig: "Short form: `NAME: numeric`, and likewise for the other kinds.",
 }
 
 
 HEAD = """
 # The configuration
 
-One YAML file, read as YAML 1.2: `NO` and `on` are text, a duplicate key is a mistake. A time has its unit: `90s`, `15m`,
-`1h`, `28d`. Any value may come from elsewhere, as `${env:NAME}` or `${file:/path}`; secrets come only so.
-`driftline validate` names every mistake with its line; `driftline config show` prints what is in force. The settings of
-plugins stand under `options`: see [plugins](plugins.md). All of it in one commented file: [config.full.yaml](config.full.yaml).
+The configuration is one YAML file. driftline reads it as YAML 1.2: `NO` and `on` are text, and a duplicate
+key is a mistake. A time needs a unit: `90s`, `15m`, `1h`, `28d`. A reference can stand for any value:
+`${env:NAME}` or `${file:/path}`. A secret must be a reference. `driftline validate` lists every mistake
+with its line. `driftline config show` prints the effective settings. The settings of a plugin stand under
+`options`: see [plugins](plugins.md). [config.full.yaml](config.full.yaml) holds all settings, with comments.
 """
 PLUGINS_HEAD = """
 # The plugins
 
-What ships with driftline. Each has the form of any plugin: see the [tutorial](../tutorial.md).
+The plugins that ship with driftline. Yours have the same form: see the [tutorial](../tutorial.md).
 """
 
 
 def configuration_page() -> str:
-    """Every setting of the core."""
+    """Return the page with every setting of the core."""
     lines = [NOTICE, *HEAD.splitlines(), ""]
     for title, model in SECTIONS:
         lines += [f"## {title}", "", _docstring(model), ""]
@@ -113,7 +115,7 @@ def configuration_page() -> str:
 
 
 def plugins_page(registry: Registry) -> str:
-    """Every plugin on offer: what it does, its settings, the rights it needs."""
+    """Return the page with every plugin: what it does, its settings and the rights it needs."""
     lines = [NOTICE, *PLUGINS_HEAD.splitlines(), ""]
     for kind in KINDS:
         names = [] if kind == "collector" else registry.names(kind)
@@ -125,7 +127,7 @@ def plugins_page(registry: Registry) -> str:
 
 
 def plugin_section(type_: type[Plugin]) -> Iterator[str]:
-    """One plugin."""
+    """Yield the lines about one plugin."""
     yield f"### {type_.type}"
     yield ""
     yield _docstring(type_)
@@ -146,7 +148,7 @@ def plugin_section(type_: type[Plugin]) -> Iterator[str]:
 
 
 def least_rights(type_: type[Plugin]) -> tuple[str, ...]:
-    """What `permissions` says of a plugin whose required settings are named in capitals."""
+    """Return the rights that a plugin needs, with its required settings in capitals."""
     required = {
         setting.name: setting.name.upper() for setting in describe_fields(type_) if setting.required
     }
@@ -157,30 +159,31 @@ def least_rights(type_: type[Plugin]) -> tuple[str, ...]:
 
 
 def _class_facts(type_: type[Plugin]) -> Iterator[str]:
-    """What a class declares beside its settings."""
+    """Yield what a class declares beside its settings."""
     if issubclass(type_, Check):
-        asks = (
-            f" Asks for {type_.min_rows} rows behind a measurement." if type_.min_rows > 1 else ""
-        )
-        yield f"Family: {type_.cause}.{asks}"
+        rows = f" Needs {type_.min_rows} rows per measurement." if type_.min_rows > 1 else ""
+        yield f"Family: {type_.cause}.{rows}"
         for measurement, rule in type_.default_rules.items():
             yield f"Default rule of `{measurement}`: {_rule(rule)}."
         yield ""
     elif issubclass(type_, Format) and type_.suffixes:
-        yield f"Guessed from the file names {', '.join(f'`{suffix}`' for suffix in type_.suffixes)}."
+        suffixes = ", ".join(f"`{suffix}`" for suffix in type_.suffixes)
+        yield f"Default format of files named {suffixes}."
         yield ""
     elif issubclass(type_, Sink):
-        words_of = {
-            "deduplicates": "recognised by the receiver",
-            "looks": "not sent again when the receiver has it",
+        effects = {
+            "deduplicates": "The receiver recognises a message that is sent twice.",
+            "looks": "A message that the receiver has is not sent again.",
         }
-        setting = words_of.get(type_.repeat, "shown twice by the receiver")
-        yield f"A message sent twice is {setting}."
+        yield effects.get(type_.repeat, "The receiver shows a message twice if it is sent twice.")
         yield ""
     elif issubclass(type_, Action):
-        known = "recognised by the receiver, so it is sent again when its outcome is unknown"
-        unknown = "not recognised, so it is never sent again when its outcome is unknown"
-        yield f"A request sent twice is {known if type_.repeat == 'deduplicates' else unknown}."
+        if type_.repeat == "deduplicates":
+            yield "The receiver recognises a repeated request. A request with an unknown outcome is"
+            yield "sent again."
+        else:
+            yield "The receiver does not recognise a repeated request. A request with an unknown"
+            yield "outcome is never sent again."
         yield ""
 
 

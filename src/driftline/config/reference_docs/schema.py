@@ -1,7 +1,6 @@
-"""The JSON Schema of the whole file, for editors: the core's settings and the options of every
-plugin on offer.
+"""Builds the JSON Schema of the configuration for editors, with the options of every plugin.
 
-Refuses to be the judge: `load` is. What only the whole file can tell is not in here.
+Does not replace validation by `load_config`: rules about several settings are not in the schema.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ REFERENCE = {
 
 
 def json_schema(registry: Registry) -> Node:
-    """The schema of a configuration that may use the plugins of `registry`."""
+    """Return the schema of a configuration that may use the plugins of `registry`."""
     schema = Config.model_json_schema()
     defs: Node = schema.pop("$defs")
     defs["reference"] = REFERENCE
@@ -81,7 +80,7 @@ def json_schema(registry: Registry) -> Node:
 
 
 def _variants(kind: PluginKind, base: Node, registry: Registry, defs: Node) -> Node:
-    """One shape for each plugin: `base` with that `type` and these `options`."""
+    """Return one shape for each plugin: `base` with its `type` and its `options`."""
     return {
         "oneOf": [
             _variant(base, name, _options(registry.get(kind, name), kind, defs))
@@ -104,7 +103,7 @@ def _variant(base: Node, name: str, options: Node) -> Node:
 
 
 def _options(type_: type[Plugin], kind: str, defs: Node) -> Node:
-    """The settings of one plugin; the shapes that they use are moved to the common definitions."""
+    """Return the settings of one plugin; move the definitions that they use to `defs`."""
     prefix = f"{kind}-{type_.type}-"
     options = type_.model_json_schema(ref_template=f"#/$defs/{prefix}{{model}}")
     defs.update({prefix + name: node for name, node in options.pop("$defs", {}).items()})
@@ -115,7 +114,7 @@ def _options(type_: type[Plugin], kind: str, defs: Node) -> Node:
 
 
 def _or_reference(node: Node) -> Node:
-    """Also numbers may come from elsewhere."""
+    """Allow a reference in place of a number or a boolean."""
     if node.get("type") not in ("integer", "number", "boolean"):
         return node
     outer = {key: node.pop(key) for key in ("description", "default", "title") if key in node}

@@ -161,7 +161,7 @@ class Baseline:
             sd=np.sqrt(stats.nan_variance(residuals)),
             memory=memory,
             residuals=residuals,
-            scores=stats.Ranks(stats.studentised(residuals)),
+            scores=stats.Ranks(stats.studentise(residuals)),
             size_season=size_season,
             size_mean=stats.nan_mean(size_deviations),
             size_sd=np.sqrt(stats.nan_variance(size_deviations)),

@@ -2,6 +2,7 @@
 
 from driftline.contracts.check import ColumnName, Earlier, NamesColumns
 from driftline.contracts.classic_rules import Cusum, Ewma, PValue, Shewhart, Sigma
+from driftline.contracts.imported_checks import ImportedChecks
 from driftline.contracts.rule import Bounds, Range, Unusual
 from driftline.contracts.wording import Wording
 from driftline.profiles.spec import ProfileSpec
@@ -16,6 +17,7 @@ __all__ = [
     "Decision",
     "Earlier",
     "Ewma",
+    "ImportedChecks",
     "Judgement",
     "Labels",
     "NamesColumns",

@@ -30,11 +30,11 @@ def alertmanager_body(
     alerts = alerts or [_alert(notification, None, group, describe)]
     page = next(iter(phrasing.links(notification).values()), "")
     reasons = {Event.RESOLVED: "all alerts resolved", Event.OPENED: "first notification"}
-    shown = len(phrasing.group_by_subject(notification.alerts))
+    line_count = len(phrasing.group_by_subject(notification.alerts))
     return {
         "version": "4",
         "groupKey": f'{{}}:{{incident="{notification.incident}"}}',
-        "truncatedAlerts": max(0, phrasing.others(notification, shown)),
+        "truncatedAlerts": max(0, phrasing.others(notification, line_count)),
         "status": "resolved" if notification.event is Event.RESOLVED else "firing",
         "receiver": receiver,
         "groupLabels": group,
@@ -52,7 +52,7 @@ def _alert(
     group: Mapping[str, str],
     describe: Callable[[AlertFact], str],
 ) -> dict[str, Any]:
-    resolved = notification.event is Event.RESOLVED or (alert and alert.state == "resolved")
+    is_resolved = notification.event is Event.RESOLVED or (alert and alert.state == "resolved")
     names = (
         {"alertname": alert.measurement, "check": alert.check, **alert.labels}
         if alert
@@ -70,11 +70,11 @@ def _alert(
     window_end = notification.window[1] if notification.window else notification.since
     end = max(since, notification.resolved_at or window_end)
     return {
-        "status": "resolved" if resolved else "firing",
+        "status": "resolved" if is_resolved else "firing",
         "labels": labels,
         "annotations": {name: text for name, text in annotations.items() if text},
         "startsAt": since.isoformat(),
-        "endsAt": end.isoformat() if resolved else ZERO,
+        "endsAt": end.isoformat() if is_resolved else ZERO,
         "generatorURL": next(iter(phrasing.links(notification).values()), ""),
         "fingerprint": fingerprint(labels),
     }
@@ -90,9 +90,9 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 
 
 def _common(mappings: list[dict[str, str]]) -> dict[str, str]:
-    first, *others = mappings
+    first, *next_mappings = mappings
     return {
         name: text
         for name, text in first.items()
-        if all(mapping.get(name) == text for mapping in others)
+        if all(mapping.get(name) == text for mapping in next_mappings)
     }

@@ -1,8 +1,6 @@
-"""How the importance of features moved, from two lists of global importances: mean |attribution|
-per feature.
+"""Change of feature importances between two lists of mean |attribution| per feature.
 
-`ref` and `live` have shape (F,), feature for feature, each 0 or more and finite. Refuses to know
-what an attribution is.
+`ref` and `live` have shape (F,), feature for feature, each 0 or more and finite.
 """
 
 from __future__ import annotations
@@ -20,21 +18,22 @@ def ndcg(ref: ArrayLike, live: ArrayLike) -> float | None:
     Kekäläinen 2002). Features that are equally important now share their places. None when the
     reference has no importance at all.
     """
-    was, now = np.asarray(ref, dtype=np.float64), np.asarray(live, dtype=np.float64)
-    largest = float(was.max(initial=0.0))
+    before, after = np.asarray(ref, dtype=np.float64), np.asarray(live, dtype=np.float64)
+    largest = float(before.max(initial=0.0))
     if largest <= 0:
         return None
-    gains = was / largest
+    gains = before / largest
     ideal = float(np.sum(np.sort(gains)[::-1] * _discounts(len(gains))))
-    _, group, sizes = np.unique(-now, return_inverse=True, return_counts=True)
+    _, group, sizes = np.unique(-after, return_inverse=True, return_counts=True)
     ends = np.cumsum(sizes)
     discounts = np.add.reduceat(_discounts(len(gains)), ends - sizes) / sizes
     return float(np.sum(gains * discounts[group])) / ideal
 
 
 def spearman(ref: ArrayLike, live: ArrayLike) -> float | None:
-    """Correlation of the ranks, midranks for ties, in [-1, 1]; None below two features, or when
-    either has no order.
+    """Rank correlation, with midranks for ties, in [-1, 1].
+
+    None below two features, or when all values of a side are equal.
     """
     ranks = [midranks(np.asarray(side, dtype=np.float64)) for side in (ref, live)]
     x, y = (side - side.mean() if len(side) else side for side in ranks)
@@ -43,14 +42,15 @@ def spearman(ref: ArrayLike, live: ArrayLike) -> float | None:
 
 
 def mass_moved(ref: ArrayLike, live: ArrayLike) -> float | None:
-    """Half the sum of |share of all importance before - now|, in [0, 1]; None when a side has no
-    importance at all.
+    """Half the sum of |share of all importance before - now|, in [0, 1].
+
+    None when a side has no importance at all.
     """
-    was, now = np.asarray(ref, dtype=np.float64), np.asarray(live, dtype=np.float64)
-    if not was.max(initial=0.0) > 0 or not now.max(initial=0.0) > 0:
+    before, after = np.asarray(ref, dtype=np.float64), np.asarray(live, dtype=np.float64)
+    if not before.max(initial=0.0) > 0 or not after.max(initial=0.0) > 0:
         return None
-    was, now = was / was.max(), now / now.max()
-    return float(np.sum(np.abs(was / was.sum() - now / now.sum()))) / 2
+    before, after = before / before.max(), after / after.max()
+    return float(np.sum(np.abs(before / before.sum() - after / after.sum()))) / 2
 
 
 def _discounts(count: int) -> Floats:

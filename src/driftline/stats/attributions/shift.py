@@ -1,7 +1,6 @@
-"""How sure it is that importances moved: mean sizes of attributions with their errors, before and
-now.
+"""Significance of a change of importances, from mean sizes of attributions and their errors.
 
-Refuses signs: a feature's importance is the mean size of its attributions.
+Signs do not count: the importance of a feature is the mean size of its attributions.
 """
 
 from __future__ import annotations
@@ -32,14 +31,12 @@ class AttributionShift(NamedTuple):
     """Three views of one movement."""
 
     ndcg: Shift
-    moved: Shift
+    mass: Shift
     spearman: Shift
 
 
 def mean_size(total: float, n: int, mean: float, variance: float | None) -> MeanSize | None:
-    """From the sum of |x| over n values, their mean and their variance with ddof 1; None without
-    values.
-    """
+    """Mean and variance (ddof 1) of |x|, from its sums over n values; None without values."""
     if n < 1:
         return None
     value = total / n
@@ -58,41 +55,50 @@ def attribution_shift(
     either way (the triangle inequality). A side that equals the other has moved by nothing. None
     below two features, or when all importances of a side are 0.
     """
-    was, now = (np.array([size.value for size in side]) for side in (ref, cur))
-    score, moved, order = ndcg(was, now), mass_moved(was, now), spearman(was, now)
-    if len(was) < 2 or score is None or moved is None:
+    sizes_before, sizes_after = (np.array([size.value for size in side]) for side in (ref, cur))
+    score, mass, order = (
+        ndcg(sizes_before, sizes_after),
+        mass_moved(sizes_before, sizes_after),
+        spearman(sizes_before, sizes_after),
+    )
+    if len(sizes_before) < 2 or score is None or mass is None:
         return None
     if list(ref) == list(cur):
         return AttributionShift(
-            *(Shift(v, None if v is None else (v, v)) for v in (score, moved, order))
+            *(Shift(v, None if v is None else (v, v)) for v in (score, mass, order))
         )
     before, after = _draws(ref, rng), _draws(cur, rng)
-    noise = np.abs(_shares(after) - _shares(now) - _shares(before) + _shares(was)).sum(axis=-1) / 2
+    noise = (
+        np.abs(_shares(after) - _shares(sizes_after) - _shares(before) + _shares(sizes_before)).sum(
+            axis=-1
+        )
+        / 2
+    )
     reach = float(np.quantile(noise, 0.95))
     return AttributionShift(
         _spread(score, _ndcg(before, after)),
-        Shift(moved, (max(0.0, moved - reach), min(1.0, moved + reach))),
+        Shift(mass, (max(0.0, mass - reach), min(1.0, mass + reach))),
         _spread(order, _spearman(before, after)),
     )
 
 
 def _draws(side: Sequence[MeanSize], rng: np.random.Generator) -> Floats:
     values, errors = np.array([size.value for size in side]), np.array([size.se for size in side])
-    drawn: Floats = np.abs(values + errors * rng.standard_normal((DRAWS, len(side))))
-    return drawn
+    samples: Floats = np.abs(values + errors * rng.standard_normal((DRAWS, len(side))))
+    return samples
 
 
 def _shares(sizes: Floats) -> Floats:
-    scaled = sizes / np.maximum(sizes.max(axis=-1, keepdims=True), TINY)
-    shares: Floats = scaled / np.maximum(scaled.sum(axis=-1, keepdims=True), TINY)
+    relative = sizes / np.maximum(sizes.max(axis=-1, keepdims=True), TINY)
+    shares: Floats = relative / np.maximum(relative.sum(axis=-1, keepdims=True), TINY)
     return shares
 
 
 def _ndcg(before: Floats, after: Floats) -> Floats:
     # As `ndcg` for every draw; among draws there are no ties worth a thought.
     gains, discounts = _shares(before), 1 / np.log2(np.arange(2, before.shape[-1] + 2))
-    found = np.take_along_axis(gains, np.argsort(-after, axis=-1), axis=-1) @ discounts
-    score: Floats = found / np.maximum(-np.sort(-gains, axis=-1) @ discounts, TINY)
+    gain = np.take_along_axis(gains, np.argsort(-after, axis=-1), axis=-1) @ discounts
+    score: Floats = gain / np.maximum(-np.sort(-gains, axis=-1) @ discounts, TINY)
     return score
 
 
@@ -106,8 +112,8 @@ def _spearman(before: Floats, after: Floats) -> Floats:
     return correlation
 
 
-def _spread(value: float | None, drawn: Floats) -> Shift:
+def _spread(value: float | None, samples: Floats) -> Shift:
     if value is None:
         return Shift(None)
-    low, high = np.quantile(drawn, (0.025, 0.975))
+    low, high = np.quantile(samples, (0.025, 0.975))
     return Shift(value, (min(float(low), value), max(float(high), value)))

@@ -1,6 +1,6 @@
-"""The mean and a quantile of raw values, each with how sure it is.
+"""The mean and a quantile of raw values, each with its interval.
 
-Refuses values that are not finite: they are left out.
+Values that are not finite are left out.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ def mean_estimate(values: ArrayLike) -> Estimate:
 
 
 def quantile_estimate(values: ArrayLike, q: float) -> Estimate:
-    """The smallest value at or below which a share `q` of the values lies, with the interval
-    between two of the values that holds the true quantile at 95% whatever the distribution (by the
-    binomial law of ranks); to the extremes where few rows leave no rank. No standard error.
+    """The smallest value with a share `q` of the values at or below it.
+
+    The interval lies between two of the values. It holds the true quantile at 95% whatever the
+    distribution (by the binomial distribution of ranks), and reaches to the extremes where few rows
+    leave no rank. There is no standard error.
     """
     from scipy.special import bdtr
 

@@ -1,6 +1,6 @@
-"""A number with how sure it is.
+"""A number with its interval.
 
-Refuses NaN: a number that does not exist is None, with its reason.
+A number that does not exist is None, with its reason; never NaN.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ Z95 = 1.959963984540054
 
 
 class Estimate(NamedTuple):
-    """A metric of `n` rows: value, standard error and 95% interval, or the reason why there is
-    none.
-    """
+    """A metric of `n` rows: value, standard error and 95% interval, or a reason for no value."""
 
     value: float | None
     se: float | None = None
@@ -45,8 +43,9 @@ def t_of(df: float, confidence: float = 0.95) -> float:
 
 
 def logit_interval(value: float, se: float, confidence: float = 0.95) -> Interval | None:
-    """Interval for a number in (0, 1) that never leaves it: symmetric on the logit scale; None at 0
-    and 1.
+    """Interval for a number in (0, 1) that stays inside it: symmetric on the logit scale.
+
+    None at 0 and 1.
     """
     if not 0 < value < 1:
         return None

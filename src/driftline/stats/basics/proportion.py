@@ -1,7 +1,6 @@
 """Rates and their differences: x rows of n.
 
-Refuses rates without rows: n = 0 gives None. Intervals lie in their range by construction and have
-95% confidence unless told.
+n = 0 gives None. Intervals lie in the range of the rate, and have 95% confidence by default.
 """
 
 from __future__ import annotations
@@ -24,8 +23,9 @@ def wilson(x: float, n: float, confidence: float = 0.95) -> Interval | None:
 
 
 def clopper_pearson(x: int, n: int, confidence: float = 0.95) -> Interval | None:
-    """The exact interval (Clopper and Pearson 1934): never less than its confidence, for rare
-    events.
+    """The exact interval (Clopper and Pearson 1934), for rare events.
+
+    Its coverage is never below the confidence.
     """
     from scipy.special import betaincinv
 
@@ -61,15 +61,16 @@ def newcombe(
 
 
 def two_proportion_z(x1: float, n1: float, x2: float, n2: float) -> tuple[float, float] | None:
-    """z of x1/n1 - x2/n2 with the pooled rate, and its two-sided p; None without rows, (0, 1) when
-    both rates are 0 or 1.
+    """z of x1/n1 - x2/n2 with the pooled rate, and its two-sided p-value.
+
+    None without rows, (0, 1) when both rates are 0 or 1.
     """
     from scipy.special import ndtr
 
     if n1 <= 0 or n2 <= 0:
         return None
-    pooled = (x1 + x2) / (n1 + n2)
-    variance = pooled * (1 - pooled) * (1 / n1 + 1 / n2)
+    rate = (x1 + x2) / (n1 + n2)
+    variance = rate * (1 - rate) * (1 / n1 + 1 / n2)
     if variance <= 0:
         return 0.0, 1.0
     z = (x1 / n1 - x2 / n2) / math.sqrt(variance)
@@ -84,8 +85,10 @@ def binomial_at_least(x: int, n: int, rate: float = 0.5) -> float:
 
 
 def fisher_exact(x1: int, n1: int, x2: int, n2: int) -> float | None:
-    """Two-sided p of equal rates: all tables with these margins that are no likelier than the one
-    seen; None without rows.
+    """Two-sided p-value of equal rates, by Fisher's exact test.
+
+    Sums all tables with these margins that are at most as likely as the observed one. None without
+    rows.
     """
     import numpy as np
     from scipy.special import gammaln
@@ -98,13 +101,14 @@ def fisher_exact(x1: int, n1: int, x2: int, n2: int) -> float | None:
         gammaln(k + 1) + gammaln(n1 - k + 1) + gammaln(hits - k + 1) + gammaln(n2 - hits + k + 1)
     )
     weights = np.exp(log_ways - log_ways.max())
-    seen = weights[int(x1 - k[0])]
-    return min(1.0, float(weights[weights <= seen * (1 + 1e-7)].sum() / weights.sum()))
+    observed_weight = weights[int(x1 - k[0])]
+    return min(1.0, float(weights[weights <= observed_weight * (1 + 1e-7)].sum() / weights.sum()))
 
 
 def cohen_h(x1: float, n1: float, x2: float, n2: float) -> float | None:
-    """|2 arcsin sqrt(x1/n1) - 2 arcsin sqrt(x2/n2)|: a difference of rates that weighs the same
-    near 0 and near a half.
+    """Cohen's h, |2 arcsin sqrt(x1/n1) - 2 arcsin sqrt(x2/n2)|.
+
+    A difference of rates has the same weight near 0 and near a half.
     """
     if n1 <= 0 or n2 <= 0:
         return None

@@ -1,8 +1,6 @@
-"""What every statistic on raw values starts with: the finite values, their empirical distribution,
-their ranks.
+"""Finite values, empirical distributions and ranks: the basis of statistics on raw values.
 
-Refuses to impute: a value that is missing or not finite is left out, and counting those is another
-statistic.
+Values that are missing or not finite are left out, not imputed.
 """
 
 from __future__ import annotations
@@ -20,23 +18,26 @@ def finite(values: ArrayLike) -> Floats:
 
 
 def cdf_at(sorted_values: Floats, points: Floats) -> Floats:
-    """Share of `sorted_values` at or below each of `points`; both rising, `sorted_values` not
-    empty.
+    """Share of `sorted_values` at or below each of `points`.
+
+    Both rise, and `sorted_values` is not empty.
     """
     return np.searchsorted(sorted_values, points, side="right") / len(sorted_values)
 
 
 def two_cdfs(ref: Floats, cur: Floats) -> tuple[Floats, Floats, Floats]:
-    """Pooled values in order, shape (n+m,), and both empirical distributions at each; neither
-    sample empty.
+    """Pooled values in order, shape (n+m,), and both empirical distributions at each.
+
+    Neither sample is empty.
     """
-    pooled = np.sort(np.concatenate((ref, cur)))
-    return pooled, cdf_at(np.sort(ref), pooled), cdf_at(np.sort(cur), pooled)
+    values = np.sort(np.concatenate((ref, cur)))
+    return values, cdf_at(np.sort(ref), values), cdf_at(np.sort(cur), values)
 
 
 def midranks(values: Floats) -> Floats:
-    """Place of each value in rising order, from 1; equal values share the mean of their places.
-    Shape (n,).
+    """Rank of each value in rising order, from 1, shape (n,).
+
+    Equal values share the mean of their ranks.
     """
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[inverse]

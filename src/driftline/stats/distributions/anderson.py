@@ -1,7 +1,6 @@
-"""The Anderson-Darling distance of two samples: Kolmogorov-Smirnov's cousin that looks at the
-tails.
+"""The two-sample Anderson-Darling distance, which gives the tails more weight.
 
-Refuses a p-value: the published tables end at 0.001, which is where alarms begin.
+Gives no p-value: the published tables end at 0.001, which is where alarms begin.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from driftline.stats.basics.sample import finite
 
 
 def anderson_darling(ref: ArrayLike, cur: ArrayLike) -> float | None:
-    """The two-sample statistic with midranks for ties (Scholz and Stephens 1987), standardised:
-    mean 0 and sd 1 without change.
+    """Compute the standardised two-sample statistic, with midranks for ties.
 
-    None below four values in all, with an empty side, or when all values are the same.
+    Without change it has mean 0 and standard deviation 1 (Scholz and Stephens 1987). None below
+    four values in all, with an empty side, or when all values are the same.
     """
     x, y = np.sort(finite(ref)), np.sort(finite(cur))
     total = len(x) + len(y)

@@ -1,7 +1,6 @@
-"""Distances between two distributions that were counted on the same cells: quantile bins or
-categories.
+"""Distances between two distributions counted on the same cells: quantile bins or categories.
 
-`ref` and `cur` are counts of shape (B,), each 0 or more, cell for cell. Refuses to choose the
+`ref` and `cur` are counts of shape (B,), each 0 or more, cell for cell. The caller chooses the
 cells. A side without rows gives None.
 """
 
@@ -31,60 +30,63 @@ def jeffreys_shares(ref: ArrayLike, cur: ArrayLike) -> tuple[Floats, Floats] | N
 
 
 def psi(ref: ArrayLike, cur: ArrayLike) -> float | None:
-    """Population stability index, sum of (q - p) ln(q/p) in nats, with Jeffreys' shares. Symmetric
-    in the shares.
+    """Population stability index: sum of (q - p) ln(q/p) in nats, with Jeffreys' shares.
 
-    Siddiqi (2006). None without rows.
+    Symmetric in the shares. Siddiqi (2006). None without rows.
     """
     return psi_of(*_lists(ref, cur))
 
 
 def psi_raw(ref: ArrayLike, cur: ArrayLike) -> float | None:
-    """The same on raw shares; None too when a cell is empty on one side only, where it is
-    infinite.
+    """Population stability index on raw shares.
+
+    None without rows, and when a cell is empty on one side only: there it is infinite.
     """
-    both = shares(ref, cur)
-    if both is None or np.any((both[0] > 0) != (both[1] > 0)):
+    pair = shares(ref, cur)
+    if pair is None or np.any((pair[0] > 0) != (pair[1] > 0)):
         return None
-    p, q = (side[both[0] > 0] for side in both)
+    p, q = (side[pair[0] > 0] for side in pair)
     return float(np.sum((q - p) * np.log(q / p)))
 
 
 def psi_filled(ref: ArrayLike, cur: ArrayLike, fill: float = 0.0001) -> float | None:
-    """The same on raw shares with `fill` in place of each empty one, not renormalised: what many
-    tools call PSI.
+    """Population stability index with `fill` in place of each empty share.
 
-    One empty cell can outweigh all others: made to compare with those tools. None without rows.
+    Many tools compute it like this. The shares are not renormalised, so one empty cell can outweigh
+    all others. Use it to compare with those tools. None without rows.
     """
-    both = shares(ref, cur)
-    if both is None:
+    pair = shares(ref, cur)
+    if pair is None:
         return None
-    p, q = (np.where(side > 0, side, fill) for side in both)
+    p, q = (np.where(side > 0, side, fill) for side in pair)
     return float(np.sum((q - p) * np.log(q / p)))
 
 
 def kl_divergence(p_counts: ArrayLike, q_counts: ArrayLike) -> float | None:
-    """KL(p || q), sum of p ln(p/q) in nats on raw shares; None without rows, or when q lacks what p
-    has (infinite).
+    """KL(p || q), the sum of p ln(p/q) in nats, on raw shares.
+
+    None without rows, and when q is 0 in a cell where p is not: there it is infinite.
     """
-    both = shares(p_counts, q_counts)
-    if both is None or np.any((both[0] > 0) & (both[1] == 0)):
+    pair = shares(p_counts, q_counts)
+    if pair is None or np.any((pair[0] > 0) & (pair[1] == 0)):
         return None
-    p, q = (side[both[0] > 0] for side in both)
+    p, q = (side[pair[0] > 0] for side in pair)
     return max(0.0, float(np.sum(p * np.log(p / q))))
 
 
 def js_divergence(ref: ArrayLike, cur: ArrayLike, base: Literal["e", "2"] = "2") -> float | None:
-    """Jensen-Shannon divergence KL(p||m)/2 + KL(q||m)/2 with m = (p+q)/2, in bits (base 2, at most
-    1) or nats (base e).
+    """Jensen-Shannon divergence KL(p||m)/2 + KL(q||m)/2 with m = (p+q)/2.
+
+    In bits for base 2 (at most 1), in nats for base e.
     """
     nats = jensen_shannon_of(*_lists(ref, cur))
     return None if nats is None else nats / (math.log(2) if base == "2" else 1.0)
 
 
 def js_distance(ref: ArrayLike, cur: ArrayLike, base: Literal["e", "2"] = "2") -> float | None:
-    """The root of the divergence: a metric, in [0, 1] for base 2. (scipy's `jensenshannon` is this
-    one, base e by default.)
+    """Square root of the Jensen-Shannon divergence: a metric, in [0, 1] for base 2.
+
+    The function `jensenshannon` of scipy computes the same, with base e by default.
     """
     divergence = js_divergence(ref, cur, base)
     return None if divergence is None else math.sqrt(divergence)
@@ -92,26 +94,27 @@ def js_distance(ref: ArrayLike, cur: ArrayLike, base: Literal["e", "2"] = "2") -
 
 def hellinger(ref: ArrayLike, cur: ArrayLike) -> float | None:
     """The root of half the sum of (sqrt p - sqrt q) squared, in [0, 1]; None without rows."""
-    both = shares(ref, cur)
+    pair = shares(ref, cur)
     return (
         None
-        if both is None
-        else math.sqrt(float(np.sum((np.sqrt(both[0]) - np.sqrt(both[1])) ** 2)) / 2)
+        if pair is None
+        else math.sqrt(float(np.sum((np.sqrt(pair[0]) - np.sqrt(pair[1])) ** 2)) / 2)
     )
 
 
 def tvd(ref: ArrayLike, cur: ArrayLike) -> float | None:
-    """Total variation distance, half the sum of |p - q|: the share of rows that moved; None without
-    rows.
+    """Total variation distance, half the sum of |p - q|: the share of rows that changed their cell.
+
+    None without rows.
     """
-    both = shares(ref, cur)
-    return None if both is None else float(np.sum(np.abs(both[0] - both[1]))) / 2
+    pair = shares(ref, cur)
+    return None if pair is None else float(np.sum(np.abs(pair[0] - pair[1]))) / 2
 
 
 def linf(ref: ArrayLike, cur: ArrayLike) -> float | None:
     """The largest |p - q| of any cell; None without rows."""
-    both = shares(ref, cur)
-    return None if both is None else float(np.max(np.abs(both[0] - both[1])))
+    pair = shares(ref, cur)
+    return None if pair is None else float(np.max(np.abs(pair[0] - pair[1])))
 
 
 def psi_of(ref: list[float], cur: list[float]) -> float | None:

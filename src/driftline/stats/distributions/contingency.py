@@ -1,8 +1,8 @@
-"""Tests of two rows of counts: did both come from one distribution over the cells?
+"""Tests of two rows of counts: do both come from one distribution over the cells?
 
-`ref` and `cur` are counts of shape (C,). Cells that are empty on both sides do not count. Refuses
-goodness of fit: the reference is a sample too. With fewer than two cells, or a side without rows,
-there is nothing to test: None.
+`ref` and `cur` are counts of shape (C,). Cells that are empty on both sides do not count. These are
+tests of homogeneity, not of goodness of fit, because the reference is a sample too. With fewer than
+two cells, or a side without rows, the result is None.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ class TableTest(NamedTuple):
     df: int
     p_value: float
     expected: float
-    """The smallest count expected in a cell; below 1 the p-value is rough, and below 5 in a fifth
-    of the cells too.
+    """The smallest expected count of a cell.
+
+    Below 1, or below 5 in a fifth of the cells, the p-value is rough.
     """
     rows: int
     """Of both sides."""
@@ -61,8 +62,9 @@ def g_test(ref: ArrayLike, cur: ArrayLike) -> TableTest | None:
 
 
 def cramers_v(ref: ArrayLike, cur: ArrayLike, bias_corrected: bool = False) -> float | None:
-    """sqrt(chi2 / n) for a table of two rows, in [0, 1]; with Bergsma's (2013) correction when
-    asked.
+    """Cramér's V, sqrt(chi2 / n), for a table of two rows, in [0, 1].
+
+    `bias_corrected` applies the correction of Bergsma (2013).
     """
     test = chi_square(ref, cur)
     return None if test is None else cramers_v_of(test, bias_corrected)
@@ -82,8 +84,9 @@ def cramers_v_of(test: TableTest, bias_corrected: bool = False) -> float | None:
 
 
 def cohen_w(ref: ArrayLike, cur: ArrayLike) -> float | None:
-    """Sqrt of the sum of (q - p)^2 / p with the reference's shares p; None when the reference lacks
-    a cell of the window.
+    """Cohen's w: square root of the sum of (q - p)^2 / p, with the shares p of the reference.
+
+    None when the reference has no rows in a cell of the window.
     """
     table = _table(ref, cur)
     if table is None or np.any(table[0] == 0):

@@ -1,6 +1,6 @@
 """Distances between two samples of raw values, beside Kolmogorov-Smirnov.
 
-Refuses to bin: what is counted on bins is in `binned` and `grid`.
+Does not bin: `binned` and `grid` have the distances between counts.
 """
 
 from __future__ import annotations
@@ -15,33 +15,34 @@ from driftline.stats.basics.sample import finite, midranks, two_cdfs
 
 
 def wasserstein(ref: ArrayLike, cur: ArrayLike) -> float | None:
-    """W1, the integral of |F - G|, in the unit of the values; None when either sample has no finite
-    value.
+    """Wasserstein distance W1, the integral of |F - G|, in the unit of the values.
+
+    None when either sample has no finite value.
     """
     x, y = finite(ref), finite(cur)
     if not len(x) or not len(y):
         return None
-    pooled, f, g = two_cdfs(x, y)
-    return float(np.sum(np.abs(f - g)[:-1] * np.diff(pooled)))
+    values, f, g = two_cdfs(x, y)
+    return float(np.sum(np.abs(f - g)[:-1] * np.diff(values)))
 
 
 def energy_distance(ref: ArrayLike, cur: ArrayLike) -> float | None:
-    """The root of 2E|X-Y| - E|X-X'| - E|Y-Y'| = 2 times the integral of (F - G) squared; None when
-    a sample is empty.
+    """Energy distance: the root of 2E|X-Y| - E|X-X'| - E|Y-Y'|, as scipy defines it.
 
-    Unit: root of the values' unit. scipy's definition; the square is what some texts call the
-    energy distance.
+    The radicand equals 2 times the integral of (F - G) squared. The unit is the root of the unit of
+    the values. Some texts call the square the energy distance. None when a sample is empty.
     """
     x, y = finite(ref), finite(cur)
     if not len(x) or not len(y):
         return None
-    pooled, f, g = two_cdfs(x, y)
-    return math.sqrt(2 * float(np.sum(((f - g) ** 2)[:-1] * np.diff(pooled))))
+    values, f, g = two_cdfs(x, y)
+    return math.sqrt(2 * float(np.sum(((f - g) ** 2)[:-1] * np.diff(values))))
 
 
 def robust_scale(values: ArrayLike) -> float:
-    """IQR/1.349 (linear quantiles), else the standard deviation (ddof 1), else 1: what distances
-    are divided by.
+    """Scale that distances are divided by: IQR/1.349, else the standard deviation, else 1.
+
+    Quantiles are linear, the standard deviation has ddof 1.
     """
     x = finite(values)
     if not len(x):
@@ -86,13 +87,14 @@ def _cvm_exact(t: float, n: int, m: int) -> float:
                     cell[value + cost] += ways
             fresh.append(cell)
         row = fresh
-    reached: int = sum(ways for value, ways in row[m].items() if value >= bar)
-    return reached / math.comb(n + m, n)
+    paths: int = sum(ways for value, ways in row[m].items() if value >= bar)
+    return paths / math.comb(n + m, n)
 
 
 def cramer_von_mises_p(t: float, n: int, m: int) -> float:
-    """P(T >= t) for samples of n and m rows, each 1 at least, by the limit law scaled to T's mean
-    and variance.
+    """P(T >= t) for samples of n and m rows (at least 1 each), by the limit distribution.
+
+    The limit distribution is scaled to the mean and variance of T.
     """
     from scipy.special import gammaln, kv
 

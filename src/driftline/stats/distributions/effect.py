@@ -1,7 +1,6 @@
-"""How large a difference between two samples of raw values is, in units a person can judge, and the
-classic tests on it.
+"""Effect sizes of a difference between two samples of raw values, and the classic tests.
 
-Refuses one-sided questions: every p-value here is two-sided.
+Every p-value is two-sided.
 """
 
 from __future__ import annotations
@@ -37,11 +36,10 @@ class TTest(NamedTuple):
 
 
 def mann_whitney(ref: ArrayLike, cur: ArrayLike) -> Superiority | None:
-    """U of the reference and the probability of superiority of the window; None when either sample
-    has no finite value.
+    """Compute U of the reference and the probability of superiority of the window.
 
-    The p-value is counted exactly without ties up to n m = 10,000, else normal with corrections for
-    ties and continuity.
+    The p-value is counted exactly without ties up to n m = 10,000; above, it is normal with
+    corrections for ties and continuity. None when either sample has no finite value.
     """
     x, y = finite(ref), finite(cur)
     n, m = len(x), len(y)
@@ -67,9 +65,9 @@ def _u_exact(u: int, n: int, m: int) -> float:
     ways[0] = 1
     few, many = min(n, m), max(n, m)
     for k in range(1, few + 1):
-        grown = many + k
-        if grown <= n * m:
-            ways[grown:] = ways[grown:] - ways[:-grown]
+        degree = many + k
+        if degree <= n * m:
+            ways[degree:] = ways[degree:] - ways[:-degree]
         for place in range(k, n * m + 1):
             ways[place] += ways[place - k]
     tail = sum(ways[: min(u, n * m - u) + 1])
@@ -88,8 +86,9 @@ def _u_normal(u: float, n: int, m: int, ties: float) -> float:
 
 
 def welch(ref: ArrayLike, cur: ArrayLike) -> TTest | None:
-    """Welch's t of mean(ref) - mean(cur); None below two values a side, or when both samples are
-    constant.
+    """Welch's t test of mean(ref) - mean(cur).
+
+    None below two values on a side, or when both samples are constant.
     """
     from scipy.special import stdtr
 
@@ -106,17 +105,18 @@ def welch(ref: ArrayLike, cur: ArrayLike) -> TTest | None:
 
 
 def cohen_d(ref: ArrayLike, cur: ArrayLike) -> float | None:
-    """(mean(cur) - mean(ref)) over the pooled standard deviation; None below two values a side, or
-    when both are constant.
+    """Cohen's d: (mean(cur) - mean(ref)) over the pooled standard deviation.
+
+    None below two values on a side, or when both are constant.
     """
     x, y = finite(ref), finite(cur)
     if len(x) < 2 or len(y) < 2:
         return None
     df = len(x) + len(y) - 2
-    pooled = math.sqrt(
+    sd = math.sqrt(
         ((len(x) - 1) * float(np.var(x, ddof=1)) + (len(y) - 1) * float(np.var(y, ddof=1))) / df
     )
-    return float(np.mean(y) - np.mean(x)) / pooled if pooled else None
+    return float(np.mean(y) - np.mean(x)) / sd if sd else None
 
 
 def hedges_g(ref: ArrayLike, cur: ArrayLike) -> float | None:
@@ -126,8 +126,10 @@ def hedges_g(ref: ArrayLike, cur: ArrayLike) -> float | None:
 
 
 def brown_forsythe(ref: ArrayLike, cur: ArrayLike) -> tuple[float, float] | None:
-    """W and p of equal spread: an F test on |value - its median|; None below two values a side, or
-    when nothing deviates.
+    """W and p-value of equal spread: an F test on the distances of values from their median.
+
+    Brown and Forsythe (1974). None below two values on a side, or when no value differs from the
+    median.
     """
     from scipy.special import fdtrc
 

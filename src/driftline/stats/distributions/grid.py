@@ -1,6 +1,6 @@
 """Distances between two profiles of a numeric column, counted on one grid.
 
-Refuses different grids: counts on other cells can't be compared. A side without rows gives None.
+Both sides must have the same grid. A side without rows gives None.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def grid_ks(ref: Side, cur: Side) -> tuple[float, float] | None:
 
 
 def rescaled_ks(ref: Side, cur: Side, factor: float, offset: float = 0.0) -> float | None:
-    """The KS distance, at the edges, of the window from the reference with each value times
-    `factor` (above 0) plus `offset`.
+    """KS distance, at the edges, between the rescaled reference and the window.
 
-    Never above the true distance; what the grid leaves open counts as agreeing.
+    Each value of the reference is multiplied by `factor` (above 0), and `offset` is added. The
+    result is never above the true distance: where the grid can't decide, the sides count as equal.
     """
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
@@ -48,12 +48,12 @@ def rescaled_ks(ref: Side, cur: Side, factor: float, offset: float = 0.0) -> flo
 
 
 def grid_wasserstein(ref: Side, cur: Side) -> float | None:
-    """W1 in the unit of the values: values within an open cell taken as spread evenly, tails by
-    their mean where it is known.
+    """Wasserstein distance W1 in the unit of the values.
 
-    The error is below the width of a cell times its mass, and in one tail beyond the edges there is
-    none. Rows beyond both ends at once are told apart by their mean and extremes: within a few
-    percent where they are tails, within a third where they are most of the rows.
+    Values within an open cell count as evenly spread, tails by their mean where it is known. The
+    error is below the width of a cell times its mass, and 0 in one tail beyond the edges. Where
+    rows lie beyond both ends at once, mean and extremes separate them: within a few percent for
+    tails, within a third where most of the rows lie there.
     """
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
@@ -70,9 +70,10 @@ def grid_wasserstein(ref: Side, cur: Side) -> float | None:
 
 
 def wasserstein_margin(ref: Side, cur: Side) -> float | None:
-    """How far the measured W1 lies from the true one with 95% confidence, at most: 1.96
-    sqrt(1/n+1/m) times the integral of sqrt(H(1-H)) with the pooled H (the triangle inequality, and
-    Minkowski's on the Brownian bridge).
+    """Largest error of the measured W1, with 95% confidence.
+
+    1.96 sqrt(1/n+1/m) times the integral of sqrt(H(1-H)) with the pooled H: the triangle
+    inequality, and Minkowski's inequality on the Brownian bridge.
     """
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
@@ -87,12 +88,12 @@ def wasserstein_margin(ref: Side, cur: Side) -> float | None:
 
 
 def grid_energy(ref: Side, cur: Side) -> float | None:
-    """The root of 2 times the integral of (F - G) squared, scipy's energy distance, in the root of
-    the values' unit.
+    """Energy distance as scipy defines it, in the root of the unit of the values.
 
-    As near as `grid_wasserstein` between the edges; beyond them, tails of the known mean and
-    extreme are taken for exponential, or for evenly spread where they are too short for that:
-    within 3%, and within a third where most rows lie beyond both ends.
+    The root of 2 times the integral of (F - G) squared. Between the edges it is as exact as
+    `grid_wasserstein`. Beyond them, tails count as exponential with the known mean and extreme, or
+    as evenly spread where they are too short for that: within 3%, and within a third where most
+    rows lie beyond both ends.
     """
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
@@ -104,7 +105,8 @@ def grid_energy(ref: Side, cur: Side) -> float | None:
 
 
 def energy_margin(ref: Side, cur: Side) -> float | None:
-    """How far the measured energy distance lies from the true one with 95% confidence, at most:
+    """Largest error of the measured energy distance, with 95% confidence.
+
     1.96 times the root of 2 (1/n+1/m) times the integral of H(1-H) with the pooled H (Minkowski;
     Szekely and Bakirov 2003 for the factor).
     """
@@ -120,11 +122,11 @@ def energy_margin(ref: Side, cur: Side) -> float | None:
 
 
 def grid_cramer_von_mises(ref: Side, cur: Side) -> float | None:
-    """nm/(n+m) times the integral of (F - G) squared over the pooled distribution: Anderson's
-    (1962) T, within a thousandth.
+    """Anderson's (1962) T, nm/(n+m) times the integral of (F - G) squared, within a thousandth.
 
-    Values within an open cell are taken as spread evenly; at a value that many rows share, F and G
-    are halfway up their steps, so that equal distributions have 0 whatever their ties.
+    The integral is over the pooled distribution. Values within an open cell count as evenly spread.
+    At a value that many rows share, F and G are halfway up their steps, so that equal distributions
+    give 0 whatever their ties.
     """
     if not ref.rows or not cur.rows:
         return None
@@ -137,10 +139,10 @@ def grid_cramer_von_mises(ref: Side, cur: Side) -> float | None:
 
 
 def kurtosis(side: Side) -> float | None:
-    """The fourth central moment over the squared variance, rather too large where rows lie beyond
-    the edges or in wide cells.
+    """Fourth central moment over the squared variance.
 
-    None where nothing varies.
+    It is rather too large where rows lie beyond the edges or in wide cells. None where nothing
+    varies.
     """
     if not side.rows or not side.variance or not len(side.edges):
         return None
@@ -177,11 +179,13 @@ def _tails(side: Side) -> tuple[float, float]:
     )
     if below + above > 0:
         middles = (edges[:-1] + edges[1:]) / 2
-        known = float(np.sum(counts[1::2] / rows * edges) + np.sum(counts[2:-1:2] / rows * middles))
-        known += ends[0] * float(edges[0]) + ends[1] * float(edges[-1])
-        rest = side.mean - known - (above - below)
+        inner_mean = float(
+            np.sum(counts[1::2] / rows * edges) + np.sum(counts[2:-1:2] / rows * middles)
+        )
+        inner_mean += ends[0] * float(edges[0]) + ends[1] * float(edges[-1])
+        gap = side.mean - inner_mean - (above - below)
         weight = above / (below + above)
-        below, above = below - rest * (1 - weight), above + rest * weight
+        below, above = below - gap * (1 - weight), above + gap * weight
     return min(max(below, 0.0), most[0]), min(max(above, 0.0), most[1])
 
 
@@ -204,7 +208,8 @@ def _beyond(ref: End, cur: End) -> float:
     # that is spread evenly.
     (share, mean, far), (share_now, mean_now, far_now) = ref, cur
     size, size_now = (
-        max(one / 2, (4 * one - most) / 3) for one, most in ((mean, far), (mean_now, far_now))
+        max(average / 2, (4 * average - most) / 3)
+        for average, most in ((mean, far), (mean_now, far_now))
     )
     total = share**2 * size + share_now**2 * size_now
     if mean > 0 and mean_now > 0:

@@ -1,6 +1,6 @@
-"""The Kolmogorov-Smirnov distance between two samples and what chance makes of it.
+"""The Kolmogorov-Smirnov distance between two samples, and its distribution by chance.
 
-Refuses to hide ties: they make the p-values conservative, and the distance stays right.
+Ties make the p-values conservative; the distance stays exact.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def ks_distance(ref: ArrayLike, cur: ArrayLike) -> float | None:
 
 
 def ks_margin(n: int, m: int, confidence: float = 0.95) -> float | None:
-    """How far the distance of samples of n and m rows lies from the true one, at most:
-    sqrt(-ln(alpha/2)/2) sqrt((n+m)/(nm)).
+    """Largest error of the distance of samples of n and m rows, at the given confidence.
 
-    The two-sample form of Dvoretzky-Kiefer-Wolfowitz; None when a sample is empty.
+    sqrt(-ln(alpha/2)/2) sqrt((n+m)/(nm)), the two-sample form of Dvoretzky-Kiefer-Wolfowitz. None
+    when a sample is empty.
     """
     if n < 1 or m < 1:
         return None
@@ -40,8 +40,9 @@ def ks_robust(d: float, n: int, m: int) -> float | None:
 
 
 def ks_p_value(d: float, n: int, m: int) -> float | None:
-    """P(D >= d) when both samples come from one law: exact for n m <= 10,000, asymptotic beyond;
-    None when one is empty.
+    """P(D >= d) when both samples come from one distribution.
+
+    Exact for n m <= 10,000, asymptotic above. None when a sample is empty.
     """
     if n < 1 or m < 1:
         return None
@@ -49,10 +50,10 @@ def ks_p_value(d: float, n: int, m: int) -> float | None:
 
 
 def ks_p_exact(d: float, n: int, m: int) -> float | None:
-    """P(D >= d), counted: the share of lattice paths from (0, 0) to (n, m) that somewhere reach
-    |i/n - j/m| >= d.
+    """P(D >= d), counted exactly in integers, in O(n m).
 
-    Exact integers, O(n m); None when a sample is empty.
+    The share of lattice paths from (0, 0) to (n, m) that somewhere reach |i/n - j/m| >= d. None
+    when a sample is empty.
     """
     if n < 1 or m < 1:
         return None
@@ -74,8 +75,9 @@ def ks_p_exact(d: float, n: int, m: int) -> float | None:
 
 
 def ks_p_paths(d: float, n: int, m: int) -> float | None:
-    """The same in floats, for thousands of rows a side: right to 1e-9, so that smaller p-values
-    have no digits left.
+    """P(D >= d), counted in floats, for thousands of rows on each side.
+
+    The error is up to 1e-9, so smaller p-values have no valid digits.
     """
     if n < 1 or m < 1:
         return None
@@ -88,8 +90,8 @@ def ks_p_paths(d: float, n: int, m: int) -> float | None:
         low = max(0, (i * many - reach) // few + 1)
         high = min(many, -((-i * many - reach) // few) - 1)
         row = np.zeros(high - low + 1)
-        kept = inside[max(0, low - start) :]
-        row[: len(kept)] = kept
+        overlap = inside[max(0, low - start) :]
+        row[: len(overlap)] = overlap
         inside, start = np.cumsum(row), low
         largest = float(inside[-1]) if len(inside) else 0.0
         if not largest:
@@ -101,8 +103,9 @@ def ks_p_paths(d: float, n: int, m: int) -> float | None:
 
 
 def ks_p_asymptotic(d: float, n: int, m: int) -> float | None:
-    """P(D >= d) by the one-sample law of round(nm/(n+m)) rows, as scipy's `asymp`; None when a
-    sample is empty.
+    """P(D >= d) by the one-sample distribution of round(nm/(n+m)) rows, as scipy's `asymp`.
+
+    None when a sample is empty.
     """
     if n < 1 or m < 1:
         return None
@@ -110,8 +113,9 @@ def ks_p_asymptotic(d: float, n: int, m: int) -> float | None:
 
 
 def ks_p_limit(d: float, n: int, m: int) -> float | None:
-    """P(D >= d) by the limit law alone, as textbooks have it: too large for small samples; None
-    when a sample is empty.
+    """P(D >= d) by the limit distribution alone, as in textbooks.
+
+    Too large for small samples. None when a sample is empty.
     """
     from scipy.special import kolmogorov
 
@@ -119,8 +123,9 @@ def ks_p_limit(d: float, n: int, m: int) -> float | None:
 
 
 EXACT, EXACT_TAIL = 60, 100
-"""Rows up to which the law itself is computed, and its tail; beyond, expansions are right to a
-thousandth of the p-value.
+"""Rows up to which the exact distribution is computed, and its tail.
+
+Above, expansions are exact to a thousandth of the p-value.
 """
 
 

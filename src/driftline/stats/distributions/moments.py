@@ -1,7 +1,6 @@
-"""How far mean and spread of a window have moved from the reference's.
+"""The change of mean and spread between a reference and a window.
 
-Refuses a scale of the window's own: the unit is the standard deviation of the reference, always, so
-that windows compare.
+The unit is always the standard deviation of the reference, so that windows can be compared.
 """
 
 from __future__ import annotations

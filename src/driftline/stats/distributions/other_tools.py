@@ -1,10 +1,9 @@
-"""Distances as other tools define them, where that is not how they are defined here;
-`docs/other-tools.md` says whose is which.
+"""Distances as other tools define them; `docs/other-tools.md` names the tools.
 
-Refuses what needs the rows: permutations, kernels, ranks across both sides. Histograms come from a
-profile: exact where each value is an edge of its grid, otherwise with the values of a cell taken as
-spread evenly in it. `ref` and `cur` are counts of shape (C,), cell for cell, unless they are a
-`Side`, which must have rows.
+Leaves out what needs the rows: permutations, kernels, ranks across both sides. Histograms are made
+from a profile. They are exact where each value is an edge of its grid; elsewhere the values of a
+cell count as evenly spread. `ref` and `cur` are counts of shape (C,), cell for cell, unless they
+are a `Side`, which must have rows.
 """
 
 from __future__ import annotations
@@ -21,8 +20,9 @@ from driftline.stats.distributions.side import Side
 
 
 def histogram(side: Side, edges: Floats) -> Floats:
-    """Rows in [e1, e2), [e2, e3), ..., the last with its end, for rising `edges` of shape (k+1,);
-    shape (k,).
+    """Count the rows in [e1, e2), [e2, e3), ..., the last bin with its end.
+
+    `edges` rise and have shape (k+1,). The result has shape (k,).
     """
     below = rows_below(side, edges)
     below[-1] = rows_below(side, np.nextafter(edges[-1:], np.inf))[0]
@@ -45,17 +45,16 @@ def rows_below(side: Side, points: Floats) -> Floats:
 
 
 def sturges_edges(ref: Side, cur: Side) -> Floats:
-    """Equal-width bins over the range of both sides, ceil(log2(n + m) + 1) of them (Sturges 1926),
-    as numpy makes them.
+    """Edges of ceil(log2(n + m) + 1) equal-width bins over the range of both sides.
+
+    Sturges (1926), as numpy computes them.
     """
     low, high = min(ref.minimum, cur.minimum), max(ref.maximum, cur.maximum)
     return _linear(low, high, math.ceil(math.log2(ref.rows + cur.rows) + 1))
 
 
 def joint_edges(ref: Side, cur: Side) -> Floats:
-    """Equal-width bins over the range of both sides, ceil(log2(rows of the smaller one) + 1) of
-    them.
-    """
+    """Edges of ceil(log2(rows of the smaller side) + 1) equal-width bins over the range of both."""
     low, high = min(ref.minimum, cur.minimum), max(ref.maximum, cur.maximum)
     bins = math.ceil(math.log2(min(ref.rows, cur.rows)) + 1)
     width = (high - low) / bins
@@ -65,8 +64,9 @@ def joint_edges(ref: Side, cur: Side) -> Floats:
 
 
 def doane_edges(ref: Side) -> Floats:
-    """Equal-width bins over the reference's range, more of them the more skewed it is (Doane 1976),
-    as numpy makes them.
+    """Edges of equal-width bins over the range of the reference, more of them with more skew.
+
+    Doane (1976), as numpy computes them.
     """
     n, skew = ref.rows, _skewness(ref)
     wide = math.sqrt(6 * (n - 2) / ((n + 1) * (n + 3))) if n > 2 else 0.0
@@ -109,39 +109,40 @@ def with_leftover(side: Side, edges: Floats) -> Floats:
 
 
 def by_value(ref: Side, cur: Side) -> tuple[Floats, Floats]:
-    """Rows of both by value: a cell of the grid that holds rows counts as one value. Shape (C,)
-    each.
+    """Rows of both sides by value, each of shape (C,).
+
+    A cell of the grid that holds rows counts as one value.
     """
-    seen = ref.counts + cur.counts > 0
-    return ref.counts[seen].astype(np.float64), cur.counts[seen].astype(np.float64)
+    mask = ref.counts + cur.counts > 0
+    return ref.counts[mask].astype(np.float64), cur.counts[mask].astype(np.float64)
 
 
 def filled_psi(ref: ArrayLike, cur: ArrayLike) -> float | None:
-    """PSI in nats of shares where 0 is put to 0.0001, or to a millionth of the side's smallest if
-    that is 0.0001 at most.
+    """Population stability index in nats, with a small share in place of 0.
 
+    It is 0.0001, or a millionth of the smallest share of that side if that share is at most 0.0001.
     The shares then sum to more than 1. None without rows.
     """
-    both = _filled(ref, cur)
-    return None if both is None else float(np.sum((both[0] - both[1]) * np.log(both[0] / both[1])))
+    pair = _positive_shares(ref, cur)
+    return None if pair is None else float(np.sum((pair[0] - pair[1]) * np.log(pair[0] / pair[1])))
 
 
 def filled_kl(ref: ArrayLike, cur: ArrayLike) -> float | None:
     """KL(ref || cur) in nats of the same shares, made to sum to 1; None without rows."""
-    both = _filled(ref, cur)
-    if both is None:
+    pair = _positive_shares(ref, cur)
+    if pair is None:
         return None
-    p, q = (side / side.sum() for side in both)
+    p, q = (side / side.sum() for side in pair)
     return max(0.0, float(np.sum(p * np.log(p / q))))
 
 
-def _filled(ref: ArrayLike, cur: ArrayLike) -> tuple[Floats, Floats] | None:
-    both = shares(ref, cur)
-    if both is None:
+def _positive_shares(ref: ArrayLike, cur: ArrayLike) -> tuple[Floats, Floats] | None:
+    pair = shares(ref, cur)
+    if pair is None:
         return None
-    smallest = [float(side[side > 0].min()) for side in both]
+    smallest = [float(side[side > 0].min()) for side in pair]
     fill = [least / 1e6 if least <= 1e-4 else 1e-4 for least in smallest]
-    return np.where(both[0] > 0, both[0], fill[0]), np.where(both[1] > 0, both[1], fill[1])
+    return np.where(pair[0] > 0, pair[0], fill[0]), np.where(pair[1] > 0, pair[1], fill[1])
 
 
 def laplace_psi(ref: ArrayLike, cur: ArrayLike) -> float | None:
@@ -154,10 +155,10 @@ def laplace_psi(ref: ArrayLike, cur: ArrayLike) -> float | None:
 
 
 def fit_p_value(ref: ArrayLike, cur: ArrayLike) -> float | None:
-    """Of Pearson's chi-square of fit to the reference's shares as if they were exact; 0 where it
-    lacks a cell of the window.
+    """P-value of Pearson's chi-square of fit to the shares of the reference, as if they were exact.
 
-    Cells that are empty on both sides do not count. None without rows.
+    0 where the reference has no rows in a cell of the window. Cells that are empty on both sides do
+    not count. None without rows.
     """
     from scipy.special import chdtrc
 
@@ -174,11 +175,10 @@ def fit_p_value(ref: ArrayLike, cur: ArrayLike) -> float | None:
 
 
 def yates_chi_square(ref: ArrayLike, cur: ArrayLike) -> tuple[float, int] | None:
-    """Pearson's chi-square of two rows of counts and its degrees of freedom, with Yates' correction
-    for two columns.
+    """Pearson's chi-square of two rows of counts, and its degrees of freedom.
 
-    Cells that are empty on both sides do not count. None with fewer than two columns, or without
-    rows.
+    Two columns get Yates' correction. Cells that are empty on both sides do not count. None with
+    fewer than two columns, or without rows.
     """
     table = np.array([ref, cur], dtype=np.float64)
     table = table[:, table.sum(axis=0) > 0]
@@ -194,9 +194,11 @@ def yates_chi_square(ref: ArrayLike, cur: ArrayLike) -> tuple[float, int] | None
 def aligned_divergence(
     ref: Side, cur: Side, bins: int = 10, strays: tuple[Sequence[float], Sequence[float]] = ((), ())
 ) -> float:
-    """Jensen-Shannon divergence in bits of two histograms, each with equal-width bins over its own
-    range, cut at the edges of both with rows spread evenly in each bin. A side of one value is
-    compared by value; `strays` are further cells of both.
+    """Jensen-Shannon divergence in bits of two histograms with different edges.
+
+    Each side has equal-width bins over its own range. The bins are cut at the edges of both sides,
+    with rows evenly spread in each bin. A side of one value is compared by value. `strays` are
+    further cells of both sides.
     """
     spans = [
         np.linspace(side.minimum, side.maximum, bins + 1) if side.maximum > side.minimum else None

@@ -1,10 +1,10 @@
-"""What chance alone makes of PSI, and of the Jensen-Shannon divergence.
+"""The distribution of PSI and of the Jensen-Shannon divergence by chance.
 
 With h = 1/n + 1/m, PSI/h follows chi-square with B-1 degrees of freedom when nothing changed
-(Yurdakul 2018), and noncentral chi-square with noncentrality PSI_true/h when something did
-(Potgieter et al. 2023); 8 JSD (nats) behaves as PSI does. n and m are the rows of reference and
-window; `cells` is B. Refuses clustered rows: give effective row counts then. A side without rows,
-or fewer than two cells, gives None.
+(Yurdakul 2018), and noncentral chi-square with noncentrality PSI_true/h after a change (Potgieter
+et al. 2023). 8 JSD (nats) behaves as PSI does. n and m are the rows of reference and window;
+`cells` is B. Rows count as independent: for clustered rows pass effective row counts. A side
+without rows, or fewer than two cells, gives None.
 """
 
 from __future__ import annotations
@@ -70,8 +70,9 @@ def psi_debiased(value: float, cells: int, n: int, m: int) -> float | None:
 def psi_interval(
     value: float, cells: int, n: int, m: int, confidence: float = 0.95
 ) -> Interval | None:
-    """Where the true PSI lies, from the measured one with its bias still in; contains the debiased
-    value.
+    """Interval of the true PSI, from the measured one with its bias.
+
+    It contains the debiased value.
     """
     h = _h(cells, n, m)
     if h is None:
@@ -82,16 +83,17 @@ def psi_interval(
 
 
 EXACT = 50.0
-"""Up to this value plus twice the degrees of freedom the law is inverted; beyond, its expansion is
-as good and faster.
+"""Up to this value plus twice the degrees of freedom the distribution is inverted.
+
+Above, its expansion is as exact and faster.
 """
 
 
 def noncentrality_interval(x: float, df: int, confidence: float = 0.95) -> Interval:
-    """Noncentralities under which `x` is no surprise to a noncentral chi-square law; (0, 0) when
-    `x` is small even for 0.
+    """Noncentralities at which a noncentral chi-square distribution may give `x`.
 
-    The chance beyond each end is met to 0.0001.
+    (0, 0) when `x` is small even for noncentrality 0. The probability beyond each end is exact to
+    0.0001.
     """
     from scipy.special import chdtr, chndtrinc
 
@@ -111,7 +113,7 @@ def _noncentrality(x: float, df: int, z: float) -> float:
     # The noncentrality l whose law has its quantile z at x, by Cornish and Fisher's expansion of
     # the quantile up to the fourth
     # cumulant. Newton's steps, from the root of (x - df - l)^2 = z^2 (2 df + 4 l).
-    skew, tails, bent = (z * z - 1) / 6, (z**3 - 3 * z) / 24, (2 * z**3 - 5 * z) / 36
+    skew, tails, skew_squared = (z * z - 1) / 6, (z**3 - 3 * z) / 24, (2 * z**3 - 5 * z) / 36
     end = max(0.0, x - df + 2 * z * (z - math.sqrt(max(0.0, x - df / 2 + z * z))))
     for _ in range(8):
         variance = 2 * df + 4 * end
@@ -120,9 +122,9 @@ def _noncentrality(x: float, df: int, z: float) -> float:
             8 * (df + 3 * end) / (variance * sd),
             48 * (df + 4 * end) / (variance * variance),
         )
-        step = (df + end + sd * (z + third * skew + fourth * tails - third * third * bent) - x) / (
-            1 + 2 * z / sd
-        )
+        step = (
+            df + end + sd * (z + third * skew + fourth * tails - third * third * skew_squared) - x
+        ) / (1 + 2 * z / sd)
         end = max(0.0, end - step)
         if abs(step) < 1e-9 * x:
             break

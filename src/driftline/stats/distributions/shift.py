@@ -1,7 +1,6 @@
-"""A distance between a reference and a window as people need it: debiased, with its interval and
-its p-value.
+"""Distances between a reference and a window: debiased, with interval and p-value.
 
-Refuses to be clever about dependence: rows count as independent, and both sides as samples.
+Rows count as independent, and both sides as samples.
 """
 
 from __future__ import annotations
@@ -30,8 +29,9 @@ from driftline.stats.distributions.side import Side
 
 
 class Shift(NamedTuple):
-    """How far a window has moved; value None when a side has no rows or the number is beyond
-    floats.
+    """Distance of a window from its reference.
+
+    The value is None when a side has no rows or the number exceeds the range of floats.
     """
 
     value: float | None
@@ -41,26 +41,26 @@ class Shift(NamedTuple):
     raw: float | None = None
     """The plain distance, with what chance adds to it."""
     cells: int = 0
-    """The cells that hold rows of either side; for `linf_shift`, the place of the cell that moved
-    most.
-    """
+    """Cells with rows of either side; for `linf_shift`, the cell that changed most."""
 
 
 def psi_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """PSI less what chance adds; cells empty on both sides are left out, and with one cell left
-    nothing can have moved.
+    """Population stability index minus its expectation by chance.
+
+    Cells that are empty on both sides are left out. With one cell left the value is 0.
     """
-    p, q = _occupied(ref, cur)
+    p, q = _nonempty_shares(ref, cur)
     return _by_law(psi_of(p, q), p, q)
 
 
 def js_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """Jensen-Shannon distance in base 2, by the law of PSI: small shifts give 8 JSD (nats) =
-    PSI.
+    """Jensen-Shannon distance in base 2, by the distribution of PSI.
+
+    For small shifts 8 JSD (nats) equals PSI.
     """
-    p, q = _occupied(ref, cur)
+    p, q = _nonempty_shares(ref, cur)
     nats = jensen_shannon_of(p, q)
-    return _rooted(_by_law(None if nats is None else 8 * nats, p, q), 8 * math.log(2))
+    return _square_root(_by_law(None if nats is None else 8 * nats, p, q), 8 * math.log(2))
 
 
 def _by_law(value: float | None, p: list[float], q: list[float]) -> Shift:
@@ -69,13 +69,13 @@ def _by_law(value: float | None, p: list[float], q: list[float]) -> Shift:
     cells, n, m = len(p), int(sum(p)), int(sum(q))
     if cells < 2:
         return Shift(0.0, (0.0, 0.0), 1.0, 0.0, cells)
-    debiased = psi_debiased(value, cells, n, m)
+    estimate = psi_debiased(value, cells, n, m)
     return Shift(
-        debiased, psi_interval(value, cells, n, m), psi_p_value(value, cells, n, m), value, cells
+        estimate, psi_interval(value, cells, n, m), psi_p_value(value, cells, n, m), value, cells
     )
 
 
-def _rooted(law: Shift, factor: float) -> Shift:
+def _square_root(law: Shift, factor: float) -> Shift:
     """Of a distance whose square is a PSI over `factor`, and at most 1."""
     if law.value is None or law.interval is None or law.raw is None:
         return law
@@ -87,14 +87,15 @@ def _rooted(law: Shift, factor: float) -> Shift:
 
 def hellinger_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     """Hellinger distance, by the law of PSI: small shifts give 8 squares of it = PSI."""
-    p, q = _occupied(ref, cur)
+    p, q = _nonempty_shares(ref, cur)
     plain = hellinger(p, q)
-    return _rooted(_by_law(None if plain is None else 8 * plain**2, p, q), 8)
+    return _square_root(_by_law(None if plain is None else 8 * plain**2, p, q), 8)
 
 
 def ks_shift(ref: Side, cur: Side) -> Shift:
-    """KS distance on a grid of cells, with the interval of Dvoretzky, Kiefer and Wolfowitz and what
-    the grid leaves open.
+    """KS distance on a grid of cells, with the interval of Dvoretzky, Kiefer and Wolfowitz.
+
+    The interval includes what the grid can't decide.
     """
     distance = grid_ks(ref, cur)
     margin = ks_margin(ref.rows, cur.rows)
@@ -117,8 +118,9 @@ def wasserstein_shift(ref: Side, cur: Side) -> Shift:
 
 
 def energy_shift(ref: Side, cur: Side) -> Shift:
-    """Energy distance on a grid in the root of the reference's scale; `raw` in the root of the
-    values' unit.
+    """Energy distance on a grid, in the root of the scale of the reference.
+
+    `raw` is in the root of the unit of the values.
     """
     distance, margin = grid_energy(ref, cur), energy_margin(ref, cur)
     if distance is None or margin is None:
@@ -130,8 +132,9 @@ def energy_shift(ref: Side, cur: Side) -> Shift:
 
 
 def cramer_von_mises_shift(ref: Side, cur: Side) -> Shift:
-    """Cramér and von Mises' T on a grid with its p-value; `raw` is the distance behind it, T
-    (n+m)/(nm), for any rows.
+    """Cramér and von Mises' T on a grid, with its p-value.
+
+    `raw` is the distance T (n+m)/(nm), which does not depend on the number of rows.
     """
     t = grid_cramer_von_mises(ref, cur)
     if t is None:
@@ -142,15 +145,16 @@ def cramer_von_mises_shift(ref: Side, cur: Side) -> Shift:
 
 
 def linf_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """The largest change of a share; its interval is Newcombe's of every cell, at a level that
-    holds for all at once.
+    """The largest change of a share.
+
+    Its interval is Newcombe's for every cell, at a level that holds for all cells at once.
     """
-    both = shares(ref, cur)
-    if both is None:
+    pair = shares(ref, cur)
+    if pair is None:
         return Shift(None)
     a, b = np.asarray(ref), np.asarray(cur)
     n, m, confidence = int(a.sum()), int(b.sum()), 1 - 0.05 / len(a)
-    moves = np.abs(both[1] - both[0])
+    moves = np.abs(pair[1] - pair[0])
     place = int(np.argmax(moves))
     value, least, most = float(moves[place]), 0.0, 0.0
     for before, after in zip(a.tolist(), b.tolist(), strict=True):
@@ -160,23 +164,24 @@ def linf_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
 
 
 def tvd_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """Total variation distance; its interval is 1.96 sqrt(1/n+1/m) times half the sum of
-    sqrt(r(1-r)) to either side, with the pooled shares r (the triangle inequality, and
-    Minkowski's).
+    """Total variation distance.
+
+    Its interval is 1.96 sqrt(1/n+1/m) times half the sum of sqrt(r(1-r)) to either side, with the
+    pooled shares r (the triangle inequality, and Minkowski's).
     """
     value = tvd(ref, cur)
     if value is None:
         return Shift(None)
     a, b = np.asarray(ref, dtype=np.float64), np.asarray(cur, dtype=np.float64)
     n, m = float(a.sum()), float(b.sum())
-    pooled = (a + b) / (n + m)
-    half = 0.98 * math.sqrt(1 / n + 1 / m) * float(np.sum(np.sqrt(pooled * (1 - pooled))))
+    mixture = (a + b) / (n + m)
+    half = 0.98 * math.sqrt(1 / n + 1 / m) * float(np.sum(np.sqrt(mixture * (1 - mixture))))
     return Shift(value, (max(0.0, value - half), min(1.0, value + half)), None, value, len(a))
 
 
-def _occupied(ref: ArrayLike, cur: ArrayLike) -> tuple[list[float], list[float]]:
+def _nonempty_shares(ref: ArrayLike, cur: ArrayLike) -> tuple[list[float], list[float]]:
     p, q = np.asarray(ref).tolist(), np.asarray(cur).tolist()
     if 0 in p:
-        kept = [pair for pair in zip(p, q, strict=True) if any(pair)]
-        return [a for a, _ in kept], [b for _, b in kept]
+        pairs = [pair for pair in zip(p, q, strict=True) if any(pair)]
+        return [a for a, _ in pairs], [b for _, b in pairs]
     return p, q

@@ -1,10 +1,9 @@
-"""One side of a comparison of numbers: its counts on a grid, its moments, and what follows from
-them alone.
+"""One side of a comparison of numbers: counts on a grid, moments, and derived values.
 
-With E edges (strictly rising) there are 2E+1 cells: the open interval below the first edge, the
-first edge itself, the open interval up to the second, and so on to the open interval above the
-last. Refuses to change: what was worked out once is kept, so that a reference serves many windows
-at the cost of one.
+With E strictly rising edges there are 2E+1 cells: the open interval below the first edge, the first
+edge itself, the open interval up to the second, and so on to the open interval above the last.
+Immutable: derived values are computed once, so that a reference serves many windows at the cost of
+one.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ class Side:
     @cached_property
     def bins(self) -> Counts:
         """Its rows in its own decile bins."""
-        return grouped(self.counts, self.cuts)
+        return group_counts(self.counts, self.cuts)
 
     @cached_property
     def scale(self) -> float:
@@ -74,9 +73,7 @@ class Side:
         return iqr / 1.349 or math.sqrt(self.variance or 0.0) or 1.0
 
     def quantile(self, q: float) -> float | None:
-        """The smallest edge, or end, at or below which a share `q` of the values lies; None without
-        values.
-        """
+        """Smallest edge or end with a share `q` of the values at or below; None without values."""
         if not self.rows:
             return None
         cell = int(np.searchsorted(self.cumulative, q * self.rows - 1e-9))
@@ -85,26 +82,26 @@ class Side:
 
 
 def quantile_groups(ref: ArrayLike, bins: int = BINS) -> Counts:
-    """Where to cut a grid so that each group of cells holds about 1/bins of the reference: first
-    cells of all groups but one.
+    """Cut a grid into groups of cells that hold about 1/bins of the reference each.
 
-    Cuts stand right after the edge whose cumulative share is nearest to each of the bins-1
-    quantiles; a value that alone holds 1/bins or more stands alone, so that a constant column and
-    one of few values are compared value by value. Shape (k,).
+    Returns the first cells of all groups but the first, shape (k,). A cut lies right after the edge
+    whose cumulative share is nearest to each of the bins-1 quantiles. A value that alone holds
+    1/bins or more is a group of its own, so that a constant column and one of few values are
+    compared value by value.
     """
     counts = np.asarray(ref, dtype=np.int64)
     total = int(counts.sum())
     if len(counts) < 3 or total == 0:
         return np.empty(0, dtype=np.int64)
     at_edges = np.cumsum(counts)[1::2]
-    wanted = np.arange(1, bins) * total / bins
-    right = np.searchsorted(at_edges, wanted).clip(0, len(at_edges) - 1)
+    targets = np.arange(1, bins) * total / bins
+    right = np.searchsorted(at_edges, targets).clip(0, len(at_edges) - 1)
     left = (right - 1).clip(0)
-    nearest = np.where(wanted - at_edges[left] <= at_edges[right] - wanted, left, right)
+    nearest = np.where(targets - at_edges[left] <= at_edges[right] - targets, left, right)
     heavy = np.flatnonzero(counts[1::2] * bins >= total)
     return np.unique(np.concatenate((2 * nearest + 2, 2 * heavy + 1, 2 * heavy + 2)))
 
 
-def grouped(counts: ArrayLike, cuts: Counts) -> Counts:
+def group_counts(counts: ArrayLike, cuts: Counts) -> Counts:
     """Counts of the groups of cells between the cuts; shape (k+1,)."""
     return np.add.reduceat(np.asarray(counts, dtype=np.int64), np.concatenate(([0], cuts)))

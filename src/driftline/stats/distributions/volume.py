@@ -1,7 +1,7 @@
 """Counts of rows around an expectation, with more spread than Poisson's.
 
-The negative binomial law with mean mu and dispersion k has variance mu + mu^2/k; k = inf is
-Poisson. Refuses to guess a season: the caller says what was expected.
+The negative binomial distribution with mean mu and dispersion k has variance mu + mu^2/k; k = inf
+is Poisson. The caller computes the expectation, season included.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ def count_at_least(x: int, mean: float, dispersion: float = math.inf) -> float:
 
 
 def mean_interval(x: int, dispersion: float = math.inf, confidence: float = 0.95) -> Interval:
-    """The means under which a count of x is no surprise: both tails inverted, as Clopper and
-    Pearson do for rates.
+    """Interval of the means that agree with a count of x: both tails inverted.
+
+    As Clopper and Pearson do for rates.
     """
     from scipy.special import betaincinv, gammaincinv
 
@@ -57,18 +58,24 @@ def mean_interval(x: int, dispersion: float = math.inf, confidence: float = 0.95
 
 
 def dispersion(counts: Sequence[float], means: Sequence[float]) -> float:
-    """k of counts around their expectations, by the median absolute deviation of count/mean: one
-    outage does not blind it.
+    """Estimate k from counts and their expectations, robust against single outages.
 
-    `inf` when they vary no more than Poisson's, or nothing was expected.
+    By the median absolute deviation of count/mean. `inf` when the counts vary no more than
+    Poisson's, or when nothing was expected.
     """
     import numpy as np
 
-    seen, expected = np.asarray(counts, dtype=np.float64), np.asarray(means, dtype=np.float64)
-    seen, expected = seen[expected > 0], expected[expected > 0]
-    if not len(expected):
+    observed_counts, expectations = (
+        np.asarray(counts, dtype=np.float64),
+        np.asarray(means, dtype=np.float64),
+    )
+    observed_counts, expectations = (
+        observed_counts[expectations > 0],
+        expectations[expectations > 0],
+    )
+    if not len(expectations):
         return math.inf
-    ratios = seen / expected
+    ratios = observed_counts / expectations
     spread = 1.4826 * float(np.median(np.abs(ratios - np.median(ratios))))
-    excess = spread**2 - float(np.median(1 / expected))
+    excess = spread**2 - float(np.median(1 / expectations))
     return 1 / excess if excess > 0 else math.inf

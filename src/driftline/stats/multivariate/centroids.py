@@ -1,7 +1,7 @@
-"""Where two clouds of points have their centres.
+"""Distances between the centres of two clouds of points.
 
-Rows have shape (n, d), all finite. Refuses to say how far is far: that depends on the spread and on
-the rows.
+Rows have shape (n, d), all finite. Whether a distance is large depends on the spread and the number
+of rows; the caller decides.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ class Centroids(NamedTuple):
 
     euclidean: float
     cosine: float | None
-    """1 - cosine of the angle between them, in [0, 2]; None when one is at the origin. Random where
-    rows point everywhere.
+    """1 - cosine of the angle between the centres, in [0, 2]; None when one is at the origin.
+
+    Random when the rows point in all directions.
     """
 
 

@@ -1,11 +1,10 @@
-"""How far two clouds of vectors are apart, each known by a sample of rows: shape (n, d) and (m, d),
-all finite.
+"""Distances between two clouds of vectors, from samples of rows of shape (n, d) and (m, d).
 
-All three distances are the squared distance of two means, in a space made for it, so one law holds
-for them: with no change a weighted sum of chi-squares, taken as g times a chi-square of the same
-mean and variance (Satterthwaite 1946; for kernels Gretton et al. 2009), with a change its
-noncentral form. `value` is less what chance adds, `raw` is not. Refuses fewer than two rows a side:
-a `Shift` without value.
+All rows are finite. All three distances are the squared distance of two means, each in its own
+space, so they share one distribution. Without change it is a weighted sum of chi-squares,
+approximated by g times a chi-square with the same mean and variance (Satterthwaite 1946; for
+kernels Gretton et al. 2009); after a change it is the noncentral form. `value` has the expectation
+by chance subtracted, `raw` has not. Fewer than two rows on a side give a `Shift` without value.
 """
 
 from __future__ import annotations
@@ -37,10 +36,9 @@ class Shrunk(NamedTuple):
 
 
 def shrunk_covariance(rows: ArrayLike) -> Shrunk | None:
-    """The covariance (ddof 0), drawn to a multiple of the identity as far as its own error asks
-    (Ledoit and Wolf 2004).
+    """The covariance (ddof 0), shrunk to a multiple of the identity (Ledoit and Wolf 2004).
 
-    None below two rows.
+    The error of the covariance decides how far. None below two rows.
     """
     x = _rows(rows)
     if len(x) < 2:
@@ -56,10 +54,10 @@ def shrunk_covariance(rows: ArrayLike) -> Shrunk | None:
 
 
 def mahalanobis_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """Distance of the means, in standard deviations of the reference along the way there, by its
-    shrunk covariance.
+    """Mahalanobis distance of the means, by the shrunk covariance of the reference.
 
-    No value either where the reference does not vary.
+    It is in standard deviations of the reference in the direction of the difference. No value where
+    the reference does not vary.
     """
     x, y = _rows(ref), _rows(cur)
     shrunk = shrunk_covariance(x)
@@ -75,7 +73,7 @@ def mahalanobis_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     alone = squares / np.maximum(1 - (1 - shrunk.share) / len(x) * squares, 1e-3)
     excess = float(alone.mean() / squares.mean())
     unsure = math.sqrt(2 * excess * (1 - shrunk.share) / len(x))
-    found = _apart(
+    shift = _apart(
         y.mean(axis=0) / math.sqrt(excess),
         _covariance(x),
         len(x),
@@ -83,14 +81,15 @@ def mahalanobis_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
         len(y),
         unsure,
     )
-    low, high = found.interval or (0.0, 0.0)
-    value, raw = math.sqrt(found.value or 0.0), math.sqrt(found.raw or 0.0)
-    return found._replace(value=value, interval=(math.sqrt(low), math.sqrt(high)), raw=raw)
+    low, high = shift.interval or (0.0, 0.0)
+    value, raw = math.sqrt(shift.value or 0.0), math.sqrt(shift.raw or 0.0)
+    return shift._replace(value=value, interval=(math.sqrt(low), math.sqrt(high)), raw=raw)
 
 
 def cosine_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
-    """1 - cosine of the angle between the means; no value where a mean is so near the origin that
-    its direction is chance.
+    """1 - cosine of the angle between the means.
+
+    No value where a mean is so near the origin that its direction is random.
     """
     x, y = _rows(ref), _rows(cur)
     if min(len(x), len(y)) < 2:
@@ -104,21 +103,20 @@ def cosine_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     # across them moves them.
     a, b = a / sizes[0], b / sizes[1]
     x, y = (x - np.outer(x @ a, a)) / sizes[0], (y - np.outer(y @ b, b)) / sizes[1]
-    found = _apart(b - a, _covariance(x), len(x), _covariance(y), len(y))
-    low, high = found.interval or (0.0, 0.0)
-    return found._replace(
-        value=(found.value or 0.0) / 2, interval=(low / 2, high / 2), raw=(found.raw or 0.0) / 2
+    shift = _apart(b - a, _covariance(x), len(x), _covariance(y), len(y))
+    low, high = shift.interval or (0.0, 0.0)
+    return shift._replace(
+        value=(shift.value or 0.0) / 2, interval=(low / 2, high / 2), raw=(shift.raw or 0.0) / 2
     )
 
 
 def fourier_shift(
     ref: ArrayLike, cur: ArrayLike, variance: float, rng: np.random.Generator
 ) -> Shift:
-    """Squared maximum mean discrepancy for k = exp(-d^2/(2 variance)), by 256 random Fourier
-    features (Rahimi and Recht 2007).
+    """Squared maximum mean discrepancy for k = exp(-d^2/(2 variance)), by random features.
 
-    The features come from `rng`: one seeded alike gives numbers that can be compared. No value
-    without a bandwidth.
+    256 random Fourier features (Rahimi and Recht 2007) come from `rng`; with the same seed the
+    numbers can be compared. No value without a bandwidth.
     """
     x, y = _rows(ref), _rows(cur)
     if min(len(x), len(y)) < 2 or not variance > 0:
@@ -133,8 +131,9 @@ def fourier_shift(
 
 
 def _apart(way: Floats, ref: Floats, n: int, cur: Floats, m: int, unsure: float = 0.0) -> Shift:
-    """The squared length of `way` between two means; `unsure` is the relative error of its measure
-    itself.
+    """Squared length of the vector `way` between two means.
+
+    `unsure` is the relative error of the measure itself.
     """
     from scipy.special import chdtrc
 

@@ -1,7 +1,7 @@
-"""Principal components of a reference, and how well they still describe other rows.
+"""Principal components of a reference, and how well they describe other rows.
 
-A column that breaks its ties with the others is seen here, though its own distribution stays the
-same. Rows have shape (n, d), all finite. Refuses to impute and to encode.
+They show a column that lost its relation to the others, even when its own distribution is the same.
+Rows have shape (n, d), all finite: the caller imputes and encodes.
 """
 
 from __future__ import annotations
@@ -27,16 +27,15 @@ class Components(NamedTuple):
     """Share of the variance that they keep, in (0, 1]."""
 
     def errors(self, rows: ArrayLike) -> Floats:
-        """Distance of each row from its image in the components, in standard deviations of the
-        reference; shape (n,).
+        """Distance of each row from its reconstruction, in standard deviations; shape (n,).
+
+        The standard deviations are those of the reference.
         """
         distances: Floats = np.sqrt(np.sum(self.residuals(rows) ** 2, axis=1))
         return distances
 
     def residuals(self, rows: ArrayLike) -> Floats:
-        """What the image leaves of each value, in standard deviations of the reference; shape (n,
-        d).
-        """
+        """Each value minus its reconstruction, in deviations of the reference; shape (n, d)."""
         z = (
             np.asarray(rows, dtype=np.float64).reshape(-1, len(self.mean)) - self.mean
         ) / self.scale
@@ -47,10 +46,9 @@ class Components(NamedTuple):
 def principal_components(
     rows: ArrayLike, share: float = 0.65, count: int | None = None
 ) -> Components | None:
-    """The fewest components of the standardised rows that keep `share` of the variance, or the
-    `count` first ones.
+    """Fit the fewest components of the standardised rows that keep `share` of the variance.
 
-    None below two rows, or when every column is constant.
+    With `count`, fit that many. None below two rows, or when every column is constant.
     """
     x = np.asarray(rows, dtype=np.float64)
     if x.ndim != 2 or len(x) < 2:
@@ -64,7 +62,7 @@ def principal_components(
     z = np.where(varies, (x - mean) / scale, 0.0)
     variances, vectors = np.linalg.eigh(z.T @ z / len(x))
     variances, vectors = np.maximum(variances[::-1], 0.0), vectors[:, ::-1]
-    kept = np.cumsum(variances) / variances.sum()
-    k = int(np.searchsorted(kept, share - 1e-12) + 1) if count is None else count
-    k = min(max(k, 1), len(kept))
-    return Components(mean, scale, vectors[:, :k].T, float(kept[k - 1]))
+    cumulative_share = np.cumsum(variances) / variances.sum()
+    k = int(np.searchsorted(cumulative_share, share - 1e-12) + 1) if count is None else count
+    k = min(max(k, 1), len(cumulative_share))
+    return Components(mean, scale, vectors[:, :k].T, float(cumulative_share[k - 1]))

@@ -1,6 +1,6 @@
-"""How columns of the same rows go together.
+"""Correlations of columns of the same rows.
 
-Refuses to fill gaps: only pairs that have both numbers count.
+Only pairs in which both numbers exist count.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def rank_correlation(a: ArrayLike, b: ArrayLike) -> Estimate:
     or when a side is constant, no interval below four.
     """
     x, y = np.array(a, np.float64), np.array(b, np.float64)
-    known = np.isfinite(x) & np.isfinite(y)
-    n, value = int(known.sum()), spearman(x[known], y[known])
+    mask = np.isfinite(x) & np.isfinite(y)
+    n, value = int(mask.sum()), spearman(x[mask], y[mask])
     if value is None:
         return Estimate(
             None,
@@ -39,16 +39,19 @@ def rank_correlation(a: ArrayLike, b: ArrayLike) -> Estimate:
 
 
 def correlations(values: Floats, place: int, least: int = 20) -> Floats:
-    """Pearson's, of column `place` of values of shape (K, J) with every column, shape (J,); NaN is
-    a missing value.
+    """Pearson correlations of column `place` with every column, shape (J,).
 
-    0 where fewer than `least` rows have both, or one of the two is constant in them.
+    `values` has shape (K, J); NaN is a missing value. 0 where fewer than `least` rows have both
+    values, or where one of the two is constant in these rows.
     """
     own = values[:, place, None]
-    both = np.isfinite(own) & np.isfinite(values)
-    n = np.maximum(both.sum(axis=0), 1)
-    x, y = np.where(both, own, 0.0), np.where(both, values, 0.0)
-    x, y = (np.where(both, each - each.sum(axis=0) / n, 0.0) for each in (x, y))
+    mask = np.isfinite(own) & np.isfinite(values)
+    n = np.maximum(mask.sum(axis=0), 1)
+    x, y = np.where(mask, own, 0.0), np.where(mask, values, 0.0)
+    x, y = (
+        np.where(mask, values_of_side - values_of_side.sum(axis=0) / n, 0.0)
+        for values_of_side in (x, y)
+    )
     power = np.sqrt((x * x).sum(axis=0) * (y * y).sum(axis=0))
-    told = (n >= least) & (power > 0)
-    return np.where(told, (x * y).sum(axis=0) / np.where(told, power, 1.0), 0.0)
+    defined = (n >= least) & (power > 0)
+    return np.where(defined, (x * y).sum(axis=0) / np.where(defined, power, 1.0), 0.0)

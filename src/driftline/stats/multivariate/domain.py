@@ -1,7 +1,7 @@
-"""Can a classifier tell a window from its reference? If nothing changed, it guesses (Lopez-Paz and
-Oquab 2017).
+"""The result of a classifier that separates a window from its reference.
 
-Refuses scores of rows that the classifier learnt from, and to train one.
+When nothing changed, it guesses (Lopez-Paz and Oquab 2017). The scores must come from rows that the
+classifier did not learn from; training is elsewhere.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ class Guesses(NamedTuple):
 
 
 def better_than_chance(right: int, n: int) -> Guesses | None:
-    """Whether a classifier tells reference from window on n held-out rows, half of each (Lopez-Paz
-    and Oquab 2017).
+    """Test whether a classifier separates reference and window better than chance.
+
+    It was tested on n held-out rows, half of them from each side (Lopez-Paz and Oquab 2017).
     """
     if n < 1:
         return None
@@ -30,7 +31,8 @@ def better_than_chance(right: int, n: int) -> Guesses | None:
 
 
 def auc_null_se(n: int, m: int) -> float | None:
-    """Standard deviation of the AUC of a useless score on n and m rows: sqrt((n+m+1)/(12 n m));
+    """Standard deviation of the AUC of a random score on n and m rows: sqrt((n+m+1)/(12 n m)).
+
     None with an empty side.
     """
     return math.sqrt((n + m + 1) / (12 * n * m)) if n >= 1 and m >= 1 else None

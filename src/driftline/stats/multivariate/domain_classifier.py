@@ -1,9 +1,8 @@
-"""How well a small model tells the rows of a window from those of the reference: the classifier
-two-sample test.
+"""The classifier two-sample test: a small model separates a window from its reference.
 
-(Lopez-Paz & Oquab 2017; ridge logistic regression by Böhning & Lindsay's 1988 bound.) Rows have
-shape (n, p), standardised, in random order. Refuses to test on rows it was fitted on: five folds,
-and the AUC is that within the folds.
+Lopez-Paz and Oquab (2017); ridge logistic regression by the bound of Böhning and Lindsay (1988).
+Rows have shape (n, p), standardised, in random order. No row is tested by a model that learnt from
+it: there are five folds, and the AUC is that within the folds.
 """
 
 from __future__ import annotations
@@ -32,35 +31,36 @@ class DomainAuc(NamedTuple):
     """How well the model tells both sides apart."""
 
     value: float
-    """The chance that it takes a row of the window for newer than one of the reference: 0.5 when
-    nothing tells them apart.
+    """Probability that a row of the window gets a higher score than one of the reference.
+
+    0.5 when nothing separates them.
     """
     interval: Interval
     p_value: float
     """Of an AUC at least as large when nothing changed, by its normal law."""
     importance: Floats
-    """What each column adds to the distance between both sides on the model's scale, shape (p,);
-    negative where it misleads.
+    """Contribution of each column to the distance between both sides, shape (p,).
+
+    On the scale of the model; negative where a column misleads.
     """
     rows: tuple[int, int]
-    """How many of each side were used: at most four of one for each of the other, the first
-    ones.
-    """
+    """Rows used of each side: at most four of one for each of the other, the first ones."""
 
 
 def domain_auc(ref: Floats, cur: Floats) -> DomainAuc | None:
-    """Fit on four fifths, test on the rest, five times. None below ten rows of a side, or without
-    columns.
+    """Fit on four fifths, test on the rest, five times.
 
-    The model sees every column (the 100 most different ones of more), the products of the 8 pairs
-    whose product the columns alone explain least, and the squares of those. All of that is chosen
-    anew in each training part.
+    The inputs are every column (of more than 100 the 100 that differ most), the products of the 8
+    pairs whose product the columns alone explain least, and the squares of those columns. Each
+    training part chooses them again. None below ten rows of a side, or without columns.
 
-    A pair of rows in different folds counts twice, each once as test of the other. So when nothing
-    changed the AUC varies twice as much as on rows that it was not fitted near: variance
+    A pair of rows in different folds counts twice, each once as test of the other. So without
+    change the AUC varies twice as much as on rows that are independent of the fit: variance
     (n+m+1)/(6nm). The interval widens DeLong's in the same way.
     """
-    n, m = (min(len(side), IMBALANCE * len(other)) for side, other in ((ref, cur), (cur, ref)))
+    n, m = (
+        min(len(side), IMBALANCE * len(opposite)) for side, opposite in ((ref, cur), (cur, ref))
+    )
     if min(n, m) < LEAST or not ref.shape[1]:
         return None
     rows = np.concatenate((ref[:n], cur[:m]))
@@ -69,19 +69,19 @@ def domain_auc(ref: Floats, cur: Floats) -> DomainAuc | None:
     importance = np.zeros(rows.shape[1])
     total = variance = weights = 0.0
     for fold in range(FOLDS):
-        tested = folds == fold
-        scores, told = _score(rows, new, tested)
-        old = new[tested] == 0
+        held_out = folds == fold
+        scores, contributions = _score(rows, new, held_out)
+        old = new[held_out] == 0
         _, places = np.unique(scores, return_inverse=True)
         cells = int(places.max()) + 1
-        found = roc_auc(
+        fold_auc = roc_auc(
             np.bincount(places[old], minlength=cells), np.bincount(places[~old], minlength=cells)
         )
-        assert found.value is not None
-        assert found.se is not None
+        assert fold_auc.value is not None
+        assert fold_auc.se is not None
         weight = float(old.sum() * (~old).sum())
-        total, variance = total + weight * found.value, variance + (weight * found.se) ** 2
-        weights, importance = weights + weight, importance + told / FOLDS
+        total, variance = total + weight * fold_auc.value, variance + (weight * fold_auc.se) ** 2
+        weights, importance = weights + weight, importance + contributions / FOLDS
     auc, se = total / weights, math.sqrt(2 * variance) / weights
     least = min(n, m)
     interval = (
@@ -93,18 +93,16 @@ def domain_auc(ref: Floats, cur: Floats) -> DomainAuc | None:
 def domain_auc_p_value(
     ref: Floats, cur: Floats, permutations: int, rng: np.random.Generator
 ) -> float | None:
-    """The chance of an AUC at least as large when the rows are dealt out to both sides anew:
-    (k+1)/(B+1).
-    """
-    found = domain_auc(ref, cur)
-    if found is None:
+    """P-value of a permutation test: rows are assigned to both sides at random, (k+1)/(B+1)."""
+    observed_auc = domain_auc(ref, cur)
+    if observed_auc is None:
         return None
-    n, m = found.rows
+    n, m = observed_auc.rows
     rows, beyond = np.concatenate((ref[:n], cur[:m])), 0
     for _ in range(permutations):
         dealt = rows[rng.permutation(n + m)]
-        other = domain_auc(dealt[:n], dealt[n:])
-        beyond += other is not None and other.value >= found.value - 1e-12
+        permuted_auc = domain_auc(dealt[:n], dealt[n:])
+        beyond += permuted_auc is not None and permuted_auc.value >= observed_auc.value - 1e-12
     return (beyond + 1) / (permutations + 1)
 
 
@@ -114,34 +112,36 @@ def _chance(auc: float, n: int, m: int) -> float:
     return float(ndtr((0.5 - auc) / (math.sqrt(2) * (auc_null_se(n, m) or 1.0))))
 
 
-def _score(rows: Floats, new: Floats, tested: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Scores of the tested rows, and how far each column drives both sides of them apart; fitted on
-    all other rows.
+def _score(rows: Floats, new: Floats, held_out: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Scores of the tested rows, and how far each column separates both sides.
+
+    The model is fitted on all other rows.
     """
-    fitted, y = rows[~tested], new[~tested]
-    pull = np.abs((y - y.mean()) @ fitted)
-    kept = np.sort(np.argsort(-pull, kind="stable")[:COLUMNS])
-    x = fitted[:, kept]
+    training_rows, y = rows[~held_out], new[~held_out]
+    pull = np.abs((y - y.mean()) @ training_rows)
+    selected = np.sort(np.argsort(-pull, kind="stable")[:COLUMNS])
+    x = training_rows[:, selected]
     first, second = _pairs(x, y - y.mean())
-    a, b = rows[:, kept[first]], rows[:, kept[second]]
+    a, b = rows[:, selected[first]], rows[:, selected[second]]
     products = a * b
-    centre, sd = products[~tested].mean(axis=0), products[~tested].std(axis=0)
+    centre, sd = products[~held_out].mean(axis=0), products[~held_out].std(axis=0)
     products = (products - centre) / np.where(sd > 1e-9, sd, np.inf)
-    columns = np.concatenate((rows[:, kept], products), axis=1)
-    weights = _fit(columns[~tested], y)
-    parts = columns[tested] * weights[:-1]
-    apart = parts[new[tested] == 1].mean(axis=0) - parts[new[tested] == 0].mean(axis=0)
-    told = np.zeros(rows.shape[1])
-    told[kept] += apart[: len(kept)]
+    columns = np.concatenate((rows[:, selected], products), axis=1)
+    weights = _fit(columns[~held_out], y)
+    parts = columns[held_out] * weights[:-1]
+    apart = parts[new[held_out] == 1].mean(axis=0) - parts[new[held_out] == 0].mean(axis=0)
+    contributions = np.zeros(rows.shape[1])
+    contributions[selected] += apart[: len(selected)]
     for side in (first, second):
-        np.add.at(told, kept[side], apart[len(kept) :] / 2)
+        np.add.at(contributions, selected[side], apart[len(selected) :] / 2)
     scores: Floats = parts.sum(axis=1)
-    return scores, told
+    return scores, contributions
 
 
 def _pairs(x: Floats, y: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs of columns whose product goes best with what the columns leave unexplained of y, and
-    each of those with itself.
+    """Pairs of columns whose product correlates most with the residual of y.
+
+    Also each column of those pairs with itself.
     """
     squares, products = x * x, x.T @ x
     left = y - x @ np.linalg.solve(products + 4 * RIDGE * np.eye(x.shape[1]), x.T @ y)
@@ -151,8 +151,8 @@ def _pairs(x: Floats, y: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     best = np.argsort(-gain[first, second], kind="stable")[:PAIRS]
     pairs = {(int(i), int(j)) for i, j in zip(first[best], second[best], strict=True)}
     pairs |= {(i, i) for pair in pairs for i in pair}
-    chosen = np.array(sorted(pairs), np.int64)
-    return chosen[:, 0], chosen[:, 1]
+    ranked_pairs = np.array(sorted(pairs), np.int64)
+    return ranked_pairs[:, 0], ranked_pairs[:, 1]
 
 
 def _fit(x: Floats, y: Floats) -> Floats:

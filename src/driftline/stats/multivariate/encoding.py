@@ -1,8 +1,8 @@
 """Two samples of mixed columns as matrices of numbers.
 
-A column is a sequence of numbers and None, or of text and None; a number that is not finite or
-beyond 1e150 counts as missing. Refuses to leave a gap: what is missing has the mean, 0, and columns
-that say nothing are left out.
+A column is a sequence of numbers and None, or of text and None. A number that is not finite or
+beyond 1e150 counts as missing. Missing values get the mean, 0. Columns without information are left
+out.
 """
 
 from __future__ import annotations
@@ -31,36 +31,37 @@ class Encoded(NamedTuple):
     """The column that each of the p comes from; one may give several."""
 
 
-def standardised(ref: Columns, cur: Columns) -> Encoded:
-    """Every column in standard deviations (ddof 0) of the reference, at most 10 of them from its
-    mean.
+def standardise(ref: Columns, cur: Columns) -> Encoded:
+    """Standardise every column by the reference (ddof 0), at most 10 deviations from its mean.
 
-    A category stands for its share of the reference's values, an unseen one for 0. A column
+    A category becomes its share of the values of the reference, an unseen one 0. A column that is
     constant in the reference is left out.
     """
     before: list[Floats] = []
     after: list[Floats] = []
     names = []
     for name, values in ref.items():
-        was, now = (
+        ref_values, cur_values = (
             _frequencies(values, cur[name])
             if _text(values, cur[name])
             else (_numbers(values), _numbers(cur[name]))
         )
-        known = was[~np.isnan(was)]
-        if not len(known) or np.ptp(known) == 0:
+        finite_values = ref_values[~np.isnan(ref_values)]
+        if not len(finite_values) or np.ptp(finite_values) == 0:
             continue
         # Less one of them and in units of the widest gap, so that neither a large offset nor a huge
         # value costs digits.
-        gap = float(np.max(np.abs(known - known[0])))
+        gap = float(np.max(np.abs(finite_values - finite_values[0])))
         centre, sd = (
-            float(np.mean((known - known[0]) / gap)),
-            float(np.std((known - known[0]) / gap)),
+            float(np.mean((finite_values - finite_values[0]) / gap)),
+            float(np.std((finite_values - finite_values[0]) / gap)),
         )
-        for side, rows in ((was, before), (now, after)):
+        for side, rows in ((ref_values, before), (cur_values, after)):
             with np.errstate(over="ignore"):
                 rows.append(
-                    np.nan_to_num(np.clip(((side - known[0]) / gap - centre) / sd, -FAR, FAR))
+                    np.nan_to_num(
+                        np.clip(((side - finite_values[0]) / gap - centre) / sd, -FAR, FAR)
+                    )
                 )
         names.append(name)
     return Encoded(_matrix(before, ref), _matrix(after, cur), tuple(names))
@@ -77,12 +78,12 @@ def pooled_scores(ref: Columns, cur: Columns) -> Encoded:
     parts: list[Floats] = []
     names: list[str] = []
     for name, values in ref.items():
-        both = [*values, *cur[name]]
-        if not both:
+        values_of_both = [*values, *cur[name]]
+        if not values_of_both:
             continue
-        least = SHARE * len(both)
+        least = SHARE * len(values_of_both)
         if _text(values, cur[name]):
-            counts = Counter(both)
+            counts = Counter(values_of_both)
             top = sorted(
                 (-count, value)
                 for value, count in counts.items()
@@ -91,16 +92,16 @@ def pooled_scores(ref: Columns, cur: Columns) -> Encoded:
             places: dict[Any, int] = {None: -1} | {
                 value: place for place, (_, value) in enumerate(top[:CATEGORIES])
             }
-            codes = np.array([places.get(value, -2) for value in both])
-            found = [(codes == place).astype(np.float64) for place in range(len(places) - 1)]
+            codes = np.array([places.get(value, -2) for value in values_of_both])
+            features = [(codes == place).astype(np.float64) for place in range(len(places) - 1)]
             missing = (codes == -1).astype(np.float64)
         else:
-            numbers = _numbers(both)
+            numbers = _numbers(values_of_both)
             missing = np.isnan(numbers).astype(np.float64)
-            found = [_normal_scores(numbers)]
+            features = [_normal_scores(numbers)]
         if missing.sum() >= least:
-            found.append(missing)
-        for part in found:
+            features.append(missing)
+        for part in features:
             sd = float(np.std(part))
             if sd > 1e-9:
                 parts.append((part - np.mean(part)) / sd)
@@ -125,21 +126,21 @@ def _text(*sides: Sequence[Any]) -> bool:
 def _frequencies(ref: Sequence[Any], cur: Sequence[Any]) -> tuple[Floats, Floats]:
     counts = Counter(value for value in ref if value is not None)
     total = counts.total() or 1
-    was, now = (
+    before, after = (
         np.array([np.nan if v is None else counts[v] / total for v in side], np.float64)
         for side in (ref, cur)
     )
-    return was, now
+    return before, after
 
 
 def _normal_scores(values: Floats) -> Floats:
     from scipy.special import ndtri
 
-    known = ~np.isnan(values)
+    mask = ~np.isnan(values)
     scores = np.zeros(len(values))
-    if known.any():
-        scores[known] = ndtri((midranks(values[known]) - 0.5) / known.sum())
-        scores[known] -= scores[known].mean()
+    if mask.any():
+        scores[mask] = ndtri((midranks(values[mask]) - 0.5) / mask.sum())
+        scores[mask] -= scores[mask].mean()
     return scores
 
 

@@ -1,7 +1,6 @@
-"""Clusters of vectors: a few centres that stand for a sample.
+"""Clusters of vectors: a few centres that represent a sample.
 
-Refuses to say how many there are, and to try again for better ones: the same rows and seed give the
-same centres.
+The caller chooses their number. The same rows and seed give the same centres.
 """
 
 from __future__ import annotations
@@ -15,11 +14,10 @@ ROUNDS = 50
 
 
 def kmeans(rows: ArrayLike, clusters: int, rng: np.random.Generator) -> Floats:
-    """At most `clusters` centres of `rows`, shape (n, d), all finite; shape (k, d), in the order of
-    their sizes, largest first.
+    """Find at most `clusters` centres of `rows`; shape (k, d), the largest cluster first.
 
-    Lloyd (1982) from the seeds of Arthur and Vassilvitskii (2007). As many as there are distinct
-    rows where these are fewer.
+    Rows have shape (n, d), all finite. Lloyd (1982) from the seeds of Arthur and Vassilvitskii
+    (2007). With fewer distinct rows than clusters, there is one centre for each.
     """
     points = np.asarray(rows, np.float64)
     if not len(points) or clusters < 1:
@@ -36,13 +34,14 @@ def kmeans(rows: ArrayLike, clusters: int, rng: np.random.Generator) -> Floats:
         np.add.at(sums, nearest, points)
         centres = sums / np.bincount(nearest)[:, None]
     sizes = np.bincount(assign(points, centres)[0], minlength=len(centres))
-    ordered: Floats = centres[np.argsort(-sizes, kind="stable")]
-    return ordered
+    ranked_centres: Floats = centres[np.argsort(-sizes, kind="stable")]
+    return ranked_centres
 
 
 def assign(rows: ArrayLike, centres: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """The place of the nearest centre of each row, and the distance to it; both shape (n,). Needs a
-    centre.
+    """The place of the nearest centre of each row, and the distance to it; both shape (n,).
+
+    Needs at least one centre.
     """
     points = np.asarray(rows, np.float64).reshape(-1, centres.shape[1])
     # Around a common point, so that an offset costs no digits.
@@ -54,9 +53,9 @@ def assign(rows: ArrayLike, centres: Floats) -> tuple[NDArray[np.int64], Floats]
 
 
 def _seeds(points: Floats, clusters: int, rng: np.random.Generator) -> Floats:
-    chosen = [points[int(rng.integers(len(points)))]]
-    squares = np.sum((points - chosen[0]) ** 2, axis=1)
-    while len(chosen) < clusters and squares.max() > 0:
-        chosen.append(points[int(rng.choice(len(points), p=squares / squares.sum()))])
-        squares = np.minimum(squares, np.sum((points - chosen[-1]) ** 2, axis=1))
-    return np.array(chosen)
+    seeds = [points[int(rng.integers(len(points)))]]
+    squares = np.sum((points - seeds[0]) ** 2, axis=1)
+    while len(seeds) < clusters and squares.max() > 0:
+        seeds.append(points[int(rng.choice(len(points), p=squares / squares.sum()))])
+        squares = np.minimum(squares, np.sum((points - seeds[-1]) ** 2, axis=1))
+    return np.array(seeds)

@@ -1,7 +1,7 @@
-"""How well the components of a reference still describe the rows of a window.
+"""How well the components of a reference describe the rows of a window.
 
-Rows have shape (n, d), standardised, in random order. Refuses to judge a row by components that it
-had a part in.
+Rows have shape (n, d), standardised, in random order. No row is judged by components that were
+fitted on it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ FOLDS = 5
 LEAST = 2 * FOLDS
 """Rows of the reference, two for a fold."""
 ROUNDING = 0.01
-"""Standard deviations; an error below it is as good as none, so that columns which determine each
-other have a ratio too.
+"""Standard deviations below which an error counts as none.
+
+So columns that determine each other have a ratio, too.
 """
 
 
@@ -37,32 +38,32 @@ class Reconstruction(NamedTuple):
 
 
 def reconstruction(ref: ArrayLike, cur: ArrayLike, share: float = 0.8) -> Reconstruction | None:
-    """Errors of both sides, each row's by components of the four fifths of `ref` that do not hold
-    its place.
+    """Reconstruction errors of both sides.
 
-    They keep `share` of the variance, but are fewer than the columns: else there would be no error.
-    As each place has its own components, equal samples have equal errors. None below ten rows of
-    `ref`, one of `cur` or two columns, and where nothing varies.
+    The components of a row are fitted on the four fifths of `ref` that exclude its place. They keep
+    `share` of the variance, but are fewer than the columns: otherwise there is no error. Since each
+    place has its own components, equal samples have equal errors. None below ten rows of `ref`, one
+    row of `cur` or two columns, and where nothing varies.
     """
     x, y = np.asarray(ref, np.float64), np.asarray(cur, np.float64)
     if len(x) < LEAST or not len(y) or x.shape[1] < 2:
         return None
     errors: tuple[list[Floats], list[Floats]] = ([], [])
-    squares, kept, places = np.zeros((2, x.shape[1])), 0, np.arange(len(x)) % FOLDS
+    squares, count, places = np.zeros((2, x.shape[1])), 0, np.arange(len(x)) % FOLDS
     for fold in range(FOLDS):
-        fitted = x[places != fold]
-        found = principal_components(fitted, share)
-        if found is not None and len(found.axes) == x.shape[1]:
-            found = principal_components(fitted, count=x.shape[1] - 1)
-        if found is None:
+        training_rows = x[places != fold]
+        components = principal_components(training_rows, share)
+        if components is not None and len(components.axes) == x.shape[1]:
+            components = principal_components(training_rows, count=x.shape[1] - 1)
+        if components is None:
             return None
-        kept = max(kept, len(found.axes))
+        count = max(count, len(components.axes))
         for side, rows in enumerate((x[fold::FOLDS], y[fold::FOLDS])):
-            left = found.residuals(rows) ** 2
+            left = components.residuals(rows) ** 2
             squares[side] += left.sum(axis=0)
             errors[side].append(np.maximum(np.sqrt(left.sum(axis=1)), ROUNDING))
-    was, now = (_mean(np.concatenate(side)) for side in errors)
-    return Reconstruction(was, now, squares[1] / len(y) - squares[0] / len(x), kept)
+    before, after = (_mean(np.concatenate(side)) for side in errors)
+    return Reconstruction(before, after, squares[1] / len(y) - squares[0] / len(x), count)
 
 
 def _mean(errors: Floats) -> Estimate:

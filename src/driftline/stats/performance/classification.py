@@ -1,9 +1,8 @@
-"""Classification metrics and their intervals, from confusion counts, sums, and scores counted on
-cells.
+"""Classification metrics and their intervals, from counts and sums that merge.
 
-A metric whose denominator is empty is undefined: an `Estimate` with value None and the reason,
-never 0. Proportions have Wilson intervals, others the logit or log scale, so that none leaves its
-range. Refuses rows: everything here merges.
+The input is confusion counts, sums, and scores counted on cells, never rows. A metric whose
+denominator is 0 is undefined: an `Estimate` with value None and the reason, never 0. Proportions
+have Wilson intervals, others an interval on the logit or log scale, so that none leaves its range.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def rate(x: int, n: int, empty: str) -> Estimate:
 
 def accuracy(confusion: Mapping[tuple[str, str], int]) -> Estimate:
     """Share of rows whose predicted class is the label, from {(label, predicted): rows}."""
-    right = sum(count for (label, predicted), count in confusion.items() if label == predicted)
+    right = sum(count for (label, decision), count in confusion.items() if label == decision)
     return rate(right, sum(confusion.values()), "no labelled rows")
 
 
@@ -61,8 +60,9 @@ def specificity(c: Confusion) -> Estimate:
 
 
 def f1(c: Confusion) -> Estimate:
-    """2TP/(2TP+FP+FN). It rises with r = TP/(TP+FP+FN), as 2r/(1+r), so r's Wilson interval carries
-    over exactly.
+    """F1 score, 2TP/(2TP+FP+FN).
+
+    It rises with r = TP/(TP+FP+FN), as 2r/(1+r), so the Wilson interval of r carries over exactly.
     """
     n = c.tp + c.fp + c.fn
     jaccard = rate(c.tp, n, "no label and no prediction is positive")
@@ -83,22 +83,23 @@ def balanced_accuracy(c: Confusion) -> Estimate:
     if hit.value is None or hit.se is None or quiet.value is None or quiet.se is None:
         return Estimate(None, reason=hit.reason or quiet.reason)
     value, se, n = (hit.value + quiet.value) / 2, math.hypot(hit.se, quiet.se) / 2, sum(c)
-    return Estimate(value, se, _bounded(value, se, n), n)
+    return Estimate(value, se, _logit_bounds(value, se, n), n)
 
 
 def mcc(c: Confusion) -> float | None:
-    """Matthews' correlation of label and decision, in [-1, 1]; None when either takes one value
-    only.
+    """Matthews' correlation of label and decision, in [-1, 1].
+
+    None when either has one value only.
     """
     product = (c.tp + c.fp) * (c.tp + c.fn) * (c.tn + c.fp) * (c.tn + c.fn)
     return (c.tp * c.tn - c.fp * c.fn) / math.sqrt(product) if product else None
 
 
 def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate:
-    """Unweighted mean over the classes that have the metric; a class never predicted has precision
-    0 when it has labels.
+    """Unweighted mean over the classes that have the metric.
 
-    Standard error by the delta method on the multinomial counts of {(label, predicted): rows}.
+    A class that is never predicted has precision 0 when it has labels. The standard error is that
+    of the delta method on the multinomial counts of {(label, predicted): rows}.
     """
     classes = sorted({name for pair in confusion for name in pair})
     n = sum(confusion.values())
@@ -106,43 +107,44 @@ def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate
         return Estimate(None, reason="no labelled rows")
     places = {name: place for place, name in enumerate(classes)}
     table = np.zeros((len(classes), len(classes)))
-    for (label, predicted), count in confusion.items():
-        table[places[label], places[predicted]] += count
+    for (label, decision), count in confusion.items():
+        table[places[label], places[decision]] += count
     table = table / n
     labels, predictions, right = table.sum(axis=1), table.sum(axis=0), np.diag(table)
     weights = {"precision": predictions, "recall": labels, "f1": (labels + predictions) / 2}[metric]
     # A class absent on the metric's own side counts as 0 for precision and recall only if it occurs
     # as label.
-    counted = labels > 0 if metric != "f1" else labels + predictions > 0
+    present = labels > 0 if metric != "f1" else labels + predictions > 0
     safe = np.where(weights > 0, weights, 1.0)
     values = np.where(weights > 0, right / safe, 0.0)
-    kept = int(counted.sum())
-    if not kept:
+    class_count = int(present.sum())
+    if not class_count:
         return Estimate(None, reason="no labelled rows")
-    value = float(values[counted].sum()) / kept
-    slope = np.where(counted & (weights > 0), 1 / safe, 0.0) / kept
+    value = float(values[present].sum()) / class_count
+    slope = np.where(present & (weights > 0), 1 / safe, 0.0) / class_count
     loss = values * slope
     by_label = {"precision": 0.0, "recall": 1.0, "f1": 0.5}[metric]
     gradient = np.diag(slope) - by_label * loss[:, None] - (1 - by_label) * loss[None, :]
     variance = float(np.sum(table * gradient**2) - np.sum(table * gradient) ** 2) / n
     se = math.sqrt(max(0.0, variance))
-    return Estimate(value, se, _bounded(value, se, n), n)
+    return Estimate(value, se, _logit_bounds(value, se, n), n)
 
 
 def roc_auc(negatives: ArrayLike, positives: ArrayLike, least: int = 1) -> Estimate:
-    """P(score of a positive > of a negative) + P(equal)/2, with DeLong's variance and a logit
-    interval.
+    """Area under the ROC curve, with DeLong's variance and a logit interval.
 
-    Counts of shape (C,) on the same rising cells; scores in one cell count as equal. Undefined
-    below `least` rows of a class. Where the two classes part completely the interval is Wilson's
-    for the smaller class.
+    P(score of a positive > of a negative) + P(equal)/2. Counts have shape (C,), on the same rising
+    cells; scores in one cell count as equal. Undefined below `least` rows of a class. Where the
+    scores of the two classes do not overlap, the interval is Wilson's for the smaller class.
     """
     n, p = np.asarray(negatives, dtype=np.float64), np.asarray(positives, dtype=np.float64)
     rows_n, rows_p = float(n.sum()), float(p.sum())
     if min(rows_n, rows_p) < max(least, 1):
         return Estimate(
             None,
-            reason=f"needs {max(least, 1)} positive and negative labels: {rows_p:.0f} and {rows_n:.0f}",
+            reason=(
+                f"needs {max(least, 1)} positive and negative labels: {rows_p:.0f} and {rows_n:.0f}"
+            ),
         )
     of_positive = (np.cumsum(n) - n / 2) / rows_n
     of_negative = 1 - (np.cumsum(p) - p / 2) / rows_p
@@ -166,9 +168,7 @@ def hanley_mcneil_se(auc: float, positives: int, negatives: int) -> float | None
 
 
 def separation(negatives: ArrayLike, positives: ArrayLike) -> float | None:
-    """The KS distance between the scores of the two classes, on common cells; None without a
-    class.
-    """
+    """KS distance between the scores of the two classes, on common cells; None without a class."""
     n, p = np.asarray(negatives, dtype=np.float64), np.asarray(positives, dtype=np.float64)
     if not n.sum() > 0 or not p.sum() > 0:
         return None
@@ -176,20 +176,22 @@ def separation(negatives: ArrayLike, positives: ArrayLike) -> float | None:
 
 
 def brier(n: int, total: float, squares: float) -> Estimate:
-    """Mean of (s - y)^2, from its sum and the sum of its squares over n rows; above 1 the scores
-    are no probabilities.
+    """Brier score: mean of (s - y)^2, from its sum and the sum of its squares over n rows.
+
+    Above 1 the scores are no probabilities.
     """
     estimate = _mean(n, total, squares)
     if estimate.value is None or estimate.se is None:
         return estimate
     if estimate.value > 1:
         return Estimate(None, reason="the scores are no probabilities from 0 to 1")
-    return estimate._replace(interval=_bounded(estimate.value, estimate.se, n))
+    return estimate._replace(interval=_logit_bounds(estimate.value, estimate.se, n))
 
 
 def log_loss(n: int, total: float, squares: float) -> Estimate:
-    """Mean of -ln(probability given to the label) in nats, scores clipped to [1e-15, 1 - 1e-15] by
-    whoever summed.
+    """Log loss: mean of -ln(probability of the label), in nats.
+
+    The caller has clipped the scores to [1e-15, 1 - 1e-15].
     """
     estimate = _mean(n, total, squares)
     if estimate.value is None or estimate.se is None:
@@ -212,5 +214,5 @@ def _spread(values: Floats, weights: Floats, mean: float) -> float:
     return float(np.sum(weights * (values - mean) ** 2)) / (n - 1) if n > 1 else 0.25
 
 
-def _bounded(value: float, se: float, n: int) -> Interval | None:
+def _logit_bounds(value: float, se: float, n: int) -> Interval | None:
     return logit_interval(value, se) if se > 0 and 0 < value < 1 else wilson(value * n, n)

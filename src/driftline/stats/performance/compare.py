@@ -1,6 +1,6 @@
-"""The same metric twice: how much larger it is now.
+"""Change of a metric between two independent samples.
 
-Refuses to know which direction is worse. Both metrics count as independent.
+Does not know which direction is worse.
 """
 
 from __future__ import annotations
@@ -12,36 +12,39 @@ from driftline.stats.basics.estimate import Estimate, Interval, difference_inter
 Compared = tuple[float | None, Interval | None]
 
 
-def change(now: Estimate, was: Estimate) -> Compared:
-    """now - was, with MOVER's interval; 0 and 0 to 0 when both are the same estimate; None where
-    either has no interval.
+def change(now: Estimate, before: Estimate) -> Compared:
+    """now - was, with MOVER's interval.
+
+    The change is 0, with the interval 0 to 0, when both are the same estimate. None where either
+    has no interval.
     """
-    if now.value is None or was.value is None:
+    if now.value is None or before.value is None:
         return None, None
-    if now == was:
+    if now == before:
         return 0.0, (0.0, 0.0)
-    if now.interval is None or was.interval is None:
+    if now.interval is None or before.interval is None:
         return None, None
-    low, high = difference_interval(now.value, now.interval, was.value, was.interval)
-    return _sound(now.value - was.value, low, high)
+    low, high = difference_interval(now.value, now.interval, before.value, before.interval)
+    return _sound(now.value - before.value, low, high)
 
 
-def growth(now: Estimate, was: Estimate) -> Compared:
-    """now/was - 1, with the interval of the difference of logarithms; None where one is 0 or has no
-    interval.
+def growth(now: Estimate, before: Estimate) -> Compared:
+    """now/was - 1, with the interval of the difference of logarithms.
+
+    None where one is 0 or has no interval.
     """
-    if now.value is None or was.value is None:
+    if now.value is None or before.value is None:
         return None, None
-    if now == was:
+    if now == before:
         return 0.0, (0.0, 0.0)
     if (
         now.interval is None
-        or was.interval is None
-        or min(*now.interval, *was.interval, now.value, was.value) <= 0
+        or before.interval is None
+        or min(*now.interval, *before.interval, now.value, before.value) <= 0
     ):
         return None, None
-    a, b = math.log(now.value), math.log(was.value)
-    low, high = difference_interval(a, _logs(now.interval), b, _logs(was.interval))
+    a, b = math.log(now.value), math.log(before.value)
+    low, high = difference_interval(a, _logs(now.interval), b, _logs(before.interval))
     return _sound(*(math.expm1(min(end, 700.0)) for end in (a - b, low, high)))
 
 

@@ -1,7 +1,6 @@
-"""Why an overall rate moved: because segments changed their size, or because they changed
-themselves.
+"""The change of an overall rate, split by segment: change of size, and change within.
 
-Refuses causes: segments explain only what they separate.
+A split shows where the change is, not its cause.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ class Decomposition(NamedTuple):
     """A change of sum(weight * value) in two parts, segment by segment; both have shape (S,)."""
 
     mix: Floats
-    """What each segment's change of size did, against the overall value: a segment of average value
-    changes nothing.
+    """Effect of each segment's change of size, relative to the overall value.
+
+    A segment with the average value has no effect.
     """
     within: Floats
     """What each segment's change of value did."""
@@ -33,16 +33,17 @@ class Decomposition(NamedTuple):
 def decompose(
     weights_ref: ArrayLike, weights_now: ArrayLike, values_ref: ArrayLike, values_now: ArrayLike
 ) -> Decomposition:
-    """Split of the change of an overall value over segments, the same both ways round in time
-    (Kitagawa 1955).
+    """Split the change of an overall value over segments, symmetric in time (Kitagawa 1955).
 
-    Weights are shares, summing to 1; values are the segment's metric or rate; all of shape (S,).
+    Weights are shares that sum to 1; values are the metric or rate of each segment; all of shape
+    (S,).
     """
-    before, after, was, now = (
+    before, after, value_before, value_after = (
         np.asarray(side, dtype=np.float64)
         for side in (weights_ref, weights_now, values_ref, values_now)
     )
-    overall = (float(before @ was) + float(after @ now)) / 2
+    overall = (float(before @ value_before) + float(after @ value_after)) / 2
     return Decomposition(
-        (after - before) * ((was + now) / 2 - overall), (now - was) * (before + after) / 2
+        (after - before) * ((value_before + value_after) / 2 - overall),
+        (value_after - value_before) * (before + after) / 2,
     )

@@ -1,6 +1,6 @@
 """Two models on the same rows.
 
-Refuses rows that were not paired, and pairs that depend on each other.
+Rows must be paired, and pairs independent of each other.
 """
 
 from __future__ import annotations
@@ -27,15 +27,17 @@ class Difference(NamedTuple):
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided exact p of two models being right equally often, from the rows that just one of
-    them got right.
+    """Exact two-sided p-value that two models are right equally often.
+
+    It uses the rows that just one of them got right (McNemar 1947).
     """
     return min(1.0, 2 * binomial_at_least(max(only_first, only_second), only_first + only_second))
 
 
 def paired_difference(differences: ArrayLike) -> Difference | None:
-    """Student's t of differences on the same rows against 0; None below two of them, or when all
-    are the same.
+    """Student's t test of differences on the same rows against 0.
+
+    None below two differences, or when all are the same.
     """
     from scipy.special import stdtr
 

@@ -1,8 +1,8 @@
 """Regression metrics and their intervals, from sums over rows with error e = prediction - label.
 
-Errors are in the label's unit. Intervals of MAE, RMSE and R2 are made on the log scale, with
-Student's t, so that none leaves its range. A metric that does not exist is an `Estimate` without
-value, with the reason. Refuses rows: everything here merges.
+Errors are in the unit of the label. Intervals of MAE, RMSE and R2 are computed on the log scale,
+with Student's t, so that none leaves its range. A metric that does not exist is an `Estimate`
+without value, with the reason. The input merges; rows are not needed.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ def wape(abs_e: float, abs_y: float) -> float | None:
 
 
 def r2(n: int, e2: float, e4: float, y: float, y2: float) -> Estimate:
-    """1 - sum of e^2 / sum of (label - mean label)^2; `y` and `y2` are sums of the label, and its
-    square, less any one centre.
+    """R2: 1 - sum of e^2 / sum of (label - mean label)^2.
 
-    Standard error by the delta method: sd(e^2) for the error, a normal law for the labels' variance
-    (2/(n-1) on the log scale).
+    `y` and `y2` are the sums of the label and of its square, both after subtracting any one centre.
+    The standard error is that of the delta method: sd(e^2) for the error, a normal distribution for
+    the variance of the labels (2/(n-1) on the log scale).
     """
     if n < 2:
         return Estimate(None, reason="needs two labelled rows")
@@ -71,15 +71,15 @@ def r2(n: int, e2: float, e4: float, y: float, y2: float) -> Estimate:
     # A spread within rounding error of the sums is that of a constant.
     if not spread > 1e-14 * y2:
         return Estimate(None, reason="all labels are the same")
-    unexplained = e2 / spread
-    if not math.isfinite(unexplained):
+    residual_share = e2 / spread
+    if not math.isfinite(residual_share):
         return Estimate(None, reason="the errors are too large to compare with the labels")
     error = rmse(n, e2, e4)
-    if unexplained == 0 or error.se is None or error.value is None:
-        return Estimate(1 - unexplained, None, None, n, error.reason)
-    se = unexplained * math.hypot(2 * error.se / error.value, math.sqrt(2 / (n - 1)))
-    ends = log_interval(unexplained, se, t_of(n - 1))
-    return Estimate(1 - unexplained, se, None if ends is None else (1 - ends[1], 1 - ends[0]), n)
+    if residual_share == 0 or error.se is None or error.value is None:
+        return Estimate(1 - residual_share, None, None, n, error.reason)
+    se = residual_share * math.hypot(2 * error.se / error.value, math.sqrt(2 / (n - 1)))
+    ends = log_interval(residual_share, se, t_of(n - 1))
+    return Estimate(1 - residual_share, se, None if ends is None else (1 - ends[1], 1 - ends[0]), n)
 
 
 def _se(n: int, mean: float, mean_square: float) -> float:

@@ -1,9 +1,9 @@
-"""The classic control charts, and how long each runs until its first false alarm.
+"""The classic control charts, and the average run length of each.
 
-Values are standardised: mean 0 and standard deviation 1 while nothing happens; shape (T,), in the
-order of time. The average run length (ARL) takes windows as independent and normal. Refuses to take
-a mean and a standard deviation that were estimated for known: `estimated_rate` says what their
-error costs.
+Values are standardised: mean 0 and standard deviation 1 without change; shape (T,), in the order of
+time. The average run length (ARL) is the mean number of windows until the first false alarm, for
+independent normal windows with known mean and standard deviation. `estimated_rate` adds the effect
+of estimating these two.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ def ewma(values: ArrayLike, weight: float = 0.2, start: float = 0.0) -> Floats:
 
 
 def ewma_limits(count: int, weight: float = 0.2, width: float = 3.0) -> Floats:
-    """How far from 0 the first `count` points of `ewma` may lie: `width` of their standard
-    deviations; shape (count,).
+    """Limits around 0 of the first `count` points of `ewma`; shape (count,).
+
+    They are `width` standard deviations of these points.
     """
     t = np.arange(1, count + 1)
     limits: Floats = width * np.sqrt(weight / (2 - weight) * (1 - (1 - weight) ** (2 * t)))
@@ -42,8 +43,9 @@ def ewma_limits(count: int, weight: float = 0.2, width: float = 3.0) -> Floats:
 
 
 def cusum(values: ArrayLike, slack: float = 0.5, start: float = 0.0) -> Floats:
-    """The upper sum S <- max(0, S + x - slack) (Page 1954); shape (T,). For the lower side give
-    -values.
+    """The upper sum S <- max(0, S + x - slack) (Page 1954); shape (T,).
+
+    For the lower side pass -values.
     """
     path = np.empty(len(np.asarray(values)))
     total = start
@@ -54,8 +56,9 @@ def cusum(values: ArrayLike, slack: float = 0.5, start: float = 0.0) -> Floats:
 
 
 def page_hinkley(values: ArrayLike, slack: float = 0.005) -> Floats:
-    """How far the sum of (x - mean so far - slack) has risen above its lowest point (Hinkley 1971);
-    shape (T,).
+    """Rise of the sum of (x - mean so far - slack) above its lowest point; shape (T,).
+
+    Hinkley (1971).
     """
     x = np.asarray(values, dtype=np.float64)
     sums = np.cumsum(x - np.cumsum(x) / np.arange(1, len(x) + 1) - slack)
@@ -63,8 +66,9 @@ def page_hinkley(values: ArrayLike, slack: float = 0.005) -> Floats:
 
 
 def normal_scores(p: ArrayLike) -> Floats:
-    """Upper p-values as values of a chart: the normal quantile of 1 - p, between -8.2 and 37; any
-    shape.
+    """Upper p-values as values of a chart, of any shape.
+
+    The normal quantile of 1 - p, between -8.2 and 37.
     """
     from scipy.special import ndtri
 
@@ -73,11 +77,10 @@ def normal_scores(p: ArrayLike) -> Floats:
 
 
 def ewma_arl(weight: float = 0.2, width: float = 3.0, mean: float = 0.0, sd: float = 1.0) -> float:
-    """Windows until `ewma` first leaves `ewma_limits`, on average, when values have this mean and
-    standard deviation.
+    """Mean number of windows until `ewma` first leaves `ewma_limits`.
 
-    By the integral equation (Crowder 1987), stepped through the widening limits of the first
-    windows.
+    Values have this mean and standard deviation. By the integral equation (Crowder 1987), with the
+    widening limits of the first windows.
     """
     points, weights = np.polynomial.legendre.leggauss(NODES)
     spread = weight * sd
@@ -91,19 +94,18 @@ def ewma_arl(weight: float = 0.2, width: float = 3.0, mean: float = 0.0, sd: flo
     nodes, mass, windows = np.zeros(1), np.ones(1), 0.0
     for limit in limits:
         windows += float(np.sum(mass))
-        reached = limit * points
-        mass = mass @ kernel(reached, nodes) * (limit * weights)
-        nodes = reached
+        bounds = limit * points
+        mass = mass @ kernel(bounds, nodes) * (limit * weights)
+        nodes = bounds
     inner = kernel(nodes, nodes) * (limits[-1] * weights)[None, :]
     return _sound(windows + float(mass @ np.linalg.solve(np.eye(NODES) - inner, np.ones(NODES))))
 
 
 def cusum_arl(slack: float = 0.5, limit: float = 5.0, mean: float = 0.0, sd: float = 1.0) -> float:
-    """Windows until `cusum` first reaches `limit`, on average, when values have this mean and
-    standard deviation.
+    """Mean number of windows until `cusum` first reaches `limit`.
 
-    One side, by Page's integral equation; both sides together have 1/ARL = 1/ARL(mean) +
-    1/ARL(-mean).
+    Values have this mean and standard deviation. One side, by Page's integral equation; for both
+    sides together 1/ARL = 1/ARL(mean) + 1/ARL(-mean).
     """
     from scipy.special import ndtr
 
@@ -117,12 +119,11 @@ def cusum_arl(slack: float = 0.5, limit: float = 5.0, mean: float = 0.0, sd: flo
 
 
 def estimated_rate(arl: Callable[[float, float], float], windows: int) -> float | None:
-    """False alarms per window when mean and standard deviation come from that many windows,
-    averaged over what they come to.
+    """False alarms per window when mean and standard deviation are estimated from some windows.
 
-    `arl` is the chart's ARL given the mean and standard deviation of values that were standardised
-    with the estimates; it must treat both signs of the mean alike. Good to half a percent; None
-    below three windows.
+    The rate is the average over all estimates. `arl` is the ARL of the chart, given the mean and
+    standard deviation of values that were standardised with the estimates; it must treat both signs
+    of the mean alike. Exact to half a percent; None below three windows.
     """
     from scipy.special import gammaincinv
 

@@ -1,9 +1,8 @@
-"""Evidence that adds up over windows: from a baseline to a p-value, from that to an e-value, and
-their running total.
+"""Evidence over windows: from a baseline to p-values, e-values, and their running total.
 
-Windows lie along the first axis, streams along a second one where there is one. NaN is a window
-without a value: it goes through as NaN and adds nothing. Refuses to choose the baseline, its season
-or its memory, and to say when the total is enough.
+Windows lie along the first axis, streams along the second one if there is one. NaN is a window
+without a value: it stays NaN and adds nothing. The caller chooses the baseline, its season and its
+memory, and decides when the total is enough.
 """
 
 from __future__ import annotations
@@ -43,91 +42,88 @@ def calibrate(p: ArrayLike) -> Floats:
 
 
 def shiryaev_roberts(e: ArrayLike, start: ArrayLike = 0.0) -> Floats:
-    """The path R <- (1 + R) e over e-values of shape (T,) or (T, J), from `start`; Roberts (1966),
-    Shin et al. (2024).
+    """The path R <- (1 + R) e over e-values of shape (T,) or (T, J), from `start`.
 
-    If each e-value has expectation at most 1 given the past, R reaches A after A windows or more,
-    on average.
+    Roberts (1966), Shin et al. (2024). If each e-value has expectation at most 1 given the past, R
+    reaches A after A windows or more, on average.
     """
     return _path(e, start, 1.0, np.add)
 
 
 def cusum_path(e: ArrayLike, start: ArrayLike = 0.0) -> Floats:
-    """The path R <- max(1, R) e, with the same promise: it forgets old evidence where Shiryaev and
-    Roberts add it up.
+    """The path R <- max(1, R) e, with the same bound on false alarms as `shiryaev_roberts`.
+
+    It forgets old evidence, which Shiryaev-Roberts adds up.
     """
     return _path(e, start, 1.0, np.maximum)
 
 
-def studentised(values: ArrayLike) -> Floats:
-    """Each baseline value's distance from the mean, in standard deviations of the others; shape
-    (K,) or (K, J), as given.
+def studentise(values: ArrayLike) -> Floats:
+    """Distance of each baseline value from the mean, in standard deviations of the others.
 
-    With r = y - mean and h = 1/K: r / (s_i sqrt(1-h)), s_i^2 = ((K-1) s^2 - r^2/(1-h)) / (K-2). A
-    column that is constant or has fewer than three values gives 0 for each; where all *other*
-    values are the same, a few millions at most.
+    Shape (K,) or (K, J), as the input. With r = y - mean and h = 1/K: r / (s_i sqrt(1-h)), s_i^2 =
+    ((K-1) s^2 - r^2/(1-h)) / (K-2). A column that is constant or has fewer than three values gives
+    0 for each. Where all *other* values are equal, the result is at most a few millions.
     """
     y = np.asarray(values, dtype=np.float64)
-    known = np.isfinite(y)
-    k = known.sum(axis=0)
-    filled = np.where(known, y, 0.0)
-    r = np.where(known, y - filled.sum(axis=0) / np.maximum(k, 1), 0.0)
+    mask = np.isfinite(y)
+    k = mask.sum(axis=0)
+    finite_values = np.where(mask, y, 0.0)
+    r = np.where(mask, y - finite_values.sum(axis=0) / np.maximum(k, 1), 0.0)
     # Scaled, so that the squares of huge values don't overflow.
     largest = np.abs(r).max(axis=0, initial=0.0)
-    spread = (k >= 3) & (largest > CONSTANT * np.abs(filled).max(axis=0, initial=0.0))
+    spread = (k >= 3) & (largest > CONSTANT * np.abs(finite_values).max(axis=0, initial=0.0))
     r *= np.where(spread, 1 / np.where(spread, largest, 1.0), 0.0)
-    kept = 1 - 1 / np.maximum(k, 3)
+    leverage_complement = 1 - 1 / np.maximum(k, 3)
     square = r * r
     total = square.sum(axis=0)
     # What is left of the others' squares, per degree of freedom and with the leverage of the value
     # itself.
-    square *= -1 / kept
+    square *= -1 / leverage_complement
     square += total
     np.maximum(square, 1e-12 * total, out=square)
-    square *= kept / np.maximum(k - 2, 1)
+    square *= leverage_complement / np.maximum(k - 2, 1)
     square[..., ~spread] = 1.0
     r /= np.sqrt(square, out=square)
-    return np.where(known, r, np.nan)
+    return np.where(mask, r, np.nan)
 
 
 def tail_p(scores: ArrayLike, t: ArrayLike, index: float = 4.0) -> Floats:
-    """P(a score above t), from the K scores of a baseline: by rank within them, by a Pareto tail of
-    `index` beyond.
+    """P(a score above t), from the K scores of a baseline.
 
-    `scores` (K,) with `t` of any shape, or (K, J) with `t` (J,) or (T, J); for the lower side give
-    -scores and -t. Below x, the largest score (at least 1/2), (g + 1/2)/(K+1) with g the scores
-    above t; above, (t/x)^-index / (K+1). A value that the baseline holds twice or more counts half
-    for each of them: a column that is always 0 says nothing when it is 0 again. Without a baseline
-    1.
+    `scores` has shape (K,) with `t` of any shape, or (K, J) with `t` (J,) or (T, J). For the lower
+    side pass -scores and -t. Within the scores it is a rank: below x, the largest score (at least
+    1/2), it is (g + 1/2)/(K+1) with g the scores above t. Above x it is a Pareto tail, (t/x)^-index
+    / (K+1). A value that the baseline holds twice or more counts half for each of them: a column
+    that is always 0 gives no evidence when it is 0 again. Without a baseline 1.
     """
     return Ranks(scores).tails(t, index)[0]
 
 
 class Ranks:
-    """The scores of a baseline in order, made once, so that many values are placed among them at
-    little cost.
-    """
+    """The sorted scores of a baseline, to rank many values at low cost."""
 
     def __init__(self, scores: ArrayLike) -> None:
-        given = np.asarray(scores, dtype=np.float64)
-        known = np.isfinite(given)
-        self.k = known.sum(axis=0)
+        values = np.asarray(scores, dtype=np.float64)
+        mask = np.isfinite(values)
+        self.k = mask.sum(axis=0)
         """How many there are, shape () or (J,)."""
-        ordered = np.full((len(given) + 1, *given.shape[1:]), np.inf)
-        ordered[:-1][known] = given[known]
-        ordered.sort(axis=0)
-        last = np.take_along_axis(ordered, np.maximum(self.k - 1, 0)[None], axis=0)[0]
-        self._low, self._high = ordered[0], np.where(self.k > 0, last, -np.inf)
+        ascending = np.full((len(values) + 1, *values.shape[1:]), np.inf)
+        ascending[:-1][mask] = values[mask]
+        ascending.sort(axis=0)
+        last = np.take_along_axis(ascending, np.maximum(self.k - 1, 0)[None], axis=0)[0]
+        self._low, self._high = ascending[0], np.where(self.k > 0, last, -np.inf)
         # Complex numbers are ordered by their real part first: one search finds the places in all
         # columns.
         self._column = np.arange(self.k.size).reshape(self.k.shape)
-        self._keys = np.empty(ordered.shape[::-1], np.complex128)
-        self._keys.real, self._keys.imag = self._column[..., None], ordered.T
-        self._starts = self._column * len(ordered)
+        self._keys = np.empty(ascending.shape[::-1], np.complex128)
+        self._keys.real, self._keys.imag = self._column[..., None], ascending.T
+        self._starts = self._column * len(ascending)
 
     def tails(self, t: ArrayLike, index: float = 4.0) -> tuple[Floats, Floats]:
-        """`tail_p` on the upper side, and on the lower one: `tail_p` of -scores and -t. Shape of
-        `t` each.
+        """`tail_p` on the upper side, and on the lower side (of -scores and -t).
+
+        Each has the shape of `t`.
         """
         at = np.asarray(t, dtype=np.float64)
         k = np.broadcast_to(self.k, at.shape)
@@ -136,14 +132,14 @@ class Ranks:
         margin = 1e-12 + 1e-9 * np.abs(same)
         first, end = self._place(same - margin, "left"), self._place(same + margin, "right")
         ties = end - first
-        repeated = ties >= 2
+        ties_mask = ties >= 2
         above = (
             k
             - upto
-            - np.where(repeated, np.maximum(end - np.maximum(first, upto), 0) - ties / 2, 0)
+            - np.where(ties_mask, np.maximum(end - np.maximum(first, upto), 0) - ties / 2, 0)
         )
         under = below - np.where(
-            repeated, np.maximum(np.minimum(end, below) - first, 0) - ties / 2, 0
+            ties_mask, np.maximum(np.minimum(end, below) - first, 0) - ties / 2, 0
         )
         return _tail(at, self._high, above, k, index), _tail(-at, -self._low, under, k, index)
 
@@ -152,8 +148,8 @@ class Ranks:
         keys = np.empty(t.shape, np.complex128)
         keys.real, keys.imag = self._column, np.where(np.isnan(t), np.inf, t)
         place: Places = np.searchsorted(self._keys.ravel(), keys, side)
-        found: Places = np.minimum(place - self._starts, self.k)
-        return found
+        ranks: Places = np.minimum(place - self._starts, self.k)
+        return ranks
 
 
 def _tail(t: Floats, largest: Floats, beyond: ArrayLike, k: Places, index: float) -> Floats:
@@ -171,12 +167,12 @@ def _score_within(t: Floats, k: Places) -> Floats:
     return np.where(room > 0, inside * np.sqrt((n - 2) / np.where(room > 0, room, 1.0)), np.nan)
 
 
-def _path(e: ArrayLike, start: ArrayLike, one: float, join: np.ufunc) -> Floats:
+def _path(e: ArrayLike, start: ArrayLike, floor: float, join: np.ufunc) -> Floats:
     steps = np.asarray(e, dtype=np.float64)
     path = np.empty_like(steps)
     total = np.broadcast_to(np.asarray(start, dtype=np.float64), steps.shape[1:])
     for place, step in enumerate(steps):
         with np.errstate(over="ignore", invalid="ignore"):
-            total = np.where(np.isnan(step), total, np.minimum(join(total, one) * step, LARGEST))
+            total = np.where(np.isnan(step), total, np.minimum(join(total, floor) * step, LARGEST))
         path[place] = total
     return path

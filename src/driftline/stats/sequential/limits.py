@@ -1,9 +1,7 @@
-"""Is a new value like those of K earlier windows? Limits for one more value, and how often they are
-wrong.
+"""Limits for one new value after K earlier windows, and their false alarm rates.
 
 `history` has shape (K,), without missing values. P-values and rates take the windows as independent
-and normal, except `rank_p`. Refuses a history that can't tell: fewer than two values, or all the
-same, give None.
+and normal, except `rank_p`. A history of fewer than two values, or of equal values, gives None.
 """
 
 from __future__ import annotations
@@ -28,8 +26,9 @@ class Prediction(NamedTuple):
 
 
 def prediction(history: ArrayLike, new: float) -> Prediction | None:
-    """(new - mean) / (s sqrt(1 + 1/K)) against Student's t with K-1 degrees of freedom; s has ddof
-    1.
+    """Test of a new value: (new - mean) / (s sqrt(1 + 1/K)) with s of ddof 1.
+
+    Against Student's t distribution with K-1 degrees of freedom.
     """
     from scipy.special import stdtr
 
@@ -42,15 +41,17 @@ def prediction(history: ArrayLike, new: float) -> Prediction | None:
 
 
 def plain_z(history: ArrayLike, new: float) -> float | None:
-    """(new - mean) / s with ddof 0, as NannyML's limits have it: forgets that mean and s are
-    guesses themselves.
+    """(new - mean) / s with ddof 0, as in the limits of NannyML.
+
+    It ignores the errors of mean and s.
     """
     return _distance(history, new, ddof=0)
 
 
 def mad_z(history: ArrayLike, new: float) -> float | None:
-    """(new - median) / (1.4826 MAD): a few bad windows in the history don't widen it; None when
-    half of them are the same.
+    """(new - median) / (1.4826 MAD): a few bad windows in the history do not widen it.
+
+    None when half of the windows are equal.
     """
     values = finite(history)
     if len(values) < 2:
@@ -61,18 +62,19 @@ def mad_z(history: ArrayLike, new: float) -> float | None:
 
 
 def rank_p(history: ArrayLike, new: float) -> float:
-    """(1 + values at or above `new`) / (K + 1): one-sided, right for any law, never below
-    1/(K+1).
+    """(1 + values at or above `new`) / (K + 1), one-sided.
+
+    Valid for any distribution, and never below 1/(K+1).
     """
     values = finite(history)
     return (1 + int(np.sum(values >= new))) / (len(values) + 1)
 
 
 def limit_multiplier(k: float, rate: float) -> float | None:
-    """How many s (ddof 1) around the mean of K windows leave one new window outside at `rate`, both
-    sides together.
+    """Multiplier of s (ddof 1) so that a new window lies outside the limits at `rate`.
 
-    The t quantile times sqrt(1 + 1/K); K = inf gives the normal quantile.
+    For K windows and both sides together: the t quantile times sqrt(1 + 1/K). K = inf gives the
+    normal quantile.
     """
     from scipy.special import ndtri, stdtrit
 
@@ -84,8 +86,9 @@ def limit_multiplier(k: float, rate: float) -> float | None:
 
 
 def limit_rate(k: int, multiplier: float = 3.0, ddof: int = 0) -> float | None:
-    """How often one new window lies outside mean +- multiplier sd of K windows, both sides
-    together, over all histories.
+    """Rate at which a new window lies outside mean +- multiplier sd of K windows.
+
+    Both sides together, averaged over all histories.
     """
     from scipy.special import stdtr
 

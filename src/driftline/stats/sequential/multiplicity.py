@@ -1,8 +1,8 @@
-"""Many p-values at once: adjusted so that a family of tests keeps its level, or combined into one.
+"""Many p-values at once: adjusted for a family of tests, or combined into one.
 
-`p` has shape (m,), each in [0, 1], in any order; answers keep that order. Refuses to guess how
-tests depend on each other: each function says what it needs. No p-values give an empty answer, or
-None where one number is asked for.
+`p` has shape (m,), each in [0, 1], in any order; results keep that order. Each function states the
+dependence between tests that it allows. No p-values give an empty result, or None where the result
+is one number.
 """
 
 from __future__ import annotations
@@ -32,44 +32,47 @@ def bonferroni(p: ArrayLike) -> Floats:
 
 
 def holm(p: ArrayLike) -> Floats:
-    """The same promise with more power (Holm 1979): the i-th smallest times m-i+1, never below a
-    smaller one's.
+    """Holm's (1979) adjustment: keeps the level of the family, with more power than Bonferroni's.
+
+    The i-th smallest p-value times m-i+1, never below a smaller one's.
     """
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     factors = np.arange(len(values), 0, -1)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
-    return adjusted
+    results = np.empty_like(values)
+    results[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    return results
 
 
 def bh(p: ArrayLike) -> Floats:
-    """Share of false ones among those named (Benjamini and Hochberg 1995): min over j >= i of m
-    p_(j)/j.
+    """Benjamini and Hochberg (1995): keeps the share of false discoveries.
 
-    Holds for independent tests, and for tests that rise and fall together.
+    min over j >= i of m p_(j)/j. Valid for independent tests, and for positively dependent ones.
     """
     return _step_up(p, 1.0)
 
 
 def by(p: ArrayLike) -> Floats:
-    """Benjamini and Yekutieli (2001): the same share however the tests depend, for a factor 1 + 1/2
-    + ... + 1/m.
+    """Benjamini and Yekutieli (2001): as `bh`, but valid under any dependence.
+
+    The price is a factor 1 + 1/2 + ... + 1/m.
     """
     return _step_up(p, float(np.sum(1 / np.arange(1, len(np.asarray(p)) + 1))))
 
 
 def simes(p: ArrayLike) -> float | None:
-    """One p-value for "nothing changed anywhere" (Simes 1986): the smallest of `bh`, under the same
-    conditions.
+    """One p-value for "nothing changed anywhere" (Simes 1986): the smallest of `bh`.
+
+    Valid under the same conditions as `bh`.
     """
     values = bh(p)
     return float(values.min()) if len(values) else None
 
 
 def fisher_combined(p: ArrayLike) -> Combined | None:
-    """-2 times the sum of ln p against chi-square with 2m degrees of freedom: independent tests
-    only.
+    """Fisher's combination: -2 times the sum of ln p against chi-square with 2m degrees of freedom.
+
+    For independent tests only.
     """
     from scipy.special import chdtrc
 
@@ -81,8 +84,9 @@ def fisher_combined(p: ArrayLike) -> Combined | None:
 
 
 def cauchy_combined(p: ArrayLike) -> Combined | None:
-    """Mean of tan((1/2 - p) pi) against Cauchy's law (Liu and Xie 2020): small p-values hold up
-    under any dependence.
+    """Mean of tan((1/2 - p) pi) against a Cauchy distribution (Liu and Xie 2020).
+
+    Small p-values are valid under any dependence.
     """
     values = np.asarray(p, dtype=np.float64)
     if not len(values):
@@ -92,25 +96,25 @@ def cauchy_combined(p: ArrayLike) -> Combined | None:
 
 
 def e_bh(e: ArrayLike, alpha: float = 0.1) -> NDArray[np.bool_]:
-    """Which e-values to name (Wang and Ramdas 2022): the k largest, for the largest k whose k-th is
-    at least m/(alpha k).
+    """Select e-values by e-BH (Wang and Ramdas 2022); a mask of shape (m,).
 
-    At most a share `alpha` of them is false on average, under any dependence. Shape (m,).
+    Selects the k largest, for the largest k whose k-th is at least m/(alpha k). On average at most
+    a share `alpha` of them is false, under any dependence.
     """
     values = np.asarray(e, dtype=np.float64)
     m = len(values)
     order = np.argsort(-values, kind="stable")
     enough = np.flatnonzero(values[order] * np.arange(1, m + 1) * alpha >= m)
-    named = np.zeros(m, dtype=np.bool_)
-    named[order[: enough[-1] + 1 if len(enough) else 0]] = True
-    return named
+    selection = np.zeros(m, dtype=np.bool_)
+    selection[order[: enough[-1] + 1 if len(enough) else 0]] = True
+    return selection
 
 
 def _step_up(p: ArrayLike, factor: float) -> Floats:
     values = np.asarray(p, dtype=np.float64)
     m = len(values)
     order = np.argsort(values, kind="stable")
-    scaled = values[order] * (m * factor) / np.arange(1, m + 1)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
-    return adjusted
+    products = values[order] * (m * factor) / np.arange(1, m + 1)
+    results = np.empty_like(values)
+    results[order] = np.minimum(np.minimum.accumulate(products[::-1])[::-1], 1.0)
+    return results

@@ -1,8 +1,7 @@
-"""What can be seen: the smallest change a test finds at given rows, and the rows it takes to find a
-given one.
+"""Sample sizes: the smallest detectable change at given rows, and the rows for a given change.
 
-`alpha` is the two-sided level, `power` the chance to find the change. Refuses to call rows
-independent for you: give effective rows where rows of one window resemble each other.
+`alpha` is the two-sided level, `power` the probability of detection. Where rows of one window
+correlate, pass effective rows.
 """
 
 from __future__ import annotations
@@ -26,27 +25,27 @@ ROWS_PER_GROUP = 30
 def rows_for_rate(
     before: float, after: float, alpha: float = 0.001, power: float = 0.9
 ) -> int | None:
-    """Rows in which a rate that moves from `before` to `after`, both in (0, 1), is found; None when
-    it doesn't move.
+    """Rows that detect a rate that moves from `before` to `after`, both in (0, 1).
 
     (z_alpha sqrt(p0 q0) + z_power sqrt(p1 q1))^2 / (p1 - p0)^2, rounded up; `before` counts as
-    known.
+    known. None when the rate does not move.
     """
     if before == after or not (0 < before < 1 and 0 < after < 1):
         return None
-    level, found = _quantiles(alpha, power)
-    spread = level * math.sqrt(before * (1 - before)) + found * math.sqrt(after * (1 - after))
+    level, power_quantile = _quantiles(alpha, power)
+    spread = level * math.sqrt(before * (1 - before)) + power_quantile * math.sqrt(
+        after * (1 - after)
+    )
     return math.ceil((spread / (after - before)) ** 2)
 
 
 def detectable_mean(
     n: float, m: float, wobble: float = 0.0, alpha: float = 0.001, power: float = 0.9
 ) -> float | None:
-    """The smallest shift of a mean, in standard deviations, that n rows of reference and m of a
-    window show.
+    """The smallest detectable shift of a mean, in standard deviations.
 
-    `wobble` is how much means of good windows differ beyond their rows, in the same unit: no number
-    of rows gets below it.
+    For n rows of the reference and m of a window. `wobble` is the spread of the means of good
+    windows beyond that of their rows, in the same unit: no number of rows detects less.
     """
     if n <= 0 or m <= 0:
         return None
@@ -56,8 +55,9 @@ def detectable_mean(
 def detectable_psi(
     cells: int, n: int, m: int, tolerance: float = 0.0, alpha: float = 0.01, power: float = 0.9
 ) -> float | None:
-    """The smallest true PSI that the test against `tolerance` at level `alpha` (one-sided) finds
-    with `power`, above 1/2.
+    """The smallest true PSI that the test against `tolerance` detects with `power` (above 1/2).
+
+    `alpha` is the one-sided level.
     """
     critical = psi_critical(cells, n, m, tolerance, alpha)
     if critical is None:
@@ -67,18 +67,16 @@ def detectable_psi(
 
 
 def design_effect(rows: float, correlation: float) -> float:
-    """How many times too many a window's rows are when any two of them correlate: 1 + (rows - 1)
-    correlation (Kish 1965).
+    """Factor by which correlated rows exceed independent ones: 1 + (rows - 1) correlation.
 
-    The correlation is tau^2/(tau^2 + sigma^2), of the variance between windows and within.
+    Kish (1965). The correlation is tau^2/(tau^2 + sigma^2), with the variances between windows and
+    within.
     """
     return 1 + max(rows - 1, 0.0) * correlation
 
 
 def effective_rows(rows: float, correlation: float) -> float:
-    """Independent rows that tell as much: rows over `design_effect`, never more than
-    1/correlation.
-    """
+    """Equivalent number of independent rows: rows over `design_effect`, at most 1/correlation."""
     return rows / design_effect(rows, correlation)
 
 

@@ -1,9 +1,8 @@
-"""Looking as often as one likes: wealth of a bet against a claim, and intervals that hold at every
-time at once.
+"""Sequential tests: the wealth of a bet against a claim, and intervals valid at every time.
 
 Values lie in [0, 1] and in the order of time, shape (T,). A wealth of 1/alpha disproves the claim
-at level alpha whenever it is reached (Ville 1939). Refuses to look ahead: what is bet on a value
-depends on earlier ones only.
+at level alpha whenever it is reached (Ville 1939). The bet on a value depends on earlier values
+only.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ class Centred(NamedTuple):
 
 
 def betting_capital(x: ArrayLike, mean: float, bets: ArrayLike) -> Floats:
-    """Wealth after each value, the product of 1 + bet (x - mean), against "the mean is at most
-    `mean`", in (0, 1).
+    """Wealth after each value against "the mean is at most `mean`", in (0, 1).
 
-    `bets` is one number or shape (T,), each in [0, 1/mean); Waudby-Smith and Ramdas (2024).
+    The product of 1 + bet (x - mean). `bets` is one number or has shape (T,), each in [0, 1/mean);
+    Waudby-Smith and Ramdas (2024).
     """
     values = np.asarray(x, dtype=np.float64)
     factors: Floats = 1 + np.asarray(bets, dtype=np.float64) * (values - mean)
@@ -36,18 +35,19 @@ def betting_capital(x: ArrayLike, mean: float, bets: ArrayLike) -> Floats:
 
 
 def hoeffding_capital(x: ArrayLike, mean: float, bets: ArrayLike) -> Floats:
-    """Wealth exp(sum of bet (x - mean) - bet^2/8) against the same claim, for bets of any size from
-    0 on; Hoeffding (1963).
+    """Wealth exp(sum of bet (x - mean) - bet^2/8) against the same claim.
+
+    For bets of any size from 0 on; Hoeffding (1963).
     """
     values, bet = np.asarray(x, dtype=np.float64), np.asarray(bets, dtype=np.float64)
     return np.exp(np.minimum(np.cumsum(bet * (values - mean) - bet**2 / 8), 700.0))
 
 
 def plug_in_bets(x: ArrayLike, alpha: float = 0.05, most: float = 0.5) -> Floats:
-    """What to bet on each value, from the spread of those before it: sqrt(2 ln(2/alpha) / (var i
-    ln(1+i))), at most `most`.
+    """The bet on each value, from the spread of the values before it, at most `most`.
 
-    Against "the mean is at most m", `most` = 1/(2m) is usual.
+    sqrt(2 ln(2/alpha) / (var i ln(1+i))). Against "the mean is at most m", `most` = 1/(2m) is
+    usual.
     """
     values = np.asarray(x, dtype=np.float64)
     i = np.arange(1, len(values) + 1)
@@ -56,11 +56,10 @@ def plug_in_bets(x: ArrayLike, alpha: float = 0.05, most: float = 0.5) -> Floats
 
 
 def empirical_bernstein(x: ArrayLike, alpha: float = 0.05, most: float = 0.5) -> Centred | None:
-    """Interval for the mean that holds at all times with chance 1 - alpha, from all values so far;
-    None without values.
+    """Interval for the mean, valid at all times with probability 1 - alpha.
 
-    Waudby-Smith and Ramdas (2024), predictable plug-in. Adapts to the spread; may reach beyond [0,
-    1] when values are few.
+    Waudby-Smith and Ramdas (2024), predictable plug-in, from all values so far. It adapts to the
+    spread, and may exceed [0, 1] for few values. None without values.
     """
     values = np.asarray(x, dtype=np.float64)
     if not len(values):
@@ -76,11 +75,11 @@ def empirical_bernstein(x: ArrayLike, alpha: float = 0.05, most: float = 0.5) ->
 def asymptotic_half(
     t: float, sd: float = 1.0, alpha: float = 0.05, best_at: float = 1000.0
 ) -> float | None:
-    """Half the width of an interval for a mean that holds at all times, from t values with standard
-    deviation `sd`.
+    """Half the width of an interval for a mean that is valid at all times.
 
-    Narrowest for its level at `best_at` values; Waudby-Smith et al. (2024). For large t only: it
-    leans on the central limit theorem. None without values.
+    From t values with standard deviation `sd`; narrowest for its level at `best_at` values;
+    Waudby-Smith et al. (2024). For large t only, because it relies on the central limit theorem.
+    None without values.
     """
     if t <= 0:
         return None
@@ -91,10 +90,9 @@ def asymptotic_half(
 
 
 def cdf_half(t: float, alpha: float = 0.05) -> float | None:
-    """How far the distribution of t values lies from the true one, at all times at once: a KS one
-    may look at daily.
+    """Distance of the distribution of t values from the true one, valid at all times.
 
-    0.85 sqrt((ln ln(e t) + 0.8 ln(1612/alpha)) / t), Howard and Ramdas (2022); None without values.
+    0.85 sqrt((ln ln(e t) + 0.8 ln(1612/alpha)) / t), Howard and Ramdas (2022). None without values.
     """
     return (
         0.85 * math.sqrt((math.log(1 + math.log(t)) + 0.8 * math.log(1612 / alpha)) / t)
@@ -104,8 +102,9 @@ def cdf_half(t: float, alpha: float = 0.05) -> float | None:
 
 
 def dkw_half(n: float, alpha: float = 0.05) -> float | None:
-    """The same at one time only, fixed before: sqrt(ln(2/alpha) / (2n)), Massart (1990); None
-    without values.
+    """The same distance at one time that was fixed before.
+
+    sqrt(ln(2/alpha) / (2n)), Massart (1990). None without values.
     """
     return math.sqrt(math.log(2 / alpha) / (2 * n)) if n >= 1 else None
 

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from driftline.kit.decoding.json_values import text
+from driftline import hookimpl
+from driftline.kit.checks import ImportedChecks
+from driftline.kit.decoding.json_values import to_text
 
 Plain = dict[str, Any]
 
@@ -115,7 +117,7 @@ def _feature_options(
         options["non_negative"] = True
     domains = strings.get("domains")
     if isinstance(domains, list) and domains:
-        options["domain"] = [text(value) for value in domains]
+        options["domain"] = [to_text(value) for value in domains]
     shares, own = _settings(overrides, name, checks)
     options |= shares
     if own is not None:
@@ -152,7 +154,7 @@ def _settings(config: Plain, where: str, checks: MonitorChecks) -> tuple[Plain, 
         ("categorical_drift_method", "categorical_method", CATEGORICAL),
     ):
         if key in compare and not (isinstance(compare[key], str) and compare[key] in choices):
-            checks.doubts.append(f"{where}: {key} {text(compare[key])} is unknown and left out")
+            checks.doubts.append(f"{where}: {key} {to_text(compare[key])} is unknown and left out")
         elif key in compare:
             drift[name] = choices[compare[key]]
     return shares, drift or None
@@ -199,3 +201,38 @@ def _enabled(value: Any) -> bool:
 def _share(value: Any) -> float | None:
     is_share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
     return float(value) if is_share else None
+
+
+def summarise(constraints: Plain) -> str:
+    """Return the constraints of one feature in a few words."""
+    parts = [str(constraints["type"])] if "type" in constraints else []
+    if "completeness" in constraints:
+        parts.append(f"at least {100 * constraints['completeness']:.6g}% complete")
+    if constraints.get("non_negative"):
+        parts.append("not below 0")
+    if "domain" in constraints:
+        parts.append(f"one of {len(constraints['domain'])} values")
+    if any(name in constraints for name in ("data_type_share", "domain_share", "drift")):
+        parts.append("thresholds of its own")
+    return ", ".join(parts)
+
+
+@hookimpl
+def import_checks(document: Any, rename: Mapping[str, str]) -> ImportedChecks | None:
+    """Return the checks for a file of constraints; None for any other document."""
+    if not is_constraints(document):
+        return None
+    converted = convert_constraints(document, rename)
+    features = converted.constraints.get("features", {})
+    checks: dict[str, Plain] = {}
+    if converted.constraints:
+        checks["model_monitor"] = {"type": "constraints", "options": converted.constraints}
+    if converted.rules:
+        checks["model_quality"] = {"type": "performance", "rule": converted.rules}
+    return ImportedChecks(
+        checks=checks,
+        features=features,
+        summaries={name: summarise(constraints) for name, constraints in features.items()},
+        needs_labels=bool(converted.rules),
+        doubts=tuple(converted.doubts),
+    )
