@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from false_alarms import DAY, PLANS
 from numpy.typing import NDArray
-from streams import EPOCH, START, TICK
+from streams import START, TICK
 
 from driftline import Field, Kind, Schema, Window
 from driftline.alerting.step import step
@@ -30,6 +30,8 @@ from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.evaluate.judge_windows import Inputs, judge_windows
 from driftline.profiles.batch import Batch
+from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.categories import count_categories
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import make_spec
 from driftline.state.tables import micros
@@ -172,16 +174,10 @@ class Model:
     def __init__(self, rng: np.random.Generator) -> None:
         batch = make_batch(draw(rng, REFERENCE_ROWS, np.zeros(len(NUMERIC)), USUAL))
         values = {name: batch[name].drop_null() for name in batch.schema.names}
-        counts = {
-            name: dict(
-                zip(*np.unique(values[name].to_numpy(zero_copy_only=False), return_counts=True))
-            )
-            for name in CATEGORICAL
-        }
         self._spec = make_spec(
             SCHEMA,
             {name: values[name].to_numpy() for name in NUMERIC},
-            {name: {str(k): int(v) for k, v in count.items()} for name, count in counts.items()},
+            {name: dict(count_categories(values[name])) for name in CATEGORICAL},
             collectors=("numeric", "categories"),
         )
         self.reference = self._profile(batch).window(version="reference")
@@ -193,7 +189,7 @@ class Model:
         return self._profile(make_batch(columns), events).window(start=start, end=end)
 
     def _profile(self, batch: pa.RecordBatch, events: NDArray[np.int64] | None = None) -> Profile:
-        profile = Profile(self._spec)
+        profile = Profile(self._spec, BUILT_IN)
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         times = np.array([], np.int64) if events is None else events
         profile.update(Batch(batch.num_rows, columns, events=times))
