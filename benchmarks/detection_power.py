@@ -34,7 +34,7 @@ from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.categories import count_categories
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import make_spec
-from driftline.state.tables import micros
+from driftline.state.tables import as_micros
 from driftline.types.notification import Event
 from driftline.types.records import DueWindow, WindowKey
 
@@ -185,7 +185,7 @@ class Model:
     def window(self, columns: Columns, day: int) -> Window:
         """The window of a day."""
         start, end = START + day * DAY, START + (day + 1) * DAY
-        events = np.array([micros(start), micros(end - TICK)], np.int64)
+        events = np.array([as_micros(start), as_micros(end - TICK)], np.int64)
         return self._profile(make_batch(columns), events).window(start=start, end=end)
 
     def _profile(self, batch: pa.RecordBatch, events: NDArray[np.int64] | None = None) -> Profile:
@@ -210,7 +210,7 @@ def run(change: Change, *, seed: int, rows: int) -> Result:
         if is_changed:
             change.alter(rng, columns, shifts[day])
         window = model.window(columns, day)
-        start = micros(START + day * DAY)
+        start = as_micros(START + day * DAY)
         due = DueWindow(WindowKey("model", start, "", ""), start + policy.length, rows, 0)
         inputs = Inputs(
             schema=SCHEMA,

@@ -182,8 +182,8 @@ def _failure(call: Mapping[str, Any]) -> str:
     return ""
 
 
-def _body(payload: Any) -> captured_bodies.Body:
-    return captured_bodies.Body(json_values.to_text(payload), "JSON")
+def _body(payload: Any) -> captured_bodies.CapturedBody:
+    return captured_bodies.CapturedBody(json_values.to_text(payload), "JSON")
 
 
 def _entries(metadata: Any) -> dict[str, Any]:

@@ -101,9 +101,9 @@ class SageMaker(FormatWithHeaders):
 
 
 class _Capture(msgspec.Struct, gc=False):
-    endpointInput: captured_bodies.Body | None = None  # noqa: N815
-    endpointOutput: captured_bodies.Body | None = None  # noqa: N815
-    batchTransformOutput: captured_bodies.Body | None = None  # noqa: N815
+    endpointInput: captured_bodies.CapturedBody | None = None  # noqa: N815
+    endpointOutput: captured_bodies.CapturedBody | None = None  # noqa: N815
+    batchTransformOutput: captured_bodies.CapturedBody | None = None  # noqa: N815
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -116,7 +116,7 @@ class _Event(msgspec.Struct, gc=False):
 class _Record(msgspec.Struct, gc=False):
     captureData: _Capture | None = None  # noqa: N815
     eventMetadata: _Event = msgspec.field(default_factory=_Event)  # noqa: N815
-    groundTruthData: captured_bodies.Body | None = None  # noqa: N815
+    groundTruthData: captured_bodies.CapturedBody | None = None  # noqa: N815
 
 
 _Manifest = list[dict[str, str] | str]
@@ -277,7 +277,7 @@ def _from_json(line: bytes, hour: str | None) -> _Record:
     document = documents[0]
     if not isinstance(document, dict):
         return _Record(
-            _Capture(None, captured_bodies.Body(json_values.to_text(document), "JSON")),
+            _Capture(None, captured_bodies.CapturedBody(json_values.to_text(document), "JSON")),
             _Event(inferenceTime=hour),
         )
     event, time, answer = (
@@ -287,10 +287,10 @@ def _from_json(line: bytes, hour: str | None) -> _Record:
     metadata = _Event(
         None if event is None else str(event), None, str(time or hour) if time or hour else None
     )
-    inputs = captured_bodies.Body(json_values.to_text(document), "JSON")
+    inputs = captured_bodies.CapturedBody(json_values.to_text(document), "JSON")
     if answer is None:
         return _Record(_Capture(None, inputs), metadata)
-    output = captured_bodies.Body(json_values.to_text(answer), "JSON")
+    output = captured_bodies.CapturedBody(json_values.to_text(answer), "JSON")
     return _Record(_Capture(inputs if document else None, output), metadata)
 
 
@@ -298,7 +298,7 @@ def _from_csv(line: bytes, hour: str | None) -> _Record:
     """Parse one CSV line of a transform job. Raises ValueError with the reason."""
     data, event, time = _split(line.decode())
     return _Record(
-        _Capture(None, captured_bodies.Body(data, "CSV")), _Event(event, None, time or hour)
+        _Capture(None, captured_bodies.CapturedBody(data, "CSV")), _Event(event, None, time or hour)
     )
 
 

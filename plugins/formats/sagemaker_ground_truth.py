@@ -55,7 +55,7 @@ class _Event(msgspec.Struct, gc=False):
 
 
 class _Record(msgspec.Struct, gc=False):
-    groundTruthData: captured_bodies.Body | None = None  # noqa: N815
+    groundTruthData: captured_bodies.CapturedBody | None = None  # noqa: N815
     eventMetadata: _Event = msgspec.field(default_factory=_Event)  # noqa: N815
 
 

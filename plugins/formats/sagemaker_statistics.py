@@ -130,7 +130,7 @@ def _categories(
 ) -> rows_from_statistics.Values | None:
     buckets = _list(_at(statistics, "distribution", "categorical", "buckets"))
     pairs = [(_at(bucket, "value"), _finite(_at(bucket, "count"))) for bucket in buckets]
-    return rows_from_statistics.count_categories(pairs, present)
+    return rows_from_statistics.categories_from_counts(pairs, present)
 
 
 def _at(node: Any, *path: str) -> Any:

@@ -165,7 +165,7 @@ def _categories(statistics: dict[str, Any], present: int) -> rows_from_statistic
         for item in _dicts(statistics, "top_values")
     ]
     pairs = max(ranks, top, key=lambda pairs: sum(count or 0.0 for _, count in pairs))
-    return rows_from_statistics.count_categories(pairs, present)
+    return rows_from_statistics.categories_from_counts(pairs, present)
 
 
 def _document(data: bytes) -> dict[str, Any]:

@@ -97,9 +97,9 @@ A relative path starts at the folder of the configuration file.
         return (f"to send as {parseaddr(self.sender)[1]}",)
 
     @property
-    def _server(self) -> smtp.Server:
+    def _server(self) -> smtp.MailServer:
         login = (self.username, self.password.reveal()) if self.username and self.password else None
-        return smtp.Server(
+        return smtp.MailServer(
             connect=self.context.connect,
             host=self.host,
             port=self.port,
@@ -142,7 +142,7 @@ def _page(message: Message, chart: bool) -> str:
     )
     parts = {
         "lead": message.lead,
-        "findings": message.listed(8000),
+        "findings": message.list_findings(8000),
         "chart": image,
         "known": message.known,
     }

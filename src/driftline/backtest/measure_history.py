@@ -24,7 +24,7 @@ from driftline.evaluate.evidence.unusual_rule import observe
 from driftline.evaluate.judge_windows import measure_window
 from driftline.state.measurements import labels_json
 from driftline.state.store import Store
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
@@ -138,7 +138,7 @@ class _EarlierValues:
                 series = self.values[
                     (key.version, key.segment, row.check, m.name, labels_json(m.labels))
                 ]
-                series.append(Earlier(moment(key.start), m.value, row.rows, row.verdict))
+                series.append(Earlier(from_micros(key.start), m.value, row.rows, row.verdict))
                 if len(series) > 2 * MAX_EARLIER_WINDOWS:
                     del series[:MAX_EARLIER_WINDOWS]
 

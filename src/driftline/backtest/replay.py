@@ -39,7 +39,7 @@ from driftline.evaluate.judge_windows import (
     find_new_versions,
     schema_changes,
 )
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.model import Schema
 from driftline.types.records import JudgedMeasurement, WindowKey
 
@@ -140,7 +140,7 @@ class Replay:
         layouts: dict[int, SeriesLayout] = {}
         versions_between = _VersionIndex(windows)
         for count, window in enumerate(windows, 1):
-            start, end = window.group[0].key.start, moment(window.group[0].end)
+            start, end = window.group[0].key.start, from_micros(window.group[0].end)
             layout = layouts.setdefault(
                 id(window.series), SeriesLayout(self.model, self.schema, window)
             )

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from driftline.backtest.replay import ReplayedChange
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Severity
 from driftline.types.notification import Event
@@ -63,7 +63,7 @@ def alarms_of(changes: Iterable[ReplayedChange], lateness: timedelta) -> list[Re
             if change.event not in (Event.OPENED, Event.REOPENED):
                 continue
             alarm = alarms[change.incident.id] = ReplayedAlarm(
-                start=moment(item.start),
+                start=from_micros(item.start),
                 notified_at=notified_at,
                 cause=change.incident.cause,
                 title=change.notification.title,

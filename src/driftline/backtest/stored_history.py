@@ -22,10 +22,10 @@ from driftline.config import Config
 from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.extensions.guard import Guard
 from driftline.extensions.phrasebook import Phrasebook
-from driftline.state import kept
+from driftline.state import windows
 from driftline.state.factory import open_store
 from driftline.state.store import Store
-from driftline.state.tables import micros, moment
+from driftline.state.tables import as_micros, from_micros
 from driftline.types.errors import StateError
 from driftline.types.records import DueWindow
 
@@ -81,7 +81,7 @@ class StoredHistory:
             state=AlertingState(phrasebook=self.phrasebook),
         )
         changes = replay.run(windows, progress)
-        return [change for change in changes if moment(change.start) >= self.since]
+        return [change for change in changes if from_micros(change.start) >= self.since]
 
 
 def load_history(
@@ -100,7 +100,7 @@ def load_history(
     try:
         reference = load_reference(store, settings, collectors)
         with store.read() as connection:
-            stored_span = kept.span(connection, model)
+            stored_span = windows.find_history_span(connection, model)
             if stored_span is None:
                 raise StateError(
                     f"{model}: no windows are stored yet; `driftline run --once` reads the log"
@@ -111,18 +111,18 @@ def load_history(
                     "set of collectors than the configuration asks for now; "
                     "`driftline run --once` reads the log anew"
                 )
-            first = micros(since) if since else stored_span[0]
-            last = micros(until) if until else stored_span[1]
+            first = as_micros(since) if since else stored_span[0]
+            last = as_micros(until) if until else stored_span[1]
             length = settings.window_length
             baseline_span = AlarmPolicy(length).make_trail().capacity * length
-            earlier = kept.between(connection, model, first - baseline_span, first)
-            to_judge = kept.between(connection, model, first, last)
+            earlier = windows.load_history_groups(connection, model, first - baseline_span, first)
+            to_judge = windows.load_history_groups(connection, model, first, last)
     finally:
         store.close()
     if not to_judge.groups:
         raise StateError(
-            f"{model}: of {to_judge.gone} windows from {moment(first):%Y-%m-%d} to "
-            f"{moment(last):%Y-%m-%d} none has its own profile; they are kept for "
+            f"{model}: of {to_judge.missing_starts} windows from {from_micros(first):%Y-%m-%d} to "
+            f"{from_micros(last):%Y-%m-%d} none has its own profile; they are kept for "
             "`agent.keep.profiles_hourly`, then only days are"
         )
     plans = [
@@ -147,7 +147,7 @@ def load_history(
         phrasebook=settings.alerts.phrasebook,
         open_store=open_readonly,
         groups=[*earlier.groups, *to_judge.groups],
-        since=moment(first),
-        until=moment(last),
-        missing_windows=to_judge.gone,
+        since=from_micros(first),
+        until=from_micros(last),
+        missing_windows=to_judge.missing_starts,
     )

@@ -23,7 +23,7 @@ from driftline.backtest.score import (
 from driftline.backtest.shuffled_history import AlarmRate, NoisySeries
 from driftline.backtest.stored_history import StoredHistory
 from driftline.backtest.tune_budget import Trial
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 
 YEAR = timedelta(days=365.25)
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -50,7 +50,7 @@ class Backtest:
     @property
     def starts(self) -> list[datetime]:
         """Starts of the windows that were judged, without those that served as a baseline only."""
-        starts = [moment(group[0].key.start) for group in self.history.groups]
+        starts = [from_micros(group[0].key.start) for group in self.history.groups]
         return [start for start in starts if start >= self.history.since]
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from driftline.alerting.fact import UNSURE, Fact, trouble
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.model import Severity, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement
 
@@ -28,7 +28,7 @@ def blindness_fact(due: DueWindow, check: str, rows: Sequence[JudgedMeasurement]
     if not judged_rows:
         return None
     blind_rows = [row for row in judged_rows if row.blind]
-    span = moment(due.key.start), moment(due.end)
+    span = from_micros(due.key.start), from_micros(due.end)
     windows_in_week = max(MIN_WINDOWS, -(-WEEK // (due.end - due.key.start)))
     reason = _reason(blind_rows) if len(blind_rows) == len(judged_rows) else ""
     fact = trouble(

@@ -20,7 +20,7 @@ from driftline.evaluate.blindness import blindness_fact
 from driftline.evaluate.check_plan import CheckPlan, Collect, run_check
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.profiles.window import Window
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.model import Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
@@ -185,7 +185,7 @@ def check_failure_fact(due: DueWindow, check: str, error: str) -> Fact:
 
     The failure of a check is an incident of its own, which ends when the check runs again.
     """
-    span = moment(due.key.start), moment(due.end)
+    span = from_micros(due.key.start), from_micros(due.end)
     return trouble(due.key.model, check, "error", error, span, revision=due.revision + 1)
 
 
@@ -233,8 +233,8 @@ def facts_of(
             measurement=m.name,
             labels=tuple(sorted(m.labels.items())),
             cause=plan.check.cause,
-            start=moment(key.start),
-            end=moment(due.end),
+            start=from_micros(key.start),
+            end=from_micros(due.end),
             verdict=Verdict.OK if row.within else Verdict(row.verdict),
             severity=plan.severity(row),
             value=m.value,
@@ -248,7 +248,7 @@ def facts_of(
             needed=plan.needed,
             keep=plan.keep,
             revision=due.revision + 1,
-            since=None if row.since is None else moment(row.since),
+            since=None if row.since is None else from_micros(row.since),
             decision=m.decision or "",
             alike=frozenset(
                 key_of(

@@ -16,12 +16,12 @@ from sqlalchemy.engine import Connection, Row
 from driftline.state import action_runs
 from driftline.state.measurements import labels_json
 from driftline.state.tables import (
+    as_micros,
     configurations,
+    from_micros,
     incident_events,
     incidents,
     measurements,
-    micros,
-    moment,
     objects,
     references,
     shares,
@@ -76,15 +76,15 @@ def explain_incident(connection: Connection, name: str) -> Values:
                 {
                     "run": run.token,
                     "action": run.action,
-                    "at": run.created.isoformat(),
+                    "at": run.created_at.isoformat(),
                     "state": run.state,
-                    "why": run.why,
+                    "why": run.trigger,
                     "author": run.author,
                     "reason": run.reason,
                     "request": None if run.request is None else str(run.request),
                     "answer": run.answer or run.error,
                 }
-                for run in action_runs.listed(connection, name)
+                for run in action_runs.list_runs(connection, name)
             ],
         },
         "findings": findings,
@@ -98,7 +98,7 @@ def newest_window(connection: Connection, model: str) -> datetime | None:
     start = connection.execute(
         sa.select(sa.func.max(c.start)).where(c.model == model, c.revision > 0)
     ).scalar()
-    return None if start is None else moment(start)
+    return None if start is None else from_micros(start)
 
 
 def explain_window(
@@ -113,7 +113,7 @@ def explain_window(
     With a check or a column, all of its measurements, judged or not. Returns values for JSON.
     """
     c = measurements.c
-    query = sa.select(measurements).where(c.model == model, c.start == micros(start))
+    query = sa.select(measurements).where(c.model == model, c.start == as_micros(start))
     query = query.where(c.check == check) if check is not None else query
     query = query.where(c.verdict != "") if check is None and column is None else query
     query = query.order_by(c.version, c.segment, c.check, c.labels, c.name)
@@ -145,7 +145,7 @@ def _explain_alert(
         c.segment == segment,
         c.name == alert.measurement,
         c.labels == labels_json(labels),
-        c.start >= micros(alert.since),
+        c.start >= as_micros(alert.since),
     )
     if row.resolved_at is not None:
         query = query.where(c.start < row.resolved_at)
@@ -276,7 +276,7 @@ def _explain_windows(
         c = windows.c
         query = sa.select(windows).where(
             c.model == model,
-            c.start == micros(datetime.fromisoformat(start)),
+            c.start == as_micros(datetime.fromisoformat(start)),
             c.version == version,
             c.segment == segment,
         )
@@ -360,4 +360,4 @@ def _objects(connection: Connection, row: Row[Any]) -> list[Values]:
 
 
 def _iso(value: int | None) -> str | None:
-    return None if value is None else moment(value).isoformat()
+    return None if value is None else from_micros(value).isoformat()

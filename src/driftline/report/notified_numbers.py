@@ -16,7 +16,14 @@ from sqlalchemy.engine import Connection, Row
 from driftline.alerting.digest import CAUSE as DIGEST
 from driftline.alerting.fact import MONITORING
 from driftline.state.measurements import labels_json
-from driftline.state.tables import incident_events, incidents, measurements, micros, moment, windows
+from driftline.state.tables import (
+    as_micros,
+    from_micros,
+    incident_events,
+    incidents,
+    measurements,
+    windows,
+)
 from driftline.types.notification import AlertFact, Notification
 from driftline.types.records import WindowKey
 
@@ -60,12 +67,12 @@ def load_notified_numbers(
     series = [_is_series(incident.model, notification, alert) for alert in firing]
     c = measurements.c
     if at is None:
-        end = micros(notification.window[1]) if notification.window is not None else event.at
+        end = as_micros(notification.window[1]) if notification.window is not None else event.at
         newest = sa.select(sa.func.max(c.start)).where(c.start < end)
         starts = [connection.execute(newest.where(*is_series)).scalar() for is_series in series]
         start = max((value for value in starts if value is not None), default=None)
     else:
-        start = micros(at)
+        start = as_micros(at)
     matches = [
         connection.execute(
             sa.select(measurements).where(*is_series, c.start == start)
@@ -81,7 +88,7 @@ def load_notified_numbers(
     keys = dict.fromkeys(WindowKey(row.model, row.start, row.version, row.segment) for row in rows)
     return NotifiedNumbers(
         incident=incident,
-        notified_at=moment(event.at),
+        notified_at=from_micros(event.at),
         rows=rows,
         windows={key: _load_window(connection, key) for key in keys},
         missing_numbers=len(series) - len(rows),

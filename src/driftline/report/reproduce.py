@@ -36,9 +36,9 @@ from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NoNumbersError, NotifiedNumbers, load_notified_numbers
 from driftline.state.measurements import labels_json
-from driftline.state.provenance import behind
+from driftline.state.provenance import load_counted_objects
 from driftline.state.store import Store
-from driftline.state.tables import moment, references
+from driftline.state.tables import from_micros, references
 from driftline.types.errors import StateError
 from driftline.types.model import Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
@@ -105,7 +105,7 @@ class Reproducer:
             # An object contributes rows to whole windows, whatever segments the numbers are of.
             whole_windows = [replace(key, segment="") for key in numbers.windows]
             keys = list(dict.fromkeys([*numbers.windows, *whole_windows]))
-            contributions = behind(connection, keys)
+            contributions = load_counted_objects(connection, keys)
         model = numbers.incident.model
         if model not in self.config.models:
             raise NoNumbersError(
@@ -152,8 +152,8 @@ class Reproducer:
                 "told": numbers.notified_at.isoformat(),
             },
             "window": {
-                "start": moment(window.start).isoformat(),
-                "end": moment(window.end).isoformat(),
+                "start": from_micros(window.start).isoformat(),
+                "end": from_micros(window.end).isoformat(),
             },
             "reference": reference.name,
             "same": all(comparison["same"] is not False for comparison in comparisons),

@@ -22,7 +22,7 @@ from driftline.kit.decoding.json_values import FALSE_AS, MAX_CATEGORY, TRUE_AS, 
 from driftline.profiles.batch import Batch
 from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions, hash_strings
-from driftline.state.tables import micros
+from driftline.state.tables import as_micros
 from driftline.types.model import DERIVED, Field, Kind, Schema
 
 
@@ -96,7 +96,7 @@ class Caster:
         """Event times (microseconds, int64) and which are usable (bool), both of shape (rows,)."""
         stamp = self.schema.timestamp
         if stamp is None:
-            at = micros(self.default_time)
+            at = as_micros(self.default_time)
             events, usable = np.full(rows, at, np.int64), np.ones(rows, bool)
         elif stamp.name not in columns:
             events, usable = np.zeros(rows, np.int64), np.zeros(rows, bool)

@@ -33,7 +33,7 @@ LISTS = ("instances", "predictions", "dataframe_records", "inputs")
 """Keys of the rows in requests and responses."""
 
 
-class Body(msgspec.Struct, gc=False):
+class CapturedBody(msgspec.Struct, gc=False):
     """A request, a response or a label, as text."""
 
     data: str | None = None
@@ -82,7 +82,7 @@ class Unpacker:
             self._kinds = {f.path: f.kind for f in ctx.fields} | bare
         self._paths = {name: json_values.parse_path(name) for name in self._kinds or ()}
 
-    def unpack(self, sides: list[Body | None], expected: NDArray[np.int64] | None) -> Rows:
+    def unpack(self, sides: list[CapturedBody | None], expected: NDArray[np.int64] | None) -> Rows:
         """Return the rows of each body.
 
         `expected` is the number of rows of the other sides, shape (records,); -1 where unknown.
@@ -149,7 +149,7 @@ class Unpacker:
         )
 
     def _parse_one_by_one(
-        self, sides: list[Body | None], expected: NDArray[np.int64] | None
+        self, sides: list[CapturedBody | None], expected: NDArray[np.int64] | None
     ) -> Rows:
         import numpy as np
 
@@ -187,7 +187,7 @@ class Unpacker:
                 columns[name] = json_values.value_array(values, kind)
         return Rows(counts, columns, failures)
 
-    def _rows(self, side: Body, expected: int) -> list[dict[str, Any]] | None:
+    def _rows(self, side: CapturedBody, expected: int) -> list[dict[str, Any]] | None:
         """Return the rows of one body by name; None where it is no table, such as an image.
 
         Raises ValueError with the reason.

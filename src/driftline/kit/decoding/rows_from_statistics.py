@@ -107,7 +107,7 @@ class Summary:
     """None where the file has no distribution: then the column is empty."""
 
 
-def count_categories(
+def categories_from_counts(
     pairs: Iterable[tuple[object, float | None]], present: int
 ) -> Categories | None:
     """Return the categories of (value, count) pairs; None without a positive count.

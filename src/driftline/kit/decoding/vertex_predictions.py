@@ -66,7 +66,7 @@ class PredictionReader:
 
     def parse(self, text: str | bytes) -> Any:
         """Return the one JSON value of `text`. Raises ValueError with a reason for people."""
-        return parse_document(text, whole=self._whole)
+        return parse_json_value(text, whole=self._whole)
 
     def row(self, instance: Any, prediction: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """Return one row; the values of `metadata` win over others of the same name.
@@ -198,7 +198,7 @@ def shorten_payloads(value: Any) -> Any:
     return {name: shorten_payloads(item) for name, item in value.items()}
 
 
-def parse_document(text: str | bytes, *, whole: bool = False) -> Any:
+def parse_json_value(text: str | bytes, *, whole: bool = False) -> Any:
     """Return the one JSON value of `text`, shortened unless `whole`.
 
     Raises ValueError with a reason for people.

@@ -27,7 +27,7 @@ WIRE = policy.SMTP.clone(cte_type="7bit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class MailServer:
     """A mail server that takes mail."""
 
     connect: Callable[[str, int], socket.socket]

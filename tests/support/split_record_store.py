@@ -130,7 +130,7 @@ class Halves:
             transform=self.transform,
         )
         with self.store.write() as connection:
-            models.watch(connection, "m", 0)
+            models.add_model(connection, "m", 0)
 
     def append(self, uri: str, lines: list[Line]) -> None:
         self.lines.setdefault(uri, []).extend(lines)
@@ -160,7 +160,7 @@ class Halves:
         with self.store.read() as connection:
             for row in connection.execute(sa.select(spans).where(spans.c.rows != 0)):
                 key = WindowKey("m", row.start, row.version, row.segment)
-                window = windows.load(connection, key, self.spec, BUILT_IN).window()
+                window = windows.load_profile(connection, key, self.spec, BUILT_IN).window()
                 x, y = (next(c for c in window.numeric() if c.name == name) for name in "xy")
                 assert window.rows == row.rows
                 hour = (row.start - int(START.timestamp() * 1e6)) // HOUR
@@ -193,7 +193,7 @@ class Halves:
 
     def alone(self) -> dict[str, int]:
         with self.store.read() as connection:
-            return pair_rows.alone(connection, "m", 2**62)
+            return pair_rows.count_alone(connection, "m", 2**62)
 
     def kept(self) -> list[tuple[int, ...]]:
         """The kept halves: role, window, rows, matched, joined, removed."""
