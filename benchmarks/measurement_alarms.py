@@ -159,12 +159,9 @@ class SeriesJudge:
             row = JudgedMeasurement(
                 check="drift",
                 measurement=measurement,
-                verdict=alone.verdict,
-                severity=alone.severity or "",
-                reason=alone.reason,
+                judgement=alone,
                 rows=rows,
                 cause="drift",
-                within=alone.within,
                 watched=self.rule.unusual,
             )
             judged.append((WindowKey("model", start, "", ""), row))
