@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import databases
 import pytest
-from asking import DAY, GO, HOUR, NOW, Desk
+from action_scene import DAY, GO, HOUR, NOW, Desk
 
 from driftline import Action, Order, Rejected, Request, Severity, Verdict
 from driftline.alerting.actions_due import token
@@ -16,7 +16,7 @@ from driftline.state import action_runs, outbox
 from driftline.state.factory import open_store
 from driftline.testing import order
 from driftline.types.errors import OutcomeUnknown
-from driftline.types.phrasing import added
+from driftline.types.phrasing import plugin_facts
 
 pytestmark = pytest.mark.system
 
@@ -117,7 +117,7 @@ def test_what_is_recorded(desk):
     assert "accuracy" in run.trigger
     assert run.trigger.startswith("performance: ")
     assert run.request == Request("run", "/bin/true", "churn retrain")
-    assert added(at.told[0].notification)["action retrain"] == f"ordered: {run.token}"
+    assert plugin_facts(at.told[0].notification)["action retrain"] == f"ordered: {run.token}"
     at.settle()
     assert (at.runs[0].state, at.runs[0].answer, at.runs[0].attempts) == ("sent", "done", 1)
     assert done == [run.request]

@@ -162,7 +162,7 @@ class DeliveryWorkers:
             store=services.store,
             clock=services.clock,
             rng=Random(self._seed),
-            report=self._process_action_report,
+            report=partial(self._process_action_report, name),
             log=services.log,
             policy=DeliveryPolicy(overdue=action.plugin.patience, give_up=GIVE_UP_AFTER),
         )
@@ -179,8 +179,8 @@ class DeliveryWorkers:
             # Its messages wait in the outbox until a restart or reload starts it.
             self._services.log.error("a plugin could not start", part=part, error=str(error))
 
-    def _process_action_report(self, report: DeliveryReport) -> None:
-        name, notification = report.sink.removeprefix(action_runs.LANE), report.notification
+    def _process_action_report(self, name: str, report: DeliveryReport) -> None:
+        notification = report.notification
         self._services.metrics.actions.labels(name, str(report.outcome)).inc()
         if report.outcome is DeliveryOutcome.SENT:
             self._services.log.info(

@@ -134,13 +134,15 @@ def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
             words = clean(f"{run['action']}: {run['state']}{author}. {run['answer']}", 400)
             console.print(f"[dim]  action    {_short(run['at'])}  {escape(words)}[/]")
     findings = report["findings"]
-    unchanged = [finding for finding in findings if finding["verdict"] not in ("changed", "error")]
+    fine_findings = [
+        finding for finding in findings if finding["verdict"] not in ("changed", "error")
+    ]
     for finding in findings:
-        if finding not in unchanged[MOST_SHOWN:]:
+        if finding not in fine_findings[MOST_SHOWN:]:
             _finding(console, finding, phrasebook)
-    if len(unchanged) > MOST_SHOWN:
+    if len(fine_findings) > MOST_SHOWN:
         console.print(
-            f"[dim]and {len(unchanged) - MOST_SHOWN} more that are fine or unsure; "
+            f"[dim]and {len(fine_findings) - MOST_SHOWN} more that are fine or unsure; "
             "--check and --column show fewer[/]"
         )
     for window in report["windows"]:
@@ -150,7 +152,14 @@ def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
 def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) -> None:
     from rich.markup import escape
 
-    from driftline.types.phrasing import clean, interval, lasting, moved, number, subject
+    from driftline.types.phrasing import (
+        clean,
+        describe_movement,
+        interval,
+        lasting,
+        number,
+        subject,
+    )
 
     fact = _fact(finding)
     verdict = finding["verdict"] or "not judged"
@@ -161,7 +170,12 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
     measurement = escape(clean(finding["measurement"]))
     suffix = f" of {escape(series)}" if series else ""
     console.print(f"\n[{paint}]{verdict:8}[/] {check}: [bold]{measurement}[/]{suffix}")
-    facts = [phrasebook.figure(fact), moved(fact), interval(fact), f"{finding['rows']:,} rows"]
+    facts = [
+        phrasebook.figure(fact),
+        describe_movement(fact),
+        interval(fact),
+        f"{finding['rows']:,} rows",
+    ]
     if finding["p_value"] is not None:
         facts.append(f"p {number(finding['p_value'])}")
     console.print("         " + escape(", ".join(part for part in facts if part)))

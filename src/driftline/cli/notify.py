@@ -197,16 +197,18 @@ def resend(sink: str, config: Path, as_json: bool) -> None:
             for letter in letters
             if outbox.rearm_dead_letter(connection, letter.id, system_clock())
         ]
-    outdated = len(letters) - len(resent)
+    outdated_count = len(letters) - len(resent)
     if as_json:
         document = {
             "sink": sink,
             "again": [letter.title for letter in resent],
-            "out_of_date": outdated,
+            "out_of_date": outdated_count,
         }
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
     for letter in resent:
         click.echo(f"again  {letter.title}")
-    note = f"; {outdated} out of date, a newer message was delivered" if outdated else ""
+    note = (
+        f"; {outdated_count} out of date, a newer message was delivered" if outdated_count else ""
+    )
     click.echo(f"{len(resent)} to send again{note}")

@@ -85,7 +85,8 @@ def explain_route(
     }
     if as_json:
         visits = [
-            {"route": visit.place, "taken": visit.matches, "why": visit.reason} for visit in way.visits
+            {"route": visit.place, "taken": visit.matches, "why": visit.reason}
+            for visit in way.visits
         ]
         document = {
             "model": model,

@@ -127,11 +127,11 @@ def _incident(
         "tone": incident["severity"] if firing else "resolved",
         "duration": phrasing.lasting(since, end or access.clock()),
         "lines": lines,
-        "remaining": phrasing.others(notification, len(lines)),
+        "remaining": phrasing.count_hidden(notification, len(lines)),
         "certainty": phrasing.certainty(notification),
         "facts": {
             name: text
-            for name, text in phrasing.added(notification).items()
+            for name, text in phrasing.plugin_facts(notification).items()
             if name not in run_facts
         },
         "links": phrasing.links(notification),

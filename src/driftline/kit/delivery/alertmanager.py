@@ -34,7 +34,7 @@ def alertmanager_body(
     return {
         "version": "4",
         "groupKey": f'{{}}:{{incident="{notification.incident}"}}',
-        "truncatedAlerts": max(0, phrasing.others(notification, line_count)),
+        "truncatedAlerts": max(0, phrasing.count_hidden(notification, line_count)),
         "status": "resolved" if notification.event is Event.RESOLVED else "firing",
         "receiver": receiver,
         "groupLabels": group,
@@ -65,7 +65,7 @@ def _alert(
     labels |= {**group, "severity": severity.value, "family": notification.cause}
     text = describe(alert) if alert else ""
     annotations = {"summary": notification.title, "description": phrasing.clean(text, 1000)}
-    annotations |= phrasing.added(notification)
+    annotations |= phrasing.plugin_facts(notification)
     since = (alert or notification).since
     window_end = notification.window[1] if notification.window else notification.since
     end = max(since, notification.resolved_at or window_end)
