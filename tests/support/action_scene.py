@@ -26,10 +26,11 @@ from driftline_plugins.actions.kubernetes_job import KubernetesJob
 from driftline_plugins.actions.sagemaker_pipeline import SageMakerPipeline
 from driftline_plugins.actions.sagemaker_weights import SageMakerWeights
 from driftline_plugins.actions.vertex_pipeline import VertexPipeline
+from facts import flat_fact
 
 from driftline import Action, Secret, Severity, StartContext, Verdict
 from driftline.agent.action_dispatch import ActionDispatcher, load_request
-from driftline.alerting import AlertingState, Fact, retire, step
+from driftline.alerting import AlertingState, retire, step
 from driftline.alerting.actions_due import ActionPlan
 from driftline.delivery.action_sink import ActionSink
 from driftline.delivery.network.http import HttpClient
@@ -152,7 +153,7 @@ class Desk:
             "verdict": Verdict.CHANGED,
         }  # fmt: skip
         start = NOW + hour * HOUR
-        fact = Fact(**{**whole, "start": start, "end": start + HOUR, **given})
+        fact = flat_fact(**{**whole, "start": start, "end": start + HOUR, **given})
         return self._written(step(self.state, [fact], self.now))
 
     def over(self) -> list[Run]:
