@@ -25,7 +25,7 @@ from driftline.evaluate.judge_windows import measure_window
 from driftline.state.measurements import labels_json
 from driftline.state.store import Store
 from driftline.state.tables import from_micros
-from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
+from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 Floats = NDArray[np.float64]
@@ -95,12 +95,9 @@ class MeasuredWindows:
         return JudgedMeasurement(
             check=series.check,
             measurement=measurement,
-            verdict=judgement.verdict.value,
-            severity=judgement.severity.value if judgement.severity else "",
-            reason=judgement.reason,
+            judgement=judgement,
             rows=rows,
             cause=series.cause,
-            within=judgement.within,
             watched=series.rule,
         )
 
@@ -229,13 +226,10 @@ class _Packer:
                     check_errors[row.check] = row.reason
                     continue
                 check_errors.setdefault(row.check, "")
-                if not row.verdict:
+                if row.judgement is None:
                     continue
-                if row.verdict != Verdict.OK:
-                    severity = Severity(row.severity) if row.severity else None
-                    judgements[len(series)] = Judgement(
-                        Verdict(row.verdict), severity, row.reason, row.within
-                    )
+                if row.judgement.verdict is not Verdict.OK:
+                    judgements[len(series)] = row.judgement
                     if row.verdict == Verdict.CHANGED and row.watched is None:
                         details[len(series)] = row.measurement.detail
                 series.append(self._series_of(due.key, row))

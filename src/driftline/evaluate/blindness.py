@@ -7,7 +7,6 @@ still to come.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from driftline.alerting.fact import UNSURE, Fact, trouble
 from driftline.state.tables import from_micros
@@ -31,18 +30,17 @@ def blindness_fact(due: DueWindow, check: str, judged: Sequence[JudgedMeasuremen
     span = from_micros(due.key.start), from_micros(due.end)
     windows_in_week = max(MIN_WINDOWS, -(-WEEK // (due.end - due.key.start)))
     reason = _reason(blind_rows) if len(blind_rows) == len(rows) else ""
-    fact = trouble(
+    return trouble(
         due.key.model,
         check,
         UNSURE,
         reason,
         span,
+        severity=Severity.INFO,
+        rows=max(row.rows for row in blind_rows) if reason else 0,
         needed=windows_in_week,
         revision=due.revision + 1,
     )
-    if not reason:
-        return fact
-    return replace(fact, severity=Severity.INFO, rows=max(row.rows for row in blind_rows))
 
 
 def _reason(blind_rows: Sequence[JudgedMeasurement]) -> str:

@@ -18,7 +18,7 @@ from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
 from driftline.state.measurements import labels_json
-from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
+from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.phrasing import number, share
 from driftline.types.records import JudgedMeasurement, WindowKey
 
@@ -187,10 +187,7 @@ def apply_outcome(
     return replace(
         row,
         measurement=m,
-        verdict=judgement.verdict,
-        severity=judgement.severity or "",
-        reason=judgement.reason,
-        within=judgement.within,
+        judgement=judgement,
         since=previous_start if is_obvious else outcome.since,
         trace=trace,
         blind=_lacks_data(rule, outcome, judgement),
@@ -292,12 +289,12 @@ def _judge_without_baseline(
         f"learning what is usual: {outcome.missing_windows} more windows, "
         f"about {missing_rows:,} rows, are needed"
     )
-    if row.verdict == Verdict.CHANGED:
+    if row.judgement is not None and row.judgement.verdict is Verdict.CHANGED:
         assert rule.obvious is not None
         has_previous = math.isfinite(outcome.previous_size)
         previous = _value(rule.scale, outcome.previous_size) if has_previous else rule.neutral
         if abs(previous - rule.neutral) > rule.obvious:
-            return Judgement(Verdict.CHANGED, Severity(row.severity), row.reason)
+            return row.judgement
         return Judgement(
             Verdict.UNSURE, reason=f"far out; a change if the next window is, too ({reason})"
         )
