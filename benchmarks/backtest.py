@@ -34,7 +34,7 @@ from driftline.profiles.profile import Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models
 from driftline.state.factory import open_store
-from driftline.state.tables import micros, windows
+from driftline.state.tables import as_micros, windows
 
 START, HOUR = datetime(2025, 1, 1, tzinfo=UTC), timedelta(hours=1)
 NUMERIC, DISTINCT = 16, (5, 50, 500, 5000)
@@ -108,7 +108,7 @@ def hours(folder: Path, first: int, last: int, rows: int) -> list[dict[str, obje
         if "n11" in on:
             batch["n11"] = pa.array(batch["n11"].to_numpy(), mask=rng.random(size) < on["n11"])
         profile = Profile(spec, BUILT_IN)
-        start = micros(at)
+        start = as_micros(at)
         profile.update(
             Batch(
                 size, batch, events=np.linspace(start, start + 3_599_000_000, size).astype(np.int64)
@@ -128,7 +128,7 @@ def _spec(folder: Path) -> ProfileSpec:
     store = open_store("sqlite:///state.db", base=folder, readonly=True)
     try:
         with store.read() as connection:
-            known = models.known(connection, "bench")
+            known = models.load_model(connection, "bench")
     finally:
         store.close()
     assert known is not None

@@ -30,7 +30,7 @@ from driftline.evaluate.check_plan import CheckPlan
 from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.evaluate.judge_windows import Inputs, judge_windows
-from driftline.state.tables import micros
+from driftline.state.tables import as_micros
 from driftline.types.notification import Event
 from driftline.types.records import DueWindow, WindowKey
 
@@ -75,12 +75,17 @@ def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
     days = DAYS if happened is None else happened.day + 30
     for day in range(days):
         window = stream.window(day)
-        start = micros(START + day * DAY)
+        start = as_micros(START + day * DAY)
         due = DueWindow(WindowKey("model", start, "", ""), start + policy.length, rows, 0)
         inputs = Inputs(
-            SCHEMA, PLANS, lambda _, it=window: it, lambda _: stream.reference, lambda *_: (),
-            lambda plan, ctx: list(plan.check.evaluate(ctx)), past_judge=past,
-        )  # fmt: skip
+            schema=SCHEMA,
+            plans=PLANS,
+            window=lambda _, window=window: window,
+            reference=lambda _: stream.reference,
+            history=lambda *_: (),
+            collect=lambda plan, ctx: list(plan.check.evaluate(ctx)),
+            past_judge=past,
+        )
         _, facts = judge_windows([due], inputs)
         moved = step(state, facts, START + (day + 1) * DAY)
         state = moved.state

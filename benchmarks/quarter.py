@@ -337,7 +337,7 @@ class Quarter:
 
     def _start(self) -> None:
         with self.store.write() as connection:
-            outbox.recover(connection, self.now)
+            outbox.recover_unfinished(connection, self.now)
         self.workers = [
             SinkWorker(name, sink, self.store, lambda: self.now, Random(3), self._reported)
             for name, sink in self.sinks.items()
@@ -349,7 +349,7 @@ class Quarter:
         """
         for name, sink in self.sinks.items() if crash else ():
             with self.store.write() as connection:
-                claimed = outbox.claim(connection, name, self.now)
+                claimed = outbox.claim_next(connection, name, self.now)
             if claimed is not None:
                 with suppress(DriftlineError):
                     sink.send(claimed.notification)

@@ -1,6 +1,7 @@
-"""Airflow 3: trigger a run of a DAG, through its public API v2.
+"""Triggers a run of a DAG in Airflow 3, through its public API v2.
 
-Refuses to trigger two for one incident: the run's id is the token, and Airflow takes an id once.
+Never triggers two runs for one incident: the id of the run is the token, and Airflow accepts an id
+only once.
 """
 
 from __future__ import annotations
@@ -25,24 +26,26 @@ class Airflow(HttpAction):
     url: str
     """The address of the API server, without `/api/v2`."""
     dag: Annotated[str, Field(min_length=1, max_length=250)]
-    """The DAG's id."""
+    """The id of the DAG."""
     conf: dict[str, Any] = Field(default_factory=dict)
-    """The run's configuration; `{model}`, `{incident}` and the like stand for facts of the
-    incident.
+    """The configuration of the run.
+
+    In texts `{model}`, `{incident}` and other facts of the incident are filled in.
     """
     token: Secret | None = Field(default=None, examples=["${env:AIRFLOW_TOKEN}"])
-    """A token to show, where one was issued."""
+    """A token of the API server. Give either a token, or a user name and a password."""
     username: str | None = None
-    """Else a user, who is given a token for each run."""
+    """A user; driftline requests a token for each run with the user's password."""
     password: Secret | None = None
-    """The user's password."""
+    """The password of `username`."""
     basic: bool = False
-    """Whether user and password are shown with each request instead, where the API server takes
-    that.
+    """Whether to send user and password with each request, in place of a token.
+
+The API server must accept basic authentication.
     """
 
     @model_validator(mode="after")
-    def _someone(self) -> Self:
+    def _has_one_login(self) -> Self:
         if (self.token is None) == (self.username is None) or (self.username is None) != (
             self.password is None
         ):
@@ -50,7 +53,7 @@ class Airflow(HttpAction):
         return self
 
     def credentials(self) -> Mapping[str, str]:
-        """The token, or what user and password come to."""
+        """Return the header for the token, or for the user and the password."""
         if self.token is not None:
             return {"authorization": f"Bearer {self.token.reveal()}"}
         assert self.username is not None
@@ -67,10 +70,10 @@ class Airflow(HttpAction):
         try:
             return {"authorization": f"Bearer {json.loads(answer.text)['access_token']}"}
         except (ValueError, KeyError, TypeError):
-            raise Rejected(f"{self._base}/auth/token gives no access_token") from None
+            raise Rejected(f"{self._base}/auth/token returns no access_token") from None
 
     def request(self, order: Order) -> Request:
-        """Trigger the run under the order's token, outside of its schedule."""
+        """Return the request for a run outside of the schedule, with the token as its id."""
         body = {
             "dag_run_id": order.token,
             "logical_date": None,
@@ -79,8 +82,8 @@ class Airflow(HttpAction):
         }
         return json_request("POST", f"{self._base}/api/v2/dags/{quote(self.dag, '')}/dagRuns", body)
 
-    def known(self, status: int, answer: Mapping[str, Any]) -> bool:
-        """Whether the id is taken."""
+    def is_repeat(self, status: int, answer: Mapping[str, Any]) -> bool:
+        """Return whether the id exists already."""
         return status == 409
 
     @property
@@ -88,11 +91,11 @@ class Airflow(HttpAction):
         return self.url.rstrip("/")
 
     def permissions(self) -> tuple[str, ...]:
-        """What the user needs in Airflow."""
+        """Return the right that the user needs in Airflow."""
         return ("can create on DAG Runs of the DAG",)
 
 
 @hookimpl
 def register_actions() -> list[type[Action]]:
-    """The one action of this file."""
+    """Register the action of this file."""
     return [Airflow]

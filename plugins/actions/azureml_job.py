@@ -1,8 +1,7 @@
-"""Azure Machine Learning: create a job, of any type that its API knows, through Azure Resource
-Manager.
+"""Creates a job of any type in Azure Machine Learning, through Azure Resource Manager.
 
-Refuses to create two for one incident: the job's name is the token, and the same PUT twice makes
-one job.
+Never creates two jobs for one incident: the name of the job is the token, and a repeated PUT
+creates no second job.
 """
 
 from __future__ import annotations
@@ -31,15 +30,16 @@ class AzureMlJob(HttpAction):
     resource_group: Annotated[str, Field(min_length=1, max_length=90)]
     """The resource group of the workspace."""
     workspace: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}$")]
-    """The workspace."""
+    """The name of the workspace."""
     job: Annotated[dict[str, Any], Field(examples=[JOB])]
-    """The job's `properties` as the API has them, with its `jobType`; `{model}`, `{incident}` and
-    the like stand for facts.
+    """The `properties` of the job in the form of the API, with its `jobType`.
+
+In texts `{model}`, `{incident}` and other facts of the incident are filled in.
     """
     api_version: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d(-preview)?$")] = "2024-10-01"
-    """The version of the API."""
+    """The version of the Azure API, such as `2024-10-01`."""
     url: str = "https://management.azure.com"
-    """The address of Azure Resource Manager, another one in other clouds."""
+    """The address of Azure Resource Manager; change it for a national cloud."""
 
     _credential: Any = PrivateAttr(default=None)
 
@@ -51,7 +51,7 @@ class AzureMlJob(HttpAction):
         return job
 
     def credentials(self) -> Mapping[str, str]:
-        """A bearer token of whoever the machine is."""
+        """Return the header with a token of the machine's identity."""
         try:
             from azure.core.exceptions import ClientAuthenticationError
             from azure.identity import DefaultAzureCredential
@@ -64,20 +64,26 @@ class AzureMlJob(HttpAction):
             return {"authorization": f"Bearer {self._credential.get_token(SCOPE).token}"}
         except ClientAuthenticationError as error:
             raise Rejected(
-                f"no Azure credentials could be had: {' '.join(str(error).split())[:200]}"
+                f"no Azure credentials were found: {' '.join(str(error).split())[:200]}"
             ) from None
 
     def stop(self) -> None:
-        """Let go of the credentials."""
+        """Close the credentials."""
         if self._credential is not None:
             self._credential.close()
             self._credential = None
         super().stop()
 
     def request(self, order: Order) -> Request:
-        """Create the job under the order's token."""
-        within = f"{self.url}/subscriptions/{quote(self.subscription, '')}/resourceGroups/{quote(self.resource_group, '')}"
-        place = f"{within}/providers/Microsoft.MachineLearningServices/workspaces/{self.workspace}/jobs/{order.token}"
+        """Return the request for a job with the token as its name."""
+        group = (
+            f"{self.url}/subscriptions/{quote(self.subscription, '')}"
+            f"/resourceGroups/{quote(self.resource_group, '')}"
+        )
+        place = (
+            f"{group}/providers/Microsoft.MachineLearningServices"
+            f"/workspaces/{self.workspace}/jobs/{order.token}"
+        )
         tags = {
             "driftline_incident": order.notification.incident,
             "driftline_model": order.facts["model"],
@@ -87,13 +93,14 @@ class AzureMlJob(HttpAction):
         return json_request("PUT", f"{place}?api-version={self.api_version}", body)
 
     def permissions(self) -> tuple[str, ...]:
-        """What it needs in Azure."""
+        """Return the right that it needs in Azure."""
         return (
-            "Microsoft.MachineLearningServices/workspaces/jobs/write on the workspace (AzureML Data Scientist)",
+            "Microsoft.MachineLearningServices/workspaces/jobs/write on the workspace "
+            "(AzureML Data Scientist)",
         )
 
 
 @hookimpl
 def register_actions() -> list[type[Action]]:
-    """The one action of this file."""
+    """Register the action of this file."""
     return [AzureMlJob]

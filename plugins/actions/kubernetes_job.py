@@ -1,7 +1,7 @@
-"""Kubernetes: create a Job.
+"""Creates a Job in Kubernetes.
 
-Refuses to create two for one incident: the job's name is the token, and a name is taken once, until
-the job is deleted.
+Never creates two jobs for one incident: the name of the job is the token, and a name exists only
+once until the job is deleted.
 """
 
 from __future__ import annotations
@@ -23,24 +23,30 @@ ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 class KubernetesJob(HttpAction):
-    """Creates a Job. In a pod it asks as the pod's service account; set the host's `trusted` to
-    `.../ca.crt` beside its token, and `allow_private`.
+    """Creates a Job.
+
+    In a pod it uses the service account of the pod: set the host's `trusted` to the `ca.crt` beside
+    the token of the account, and set `allow_private`.
     """
 
     type: ClassVar[str] = "kubernetes_job"
 
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-    """Where the job is created."""
+    """The namespace of the job."""
     job: Annotated[dict[str, Any], Field(examples=[JOB])]
-    """The job's `spec`, with its `template`; `{model}`, `{incident}` and the like stand for facts
-    of the incident.
+    """The `spec` of the job, with its `template`.
+
+    In texts `{model}`, `{incident}` and other facts of the incident are filled in.
     """
     server: str = "https://kubernetes.default.svc"
-    """The address of the API server, as pods know it."""
+    """The address of the API server; the default is its address inside a pod."""
     token: Secret | None = None
-    """A token to show; that of the pod's service account when absent."""
+    """A token; when absent, the token of the pod's service account in `token_file`."""
     token_file: str = f"{ACCOUNT}/token"
-    """Where that one stands. It is read anew for each run, because it is renewed."""
+    """The file with the token of the service account.
+
+    It is read for each run, because Kubernetes renews it.
+    """
 
     @field_validator("job")
     @classmethod
@@ -52,29 +58,27 @@ class KubernetesJob(HttpAction):
         return job
 
     def credentials(self) -> Mapping[str, str]:
-        """The token."""
+        """Return the header with the token."""
         if self.token is not None:
             return {"authorization": f"Bearer {self.token.reveal()}"}
         try:
             token = (self.context.base / self.token_file).read_text(encoding="ascii").strip()
         except (OSError, ValueError) as error:
             raise Rejected(
-                f"{self.token_file} can't be read: {type(error).__name__}; set token outside of a pod"
+                f"{self.token_file} can't be read: {type(error).__name__}; "
+                "set token outside of a pod"
             ) from None
         return {"authorization": f"Bearer {token}"}
 
     def request(self, order: Order) -> Request:
-        """Create the job under the order's token."""
-        about = {
-            "driftline/incident": order.notification.incident,
-            "driftline/action": order.action,
-        }
+        """Return the request for a job with the token as its name."""
         metadata = {
             "name": order.token,
             "namespace": self.namespace,
             "labels": {"app.kubernetes.io/managed-by": "driftline"},
             "annotations": {
-                **about,
+                "driftline/incident": order.notification.incident,
+                "driftline/action": order.action,
                 "driftline/model": order.facts["model"],
                 "driftline/title": order.facts["title"],
             },
@@ -89,20 +93,21 @@ class KubernetesJob(HttpAction):
             "POST", f"{self.server}/apis/batch/v1/namespaces/{self.namespace}/jobs", body
         )
 
-    def known(self, status: int, answer: Mapping[str, Any]) -> bool:
-        """Whether the name is taken. A quota that others change at the same time is a conflict too,
-        and passes.
+    def is_repeat(self, status: int, answer: Mapping[str, Any]) -> bool:
+        """Return whether the name exists already.
+
+        Raises Retryable for another conflict, such as a quota that changes at the same time.
         """
         if status == 409 and answer.get("reason") != "AlreadyExists":
             raise Retryable(f"HTTP 409: {answer.get('message', 'a conflict')}")
         return status == 409
 
     def permissions(self) -> tuple[str, ...]:
-        """What the service account needs."""
+        """Return the right that the service account needs."""
         return ("a Role with the verb create on jobs of batch, in the namespace",)
 
 
 @hookimpl
 def register_actions() -> list[type[Action]]:
-    """The one action of this file."""
+    """Register the action of this file."""
     return [KubernetesJob]

@@ -1,6 +1,7 @@
-"""SageMaker Pipelines: start an execution, such as one that trains a model again.
+"""Starts an execution of a SageMaker pipeline, such as one that trains a model again.
 
-Refuses to start two for one incident: SageMaker gives the same execution for the same token.
+Never starts two executions for one incident: SageMaker returns the same execution for the same
+token.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pydantic import Field, PrivateAttr
 from driftline import Action, Order, Rejected, Request, StartContext, hookimpl
 from driftline.kit.clouds import aws
 
-LONGEST, DESCRIPTION = 1024, 3072
+MAX_VALUE, MAX_DESCRIPTION = 1024, 3072
 
 
 class SageMakerPipeline(Action):
@@ -24,15 +25,16 @@ class SageMakerPipeline(Action):
     repeat: ClassVar[Literal["deduplicates", "repeats"]] = "deduplicates"
 
     pipeline: Annotated[str, Field(min_length=1, max_length=2048)]
-    """The pipeline's name or ARN."""
+    """The name or the ARN of the pipeline."""
     region: str
-    """Its region, such as `eu-central-1`."""
+    """The region of the pipeline, such as `eu-central-1`."""
     parameters: Annotated[dict[str, str], Field(max_length=200)] = Field(default_factory=dict)
-    """Pipeline parameters by name; `{model}`, `{incident}` and the like stand for facts of the
-    incident.
+    """Parameters of the pipeline by name.
+
+    In their values `{model}`, `{incident}` and other facts of the incident are filled in.
     """
     endpoint_url: str | None = None
-    """Another address of the same API, for private endpoints and tests."""
+    """The address of the API. Change it for a private endpoint or a test."""
 
     _client: Any = PrivateAttr(default=None)
 
@@ -42,25 +44,23 @@ class SageMakerPipeline(Action):
         self._client = aws.make_client("sagemaker", self.region, self.endpoint_url)
 
     def request(self, order: Order) -> Request:
-        """StartPipelineExecution under the order's token."""
-        filled: dict[str, str] = order.fill(self.parameters)
-        for name, value in filled.items():
-            if len(value) > LONGEST:
+        """Return the operation StartPipelineExecution with the token."""
+        values: dict[str, str] = order.fill(self.parameters)
+        for name, value in values.items():
+            if len(value) > MAX_VALUE:
                 raise Rejected(
-                    f"parameters.{name}: {len(value)} characters, where SageMaker takes {LONGEST}"
+                    f"parameters.{name}: {len(value)} characters, where SageMaker takes {MAX_VALUE}"
                 )
-        told = order.notification
+        description = f"driftline, {order.notification.incident}: {order.facts['title']}"
         parameters: dict[str, Any] = {
             "PipelineName": self.pipeline,
             "PipelineExecutionDisplayName": order.token,
-            "PipelineExecutionDescription": f"driftline, {told.incident}: {order.facts['title']}"[
-                :DESCRIPTION
-            ],
+            "PipelineExecutionDescription": description[:MAX_DESCRIPTION],
             "ClientRequestToken": order.token,
         }
-        if filled:
+        if values:
             parameters["PipelineParameters"] = [
-                {"Name": name, "Value": value} for name, value in filled.items()
+                {"Name": name, "Value": value} for name, value in values.items()
             ]
         return aws.operation_request(
             "SageMaker.StartPipelineExecution",
@@ -69,16 +69,18 @@ class SageMakerPipeline(Action):
         )
 
     def perform(self, request: Request) -> str:
-        """Start it; gives the execution's ARN."""
-        found = aws.call_operation(self._client, "StartPipelineExecution", json.loads(request.body))
-        return str(found["PipelineExecutionArn"])
+        """Start the execution; return its ARN."""
+        answer = aws.call_operation(
+            self._client, "StartPipelineExecution", json.loads(request.body)
+        )
+        return str(answer["PipelineExecutionArn"])
 
     def permissions(self) -> tuple[str, ...]:
-        """What it needs in AWS."""
+        """Return the right that it needs in AWS."""
         return (f"sagemaker:StartPipelineExecution on {self.pipeline}",)
 
 
 @hookimpl
 def register_actions() -> list[type[Action]]:
-    """The one action of this file."""
+    """Register the action of this file."""
     return [SageMakerPipeline]

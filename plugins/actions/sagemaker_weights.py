@@ -1,8 +1,6 @@
-"""SageMaker endpoints: how the traffic is shared among production variants, such as all of it back
-to the old model.
+"""Sets the traffic weights of the variants of a SageMaker endpoint, such as back to the old model.
 
-Refuses to take more from a variant than the settings allow, whatever the other variants weigh at
-that time.
+Never leaves a variant less than its `least_share`, whatever the weights of the others are.
 """
 
 from __future__ import annotations
@@ -20,8 +18,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class SageMakerWeights(Action):
-    """Sets the weights of an endpoint's variants. What they were before stands in the answer, for
-    the way back.
+    """Sets the weights of the variants of an endpoint.
+
+    The answer has the weights before, so that you can set them again.
     """
 
     type: ClassVar[str] = "sagemaker_weights"
@@ -29,24 +28,25 @@ class SageMakerWeights(Action):
     repeat: ClassVar[Literal["deduplicates", "repeats"]] = "deduplicates"
 
     endpoint: Annotated[str, Field(min_length=1, max_length=63)]
-    """The endpoint's name."""
+    """The name of the endpoint."""
     region: str
-    """Its region, such as `eu-central-1`."""
+    """The region of the endpoint, such as `eu-central-1`."""
     weights: Annotated[
         dict[str, Weight], Field(min_length=1, examples=[{"current": 1, "candidate": 0}])
     ]
-    """The weight that each named variant is to have; others keep theirs."""
+    """The new weight of each variant by name; other variants keep their weight."""
     least_share: dict[str, Share] = Field(default_factory=dict)
-    """The share of all traffic that a variant must keep, by its name: nothing is changed where it
-    would get less.
+    """The least share of all traffic of a variant, from 0 to 1, by name.
+
+Nothing is changed where a variant would get less.
     """
     endpoint_url: str | None = None
-    """Another address of the same API, for private endpoints and tests."""
+    """The address of the API. Change it for a private endpoint or a test."""
 
     _client: Any = PrivateAttr(default=None)
 
     @model_validator(mode="after")
-    def _some_traffic(self) -> Self:
+    def _has_traffic(self) -> Self:
         if not any(self.weights.values()):
             raise ValueError("one of the weights must be above 0")
         return self
@@ -57,13 +57,11 @@ class SageMakerWeights(Action):
         self._client = aws.make_client("sagemaker", self.region, self.endpoint_url)
 
     def request(self, order: Order) -> Request:
-        """UpdateEndpointWeightsAndCapacities: the wanted weights, so that a repeat changes
-        nothing.
-        """
-        wanted = [
+        """Return the operation UpdateEndpointWeightsAndCapacities; repeating it changes nothing."""
+        weights = [
             {"VariantName": name, "DesiredWeight": weight} for name, weight in self.weights.items()
         ]
-        parameters = {"EndpointName": self.endpoint, "DesiredWeightsAndCapacities": wanted}
+        parameters = {"EndpointName": self.endpoint, "DesiredWeightsAndCapacities": weights}
         return aws.operation_request(
             "SageMaker.UpdateEndpointWeightsAndCapacities",
             self.endpoint_url or aws.service_url("api.sagemaker", self.region),
@@ -71,43 +69,44 @@ class SageMakerWeights(Action):
         )
 
     def perform(self, request: Request) -> str:
-        """Look, and set what differs; gives the weights before."""
+        """Set the weights where they differ; return the weights before."""
         parameters = json.loads(request.body)
-        found = aws.call_operation(
+        description = aws.call_operation(
             self._client, "DescribeEndpoint", {"EndpointName": parameters["EndpointName"]}
         )
         before = {
             variant["VariantName"]: float(variant["CurrentWeight"])
-            for variant in found["ProductionVariants"]
+            for variant in description["ProductionVariants"]
         }
-        wanted = {
-            each["VariantName"]: float(each["DesiredWeight"])
-            for each in parameters["DesiredWeightsAndCapacities"]
+        target = {
+            weight["VariantName"]: float(weight["DesiredWeight"])
+            for weight in parameters["DesiredWeightsAndCapacities"]
         }
-        after = before | wanted
+        after = before | target
         if missing := sorted(after.keys() - before.keys()):
             raise Rejected(f"{self.endpoint} has no variant {', '.join(missing)}")
         for name, least in self.least_share.items():
             share = after.get(name, 0.0) / sum(after.values())
             if share < least:
                 raise Rejected(
-                    f"{name} would get {share:.0%} of the traffic, and must keep {least:.0%} (least_share)"
+                    f"{name} would get {share:.0%} of the traffic, "
+                    f"and must keep {least:.0%} (least_share)"
                 )
-        was = ", ".join(f"{name} {weight:g}" for name, weight in before.items())
+        weights_before = ", ".join(f"{name} {weight:g}" for name, weight in before.items())
         if after == before:
-            return f"the weights are so already: {was}"
-        if found["EndpointStatus"] != "InService":
-            raise Retryable(f"{self.endpoint} is {found['EndpointStatus']}, not InService")
+            return f"the weights are so already: {weights_before}"
+        if description["EndpointStatus"] != "InService":
+            raise Retryable(f"{self.endpoint} is {description['EndpointStatus']}, not InService")
         aws.call_operation(self._client, "UpdateEndpointWeightsAndCapacities", parameters)
-        return f"weights before: {was}"
+        return f"weights before: {weights_before}"
 
     def permissions(self) -> tuple[str, ...]:
-        """What it needs in AWS."""
+        """Return the rights that it needs in AWS."""
         names = ("DescribeEndpoint", "UpdateEndpointWeightsAndCapacities")
         return tuple(f"sagemaker:{name} on {self.endpoint}" for name in names)
 
 
 @hookimpl
 def register_actions() -> list[type[Action]]:
-    """The one action of this file."""
+    """Register the action of this file."""
     return [SageMakerWeights]

@@ -1,8 +1,7 @@
-"""A command on the agent's own machine: a list of arguments, never a line for a shell, in an
-environment of named variables.
+"""Runs a command on the machine of the agent, with a list of arguments and without a shell.
 
-Refuses to run a command again that was cut off, to wait longer than it may take, and to keep more
-than the end of its output.
+The command gets only the variables in the settings. An interrupted command is not run again, and
+only the end of its output is stored.
 """
 
 from __future__ import annotations
@@ -23,14 +22,15 @@ from driftline.kit.delivery import compact
 from driftline.kit.settings import Duration
 
 TAIL = 2000
-"""Bytes of the output that are kept."""
+"""Bytes of the output that are stored."""
 TRY_LATER = 75
-"""The exit code by which a command asks to be run again later: EX_TEMPFAIL of sysexits.h."""
+"""The exit code of a command that should run again later: EX_TEMPFAIL of sysexits.h."""
 
 
 class Shell(Action):
-    """Runs a command. The incident is its standard input, as JSON; exit code 0 is done, 75 is try
-    again later.
+    """Runs a command, with the incident as JSON on its standard input.
+
+    Exit code 0 means success, and 75 means: run it again later. Any other code is a failure.
     """
 
     type: ClassVar[str] = "shell"
@@ -40,50 +40,56 @@ class Shell(Action):
         tuple[str, ...],
         Field(min_length=1, examples=[["/opt/churn/retrain", "--model", "{model}"]]),
     ]
-    """The program and its arguments; `{model}`, `{incident}` and the like stand for facts of the
-    incident.
+    """The program and its arguments.
+
+    In them `{model}`, `{incident}` and other facts of the incident are filled in.
     """
     environment: dict[str, Annotated[Secret | str, Field(union_mode="left_to_right")]] = Field(
         default_factory=dict
     )
-    """All variables that it gets beside DRIFTLINE_TOKEN, such as `PATH: "${env:PATH}"`."""
+    """All variables of the command beside DRIFTLINE_TOKEN, such as `PATH: "${env:PATH}"`."""
     timeout: Duration = timedelta(seconds=60)
-    """How long it may take; then it is killed, with all that it started."""
+    """How long the command may take; then it and all its child processes are killed."""
 
     @property
     def patience(self) -> float:
-        """A little more than the command has."""
+        """Return the timeout and 10 s."""
         return self.timeout.total_seconds() + 10
 
     def request(self, order: Order) -> Request:
-        """The command, and the incident for its standard input."""
-        told = {"token": order.token, "action": order.action, "decision": order.decision}
-        body = compact({**told, "incident": order.notification.model_dump(mode="json")})
-        open_ones = {
+        """Return the command, and the incident for its standard input."""
+        order_fields = {"token": order.token, "action": order.action, "decision": order.decision}
+        body = compact({**order_fields, "incident": order.notification.model_dump(mode="json")})
+        plain_variables = {
             name: value for name, value in self.environment.items() if isinstance(value, str)
         }
         return Request(
             "run",
             shlex.join(order.fill(self.command)),
             body,
-            {**open_ones, "DRIFTLINE_TOKEN": order.token},
+            {**plain_variables, "DRIFTLINE_TOKEN": order.token},
         )
 
     def perform(self, request: Request) -> str:
-        """Run it; gives the end of its output."""
-        hidden = {
+        """Run the command; return the end of its output."""
+        secret_variables = {
             name: value.reveal()
             for name, value in self.environment.items()
             if isinstance(value, Secret)
         }
-        with tempfile.TemporaryFile() as told:
-            told.write(request.body.encode("utf-8", "replace"))
-            told.seek(0)
+        with tempfile.TemporaryFile() as stdin:
+            stdin.write(request.body.encode("utf-8", "replace"))
+            stdin.seek(0)
             try:
                 process = subprocess.Popen(
-                    shlex.split(request.target), stdin=told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                    env={**request.headers, **hidden}, cwd=self.context.base, start_new_session=True,
-                )  # fmt: skip
+                    shlex.split(request.target),
+                    stdin=stdin,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env={**request.headers, **secret_variables},
+                    cwd=self.context.base,
+                    start_new_session=True,
+                )
             except (OSError, ValueError) as error:
                 raise Rejected(f"{request.target.split(' ')[0]} can't be run: {error}") from None
         output = _Tail(process.stdout)
@@ -95,36 +101,36 @@ class Shell(Action):
             raise OutcomeUnknown(
                 f"killed after {self.timeout.total_seconds():g} s: {output.text()}"
             ) from None
-        said = f"exit code {code}: {output.text()}"
+        result = f"exit code {code}: {output.text()}"
         if code == TRY_LATER:
-            raise Retryable(said)
+            raise Retryable(result)
         if code:
-            raise Rejected(said)
-        return said
+            raise Rejected(result)
+        return result
 
 
 class _Tail:
-    """Reads to the end, and keeps the last of it."""
+    """Reads a stream to its end, and keeps its last bytes."""
 
     def __init__(self, stream: IO[bytes] | None) -> None:
-        self._kept = b""
+        self._data = b""
         self._thread = threading.Thread(
             target=self._read, args=(stream,), name="shell-output", daemon=True
         )
         self._thread.start()
 
     def text(self) -> str:
-        """What was said; whoever still holds the other end open is not waited for."""
+        """Return the text; do not wait for a process that keeps the output open."""
         self._thread.join(1)
-        return self._kept.decode("utf-8", "replace").strip()
+        return self._data.decode("utf-8", "replace").strip()
 
     def _read(self, stream: IO[bytes]) -> None:
         with stream:
             while part := stream.read1(65536):  # type: ignore[attr-defined]
-                self._kept = (self._kept + part)[-TAIL:]
+                self._data = (self._data + part)[-TAIL:]
 
 
 @hookimpl
 def register_actions() -> list[type[Action]]:
-    """The one action of this file."""
+    """Register the action of this file."""
     return [Shell]

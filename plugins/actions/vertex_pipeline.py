@@ -1,7 +1,7 @@
-"""Vertex AI Pipelines: create a job of a template, such as one that trains a model again. It runs
-at once.
+"""Creates a Vertex AI pipeline job, such as one that trains a model again; it runs at once.
 
-Refuses to create two for one incident: the job's id is the token, and Vertex AI takes an id once.
+Never creates two jobs for one incident: the id of the job is the token, and Vertex AI accepts an id
+only once.
 """
 
 from __future__ import annotations
@@ -28,42 +28,47 @@ class VertexPipeline(HttpAction):
     extra: ClassVar[str] = "gcp"
 
     project: Word
-    """The project's id."""
+    """The id of the project."""
     location: Word
-    """Where the pipeline runs, such as `europe-west4`."""
+    """The location of the pipeline, such as `europe-west4`."""
     template: str
-    """The template's address in Artifact Registry:
-    `https://LOCATION-kfp.pkg.dev/PROJECT/REPOSITORY/NAME/TAG`.
+    """The address of the template in Artifact Registry.
+
+Its form is `https://LOCATION-kfp.pkg.dev/PROJECT/REPOSITORY/NAME/TAG`.
     """
     output: Annotated[str, Field(pattern=r"^gs://", examples=["gs://bucket/folder"])]
-    """Where the pipeline writes: `gs://BUCKET/FOLDER`."""
+    """The folder for the output of the pipeline: `gs://BUCKET/FOLDER`."""
     parameters: dict[str, Any] = Field(default_factory=dict)
-    """Values of the template's parameters; `{model}`, `{incident}` and the like stand for facts of
-    the incident.
+    """Values of the parameters of the template.
+
+    In texts `{model}`, `{incident}` and other facts of the incident are filled in.
     """
     service_account: str | None = None
-    """Who the pipeline runs as; the project's default when absent."""
+    """The account that runs the pipeline; the default account of the project when absent."""
     credentials_file: str | None = None
-    """A service account's key file; what the machine's own chain finds when absent."""
+    """The key file of a service account; the machine's own identity when absent."""
     url: str | None = None
-    """Another address of the same API, for private endpoints and tests."""
+    """The address of the API. Change it for a private endpoint or a test."""
 
-    _who: Any = PrivateAttr(default=None)
+    _credentials: Any = PrivateAttr(default=None)
 
     def start(self, context: StartContext) -> None:
         """Find the credentials."""
         super().start(context)
         file: Path | None = context.base / self.credentials_file if self.credentials_file else None
-        self._who = google.load_credentials(SCOPE, file, anonymous=False)
+        self._credentials = google.load_credentials(SCOPE, file, anonymous=False)
 
     def credentials(self) -> Mapping[str, str]:
-        """A bearer token, renewed when it has expired."""
-        return {"authorization": f"Bearer {google.access_token(self._who)}"}
+        """Return the header with a token, renewed when it has expired."""
+        return {"authorization": f"Bearer {google.access_token(self._credentials)}"}
 
     def request(self, order: Order) -> Request:
-        """Create the job under the order's token."""
+        """Return the request for a job with the token as its id."""
         base = self.url or f"https://{self.location}-aiplatform.googleapis.com"
-        place = f"{base}/v1/projects/{self.project}/locations/{self.location}/pipelineJobs?pipelineJobId={quote(order.token)}"
+        place = (
+            f"{base}/v1/projects/{self.project}/locations/{self.location}"
+            f"/pipelineJobs?pipelineJobId={quote(order.token)}"
+        )
         body: dict[str, Any] = {
             "displayName": order.token,
             "templateUri": self.template,
@@ -77,13 +82,13 @@ class VertexPipeline(HttpAction):
             body["serviceAccount"] = self.service_account
         return json_request("POST", place, body)
 
-    def known(self, status: int, answer: Mapping[str, Any]) -> bool:
-        """Whether the id is taken: other conflicts have another word."""
+    def is_repeat(self, status: int, answer: Mapping[str, Any]) -> bool:
+        """Return whether the id exists already; other conflicts have another status."""
         error = answer.get("error")
         return status == 409 and isinstance(error, dict) and error.get("status") == "ALREADY_EXISTS"
 
     def permissions(self) -> tuple[str, ...]:
-        """What it needs in Google Cloud."""
+        """Return the rights that it needs in Google Cloud."""
         return (
             "aiplatform.pipelineJobs.create on the project",
             "iam.serviceAccounts.actAs on the pipeline's service account",
@@ -92,5 +97,5 @@ class VertexPipeline(HttpAction):
 
 @hookimpl
 def register_actions() -> list[type[Action]]:
-    """The one action of this file."""
+    """Register the action of this file."""
     return [VertexPipeline]

@@ -182,7 +182,7 @@ class Constraints(Check):
         if feature.domain is not None:
             threshold = self.domain_share if feature.domain_share is None else feature.domain_share
             domain = frozenset(
-                category for value in feature.domain if (category := json_values.category(value))
+                category for value in feature.domain if (category := json_values.to_category(value))
             )
             detail: Detail = {}
             if isinstance(column, CategoricalColumn) and show_names:

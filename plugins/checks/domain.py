@@ -108,7 +108,7 @@ class Domain(Check):
                     continue
                 pattern = FORMS[form]
             values = (
-                frozenset(filter(None, map(json_values.category, self.allowed[name])))
+                frozenset(filter(None, map(json_values.to_category, self.allowed[name])))
                 if name in self.allowed
                 else None
             )

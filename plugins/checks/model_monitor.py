@@ -11,7 +11,7 @@ from typing import Any
 
 from driftline import hookimpl
 from driftline.kit.checks import ImportedChecks
-from driftline.kit.decoding.json_values import text
+from driftline.kit.decoding.json_values import to_text
 
 Plain = dict[str, Any]
 
@@ -117,7 +117,7 @@ def _feature_options(
         options["non_negative"] = True
     domains = strings.get("domains")
     if isinstance(domains, list) and domains:
-        options["domain"] = [text(value) for value in domains]
+        options["domain"] = [to_text(value) for value in domains]
     shares, own = _settings(overrides, name, checks)
     options |= shares
     if own is not None:
@@ -154,7 +154,7 @@ def _settings(config: Plain, where: str, checks: MonitorChecks) -> tuple[Plain, 
         ("categorical_drift_method", "categorical_method", CATEGORICAL),
     ):
         if key in compare and not (isinstance(compare[key], str) and compare[key] in choices):
-            checks.doubts.append(f"{where}: {key} {text(compare[key])} is unknown and left out")
+            checks.doubts.append(f"{where}: {key} {to_text(compare[key])} is unknown and left out")
         elif key in compare:
             drift[name] = choices[compare[key]]
     return shares, drift or None

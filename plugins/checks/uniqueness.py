@@ -6,12 +6,33 @@ Refuses to look beyond a window: the same id in two windows is not seen.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from driftline import Check, CheckContext, Measurement, above, hookimpl, stats
-from driftline.kit.checks import ColumnName
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline import Check, CheckContext, Collector, Measurement, above, hookimpl, stats
+from driftline.kit.checks import ColumnName, ProfileSpec
+from driftline.kit.checks.collecting import (
+    NO_TEXT,
+    Hashes,
+    hash_numbers,
+    hash_strings,
+    narrow,
+    pack,
+    unpack,
+    widen,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from driftline.kit.checks.collecting import Batch
 
 IDS = ""
+"""The key that is no column: the ids of the rows."""
+BOUND = 8192
+"""Distinct values of each key that are counted."""
 
 
 class Uniqueness(Check):
@@ -103,7 +124,128 @@ class Uniqueness(Check):
                 )
 
 
+class _Key:
+    __slots__ = ("counts", "dropped", "hashes", "rows")
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.hashes: Hashes = np.empty(0, np.uint64)
+        """The smallest hashes, rising; uint64, shape (k,)."""
+        self.counts: NDArray[np.int64] = np.empty(0, np.int64)
+        """Rows of each hash; int64, shape (k,)."""
+        self.dropped = False
+        """Whether there were greater hashes."""
+
+    def add(self, hashes: Hashes) -> None:
+        self.rows += len(hashes)
+        self._add_counts(hashes, np.ones(len(hashes), np.int64))
+
+    def merge(self, other: _Key) -> None:
+        self.rows += other.rows
+        self.dropped |= other.dropped
+        self._add_counts(other.hashes, other.counts)
+
+    def _add_counts(self, hashes: Hashes, counts: NDArray[np.int64]) -> None:
+        if self.dropped and len(self.hashes) == BOUND:
+            small = hashes <= self.hashes[-1]
+            hashes, counts = hashes[small], counts[small]
+        distinct, places = np.unique(np.concatenate((self.hashes, hashes)), return_inverse=True)
+        totals = np.bincount(places, np.concatenate((self.counts, counts)), len(distinct))
+        self.dropped |= len(distinct) > BOUND
+        self.hashes, self.counts = distinct[:BOUND], totals.astype(np.int64)[:BOUND]
+
+    def repeats(self) -> stats.Repeats:
+        extra = self.counts - 1
+        reach = (int(self.hashes[-1]) + 1) / 2**64 if self.dropped else 1.0
+        return stats.Repeats(
+            self.rows,
+            len(extra),
+            int((extra > 0).sum()),
+            int(extra.sum()),
+            int((extra * extra).sum()),
+            reach,
+        )
+
+
+class IdentityCollector(Collector):
+    """Counts how often ids occur, and values of the key columns that `Check.wants` names.
+
+    Of more distinct values than BOUND it keeps those with the smallest hashes. Such a value was
+    kept in every part in which it occurred, so its merged count is exact, and the values kept are a
+    uniform sample of all.
+    """
+
+    name = "identities"
+    needs_hashes: ClassVar[bool] = True
+
+    def __init__(self, spec: ProfileSpec) -> None:
+        self._keys = {name: _Key() for name in (IDS, *spec.options.get(self.name, ()))}
+
+    @classmethod
+    def zero(cls, spec: ProfileSpec) -> Self:
+        """The summary of no rows."""
+        return cls(spec)
+
+    def update(self, batch: Batch) -> None:
+        """Add the rows of a batch: counts hashes."""
+        for name, key in self._keys.items():
+            if name != IDS:
+                array = batch.columns.get(name)
+                if array is not None:
+                    key.add(_hash_values(array))
+            elif batch.hashes is not None:
+                key.add(batch.hashes[batch.hashes != NO_TEXT])
+
+    def merge(self, other: Self) -> None:
+        """Add the counts of `other`, and keep the smallest hashes."""
+        for name, key in self._keys.items():
+            key.merge(other._keys[name])
+
+    def summary(self) -> dict[str, stats.Repeats]:
+        """The repeats by key column; the ids are under IDS."""
+        return {name: key.repeats() for name, key in self._keys.items()}
+
+    def to_bytes(self) -> bytes:
+        """The canonical bytes."""
+        return pack(
+            [
+                (k.rows, k.dropped, k.hashes.astype("<u8").tobytes(), narrow(k.counts))
+                for k in self._keys.values()
+            ]
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
+        """The inverse of `to_bytes`."""
+        collector = cls(spec)
+        for key, (rows, dropped, hashes, counts) in zip(
+            collector._keys.values(), unpack(data), strict=True
+        ):
+            key.rows, key.dropped = rows, dropped
+            key.hashes, key.counts = np.frombuffer(hashes, "<u8").astype(np.uint64), widen(counts)
+        return collector
+
+
+def _hash_values(array: pa.Array) -> Hashes:
+    """A hash of each value, without nulls and NaN; shape (k,)."""
+    import pyarrow as pa
+
+    values = array.drop_null()
+    if isinstance(values, pa.DictionaryArray):
+        codes = values.indices.to_numpy(zero_copy_only=False)
+        hashes: Hashes = hash_strings(values.dictionary)[codes]
+        return hashes
+    numbers = values.to_numpy(zero_copy_only=False)
+    return hash_numbers(numbers[~np.isnan(numbers)])
+
+
 @hookimpl
 def register_checks() -> list[type[Check]]:
     """The uniqueness check."""
     return [Uniqueness]
+
+
+@hookimpl
+def register_collectors() -> list[type[Collector]]:
+    """The collector that the uniqueness check needs."""
+    return [IdentityCollector]

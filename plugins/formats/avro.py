@@ -1,7 +1,8 @@
-"""Avro object container files: fields by path, blocks streamed, each unpacked within a bound.
+"""Decodes Avro object container files, block by block, within a bound of memory.
 
-Refuses to read past damage, to resume (a file is read as a whole), and schemas by which a few bytes
-could fill memory or stack: those that contain themselves, lists of nothing, and very deep ones.
+Does not read beyond damage, and does not resume: a file is read as a whole. Rejects schemas with
+which a few bytes could fill the memory or the stack: recursive schemas, lists of empty values, and
+very deep schemas.
 """
 
 from __future__ import annotations
@@ -22,17 +23,16 @@ if TYPE_CHECKING:
 
 ROWS = 4096
 LARGEST = 16 << 20
-"""Bytes of a block, as stored and unpacked."""
+"""Bytes of a block, both stored and decompressed."""
 DEPTH, LEAVES = 100, 10_000
-"""Levels of a schema, and values of one record outside of lists."""
+"""Most levels of a schema, and most values of one record outside of lists."""
 
 
 class Avro(Format):
-    """Avro files with the codecs null, deflate, snappy, zstandard, bzip2 and xz. Names in nested
-    records are joined by dots.
+    """Avro files with the codecs null, deflate, snappy, zstandard, bzip2 and xz.
 
-    Dates, timestamps and decimals are read as such; where one is out of range, the number that is
-    stored stands for it.
+    Names in nested records are joined by dots. Dates, timestamps and decimals are read as such;
+    where one is out of range, its stored number is used.
     """
 
     type = "avro"
@@ -41,35 +41,40 @@ class Avro(Format):
     suffixes: ClassVar[tuple[str, ...]] = (".avro",)
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of at most 4,096 rows. What stands before damage counts; a last block that is not
-        whole yet waits.
+        """Return batches of at most 4,096 rows.
+
+        Rows before damage count. An incomplete last block waits until the file has grown.
         """
-        given = 0
+        row_count = 0
         try:
-            for rows in _rows(_Exact(stream)):
-                given += len(rows)
-                yield json_values.tabulated(ctx.fields, rows)
+            for rows in _rows(_ExactReader(stream)):
+                row_count += len(rows)
+                yield json_values.batch_of_records(ctx.fields, rows)
         except EOFError:
             if ctx.sealed:
-                raise Unreadable(f"ends in the middle, after {given:,} rows") from None
-        except _Damaged as error:
-            where = f"damaged after {given:,} rows" if given else "no Avro file that can be read"
+                raise Unreadable(f"ends in the middle, after {row_count:,} rows") from None
+        except _DamagedError as error:
+            where = (
+                f"damaged after {row_count:,} rows"
+                if row_count
+                else "no Avro file that can be read"
+            )
             raise Unreadable(f"{where}: {error}") from None
 
 
-class _Damaged(Exception):
-    """Why nothing more can be read."""
+class _DamagedError(Exception):
+    """The reason why nothing more can be read."""
 
 
-class _Exact:
-    """A stream that gives as many bytes as were asked for, or raises EOFError."""
+class _ExactReader:
+    """Reads exactly as many bytes as requested, or raises EOFError."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= LARGEST:
-            raise _Damaged(f"something in it says that it has {size} bytes")
+            raise _DamagedError(f"something in it says that it has {size} bytes")
         parts = []
         while size:
             part = self._stream.read(size)
@@ -80,7 +85,7 @@ class _Exact:
         return b"".join(parts)
 
     def number(self, byte: bytes | None = None) -> int:
-        """A number of variable length, whose first byte may have been read."""
+        """Return a number of variable length, whose first byte may have been read before."""
         value = shift = 0
         while True:
             last = (byte or self.read(1))[0]
@@ -88,81 +93,88 @@ class _Exact:
             if last < 0x80:
                 return (value >> 1) ^ -(value & 1)
             if shift > 63:
-                raise _Damaged("a number in it is too long")
+                raise _DamagedError("a number in it is too long")
 
     def numbers(self) -> Iterator[int]:
-        """The number that stands next, as often as it is asked for, until nothing follows."""
+        """Return one number each time, until the stream ends."""
         while byte := self._stream.read(1):
             yield self.number(byte)
 
 
-def _rows(stream: _Exact) -> Iterator[list[dict[str, Any]]]:
-    """The records, some at a time. Raises EOFError where the file is cut, and _Damaged."""
+def _rows(stream: _ExactReader) -> Iterator[list[dict[str, Any]]]:
+    """Return the records in parts. Raises EOFError where the file is cut, and _DamagedError."""
     try:
         import fastavro
     except ImportError:
         raise SourceError("fastavro is not installed: pip install 'driftline[avro]'") from None
-    about = _header(stream)
+    header = _header(stream)
     try:
-        codec = about.get("avro.codec", b"null").decode()
-        written = json.loads(about["avro.schema"])
-        typed, bare = fastavro.parse_schema(written), fastavro.parse_schema(_bare(written))
-        _measured(typed, {}, frozenset())
-    except _Damaged:
+        codec = header.get("avro.codec", b"null").decode()
+        schema = json.loads(header["avro.schema"])
+        logical_schema = fastavro.parse_schema(schema)
+        stored_schema = fastavro.parse_schema(_without_logical_types(schema))
+        _measure(logical_schema, {}, frozenset())
+    except _DamagedError:
         raise
-    except Exception as error:  # of many kinds, and none that fastavro promises
-        raise _Damaged(f"its schema: {type(error).__name__}: {error}") from None
-    if not isinstance(typed, dict) or typed["type"] not in ("record", "error"):
-        raise _Damaged("what it holds are no records")
+    except Exception as error:  # fastavro documents none
+        raise _DamagedError(f"its schema: {type(error).__name__}: {error}") from None
+    if not isinstance(logical_schema, dict) or logical_schema["type"] not in ("record", "error"):
+        raise _DamagedError("what it holds are no records")
     sync = stream.read(16)
     for count in stream.numbers():
-        data = _unpacked(codec, stream.read(stream.number()))
+        data = _decompress(codec, stream.read(stream.number()))
         if stream.read(16) != sync:
-            raise _Damaged("a block doesn't end where it should")
+            raise _DamagedError("a block doesn't end where it should")
         if not 0 <= count <= len(data):
-            raise _Damaged(f"a block of {len(data)} bytes can't hold {count} records")
+            raise _DamagedError(f"a block of {len(data)} bytes can't hold {count} records")
         block = io.BytesIO(data)
         for first in range(0, count, ROWS):
             rows: list[dict[str, Any]] = []
             try:
                 for _ in range(min(ROWS, count - first)):
-                    rows.append(_record(fastavro, block, typed, bare))
+                    rows.append(_record(fastavro, block, logical_schema, stored_schema))
             except Exception as error:
                 if rows:
                     yield rows
-                raise _Damaged(f"a record can't be read: {type(error).__name__}: {error}") from None
+                raise _DamagedError(
+                    f"a record can't be read: {type(error).__name__}: {error}"
+                ) from None
             yield rows
 
 
-def _header(stream: _Exact) -> dict[str, bytes]:
-    """Schema and codec."""
+def _header(stream: _ExactReader) -> dict[str, bytes]:
+    """Return the metadata `avro.schema` and `avro.codec`."""
     if stream.read(4) != b"Obj\x01":
-        raise _Damaged("it doesn't begin like one")
-    found: dict[str, bytes] = {}
+        raise _DamagedError("it doesn't begin like one")
+    metadata: dict[str, bytes] = {}
     while count := stream.number():
         if count < 0:
             stream.number()  # bytes of this part of the map
         for _ in range(abs(count)):
             name, value = stream.read(stream.number()), stream.read(stream.number())
             if name in (b"avro.schema", b"avro.codec"):
-                found[name.decode()] = value
-    return found
+                metadata[name.decode()] = value
+    return metadata
 
 
-def _record(fastavro: Any, block: io.BytesIO, typed: Any, bare: Any) -> dict[str, Any]:
-    """The next record; where a date or time in it is out of range, with the numbers that are
-    stored.
-    """
+def _record(
+    fastavro: Any, block: io.BytesIO, logical_schema: Any, stored_schema: Any
+) -> dict[str, Any]:
+    """Return the next record; with the stored numbers where a date or time is out of range."""
     at = block.tell()
     try:
-        found = fastavro.schemaless_reader(block, typed, None, handle_unicode_errors="replace")
+        record = fastavro.schemaless_reader(
+            block, logical_schema, None, handle_unicode_errors="replace"
+        )
     except (OverflowError, ValueError, ArithmeticError):
         block.seek(at)
-        found = fastavro.schemaless_reader(block, bare, None, handle_unicode_errors="replace")
-    return found  # type: ignore[no-any-return]
+        record = fastavro.schemaless_reader(
+            block, stored_schema, None, handle_unicode_errors="replace"
+        )
+    return record  # type: ignore[no-any-return]
 
 
-def _unpacked(codec: str, data: bytes) -> bytes:
+def _decompress(codec: str, data: bytes) -> bytes:
     try:
         if codec == "null":
             plain = data
@@ -179,16 +191,16 @@ def _unpacked(codec: str, data: bytes) -> bytes:
         elif codec == "snappy":
             plain = _from_snappy(data)
         else:
-            raise _Damaged(f"its codec {codec!r} is not known")
+            raise _DamagedError(f"its codec {codec!r} is not known")
     except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
-        raise _Damaged(f"a block can't be unpacked: {error}") from None
+        raise _DamagedError(f"a block can't be unpacked: {error}") from None
     if len(plain) > LARGEST:
-        raise _Damaged(f"a block unpacks to more than {LARGEST:,} bytes")
+        raise _DamagedError(f"a block unpacks to more than {LARGEST:,} bytes")
     return plain
 
 
 def _from_snappy(data: bytes) -> bytes:
-    """The content of a block, whose length stands before it and whose checksum after it."""
+    """Return the content of a block: its length comes before it, its checksum after it."""
     import pyarrow as pa
 
     size = shift = 0
@@ -205,60 +217,58 @@ def _from_snappy(data: bytes) -> bytes:
 
 
 class _Shape(NamedTuple):
-    """What a schema can ask of who reads by it."""
+    """The size of the values that a schema describes."""
 
     depth: int
     leaves: int
     empty: bool
-    """Whether a value may take no byte."""
+    """Whether a value may have no bytes."""
 
 
-def _measured(schema: Any, known: dict[str, _Shape], within: frozenset[str]) -> _Shape:
-    """The shape of a schema whose names fastavro has made full. Raises _Damaged for one that is a
-    trap.
-    """
+def _measure(schema: Any, shapes: dict[str, _Shape], parents: frozenset[str]) -> _Shape:
+    """Return the shape of a schema with full names. Raises _DamagedError for a dangerous one."""
     if isinstance(schema, str):
-        if schema in within:
-            raise _Damaged(f"its schema {schema} contains itself")
-        return known.get(schema, _Shape(1, 1, schema == "null"))
+        if schema in parents:
+            raise _DamagedError(f"its schema {schema} contains itself")
+        return shapes.get(schema, _Shape(1, 1, schema == "null"))
     if isinstance(schema, list):
-        parts = [_measured(part, known, within) for part in schema]
-        return _bounded(parts, empty=False)
+        parts = [_measure(part, shapes, parents) for part in schema]
+        return _combine(parts, empty=False)
     kind, name = schema["type"], schema.get("name", "")
     if kind in ("record", "error"):
-        parts = [_measured(field["type"], known, within | {name}) for field in schema["fields"]]
-        known[name] = _bounded(parts, empty=all(part.empty for part in parts))
-        return known[name]
+        parts = [_measure(field["type"], shapes, parents | {name}) for field in schema["fields"]]
+        shapes[name] = _combine(parts, empty=all(part.empty for part in parts))
+        return shapes[name]
     if kind == "array":
-        items = _measured(schema["items"], known, within)
+        items = _measure(schema["items"], shapes, parents)
         if items.empty:
-            raise _Damaged("its schema has lists whose items take no byte")
-        return _bounded([items], empty=False)
+            raise _DamagedError("its schema has lists whose items take no byte")
+        return _combine([items], empty=False)
     if kind == "map":
-        return _bounded([_measured(schema["values"], known, within)], empty=False)
+        return _combine([_measure(schema["values"], shapes, parents)], empty=False)
     if kind in ("enum", "fixed"):
-        known[name] = _Shape(1, 1, schema.get("size") == 0)
-        return known[name]
-    return _measured(kind, known, within)
+        shapes[name] = _Shape(1, 1, schema.get("size") == 0)
+        return shapes[name]
+    return _measure(kind, shapes, parents)
 
 
-def _bounded(parts: list[_Shape], *, empty: bool) -> _Shape:
+def _combine(parts: list[_Shape], *, empty: bool) -> _Shape:
     depth, leaves = (
         1 + max((part.depth for part in parts), default=0),
         sum(part.leaves for part in parts),
     )
     if depth > DEPTH or leaves > LEAVES:
-        raise _Damaged(f"its schema has more than {DEPTH} levels or {LEAVES:,} values")
+        raise _DamagedError(f"its schema has more than {DEPTH} levels or {LEAVES:,} values")
     return _Shape(depth, leaves, empty)
 
 
-def _bare(schema: Any) -> Any:
-    """The same without logical types."""
+def _without_logical_types(schema: Any) -> Any:
+    """Return the schema without its logical types."""
     if isinstance(schema, list):
-        return [_bare(part) for part in schema]
+        return [_without_logical_types(part) for part in schema]
     if isinstance(schema, dict):
         return {
-            key: value if key == "default" else _bare(value)
+            key: value if key == "default" else _without_logical_types(value)
             for key, value in schema.items()
             if key != "logicalType"
         }
@@ -267,5 +277,5 @@ def _bare(schema: Any) -> Any:
 
 @hookimpl
 def register_formats() -> list[type[Format]]:
-    """The formats of this file."""
+    """Register the format of this file."""
     return [Avro]

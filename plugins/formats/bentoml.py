@@ -1,8 +1,7 @@
-"""BentoML's monitoring logs: JSON lines of `data.<worker>.log`, with the columns that a service
-logs.
+"""Decodes BentoML's monitoring logs: the JSON lines of `data.<worker>.log`.
 
-Refuses the logs of the schema, which tell the columns' roles and hold no data, and to guess the
-zone of the server's clock.
+Skips the schema logs: they have the roles of the columns, and no data. Does not guess the time zone
+of the server.
 """
 
 from __future__ import annotations
@@ -26,24 +25,24 @@ SCHEMA = re.compile(r"/schema/schema\.[^/]*$")
 
 
 class BentoMl(Format):
-    """What `bentoml.monitor` writes into files: the columns of the service, `timestamp`,
-    `request_id` and `trace_id`.
+    """Files of `bentoml.monitor`: the service's columns, `timestamp`, `request_id`, `trace_id`.
 
-    The rows of one call have one `request_id`. Which column is the prediction stands in
-    `schema/schema.<worker>.log`, which is not read: name it in the model's `schema`.
+    The rows of one call have the same `request_id`. The file `schema/schema.<worker>.log`, which
+    says which column is the prediction, is not read: name the column in the model's `schema`.
     """
 
     type = "bentoml"
     marks: ClassVar = (frozenset({"timestamp", "request_id", "trace_id"}),)
 
     timezone: str = "UTC"
-    """Zone of the server's clock, such as `Europe/Berlin`: the times in the log bear none. Of the
-    hour that it shows twice in autumn, the first is meant.
+    """The time zone of the server, such as `Europe/Berlin`; the times in the log have no zone.
+
+    Times in the hour that repeats in autumn are taken as the first of the two.
     """
 
     @field_validator("timezone")
     @classmethod
-    def _known(cls, name: str) -> str:
+    def _is_a_time_zone(cls, name: str) -> str:
         try:
             ZoneInfo(name)
         except (KeyError, OSError, ValueError):
@@ -53,21 +52,21 @@ class BentoMl(Format):
         return name
 
     def no_data(self, uri: str) -> str:
-        """The logs of the schema."""
+        """Return the reason for schema logs."""
         return "tells the columns and their roles, and holds no data" if SCHEMA.search(uri) else ""
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of whole lines; `timestamp` is UTC."""
+        """Return batches of whole lines; `timestamp` is UTC."""
         zone = ZoneInfo(self.timezone)
         lines: JsonRecords[dict[str, Any]] = JsonRecords(stream, ctx, dict[str, Any])
         for chunk in lines:
-            for row in chunk.found:
+            for row in chunk.records:
                 row["timestamp"] = _in_utc(row.get("timestamp"), zone)
-            yield json_values.tabulated(ctx.fields, chunk.found)
+            yield json_values.batch_of_records(ctx.fields, chunk.records)
 
 
 def _in_utc(value: Any, zone: ZoneInfo) -> Any:
-    """A time of that zone's clock; what is no time, or has a zone, as it is."""
+    """Return a time of `zone` in UTC; any other value, or a time with a zone, as it is."""
     try:
         time = datetime.fromisoformat(value)
         return (
@@ -81,5 +80,5 @@ def _in_utc(value: Any, zone: ZoneInfo) -> Any:
 
 @hookimpl
 def register_formats() -> list[type[Format]]:
-    """The formats of this file."""
+    """Register the format of this file."""
     return [BentoMl]

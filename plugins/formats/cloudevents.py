@@ -1,8 +1,7 @@
-"""Payload logs of KServe and Seldon: CloudEvents as lines, arrays or objects, and the files of
-KServe's own bucket logger.
+"""Decodes payload logs of KServe and Seldon: CloudEvents, and files of KServe's bucket logger.
 
-Refuses to pair: requests and responses are halves, which the host pairs by request id and place.
-Feedback and events of other kinds are rejected.
+CloudEvents may be lines, arrays or single objects. Requests and responses are logged apart: the
+host pairs them by request id and place. Feedback and events of other kinds are rejected.
 """
 
 from __future__ import annotations
@@ -11,19 +10,21 @@ import base64
 import binascii
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
 
 from driftline import DecodeContext, Format, Unreadable, hookimpl
 from driftline.kit.decoding import json_values, serving_protocols
+from driftline.kit.decoding.headers import FormatWithHeaders
 from driftline.kit.decoding.line_chunks import LineChunks
-from driftline.kit.decoding.split_records import half
+from driftline.kit.decoding.split_records import mark_side
+from driftline.kit.decoding.streams import PeekedStream, read_at_most
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 LARGEST = 256 << 20
-"""Bytes of an object that is no lines: it must be read as a whole."""
+"""Bytes of an object that is not in lines, and must be read as a whole."""
 NAMES = {
     "event_id": ("requestid", "id"),
     "event_time": ("time", "occurrencetime", "recordedtime"),
@@ -33,14 +34,15 @@ NAMES = {
     "variant": ("endpoint",),
     "model": ("modelid",),
 }
-"""Columns, and the attributes they come from, as written without `ce-`, dashes and underscores."""
-HIDDEN = ("namespace", "component", "model")
-"""Columns that are only there where they are asked for."""
+"""Columns, and their attributes, written without `ce-`, dashes and underscores."""
+ON_REQUEST = ("namespace", "component", "model")
+"""Columns that exist only component the schema names them."""
 
 
-class KServe(Format):
-    """KServe's inference log: CloudEvents as they were captured, or JSON, CSV and Parquet from its
-    bucket logger.
+class KServe(FormatWithHeaders):
+    """KServe's inference log: captured CloudEvents, or files of its bucket logger.
+
+    The bucket logger writes JSON, CSV or Parquet.
     """
 
     type = "kserve"
@@ -51,32 +53,26 @@ class KServe(Format):
         frozenset({"specversion", "inferenceservicename"}),
     )
 
-    headers: tuple[str, ...] = ()
-    """Names of the values in a request, in order, where it brings none; when empty those of the
-    reference's columns.
-    """
     output_headers: tuple[str, ...] = ()
-    """Names of the values in a response, in order, where it brings none; when empty `prediction`,
-    or `_o0`, `_o1`.
-    """
+    """Names of the output values, in order, for records that have no names.
 
-    def with_columns(self, names: Sequence[str]) -> Self:
-        """With `names` as headers, where the settings have none."""
-        return self if self.headers else self.model_copy(update={"headers": tuple(names)})
+    When empty, a single value is `prediction`, and several are `_o0`, `_o1` and so on.
+    """
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of rows: `event_id`, `event_time`, `inference_service`, `variant`,
-        `model_version` where the response tells it, then the values; `input.NAME` and `output.NAME`
-        tell equal names apart.
+        """Return batches with the metadata and the values of each row.
 
-        CSV and Parquet have no times: their rows count at the object's last change.
+        The metadata are `event_id`, `event_time`, `inference_service`, `variant`, and
+        `model_version` component the response has it. Use `input.NAME` and `output.NAME` component
+        both sides have a column of the same name. CSV and Parquet have no times: their rows get the
+        time of the object's last change.
         """
         reader = _Reader(self, ctx)
         head = b""
         while not head.lstrip(b"\xef\xbb\xbf \t\r\n") and (more := stream.read(1 << 16)):
             head += more
         start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-        whole = _Headed(head, stream)
+        whole = PeekedStream(head, stream)
         if start.startswith(b"{"):
             for chunk in LineChunks(whole, ctx.sealed, between=b"}{"):
                 if chunk.oversized:
@@ -93,37 +89,18 @@ class KServe(Format):
 
 
 class Seldon(KServe):
-    """Seldon Core's payload log: CloudEvents as they were captured, in any of the protocols that
-    Seldon serves.
-    """
+    """Seldon Core's payload log: captured CloudEvents, in any of Seldon's protocols."""
 
     type = "seldon"
     marks = (frozenset({"specversion", "inferenceservicename", "requestid"}),)
 
 
-class _Headed(io.RawIOBase, BinaryIO):
-    """A stream whose beginning was read already."""
-
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        self._head, self._rest = head, rest
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        if self._head:
-            end = len(self._head) if size < 0 else size
-            piece, self._head = self._head[:end], self._head[end:]
-            return piece
-        return self._rest.read(size)
-
-
 class _Reader:
-    """Events to rows."""
+    """Turns events into rows."""
 
     def __init__(self, form: KServe, ctx: DecodeContext) -> None:
         self._ctx = ctx
-        self._seen = 0
+        self._position = 0
         self._sides = {
             "request": serving_protocols.Protocols("request", form.headers),
             "response": serving_protocols.Protocols("response", form.output_headers),
@@ -135,84 +112,83 @@ class _Reader:
         self._ids: dict[str, list[str | None]] = {"request": [], "response": []}
 
     def reject(self, reason: str, record: bytes | str) -> None:
-        """Count one event that can't be read."""
-        self._ctx.reject(self._seen, reason, record)
-        self._seen += 1
+        """Count one event that can't be decoded."""
+        self._ctx.reject(self._position, reason, record)
+        self._position += 1
 
     def lines(self, data: bytes) -> None:
-        """Add the events of some lines; a line may hold a list of them."""
+        """Add the events of some lines; a line may have a list of events."""
         for line in data.split(b"\n"):
             if line and not line.isspace():
                 try:
-                    for document in json_values.documents(line):
+                    for document in json_values.parse_documents(line):
                         for event in document if isinstance(document, list) else [document]:
-                            self._take(event)
+                            self._add_or_reject(event)
                 except ValueError as error:
                     self.reject(str(error), line)
 
     def table(self, stream: BinaryIO, kind: str) -> Iterator[pa.RecordBatch]:
-        """The events of an object that is only readable as a whole."""
-        content = b""
-        while len(content) <= LARGEST and (more := stream.read(1 << 20)):
-            content += more
-        if len(content) > LARGEST:
+        """Return the events of an object that must be read as a whole."""
+        content = read_at_most(stream, LARGEST)
+        if content is None:
             raise Unreadable(
                 f"larger than {LARGEST >> 20} MiB, and not lines: it can't be read piece by piece"
             )
         events = {"array": _array, "csv": _csv, "parquet": _parquet}[kind](content)
         try:
             for event in events:
-                self._take(event)
+                self._add_or_reject(event)
         except ValueError as error:
             raise Unreadable(str(error)) from None
         finally:
-            found = list(self.batches())
-        yield from found
+            batches = list(self.batches())
+        yield from batches
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """All that was added, one batch a side."""
+        """Return the added events, one batch for each side, and start again."""
         for side, rows in self._rows.items():
             if rows:
-                batch, ids = json_values.tabulated(self._ctx.fields, rows), self._ids[side]
+                batch, ids = json_values.batch_of_records(self._ctx.fields, rows), self._ids[side]
                 self._rows[side], self._ids[side] = [], []
-                yield half(batch, side, ids)
+                yield mark_side(batch, side, ids)
 
-    def _take(self, event: Any) -> None:
+    def _add_or_reject(self, event: Any) -> None:
         try:
             self._add(event)
-            self._seen += 1
+            self._position += 1
         except (ValueError, RecursionError) as error:
-            self.reject(" ".join(str(error).split()), json_values.text(event))
+            self.reject(" ".join(str(error).split()), json_values.to_text(event))
 
     def _add(self, event: Any) -> None:
         if not isinstance(event, dict):
             raise ValueError("not an event: it is no object")
-        told = _attributes(event)
-        kind = json_values.text(told.get("type") or told.get("reqtype") or "")
-        word = kind.rpartition(".")[2]
-        if word not in ("request", "response"):
-            raise ValueError(f"neither a request nor a response, but {kind[:100] or 'of no type'}")
-        side: Literal["request", "response"] = "request" if word == "request" else "response"
-        status = json_values.text(told.get("statuscode") or told.get("status") or 200)
+        attributes = _attributes(event)
+        kind = json_values.to_text(attributes.get("type") or attributes.get("reqtype") or "")
+        side = _side(kind)
+        status = json_values.to_text(
+            attributes.get("statuscode") or attributes.get("status") or 200
+        )
         if side == "response" and not status.startswith("2"):
             raise ValueError(f"status {status}: the call failed, this is no prediction")
         values = self._sides[side].rows(_body(event))
         meta = {
-            column: next((told[name] for name in names if told.get(name)), None)
+            column: next((attributes[name] for name in names if attributes.get(name)), None)
             for column, names in NAMES.items()
         }
         request = meta["event_id"]
         fields = self._ctx.fields
-        hidden = {} if fields is not None else dict.fromkeys(HIDDEN)
+        absent_columns = () if fields is not None else ON_REQUEST
         for place, row in enumerate(values):
-            # One request passes through a transformer and a predictor, each of which logs it.
-            where = "|".join(
-                json_values.text(meta[name] or "") for name in ("component", "variant", "model")
+            # A request passes through a transformer and a predictor, and each of them logs it.
+            component = "|".join(
+                json_values.to_text(meta[name] or "") for name in ("component", "variant", "model")
             )
-            self._ids[side].append(f"{request}:{place}/{len(values)}|{where}" if request else None)
+            self._ids[side].append(
+                f"{request}:{place}/{len(values)}|{component}" if request else None
+            )
             own = {"event_id": f"{request}:{place}" if request and len(values) > 1 else request}
             row = {
-                **{name: value for name, value in meta.items() if name not in hidden},
+                **{name: value for name, value in meta.items() if name not in absent_columns},
                 **own,
                 "model_version": None,
                 **row,
@@ -222,8 +198,17 @@ class _Reader:
             self._rows[side].append(row)
 
 
+def _side(kind: str) -> Literal["request", "response"]:
+    match kind.rpartition(".")[2]:
+        case "request":
+            return "request"
+        case "response":
+            return "response"
+    raise ValueError(f"neither a request nor a response, but {kind[:100] or 'of no type'}")
+
+
 def _attributes(event: Mapping[str, Any]) -> dict[str, Any]:
-    """What is told of an event, in its headers or beside its data, by names in one spelling."""
+    """Return the attributes, from the headers or from beside the data, in one spelling."""
     headers = event.get("headers")
     pairs = [*event.items()]
     if isinstance(headers, dict):
@@ -232,18 +217,16 @@ def _attributes(event: Mapping[str, Any]) -> dict[str, Any]:
         pairs += [
             (item[0], item[1]) for item in headers if isinstance(item, list) and len(item) == 2
         ]
-    found = {}
+    attributes = {}
     for name, value in pairs:
-        plain = (
-            json_values.text(name).lower().replace("_", "-").removeprefix("ce-").replace("-", "")
-        )
-        found[plain] = value
-    return found
+        plain = json_values.to_text(name).lower().replace("_", "-").removeprefix("ce-")
+        attributes[plain.replace("-", "")] = value
+    return attributes
 
 
 def _body(event: Mapping[str, Any]) -> Any:
-    """The JSON document of an event. Raises ValueError with the reason."""
-    lower = {json_values.text(name).lower(): value for name, value in event.items()}
+    """Return the JSON document of an event. Raises ValueError with the reason."""
+    lower = {json_values.to_text(name).lower(): value for name, value in event.items()}
     for name in ("bytes", "data_base64"):
         data = lower.get(name)
         if isinstance(data, str):
@@ -262,14 +245,14 @@ def _body(event: Mapping[str, Any]) -> Any:
 
 
 def _document(data: bytes) -> Any:
-    found = list(json_values.documents(data))
-    if len(found) != 1:
-        raise ValueError(f"its data is {len(found)} JSON values, not one")
-    return found[0]
+    documents = list(json_values.parse_documents(data))
+    if len(documents) != 1:
+        raise ValueError(f"its data is {len(documents)} JSON values, not one")
+    return documents[0]
 
 
 def _array(content: bytes) -> Iterator[Any]:
-    for document in json_values.documents(content):
+    for document in json_values.parse_documents(content):
         yield from document if isinstance(document, list) else [document]
 
 
@@ -293,5 +276,5 @@ def _parquet(content: bytes) -> Iterator[Any]:
 
 @hookimpl
 def register_formats() -> list[type[Format]]:
-    """The formats of this file."""
+    """Register the formats of this file."""
     return [KServe, Seldon]

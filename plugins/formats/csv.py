@@ -1,8 +1,8 @@
-"""CSV and its relatives: a record on a line, with or without a header line.
+"""Decodes CSV and similar text: one record on a line, with or without a header line.
 
-Refuses to guess names: a column that the header doesn't have is null. Numbers are parsed where the
-schema wants numbers; where some value of a chunk is none, the chunk's column stays text and the
-host counts what doesn't fit.
+Does not guess names: a column that is not in the header is null. Numeric columns of the schema are
+parsed as numbers. Where a value of a chunk is no number, the column of that chunk stays text, and
+the host counts the values that do not fit.
 """
 
 from __future__ import annotations
@@ -26,53 +26,59 @@ if TYPE_CHECKING:
 SIZE = 8 << 20
 CAP = 16 << 20
 ROWS = 1 << 17
-"""About how many rows a batch has at most."""
+"""About the most rows of a batch."""
 COLUMNS = 20_000
 DELIMITERS = ",;\t|"
 
 
 class Csv(Format):
-    """Delimited text. A file that grows is read again as a whole; with `names`, from where reading
-    stopped.
+    """Delimited text.
+
+    A file that has grown is read again as a whole; with `names`, only the new rows are read.
     """
 
     type = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
 
     delimiter: str | None = None
-    """What stands between values, one character; found in the first line (comma, semicolon, tab,
-    bar) when absent.
+    """The character between values.
+
+    When absent, the most frequent of comma, semicolon, tab and bar in the first line is used.
     """
     header: bool = True
-    """Whether the first line names the columns. Without it and without `names` they are called
-    `_c0`, `_c1` and so on.
+    """Whether the first line has the names of the columns.
+
+    If not, and without `names`, the columns are `_c0`, `_c1` and so on.
     """
     names: tuple[str, ...] = ()
-    """The columns of a file without a header line, in order."""
+    """Names of the columns, in order, for files without a header line."""
     encoding: str = "utf-8"
-    """How the text is encoded, such as `latin-1` or `utf-16`."""
+    """The encoding of the text, such as `latin-1` or `utf-16`."""
     quote: str = '"'
-    """What stands around values that contain the delimiter or a line end; inside it is doubled."""
+    """The character around values that contain the delimiter or a line end.
+
+    Inside a value it is doubled.
+    """
     nulls: tuple[str, ...] = csv_parse.NULLS
-    """Values that mean that there is none."""
+    """Texts of missing values."""
 
     @field_validator("delimiter", "quote")
     @classmethod
     def _one_byte(cls, value: str | None) -> str | None:
         if value is not None and (len(value) != 1 or not value.isascii() or value in "\r\n"):
-            raise ValueError("one ASCII character is needed")
+            raise ValueError("must be one ASCII character")
         return value
 
     @field_validator("encoding")
     @classmethod
-    def _known(cls, value: str) -> str:
+    def _is_an_encoding(cls, value: str) -> str:
         try:
             return codecs.lookup(value).name
         except LookupError:
             raise ValueError("no such encoding") from None
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of whole records; ends of lines inside quotes belong to the value."""
+        """Return batches of whole records; line ends inside quotes belong to the value."""
         direct = self.encoding in ("utf-8", "utf-8-sig", "ascii")
         if not direct:
             stream = cast(BinaryIO, codecs.EncodedFile(stream, "utf-8", self.encoding))
@@ -86,49 +92,46 @@ class Csv(Format):
                 data = data.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
                 if not data:
                     continue
-                table, data = self._begin(data, ctx)
+                table, data = self._start_table(data, ctx)
             before = table.records
             batch = table.read(data, chunks)
             if resumable:
                 ctx.consumed(chunks.end)
             if batch is not None:
-                chunks.size = min(
-                    SIZE, max(1 << 16, ROWS * len(data) // max(table.records - before, 1))
-                )
+                rows = max(table.records - before, 1)
+                chunks.size = min(SIZE, max(1 << 16, ROWS * len(data) // rows))
                 yield batch
 
-    def _begin(self, data: bytes, ctx: DecodeContext) -> tuple[_Table, bytes]:
-        """The table that the first record promises, and the data without it where it is a
-        header.
-        """
+    def _start_table(self, data: bytes, ctx: DecodeContext) -> tuple[_Table, bytes]:
+        """Return the table for the first record, and the data without the header."""
         end = next(iter(_scan(data, self.quote.encode())[0]), len(data))
         try:
             first = data[:end].decode()
         except UnicodeDecodeError:
             raise Unreadable("the first line is not UTF-8: set the format's encoding") from None
-        delimiter = self.delimiter or self._sniffed(re.sub('"[^"]*"', "", first))
+        delimiter = self.delimiter or self._guess_delimiter(re.sub('"[^"]*"', "", first))
         try:
             values = next(csv.reader([first], delimiter=delimiter, quotechar=self.quote), [])
         except csv.Error as error:
             raise Unreadable(f"the first line is no record: {error}") from None
         if len(values) > COLUMNS:
             raise Unreadable(
-                f"the first line has {len(values):,} values: no table has more than {COLUMNS:,} columns"
+                f"the first line has {len(values):,} values: "
+                f"a table may have at most {COLUMNS:,} columns"
             )
         if self.names or not self.header:
-            return _Table(
-                self, delimiter, self.names or tuple(f"_c{i}" for i in range(len(values))), ctx, 0
-            ), data
+            columns = self.names or tuple(f"_c{i}" for i in range(len(values)))
+            return _Table(self, delimiter, columns, ctx, 0), data
         names: dict[str, None] = {}
-        again: dict[str, Iterator[int]] = {}
+        suffixes: dict[str, Iterator[int]] = {}
         for i, value in enumerate(values):
-            name = called = value.strip() or f"_c{i}"
-            while called in names:
-                called = f"{name}.{next(again.setdefault(name, count(1)))}"
-            names[called] = None
+            name = unique_name = value.strip() or f"_c{i}"
+            while unique_name in names:
+                unique_name = f"{name}.{next(suffixes.setdefault(name, count(1)))}"
+            names[unique_name] = None
         return _Table(self, delimiter, tuple(names), ctx, first.count("\n")), data[end:]
 
-    def _sniffed(self, line: str) -> str:
+    def _guess_delimiter(self, line: str) -> str:
         fitting = [
             delimiter
             for delimiter in DELIMITERS
@@ -138,43 +141,36 @@ class Csv(Format):
 
 
 class _Table:
-    """Chunks of whole records to batches."""
+    """Turns chunks of whole records into batches."""
 
     def __init__(
         self, form: Csv, delimiter: str, names: tuple[str, ...], ctx: DecodeContext, lines: int
     ) -> None:
         self.records = 0
-        self._form, self._delimiter, self._names, self._ctx, self._lines = (
-            form,
-            delimiter,
-            names,
-            ctx,
-            lines,
-        )
+        self._form, self._ctx = form, ctx
+        self._delimiter, self._names, self._lines = delimiter, names, lines
         self._kinds = (
             None if ctx.fields is None else {field.path: field.kind for field in ctx.fields}
         )
 
     def read(self, data: bytes, chunks: _Chunks) -> pa.RecordBatch | None:
-        """The batch of a chunk; rows with too few or too many values are rejected. None when there
-        is no row.
-        """
+        """Return the batch of a chunk, or None without rows; reject rows of another width."""
         import pyarrow as pa
 
-        for line in chunks.dropped:
+        for line in chunks.endless_records:
             self._ctx.reject(
                 self.records, "a quote is never closed, or the record is longer than 16 MiB", line
             )
             self.records += 1
-        chunks.dropped.clear()
-        data = self._utf8(data)
+        chunks.endless_records.clear()
+        data = self._without_bad_utf8(data)
         if not data.strip():
             self._lines += data.count(b"\n")
             return None
         invalid: list[Any] = []
         form = self._form
         try:
-            table = csv_parse.parse(
+            table = csv_parse.parse_csv(
                 data,
                 self._names,
                 self._kinds,
@@ -189,30 +185,28 @@ class _Table:
             ("record", self.records) if form.quote.encode() in data else ("line", self._lines)
         )
         for row in invalid:
-            reason = f"{word} {before + row.number} has {row.actual_columns} values where {row.expected_columns} are expected"
+            reason = (
+                f"{word} {before + row.number} has {row.actual_columns} values "
+                f"where {row.expected_columns} are expected"
+            )
             self._ctx.reject(self.records + row.number - 1, reason, row.text)
         self.records += len(invalid)
         self.records += table.num_rows
         self._lines += data.count(b"\n")
         if not table.num_rows:
             return None
-        wanted = (
-            [(field.name, field.path) for field in self._ctx.fields]
-            if self._ctx.fields is not None
-            else None
-        )
-        columns = [
-            (name, table.column(path))
-            for name, path in wanted or [(name, name) for name in self._names if wanted is None]
-        ]
+        fields = self._ctx.fields
+        columns = [(name, name) for name in self._names]
+        if fields is not None:
+            columns = [(field.name, field.path) for field in fields]
         return json_values.record_batch(
             [name for name, _ in columns],
-            [column.unify_dictionaries().combine_chunks() for _, column in columns],
+            [table.column(path).unify_dictionaries().combine_chunks() for _, path in columns],
             table.num_rows,
         )
 
-    def _utf8(self, data: bytes) -> bytes:
-        """The data without the records that are not UTF-8."""
+    def _without_bad_utf8(self, data: bytes) -> bytes:
+        """Return the data without the records that are not UTF-8."""
         try:
             data.decode()
             return data
@@ -236,22 +230,22 @@ class _Table:
 
 
 class _Chunks:
-    """Chunks that end where a record ends."""
+    """Iterates over chunks that end where a record ends."""
 
     def __init__(self, stream: BinaryIO, ctx: DecodeContext, quote: bytes) -> None:
         self.size, self.end = SIZE, 0
-        self.dropped: list[bytes] = []
-        """Beginnings of records that were left out because they don't end."""
+        self.endless_records: list[bytes] = []
+        """Starts of records that were left out because their end was not found."""
         self._stream, self._ctx, self._quote = stream, ctx, quote
 
     def __iter__(self) -> Iterator[bytes]:
-        rest, skipping = b"", False
+        tail, skipping = b"", False
         for block in self._blocks():
             if skipping:
                 cut = block.find(b"\n") + 1
                 self.end += cut or len(block)
                 skipping, block = not cut, block[cut:] if cut else b""
-            data = rest + block
+            data = tail + block
             cut = _last_end(data, self._quote)
             while not cut and len(data) > CAP:
                 skipping = b"\n" not in data
@@ -260,18 +254,18 @@ class _Chunks:
             self.end += cut
             if cut:
                 yield data[:cut]
-            rest = data[cut:]
+            tail = data[cut:]
         if not self._ctx.sealed:
             return
-        while rest and _scan(rest, self._quote)[1]:
-            cut = _last_end(rest, self._quote)
+        while tail and _scan(tail, self._quote)[1]:
+            cut = _last_end(tail, self._quote)
             self.end += cut
             if cut:
-                yield rest[:cut]
-            rest = self._without_first_line(rest[cut:])
-        if rest or self.dropped:
-            self.end += len(rest)
-            yield rest
+                yield tail[:cut]
+            tail = self._without_first_line(tail[cut:])
+        if tail or self.endless_records:
+            self.end += len(tail)
+            yield tail
 
     def _blocks(self) -> Iterator[bytes]:
         try:
@@ -280,17 +274,15 @@ class _Chunks:
             raise Unreadable(f"{error}: set the format's encoding") from None
 
     def _without_first_line(self, data: bytes) -> bytes:
-        """What follows the first line of a record that is endless or whose quote is never closed:
-        the next one may be sound.
-        """
-        self.dropped.append(data[:1000])
+        """Return the data after the first line of an endless record: the next one may be good."""
+        self.endless_records.append(data[:1000])
         line = data.find(b"\n") + 1 or len(data)
         self.end += line
         return data[line:]
 
 
 def _last_end(data: bytes, quote: bytes) -> int:
-    """Where the last whole record ends; 0 when none does. `data` begins with a record."""
+    """Return the end of the last whole record, or 0. `data` starts with a record."""
     last = data.rfind(b"\n") + 1
     if not last or quote not in data:
         return last
@@ -307,8 +299,9 @@ def _last_end(data: bytes, quote: bytes) -> int:
 
 
 def _regular(data: bytes, quote: bytes) -> bool:
-    """Whether every other quote opens a value or follows a quote: then line ends after an even
-    number of quotes end records.
+    """Return whether every other quote opens a value or follows a quote.
+
+    If so, each line end after an even number of quotes ends a record.
     """
     import numpy as np
 
@@ -322,17 +315,18 @@ def _regular(data: bytes, quote: bytes) -> bool:
 
 
 def _scan(data: bytes, quote: bytes) -> tuple[list[int], bool]:
-    """Where records end, at line ends outside quotes, where quotes open only at the beginning of a
-    value; and whether the data stops inside quotes.
+    """Return where records end, and whether the data stops inside quotes.
+
+    Records end at line ends outside quotes. A quote opens only at the start of a value.
     """
     ends: list[int] = []
     special = re.compile(
         rb"\n|(?<![^\n" + re.escape(DELIMITERS.encode()) + rb"])" + re.escape(quote)
     )
     at = 0
-    while (found := special.search(data, at)) is not None:
-        at = found.end()
-        if found[0] == b"\n":
+    while (match := special.search(data, at)) is not None:
+        at = match.end()
+        if match[0] == b"\n":
             ends.append(at)
             continue
         while True:
@@ -348,5 +342,5 @@ def _scan(data: bytes, quote: bytes) -> tuple[list[int], bool]:
 
 @hookimpl
 def register_formats() -> list[type[Format]]:
-    """The formats of this file."""
+    """Register the format of this file."""
     return [Csv]

@@ -1,8 +1,7 @@
-"""JSON Lines: one object a line, fields by path.
+"""Decodes JSON Lines: one object on a line, fields by path.
 
-Refuses to guess what a value means: it keeps numbers as numbers and everything else as text, and
-leaves casting to the host. The fast road is pyarrow's parser with types learned from the first
-lines; a piece that it refuses is read line by line.
+Does not cast: numbers stay numbers and other values become text; the host casts. pyarrow parses a
+chunk with the types of its first lines; a part that it can't parse is read line by line.
 """
 
 from __future__ import annotations
@@ -19,16 +18,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS = 1 << 17
-"""About how many rows a batch has at most."""
-PIECES = 16
+"""About the most rows of a batch."""
+PARTS = 16
 WINDOW = 1 << 14
 NEWLINE, BRACE = b"\n{"
 BARE_NULL = re.compile(rb"\s*null")
 
 
 class JsonLines(Format):
-    """One JSON object a line. Also reads objects that stand together without newline, as Firehose
-    writes them.
+    """One JSON object on a line.
+
+    Also reads several objects without a newline, as Firehose writes them.
     """
 
     type = "jsonl"
@@ -36,7 +36,7 @@ class JsonLines(Format):
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".jsonlines", ".json")
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of whole lines. `ctx.consumed` is up to date with each batch when it is given."""
+        """Return batches of whole lines. `ctx.consumed` is called before each batch."""
         reader = _Reader(ctx)
         chunks = LineChunks(stream, ctx.sealed, between=b"}{")
         for chunk in chunks:
@@ -53,70 +53,73 @@ class JsonLines(Format):
                 ctx.consumed(end)
                 if batch.num_rows:
                     yield batch
-            chunks.size = min(
-                8 << 20, max(1 << 16, ROWS * len(chunk.data) // max(reader.records - before, 1))
-            )
+            rows = max(reader.records - before, 1)
+            chunks.size = min(8 << 20, max(1 << 16, ROWS * len(chunk.data) // rows))
 
 
 class _Reader:
-    """Chunks to batches. Remembers what types the fields had, so that parsing can be told."""
+    """Turns chunks into batches. Remembers the types of the fields for pyarrow's parser."""
 
     def __init__(self, ctx: DecodeContext) -> None:
         self.records = 0
-        """Records seen, good and bad."""
+        """Records so far, good and bad."""
         self._ctx = ctx
         self._fields = [(field, json_values.parse_path(field.path)) for field in ctx.fields or ()]
-        self._dotted = [f'"{field.path}"'.encode() for field, path in self._fields if len(path) > 1]
-        self._seen: list[set[type]] = [set() for _ in self._fields]
+        self._path_names = [
+            f'"{field.path}"'.encode() for field, path in self._fields if len(path) > 1
+        ]
+        self._types: list[set[type]] = [set() for _ in self._fields]
         self._schema: pa.Schema | None = None
-        self._hopeless = 0
-        """Chunks in a row of which no piece could go the fast road."""
+        self._slow_chunks = 0
+        """Chunks in a row without any part that pyarrow could parse."""
 
     def reject(self, reason: str, line: bytes) -> None:
         self._ctx.reject(self.records, reason, line)
         self.records += 1
 
     def read(self, data: bytes) -> Iterator[tuple[bytes, pa.RecordBatch]]:
-        """The chunk's pieces in order, each with its batch."""
-        if self._ctx.fields is None or self._hopeless > 1:
-            yield data, self._slow(data)
+        """Return the parts of the chunk in order, each with its batch."""
+        if self._ctx.fields is None or self._slow_chunks > 1:
+            yield data, self._parse_line_by_line(data)
             return
         if self._schema is None:
-            self._learn(data)
-        batch = self._fast(data)
+            self._learn_types(data)
+        batch = self._parse_fast(data)
         if batch is not None:
             yield data, batch
             return
-        self._learn(data)
+        self._learn_types(data)
         fast = 0
-        for piece in _pieces(data):
-            batch = self._fast(piece)
+        for piece in _parts(data):
+            batch = self._parse_fast(piece)
             fast += batch is not None
-            yield piece, self._slow(piece) if batch is None else batch
-        self._hopeless = 0 if fast else self._hopeless + 1
+            yield piece, self._parse_line_by_line(piece) if batch is None else batch
+        self._slow_chunks = 0 if fast else self._slow_chunks + 1
 
-    def _fast(self, data: bytes) -> pa.RecordBatch | None:
-        """The batch, or None where a careful look at each line is needed."""
+    def _parse_fast(self, data: bytes) -> pa.RecordBatch | None:
+        """Return the batch, or None where the lines must be read one by one."""
         import numpy as np
 
-        if self._schema is None or any(name in data for name in self._dotted) or not _is_utf8(data):
+        if (
+            self._schema is None
+            or any(name in data for name in self._path_names)
+            or not _is_utf8(data)
+        ):
             return None
         text = np.frombuffer(data, np.uint8)
         starts = np.append(0, np.flatnonzero(text == NEWLINE) + 1)
         starts = starts[:-1] if data.endswith(b"\n") else starts
-        # A bare null is no object; the parser takes it for one, and dies of it at the start of a
-        # block.
+        # pyarrow reads a bare null as an object, and crashes where a block starts with one.
         if any(BARE_NULL.match(data, at) for at in starts[text[starts] != BRACE].tolist()):
             return None
         rows = len(starts)
         table = self._parse(data)
         if table is None or table.num_rows != rows:
-            # Blank lines make more lines than rows; objects without newline between them make more
-            # rows than lines.
-            # Records broken over several lines do so too, and are not taken.
+            # With blank lines there are more lines than rows. With several objects on a line there
+            # are more rows than lines. Records over several lines are not accepted.
             rows = sum(1 for line in data.split(b"\n") if line.strip())
             if (table is None or table.num_rows != rows) and b"}{" in data:
-                data = data.replace(b"}{", b"}\n{")  # Inside a string this makes the parser refuse.
+                data = data.replace(b"}{", b"}\n{")  # Inside a string this makes pyarrow fail.
                 rows = sum(1 for line in data.split(b"\n") if line.strip())
                 table = self._parse(data)
             if table is None or table.num_rows != rows:
@@ -160,42 +163,35 @@ class _Reader:
             if isinstance(step, str):
                 column = pc.struct_field(column, step)
             else:
-                there = pc.greater(pc.list_value_length(column), step)
-                column = column.values.take(
-                    pc.if_else(there, pc.add(column.offsets[:-1], step), None)
-                )
-        return (
-            column.dictionary_encode()
-            if field.kind is Kind.CATEGORICAL and pa.types.is_string(column.type)
-            else column
-        )
+                column = json_values.list_items(column, step)
+        if field.kind is Kind.CATEGORICAL and pa.types.is_string(column.type):
+            return column.dictionary_encode()
+        return column
 
-    def _learn(self, data: bytes) -> None:
-        """Types of the fields from some lines of the chunk, added to what was seen before where
-        both fit together.
-        """
-        found: list[set[type]] = [set() for _ in self._fields]
+    def _learn_types(self, data: bytes) -> None:
+        """Learn the types of the fields from some lines, and combine them with those before."""
+        new_types: list[set[type]] = [set() for _ in self._fields]
         lines = data[: 1 << 18].split(b"\n")[:100] + data[-(1 << 16) :].split(b"\n")[-20:]
         for line in lines:
             try:
-                documents = list(json_values.documents(line))
+                documents = list(json_values.parse_documents(line))
             except ValueError:
                 continue
             for document in documents:
                 if isinstance(document, dict):
-                    for types, (field, path) in zip(found, self._fields, strict=True):
+                    for types, (field, path) in zip(new_types, self._fields, strict=True):
                         types.add(type(json_values.look_up(document, field.path, path)))
-        self._seen = [
+        self._types = [
             new if _arrow_type(new | old, field.kind) is None else new | old
-            for new, old, (field, _) in zip(found, self._seen, self._fields, strict=True)
+            for new, old, (field, _) in zip(new_types, self._types, self._fields, strict=True)
         ]
-        fitting = [
-            _arrow_type(seen, field.kind)
-            for seen, (field, _) in zip(self._seen, self._fields, strict=True)
+        arrow_types = [
+            _arrow_type(types, field.kind)
+            for types, (field, _) in zip(self._types, self._fields, strict=True)
         ]
-        self._schema = _schema([path for _, path in self._fields], fitting)
+        self._schema = _schema([path for _, path in self._fields], arrow_types)
 
-    def _slow(self, data: bytes) -> pa.RecordBatch:
+    def _parse_line_by_line(self, data: bytes) -> pa.RecordBatch:
         rows: list[dict[str, Any]] = []
         if not self.records:
             data = data.removeprefix(b"\xef\xbb\xbf")
@@ -204,29 +200,28 @@ class _Reader:
                 continue
             problem = ""
             try:
-                for document in json_values.documents(line):
+                for document in json_values.parse_documents(line):
                     if isinstance(document, dict):
                         rows.append(document)
                         self.records += 1
                     else:
-                        problem = (
-                            problem or f"not an object: {_NAMES.get(type(document), 'a number')}"
-                        )
+                        name = _NAMES.get(type(document), "a number")
+                        problem = problem or f"not an object: {name}"
             except ValueError as error:
                 problem = problem or str(error)
             if problem:
                 self.reject(problem, line)
-        return json_values.tabulated(self._ctx.fields, rows)
+        return json_values.batch_of_records(self._ctx.fields, rows)
 
 
 _NAMES = {list: "a list", str: "a string", bool: "true or false", type(None): "null"}
 
 
-def _pieces(data: bytes) -> Iterator[bytes]:
-    """The lines of a chunk in a few parts of about equal size."""
+def _parts(data: bytes) -> Iterator[bytes]:
+    """Split a chunk into a few parts of whole lines and about equal size."""
     at = 0
     while at < len(data):
-        end = data.find(b"\n", at + len(data) // PIECES) + 1 or len(data)
+        end = data.find(b"\n", at + len(data) // PARTS) + 1 or len(data)
         yield data[at:end]
         at = end
 
@@ -241,11 +236,11 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def _arrow_type(seen: set[type], kind: Kind | None) -> pa.DataType | None:
-    """The type that holds all values seen, or None when only text could."""
+def _arrow_type(types: set[type], kind: Kind | None) -> pa.DataType | None:
+    """Return the Arrow type for all values, or None where only text fits them."""
     import pyarrow as pa
 
-    types = seen - {type(None)}
+    types = types - {type(None)}
     if types == {bool}:
         return pa.bool_()
     if types == {str} or (not types and kind is not Kind.NUMERIC):
@@ -258,8 +253,9 @@ def _arrow_type(seen: set[type], kind: Kind | None) -> pa.DataType | None:
 
 
 def _schema(paths: list[json_values.Path], types: list[pa.DataType | None]) -> pa.Schema | None:
-    """The nested schema that leads to all paths, or None when a path ends where another goes on, or
-    types are mixed.
+    """Return the nested schema for all paths.
+
+    It is None where one path is the start of another, or where the types are mixed.
     """
     import pyarrow as pa
 
@@ -293,5 +289,5 @@ def _schema(paths: list[json_values.Path], types: list[pa.DataType | None]) -> p
 
 @hookimpl
 def register_formats() -> list[type[Format]]:
-    """The formats of this file."""
+    """Register the format of this file."""
     return [JsonLines]

@@ -1,8 +1,7 @@
-"""SageMaker ground truth: what turned out to be true of a captured invocation, a JSON line each, as
-Model Monitor wants it.
+"""Decodes SageMaker ground truth: a JSON line with the label of each captured invocation.
 
-Refuses to join: the ids are those that the `sagemaker` format calls `label_id`, and the joining is
-the host's. Refuses times from folders, which tell when a label was collected.
+The ids are the `label_id` of the format `sagemaker`; the host joins the labels. The times in folder
+names are not used: they say when a label was collected.
 """
 
 from __future__ import annotations
@@ -21,31 +20,32 @@ if TYPE_CHECKING:
 
 
 class GroundTruth(Format):
-    """Labels by event id: `label`, or the names that a JSON object gives. Of several rows of a
-    record the ids are `event_id:0`, `event_id:1` and so on.
+    """Labels by event id: `label`, or the names in a JSON object.
+
+    Where a record has several rows, their ids are `event_id:0`, `event_id:1` and so on.
     """
 
     type = "sagemaker_ground_truth"
     marks: ClassVar = (frozenset({"groundTruthData", "eventMetadata"}),)
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of rows. A capture record that was merged with its label gives the label."""
+        """Return batches of labels, also those of capture records that were merged with labels."""
         unpacker = captured_bodies.Unpacker("label", (), None, ctx)
         lines: JsonRecords[_Record] = JsonRecords(stream, ctx, _Record)
-        for some in lines:
-            labels = unpacker.unpack([record.groundTruthData for record in some.found], None)
-            nameless = {
+        for chunk in lines:
+            labels = unpacker.unpack([record.groundTruthData for record in chunk.records], None)
+            failures = {
                 i: "no eventId"
-                for i, record in enumerate(some.found)
+                for i, record in enumerate(chunk.records)
                 if not record.eventMetadata.eventId
             }
-            pairs = same_record_sides.pair({"label": labels}, nameless, "there is no label")
+            pairs = same_record_sides.pair_sides({"label": labels}, failures, "there is no label")
             for i, reason in pairs.failures.items():
-                ctx.reject(some.places[i], reason, some.lines[i])
+                ctx.reject(chunk.places[i], reason, chunk.lines[i])
             if pairs.rows:
-                lines.came_to(pairs.rows, some)
-                yield json_values.chosen(
-                    ctx.fields, _meta(some.found, pairs) | pairs.sides["label"], pairs.rows
+                lines.resize_for(pairs.rows, chunk)
+                yield json_values.select_columns(
+                    ctx.fields, _meta(chunk.records, pairs) | pairs.sides["label"], pairs.rows
                 )
 
 
@@ -55,19 +55,21 @@ class _Event(msgspec.Struct, gc=False):
 
 
 class _Record(msgspec.Struct, gc=False):
-    groundTruthData: captured_bodies.Body | None = None  # noqa: N815
+    groundTruthData: captured_bodies.CapturedBody | None = None  # noqa: N815
     eventMetadata: _Event = msgspec.field(default_factory=_Event)  # noqa: N815
 
 
-def _meta(found: list[_Record], pairs: same_record_sides.Paired) -> dict[str, pa.Array]:
-    events = [record.eventMetadata for record in found]
+def _meta(records: list[_Record], pairs: same_record_sides.RowPairs) -> dict[str, pa.Array]:
+    events = [record.eventMetadata for record in records]
     return {
-        "event_id": pairs.numbered(json_values.texts([event.eventId for event in events])),
-        "event_time": pairs.spread(json_values.texts([event.inferenceTime for event in events])),
+        "event_id": pairs.number_ids(json_values.text_array([event.eventId for event in events])),
+        "event_time": pairs.repeat_per_row(
+            json_values.text_array([event.inferenceTime for event in events])
+        ),
     }
 
 
 @hookimpl
 def register_formats() -> list[type[Format]]:
-    """The formats of this file."""
+    """Register the format of this file."""
     return [GroundTruth]

@@ -1,9 +1,8 @@
-"""Statistics of TensorFlow Data Validation, which Vertex AI's monitoring uses too: a baseline as
-the rows of a reference.
+"""Makes a reference from statistics of TensorFlow Data Validation, also those of Vertex AI.
 
-Reads `DatasetFeatureStatisticsList` as JSON (protobuf's mapping, names in camelCase or snake_case),
-as the message itself and as a TFRecord with one. Refuses weights, custom and cross statistics,
-features with several values a row, and sharded files.
+Reads `DatasetFeatureStatisticsList` as JSON (names in camelCase or snake_case), as the protobuf
+message, and as a TFRecord with one message. Does not read weights, custom and cross statistics,
+features with several values in a row, and sharded files.
 """
 
 from __future__ import annotations
@@ -20,9 +19,6 @@ from driftline.kit.decoding import json_values, rows_from_statistics
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-REST = "(not listed)"
-"""Stands for the values beyond those that the file lists."""
 
 _COMMON = {1: "num_non_missing", 2: "num_missing", 4: "max_num_values"}
 _HISTOGRAM = {
@@ -41,29 +37,30 @@ _STRING = {
 }
 _OTHER = {1: ("common_stats", _COMMON)}
 _FEATURE = {
-    1: "name", 2: "type", 3: ("num_stats", _NUMERIC), 4: ("string_stats", _STRING), 5: ("bytes_stats", _OTHER),
+    1: "name", 2: "type", 3: ("num_stats", _NUMERIC), 4: ("string_stats", _STRING),
+    5: ("bytes_stats", _OTHER),
     7: ("struct_stats", _OTHER), 8: ("path", {1: "step"}),
 }  # fmt: skip
 _LIST = {1: ("datasets", {1: "name", 2: "num_examples", 3: ("features", _FEATURE)})}
-"""Field numbers of tensorflow_metadata's statistics.proto, as far as they are read."""
+"""Numbers of the fields of tensorflow_metadata's statistics.proto that are read."""
 _MANY = frozenset({"datasets", "features", "histograms", "buckets", "top_values", "step"})
 _TEXT = frozenset({"name", "value", "label", "step"})
 
 
 class TfdvStatistics(Format):
-    """Statistics that TensorFlow Data Validation made of a dataset: columns rebuilt one by one, not
-    the rows they came from.
+    """Statistics of a dataset by TensorFlow Data Validation: columns rebuilt one by one.
 
-    Numbers are spread evenly within each bucket of the histogram that has the most of them; where
-    two have as many, of the quantiles. Categories come from the rank histogram, or from the top
-    values; rows with values that are not listed are one category, `(not listed)`. Of more than a
-    million rows a million are made. Columns are independent: no performance, nothing multivariate.
+    These are not the original rows. Numbers are spread evenly within each bucket of the histogram
+    with the most buckets; of two such histograms the quantiles are used. Categories come from the
+    rank histogram, or from the top values; rows with other values are one category, `(not listed)`.
+    At most a million rows are made. Columns are independent: performance and multivariate checks
+    are not possible.
     """
 
     type = "tfdv_statistics"
 
     dataset: str = ""
-    """The dataset or slice of the file to take; the first one when empty."""
+    """The dataset or slice of the file to read; the first one when empty."""
 
     @classmethod
     def holds_statistics(cls, document: Any, content: bytes) -> bool:
@@ -75,65 +72,69 @@ class TfdvStatistics(Format):
         return isinstance(document, dict) and "datasets" in document and "dataset" not in document
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """All rows of the baseline; features are columns by their names, paths joined by dots."""
-        data = rows_from_statistics.whole(stream)
-        datasets = [one for one in _list(_document(data), "datasets") if isinstance(one, dict)]
-        chosen = next((one for one in datasets if self.dataset in ("", one.get("name", ""))), None)
-        if chosen is None:
-            names = ", ".join(repr(one.get("name", "")) for one in datasets[:5])
+        """Return all rows of the baseline; a nested feature has its names joined by dots."""
+        data = rows_from_statistics.read_statistics(stream)
+        datasets = _dicts(_document(data), "datasets")
+        dataset = next((d for d in datasets if self.dataset in ("", d.get("name", ""))), None)
+        if dataset is None:
+            names = ", ".join(repr(dataset.get("name", "")) for dataset in datasets[:5])
             raise Unreadable(
                 f"has no dataset {self.dataset!r}; there are: {names}"
                 if names
                 else "has no dataset in it"
             )
         summaries = []
-        for place, feature in enumerate(_list(chosen, "features")):
+        for place, feature in enumerate(_list(dataset, "features")):
             steps = _list(feature.get("path") if isinstance(feature, dict) else None, "step")
-            name = ".".join(map(json_values.text, steps)) or (
+            name = ".".join(map(json_values.to_text, steps)) or (
                 feature.get("name") if isinstance(feature, dict) else None
             )
             if not isinstance(name, str):
-                ctx.reject(place, "a feature without a name", json_values.text(feature))
+                ctx.reject(place, "a feature without a name", json_values.to_text(feature))
                 continue
-            summary, why = _summary(feature, name)
-            if why:
-                ctx.reject(place, f"{name}: {why}", name)
+            summary, problem = _summarise(feature, name)
+            if problem:
+                ctx.reject(place, f"{name}: {problem}", name)
             summaries.append(summary)
-        rows = round(_number(chosen, "num_examples") or 0)
+        rows = round(_number(dataset, "num_examples") or 0)
         if rows > 0:
-            yield from rows_from_statistics.rebuild(summaries, rows, ctx.fields)
+            yield from rows_from_statistics.rebuild_rows(summaries, rows, ctx.fields)
 
 
-def _summary(feature: dict[str, Any], name: str) -> tuple[rows_from_statistics.Summary, str]:
-    """What the file says of a feature, and why its values can't be had."""
+def _summarise(feature: dict[str, Any], name: str) -> tuple[rows_from_statistics.Summary, str]:
+    """Return the summary of a feature, and the reason where its values are not known."""
     kinds = ("num_stats", "string_stats", "bytes_stats", "struct_stats")
-    found: dict[str, Any] = next(
+    statistics: dict[str, Any] = next(
         (feature[kind] for kind in kinds if isinstance(feature.get(kind), dict)), {}
     )
-    common = found.get("common_stats")
+    common = statistics.get("common_stats")
     present = max(0, round(_number(common, "num_non_missing") or 0))
     if not present:
         return rows_from_statistics.Summary(name, 0, None), ""
     if (_number(common, "max_num_values") or 0) > 1:
         return rows_from_statistics.Summary(name, present, None), "has several values a row"
-    whole = feature.get("type", "INT") in ("INT", 0)
-    values = _numbers(found, whole) if "num_stats" in feature else _categories(found, present)
+    integers_only = feature.get("type", "INT") in ("INT", 0)
+    values = (
+        _numbers(statistics, integers_only)
+        if "num_stats" in feature
+        else _categories(statistics, present)
+    )
     return rows_from_statistics.Summary(
         name, present, values
     ), "" if values else "the file holds no distribution of its values"
 
 
-def _numbers(found: dict[str, Any], whole: bool) -> rows_from_statistics.Values | None:
+def _numbers(statistics: dict[str, Any], integers_only: bool) -> rows_from_statistics.Values | None:
     low, high = (
-        _number(found, "min", endless=True) or 0.0,
-        _number(found, "max", endless=True) or 0.0,
+        _number(statistics, "min", allow_infinite=True) or 0.0,
+        _number(statistics, "max", allow_infinite=True) or 0.0,
     )
     best: list[tuple[float, float, float]] = []
-    for histogram in _list(found, "histograms"):
+    for histogram in _list(statistics, "histograms"):
         cells = []
         for bucket in _list(histogram, "buckets"):
-            begin = max(_number(bucket, "low_value", endless=True) or 0.0, low)
-            end = min(_number(bucket, "high_value", endless=True) or 0.0, high)
+            begin = max(_number(bucket, "low_value", allow_infinite=True) or 0.0, low)
+            end = min(_number(bucket, "high_value", allow_infinite=True) or 0.0, high)
             count = _number(bucket, "sample_count") or 0.0
             if count > 0 and begin <= end and math.isfinite(begin) and math.isfinite(end):
                 cells.append((begin, end, count))
@@ -143,59 +144,57 @@ def _numbers(found: dict[str, Any], whole: bool) -> rows_from_statistics.Values 
     if not best:
         return None
     table = np.array(sorted(best))
-    known = math.isfinite(low) and math.isfinite(high)
-    ends = (low, high) if known else (None, None)
+    has_range = math.isfinite(low) and math.isfinite(high)
     return rows_from_statistics.Numbers(
-        table[:, 0], table[:, 1], table[:, 2], ends[0], ends[1], whole
+        low=table[:, 0],
+        high=table[:, 1],
+        weights=table[:, 2],
+        minimum=low if has_range else None,
+        maximum=high if has_range else None,
+        integers_only=integers_only,
     )
 
 
-def _categories(found: dict[str, Any], present: int) -> rows_from_statistics.Values | None:
-    ranked = [
-        (one.get("label", ""), _number(one, "sample_count"))
-        for one in _dicts(found.get("rank_histogram"), "buckets")
+def _categories(statistics: dict[str, Any], present: int) -> rows_from_statistics.Values | None:
+    ranks = [
+        (bucket.get("label", ""), _number(bucket, "sample_count"))
+        for bucket in _dicts(statistics.get("rank_histogram"), "buckets")
     ]
-    top = [(one.get("value", ""), _number(one, "frequency")) for one in _dicts(found, "top_values")]
-    listed = max(ranked, top, key=lambda pairs: sum(count or 0.0 for _, count in pairs))
-    counts: dict[str, float] = {}
-    for value, count in listed:
-        if count is not None and count > 0:
-            counts[json_values.text(value)] = counts.get(json_values.text(value), 0.0) + count
-    if not counts:
-        return None
-    rest = present - sum(counts.values())
-    if rest > 0:
-        counts[REST] = counts.get(REST, 0.0) + rest
-    return rows_from_statistics.Categories(list(counts), np.array(list(counts.values())))
+    top = [
+        (item.get("value", ""), _number(item, "frequency"))
+        for item in _dicts(statistics, "top_values")
+    ]
+    pairs = max(ranks, top, key=lambda pairs: sum(count or 0.0 for _, count in pairs))
+    return rows_from_statistics.categories_from_counts(pairs, present)
 
 
 def _document(data: bytes) -> dict[str, Any]:
     if data.lstrip()[:1] == b"{":
         try:
-            document = next(json_values.documents(data), None)
+            document = next(json_values.parse_documents(data), None)
         except ValueError as error:
             raise Unreadable(str(error)) from None
-        return _snake(document) if isinstance(document, dict) else {}
+        return _to_snake_case(document) if isinstance(document, dict) else {}
     try:
-        return _message(_framed(data), _LIST)
+        return _message(_unframe(data), _LIST)
     except (struct.error, ValueError, IndexError, OverflowError):
         raise Unreadable(
             "is neither JSON nor a message or TFRecord of TensorFlow's statistics"
         ) from None
 
 
-def _snake(node: Any) -> Any:
-    """The same document with the names that the proto has."""
+def _to_snake_case(node: Any) -> Any:
+    """Return the document with names in snake_case, as in the proto."""
     if isinstance(node, dict):
         return {
-            "".join(f"_{c.lower()}" if c.isupper() else c for c in name): _snake(value)
+            "".join(f"_{c.lower()}" if c.isupper() else c for c in name): _to_snake_case(value)
             for name, value in node.items()
         }
-    return [_snake(item) for item in node] if isinstance(node, list) else node
+    return [_to_snake_case(item) for item in node] if isinstance(node, list) else node
 
 
-def _framed(data: bytes) -> memoryview:
-    """The message within a TFRecord; the data itself where it is none."""
+def _unframe(data: bytes) -> memoryview:
+    """Return the message in a TFRecord, or the data itself."""
     view = memoryview(data)
     if len(data) > 16:
         (length,) = struct.unpack_from("<Q", data)
@@ -209,10 +208,11 @@ def _framed(data: bytes) -> memoryview:
 
 
 def _message(view: memoryview, fields: dict[int, Any]) -> dict[str, Any]:
-    """A protobuf message as a dictionary; unknown fields are passed over. Raises ValueError,
-    IndexError or struct.error.
+    """Parse a protobuf message into a dictionary; skip unknown fields.
+
+    Raises ValueError, IndexError or struct.error.
     """
-    made: dict[str, Any] = {}
+    message: dict[str, Any] = {}
     at = 0
     while at < len(view):
         key, at = _varint(view, at)
@@ -229,12 +229,12 @@ def _message(view: memoryview, fields: dict[int, Any]) -> dict[str, Any]:
                 value, at = view[at : at + size], at + size
             case 5:
                 value, at = struct.unpack_from("<f", view, at)[0], at + 4
-            case other:
-                raise ValueError(f"wire type {other}")
-        told = fields.get(key >> 3)
-        if told is None:
+            case wire_type:
+                raise ValueError(f"wire type {wire_type}")
+        field = fields.get(key >> 3)
+        if field is None:
             continue
-        name, below = told if isinstance(told, tuple) else (told, None)
+        name, below = field if isinstance(field, tuple) else (field, None)
         if isinstance(value, memoryview) != (below is not None or name in _TEXT):
             raise ValueError(f"{name} is of another type")
         if below is not None:
@@ -242,10 +242,10 @@ def _message(view: memoryview, fields: dict[int, Any]) -> dict[str, Any]:
         elif name in _TEXT:
             value = bytes(value).decode("utf-8", "replace")
         if name in _MANY:
-            made.setdefault(name, []).append(value)
+            message.setdefault(name, []).append(value)
         else:
-            made[name] = value
-    return made
+            message[name] = value
+    return message
 
 
 def _varint(view: memoryview, at: int) -> tuple[int, int]:
@@ -269,10 +269,8 @@ def _dicts(node: Any, name: str) -> list[dict[str, Any]]:
     return [item for item in _list(node, name) if isinstance(item, dict)]
 
 
-def _number(node: Any, name: str, *, endless: bool = False) -> float | None:
-    """A number, which JSON writes as text where it has 64 bits or is infinite; None where there is
-    no usable one.
-    """
+def _number(node: Any, name: str, *, allow_infinite: bool = False) -> float | None:
+    """Return a number, or None. JSON has numbers of 64 bits and infinite ones as text."""
     value = node.get(name) if isinstance(node, dict) else None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -280,10 +278,10 @@ def _number(node: Any, name: str, *, endless: bool = False) -> float | None:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return None if math.isnan(number) or (abs(number) > 1e300 and not endless) else number
+    return None if math.isnan(number) or (abs(number) > 1e300 and not allow_infinite) else number
 
 
 @hookimpl
 def register_formats() -> list[type[Format]]:
-    """The formats of this file."""
+    """Register the format of this file."""
     return [TfdvStatistics]

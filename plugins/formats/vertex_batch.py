@@ -1,7 +1,7 @@
-"""What batch prediction jobs of Vertex AI write: results as JSON lines or CSV, and files of errors.
+"""Decodes the files of Vertex AI's batch prediction: results as JSON lines or CSV, and errors.
 
-Refuses to go by the file's name, which has no ending: what it holds is told by its beginning.
-Refuses to invent a time: the job's stands in the name of its folder, or there is none.
+The file names have no ending: the start of a file tells what it is. The time of the rows is the
+time in the folder name of the job; without one they have no time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 from urllib.parse import unquote
 
 from driftline import DecodeContext, Format, Unreadable, hookimpl
@@ -21,43 +21,32 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SIZE = 1 << 20
-"""Bytes of lines that become one batch."""
+"""Bytes of lines in one batch."""
 ROWS = 20_000
-"""Rows of a batch of CSV at most."""
+"""Most rows of a batch of CSV."""
 JOB = re.compile(
     r"/prediction-[^/]*-(\d{4})\D(\d\d)\D(\d\d)T(\d\d)\D(\d\d)\D(\d\d)(?:\D(\d{1,6})\d*)?Z?/[^/]*$"
 )
 ERRORS = re.compile(r"(^|[._])errors?([._-]|$)")
-"""The names of files that hold what failed."""
+"""Names of files with the instances that failed."""
 
 
-class VertexBatch(Format):
-    """Results of batch prediction. Columns are those of the instance or of the CSV, `key` where the
-    job has one; `prediction`, `confidence`, `score`, `scores.CLASS` and what else the prediction
-    holds; `event_time`, the job's. Instances that failed are counted as rejected.
+class VertexBatch(vertex_predictions.PredictionFormat):
+    """Results of batch prediction.
+
+    The columns are those of the instance or of the CSV, `key` where the job has one, `prediction`,
+    `confidence`, `score`, `scores.CLASS` and the other values of the prediction, and the
+    `event_time` of the job. Instances that failed are counted as rejected.
     """
 
     type = "vertex_batch"
     marks: ClassVar = (frozenset({"instance", "prediction"}), frozenset({"instance", "error"}))
 
-    headers: tuple[str, ...] = ()
-    """Names of the values of instances that are lists, in order. When empty, those of the
-    reference's inputs; without any, `_c0`, `_c1` and so on.
-    """
-    classes: tuple[str, ...] = ()
-    """Names of the classes, in order, where a prediction is a list of their scores."""
-    positive: str | None = None
-    """The class whose score is the column `score`; when absent, that of two classes which is called
-    1, true or yes.
-    """
-
-    def with_columns(self, names: Sequence[str]) -> Self:
-        """With `names` as headers, where the settings have none."""
-        return self if self.headers else self.model_copy(update={"headers": tuple(names)})
-
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of rows. Base64 payloads become their length in bytes, texts beyond 1000
-        characters a hash, unless images or texts are among the fields.
+        """Return batches of rows.
+
+        Base64 payloads become their length in bytes, and texts of more than 1000 characters a hash,
+        unless the schema has images or texts.
         """
         chunks = iter(LineChunks(stream, ctx.sealed, size=SIZE))
         first = next((chunk for chunk in chunks if chunk.data.strip(b"\xef\xbb\xbf \t\r\n")), None)
@@ -67,9 +56,9 @@ class VertexBatch(Format):
         head = first.data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")
         if b"\0" in head:
             raise Unreadable(
-                "is binary: of batch predictions JSON lines and CSV can be read, so have the job write jsonl or csv"
+                "is binary: only JSON lines and CSV can be read, so let the job write jsonl or csv"
             )
-        reader = vertex_predictions.Reader(self.headers, self.classes, self.positive, ctx.fields)
+        reader = self.reader(ctx.fields)
         if head.startswith(b"{"):
             yield from _json_lines(chunks, reader, ctx)
         elif ERRORS.search(name := unquote(ctx.uri).rpartition("/")[2]):
@@ -85,9 +74,9 @@ class VertexBatch(Format):
 
 
 def _json_lines(
-    chunks: Iterable[Chunk], reader: vertex_predictions.Reader, ctx: DecodeContext
+    chunks: Iterable[Chunk], reader: vertex_predictions.PredictionReader, ctx: DecodeContext
 ) -> Iterator[pa.RecordBatch]:
-    beside = dict(ctx.parts) | _time(ctx.uri)
+    metadata = dict(ctx.parts) | _time(ctx.uri)
     position = 0
     for chunk in chunks:
         rows: list[dict[str, Any]] = []
@@ -98,28 +87,29 @@ def _json_lines(
             try:
                 if chunk.oversized:
                     raise ValueError("line longer than 16 MiB")
-                rows.append(_row(reader.document(line), reader, beside))
+                rows.append(_row(reader.parse(line), reader, metadata))
             except ValueError as error:
                 ctx.reject(position, str(error), line)
             position += 1
         ctx.consumed(chunk.end)
         if rows:
-            yield json_values.tabulated(ctx.fields, rows)
+            yield json_values.batch_of_records(ctx.fields, rows)
 
 
 def _row(
-    record: Any, reader: vertex_predictions.Reader, beside: Mapping[str, Any]
+    record: Any, reader: vertex_predictions.PredictionReader, metadata: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Raises ValueError with the reason."""
+    """Return the row of a record. Raises ValueError with the reason."""
     if not isinstance(record, dict):
         raise ValueError("not an object")
     if record.get("error") is not None:
         error = record["error"]
-        code, says = (
+        code, message = (
             (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, error)
         )
         raise ValueError(
-            f"the job failed on it: code {json_values.text(code)}: {json_values.text(says)}"
+            f"the job failed on it: code {json_values.to_text(code)}: "
+            f"{json_values.to_text(message)}"
         )
     if "prediction" not in record:
         raise ValueError("neither a prediction nor an error")
@@ -127,7 +117,7 @@ def _row(
     row = reader.row(
         instance,
         record["prediction"],
-        {**beside, "key": record["key"]} if "key" in record else beside,
+        {**metadata, "key": record["key"]} if "key" in record else metadata,
     )
     if isinstance(instance, dict) and "event_time" in instance:
         row["event_time"] = instance["event_time"]
@@ -135,53 +125,61 @@ def _row(
 
 
 def _table(
-    chunks: Iterable[Chunk], reader: vertex_predictions.Reader, ctx: DecodeContext
+    chunks: Iterable[Chunk], reader: vertex_predictions.PredictionReader, ctx: DecodeContext
 ) -> Iterator[pa.RecordBatch]:
-    """CSV with a header, in which text says `null` where there is nothing."""
+    """Decode CSV with a header; the text `null` is a missing value."""
     table = csv.reader(line.decode("utf-8-sig", "surrogateescape") for line in _lines(chunks, ctx))
     try:
         header = next(table)
     except csv.Error as error:
         raise Unreadable(f"the header can't be read: {error}") from None
     if len(set(header)) < len(header):
-        raise Unreadable("a column's name stands twice in the header")
-    decided = next((name for name in header if name.startswith("predicted_")), None)
-    scored = _classes(header)
-    beside = {
+        raise Unreadable("a column's name is twice in the header")
+    prediction_column = next((name for name in header if name.startswith("predicted_")), None)
+    score_classes = _classes(header)
+    metadata = {
         name: value
         for name, value in (dict(ctx.parts) | _time(ctx.uri)).items()
         if name not in header
     }
-    found = _values(table, len(header), reader, ctx)
-    while batch := list(islice(found, ROWS)):
+    records = _values(table, len(header), reader, ctx)
+    while batch := list(islice(records, ROWS)):
         rows = []
         for values in batch:
             row: dict[str, Any] = dict(zip(header, values, strict=True))
-            told: dict[str, Any] = {} if decided is None else {"prediction": row[decided]}
-            if scored:
-                try:
-                    scores = [row[name] or "nan" for name in scored]
-                    told = (
-                        reader.outputs({"classes": list(scored.values()), "scores": scores})[0]
-                        | told
-                    )
-                except ValueError:
-                    # A score that is no number stays in its own column, where the host counts it.
-                    pass
-            rows.append(row | told | beside)
+            decision = {} if prediction_column is None else {"prediction": row[prediction_column]}
+            rows.append(row | _score_columns(row, score_classes, reader) | decision | metadata)
         yield (
-            json_values.tabulated(ctx.fields, rows)
+            json_values.batch_of_records(ctx.fields, rows)
             if ctx.fields is not None
-            else _typed(rows, {decided, *scored})
+            else _infer_numbers(rows, {prediction_column, *score_classes})
         )
 
 
-def _typed(rows: list[dict[str, Any]], recognised: Set[str | None]) -> pa.RecordBatch:
-    """Everything that is worth a column, numbers as numbers."""
+def _score_columns(
+    row: Mapping[str, Any],
+    score_classes: Mapping[str, str],
+    reader: vertex_predictions.PredictionReader,
+) -> dict[str, Any]:
+    """Return the standard columns of the scores; none where a score is no number.
+
+    Such a score stays in its own column, where the host counts it.
+    """
+    if not score_classes:
+        return {}
+    scores = [row[name] or "nan" for name in score_classes]
+    try:
+        return reader.outputs({"classes": list(score_classes.values()), "scores": scores})[0]
+    except ValueError:
+        return {}
+
+
+def _infer_numbers(rows: list[dict[str, Any]], excluded_columns: Set[str | None]) -> pa.RecordBatch:
+    """Return all columns but the excluded ones; those with only numbers are numeric."""
     import pyarrow as pa
 
-    batch = json_values.tabulated(
-        None, [{name: row[name] for name in row if name not in recognised} for row in rows]
+    batch = json_values.batch_of_records(
+        None, [{name: row[name] for name in row if name not in excluded_columns} for row in rows]
     )
     columns = []
     for column in batch.columns:
@@ -196,9 +194,12 @@ def _typed(rows: list[dict[str, Any]], recognised: Set[str | None]) -> pa.Record
 
 
 def _values(
-    table: Iterator[list[str]], width: int, reader: vertex_predictions.Reader, ctx: DecodeContext
+    table: Iterator[list[str]],
+    width: int,
+    reader: vertex_predictions.PredictionReader,
+    ctx: DecodeContext,
 ) -> Iterator[list[str | None]]:
-    """The values of each record that can be read; the others are rejected."""
+    """Return the values of each record; reject records that can't be read."""
     position = 0
     while True:
         try:
@@ -219,25 +220,25 @@ def _values(
         if reason:
             ctx.reject(position, reason, text)
         else:
-            yield [None if value in csv_parse.NULLS else reader.kept(value) for value in values]
+            yield [None if value in csv_parse.NULLS else reader.shorten(value) for value in values]
         position += 1
 
 
 def _classes(header: Sequence[str]) -> dict[str, str]:
-    """The class of each column of scores, which are called `<target>_<class>_scores`."""
-    scored = [name for name in header if name.endswith("_scores")]
-    if len(scored) < 2:
+    """Return the class of each column of scores; these are named `<target>_<class>_scores`."""
+    names = [name for name in header if name.endswith("_scores")]
+    if len(names) < 2:
         return {}
-    # Without the target's own column, it is what all names begin with.
-    low, high = min(scored), max(scored)
+    # Without a column of the target, the target is the common start of all names.
+    low, high = min(names), max(names)
     same = next(i for i in range(len(low)) if low[i] != high[i])
-    targets = [name for name in header if all(column.startswith(f"{name}_") for column in scored)]
+    targets = [name for name in header if all(column.startswith(f"{name}_") for column in names)]
     start = len(max(targets, key=len)) if targets else low.rfind("_", 0, same)
-    return {name: name[start + 1 : -len("_scores")] for name in scored}
+    return {name: name[start + 1 : -len("_scores")] for name in names}
 
 
 def _lines(chunks: Iterable[Chunk], ctx: DecodeContext) -> Iterator[bytes]:
-    """The lines, without those that are too long."""
+    """Return the lines; reject those that are too long."""
     position = 0
     for chunk in chunks:
         if chunk.oversized:
@@ -250,15 +251,15 @@ def _lines(chunks: Iterable[Chunk], ctx: DecodeContext) -> Iterator[bytes]:
 
 
 def _time(uri: str) -> dict[str, str]:
-    """When the job was made, which is what the name of its folder says."""
-    found = JOB.search(unquote(uri))
-    if found is None:
+    """Return the time of the job, from the name of its folder."""
+    match = JOB.search(unquote(uri))
+    if match is None:
         return {}
-    year, month, day, hour, minute, second, fraction = found.groups()
+    year, month, day, hour, minute, second, fraction = match.groups()
     return {"event_time": f"{year}-{month}-{day}T{hour}:{minute}:{second}.{fraction or 0}Z"}
 
 
 @hookimpl
 def register_formats() -> list[type[Format]]:
-    """The formats of this file."""
+    """Register the format of this file."""
     return [VertexBatch]

@@ -1,14 +1,13 @@
-"""The request-response log of a Vertex AI endpoint: rows of its BigQuery table, as JSON lines.
+"""Decodes the request-response log of a Vertex AI endpoint: rows of its table, as JSON lines.
 
-Refuses to zip sides of different length: such a record is rejected with the numbers, as one is
-whose payload is no JSON.
+Rejects records whose sides have different lengths, and records whose payload is no JSON.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import msgspec
 
@@ -20,41 +19,29 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SIZE = 1 << 20
-"""Bytes of lines that become one batch."""
+"""Bytes of lines in one batch."""
 DIGITS = re.compile(r"(\d+)(?:\.0*)?")
-"""A number of the log, also as a data frame shows it: with zeros behind the point."""
+"""A whole number of the log, also as data frames write it, with `.0` at the end."""
 
 
-class VertexLogging(Format):
-    """Requests and answers of Vertex AI endpoints, a row for each instance. Columns are those of
-    the instance; `prediction`, `confidence`, `score`, `scores.CLASS` and what else the answer
-    holds; `event_time`, `event_id`, `endpoint` and `deployed_model_id`. `input.NAME` and
-    `output.NAME` lead into the two sides where a name stands in several places.
+class VertexLogging(vertex_predictions.PredictionFormat):
+    """One row for each instance of the requests and responses of Vertex AI endpoints.
+
+    The columns are those of the instance, `prediction`, `confidence`, `score`, `scores.CLASS` and
+    the other values of the response, `event_time`, `event_id`, `endpoint` and `deployed_model_id`.
+    Use `input.NAME` and `output.NAME` where both sides have a column of the same name.
     """
 
     type = "vertex_logging"
     marks: ClassVar = (frozenset({"request_payload", "response_payload"}),)
 
-    headers: tuple[str, ...] = ()
-    """Names of the values of instances that are lists, in order. When empty, those of the
-    reference's inputs; without any, `_c0`, `_c1` and so on.
-    """
-    classes: tuple[str, ...] = ()
-    """Names of the classes, in order, where an answer is a list of their scores."""
-    positive: str | None = None
-    """The class whose score is the column `score`; when absent, that of two classes which is called
-    1, true or yes.
-    """
-
-    def with_columns(self, names: Sequence[str]) -> Self:
-        """With `names` as headers, where the settings have none."""
-        return self if self.headers else self.model_copy(update={"headers": tuple(names)})
-
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches of rows. Base64 payloads become their length in bytes, texts beyond 1000
-        characters a hash, unless images or texts are among the fields.
+        """Return batches of rows.
+
+        Base64 payloads become their length in bytes, and texts of more than 1000 characters a hash,
+        unless the schema has images or texts.
         """
-        reader = vertex_predictions.Reader(self.headers, self.classes, self.positive, ctx.fields)
+        reader = self.reader(ctx.fields)
         decoder = msgspec.json.Decoder(_Row)
         position = 0
         for chunk in LineChunks(stream, ctx.sealed, size=SIZE):
@@ -67,7 +54,7 @@ class VertexLogging(Format):
                 try:
                     if chunk.oversized:
                         raise ValueError("line longer than 16 MiB")
-                    rows += _unpacked(decoder.decode(line), reader, ctx)
+                    rows += _rows(decoder.decode(line), reader, ctx)
                 except msgspec.ValidationError as error:
                     ctx.reject(position, f"not a row of the log: {error}", line)
                 except (ValueError, RecursionError) as error:
@@ -75,7 +62,7 @@ class VertexLogging(Format):
                 position += 1
             ctx.consumed(chunk.end)
             if rows:
-                yield json_values.tabulated(ctx.fields, rows)
+                yield json_values.batch_of_records(ctx.fields, rows)
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -87,18 +74,20 @@ class _Row(msgspec.Struct, gc=False):
     response_payload: list[str] = []
 
 
-def _unpacked(
-    row: _Row, reader: vertex_predictions.Reader, ctx: DecodeContext
+def _rows(
+    row: _Row, reader: vertex_predictions.PredictionReader, ctx: DecodeContext
 ) -> list[dict[str, Any]]:
-    """A row for each instance. Raises ValueError with the reason."""
-    sent, answered = row.request_payload, row.response_payload
-    if len(sent) != len(answered):
-        raise ValueError(f"payloads don't pair: {len(sent)} instances, {len(answered)} predictions")
-    if not sent:
+    """Return a row for each instance. Raises ValueError with the reason."""
+    instances, predictions = row.request_payload, row.response_payload
+    if len(instances) != len(predictions):
+        raise ValueError(
+            f"payloads don't pair: {len(instances)} instances, {len(predictions)} predictions"
+        )
+    if not instances:
         raise ValueError("neither an instance nor a prediction was logged")
     time = row.logging_time
     id_ = _text(row.request_id, "request_id")
-    beside = {
+    metadata = {
         **ctx.parts,
         "event_time": time.removesuffix(" UTC") if isinstance(time, str) else time,
         "event_id": id_,
@@ -106,28 +95,29 @@ def _unpacked(
         "deployed_model_id": _text(row.deployed_model_id, "deployed_model_id"),
     }
     rows = []
-    for i, (instance, prediction) in enumerate(zip(sent, answered, strict=True)):
-        told = (
+    for i, (instance, prediction) in enumerate(zip(instances, predictions, strict=True)):
+        values = reader.row(
             _json(reader, instance, "request_payload", i),
             _json(reader, prediction, "response_payload", i),
+            metadata,
         )
-        found = reader.row(*told, beside)
-        if len(sent) > 1 and id_ is not None:
-            found["event_id"] = f"{id_}:{i}"
-        rows.append(found)
+        if len(instances) > 1 and id_ is not None:
+            values["event_id"] = f"{id_}:{i}"
+        rows.append(values)
     return rows
 
 
-def _json(reader: vertex_predictions.Reader, text: str, side: str, i: int) -> Any:
+def _json(reader: vertex_predictions.PredictionReader, text: str, side: str, i: int) -> Any:
     try:
-        return reader.document(text)
+        return reader.parse(text)
     except ValueError as error:
         raise ValueError(f"{side}[{i}]: {error}") from None
 
 
 def _text(raw: msgspec.Raw, name: str) -> str | None:
-    """A number as it stands there, never by way of a float. Raises ValueError where digits are lost
-    already.
+    """Return a number as text, without a conversion to float.
+
+    Raises ValueError where the number in the log has lost digits.
     """
     value = bytes(raw).decode()
     if value == "null":
@@ -142,5 +132,5 @@ def _text(raw: msgspec.Raw, name: str) -> str | None:
 
 @hookimpl
 def register_formats() -> list[type[Format]]:
-    """The formats of this file."""
+    """Register the format of this file."""
     return [VertexLogging]

@@ -1,8 +1,7 @@
-"""Over a hundred more services, through the library Apprise: one text for each message, and no
-more.
+"""Sends one text for each message to one of over a hundred services, through the library Apprise.
 
-Refuses services that act on this machine, attachments, redirects, unverified TLS, and private
-addresses unless allowed.
+Does not use services of this machine, attachments, redirects or unverified TLS, and uses private
+addresses only where they are allowed.
 """
 
 from __future__ import annotations
@@ -24,43 +23,40 @@ from driftline import (
 )
 
 LOCAL = frozenset({"dbus", "kde", "qt", "glib", "gnome", "macosx", "windows", "syslog"})
-"""Services of this machine's own screen and log."""
-ASIDE = frozenset({"xmpp", "xmpps", "deltachat", "deltachats"})
-"""Services to which Apprise connects from a thread or program of its own, where no address is
-checked.
-"""
-LONGEST = 8000
+"""Services of the screen and the log of this machine."""
+UNGUARDED = frozenset({"xmpp", "xmpps", "deltachat", "deltachats"})
+"""Services that Apprise calls from another thread or program, where no address is checked."""
+MAX_BODY = 8000
 
 
 class Apprise(Sink):
-    """Sends one text a message to a service that Apprise knows."""
+    """Sends one text for each message to a service that Apprise supports."""
 
     type: ClassVar[str] = "apprise"
     extra: ClassVar[str] = "apprise"
     updates: ClassVar[bool] = False
 
     url: Secret
-    """The service, as Apprise writes it, such as `ntfys://host/topic`; it holds tokens, so all of
-    it is secret.
+    """The address of the service in Apprise's form, such as `ntfys://host/topic`.
+
+All of it is secret, because it contains tokens.
     """
     services: tuple[str, ...] = Field(min_length=1, examples=[["ntfys"]])
-    """The beginnings that the address may have, such as `ntfys`: what it names otherwise is
-    refused.
-    """
+    """The schemes that `url` may have, such as `ntfys`; other addresses are rejected."""
 
     _target: Any = None
 
     def start(self, context: Any) -> None:
-        """Load Apprise and read the address. Raises Rejected for one that is not allowed."""
+        """Load Apprise and parse the address. Raises Rejected where it is not allowed."""
         super().start(context)
         import apprise
 
         address = self.url.reveal()
         scheme = address.partition("://")[0].lower()
-        if scheme not in self.services or scheme in LOCAL | ASIDE:
-            why = "is this machine's own, or can't be guarded"
+        if scheme not in self.services or scheme in LOCAL | UNGUARDED:
             raise Rejected(
-                f"{self.url.reference}: its service is none of {', '.join(self.services)}, {why}"
+                f"{self.url.reference}: its service is none of {', '.join(self.services)}, "
+                "is this machine's own, or can't be guarded"
             )
         asset = apprise.AppriseAsset(secure_logging=True, http_redirects=False, plugin_paths=[])
         target = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
@@ -71,42 +67,42 @@ class Apprise(Sink):
         self._target = target
 
     def send(self, notification: Notification) -> str | None:
-        """Send the text. Apprise says only whether it was taken."""
+        """Send the text. Apprise returns only whether the service accepted it."""
         if self._target is None:
             raise Retryable("Apprise has not started")
         limits = {
             "title": self._target.title_maxlen or 250,
-            "body": min(LONGEST, self._target.body_maxlen),
+            "body": min(MAX_BODY, self._target.body_maxlen),
         }
         message = self.context.message(notification, "plain", limits)
         try:
             with self.context.fenced():
-                taken = self._target.notify(
+                accepted_by_service = self._target.notify(
                     body=message.body, title=message.title, notify_type=_kind(notification)
                 )
         except DriftlineError:
             raise
-        except Exception as error:  # its text may hold the address
+        except Exception as error:  # its text may contain the address
             raise Retryable(f"Apprise failed: {type(error).__name__}") from None
-        if not taken:
+        if not accepted_by_service:
             raise Retryable("Apprise says that the service did not take it")
         return None
 
     def stop(self) -> None:
-        """Forget the address."""
+        """Drop the address."""
         super().stop()
         self._target = None
 
 
-def _kind(told: Notification) -> str:
-    if told.event is Event.RESOLVED:
+def _kind(notification: Notification) -> str:
+    if notification.event is Event.RESOLVED:
         return "success"
     return {Severity.CRITICAL: "failure", Severity.WARNING: "warning", Severity.INFO: "info"}[
-        told.severity
+        notification.severity
     ]
 
 
 @hookimpl
 def register_sinks() -> list[type[Sink]]:
-    """The one sink of this file."""
+    """Register the sink of this file."""
     return [Apprise]

@@ -1,6 +1,6 @@
-"""The terminal: what chat would show.
+"""Prints notifications to the terminal, with the same text as in a chat.
 
-Refuses escape sequences from data: names are cleaned, and nothing in them is taken for markup.
+Data can't add escape sequences or markup.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Console(Sink):
     pace: ClassVar[float] = 0.0
 
     def send(self, notification: Notification) -> str | None:
-        """Print it."""
+        """Print the notification."""
         from rich.console import Console as Terminal
         from rich.text import Text
 
@@ -35,10 +35,10 @@ class Console(Sink):
         terminal = Terminal(file=out, highlight=False, soft_wrap=True, legacy_windows=False)
         message = self.message(notification)
         style = STYLES[message.tone]
-        # Only the bar and the title are in colour: a page of bold red is read by nobody.
+        # Only the bar and the title are coloured: whole pages of bold red are hard to read.
         for line, paint in [
             (message.title, style),
-            *((line, "") for line in inner(message)),
+            *((line, "") for line in _inner_lines(message)),
             (f"  {message.context}", "dim"),
         ]:
             terminal.print(Text.assemble(("▌ ", style), (line, paint)))
@@ -46,13 +46,13 @@ class Console(Sink):
         return None
 
 
-def inner(message: Message) -> list[str]:
-    """The lines between the title and what the numbers rest on."""
+def _inner_lines(message: Message) -> list[str]:
+    """Return the lines between the title and the context."""
     parts = (message.lead, message.listed(6000), message.known, message.todo, message.links)
     return [f"  {line}" for part in parts for line in part.splitlines()]
 
 
 @hookimpl
 def register_sinks() -> list[type[Sink]]:
-    """The one sink of this file."""
+    """Register the sink of this file."""
     return [Console]

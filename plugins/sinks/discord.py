@@ -1,7 +1,7 @@
-"""Discord, through a channel's webhook: one message an incident, kept up to date, and a line for
-what should be seen.
+"""Sends incidents to Discord through a webhook: one message for each, kept up to date.
 
-Refuses to mention anyone, also on changes: a name such as @everyone stays a name.
+Each change that people should see gets a new line. Mentions nobody: a name such as @everyone stays
+text.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from driftline import (
 )
 
 QUIET = (Event.ACKNOWLEDGED, Event.SILENCED)
-"""What changes the message and tells nobody."""
+"""Events that edit the message but write no new line."""
 NOBODY: Mapping[str, Any] = {"allowed_mentions": {"parse": []}}
 FINDINGS = 1900
 CHART = "chart.png"
 
 
 class Discord(Sink):
-    """Posts to the channel of a webhook, and changes its message as the incident changes."""
+    """Posts to the channel of a webhook, and edits its message as the incident changes."""
 
     type: ClassVar[str] = "discord"
     markup: ClassVar[Markup] = "markdown"
@@ -45,34 +45,34 @@ class Discord(Sink):
     }
 
     webhook_url: Secret
-    """The webhook's address; all of it is secret."""
+    """The address of the webhook; all of it is secret."""
 
     def send(self, notification: Notification) -> str | None:
-        """Post or change the incident's message; returns its id."""
+        """Post or edit the message of the incident; return its id."""
         message, earlier = self.message(notification), self.context.earlier(notification)
         chart = self.context.chart(notification)
         body = _body(message, self.message(notification, "plain"), bool(chart))
         if not earlier or notification.event is Event.TEST:
-            return self._ask("POST", "", body, chart)
+            return self._request("POST", "", body, chart)
         try:
-            self._ask("PATCH", f"/messages/{earlier}", body, chart)
-        except Rejected as refused:
-            if refused.status != 404:
+            self._request("PATCH", f"/messages/{earlier}", body, chart)
+        except Rejected as error:
+            if error.status != 404:
                 raise
-            return self._ask("POST", "", body, chart)  # somebody deleted it
+            return self._request("POST", "", body, chart)  # somebody deleted it
         if notification.event not in QUIET:
-            # A changed message tells nobody.
-            self._ask("POST", "", {"content": f"**{message.title}**\n{message.lead}", **NOBODY})
+            # Discord notifies nobody of an edited message.
+            self._request("POST", "", {"content": f"**{message.title}**\n{message.lead}", **NOBODY})
         return earlier
 
     def permissions(self) -> tuple[str, ...]:
-        """What the channel needs."""
+        """Return what the channel needs."""
         return ("a webhook, which needs Manage Webhooks to be made",)
 
-    def _ask(
+    def _request(
         self, method: str, path: str, body: Mapping[str, Any], chart: bytes | None = None
     ) -> str:
-        """The id of the message. Without `wait` Discord answers before it has looked."""
+        """Send a request; return the id of the message. `wait` makes Discord check the message."""
         assert self.context.http is not None
         address, _, query = self.webhook_url.reveal().partition("?")
         content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
@@ -107,7 +107,7 @@ def _body(message: Message, plain: Message, chart: bool) -> dict[str, Any]:
         "footer": {"text": plain.context},
         **({"image": {"url": f"attachment://{CHART}"}} if chart else {}),
     }
-    # What is not named here is taken off a message that is changed.
+    # An edit removes the attachments that are not in this list.
     attachments = [{"id": 0, "filename": CHART, "description": plain.title}] if chart else []
     return {
         "content": f"**{message.title}**",
@@ -119,5 +119,5 @@ def _body(message: Message, plain: Message, chart: bool) -> dict[str, Any]:
 
 @hookimpl
 def register_sinks() -> list[type[Sink]]:
-    """The one sink of this file."""
+    """Register the sink of this file."""
     return [Discord]

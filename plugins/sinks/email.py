@@ -1,7 +1,7 @@
-"""Email, through an SMTP server: text and HTML with the chart inside, all messages of an incident
-in one thread.
+"""Sends mails through an SMTP server, as text and HTML with the chart inside.
 
-Refuses to send in the clear, and to put a line break into a header.
+All mails of an incident are in one thread. Does not send without encryption, and puts no line break
+into a header.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pydantic import AfterValidator, Field
 from driftline import Message, Notification, Rejected, Secret, Sink, hookimpl
 from driftline.kit.delivery import smtp
 
-BARE = r"[^\x00-\x20\x7f<>@,;\"]+@[^\x00-\x20\x7f<>@,;\"]+"
-NAMED = re.compile(rf"{BARE}|[^\x00-\x1f\x7f<>@,;\"]+<{BARE}>")
+ADDRESS = r"[^\x00-\x20\x7f<>@,;\"]+@[^\x00-\x20\x7f<>@,;\"]+"
+NAMED_ADDRESS = re.compile(rf"{ADDRESS}|[^\x00-\x1f\x7f<>@,;\"]+<{ADDRESS}>")
 
 
 def _address(text: str) -> str:
-    if len(text) > 320 or not NAMED.fullmatch(text):
+    if len(text) > 320 or not NAMED_ADDRESS.fullmatch(text):
         raise ValueError("should be an address such as ann@example.org, or Ann <ann@example.org>")
     return text
 
@@ -31,10 +31,14 @@ def _address(text: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 PAGE = """\
 <!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"></head>
-<body style="margin:0;padding:16px;background:#f2f4f7;color:#1d2939;font:15px/1.5 -apple-system,'Segoe UI',Roboto,sans-serif">
-<table role="presentation" width="100%" style="max-width:680px;margin:0 auto;background:#fff;border-collapse:collapse">
-<tr><td style="border-top:5px solid {colour};padding:20px 24px 4px;font-size:18px;font-weight:600">{title}</td></tr>
+<html lang="en"><head><meta charset="utf-8">\
+<meta name="viewport" content="width=device-width"></head>
+<body style="margin:0;padding:16px;background:#f2f4f7;color:#1d2939;\
+font:15px/1.5 -apple-system,'Segoe UI',Roboto,sans-serif">
+<table role="presentation" width="100%" \
+style="max-width:680px;margin:0 auto;background:#fff;border-collapse:collapse">
+<tr><td style="border-top:5px solid {colour};padding:20px 24px 4px;\
+font-size:18px;font-weight:600">{title}</td></tr>
 {rows}</table></body></html>
 """
 ROW = '<tr><td style="padding:8px 24px;overflow-wrap:anywhere{style}">{text}</td></tr>\n'
@@ -50,76 +54,79 @@ class Email(Sink):
     type: ClassVar[str] = "email"
 
     host: str
-    """The mail server."""
+    """The name of the mail server."""
     port: int = Field(default=587, ge=1, le=65535)
-    """Its port: 587 is usual with `starttls`, 465 with `tls`."""
+    """The port of the server: usually 587 for `starttls` and 465 for `tls`."""
     security: Literal["starttls", "tls"] = "starttls"
-    """Whether the connection becomes encrypted after a greeting, or is from the start; its
-    certificate is checked.
+    """How the connection is encrypted: after a greeting (`starttls`) or from the start (`tls`).
+
+The certificate of the server is always checked.
     """
     trusted: str | None = None
-    """A file of the certificates of authorities to trust in place of the public ones; a relative
-    path starts at the folder of the configuration.
+    """A file with certificates of the authorities to trust, in place of the public ones.
+
+A relative path starts at the folder of the configuration file.
     """
     username: str | None = None
-    """Who logs in; without it nobody does."""
+    """The user who logs in; without it driftline does not log in."""
     password: Secret | None = None
-    """The password for it."""
+    """The password of `username`."""
     sender: Address = Field(examples=["driftline <driftline@example.org>"])
-    """Who the mail is from: an address, or a name and an address in angle brackets."""
+    """The sender: an address, or a name and an address in angle brackets."""
     to: tuple[Address, ...] = Field(min_length=1, examples=[["ann@example.org"]])
-    """Who gets it."""
+    """The addresses that get the mails."""
 
     def send(self, notification: Notification) -> str | None:
-        """Send one mail; returns the Message-ID of the incident's first one, which all others
-        answer.
-        """
+        """Send one mail; return the Message-ID of the incident's first mail."""
         try:
             first, mail = self._mail(notification)
         except (ValueError, MessageError) as error:
             raise Rejected(f"the mail can't be written: {error}") from None
-        refused = self._server.send(
-            mail, parseaddr(self.sender)[1], [parseaddr(one)[1] for one in self.to]
-        )
-        for address, said in refused.items():
-            self.context.log.warning("one of several gets no mail", address=address, said=said)
+        addresses = [parseaddr(address)[1] for address in self.to]
+        rejections = self._server.send(mail, parseaddr(self.sender)[1], addresses)
+        for address, answer in rejections.items():
+            self.context.log.warning("one of several gets no mail", address=address, said=answer)
         return first
 
     def probe(self) -> str:
-        """Whether the server can be reached, is who it says, and takes the login."""
+        """Check the connection, the certificate and the login."""
         return self._server.greet()
 
     def permissions(self) -> tuple[str, ...]:
-        """What the mail server needs to allow."""
+        """Return the right that the mail server must grant."""
         return (f"to send as {parseaddr(self.sender)[1]}",)
 
     @property
-    def _server(self) -> smtp.Server:
+    def _server(self) -> smtp.MailServer:
         login = (self.username, self.password.reveal()) if self.username and self.password else None
-        trusted = self.context.base / self.trusted if self.trusted else None
-        return smtp.Server(
-            self.context.connect, self.host, self.port, self.security, login, trusted
+        return smtp.MailServer(
+            connect=self.context.connect,
+            host=self.host,
+            port=self.port,
+            security=self.security,
+            login=login,
+            ca_file=self.context.base / self.trusted if self.trusted else None,
         )
 
-    def _mail(self, told: Notification) -> tuple[str, EmailMessage]:
-        own = f"<{told.id}@{parseaddr(self.sender)[1].rpartition('@')[2]}>"
-        first = self.context.earlier(told) or own
-        text, chart = self.message(told), self.context.chart(told)
+    def _mail(self, notification: Notification) -> tuple[str, EmailMessage]:
+        message_id = f"<{notification.id}@{parseaddr(self.sender)[1].rpartition('@')[2]}>"
+        first = self.context.earlier(notification) or message_id
+        text, chart = self.message(notification), self.context.chart(notification)
         mail = EmailMessage()
         headers: Mapping[str, str] = {
             "From": self.sender,
             "To": ", ".join(self.to),
             "Subject": text.title,
-            "Message-ID": own,
+            "Message-ID": message_id,
         }
         for name, value in headers.items():
             mail[name] = value
         mail["Date"] = self.context.clock()
         mail["Auto-Submitted"] = "auto-generated"
-        if first != own:
+        if first != message_id:
             mail["In-Reply-To"] = mail["References"] = first
         mail.set_content(text.body)
-        mail.add_alternative(_page(self.message(told, "html"), bool(chart)), subtype="html")
+        mail.add_alternative(_page(self.message(notification, "html"), bool(chart)), subtype="html")
         if chart:
             page = mail.get_body(("html",))
             assert page is not None
@@ -150,5 +157,5 @@ def _page(message: Message, chart: bool) -> str:
 
 @hookimpl
 def register_sinks() -> list[type[Sink]]:
-    """The one sink of this file."""
+    """Register the sink of this file."""
     return [Email]

@@ -1,7 +1,6 @@
-"""A file: one line of JSON for each notification, by its published schema, for programs that follow
-it.
+"""Appends each notification to a file, as one line of JSON by the published schema.
 
-Refuses to say that a line is there before the disk has it, and to leave half a line behind.
+Reports success only when the disk has the line, and leaves no partial line.
 """
 
 from __future__ import annotations
@@ -19,27 +18,28 @@ from driftline.kit.settings import Size
 
 
 class File(Sink):
-    """Appends to a file that only its owner can read."""
+    """Appends notifications to a file that only its owner can read."""
 
     type: ClassVar[str] = "file"
     repeat: ClassVar[Literal["deduplicates", "looks", "repeats"]] = "looks"
     pace: ClassVar[float] = 0.0
 
     path: str
-    """The file; a relative path starts at the folder of the configuration."""
+    """The file; a relative path starts at the folder of the configuration file."""
     max_size: Size | None = None
-    """From this size on, such as `10MB`, the file is put aside as `.1`, older ones as `.2` and so
-    on; without it, it grows.
+    """The size, such as `10MB`, at which the file is renamed to `.1`.
+
+Older files are renamed to `.2` and so on. Without it the file grows without limit.
     """
     keep: int = Field(default=5, ge=1, le=1000)
-    """How many files that were put aside are kept."""
+    """How many renamed files are kept; older ones are overwritten."""
 
     @property
     def _path(self) -> Path:
         return self.context.base / self.path
 
     def send(self, notification: Notification) -> str | None:
-        """Append the line, and wait until the disk has it."""
+        """Append the line and wait until the disk has it."""
         line = notification.model_dump_json().encode("utf-8", "replace") + b"\n"
         try:
             if (
@@ -54,23 +54,23 @@ class File(Sink):
         return notification.id
 
     def look(self, notification: Notification, since: datetime) -> str | None:
-        """Whether the line is there, in the file or in the one put aside last."""
+        """Return the id where the file, or the file renamed last, has the line."""
         start = notification.model_dump_json(include={"id"}).removesuffix("}").encode() + b","
         try:
-            lines = (line for path in (self._path, self._aside(1)) for line in _lines(path))
-            found = any(line.startswith(start) and line.endswith(b"}\n") for line in lines)
+            lines = (line for path in (self._path, self._renamed_file(1)) for line in _lines(path))
+            exists = any(line.startswith(start) and line.endswith(b"}\n") for line in lines)
         except OSError as error:
             raise Retryable(f"{self.path}: {error.strerror or type(error).__name__}") from None
-        return notification.id if found else None
+        return notification.id if exists else None
 
-    def _aside(self, place: int) -> Path:
+    def _renamed_file(self, place: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{place}")
 
     def _rotate(self) -> None:
         for place in range(self.keep - 1, 0, -1):
-            if self._aside(place).exists():
-                self._aside(place).replace(self._aside(place + 1))
-        self._path.replace(self._aside(1))
+            if self._renamed_file(place).exists():
+                self._renamed_file(place).replace(self._renamed_file(place + 1))
+        self._path.replace(self._renamed_file(1))
 
 
 def _append(path: Path, line: bytes) -> None:
@@ -80,7 +80,7 @@ def _append(path: Path, line: bytes) -> None:
         buffering=0,
     ) as file:
         size = file.seek(0, os.SEEK_END)
-        # What a crash cut off stays a line of its own.
+        # After a crash the last line may be incomplete: it stays a line of its own.
         whole = line if not size or os.pread(file.fileno(), 1, size - 1) == b"\n" else b"\n" + line
         try:
             if file.write(whole) != len(whole):
@@ -99,5 +99,5 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 @hookimpl
 def register_sinks() -> list[type[Sink]]:
-    """The one sink of this file."""
+    """Register the sink of this file."""
     return [File]

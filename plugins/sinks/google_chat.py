@@ -1,8 +1,6 @@
-"""Google Chat, through the webhook of a space: a card for each message, all of an incident in one
-thread.
+"""Sends cards to Google Chat through the webhook of a space, one thread for each incident.
 
-Refuses to mention anyone: what stands in a card calls nobody, and the text beside it has no angle
-brackets.
+Mentions nobody: Chat ignores mentions in a card, and the text beside it has no angle brackets.
 """
 
 from __future__ import annotations
@@ -13,24 +11,25 @@ from typing import Any, ClassVar
 from driftline import Markup, Message, Notification, Secret, Sink, hookimpl
 
 BYTES = 20_000
-"""Of lead, findings and the rest; with title, links and card it stays below the 32,000 that Chat
-takes.
+"""Bytes of all parts of the text.
+
+With title, links and card the message stays below the limit of Chat, 32,000 bytes.
 """
 LONGEST_LINK = 1000
 REPLY = "messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
 
 
 class GoogleChat(Sink):
-    """Posts to a space; the messages of an incident stand in a thread of their own."""
+    """Posts to a space; the messages of an incident are in a thread of their own."""
 
     type: ClassVar[str] = "google_chat"
     markup: ClassVar[Markup] = "html"
 
     webhook_url: Secret
-    """The webhook's address, with its `key` and `token`; all of it is secret."""
+    """The address of the webhook, with its `key` and `token`; all of it is secret."""
 
     def send(self, notification: Notification) -> str | None:
-        """Post one card into the incident's thread, which the incident's name finds."""
+        """Post one card to the thread of the incident; its key is the incident."""
         assert self.context.http is not None
         url = self.webhook_url.reveal()
         title = self.message(notification, "plain").title
@@ -46,7 +45,7 @@ class GoogleChat(Sink):
         return None
 
     def permissions(self) -> tuple[str, ...]:
-        """What the space needs."""
+        """Return what the space needs."""
         return ("a webhook, which a manager of the space adds",)
 
 
@@ -74,7 +73,7 @@ def _text(text: str) -> dict[str, Any]:
 
 
 def _chat(text: str) -> str:
-    """Cards know no code, and break lines by a tag."""
+    """Remove code marks, which cards do not have, and break lines with a tag."""
     return text.replace("<code>", "").replace("</code>", "").replace("\n", "<br>")
 
 
@@ -84,5 +83,5 @@ def _bytes(text: str) -> int:
 
 @hookimpl
 def register_sinks() -> list[type[Sink]]:
-    """The one sink of this file."""
+    """Register the sink of this file."""
     return [GoogleChat]

@@ -1,7 +1,7 @@
-"""Opsgenie, through its Alert API: one alert an incident, told by its alias, however often a
-message is repeated.
+"""Sends incidents to Opsgenie's Alert API: one alert for each, also when a message is repeated.
 
-Refuses to wait for Opsgenie's work: an answer 202 means that it was taken.
+The alias of the alert is the incident. An answer 202 counts as success: the sink does not wait
+until Opsgenie has processed the message.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ PRIORITIES: Mapping[Severity, Literal["P1", "P2", "P3", "P4", "P5"]] = {
     Severity.WARNING: "P3",
     Severity.INFO: "P5",
 }
-ENDED = {Event.RESOLVED: "close", Event.ACKNOWLEDGED: "acknowledge", Event.SILENCED: "acknowledge"}
+OPERATIONS = {
+    Event.RESOLVED: "close",
+    Event.ACKNOWLEDGED: "acknowledge",
+    Event.SILENCED: "acknowledge",
+}
 ALIAS = 512
 
 
@@ -36,65 +40,63 @@ class Opsgenie(Sink):
     api_key: Secret
     """The key of an API integration."""
     region: Literal["us", "eu"] = "us"
-    """Where the account lives."""
+    """The region of the account."""
     priorities: Mapping[Severity, Literal["P1", "P2", "P3", "P4", "P5"]] = PRIORITIES
-    """The priority of each severity."""
+    """The priority of each severity; a severity that is missing here has its default."""
     tags: Annotated[tuple[Annotated[str, Field(max_length=50)], ...], Field(max_length=18)] = ()
-    """Tags of every alert, by which Opsgenie can route."""
+    """Tags of each alert, for routing in Opsgenie; at most 18 of up to 50 characters."""
     url: str | None = None
-    """Another address of the same API, for relays and tests."""
+    """The address of the API, in place of the region's. Change it for a proxy or a test."""
 
     def send(self, notification: Notification) -> str | None:
-        """Create, change, acknowledge or close; returns the alias under which Opsgenie knows the
-        incident.
-        """
+        """Create, change, acknowledge or close the alert; return its alias."""
         alias = notification.incident[:ALIAS]
         message = self.message(notification)
-        if notification.event in ENDED:
-            self._ask(
+        if notification.event in OPERATIONS:
+            self._request(
                 "POST",
                 alias,
-                ENDED[notification.event],
+                OPERATIONS[notification.event],
                 {"note": message.lead, "source": "driftline"},
             )
             return alias
         alert = self._alert(notification, message, alias)
-        self._ask("POST", "", "", alert)
-        if notification.event is Event.UPDATED:  # an open alert only counts what is created again
+        self._request("POST", "", "", alert)
+        if notification.event is Event.UPDATED:  # Opsgenie ignores fields of repeated creations
             for field in ("message", "description", "priority"):
-                self._ask("PUT", alias, field, {field: alert[field]})
-        if notification.event is Event.TEST:  # nobody is to be woken by a test
-            self._ask("POST", alias, "close", {"source": "driftline"})
+                self._request("PUT", alias, field, {field: alert[field]})
+        if notification.event is Event.TEST:  # a test must not wake anybody
+            self._request("POST", alias, "close", {"source": "driftline"})
         return alias
 
     def permissions(self) -> tuple[str, ...]:
-        """What the integration needs."""
+        """Return what the integration needs."""
         return ("an API integration with the rights to create and update alerts",)
 
-    def _alert(self, told: Notification, message: Message, alias: str) -> dict[str, Any]:
-        chart = self.context.chart_url(told)
+    def _alert(self, notification: Notification, message: Message, alias: str) -> dict[str, Any]:
+        chart = self.context.chart_url(notification)
         details = {
-            "model": told.model,
-            "version": told.model_version,
-            "cause": told.cause,
-            "incident": told.incident,
+            "model": notification.model,
+            "version": notification.model_version,
+            "cause": notification.cause,
+            "incident": notification.incident,
         }
         return {
             "message": message.title,
             "alias": alias,
             "description": message.body,
             "priority": "P5"
-            if told.event is Event.TEST
-            else self.priorities.get(told.severity, PRIORITIES[told.severity]),
+            if notification.event is Event.TEST
+            else self.priorities.get(notification.severity, PRIORITIES[notification.severity]),
             "source": "driftline",
-            "entity": phrasing.clean(told.model, 200),
-            "tags": [*self.tags, told.cause, told.severity.value],
+            "entity": phrasing.clean(notification.model, 200),
+            "tags": [*self.tags, notification.cause, notification.severity.value],
             "details": {name: phrasing.clean(text, 200) for name, text in details.items() if text}
             | dict(message.buttons[:3])
             | ({"chart": chart} if chart else {}),
         }
 
-    def _ask(self, method: str, alias: str, act: str, body: Mapping[str, Any]) -> None:
+    def _request(self, method: str, alias: str, act: str, body: Mapping[str, Any]) -> None:
         assert self.context.http is not None
         place = f"/{quote(alias, safe='')}/{act}?identifierType=alias" if alias else ""
         headers = {
@@ -110,5 +112,5 @@ class Opsgenie(Sink):
 
 @hookimpl
 def register_sinks() -> list[type[Sink]]:
-    """The one sink of this file."""
+    """Register the sink of this file."""
     return [Opsgenie]

@@ -1,8 +1,7 @@
-"""PagerDuty, through Events v2: one alert an incident, told by its `dedup_key`, however often a
-message is repeated.
+"""Sends incidents to PagerDuty through Events API v2: one alert for each, also with repeats.
 
-Refuses to guess: without a trigger, an acknowledgement or a resolve changes nothing there, and that
-is fine.
+The `dedup_key` of the alert is the incident. An acknowledgement or a resolution without a trigger
+before it changes nothing in PagerDuty.
 """
 
 from __future__ import annotations
@@ -34,41 +33,38 @@ UPSTREAM = "upstream"
 
 
 class PagerDuty(Sink):
-    """Opens, acknowledges and resolves one PagerDuty alert for each incident, and tells of
-    changes.
-    """
+    """Opens, acknowledges and resolves an alert for each incident, and sends change events."""
 
     type: ClassVar[str] = "pagerduty"
     repeat: ClassVar[Literal["deduplicates", "looks", "repeats"]] = "deduplicates"
     limits: ClassVar[Mapping[str, int]] = {"title": 1024}
 
     routing_key: Secret
-    """The integration key of the service: 32 characters."""
+    """The integration key of the service, of 32 characters."""
     region: Literal["us", "eu"] = "us"
-    """Where the account lives."""
+    """The region of the account."""
     changes: bool = True
-    """Whether a new version of the model and a replaced reference are shown as change events, which
-    page nobody.
+    """Whether a new version of the model and a replaced reference are sent as change events.
+
+Change events page nobody.
     """
     url: str | None = None
-    """Another address of the same API, for relays and tests."""
+    """The address of the API, in place of the region's. Change it for a proxy or a test."""
 
     def send(self, notification: Notification) -> str | None:
-        """Trigger, acknowledge or resolve; returns the key under which PagerDuty knows the
-        incident.
-        """
+        """Trigger, acknowledge or resolve the alert; return its key."""
         key = {"routing_key": self.routing_key.reveal()}
         event = {**key, **self._event(notification)}
-        said = self._post("", event)
-        if notification.event is Event.TEST:  # nobody is to be woken by a test
+        dedup_key = self._post("", event)
+        if notification.event is Event.TEST:  # a test must not wake anybody
             self._post("", {**key, "dedup_key": event["dedup_key"], "event_action": "resolve"})
         change = self._change(notification) if self.changes else None
         if change:
             self._post("/change", {**key, **change})
-        return said or str(event["dedup_key"])
+        return dedup_key or str(event["dedup_key"])
 
     def permissions(self) -> tuple[str, ...]:
-        """What the PagerDuty service needs."""
+        """Return what the PagerDuty service needs."""
         return ("an Events API v2 integration",)
 
     def _post(self, kind: str, body: Mapping[str, Any]) -> str:
@@ -80,27 +76,32 @@ class PagerDuty(Sink):
         except (ValueError, KeyError, TypeError):
             return ""
 
-    def _event(self, told: Notification) -> dict[str, Any]:
+    def _event(self, notification: Notification) -> dict[str, Any]:
         event: dict[str, Any] = {
-            "dedup_key": told.incident[:KEY],
-            "event_action": ACTIONS.get(told.event, "trigger"),
+            "dedup_key": notification.incident[:KEY],
+            "event_action": ACTIONS.get(notification.event, "trigger"),
         }
         if event["event_action"] != "trigger":
             return event
-        message = self.message(told)
-        page, chart = next((url for _, url in message.buttons), ""), self.context.chart_url(told)
+        message = self.message(notification)
+        page, chart = (
+            next((url for _, url in message.buttons), ""),
+            self.context.chart_url(notification),
+        )
         image = {"src": chart, "alt": message.title, **({"href": page} if page else {})}
         return {
             **event,
             "payload": {
                 "summary": message.title,
-                "source": phrasing.clean(told.model, 200) or "driftline",
-                "severity": "info" if told.event is Event.TEST else SEVERITIES[told.severity],
-                "timestamp": told.since.isoformat(),
-                "component": phrasing.clean(told.model, 200),
-                "group": phrasing.clean(told.model_version or told.model, 200),
-                "class": told.cause,
-                "custom_details": _details(told, message),
+                "source": phrasing.clean(notification.model, 200) or "driftline",
+                "severity": "info"
+                if notification.event is Event.TEST
+                else SEVERITIES[notification.severity],
+                "timestamp": notification.since.isoformat(),
+                "component": phrasing.clean(notification.model, 200),
+                "group": phrasing.clean(notification.model_version or notification.model, 200),
+                "class": notification.cause,
+                "custom_details": _details(notification, message),
             },
             **({"client": "driftline", "client_url": page} if page else {}),
             **({"links": _links(message)} if message.buttons else {}),
@@ -125,7 +126,7 @@ def _links(message: Message) -> list[dict[str, str]]:
     return [{"href": url, "text": name} for name, url in message.buttons[:20]]
 
 
-def _details(told: Notification, message: Message) -> dict[str, Any]:
+def _details(notification: Notification, message: Message) -> dict[str, Any]:
     more = message.more(len(message.findings[:FINDINGS]))
     details: dict[str, Any] = {
         "lead": message.lead,
@@ -133,12 +134,12 @@ def _details(told: Notification, message: Message) -> dict[str, Any]:
         "known": message.known.splitlines(),
         "to do": message.todo.splitlines(),
         "rests on": message.context,
-        "incident": told.incident,
+        "incident": notification.incident,
     }
     return {name: value for name, value in details.items() if value}
 
 
 @hookimpl
 def register_sinks() -> list[type[Sink]]:
-    """The one sink of this file."""
+    """Register the sink of this file."""
     return [PagerDuty]

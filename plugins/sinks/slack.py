@@ -1,7 +1,6 @@
-"""Slack, through an incoming webhook: one message on opening, one when it gets worse, one at the
-end.
+"""Sends messages to Slack through an incoming webhook.
 
-Refuses to mention anyone but whom the configuration names: no column name can ping a channel.
+Mentions nobody: data such as a column name can't ping a channel.
 """
 
 from __future__ import annotations
@@ -22,36 +21,36 @@ class Slack(Sink):
     updates: ClassVar[bool] = False
 
     webhook_url: Secret
-    """The webhook's address; all of it is secret."""
+    """The address of the webhook; all of it is secret."""
 
     def send(self, notification: Notification) -> str | None:
-        """Post one message; Slack names no reference for it."""
+        """Post one message; Slack returns no reference to it."""
         http = self.context.http
         assert http is not None
         message, header = self.message(notification), self.message(notification, "plain").title
         url, chart = self.webhook_url.reveal(), self.context.chart_url(notification)
-        # An image that Slack can't fetch is as bad to it as a block that it does not like.
+        # Slack rejects a message with an image that it can't fetch.
         charts = (chart, None) if chart else (None,)
         for body in (
-            *(slack.payload(message, header, one) for one in charts),
+            *(slack.payload(message, header, chart_url) for chart_url in charts),
             {"text": message.body},
         ):
             try:
                 http.post(url, json=body)
                 return None
-            except Rejected as refused:
+            except Rejected as error:
                 if "attachments" not in body or not any(
-                    word in str(refused) for word in slack.BROKEN
+                    word in error.answer for word in slack.BROKEN
                 ):
                     raise
         return None
 
     def permissions(self) -> tuple[str, ...]:
-        """What the Slack app needs."""
+        """Return the scope that the Slack app needs."""
         return ("incoming-webhook",)
 
 
 @hookimpl
 def register_sinks() -> list[type[Sink]]:
-    """The one sink of this file."""
+    """Register the sink of this file."""
     return [Slack]

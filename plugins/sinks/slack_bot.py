@@ -47,8 +47,9 @@ class SlackBot(Sink):
     channel: str
     """The channel, by its ID (such as `C0123456789`) or its name."""
     mentions: dict[Severity, tuple[Mention, ...]] = Field(default_factory=dict)
-    """Who is mentioned when an incident opens with this severity or rises to it: `here`, `channel`,
-    `everyone`, or the IDs of people and user groups.
+    """Who is mentioned when an incident opens with this severity or rises to it.
+
+Write `here`, `channel`, `everyone`, or the IDs of people and user groups.
     """
     charts: bool = True
     """Whether the chart of the change is posted to the thread."""
@@ -118,8 +119,8 @@ class SlackBot(Sink):
     def _post(self, notification: Notification) -> str:
         answer = self._write("chat.postMessage", notification, channel=self.channel)
         channel, ts = str(answer.get("channel")), str(answer.get("ts"))
-        paused = self._next_chart is not None and self.context.clock() < self._next_chart
-        chart = self.context.chart(notification) if self.charts and not paused else None
+        must_wait = self._next_chart is not None and self.context.clock() < self._next_chart
+        chart = self.context.chart(notification) if self.charts and not must_wait else None
         if chart:
             try:
                 self._upload(chart, self.message(notification, "plain").title, channel, ts)

@@ -1,7 +1,6 @@
-"""Microsoft Teams, through a workflow that waits for webhook requests: an Adaptive Card for each
-message.
+"""Sends Adaptive Cards to Microsoft Teams through a workflow with a webhook trigger.
 
-Refuses to mention anyone: data is escaped, and a card without entities calls nobody.
+Mentions nobody: data is escaped, and a card without entities has no mentions.
 """
 
 from __future__ import annotations
@@ -20,8 +19,9 @@ COLOURS = {
     "test": "Default",
 }
 BYTES = 18_000
-"""Of lead, findings and the rest; with title, links and card it stays below the 28 KB that Teams
-takes.
+"""Bytes of all parts of the text.
+
+With title, links and card the message stays below the limit of Teams, 28 KB.
 """
 LONGEST_LINK = 1000
 
@@ -34,12 +34,13 @@ class Teams(Sink):
     updates: ClassVar[bool] = False
 
     webhook_url: Secret
-    """The address that the workflow shows for its trigger "When a Teams webhook request is
-    received"; all of it is secret.
+    """The address of the workflow's trigger "When a Teams webhook request is received".
+
+All of it is secret.
     """
 
     def send(self, notification: Notification) -> str | None:
-        """Post one card; the workflow names no reference for it."""
+        """Post one card; the workflow returns no reference to it."""
         assert self.context.http is not None
         title = self.message(notification, "plain").title
         card = _card(self.message(notification), title, self.context.chart_url(notification))
@@ -50,7 +51,7 @@ class Teams(Sink):
         return None
 
     def permissions(self) -> tuple[str, ...]:
-        """What Teams needs."""
+        """Return what Teams needs."""
         return ("a workflow that posts what it receives, owned by an account that stays",)
 
 
@@ -80,7 +81,7 @@ def _card(message: Message, title: str, chart: str | None) -> dict[str, Any]:
 
 
 def _block(text: str, **look: object) -> dict[str, object]:
-    # A single line break is none in Markdown.
+    # Markdown ignores a single line break.
     return {"type": "TextBlock", "text": text.replace("\n", "\n\n"), "wrap": True, **look}
 
 
@@ -92,5 +93,5 @@ def _bytes(text: str) -> int:
 
 @hookimpl
 def register_sinks() -> list[type[Sink]]:
-    """The one sink of this file."""
+    """Register the sink of this file."""
     return [Teams]

@@ -78,7 +78,7 @@ class Webhook(Sink):
             "webhook-id": notification.id,
             "webhook-timestamp": str(now),
             "webhook-signature": " ".join(
-                signature(secret.reveal(), notification.id, now, body) for secret in self.secret
+                sign_message(secret.reveal(), notification.id, now, body) for secret in self.secret
             ),
         }
         url = self.url.reveal() if isinstance(self.url, Secret) else self.url
@@ -141,7 +141,7 @@ def _encode(body: Mapping[str, Any]) -> bytes:
     return compact(body).encode("utf-8", "replace")
 
 
-def signature(secret: str, id: str, timestamp: int, body: bytes) -> str:
+def sign_message(secret: str, id: str, timestamp: int, body: bytes) -> str:
     """Return `v1,` and the HMAC-SHA256 of id, time and body, in base64.
 
     Raises Rejected where `secret` is not 24 to 64 bytes in base64.

@@ -60,10 +60,11 @@ class AzureBlob(ObjectStore):
     For example `modelDataCollector/`.
     """
     layout: LayoutPattern | None = None
-    """A pattern of the time in blob names.
+    """How blob names contain the time: the name of a layout, or a pattern.
 
-    `azureml`, `hive`, `hive_daily`, or a pattern such as `{endpoint}/%Y/%m/%d/%H/`. With a layout
-    only the newest folders are listed, and everything once a day.
+    Layouts are `azureml`, `hive` and `hive_daily`; a pattern is for example
+    `{endpoint}/%Y/%m/%d/%H/`. With a layout only the newest folders are listed, and everything once
+    a day.
     """
     anonymous: bool = False
     """Read a public container without credentials."""

@@ -30,7 +30,7 @@ from driftline import (
 )
 from driftline.kit.clouds import google
 from driftline.kit.decoding import json_values
-from driftline.kit.decoding.line_chunks import stream_of_lines
+from driftline.kit.decoding.streams import stream_of_lines
 from driftline.kit.settings import Bytes, Duration, FormatRef, Length, Size
 from driftline.kit.stores.retry import retry_while_busy
 
@@ -250,7 +250,7 @@ class BigQuery(Source):
         while rows := [
             {self.time_column: row.pop("driftline_time")} | row for row in islice(stream, PAGE)
         ]:
-            yield json_values.tabulated(ctx.fields, msgspec.to_builtins(rows))
+            yield json_values.batch_of_records(ctx.fields, msgspec.to_builtins(rows))
 
     def _rows(self, obj: LogObject, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Return the rows of one slice.
@@ -273,7 +273,7 @@ class BigQuery(Source):
             raise ObjectChanged(f"{obj.uri}: changed since it was listed")
         if copies and self._context is not None:
             self._context.log.info(
-                "rows that are twice are read once", slice=obj.uri, copies=copies
+                "rows that were written twice are read once", slice=obj.uri, copies=copies
             )
 
     @property

@@ -48,10 +48,11 @@ class Gcs(ObjectStore):
     prefix: str = ""
     """Only objects whose names start with this are read, such as `churn/`; all when empty."""
     layout: LayoutPattern | None = None
-    """A pattern of the time in object names.
+    """How object names contain the time: the name of a layout, or a pattern.
 
-    `vertex_batch`, `hive`, `hive_daily`, or a pattern such as `{endpoint}/%Y/%m/%d/%H/`. With a
-    layout only the newest folders are listed, and everything once a day.
+    Layouts are `vertex_batch`, `hive` and `hive_daily`; a pattern is for example
+    `{endpoint}/%Y/%m/%d/%H/`. With a layout only the newest folders are listed, and everything once
+    a day.
     """
     endpoint_url: str | None = None
     """The address of another server with the same API; Google's when absent.

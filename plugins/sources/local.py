@@ -50,11 +50,11 @@ class Local(Source):
     rows replace those counted before.
     """
     layout: LayoutPattern | None = None
-    """A pattern of the time in folder names under `path`.
+    """How folder names contain the time: the name of a layout, or a pattern.
 
-    `sagemaker`, `azureml`, `hive` and others, or a pattern such as `{region}/%Y/%m/%d/`. `path`
-    must then be a folder. With a layout only the newest folders are listed, and everything once a
-    day.
+    Layouts are `sagemaker`, `azureml`, `hive` and others; a pattern is for example
+    `{region}/%Y/%m/%d/`. `path` must then be a folder. With a layout only the newest folders are
+    listed, and everything once a day.
     """
 
     @classmethod

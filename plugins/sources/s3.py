@@ -52,10 +52,11 @@ class S3(ObjectStore):
     prefix: str = ""
     """Only objects whose keys start with this are read, such as `churn/`; all when empty."""
     layout: LayoutPattern | None = None
-    """A pattern of the time in keys.
+    """How keys contain the time: the name of a layout, or a pattern.
 
-    `sagemaker`, `firehose`, `hive`, or a pattern such as `{endpoint}/%Y/%m/%d/%H/`. With a layout
-    only the newest folders are listed, and everything once a day.
+    Layouts are `sagemaker`, `firehose`, `hive` and `hive_daily`; a pattern is for example
+    `{endpoint}/%Y/%m/%d/%H/`. With a layout only the newest folders are listed, and everything once
+    a day.
     """
     queue_url: str | None = None
     """The address of an SQS queue that receives the bucket's notifications of new objects.

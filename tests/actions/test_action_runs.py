@@ -16,7 +16,7 @@ from driftline.state import action_runs, outbox
 from driftline.state.factory import open_store
 from driftline.testing import order
 from driftline.types.errors import OutcomeUnknown
-from driftline.types.phrasing import added
+from driftline.types.phrasing import plugin_facts
 
 pytestmark = pytest.mark.system
 
@@ -114,10 +114,10 @@ def test_what_is_recorded(desk):
     """
     at = desk()
     [run] = at.incident(decision="retrain")
-    assert "accuracy" in run.why
-    assert run.why.startswith("performance: ")
+    assert "accuracy" in run.trigger
+    assert run.trigger.startswith("performance: ")
     assert run.request == Request("run", "/bin/true", "churn retrain")
-    assert added(at.told[0].notification)["action retrain"] == f"ordered: {run.token}"
+    assert plugin_facts(at.told[0].notification)["action retrain"] == f"ordered: {run.token}"
     at.settle()
     assert (at.runs[0].state, at.runs[0].answer, at.runs[0].attempts) == ("sent", "done", 1)
     assert done == [run.request]
@@ -144,12 +144,14 @@ def test_approval(desk):
         f"driftline actions approve {run.token}" in at.told[0].notification.facts["action retrain"]
     )
     with at.store.write() as connection:
-        assert action_runs.approve(connection, run.token, "ada", "looked at it", at.now) == ""
+        assert action_runs.approve_run(connection, run.token, "ada", "looked at it", at.now) == ""
         assert (
-            action_runs.approve(connection, run.token, "bob", "me too", at.now)
+            action_runs.approve_run(connection, run.token, "bob", "me too", at.now)
             == "it awaits no approval: pending"
         )
-        assert action_runs.approve(connection, "none", "bob", "", at.now) == "there is no such run"
+        assert (
+            action_runs.approve_run(connection, "none", "bob", "", at.now) == "there is no such run"
+        )
     at.settle()
     [after] = at.runs
     assert (after.state, after.author, after.reason) == ("sent", "ada", "looked at it")
@@ -161,7 +163,7 @@ def test_rejection_expiry_and_the_end_of_the_incident(desk):
     at = desk(approval=True, max_per_day=9)
     [run] = at.incident()
     with at.store.write() as connection:
-        action_runs.reject(connection, run.token, "ada", "not now", at.now)
+        action_runs.reject_run(connection, run.token, "ada", "not now", at.now)
     at.over()
     at.incident(hour=3)
     at.now = NOW + DAY
@@ -174,7 +176,7 @@ def test_rejection_expiry_and_the_end_of_the_incident(desk):
     with at.store.write() as connection:
         for each in runs:
             assert (
-                action_runs.approve(connection, each.token, "ada", "late", at.now)
+                action_runs.approve_run(connection, each.token, "ada", "late", at.now)
                 == f"it awaits no approval: {each.state}"
             )
     at.settle()
@@ -305,7 +307,10 @@ def test_trouble_lasts_until_somebody_is_done_with_it(desk):
     )
     assert at.acting.failure_facts(at.store, "fraud", at.now) == []
     with at.store.write() as connection:
-        assert action_runs.reject(connection, run.token, "ada", "it is gone for good", at.now) == ""
+        assert (
+            action_runs.reject_run(connection, run.token, "ada", "it is gone for good", at.now)
+            == ""
+        )
     [fact] = at.acting.failure_facts(at.store, "churn", at.now)
     assert fact.verdict is Verdict.OK
     with at.store.write() as connection:

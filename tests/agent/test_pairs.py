@@ -19,7 +19,7 @@ from driftline.cli.status import show_models
 from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.window import Window
 from driftline.state import windows
-from driftline.state.tables import micros
+from driftline.state.tables import as_micros
 from driftline.types.records import WindowKey
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
@@ -91,9 +91,9 @@ def station(tmp_path):
 def window(station: Station, hour: int, version: str = "blue") -> Window:
     agent = station.agent
     with agent.store.read() as connection:
-        key = WindowKey("shop", micros(at(60 * hour)), version, "")
+        key = WindowKey("shop", as_micros(at(60 * hour)), version, "")
         ground = agent.watches["shop"].reference
-        return windows.load(connection, key, ground.spec, BUILT_IN).window()
+        return windows.load_profile(connection, key, ground.spec, BUILT_IN).window()
 
 
 def answered(found: Window) -> tuple[int, int]:
@@ -106,7 +106,7 @@ def revision(station: Station, hour: int) -> int:
     with station.agent.store.read() as connection:
         c = windows.windows.c
         query = sa.select(c.revision).where(
-            c.start == micros(at(60 * hour)), c.segment == "", c.version == "blue"
+            c.start == as_micros(at(60 * hour)), c.segment == "", c.version == "blue"
         )
         return connection.execute(query).scalar_one()
 

@@ -261,7 +261,8 @@ def test_seventy_two_hours_with_a_restart():
         assert before == [False, True, True, False, True, True, True, True]
         with sim.store.read() as connection:
             counted = {
-                name: dict(status.counts) for name, status in outbox.status(connection).items()
+                name: dict(status.counts)
+                for name, status in outbox.load_sink_status(connection).items()
             }
         assert counted == {"chat": {"sent": 7}, "pager": {"sent": 3}}
         sim.store.close()

@@ -9,7 +9,7 @@ from driftline.alerting import AlertingState, step
 from driftline.state import measurements
 from driftline.state.factory import open_store
 from driftline.state.incident_store import later
-from driftline.state.tables import micros
+from driftline.state.tables import as_micros
 from driftline.types.alert import AlertState
 from driftline.types.records import JudgedMeasurement, WindowKey
 
@@ -32,8 +32,8 @@ def store_with(verdicts: dict[int, str]):
             row = JudgedMeasurement(
                 "drift", number, verdict, severity, "above 0.25" if severity else "", 1000
             )
-            measurements.replace(
-                connection, WindowKey("churn", micros(at(hour)), "", ""), 1, [row], None
+            measurements.replace_measurements(
+                connection, WindowKey("churn", as_micros(at(hour)), "", ""), 1, [row], None
             )
     return store
 

@@ -68,7 +68,7 @@ def told_by_backtest(found):
     rows = [
         (
             when(one.start), one.cause, subject(one.title), one.severity.value,
-            {name for _, name in one.column_times}, when(one.resolved),
+            {name for _, name in one.column_times}, when(one.resolved_at),
         )
         for one in found
     ]  # fmt: skip
@@ -97,7 +97,7 @@ def test_the_alarms_are_those_of_the_agent_by_version_and_segment(station):
 
 def test_two_processes_give_what_one_gives(station, monkeypatch):
     """To the last bit, though the second has to ask for the windows before its own."""
-    monkeypatch.setattr(measure_history, "FEWEST", DAYS // 2)
+    monkeypatch.setattr(measure_history, "MIN_GROUPS", DAYS // 2)
     of = past(station, "parts")
     one, two = of.measure(STILL, 1), of.measure(STILL, 2)
     assert [w.series for w in one] == [w.series for w in two]
@@ -144,7 +144,7 @@ def test_windows_kept_only_as_days_are_counted_and_left_out(tmp_path):
         station.tick()
     of = past(station)
     assert of.missing_windows in (9, 10)
-    assert len(of.groups) == 40 - of.gone
+    assert len(of.groups) == 40 - of.missing_windows
     with pytest.raises(
         StateError,
         match=r"of 5 windows from 2026-05-01 to 2026-05-06 none .*agent\.keep\.profiles_hourly",
@@ -234,7 +234,7 @@ def test_mistakes_are_told_before_anything_is_measured(command, tmp_path):
     for args, said in (
         (["shap"], "there is no model 'shap'; models are: shop, parts"),
         (["shop", "--from", "yesterday"], "--from yesterday: should be a time such as 2026-03-02"),
-        (["--chart", "x.svg"], "--chart draws one model: name it"),
+        (["--chart", "x.svg"], "--chart draws one model only: name it"),
         (
             ["--tune", "--shuffles", "0"],
             "--tune needs shuffled history: give --shuffles 1 or more",

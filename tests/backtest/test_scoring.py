@@ -26,13 +26,13 @@ def alarm(told, *columns, severity=Severity.WARNING, checks=("drift",)):
     """Told so many hours after the start, and the lateness later, of these columns."""
     at = START + told * HOUR + LATE
     return ReplayedAlarm(
-        at - HOUR - LATE,
-        at,
-        "drift",
-        "t",
-        severity,
-        set(checks),
-        [(at, column) for column in columns or ("",)],
+        start=at - HOUR - LATE,
+        notified_at=at,
+        cause="drift",
+        title="t",
+        severity=severity,
+        checks=set(checks),
+        column_times=[(at, column) for column in columns or ("",)],
     )
 
 

@@ -62,7 +62,8 @@ def test_only_windows_of_one_hour_and_weekday_change_places(length):
     """
     starts = FIRST + length * np.arange(700)
     orders = [
-        shuffled_history._order(starts, length, np.random.default_rng(seed)) for seed in (1, 1, 2)
+        shuffled_history._shuffle_order(starts, length, np.random.default_rng(seed))
+        for seed in (1, 1, 2)
     ]
     assert sorted(orders[0]) == list(range(700))
     week = 7 * DAY
@@ -124,7 +125,7 @@ def test_a_heavy_tailed_series_must_not_page_and_the_reason_is_in_words():
 )
 def test_what_makes_a_series_alarm_is_said(levels, said):
     """Whatever stands out most."""
-    assert shuffled_history._cause(history(levels[:, None]), 0, POLICY).startswith(said)
+    assert shuffled_history._likely_cause(history(levels[:, None]), 0, POLICY).startswith(said)
 
 
 def test_alarms_about_the_model_in_one_window_are_one():

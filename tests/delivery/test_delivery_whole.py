@@ -72,7 +72,7 @@ class World:
 
     def start(self):
         with self.store.write() as connection:
-            outbox.recover(connection, self.now)
+            outbox.recover_unfinished(connection, self.now)
         self.workers = [
             SinkWorker(
                 name,
@@ -103,7 +103,10 @@ class World:
     @property
     def counts(self):
         with self.store.read() as connection:
-            return {name: dict(status.counts) for name, status in outbox.status(connection).items()}
+            return {
+                name: dict(status.counts)
+                for name, status in outbox.load_sink_status(connection).items()
+            }
 
 
 @pytest.fixture
@@ -160,7 +163,7 @@ def test_a_refusal_is_a_dead_letter_at_once(world, status):
     world.settle()
     assert world.counts == {"hook": {"sent": 1}, "pager": {"sent": 1}, "slack": {"refused": 1}}
     with world.store.read() as connection:
-        [letter] = outbox.dead_letters(connection)
+        [letter] = outbox.list_dead_letters(connection)
     assert f"HTTP {status} from http://127.0.0.1" in letter.error
     assert "secret" not in letter.error
     assert [report.sink for report in world.reports if report.lost] == ["slack"]

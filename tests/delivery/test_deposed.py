@@ -53,7 +53,7 @@ def test_nothing_is_sent_by_a_leader_that_was_deposed(postgres, monkeypatch):
         assert receiver.requests == []
         [second] = made
         with second.write() as connection:
-            outbox.recover(connection, NOW)
+            outbox.recover_unfinished(connection, NOW)
         assert worker(second, second.confirm).deliver_due(NOW) == 1
         assert [request.status for request in receiver.requests] == [200]
         first.close()

@@ -22,7 +22,7 @@ def store():
 
 def take(store: Store, now=NOW, sink="chat"):
     with store.write() as connection:
-        return outbox.claim(connection, sink, now)
+        return outbox.claim_next(connection, sink, now)
 
 
 def settle(store: Store, how, *given, **named):
@@ -32,7 +32,7 @@ def settle(store: Store, how, *given, **named):
 
 def states(store: Store) -> dict[str, int]:
     with store.read() as connection:
-        return dict(outbox.status(connection)["chat"].counts)
+        return dict(outbox.load_sink_status(connection)["chat"].counts)
 
 
 def test_order_within_an_incident(store):
@@ -43,7 +43,7 @@ def test_order_within_an_incident(store):
     assert (first.notification.model, first.notification.event.value) == ("a", "opened")
     assert take(store).notification.model == "b"
     assert take(store) is None
-    settle(store, outbox.sent, first.id, NOW)
+    settle(store, outbox.mark_sent, first.id, NOW)
     assert take(store).notification.event.value == "resolved"
 
 
@@ -53,7 +53,7 @@ def test_what_was_sending_at_a_crash_is_unknown_and_sent_again(store):
     """
     tell(store, "a", "opened", "resolved")
     first = take(store)
-    assert settle(store, outbox.recover, NOW) == 1
+    assert settle(store, outbox.recover_unfinished, NOW) == 1
     again = take(store)
     assert (first.id, first.notification) == (again.id, again.notification)
     assert again.attempts == 2
@@ -62,7 +62,7 @@ def test_what_was_sending_at_a_crash_is_unknown_and_sent_again(store):
 def test_changes_give_way_to_the_newest(store):
     """Of three undelivered changes only the newest goes out; opening and end always do."""
     tell(store, "a", "opened", "updated", "updated", "updated")
-    settle(store, outbox.sent, take(store).id, NOW)
+    settle(store, outbox.mark_sent, take(store).id, NOW)
     assert take(store).notification.revision == 4
     assert states(store) == {"sent": 1, "sending": 1, "superseded": 2}
 
@@ -75,7 +75,7 @@ def test_an_opening_never_tried_is_not_superseded(store):
     told = []
     while (claimed := take(store)) is not None:
         told.append((claimed.notification.event.value, claimed.notification.sent_before))
-        settle(store, outbox.sent, claimed.id, NOW)
+        settle(store, outbox.mark_sent, claimed.id, NOW)
     assert told == [("opened", False), ("resolved", True)]
 
 
@@ -84,7 +84,7 @@ def test_an_opening_that_failed_is_folded_into_the_end(store):
     first.
     """
     tell(store, "a", "opened", "updated", "resolved")
-    settle(store, outbox.again, take(store).id, NOW + SECOND, "down", unknown=False)
+    settle(store, outbox.schedule_retry, take(store).id, NOW + SECOND, "down", unknown=False)
     last = take(store, NOW + SECOND)
     assert (last.notification.event.value, last.notification.sent_before) == ("resolved", False)
 
@@ -92,7 +92,7 @@ def test_an_opening_that_failed_is_folded_into_the_end(store):
 def test_an_opening_of_unknown_outcome_is_not_folded(store):
     """What may have arrived is repeated, not replaced."""
     tell(store, "a", "opened", "resolved")
-    settle(store, outbox.again, take(store).id, NOW, "reset", unknown=True)
+    settle(store, outbox.schedule_retry, take(store).id, NOW, "reset", unknown=True)
     assert take(store).notification.event.value == "opened"
 
 
@@ -101,10 +101,10 @@ def test_with_a_sink_known_to_be_down_untried_openings_are_folded_too(store):
     for name in "abcdef":
         tell(store, name, "opened", "resolved")
     for _ in range(3):
-        settle(store, outbox.again, take(store).id, NOW + DAY, "down", unknown=False)
+        settle(store, outbox.schedule_retry, take(store).id, NOW + DAY, "down", unknown=False)
     told = []
     while (claimed := take(store, NOW + DAY)) is not None:
-        settle(store, outbox.sent, claimed.id, NOW + DAY)
+        settle(store, outbox.mark_sent, claimed.id, NOW + DAY)
         told.append((claimed.notification.model, claimed.notification.event.value))
     assert [(name, "resolved") for name in "abcdef"] == sorted(told)
 
@@ -114,12 +114,12 @@ def test_a_pause_holds_the_whole_sink_and_survives_a_restart(tmp_path):
     store = open_store(databases.of(tmp_path))
     tell(store, "a", "opened")
     tell(store, "b", "opened")
-    settle(store, outbox.pause, "chat", NOW + HOUR)
+    settle(store, outbox.pause_sink, "chat", NOW + HOUR)
     store.close()
     store = open_store(databases.of(tmp_path))
     assert take(store, NOW + HOUR - SECOND) is None
     with store.read() as connection:
-        assert outbox.next_due(connection, "chat") == NOW + HOUR
+        assert outbox.find_next_due(connection, "chat") == NOW + HOUR
     assert take(store, NOW + HOUR) is not None
     store.close()
 
@@ -128,9 +128,9 @@ def test_dead_letters_are_listed_and_armed_again(store):
     """A refused message keeps its reason, is listed, and goes out once more when asked for."""
     tell(store, "a", "opened")
     claimed = take(store)
-    settle(store, outbox.refuse, claimed.id, NOW, "HTTP 404")
+    settle(store, outbox.mark_refused, claimed.id, NOW, "HTTP 404")
     with store.read() as connection:
-        [letter] = outbox.dead_letters(connection)
+        [letter] = outbox.list_dead_letters(connection)
     assert (letter.sink, letter.error, letter.attempts, letter.finished) == (
         "chat",
         "HTTP 404",
@@ -138,19 +138,19 @@ def test_dead_letters_are_listed_and_armed_again(store):
         NOW,
     )
     assert letter.title.startswith("a: a1 drifts")
-    assert settle(store, outbox.rearm, claimed.id, NOW)
+    assert settle(store, outbox.rearm_dead_letter, claimed.id, NOW)
     assert take(store).id == claimed.id
-    assert not settle(store, outbox.rearm, claimed.id, NOW)
+    assert not settle(store, outbox.rearm_dead_letter, claimed.id, NOW)
 
 
 def test_a_dead_opening_is_not_sent_after_its_end(store):
     """A trigger must never follow its resolve."""
     tell(store, "a", "opened", "resolved")
     opened = take(store)
-    settle(store, outbox.refuse, opened.id, NOW, "HTTP 400")
+    settle(store, outbox.mark_refused, opened.id, NOW, "HTTP 400")
     ended = take(store)
-    settle(store, outbox.sent, ended.id, NOW)
-    assert not settle(store, outbox.rearm, opened.id, NOW)
+    settle(store, outbox.mark_sent, ended.id, NOW)
+    assert not settle(store, outbox.rearm_dead_letter, opened.id, NOW)
     assert take(store) is None
 
 
@@ -162,7 +162,7 @@ def test_an_unreadable_row_is_a_dead_letter_and_blocks_nobody(store):
     tell(store, "b", "opened")
     assert take(store).notification.model == "b"
     with store.read() as connection:
-        assert outbox.dead_letters(connection)[0].title == "(unreadable)"
+        assert outbox.list_dead_letters(connection)[0].title == "(unreadable)"
 
 
 def test_severity_decides_who_hears_when(store):
@@ -170,7 +170,7 @@ def test_severity_decides_who_hears_when(store):
     plans = (SinkPlan("chat"), SinkPlan("pager", Severity.CRITICAL))
     tell(store, "a", "opened", "updated", "resolved", plans=plans)
     with store.read() as connection:
-        assert list(outbox.status(connection)) == ["chat"]
+        assert list(outbox.load_sink_status(connection)) == ["chat"]
 
 
 def test_a_sink_without_updates_hears_begin_and_end(store):

@@ -45,7 +45,7 @@ class Desk:
     @property
     def status(self):
         with self.store.read() as connection:
-            return outbox.status(connection)["chat"]
+            return outbox.load_sink_status(connection)["chat"]
 
     @property
     def outcomes(self) -> list[str]:
@@ -254,10 +254,10 @@ def test_killed_while_sending_is_sent_again_under_the_same_id():
     desk = Desk(Dies())
     tell(desk.store, "a", "opened", "resolved")
     with desk.store.write() as connection:
-        claimed = outbox.claim(connection, "chat", NOW)
+        claimed = outbox.claim_next(connection, "chat", NOW)
     desk.worker._sink.__class__ = Scripted
     with desk.store.write() as connection:
-        assert outbox.recover(connection, NOW) == 1
+        assert outbox.recover_unfinished(connection, NOW) == 1
     desk.worker.deliver_due(NOW)
     assert desk.sink.heard == [("a", "opened"), ("a", "resolved")]
     assert claimed.id == desk.sink._sent[0].id

@@ -364,7 +364,7 @@ class Exactly(RuleBasedStateMachine):
             ).all()
             for start, version, segment, count in keys:
                 key = (f"{datetime.fromtimestamp(start / 1e6, UTC):%Y-%m-%dT%H}", version, segment)
-                profile = windows.load(
+                profile = windows.load_profile(
                     connection,
                     WindowKey("shop", start, version, segment),
                     watch.reference.spec,

@@ -295,7 +295,7 @@ def test_seldon_pairs_by_the_request_id():
     (structured(REQUEST, {"binData": "AAAA"}), "binData"),
     (structured(REQUEST, {"inputs": [{"name": "x", "shape": [2, 2], "data": [1, 2, 3]}]}), "do not fill the shape"),
     (structured(REQUEST, {"inputs": [{"name": "x", "shape": [10**12, 0], "data": []}]}), "do not fill the shape"),
-    (structured(REQUEST, {"inputs": [{"name": "x", "shape": ["a"], "data": []}]}), "a shape that is none"),
+    (structured(REQUEST, {"inputs": [{"name": "x", "shape": ["a"], "data": []}]}), "its shape is not valid"),
     (structured(REQUEST, {"inputs": [{"name": "x", "shape": [1]}]}), "its data is not in the body"),
     (structured(REQUEST, {"inputs": [
         {"name": "x", "shape": [1], "data": [1]}, {"name": "y", "shape": [2], "data": [1, 2]},

@@ -249,7 +249,7 @@ LONG = """
 import io, resource, sys
 sys.path[:0] = sys.argv[1:3]
 from driftline.extensions.registry import Registry
-from driftline.ingest.read.compression import unpack
+from driftline.ingest.read.compression import open_decompressed
 from driftline.ingest.read.decoding import Decoding
 from driftline import Unreadable
 from test_format_hostile import FIELDS
@@ -287,7 +287,7 @@ def read(form, size, fields):
     ctx = Decoding("file:///log/x.jsonl", fields)
     stored = io.BufferedReader(Line(size), 1 << 18)
     try:
-        for batch in form.decode(stored if form.compressed else unpack(stored), ctx):
+        for batch in form.decode(stored if form.compressed else open_decompressed(stored), ctx):
             pass
     except Unreadable as error:
         return str(error)

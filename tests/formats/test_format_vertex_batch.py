@@ -235,7 +235,7 @@ def test_csv_that_is_broken():
     ]
     with pytest.raises(Unreadable, match="twice in the header"):
         read(VertexBatch(), b"a,a\n1,2\n", uri=SHARD)
-    with pytest.raises(Unreadable, match="have the job write jsonl or csv"):
+    with pytest.raises(Unreadable, match="let the job write jsonl or csv"):
         read(VertexBatch(), b"\x10\0\0\0\0\0\0\0record", uri=SHARD)
 
 

@@ -30,7 +30,7 @@ from driftline.profiles.labels import EDGES
 from driftline.profiles.spec import make_spec
 from driftline.state import models, windows
 from driftline.state.factory import open_store
-from driftline.state.tables import micros
+from driftline.state.tables import as_micros
 from driftline.types.model import Field, Kind, LogObject, Schema, Task
 from driftline.types.records import WindowKey
 
@@ -99,7 +99,7 @@ class World:
 
     def __post_init__(self) -> None:
         with self.store.write() as connection:
-            models.watch(connection, "m", 0)
+            models.add_model(connection, "m", 0)
 
     def change(self, model: str, name: str, rows: list[dict], grow: bool) -> None:
         """Write an object anew, or append to it; no rows take it away."""
@@ -125,7 +125,7 @@ class World:
                 schema=schema,
                 spec=spec,
                 length=HOUR,
-                latest=micros(NOW),
+                latest=as_micros(NOW),
                 collectors=BUILT_IN,
                 labels=late,
             )
@@ -149,7 +149,7 @@ class World:
             length=HOUR,
             wait=100 * 24 * HOUR,
         )
-        join_labels(self.store, terms, micros(NOW), self.portion)
+        join_labels(self.store, terms, as_micros(NOW), self.portion)
 
     def found(self) -> dict[tuple[int, str], tuple]:
         """What the windows say."""
@@ -157,9 +157,9 @@ class World:
         with self.store.read() as connection:
             for hour in range(4):
                 for segment in ("", "plan=a", "plan=b"):
-                    profile = windows.load(
+                    profile = windows.load_profile(
                         connection,
-                        WindowKey("m", micros(START) + hour * HOUR, "", segment),
+                        WindowKey("m", as_micros(START) + hour * HOUR, "", segment),
                         SPEC,
                         BUILT_IN,
                     )
@@ -185,7 +185,9 @@ class World:
         for hour in range(4):
             for segment in ("", "plan=a", "plan=b"):
                 mine = [
-                    r for r in predictions if moment(r["t"]) // HOUR == micros(START) // HOUR + hour
+                    r
+                    for r in predictions
+                    if moment(r["t"]) // HOUR == as_micros(START) // HOUR + hour
                 ]
                 mine = [r for r in mine if not segment or f"plan={r['plan']}" == segment]
                 said[hour, segment] = recount(mine, labels)
@@ -193,7 +195,7 @@ class World:
 
 
 def moment(text: str) -> int:
-    return micros(datetime.fromisoformat(text))
+    return as_micros(datetime.fromisoformat(text))
 
 
 def recount(rows: list[dict], labels: dict[str, list[tuple]]) -> tuple:
@@ -337,12 +339,14 @@ def test_a_repeated_label_restates_nothing():
     world.read()
     world.join()
     with world.store.read() as connection:
-        assert windows.count_due(connection, "m", micros(NOW)) == 0
+        assert windows.count_due(connection, "m", as_micros(NOW)) == 0
     world.change("m#labels", "n", [{"id": "a", "t": at(100), "y": 0}], False)
     world.read()
     world.join()
     with world.store.read() as connection:
-        assert [due.labels_only for due in windows.due(connection, "m", micros(NOW))[0]] == [
+        assert [
+            due.labels_only for due in windows.load_due(connection, "m", as_micros(NOW))[0]
+        ] == [
             True,
             True,
         ]

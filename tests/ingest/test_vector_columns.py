@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from driftline.ingest.columns import vectors
 from driftline.ingest.columns.canonical import Caster
 from driftline.ingest.columns.derived import derive
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.model import Field, Kind, Schema
 
 pytestmark = pytest.mark.system
@@ -211,7 +211,7 @@ def test_columns_of_a_run_make_one_vector():
         "emb[2]": pa.array([2, None, 3]),
         "emb[3]": pa.array([0, None, 1]),
     }
-    caster = Caster(schema=schema, default_time=moment(0), latest=10**18, object_hash=1)
+    caster = Caster(schema=schema, default_time=from_micros(0), latest=10**18, object_hash=1)
     batch = caster.cast(pa.RecordBatch.from_pydict(raw)).batch
     assert batch.columns["emb.norm"].to_pylist() == [3.0, None, None]
     assert batch.columns["emb.nan_share"].to_pylist() == [0.0, None, 0.25]

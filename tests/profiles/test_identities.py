@@ -10,13 +10,13 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from driftline_plugins.checks import uniqueness
+from driftline_plugins.checks.uniqueness import IDS, IdentityCollector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.ingest.columns.canonical import to_categorical
-from driftline.profiles import identities
 from driftline.profiles.batch import Batch
-from driftline.profiles.identities import IDS, IdentityCollector
 from driftline.profiles.rowhash import hash_numbers, hash_strings
 from driftline.testing import assert_collector_contract
 from driftline.testing.collector_contract import sample_spec
@@ -56,7 +56,7 @@ def test_ids_and_keys_are_counted_exactly():
 def test_the_laws_of_collectors_hold_within_and_beyond_the_bound(monkeypatch):
     """Merging in any order gives the same bytes, whether values were dropped or not."""
     assert_collector_contract(IdentityCollector, SPEC)
-    monkeypatch.setattr(identities, "BOUND", 20)
+    monkeypatch.setattr(uniqueness, "BOUND", 20)
     assert_collector_contract(IdentityCollector, SPEC)
 
 
@@ -68,14 +68,14 @@ def test_what_is_kept_are_the_smallest_hashes_with_exact_counts(parts, bound):
     """However rows come in batches and profiles, the counts are those of the values with the
     smallest hashes.
     """
-    before, identities.BOUND = identities.BOUND, bound
+    before, uniqueness.BOUND = uniqueness.BOUND, bound
     try:
         merged = IdentityCollector.zero(SPEC)
         for part in parts:
             merged.merge(collected(batch([f"id-{number}" for number in part])))
         key = merged._keys[IDS]
     finally:
-        identities.BOUND = before
+        uniqueness.BOUND = before
     names = [f"id-{number}" for part in parts for number in part]
     truth = sorted(Counter(hash_strings(pa.array(names, pa.string())).tolist()).items())
     assert list(zip(key.hashes.tolist(), key.counts.tolist(), strict=True)) == truth[:bound]

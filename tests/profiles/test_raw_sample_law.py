@@ -15,7 +15,7 @@ from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.sample import RawSampleCollector
 from driftline.profiles.spec import CategorySpec, ProfileSpec, SampledSpec, make_spec
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.testing import assert_collector_contract
 from driftline.types.model import Field, Kind, Schema
 
@@ -66,7 +66,11 @@ def batch(rows, first=0):
     }
     return (
         Caster(
-            schema=SCHEMA, default_time=moment(0), latest=10**18, object_hash=1, with_hashes=True
+            schema=SCHEMA,
+            default_time=from_micros(0),
+            latest=10**18,
+            object_hash=1,
+            with_hashes=True,
         )
         .cast(pa.RecordBatch.from_pydict(columns))
         .batch
@@ -153,7 +157,11 @@ def test_the_size_of_a_profile_is_bounded_at_any_dimension():
     made = Profile(spec, BUILT_IN)
     made.update(
         Caster(
-            schema=schema, default_time=moment(0), latest=10**18, object_hash=1, with_hashes=True
+            schema=schema,
+            default_time=from_micros(0),
+            latest=10**18,
+            object_hash=1,
+            with_hashes=True,
         )
         .cast(records)
         .batch

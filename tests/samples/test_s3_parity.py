@@ -17,7 +17,7 @@ from once import configure
 
 from driftline.agent.composition_root import read_config, running
 from driftline.agent.summary import summarise
-from driftline.state.tables import micros
+from driftline.state.tables import as_micros
 from driftline.telemetry.logs import make_log
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
@@ -174,7 +174,9 @@ def test_a_bucket_and_a_folder_give_identical_measurements(
     assert disk["listed"] == OBJECTS
     assert disk["summary"]["rows"] == 4 * OBJECTS
     assert disk["summary"]["windows"] == HOURS
-    assert disk["last_event"] == [micros(START + timedelta(hours=HOURS) * (1 - 1 / (4 * OBJECTS)))]
+    assert disk["last_event"] == [
+        as_micros(START + timedelta(hours=HOURS) * (1 - 1 / (4 * OBJECTS)))
+    ]
     assert disk["summary"]["verdicts"]["changed"] > 0
     assert disk["incidents"] != []
     assert sum("list-type=2&prefix=log/" in request for request in asked) == OBJECTS / 1000, (

@@ -12,7 +12,7 @@ from cases import START, lives
 from driftline_plugins.sinks.console import Console
 from driftline_plugins.sinks.pagerduty import PagerDuty
 from driftline_plugins.sinks.slack import Slack
-from driftline_plugins.sinks.webhook import Webhook, signature
+from driftline_plugins.sinks.webhook import Webhook, sign_message
 from receivers import PagerDutyReceiver, SlackReceiver, WebhookReceiver
 
 from driftline import Event, Secret, StartContext
@@ -118,7 +118,9 @@ def test_console_colours(monkeypatch):
 
 def test_the_check_value_of_standard_webhooks():
     """The signature is that of the specification's own example."""
-    made = signature(SIGNING, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    made = sign_message(
+        SIGNING, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
+    )
     assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 

@@ -20,7 +20,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from driftline import Notification, Rejected, Secret, StartContext
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
-from driftline.kit.delivery.alertmanager import fingerprint
+from driftline.kit.delivery.alertmanager import label_fingerprint
 from driftline.testing import FakeLog
 
 pytestmark = pytest.mark.system
@@ -119,7 +119,7 @@ def test_alertmanager_s_receivers_take_it(case):
             isinstance(text, str)
             for text in [*alert["labels"].values(), *alert["annotations"].values()]
         )
-        assert alert["fingerprint"] == fingerprint(alert["labels"])
+        assert alert["fingerprint"] == label_fingerprint(alert["labels"])
         start = datetime.fromisoformat(alert["startsAt"])
         if alert["status"] == "firing":
             assert alert["endsAt"] == "0001-01-01T00:00:00Z"
@@ -141,7 +141,7 @@ def test_the_fingerprint_of_a_known_set_of_labels():
         "model": "fraud-v3",
         "severity": "critical",
     }
-    assert fingerprint(labels) == "c9eb5a53c3003c52"
+    assert label_fingerprint(labels) == "c9eb5a53c3003c52"
 
 
 @pytest.mark.parametrize("case", LIVES)

@@ -13,7 +13,7 @@ from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import make_spec
 from driftline.state import accounts, ledger, models, waiting, windows
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.model import Field, Kind, LogObject, Schema, Task
 from driftline.types.records import DueWindow, ReadOutcome, Share, Stub, WindowKey
@@ -35,7 +35,7 @@ REFERENCE = {
     "digest": "",
     "rows": 0,
 }
-OBJECT = LogObject("a", "1", 1, moment(0))
+OBJECT = LogObject("a", "1", 1, from_micros(0))
 
 
 def profile(label: bool) -> bytes:
@@ -54,8 +54,8 @@ def profile(label: bool) -> bytes:
 def connection():
     """A model with one window of four rows, judged."""
     with databases.opened() as store, store.write() as made:
-        models.watch(made, "m", 0)
-        ledger.record(
+        models.add_model(made, "m", 0)
+        ledger.record_outcomes(
             made,
             "m",
             [ReadOutcome(OBJECT, rows=4, shares=[Share(0, "", "", 4, profile(False))])],
@@ -72,7 +72,7 @@ def counted(profile: Profile) -> tuple[int, int, int]:
 
 
 def due(connection) -> list[bool]:
-    return [one.labels_only for group in windows.due(connection, "m", HOUR) for one in group]
+    return [one.labels_only for group in windows.load_due(connection, "m", HOUR) for one in group]
 
 
 def test_labels_are_counted_once_whatever_becomes_of_the_window(connection):
@@ -84,33 +84,35 @@ def test_labels_are_counted_once_whatever_becomes_of_the_window(connection):
     assert due(connection) == [True]
     assert windows.count_due(connection, "m", HOUR) == 1
     assert not windows.relabel(connection, "m", 0, "", {"": profile(True)})
-    assert counted(windows.load(connection, KEY, SPEC, BUILT_IN)) == (4, 4, 4)
-    assert windows.settle(connection, "m", HOUR, SPEC, BUILT_IN) == 0, (
+    assert counted(windows.load_profile(connection, KEY, SPEC, BUILT_IN)) == (4, 4, 4)
+    assert windows.settle_windows(connection, "m", HOUR, SPEC, BUILT_IN) == 0, (
         "not before it is judged again"
     )
     windows.mark_judged(connection, [DueWindow(KEY, HOUR, 4, 1)], None, "")
-    assert windows.settle(connection, "m", HOUR, SPEC, BUILT_IN) == 1
-    assert counted(windows.load(connection, KEY, SPEC, BUILT_IN)) == (4, 4, 4)
+    assert windows.settle_windows(connection, "m", HOUR, SPEC, BUILT_IN) == 1
+    assert counted(windows.load_profile(connection, KEY, SPEC, BUILT_IN)) == (4, 4, 4)
     windows.relabel(connection, "m", 0, "", {})
     assert due(connection) == [True]
-    assert counted(windows.load(connection, KEY, SPEC, BUILT_IN)) == (4, 4, 0)
+    assert counted(windows.load_profile(connection, KEY, SPEC, BUILT_IN)) == (4, 4, 0)
     assert windows.roll_up(connection, "m", HOUR, SPEC, BUILT_IN) == 0, (
         "what is due is not rolled up"
     )
     windows.relabel(connection, "m", 0, "", {"": profile(True)})
     windows.mark_judged(connection, [DueWindow(KEY, HOUR, 4, 2)], None, "")
     assert windows.roll_up(connection, "m", HOUR, SPEC, BUILT_IN) == 1
-    assert counted(windows.trailing(connection, "m", "", 0, 24 * HOUR, SPEC, BUILT_IN)) == (4, 4, 4)
+    assert counted(
+        windows.load_trailing_profile(connection, "m", "", 0, 24 * HOUR, SPEC, BUILT_IN)
+    ) == (4, 4, 4)
 
 
 def test_rows_and_labels_together_are_a_whole_revision(connection):
     """A window that rows came to stays due for all checks when labels come as well."""
-    ledger.record(
+    ledger.record_outcomes(
         connection,
         "m",
         [
             ReadOutcome(
-                LogObject("b", "1", 1, moment(0)), shares=[Share(0, "", "", 4, profile(False))]
+                LogObject("b", "1", 1, from_micros(0)), shares=[Share(0, "", "", 4, profile(False))]
             )
         ],
         SPEC.digest,
@@ -138,23 +140,23 @@ def test_predictions_wait_where_their_rows_are_counted(connection):
     """
     shares = [Share(hour * HOUR, "", "", 4, profile(False)) for hour in (1, 2)]
     first = ReadOutcome(
-        LogObject("b", "1", 1, moment(0)),
+        LogObject("b", "1", 1, from_micros(0)),
         shares=shares,
         stubs=[stub(1, start=HOUR), stub(2, start=2 * HOUR)],
     )
-    ledger.record(connection, "m", [first], SPEC.digest, HOUR)
+    ledger.record_outcomes(connection, "m", [first], SPEC.digest, HOUR)
     connection.execute(
         windows.windows.update().where(windows.windows.c.start == HOUR).values(settled=1)
     )
     again = ReadOutcome(
-        LogObject("b", "2", 1, moment(0)),
+        LogObject("b", "2", 1, from_micros(0)),
         shares=shares,
         stubs=[stub(1, 3, start=HOUR), stub(4, 5, 6, start=2 * HOUR)],
     )
-    ledger.record(connection, "m", [again], SPEC.digest, HOUR)
+    ledger.record_outcomes(connection, "m", [again], SPEC.digest, HOUR)
     assert kept(connection) == [(HOUR, 1, 0), (2 * HOUR, 1, 1), (2 * HOUR, 3, 0)]
     for digest in ("old", "new"):
-        models.adopt(connection, "m", spec_digest=digest, profile=None, **REFERENCE)
+        models.adopt_reference(connection, "m", spec_digest=digest, profile=None, **REFERENCE)
     assert (HOUR, 1, 0) not in kept(connection), "what an older spec counted waits no longer"
 
 
@@ -163,19 +165,19 @@ def test_the_oldest_go_when_too_much_waits(connection):
     object.
     """
     mine = [stub(1, 2, start=hour * HOUR) for hour in range(4)]
-    ledger.record(
+    ledger.record_outcomes(
         connection,
         "m",
-        [ReadOutcome(LogObject("b", "1", 1, moment(0)), stubs=mine)],
+        [ReadOutcome(LogObject("b", "1", 1, from_micros(0)), stubs=mine)],
         SPEC.digest,
         HOUR,
     )
-    ledger.record(
+    ledger.record_outcomes(
         connection,
         "l",
         [
             ReadOutcome(
-                LogObject("c", "1", 1, moment(0)), stubs=[stub(1, start=3 * HOUR, role=LABEL)]
+                LogObject("c", "1", 1, from_micros(0)), stubs=[stub(1, start=3 * HOUR, role=LABEL)]
             )
         ],
         "",
@@ -190,7 +192,9 @@ def test_the_oldest_go_when_too_much_waits(connection):
         (17 + 9, 3 * HOUR),
         (25, 3 * HOUR + 1),
     ):
-        assert waiting.fits(connection, ("m", "l"), most) == before
-    assert waiting.drop(connection, "m", PREDICTION, 3 * HOUR) == 6
-    assert accounts.unlabelled(connection, "m") == 6
-    assert waiting.kept(connection, "m", PREDICTION) == waiting.Kept(rows=2, matched=0, bytes=17)
+        assert waiting.find_size_cutoff(connection, ("m", "l"), most) == before
+    assert waiting.drop_before(connection, "m", PREDICTION, 3 * HOUR) == 6
+    assert accounts.count_unlabelled(connection, "m") == 6
+    assert waiting.load_waiting_totals(connection, "m", PREDICTION) == waiting.WaitingTotals(
+        rows=2, matched_rows=0, bytes=17
+    )

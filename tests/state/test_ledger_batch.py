@@ -36,9 +36,9 @@ def outcome(name: str, version: int, piece: int, state: str, starts: list[int]) 
 
 def written(batches: list[list[ReadOutcome]]):
     with databases.opened() as store, store.write() as connection:
-        models.watch(connection, "m", 0)
+        models.add_model(connection, "m", 0)
         for batch in batches:
-            ledger.record(connection, "m", batch, "spec", HOUR)
+            ledger.record_outcomes(connection, "m", batch, "spec", HOUR)
         return dump(connection)
 
 
@@ -74,10 +74,10 @@ def test_what_was_given_up_or_gone_and_fails_again_is_waited_for():
     """
     for before in (QUARANTINED, GONE):
         with databases.opened() as store, store.write() as connection:
-            models.watch(connection, "m", 0)
-            ledger.record(connection, "m", [outcome("a", 1, 0, DONE, [1])], "spec", HOUR)
-            ledger.record(connection, "m", [outcome("a", 2, 0, before, [])], "spec", HOUR)
-            assert accounts.awaited(connection, "m") == 0
-            ledger.record(connection, "m", [outcome("a", 3, 0, WAITING, [])], "spec", HOUR)
-            assert accounts.awaited(connection, "m") == 1
-            assert accounts.troubled(connection, "m", again=False)
+            models.add_model(connection, "m", 0)
+            ledger.record_outcomes(connection, "m", [outcome("a", 1, 0, DONE, [1])], "spec", HOUR)
+            ledger.record_outcomes(connection, "m", [outcome("a", 2, 0, before, [])], "spec", HOUR)
+            assert accounts.count_waiting_objects(connection, "m") == 0
+            ledger.record_outcomes(connection, "m", [outcome("a", 3, 0, WAITING, [])], "spec", HOUR)
+            assert accounts.count_waiting_objects(connection, "m") == 1
+            assert accounts.has_failed_objects(connection, "m", include_quarantined=False)

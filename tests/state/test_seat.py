@@ -247,9 +247,9 @@ def test_long_names_of_objects_are_kept(url):
     store = open_store(url)
     with store.write() as connection:
         made = ReadOutcome(LogObject(long, "1", 1, datetime(2026, 5, 1, tzinfo=UTC)))
-        ledger.record(connection, "m", [made], "spec", 3_600_000_000)
+        ledger.record_outcomes(connection, "m", [made], "spec", 3_600_000_000)
     with store.read() as connection:
-        assert list(ledger.entries(connection, "m", [long])) == [long]
+        assert list(ledger.load_entries(connection, "m", [long])) == [long]
     store.close()
 
 

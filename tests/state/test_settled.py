@@ -34,8 +34,8 @@ REFERENCE = {
 def connection():
     """A database of one model."""
     with databases.opened() as store, store.write() as made:
-        models.watch(made, "m", 0)
-        models.adopt(made, "m", spec_digest="old", profile=None, **REFERENCE)
+        models.add_model(made, "m", 0)
+        models.adopt_reference(made, "m", spec_digest="old", profile=None, **REFERENCE)
         yield made
 
 
@@ -63,27 +63,27 @@ def test_a_new_spec_leaves_settled_windows_between_open_ones_alone(connection):
     """A window that was judged keeps its rows and their provenance when its objects are read again
     for others, older ones.
     """
-    ledger.record(connection, "m", [outcome(0, 1)], "old", HOUR)
+    ledger.record_outcomes(connection, "m", [outcome(0, 1)], "old", HOUR)
     judge(connection, 1)
-    models.adopt(connection, "m", spec_digest="new", profile=None, **REFERENCE)
-    again = outcome(0, 1, cutoff=models.cutoff(connection, "m"))
+    models.adopt_reference(connection, "m", spec_digest="new", profile=None, **REFERENCE)
+    again = outcome(0, 1, cutoff=models.find_cutoff(connection, "m"))
     assert again.cutoff == 0
-    ledger.record(connection, "m", [again], "new", HOUR)
+    ledger.record_outcomes(connection, "m", [again], "new", HOUR)
     assert rows_of(connection) == [(0, 3, 1), (1, 3, 0)]
     shares = dump(connection)["shares"]
     assert [row[2] // HOUR for row in shares] == [0, 1]
-    assert accounts.totals(connection, "m").held == 0
+    assert accounts.load_totals(connection, "m").held_rows == 0
 
 
 def test_an_object_that_comes_back_is_not_late(connection):
     """Rows that settled windows hold already are neither counted again nor told as held back; more
     of them are.
     """
-    ledger.record(connection, "m", [outcome(0, 1)], "old", HOUR)
+    ledger.record_outcomes(connection, "m", [outcome(0, 1)], "old", HOUR)
     judge(connection, 0)
     judge(connection, 1)
-    models.adopt(connection, "m", spec_digest="new", profile=None, **REFERENCE)
+    models.adopt_reference(connection, "m", spec_digest="new", profile=None, **REFERENCE)
     for again, held in ((outcome(state=GONE), 0), (outcome(0, 1), 0), (outcome(0, 1, rows=5), 4)):
-        ledger.record(connection, "m", [again], "new", HOUR)
+        ledger.record_outcomes(connection, "m", [again], "new", HOUR)
         assert rows_of(connection) == [(0, 3, 0), (1, 3, 0)]
-        assert accounts.totals(connection, "m").held == held
+        assert accounts.load_totals(connection, "m").held_rows == held

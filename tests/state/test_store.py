@@ -63,13 +63,13 @@ def test_a_transaction_is_whole_or_nothing(url):
 
     def stumble() -> None:
         with store.write() as connection:
-            models.watch(connection, "churn", 1)
+            models.add_model(connection, "churn", 1)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         stumble()
     with store.read() as connection:
-        assert models.known(connection, "churn") is None
+        assert models.load_model(connection, "churn") is None
     store.close()
 
 
@@ -79,12 +79,12 @@ def test_a_reader_sees_a_snapshot(url):
     """
     store = open_store(url)
     with store.read() as connection:
-        assert models.known(connection, "churn") is None
+        assert models.load_model(connection, "churn") is None
         with store.write() as writing:
-            models.watch(writing, "churn", 1)
-        assert models.known(connection, "churn") is None
+            models.add_model(writing, "churn", 1)
+        assert models.load_model(connection, "churn") is None
     with store.read() as connection:
-        assert models.known(connection, "churn") is not None
+        assert models.load_model(connection, "churn") is not None
     store.close()
 
 

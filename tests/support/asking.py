@@ -123,9 +123,11 @@ class Desk:
     def restart(self) -> None:
         """As an agent begins."""
         with self.store.write() as connection:
-            outbox.recover(connection, self.now)
+            outbox.recover_unfinished(connection, self.now)
             once = [self.plan.name] if self.action.repeat == "repeats" else []
-            action_runs.abandon(connection, once, self.now, "the agent ended while it was done")
+            action_runs.abandon_runs(
+                connection, once, self.now, "the agent ended while it was done"
+            )
         performer = Performer(action=self.action).bound(
             lambda token: load_request(self.store, token)
         )
@@ -171,7 +173,7 @@ class Desk:
     @property
     def runs(self) -> list[Run]:
         with self.store.read() as connection:
-            return action_runs.listed(connection)
+            return action_runs.list_runs(connection)
 
     def settle(self) -> None:
         """Let the clock jump to what is due, for three days."""

@@ -25,7 +25,7 @@ from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.kit.decoding import json_values
 from driftline.kit.decoding.line_chunks import LineChunks
-from driftline.kit.decoding.split_records import half
+from driftline.kit.decoding.split_records import mark_side
 from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.spec import make_spec
 from driftline.state import models, pair_rows, windows
@@ -77,13 +77,13 @@ class Halved(Format):
                 mine = [row for row in rows if row["side"] == side]
                 if mine:
                     columns = {
-                        f.name: json_values.column([row.get(f.path) for row in mine], f.kind)
+                        f.name: json_values.value_array([row.get(f.path) for row in mine], f.kind)
                         for f in ctx.fields
                     }
                     batch = json_values.record_batch(
                         list(columns), list(columns.values()), len(mine)
                     )
-                    yield half(batch, side, [row["id"] for row in mine])
+                    yield mark_side(batch, side, [row["id"] for row in mine])
 
 
 class Shelf(Source):
@@ -130,7 +130,7 @@ class Halves:
             transform=self.transform,
         )
         with self.store.write() as connection:
-            models.watch(connection, "m", 0)
+            models.add_model(connection, "m", 0)
 
     def append(self, uri: str, lines: list[Line]) -> None:
         self.lines.setdefault(uri, []).extend(lines)
@@ -160,7 +160,7 @@ class Halves:
         with self.store.read() as connection:
             for row in connection.execute(sa.select(spans).where(spans.c.rows != 0)):
                 key = WindowKey("m", row.start, row.version, row.segment)
-                window = windows.load(connection, key, self.spec, BUILT_IN).window()
+                window = windows.load_profile(connection, key, self.spec, BUILT_IN).window()
                 x, y = (next(c for c in window.numeric() if c.name == name) for name in "xy")
                 assert window.rows == row.rows
                 hour = (row.start - int(START.timestamp() * 1e6)) // HOUR
@@ -193,7 +193,7 @@ class Halves:
 
     def alone(self) -> dict[str, int]:
         with self.store.read() as connection:
-            return pair_rows.alone(connection, "m", 2**62)
+            return pair_rows.count_alone(connection, "m", 2**62)
 
     def kept(self) -> list[tuple[int, ...]]:
         """The kept halves: role, window, rows, matched, joined, removed."""
@@ -206,4 +206,4 @@ class Halves:
 
 
 def batch(side: str, ids: list[str | None], **columns: list[Any]) -> pa.RecordBatch:
-    return half(pa.RecordBatch.from_pydict(columns), side, ids)
+    return mark_side(pa.RecordBatch.from_pydict(columns), side, ids)

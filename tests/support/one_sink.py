@@ -79,7 +79,7 @@ class World:
 
         def earlier(told: Notification) -> str:
             with self.store.read() as connection:
-                return outbox.reference(connection, self.name, told)
+                return outbox.load_receiver_reference(connection, self.name, told)
 
         sink.start(
             StartContext(
@@ -87,7 +87,7 @@ class World:
             )
         )
         with self.store.write() as connection:
-            outbox.recover(connection, self.now)
+            outbox.recover_unfinished(connection, self.now)
         self.plan = SinkPlan(self.name, updates=sink.updates)
         self.worker = SinkWorker(
             self.name, sink, self.store, lambda: self.now, Random(3), policy=Policy(overdue=20)
@@ -130,7 +130,7 @@ class World:
     def states(self) -> dict[str, int]:
         """How many messages are in each state."""
         with self.store.read() as connection:
-            return dict(outbox.status(connection)[self.name].counts)
+            return dict(outbox.load_sink_status(connection)[self.name].counts)
 
     def arrived(self) -> list[str]:
         """The messages that the service shows, by event, in order."""

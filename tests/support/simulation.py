@@ -70,10 +70,10 @@ class Simulation:
         for plan in self.sinks:
             while True:
                 with self.store.write() as connection:
-                    claimed = outbox.claim(connection, plan.name, now)
+                    claimed = outbox.claim_next(connection, plan.name, now)
                     if claimed is None:
                         break
-                    outbox.sent(connection, claimed.id, now)
+                    outbox.mark_sent(connection, claimed.id, now)
                 self.told.append((plan.name, claimed.notification))
 
     def restart(self) -> None:
@@ -81,7 +81,7 @@ class Simulation:
         self.store.close()
         self.store = open_store(self.url)
         with self.store.write() as connection:
-            outbox.recover(connection, START)
+            outbox.recover_unfinished(connection, START)
 
     @property
     def events(self) -> list[str]:

@@ -129,7 +129,7 @@ def test_metrics_in_the_form_of_prometheus(agent, client):
     """Counters and gauges come out under their names, as text that Prometheus reads."""
     agent.metrics.rows.labels(model="churn").inc(270)
     agent.metrics.verdicts.labels(model="churn", verdict="unsure").inc()
-    agent.metrics.measure(
+    agent.metrics.set_measurement(
         model="churn", check="drift", measurement="psi", column="Day Mins", value=11.5
     )
     answer = client.get("/metrics")
@@ -148,7 +148,7 @@ def test_hostile_names_stay_inside_their_quotes(agent, client):
     """A name made of quotes, line breaks and half characters can't write metrics of its own."""
     hostile = 'x"} 1\nstolen_total{a="b\\'
     agent.metrics.rows.labels(model=hostile).inc()
-    agent.metrics.measure(
+    agent.metrics.set_measurement(
         model="m", check="c", measurement="psi", column="\ud800" + hostile, value=1
     )
     text = client.get("/metrics").text

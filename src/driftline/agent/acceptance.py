@@ -106,4 +106,4 @@ def _span(incident: Incident, length: timedelta, until: datetime) -> tuple[datet
 
 def _close(store: Store, request: Act, reason: str, now: datetime) -> None:
     with store.write() as connection:
-        people.applied(connection, request.id, " ".join(reason.split())[:500], now)
+        people.mark_act_applied(connection, request.id, " ".join(reason.split())[:500], now)

@@ -70,7 +70,7 @@ class ActionDispatcher:
             tokens = {
                 run
                 for change in changes
-                for run in action_runs.tokens(connection, change.incident.id)
+                for run in action_runs.list_tokens(connection, change.incident.id)
             }
         return [
             PlannedRun(change, self._make_run(plan, action, change, alert, now), plan.max_per_day)
@@ -89,15 +89,17 @@ class ActionDispatcher:
         lines_by_revision: dict[tuple[str, int], dict[str, str]] = {}
         for item in planned_runs:
             incident = item.change.incident
-            if item.run.token in action_runs.tokens(connection, incident.id):
+            if item.run.token in action_runs.list_tokens(connection, incident.id):
                 continue  # ordered by hand meanwhile
-            run = action_runs.add(connection, item.run, item.change.notification, item.max_per_day)
+            run = action_runs.add_run(
+                connection, item.run, item.change.notification, item.max_per_day
+            )
             facts = lines_by_revision.setdefault((incident.id, incident.revision), {})
             facts[f"action {run.action}"] = describe_run(run)
             self._log_run(run)
         for change in changes:
             if change.event is Event.RESOLVED:
-                action_runs.withdraw(connection, change.incident.id, now)
+                action_runs.withdraw_runs(connection, change.incident.id, now)
         return [
             _with_facts(
                 change,
@@ -109,7 +111,7 @@ class ActionDispatcher:
     def failure_facts(self, store: Store, model: str, now: datetime) -> list[Fact]:
         """Return for each action whether its newest run for `model` failed."""
         with store.read() as connection:
-            newest = action_runs.newest(connection, model)
+            newest = action_runs.load_newest_runs(connection, model)
         enabled = {plan.name for plan, _ in self.actions}
         return [
             _failure_fact(run, run.state in FAILURE_STATES and run.action in enabled, now)
@@ -120,10 +122,10 @@ class ActionDispatcher:
         """Expire the runs that nobody approved in time."""
         if any(plan.approval for plan, _ in self.actions):
             with store.read() as connection:
-                overdue = action_runs.overdue(connection, now)
+                overdue = action_runs.count_overdue_runs(connection, now)
             if overdue:
                 with store.write() as connection:
-                    action_runs.expire(connection, now)
+                    action_runs.expire_runs(connection, now)
                 self.log.warning("nobody approved in time", runs=overdue)
 
     def _make_run(
@@ -141,13 +143,13 @@ class ActionDispatcher:
             incident=incident.id,
             decision=decision,
             state=state.value,
-            why=clean(f"{alert.cause}: {phrasebook.lines((alert,))[0].text}", 500),
+            trigger=clean(f"{alert.cause}: {phrasebook.lines((alert,))[0].text}", 500),
             request=request,
-            created=now,
-            expires=now + plan.approve_within if state is State.AWAITING else None,
+            created_at=now,
+            expires_at=now + plan.approve_within if state is State.AWAITING else None,
         )
         if request is None:
-            return replace(run, state=State.BROKEN.value, expires=None, reason=error)
+            return replace(run, state=State.BROKEN.value, expires_at=None, reason=error)
         return run
 
     def _log_run(self, run: Run) -> None:
@@ -157,7 +159,7 @@ class ActionDispatcher:
         elif run.state == State.BROKEN:
             self.log.error(f"an action could not be ordered: {run.reason}", **facts)
         else:
-            self.log.info(f"action {run.state}: {run.why}", **facts)
+            self.log.info(f"action {run.state}: {run.trigger}", **facts)
 
 
 def action_plans(config: Config) -> list[tuple[ActionPlan, Action]]:
@@ -190,9 +192,9 @@ def make_request(action: Action, order: Order, guard: Guard) -> tuple[Request | 
 
 def describe_run(run: Run) -> str:
     """Return the line about a run in the message of its incident."""
-    if run.state == State.AWAITING and run.expires is not None:
+    if run.state == State.AWAITING and run.expires_at is not None:
         command = f"driftline actions approve {run.token} --author YOU --reason WHY"
-        return f"awaits approval until {utc(run.expires)}: {command}"
+        return f"awaits approval until {utc(run.expires_at)}: {command}"
     if run.state == State.APPROVED:
         return f"ordered: {run.token}"
     if run.state == State.DRY:
@@ -209,7 +211,7 @@ def load_request(store: Store, run: str) -> Request:
     """
     store.confirm()
     with store.read() as connection:
-        row = action_runs.one(connection, run)
+        row = action_runs.find_run(connection, run)
     if row is None or row.request is None:
         raise StateError(f"there is no request of {run}")
     return row.request

@@ -35,9 +35,9 @@ from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
-from driftline.state import measurements, traces, windows
+from driftline.state import measurements, windows
 from driftline.state.store import Store
-from driftline.state.tables import micros, moment
+from driftline.state.tables import as_micros, from_micros
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 
@@ -85,18 +85,18 @@ class ModelEvaluation:
         def load_window(due: DueWindow) -> Window:
             key = due.key
             if profiles is None:
-                profile = windows.load(connection, key, spec, collectors)
+                profile = windows.load_profile(connection, key, spec, collectors)
             else:
                 profile = profiles(key)
             last_event = profile.last
             if last_event is None:
-                last_event = windows.newest_event(connection, key, spec, collectors)
+                last_event = windows.find_newest_event(connection, key, spec, collectors)
             return profile.window(
-                start=moment(key.start),
-                end=moment(due.end),
+                start=from_micros(key.start),
+                end=from_micros(due.end),
                 version=key.version,
                 segment=key.segment,
-                last_seen=None if last_event is None else moment(last_event),
+                last_seen=None if last_event is None else from_micros(last_event),
                 reread=None if read_rows is None else partial(read_rows, key),
             )
 
@@ -105,7 +105,7 @@ class ModelEvaluation:
             if reference.trailing is None:
                 return reference.window(key.segment)
             since = key.start - int(reference.trailing.total_seconds() * 1_000_000)
-            profile = windows.trailing(
+            profile = windows.load_trailing_profile(
                 connection,
                 self.model,
                 key.segment,
@@ -117,13 +117,13 @@ class ModelEvaluation:
             if not profile.rows:
                 return None
             return profile.window(
-                start=moment(since), end=moment(key.start), version=reference.name
+                start=from_micros(since), end=from_micros(key.start), version=reference.name
             )
 
         def load_history(
             key: WindowKey, check: str, name: str, labels: Mapping[str, str], limit: int
         ) -> Sequence[Earlier]:
-            return measurements.history(
+            return measurements.load_earlier_values(
                 connection, key, check=check, name=name, labels=labels, limit=limit
             )
 
@@ -164,12 +164,12 @@ class Closing:
         Windows that are left when the agent stops are judged after the next start. `rows` is the
         number of rows read in this tick, for the progress.
         """
-        model, limit, before, past = self.settings.name, micros(until), report.windows, None
+        model, limit, before, past = self.settings.name, as_micros(until), report.windows, None
         with self.store.read() as connection:
             total = windows.count_due(connection, model, limit)
         while True:
             with self.store.read() as connection:
-                group = next(iter(windows.due(connection, model, limit)), None)
+                group = next(iter(windows.load_due(connection, model, limit)), None)
             if group is None or self.callbacks.stopping():
                 return
             past = past or self._load_past(group[0].end - group[0].key.start)
@@ -183,7 +183,7 @@ class Closing:
         policy = AlarmPolicy(length, self.settings.config.false_pages_per_year)
         trail, reference = policy.make_trail(), self.evaluation.reference
         with self.store.read() as connection:
-            rows = traces.newest(
+            rows = measurements.load_traces(
                 connection, self.settings.name, reference.reference_id, trail.capacity
             )
             trail.restore((row.start, Stream(*row[1:6]), row.trace) for row in rows)
@@ -196,7 +196,7 @@ class Closing:
         reference_id = self.evaluation.reference.reference_id
         with self.store.read() as connection:
             versions = find_new_versions(
-                group, partial(windows.versions, connection, self.settings.name)
+                group, partial(windows.list_versions, connection, self.settings.name)
             )
             inputs = self.evaluation.inputs(connection, past, read_rows=self._read_rows)
             inputs = replace(inputs, new_versions=versions)
@@ -209,7 +209,7 @@ class Closing:
                     checks = (
                         [plan.name for plan in inputs.checks_of(due)] if due.labels_only else None
                     )
-                    measurements.replace(
+                    measurements.replace_measurements(
                         connection,
                         due.key,
                         due.revision + 1,
@@ -229,12 +229,12 @@ class Closing:
     def _silence_old(self, due: DueWindow, now: datetime) -> DueWindow:
         """Mark a window that is very old when it is first judged: it causes no message, ever."""
         limit = self.settings.config.windows.notify_within
-        is_old = limit is not None and due.revision == 0 and now - moment(due.end) > limit
+        is_old = limit is not None and due.revision == 0 and now - from_micros(due.end) > limit
         return replace(due, quiet=True) if is_old else due
 
     def _read_rows(self, key: WindowKey) -> Iterator[pa.RecordBatch]:
         with self.store.read() as connection:
-            objects = windows.contributors(connection, key)
+            objects = windows.list_contributors(connection, key)
         return read_window_rows(self.job, self.store, key, objects)
 
 

@@ -79,8 +79,8 @@ class DeliveryWorkers:
             if action.plugin.repeat == "repeats"
         ]
         with self._services.store.write() as connection:
-            outbox.recover(connection, now)
-            action_runs.abandon(
+            outbox.recover_unfinished(connection, now)
+            action_runs.abandon_runs(
                 connection, not_repeatable, now, f"the agent ended while it was done: {ONCE}"
             )
 
@@ -130,7 +130,7 @@ class DeliveryWorkers:
 
         def load_earlier_reference(notification: Notification) -> str:
             with services.store.read() as connection:
-                return outbox.reference(connection, name, notification)
+                return outbox.load_receiver_reference(connection, name, notification)
 
         context = self._contexts.sink_context(
             name,
@@ -162,7 +162,7 @@ class DeliveryWorkers:
             store=services.store,
             clock=services.clock,
             rng=Random(self._seed),
-            report=self._process_action_report,
+            report=partial(self._process_action_report, name),
             log=services.log,
             policy=Policy(overdue=action.plugin.patience, give_up=GIVE_UP_AFTER),
         )
@@ -179,8 +179,8 @@ class DeliveryWorkers:
             # Its messages wait in the outbox until a restart or reload starts it.
             self._services.log.error("a plugin could not start", part=part, error=str(error))
 
-    def _process_action_report(self, report: Report) -> None:
-        name, notification = report.sink.removeprefix(action_runs.LANE), report.notification
+    def _process_action_report(self, name: str, report: Report) -> None:
+        notification = report.notification
         self._services.metrics.actions.labels(name, str(report.outcome)).inc()
         if report.outcome is Outcome.SENT:
             self._services.log.info(

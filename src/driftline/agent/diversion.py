@@ -34,8 +34,8 @@ def divert_undelivered(config: Config, store: Store, report: Report) -> list[str
     with store.read() as connection:
         if report.lost:
             messages = [report.notification]
-        elif outbox.failures(connection, report.sink) >= MAX_FAILURES:
-            messages = outbox.undelivered(connection, report.sink)
+        elif outbox.count_failures(connection, report.sink) >= MAX_FAILURES:
+            messages = outbox.load_undelivered(connection, report.sink)
     return _divert(config, store, report.sink, messages, report.at)
 
 
@@ -56,7 +56,7 @@ def divert_paused(
                 continue
             messages = [
                 message
-                for message in outbox.undelivered(connection, sink)
+                for message in outbox.load_undelivered(connection, sink)
                 if message.model == model
             ]
             if messages:

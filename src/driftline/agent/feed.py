@@ -18,7 +18,7 @@ from driftline.ingest.read.list_work import Listing, list_work, note_vanished
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.state import accounts, models
-from driftline.state.tables import micros, moment
+from driftline.state.tables import as_micros, from_micros
 from driftline.types.errors import SourceError
 
 SLACK = timedelta(hours=1)
@@ -59,7 +59,7 @@ class Feed:
         """
         now = options.now
         with self.services.store.read() as connection:
-            cutoff = models.cutoff(connection, self.ledger)
+            cutoff = models.find_cutoff(connection, self.ledger)
         since = self._listing_start(job, options)
         return self.services.guard.call(
             f"{self.ledger}.source",
@@ -107,9 +107,9 @@ class Feed:
         """
         vanished_count = note_vanished(self.services.store, self.ledger, listing)
         with self.services.store.write() as connection:
-            models.watch(connection, self.ledger, micros(now))
-            models.listed(
-                connection, self.ledger, micros(now), _digest(job) if listing.whole else None
+            models.add_model(connection, self.ledger, as_micros(now))
+            models.set_listed_at(
+                connection, self.ledger, as_micros(now), _digest(job) if listing.whole else None
             )
         self.services.guard.call(
             f"{self.ledger}.source",
@@ -124,14 +124,16 @@ class Feed:
         if interval is None:
             return None
         with self.services.store.read() as connection:
-            model = models.known(connection, self.ledger)
-            has_trouble = accounts.troubled(connection, self.ledger, again=options.retry)
+            model = models.load_model(connection, self.ledger)
+            has_trouble = accounts.has_failed_objects(
+                connection, self.ledger, include_quarantined=options.retry
+            )
         if model is None or model.listed_at is None or model.whole_at is None or has_trouble:
             return None
-        is_due = options.now - moment(model.whole_at) >= interval
+        is_due = options.now - from_micros(model.whole_at) >= interval
         if is_due or model.whole_digest != _digest(job):
             return None
-        return moment(model.listed_at) - self.lateness - SLACK
+        return from_micros(model.listed_at) - self.lateness - SLACK
 
 
 def work_by_day(listing: Listing, now: datetime) -> Iterator[tuple[datetime, list[Work]]]:

@@ -18,7 +18,7 @@ from driftline.ingest.read.job import Job
 from driftline.ingest.read.read_pass import ReadCounts
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting
-from driftline.state.tables import micros, moment
+from driftline.state.tables import as_micros, from_micros
 from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.errors import DriftlineError
 
@@ -115,7 +115,7 @@ class LateLabels:
             wait=microseconds(self.labels.config.wait_for),
             has_own_times=self.labels.schema.timestamp is not None,
         )
-        until = micros(options.now - self.settings.config.windows.lateness)
+        until = as_micros(options.now - self.settings.config.windows.lateness)
         report.join = join_labels(self.feed.services.store, terms, until)
 
     def expire(
@@ -128,19 +128,19 @@ class LateLabels:
         """
         model, labels = self.settings.name, self.feed.ledger
         length, wait = self.settings.window_length, microseconds(self.labels.config.wait_for)
-        waiting.drop(connection, model, PREDICTION, newest - wait - length + 1)
+        waiting.drop_before(connection, model, PREDICTION, newest - wait - length + 1)
         # A label may be that much older than its prediction, which may be that old when its window
         # ends.
-        waiting.drop(connection, labels, LABEL, newest - 2 * wait - length)
-        models.wait_from(connection, model, newest - wait - length + 1)
+        waiting.drop_before(connection, labels, LABEL, newest - 2 * wait - length)
+        models.set_waits_from(connection, model, newest - wait - length + 1)
         if not has_new:
             return
-        before = waiting.fits(connection, (model, labels), self.labels.config.max_disk)
+        before = waiting.find_size_cutoff(connection, (model, labels), self.labels.config.max_disk)
         if before is not None:
-            report.dropped_predictions = waiting.drop(connection, model, PREDICTION, before)
-            waiting.drop(connection, labels, LABEL, before)
-            models.wait_from(connection, model, before)
-            report.dropped_before = moment(before)
+            report.dropped_predictions = waiting.drop_before(connection, model, PREDICTION, before)
+            waiting.drop_before(connection, labels, LABEL, before)
+            models.set_waits_from(connection, model, before)
+            report.dropped_before = from_micros(before)
 
     def _read(self, job: Job, options: ListingOptions) -> ReadCounts:
         feed, result, label_job = self.feed, ReadCounts(), self._job(job)

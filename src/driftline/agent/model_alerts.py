@@ -108,7 +108,7 @@ class ModelAlerts:
             receivers = self.settings.receivers(notification)
             enqueue(connection, change, receivers, now, self.settings.links(notification, now))
         for id, outcome in prepared_step.outcomes.items():
-            people.applied(connection, id, outcome, now)
+            people.mark_act_applied(connection, id, outcome, now)
 
     def accept(self, connection: Connection, request: Act, now: datetime) -> list[Change]:
         """End an incident in the transaction in which its windows become the reference.

@@ -36,7 +36,7 @@ from driftline.ingest.read.job import Job, Transform
 from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
-from driftline.state.schemas import schema_to_json
+from driftline.state.models import schema_to_json
 from driftline.types.matchers import Matchers
 from driftline.types.model import Field, Kind, Schema, Task
 

@@ -35,7 +35,7 @@ from driftline.ingest.pairs.pairing import pair_halves
 from driftline.ingest.read.job import Job
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import accounts, models, pair_rows, windows
-from driftline.state.tables import micros
+from driftline.state.tables import as_micros
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import Measurement, Schema
@@ -113,14 +113,14 @@ class ModelWatch:
     def _tick(self, now: datetime, seal: bool, report: Tick) -> None:
         settings, stopping = self.settings, self.callbacks.stopping
         with self._services.store.write() as connection:
-            models.watch(connection, self.name, micros(now))
+            models.add_model(connection, self.name, as_micros(now))
             models.note_configuration(
                 connection,
                 digest=settings.config_digest,
                 model=self.name,
                 content=settings.config_json,
                 plugins=settings.plugins,
-                now=micros(now),
+                now=as_micros(now),
             )
         self._reader.start(settings.config.source)
         reference = self._load_or_build_reference(now)
@@ -172,7 +172,10 @@ class ModelWatch:
     def _has_read_all(self, report: Tick) -> bool:
         """Return whether no object that was listed waits to be read again."""
         with self._services.store.read() as connection:
-            return report.reading.waiting == 0 or accounts.awaited(connection, self.name) == 0
+            return (
+                report.reading.waiting == 0
+                or accounts.count_waiting_objects(connection, self.name) == 0
+            )
 
     def _close(self, closing: Closing, until: datetime, now: datetime, report: Tick) -> None:
         """Judge the windows that ended by `until`, oldest first."""
@@ -199,14 +202,14 @@ class ModelWatch:
         """Create the windows without rows that ended by `until`: no data is a finding, too."""
         length = self.settings.window_length
         with self._services.store.write() as connection:
-            model = models.known(connection, self.name)
+            model = models.load_model(connection, self.name)
             assert model is not None
-            since, end = model.watched_since, micros(until) // length * length
+            since, end = model.watched_since, as_micros(until) // length * length
             if model.judged_until is not None:
                 since = max(since, model.judged_until)
             if end > since:
-                windows.note_silence(connection, self.name, since, end, length)
-                models.judged(connection, self.name, end)
+                windows.add_empty_windows(connection, self.name, since, end, length)
+                models.set_judged_until(connection, self.name, end)
 
     def _collect(self, plan: CheckPlan, ctx: CheckContext) -> Sequence[Measurement]:
         """Run a check within its time. Raises DriftlineError."""
@@ -283,10 +286,10 @@ class ModelWatch:
     def _check_window_length(self) -> None:
         """Raise SourceError if stored windows have another length than the configured one."""
         with self._services.store.read() as connection:
-            stored_length = windows.length(connection, self.name)
+            stored_length = windows.load_length(connection, self.name)
         if stored_length not in (None, self.settings.window_length):
             raise SourceError(
-                f"windows.length of {self.name} was "
+                f"windows.load_length of {self.name} was "
                 f"{timedelta(microseconds=stored_length or 0)} and is now "
                 f"{self.settings.config.windows.length}: windows of two lengths can't be compared; "
                 "set it back, or give the model another name"
@@ -324,7 +327,7 @@ class ModelWatch:
         """Report the state of the feed and of the actions: troubles are alerts of monitoring."""
         with self._services.store.read() as connection:
             unpaired_reason = pair_rows.lonely(
-                connection, self.name, pair_rows.judged(connection, self.name)
+                connection, self.name, pair_rows.find_first_unjudged(connection, self.name)
             )
         facts = feed_facts(
             self.name,

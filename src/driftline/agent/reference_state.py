@@ -28,9 +28,9 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Window
 from driftline.state import models
-from driftline.state.schemas import schema_from_json, schema_to_json
+from driftline.state.models import schema_from_json, schema_to_json
 from driftline.state.store import Store
-from driftline.state.tables import micros
+from driftline.state.tables import as_micros
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject, Schema
 
@@ -73,8 +73,8 @@ def load_reference(
 ) -> ReferenceState | None:
     """Return the stored reference, None if there is none or it was built by other settings."""
     with store.read() as connection:
-        model = models.known(connection, settings.name)
-        reference = models.current_reference(connection, settings.name)
+        model = models.load_model(connection, settings.name)
+        reference = models.load_current_reference(connection, settings.name)
     if model is None or reference is None or model.spec is None:
         return None
     if model.config_digest != settings.reference_digest:
@@ -88,9 +88,9 @@ def load_reference(
             for segment, content in profile_bytes.items()
         }
     origin = settings.origin
-    if reference.accepted:
+    if reference.acceptance:
         # An accepted reference stays until the configuration asks for another one.
-        note = json.loads(reference.accepted)
+        note = json.loads(reference.acceptance)
         origin = Origin(
             span=(datetime.fromisoformat(note["from"]), datetime.fromisoformat(note["to"]))
         )
@@ -152,7 +152,9 @@ def build_reference(
         reference_job,
         objects,
         settings.collectors,
-        span=None if origin.span is None else (micros(origin.span[0]), micros(origin.span[1])),
+        span=None
+        if origin.span is None
+        else (as_micros(origin.span[0]), as_micros(origin.span[1])),
         limit=GRID_ROWS if origin.trailing is not None else None,
         options=settings.collector_options,
     )
@@ -163,7 +165,7 @@ def build_reference(
             {segment: profile.to_bytes() for segment, profile in profiles.items()}
         )
     with store.write() as connection:
-        models.adopt(
+        models.adopt_reference(
             connection,
             settings.name,
             spec=reference.spec.to_bytes(),
@@ -175,7 +177,7 @@ def build_reference(
             digest=reference.digest,
             rows=reference.profile.rows,
             profile=frozen_profiles,
-            accepted="" if acceptance is None else _acceptance_json(origin, acceptance),
+            acceptance="" if acceptance is None else _acceptance_json(origin, acceptance),
         )
         in_transaction(connection)
     reference_state = load_reference(store, settings, job.collectors)

@@ -10,7 +10,7 @@ from driftline.agent.services import Services
 from driftline.agent.tick import Tick
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, pair_rows, windows
-from driftline.state.tables import micros
+from driftline.state.tables import as_micros
 
 MAX_WINDOWS = 200
 """Windows that are settled or merged in one tick at most, so that judging is never delayed."""
@@ -29,13 +29,15 @@ def apply_retention(
     limits, length = settings.config.windows, settings.window_length
     with services.store.write() as connection:
         # Age is measured by event time, so that a replayed log is not old before newer rows come.
-        state = models.known(connection, model)
-        newest = micros(now)
+        state = models.load_model(connection, model)
+        newest = as_micros(now)
         if state is not None and state.last_event is not None:
             newest = min(newest, state.last_event)
         settled_before = newest - microseconds(limits.lateness + limits.reopen_for)
-        windows.settle(connection, model, settled_before, spec, collectors, limit=MAX_WINDOWS)
-        pair_rows.let_go(connection, model, settled_before, length)
+        windows.settle_windows(
+            connection, model, settled_before, spec, collectors, limit=MAX_WINDOWS
+        )
+        pair_rows.drop_finished(connection, model, settled_before, length)
         hourly = retention.profiles_hourly
         if labels is not None:
             has_new = report.reading.objects + report.labels.reading.objects > 0
@@ -45,7 +47,7 @@ def apply_retention(
         windows.roll_up(
             connection, model, newest - microseconds(hourly), spec, collectors, limit=MAX_WINDOWS
         )
-        windows.expire(
+        windows.expire_rows(
             connection,
             model,
             newest - microseconds(retention.profiles_daily),

@@ -22,7 +22,7 @@ from driftline.state import (
     windows,
 )
 from driftline.state.store import Store
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 
 Plain = dict[str, Any]
 
@@ -50,10 +50,10 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
                         "title": letter.title,
                         "error": letter.error,
                     }
-                    for letter in outbox.dead_letters(connection, name, 20)
+                    for letter in outbox.list_dead_letters(connection, name, 20)
                 ],
             }
-            for name, status in outbox.status(connection).items()
+            for name, status in outbox.load_sink_status(connection).items()
             if not name.startswith(action_runs.LANE)
         }
         summary["actions"] = [
@@ -64,7 +64,7 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
                 "incident": run.incident,
                 "state": run.state,
             }
-            for run in action_runs.listed(connection)
+            for run in action_runs.list_runs(connection)
         ]
     leader = store.leader()
     summary["leader"] = (
@@ -82,42 +82,44 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
 
 def _labels(connection: Any, name: str) -> Plain:
     """Return the numbers of labels that come later."""
-    totals = accounts.totals(connection, label_ledger(name))
-    predictions = waiting.kept(connection, name, waiting.PREDICTION)
-    labels = waiting.kept(connection, label_ledger(name), waiting.LABEL)
+    totals = accounts.load_totals(connection, label_ledger(name))
+    predictions = waiting.load_waiting_totals(connection, name, waiting.PREDICTION)
+    labels = waiting.load_waiting_totals(connection, label_ledger(name), waiting.LABEL)
     return {
         "rows": totals.rows,
-        "rejected": totals.rejected,
-        "held": totals.held,
+        "rejected": totals.rejected_rows,
+        "held": totals.held_rows,
         "objects": totals.objects,
-        "quarantined": totals.quarantined,
-        "unmatched": labels.rows - labels.matched,
-        "too_late": accounts.unlabelled(connection, label_ledger(name)),
-        "predictions_waiting": predictions.rows - predictions.matched,
-        "predictions_unlabelled": accounts.unlabelled(connection, name),
+        "quarantined": totals.quarantined_objects,
+        "unmatched": labels.rows - labels.matched_rows,
+        "too_late": accounts.count_unlabelled(connection, label_ledger(name)),
+        "predictions_waiting": predictions.rows - predictions.matched_rows,
+        "predictions_unlabelled": accounts.count_unlabelled(connection, name),
         "bytes": predictions.bytes + labels.bytes,
         "trouble": totals.trouble,
     }
 
 
 def _model(connection: Any, name: str) -> Plain:
-    totals = accounts.totals(connection, name)
-    judged_windows, open_windows = windows.count(connection, name)
-    counts = measurements.count(connection, name)
-    state = models.known(connection, name)
-    reference = models.current_reference(connection, name)
-    unpaired_counts = pair_rows.alone(connection, name, pair_rows.judged(connection, name))
+    totals = accounts.load_totals(connection, name)
+    judged_windows, open_windows = windows.count_windows(connection, name)
+    counts = measurements.count_verdicts(connection, name)
+    state = models.load_model(connection, name)
+    reference = models.load_current_reference(connection, name)
+    unpaired_counts = pair_rows.count_alone(
+        connection, name, pair_rows.find_first_unjudged(connection, name)
+    )
     return {
         "rows": totals.rows,
-        "rejected": totals.rejected,
-        "held": totals.held,
+        "rejected": totals.rejected_rows,
+        "held": totals.held_rows,
         "objects": totals.objects,
-        "quarantined": totals.quarantined,
-        "waiting": totals.waiting,
+        "quarantined": totals.quarantined_objects,
+        "waiting": totals.waiting_objects,
         "unpaired": {
             "requests": unpaired_counts["request"],
             "responses": unpaired_counts["response"],
-            "settled": totals.unpaired,
+            "settled": totals.unpaired_rows,
         },
         "windows": judged_windows,
         "open_windows": open_windows,
@@ -133,9 +135,9 @@ def _model(connection: Any, name: str) -> Plain:
                 "since": row.since.isoformat(),
                 "resolved_at": row.resolved_at.isoformat() if row.resolved_at else None,
             }
-            for row in incidents.listed(connection, name)
+            for row in incidents.list_incidents(connection, name)
         ],
-        "last_event": moment(state.last_event).isoformat()
+        "last_event": from_micros(state.last_event).isoformat()
         if state and state.last_event is not None
         else None,
         "reference": None

@@ -74,9 +74,9 @@ def update_state_metrics(model: str, services: Services) -> None:
     """Set the metrics of firing alerts, waiting messages and the newest event of a model."""
     metrics = services.metrics
     with services.store.read() as connection:
-        state = models.known(connection, model)
+        state = models.load_model(connection, model)
         alerts = firing(load(connection, model))
-        sinks = outbox.status(connection)
+        sinks = outbox.load_sink_status(connection)
     metrics.set_alerts(
         model,
         [

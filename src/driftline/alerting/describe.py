@@ -14,12 +14,12 @@ from driftline.types.alert import Alert, AlertEntry, AlertState
 from driftline.types.model import Decision, Severity, Verdict
 from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import (
-    bound,
     clean,
+    describe_movement,
     group_by_subject,
     lasting,
-    moved,
     pair,
+    parse_bound,
     span,
     subject,
     times,
@@ -82,7 +82,7 @@ def telling(fact: AlertFact) -> tuple[int, int, int, float]:
     """A sort key, most telling first: firing, then most severe, then by family, then largest
     against its bound.
     """
-    limit, value = bound(fact), fact.value
+    limit, value = parse_bound(fact), fact.value
     if value is None or limit is None:
         ratio = 0.0 if value is None else min(abs(value), 1.0)
     elif "below" in fact.reason:
@@ -167,7 +167,9 @@ def title(
 def _single(group: Sequence[AlertFact], since: datetime, phrasebook: Phrasebook) -> str:
     cause, about, when = group[0].cause, subject(group[0], NAME), f"since {utc(since)}"
     if cause == "drift" and about:
-        how = next((text for text in map(moved, group) if text), "") or phrasebook.figure(group[0])
+        how = next(
+            (text for text in map(describe_movement, group) if text), ""
+        ) or phrasebook.figure(group[0])
         return f"{about} drifts {when}: {how}"
     if group[0].state == UNSURE:
         return f"too little data for {clean(group[0].check, NAME)} {when}: {clean(group[0].reason, 90)}"
@@ -188,7 +190,9 @@ def _example(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
             by = times(*found) if found else ""
             if by:
                 return f"{about} {by}"
-    how = next((text for text in map(moved, group) if text), "") or phrasebook.figure(group[0])
+    how = next((text for text in map(describe_movement, group) if text), "") or phrasebook.figure(
+        group[0]
+    )
     return f"{about} {how}".strip()
 
 

@@ -1,8 +1,9 @@
-"""Measuring stored windows again: every check on every window, on all processors, into arrays.
+"""Measures stored windows again: every check on every window, into arrays.
 
-Refuses to judge by the past: what comes out is what each window says by itself. Windows are
-measured in as many stretches as there are processors; checks and charts that ask for earlier values
-find those of this run, for which each stretch begins with the windows before it.
+The windows are split into as many stretches as there are processes. A check that reads earlier
+values gets those of this run, so each stretch first measures the windows before its own.
+
+Does not judge windows by earlier ones: the replay does.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ from driftline.evaluate.evidence.unusual_rule import observe
 from driftline.evaluate.judge_windows import measure_window
 from driftline.state.measurements import labels_json
 from driftline.state.store import Store
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 Floats = NDArray[np.float64]
-REACH = 1000
-"""Earlier windows that a check can ask for."""
-FEWEST = 50
-"""Groups of windows that are worth a process."""
+MAX_EARLIER_WINDOWS = 1000
+"""The most earlier windows that a check can read."""
+MIN_GROUPS = 50
+"""The fewest groups of windows for which a process of its own pays."""
 
 
 class Series(NamedTuple):
-    """What stays the same of one judged measurement from window to window."""
+    """The parts of a judged measurement that stay the same from window to window."""
 
     version: str
     segment: str
@@ -45,148 +46,171 @@ class Series(NamedTuple):
     unit: str
     cause: str
     rule: Unusual | None
-    """Where its past judges it."""
+    """The rule that judges it by earlier windows; None where none does."""
 
 
 VALUE, WAS, LOW, HIGH, ROWS, RAW, LEVEL, SIZE, LEAST_SD = range(9)
+"""Rows of `MeasuredWindows.numbers`."""
+ENGINE_ROWS = [LEVEL, SIZE, LEAST_SD]
+"""The rows that the evidence engine takes, in its order."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class MeasuredWindows:
-    """All windows with one start."""
+    """The measurements of all windows with one start; J series that a rule judges."""
 
     group: tuple[DueWindow, ...]
     series: tuple[Series, ...]
-    """Those that a rule judges."""
+    """Length J."""
     numbers: Floats
-    """Shape (9, J): value, reference's value, interval, rows, raw value, and for the engine level,
-    size and least sd.
-    """
+    """Shape (9, J): value, reference's value, interval, rows, raw value, level, size, least sd."""
     judgements: Mapping[int, Judgement]
-    """What is not `ok` by itself, by place."""
+    """Judgements of the window by itself that are not `ok`, by index of the series."""
     details: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
-    """Of those that a bound or chart finds changed, by place."""
+    """Details of measurements that a bound or a chart finds changed, by index of the series."""
     check_errors: Mapping[str, str] = field(default_factory=dict)
-    """Why a check could not run, by check; empty for one that could."""
+    """Why a check could not run, by check; empty for a check that could."""
 
-    def row(self, place: int) -> JudgedMeasurement:
-        """The judged row as it was; of what its past judges without details, which are too many to
-        keep.
+    def row(self, index: int) -> JudgedMeasurement:
+        """The judged measurement of one series.
+
+        Details of a measurement that is judged by earlier windows are not kept: they are too many.
         """
-        one, numbers = self.series[place], self.numbers[:, place]
-        low, high, was, raw = (_known(float(numbers[number])) for number in (LOW, HIGH, WAS, RAW))
-        m = Measurement(
-            _known(float(numbers[VALUE])), dict(one.labels), one.name, int(numbers[ROWS]),
-            None if low is None or high is None else (low, high), was=was, unit=one.unit,
-            detail=self.details.get(place, {} if raw is None else {"raw": raw}),
-        )  # fmt: skip
-        said = self.judgements.get(place, Judgement(Verdict.OK))
-        severity = said.severity.value if said.severity else ""
+        series, numbers = self.series[index], self.numbers[:, index]
+        low, high, was, raw = (
+            _none_if_nan(float(numbers[number])) for number in (LOW, HIGH, WAS, RAW)
+        )
         rows = int(numbers[ROWS])
+        measurement = Measurement(
+            value=_none_if_nan(float(numbers[VALUE])),
+            labels=dict(series.labels),
+            name=series.name,
+            rows=rows,
+            interval=None if low is None or high is None else (low, high),
+            was=was,
+            unit=series.unit,
+            detail=self.details.get(index, {} if raw is None else {"raw": raw}),
+        )
+        judgement = self.judgements.get(index, Judgement(Verdict.OK))
         return JudgedMeasurement(
-            one.check,
-            m,
-            said.verdict.value,
-            severity,
-            said.reason,
-            rows,
-            one.cause,
-            said.within,
-            one.rule,
+            check=series.check,
+            measurement=measurement,
+            verdict=judgement.verdict.value,
+            severity=judgement.severity.value if judgement.severity else "",
+            reason=judgement.reason,
+            rows=rows,
+            cause=series.cause,
+            within=judgement.within,
+            watched=series.rule,
         )
 
 
-def _known(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
+def _nan_if_none(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
 @dataclass
-class _History:
-    """Earlier values of this run, by series; each check and rule that asks is remembered."""
+class _EarlierValues:
+    """Values of earlier windows of this run, for the checks that read them."""
 
     values: dict[tuple[str, str, str, str, str], list[Earlier]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    asked: set[str] = field(default_factory=set)
+    """By version, segment, check, name and labels; oldest first."""
+    readers: set[str] = field(default_factory=set)
+    """Names of the checks that have read earlier values; only theirs are kept."""
 
     def __call__(
         self, key: WindowKey, check: str, name: str, labels: Mapping[str, str], limit: int
     ) -> Sequence[Earlier]:
-        self.asked.add(check)
+        """The newest `limit` values of a series; see `evaluate.judge_windows.HistoryOf`."""
+        self.readers.add(check)
         return self.values[(key.version, key.segment, check, name, labels_json(labels))][-limit:]
 
     def add(self, key: WindowKey, rows: Sequence[JudgedMeasurement]) -> None:
         for row in rows:
             m = row.measurement
-            if m.value is not None and row.check in self.asked:
+            if m.value is not None and row.check in self.readers:
                 series = self.values[
                     (key.version, key.segment, row.check, m.name, labels_json(m.labels))
                 ]
-                series.append(Earlier(moment(key.start), m.value, row.rows, row.verdict))
-                if len(series) > 2 * REACH:
-                    del series[:REACH]
+                series.append(Earlier(from_micros(key.start), m.value, row.rows, row.verdict))
+                if len(series) > 2 * MAX_EARLIER_WINDOWS:
+                    del series[:MAX_EARLIER_WINDOWS]
 
 
 def measure_history(
-    judgeable: ModelEvaluation,
+    evaluation: ModelEvaluation,
     open_store: Callable[[], Store],
     groups: Sequence[Sequence[DueWindow]],
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda count, total: None,
     processes: int = 1,
 ) -> list[MeasuredWindows]:
-    """Every group of windows, in order. `open_store` is called once in each process."""
-    pieces = processes if len(groups) >= FEWEST * processes else 1
-    ends = [round(len(groups) * place / pieces) for place in range(pieces + 1)]
+    """Measure every group of windows, in order; a group is the windows with one start.
 
-    def work(place: int, note: ReportProgress) -> list[MeasuredWindows]:
-        return _stretch(judgeable, open_store, groups[: ends[place + 1]], ends[place], note)
+    `open_store` is called once in each process. `progress` gets the number of groups measured and
+    the number of all.
+    """
+    stretches = processes if len(groups) >= MIN_GROUPS * processes else 1
+    ends = [round(len(groups) * index / stretches) for index in range(stretches + 1)]
 
-    found = run_parallel(work, pieces, processes, lambda done: progress(done, len(groups)))
-    return [one for stretch in found for one in stretch]
+    def measure_stretch(index: int, report_progress: ReportProgress) -> list[MeasuredWindows]:
+        return _measure_stretch(
+            evaluation, open_store, groups[: ends[index + 1]], ends[index], report_progress
+        )
+
+    results = run_parallel(
+        measure_stretch, stretches, processes, lambda count: progress(count, len(groups))
+    )
+    return [windows for stretch in results for windows in stretch]
 
 
-def _stretch(
-    judgeable: ModelEvaluation,
+def _measure_stretch(
+    evaluation: ModelEvaluation,
     open_store: Callable[[], Store],
     groups: Sequence[Sequence[DueWindow]],
     first: int,
-    note: ReportProgress,
+    report_progress: ReportProgress,
 ) -> list[MeasuredWindows]:
-    """The groups from `first` on; before them, of the checks that ask for earlier values, those
-    that they ask for.
+    """Measure the groups from index `first` on.
+
+    The checks that read earlier values measure the windows before `first` too.
     """
-    history, packer, found = (
-        _History(),
-        _Packer(judgeable.reference.schema),
-        list[MeasuredWindows](),
-    )
+    earlier_values, packer = _EarlierValues(), _Packer(evaluation.reference.schema)
+    results: list[MeasuredWindows] = []
     store = open_store()
     try:
         with store.read() as connection:
-            inputs = judgeable.inputs(connection, history=history)
+            inputs = evaluation.inputs(connection, history=earlier_values)
             if first and groups[first:]:
+                # One window shows which checks read earlier values.
                 for due in groups[first]:
                     measure_window(due, inputs)
-                asking = [plan for plan in judgeable.plans if plan.name in history.asked]
-                before = replace(judgeable, plans=asking).inputs(connection, history=history)
-                for group in groups[max(0, first - REACH) : first] if asking else ():
+                readers = [plan for plan in evaluation.plans if plan.name in earlier_values.readers]
+                reader_inputs = replace(evaluation, plans=readers).inputs(
+                    connection, history=earlier_values
+                )
+                start = max(0, first - MAX_EARLIER_WINDOWS)
+                for group in groups[start:first] if readers else ():
                     for due in group:
-                        history.add(due.key, measure_window(due, before).judged)
+                        earlier_values.add(due.key, measure_window(due, reader_inputs).judged)
             for count, group in enumerate(groups[first:], 1):
                 measured = [(due, measure_window(due, inputs).judged) for due in group]
                 for due, rows in measured:
-                    history.add(due.key, rows)
-                found.append(packer.pack(measured))
-                note(count)
+                    earlier_values.add(due.key, rows)
+                results.append(packer.pack(measured))
+                report_progress(count)
     finally:
         store.close()
-    return found
+    return results
 
 
 class _Packer:
-    """Packs judged rows into arrays, and keeps one object for each series and each set of
-    series.
-    """
+    """Packs judged measurements into arrays; equal series become one object."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
@@ -196,68 +220,62 @@ class _Packer:
     def pack(
         self, measured: Sequence[tuple[DueWindow, Sequence[JudgedMeasurement]]]
     ) -> MeasuredWindows:
-        broken: dict[str, str] = {}
+        check_errors: dict[str, str] = {}
         series, numbers = list[Series](), list[tuple[float, ...]]()
-        said, details = dict[int, Judgement](), dict[int, Mapping[str, Any]]()
+        judgements, details = dict[int, Judgement](), dict[int, Mapping[str, Any]]()
         for due, rows in measured:
             for row in rows:
                 if row.verdict == Verdict.ERROR:
-                    broken[row.check] = row.reason
+                    check_errors[row.check] = row.reason
                     continue
-                broken.setdefault(row.check, "")
+                check_errors.setdefault(row.check, "")
                 if not row.verdict:
                     continue
                 if row.verdict != Verdict.OK:
                     severity = Severity(row.severity) if row.severity else None
-                    said[len(series)] = Judgement(
+                    judgements[len(series)] = Judgement(
                         Verdict(row.verdict), severity, row.reason, row.within
                     )
                     if row.verdict == Verdict.CHANGED and row.watched is None:
                         details[len(series)] = row.measurement.detail
-                series.append(self._of(due.key, row))
+                series.append(self._series_of(due.key, row))
                 numbers.append(self._numbers(due.key, row))
         layout = tuple(series)
         layout = self._layouts.setdefault(tuple(map(id, layout)), layout)
-        packed = np.array(numbers, np.float64).reshape(-1, LEAST_SD + 1).T
         return MeasuredWindows(
-            tuple(due for due, _ in measured), layout, packed, said, details, broken
+            group=tuple(due for due, _ in measured),
+            series=layout,
+            numbers=np.array(numbers, np.float64).reshape(-1, LEAST_SD + 1).T,
+            judgements=judgements,
+            details=details,
+            check_errors=check_errors,
         )
 
-    def _of(self, key: WindowKey, row: JudgedMeasurement) -> Series:
-        m, watched = row.measurement, row.watched is not None
-        known = (
-            key.version,
-            key.segment,
-            row.check,
-            m.name,
-            labels_json(m.labels),
-            m.unit,
-            watched,
-        )
-        if known not in self._series:
-            labels = tuple(sorted(m.labels.items()))
-            self._series[known] = Series(
-                key.version, key.segment, row.check, m.name, labels, m.unit, row.cause, row.watched
+    def _series_of(self, key: WindowKey, row: JudgedMeasurement) -> Series:
+        m, is_watched = row.measurement, row.watched is not None
+        labels = labels_json(m.labels)
+        identity = (key.version, key.segment, row.check, m.name, labels, m.unit, is_watched)
+        if identity not in self._series:
+            self._series[identity] = Series(
+                version=key.version,
+                segment=key.segment,
+                check=row.check,
+                name=m.name,
+                labels=tuple(sorted(m.labels.items())),
+                unit=m.unit,
+                cause=row.cause,
+                rule=row.watched,
             )
-        return self._series[known]
+        return self._series[identity]
 
     def _numbers(self, key: WindowKey, row: JudgedMeasurement) -> tuple[float, ...]:
+        """One column of `MeasuredWindows.numbers`."""
         m = row.measurement
         low, high = m.interval or (np.nan, np.nan)
         raw = m.detail.get("raw")
-        told = (
-            _nan(m.value),
-            _nan(m.was),
-            low,
-            high,
-            row.rows,
-            raw if isinstance(raw, (int, float)) else np.nan,
-        )
+        raw_value = raw if isinstance(raw, (int, float)) else np.nan
+        numbers = (_nan_if_none(m.value), _nan_if_none(m.was), low, high, row.rows, raw_value)
         if row.watched is None:
-            return (*told, np.nan, np.nan, np.nan)
-        engine = observe(key, row, row.watched, self._schema)
-        return (*told, engine.level, engine.size, engine.least_sd)
-
-
-def _nan(value: float | None) -> float:
-    return np.nan if value is None else value
+            return (*numbers, np.nan, np.nan, np.nan)
+        observation = observe(key, row, row.watched, self._schema)
+        return (*numbers, observation.level, observation.size, observation.least_sd)

@@ -1,7 +1,7 @@
-"""Pieces of work on all processors, in processes that find what they need in their memory.
+"""Runs pieces of work side by side, in processes that inherit their memory by forking.
 
-Refuses to pickle anything but results: checks, stores and histories are inherited by forking. Where
-processes can't fork, or one is asked for, the pieces are done one after the other.
+Only results are pickled: checks, stores and histories are inherited. Where processes cannot fork,
+or one process is asked for, the pieces run one after the other.
 """
 
 from __future__ import annotations
@@ -13,50 +13,51 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 ReportProgress = Callable[[int], None]
-"""Takes how far a piece is."""
-PAUSE = 0.2
-"""Seconds between two looks at how far the pieces are."""
+"""Takes the number of steps that are done."""
+POLL_SECONDS = 0.2
+"""Time between two progress reports."""
 
-_work: Callable[[int], Any]
+_inherited_work: Callable[[int], Any]
 
 
 def run_parallel(
     work: Callable[[int, ReportProgress], T],
     count: int,
     processes: int,
-    progress: ReportProgress = lambda done: None,
+    progress: ReportProgress = lambda steps: None,
 ) -> list[T]:
-    """`work(place, note)` for each place below `count`, in order; `progress` is told the sum of
-    what all of them noted.
+    """Run `work(index, report_progress)` for each index below `count`; results in that order.
+
+    `progress` gets the sum of the steps that all pieces have reported.
     """
     if min(processes, count) < 2 or "fork" not in multiprocessing.get_all_start_methods():
-        done = [0] * count
+        steps_done = [0] * count
 
-        def note_here(place: int) -> ReportProgress:
-            def note(far: int) -> None:
-                done[place] = far
-                progress(sum(done))
+        def reporter_of(index: int) -> ReportProgress:
+            def report_progress(steps: int) -> None:
+                steps_done[index] = steps
+                progress(sum(steps_done))
 
-            return note
+            return report_progress
 
-        return [work(place, note_here(place)) for place in range(count)]
+        return [work(index, reporter_of(index)) for index in range(count)]
     context = multiprocessing.get_context("fork")
-    shared = context.Array("q", count)
+    shared_steps = context.Array("q", count)
 
-    def noting(place: int) -> T:
-        def note(far: int) -> None:
-            shared[place] = far
+    def work_in_child(index: int) -> T:
+        def report_progress(steps: int) -> None:
+            shared_steps[index] = steps
 
-        return work(place, note)
+        return work(index, report_progress)
 
-    global _work
-    _work = noting
+    global _inherited_work
+    _inherited_work = work_in_child
     with ProcessPoolExecutor(min(processes, count), context) as pool:
-        running = [pool.submit(_run, place) for place in range(count)]
-        while wait(running, PAUSE).not_done:
-            progress(sum(shared[:]))
-        return [one.result() for one in running]
+        futures = [pool.submit(_run_inherited, index) for index in range(count)]
+        while wait(futures, POLL_SECONDS).not_done:
+            progress(sum(shared_steps[:]))
+        return [future.result() for future in futures]
 
 
-def _run(place: int) -> Any:
-    return _work(place)
+def _run_inherited(index: int) -> Any:
+    return _inherited_work(index)

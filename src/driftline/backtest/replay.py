@@ -1,14 +1,15 @@
-"""Judging measured windows again, in order, through the same rules, evidence engine and alerting as
-the agent's.
+"""Replays measured windows, in order, through the agent's rules, evidence engine and alerting.
 
-Refuses the clock: a window is judged at its end plus the lateness of the model, as if the agent had
-been there. Rows that are fine and belong to no alert move nothing in alerting, and are not told it.
+A window is judged at its end plus the lateness of the model. Facts of series that are `ok` and
+belong to no alert change nothing in alerting, so they are left out.
+
+Does not read the clock.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -16,11 +17,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.alerting.fact import Fact
+from driftline.alerting.fact import Fact, key_of
 from driftline.alerting.incident import Change
 from driftline.alerting.lifespans import Life
 from driftline.alerting.step import AlertingState, step
-from driftline.backtest.measure_history import LEAST_SD, LEVEL, SIZE, MeasuredWindows, Series
+from driftline.backtest.measure_history import ENGINE_ROWS, MeasuredWindows, Series
 from driftline.evaluate.check_plan import CheckPlan
 from driftline.evaluate.evidence.engine import (
     AlarmPolicy,
@@ -38,171 +39,185 @@ from driftline.evaluate.judge_windows import (
     find_new_versions,
     schema_changes,
 )
-from driftline.state.tables import moment
-from driftline.types.model import Schema, Verdict
-from driftline.types.records import WindowKey
+from driftline.state.tables import from_micros
+from driftline.types.model import Schema
+from driftline.types.records import JudgedMeasurement, WindowKey
+
+PROGRESS_WINDOWS = 50
+"""Windows between two progress reports."""
 
 
 @dataclass(frozen=True)
 class ReplayedChange:
-    """One change of an incident, and when it would have been told."""
+    """One change of an incident in the replay."""
 
     start: int
-    """Of the window that brought it about, microseconds."""
+    """Start of the window that caused it, microseconds."""
     change: Change
 
 
 @dataclass(frozen=True)
 class SeriesLayout:
-    """What stays the same while windows have the same series."""
+    """All that stays the same while windows have the same series.
+
+    J series are judged; the watched ones are those that the evidence engine judges.
+    """
 
     model: str
     schema: Schema
-    measured: MeasuredWindows
+    windows: MeasuredWindows
+    """The first windows with these series."""
 
     @property
     def series(self) -> Sequence[Series]:
-        """All that a rule judges."""
-        return self.measured.series
+        """All series that a rule judges, length J."""
+        return self.windows.series
 
     @cached_property
-    def watched_places(self) -> NDArray[np.int64]:
-        """The places of the series that their past judges."""
+    def watched(self) -> NDArray[np.int64]:
+        """Indices of the watched series."""
         return np.array(
-            [place for place, one in enumerate(self.series) if one.rule is not None], np.int64
+            [index for index, series in enumerate(self.series) if series.rule is not None], np.int64
         )
 
     @cached_property
     def panel(self) -> Panel:
-        """Of the watched ones."""
-        start = self.measured.group[0].key.start
-        numbers = []
-        for place in self.watched_places.tolist():
-            row, one = self.measured.row(place), self.series[place]
-            assert one.rule is not None
-            numbers.append(
-                observe(
-                    WindowKey(self.model, start, one.version, one.segment),
-                    row,
-                    one.rule,
-                    self.schema,
-                )
-            )
-        return Panel.of(numbers)
+        """The panel of the watched series."""
+        start = self.windows.group[0].key.start
+        observations = []
+        for index in self.watched.tolist():
+            row, series = self.windows.row(index), self.series[index]
+            assert series.rule is not None
+            key = WindowKey(self.model, start, series.version, series.segment)
+            observations.append(observe(key, row, series.rule, self.schema))
+        return Panel.of(observations)
 
     @cached_property
-    def least_lasting(self) -> NDArray[np.float64]:
-        """Mean sizes beyond which the watched ones are lastingly far from the reference; infinite
-        where that is no change.
-        """
-        rules = [self.series[place].rule for place in self.watched_places.tolist()]
+    def lasting_sizes(self) -> NDArray[np.float64]:
+        """`lasting_size` of the rule of each watched series."""
+        rules = [self.series[index].rule for index in self.watched.tolist()]
         return np.array([lasting_size(rule) if rule is not None else np.inf for rule in rules])
 
     @cached_property
-    def keys(self) -> list[str]:
-        """The alert of each series."""
-        at = moment(0)
+    def alert_keys(self) -> list[str]:
+        """The key of the alert of each series, length J."""
         return [
-            Fact(
-                model=self.model, version=one.version, segment=one.segment, check=one.check, measurement=one.name,
-                labels=one.labels, cause=one.cause, start=at, end=at, verdict=Verdict.OK,
-            ).key
-            for one in self.series
-        ]  # fmt: skip
+            key_of(
+                model=self.model,
+                version=series.version,
+                segment=series.segment,
+                cause=series.cause,
+                check=series.check,
+                measurement=series.name,
+                labels=series.labels,
+            )
+            for series in self.series
+        ]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Replay:
     """One pass over the windows of a model."""
 
     model: str
     schema: Schema
     plans: Mapping[str, CheckPlan]
+    """By name of the check."""
     policy: AlarmPolicy
     lateness: timedelta
     life: Life
     reference: str = ""
+    """Name of the reference, for people."""
     state: AlertingState = field(default_factory=AlertingState)
 
     def run(
         self,
         windows: Sequence[MeasuredWindows],
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Callable[[int, int], None] = lambda count, total: None,
     ) -> Iterator[ReplayedChange]:
-        """What would have been told, in order."""
-        trail, layouts, versions = (
-            self.policy.make_trail(),
-            dict[int, SeriesLayout](),
-            _Versions(windows),
-        )
+        """Judge the windows in order, and yield every change of an incident."""
+        trail = self.policy.make_trail()
+        layouts: dict[int, SeriesLayout] = {}
+        versions_between = _VersionIndex(windows)
         for count, window in enumerate(windows, 1):
+            start, end = window.group[0].key.start, from_micros(window.group[0].end)
             layout = layouts.setdefault(
                 id(window.series), SeriesLayout(self.model, self.schema, window)
             )
-            weighed = None
-            if len(layout.watched_places):
-                level, size, least_sd = window.numbers[[LEVEL, SIZE, LEAST_SD]][
-                    :, layout.watched_places
-                ]
-                start = window.group[0].key.start
-                weighed = add_window(
-                    trail, start, layout.panel, StreamNumbers(level, size, least_sd), self.policy
-                )
-            facts = list(self._facts(window, layout, weighed))
+            evidence = None
+            if len(layout.watched):
+                numbers = StreamNumbers(*window.numbers[ENGINE_ROWS][:, layout.watched])
+                evidence = add_window(trail, start, layout.panel, numbers, self.policy)
+            facts = list(self._facts(window, layout, evidence))
             if facts:
                 facts = add_upstream(
                     facts,
-                    find_new_versions(window.group, versions),
+                    find_new_versions(window.group, versions_between),
                     schema_changes(self.plans.values()),
                 )
-                moved = step(
-                    self.state, facts, moment(window.group[0].end) + self.lateness, self.life
-                )
-                self.state = moved.state
-                for change in moved.changes:
-                    yield ReplayedChange(window.group[0].key.start, change)
-            if count % 50 == 0 or count == len(windows):
+                result = step(self.state, facts, end + self.lateness, self.life)
+                self.state = result.state
+                for change in result.changes:
+                    yield ReplayedChange(start, change)
+            if count % PROGRESS_WINDOWS == 0 or count == len(windows):
                 progress(count, len(windows))
 
     def _facts(
-        self, window: MeasuredWindows, layout: SeriesLayout, weighed: WindowEvidence | None
+        self, window: MeasuredWindows, layout: SeriesLayout, evidence: WindowEvidence | None
     ) -> Iterator[Fact]:
+        """The facts that alerting needs: series that are not `ok`, or that have an alert."""
         alerts = self.state.alerts
-        known = (
-            {place for place, key in enumerate(layout.keys) if key in alerts} if alerts else set()
+        alerting = (
+            {index for index, key in enumerate(layout.alert_keys) if key in alerts}
+            if alerts
+            else set()
         )
-        places = known | {place for place in window.judgements if layout.series[place].rule is None}
-        found = {place: window.row(place) for place in places if layout.series[place].rule is None}
-        if weighed is not None:
-            stirring = _stirring(window, layout, weighed, self.policy)
-            stirring |= np.isin(layout.watched_places, list(known))
-            at = np.flatnonzero(stirring).tolist()
-            before = window.group[0].key.start - self.policy.length
-            for index, outcome in zip(
-                at,
-                stream_outcomes(weighed, layout.panel, self.policy, at) if at else (),
-                strict=True,
-            ):
-                place = int(layout.watched_places[index])
-                rule = layout.series[place].rule
-                assert rule is not None
-                found[place] = apply_outcome(
-                    window.row(place), rule, outcome, trace=b"", previous_start=before
-                )
-        dues = {(due.key.version, due.key.segment): due for due in window.group}
-        for place, row in sorted(found.items()):
-            one = layout.series[place]
-            yield from facts_of(
-                dues[(one.version, one.segment)], self.plans[one.check], [row], self.reference
-            )
-        for check, why in window.check_errors.items():
-            fact = check_failure_fact(window.group[0], check, why)
-            if why or fact.key in alerts:
+        unwatched = {
+            index
+            for index in alerting | window.judgements.keys()
+            if layout.series[index].rule is None
+        }
+        rows = {index: window.row(index) for index in unwatched}
+        if evidence is not None:
+            rows |= self._watched_rows(window, layout, evidence, alerting)
+        due_windows = {(due.key.version, due.key.segment): due for due in window.group}
+        for index, row in sorted(rows.items()):
+            series = layout.series[index]
+            due = due_windows[(series.version, series.segment)]
+            yield from facts_of(due, self.plans[series.check], [row], self.reference)
+        for check, error in window.check_errors.items():
+            fact = check_failure_fact(window.group[0], check, error)
+            if error or fact.key in alerts:
                 yield fact
 
+    def _watched_rows(
+        self,
+        window: MeasuredWindows,
+        layout: SeriesLayout,
+        evidence: WindowEvidence,
+        alerting: Collection[int],
+    ) -> Mapping[int, JudgedMeasurement]:
+        """Watched series that may be not `ok`, or that have an alert, with their verdicts."""
+        is_needed = _may_alarm(window, layout, evidence, self.policy)
+        is_needed |= np.isin(layout.watched, list(alerting))
+        places = np.flatnonzero(is_needed).tolist()
+        if not places:
+            return {}
+        rows = {}
+        previous_start = window.group[0].key.start - self.policy.length
+        outcomes = stream_outcomes(evidence, layout.panel, self.policy, places)
+        for place, outcome in zip(places, outcomes, strict=True):
+            index = int(layout.watched[place])
+            rule = layout.series[index].rule
+            assert rule is not None
+            rows[index] = apply_outcome(
+                window.row(index), rule, outcome, trace=b"", previous_start=previous_start
+            )
+        return rows
 
-class _Versions:
-    """The versions that had rows, by span of time."""
+
+class _VersionIndex:
+    """Finds the versions that had rows in a span of time; see `find_new_versions`."""
 
     def __init__(self, windows: Sequence[MeasuredWindows]) -> None:
         self._starts = [window.group[0].key.start for window in windows]
@@ -215,18 +230,20 @@ class _Versions:
         return set().union(*self._versions[first:after])
 
 
-def _stirring(
-    window: MeasuredWindows, layout: SeriesLayout, weighed: WindowEvidence, policy: AlarmPolicy
+def _may_alarm(
+    window: MeasuredWindows, layout: SeriesLayout, evidence: WindowEvidence, policy: AlarmPolicy
 ) -> NDArray[np.bool_]:
-    """Which of the watched may be anything but fine: a change that is on, a lasting one, or without
-    a past what stands out.
+    """Which of the watched series may have another verdict than `ok` or `unsure`.
+
+    Those with a change that is on, those that are lastingly far from the reference, and those that
+    have no baseline and stand out in this window.
     """
-    base = weighed.baseline
-    learning = base.windows < policy.min_windows
-    error = base.size_sd * base.inflation / np.sqrt(np.maximum(base.windows, 1))
-    lasting = ~learning & (np.abs(base.size_mean) - BOUND * error > layout.least_lasting)
-    alone = np.array(
-        [place in window.judgements for place in layout.watched_places.tolist()], np.bool_
-    )
-    found: NDArray[np.bool_] = np.isfinite(weighed.traces["since"]) | lasting | (learning & alone)
-    return found
+    baseline = evidence.baseline
+    is_learning = baseline.windows < policy.min_windows
+    error = baseline.size_sd * baseline.inflation / np.sqrt(np.maximum(baseline.windows, 1))
+    bound = np.abs(baseline.size_mean) - BOUND * error
+    is_lasting = ~is_learning & (bound > layout.lasting_sizes)
+    stands_out = np.array([index in window.judgements for index in layout.watched.tolist()], bool)
+    has_change = np.isfinite(evidence.traces["since"])
+    may_alarm: NDArray[np.bool_] = has_change | is_lasting | (is_learning & stands_out)
+    return may_alarm

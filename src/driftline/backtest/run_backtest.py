@@ -1,6 +1,6 @@
-"""A whole backtest: measured, replayed, shuffled, compared, tuned.
+"""Runs a whole backtest of one model: measures, replays, shuffles, scores and tunes.
 
-Refuses to print; how far it is, it says to whoever asked.
+Does not print; the caller gets its progress.
 """
 
 from __future__ import annotations
@@ -23,70 +23,76 @@ from driftline.backtest.stored_history import StoredHistory
 from driftline.backtest.summary import Backtest
 from driftline.backtest.tune_budget import Trial, choose_trial, propose_settings, try_budgets
 
-TOGETHER = 3
-"""Shufflings that are judged side by side: more need memory, fewer need time."""
+BATCH = 3
+"""Shuffled histories that are judged side by side: more need more memory and less time."""
 Progress = Callable[[str, int, int], None]
-"""Stage, done, in all."""
+"""Takes the stage, the number of steps that are done, and of all."""
 
 
 def run_backtest(
-    subject: StoredHistory,
-    known: Sequence[KnownIncident],
+    history: StoredHistory,
+    known_incidents: Sequence[KnownIncident],
     *,
     shuffles: int,
     tune: bool,
     processes: int,
     progress: Progress,
 ) -> Backtest:
-    """Everything about one model."""
-    windows = subject.measure(lambda done, total: progress("measure", done, total), processes)
-    since = int(subject.since.timestamp() * 1_000_000)
-    ground = subject.judgeable.reference
+    """Run the backtest of one model with `shuffles` shuffled histories.
+
+    With `tune`, other alarm budgets are tried too; that needs at least one shuffled history.
+    """
+    windows = history.measure(lambda count, total: progress("measure", count, total), processes)
+    since = int(history.since.timestamp() * 1_000_000)
     judged = [window for window in windows if window.group[0].key.start >= since]
-    history = SeriesMatrix.of(judged, subject.judgeable.model, ground.schema)
-    wanted = shuffles if history.series else 0
-    batches = [range(first, min(first + TOGETHER, wanted)) for first in range(0, wanted, TOGETHER)]
+    matrix = SeriesMatrix.of(judged, history.evaluation.model, history.evaluation.reference.schema)
+    seeds = range(shuffles if matrix.series else 0)
+    batches = [seeds[first : first + BATCH] for first in range(0, len(seeds), BATCH)]
     total = len(windows) + len(judged) * len(batches)
 
     def work(
-        place: int, note: ReportProgress
+        index: int, report_progress: ReportProgress
     ) -> tuple[list[ReplayedChange], list[NDArray[np.bool_]]]:
-        if place == 0:
-            return subject.replay(windows, subject.policy, lambda done, total: note(done)), []
-        return [], replay_shuffled(history, subject.policy, batches[place - 1], note)
+        if index:
+            begins = replay_shuffled(matrix, history.policy, batches[index - 1], report_progress)
+            return [], begins
+        changes = history.replay(
+            windows, history.policy, lambda count, total: report_progress(count)
+        )
+        return changes, []
 
-    found = run_parallel(
-        work, 1 + len(batches), processes, lambda done: progress("replay", done, total)
+    results = run_parallel(
+        work, 1 + len(batches), processes, lambda steps: progress("replay", steps, total)
     )
-    alarms = alarms_of(found[0][0], subject.lateness)
+    alarms = alarms_of(results[0][0], history.lateness)
     if not batches:
-        return Backtest(subject, alarms, known)
-    began = [one for _, batch in found for one in batch]
-    held = {name for plan in subject.judgeable.plans for name in plan.warn_only}
-    noisy = [
-        each
-        for each in find_noisy_series(history, began, subject.policy)
-        if each.column not in held
+        return Backtest(history=history, alarms=alarms, known_incidents=known_incidents)
+    begins = [begin for _, batch in results for begin in batch]
+    warn_only = {name for plan in history.evaluation.plans for name in plan.warn_only}
+    noisy_series = [
+        series
+        for series in find_noisy_series(matrix, begins, history.policy)
+        if series.column not in warn_only
     ]
-    trials, chosen = list[Trial](), None
+    budget = history.false_pages_per_year
+    trials, best_trial = list[Trial](), None
     if tune:
         trials = try_budgets(
-            subject,
-            windows,
-            history,
-            known,
-            processes,
-            lambda done, total: progress("tune", done, total),
+            history=history,
+            windows=windows,
+            matrix=matrix,
+            known_incidents=known_incidents,
+            processes=processes,
+            progress=lambda steps, total: progress("tune", steps, total),
         )
-        chosen = choose_trial(trials, subject.false_pages_per_year)
-    settings = propose_settings(noisy, chosen, subject.false_pages_per_year, held)
+        best_trial = choose_trial(trials, budget)
     return Backtest(
-        subject,
-        alarms,
-        known,
-        alarm_rate(history, began, subject.policy),
-        noisy,
-        settings,
-        trials,
-        chosen,
+        history=history,
+        alarms=alarms,
+        known_incidents=known_incidents,
+        shuffled_rate=alarm_rate(matrix, begins, history.policy),
+        noisy_series=noisy_series,
+        proposals=propose_settings(noisy_series, best_trial, budget, warn_only),
+        trials=trials,
+        best_trial=best_trial,
     )

@@ -1,7 +1,6 @@
-"""What a replay came to: its alarms, and how they compare with incidents that people know of.
+"""The alarms of a replay, and how they compare with incidents that people know of.
 
-Refuses to say that an alarm was wrong where nobody labelled what happened: without labels only
-counts are given.
+Does not call an alarm false where no incidents are known: then only counts are given.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any
 import yaml
 
 from driftline.backtest.replay import ReplayedChange
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Severity
 from driftline.types.notification import Event
@@ -30,57 +29,57 @@ class KnownIncident:
     start: datetime
     end: datetime
     columns: frozenset[str] = frozenset()
-    """What it showed in; anywhere when empty."""
+    """The columns that showed it; empty when it may show anywhere."""
     note: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ReplayedAlarm:
     """An incident of the replay."""
 
     start: datetime
-    """Of the window that opened it."""
+    """Start of the window that opened it."""
     notified_at: datetime
-    """When people would have been told: the end of that window, and the lateness."""
+    """When people would have been notified: the end of that window plus the lateness."""
     cause: str
     title: str
     severity: Severity
     checks: set[str] = field(default_factory=set)
     column_times: list[tuple[datetime, str]] = field(default_factory=list)
-    """When each column was first told of; empty for what is of no column."""
-    resolved: datetime | None = None
+    """When each column was first notified; an empty name stands for findings without a column."""
+    resolved_at: datetime | None = None
 
 
-def alarms_of(told: Iterable[ReplayedChange], lateness: timedelta) -> list[ReplayedAlarm]:
-    """One for each incident, in the order in which they opened; those that were on before are none,
-    unless they open again.
+def alarms_of(changes: Iterable[ReplayedChange], lateness: timedelta) -> list[ReplayedAlarm]:
+    """One alarm for each incident, in the order in which they opened.
+
+    Incidents that were open before the first change are left out, until they open again.
     """
-    found: dict[str, ReplayedAlarm] = {}
-    for each in told:
-        change, at = each.change, each.change.at + lateness
-        alarm = found.get(change.incident.id)
+    alarms: dict[str, ReplayedAlarm] = {}
+    for replayed in changes:
+        change, notified_at = replayed.change, replayed.change.at + lateness
+        alarm = alarms.get(change.incident.id)
         if alarm is None:
             if change.event not in (Event.OPENED, Event.REOPENED):
                 continue
-            first = (
-                moment(each.start),
-                at,
-                change.incident.cause,
-                change.notification.title,
-                change.incident.severity,
+            alarm = alarms[change.incident.id] = ReplayedAlarm(
+                start=from_micros(replayed.start),
+                notified_at=notified_at,
+                cause=change.incident.cause,
+                title=change.notification.title,
+                severity=change.incident.severity,
             )
-            alarm = found[change.incident.id] = ReplayedAlarm(*first)
         if change.event is Event.RESOLVED:
-            alarm.resolved = change.notification.resolved_at or change.at
+            alarm.resolved_at = change.notification.resolved_at or change.at
             continue
-        alarm.severity, alarm.resolved = change.incident.severity, None
+        alarm.severity, alarm.resolved_at = change.incident.severity, None
         for fact in change.notification.alerts:
             if fact.state == "firing":
                 alarm.checks.add(fact.check)
                 column = fact.labels.get("column", "")
                 if column not in {name for _, name in alarm.column_times}:
-                    alarm.column_times.append((at, column))
-    return list(found.values())
+                    alarm.column_times.append((notified_at, column))
+    return list(alarms.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,84 +90,94 @@ class Score:
     false_alarms: int
     """Alarms that belong to no known incident."""
     delays: tuple[timedelta | None, ...]
-    """Of each known incident, from its start until it was told; None when it was not."""
+    """From the start of each known incident to its notification; None where it was missed."""
 
     @property
     def detected(self) -> int:
-        """Known incidents that were told."""
+        """Number of known incidents that were notified."""
         return sum(delay is not None for delay in self.delays)
 
     @property
     def median_delay(self) -> timedelta | None:
-        """The median of those found."""
-        known = [delay for delay in self.delays if delay is not None]
-        return (
-            timedelta(seconds=median(delay.total_seconds() for delay in known)) if known else None
-        )
+        """The median over the detected incidents; None when none was."""
+        seconds = [delay.total_seconds() for delay in self.delays if delay is not None]
+        return timedelta(seconds=median(seconds)) if seconds else None
 
 
 def score_alarms(
     alarms: Sequence[ReplayedAlarm],
-    known: Sequence[KnownIncident],
+    known_incidents: Sequence[KnownIncident],
     length: timedelta,
     lateness: timedelta,
 ) -> Score:
-    """An alarm belongs to an incident when it told one of its columns of a window that shows some
-    of it, or of the next one.
+    """Compare alarms with known incidents.
+
+    An alarm belongs to an incident when it notified one of its columns for a window that overlaps
+    the incident, or for the next one. `length` is that of a window.
     """
-    delays, matched = list[timedelta | None](), set[int]()
-    for one in known:
-        moments = []
-        for place, alarm in enumerate(alarms):
-            told = [
-                at for at, column in alarm.column_times if not one.columns or column in one.columns
+    delays, true_alarms = list[timedelta | None](), set[int]()
+    for incident in known_incidents:
+        detection_times = []
+        for number, alarm in enumerate(alarms):
+            times = [
+                at
+                for at, column in alarm.column_times
+                if (not incident.columns or column in incident.columns)
+                and _is_within(incident, at, length, lateness)
             ]
-            hits = [at for at in told if _within(one, at, length, lateness)]
-            if hits:
-                matched.add(place)
-                moments.append(min(hits))
-        delays.append(min(moments) - one.start if moments else None)
-    return Score(len(alarms), len(alarms) - len(matched), tuple(delays))
+            if times:
+                true_alarms.add(number)
+                detection_times.append(min(times))
+        delays.append(min(detection_times) - incident.start if detection_times else None)
+    return Score(len(alarms), len(alarms) - len(true_alarms), tuple(delays))
 
 
-def _within(one: KnownIncident, at: datetime, length: timedelta, lateness: timedelta) -> bool:
-    return one.start < at - lateness <= one.end + length
+def _is_within(
+    incident: KnownIncident, at: datetime, length: timedelta, lateness: timedelta
+) -> bool:
+    return incident.start < at - lateness <= incident.end + length
 
 
 def score_constant_alarm(
     starts: Sequence[datetime],
-    known: Sequence[KnownIncident],
+    known_incidents: Sequence[KnownIncident],
     length: timedelta,
     lateness: timedelta,
 ) -> Score:
-    """What an alarm in every window would score: all is found at once, and nearly all is false."""
-    told = [start + length + lateness for start in starts]
-    inside = sum(any(_within(one, at, length, lateness) for one in known) for at in told)
+    """The score of an alarm in every window: it detects all at once, and nearly all is false."""
+    times = [start + length + lateness for start in starts]
+    true_alarms = sum(
+        any(_is_within(incident, at, length, lateness) for incident in known_incidents)
+        for at in times
+    )
     delays = [
-        min((at - one.start for at in told if _within(one, at, length, lateness)), default=None)
-        for one in known
+        min(
+            (at - incident.start for at in times if _is_within(incident, at, length, lateness)),
+            default=None,
+        )
+        for incident in known_incidents
     ]
-    return Score(len(told), len(told) - inside, tuple(delays))
+    return Score(len(times), len(times) - true_alarms, tuple(delays))
 
 
 def count_by_check(alarms: Sequence[ReplayedAlarm]) -> Mapping[str, Mapping[Severity, int]]:
-    """How many alarms each check had a part in, by severity."""
-    names = sorted({name for alarm in alarms for name in alarm.checks})
+    """The number of alarms that each check had a part in, by severity."""
+    checks = sorted({check for alarm in alarms for check in alarm.checks})
     return {
-        name: {
-            each: sum(name in alarm.checks and alarm.severity is each for alarm in alarms)
-            for each in Severity
+        check: {
+            severity: sum(check in alarm.checks and alarm.severity is severity for alarm in alarms)
+            for severity in Severity
         }
-        for name in names
+        for check in checks
     }
 
 
 def parse_known_incidents(text: str, name: str) -> list[KnownIncident]:
-    """Incidents from CSV with a header (start, end, columns, note), or a YAML or JSON list of the
-    same; times are UTC.
+    """Parse incidents from CSV, or from a YAML or JSON list; times without a zone are UTC.
 
-    Several columns of one incident stand in one cell, with blanks between them. Raises
-    DriftlineError, which names the place.
+    Fields are start, end, columns and note; CSV has them in a header. Several columns of one
+    incident are separated by blanks. Errors show `name`, which also tells the format by its ending.
+    Raises DriftlineError.
     """
     rows: list[Any]
     if name.endswith((".yaml", ".yml", ".json")):
@@ -180,27 +189,29 @@ def parse_known_incidents(text: str, name: str) -> list[KnownIncident]:
         rows = list(csv.DictReader(StringIO(text)))
     if not isinstance(rows, list):
         raise DriftlineError(f"{name}: should be a list of incidents with start and end")
-    return [_known(row, f"{name}, incident {place}") for place, row in enumerate(rows, 1)]
+    return [
+        _known_incident(row, f"{name}, incident {number}") for number, row in enumerate(rows, 1)
+    ]
 
 
-def _known(row: Any, where: str) -> KnownIncident:
+def _known_incident(row: Any, place: str) -> KnownIncident:
     if not isinstance(row, Mapping) or not row.get("start") or not row.get("end"):
-        raise DriftlineError(f"{where}: needs a start and an end, such as 2026-03-02T09:00")
-    start, end = _moment(row["start"], where), _moment(row["end"], where)
+        raise DriftlineError(f"{place}: needs a start and an end, such as 2026-03-02T09:00")
+    start, end = _moment(row["start"], place), _moment(row["end"], place)
     if end <= start:
-        raise DriftlineError(f"{where}: ends at {end:%Y-%m-%d %H:%M}, before it starts")
+        raise DriftlineError(f"{place}: ends at {end:%Y-%m-%d %H:%M}, before it starts")
     columns = row.get("columns") or ()
     names: Any = columns.split() if isinstance(columns, str) else columns
     if not isinstance(names, Sequence):
-        raise DriftlineError(f"{where}: columns should be a list of names")
+        raise DriftlineError(f"{place}: columns should be a list of names")
     return KnownIncident(
-        start, end, frozenset(str(each) for each in names), str(row.get("note") or "")
+        start, end, frozenset(str(column) for column in names), str(row.get("note") or "")
     )
 
 
-def _moment(value: Any, where: str) -> datetime:
+def _moment(value: Any, place: str) -> datetime:
     try:
         at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
     except ValueError:
-        raise DriftlineError(f"{where}: {value!r} is no time such as 2026-03-02T09:00") from None
+        raise DriftlineError(f"{place}: {value!r} is no time such as 2026-03-02T09:00") from None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

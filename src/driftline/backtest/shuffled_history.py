@@ -1,9 +1,9 @@
-"""History in which nothing changes: windows of one season in another order, and how often the
-evidence engine alarms then.
+"""Shuffled history: stored windows in an order in which nothing changes, and its false alarms.
 
-What changed once is spread over the whole of it, and trends and memory are gone: windows of one
-hour and weekday are alike, so an alarm is a false one. Refuses bounds and p-values: they know no
-past, and say the same of a window wherever it stands.
+Windows of one hour and weekday change places. A single change is spread over the whole span, and
+trends and memory disappear, so an alarm in such a history is a false one.
+
+Does not replay bounds and p-values: they judge a window the same wherever it stands.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from scipy import stats as law
 
 from driftline.alerting.fact import lane
 from driftline.backtest.measure_history import (
-    LEAST_SD,
-    LEVEL,
-    SIZE,
+    ENGINE_ROWS,
     Floats,
     MeasuredWindows,
     Series,
@@ -41,142 +39,158 @@ from driftline.evaluate.evidence.unusual_rule import observe
 from driftline.types.model import Schema
 from driftline.types.records import WindowKey
 
-REFRESHED = 7 * DAY
-"""How often baselines are made anew here: the windows are alike by construction."""
-SURE, STRONG = 0.95, 0.5
+BASELINE_LIFETIME = 7 * DAY
+"""How long a baseline is used here: windows are alike, so it need not be newer."""
+CONFIDENCE = 0.95
+"""Confidence of the bounds of an alarm rate."""
+STRONG_TREND = 0.5
+"""Correlation with time from which a trend is named as the likely cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmRate:
-    """False alarms in shuffled history."""
+    """False alarms in shuffled history; a Poisson rate with exact one-sided bounds."""
 
     alarms: int
     years: float
 
     @property
     def mean(self) -> float:
-        """Alarms a year."""
+        """Alarms a year; 0 without windows."""
         return self.alarms / self.years if self.years else 0.0
 
     @property
     def upper_bound(self) -> float:
-        """The one-sided 95% upper bound of a Poisson rate, a year."""
-        return (
-            float(law.chi2.ppf(SURE, 2 * self.alarms + 2) / 2 / self.years)
-            if self.years
-            else np.inf
-        )
+        """The 95% upper bound, alarms a year (Garwood 1936)."""
+        if not self.years:
+            return np.inf
+        return float(law.chi2.ppf(CONFIDENCE, 2 * self.alarms + 2) / 2 / self.years)
 
     @property
     def lower_bound(self) -> float:
-        """The one-sided 95% lower bound, a year."""
-        return (
-            float(law.chi2.ppf(1 - SURE, 2 * self.alarms) / 2 / self.years) if self.alarms else 0.0
-        )
+        """The 95% lower bound, alarms a year (Garwood 1936)."""
+        if not self.alarms:
+            return 0.0
+        return float(law.chi2.ppf(1 - CONFIDENCE, 2 * self.alarms) / 2 / self.years)
 
 
 @dataclass(frozen=True, slots=True)
 class NoisySeries:
-    """A series that alarms more often than its share of the budget when nothing changes."""
+    """A series that alarms more often than its share of the budget while nothing changes."""
 
     series: Series
     rate: AlarmRate
     share: float
-    """Alarms a year that are its own."""
+    """Its share of the budget, alarms a year."""
     cause: str
+    """The likely cause, for people."""
 
     @property
     def column(self) -> str:
-        """Empty where it is of none."""
+        """The column that it measures; empty when it measures none."""
         return dict(self.series.labels).get("column", "")
 
 
 @dataclass(frozen=True, eq=False)
 class SeriesMatrix:
-    """The watched series of a model over its windows."""
+    """The series of a model that are judged by earlier windows: K windows, J series."""
 
     starts: NDArray[np.int64]
     """Shape (K,), microseconds."""
     series: tuple[Series, ...]
+    """Length J."""
     observations: tuple[Observation, ...]
+    """The first observation of each series, length J."""
     numbers: Floats
     """Level, size and least sd, shape (3, K, J); NaN where there is none."""
 
     @classmethod
     def of(cls, windows: Sequence[MeasuredWindows], model: str, schema: Schema) -> SeriesMatrix:
-        """All watched series that are in any of the windows."""
-        places: dict[Series, int] = {}
-        found: list[Observation] = []
-        rows: list[tuple[int, NDArray[np.int64], Floats]] = []
+        """All such series that are in any of the windows."""
+        columns: dict[Series, int] = {}
+        observations: list[Observation] = []
+        # By id of the tuple of series: indices in the window, and columns of the matrix.
         layouts: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
-        for count, window in enumerate(windows):
+        rows: list[tuple[NDArray[np.int64], Floats]] = []
+        for window in windows:
             if id(window.series) not in layouts:
-                watched = [place for place, one in enumerate(window.series) if one.rule is not None]
-                for place in watched:
-                    one = window.series[place]
-                    if one not in places:
-                        places[one] = len(found)
-                        key = WindowKey(model, window.group[0].key.start, one.version, one.segment)
-                        assert one.rule is not None
-                        found.append(observe(key, window.row(place), one.rule, schema))
-                columns = [places[window.series[place]] for place in watched]
+                watched = [
+                    index for index, series in enumerate(window.series) if series.rule is not None
+                ]
+                for index in watched:
+                    series = window.series[index]
+                    if series not in columns:
+                        columns[series] = len(observations)
+                        start = window.group[0].key.start
+                        key = WindowKey(model, start, series.version, series.segment)
+                        assert series.rule is not None
+                        row = window.row(index)
+                        observations.append(observe(key, row, series.rule, schema))
                 layouts[id(window.series)] = (
                     np.array(watched, np.int64),
-                    np.array(columns, np.int64),
+                    np.array([columns[window.series[index]] for index in watched], np.int64),
                 )
-            watched_here, columns_here = layouts[id(window.series)]
-            rows.append(
-                (count, columns_here, window.numbers[[LEVEL, SIZE, LEAST_SD]][:, watched_here])
-            )
-        numbers = np.full((3, len(windows), len(found)), np.nan)
+            indices, window_columns = layouts[id(window.series)]
+            rows.append((window_columns, window.numbers[ENGINE_ROWS][:, indices]))
+        numbers = np.full((3, len(windows), len(observations)), np.nan)
         numbers[2] = 0.0
-        for count, columns_here, values in rows:
-            numbers[:, count, columns_here] = values
+        for place, (window_columns, values) in enumerate(rows):
+            numbers[:, place, window_columns] = values
         starts = np.array([window.group[0].key.start for window in windows], np.int64)
-        return cls(starts, tuple(places), tuple(found), numbers)
+        return cls(starts, tuple(columns), tuple(observations), numbers)
 
 
 def replay_shuffled(
-    history: SeriesMatrix,
+    matrix: SeriesMatrix,
     policy: AlarmPolicy,
     seeds: Sequence[int],
-    note: ReportProgress = lambda done: None,
+    report_progress: ReportProgress = lambda count: None,
 ) -> list[NDArray[np.bool_]]:
-    """Where a change begins in each series, shape (K, J), for each seed; these are judged side by
-    side.
+    """Replay one shuffled history for each seed; all are judged side by side.
+
+    Returns for each seed where a change begins in each series, shape (K, J).
     """
-    calm = replace(policy, baseline_lifetime=REFRESHED)
-    orders = [_order(history.starts, policy.length, np.random.default_rng(seed)) for seed in seeds]
-    given = [
-        replace(one, stream=_numbered(one.stream, number))
-        for number in range(len(seeds))
-        for one in history.observations
+    policy = replace(policy, baseline_lifetime=BASELINE_LIFETIME)
+    orders = [
+        _shuffle_order(matrix.starts, policy.length, np.random.default_rng(seed)) for seed in seeds
     ]
-    panel = Panel.of(given, [number for number in range(len(seeds)) for _ in history.observations])
-    trail, width = policy.make_trail(), len(history.observations)
-    began = np.zeros((len(history.starts), len(given)), np.bool_)
-    for place, start in enumerate(history.starts.tolist()):
-        level, size, least_sd = (
-            np.concatenate([kind[order[place]] for order in orders]) for kind in history.numbers
+    observations = [
+        replace(observation, stream=_stream_of_history(observation.stream, number))
+        for number in range(len(seeds))
+        for observation in matrix.observations
+    ]
+    budgets = [number for number in range(len(seeds)) for _ in matrix.observations]
+    panel = Panel.of(observations, budgets)
+    trail, width = policy.make_trail(), len(matrix.observations)
+    begins = np.zeros((len(matrix.starts), len(observations)), np.bool_)
+    for place, start in enumerate(matrix.starts.tolist()):
+        numbers = StreamNumbers(
+            *(
+                np.concatenate([values[order[place]] for order in orders])
+                for values in matrix.numbers
+            )
         )
-        weighed = add_window(trail, start, panel, StreamNumbers(level, size, least_sd), calm)
-        began[place] = np.isfinite(weighed.traces["since"]) & ~np.isfinite(
-            weighed.previous["since"]
-        )
-        note(place + 1)
-    return [began[:, number * width : (number + 1) * width] for number in range(len(seeds))]
+        evidence = add_window(trail, start, panel, numbers, policy)
+        was_on = np.isfinite(evidence.previous["since"])
+        begins[place] = np.isfinite(evidence.traces["since"]) & ~was_on
+        report_progress(place + 1)
+    return [begins[:, number * width : (number + 1) * width] for number in range(len(seeds))]
 
 
-def _numbered(stream: Stream, number: int) -> Stream:
-    """The same series in another history; the segment tells them apart, as versions share their
-    baselines.
+def _stream_of_history(stream: Stream, number: int) -> Stream:
+    """The same stream in another history.
+
+    The segment separates them, because streams of other versions may share a baseline.
     """
     return stream._replace(segment=f"{stream.segment}\n{number}")
 
 
-def _order(starts: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Which window stands in each place: those of one hour and weekday exchanged. Month ends are
-    too few for a season of their own.
+def _shuffle_order(
+    starts: NDArray[np.int64], length: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """The index of the window that takes each place, shape (K,).
+
+    Month ends do not count: they are too few to be exchanged among each other.
     """
     calendar = Calendar(length)
     season = np.zeros(len(starts), np.int64)
@@ -190,47 +204,55 @@ def _order(starts: NDArray[np.int64], length: int, rng: np.random.Generator) -> 
 
 
 def alarm_rate(
-    history: SeriesMatrix, began: Sequence[NDArray[np.bool_]], policy: AlarmPolicy
+    matrix: SeriesMatrix, begins: Sequence[NDArray[np.bool_]], policy: AlarmPolicy
 ) -> AlarmRate:
-    """Alarms of the model: series that may be one incident, and whose changes begin in one window,
-    are one.
+    """The alarms of the model in all shuffled histories; `begins` is that of `replay_shuffled`.
+
+    Changes that begin in one window, in series that can be in one incident, are one alarm.
     """
-    lanes = [lane(one.family, "", "") for one in history.observations]
-    own = [np.array([one == about for one in lanes]) for about in sorted(set(lanes))]
-    alarms = sum(int(each[:, mine].any(axis=1).sum()) for each in began for mine in own)
-    return AlarmRate(alarms, len(began) * len(history.starts) * policy.length / YEAR)
+    lanes = [lane(observation.family, "", "") for observation in matrix.observations]
+    masks = [np.array([name == lane_ for name in lanes]) for lane_ in sorted(set(lanes))]
+    alarms = sum(int(begin[:, mask].any(axis=1).sum()) for begin in begins for mask in masks)
+    return AlarmRate(alarms, len(begins) * len(matrix.starts) * policy.length / YEAR)
 
 
 def find_noisy_series(
-    history: SeriesMatrix, began: Sequence[NDArray[np.bool_]], policy: AlarmPolicy
+    matrix: SeriesMatrix, begins: Sequence[NDArray[np.bool_]], policy: AlarmPolicy
 ) -> list[NoisySeries]:
-    """The series that alarm surely more often than their share, most alarms first."""
-    panel = Panel.of(history.observations)
-    share = policy.false_pages_per_year * budget_shares(panel, np.ones(len(history.observations)))
-    found = []
-    for place, one in enumerate(history.series):
-        known = np.isfinite(history.numbers[0, :, place])
-        years = len(began) * float(known.sum()) * policy.length / YEAR
-        rate = AlarmRate(sum(int(each[:, place].sum()) for each in began), years)
-        if rate.lower_bound > share[place]:
-            found.append(
-                NoisySeries(one, rate, float(share[place]), _cause(history, place, policy))
+    """The series whose lower bound is above their share of the budget, most alarms first."""
+    panel = Panel.of(matrix.observations)
+    all_judged = np.ones(len(matrix.observations))
+    shares = policy.false_pages_per_year * budget_shares(panel, all_judged)
+    noisy_series = []
+    for index, series in enumerate(matrix.series):
+        windows = float(np.isfinite(matrix.numbers[0, :, index]).sum())
+        years = len(begins) * windows * policy.length / YEAR
+        rate = AlarmRate(sum(int(begin[:, index].sum()) for begin in begins), years)
+        if rate.lower_bound > shares[index]:
+            noisy_series.append(
+                NoisySeries(
+                    series=series,
+                    rate=rate,
+                    share=float(shares[index]),
+                    cause=_likely_cause(matrix, index, policy),
+                )
             )
-    return sorted(found, key=lambda each: -each.rate.mean)
+    return sorted(noisy_series, key=lambda noisy: -noisy.rate.mean)
 
 
-def _cause(history: SeriesMatrix, place: int, policy: AlarmPolicy) -> str:
-    """What most likely makes a series alarm of itself."""
-    known = np.isfinite(history.numbers[0, :, place])
-    levels, starts = history.numbers[0, known, place][:, None], history.starts[known]
+def _likely_cause(matrix: SeriesMatrix, index: int, policy: AlarmPolicy) -> str:
+    """Why a series most likely alarms while nothing changes, for people."""
+    has_level = np.isfinite(matrix.numbers[0, :, index])
+    levels, starts = matrix.numbers[0, has_level, index][:, None], matrix.starts[has_level]
     if len(levels) < 2 * policy.min_windows:
         return f"too few windows: {len(levels)}"
-    base = Baseline.estimate(levels, levels, starts, policy.length)
+    baseline = Baseline.estimate(levels, levels, starts, policy.length)
     time = np.arange(len(levels))
     slope = float(np.corrcoef(time, levels[:, 0])[0, 1]) if np.ptp(levels) > 0 else 0.0
-    if abs(slope) > STRONG:
+    if abs(slope) > STRONG_TREND:
         return f"a trend: correlation {slope:.2f} with time"
-    if float(base.memory[0]) > STRONG_MEMORY:
-        return f"memory: correlation {float(base.memory[0]):.2f} with the window before"
-    rests = levels[:, 0] - np.median(levels)
-    return f"heavy tails: excess kurtosis {float(law.kurtosis(rests)):.1f}"
+    memory = float(baseline.memory[0])
+    if memory > STRONG_MEMORY:
+        return f"memory: correlation {memory:.2f} with the window before"
+    residuals = levels[:, 0] - np.median(levels)
+    return f"heavy tails: excess kurtosis {float(law.kurtosis(residuals)):.1f}"

@@ -1,7 +1,7 @@
-"""What a backtest is of: a model as the configuration has it, and its stored windows.
+"""Loads what a backtest runs on: a model as the configuration has it, and its stored windows.
 
-Refuses to read a source, and to write: the state is opened read-only, so that it may be an agent's
-at work.
+Does not read a source and does not write: the state is opened read-only, so it may be that of a
+running agent.
 """
 
 from __future__ import annotations
@@ -22,118 +22,132 @@ from driftline.config import Config
 from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.extensions.guard import Guard
 from driftline.extensions.phrasebook import Phrasebook
-from driftline.state import kept
+from driftline.state import windows
 from driftline.state.factory import open_store
 from driftline.state.store import Store
-from driftline.state.tables import micros, moment
+from driftline.state.tables import as_micros, from_micros
 from driftline.types.errors import StateError
 from driftline.types.records import DueWindow
 
 Progress = Callable[[int, int], None]
+"""Takes the number of windows that are done, and of all."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoredHistory:
-    """What a backtest is of: a model, and its windows."""
+    """A model and its stored windows."""
 
-    judgeable: ModelEvaluation
+    evaluation: ModelEvaluation
     length: timedelta
+    """Length of a window."""
     lateness: timedelta
     false_pages_per_year: float
     life: Life
     phrasebook: Phrasebook | None
     open_store: Callable[[], Store]
     groups: Sequence[Sequence[DueWindow]]
-    """By start, those before `since` too, from which the rules learn."""
+    """The windows by start, oldest first; those before `since` serve as a baseline."""
     since: datetime
+    """Start of the first window that is judged."""
     until: datetime
     missing_windows: int
-    """Windows in between that can't be measured, because their profile is not kept by itself."""
+    """Windows of the span that are left out, because only their day still has a profile."""
 
     @property
     def policy(self) -> AlarmPolicy:
-        """The evidence engine's, as configured."""
+        """The alarm policy of the configuration."""
         return AlarmPolicy(self.length // timedelta(microseconds=1), self.false_pages_per_year)
 
     def measure(self, progress: Progress, processes: int) -> list[MeasuredWindows]:
-        """Every check on every window."""
-        return measure_history(self.judgeable, self.open_store, self.groups, progress, processes)
+        """Measure every window with every check."""
+        return measure_history(self.evaluation, self.open_store, self.groups, progress, processes)
 
     def replay(
         self,
         windows: Sequence[MeasuredWindows],
         policy: AlarmPolicy,
-        progress: Progress = lambda done, total: None,
+        progress: Progress = lambda count, total: None,
     ) -> list[ReplayedChange]:
-        """What would have been told from `since` on."""
-        model, ground = self.judgeable.model, self.judgeable.reference
-        plans = {plan.name: plan for plan in self.judgeable.plans}
+        """Replay all windows; returns the changes of incidents from `since` on."""
+        reference = self.evaluation.reference
         replay = Replay(
-            model,
-            ground.schema,
-            plans,
-            policy,
-            self.lateness,
-            self.life,
-            ground.name,
-            AlertingState(phrasebook=self.phrasebook),
+            model=self.evaluation.model,
+            schema=reference.schema,
+            plans={plan.name: plan for plan in self.evaluation.plans},
+            policy=policy,
+            lateness=self.lateness,
+            life=self.life,
+            reference=reference.name,
+            state=AlertingState(phrasebook=self.phrasebook),
         )
-        return [told for told in replay.run(windows, progress) if moment(told.start) >= self.since]
+        changes = replay.run(windows, progress)
+        return [change for change in changes if from_micros(change.start) >= self.since]
 
 
 def load_history(
     config: Config, model: str, since: datetime | None, until: datetime | None, guard: Guard
 ) -> StoredHistory:
-    """The stored windows in [since, until), all there are when None. Raises StateError when there
-    is nothing to judge.
+    """Load the stored windows that start in [since, until); None stands for all there are.
+
+    Raises StateError when there is nothing to judge.
     """
     settings = make_settings(config, model, config.registry, patience_ticks=1)
-    opening = partial(open_store, config.agent.state, base=config.origin.parent, readonly=True)
-    kinds = config.registry.collectors()
-    store = opening()
+    open_readonly = partial(
+        open_store, config.agent.state, base=config.origin.parent, readonly=True
+    )
+    collectors = config.registry.collectors()
+    store = open_readonly()
     try:
-        ground = load_reference(store, settings, kinds)
+        reference = load_reference(store, settings, collectors)
         with store.read() as connection:
-            whole = kept.span(connection, model)
-            if whole is None:
+            stored_span = windows.find_history_span(connection, model)
+            if stored_span is None:
                 raise StateError(
                     f"{model}: no windows are stored yet; `driftline run --once` reads the log"
                 )
-            if ground is None:
+            if reference is None:
                 raise StateError(
-                    f"{model}: the stored windows were profiled for another reference, schema or set of collectors than the "
-                    "configuration asks for now; `driftline run --once` reads the log anew"
+                    f"{model}: the stored windows were profiled for another reference, schema or "
+                    "set of collectors than the configuration asks for now; "
+                    "`driftline run --once` reads the log anew"
                 )
-            first, last = micros(since) if since else whole[0], micros(until) if until else whole[1]
+            first = as_micros(since) if since else stored_span[0]
+            last = as_micros(until) if until else stored_span[1]
             length = settings.window_length
-            learning = AlarmPolicy(length).make_trail().capacity * length
-            earlier, asked = (
-                kept.between(connection, model, first - learning, first),
-                kept.between(connection, model, first, last),
-            )
+            baseline_span = AlarmPolicy(length).make_trail().capacity * length
+            earlier = windows.load_history_groups(connection, model, first - baseline_span, first)
+            judged = windows.load_history_groups(connection, model, first, last)
     finally:
         store.close()
-    if not asked.groups:
+    if not judged.groups:
         raise StateError(
-            f"{model}: of {asked.gone} windows from {moment(first):%Y-%m-%d} to {moment(last):%Y-%m-%d} none has its own "
-            "profile; they are kept for `agent.keep.profiles_hourly`, then only days are"
+            f"{model}: of {judged.missing_starts} windows from {from_micros(first):%Y-%m-%d} to "
+            f"{from_micros(last):%Y-%m-%d} none has its own profile; they are kept for "
+            "`agent.keep.profiles_hourly`, then only days are"
         )
     plans = [
         replace(plan, check=plan.check.only(frozenset(plan.rules_by_measurement)))
         for plan in settings.plans
     ]
-    judgeable = ModelEvaluation(
+    evaluation = ModelEvaluation(
         model=model,
-        reference=ground,
+        reference=reference,
         plans=plans,
-        collectors=kinds,
+        collectors=collectors,
         collect=lambda plan, ctx: guard.collect_inline(
             f"{model}.{plan.name}", plan.check.evaluate, ctx
         ),
     )
     return StoredHistory(
-        judgeable, settings.config.windows.length, settings.config.windows.lateness,
-        settings.config.false_pages_per_year, settings.alerts.life,
-        settings.alerts.phrasebook, opening,
-        [*earlier.groups, *asked.groups], moment(first), moment(last), asked.gone,
-    )  # fmt: skip
+        evaluation=evaluation,
+        length=settings.config.windows.length,
+        lateness=settings.config.windows.lateness,
+        false_pages_per_year=settings.config.false_pages_per_year,
+        life=settings.alerts.life,
+        phrasebook=settings.alerts.phrasebook,
+        open_store=open_readonly,
+        groups=[*earlier.groups, *judged.groups],
+        since=from_micros(first),
+        until=from_micros(last),
+        missing_windows=judged.missing_starts,
+    )

@@ -1,6 +1,6 @@
-"""Other budgets for false pages, tried on the same history, and the settings that follow.
+"""Tries other alarm budgets on the same history, and proposes settings.
 
-Refuses to change a configuration: it proposes, a person decides.
+Does not change a configuration: a person decides.
 """
 
 from __future__ import annotations
@@ -24,83 +24,85 @@ from driftline.backtest.stored_history import Progress, StoredHistory
 BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0, 12.0)
 """False pages a year that are tried."""
 SEEDS = 3
-"""Shufflings for each."""
+"""Shuffled histories for each budget."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one budget came to."""
+    """The result of one alarm budget."""
 
     budget: float
+    """False pages a year."""
     score: Score
     shuffled_rate: AlarmRate
 
     @property
     def keeps_budget(self) -> bool:
-        """Whether shuffled history does not show that it alarms more often than it says."""
+        """Whether shuffled history does not show more alarms than the budget allows."""
         return self.shuffled_rate.lower_bound <= self.budget
 
 
 def try_budgets(
-    subject: StoredHistory,
+    *,
+    history: StoredHistory,
     windows: Sequence[MeasuredWindows],
-    history: SeriesMatrix,
-    known: Sequence[KnownIncident],
+    matrix: SeriesMatrix,
+    known_incidents: Sequence[KnownIncident],
     processes: int,
     progress: Progress,
 ) -> list[Trial]:
-    """Every budget, the configured one among them."""
-    budgets = sorted({*BUDGETS, subject.false_pages_per_year})
-    total = len(budgets) * (len(windows) + len(history.starts))
+    """Try every budget of `BUDGETS` and the configured one; smallest first."""
+    budgets = sorted({*BUDGETS, history.false_pages_per_year})
+    total = len(budgets) * (len(windows) + len(matrix.starts))
 
-    def work(place: int, note: ReportProgress) -> Trial:
-        policy = replace(subject.policy, false_pages_per_year=budgets[place])
-        told = subject.replay(windows, policy, lambda done, total: note(done))
-        shuffled = alarm_rate(
-            history,
-            replay_shuffled(history, policy, range(SEEDS), lambda done: note(len(windows) + done)),
-            policy,
+    def try_budget(index: int, report_progress: ReportProgress) -> Trial:
+        policy = replace(history.policy, false_pages_per_year=budgets[index])
+        changes = history.replay(windows, policy, lambda count, total: report_progress(count))
+        begins = replay_shuffled(
+            matrix, policy, range(SEEDS), lambda count: report_progress(len(windows) + count)
         )
-        scored = score_alarms(
-            alarms_of(told, subject.lateness), known, subject.length, subject.lateness
-        )
-        return Trial(budgets[place], scored, shuffled)
+        alarms = alarms_of(changes, history.lateness)
+        score = score_alarms(alarms, known_incidents, history.length, history.lateness)
+        return Trial(budgets[index], score, alarm_rate(matrix, begins, policy))
 
-    return run_parallel(work, len(budgets), processes, lambda done: progress(done, total))
+    return run_parallel(try_budget, len(budgets), processes, lambda steps: progress(steps, total))
 
 
-def choose_trial(trials: Sequence[Trial], configured: float) -> Trial:
-    """Of those that keep their promise: most known incidents found, fewest false alarms, nearest to
-    what is configured. Being told some windows sooner is no reason for another budget.
+def choose_trial(trials: Sequence[Trial], configured_budget: float) -> Trial:
+    """The best of the trials that keep their budget.
 
-    Without known incidents there is nothing to gain by another budget than the configured one,
-    unless that is not kept.
+    Best is: most known incidents detected, then fewest false alarms, then the budget nearest to the
+    configured one. A shorter delay is no reason for another budget. Without known incidents it is
+    the budget nearest to the configured one. When no trial keeps its budget, it is the smallest.
     """
-    honest = [trial for trial in trials if trial.keeps_budget] or [
+    candidates = [trial for trial in trials if trial.keeps_budget] or [
         min(trials, key=lambda trial: trial.budget)
     ]
-    if not honest[0].score.delays:
-        return min(honest, key=lambda trial: abs(trial.budget - configured))
+    has_known_incidents = bool(candidates[0].score.delays)
 
     def order(trial: Trial) -> tuple[float, ...]:
-        return (-trial.score.detected, trial.score.false_alarms, abs(trial.budget - configured))
+        distance = abs(trial.budget - configured_budget)
+        if not has_known_incidents:
+            return (distance,)
+        return (-trial.score.detected, trial.score.false_alarms, distance)
 
-    return min(honest, key=order)
+    return min(candidates, key=order)
 
 
 def propose_settings(
-    suspects: Sequence[NoisySeries],
+    noisy_series: Sequence[NoisySeries],
     trial: Trial | None,
-    configured: float,
-    held: Set[str] = frozenset(),
+    configured_budget: float,
+    warn_only: Set[str] = frozenset(),
 ) -> dict[str, Any]:
-    """The model's part of the configuration: a budget, and the columns that must not page beside
-    those `held` already.
+    """Settings for the model's part of the configuration: a budget, and columns that must not page.
+
+    `warn_only` are the columns that the configuration has already.
     """
-    found: dict[str, Any] = {}
-    if trial is not None and trial.budget != configured:
-        found["false_pages_per_year"] = trial.budget
-    columns = {each.column for each in suspects} - {""}
+    settings: dict[str, Any] = {}
+    if trial is not None and trial.budget != configured_budget:
+        settings["false_pages_per_year"] = trial.budget
+    columns = {series.column for series in noisy_series} - {""}
     if columns:
-        found["warn_only"] = sorted(columns | held)
-    return found
+        settings["warn_only"] = sorted(columns | warn_only)
+    return settings

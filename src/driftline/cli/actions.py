@@ -60,7 +60,7 @@ def list_runs(incident: str | None, config: Path, as_json: bool) -> int:
     from driftline.state import action_runs
 
     with open_state(load_config(config)) as store, store.read() as connection:
-        runs = action_runs.listed(connection, incident)
+        runs = action_runs.list_runs(connection, incident)
     if as_json:
         click.echo(json.dumps([run.plain() for run in runs], ensure_ascii=False, indent=2))
     else:
@@ -78,7 +78,12 @@ def approve_run(run: str, author: str, reason: str, config: Path, as_json: bool)
     from driftline.state import action_runs
 
     return _decide(
-        action_runs.approve, token=run, author=author, reason=reason, path=config, as_json=as_json
+        action_runs.approve_run,
+        token=run,
+        author=author,
+        reason=reason,
+        path=config,
+        as_json=as_json,
     )
 
 
@@ -92,7 +97,12 @@ def reject_run(run: str, author: str, reason: str, config: Path, as_json: bool) 
     from driftline.state import action_runs
 
     return _decide(
-        action_runs.reject, token=run, author=author, reason=reason, path=config, as_json=as_json
+        action_runs.reject_run,
+        token=run,
+        author=author,
+        reason=reason,
+        path=config,
+        as_json=as_json,
     )
 
 
@@ -154,7 +164,7 @@ def _decide(
 
     with open_state(load_config(path)) as store, store.note() as connection:
         error = decide(connection, token, author, reason, system_clock())
-        run = action_runs.one(connection, token)
+        run = action_runs.find_run(connection, token)
     return _report(run, error, as_json)
 
 
@@ -175,9 +185,9 @@ def _order_run(
     from driftline.state import action_runs
 
     order = _order(connection, name, incident)
-    if action_runs.one(connection, order.token) is not None:
+    if action_runs.find_run(connection, order.token) is not None:
         error = action_runs.order_again(connection, order.token, author, reason, now)
-        return action_runs.one(connection, order.token), error
+        return action_runs.find_run(connection, order.token), error
     request, error = make_request(config.actions[name].plugin, order, Guard(system_clock))
     if request is None:
         return None, error
@@ -189,15 +199,15 @@ def _order_run(
         incident=notification.incident,
         decision=order.decision,
         state=action_runs.State.APPROVED.value,
-        why="by hand",
+        trigger="by hand",
         request=request,
-        created=now,
+        created_at=now,
         author=author,
         reason=reason,
-        decided=now,
+        decided_at=now,
     )
-    action_runs.add(connection, run, notification)
-    return action_runs.one(connection, order.token), ""
+    action_runs.add_run(connection, run, notification)
+    return action_runs.find_run(connection, order.token), ""
 
 
 def _preview(config: Config, name: str, incident: str, as_json: bool) -> int:
@@ -209,7 +219,7 @@ def _preview(config: Config, name: str, incident: str, as_json: bool) -> int:
 
     with open_state(config) as store, store.read() as connection:
         order = _order(connection, name, incident)
-        stored = action_runs.one(connection, order.token)
+        stored = action_runs.find_run(connection, order.token)
     request, error = make_request(config.actions[name].plugin, order, Guard(system_clock))
     if stored is not None and stored.request is not None:
         request = stored.request
@@ -224,10 +234,10 @@ def _preview(config: Config, name: str, incident: str, as_json: bool) -> int:
 def _order(connection: Connection, name: str, incident: str) -> Order:
     """Build the order of an action from the newest message of an incident."""
     from driftline.alerting.actions_due import token
-    from driftline.state.incidents import newest_message
+    from driftline.state.incidents import load_newest_message
     from driftline.types.action_request import Order
 
-    message = newest_message(connection, incident)
+    message = load_newest_message(connection, incident)
     if message is None:
         raise click.UsageError(
             f"there is no incident {incident!r}; `driftline status` lists the ids"
@@ -261,12 +271,12 @@ def _show(runs: list[Run]) -> None:
         paint = PAINT.get(run.state, "bold")
         console.print(
             f"[{paint}]{run.state}[/]  {escape(run.action)} for {run.incident}"
-            f"  [dim]{utc(run.created)}  {run.token}[/]"
+            f"  [dim]{utc(run.created_at)}  {run.token}[/]"
         )
-        console.print(f"    because: {escape(clean(run.why, 400))}")
+        console.print(f"    because: {escape(clean(run.trigger, 400))}")
         author = f"{run.author}: " if run.author else ""
-        waits = run.state == "awaiting approval" and run.expires
-        until = f"until {utc(run.expires)}" if waits and run.expires else ""
+        waits = run.state == "awaiting approval" and run.expires_at
+        until = f"until {utc(run.expires_at)}" if waits and run.expires_at else ""
         for line in (f"{author}{run.reason}", until, run.answer, run.error):
             if line:
                 console.print(f"    {escape(clean(line, 400))}")

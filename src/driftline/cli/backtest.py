@@ -149,10 +149,10 @@ def _run(
     from driftline.backtest.stored_history import load_history
     from driftline.cli.progress import bar
 
-    subject = load_history(config, name, *span, make_guard(system_clock))
+    history = load_history(config, name, *span, make_guard(system_clock))
     with bar() as progress:
         return run_backtest(
-            subject, labelled, shuffles=shuffles, tune=tune, processes=cpus, progress=progress
+            history, labelled, shuffles=shuffles, tune=tune, processes=cpus, progress=progress
         )
 
 
@@ -162,17 +162,17 @@ def _show(result: Backtest) -> None:
     if not console.is_terminal:
         console.width = 1000  # a file or a pipe has no edge to keep to
     document = result.as_json
-    subject = result.subject
-    history = document["learnt_from"]
-    learning = f", {history:,} before them to learn from" if history else ""
-    length = lasting(subject.since, subject.since + subject.length)
+    history = result.history
+    learning_windows = document["learnt_from"]
+    learning = f", {learning_windows:,} before them to learn from" if learning_windows else ""
+    length = lasting(history.since, history.since + history.length)
     console.print(
         f"[bold]{escape(document['model'])}[/]: {document['windows']:,} windows of {length} "
-        f"from {subject.since:%Y-%m-%d %H:%M} to {subject.until:%Y-%m-%d %H:%M} UTC{learning}"
+        f"from {history.since:%Y-%m-%d %H:%M} to {history.until:%Y-%m-%d %H:%M} UTC{learning}"
     )
-    if subject.missing_windows:
+    if history.missing_windows:
         console.print(
-            f"[yellow]{subject.missing_windows:,} older windows are stored as days only and were left out[/]"
+            f"[yellow]{history.missing_windows:,} older windows are stored as days only and were left out[/]"
         )
     console.print()
     console.print(_calendar(result))
@@ -190,8 +190,8 @@ def _calendar(result: Backtest) -> Table:
     """Draw a line a month and a sign a day: the worst alarm, and below it the known incidents."""
     grid = Table.grid(padding=(0, 1))
     first, last = (
-        result.subject.since.date(),
-        (result.subject.until - timedelta(microseconds=1)).date(),
+        result.history.since.date(),
+        (result.history.until - timedelta(microseconds=1)).date(),
     )
     month = first.replace(day=1)
     while month <= last:
@@ -227,7 +227,7 @@ def _day(result: Backtest, day: date, first: date, last: date) -> tuple[str, str
     on = [
         alarm
         for alarm in result.alarms
-        if _covers(alarm.start, alarm.resolved or result.subject.until, day)
+        if _covers(alarm.start, alarm.resolved_at or result.history.until, day)
     ]
     if not on:
         return "·", "dim"
@@ -240,7 +240,7 @@ def _covers(start: datetime, end: datetime, day: date) -> bool:
 
 def _alarms(console: Console, result: Backtest) -> None:
     count = len(result.alarms)
-    long = len(result.starts) * result.subject.length >= WORTH_A_RATE
+    long = len(result.starts) * result.history.length >= WORTH_A_RATE
     rate = f", {number(result.per_year(count))} a year" if long else ""
     console.print(f"\n[bold]{count:,} alarm{'' if count == 1 else 's'}[/]{rate}")
     for alarm in result.alarms[:LISTED]:
@@ -254,8 +254,8 @@ def _alarms(console: Console, result: Backtest) -> None:
 
 def _length(alarm: ReplayedAlarm) -> str:
     return (
-        f" [dim]for {lasting(alarm.start, alarm.resolved)}[/]"
-        if alarm.resolved
+        f" [dim]for {lasting(alarm.start, alarm.resolved_at)}[/]"
+        if alarm.resolved_at
         else " [dim]still on[/]"
     )
 
@@ -306,7 +306,7 @@ def _show_labelled(console: Console, result: Backtest) -> None:
     table = Table("", "found", "alarms", "of them false", "median delay", box=None)
     for column in table.columns[1:]:
         column.justify = "right"
-    epoch = result.subject.since
+    epoch = result.history.since
     for name, score in document["compared"].items():
         delay = score["median_delay_seconds"]
         table.add_row(
@@ -320,7 +320,7 @@ def _show_labelled(console: Console, result: Backtest) -> None:
 
 
 def _show_shuffled(console: Console, result: Backtest) -> None:
-    rate, budget = result.shuffled_rate, result.subject.false_pages_per_year
+    rate, budget = result.shuffled_rate, result.history.false_pages_per_year
     assert rate is not None
     console.print(
         f"\n[bold]Shuffled[/], so that nothing changes: {rate.alarms} alarms in "
@@ -345,7 +345,7 @@ def _show_trials(console: Console, result: Backtest, document: dict[str, Any]) -
     table = Table(*titles, "shuffled, a year", "", box=None)
     for column in table.columns[:6]:
         column.justify = "right"
-    epoch = result.subject.since
+    epoch = result.history.since
     for row in document["tried"]:
         delay = row["median_delay_seconds"]
         cells = (

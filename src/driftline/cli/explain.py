@@ -99,7 +99,7 @@ def _incident_report(
     from driftline.report import explain
     from driftline.state import incidents
 
-    ids = incidents.names(connection, prefix)
+    ids = incidents.find_incident_ids(connection, prefix)
     report = explain.explain_incident(connection, pick_incident(ids, prefix, models))
     report["findings"] = [
         finding
@@ -150,7 +150,14 @@ def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
 def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) -> None:
     from rich.markup import escape
 
-    from driftline.types.phrasing import clean, interval, lasting, moved, number, subject
+    from driftline.types.phrasing import (
+        clean,
+        describe_movement,
+        interval,
+        lasting,
+        number,
+        subject,
+    )
 
     fact = _fact(finding)
     verdict = finding["verdict"] or "not judged"
@@ -161,7 +168,12 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
     measurement = escape(clean(finding["measurement"]))
     suffix = f" of {escape(series)}" if series else ""
     console.print(f"\n[{paint}]{verdict:8}[/] {check}: [bold]{measurement}[/]{suffix}")
-    facts = [phrasebook.figure(fact), moved(fact), interval(fact), f"{finding['rows']:,} rows"]
+    facts = [
+        phrasebook.figure(fact),
+        describe_movement(fact),
+        interval(fact),
+        f"{finding['rows']:,} rows",
+    ]
     if finding["p_value"] is not None:
         facts.append(f"p {number(finding['p_value'])}")
     console.print("         " + escape(", ".join(part for part in facts if part)))

@@ -184,9 +184,11 @@ def resend(sink: str, config: Path, as_json: bool) -> None:
     settings = load_config(config)
     _check_sink(settings, sink)
     with open_state(settings) as store, store.note() as connection:
-        letters = outbox.dead_letters(connection, sink, MOST_LETTERS)
+        letters = outbox.list_dead_letters(connection, sink, MOST_LETTERS)
         resent = [
-            letter for letter in letters if outbox.rearm(connection, letter.id, system_clock())
+            letter
+            for letter in letters
+            if outbox.rearm_dead_letter(connection, letter.id, system_clock())
         ]
     outdated = len(letters) - len(resent)
     if as_json:

@@ -57,7 +57,7 @@ def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> 
     )
     with open_state(settings) as store:
         with store.read() as connection:
-            name = pick_incident(incidents.names(connection, incident), incident)
+            name = pick_incident(incidents.find_incident_ids(connection, incident), incident)
         try:
             with bar(rows=True) as progress:
                 report = Reproducer(settings, store, guard, context, progress).reproduce(

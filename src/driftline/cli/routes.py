@@ -141,8 +141,8 @@ def _subject(config: Config, target: str) -> tuple[str, Subject]:
             target, Severity.CRITICAL, frozenset({"drift"}), tags=config.models[target].tags
         )
     with open_state(config) as store, store.read() as connection:
-        names = incidents.names(connection, target)
-        message = incidents.newest_message(connection, names[0]) if len(names) == 1 else None
+        names = incidents.find_incident_ids(connection, target)
+        message = incidents.load_newest_message(connection, names[0]) if len(names) == 1 else None
     if message is None or message.model not in config.models:
         candidates = ", ".join(names) or ", ".join(config.models)
         raise click.UsageError(

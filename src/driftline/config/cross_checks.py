@@ -1,7 +1,6 @@
-"""What no single setting can tell: names in one part of the file that must be known in another.
+"""Finds names in one part of the configuration that another part must define, but does not.
 
-Refuses to run on what is not well formed: parts of a wrong shape are told elsewhere and skipped
-here.
+Skips parts of a wrong shape: their errors are reported elsewhere.
 """
 
 from __future__ import annotations

@@ -10,13 +10,15 @@ from driftline.types.action_request import Order, Request
 
 
 class Action(Plugin, ABC):
-    """Changes something in the world when an incident calls for it. The host decides when, and
-    about trying again.
+    """Changes something outside when an incident calls for it.
+
+    The host decides when, and whether to try again.
     """
 
     repeat: ClassVar[Literal["deduplicates", "repeats"]] = "repeats"
-    """What the receiver makes of the same request sent twice. `repeats` is never sent again once it
-    may have been taken.
+    """What the receiver does with the same request sent twice.
+
+    With `repeats` the host does not send a request again that may have been accepted.
     """
 
     @property
@@ -26,14 +28,14 @@ class Action(Plugin, ABC):
 
     @abstractmethod
     def request(self, order: Order) -> Request:
-        """Exactly what `perform` sends, and no secret in it. It reaches nothing, and works without
-        `start`.
+        """Return exactly what `perform` sends, without secrets.
 
-        Raises Rejected when there is no request that the receiver could take.
+        Connects to nothing and works without `start`. Raises Rejected when no request is possible.
         """
 
     @abstractmethod
     def perform(self, request: Request) -> str:
-        """Send it; returns in a line what came of it. Raises Rejected, Retryable, OutcomeUnknown or
-        Throttled.
+        """Send the request and return the result in one line.
+
+        Raises Rejected, Retryable, OutcomeUnknown or Throttled.
         """

@@ -53,9 +53,7 @@ class Earlier:
 
 
 class History(Protocol):
-    """Earlier values of the measurements of the same check, model version and segment; oldest
-    first.
-    """
+    """Earlier values of a check's measurements, for one model version and segment; oldest first."""
 
     def __call__(
         self, name: str, labels: Mapping[str, str] | None = None, limit: int = 100
@@ -110,40 +108,41 @@ class Check(Plugin, ABC):
     on_empty: ClassVar[bool] = False
     """Whether it also runs on a window without rows."""
     default_for: ClassVar[frozenset[ModelPart] | None] = None
-    """Where it runs when the configuration of a model names no checks: on models that have all of
-    these parts; empty: on every model; None: on none.
+    """The parts that a model must have for the check to run by default; None: it does not.
+
+    By default means: the configuration of the model names no checks. Empty: it runs on every model.
     """
     default_place: ClassVar[int] = 1000
     """Its place among the default checks: the smallest runs first."""
     wordings: ClassVar[Mapping[str, Wording]] = {}
     """How its measurements read in messages, by measurement name; see `Wording` for the default."""
     schema_changes: ClassVar[frozenset[str]] = frozenset()
-    """Measurements whose change says that a column itself is another one now: what else changes on
-    that column is put down to it.
+    """Measurements whose change says that a column itself is another one now.
+
+    Other changes of that column are put down to it.
     """
     inhibits: ClassVar[tuple[tuple[str, str], ...]] = ()
-    """Pairs of matchers, as under `inhibit` in the configuration: while an incident of the model
-    matches the first, those that match the second are held back. They apply where the configuration
-    has no `inhibit`.
+    """Pairs of matchers, as under `inhibit` in the configuration.
+
+    While an incident of the model matches the first, those that match the second are held back.
+    They apply where the configuration has no `inhibit`.
     """
 
     def wants(self) -> Mapping[str, tuple[str, ...]]:
-        """What it tells its collectors beyond their names, such as expressions to look at: texts by
-        collector.
+        """Return options for its collectors: texts by collector, such as expressions.
 
-        A collector finds what all checks of its model told it in `ProfileSpec.options`. Other texts
-        make another reference, and what is not judged yet is read again.
+        A collector finds the options of all checks of its model in `ProfileSpec.options`. If they
+        change, a new reference is made, and windows that are not judged yet are read again.
         """
         return {}
 
     def only(self, names: frozenset[str]) -> Self:
-        """The same check where only measurements of these names are looked at: others may be left
-        out.
-        """
+        """Return the same check, free to leave out measurements with other names."""
         return self
 
     @abstractmethod
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """The measurements of `ctx.current`, in a stable order. No NaN: a number that can't be had
-        is None with its reason.
+        """Yield the measurements of `ctx.current`, in a stable order.
+
+        Values are finite. A number that does not exist is None, with its reason.
         """

@@ -1,8 +1,7 @@
-"""The classic rules, for those who know them: p-values with a correction, and control charts over
-windows.
+"""The classic rules: p-values with a correction, and control charts over windows.
 
-Each says how often it is wrong while nothing changes. Refuses to share a budget: every series
-counts for itself, where `unusual` counts them all together.
+Each states how often it is wrong while nothing changes. Each series counts by itself. The rule
+`unusual` counts all series together.
 """
 
 from __future__ import annotations
@@ -72,30 +71,32 @@ class PValue(BaseModel):
         """The verdicts on the measurements of one name in one window; those without a p-value are
         unsure.
         """
-        known = [p for p in p_values if p is not None]
-        named = iter(self._named(known))
+        numbers = [p for p in p_values if p is not None]
+        rejections = iter(self._rejected(numbers))
         return [
             Judgement(Verdict.UNSURE, reason="no p-value")
             if p is None
-            else Judgement(Verdict.CHANGED, self.severity, self._reason(p, len(known)))
-            if next(named)
+            else Judgement(Verdict.CHANGED, self.severity, self._reason(p, len(numbers)))
+            if next(rejections)
             else Judgement(Verdict.OK)
             for p in p_values
         ]
 
-    def _named(self, p: Sequence[float]) -> Sequence[bool]:
+    def _rejected(self, p: Sequence[float]) -> Sequence[bool]:
         from driftline import stats
 
         if self.correction == "simes":
             together = stats.simes(p)
-            return [together is not None and together <= self.level and one == min(p) for one in p]
+            return [
+                together is not None and together <= self.level and value == min(p) for value in p
+            ]
         adjust = {"holm": stats.holm, "bh": stats.bh, "by": stats.by}[self.correction]
-        return [bool(one <= self.level) for one in adjust(p)]
+        return [bool(value <= self.level) for value in adjust(p)]
 
     def _reason(self, p: float, tests: int) -> str:
-        shown = "below 1e-6" if p < 1e-6 else number(p)
+        size = "below 1e-6" if p < 1e-6 else number(p)
         among = "" if tests == 1 else f" ({NAMES[self.correction]} over {tests})"
-        return f"p {shown}{among}, level {self.level:g}"
+        return f"p {size}{among}, level {self.level:g}"
 
 
 class Chart(BaseModel, ABC):
@@ -158,7 +159,7 @@ class Chart(BaseModel, ABC):
             return Judgement(
                 Verdict.CHANGED,
                 self.severity,
-                f"{self._said(side, point, limit, mean, sd)}; {chance}",
+                f"{self._describe(side, point, limit, mean, sd)}; {chance}",
             )
         return Judgement(Verdict.OK)
 
@@ -175,7 +176,7 @@ class Chart(BaseModel, ABC):
     def _ddof(self) -> int:
         return 1
 
-    def _said(self, side: str, point: float, limit: float, mean: float, sd: float) -> str:
+    def _describe(self, side: str, point: float, limit: float, mean: float, sd: float) -> str:
         return (
             f"{side} {number(mean + (limit if point > 0 else -limit) * sd)}, usually {number(mean)}"
         )
@@ -242,8 +243,9 @@ class Ewma(Chart):
             ewma_limits(len(z), self.weight, self.width)[-1]
         )
 
-    def _said(self, side: str, point: float, limit: float, mean: float, sd: float) -> str:
-        return f"its weighted mean {number(mean + point * sd)} is {super()._said(side, point, limit, mean, sd)}"
+    def _describe(self, side: str, point: float, limit: float, mean: float, sd: float) -> str:
+        bound = super()._describe(side, point, limit, mean, sd)
+        return f"its weighted mean {number(mean + point * sd)} is {bound}"
 
 
 class Cusum(Chart):
@@ -268,12 +270,15 @@ class Cusum(Chart):
 
     def _sum(self, z: Floats) -> float:
         total = 0.0
-        for one in z:
-            total = min(max(0.0, total + float(one) - self.slack), 2 * self.limit)
+        for step in z:
+            total = min(max(0.0, total + float(step) - self.slack), 2 * self.limit)
         return total
 
-    def _said(self, side: str, point: float, limit: float, mean: float, sd: float) -> str:
-        return f"the sum of what lies {side} the usual {number(mean)} is {number(abs(point))} sd, more than {limit:g}"
+    def _describe(self, side: str, point: float, limit: float, mean: float, sd: float) -> str:
+        return (
+            f"the sum of what lies {side} the usual {number(mean)} is {number(abs(point))} sd, "
+            f"more than {limit:g}"
+        )
 
 
 def often(rate: float, windows: float) -> str:

@@ -1,6 +1,6 @@
 """What a plugin is given when it starts: its name, a log, the time, and the ways out.
 
-Refuses to be asked for anything else: a plugin has no other way to the machine.
+A plugin has no other way to the machine.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ class Answer(Protocol):
 
 
 class Http(Protocol):
-    """The one way out for sinks and actions: total timeout, no redirects, a cap on answers, private
-    addresses guarded.
+    """The HTTP client for sinks and actions.
+
+    It has a total timeout, follows no redirects, limits the size of answers, and guards private
+    addresses.
 
     Raises `Rejected`, `Throttled`, `Retryable` or `OutcomeUnknown`, so that a sink needs no `try`.
     """
@@ -111,14 +113,16 @@ class Unrendered:
 def unconnected(host: str, port: int) -> socket.socket:
     """Where nothing connects. Raises RuntimeError."""
     raise RuntimeError(
-        "the host connects; in tests, driftline.testing.start_context() brings what reaches this machine"
+        "the host connects; in tests, driftline.testing.start_context() brings "
+        "what reaches this machine"
     )
 
 
 def unfenced() -> AbstractContextManager[None]:
     """Where nothing guards. Raises RuntimeError."""
     raise RuntimeError(
-        "the host guards; in tests, driftline.testing.start_context() brings what reaches this machine"
+        "the host guards; in tests, driftline.testing.start_context() brings "
+        "what reaches this machine"
     )
 
 
@@ -142,22 +146,20 @@ class StartContext:
     chart: Callable[[Notification], bytes | None] = lambda notification: None
     """For sinks that take images: a PNG of what changed; None when there is nothing to draw."""
     chart_url: Callable[[Notification], str | None] = lambda notification: None
-    """For sinks whose service fetches images: where that PNG is for seven days, https, at most 900
-    characters; None when there is nothing to draw, or no such place.
+    """For sinks whose service fetches images: the URL of that PNG.
+
+    It is an https address of at most 900 characters that holds for seven days; None when there is
+    nothing to draw, or no such address.
     """
     connect: Callable[[str, int], socket.socket] = unconnected
-    """For sinks that speak no HTTP: a connection to a host and port, guarded as `http` is; waits 20
-    seconds at most.
+    """For sinks without HTTP: a connection to a host and port, guarded as `http` is.
 
-    Raises Rejected or Retryable.
+    Waits 20 seconds at most. Raises Rejected or Retryable.
     """
     fenced: Callable[[], AbstractContextManager[None]] = unfenced
-    """For sinks whose library connects by itself: while it is entered, connections of this thread
-    are guarded as `http` is.
+    """For sinks whose library connects by itself: a context that guards this thread's connections.
 
-    Raises Rejected at its end when one was refused.
+    Raises Rejected at its end when a connection was refused.
     """
     earlier: Callable[[Notification], str] = lambda notification: ""
-    """For sinks: the reference that `send` returned for the newest earlier message of the same
-    incident; else empty.
-    """
+    """For sinks: what `send` returned for the newest earlier message of the incident; else empty."""

@@ -1,6 +1,6 @@
 """The simplest check: one decorated function of a window and its reference.
 
-Refuses options and several measurements: what needs them is a class.
+Does not support options or several measurements: write a class for them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ Measure = Callable[[Window, Window | None], float | None]
 def check(
     *, rule: Rule | None = None, min_rows: int = 1, cause: str = "quality"
 ) -> Callable[[Measure], type[Check]]:
-    """Make a check of the function below; its name is the check's `type`, its docstring the
-    description.
+    """Make a check of the decorated function.
+
+    The function's name becomes the check's `type`, its docstring the description.
     """
 
     def make(measure: Measure) -> type[Check]:

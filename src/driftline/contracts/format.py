@@ -41,20 +41,23 @@ class DecodeContext(Protocol):
 
     @property
     def sealed(self) -> bool:
-        """Whether the stream ends where the object ends: if not, a last record without its end is
-        left for later.
+        """Whether the stream ends where the object ends.
+
+        If not, a last record without its end is left for later.
         """
         ...
 
     def reject(self, position: int, reason: str, record: bytes | str = b"") -> None:
-        """Count one record that can't be read: its ordinal in the stream, why, and its first bytes
-        as a sample.
+        """Count one record that can't be read.
+
+        `position` is its ordinal in the stream; `record` holds its first bytes as a sample.
         """
         ...
 
     def consumed(self, offset: int) -> None:
-        """Say that whole records reach to byte `offset` of the stream. Without it an object is only
-        read as a whole.
+        """Report that whole records reach to byte `offset` of the stream.
+
+        Without such reports an object is only read as a whole.
         """
         ...
 
@@ -64,9 +67,7 @@ class DecodeContext(Protocol):
         ...
 
     def refer(self, uri: str) -> BinaryIO:
-        """The bytes of another object that a record refers to; see `Source.refer` for what it
-        raises.
-        """
+        """Open another object that a record refers to; raises as `Source.refer` does."""
         ...
 
 
@@ -76,28 +77,26 @@ class Format(Plugin, ABC):
     suffixes: ClassVar[tuple[str, ...]] = ()
     """File name endings (without compression) by which the format is guessed, such as `.csv`."""
     marks: ClassVar[tuple[frozenset[str], ...]] = ()
-    """By what its records are recognised: all names of one of these sets stand at the top of
-    each.
-    """
+    """Sets of field names: a record that has all names of one set is of this format."""
     magic: ClassVar[bytes] = b""
     """The first bytes of each of its files, by which the format is recognised."""
     any_json: ClassVar[bool] = False
     """Whether it reads JSON records of any shape: the format of JSON that bears no marks."""
     compressed: ClassVar[bool] = False
-    """True for formats that compress by themselves, such as Parquet: the host then hands the stored
-    bytes over as they are.
+    """Whether the format compresses by itself, such as Parquet.
+
+    The host then passes the stored bytes on as they are.
     """
 
     def with_columns(self, names: Sequence[str]) -> Self:
-        """The same format for records whose values may lack names: `names` are the inputs' in the
-        reference, in order.
+        """Return the same format for records whose values may lack names.
+
+        `names` are those of the inputs in the reference, in order.
         """
         return self
 
     def no_data(self, uri: str) -> str:
-        """Why an object of this name is none of the format's data, such as a manifest beside it;
-        empty when it is.
-        """
+        """Return why an object is no data of the format, such as a manifest; empty when it is."""
         return ""
 
     @classmethod
@@ -110,10 +109,9 @@ class Format(Plugin, ABC):
 
     @abstractmethod
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Batches whose columns bear the names of `ctx.fields`; a field that a record lacks is
-        null.
+        """Yield batches whose columns have the names of `ctx.fields`.
 
-        Values may have any Arrow type: the host casts them to the canonical ones and counts what
-        doesn't fit. Raises Unreadable when nothing more can be read of this object; batches given
-        before that count.
+        A field that a record lacks is null. Values may have any Arrow type: the host casts them to
+        the canonical ones and counts those that do not fit. Raises Unreadable when nothing more of
+        this object can be read; the batches before that count.
         """

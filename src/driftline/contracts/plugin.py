@@ -33,11 +33,10 @@ class Plugin(BaseModel):
     def __getstate__(self) -> dict[Any, Any]:
         # Connections and contexts don't travel to other machines: there, settings are all there is,
         # as before `start`.
-        private = self.__private_attributes__.items()
-        fresh = {
-            name: made.default_factory() if made.default_factory else made.get_default()  # type: ignore[call-arg]
-            for name, made in private
-        }
+        fresh = {}
+        for name, attribute in self.__private_attributes__.items():
+            factory = attribute.default_factory
+            fresh[name] = factory() if factory else attribute.get_default()  # type: ignore[call-arg]
         return super().__getstate__() | {"__pydantic_private__": fresh}
 
     @property
@@ -56,8 +55,9 @@ class Plugin(BaseModel):
         self._context = None
 
     def probe(self) -> str:
-        """Reach the outside once, harmlessly, and say in a few words what was found. Raise to say
-        what is missing.
+        """Connect once without changing anything, and return the result in a few words.
+
+        Raise to say what is missing.
         """
         return "nothing to reach"
 

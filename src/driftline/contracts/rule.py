@@ -1,6 +1,6 @@
 """Rules: what turns a measurement into one of the four verdicts.
 
-Refuses to know where a number came from: a rule sees one measurement and the rows behind it.
+Does not know where a number comes from: a rule sees one measurement and the rows behind it.
 """
 
 from __future__ import annotations

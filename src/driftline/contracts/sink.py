@@ -16,8 +16,10 @@ class Sink(Plugin, ABC):
     """Delivers one notification. The host decides about trying again."""
 
     repeat: ClassVar[Literal["deduplicates", "looks", "repeats"]] = "repeats"
-    """What becomes of a notification sent twice: its receiver recognises it, the sink looks first,
-    or it is there twice.
+    """What happens to a notification sent twice.
+
+    `deduplicates`: the receiver recognises it. `looks`: the sink looks before it sends. `repeats`:
+    it arrives twice.
     """
     updates: ClassVar[bool] = True
     """Whether it wants to hear of changes between opening and resolution."""
@@ -26,14 +28,10 @@ class Sink(Plugin, ABC):
     markup: ClassVar[Markup] = "plain"
     """How the service wants its text: the host escapes all data for it."""
     limits: ClassVar[Mapping[str, int]] = {}
-    """Characters of a piece of a message, by its name, where the service takes fewer (or more) than
-    is usual.
-    """
+    """The most characters of a piece of a message, by its name, where they are not the usual ones."""
 
     def message(self, notification: Notification, markup: Markup | None = None) -> Message:
-        """The text of `notification`, in the sink's markup (or in `markup`) and within its
-        limits.
-        """
+        """Return the text of `notification` in the sink's markup, or in `markup`, within its limits."""
         return self.context.message(notification, markup or self.markup, self.limits)
 
     def describe(self, alert: AlertFact) -> str:
@@ -41,11 +39,10 @@ class Sink(Plugin, ABC):
         return self.context.message.describe(alert)
 
     def look(self, notification: Notification, since: datetime) -> str | None:
-        """The receiver's reference when it has `notification` already, which was first tried after
-        `since`; None when not.
+        """Return the receiver's reference when it has `notification` already, else None.
 
-        Asked before every attempt but the first, when `repeat` is `looks`. Raises what `send`
-        raises.
+        `notification` was first tried after `since`. The host calls this before every attempt but
+        the first, when `repeat` is `looks`. Raises as `send` does.
         """
         return None
 

@@ -37,7 +37,7 @@ def divert(
                 continue
             id = message_id(message.incident, message.revision, plan.name)
             facts = {**message.facts, "sent here because": f"{sink} took no message"}
-            if outbox.add(
+            if outbox.add_message(
                 connection, message.model_copy(update={"id": id, "facts": facts}), plan.name, now
             ):
                 told[plan.name] = None

@@ -127,7 +127,7 @@ class SinkWorker:
             or now < self._last
         ):
             with self._store.write() as connection:
-                claimed = outbox.claim(connection, self.name, now)
+                claimed = outbox.claim_next(connection, self.name, now)
             if claimed is None:
                 break
             self._last = now
@@ -147,7 +147,7 @@ class SinkWorker:
     def next_due(self, now: datetime) -> datetime | None:
         """When there is something to do again; None when nothing waits."""
         with self._store.read() as connection:
-            due = outbox.next_due(connection, self.name)
+            due = outbox.find_next_due(connection, self.name)
         return due if due is None or self._last is None else max(due, self._last + self._pace)
 
     def start(self) -> None:
@@ -228,22 +228,24 @@ class SinkWorker:
         outcome, error = Outcome.SENT, ""
         with self._store.write() as connection:
             if not isinstance(result, Exception):
-                outbox.sent(connection, claimed.id, now, scrub(str(result or ""), self._sink))
+                outbox.mark_sent(connection, claimed.id, now, scrub(str(result or ""), self._sink))
             else:
                 error = clean(scrub(str(result) or type(result).__name__, self._sink), 400)
                 if not isinstance(result, (Retryable, Rejected)):
                     error = f"{type(result).__name__}: {error}"
                 outcome = _outcome(result, overdue)
                 if isinstance(result, (Retryable, Rejected)) and result.not_before is not None:
-                    outbox.pause(connection, self.name, min(result.not_before, now + LONGEST_PAUSE))
+                    outbox.pause_sink(
+                        connection, self.name, min(result.not_before, now + LONGEST_PAUSE)
+                    )
                 if outcome is Outcome.REFUSED:
-                    outbox.refuse(connection, claimed.id, now, error)
+                    outbox.mark_refused(connection, claimed.id, now, error)
                 elif now - claimed.created >= self.policy.give_up:
                     outcome, error = (
                         Outcome.GAVE_UP,
                         f"given up after {self.policy.give_up.days} days: {error}",
                     )
-                    outbox.refuse(connection, claimed.id, now, error)
+                    outbox.mark_refused(connection, claimed.id, now, error)
                 else:
                     self._put_off(connection, claimed, result, now, error)
         if self._log is not None and outcome is not Outcome.SENT:
@@ -279,18 +281,18 @@ class SinkWorker:
         )
         if isinstance(error, Throttled):
             until = min(error.not_before or until, now + LONGEST_PAUSE)
-            outbox.pause(connection, self.name, until)
-        outbox.again(
+            outbox.pause_sink(connection, self.name, until)
+        outbox.schedule_retry(
             connection,
             claimed.id,
             until,
             text,
             unknown=unknown,
-            failed=not isinstance(error, Throttled),
+            count_failure=not isinstance(error, Throttled),
         )
-        failures = outbox.failures(connection, self.name)
+        failures = outbox.count_failures(connection, self.name)
         if failures >= self.policy.breaker:
-            outbox.pause(
+            outbox.pause_sink(
                 connection, self.name, now + self._delay(failures - self.policy.breaker + 3)
             )
 

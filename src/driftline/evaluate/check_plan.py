@@ -1,6 +1,6 @@
-"""One check on one window: it measures, its rules judge.
+"""Runs one check on one window: the check measures, its rules judge.
 
-Refuses to let a check's trouble be anything but an `error` verdict of that check.
+A check that fails gives an `error` verdict of that check; it does not affect other checks.
 """
 
 from __future__ import annotations
@@ -16,36 +16,39 @@ from driftline.types.model import Measurement, Severity, Verdict
 from driftline.types.records import JudgedMeasurement
 
 Collect = Callable[["CheckPlan", CheckContext], Sequence[Measurement]]
-"""Runs a check within its time and looks its answer over. Raises DriftlineError."""
+"""Runs a check with a time limit and validates its measurements. Raises DriftlineError."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckPlan:
-    """A check as one model uses it."""
+    """A check with the settings that one model has for it."""
 
     name: str
     """Its name in the configuration."""
     check: Check
     rules: tuple[Rule, ...] = ()
-    """What the configuration says; the check's own rules when empty."""
+    """The rules of the configuration; when empty, the check's own rules hold."""
     needed: int = 1
-    """Changed windows in a row before it fires."""
+    """Changed windows in a row before an alert fires."""
     keep: int = 0
-    """Further quiet windows before it is resolved."""
+    """Further windows without a change before an alert is resolved."""
     min_rows: int | None = None
+    """The fewest rows of a window that is judged; the check's own number when None."""
     warn_only: frozenset[str] = frozenset()
-    """Columns in which what is judged by its past is at most a warning."""
+    """Columns where the rule `unusual` gives at most a warning."""
 
     def severity(self, row: JudgedMeasurement) -> Severity | None:
-        """How much a judged row matters to people."""
+        """The severity of a judged measurement for people; None where it has none."""
         if not row.severity:
             return None
-        held = row.watched is not None and row.measurement.labels.get("column") in self.warn_only
-        return (
-            Severity.WARNING
-            if held and row.severity == Severity.CRITICAL
-            else Severity(row.severity)
-        )
+        column = row.measurement.labels.get("column")
+        if (
+            row.severity == Severity.CRITICAL
+            and row.watched is not None
+            and column in self.warn_only
+        ):
+            return Severity.WARNING
+        return Severity(row.severity)
 
     @property
     def main_measurement(self) -> str:
@@ -54,61 +57,65 @@ class CheckPlan:
 
     @property
     def rules_by_measurement(self) -> Mapping[str, Rule]:
-        """The rules in force. `unusual` without a measurement judges all that the check itself
-        would judge so.
+        """The rules in force, by name of the measurement.
+
+        A configured `unusual` without a measurement judges all measurements that the check itself
+        judges by `unusual`.
         """
-        known = self.check.default_rules
+        defaults = self.check.default_rules
         if not self.rules:
-            return known
-        found: dict[str, Rule] = {}
+            return defaults
+        rules: dict[str, Rule] = {}
         for rule in self.rules:
             if rule.unusual is None or rule.measurement is not None:
                 names = [rule.measurement or self.main_measurement]
             else:
-                names = [name for name, own in known.items() if own.unusual is not None] or [
-                    self.main_measurement
-                ]
-            found |= {name: _filled(rule, known.get(name)) for name in names}
-        return found
+                names = [
+                    name for name, default in defaults.items() if default.unusual is not None
+                ] or [self.main_measurement]
+            rules |= {name: _with_defaults(rule, defaults.get(name)) for name in names}
+        return rules
 
 
-def _filled(rule: Rule, own: Rule | None) -> Rule:
-    """`unusual` with the check's own settings where the configuration has none."""
-    if rule.unusual is None or own is None or own.unusual is None:
+def _with_defaults(rule: Rule, default: Rule | None) -> Rule:
+    """The rule; settings of `unusual` that it leaves out are taken from the check's own rule."""
+    if rule.unusual is None or default is None or default.unusual is None:
         return rule
-    return rule.model_copy(update={"unusual": own.unusual.over(rule.unusual)})
+    return rule.model_copy(update={"unusual": default.unusual.over(rule.unusual)})
 
 
 def collector_requests(plans: Sequence[CheckPlan]) -> Mapping[str, tuple[str, ...]]:
-    """What all checks tell their collectors, each text once, in an order that depends on nothing
-    else.
-    """
-    found: dict[str, set[str]] = {}
+    """The texts that all checks pass to each collector: unique, in alphabetical order."""
+    requests: dict[str, set[str]] = {}
     for plan in plans:
         for collector, texts in plan.check.wants().items():
-            found.setdefault(collector, set()).update(texts)
-    return {collector: tuple(sorted(texts)) for collector, texts in sorted(found.items()) if texts}
+            requests.setdefault(collector, set()).update(texts)
+    return {
+        collector: tuple(sorted(texts)) for collector, texts in sorted(requests.items()) if texts
+    }
 
 
 def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[JudgedMeasurement]:
-    """The measurements of one check on one window with their verdicts; one `error` row when it
-    could not run.
+    """Run one check on one window and judge its measurements.
+
+    Returns one row with the verdict `error` when the check could not run, and no row when the
+    window is empty and the check does not judge empty windows.
     """
     if not ctx.current.rows and not plan.check.on_empty:
         return []
     try:
-        found = collect(plan, ctx)
+        measurements = collect(plan, ctx)
     except DriftlineError as error:
-        broken = Measurement(
+        failure = Measurement(
             None, name=plan.main_measurement, reason=" ".join(str(error).split())[:500]
         )
         return [
             JudgedMeasurement(
-                plan.name, broken, Verdict.ERROR, reason=broken.reason, cause=plan.check.cause
+                plan.name, failure, Verdict.ERROR, reason=failure.reason, cause=plan.check.cause
             )
         ]
     rules = plan.rules_by_measurement
-    judged = [_judge(plan, measurement, rules, ctx) for measurement in found]
+    judged = [_judge(plan, measurement, rules, ctx) for measurement in measurements]
     for name, rule in rules.items():
         if rule.p_value is not None:
             _judge_together(judged, name, rule.p_value)
@@ -116,17 +123,22 @@ def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judg
 
 
 def _judge_together(judged: list[JudgedMeasurement], name: str, rule: PValue) -> None:
-    """Those p-values of one name that rest on rows enough share one level."""
+    """Judge the p-values of one measurement together, so that they share one level.
+
+    Rows that are unsure, for example for want of rows, are left out. Replaces rows of `judged`.
+    """
     places = [
         place
         for place, row in enumerate(judged)
         if row.measurement.name == name and row.verdict in (Verdict.OK, Verdict.CHANGED)
     ]
-    for place, said in zip(
-        places, rule.judge([judged[place].measurement.p_value for place in places]), strict=True
-    ):
+    judgements = rule.judge([judged[place].measurement.p_value for place in places])
+    for place, judgement in zip(places, judgements, strict=True):
         judged[place] = replace(
-            judged[place], verdict=said.verdict, severity=said.severity or "", reason=said.reason
+            judged[place],
+            verdict=judgement.verdict,
+            severity=judgement.severity or "",
+            reason=judgement.reason,
         )
 
 
@@ -139,31 +151,42 @@ def _judge(
     rule = rules.get(measurement.name) or rule_of_own_bounds(measurement)
     if rule is None:
         return JudgedMeasurement(plan.name, measurement, rows=rows, cause=plan.check.cause)
-    asked = plan.check.min_rows if plan.min_rows is None else plan.min_rows
+    min_rows = plan.check.min_rows if plan.min_rows is None else plan.min_rows
 
-    def past(count: int) -> list[float]:
+    def earlier_values(count: int) -> list[float]:
         return [
             earlier.value for earlier in ctx.history(measurement.name, measurement.labels, count)
         ]
 
-    said = rule.judge(measurement, rows, asked, past)
-    if (
-        said.verdict is Verdict.CHANGED
-        and (smallest := rule.smallest_seen(measurement, rows)) is not None
-    ):
-        measurement = replace(measurement, detail={**measurement.detail, "smallest_seen": smallest})
-    watched = rule.unusual if measurement.value is not None and rows >= asked else None
+    judgement = rule.judge(measurement, rows, min_rows, earlier_values)
+    if judgement.verdict is Verdict.CHANGED:
+        smallest_seen = rule.smallest_seen(measurement, rows)
+        if smallest_seen is not None:
+            detail = {**measurement.detail, "smallest_seen": smallest_seen}
+            measurement = replace(measurement, detail=detail)
+    has_enough_rows = rows >= min_rows
     return JudgedMeasurement(
-        plan.name, measurement, said.verdict, said.severity or "", said.reason, rows, plan.check.cause, said.within,
-        watched=watched, blind=said.verdict is Verdict.UNSURE and _lacks_data(rule, measurement, rows < asked),
-    )  # fmt: skip
+        check=plan.name,
+        measurement=measurement,
+        verdict=judgement.verdict,
+        severity=judgement.severity or "",
+        reason=judgement.reason,
+        rows=rows,
+        cause=plan.check.cause,
+        within=judgement.within,
+        watched=rule.unusual if measurement.value is not None and has_enough_rows else None,
+        blind=judgement.verdict is Verdict.UNSURE
+        and _lacks_rows(rule, measurement, has_enough_rows),
+    )
 
 
-def _lacks_data(rule: Rule, measurement: Measurement, few: bool) -> bool:
-    """Whether more rows would settle it: not a past that is still to come, nor a number that can't
-    be had at all.
+def _lacks_rows(rule: Rule, measurement: Measurement, has_enough_rows: bool) -> bool:
+    """Whether more rows would decide an unsure measurement.
+
+    They do not where the rule waits for earlier windows, or where there is no value.
     """
-    return few or (measurement.value is not None and rule.unusual is None and rule.chart is None)
+    needs_history = rule.unusual is not None or rule.chart is not None
+    return not has_enough_rows or (measurement.value is not None and not needs_history)
 
 
 def rule_of_own_bounds(measurement: Measurement) -> Rule | None:
@@ -171,10 +194,6 @@ def rule_of_own_bounds(measurement: Measurement) -> Rule | None:
     least, most = measurement.least, measurement.most
     if least is not None and most is not None:
         return Rule(outside=Range(low=least, high=most))
-    return (
-        above(warning=most)
-        if most is not None
-        else below(warning=least)
-        if least is not None
-        else None
-    )
+    if most is not None:
+        return above(warning=most)
+    return None if least is None else below(warning=least)

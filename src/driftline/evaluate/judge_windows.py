@@ -1,7 +1,8 @@
-"""All checks on all versions and segments of one span of time: judged rows, and the facts that
-alerting is told.
+"""Judges all windows of one span of time: every check on every version and segment.
 
-Refuses the store and the clock: windows, references and history are handed in.
+The result are judged measurements, for the store, and facts, for alerting.
+
+Does not read the store or the clock: windows, references and history are passed in.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from driftline.evaluate.blindness import blindness_fact
 from driftline.evaluate.check_plan import CheckPlan, Collect, run_check
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.profiles.window import Window
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.model import Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
-NEW_FOR = 24
+NEW_VERSION_WINDOWS = 24
 """Windows for which a version of the model counts as new."""
 WindowOf = Callable[[DueWindow], Window]
 ReferenceOf = Callable[[DueWindow], Window | None]
 HistoryOf = Callable[[WindowKey, str, str, Mapping[str, str], int], Sequence[Earlier]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What judging a model's windows needs."""
+    """All that judging the windows of a model needs."""
 
     schema: Schema
     plans: Sequence[CheckPlan]
@@ -41,18 +42,19 @@ class Inputs:
     history: HistoryOf
     collect: Collect
     reference_name: str = ""
-    """For people: what windows are compared with."""
+    """Name of the reference, for people."""
     past_judge: PastJudge | None = None
-    """What windows before were like; without it every window is judged alone."""
+    """Judges by earlier windows; without it every window is judged alone."""
     new_versions: frozenset[str] = frozenset()
-    """Versions that are new, where there were others before."""
+    """Model versions that are new in a model that had other versions before."""
     label_collectors: frozenset[str] = frozenset()
-    """Collectors that take labels that come later: checks that need one of them run again when only
-    labels came.
+    """Names of the collectors that take labels which come after their predictions.
+
+    A check that needs one of them runs again when only labels have come.
     """
 
     def checks_of(self, due: DueWindow) -> Sequence[CheckPlan]:
-        """The checks that run on a window."""
+        """The checks that run on this window."""
         return [
             plan
             for plan in self.plans
@@ -62,7 +64,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class JudgedWindow:
-    """What one window came to."""
+    """One window with its judged measurements."""
 
     due: DueWindow
     window: Window
@@ -72,41 +74,39 @@ class JudgedWindow:
 def judge_windows(
     group: Sequence[DueWindow], inputs: Inputs
 ) -> tuple[list[JudgedWindow], list[Fact]]:
-    """Judge every window of one span of time, in a stable order."""
-    measured = [measure_window(due, inputs) for due in group]
-    found = judge_by_past(measured, inputs.past_judge)
-    facts: list[Fact] = []
-    ran: dict[str, str] = {}
-    told: dict[str, list[JudgedMeasurement]] = {}
-    for item in found:
-        plans = {plan.name: plan for plan in inputs.checks_of(item.due)}
-        for name, rows in groupby(item.judged, key=lambda row: row.check):
-            judged = list(rows)
-            told.setdefault(name, []).extend(
-                judged if _whole(plans[name], item.due, inputs) else ()
-            )
-            if not item.due.quiet:
-                facts += facts_of(item.due, plans[name], judged, inputs.reference_name)
-            broken = next((row.reason for row in judged if row.verdict == Verdict.ERROR), "")
-            ran[name] = ran.get(name) or broken
-    facts = add_upstream(facts, inputs.new_versions, schema_changes(inputs.plans))
-    facts += [check_failure_fact(group[0], check, broken) for check, broken in ran.items()]
-    return found, facts + [
-        fact
-        for check, rows in told.items()
-        if (fact := blindness_fact(group[0], check, rows)) is not None
-    ]
+    """Judge every window of `group`: the windows of all versions and segments with one start.
 
-
-def _whole(plan: CheckPlan, due: DueWindow, inputs: Inputs) -> bool:
-    """Whether a check has all that it waits for: one that needs labels is judged again once they
-    came.
+    Returns the judged windows, in the order of `group`, and the facts for alerting.
     """
-    return due.labels_only or not plan.check.collectors & inputs.label_collectors
+    windows = judge_by_past([measure_window(due, inputs) for due in group], inputs.past_judge)
+    facts: list[Fact] = []
+    errors: dict[str, str] = {}
+    complete_rows: dict[str, list[JudgedMeasurement]] = {}
+    for window in windows:
+        plans = {plan.name: plan for plan in inputs.checks_of(window.due)}
+        for check, check_rows in groupby(window.judged, key=lambda row: row.check):
+            rows = list(check_rows)
+            is_complete = not _awaits_labels(plans[check], window.due, inputs)
+            complete_rows.setdefault(check, []).extend(rows if is_complete else ())
+            if not window.due.quiet:
+                facts += facts_of(window.due, plans[check], rows, inputs.reference_name)
+            error = next((row.reason for row in rows if row.verdict == Verdict.ERROR), "")
+            errors[check] = errors.get(check) or error
+    facts = add_upstream(facts, inputs.new_versions, schema_changes(inputs.plans))
+    facts += [check_failure_fact(group[0], check, error) for check, error in errors.items()]
+    blindness_facts = [
+        blindness_fact(group[0], check, rows) for check, rows in complete_rows.items()
+    ]
+    return windows, facts + [fact for fact in blindness_facts if fact is not None]
+
+
+def _awaits_labels(plan: CheckPlan, due: DueWindow, inputs: Inputs) -> bool:
+    """Whether a check will be judged again once the labels of the window have come."""
+    return not due.labels_only and bool(plan.check.collectors & inputs.label_collectors)
 
 
 def measure_window(due: DueWindow, inputs: Inputs) -> JudgedWindow:
-    """All checks on one window; what is judged by its past is not judged yet."""
+    """Run all checks on one window; measurements that their past judges have no verdict of it yet."""
     window, reference = inputs.window(due), inputs.reference(due)
     rows: list[JudgedMeasurement] = []
     for plan in inputs.checks_of(due):
@@ -114,31 +114,35 @@ def measure_window(due: DueWindow, inputs: Inputs) -> JudgedWindow:
     return JudgedWindow(due, window, rows)
 
 
-def judge_by_past(measured: Sequence[JudgedWindow], past: PastJudge | None) -> list[JudgedWindow]:
-    """The windows of one span of time, which share one budget for false pages."""
-    if past is None or not measured:
-        return list(measured)
-    rows = [(item.due.key, row) for item in measured for row in item.judged]
-    judged = iter(past.judge(measured[0].due.key.start, rows))
-    return [replace(item, judged=[next(judged) for _ in item.judged]) for item in measured]
+def judge_by_past(
+    windows: Sequence[JudgedWindow], past_judge: PastJudge | None
+) -> list[JudgedWindow]:
+    """Judge the windows of one span of time by earlier ones; they share one alarm budget."""
+    if past_judge is None or not windows:
+        return list(windows)
+    rows = [(window.due.key, row) for window in windows for row in window.judged]
+    judged_rows = iter(past_judge.judge(windows[0].due.key.start, rows))
+    return [
+        replace(window, judged=[next(judged_rows) for _ in window.judged]) for window in windows
+    ]
 
 
 def find_new_versions(
-    group: Sequence[DueWindow], seen: Callable[[int, int], Set[str]]
+    group: Sequence[DueWindow], versions_between: Callable[[int, int], Set[str]]
 ) -> frozenset[str]:
-    """Versions of a window that had no rows in windows a while ago, though others had.
+    """The versions of a group that had no rows 24 to 48 windows earlier, while others had some.
 
-    `seen(begin, end)` gives the versions that had rows in windows that start in [begin, end),
-    microseconds.
+    `versions_between(begin, end)` returns the versions with rows in windows that start in
+    [begin, end), in microseconds.
     """
-    start, span = group[0].key.start, NEW_FOR * (group[0].end - group[0].key.start)
-    here = {due.key.version for due in group} - {""}
-    before = seen(start - 2 * span, start - span) if here else set()
-    return frozenset(here - before) if before - {""} else frozenset()
+    start, span = group[0].key.start, NEW_VERSION_WINDOWS * (group[0].end - group[0].key.start)
+    versions = {due.key.version for due in group} - {""}
+    earlier = versions_between(start - 2 * span, start - span) if versions else set()
+    return frozenset(versions - earlier) if earlier - {""} else frozenset()
 
 
 def schema_changes(plans: Iterable[CheckPlan]) -> frozenset[tuple[str, str]]:
-    """Check and measurement of each finding that says that a column is another one now."""
+    """Check and measurement of each finding that reports another schema of a column."""
     return frozenset(
         (plan.name, measurement) for plan in plans for measurement in plan.check.schema_changes
     )
@@ -149,7 +153,7 @@ def add_upstream(
     new_versions: frozenset[str],
     schema_findings: frozenset[tuple[str, str]],
 ) -> list[Fact]:
-    """Facts of one span of time; the changed ones say what is known to have changed before them.
+    """The facts of one span of time; changed ones name the change upstream, where one is known.
 
     `schema_findings` are pairs of check and measurement, see `schema_changes`.
     """
@@ -167,21 +171,22 @@ def _with_upstream(
     if fact.version in new_versions:
         return replace(fact, upstream=f"version {fact.version} is new")
     column = dict(fact.labels).get("column")
-    altered = column is not None and any(
-        other.verdict is Verdict.CHANGED
-        and (other.check, other.measurement) in schema_findings
-        and dict(other.labels).get("column") == column
-        for other in facts
+    has_schema_change = column is not None and any(
+        candidate.verdict is Verdict.CHANGED
+        and (candidate.check, candidate.measurement) in schema_findings
+        and dict(candidate.labels).get("column") == column
+        for candidate in facts
     )
-    return replace(fact, upstream=f"the schema of {column} changed") if altered else fact
+    return replace(fact, upstream=f"the schema of {column} changed") if has_schema_change else fact
 
 
-def check_failure_fact(due: DueWindow, check: str, broken: str) -> Fact:
-    """Whether a check could run: its failure is an incident of its own, and ends when it runs
-    again.
+def check_failure_fact(due: DueWindow, check: str, error: str) -> Fact:
+    """A fact that says whether a check could run; `error` is empty where it could.
+
+    The failure of a check is an incident of its own, which ends when the check runs again.
     """
-    span = moment(due.key.start), moment(due.end)
-    return trouble(due.key.model, check, "error", broken, span, revision=due.revision + 1)
+    span = from_micros(due.key.start), from_micros(due.end)
+    return trouble(due.key.model, check, "error", error, span, revision=due.revision + 1)
 
 
 def _context(
@@ -196,19 +201,25 @@ def _context(
     seed = sha256(
         f"{key.model}\n{plan.name}\n{key.start}\n{key.version}\n{key.segment}".encode()
     ).digest()[:8]
-    return CheckContext(window, reference, inputs.schema, history, int.from_bytes(seed, "big"))
+    return CheckContext(
+        current=window,
+        reference=reference,
+        schema=inputs.schema,
+        history=history,
+        seed=int.from_bytes(seed, "big"),
+    )
 
 
 @lru_cache(maxsize=20_000)
-def _pairs(labels: str) -> tuple[tuple[str, str], ...]:
-    """Names and values of `labels_json`, which sorts them."""
+def _label_pairs(labels: str) -> tuple[tuple[str, str], ...]:
+    """Names and values of labels from JSON with sorted keys."""
     return tuple(json.loads(labels).items())
 
 
 def facts_of(
     due: DueWindow, plan: CheckPlan, judged: Sequence[JudgedMeasurement], reference_name: str
 ) -> Iterator[Fact]:
-    """What alerting is told of the rows of one check on one window."""
+    """One fact for each judged measurement of one check in one window."""
     key = due.key
     for row in judged:
         if not row.verdict or row.verdict == Verdict.ERROR:
@@ -222,8 +233,8 @@ def facts_of(
             measurement=m.name,
             labels=tuple(sorted(m.labels.items())),
             cause=plan.check.cause,
-            start=moment(key.start),
-            end=moment(due.end),
+            start=from_micros(key.start),
+            end=from_micros(due.end),
             verdict=Verdict.OK if row.within else Verdict(row.verdict),
             severity=plan.severity(row),
             value=m.value,
@@ -237,10 +248,12 @@ def facts_of(
             needed=plan.needed,
             keep=plan.keep,
             revision=due.revision + 1,
-            since=None if row.since is None else moment(row.since),
+            since=None if row.since is None else from_micros(row.since),
             decision=m.decision or "",
             alike=frozenset(
-                key_of(key.model, version, segment, plan.check.cause, check, name, _pairs(labels))
+                key_of(
+                    key.model, version, segment, plan.check.cause, check, name, _label_pairs(labels)
+                )
                 for version, segment, check, name, labels in row.alike
             ),
         )

@@ -16,13 +16,13 @@ from driftline.contracts.wording import Wording
 from driftline.extensions.registry import Registry
 from driftline.types.notification import AlertFact
 from driftline.types.phrasing import (
-    bound,
     clean,
+    describe_movement,
     group_by_subject,
     interval,
     is_share,
-    moved,
     number,
+    parse_bound,
     share,
     subject,
 )
@@ -95,7 +95,7 @@ class Phrasebook:
         unit = "" if not alert.unit else alert.unit
         unit = unit if unit in ("", "%") else f" {clean(unit, 20)}"
         text = f"{noun} {number(alert.value)}{unit}"
-        limit = bound(alert)
+        limit = parse_bound(alert)
         if alert.was is not None:
             return f"{text} (was {number(alert.was)}{unit})"
         return f"{text} (limit {number(limit)})" if limit is not None else text
@@ -134,7 +134,7 @@ class Phrasebook:
         return [self._line(group) for group in group_by_subject(alerts)]
 
     def _line(self, group: list[AlertFact]) -> Line:
-        moves = dict.fromkeys(text for alert in group if (text := moved(alert)))
+        moves = dict.fromkeys(text for alert in group if (text := describe_movement(alert)))
         # One that says the same and less is left out: `(×60)` beside `(×60, +195 sd)`.
         parts = {
             text: None

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from driftline.charts.incident import MAX_SERIES, SeriesLine, SeriesPoint, render_incident
 from driftline.state import measurements
 from driftline.state.store import Store
-from driftline.state.tables import micros, moment
+from driftline.state.tables import as_micros, from_micros
 from driftline.types.errors import DriftlineError
 from driftline.types.notification import AlertFact, Event, Notification
 from driftline.types.phrasing import subject
@@ -68,9 +68,11 @@ def _line(connection: Connection, notification: Notification, alert: AlertFact) 
     labels = dict(alert.labels)
     segment, version = labels.pop("segment", ""), labels.pop("version", notification.model_version)
     until = notification.window[1] if notification.window is not None else alert.since
-    key = WindowKey(notification.model, micros(until), version, segment)
-    rows = measurements.intervals(connection, key, alert.check, alert.measurement, labels, WINDOWS)
-    points = [SeriesPoint(moment(row.start), row.value, row.low, row.high) for row in rows]
+    key = WindowKey(notification.model, as_micros(until), version, segment)
+    rows = measurements.load_intervals(
+        connection, key, alert.check, alert.measurement, labels, WINDOWS
+    )
+    points = [SeriesPoint(from_micros(row.start), row.value, row.low, row.high) for row in rows]
     return SeriesLine(_name(alert), alert.severity, alert.since, points, _usual(alert))
 
 

@@ -17,7 +17,7 @@ from driftline.alerting.acts import Kind
 from driftline.extensions.phrasebook import Line, Phrasebook, installed_phrasebook
 from driftline.state import action_runs, incidents, people
 from driftline.state.store import Store
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.errors import DriftlineError
 from driftline.types.matchers import Matchers
 from driftline.types.notification import AlertFact, Notification
@@ -61,7 +61,9 @@ class Desk:
         with self.store.read() as connection:
             return [
                 _plain(row)
-                for row in incidents.listed(connection, model, firing=not every, limit=limit)
+                for row in incidents.list_incidents(
+                    connection, model, firing=not every, limit=limit
+                )
             ]
 
     def incident(self, name: str) -> Plain:
@@ -69,9 +71,9 @@ class Desk:
         that begin so.
         """
         with self.store.read() as connection:
-            row = incidents.one(connection, self._named(name))
-            history = incidents.history(connection, row.id)
-            runs = action_runs.listed(connection, row.id)
+            row = incidents.load_incident(connection, self._named(name))
+            history = incidents.load_incident_history(connection, row.id)
+            runs = action_runs.list_runs(connection, row.id)
         return {
             **_plain(row),
             "history": [
@@ -80,7 +82,7 @@ class Desk:
                     "at": one.at.isoformat(),
                     "reason": one.reason,
                     "author": one.author,
-                    "held": one.held,
+                    "held": one.held_reason,
                 }
                 for one in history
             ],
@@ -92,7 +94,7 @@ class Desk:
         of this name.
         """
         with self.store.read() as connection:
-            told = incidents.newest_message(connection, self._named(name))
+            told = incidents.load_newest_message(connection, self._named(name))
         assert told is not None
         return told
 
@@ -105,12 +107,12 @@ class Desk:
     def actions(self, *, incident: str | None = None, limit: int = 100) -> list[Plain]:
         """The newest runs of actions; with `incident` of that one alone."""
         with self.store.read() as connection:
-            return [run.plain() for run in action_runs.listed(connection, incident, limit)]
+            return [run.plain() for run in action_runs.list_runs(connection, incident, limit)]
 
     def action(self, token: str) -> Plain:
         """A run of an action. Raises Refused when there is none of this token."""
         with self.store.read() as connection:
-            run = action_runs.one(connection, token)
+            run = action_runs.find_run(connection, token)
         if run is None:
             raise Refused(f"there is no run {token}")
         return run.plain()
@@ -122,7 +124,7 @@ class Desk:
         author, reason = _author(author), clean(reason, LONGEST)
         if not reason:
             raise Refused("say why: the word on an action needs a reason")
-        decided = action_runs.approve if approve else action_runs.reject
+        decided = action_runs.approve_run if approve else action_runs.reject_run
         model = self.action(token)["model"]
         with self.store.note() as connection:
             why = decided(connection, token, author, reason, self.clock())
@@ -155,12 +157,12 @@ class Desk:
         if found["state"] != "firing":
             raise Refused(f"{found['id']} is over: {found['title']}")
         with self.store.note() as connection:
-            row = people.leave(
+            row = people.add_act(
                 connection, kind.value, found["model"], found["id"], author, reason, now, until
             )
         self.attend(found["model"])
         with self.store.read() as connection:
-            outcome = people.outcome(connection, row)
+            outcome = people.load_act_outcome(connection, row)
         if outcome:
             raise Refused(f"{found['id']}: {outcome}")
         return found["id"], "waits" if outcome is None else "done"
@@ -188,7 +190,7 @@ class Desk:
         if not timedelta(0) < lasting <= FURTHEST or begin + lasting <= now:
             raise Refused("a silence needs an end that is still to come, a year on at most")
         with self.store.note() as connection:
-            number = people.silence(
+            number = people.add_silence(
                 connection, str(read), begin, begin + lasting, author, reason, now
             )
         self._attend_all()
@@ -205,7 +207,7 @@ class Desk:
     def silences(self) -> list[Plain]:
         """The silences that are on or still to come."""
         with self.store.read() as connection:
-            rows = people.silenced(connection, self.clock())
+            rows = people.list_silences(connection, self.clock())
         return [
             {
                 "id": row.id, "matchers": row.matchers, "from": row.start.isoformat(), "until": row.until.isoformat(),
@@ -217,7 +219,7 @@ class Desk:
     def expire(self, number: int, author: str, reason: str = "") -> None:
         """End a silence. Raises Refused when there is none of this number."""
         with self.store.note() as connection:
-            ended = people.expire(
+            ended = people.end_silence(
                 connection, number, _author(author), clean(reason, LONGEST), self.clock()
             )
         if not ended:
@@ -230,7 +232,7 @@ class Desk:
 
     def _named(self, name: str) -> str:
         with self.store.read() as connection:
-            found = incidents.names(connection, name)
+            found = incidents.find_incident_ids(connection, name)
         if len(found) == 1:
             return found[0]
         if name in found:
@@ -268,6 +270,6 @@ def _plain(row: incidents.IncidentRow) -> Plain:
         "id": row.id, "model": row.model, "family": row.cause, "state": row.state, "severity": row.severity, "title": row.title,
         "since": row.since.isoformat(), "resolved_at": row.resolved_at.isoformat() if row.resolved_at else None,
         "acknowledged_by": detail.get("acknowledged", ""), "held": detail.get("owed", ""),
-        "snoozed_until": None if snoozed is None else moment(snoozed).isoformat(),
+        "snoozed_until": None if snoozed is None else from_micros(snoozed).isoformat(),
         "flapping": bool(detail.get("flapping", False)),
     }  # fmt: skip

@@ -18,8 +18,8 @@ from driftline.contracts.source import DiscoverContext, Source
 from driftline.extensions.hooks import imported_checks
 from driftline.ingest.read.compression import open_decompressed
 from driftline.ingest.read.decoding import Decoding
-from driftline.kit.decoding.json_values import documents
-from driftline.kit.decoding.rows_from_statistics import whole
+from driftline.kit.decoding.json_values import parse_documents
+from driftline.kit.decoding.rows_from_statistics import read_statistics
 from driftline.types.errors import SourceError, Unreadable
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def read_files(source: Source, now: datetime) -> list[tuple[str, bytes]]:
     for obj in objects:
         try:
             with source.open(obj) as stream:
-                content = whole(open_decompressed(stream))
+                content = read_statistics(open_decompressed(stream))
         except Unreadable as error:
             raise SourceError(f"{obj.uri} {error}") from None
         files.append((obj.uri, content))
@@ -172,7 +172,7 @@ def _document(content: bytes) -> Any:
     if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"{":
         return None
     try:
-        return next(documents(content), None)
+        return next(parse_documents(content), None)
     except ValueError:
         return None
 

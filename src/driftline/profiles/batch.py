@@ -1,6 +1,6 @@
-"""The canonical batch: what every collector is fed.
+"""The canonical batch, which every collector is updated with.
 
-Refuses raw values: casting is done before, once, by ingest.
+Holds cast values only: `ingest` casts raw values once, before.
 """
 
 from __future__ import annotations
@@ -17,36 +17,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows in canonical columns: numeric ones float64, categorical ones dictionary-encoded strings,
-    nulls marked.
-    """
+    """Rows in canonical columns: float64 or dictionary-encoded strings, with nulls."""
 
     rows: int
     columns: dict[str, pa.Array]
-    """By canonical name; a column that the records lack is absent here and counts as all null."""
+    """By canonical name, shape (rows,); a column that the records lack counts as all null."""
     invalid: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
-    """Rows whose value could not be cast (null in `columns`); only for columns that have such
-    rows.
-    """
+    """Masks (rows,) of values that could not be cast, null in `columns`; only where any are."""
     events: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    """Event times, microseconds since the epoch, UTC; shape (rows,)."""
+    """Event times, microseconds since the epoch, UTC; int64, shape (rows,)."""
     hashes: NDArray[np.uint64] | None = None
-    """A hash of each row's identity, where a collector samples; shape (rows,)."""
+    """A hash of each row's identity, where a collector samples; uint64, shape (rows,)."""
     joins: NDArray[np.uint64] | None = None
-    """A hash of the id by which each row's label comes, where labels come later; 0 where there is
-    none; shape (rows,).
-    """
+    """A hash of the id that each row's label has, where labels come later, 0 for none; (rows,)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledRows:
-    """Rows whose labels came later, and what became known of these."""
+    """Rows whose labels came later, with facts about these labels."""
 
     batch: Batch
-    """Only prediction, score and label, as far as there are such columns."""
+    """The columns of prediction, score and label, as far as there are any."""
     delays: NDArray[np.int64]
-    """Microseconds from each prediction to its first label, 0 at least; shape (rows,)."""
+    """Microseconds from each prediction to its first label, at least 0; shape (rows,)."""
     is_corrected: NDArray[np.bool_]
-    """Whether labels of different values came for the row; shape (rows,)."""
+    """Whether the row got labels of different values; shape (rows,)."""
     is_contradictory: NDArray[np.bool_]
-    """Whether its newest labels, of one and the same time, differ; shape (rows,)."""
+    """Whether the row's newest labels, of one and the same time, differ; shape (rows,)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from driftline.profiles.categories import CategoryCollector
-from driftline.profiles.identities import IdentityCollector
 from driftline.profiles.labels import LabelCollector
 from driftline.profiles.numeric import NumericCollector
 from driftline.profiles.profile import Collectors
@@ -22,7 +21,6 @@ BUILT_IN: Collectors = {
         RawSampleCollector,
         LabelCollector,
         ExpressionCollector,
-        IdentityCollector,
         SizeCollector,
     )
 }

@@ -1,6 +1,6 @@
 """The collector of categorical columns: counts by category within a bound.
 
-Refuses to drop in silence: what is beyond the bound is counted as `other`.
+Rows of categories beyond the bound are counted as `other`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 def count_categories(array: pa.DictionaryArray) -> Iterable[tuple[str, int]]:
-    """The categories that occur in a dictionary-encoded column, each with its rows."""
+    """(category, rows) of the categories that occur in a dictionary-encoded column."""
     codes = array.indices.drop_null().to_numpy(zero_copy_only=False)
     counts = np.bincount(codes, minlength=len(array.dictionary))
-    seen = np.flatnonzero(counts)
+    codes = np.flatnonzero(counts)
     names = (
-        array.dictionary.take(seen).to_pylist()
-        if len(seen) < len(counts)
+        array.dictionary.take(codes).to_pylist()
+        if len(codes) < len(counts)
         else array.dictionary.to_pylist()
     )
-    return zip(names, counts[seen].tolist(), strict=True)
+    return zip(names, counts[codes].tolist(), strict=True)
 
 
 class _Column:
@@ -53,7 +53,7 @@ class CategoryCollector(Collector):
 
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
-        """No rows."""
+        """The summary of no rows."""
         return cls(
             {
                 name: column
@@ -63,7 +63,7 @@ class CategoryCollector(Collector):
         )
 
     def update(self, batch: Batch) -> None:
-        """Counts codes, then names."""
+        """Add the rows of a batch: counts codes, then names."""
         for name, column in self._columns.items():
             array = batch.columns.get(name)
             column.rows += batch.rows
@@ -76,42 +76,42 @@ class CategoryCollector(Collector):
             column.counter.add(count_categories(array))
 
     def merge(self, other: Self) -> None:
-        """Adds counts."""
+        """Add the counts of `other`."""
         for name, column in self._columns.items():
-            theirs = other._columns[name]
-            column.rows += theirs.rows
-            column.nulls += theirs.nulls
-            column.invalid += theirs.invalid
-            column.counter.merge(theirs.counter)
+            addend = other._columns[name]
+            column.rows += addend.rows
+            column.nulls += addend.nulls
+            column.invalid += addend.invalid
+            column.counter.merge(addend.counter)
 
     def summary(self) -> dict[str, CategoricalColumn]:
-        """By column."""
+        """The summaries by column."""
         return {
             name: CategoricalColumn(
-                name,
-                c.rows,
-                c.nulls,
-                c.invalid,
-                c.counter.counts(),
-                c.counter.other,
-                c.counter.distinct,
+                name=name,
+                rows=c.rows,
+                nulls=c.nulls,
+                invalid=c.invalid,
+                counts=c.counter.counts(),
+                other=c.counter.other,
+                distinct=c.counter.distinct,
             )
             for name, c in self._columns.items()
         }
 
     def to_bytes(self) -> bytes:
-        """Canonical."""
+        """The canonical bytes."""
         return pack(
             [(c.rows, c.nulls, c.invalid, c.counter.state()) for c in self._columns.values()]
         )
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
-        """The inverse."""
-        made = cls.zero(spec)
+        """The inverse of `to_bytes`."""
+        collector = cls.zero(spec)
         for c, (rows, nulls, invalid, state) in zip(
-            made._columns.values(), unpack(data), strict=True
+            collector._columns.values(), unpack(data), strict=True
         ):
             c.rows, c.nulls, c.invalid = rows, nulls, invalid
             c.counter.restore(*state)
-        return made
+        return collector

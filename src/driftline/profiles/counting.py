@@ -1,9 +1,9 @@
-"""Counting categories within a bound, to the same result in any order.
+"""Counts categories within a bound, with the same result in any order.
 
-Refuses to let a hostile column grow: beyond the bound it keeps, besides the known categories, those
-with the smallest hashes. Such a category was kept by every part in which it occurred, so its merged
-count is exact; the rest is counted as `other`. (Bottom-k sampling, Cohen & Kaplan 2007; the
-distinct count is the k-minimum-values estimate, Bar-Yossef 2002.)
+Beyond the bound, the known categories and those with the smallest hashes are kept. Such a category
+was kept in every part in which it occurred, so its merged count is exact; all others are counted
+together. (Bottom-k sampling, Cohen & Kaplan 2007; the distinct count is the k-minimum-values
+estimate, Bar-Yossef 2002.)
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ BOUND = 10_000
 
 
 def name_hash(name: str) -> int:
-    """64 bits that are the same on every machine."""
+    """A hash of 64 bits that is the same on every machine."""
     return int.from_bytes(
         blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big"
     )
@@ -31,48 +31,48 @@ class BoundedCounter:
         self._bound = bound
         self._counts: dict[str, int] = {}
         self._limit: int | None = None
-        """Unknown names with a greater hash have been dropped; None while nothing has."""
+        """Unknown names with a greater hash were dropped; None while nothing was dropped."""
         self.total = 0
-        """Everything counted, dropped names too."""
+        """All rows, those of dropped names too."""
 
     def add(self, counts: Iterable[tuple[str, int]]) -> None:
-        """Count some more."""
-        mine, limit, known = self._counts, self._limit, self._known
+        """Add counts of (name, rows)."""
+        totals, limit, known_names = self._counts, self._limit, self._known
         for name, count in counts:
             self.total += count
-            if limit is None or name in known or name_hash(name) <= limit:
-                mine[name] = mine.get(name, 0) + count
-        if len(mine) > 2 * (self._bound + len(known)):
+            if limit is None or name in known_names or name_hash(name) <= limit:
+                totals[name] = totals.get(name, 0) + count
+        if len(totals) > 2 * (self._bound + len(known_names)):
             self._prune()
 
     def merge(self, other: BoundedCounter) -> None:
-        """Take in another counter with the same known names and bound."""
+        """Add another counter with the same known names and bound."""
         if other._limit is not None and (self._limit is None or other._limit < self._limit):
             self._limit = other._limit
             self._drop()
-        dropped = other.total - sum(other._counts.values())
+        other_rows = other.total - sum(other._counts.values())
         self.add(other._counts.items())
-        self.total += dropped
+        self.total += other_rows
 
     def counts(self) -> dict[str, int]:
-        """By name, most frequent first, ties by name."""
+        """Rows by name, most frequent first, ties by name."""
         self._prune()
         return dict(sorted(self._counts.items(), key=lambda item: (-item[1], item[0])))
 
     @property
     def other(self) -> int:
-        """Rows in names beyond the bound."""
+        """Rows of names beyond the bound."""
         self._prune()
         return self.total - sum(self._counts.values())
 
     @property
     def distinct(self) -> int:
-        """Distinct names; an estimate once names were dropped."""
+        """The number of distinct names; an estimate once names were dropped."""
         self._prune()
         if self._limit is None:
             return len(self._counts)
-        kept = sum(1 for name in self._counts if name not in self._known)
-        return len(self._counts) - kept + round((self._bound - 1) / ((self._limit + 1) / 2**64))
+        unknown = sum(1 for name in self._counts if name not in self._known)
+        return len(self._counts) - unknown + round((self._bound - 1) / ((self._limit + 1) / 2**64))
 
     def state(self) -> tuple[dict[str, int], int, int | None]:
         """Counts in the order of names, total, limit: the canonical form."""

@@ -1,8 +1,7 @@
-"""Exact sums of floats: what merges to the same bits in any order.
+"""Exact sums of floats, which merge to the same bits in any order.
 
-Refuses rounding on the way: a sum is rounded once, when it is read. (Shewchuk 1997, "Adaptive
-precision floating-point arithmetic and fast robust geometric predicates"; `math.fsum` does the
-adding.)
+A sum is rounded once, when it is read. (Shewchuk 1997, "Adaptive precision floating-point
+arithmetic and fast robust geometric predicates"; `math.fsum` adds.)
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Iterable
 
 
 class ExactSum:
-    """A sum kept as floats that do not overlap, so that nothing of it is lost."""
+    """A sum stored as floats that do not overlap, so that no digit is lost."""
 
     __slots__ = ("_parts",)
 
@@ -27,7 +26,7 @@ class ExactSum:
                 self._parts = self.partials()
 
     def merge(self, other: ExactSum) -> None:
-        """Add another sum; it stays as it is."""
+        """Add another sum, which does not change."""
         self._parts = [*self._parts, *other._parts]
         if len(self._parts) > 64:
             self._parts = self.partials()
@@ -38,11 +37,9 @@ class ExactSum:
         return math.fsum(self._parts)
 
     def partials(self) -> list[float]:
-        """The canonical form: each part is the rounded sum of what the parts before it leave
-        over.
-        """
-        rest, parts = list(self._parts), []
-        while (head := math.fsum(rest)) != 0.0:
+        """The canonical form: each part is the rounded remainder after the parts before it."""
+        remainder, parts = list(self._parts), []
+        while (head := math.fsum(remainder)) != 0.0:
             parts.append(head)
-            rest.append(-head)
+            remainder.append(-head)
         return parts

@@ -1,7 +1,6 @@
-"""The collector of what is known of labels that came later: how many, after how long, how many were
-corrected.
+"""The collector of facts about late labels: how many, after how long, how many were corrected.
 
-Refuses to count repeats: the same label again says nothing new, and must not restate a window.
+Does not count repeats: the same label again must not change a window.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from driftline.profiles.spec import ProfileSpec
 
 OCTAVE = 8
-"""Cells in which a delay doubles: a quantile is within 4.5% of exact."""
+"""Cells over which a delay doubles: a quantile is within 4.5% of exact."""
 EDGES: Floats = 60.0 * 2.0 ** (np.arange(22 * OCTAVE + 1) / OCTAVE)
 """Seconds, from a minute to eight years; shape (177,)."""
 
@@ -35,14 +34,14 @@ class LabelCollector(Collector):
 
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
-        """No labels."""
+        """The summary of no labels."""
         return cls()
 
     def update(self, batch: Batch) -> None:
-        """Rows alone say nothing of their labels."""
+        """Does nothing: only late labels are counted."""
 
     def label(self, labelled: LabelledRows) -> None:
-        """Counts."""
+        """Count the labels and their delays."""
         self._labelled += labelled.batch.rows
         self._corrected += int(labelled.is_corrected.sum())
         self._contradicting += int(labelled.is_contradictory.sum())
@@ -50,26 +49,26 @@ class LabelCollector(Collector):
         self._delays = self._delays + np.bincount(cells, minlength=len(EDGES) + 1)
 
     def merge(self, other: Self) -> None:
-        """Adds counts."""
+        """Add the counts of `other`."""
         self._labelled += other._labelled
         self._corrected += other._corrected
         self._contradicting += other._contradicting
         self._delays = self._delays + other._delays
 
     def summary(self) -> Labels:
-        """For the check `labels`."""
+        """The counts and delays."""
         return Labels(self._labelled, self._corrected, self._contradicting, EDGES, self._delays)
 
     def to_bytes(self) -> bytes:
-        """Canonical."""
+        """The canonical bytes."""
         return pack(
             (self._labelled, self._corrected, self._contradicting, pack_counts(self._delays))
         )
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
-        """The inverse."""
-        made = cls()
-        made._labelled, made._corrected, made._contradicting, delays = unpack(data)
-        made._delays = unpack_counts(delays)
-        return made
+        """The inverse of `to_bytes`."""
+        collector = cls()
+        collector._labelled, collector._corrected, collector._contradicting, delays = unpack(data)
+        collector._delays = unpack_counts(delays)
+        return collector

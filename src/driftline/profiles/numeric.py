@@ -1,7 +1,6 @@
 """The collector of numeric columns: counts on the grid, missing values, extremes, exact moments.
 
-Refuses values beyond 1e150 in size as numbers: their squares have no float. They are counted as
-infinite.
+Values beyond 1e150 in size are counted as infinite: the squares of larger values have no float.
 """
 
 from __future__ import annotations
@@ -25,14 +24,15 @@ if TYPE_CHECKING:
 LARGEST = 1e150
 
 
-def cells(ordered: Floats, edges: Floats) -> Counts:
-    """Counts of `ordered` (sorted, shape (n,)) on `edges` (shape (E,)), shape (2E+1,); see
-    `NumericColumn`.
+def cells(sorted_values: Floats, edges: Floats) -> Counts:
+    """Counts on the cells of a grid, int64, shape (2E+1,); see `NumericColumn`.
+
+    `sorted_values` has shape (n,), `edges` shape (E,); both float64, rising.
     """
     bounds = np.empty(2 * len(edges) + 2, np.int64)
-    bounds[0], bounds[-1] = 0, len(ordered)
-    bounds[1:-1:2] = np.searchsorted(ordered, edges, "left")
-    bounds[2:-1:2] = np.searchsorted(ordered, edges, "right")
+    bounds[0], bounds[-1] = 0, len(sorted_values)
+    bounds[1:-1:2] = np.searchsorted(sorted_values, edges, "left")
+    bounds[2:-1:2] = np.searchsorted(sorted_values, edges, "right")
     return np.diff(bounds)
 
 
@@ -61,14 +61,14 @@ class _Column:
     def update(self, array: pa.Array, spec: NumericSpec) -> None:
         self.rows += len(array)
         self.nulls += array.null_count
-        ordered = np.sort(
+        sorted_values = np.sort(
             (array.drop_null() if array.null_count else array).to_numpy(zero_copy_only=False)
         )
-        low, high, nan = np.searchsorted(ordered, (-LARGEST, LARGEST, np.nan), "left")
-        high += int(np.searchsorted(ordered[high:nan], LARGEST, "right"))
-        self.nans += len(ordered) - int(nan)
+        low, high, nan = np.searchsorted(sorted_values, (-LARGEST, LARGEST, np.nan), "left")
+        high += int(np.searchsorted(sorted_values[high:nan], LARGEST, "right"))
+        self.nans += len(sorted_values) - int(nan)
         self.infinities += int(nan - high + low)
-        finite = ordered[low:high]
+        finite = sorted_values[low:high]
         if not len(finite):
             return
         self.counts += cells(finite, spec.edges)
@@ -79,7 +79,7 @@ class _Column:
 
     def extremes(self, low: float | None, high: float | None) -> None:
         if low is not None and high is not None:
-            # Adding 0.0 makes -0.0 and 0.0 one value, so that the order of merging can't show.
+            # Adding 0.0 makes -0.0 and 0.0 one value, so that the order of merging has no effect.
             self.minimum = low + 0.0 if self.minimum is None else min(self.minimum, low + 0.0)
             self.maximum = high + 0.0 if self.maximum is None else max(self.maximum, high + 0.0)
 
@@ -105,9 +105,19 @@ class _Column:
                     else max(self.square.value - self.total.value * off, 0.0) / (n - 1)
                 )
         return NumericColumn(
-            name, self.rows, self.nulls, self.nans, self.infinities, self.invalid,
-            spec.edges, self.counts, self.minimum, self.maximum, mean, variance,
-        )  # fmt: skip
+            name=name,
+            rows=self.rows,
+            nulls=self.nulls,
+            nans=self.nans,
+            infinities=self.infinities,
+            invalid=self.invalid,
+            edges=spec.edges,
+            counts=self.counts,
+            minimum=self.minimum,
+            maximum=self.maximum,
+            mean=mean,
+            variance=variance,
+        )
 
 
 class NumericCollector(Collector):
@@ -121,7 +131,7 @@ class NumericCollector(Collector):
 
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
-        """No rows."""
+        """The summary of no rows."""
         return cls(
             {
                 name: column
@@ -131,7 +141,7 @@ class NumericCollector(Collector):
         )
 
     def update(self, batch: Batch) -> None:
-        """Sorts each column once and looks the edges up in it."""
+        """Add the rows of a batch: sorts each column once and finds the edges in it."""
         for name, column in self._columns.items():
             array = batch.columns.get(name)
             if array is None:
@@ -143,36 +153,40 @@ class NumericCollector(Collector):
                 column.invalid += int(batch.invalid[name].sum())
 
     def merge(self, other: Self) -> None:
-        """Adds counts; sums exactly."""
+        """Add the counts and exact sums of `other`."""
         for name, column in self._columns.items():
             column.merge(other._columns[name])
 
     def summary(self) -> dict[str, NumericColumn]:
-        """By column."""
+        """The summaries by column."""
         return {
             name: column.summary(name, self._specs[name]) for name, column in self._columns.items()
         }
 
     def to_bytes(self) -> bytes:
-        """Canonical."""
+        """The canonical bytes."""
         return pack(
             [
                 (
                     (c.rows, c.nulls, c.nans, c.infinities, c.invalid),
-                    pack_counts(c.counts), c.minimum, c.maximum, c.total.partials(), c.square.partials(),
+                    pack_counts(c.counts),
+                    c.minimum,
+                    c.maximum,
+                    c.total.partials(),
+                    c.square.partials(),
                 )
                 for c in self._columns.values()
             ]
-        )  # fmt: skip
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
-        """The inverse."""
-        made = cls.zero(spec)
+        """The inverse of `to_bytes`."""
+        collector = cls.zero(spec)
         for c, (numbers, counts, low, high, total, square) in zip(
-            made._columns.values(), unpack(data), strict=True
+            collector._columns.values(), unpack(data), strict=True
         ):
             c.rows, c.nulls, c.nans, c.infinities, c.invalid = numbers
             c.counts, c.minimum, c.maximum = unpack_counts(counts), low, high
             c.total, c.square = ExactSum(total), ExactSum(square)
-        return made
+        return collector

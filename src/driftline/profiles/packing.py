@@ -1,7 +1,4 @@
-"""Bytes of a collector: canonical, small, of a stated version.
-
-Refuses pickles.
-"""
+"""Packs the state of a collector to canonical, small bytes of a stated version."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from driftline.profiles.window import Counts
 
 
 def pack(content: Any) -> bytes:
-    """MessagePack of plain values; floats bit by bit."""
+    """Encode plain values as MessagePack; floats keep their bits."""
     return msgspec.msgpack.encode((1, content))
 
 
@@ -27,21 +24,21 @@ def unpack(data: bytes) -> Any:
 
 
 def pack_counts(counts: Counts) -> tuple[int, bytes, bytes]:
-    """A sparse form: length, places of the counts that are not 0, and those counts."""
+    """A sparse form of counts: length, places of those that are not 0, and their values."""
     places = np.flatnonzero(counts)
     return len(counts), narrow(places), narrow(counts[places])
 
 
-def unpack_counts(packed: tuple[int, bytes, bytes]) -> Counts:
+def unpack_counts(content: tuple[int, bytes, bytes]) -> Counts:
     """The inverse of `pack_counts`."""
-    length, places, values = packed
+    length, places, values = content
     counts = np.zeros(length, np.int64)
     counts[widen(places)] = widen(values)
     return counts
 
 
 def narrow(values: Counts) -> bytes:
-    """Whole numbers from 0 on, each in the bytes that the largest needs."""
+    """Pack integers >= 0, each in as many bytes as the largest needs (1, 2, 4 or 8)."""
     width = next((w for w in (1, 2, 4) if not len(values) or values.max() < 1 << (8 * w)), 8)
     return bytes([width]) + values.astype(f"<u{width}").tobytes()
 

@@ -1,6 +1,6 @@
-"""The profile: a mergeable summary of rows, made of collectors.
+"""The profile: a mergeable summary of rows, profile of collectors.
 
-Refuses to mix: only profiles of one spec merge.
+Only profiles of one spec can be merged.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Collectors = Mapping[str, type[Collector]]
+"""Types of collectors, by name."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Profile:
-    """Rows, first and last event time, and the collectors of its spec."""
+    """The number of rows, first and last event time, and the collectors of its spec."""
 
     def __init__(self, spec: ProfileSpec, collectors: Collectors) -> None:
         self.spec = spec
@@ -37,7 +38,7 @@ class Profile:
         self._parts = {name: kind.zero(spec) for name, kind in self._types.items()}
 
     def update(self, batch: Batch) -> None:
-        """Take in the rows of a batch."""
+        """Add the rows of a batch."""
         self.rows += batch.rows
         if len(batch.events):
             self._span(int(batch.events.min()), int(batch.events.max()))
@@ -45,16 +46,15 @@ class Profile:
             part.update(batch)
 
     def label(self, labelled: LabelledRows) -> None:
-        """Take in labels that came later, of rows that this profile, or one that it is merged with,
-        has seen without them.
+        """Add labels that came later, of rows that were added without them.
+
+        The rows may also be in another profile that this one is merged with.
         """
         for part in self._parts.values():
             part.label(labelled)
 
     def merge(self, other: Profile) -> None:
-        """Take in another profile; it stays as it is. Raises ValueError when it was made by another
-        spec.
-        """
+        """Add another profile, which does not change. Raises ValueError for another spec."""
         if other.spec is not self.spec and other.spec.digest != self.spec.digest:
             raise ValueError(
                 f"profiles of different specs: {self.spec.digest} and {other.spec.digest}"
@@ -70,24 +70,24 @@ class Profile:
             self.last = last if self.last is None else max(self.last, last)
 
     def to_bytes(self) -> bytes:
-        """Canonical: equal content gives equal bytes."""
+        """The canonical form: equal content gives equal bytes."""
         parts = [part.to_bytes() for part in self._parts.values()]
         return zlib.compress(pack((self.spec.digest, self.rows, self.first, self.last, parts)), 1)
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec, collectors: Collectors) -> Profile:
-        """The inverse. Raises ValueError when the bytes were made by another spec."""
+        """The inverse of `to_bytes`. Raises ValueError when another spec profile the bytes."""
         digest, rows, first, last, parts = unpack(zlib.decompress(data))
         if digest != spec.digest:
-            raise ValueError(f"the profile was made by spec {digest}, not {spec.digest}")
-        made = cls(spec, collectors)
-        made.rows, made.first, made.last = rows, first, last
-        kinds = made._types.items()
-        made._parts = {
+            raise ValueError(f"the profile was profile by spec {digest}, not {spec.digest}")
+        profile = cls(spec, collectors)
+        profile.rows, profile.first, profile.last = rows, first, last
+        kinds = profile._types.items()
+        profile._parts = {
             name: kind.from_bytes(part, spec)
             for (name, kind), part in zip(kinds, parts, strict=True)
         }
-        return made
+        return profile
 
     def window(
         self,
@@ -99,15 +99,19 @@ class Profile:
         last_seen: datetime | None = None,
         reread: Callable[[], Iterator[pa.RecordBatch]] | None = None,
     ) -> Window:
-        """What checks see."""
+        """The summaries that checks read.
+
+        `last_seen` is the last event of the model, by default that of these rows; `reread` reads
+        the raw rows again.
+        """
         summaries: dict[str, Any] = {name: part.summary() for name, part in self._parts.items()}
-        found: dict[str, Column] = {
+        columns: dict[str, Column] = {
             **summaries.get("numeric", {}),
             **summaries.get("categories", {}),
         }
         return Window(
             rows=self.rows,
-            columns={name: found[name] for name in self.spec.columns if name in found},
+            columns={name: columns[name] for name in self.spec.columns if name in columns},
             scores=summaries.get("scores", Scores()),
             start=start,
             end=end,

@@ -1,6 +1,6 @@
-"""A hash of each row's identity: the same on every machine, however the rows are batched.
+"""Hashes of ids and values: the same on every machine, however the rows are batched.
 
-Refuses cryptography: it spreads rows evenly, it does not hide them.
+Not cryptographic: the hashes spread rows evenly, they do not hide ids.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _A, _B, _SEED = (
     np.uint64(0x9E3779B97F4A7C15),
 )
 WORDS = 8
-"""Of 8 bytes, that are mixed for all ids at once; longer ids are hashed one by one."""
+"""Words of 8 bytes that are mixed for all ids at once; longer ids are hashed one by one."""
 _FIRST = np.array([(1 << (8 * byte)) - 1 for byte in range(9)], np.uint64)
-"""What keeps the first n bytes of a word."""
+"""The masks of the first n bytes of a word."""
 
 
 def _mix(values: Hashes) -> Hashes:
@@ -34,18 +34,16 @@ def _mix(values: Hashes) -> Hashes:
 
 
 NO_TEXT = np.uint64(_mix(np.array([_SEED]))[0])
-"""The hash of the empty string, which stands for no id too."""
+"""The hash of the empty string, and of a row without an id."""
 
 
 def hash_numbers(values: NDArray[np.float64]) -> Hashes:
-    """One hash of each number, shape (n,); 0.0 and -0.0 are one."""
+    """Hash each number, shape (n,) to (n,); 0.0 and -0.0 have one hash."""
     return _mix(_mix((values + 0.0).view(np.uint64) + _SEED))
 
 
 def hash_strings(ids: pa.Array) -> Hashes:
-    """One hash of each whole string of an Arrow string array, shape (n,); nulls hash as the empty
-    string.
-    """
+    """Hash each string of an Arrow array, shape (n,); nulls hash as the empty string."""
     import pyarrow as pa
 
     data = ids.cast(pa.large_binary()).fill_null(b"")
@@ -74,6 +72,6 @@ def hash_strings(ids: pa.Array) -> Hashes:
 
 
 def hash_positions(seed: int, first: int, rows: int) -> Hashes:
-    """For rows without an id: a hash of the object (`seed`, 64 bits) and the place in it."""
+    """Hash rows without an id by their object (`seed`, 64 bits) and place; shape (rows,)."""
     places = np.arange(first, first + rows, dtype=np.uint64)
     return _mix(_mix(places + _SEED) ^ np.uint64(seed))

@@ -1,7 +1,7 @@
-"""What an expression says of each row of a batch.
+"""Evaluates an expression on each row of a batch.
 
-Refuses to guess: where a value that decides is missing, the answer is unknown, which is null. NaN
-counts as missing, and so does the outcome of a calculation that has none.
+Where a value that decides is missing, the result is null (three-valued logic, as in SQL). NaN
+counts as missing, and so does the result of a calculation that is not finite.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from driftline.profiles.batch import Batch
 
 Sort = Only["number", "text", "truth"]
-CALLED = {"number": "a number", "text": "text", "truth": "true or false"}
+SORT_NAMES = {"number": "a number", "text": "text", "truth": "true or false"}
 ORDER = {
     "==": "equal",
     "!=": "not_equal",
@@ -32,28 +32,29 @@ ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 
 
 class UnsuitableColumns(ValueError):
-    """An expression that these columns have no answer for, and why."""
+    """An expression can't be evaluated on these columns; the text says why."""
 
 
 class _Value(NamedTuple):
     sort: Sort
     data: Any
-    """An Arrow array of the rows, or what one literal is: an Arrow scalar."""
+    """An Arrow array, shape (rows,); for a literal an Arrow scalar."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpressionRows:
-    """The rows of a batch, as an expression sees them."""
+    """The rows of a batch that an expression is evaluated on."""
 
     batch: Batch
     kinds: Mapping[str, Kind]
-    """All columns there are; one that the batch lacks is missing in every row."""
+    """The kinds of all columns; one that the batch lacks is missing in every row."""
     required_columns: Sequence[str]
-    """The columns that `present()` is about."""
+    """The columns that `present()` without arguments checks."""
 
     def evaluate(self, tree: Node) -> Any:
-        """An Arrow array of the rows: of booleans for a condition, of float64 for a number. Raises
-        Unfit.
+        """Booleans for a condition, float64 for a number; an Arrow array of shape (rows,).
+
+        Raises UnsuitableColumns.
         """
         import pyarrow as pa
 
@@ -81,33 +82,33 @@ class ExpressionRows:
                 )
                 return _Value(sort, pa.scalar(node.value))
             case "and" | "or":
-                conditions = [self._sorted(arg, "truth") for arg in node.args]
+                conditions = [self._data_of_sort(arg, "truth") for arg in node.args]
                 return _Value(
                     "truth", reduce(pc.and_kleene if node.op == "and" else pc.or_kleene, conditions)
                 )
             case "not":
-                return _Value("truth", pc.invert(self._sorted(node.args[0], "truth")))
+                return _Value("truth", pc.invert(self._data_of_sort(node.args[0], "truth")))
             case "null":
                 return _Value("truth", pc.is_null(self._value(node.args[0]).data))
             case "present":
                 names = [str(arg.value) for arg in node.args] or self.required_columns
-                there = [pc.is_valid(self._column(name).data) for name in names]
+                validity = [pc.is_valid(self._column(name).data) for name in names]
                 return _Value(
-                    "truth", reduce(pc.and_, there, pa.repeat(pa.scalar(True), self.batch.rows))
+                    "truth", reduce(pc.and_, validity, pa.repeat(pa.scalar(True), self.batch.rows))
                 )
             case "in":
-                return self._among(self._value(node.args[0]), node.args[1].args)
+                return self._is_in(self._value(node.args[0]), node.args[1].args)
             case "abs":
-                return _Value("number", pc.abs(self._sorted(node.args[0], "number")))
+                return _Value("number", pc.abs(self._data_of_sort(node.args[0], "number")))
             case "len":
-                length = _by_name(self._sorted(node.args[0], "text"), pc.utf8_length)
+                length = _by_name(self._data_of_sort(node.args[0], "text"), pc.utf8_length)
                 return _Value("number", length.cast(pa.float64()))
             case "matches":
                 pattern = str(node.args[1].value)
                 return _Value(
                     "truth",
                     _by_name(
-                        self._sorted(node.args[0], "text"),
+                        self._data_of_sort(node.args[0], "text"),
                         lambda texts: match_whole(texts, pattern),
                     ),
                 )
@@ -121,18 +122,18 @@ class ExpressionRows:
                     _compare(ORDER[op], self._value(node.args[0]), self._value(node.args[1])),
                 )
             case op:
-                left, right = (self._sorted(arg, "number") for arg in node.args)
+                left, right = (self._data_of_sort(arg, "number") for arg in node.args)
                 return _Value("number", _finite(getattr(pc, ARITHMETIC[op])(left, right)))
 
-    def _sorted(self, node: Node, sort: Sort) -> Any:
-        """The values of a form that must be of one sort."""
-        found = self._value(node)
-        if found.sort != sort:
-            named = str(node.value) or "what stands there"
+    def _data_of_sort(self, node: Node, sort: Sort) -> Any:
+        """The data of a form that must have this sort."""
+        value = self._value(node)
+        if value.sort != sort:
+            subject = str(node.value) or "what stands there"
             raise UnsuitableColumns(
-                f"{named} is {CALLED[found.sort]}, where {CALLED[sort]} is needed"
+                f"{subject} is {SORT_NAMES[value.sort]}, where {SORT_NAMES[sort]} is needed"
             )
-        return found.data
+        return value.data
 
     def _column(self, name: str) -> _Value:
         import pyarrow as pa
@@ -153,24 +154,24 @@ class ExpressionRows:
             return _Value("number", pa.nulls(self.batch.rows, pa.float64()))
         return _Value("number", pc.if_else(pc.is_nan(array), None, array))
 
-    def _among(self, value: _Value, items: Sequence[Node]) -> _Value:
+    def _is_in(self, value: _Value, items: Sequence[Node]) -> _Value:
         import pyarrow as pa
         import pyarrow.compute as pc
 
         if value.sort == "truth":
             raise UnsuitableColumns("true or false is in no list")
-        wanted: list[Any] = [
+        members: list[Any] = [
             _word(item.value) if value.sort == "text" else item.value for item in items
         ]
-        if value.sort == "number" and any(isinstance(item, str) for item in wanted):
+        if value.sort == "number" and any(isinstance(item, str) for item in members):
             raise UnsuitableColumns("a number is in no list of texts")
-        numbers = (
-            pa.array(wanted, pa.string())
+        value_set = (
+            pa.array(members, pa.string())
             if value.sort == "text"
-            else pa.array(list(map(float, wanted)), pa.float64())
+            else pa.array(list(map(float, members)), pa.float64())
         )
-        found = _by_name(value.data, lambda values: pc.is_in(values, value_set=numbers))
-        return _Value("truth", pc.if_else(pc.is_valid(value.data), found, None))
+        is_member = _by_name(value.data, lambda values: pc.is_in(values, value_set=value_set))
+        return _Value("truth", pc.if_else(pc.is_valid(value.data), is_member, None))
 
     def _near(self, left: _Value, right: _Value, share: float) -> _Value:
         import pyarrow as pa
@@ -180,24 +181,25 @@ class ExpressionRows:
         if left.sort != "number" or right.sort != "number":
             return _Value("truth", same)
         size = pc.max_element_wise(pc.abs(left.data), pc.abs(right.data), skip_nulls=False)
-        # Two numbers near the largest there are may lie farther apart than any number: then they
-        # aren't near.
+        # The difference of two very large numbers may overflow: then they aren't near.
         close = pc.less_equal(
             pc.abs(pc.subtract(left.data, right.data)), pc.multiply(size, pa.scalar(share))
         )
         return _Value("truth", pc.or_kleene(same, pc.and_kleene(close, pc.is_finite(size))))
 
 
-def _compare(how: str, left: _Value, right: _Value) -> Any:
+def _compare(operator: str, left: _Value, right: _Value) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    compare: Callable[[Any, Any], Any] = getattr(pc, how)
+    compare: Callable[[Any, Any], Any] = getattr(pc, operator)
     if left.sort != right.sort:
-        left, right = _as_words(left, right, how), _as_words(right, left, how)
+        left, right = _as_words(left, right, operator), _as_words(right, left, operator)
         if left.sort != right.sort:
-            raise UnsuitableColumns(f"{CALLED[left.sort]} is compared with {CALLED[right.sort]}")
-    if left.sort == "truth" and how not in ("equal", "not_equal"):
+            raise UnsuitableColumns(
+                f"{SORT_NAMES[left.sort]} is compared with {SORT_NAMES[right.sort]}"
+            )
+    if left.sort == "truth" and operator not in ("equal", "not_equal"):
         raise UnsuitableColumns("true or false has no order")
     if left.sort != "text":
         return compare(left.data, right.data)
@@ -208,15 +210,13 @@ def _compare(how: str, left: _Value, right: _Value) -> Any:
     return compare(left.data.cast(pa.string()), right.data.cast(pa.string()))
 
 
-def _as_words(value: _Value, beside: _Value, how: str) -> _Value:
-    """A literal as the category that it counts as beside a text, and true and false as 1 and 0
-    beside a number.
-    """
+def _as_words(value: _Value, beside: _Value, operator: str) -> _Value:
+    """A literal beside a text as its category; true and false beside a number as 1 and 0."""
     import pyarrow as pa
 
     if not isinstance(value.data, pa.Scalar):
         return value
-    if beside.sort == "text" and how in ("equal", "not_equal"):
+    if beside.sort == "text" and operator in ("equal", "not_equal"):
         return _Value("text", pa.scalar(_word(value.data.as_py())))
     if beside.sort == "number" and value.sort == "truth":
         return _Value("number", pa.scalar(float(value.data.as_py())))
@@ -231,7 +231,7 @@ def _word(value: str | float | bool) -> str:
 
 
 def _by_name(data: Any, answer: Callable[[Any], Any]) -> Any:
-    """Asks of each category once."""
+    """Apply a function to each category once, or to the array when it has no dictionary."""
     import pyarrow as pa
 
     return (

@@ -1,6 +1,6 @@
 """The collectors of a uniform sample: the rows with the smallest hashes.
 
-Refuses redacted columns: their values never enter one.
+Values of redacted columns never enter a sample.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 
 class SampleCollector(Collector):
-    """Keeps `sample_rows` rows; which ones depends on the rows alone, not on their order.
-    (Bottom-k, Cohen & Kaplan 2007.)
+    """Samples `sample_rows` rows; the choice does not depend on the order of the rows.
+
+    (Bottom-k sampling, Cohen & Kaplan 2007.)
     """
 
     name = "sample"
     needs_hashes: ClassVar[bool] = True
     kinds: ClassVar[tuple[type, ...]] = (NumericSpec, CategorySpec)
-    """What columns enter it."""
+    """The kinds of columns that enter it."""
 
     def __init__(self, spec: ProfileSpec) -> None:
         self._size = spec.sample_rows
@@ -36,25 +37,25 @@ class SampleCollector(Collector):
             if isinstance(kind, self.kinds) and name not in spec.redact
         ]
         self._rows: list[tuple[int, bytes]] = []
-        """(hash, MessagePack of the values), the smallest, in order."""
+        """(hash, MessagePack of the values) of the smallest hashes, in order."""
 
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
-        """No rows."""
+        """The summary of no rows."""
         return cls(spec)
 
     def update(self, batch: Batch) -> None:
-        """Looks only at rows that can still enter."""
+        """Add the rows of a batch whose hashes are small enough."""
         if batch.hashes is None or not batch.rows or not self._names:
             return
-        wanted = batch.hashes
+        hashes = batch.hashes
         places = (
-            np.argpartition(wanted, self._size)[: self._size]
-            if len(wanted) > self._size
-            else np.arange(len(wanted))
+            np.argpartition(hashes, self._size)[: self._size]
+            if len(hashes) > self._size
+            else np.arange(len(hashes))
         )
         if len(self._rows) >= self._size:
-            places = places[wanted[places] <= np.uint64(self._rows[-1][0])]
+            places = places[hashes[places] <= np.uint64(self._rows[-1][0])]
         if not len(places):
             return
         empty = [None] * len(places)
@@ -62,14 +63,14 @@ class SampleCollector(Collector):
             batch.columns[name].take(places).to_pylist() if name in batch.columns else empty
             for name in self._names
         ]
-        rows = zip(wanted[places].tolist(), zip(*columns, strict=True), strict=True)
+        rows = zip(hashes[places].tolist(), zip(*columns, strict=True), strict=True)
         self._keep([(key, msgspec.msgpack.encode(values)) for key, values in rows])
 
     def _keep(self, rows: list[tuple[int, bytes]]) -> None:
         self._rows = sorted([*self._rows, *rows])[: self._size]
 
     def merge(self, other: Self) -> None:
-        """The smallest of both."""
+        """Keep the smallest hashes of both."""
         self._keep(other._rows)
 
     def summary(self) -> dict[str, list[Any]]:
@@ -78,21 +79,19 @@ class SampleCollector(Collector):
         return {name: [row[place] for row in rows] for place, name in enumerate(self._names)}
 
     def to_bytes(self) -> bytes:
-        """Canonical."""
+        """The canonical bytes."""
         return pack(self._rows)
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
-        """The inverse."""
-        made = cls(spec)
-        made._rows = [(key, content) for key, content in unpack(data)]
-        return made
+        """The inverse of `to_bytes`."""
+        collector = cls(spec)
+        collector._rows = [(key, content) for key, content in unpack(data)]
+        return collector
 
 
 class RawSampleCollector(SampleCollector):
-    """The same rows of the columns that are neither numbers nor categories: a hash of each text,
-    the bytes of each vector.
-    """
+    """Samples the same rows of texts (a hash of each) and vectors (the bytes of each)."""
 
     name = "raw_sample"
     kinds = (SampledSpec,)

@@ -1,6 +1,6 @@
-"""The collector of scores: what every performance metric comes from, as sums that merge.
+"""The collector of scores: mergeable counts and sums for all performance metrics.
 
-Refuses rows without a label or without a usable prediction: they are counted, and nothing else.
+Rows without a label or without a usable prediction are counted only.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BETWEEN = "\x1f"
 
 
 class ScoreCollector(Collector):
-    """Joint counts of score and label, confusion counts, and sums of losses."""
+    """Collects joint counts of score and label, confusion counts, and sums of losses."""
 
     name = "scores"
 
@@ -51,11 +51,11 @@ class ScoreCollector(Collector):
 
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
-        """No rows."""
+        """The summary of no rows."""
         return cls(spec)
 
     def update(self, batch: Batch) -> None:
-        """Takes in the rows with a prediction; sums over those with a label."""
+        """Count the rows with a prediction, and sum over those with a label."""
         spec = self._spec
         prediction, score, label = (
             batch.columns.get(name) if name else None
@@ -71,7 +71,7 @@ class ScoreCollector(Collector):
             self._binary(batch.rows, prediction, score, label)
 
     def label(self, labelled: LabelledRows) -> None:
-        """Takes in what `update` saw without a label: the rows are counted already."""
+        """Add labels of rows that `update` has counted already."""
         rows = self._rows
         self.update(labelled.batch)
         self._rows = rows
@@ -81,9 +81,9 @@ class ScoreCollector(Collector):
         self._rows += int(usable.sum())
         if label is None:
             return
-        y, known = _numbers(label)
-        both = usable & known
-        p, y = p[both], y[both]
+        y, has_label = _numbers(label)
+        complete = usable & has_label
+        p, y = p[complete], y[complete]
         self._labelled += len(y)
         e, off = p - y, y - self._centre
         square = e * e
@@ -97,42 +97,47 @@ class ScoreCollector(Collector):
         self._rows += int(usable.sum())
         if label is None:
             return
-        both = usable & _valid(label)
-        self._labelled += int(both.sum())
+        complete = usable & _valid(label)
+        self._labelled += int(complete.sum())
         wide = max(len(prediction.dictionary), 1)
-        pairs = _codes(label)[both] * wide + _codes(prediction)[both]
-        seen, counts = np.unique(pairs, return_counts=True)
-        actual, said = label.dictionary.to_pylist(), prediction.dictionary.to_pylist()
-        names = (f"{actual[pair // wide]}{BETWEEN}{said[pair % wide]}" for pair in seen.tolist())
+        pairs = _codes(label)[complete] * wide + _codes(prediction)[complete]
+        distinct_pairs, counts = np.unique(pairs, return_counts=True)
+        actual, predicted_names = label.dictionary.to_pylist(), prediction.dictionary.to_pylist()
+        names = (
+            f"{actual[pair // wide]}{BETWEEN}{predicted_names[pair % wide]}"
+            for pair in distinct_pairs.tolist()
+        )
         self._confusion.add(zip(names, counts.tolist(), strict=True))
 
     def _binary(
         self, rows: int, prediction: pa.Array | None, score: pa.Array | None, label: pa.Array | None
     ) -> None:
-        s, scored = _numbers(score) if score is not None else (np.zeros(rows), np.zeros(rows, bool))
+        s, has_score = (
+            _numbers(score) if score is not None else (np.zeros(rows), np.zeros(rows, bool))
+        )
         if prediction is not None:
-            said, usable = self._is_positive(prediction)
+            prediction_positive, usable = self._is_positive(prediction)
         else:
-            said, usable = s >= self._spec.threshold, scored
-        self._rows += int((usable | scored).sum())
+            prediction_positive, usable = s >= self._spec.threshold, has_score
+        self._rows += int((usable | has_score).sum())
         if label is None:
             return
-        positive, known = self._is_positive(label)
-        self._labelled += int((known & (usable | scored)).sum())
-        decided = known & usable
-        pairs = np.bincount(positive[decided] * 2 + said[decided], minlength=4)
+        positive, has_label = self._is_positive(label)
+        self._labelled += int((has_label & (usable | has_score)).sum())
+        complete = has_label & usable
+        pairs = np.bincount(positive[complete] * 2 + prediction_positive[complete], minlength=4)
         names = (f"{a}{BETWEEN}{b}" for a in "01" for b in "01")
         self._confusion.add(
             (name, int(count)) for name, count in zip(names, pairs, strict=True) if count
         )
-        both = known & scored
-        s, y = s[both], positive[both]
+        complete = has_label & has_score
+        s, y = s[complete], positive[complete]
         self._scored += len(s)
         self._negatives += cells(np.sort(s[~y]), self._edges)
         self._positives += cells(np.sort(s[y]), self._edges)
         square = (s - y) ** 2
-        clipped = np.clip(s, CLIP, 1 - CLIP)
-        loss = -np.log(np.where(y, clipped, 1 - clipped))
+        probability = np.clip(s, CLIP, 1 - CLIP)
+        loss = -np.log(np.where(y, probability, 1 - probability))
         self._add(SCORE_SUMS, (square, square * square, loss, loss * loss, s))
 
     def _add(self, names: tuple[str, ...], parts: tuple[Floats, ...]) -> None:
@@ -146,7 +151,7 @@ class ScoreCollector(Collector):
         return names[_codes(array)], _valid(array)
 
     def merge(self, other: Self) -> None:
-        """Adds counts; sums exactly."""
+        """Add the counts and exact sums of `other`."""
         self._rows += other._rows
         self._labelled += other._labelled
         self._scored += other._scored
@@ -157,7 +162,7 @@ class ScoreCollector(Collector):
             total.merge(other._sums[name])
 
     def summary(self) -> Scores:
-        """For performance metrics."""
+        """The counts and sums that performance metrics are collector from."""
         values = {name: total.value for name, total in self._sums.items()}
         regression = self._spec.task is Task.REGRESSION
         pairs = {
@@ -166,7 +171,9 @@ class ScoreCollector(Collector):
         return Scores(
             rows=self._rows,
             labelled=self._labelled,
-            confusion={(actual, said): count for (actual, said), count in sorted(pairs.items())},
+            confusion={
+                (label, prediction): count for (label, prediction), count in sorted(pairs.items())
+            },
             edges=self._edges,
             negatives=self._negatives,
             positives=self._positives,
@@ -177,24 +184,32 @@ class ScoreCollector(Collector):
         )
 
     def to_bytes(self) -> bytes:
-        """Canonical."""
+        """The canonical bytes."""
         return pack(
             (
-                (self._rows, self._labelled, self._scored), self._confusion.state(),
-                pack_counts(self._negatives), pack_counts(self._positives), [t.partials() for t in self._sums.values()],
+                (self._rows, self._labelled, self._scored),
+                self._confusion.state(),
+                pack_counts(self._negatives),
+                pack_counts(self._positives),
+                [total.partials() for total in self._sums.values()],
             )
-        )  # fmt: skip
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
-        """The inverse."""
-        made = cls(spec)
+        """The inverse of `to_bytes`."""
+        collector = cls(spec)
         numbers, confusion, negatives, positives, sums = unpack(data)
-        made._rows, made._labelled, made._scored = numbers
-        made._confusion.restore(*confusion)
-        made._negatives, made._positives = unpack_counts(negatives), unpack_counts(positives)
-        made._sums = {name: ExactSum(parts) for name, parts in zip(made._sums, sums, strict=True)}
-        return made
+        collector._rows, collector._labelled, collector._scored = numbers
+        collector._confusion.restore(*confusion)
+        collector._negatives, collector._positives = (
+            unpack_counts(negatives),
+            unpack_counts(positives),
+        )
+        collector._sums = {
+            name: ExactSum(parts) for name, parts in zip(collector._sums, sums, strict=True)
+        }
+        return collector
 
 
 def _valid(array: Any) -> Mask:

@@ -1,7 +1,6 @@
-"""The collector of the sizes of numbers: the sum of |x| of every numeric column.
+"""The collector of absolute values: the sum of |x| of every numeric column.
 
-Refuses what the numeric collector refuses: values that are not finite or beyond 1e150 count in
-neither.
+Values that are not finite or beyond 1e150 are left out, as in the numeric collector.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class SizeCollector(Collector):
-    """Adds up absolute values, exactly."""
+    """Sums absolute values, exactly."""
 
     name = "sizes"
 
@@ -31,34 +30,35 @@ class SizeCollector(Collector):
 
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
-        """No rows."""
+        """The summary of no rows."""
         return cls(name for name, column in spec.columns.items() if isinstance(column, NumericSpec))
 
     def update(self, batch: Batch) -> None:
-        """Rounds once for each batch."""
+        """Add the rows of a batch; the sum of a batch is rounded once."""
         for name, total in self._totals.items():
             if name in batch.columns:
                 sizes = np.abs(batch.columns[name].drop_null().to_numpy(zero_copy_only=False))
                 total.add(float(np.sum(sizes, where=sizes <= LARGEST)))
 
     def merge(self, other: Self) -> None:
-        """Adds sums."""
+        """Add the sums of `other`."""
         for name, total in self._totals.items():
             total.merge(other._totals[name])
 
     def summary(self) -> dict[str, float]:
-        """The sum by column; of as many values as `NumericColumn.count` says."""
+        """The sum by column, over `NumericColumn.count` values."""
         return {name: total.value for name, total in self._totals.items()}
 
     def to_bytes(self) -> bytes:
-        """Canonical."""
+        """The canonical bytes."""
         return pack([total.partials() for total in self._totals.values()])
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
-        """The inverse."""
-        made = cls.zero(spec)
-        made._totals = {
-            name: ExactSum(parts) for name, parts in zip(made._totals, unpack(data), strict=True)
+        """The inverse of `to_bytes`."""
+        collector = cls.zero(spec)
+        collector._totals = {
+            name: ExactSum(parts)
+            for name, parts in zip(collector._totals, unpack(data), strict=True)
         }
-        return made
+        return collector

@@ -1,8 +1,6 @@
-"""What a profile counts: the columns, their grids and known categories, and the collectors that
-run.
+"""The spec of a profile: its columns, their grids and known categories, and its collectors.
 
-Refuses to change: it is frozen with the reference, and its digest stands beside every profile made
-by it.
+It is frozen with the reference, and its digest is stored with every profile made by it.
 """
 
 from __future__ import annotations
@@ -21,12 +19,11 @@ from driftline.profiles.window import Floats
 from driftline.types.model import Kind, Schema, Task
 
 LEVELS = 1500
-"""Quantile levels of a grid. Between two edges lies less than 1/1500 of the rows the grid was made
-of.
-"""
+"""Quantile levels of a grid: between two edges lies less than 1/1500 of the reference's rows."""
 KNOWN = 10_000
-"""Categories of a column that are counted by name, whatever else comes."""
+"""Categories of a column that are always counted by name."""
 ALWAYS_COLLECTED = ("numeric", "categories", "scores")
+"""Names of the collectors that every profile has."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class NumericSpec:
     edges: Floats
     """Shape (E,), strictly rising."""
     centre: float = 0.0
-    """Subtracted before squaring, so that the variance keeps its digits."""
+    """Subtracted before squaring, so that the variance does not lose digits."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +44,16 @@ class CategorySpec:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The same, to look names up in."""
+        """The same as a set."""
         return frozenset(self.known)
 
 
 @dataclass(frozen=True)
 class SampledSpec:
-    """A column that is kept for sampled rows only: a hash of a text, the bytes of a vector."""
+    """A column that only the sample stores: a hash of a text, the bytes of a vector."""
 
     dimension: int = 0
-    """Of the vectors as they came."""
+    """Values per raw vector; 0 for texts."""
 
 
 ColumnSpec = NumericSpec | CategorySpec | SampledSpec
@@ -64,7 +61,7 @@ ColumnSpec = NumericSpec | CategorySpec | SampledSpec
 
 @dataclass(frozen=True)
 class ProfileSpec:
-    """Everything that decides what a profile's bytes mean."""
+    """Everything that the bytes of a profile depend on."""
 
     columns: Mapping[str, ColumnSpec]
     task: Task | None = None
@@ -77,11 +74,9 @@ class ProfileSpec:
     sample_rows: int = 500
     redact: frozenset[str] = frozenset()
     joins: str = ""
-    """Path of the id that labels refer to, where they come later."""
+    """Path of the id by which later labels are joined; empty without such labels."""
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What checks told their collectors beyond their names, such as expressions; see
-    `Check.wants`.
-    """
+    """Options of collectors, such as expressions, by collector; see `Check.wants`."""
 
     @cached_property
     def digest(self) -> str:
@@ -93,27 +88,33 @@ class ProfileSpec:
         return zlib.compress(self._plain(), 6)
 
     def _plain(self) -> bytes:
-        columns = [(name, *_told(spec)) for name, spec in self.columns.items()]
-        rest = (self.task, self.prediction, self.score, self.label, self.positive, self.threshold)
-        # What is not there leaves no trace, so that a spec without it has the digest that it always
-        # had.
-        more: tuple[object, ...] = (self.joins,) if self.joins or self.options else ()
-        more += (sorted(self.options.items()),) if self.options else ()
+        columns = [(name, *_plain_column(spec)) for name, spec in self.columns.items()]
+        outputs = (
+            self.task,
+            self.prediction,
+            self.score,
+            self.label,
+            self.positive,
+            self.threshold,
+        )
+        # Empty newer fields are left out, so that older specs keep their digests.
+        extra: tuple[object, ...] = (self.joins,) if self.joins or self.options else ()
+        extra += (sorted(self.options.items()),) if self.options else ()
         return msgspec.msgpack.encode(
-            (1, columns, rest, self.collectors, self.sample_rows, sorted(self.redact), *more)
+            (1, columns, outputs, self.collectors, self.sample_rows, sorted(self.redact), *extra)
         )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ProfileSpec:
         """The inverse of `to_bytes`. Raises ValueError for another version."""
-        version, columns, rest, collectors, sample_rows, redact, *more = msgspec.msgpack.decode(
+        version, columns, outputs, collectors, sample_rows, redact, *extra = msgspec.msgpack.decode(
             zlib.decompress(data)
         )
         if version != 1:
             raise ValueError(f"profile spec of version {version}")
-        task, prediction, score, label, positive, threshold = rest
+        task, prediction, score, label, positive, threshold = outputs
         return cls(
-            columns={name: _column(*told) for name, *told in columns},
+            columns={name: _column(*content) for name, *content in columns},
             task=Task(task) if task else None,
             prediction=prediction,
             score=score,
@@ -123,12 +124,12 @@ class ProfileSpec:
             collectors=tuple(collectors),
             sample_rows=sample_rows,
             redact=frozenset(redact),
-            joins=more[0] if more else "",
-            options={name: tuple(texts) for name, texts in more[1]} if len(more) > 1 else {},
+            joins=extra[0] if extra else "",
+            options={name: tuple(texts) for name, texts in extra[1]} if len(extra) > 1 else {},
         )
 
 
-def _told(spec: ColumnSpec) -> tuple[str, object, float]:
+def _plain_column(spec: ColumnSpec) -> tuple[str, object, float]:
     if isinstance(spec, NumericSpec):
         return "numeric", np.asarray(spec.edges, "<f8").tobytes(), spec.centre
     return (
@@ -152,15 +153,17 @@ def grid(values: Floats) -> NumericSpec:
     """
     if not len(values):
         return NumericSpec(np.empty(0))
-    ordered = np.sort(np.asarray(values, np.float64))
-    distinct = np.unique(ordered)
+    sorted_values = np.sort(np.asarray(values, np.float64))
+    distinct = np.unique(sorted_values)
     if len(distinct) <= LEVELS:
         edges = distinct
     else:
         # Integer arithmetic: a float level such as 0.07 * n may round to the wrong value.
-        places = (np.arange(LEVELS + 1, dtype=np.int64) * len(ordered) + LEVELS - 1) // LEVELS - 1
-        edges = np.unique(ordered[np.clip(places, 0, len(ordered) - 1)])
-    return NumericSpec(edges + 0.0, float(ordered[len(ordered) // 2]))
+        places = (
+            np.arange(LEVELS + 1, dtype=np.int64) * len(sorted_values) + LEVELS - 1
+        ) // LEVELS - 1
+        edges = np.unique(sorted_values[np.clip(places, 0, len(sorted_values) - 1)])
+    return NumericSpec(edges + 0.0, float(sorted_values[len(sorted_values) // 2]))
 
 
 def make_spec(
@@ -171,8 +174,9 @@ def make_spec(
     sample_rows: int = 500,
     options: Mapping[str, tuple[str, ...]] | None = None,
 ) -> ProfileSpec:
-    """The spec of a model from what its reference holds: values by numeric column, counts by
-    categorical column.
+    """The spec of a model from its reference.
+
+    `numeric` holds values (float64, (n,)) by column, `categorical` rows by category, by column.
     """
     columns: dict[str, ColumnSpec] = {}
     for name, kind in schema.profiled.items():
@@ -200,7 +204,7 @@ def make_spec(
 
 
 def _most_frequent(counts: Mapping[str, int]) -> tuple[str, ...]:
-    ordered: Sequence[tuple[str, int]] = sorted(
+    by_frequency: Sequence[tuple[str, int]] = sorted(
         counts.items(), key=lambda item: (-item[1], item[0])
     )
-    return tuple(sorted(name for name, _ in ordered[:KNOWN]))
+    return tuple(sorted(name for name, _ in by_frequency[:KNOWN]))

@@ -1,7 +1,7 @@
-"""The collector of expressions: what conditions and calculations on each row come to.
+"""The collector of expressions: tallies of conditions and calculations on each row.
 
-Refuses to fail on a row: an expression that the columns have no answer for is unknown for all of
-them, with the reason.
+Does not fail on a row: an expression that the columns do not suit is unknown for all rows, with the
+reason.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What one expression came to over the rows of a window: true or false of a condition, moments
-    of a calculation.
-    """
+    """The results of one expression over the rows of a window."""
 
     rows: int = 0
     true: int = 0
+    """Rows for which a condition is true."""
     false: int = 0
+    """Rows for which a condition is false."""
     count: int = 0
     """Rows for which a calculation has a result, finite and at most 1e150 in size."""
     mean: float | None = None
     variance: float | None = None
     """With ddof 1; None below two results."""
     reason: str = ""
-    """Why these columns have no answer; then all rows are unknown."""
+    """Why the columns do not suit the expression; then all rows are unknown."""
 
     @property
     def unknown(self) -> int:
-        """Rows without an answer, because a value that decides is missing."""
+        """Rows without a result, because a value that decides is missing."""
         return self.rows - self.true - self.false - self.count
 
 
@@ -59,17 +59,17 @@ class _Count:
     def add(self, answers: pa.Array) -> None:
         import pyarrow as pa
 
-        known = answers.drop_null()
-        if pa.types.is_boolean(known.type):
-            true = int(known.true_count)
+        values = answers.drop_null()
+        if pa.types.is_boolean(values.type):
+            true = int(values.true_count)
             self.true += true
-            self.false += len(known) - true
+            self.false += len(values) - true
             return
-        values = known.to_numpy(zero_copy_only=False)
-        values = values[np.abs(values) <= LARGEST]
-        self.count += len(values)
-        self.total.add(float(values.sum()))
-        self.square.add(float((values * values).sum()))
+        numbers = values.to_numpy(zero_copy_only=False)
+        numbers = numbers[np.abs(numbers) <= LARGEST]
+        self.count += len(numbers)
+        self.total.add(float(numbers.sum()))
+        self.square.add(float((numbers * numbers).sum()))
 
     def merge(self, other: _Count) -> None:
         self.true += other.true
@@ -84,11 +84,19 @@ class _Count:
             mean = self.total.value / n
         if mean is not None and n > 1:
             variance = max(self.square.value - self.total.value * mean, 0.0) / (n - 1)
-        return Tally(rows, self.true, self.false, n, mean, variance, reason)
+        return Tally(
+            rows=rows,
+            true=self.true,
+            false=self.false,
+            count=n,
+            mean=mean,
+            variance=variance,
+            reason=reason,
+        )
 
 
 class ExpressionCollector(Collector):
-    """Looks at the expressions that checks told it, row by row."""
+    """Evaluates the expressions that checks request in `Check.wants`, row by row."""
 
     name = "expressions"
 
@@ -99,18 +107,18 @@ class ExpressionCollector(Collector):
 
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
-        """No rows."""
+        """The summary of no rows."""
         return cls(spec)
 
     def update(self, batch: Batch) -> None:
-        """Asks every expression of every row."""
+        """Add the rows of a batch: evaluates every expression on them."""
         self._rows += batch.rows
         for text, answers in self._answers(batch):
             if not isinstance(answers, str):
                 self._counts[text].add(answers)
 
     def _answers(self, batch: Batch) -> Iterator[tuple[str, pa.Array | str]]:
-        """Each expression with its answers, or with the reason why there are none."""
+        """Each expression with its results, or with the reason why there are none."""
         rows = expression_rows(batch, self._spec)
         for text in self._counts:
             try:
@@ -119,21 +127,23 @@ class ExpressionCollector(Collector):
                 yield text, str(error)
 
     def merge(self, other: Self) -> None:
-        """Adds counts; sums exactly."""
+        """Add the counts and exact sums of `other`."""
         self._rows += other._rows
         for text, count in self._counts.items():
             count.merge(other._counts[text])
 
     def summary(self) -> dict[str, Tally]:
-        """By the text of the expression."""
-        why = {
-            text: found if isinstance(found, str) else ""
-            for text, found in self._answers(Batch(0, {}))
+        """The tallies by text of the expression."""
+        reasons = {
+            text: answers if isinstance(answers, str) else ""
+            for text, answers in self._answers(Batch(0, {}))
         }
-        return {text: count.tally(self._rows, why[text]) for text, count in self._counts.items()}
+        return {
+            text: count.tally(self._rows, reasons[text]) for text, count in self._counts.items()
+        }
 
     def to_bytes(self) -> bytes:
-        """Canonical."""
+        """The canonical bytes."""
         counts = [
             (c.true, c.false, c.count, c.total.partials(), c.square.partials())
             for c in self._counts.values()
@@ -142,11 +152,11 @@ class ExpressionCollector(Collector):
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
-        """The inverse."""
-        made = cls(spec)
-        made._rows, counts = unpack(data)
+        """The inverse of `to_bytes`."""
+        collector = cls(spec)
+        collector._rows, counts = unpack(data)
         for c, (true, false, count, total, square) in zip(
-            made._counts.values(), counts, strict=True
+            collector._counts.values(), counts, strict=True
         ):
             c.true, c.false, c.count, c.total, c.square = (
                 true,
@@ -155,11 +165,11 @@ class ExpressionCollector(Collector):
                 ExactSum(total),
                 ExactSum(square),
             )
-        return made
+        return collector
 
 
 def expression_rows(batch: Batch, spec: ProfileSpec) -> ExpressionRows:
-    """A batch as expressions see it: `present()` is about all columns but the label."""
+    """The rows of a batch for expressions; `present()` checks all columns but the label."""
     kinds = {
         name: Kind.NUMERIC if isinstance(c, NumericSpec) else Kind.CATEGORICAL
         for name, c in spec.columns.items()
@@ -168,7 +178,7 @@ def expression_rows(batch: Batch, spec: ProfileSpec) -> ExpressionRows:
 
 
 def misfit_reason(text: str, kinds: Mapping[str, Kind]) -> str:
-    """Why columns of these kinds have no answer for an expression; empty when they have."""
+    """Why columns of these kinds do not suit an expression; empty when they do."""
     try:
         ExpressionRows(Batch(0, {}), kinds, list(kinds)).evaluate(parse(text))
     except UnsuitableColumns as error:

@@ -1,6 +1,6 @@
-"""What a check sees of a window or a reference: read-only summaries of its columns.
+"""The read-only summaries of a window or a reference that checks read.
 
-Refuses to change: these are values, made from a profile and thrown away after the check.
+These are values: made from a profile, and dropped after the check.
 """
 
 from __future__ import annotations
@@ -74,21 +74,20 @@ class NumericColumn:
 
     @cached_property
     def side(self) -> Side:
-        """Its finite values for the distances of `stats`, made once."""
+        """Its finite values for the distances of `stats`; built once."""
         return Side(
-            self.edges,
-            self.counts,
-            self.minimum or 0.0,
-            self.maximum or 0.0,
-            self.mean or 0.0,
-            self.variance,
+            edges=self.edges,
+            counts=self.counts,
+            minimum=self.minimum or 0.0,
+            maximum=self.maximum or 0.0,
+            mean=self.mean or 0.0,
+            variance=self.variance,
         )
 
     def binned(self, edges: Floats) -> Counts:
-        """Exact counts in (-inf, e1], (e1, e2], ..., (ek, inf) for `edges` taken from the grid;
-        shape (k+1,).
+        """Exact counts in (-inf, e1], (e1, e2], ..., (ek, inf); int64, shape (k+1,).
 
-        Raises ValueError when an edge is not one of the grid's.
+        Raises ValueError when one of `edges`, shape (k,), is not an edge of the grid.
         """
         places = np.searchsorted(self.edges, edges)
         if np.any(places >= len(self.edges)) or not np.array_equal(self.edges[places], edges):
@@ -97,9 +96,7 @@ class NumericColumn:
         return np.diff(np.concatenate(([0], upto, [self.counts.sum()]))).astype(np.int64)
 
     def quantile(self, q: float) -> float | None:
-        """The smallest grid edge, or end, at or below which a share `q` of the values lies; None
-        without values.
-        """
+        """The smallest edge or extreme with a share `q` of the values at or below; None without."""
         return None if self.minimum is None or self.maximum is None else self.side.quantile(q)
 
 
@@ -111,9 +108,7 @@ class CategoricalColumn:
     rows: int
     nulls: int
     invalid: int
-    """Rows whose value was of a type that is no category, such as a list; counted in `nulls`
-    too.
-    """
+    """Rows whose value can't be a category, such as a list; counted in `nulls` too."""
     counts: Mapping[str, int]
     """By category, most frequent first, ties by name."""
     other: int
@@ -139,21 +134,19 @@ Column = NumericColumn | CategoricalColumn
 
 @dataclass(frozen=True, slots=True)
 class RegressionSums:
-    """Sums over labelled rows with prediction p and label y, e = p - y. All floats are exact sums,
-    rounded once.
-    """
+    """Exact sums over labelled rows with prediction p, label y and error e = p - y."""
 
     n: int = 0
     e: float = 0.0
     abs_e: float = 0.0
     e2: float = 0.0
     e4: float = 0.0
-    """Of e to the fourth power, for the error of the RMSE."""
+    """Sum of e to the fourth power, for the standard error of the RMSE."""
     abs_y: float = 0.0
     y: float = 0.0
-    """Of y less `centre`."""
+    """Sum of y - `centre`."""
     y2: float = 0.0
-    """Of (y less `centre`) squared."""
+    """Sum of (y - `centre`) squared."""
     centre: float = 0.0
 
 
@@ -163,20 +156,21 @@ class ScoreSums:
 
     n: int = 0
     brier: float = 0.0
-    """Of (s - y) squared."""
+    """Sum of (s - y) squared."""
     brier2: float = 0.0
-    """Of (s - y) to the fourth power."""
+    """Sum of (s - y) to the fourth power."""
     log_loss: float = 0.0
-    """Natural logarithm, scores clipped to [1e-15, 1 - 1e-15]."""
+    """Sum of the log losses: natural logarithm, scores clipped to [1e-15, 1 - 1e-15]."""
     log_loss2: float = 0.0
-    """Of the squared losses."""
+    """Sum of the squared log losses."""
     score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What performance metrics are made of; rows without a label, or without a usable prediction,
-    are only counted.
+    """Counts and sums that performance metrics are made from.
+
+    Rows without a label, or without a usable prediction, are only counted.
     """
 
     rows: int = 0
@@ -184,9 +178,7 @@ class Scores:
     labelled: int = 0
     """Rows with a label and a prediction or a score."""
     confusion: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """(label, predicted class) to rows. Binary: `1` is the positive class and `0` everything
-    else.
-    """
+    """Rows by (label, predicted class). Binary: `1` is the positive class, `0` all others."""
     edges: Floats = field(default_factory=lambda: np.empty(0))
     """Grid of the score, shape (E,)."""
     negatives: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
@@ -199,25 +191,21 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What is known of labels that came later, on their own."""
+    """Facts about labels that came later, on their own."""
 
     labelled: int = 0
-    """Predictions whose label came so."""
+    """Predictions that got such a label."""
     corrected: int = 0
-    """Of these, how many got labels of different values; the newest counts."""
+    """Those that got labels of different values; the newest counts."""
     contradicting: int = 0
-    """Of these, how many got different labels of one and the same newest time."""
+    """Those that got different labels of one and the same newest time."""
     edges: Floats = field(default_factory=lambda: np.empty(0))
     """Seconds, shape (E,)."""
     delays: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
-    """Labels whose delay is below the first edge, from each edge up to the next, and from the last
-    on; shape (E+1,).
-    """
+    """Labels by delay: below the first edge, between edges, above the last; int64, (E+1,)."""
 
     def delay(self, q: float) -> float | None:
-        """The delay in seconds up to which a share `q` of the labels came, to the middle of a cell;
-        None without labels.
-        """
+        """The quantile `q` of the delay in seconds, a middle of a cell; None without labels."""
         total = int(self.delays.sum())
         if not total:
             return None
@@ -229,9 +217,7 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The rows of a span of event time, or of a reference, of one model version and segment:
-    summarised.
-    """
+    """The summary of a span of event time, or of a reference, of one version and segment."""
 
     rows: int
     columns: Mapping[str, Column] = field(default_factory=dict)
@@ -248,17 +234,13 @@ class Window:
     first_event: datetime | None = None
     last_event: datetime | None = None
     last_seen: datetime | None = None
-    """The newest event time of the model up to the end of this window, also from earlier
-    windows.
-    """
+    """The newest event time of the model up to the end of this window."""
     summaries: Mapping[str, Any] = field(default_factory=dict)
-    """What other collectors gave, by their names; `sample` among them."""
+    """The summaries of all collectors, by their names."""
     reread: Callable[[], Iterator[pa.RecordBatch]] | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The raw rows, read again from the log objects. Raises RuntimeError where there is nothing
-        to read from.
-        """
+        """Read the raw rows again from the log objects. Raises RuntimeError when it can't."""
         if self.reread is None:
             raise RuntimeError("the rows of this window can't be read again")
         return self.reread()

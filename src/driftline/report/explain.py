@@ -17,12 +17,12 @@ from sqlalchemy.engine import Connection, Row
 from driftline.state import action_runs
 from driftline.state.measurements import labels_json
 from driftline.state.tables import (
+    as_micros,
     configurations,
+    from_micros,
     incident_events,
     incidents,
     measurements,
-    micros,
-    moment,
     objects,
     references,
     shares,
@@ -56,11 +56,11 @@ def explain_incident(connection: Connection, name: str) -> Plain:
             ],
             "actions": [
                 {
-                    "run": run.token, "action": run.action, "at": run.created.isoformat(), "state": run.state, "why": run.why,
+                    "run": run.token, "action": run.action, "at": run.created_at.isoformat(), "state": run.state, "why": run.trigger,
                     "author": run.author, "reason": run.reason, "request": None if run.request is None else str(run.request),
                     "answer": run.answer or run.error,
                 }
-                for run in action_runs.listed(connection, name)
+                for run in action_runs.list_runs(connection, name)
             ],
         },
         "findings": found,
@@ -74,7 +74,7 @@ def newest_window(connection: Connection, model: str) -> datetime | None:
     start = connection.execute(
         sa.select(sa.func.max(c.start)).where(c.model == model, c.revision > 0)
     ).scalar()
-    return None if start is None else moment(start)
+    return None if start is None else from_micros(start)
 
 
 def explain_window(
@@ -88,7 +88,7 @@ def explain_window(
     first.
     """
     c = measurements.c
-    query = sa.select(measurements).where(c.model == model, c.start == micros(start))
+    query = sa.select(measurements).where(c.model == model, c.start == as_micros(start))
     query = query.where(c.check == check) if check is not None else query
     query = query.where(c.verdict != "") if check is None and column is None else query
     order = {
@@ -115,7 +115,7 @@ def _of_alert(connection: Connection, row: Row[Any], told: Notification, alert: 
         c.model == row.model, c.version == alert.labels.get("version", told.model_version), c.check == alert.check,
         c.segment == alert.labels.get("segment", ""), c.name == alert.measurement, c.labels == labels_json(labels),
     )  # fmt: skip
-    query = sa.select(measurements).where(*series, c.start >= micros(alert.since))
+    query = sa.select(measurements).where(*series, c.start >= as_micros(alert.since))
     if row.resolved_at is not None:
         query = query.where(c.start < row.resolved_at)
     newest = query.order_by((c.verdict == "changed").desc(), c.start.desc()).limit(1)
@@ -208,7 +208,7 @@ def _windows(connection: Connection, model: str, found: Iterable[Plain]) -> list
         c = windows.c
         mine = (
             c.model == model,
-            c.start == micros(datetime.fromisoformat(start)),
+            c.start == as_micros(datetime.fromisoformat(start)),
             c.version == version,
             c.segment == segment,
         )
@@ -285,4 +285,4 @@ def _objects(connection: Connection, row: Row[Any]) -> list[Plain]:
 
 
 def _iso(value: int | None) -> str | None:
-    return None if value is None else moment(value).isoformat()
+    return None if value is None else from_micros(value).isoformat()

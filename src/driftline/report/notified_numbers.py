@@ -17,7 +17,14 @@ from sqlalchemy.engine import Connection, Row
 from driftline.alerting.digest import CAUSE as DIGEST
 from driftline.alerting.fact import MONITORING
 from driftline.state.measurements import labels_json
-from driftline.state.tables import incident_events, incidents, measurements, micros, moment, windows
+from driftline.state.tables import (
+    as_micros,
+    from_micros,
+    incident_events,
+    incidents,
+    measurements,
+    windows,
+)
 from driftline.types.notification import AlertFact, Notification
 from driftline.types.records import WindowKey
 
@@ -59,12 +66,12 @@ def load_notified_numbers(
     series = [_series(incident.model, told, alert) for alert in firing]
     c = measurements.c
     if at is None:
-        end = micros(told.window[1]) if told.window is not None else event.at
+        end = as_micros(told.window[1]) if told.window is not None else event.at
         newest = sa.select(sa.func.max(c.start)).where(c.start < end)
         starts = [connection.execute(newest.where(*mine)).scalar() for mine in series]
         start = max((each for each in starts if each is not None), default=None)
     else:
-        start = micros(at)
+        start = as_micros(at)
     found = [
         connection.execute(sa.select(measurements).where(*mine, c.start == start)).one_or_none()
         for mine in series
@@ -78,7 +85,7 @@ def load_notified_numbers(
     keys = dict.fromkeys(WindowKey(row.model, row.start, row.version, row.segment) for row in rows)
     return NotifiedNumbers(
         incident,
-        moment(event.at),
+        from_micros(event.at),
         rows,
         {key: _window(connection, key) for key in keys},
         len(series) - len(rows),

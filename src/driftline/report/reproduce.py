@@ -37,9 +37,9 @@ from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NoNumbersError, NotifiedNumbers, load_notified_numbers
 from driftline.state.measurements import labels_json
-from driftline.state.provenance import behind
+from driftline.state.provenance import load_counted_objects
 from driftline.state.store import Store
-from driftline.state.tables import moment, references
+from driftline.state.tables import from_micros, references
 from driftline.types.errors import StateError
 from driftline.types.model import Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
@@ -82,7 +82,7 @@ class Reproducer:
             keys = list(
                 dict.fromkeys([*told.windows, *(replace(key, segment="") for key in told.windows)])
             )
-            objects = behind(connection, keys)
+            objects = load_counted_objects(connection, keys)
         model = told.incident.model
         if model not in self.config.models:
             raise NoNumbersError(
@@ -128,8 +128,8 @@ class Reproducer:
                 "told": told.notified_at.isoformat(),
             },
             "window": {
-                "start": moment(first.start).isoformat(),
-                "end": moment(first.end).isoformat(),
+                "start": from_micros(first.start).isoformat(),
+                "end": from_micros(first.end).isoformat(),
             },
             "reference": ground.name,
             "same": all(each["same"] is not False for each in numbers),

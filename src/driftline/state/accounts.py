@@ -1,4 +1,4 @@
-"""What the ledger says as a whole: sums, what waits to be read again, and what could not be read.
+"""What the ledger says as a whole: sums, what waits to be read include_quarantined, and what could not be read.
 
 Refuses to change anything.
 """
@@ -21,16 +21,16 @@ class Totals:
 
     objects: int = 0
     rows: int = 0
-    rejected: int = 0
-    held: int = 0
-    quarantined: int = 0
-    waiting: int = 0
-    unpaired: int = 0
+    rejected_rows: int = 0
+    held_rows: int = 0
+    quarantined_objects: int = 0
+    waiting_objects: int = 0
+    unpaired_rows: int = 0
     """Requests and responses that stayed alone, in windows that take nothing more."""
     trouble: list[dict[str, object]] = field(default_factory=list)
 
 
-def awaited(connection: Connection, model: str) -> int:
+def count_waiting_objects(connection: Connection, model: str) -> int:
     """How many objects failed to be read, but not so often that windows are judged without them."""
     c = objects.c
     held_up = sa.or_(c.state == WAITING, sa.and_(c.state == DONE, c.attempts > 0))
@@ -39,13 +39,13 @@ def awaited(connection: Connection, model: str) -> int:
     )
 
 
-def troubled(connection: Connection, model: str, *, again: bool) -> bool:
-    """Whether any object is to be tried again; `again` includes those that were given up because
+def has_failed_objects(connection: Connection, model: str, *, include_quarantined: bool) -> bool:
+    """Whether any object is to be tried include_quarantined; `include_quarantined` includes those that were given up because
     their source failed.
     """
     c = objects.c
     held_up = sa.or_(c.state == WAITING, sa.and_(c.state == DONE, c.attempts > 0))
-    if again:
+    if include_quarantined:
         held_up = sa.or_(held_up, sa.and_(c.state == QUARANTINED, c.attempts >= ATTEMPTS))
     return (
         connection.execute(sa.select(c.id).where(c.model == model, held_up).limit(1)).first()
@@ -53,13 +53,13 @@ def troubled(connection: Connection, model: str, *, again: bool) -> bool:
     )
 
 
-def unlabelled(connection: Connection, model: str) -> int:
+def count_unlabelled(connection: Connection, model: str) -> int:
     """Predictions, or labels, that never met, and wait no longer."""
     total = sa.func.coalesce(sa.func.sum(objects.c.unlabelled), 0)
     return int(connection.execute(sa.select(total).where(objects.c.model == model)).scalar_one())
 
 
-def totals(connection: Connection, model: str, trouble: int = 20) -> Totals:
+def load_totals(connection: Connection, model: str, trouble: int = 20) -> Totals:
     """Sums over the ledger, and the newest objects that could not be read, or not wholly."""
     c = objects.c
     counted = sa.select(

@@ -18,7 +18,7 @@ from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from driftline.state import outbox as letters
-from driftline.state.tables import action_runs, micros, moment, moment_or_none, outbox
+from driftline.state.tables import action_runs, as_micros, from_micros, from_micros_or_none, outbox
 from driftline.types.action_request import Request
 from driftline.types.notification import Notification
 
@@ -27,6 +27,14 @@ LANE = "action/"
 EVENT = "action"
 DAY = timedelta(days=1)
 ACTIVE = ("awaiting approval", "approved")
+JSON_NAMES = {
+    "trigger": "why",
+    "created_at": "created",
+    "expires_at": "expires",
+    "decided_at": "decided",
+    "finished_at": "finished",
+}
+"""The JSON names of those fields of a run that have another name there."""
 
 
 class State(StrEnum):
@@ -60,27 +68,29 @@ class Run:
     """Of a run in the outbox what that says: pending, sending, unknown, sent, refused or
     superseded.
     """
-    why: str
+    trigger: str
     request: Request | None
-    created: datetime
-    expires: datetime | None = None
-    decided: datetime | None = None
+    created_at: datetime
+    expires_at: datetime | None = None
+    decided_at: datetime | None = None
     author: str = ""
     reason: str = ""
     attempts: int = 0
     answer: str = ""
     error: str = ""
-    finished: datetime | None = None
+    finished_at: datetime | None = None
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it; times in ISO 8601."""
         return {
-            name: value.isoformat() if isinstance(value, datetime) else value
+            JSON_NAMES.get(name, name): (
+                value.isoformat() if isinstance(value, datetime) else value
+            )
             for name, value in asdict(self).items()
         }
 
 
-def tokens(connection: Connection, incident: str) -> frozenset[str]:
+def list_tokens(connection: Connection, incident: str) -> frozenset[str]:
     """Of the runs that an incident has called for so far."""
     return frozenset(
         connection.execute(
@@ -89,38 +99,40 @@ def tokens(connection: Connection, incident: str) -> frozenset[str]:
     )
 
 
-def add(connection: Connection, run: Run, told: Notification, most: int | None = None) -> Run:
+def add_run(
+    connection: Connection, run: Run, notification: Notification, limit: int | None = None
+) -> Run:
     """Write a run, and hand it to the outbox when it is approved. Returns it as it was written.
 
-    It is held back when in the last 24 hours there were `most` runs of its action, ordered or
+    It is held back when in the last 24 hours there were `limit` runs of its action, ordered or
     waiting for approval.
     """
     if (
-        most is not None
+        limit is not None
         and run.state in ACTIVE
-        and _active(connection, run.action, run.created) >= most
+        and _active(connection, run.action, run.created_at) >= limit
     ):
         run = replace(
-            run, state=State.HELD.value, reason=f"{most} in 24 hours are the most (max_per_day)"
+            run, state=State.HELD.value, reason=f"{limit} in 24 hours are the most (max_per_day)"
         )
-    payload = told.model_copy(update={"id": run.token}).model_dump_json()
+    payload = notification.model_copy(update={"id": run.token}).model_dump_json()
     values = {
         "token": run.token, "action": run.action, "model": run.model, "incident": run.incident, "decision": run.decision,
-        "state": run.state, "why": run.why, "payload": payload, "created": micros(run.created), "author": run.author,
+        "state": run.state, "why": run.trigger, "payload": payload, "created": as_micros(run.created_at), "author": run.author,
         "request": "" if run.request is None else json.dumps(asdict(run.request)), "reason": run.reason,
-        "expires": None if run.expires is None else micros(run.expires),
-        "decided": None if run.decided is None else micros(run.decided),
+        "expires": None if run.expires_at is None else as_micros(run.expires_at),
+        "decided": None if run.decided_at is None else as_micros(run.decided_at),
     }  # fmt: skip
     connection.execute(insert(action_runs).values(**values))
     if run.state == State.APPROVED:
-        _hand_over(connection, run.token, run.created)
+        _hand_over(connection, run.token, run.created_at)
     return run
 
 
 def _active(connection: Connection, action: str, now: datetime) -> int:
     c = action_runs.c
     query = select(func.count()).where(
-        c.action == action, c.created > micros(now - DAY), c.state.in_(ACTIVE)
+        c.action == action, c.created > as_micros(now - DAY), c.state.in_(ACTIVE)
     )
     return int(connection.execute(query).scalar_one())
 
@@ -138,18 +150,18 @@ def _hand_over(connection: Connection, token: str, now: datetime) -> None:
         "revision": 1,
         "event": EVENT,
     }
-    moments = {"created": micros(now), "not_before": micros(now)}
+    moments = {"created": as_micros(now), "not_before": as_micros(now)}
     connection.execute(
         insert(outbox).values(**values, **moments, payload=row["payload"], state="pending")
     )
 
 
-def approve(connection: Connection, token: str, author: str, reason: str, now: datetime) -> str:
+def approve_run(connection: Connection, token: str, author: str, reason: str, now: datetime) -> str:
     """Let a run go. Returns why it can't be, or nothing when it can."""
     return _decide(connection, token, State.APPROVED, author, reason, now)
 
 
-def reject(connection: Connection, token: str, author: str, reason: str, now: datetime) -> str:
+def reject_run(connection: Connection, token: str, author: str, reason: str, now: datetime) -> str:
     """Refuse a run, or be done with one that failed. Returns why that can't be, or nothing when it
     can.
     """
@@ -159,14 +171,14 @@ def reject(connection: Connection, token: str, author: str, reason: str, now: da
 def _decide(
     connection: Connection, token: str, state: State, author: str, reason: str, now: datetime
 ) -> str:
-    expire(connection, now)
-    run = one(connection, token)
+    expire_runs(connection, now)
+    run = find_run(connection, token)
     if run is None:
         return "there is no such run"
     over = state is State.REJECTED and run.state in ("refused", State.BROKEN, State.HELD)
     if run.state != State.AWAITING and not over:
         return f"it awaits no approval: {run.state}"
-    values = {"state": state.value, "author": author, "reason": reason, "decided": micros(now)}
+    values = {"state": state.value, "author": author, "reason": reason, "decided": as_micros(now)}
     connection.execute(update(action_runs).where(action_runs.c.token == token).values(**values))
     if state is State.APPROVED:
         _hand_over(connection, token, now)
@@ -177,7 +189,7 @@ def order_again(connection: Connection, token: str, author: str, reason: str, no
     """By hand: let a run go that was not sent, under its old token. Returns why it can't be, or
     nothing when it can.
     """
-    run = one(connection, token)
+    run = find_run(connection, token)
     if run is None or run.state in ("pending", "sending", "unknown", "sent"):
         return (
             "there is no such run"
@@ -190,38 +202,38 @@ def order_again(connection: Connection, token: str, author: str, reason: str, no
         "state": State.APPROVED.value,
         "author": author,
         "reason": reason,
-        "decided": micros(now),
+        "decided": as_micros(now),
     }
     connection.execute(update(action_runs).where(action_runs.c.token == token).values(**values))
     again = {
         "state": "pending",
         "finished": None,
         "attempts": 0,
-        "created": micros(now),
-        "not_before": micros(now),
+        "created": as_micros(now),
+        "not_before": as_micros(now),
     }
     if not connection.execute(update(outbox).where(outbox.c.id == token).values(**again)).rowcount:
         _hand_over(connection, token, now)
     return ""
 
 
-def overdue(connection: Connection, now: datetime) -> int:
+def count_overdue_runs(connection: Connection, now: datetime) -> int:
     """How many runs nobody approved in time, that `expire` would let go of."""
     c = action_runs.c
-    query = select(func.count()).where(c.state == State.AWAITING.value, c.expires <= micros(now))
+    query = select(func.count()).where(c.state == State.AWAITING.value, c.expires <= as_micros(now))
     return int(connection.execute(query).scalar_one())
 
 
-def expire(connection: Connection, now: datetime) -> int:
+def expire_runs(connection: Connection, now: datetime) -> int:
     """Runs that nobody approved in time. Returns how many."""
     c = action_runs.c
-    over = update(action_runs).where(c.state == State.AWAITING.value, c.expires <= micros(now))
+    over = update(action_runs).where(c.state == State.AWAITING.value, c.expires <= as_micros(now))
     return connection.execute(
         over.values(state=State.EXPIRED.value, reason="nobody approved it in time")
     ).rowcount
 
 
-def withdraw(connection: Connection, incident: str, now: datetime) -> None:
+def withdraw_runs(connection: Connection, incident: str, now: datetime) -> None:
     """An incident is over: what was to be done about it and surely has not been is not done any
     more.
     """
@@ -234,36 +246,38 @@ def withdraw(connection: Connection, incident: str, now: datetime) -> None:
     pending = update(outbox).where(outbox.c.id.in_(mine), outbox.c.state == "pending")
     connection.execute(
         pending.values(
-            state="superseded", finished=micros(now), error="the incident was over first"
+            state="superseded", finished=as_micros(now), error="the incident was over first"
         )
     )
 
 
-def abandon(connection: Connection, actions: Collection[str], now: datetime, error: str) -> None:
+def abandon_runs(
+    connection: Connection, actions: Collection[str], now: datetime, error: str
+) -> None:
     """At a start: runs of `actions` whose outcome nobody knows are never sent again."""
     lanes = [LANE + name for name in actions]
     rows = connection.execute(
         select(outbox.c.id).where(outbox.c.sink.in_(lanes), outbox.c.state == "unknown")
     ).scalars()
     for token in rows.all():
-        letters.refuse(connection, token, now, error)
+        letters.mark_refused(connection, token, now, error)
 
 
-def one(connection: Connection, token: str) -> Run | None:
+def find_run(connection: Connection, token: str) -> Run | None:
     """A run by its token."""
-    row = connection.execute(_joined().where(action_runs.c.token == token)).mappings().first()
+    row = connection.execute(_select_runs().where(action_runs.c.token == token)).mappings().first()
     return None if row is None else _run(row)
 
 
-def listed(connection: Connection, incident: str | None = None, limit: int = 100) -> list[Run]:
+def list_runs(connection: Connection, incident: str | None = None, limit: int = 100) -> list[Run]:
     """The newest runs first; of one incident, or of all."""
-    query = _joined().order_by(action_runs.c.created.desc(), action_runs.c.token).limit(limit)
+    query = _select_runs().order_by(action_runs.c.created.desc(), action_runs.c.token).limit(limit)
     if incident is not None:
         query = query.where(action_runs.c.incident == incident)
     return [_run(row) for row in connection.execute(query).mappings()]
 
 
-def newest(connection: Connection, model: str) -> list[Run]:
+def load_newest_runs(connection: Connection, model: str) -> list[Run]:
     """The newest run of each action for `model`."""
     c = action_runs.c
     last = (
@@ -273,7 +287,7 @@ def newest(connection: Connection, model: str) -> list[Run]:
         .subquery()
     )
     query = (
-        _joined()
+        _select_runs()
         .join(last, (c.action == last.c.action) & (c.created == last.c.at))
         .where(c.model == model)
     )
@@ -285,7 +299,7 @@ def newest(connection: Connection, model: str) -> list[Run]:
     )
 
 
-def _joined() -> Select[Any]:
+def _select_runs() -> Select[Any]:
     o = outbox.c
     extra = (o.state.label("sent_state"), o.attempts, o.remote, o.error, o.finished)
     return select(action_runs, *extra).join(outbox, o.id == action_runs.c.token, isouter=True)
@@ -296,7 +310,7 @@ def _run(row: RowMapping) -> Run:
     return Run(
         row["token"], row["action"], row["model"], row["incident"], row["decision"],
         row["sent_state"] if approved else row["state"], row["why"],
-        Request(**json.loads(row["request"])) if row["request"] else None, moment(row["created"]),
-        moment_or_none(row["expires"]), moment_or_none(row["decided"]), row["author"], row["reason"],
-        row["attempts"] or 0, row["remote"] or "", row["error"] or "", moment_or_none(row["finished"]),
+        Request(**json.loads(row["request"])) if row["request"] else None, from_micros(row["created"]),
+        from_micros_or_none(row["expires"]), from_micros_or_none(row["decided"]), row["author"], row["reason"],
+        row["attempts"] or 0, row["remote"] or "", row["error"] or "", from_micros_or_none(row["finished"]),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields
 from datetime import datetime
 from typing import Any
 
-from driftline.state.tables import micros, moment, moment_or_none
+from driftline.state.tables import as_micros, from_micros, from_micros_or_none
 from driftline.types.alert import Alert, AlertEntry, AlertState, Phase
 from driftline.types.incident import Incident
 from driftline.types.model import Severity, Verdict
@@ -44,7 +44,7 @@ def load_alert(text: str) -> Alert:
                 "labels": tuple((name, value) for name, value in state["labels"]),
                 "base": _phase(state["base"]),
                 "recent": tuple(_entry(entry) for entry in state["recent"]),
-                "floor": moment_or_none(state["floor"]),
+                "floor": from_micros_or_none(state["floor"]),
                 "evidence": _maybe_entry(state["evidence"]),
                 "seen": _maybe_entry(state["seen"]),
             }
@@ -76,10 +76,10 @@ def load_incident(text: str) -> dict[str, Any]:
     try:
         state = _versioned(text)
         found: dict[str, Any] = {name: state[name] for name in PLAIN if name in state}
-        found |= {name: moment(state[name]) for name in MOMENTS if name in state}
+        found |= {name: from_micros(state[name]) for name in MOMENTS if name in state}
         found["keys"] = frozenset(str(key) for key in state["keys"])
         found["upstream"] = frozenset(str(name) for name in state.get("upstream", ()))
-        found["turns"] = tuple(moment(turn) for turn in state.get("turns", ()))
+        found["turns"] = tuple(from_micros(turn) for turn in state.get("turns", ()))
         return found
     except (TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"not the state of an incident: {error!r}") from None
@@ -87,10 +87,10 @@ def load_incident(text: str) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return micros(value)
+        return as_micros(value)
     if isinstance(value, frozenset):
         return sorted(value)
-    return [micros(turn) for turn in value] if isinstance(value, tuple) else value
+    return [as_micros(turn) for turn in value] if isinstance(value, tuple) else value
 
 
 def _json(state: dict[str, Any]) -> str:
@@ -126,9 +126,9 @@ def _entry(state: dict[str, Any]) -> AlertEntry:
     return AlertEntry(
         **{
             **state,
-            "start": moment(state["start"]),
-            "end": moment(state["end"]),
-            "since": moment_or_none(state.get("since")),
+            "start": from_micros(state["start"]),
+            "end": from_micros(state["end"]),
+            "since": from_micros_or_none(state.get("since")),
             "verdict": Verdict(state["verdict"]),
             "severity": Severity(state["severity"]) if state.get("severity") else None,
             "interval": (interval[0], interval[1]) if interval else None,
@@ -142,7 +142,7 @@ def _maybe_entry(state: dict[str, Any] | None) -> AlertEntry | None:
 
 def _phase(state: dict[str, Any]) -> Phase:
     times = {
-        name: moment_or_none(state.get(name))
+        name: from_micros_or_none(state.get(name))
         for name in ("since", "until", "last_start", "last_end")
     }
     severity = Severity(state["severity"]) if state.get("severity") else None
@@ -152,4 +152,4 @@ def _phase(state: dict[str, Any]) -> Phase:
 
 
 def _micros(value: datetime | None) -> int | None:
-    return None if value is None else micros(value)
+    return None if value is None else as_micros(value)

@@ -28,12 +28,12 @@ from driftline.state.incident_json import dump_alert, dump_incident, load_alert,
 from driftline.state.measurements import labels_json
 from driftline.state.tables import (
     alerts,
+    as_micros,
+    from_micros,
+    from_micros_or_none,
     incident_events,
     incidents,
     measurements,
-    micros,
-    moment,
-    moment_or_none,
     outbox,
     pages,
 )
@@ -85,8 +85,8 @@ def load(connection: Connection, model: str, phrasebook: Phrasebook | None = Non
             unreadable.append(f"incident {row['id']}: {error}")
             detail = {"lane": lane(row["cause"], "", "")}
         known[row["id"]] = Incident(
-            row["id"], model, row["cause"], moment(row["since"]), row["revision"], Severity(row["severity"]),
-            title=row["title"], resolved=moment_or_none(row["resolved_at"]), reopens=moment_or_none(row["reopens_until"]),
+            row["id"], model, row["cause"], from_micros(row["since"]), row["revision"], Severity(row["severity"]),
+            title=row["title"], resolved=from_micros_or_none(row["resolved_at"]), reopens=from_micros_or_none(row["reopens_until"]),
             **detail,
         )  # fmt: skip
     counted = select(c.cause, func.count()).where(c.model == model).group_by(c.cause)
@@ -94,7 +94,7 @@ def load(connection: Connection, model: str, phrasebook: Phrasebook | None = Non
     paged = (
         select(pages.c.at).where(pages.c.model == model).order_by(pages.c.at.desc()).limit(PAGES)
     )
-    at = tuple(moment(value) for value in reversed(connection.execute(paged).scalars().all()))
+    at = tuple(from_micros(value) for value in reversed(connection.execute(paged).scalars().all()))
     return AlertingState(found, known, counts, at, tuple(unreadable), phrasebook)
 
 
@@ -102,14 +102,14 @@ def asked(connection: Connection, model: str) -> list[Act]:
     """What people ask of the incidents of `model` and was not dealt with yet."""
     return [
         Act(row.id, Kind(row.kind), row.incident, row.author, row.reason, row.until)
-        for row in people.waiting(connection, model)
+        for row in people.load_waiting_acts(connection, model)
     ]
 
 
 def silences(connection: Connection, now: datetime) -> list[Silence]:
     """The silences that are not over; one that can't be read holds nothing."""
     found = []
-    for row in people.silenced(connection, now):
+    for row in people.list_silences(connection, now):
         with suppress(ValueError):
             found.append(
                 Silence(
@@ -139,7 +139,7 @@ def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
         if fact.model not in newest:
             query = select(func.max(columns.start)).where(columns.model == fact.model)
             newest[fact.model] = connection.execute(query).scalar() or 0
-        if fact.verdict is not Verdict.CHANGED or newest[fact.model] <= micros(fact.start):
+        if fact.verdict is not Verdict.CHANGED or newest[fact.model] <= as_micros(fact.start):
             continue
         series = (
             columns.model == fact.model, columns.version == fact.version, columns.segment == fact.segment,
@@ -148,7 +148,7 @@ def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
         sure = columns.verdict.in_((Verdict.OK.value, Verdict.CHANGED.value))
         rows = (
             select(measurements)
-            .where(*series, sure, columns.start > micros(fact.start))
+            .where(*series, sure, columns.start > as_micros(fact.start))
             .order_by(columns.start)
         )
         found += [_later(fact, row) for row in connection.execute(rows.limit(HORIZON)).mappings()]
@@ -157,7 +157,7 @@ def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
 
 
 def _later(fact: Fact, row: RowMapping) -> Fact:
-    start = moment(row["start"])
+    start = from_micros(row["start"])
     return replace(
         fact,
         start=start,
@@ -193,9 +193,9 @@ def save(connection: Connection, step: Step) -> None:
             "state": "firing" if incident.resolved is None else "resolved",
             "severity": incident.severity.value,
             "title": incident.title,
-            "since": micros(incident.since),
-            "resolved_at": None if incident.resolved is None else micros(incident.resolved),
-            "reopens_until": None if incident.reopens is None else micros(incident.reopens),
+            "since": as_micros(incident.since),
+            "resolved_at": None if incident.resolved is None else as_micros(incident.resolved),
+            "reopens_until": None if incident.reopens is None else as_micros(incident.reopens),
             "revision": incident.revision,
             "detail": dump_incident(incident),
         }
@@ -209,7 +209,7 @@ def save(connection: Connection, step: Step) -> None:
         facts = change.notification.model_dump_json()
         event = {
             "event": change.word,
-            "at": micros(change.at),
+            "at": as_micros(change.at),
             "reason": change.said or change.reason.value,
             "facts": facts,
         }
@@ -221,7 +221,9 @@ def save(connection: Connection, step: Step) -> None:
         assert step.now is not None
         model = step.state.incidents[name].model
         connection.execute(
-            insert(pages).values(incident=name, revision=revision, model=model, at=micros(step.now))
+            insert(pages).values(
+                incident=name, revision=revision, model=model, at=as_micros(step.now)
+            )
         )
 
 
@@ -255,7 +257,7 @@ def enqueue(
         update={"links": {**first, **change.notification.links, **ours}}
     )
     for name in names:
-        waiting.add(
+        waiting.add_message(
             connection,
             whole.model_copy(update={"id": message_id(incident.id, incident.revision, name)}),
             name,

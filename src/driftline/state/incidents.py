@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import incident_events, incidents, moment, moment_or_none
+from driftline.state.tables import from_micros, from_micros_or_none, incident_events, incidents
 from driftline.types.notification import Notification
 
 _COLUMNS = [
@@ -56,11 +56,11 @@ class EventRow:
     reason: str
     author: str
     """Who did it; empty for what the agent found."""
-    held: str
+    held_reason: str
     """Why nobody was told; empty when people were."""
 
 
-def listed(
+def list_incidents(
     connection: Connection, model: str | None = None, *, firing: bool = False, limit: int = 100
 ) -> list[IncidentRow]:
     """The newest incidents first; those that fire before the others."""
@@ -76,12 +76,12 @@ def listed(
     return [_row(row) for row in rows]
 
 
-def one(connection: Connection, id: str) -> IncidentRow:
+def load_incident(connection: Connection, id: str) -> IncidentRow:
     """The incident of this id, which must be there."""
     return _row(connection.execute(sa.select(*_COLUMNS).where(incidents.c.id == id)).one())
 
 
-def names(connection: Connection, begin: str) -> list[str]:
+def find_incident_ids(connection: Connection, begin: str) -> list[str]:
     """The ids of the incidents that begin with `begin`, with or without their `inc_`; at most
     20.
     """
@@ -94,17 +94,19 @@ def names(connection: Connection, begin: str) -> list[str]:
     ]
 
 
-def history(connection: Connection, id: str) -> list[EventRow]:
+def load_incident_history(connection: Connection, id: str) -> list[EventRow]:
     """What happened to an incident, in order."""
     c = incident_events.c
     rows = connection.execute(
         sa.select(incident_events).where(c.incident == id).order_by(c.revision)
     )
-    return [EventRow(row.event, moment(row.at), row.reason, row.author, row.held) for row in rows]
+    return [
+        EventRow(row.event, from_micros(row.at), row.reason, row.author, row.held) for row in rows
+    ]
 
 
 def _row(row: sa.Row[Any]) -> IncidentRow:
-    resolved = moment_or_none(row.resolved_at)
+    resolved = from_micros_or_none(row.resolved_at)
     return IncidentRow(
         row.id,
         row.model,
@@ -112,13 +114,13 @@ def _row(row: sa.Row[Any]) -> IncidentRow:
         row.state,
         row.severity,
         row.title,
-        moment(row.since),
+        from_micros(row.since),
         resolved,
         row.detail,
     )
 
 
-def newest_message(connection: Connection, incident: str) -> Notification | None:
+def load_newest_message(connection: Connection, incident: str) -> Notification | None:
     """What was last told of an incident; None when there is no such incident."""
     c = incident_events.c
     query = sa.select(c.facts).where(c.incident == incident).order_by(c.revision.desc()).limit(1)

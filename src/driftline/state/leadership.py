@@ -49,7 +49,7 @@ Connect = Callable[[str], "psycopg.Connection[Any]"]
 """Makes a session of this name, in autocommit; raises psycopg.Error."""
 
 
-class Seat:
+class Leadership:
     """One term of leadership: the session that holds the lock and writes, and one that shows that
     its agent lives.
     """
@@ -73,7 +73,7 @@ class Seat:
         self._thread.start()
 
     @property
-    def lost(self) -> bool:
+    def is_lost(self) -> bool:
         """Whether another agent may lead by now."""
         return self._lost.is_set()
 
@@ -81,7 +81,7 @@ class Seat:
         """Ask the server whether this agent still leads. Raises LeadershipLost when it doesn't, or can't
         be asked.
         """
-        if self.lost or not self._held():
+        if self.is_lost or not self._holds_lock():
             self.lose()
             raise LeadershipLost
 
@@ -101,7 +101,7 @@ class Seat:
             self._life.close()
         self.session.close()
 
-    def _held(self) -> bool:
+    def _holds_lock(self) -> bool:
         try:
             with self._asking:
                 row = self._life.execute(HELD, (LOCK, self._pid)).fetchone()
@@ -114,7 +114,7 @@ class Seat:
             overdue = threading.Timer(SILENCE, self._hang_up)
             overdue.daemon = True
             overdue.start()
-            held = not self.lost and self._held()
+            held = not self.is_lost and self._holds_lock()
             overdue.cancel()
             if not held:
                 self.lose()
@@ -130,7 +130,7 @@ class Seat:
                 line.shutdown(socket.SHUT_RDWR)
 
 
-def take(connect: Connect, on_lost: Callable[[], None]) -> Seat:
+def take_leadership(connect: Connect, on_lost: Callable[[], None]) -> Leadership:
     """Take the seat, also from a leader that is silent. Raises AnotherAgentLeads when another agent has it."""
     session = life = None
     try:
@@ -139,12 +139,12 @@ def take(connect: Connect, on_lost: Callable[[], None]) -> Seat:
         # First the sign of life, then the lock: nobody may find a leader without it.
         pid = session.info.backend_pid
         life = connect(f"driftline life of {pid}")
-        if not _taken(session):
+        if not _try_lock(session):
             _end_silent(session)
-            if not _taken(session):
-                known = leader(session)
+            if not _try_lock(session):
+                known = find_leader(session)
                 raise AnotherAgentLeads(known.name if known else "")
-        return Seat(session, life, on_lost)
+        return Leadership(session, life, on_lost)
     except psycopg.Error as error:
         _close(session, life)
         raise unreachable(error) from None
@@ -153,7 +153,7 @@ def take(connect: Connect, on_lost: Callable[[], None]) -> Seat:
         raise
 
 
-def leader(session: psycopg.Connection[Any]) -> Leader | None:
+def find_leader(session: psycopg.Connection[Any]) -> Leader | None:
     """Who has the seat."""
     row = session.execute(HOLDER, (SILENCE,)).fetchone()
     return (
@@ -192,7 +192,7 @@ def _prepare(session: psycopg.Connection[Any]) -> None:
     )
 
 
-def _taken(session: psycopg.Connection[Any]) -> bool:
+def _try_lock(session: psycopg.Connection[Any]) -> bool:
     row = session.execute(TAKE).fetchone()
     return row is not None and bool(row[0])
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state import waiting
-from driftline.state.tables import micros, models, objects, rejects, shares, windows
+from driftline.state.tables import as_micros, models, objects, rejects, shares, windows
 from driftline.types.records import GONE, QUARANTINED, WAITING, LedgerEntry, ReadOutcome, Stub
 
 ATTEMPTS = 20
@@ -22,19 +22,21 @@ is quarantined.
 
 Key = tuple[int, str, str]
 """Start, version and segment of a window."""
-Touched = dict[Key, int]
+RowChanges = dict[Key, int]
 """Rows that come to windows, or go."""
 
 _ENTRY = [objects.c[name] for name in LedgerEntry.__dataclass_fields__]
 
 
-def entries(connection: Connection, model: str, uris: Iterable[str]) -> dict[str, LedgerEntry]:
+def load_entries(connection: Connection, model: str, uris: Iterable[str]) -> dict[str, LedgerEntry]:
     """The rows for these URIs (a page of them), by URI."""
     query = sa.select(*_ENTRY).where(objects.c.model == model, objects.c.uri.in_(list(uris)))
     return {row.uri: LedgerEntry(*row) for row in connection.execute(query)}
 
 
-def of_lineages(connection: Connection, model: str, lineages: Iterable[str]) -> list[LedgerEntry]:
+def find_entries_by_lineage(
+    connection: Connection, model: str, lineages: Iterable[str]
+) -> list[LedgerEntry]:
     """The rows of these lineages (a page of them), newest first."""
     asked = list(lineages)
     query = (
@@ -45,12 +47,12 @@ def of_lineages(connection: Connection, model: str, lineages: Iterable[str]) -> 
     return [LedgerEntry(*row) for row in connection.execute(query)] if asked else []
 
 
-def rename(connection: Connection, entry_id: int, uri: str) -> None:
+def set_entry_uri(connection: Connection, entry_id: int, uri: str) -> None:
     """What a row was read from lies at `uri` now."""
     connection.execute(objects.update().where(objects.c.id == entry_id).values(uri=uri))
 
 
-def record(
+def record_outcomes(
     connection: Connection,
     model: str,
     outcomes: Sequence[ReadOutcome],
@@ -63,19 +65,19 @@ def record(
     A piece that starts at 0 replaces everything the object contributed before. `length` is the
     windows' in microseconds.
     """
-    known = entries(connection, model, {outcome.object.uri for outcome in outcomes})
+    known = load_entries(connection, model, {outcome.object.uri for outcome in outcomes})
     starts = {share.start for outcome in outcomes for share in outcome.shares}
     starts |= {stub.start for outcome in outcomes for stub in outcome.stubs}
-    settled = settled_keys(connection, model, starts)
-    touched: Touched = {}
+    settled = find_settled_keys(connection, model, starts)
+    touched: RowChanges = {}
     written: set[str] = set()
     for outcome in outcomes:
         uri = outcome.object.uri
         if uri in written:  # listed twice
-            known |= entries(connection, model, [uri])
+            known |= load_entries(connection, model, [uri])
         _record(connection, model, outcome, known.get(uri), spec_digest, settled, touched)
         written.add(uri)
-    touch(connection, model, touched, length)
+    change_rows(connection, model, touched, length)
     newest = max(
         (outcome.last_event for outcome in outcomes if outcome.last_event is not None), default=None
     )
@@ -93,7 +95,7 @@ def _record(
     entry: LedgerEntry | None,
     spec_digest: str,
     settled: set[Key],
-    touched: Touched,
+    touched: RowChanges,
 ) -> None:
     if outcome.state == WAITING:
         _wait(connection, model, outcome, entry)
@@ -103,11 +105,11 @@ def _record(
             connection.execute(objects.update().where(objects.c.id == entry.id).values(state=GONE))
         return
     object_id = _upsert(connection, model, outcome, entry, spec_digest)
-    kept: Touched = {}
+    kept: RowChanges = {}
     if outcome.piece == 0 and entry is not None:
         _take_out(connection, object_id, outcome.cutoff, touched)
-        waiting.take_out(connection, object_id)
-        kept = _kept(connection, object_id)
+        waiting.mark_removed(connection, object_id)
+        kept = _load_rows_by_window(connection, object_id)
         connection.execute(rejects.delete().where(rejects.c.object_id == object_id))
     late = _put_in(connection, model, object_id, outcome, settled, kept, touched)
     known = outcome.piece == 0 and entry is not None and entry.version != ""
@@ -142,8 +144,8 @@ def _wait(
         "uri": obj.uri,
         "version": "",
         "size": 0,
-        "modified": micros(obj.modified),
-        "partition": None if obj.partition is None else micros(obj.partition),
+        "modified": as_micros(obj.modified),
+        "partition": None if obj.partition is None else as_micros(obj.partition),
         "state": WAITING,
     }
     connection.execute(objects.insert().values(**row, error=outcome.error, attempts=1))
@@ -162,8 +164,8 @@ def _upsert(
         "version": obj.version,
         "lineage": obj.lineage,
         "size": obj.size,
-        "modified": micros(obj.modified),
-        "partition": None if obj.partition is None else micros(obj.partition),
+        "modified": as_micros(obj.modified),
+        "partition": None if obj.partition is None else as_micros(obj.partition),
         "state": outcome.state,
         "offset": outcome.offset,
         "mark": outcome.mark,
@@ -187,7 +189,9 @@ def _upsert(
     return int(made.inserted_primary_key[0])  # type: ignore[index]
 
 
-def _take_out(connection: Connection, object_id: int, cutoff: int | None, touched: Touched) -> None:
+def _take_out(
+    connection: Connection, object_id: int, cutoff: int | None, touched: RowChanges
+) -> None:
     old = sa.and_(shares.c.object_id == object_id, shares.c.profile.is_not(None))
     if cutoff is not None:
         old = sa.and_(old, shares.c.start >= cutoff)
@@ -198,7 +202,7 @@ def _take_out(connection: Connection, object_id: int, cutoff: int | None, touche
     connection.execute(shares.delete().where(old))
 
 
-def _kept(connection: Connection, object_id: int) -> Touched:
+def _load_rows_by_window(connection: Connection, object_id: int) -> RowChanges:
     """The rows of an object that settled windows hold for good."""
     c = shares.c
     query = sa.select(c.start, c.version, c.segment, sa.func.sum(c.rows).label("rows")).where(
@@ -214,8 +218,8 @@ def _put_in(
     object_id: int,
     outcome: ReadOutcome,
     settled: set[Key],
-    kept: Touched,
-    touched: Touched,
+    kept: RowChanges,
+    touched: RowChanges,
 ) -> int:
     """Returns the rows that came too late: their windows are settled, and they are not among what
     these hold.
@@ -252,7 +256,7 @@ def _keep(
     object_id: int,
     outcome: ReadOutcome,
     settled: set[Key],
-    kept: Touched,
+    kept: RowChanges,
     known: bool,
 ) -> int:
     """Keep what waits for its other half, unless its window takes nothing more. Returns the
@@ -267,9 +271,9 @@ def _keep(
     for stub in outcome.stubs:
         if stub.role in waiting.HALVES:
             (late if stub.start in over else waits).append(stub)
-        elif stub.role != waiting.PREDICTION or _counted(stub, outcome, settled):
+        elif stub.role != waiting.PREDICTION or _is_new_prediction(stub, outcome, settled):
             waits.append(stub)
-    waiting.put(connection, model, object_id, outcome.piece, waits)
+    waiting.add_stubs(connection, model, object_id, outcome.piece, waits)
     requests: dict[int, int] = {}
     alone = 0
     for stub in late:
@@ -290,7 +294,7 @@ def _keep(
     return sum(max(0, rows - held[start]) for start, rows in requests.items())
 
 
-def _counted(stub: Stub, outcome: ReadOutcome, settled: set[Key]) -> bool:
+def _is_new_prediction(stub: Stub, outcome: ReadOutcome, settled: set[Key]) -> bool:
     """Predictions wait where their rows are counted: what a settled window holds already waits
     there as it did.
     """
@@ -301,7 +305,7 @@ def _counted(stub: Stub, outcome: ReadOutcome, settled: set[Key]) -> bool:
     ) not in settled
 
 
-def settled_keys(connection: Connection, model: str, starts: set[int]) -> set[Key]:
+def find_settled_keys(connection: Connection, model: str, starts: set[int]) -> set[Key]:
     """Of the windows that begin there, those that take nothing more."""
     found: set[Key] = set()
     c, ordered = windows.c, sorted(starts)
@@ -313,7 +317,7 @@ def settled_keys(connection: Connection, model: str, starts: set[int]) -> set[Ke
     return found
 
 
-def touch(connection: Connection, model: str, touched: Touched, length: int) -> None:
+def change_rows(connection: Connection, model: str, touched: RowChanges, length: int) -> None:
     """Change the rows of windows, made where there is none yet, and mark them to be judged."""
     c = windows.c
     for (start, version, segment), rows in touched.items():
@@ -335,12 +339,12 @@ def touch(connection: Connection, model: str, touched: Touched, length: int) -> 
             connection.execute(windows.insert().values(**row))
 
 
-def vanished(connection: Connection, model: str, seen: set[int]) -> int:
+def mark_gone(connection: Connection, model: str, present_ids: set[int]) -> int:
     """Note every object that a complete listing no longer shows; returns how many are newly
     gone.
     """
     query = sa.select(objects.c.id).where(objects.c.model == model, objects.c.state != GONE)
-    gone = [row.id for row in connection.execute(query) if row.id not in seen]
+    gone = [row.id for row in connection.execute(query) if row.id not in present_ids]
     for first in range(0, len(gone), 500):
         part = gone[first : first + 500]
         connection.execute(objects.update().where(objects.c.id.in_(part)).values(state=GONE))

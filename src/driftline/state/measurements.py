@@ -6,7 +6,7 @@ Refuses to keep a number whose window was restated: the new revision replaces th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.contracts.check import Earlier
-from driftline.state.tables import measurements, moment
+from driftline.state.tables import from_micros, measurements
 from driftline.types.records import JudgedMeasurement, WindowKey
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class VerdictCounts:
     """Sums over a model's measurements."""
 
     measurements: int = 0
@@ -37,7 +37,7 @@ def _labels_json(labels: tuple[tuple[str, str], ...]) -> str:
     return json.dumps(dict(labels), ensure_ascii=False, separators=(",", ":"))
 
 
-def replace(
+def replace_measurements(
     connection: Connection,
     key: WindowKey,
     revision: int,
@@ -102,7 +102,7 @@ class Interval(NamedTuple):
     high: float | None
 
 
-def history(
+def load_earlier_values(
     connection: Connection,
     key: WindowKey,
     check: str,
@@ -114,11 +114,11 @@ def history(
     c = measurements.c
     query = _series([c.start, c.value, c.rows, c.verdict], key, check, name, labels, limit)
     return [
-        Earlier(moment(r.start), r.value, r.rows, r.verdict) for r in connection.execute(query)
+        Earlier(from_micros(r.start), r.value, r.rows, r.verdict) for r in connection.execute(query)
     ][::-1]
 
 
-def intervals(
+def load_intervals(
     connection: Connection,
     key: WindowKey,
     check: str,
@@ -158,10 +158,43 @@ def _series(
     )
 
 
-def count(connection: Connection, model: str) -> Counted:
+def count_verdicts(connection: Connection, model: str) -> VerdictCounts:
     """How many measurements there are, and how many of each verdict."""
     c = measurements.c
     query = sa.select(c.verdict, sa.func.count()).where(c.model == model).group_by(c.verdict)
     found = {row[0]: int(row[1]) for row in connection.execute(query)}
     verdicts = {name: found.get(name, 0) for name in ("ok", "changed", "unsure", "error")}
-    return Counted(sum(found.values()), verdicts)
+    return VerdictCounts(sum(found.values()), verdicts)
+
+
+class TraceRow(NamedTuple):
+    """One series in one window."""
+
+    start: int
+    version: str
+    segment: str
+    check: str
+    name: str
+    labels: str
+    trace: bytes
+
+
+def load_traces(
+    connection: Connection, model: str, reference_id: int | None, count: int
+) -> Iterator[TraceRow]:
+    """The traces of the newest `count` windows, oldest first: of measurements made with one
+    reference.
+    """
+    c = measurements.c
+    mine = sa.and_(
+        c.model == model, c.trace.is_not(None), c.reference_id.is_not_distinct_from(reference_id)
+    )
+    starts = (
+        sa.select(c.start).where(mine).distinct().order_by(c.start.desc()).limit(count).subquery()
+    )
+    since = connection.execute(sa.select(sa.func.min(starts.c.start))).scalar()
+    if since is None:
+        return
+    query = sa.select(c.start, c.version, c.segment, c.check, c.name, c.labels, c.trace)
+    for row in connection.execute(query.where(mine, c.start >= since).order_by(c.start)):
+        yield TraceRow(*row)

@@ -22,7 +22,7 @@ def migrate(store: Store, place: str, copy: Callable[[], None] = lambda: None) -
     """Make the tables, or change them to the newest version, in one transaction; `copy` is called
     before a change.
     """
-    current = version(store, place)
+    current = read_version(store, place)
     if current == migrations.HEAD:
         return
     from alembic.operations import Operations
@@ -32,7 +32,7 @@ def migrate(store: Store, place: str, copy: Callable[[], None] = lambda: None) -
     scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
     if current is not None:
         if current not in {script.revision for script in scripts.walk_revisions()}:
-            raise newer(place, current)
+            raise newer_version_error(place, current)
         copy()
     with store.write() as connection:
         context = MigrationContext.configure(
@@ -42,7 +42,7 @@ def migrate(store: Store, place: str, copy: Callable[[], None] = lambda: None) -
             context.run_migrations()
 
 
-def version(store: Store, place: str) -> str | None:
+def read_version(store: Store, place: str) -> str | None:
     """The version of a database; None when there is nothing in it."""
     try:
         with store.read() as connection:
@@ -53,9 +53,9 @@ def version(store: Store, place: str) -> str | None:
         raise StateError(f"{place}: {error.__cause__ or error}") from None
 
 
-def check(store: Store, place: str) -> None:
+def check_version(store: Store, place: str) -> None:
     """For those who only look: raises StateError unless the database is of this very version."""
-    current = version(store, place)
+    current = read_version(store, place)
     if current is None:
         raise StateError(f"{place}: there is no state yet: start `driftline run` first")
     if current < migrations.HEAD:
@@ -64,10 +64,10 @@ def check(store: Store, place: str) -> None:
             f"{place}: the database has version {current}, this driftline needs {migrations.HEAD}: {mend}"
         )
     if current > migrations.HEAD:
-        raise newer(place, current)
+        raise newer_version_error(place, current)
 
 
-def newer(place: str, current: str) -> StateError:
+def newer_version_error(place: str, current: str) -> StateError:
     """Says that a database can't be used by this version."""
     mend = "install a newer driftline"
     return StateError(

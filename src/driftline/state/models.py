@@ -9,15 +9,17 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state import tables, waiting
 from driftline.state.tables import configurations, models, objects, references, shares, windows
+from driftline.types.model import Schema
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ModelRow:
     """One row of `models`."""
 
     name: str
@@ -50,20 +52,23 @@ class Reference:
     origin: str
     rows: int
     spec_digest: str
-    accepted: str
+    acceptance: str
     """Who made it so and why, as JSON; empty when the configuration did."""
     profile: bytes | None
     """None for trailing references: their profile is made for each window."""
 
 
-_KNOWN = [models.c[name] for name in Known.__dataclass_fields__]
-_REFERENCE = [references.c[name] for name in Reference.__dataclass_fields__]
+_KNOWN = [models.c[name] for name in ModelRow.__dataclass_fields__]
+_REFERENCE = [
+    references.c["accepted" if name == "acceptance" else name]
+    for name in Reference.__dataclass_fields__
+]
 
 
-def known(connection: Connection, model: str) -> Known | None:
+def load_model(connection: Connection, model: str) -> ModelRow | None:
     """The row of a model, if there is one."""
     row = connection.execute(sa.select(*_KNOWN).where(models.c.name == model)).one_or_none()
-    return None if row is None else Known(*row)
+    return None if row is None else ModelRow(*row)
 
 
 def note_configuration(
@@ -84,18 +89,18 @@ def note_configuration(
         connection.execute(configurations.insert().values(**row))
 
 
-def watch(connection: Connection, model: str, now: int) -> None:
+def add_model(connection: Connection, model: str, now: int) -> None:
     """Note that a model is watched from now on, unless it is already."""
-    if known(connection, model) is None:
+    if load_model(connection, model) is None:
         connection.execute(models.insert().values(name=model, watched_since=now))
 
 
-def judged(connection: Connection, model: str, until: int) -> None:
+def set_judged_until(connection: Connection, model: str, until: int) -> None:
     """Note up to where silence was looked for, so that no later look begins at the beginning."""
     connection.execute(models.update().where(models.c.name == model).values(judged_until=until))
 
 
-def listed(connection: Connection, model: str, at: int, whole_digest: str | None) -> None:
+def set_listed_at(connection: Connection, model: str, at: int, whole_digest: str | None) -> None:
     """Note that all that was listed at `at` was dealt with; with a digest, that it was all there
     is.
     """
@@ -105,7 +110,7 @@ def listed(connection: Connection, model: str, at: int, whole_digest: str | None
     connection.execute(models.update().where(models.c.name == model).values(**values))
 
 
-def current_reference(connection: Connection, model: str) -> Reference | None:
+def load_current_reference(connection: Connection, model: str) -> Reference | None:
     """The reference that new windows are compared with."""
     query = (
         sa.select(*_REFERENCE)
@@ -116,7 +121,7 @@ def current_reference(connection: Connection, model: str) -> Reference | None:
     return None if row is None else Reference(*row)
 
 
-def every_reference(connection: Connection, model: str) -> list[dict[str, Any]]:
+def list_references(connection: Connection, model: str) -> list[dict[str, Any]]:
     """All references of a model, the newest first, as plain values."""
     current = sa.select(models.c.reference_id).where(models.c.name == model).scalar_subquery()
     c = references.c
@@ -132,7 +137,7 @@ def every_reference(connection: Connection, model: str) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def adopt(
+def adopt_reference(
     connection: Connection,
     model: str,
     *,
@@ -145,7 +150,7 @@ def adopt(
     digest: str,
     rows: int,
     profile: bytes | None,
-    accepted: str = "",
+    acceptance: str = "",
 ) -> None:
     """Make a new reference the model's own, and what was profiled by another spec ready to be read
     again.
@@ -166,10 +171,10 @@ def adopt(
             rows=rows,
             spec_digest=spec_digest,
             profile=profile,
-            accepted=accepted,
+            accepted=acceptance,
         )
     )
-    before = known(connection, model)
+    before = load_model(connection, model)
     changed = before is not None and before.spec_digest not in ("", spec_digest)
     connection.execute(
         models.update()
@@ -187,7 +192,7 @@ def adopt(
         _start_anew(connection, model, spec_digest)
 
 
-def cutoff(connection: Connection, model: str) -> int | None:
+def find_cutoff(connection: Connection, model: str) -> int | None:
     """Start of the first window (microseconds) that is not settled; None when there is none."""
     query = sa.select(sa.func.min(windows.c.start)).where(
         windows.c.model == model, windows.c.settled == 0
@@ -195,14 +200,14 @@ def cutoff(connection: Connection, model: str) -> int | None:
     return connection.execute(query).scalar()
 
 
-def waits_from(connection: Connection, model: str) -> int | None:
+def load_waits_from(connection: Connection, model: str) -> int | None:
     """Predictions of windows that start before it (microseconds) wait no longer for labels; None
     while all do.
     """
     return connection.execute(sa.select(models.c.waits_from).where(models.c.name == model)).scalar()
 
 
-def wait_from(connection: Connection, model: str, start: int) -> None:
+def set_waits_from(connection: Connection, model: str, start: int) -> None:
     """Note that predictions of earlier windows wait no longer: it never goes back."""
     later = sa.or_(models.c.waits_from.is_(None), models.c.waits_from < start)
     connection.execute(
@@ -231,7 +236,7 @@ def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
         .values(profile=None)
     )
     waiting.drop_settled(connection, model)
-    first = cutoff(connection, model)
+    first = find_cutoff(connection, model)
     live = sa.exists().where(
         shares.c.object_id == objects.c.id,
         shares.c.profile.is_not(None),
@@ -247,3 +252,13 @@ def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
         .where(objects.c.model == model, ~live, ~waits)
         .values(spec_digest=spec_digest)
     )
+
+
+def schema_to_json(schema: Schema) -> str:
+    """Encode an inferred schema; `schema_from_json` returns an equal one."""
+    return msgspec.json.encode(schema, order="deterministic").decode()
+
+
+def schema_from_json(text: str) -> Schema:
+    """Decode what `schema_to_json` wrote."""
+    return msgspec.json.decode(text, type=Schema)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy import and_, case, exists, func, or_, select, update
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import micros, moment, outbox, sinks
+from driftline.state.tables import as_micros, from_micros, outbox, sinks
 from driftline.types.notification import Event, Notification
 from driftline.types.records import ClaimedMessage
 
@@ -37,7 +37,7 @@ class DeadLetter:
     event: str
     title: str
     attempts: int
-    finished: datetime | None
+    finished_at: datetime | None
     error: str
 
 
@@ -64,15 +64,15 @@ class SinkStatus:
         return sum(self.counts.get(state, 0) for state in UNDELIVERED)
 
 
-def recover(connection: Connection, now: datetime) -> int:
+def recover_unfinished(connection: Connection, now: datetime) -> int:
     """At start: what was `sending` when the agent died is `unknown` now, and due. Returns the
     number of rows.
     """
     rows = update(outbox).where(outbox.c.state == "sending")
-    return connection.execute(rows.values(state="unknown", not_before=micros(now))).rowcount
+    return connection.execute(rows.values(state="unknown", not_before=as_micros(now))).rowcount
 
 
-def claim(connection: Connection, sink: str, now: datetime) -> ClaimedMessage | None:
+def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessage | None:
     """The next row that is due, made `sending`; None when nothing may be sent now.
 
     Rows of one incident go in order: one is due only when no older one is undelivered. Commit
@@ -91,7 +91,7 @@ def claim(connection: Connection, sink: str, now: datetime) -> ClaimedMessage | 
         .where(
             outbox.c.sink == sink,
             outbox.c.state.in_(("pending", "unknown")),
-            outbox.c.not_before <= micros(now),
+            outbox.c.not_before <= as_micros(now),
             ~waits,
         )
         .order_by(outbox.c.created, outbox.c.incident, outbox.c.revision)
@@ -101,14 +101,14 @@ def claim(connection: Connection, sink: str, now: datetime) -> ClaimedMessage | 
         try:
             notification = Notification.model_validate_json(row["payload"])
         except ValidationError as error:
-            refuse(
+            mark_refused(
                 connection,
                 row["id"],
                 now,
                 f"the stored message can't be read: {error.error_count()} mistakes",
             )
             continue
-        told = notification.event is Event.TEST or _told(
+        told = notification.event is Event.TEST or _was_sent(
             connection, sink, row["incident"], row["revision"]
         )
         attempts = row["attempts"] + 1
@@ -119,12 +119,12 @@ def claim(connection: Connection, sink: str, now: datetime) -> ClaimedMessage | 
         )
         whole = notification.model_copy(update={"sent_before": told})
         return ClaimedMessage(
-            row["id"], whole, attempts, moment(row["created"]), row["state"] == "unknown"
+            row["id"], whole, attempts, from_micros(row["created"]), row["state"] == "unknown"
         )
     return None
 
 
-def sent(connection: Connection, id: str, now: datetime, remote: str = "") -> None:
+def mark_sent(connection: Connection, id: str, now: datetime, remote: str = "") -> None:
     """The receiver took it; its reference is `remote`."""
     _finish(connection, id, now, state="sent", remote=remote[:ERROR_LENGTH], error="")
     sink = select(outbox.c.sink).where(outbox.c.id == id).scalar_subquery()
@@ -132,11 +132,11 @@ def sent(connection: Connection, id: str, now: datetime, remote: str = "") -> No
     connection.execute(
         update(sinks)
         .where(sinks.c.name == sink)
-        .values(failures=0, error="", not_before=0, last_sent=micros(now))
+        .values(failures=0, error="", not_before=0, last_sent=as_micros(now))
     )
 
 
-def reference(connection: Connection, sink: str, notification: Notification) -> str:
+def load_receiver_reference(connection: Connection, sink: str, notification: Notification) -> str:
     """What the receiver called the newest message of the incident that `sink` took before
     `notification`; else empty.
     """
@@ -149,7 +149,7 @@ def reference(connection: Connection, sink: str, notification: Notification) -> 
     return str(connection.execute(query.order_by(outbox.c.revision.desc()).limit(1)).scalar() or "")
 
 
-def undelivered(connection: Connection, sink: str, limit: int = 1000) -> list[Notification]:
+def load_undelivered(connection: Connection, sink: str, limit: int = 1000) -> list[Notification]:
     """What `sink` has not taken yet, oldest first."""
     waiting = outbox.c.sink == sink, outbox.c.state.in_(UNDELIVERED)
     query = (
@@ -165,7 +165,9 @@ def undelivered(connection: Connection, sink: str, limit: int = 1000) -> list[No
     return found
 
 
-def add(connection: Connection, notification: Notification, sink: str, now: datetime) -> bool:
+def add_message(
+    connection: Connection, notification: Notification, sink: str, now: datetime
+) -> bool:
     """Write one more message for `sink`. False when it has one of this incident and revision
     already.
     """
@@ -182,7 +184,7 @@ def add(connection: Connection, notification: Notification, sink: str, now: date
         "incident": notification.incident,
         "revision": notification.revision,
     }
-    moments = {"created": micros(now), "not_before": micros(now)}
+    moments = {"created": as_micros(now), "not_before": as_micros(now)}
     payload = {
         "event": notification.event.value,
         "payload": notification.model_dump_json(),
@@ -192,68 +194,68 @@ def add(connection: Connection, notification: Notification, sink: str, now: date
     return True
 
 
-def again(
+def schedule_retry(
     connection: Connection,
     id: str,
     not_before: datetime,
     error: str,
     *,
     unknown: bool,
-    failed: bool = True,
+    count_failure: bool = True,
 ) -> None:
     """It failed this time: try again at `not_before`; `unknown` when the receiver may have acted
     all the same.
 
-    `failed` is False when the receiver only asked for a pause: that says nothing of its health.
+    `count_failure` is False when the receiver only asked for a pause: that says nothing of its health.
     """
     state = "unknown" if unknown else "pending"
     text = error[:ERROR_LENGTH]
-    values = {"state": state, "not_before": micros(not_before), "error": text}
+    values = {"state": state, "not_before": as_micros(not_before), "error": text}
     connection.execute(update(outbox).where(outbox.c.id == id).values(**values))
-    if failed:
-        _failed(connection, id, text)
+    if count_failure:
+        _add_failure(connection, id, text)
 
 
-def refuse(connection: Connection, id: str, now: datetime, error: str) -> None:
+def mark_refused(connection: Connection, id: str, now: datetime, error: str) -> None:
     """It will never get through as it is: keep it as a dead letter."""
     _finish(connection, id, now, state="refused", error=error[:ERROR_LENGTH])
     name = _ensure(connection, id)
     connection.execute(update(sinks).where(sinks.c.name == name).values(error=error[:ERROR_LENGTH]))
 
 
-def pause(connection: Connection, sink: str, until: datetime) -> None:
+def pause_sink(connection: Connection, sink: str, until: datetime) -> None:
     """No request to `sink` before `until`, nor before what was asked for earlier; kept across
     restarts.
     """
     _ensure_name(connection, sink)
-    shorter = sinks.c.name == sink, sinks.c.not_before < micros(until)
-    connection.execute(update(sinks).where(*shorter).values(not_before=micros(until)))
+    shorter = sinks.c.name == sink, sinks.c.not_before < as_micros(until)
+    connection.execute(update(sinks).where(*shorter).values(not_before=as_micros(until)))
 
 
 def not_before(connection: Connection, sink: str) -> datetime | None:
     """The time before which `sink` gets no request, if any."""
     value = connection.execute(select(sinks.c.not_before).where(sinks.c.name == sink)).scalar()
-    return moment(value) if value else None
+    return from_micros(value) if value else None
 
 
-def failures(connection: Connection, sink: str) -> int:
+def count_failures(connection: Connection, sink: str) -> int:
     """Failures of `sink` in a row."""
     return int(
         connection.execute(select(sinks.c.failures).where(sinks.c.name == sink)).scalar() or 0
     )
 
 
-def next_due(connection: Connection, sink: str) -> datetime | None:
+def find_next_due(connection: Connection, sink: str) -> datetime | None:
     """When the next row of `sink` may be due; None when nothing waits."""
     waiting = outbox.c.sink == sink, outbox.c.state.in_(("pending", "unknown"))
     first = connection.execute(select(func.min(outbox.c.not_before)).where(*waiting)).scalar()
     if first is None:
         return None
     until = not_before(connection, sink)
-    return max(moment(first), until) if until else moment(first)
+    return max(from_micros(first), until) if until else from_micros(first)
 
 
-def dead_letters(
+def list_dead_letters(
     connection: Connection, sink: str | None = None, limit: int = 100
 ) -> list[DeadLetter]:
     """What was refused or given up, newest first."""
@@ -268,13 +270,13 @@ def dead_letters(
     return [
         DeadLetter(
             row["id"], row["sink"], row["incident"], row["event"], _title(row["payload"]), row["attempts"],
-            moment(row["finished"]) if row["finished"] else None, row["error"],
+            from_micros(row["finished"]) if row["finished"] else None, row["error"],
         )
         for row in connection.execute(query).mappings()
     ]  # fmt: skip
 
 
-def rearm(connection: Connection, id: str, now: datetime) -> bool:
+def rearm_dead_letter(connection: Connection, id: str, now: datetime) -> bool:
     """Send a dead letter again. False when there is none, or when a newer message of its incident
     was sent since.
     """
@@ -296,15 +298,15 @@ def rearm(connection: Connection, id: str, now: datetime) -> bool:
     values = (
         {"state": "superseded"}
         if late
-        else {"state": "pending", "finished": None, "not_before": micros(now), "attempts": 0}
+        else {"state": "pending", "finished": None, "not_before": as_micros(now), "attempts": 0}
     )
     connection.execute(
-        update(outbox).where(outbox.c.id == id).values(**values, created=micros(now))
+        update(outbox).where(outbox.c.id == id).values(**values, created=as_micros(now))
     )
     return not late
 
 
-def status(connection: Connection) -> dict[str, SinkStatus]:
+def load_sink_status(connection: Connection) -> dict[str, SinkStatus]:
     """Every sink that ever had a message, by name."""
     counts: dict[str, dict[str, int]] = {}
     oldest: dict[str, datetime] = {}
@@ -317,7 +319,7 @@ def status(connection: Connection) -> dict[str, SinkStatus]:
     ):
         counts.setdefault(sink, {})[state] = count
         if first is not None:
-            oldest[sink] = min(oldest.get(sink, moment(first)), moment(first))
+            oldest[sink] = min(oldest.get(sink, from_micros(first)), from_micros(first))
     known = {str(row["name"]): dict(row) for row in connection.execute(select(sinks)).mappings()}
     return {
         name: _status(name, counts.get(name, {}), oldest.get(name), known.get(name, {}))
@@ -330,7 +332,7 @@ def _status(
 ) -> SinkStatus:
     def when(column: str) -> datetime | None:
         value = row.get(column)
-        return moment(value) if isinstance(value, int) and value else None
+        return from_micros(value) if isinstance(value, int) and value else None
 
     failures = row.get("failures", 0)
     return SinkStatus(
@@ -345,7 +347,7 @@ def _fold(connection: Connection, sink: str, now: datetime) -> None:
 
     A turn is an opening, an end or a return.
     """
-    down = failures(connection, sink) >= DOWN
+    down = count_failures(connection, sink) >= DOWN
     newer = outbox.alias()
     overtaken = exists().where(
         newer.c.sink == outbox.c.sink,
@@ -367,10 +369,10 @@ def _fold(connection: Connection, sink: str, now: datetime) -> None:
     rows = update(outbox).where(
         outbox.c.sink == sink, outbox.c.state.in_(("pending", "unknown")), gives_way, overtaken
     )
-    connection.execute(rows.values(state="superseded", finished=micros(now)))
+    connection.execute(rows.values(state="superseded", finished=as_micros(now)))
 
 
-def _told(connection: Connection, sink: str, incident: str, revision: int) -> bool:
+def _was_sent(connection: Connection, sink: str, incident: str, revision: int) -> bool:
     earlier = outbox.c.sink == sink, outbox.c.incident == incident, outbox.c.revision < revision
     return bool(
         connection.execute(select(exists().where(*earlier, outbox.c.state == "sent"))).scalar()
@@ -379,11 +381,11 @@ def _told(connection: Connection, sink: str, incident: str, revision: int) -> bo
 
 def _finish(connection: Connection, id: str, now: datetime, **values: object) -> None:
     connection.execute(
-        update(outbox).where(outbox.c.id == id).values(finished=micros(now), **values)
+        update(outbox).where(outbox.c.id == id).values(finished=as_micros(now), **values)
     )
 
 
-def _failed(connection: Connection, id: str, error: str) -> None:
+def _add_failure(connection: Connection, id: str, error: str) -> None:
     name = _ensure(connection, id)
     connection.execute(
         update(sinks).where(sinks.c.name == name).values(failures=sinks.c.failures + 1, error=error)

@@ -14,26 +14,24 @@ from sqlalchemy.engine import Connection
 
 from driftline.state import ledger
 from driftline.state import waiting as rows_waiting
-from driftline.state.tables import moment, objects, shares, waiting, windows
-from driftline.state.waiting import HALVES, REQUEST, RESPONSE, Stored
+from driftline.state.tables import from_micros, objects, shares, waiting, windows
+from driftline.state.waiting import HALVES, REQUEST, RESPONSE, ROW_COLUMNS, WaitingRow
 from driftline.types.records import QUARANTINED, Hashes, ReadOutcome
 
-_STORED = [waiting.c[name] for name in Stored.__dataclass_fields__]
 
-
-def scan(connection: Connection, model: str, role: str) -> Iterator[tuple[Stored, Hashes]]:
+def scan_rows(connection: Connection, model: str, role: str) -> Iterator[tuple[WaitingRow, Hashes]]:
     """All kept rows of a role, not removed, by window, then by where they stand: object, piece,
     place in it.
     """
     c = waiting.c
-    query = sa.select(*_STORED, c.hashes).join(objects, objects.c.id == c.object_id)
+    query = sa.select(*ROW_COLUMNS, c.hashes).join(objects, objects.c.id == c.object_id)
     query = query.where(c.model == model, c.role == role, c.removed == 0)
     ordered = query.order_by(c.start, objects.c.uri, c.piece, c.id)
     for row in connection.execution_options(yield_per=64).execute(ordered):
-        yield Stored(*row[:-1]), np.frombuffer(row.hashes, "<u8")
+        yield WaitingRow(*row[:-1]), np.frombuffer(row.hashes, "<u8")
 
 
-def renew(
+def replace_shares(
     connection: Connection,
     model: str,
     object_id: int,
@@ -47,7 +45,7 @@ def renew(
     What is the same stays untouched, so that nothing is judged again for nothing; settled windows
     stay as they are.
     """
-    if ledger.settled_keys(connection, model, {start}):
+    if ledger.find_settled_keys(connection, model, {start}):
         return
     c = shares.c
     mine = sa.and_(c.object_id == object_id, c.piece == outcome.piece, c.start == start)
@@ -60,7 +58,7 @@ def renew(
         (start, share.version, share.segment): (share.rows, share.profile)
         for share in outcome.shares
     }
-    touched: ledger.Touched = {}
+    touched: ledger.RowChanges = {}
     for key in sorted({*old, *new}):
         if old.get(key) == new.get(key):
             continue
@@ -75,8 +73,10 @@ def renew(
             connection.execute(
                 shares.insert().values(object_id=object_id, piece=outcome.piece, model=model, **row)
             )
-    ledger.touch(connection, model, touched, length)
-    rows_waiting.renew(connection, model, object_id, outcome.piece, start, outcome.stubs)
+    ledger.change_rows(connection, model, touched, length)
+    rows_waiting.replace_predictions(
+        connection, model, object_id, outcome.piece, start, outcome.stubs
+    )
     w = windows.c
     for _, version, segment in touched.keys() - new.keys():
         # A response that names the version moved all rows to another window: this one never was.
@@ -84,7 +84,7 @@ def renew(
         connection.execute(windows.delete().where(w.model == model, w.start == start, empty))
 
 
-def spoil(connection: Connection, object_id: int, error: str) -> None:
+def quarantine_object(connection: Connection, object_id: int, error: str) -> None:
     """What was read of an object broke a plugin later: it is quarantined, to be tried again from
     its start.
     """
@@ -92,7 +92,7 @@ def spoil(connection: Connection, object_id: int, error: str) -> None:
     connection.execute(objects.update().where(objects.c.id == object_id).values(**values))
 
 
-def judged(connection: Connection, model: str) -> int:
+def find_first_unjudged(connection: Connection, model: str) -> int:
     """Where windows begin (microseconds) that have not been judged yet: halves before it have had
     their time to be paired.
     """
@@ -101,7 +101,7 @@ def judged(connection: Connection, model: str) -> int:
     return connection.execute(newest).scalar() or 0
 
 
-def alone(connection: Connection, model: str, until: int) -> dict[str, int]:
+def count_alone(connection: Connection, model: str, until: int) -> dict[str, int]:
     """Requests and responses of windows that begin before `until` (microseconds) and have not found
     each other.
     """
@@ -131,10 +131,10 @@ def lonely(connection: Connection, model: str, until: int) -> str | None:
     alone = int(newest.rows) - int(newest.matched)
     if 2 * alone <= newest.rows or not any(row.matched for row in earlier):
         return ""
-    return f"{alone:,} of {int(newest.rows):,} requests since {moment(newest.start):%Y-%m-%d %H:%M} have no response"
+    return f"{alone:,} of {int(newest.rows):,} requests since {from_micros(newest.start):%Y-%m-%d %H:%M} have no response"
 
 
-def let_go(connection: Connection, model: str, before: int, length: int) -> None:
+def drop_finished(connection: Connection, model: str, before: int, length: int) -> None:
     """Forget the halves of windows that take nothing more; those that are alone are counted with
     their objects.
 

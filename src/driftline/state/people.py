@@ -12,7 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import acts, micros, moment, moment_or_none, silences
+from driftline.state.tables import acts, as_micros, from_micros, from_micros_or_none, silences
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class SilenceRow:
     reason: str
 
 
-def leave(
+def add_act(
     connection: Connection,
     kind: str,
     model: str,
@@ -55,15 +55,15 @@ def leave(
         "kind": kind,
         "model": model,
         "incident": incident,
-        "until": None if until is None else micros(until),
+        "until": None if until is None else as_micros(until),
     }
     made = connection.execute(
-        acts.insert().values(**row, author=author, reason=reason, created=micros(now))
+        acts.insert().values(**row, author=author, reason=reason, created=as_micros(now))
     )
     return int(made.inserted_primary_key[0])  # type: ignore[index]
 
 
-def waiting(connection: Connection, model: str) -> list[ActRow]:
+def load_waiting_acts(connection: Connection, model: str) -> list[ActRow]:
     """What was asked and not yet dealt with, in the order in which it was asked."""
     c = acts.c
     columns = (c.id, c.kind, c.model, c.incident, c.until, c.author, c.reason)
@@ -71,25 +71,25 @@ def waiting(connection: Connection, model: str) -> list[ActRow]:
         sa.select(*columns).where(c.model == model, c.applied.is_(None)).order_by(c.id)
     )
     return [
-        ActRow(r.id, r.kind, r.model, r.incident, moment_or_none(r.until), r.author, r.reason)
+        ActRow(r.id, r.kind, r.model, r.incident, from_micros_or_none(r.until), r.author, r.reason)
         for r in rows
     ]
 
 
-def applied(connection: Connection, id: int, outcome: str, now: datetime) -> None:
+def mark_act_applied(connection: Connection, id: int, outcome: str, now: datetime) -> None:
     """Note what came of it: empty when it was done, else why not."""
     connection.execute(
-        acts.update().where(acts.c.id == id).values(applied=micros(now), outcome=outcome)
+        acts.update().where(acts.c.id == id).values(applied=as_micros(now), outcome=outcome)
     )
 
 
-def outcome(connection: Connection, id: int) -> str | None:
+def load_act_outcome(connection: Connection, id: int) -> str | None:
     """What came of it; None while it waits."""
     row = connection.execute(sa.select(acts.c.applied, acts.c.outcome).where(acts.c.id == id)).one()
     return None if row.applied is None else str(row.outcome)
 
 
-def silence(
+def add_silence(
     connection: Connection,
     matchers: str,
     start: datetime,
@@ -99,31 +99,31 @@ def silence(
     now: datetime,
 ) -> int:
     """Begin a silence; returns its number."""
-    times = {"start": micros(start), "until": micros(until), "created": micros(now)}
+    times = {"start": as_micros(start), "until": as_micros(until), "created": as_micros(now)}
     made = connection.execute(
         silences.insert().values(matchers=matchers, author=author, reason=reason, **times)
     )
     return int(made.inserted_primary_key[0])  # type: ignore[index]
 
 
-def silenced(connection: Connection, now: datetime) -> list[SilenceRow]:
+def list_silences(connection: Connection, now: datetime) -> list[SilenceRow]:
     """The silences that are on or still to come, the first first."""
     c = silences.c
     columns = (c.id, c.matchers, c.start, c.until, c.author, c.reason)
     rows = connection.execute(
-        sa.select(*columns).where(c.until > micros(now)).order_by(c.start, c.id)
+        sa.select(*columns).where(c.until > as_micros(now)).order_by(c.start, c.id)
     )
     return [
-        SilenceRow(r.id, r.matchers, moment(r.start), moment(r.until), r.author, r.reason)
+        SilenceRow(r.id, r.matchers, from_micros(r.start), from_micros(r.until), r.author, r.reason)
         for r in rows
     ]
 
 
-def expire(connection: Connection, id: int, author: str, reason: str, now: datetime) -> bool:
+def end_silence(connection: Connection, id: int, author: str, reason: str, now: datetime) -> bool:
     """End a silence now. False when there is none that is not over."""
-    live = silences.update().where(silences.c.id == id, silences.c.until > micros(now))
+    live = silences.update().where(silences.c.id == id, silences.c.until > as_micros(now))
     return bool(
         connection.execute(
-            live.values(until=micros(now), ended_by=author, ended_reason=reason)
+            live.values(until=as_micros(now), ended_by=author, ended_reason=reason)
         ).rowcount
     )

@@ -15,8 +15,8 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
-from driftline.state.leadership import Seat, leader, take, unreachable
-from driftline.state.migrate import check, migrate
+from driftline.state.leadership import Leadership, find_leader, take_leadership, unreachable
+from driftline.state.migrate import check_version, migrate
 from driftline.state.store import Leader, Store
 from driftline.types.errors import LeadershipLost, StateError
 
@@ -35,7 +35,7 @@ eight seconds.
 class Postgres(Store):
     """A database that is read through a pool, and written through the leader's session."""
 
-    def __init__(self, url: URL, seat: Seat | None) -> None:
+    def __init__(self, url: URL, seat: Leadership | None) -> None:
         super().__init__(_engine(url, "READ ONLY", pool_pre_ping=True))
         self._url = url
         self._seat = seat
@@ -51,7 +51,7 @@ class Postgres(Store):
         if self._seat is None:
             raise StateError("this state was opened to be looked at")
         with self._writing:
-            if self._seat.lost:
+            if self._seat.is_lost:
                 raise LeadershipLost
             try:
                 with _broken(), self._writer.connect() as connection, connection.begin():
@@ -81,11 +81,11 @@ class Postgres(Store):
         if self._seat is not None:
             self._seat.confirm()
 
-    def leader(self) -> Leader | None:
+    def find_leader(self) -> Leader | None:
         """See `Store.leader`."""
         with self.read() as connection:
             raw: Any = connection.connection.dbapi_connection
-            return leader(raw)
+            return find_leader(raw)
 
     def close(self) -> None:
         """See `Store.close`."""
@@ -102,7 +102,7 @@ def open_database(url: URL, readonly: bool, on_lost: Callable[[], None]) -> Stor
     place = url.render_as_string(hide_password=True)
     if readonly:
         store = Postgres(url, None)
-        check(store, place)
+        check_version(store, place)
         return store
 
     def connect(name: str) -> psycopg.Connection[Any]:
@@ -111,7 +111,7 @@ def open_database(url: URL, readonly: bool, on_lost: Callable[[], None]) -> Stor
             *args, **{**NETWORK, **given, "application_name": name}, autocommit=True
         )
 
-    store = Postgres(url, take(connect, on_lost))
+    store = Postgres(url, take_leadership(connect, on_lost))
     try:
         migrate(store, place)
     except BaseException:

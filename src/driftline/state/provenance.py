@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import moment, objects, shares
+from driftline.state.tables import from_micros, objects, shares
 from driftline.types.model import LogObject
 from driftline.types.records import WindowKey
 
@@ -32,7 +32,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
+class CountedObject:
     """An object behind some windows, as the ledger knows it."""
 
     object: LogObject
@@ -58,7 +58,7 @@ class Behind:
         )
 
 
-def behind(connection: Connection, keys: Iterable[WindowKey]) -> list[Behind]:
+def load_counted_objects(connection: Connection, keys: Iterable[WindowKey]) -> list[CountedObject]:
     """The objects behind some windows with one start, by URI."""
     asked = set(keys)
     if not asked:
@@ -87,9 +87,9 @@ def behind(connection: Connection, keys: Iterable[WindowKey]) -> list[Behind]:
         columns = (o.id, o.uri, o.version, o.size, o.modified, o.lineage, o.mark, o.offset)
         for row in connection.execute(sa.select(*columns).where(o.id.in_(page))):
             obj = LogObject(
-                row.uri, row.version, row.size, moment(row.modified), lineage=row.lineage
+                row.uri, row.version, row.size, from_micros(row.modified), lineage=row.lineage
             )
-            each = Behind(obj, row.mark, row.offset)
+            each = CountedObject(obj, row.mark, row.offset)
             ends = dict(zip(begins[row.id], [*begins[row.id][1:], each.end], strict=True))
             found.append(
                 replace(

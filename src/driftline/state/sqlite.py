@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 
 from driftline.state import migrations
 from driftline.state.lock import FileLock
-from driftline.state.migrate import check, migrate
+from driftline.state.migrate import check_version, migrate
 from driftline.state.store import Store
 from driftline.types.errors import StateError
 
@@ -64,7 +64,7 @@ def open_file(url: URL, base: Path, readonly: bool) -> Store:
         if fresh:
             raise StateError(f"{path}: there is no state yet: start `driftline run` first")
         store = Store(_engine(f"sqlite:///{path}", sa.QueuePool))
-        check(store, str(path))
+        check_version(store, str(path))
         return store
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

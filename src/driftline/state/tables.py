@@ -20,46 +20,46 @@ from sqlalchemy import (
     Table,
 )
 
-from driftline.state.text_columns import String, Text
+from driftline.state.text_columns import NulSafeString, NulSafeText
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 metadata = MetaData()
 Id = BigInteger().with_variant(Integer, "sqlite")
 
 
-def micros(moment: datetime) -> int:
+def as_micros(moment: datetime) -> int:
     """Microseconds since the epoch. Raises TypeError for a time without zone."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def moment(value: int) -> datetime:
+def from_micros(value: int) -> datetime:
     """The inverse of `micros`."""
     return EPOCH + timedelta(microseconds=value)
 
 
-def moment_or_none(value: int | None) -> datetime | None:
+def from_micros_or_none(value: int | None) -> datetime | None:
     """The same of what may be absent."""
-    return None if value is None else moment(value)
+    return None if value is None else from_micros(value)
 
 
 models = Table(
     "models",
     metadata,
-    Column("name", String, primary_key=True),
+    Column("name", NulSafeString, primary_key=True),
     Column("watched_since", BigInteger, nullable=False),
     Column("last_event", BigInteger),
     Column("spec", LargeBinary),
-    Column("spec_digest", String, nullable=False, default=""),
-    Column("schema_json", Text, nullable=False, default=""),
+    Column("spec_digest", NulSafeString, nullable=False, default=""),
+    Column("schema_json", NulSafeText, nullable=False, default=""),
     Column(
         "columns_json",
-        Text,
+        NulSafeText,
         nullable=False,
         default="[]",
         comment="the inputs' names in the reference, in order",
     ),
     Column("reference_id", Id),
-    Column("config_digest", String, nullable=False, default=""),
+    Column("config_digest", NulSafeString, nullable=False, default=""),
     Column("judged_until", BigInteger),
     Column(
         "listed_at", BigInteger, comment="when the last pass began that dealt with all it listed"
@@ -67,7 +67,7 @@ models = Table(
     Column("whole_at", BigInteger, comment="when the last such pass began that listed everything"),
     Column(
         "whole_digest",
-        String,
+        NulSafeString,
         nullable=False,
         default="",
         comment="of the source and spec of that pass",
@@ -84,19 +84,19 @@ objects = Table(
     "objects",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
-    Column("model", String, nullable=False),
-    Column("uri", Text, nullable=False),
-    Column("version", Text, nullable=False),
+    Column("model", NulSafeString, nullable=False),
+    Column("uri", NulSafeText, nullable=False),
+    Column("version", NulSafeText, nullable=False),
     Column(
         "lineage",
-        Text,
+        NulSafeText,
         nullable=False,
         default="",
         comment="the same as long as the content only grows",
     ),
     Column("size", BigInteger, nullable=False),
     Column("modified", BigInteger, nullable=False),
-    Column("state", String, nullable=False, comment="done, quarantined or gone"),
+    Column("state", NulSafeString, nullable=False, comment="done, quarantined or gone"),
     Column(
         "offset",
         BigInteger,
@@ -109,12 +109,12 @@ objects = Table(
     Column("held", BigInteger, nullable=False, default=0, comment="rows without a usable time"),
     Column("first_event", BigInteger),
     Column("last_event", BigInteger),
-    Column("spec_digest", String, nullable=False, default=""),
-    Column("error", Text, nullable=False, default=""),
+    Column("spec_digest", NulSafeString, nullable=False, default=""),
+    Column("error", NulSafeText, nullable=False, default=""),
     Column("attempts", Integer, nullable=False, default=0),
     Column(
         "mark",
-        String,
+        NulSafeString,
         nullable=False,
         default="",
         comment="of the bytes right before offset, where it may grow",
@@ -151,8 +151,8 @@ rejects = Table(
         "object_id", Id, ForeignKey("objects.id", ondelete="CASCADE"), nullable=False, index=True
     ),
     Column("position", BigInteger, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("sample", Text, nullable=False),
+    Column("reason", NulSafeText, nullable=False),
+    Column("sample", NulSafeText, nullable=False),
     comment="A bounded sample of the records that could not be read.",
 )
 
@@ -167,9 +167,9 @@ shares = Table(
         comment="byte offset at which this piece of a growing object began",
     ),
     Column("start", BigInteger, primary_key=True),
-    Column("version", String, primary_key=True),
-    Column("segment", String, primary_key=True),
-    Column("model", String, nullable=False),
+    Column("version", NulSafeString, primary_key=True),
+    Column("segment", NulSafeString, primary_key=True),
+    Column("model", NulSafeString, nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column(
         "profile",
@@ -183,10 +183,10 @@ shares = Table(
 windows = Table(
     "windows",
     metadata,
-    Column("model", String, primary_key=True),
+    Column("model", NulSafeString, primary_key=True),
     Column("start", BigInteger, primary_key=True),
-    Column("version", String, primary_key=True),
-    Column("segment", String, primary_key=True),
+    Column("version", NulSafeString, primary_key=True),
+    Column("segment", NulSafeString, primary_key=True),
     Column("end", BigInteger, nullable=False),
     Column("rows", BigInteger, nullable=False, default=0),
     Column(
@@ -216,7 +216,7 @@ windows = Table(
         comment="1 when it was so old when first judged that nobody is told",
     ),
     Column("reference_id", Id),
-    Column("config_digest", String, nullable=False, default=""),
+    Column("config_digest", NulSafeString, nullable=False, default=""),
     Index("windows_dirty", "model", "dirty", "start"),
     comment="Each window of each model version and segment.",
 )
@@ -225,8 +225,8 @@ waiting = Table(
     "waiting",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
-    Column("model", String, nullable=False),
-    Column("role", String, nullable=False, comment="prediction, label, request or response"),
+    Column("model", NulSafeString, nullable=False),
+    Column("role", NulSafeString, nullable=False, comment="prediction, label, request or response"),
     Column("object_id", Id, ForeignKey("objects.id", ondelete="CASCADE"), nullable=False),
     Column("piece", BigInteger, nullable=False),
     Column(
@@ -235,7 +235,7 @@ waiting = Table(
         nullable=False,
         comment="of the window it belongs to; of labels, when they were given",
     ),
-    Column("version", String, nullable=False, default=""),
+    Column("version", NulSafeString, nullable=False, default=""),
     Column("rows", BigInteger, nullable=False),
     Column(
         "matched", BigInteger, nullable=False, default=0, comment="rows that found their other half"
@@ -270,13 +270,13 @@ waiting = Table(
 rollups = Table(
     "rollups",
     metadata,
-    Column("model", String, primary_key=True),
+    Column("model", NulSafeString, primary_key=True),
     Column("start", BigInteger, primary_key=True),
-    Column("version", String, primary_key=True),
-    Column("segment", String, primary_key=True),
+    Column("version", NulSafeString, primary_key=True),
+    Column("segment", NulSafeString, primary_key=True),
     Column("end", BigInteger, nullable=False),
     Column("rows", BigInteger, nullable=False),
-    Column("spec_digest", String, nullable=False),
+    Column("spec_digest", NulSafeString, nullable=False),
     Column("profile", LargeBinary, nullable=False),
     comment="Days of windows whose own profiles have expired.",
 )
@@ -284,17 +284,17 @@ rollups = Table(
 configurations = Table(
     "configurations",
     metadata,
-    Column("digest", String, primary_key=True),
-    Column("model", String, nullable=False),
+    Column("digest", NulSafeString, primary_key=True),
+    Column("model", NulSafeString, nullable=False),
     Column(
         "content",
-        Text,
+        NulSafeText,
         nullable=False,
         comment="the model's part of the file as JSON, references to secrets unresolved",
     ),
     Column(
         "plugins",
-        Text,
+        NulSafeText,
         nullable=False,
         comment="JSON: kind and name to version and origin, and driftline's own",
     ),
@@ -306,21 +306,21 @@ references = Table(
     "reference_profiles",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
-    Column("model", String, nullable=False, index=True),
+    Column("model", NulSafeString, nullable=False, index=True),
     Column("number", Integer, nullable=False, comment="1, 2, ... within the model"),
     Column(
         "origin",
-        Text,
+        NulSafeText,
         nullable=False,
         comment="what it was made of, as JSON: objects with versions, or a span",
     ),
-    Column("digest", String, nullable=False),
+    Column("digest", NulSafeString, nullable=False),
     Column("rows", BigInteger, nullable=False),
-    Column("spec_digest", String, nullable=False),
+    Column("spec_digest", NulSafeString, nullable=False),
     Column("profile", LargeBinary),
     Column(
         "accepted",
-        Text,
+        NulSafeText,
         nullable=False,
         server_default="",
         comment="who made it so and why, as JSON",
@@ -332,13 +332,13 @@ references = Table(
 measurements = Table(
     "measurements",
     metadata,
-    Column("model", String, primary_key=True),
+    Column("model", NulSafeString, primary_key=True),
     Column("start", BigInteger, primary_key=True),
-    Column("version", String, primary_key=True),
-    Column("segment", String, primary_key=True),
-    Column("check", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("labels", Text, primary_key=True, comment="JSON with sorted keys"),
+    Column("version", NulSafeString, primary_key=True),
+    Column("segment", NulSafeString, primary_key=True),
+    Column("check", NulSafeString, primary_key=True),
+    Column("name", NulSafeString, primary_key=True),
+    Column("labels", NulSafeText, primary_key=True, comment="JSON with sorted keys"),
     Column("revision", Integer, nullable=False),
     Column("value", Float),
     Column("low", Float),
@@ -347,12 +347,15 @@ measurements = Table(
     Column("was", Float),
     Column("rows", BigInteger, nullable=False),
     Column(
-        "verdict", String, nullable=False, comment="empty for a measurement that no rule judges"
+        "verdict",
+        NulSafeString,
+        nullable=False,
+        comment="empty for a measurement that no rule judges",
     ),
-    Column("severity", String, nullable=False, default=""),
-    Column("reason", Text, nullable=False, default=""),
-    Column("unit", String, nullable=False, default=""),
-    Column("detail", Text, nullable=False, default="{}"),
+    Column("severity", NulSafeString, nullable=False, default=""),
+    Column("reason", NulSafeText, nullable=False, default=""),
+    Column("unit", NulSafeString, nullable=False, default=""),
+    Column("detail", NulSafeText, nullable=False, default="{}"),
     Column("reference_id", Id),
     Column(
         "trace", LargeBinary, comment="what judging later windows by this series needs of this one"
@@ -366,25 +369,25 @@ measurements = Table(
 alerts = Table(
     "alerts",
     metadata,
-    Column("key", String, primary_key=True),
-    Column("model", String, nullable=False, index=True),
-    Column("state", Text, nullable=False, comment="JSON"),
+    Column("key", NulSafeString, primary_key=True),
+    Column("model", NulSafeString, nullable=False, index=True),
+    Column("state", NulSafeText, nullable=False, comment="JSON"),
     comment="The state of one rule on one set of labels.",
 )
 
 incidents = Table(
     "incidents",
     metadata,
-    Column("id", String, primary_key=True),
-    Column("model", String, nullable=False),
-    Column("cause", String, nullable=False),
-    Column("state", String, nullable=False, comment="firing or resolved"),
-    Column("severity", String, nullable=False),
-    Column("title", Text, nullable=False),
+    Column("id", NulSafeString, primary_key=True),
+    Column("model", NulSafeString, nullable=False),
+    Column("cause", NulSafeString, nullable=False),
+    Column("state", NulSafeString, nullable=False, comment="firing or resolved"),
+    Column("severity", NulSafeString, nullable=False),
+    Column("title", NulSafeText, nullable=False),
     Column("since", BigInteger, nullable=False),
     Column("resolved_at", BigInteger),
     Column("revision", Integer, nullable=False),
-    Column("detail", Text, nullable=False, comment="JSON"),
+    Column("detail", NulSafeText, nullable=False, comment="JSON"),
     Column("reopens_until", BigInteger, comment="until when it may come back, once it has ended"),
     Index("incidents_by_state", "model", "state"),
     comment="Alerts that belong together: what a person is told about.",
@@ -393,27 +396,27 @@ incidents = Table(
 incident_events = Table(
     "incident_events",
     metadata,
-    Column("incident", String, primary_key=True),
+    Column("incident", NulSafeString, primary_key=True),
     Column("revision", Integer, primary_key=True),
-    Column("event", String, nullable=False),
+    Column("event", NulSafeString, nullable=False),
     Column(
         "at",
         BigInteger,
         nullable=False,
         comment="event time for windows, the clock's for trouble of the agent",
     ),
-    Column("reason", Text, nullable=False),
-    Column("facts", Text, nullable=False, comment="the notification, as JSON"),
+    Column("reason", NulSafeText, nullable=False),
+    Column("facts", NulSafeText, nullable=False, comment="the notification, as JSON"),
     Column(
         "author",
-        Text,
+        NulSafeText,
         nullable=False,
         server_default="",
         comment="who did it; empty for what the agent found",
     ),
     Column(
         "held",
-        Text,
+        NulSafeText,
         nullable=False,
         server_default="",
         comment="why nobody was told; empty when people were",
@@ -425,17 +428,17 @@ acts = Table(
     "acts",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
-    Column("kind", String, nullable=False, comment="acknowledge, snooze or accept"),
-    Column("model", String, nullable=False),
-    Column("incident", String, nullable=False),
+    Column("kind", NulSafeString, nullable=False, comment="acknowledge, snooze or accept"),
+    Column("model", NulSafeString, nullable=False),
+    Column("incident", NulSafeString, nullable=False),
     Column("until", BigInteger, comment="of a snooze"),
-    Column("author", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("author", NulSafeText, nullable=False),
+    Column("reason", NulSafeText, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("applied", BigInteger, comment="when the agent dealt with it"),
     Column(
         "outcome",
-        Text,
+        NulSafeText,
         nullable=False,
         default="",
         comment="why nothing came of it; empty when it was done",
@@ -448,23 +451,25 @@ silences = Table(
     "silences",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
-    Column("matchers", Text, nullable=False),
+    Column("matchers", NulSafeText, nullable=False),
     Column("start", BigInteger, nullable=False),
     Column("until", BigInteger, nullable=False),
-    Column("author", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("author", NulSafeText, nullable=False),
+    Column("reason", NulSafeText, nullable=False),
     Column("created", BigInteger, nullable=False),
-    Column("ended_by", Text, nullable=False, default="", comment="who ended it before its time"),
-    Column("ended_reason", Text, nullable=False, default=""),
+    Column(
+        "ended_by", NulSafeText, nullable=False, default="", comment="who ended it before its time"
+    ),
+    Column("ended_reason", NulSafeText, nullable=False, default=""),
     comment="For how long nobody is told of what.",
 )
 
 pages = Table(
     "pages",
     metadata,
-    Column("incident", String, primary_key=True),
+    Column("incident", NulSafeString, primary_key=True),
     Column("revision", Integer, primary_key=True),
-    Column("model", String, nullable=False),
+    Column("model", NulSafeString, nullable=False),
     Column("at", BigInteger, nullable=False),
     Index("pages_by_model", "model", "at"),
     comment="When people were paged: what the cap of pages a day counts.",
@@ -473,15 +478,15 @@ pages = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", String, primary_key=True, comment="the idempotency key"),
-    Column("sink", String, nullable=False),
-    Column("incident", String, nullable=False),
+    Column("id", NulSafeString, primary_key=True, comment="the idempotency key"),
+    Column("sink", NulSafeString, nullable=False),
+    Column("incident", NulSafeString, nullable=False),
     Column("revision", Integer, nullable=False),
-    Column("event", String, nullable=False),
-    Column("payload", Text, nullable=False, comment="the notification, as JSON"),
+    Column("event", NulSafeString, nullable=False),
+    Column("payload", NulSafeText, nullable=False, comment="the notification, as JSON"),
     Column(
         "state",
-        String,
+        NulSafeString,
         nullable=False,
         comment="pending, sending, sent, unknown, refused or superseded",
     ),
@@ -489,8 +494,8 @@ outbox = Table(
     Column("not_before", BigInteger, nullable=False, default=0),
     Column("created", BigInteger, nullable=False),
     Column("finished", BigInteger),
-    Column("remote", Text, nullable=False, default="", comment="the receiver's reference"),
-    Column("error", Text, nullable=False, default=""),
+    Column("remote", NulSafeText, nullable=False, default="", comment="the receiver's reference"),
+    Column("error", NulSafeText, nullable=False, default=""),
     Index("outbox_by_state", "sink", "state", "not_before"),
     Index("outbox_by_incident", "incident", "sink"),
     comment="Notifications, kept until their sink took them or refused them.",
@@ -499,7 +504,7 @@ outbox = Table(
 sinks = Table(
     "sinks",
     metadata,
-    Column("name", String, primary_key=True),
+    Column("name", NulSafeString, primary_key=True),
     Column(
         "not_before",
         BigInteger,
@@ -508,7 +513,7 @@ sinks = Table(
         comment="no request to this sink before",
     ),
     Column("failures", Integer, nullable=False, default=0, comment="in a row"),
-    Column("error", Text, nullable=False, default=""),
+    Column("error", NulSafeText, nullable=False, default=""),
     Column("last_sent", BigInteger),
     comment="What is known of each sink, also across restarts.",
 )
@@ -516,29 +521,32 @@ sinks = Table(
 action_runs = Table(
     "action_runs",
     metadata,
-    Column("token", String, primary_key=True),
-    Column("action", String, nullable=False),
-    Column("model", String, nullable=False),
-    Column("incident", String, nullable=False),
-    Column("decision", String, nullable=False, default=""),
-    Column("state", String, nullable=False, comment="see driftline.state.action_runs.State"),
-    Column("why", Text, nullable=False, comment="what called for it"),
+    Column("token", NulSafeString, primary_key=True),
+    Column("action", NulSafeString, nullable=False),
+    Column("model", NulSafeString, nullable=False),
+    Column("incident", NulSafeString, nullable=False),
+    Column("decision", NulSafeString, nullable=False, default=""),
+    Column("state", NulSafeString, nullable=False, comment="see driftline.state.action_runs.State"),
+    Column("why", NulSafeText, nullable=False, comment="what called for it"),
     Column(
         "request",
-        Text,
+        NulSafeText,
         nullable=False,
         comment="exactly what is sent, as JSON; empty when it can't be made",
     ),
     Column(
-        "payload", Text, nullable=False, comment="the incident as it was, a notification as JSON"
+        "payload",
+        NulSafeText,
+        nullable=False,
+        comment="the incident as it was, a notification as JSON",
     ),
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger, comment="until when it may be approved"),
     Column("decided", BigInteger, comment="when a person approved or rejected it"),
-    Column("author", Text, nullable=False, default=""),
+    Column("author", NulSafeText, nullable=False, default=""),
     Column(
         "reason",
-        Text,
+        NulSafeText,
         nullable=False,
         default="",
         comment="why it was approved, rejected, or not run",

@@ -1,7 +1,7 @@
-"""Text columns that hold the same, in the same order, on every database.
+"""NulSafeText columns that hold the same, in the same order, on every database.
 
 Refuses nothing: a NUL, which PostgreSQL can't store, is written as two other characters and comes
-back as itself. Text is ordered by its bytes, whatever language the database was made for.
+back as itself. NulSafeText is ordered by its bytes, whatever language the database was made for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ESCAPE = "\x1a"
 """Stands before what takes the place of a NUL, or of itself."""
 
 
-class String(sa.TypeDecorator[str]):
+class NulSafeString(sa.TypeDecorator[str]):
     """Names, from the configuration or from data."""
 
     impl = sa.String
@@ -39,8 +39,8 @@ class String(sa.TypeDecorator[str]):
         return value.replace(f"{ESCAPE}0", "\x00").replace(f"{ESCAPE}1", ESCAPE)
 
 
-class Text(String):
-    """Text of any length."""
+class NulSafeText(NulSafeString):
+    """NulSafeText of any length."""
 
     impl = sa.Text
     cache_ok = True

@@ -24,7 +24,7 @@ HALVES = (REQUEST, RESPONSE)
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class WaitingRow:
     """One row of the table, without its content."""
 
     id: int
@@ -33,15 +33,26 @@ class Stored:
     start: int
     version: str
     rows: int
-    matched: int
-    joined: int
-    removed: int
+    matched_rows: int
+    is_joined: int
+    is_removed: int
 
 
-_STORED = [waiting.c[name] for name in Stored.__dataclass_fields__]
+ROW_COLUMNS = [
+    waiting.c.id,
+    waiting.c.object_id,
+    waiting.c.piece,
+    waiting.c.start,
+    waiting.c.version,
+    waiting.c.rows,
+    waiting.c.matched,
+    waiting.c.joined,
+    waiting.c.removed,
+]
+"""The columns of a `WaitingRow`, in its order."""
 
 
-def put(
+def add_stubs(
     connection: Connection, model: str, object_id: int, piece: int, stubs: Sequence[Stub]
 ) -> None:
     """Keep what one piece of an object brought."""
@@ -63,14 +74,14 @@ def put(
         connection.execute(waiting.insert(), rows)
 
 
-def take_out(connection: Connection, object_id: int) -> None:
+def mark_removed(connection: Connection, object_id: int) -> None:
     """What an object brought no longer holds; it is kept, marked, until the joins have dealt with
     it.
 
     Predictions in settled windows stay, as the rows of these do.
     """
     c = waiting.c
-    open_yet = sa.or_(c.role != PREDICTION, ~_settled())
+    open_yet = sa.or_(c.role != PREDICTION, ~_has_settled_window())
     connection.execute(
         waiting.update()
         .where(c.object_id == object_id, c.removed == 0, open_yet)
@@ -78,7 +89,7 @@ def take_out(connection: Connection, object_id: int) -> None:
     )
 
 
-def _settled() -> sa.Exists:
+def _has_settled_window() -> sa.Exists:
     """Whether the window of a waiting row takes no more rows."""
     w, c = windows.c, waiting.c
     mine = (
@@ -96,32 +107,38 @@ def drop_settled(connection: Connection, model: str) -> None:
     spec than the model's.
     """
     connection.execute(
-        waiting.delete().where(waiting.c.model == model, waiting.c.role == PREDICTION, _settled())
+        waiting.delete().where(
+            waiting.c.model == model, waiting.c.role == PREDICTION, _has_settled_window()
+        )
     )
 
 
-def unjoined(connection: Connection, model: str, role: str) -> list[Stored]:
+def load_unjoined(connection: Connection, model: str, role: str) -> list[WaitingRow]:
     """What came or went since the last join, in the order in which it was kept."""
     c = waiting.c
     query = (
-        sa.select(*_STORED).where(c.model == model, c.role == role, c.joined == 0).order_by(c.id)
+        sa.select(*ROW_COLUMNS)
+        .where(c.model == model, c.role == role, c.joined == 0)
+        .order_by(c.id)
     )
-    return [Stored(*row) for row in connection.execute(query)]
+    return [WaitingRow(*row) for row in connection.execute(query)]
 
 
-def holding(
+def find_rows_with_ids(
     connection: Connection, model: str, role: str, ids: Hashes, *, since: int | None = None
-) -> Iterator[Stored]:
+) -> Iterator[WaitingRow]:
     """The kept rows of a role, not removed, that hold any of `ids` (sorted); read one by one, in
     the order of starts.
     """
     c = waiting.c
-    query = sa.select(*_STORED, c.hashes).where(c.model == model, c.role == role, c.removed == 0)
+    query = sa.select(*ROW_COLUMNS, c.hashes).where(
+        c.model == model, c.role == role, c.removed == 0
+    )
     if since is not None:
         query = query.where(c.start >= since)
     for row in connection.execution_options(yield_per=64).execute(query.order_by(c.start, c.id)):
         if contains(ids, np.frombuffer(row.hashes, "<u8")).any():
-            yield Stored(*row[:-1])
+            yield WaitingRow(*row[:-1])
 
 
 def contains(ids: Hashes, asked: Hashes) -> NDArray[np.bool_]:
@@ -133,17 +150,19 @@ def contains(ids: Hashes, asked: Hashes) -> NDArray[np.bool_]:
     return found
 
 
-def read(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[Stored, Hashes, bytes]]:
+def read_content(
+    connection: Connection, ids: Sequence[int]
+) -> Iterator[tuple[WaitingRow, Hashes, bytes]]:
     """Hashes and content of some of them."""
     c = waiting.c
     for first in range(0, len(ids), 200):
         query = (
-            sa.select(*_STORED, c.hashes, c.content)
+            sa.select(*ROW_COLUMNS, c.hashes, c.content)
             .where(c.id.in_(ids[first : first + 200]))
             .order_by(c.id)
         )
         for row in connection.execution_options(yield_per=16).execute(query):
-            yield Stored(*row[:-2]), np.frombuffer(row.hashes, "<u8"), row.content
+            yield WaitingRow(*row[:-2]), np.frombuffer(row.hashes, "<u8"), row.content
 
 
 def mark_joined(connection: Connection, ids: Sequence[int]) -> None:
@@ -155,58 +174,60 @@ def mark_joined(connection: Connection, ids: Sequence[int]) -> None:
         connection.execute(waiting.update().where(c.id.in_(some)).values(joined=1))
 
 
-def labels(connection: Connection, model: str) -> list[Stored]:
+def load_labels(connection: Connection, model: str) -> list[WaitingRow]:
     """The kept labels, by URI, place in the object, and order of records."""
     c = waiting.c
-    query = sa.select(*_STORED).where(c.model == model, c.role == LABEL, c.removed == 0)
+    query = sa.select(*ROW_COLUMNS).where(c.model == model, c.role == LABEL, c.removed == 0)
     named = query.join(objects, objects.c.id == c.object_id).order_by(objects.c.uri, c.piece, c.id)
-    return [Stored(*row) for row in connection.execute(named)]
+    return [WaitingRow(*row) for row in connection.execute(named)]
 
 
-def of_same_objects(connection: Connection, model: str, some: Sequence[Stored]) -> list[Stored]:
+def of_same_objects(
+    connection: Connection, model: str, some: Sequence[WaitingRow]
+) -> list[WaitingRow]:
     """`some` labels, and all others of their objects."""
     c, found = waiting.c, {one.id: one for one in some}
     owners = sorted({one.object_id for one in some})
     for first in range(0, len(owners), 500):
-        query = sa.select(*_STORED).where(
+        query = sa.select(*ROW_COLUMNS).where(
             c.model == model, c.role == LABEL, c.object_id.in_(owners[first : first + 500])
         )
-        found |= {row.id: Stored(*row) for row in connection.execute(query)}
+        found |= {row.id: WaitingRow(*row) for row in connection.execute(query)}
     return list(found.values())
 
 
-def changes(connection: Connection, model: str) -> dict[int, int]:
+def load_modified_times(connection: Connection, model: str) -> dict[int, int]:
     """When each object was last changed, as far as it has been read (microseconds)."""
     query = sa.select(objects.c.id, objects.c.modified).where(objects.c.model == model)
     return {row.id: row.modified for row in connection.execute(query)}
 
 
-def predictions(connection: Connection, model: str, starts: Sequence[int]) -> list[Stored]:
+def load_predictions(connection: Connection, model: str, starts: Sequence[int]) -> list[WaitingRow]:
     """The kept predictions of the windows that begin then, by start, version, and order of
     keeping.
     """
-    found: list[Stored] = []
+    found: list[WaitingRow] = []
     c = waiting.c
     for first in range(0, len(starts), 500):
         some = c.start.in_(starts[first : first + 500])
-        query = sa.select(*_STORED).where(
+        query = sa.select(*ROW_COLUMNS).where(
             c.model == model, c.role == PREDICTION, c.removed == 0, some
         )
-        found += [Stored(*row) for row in connection.execute(query)]
+        found += [WaitingRow(*row) for row in connection.execute(query)]
     return sorted(found, key=lambda row: (row.start, row.version, row.id))
 
 
-def in_order(
-    connection: Connection, stored: Sequence[Stored], rows: int
-) -> Iterator[tuple[Stored, Hashes, bytes]]:
+def read_content_in_order(
+    connection: Connection, stored: Sequence[WaitingRow], rows: int
+) -> Iterator[tuple[WaitingRow, Hashes, bytes]]:
     """Hashes and content, in the order of `stored`; about `rows` rows are held at a time."""
-    part: list[Stored] = []
+    part: list[WaitingRow] = []
     for number, one in enumerate(stored, 1):
         part.append(one)
         if number == len(stored) or len(part) == 200 or sum(row.rows for row in part) >= rows:
             found = {
                 row.id: (row, hashes, content)
-                for row, hashes, content in read(connection, [row.id for row in part])
+                for row, hashes, content in read_content(connection, [row.id for row in part])
             }
             yield from (found[row.id] for row in part)
             part = []
@@ -218,7 +239,7 @@ def set_matched(connection: Connection, matched: Mapping[int, int]) -> None:
         connection.execute(waiting.update().where(waiting.c.id == id_).values(matched=count))
 
 
-def drop(connection: Connection, model: str, role: str, before: int) -> int:
+def drop_before(connection: Connection, model: str, role: str, before: int) -> int:
     """Forget what began before (microseconds) and note with each object what stayed alone. Returns
     how many rows did.
     """
@@ -237,7 +258,7 @@ def drop(connection: Connection, model: str, role: str, before: int) -> int:
     return sum(int(row.rows) for row in found)
 
 
-def renew(
+def replace_predictions(
     connection: Connection,
     model: str,
     object_id: int,
@@ -260,15 +281,15 @@ def renew(
     old = [tuple(row) for row in connection.execute(query)]
     if old != [(stub.version, stub.hashes.astype("<u8").tobytes(), stub.content) for stub in stubs]:
         connection.execute(waiting.update().where(mine).values(removed=1, joined=0))
-        put(connection, model, object_id, piece, stubs)
+        add_stubs(connection, model, object_id, piece, stubs)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class WaitingTotals:
     """What is kept of one role of a model."""
 
     rows: int
-    matched: int
+    matched_rows: int
     """Rows that found their other half."""
     bytes: int
     """As stored, hashes and content."""
@@ -277,17 +298,17 @@ class Kept:
 _BYTES = sa.func.length(waiting.c.hashes) + sa.func.length(waiting.c.content)
 
 
-def kept(connection: Connection, model: str, role: str) -> Kept:
+def load_waiting_totals(connection: Connection, model: str, role: str) -> WaitingTotals:
     """Sums over what waits."""
     c = waiting.c
     sums = (sa.func.coalesce(sa.func.sum(part), 0) for part in (c.rows, c.matched, _BYTES))
     row = connection.execute(
         sa.select(*sums).where(c.model == model, c.role == role, c.removed == 0)
     ).one()
-    return Kept(*(int(value) for value in row))
+    return WaitingTotals(*(int(value) for value in row))
 
 
-def fits(connection: Connection, models: Sequence[str], most: int) -> int | None:
+def find_size_cutoff(connection: Connection, models: Sequence[str], most: int) -> int | None:
     """The start (microseconds) before which rows must go for the rest to be at most so many bytes;
     None when all fit.
     """

@@ -6,14 +6,15 @@ Refuses to judge. Times are microseconds since the epoch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
-from driftline.state.tables import measurements, moment, objects, rollups, shares, windows
+from driftline.state.tables import from_micros, measurements, objects, rollups, shares, windows
 from driftline.types.model import LogObject
 from driftline.types.records import DueWindow, WindowKey
 
@@ -22,7 +23,7 @@ ROWS, LABELS = 1, 2
 """What came to a window since it was judged (`dirty`): rows, or labels for rows that it has."""
 
 
-def versions(connection: Connection, model: str, begin: int, end: int) -> set[str]:
+def list_versions(connection: Connection, model: str, begin: int, end: int) -> set[str]:
     """The versions that had rows in windows that start in [begin, end)."""
     c = windows.c
     query = (
@@ -33,7 +34,9 @@ def versions(connection: Connection, model: str, begin: int, end: int) -> set[st
     return set(connection.execute(query).scalars())
 
 
-def note_silence(connection: Connection, model: str, since: int, until: int, length: int) -> None:
+def add_empty_windows(
+    connection: Connection, model: str, since: int, until: int, length: int
+) -> None:
     """Add an empty window for every span of `length` in [since, until) that no row fell into.
 
     It belongs to the versions that the newest window with rows had.
@@ -68,7 +71,9 @@ def note_silence(connection: Connection, model: str, since: int, until: int, len
     connection.execute(windows.insert(), rows)
 
 
-def due(connection: Connection, model: str, until: int, limit: int = 1) -> list[list[DueWindow]]:
+def load_due(
+    connection: Connection, model: str, until: int, limit: int = 1
+) -> list[list[DueWindow]]:
     """The windows with new rows or labels, or never judged, that ended by `until`: by start, oldest
     first, `limit` groups.
     """
@@ -138,14 +143,14 @@ def count_due(connection: Connection, model: str, until: int) -> int:
     return int(connection.execute(sa.select(starts).where(_ready(model, until))).scalar_one())
 
 
-def length(connection: Connection, model: str) -> int | None:
+def load_length(connection: Connection, model: str) -> int | None:
     """How long the windows of a model are (microseconds); None while there is none."""
     return connection.execute(
         sa.select(windows.c.end - windows.c.start).where(windows.c.model == model).limit(1)
     ).scalar()
 
 
-def count(connection: Connection, model: str) -> tuple[int, int]:
+def count_windows(connection: Connection, model: str) -> tuple[int, int]:
     """(judged, still open), spans of time."""
     c = windows.c
     judged = sa.func.count(sa.distinct(sa.case((c.revision > 0, c.start))))
@@ -154,7 +159,7 @@ def count(connection: Connection, model: str) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def load(
+def load_profile(
     connection: Connection, key: WindowKey, spec: ProfileSpec, collectors: Collectors
 ) -> Profile:
     """The profile of a window, with what labels say that came later. What was made by another spec
@@ -193,7 +198,7 @@ def _merge(profile: Profile, content: bytes) -> None:
         return
 
 
-def contributors(connection: Connection, key: WindowKey) -> list[LogObject]:
+def list_contributors(connection: Connection, key: WindowKey) -> list[LogObject]:
     """The objects whose rows a window counts, by name."""
     c = objects.c
     mine = sa.select(shares.c.object_id).where(_is(shares, key))
@@ -203,7 +208,7 @@ def contributors(connection: Connection, key: WindowKey) -> list[LogObject]:
         .order_by(c.uri)
     )
     return [
-        LogObject(r.uri, r.version, r.size, moment(r.modified), lineage=r.lineage)
+        LogObject(r.uri, r.version, r.size, from_micros(r.modified), lineage=r.lineage)
         for r in connection.execute(query)
     ]
 
@@ -226,7 +231,7 @@ def mark_judged(
         )
 
 
-def settle(
+def settle_windows(
     connection: Connection,
     model: str,
     before: int,
@@ -270,7 +275,7 @@ def roll_up(
     rows = connection.execute(old.order_by(c.start).limit(limit)).all()
     for row in rows:
         key = WindowKey(model, row.start, row.version, row.segment)
-        profile = load(connection, key, spec, collectors)
+        profile = load_profile(connection, key, spec, collectors)
         if profile.rows:
             _into_day(connection, replace(key, start=row.start // DAY * DAY), profile)
         connection.execute(
@@ -300,7 +305,7 @@ def _into_day(connection: Connection, key: WindowKey, profile: Profile) -> None:
     connection.execute(rollups.insert().values(**row, **values))
 
 
-def expire(
+def expire_rows(
     connection: Connection, model: str, profiles_before: int, measurements_before: int
 ) -> None:
     """Forget days of profiles, and measurements, that are older than this. The ledger and the
@@ -316,7 +321,7 @@ def expire(
     )
 
 
-def trailing(
+def load_trailing_profile(
     connection: Connection,
     model: str,
     segment: str,
@@ -345,12 +350,14 @@ def trailing(
     ).all()
     for row in spans:
         merged.merge(
-            load(connection, WindowKey(model, row.start, row.version, segment), spec, collectors)
+            load_profile(
+                connection, WindowKey(model, row.start, row.version, segment), spec, collectors
+            )
         )
     return merged
 
 
-def newest_event(
+def find_newest_event(
     connection: Connection, key: WindowKey, spec: ProfileSpec, collectors: Collectors
 ) -> int | None:
     """The newest event time (microseconds) of the same version and segment before the window
@@ -368,7 +375,7 @@ def newest_event(
     if start is None:
         return None
     return (
-        load(
+        load_profile(
             connection, WindowKey(key.model, start, key.version, key.segment), spec, collectors
         ).last
         or start
@@ -383,3 +390,58 @@ def _is(table: sa.Table, key: WindowKey) -> sa.ColumnElement[bool]:
         c.version == key.version,
         c.segment == key.segment,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class WindowHistory:
+    """The windows of a model in a span of time."""
+
+    groups: list[list[DueWindow]]
+    """By start, oldest first; as never judged."""
+    missing_starts: int
+    """Starts whose windows are only in their day any more, or nowhere."""
+
+
+def load_history_groups(
+    connection: Connection, model: str, since: int, until: int
+) -> WindowHistory:
+    """The windows that start in [since, until), microseconds."""
+    c = windows.c
+    mine = sa.and_(
+        shares.c.model == c.model,
+        shares.c.start == c.start,
+        shares.c.version == c.version,
+        shares.c.segment == c.segment,
+    )
+    shared = sa.exists().where(mine, shares.c.profile.is_not(None))
+    whole = sa.or_(c.rows == 0, c.profile.is_not(None), sa.and_(c.settled == 0, shared)).label(
+        "whole"
+    )
+    query = sa.select(c.start, c.version, c.segment, c.end, c.rows, whole)
+    query = query.where(c.model == model, c.start >= since, c.start < until).order_by(
+        c.start, c.version, c.segment
+    )
+    groups, missing = [], 0
+    for _, rows in groupby(connection.execute(query), key=lambda row: int(row.start)):
+        found = list(rows)
+        if all(row.whole for row in found):
+            groups.append(
+                [
+                    DueWindow(
+                        WindowKey(model, row.start, row.version, row.segment), row.end, row.rows, 0
+                    )
+                    for row in found
+                ]
+            )
+        else:
+            missing += 1
+    return WindowHistory(groups, missing)
+
+
+def find_history_span(connection: Connection, model: str) -> tuple[int, int] | None:
+    """Begin of the first and end of the last window, microseconds; None without windows."""
+    c = windows.c
+    row = connection.execute(
+        sa.select(sa.func.min(c.start), sa.func.max(c.end)).where(c.model == model)
+    ).one()
+    return None if row[0] is None else (int(row[0]), int(row[1]))

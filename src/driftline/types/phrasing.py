@@ -1,7 +1,6 @@
 """Numbers, times and alerts in words, the same in every sink and title.
 
-Refuses markup: what is returned is plain text without control characters; each sink escapes it for
-its own output.
+Returns plain text without control characters or markup. Each sink escapes it for its own output.
 """
 
 from __future__ import annotations
@@ -21,16 +20,14 @@ UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def clean(text: object, limit: int = 200) -> str:
-    """`text` on one line, without control, format and surrogate characters, at most `limit`
-    characters.
-    """
+    """Return `text` on one line without control characters, cut to `limit` characters."""
     raw = str(text)[: 4 * limit + 64]
-    shown = "".join(" " if unicodedata.category(char) in UNSEEN else char for char in raw)
-    joined = " ".join(shown.split())
+    printable = "".join(" " if unicodedata.category(char) in UNSEEN else char for char in raw)
+    line = " ".join(printable.split())
     return (
-        joined
-        if len(joined) <= limit and len(raw) == len(str(text))
-        else joined[: limit - 1].rstrip() + "…"
+        line
+        if len(line) <= limit and len(raw) == len(str(text))
+        else line[: limit - 1].rstrip() + "…"
     )
 
 
@@ -80,40 +77,38 @@ def lasting(start: datetime, end: datetime) -> str:
 def duration(seconds: float) -> str:
     """A length of time in its two largest units: `2 h 14 min`."""
     minutes = max(0, round(seconds / 60))
-    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    days, hours, minutes_left = minutes // 1440, minutes // 60 % 24, minutes % 60
     parts = [
         f"{days} d" if days else "",
         f"{hours} h" if hours else "",
-        f"{rest} min" if rest else "",
+        f"{minutes_left} min" if minutes_left else "",
     ]
     return " ".join([part for part in parts if part][:2]) or "0 min"
 
 
 def subject(alert: AlertFact, limit: int = 60) -> str:
-    """What an alert is about: its column, with the segment where there is one; empty for the model
-    as a whole.
-    """
-    rest = {
+    """Return the column of an alert, with its segment; empty for the model as a whole."""
+    more_labels = {
         name: value
         for name, value in alert.labels.items()
         if name not in ("column", "segment", "version")
     }
-    named = [clean(alert.labels["column"], limit)] if alert.labels.get("column") else []
-    named += [f"{clean(name, 20)}={clean(value, limit)}" for name, value in rest.items()]
+    parts = [clean(alert.labels["column"], limit)] if alert.labels.get("column") else []
+    parts += [f"{clean(name, 20)}={clean(value, limit)}" for name, value in more_labels.items()]
     within = [
         clean(alert.labels[name], limit)
         for name in ("segment", "version")
         if alert.labels.get(name)
     ]
-    about = " ".join(named)
-    return f"{about} ({', '.join(within)})".strip() if within else about
+    name = " ".join(parts)
+    return f"{name} ({', '.join(within)})".strip() if within else name
 
 
-def bound(alert: AlertFact) -> float | None:
-    """The bound that was crossed, where the reason names one."""
-    found = BOUND.search(alert.reason)
+def parse_bound(alert: AlertFact) -> float | None:
+    """Return the bound that was crossed, where the reason names one."""
+    match = BOUND.search(alert.reason)
     try:
-        return float(found.group(2).rstrip(".,").replace(",", "")) if found else None
+        return float(match.group(2).rstrip(".,").replace(",", "")) if match else None
     except ValueError:
         return None
 
@@ -139,16 +134,17 @@ def pair(detail: Mapping[str, Scalar], word: str) -> tuple[float, float] | None:
     return None
 
 
-def moved(alert: AlertFact) -> str:
-    """How the values themselves moved, in the data's own unit: `mean 180 → 10,790 (×60)`; empty
-    where nothing tells.
+def describe_movement(alert: AlertFact) -> str:
+    """Return how the values moved, in the data's own unit: `mean 180 → 10,790 (×60)`.
+
+    Empty where the alert's detail does not say it.
     """
     for word in ("mean", "median"):
-        found = pair(alert.detail, word)
-        if found is not None:
-            size = [times(*found), deviations(alert.detail.get("shift_sd"))]
+        change = pair(alert.detail, word)
+        if change is not None:
+            size = [times(*change), deviations(alert.detail.get("shift_sd"))]
             by = ", ".join(part for part in size if part)
-            return f"{word} {number(found[0])} → {number(found[1])}" + (f" ({by})" if by else "")
+            return f"{word} {number(change[0])} → {number(change[1])}" + (f" ({by})" if by else "")
     category, shares = alert.detail.get("category"), pair(alert.detail, "share")
     if category is not None and shares is not None:
         return f"‘{clean(category, 40)}’ {share(shares[0])} → {share(shares[1])}"
@@ -219,25 +215,25 @@ def certainty(notification: Notification) -> str:
 
 
 def families(notification: Notification) -> str:
-    """What kinds of trouble its alerts are, the first first: `quality, drift`."""
-    found = dict.fromkeys(
+    """Return the families of its alerts, the incident's own first: `quality, drift`."""
+    names = dict.fromkeys(
         [
             notification.cause,
             *(alert.cause for alert in notification.alerts if alert.state != "resolved"),
         ]
     )
-    return ", ".join(clean(one, 40) for one in found if one)
+    return ", ".join(clean(name, 40) for name in names if name)
 
 
-def others(notification: Notification, shown: int) -> int:
-    """How many findings a message that lists `shown` of them leaves out."""
+def count_hidden(notification: Notification, listed: int) -> int:
+    """Return how many findings a message leaves out that lists `listed` of them."""
     total = notification.facts.get(IN_ALL, "")
     beyond = int(total) - len(notification.alerts) if total.isdigit() else 0
-    return max(0, len(group_by_subject(notification.alerts)) - shown) + max(0, beyond)
+    return max(0, len(group_by_subject(notification.alerts)) - listed) + max(0, beyond)
 
 
-def added(notification: Notification) -> dict[str, str]:
-    """The facts that plugins added, cleaned."""
+def plugin_facts(notification: Notification) -> dict[str, str]:
+    """Return the facts that plugins added, cleaned."""
     return {
         clean(name, 60): clean(fact)
         for name, fact in notification.facts.items()
@@ -247,12 +243,12 @@ def added(notification: Notification) -> dict[str, str]:
 
 def links(notification: Notification) -> dict[str, str]:
     """The links that lead to the web, by cleaned name; all other schemes are left out."""
-    kept = {
+    web_links = {
         name: url
         for name, url in notification.links.items()
         if url.startswith(("https://", "http://")) and url.isprintable()
     }
-    return {clean(name, 70) or "link": url for name, url in kept.items() if len(url) <= 2000}
+    return {clean(name, 70) or "link": url for name, url in web_links.items() if len(url) <= 2000}
 
 
 def context(notification: Notification) -> str:

@@ -117,9 +117,11 @@ def _incident(
         "tone": found["severity"] if firing else "resolved",
         "lasted": phrasing.lasting(since, ended or doors.clock()),
         "lines": lines,
-        "left": phrasing.others(told, len(lines)),
+        "left": phrasing.count_hidden(told, len(lines)),
         "sure": phrasing.certainty(told),
-        "facts": {name: text for name, text in phrasing.added(told).items() if name not in mine},
+        "facts": {
+            name: text for name, text in phrasing.plugin_facts(told).items() if name not in mine
+        },
         "links": phrasing.links(told),
         "rests_on": phrasing.context(told),
         "chart": f"{place}/chart.png{doors.query(id, CHART, until)}"

@@ -95,7 +95,7 @@ class _Writing:
         names = _names(told)
 
         def more(count: int) -> str:
-            left = phrasing.others(told, count)
+            left = phrasing.count_hidden(told, count)
             return self._piece("more", {**names, "left": left}) if left else ""
 
         message = Message(
@@ -185,7 +185,7 @@ def _functions(dialect: Dialect) -> dict[str, Any]:
 
 def _names(told: Notification) -> dict[str, Any]:
     """What every template may use."""
-    facts = phrasing.added(told)
+    facts = phrasing.plugin_facts(told)
     low = {name.lower(): name for name in facts}
     decided = {
         alert.decision.value.replace("_", " "): None

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from driftline.ingest.columns.derived import derive
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.ingest.columns.vectors import stack_columns
-from driftline.kit.decoding.json_values import FALSE_AS, LONGEST, TRUE_AS, category
+from driftline.kit.decoding.json_values import FALSE_AS, MAX_CATEGORY, TRUE_AS, to_category
 from driftline.profiles.batch import Batch
 from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions, hash_strings
-from driftline.state.tables import micros
+from driftline.state.tables import as_micros
 from driftline.types.model import DERIVED, Field, Kind, Schema
 
 
@@ -96,7 +96,7 @@ class Caster:
         """Event times (microseconds, int64) and which are usable (bool), both of shape (rows,)."""
         stamp = self.schema.timestamp
         if stamp is None:
-            at = micros(self.default_time)
+            at = as_micros(self.default_time)
             events, usable = np.full(rows, at, np.int64), np.ones(rows, bool)
         elif stamp.name not in columns:
             events, usable = np.zeros(rows, np.int64), np.zeros(rows, bool)
@@ -315,7 +315,7 @@ def _canonical_names(names: pa.Array) -> pa.Array:
     if pa.types.is_floating(kind):
         return pa.array([_float_name(value) for value in names.to_pylist()], pa.string())
     text = names if pa.types.is_string(kind) else names.cast(pa.string())
-    short = pc.less_equal(pc.utf8_length(text), LONGEST)
+    short = pc.less_equal(pc.utf8_length(text), MAX_CATEGORY)
     plain = pc.all(pc.or_kleene(short, text.is_null())).as_py() is not False
     if (
         plain
@@ -326,7 +326,7 @@ def _canonical_names(names: pa.Array) -> pa.Array:
     ):
         return text
     return pa.array(
-        [None if name is None else category(name) for name in text.to_pylist()], pa.string()
+        [None if name is None else to_category(name) for name in text.to_pylist()], pa.string()
     )
 
 

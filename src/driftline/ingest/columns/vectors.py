@@ -163,7 +163,7 @@ def _parse(text: str) -> Floats | int:
         if not text.strip():
             return NULL
         try:
-            documents = list(json_values.documents(text.encode("utf-8", "replace")))
+            documents = list(json_values.parse_documents(text.encode("utf-8", "replace")))
         except ValueError:
             return NO_LIST
         document = documents[0] if len(documents) == 1 else None

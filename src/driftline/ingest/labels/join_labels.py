@@ -28,7 +28,7 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting, windows
 from driftline.state.store import Store
-from driftline.state.waiting import LABEL, PREDICTION, Stored
+from driftline.state.waiting import LABEL, PREDICTION, WaitingRow
 from driftline.types.model import Schema, Task
 from driftline.types.records import Hashes
 
@@ -76,13 +76,13 @@ class _Join:
 
     terms: JoinTerms
     portion: int
-    changes: list[Stored]
+    changes: list[WaitingRow]
     """Stubs of labels that came or went."""
-    labels: list[Stored]
+    labels: list[WaitingRow]
     """All stubs of labels, in the order in which they count."""
     spans: list[Span]
     """The windows to join, in order."""
-    predictions: list[Stored]
+    predictions: list[WaitingRow]
     """Stubs of the predictions of these windows, in their order."""
     marks: dict[Span, list[int]]
     """Ids of new prediction stubs, by window, that are marked as joined with the window."""
@@ -95,11 +95,11 @@ class _Join:
     label_matches: dict[int, int] = field(default_factory=dict)
     """Labels that have a prediction, by id of the stub."""
 
-    def join_portion(self, connection: Connection, stubs: Sequence[Stored]) -> None:
+    def join_portion(self, connection: Connection, stubs: Sequence[WaitingRow]) -> None:
         """Add the labels of some predictions to the profiles of their windows."""
         parts: dict[Span, list[PredictionRows]] = {}
         stub_hashes: list[tuple[int, Hashes]] = []
-        for stub, hashes, content in waiting.in_order(connection, stubs, self.portion):
+        for stub, hashes, content in waiting.read_content_in_order(connection, stubs, self.portion):
             rows = unpack_rows(hashes, content, self.terms.spec.digest)
             if rows is not None:
                 parts.setdefault((stub.start, stub.version), []).append(rows)
@@ -137,15 +137,17 @@ class _Join:
         change_ids = {stub.id for stub in self.changes}
         is_numeric = terms.schema.task is Task.REGRESSION
         stubs = [stub for stub in self.labels if stub.start >= earliest - terms.wait]
-        object_times = {} if terms.has_own_times else waiting.changes(connection, terms.labels)
-        for stub, hashes, content in waiting.in_order(connection, stubs, self.portion):
+        object_times = (
+            {} if terms.has_own_times else waiting.load_modified_times(connection, terms.labels)
+        )
+        for stub, hashes, content in waiting.read_content_in_order(connection, stubs, self.portion):
             rows = unpack_labels(hashes, content)
             if (rows.names is None) != is_numeric:
                 continue  # read when the task was another one
             places = labels.add(rows, object_times.get(stub.object_id))
             matches = len(places) if stub.id in change_ids else int(is_new[places].sum())
             if matches:
-                earlier_matches = 0 if stub.id in change_ids else stub.matched
+                earlier_matches = 0 if stub.id in change_ids else stub.matched_rows
                 total = self.label_matches.get(stub.id, earlier_matches) + matches
                 self.label_matches[stub.id] = min(total, stub.rows)
 
@@ -203,9 +205,9 @@ def join_labels(store: Store, terms: JoinTerms, until: int, portion: int = PORTI
     are one transaction; new labels count as joined when all their windows are.
     """
     with store.write() as connection:
-        expiry = models.waits_from(connection, terms.model)
+        expiry = models.load_waits_from(connection, terms.model)
         if expiry is not None:
-            waiting.drop(connection, terms.model, PREDICTION, expiry)
+            waiting.drop_before(connection, terms.model, PREDICTION, expiry)
     with store.read() as connection:
         join = _prepare(connection, terms, until, portion)
     counts, spans = JoinCounts(), join.spans
@@ -220,7 +222,7 @@ def join_labels(store: Store, terms: JoinTerms, until: int, portion: int = PORTI
         with store.write() as connection:
             waiting.set_matched(connection, join.label_matches)
             waiting.mark_joined(connection, [stub.id for stub in join.changes])
-    new_labels = [stub for stub in join.changes if not stub.removed]
+    new_labels = [stub for stub in join.changes if not stub.is_removed]
     counts.labels = sum(stub.rows for stub in new_labels)
     counts.matches = sum(join.label_matches.get(stub.id, 0) for stub in new_labels)
     return counts
@@ -228,10 +230,10 @@ def join_labels(store: Store, terms: JoinTerms, until: int, portion: int = PORTI
 
 def _prepare(connection: Connection, terms: JoinTerms, until: int, portion: int) -> _Join:
     """Find the windows to join, with their labels and predictions."""
-    changes = waiting.unjoined(connection, terms.labels, LABEL)
+    changes = waiting.load_unjoined(connection, terms.labels, LABEL)
     new_predictions = [
         stub
-        for stub in waiting.unjoined(connection, terms.model, PREDICTION)
+        for stub in waiting.load_unjoined(connection, terms.model, PREDICTION)
         if stub.start + terms.length <= until
     ]
     spans = {(stub.start, stub.version) for stub in new_predictions}
@@ -241,13 +243,13 @@ def _prepare(connection: Connection, terms: JoinTerms, until: int, portion: int)
         else waiting.of_same_objects(connection, terms.labels, changes)
     )
     for ids in _ids(connection, changed_labels):
-        for stub in waiting.holding(connection, terms.model, PREDICTION, ids):
+        for stub in waiting.find_rows_with_ids(connection, terms.model, PREDICTION, ids):
             if stub.start + terms.length <= until:
                 spans.add((stub.start, stub.version))
     marks: dict[Span, list[int]] = {span: [] for span in spans}
     for stub in new_predictions:
         marks[stub.start, stub.version].append(stub.id)
-    labels = waiting.labels(connection, terms.labels)
+    labels = waiting.load_labels(connection, terms.labels)
     # Where there has never been a label, there is nothing to look at.
     starts = sorted({start for start, _ in spans}) if labels or changes else []
     return _Join(
@@ -258,19 +260,22 @@ def _prepare(connection: Connection, terms: JoinTerms, until: int, portion: int)
         spans=sorted(spans),
         predictions=[
             stub
-            for stub in waiting.predictions(connection, terms.model, starts)
+            for stub in waiting.load_predictions(connection, terms.model, starts)
             if (stub.start, stub.version) in spans
         ],
         marks=marks,
-        new_predictions={stub.id for stub in new_predictions if not stub.removed},
+        new_predictions={stub.id for stub in new_predictions if not stub.is_removed},
     )
 
 
-def _ids(connection: Connection, stubs: Sequence[Stored]) -> Iterator[Hashes]:
+def _ids(connection: Connection, stubs: Sequence[WaitingRow]) -> Iterator[Hashes]:
     """The ids of some labels, sorted, a few million at a time."""
     for part in _portions(stubs, 4 * PORTION):
         yield _distinct(
-            [hashes for _, hashes, _ in waiting.read(connection, [stub.id for stub in part])]
+            [
+                hashes
+                for _, hashes, _ in waiting.read_content(connection, [stub.id for stub in part])
+            ]
         )
 
 
@@ -281,8 +286,8 @@ def _distinct(parts: Sequence[Hashes]) -> Hashes:
     return distinct
 
 
-def _portions(stubs: Sequence[Stored], rows: int) -> Iterator[list[Stored]]:
-    part: list[Stored] = []
+def _portions(stubs: Sequence[WaitingRow], rows: int) -> Iterator[list[WaitingRow]]:
+    part: list[WaitingRow] = []
     part_rows = 0
     for stub in stubs:
         part.append(stub)

@@ -121,7 +121,7 @@ def _merge_columns(left: pa.RecordBatch, right: pa.RecordBatch) -> pa.RecordBatc
             columns[name] = array
         elif array.null_count < len(array):
             pairs = zip(array.to_pylist(), fallback.to_pylist(), strict=True)
-            columns[name] = json_values.column([b if a is None else a for a, b in pairs])
+            columns[name] = json_values.value_array([b if a is None else a for a, b in pairs])
     names = dict.fromkeys((*left.schema.names, *right.schema.names))
     return json_values.record_batch(list(names), [columns[name] for name in names], len(left))
 

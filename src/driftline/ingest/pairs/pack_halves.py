@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from driftline.ingest.pairs.match_pairs import hash_pair_ids, pack_batches
 from driftline.kit.decoding.split_records import side_of
-from driftline.state.tables import micros
+from driftline.state.tables import as_micros
 from driftline.state.waiting import RESPONSE
 from driftline.types.records import Stub
 
@@ -57,7 +57,7 @@ class HalfBuffer:
             # It counts in the window of its request; its own time only decides how long it waits.
             outcome.responses += len(batch)
             events, usable = (
-                np.where(usable, events, micros(self._caster.default_time)),
+                np.where(usable, events, as_micros(self._caster.default_time)),
                 np.ones(len(batch), bool),
             )
         else:

@@ -28,8 +28,8 @@ from driftline.ingest.read.profile_rows import profile_rows
 from driftline.ingest.read.read_object import describe_failure
 from driftline.state import pair_rows, waiting
 from driftline.state.store import Store
-from driftline.state.tables import moment, objects
-from driftline.state.waiting import REQUEST, RESPONSE, Stored
+from driftline.state.tables import from_micros, objects
+from driftline.state.waiting import REQUEST, RESPONSE, WaitingRow
 from driftline.types.model import LogObject
 from driftline.types.records import QUARANTINED, Hashes, ReadOutcome
 
@@ -47,10 +47,10 @@ class _Plan:
 
     units: dict[Unit, list[int]]
     """For each unit, the places of its requests in `requests`."""
-    requests: list[Stored]
+    requests: list[WaitingRow]
     places: list[Places]
     """For each request stub, the result of `match_responses`."""
-    responses: list[Stored]
+    responses: list[WaitingRow]
     ends: Places
     """Where each response stub ends among all responses."""
     response_matches: dict[int, int] = field(default_factory=dict)
@@ -87,7 +87,9 @@ def paired_rows(store: Store, model: str, job: Job, start: int) -> Iterator[pa.R
     """The rows of all stored requests of the window at `start` (microseconds), with responses."""
     with store.read() as connection:
         stubs = [
-            stub for stub, _ in pair_rows.scan(connection, model, REQUEST) if stub.start == start
+            stub
+            for stub, _ in pair_rows.scan_rows(connection, model, REQUEST)
+            if stub.start == start
         ]
         if not stubs:
             return
@@ -98,35 +100,39 @@ def paired_rows(store: Store, model: str, job: Job, start: int) -> Iterator[pa.R
             yield from reader.rows(unit, {})
 
 
-def _new_stubs(connection: Connection, model: str) -> list[Stored]:
-    stubs = [stub for role in waiting.HALVES for stub in waiting.unjoined(connection, model, role)]
+def _new_stubs(connection: Connection, model: str) -> list[WaitingRow]:
+    stubs = [
+        stub for role in waiting.HALVES for stub in waiting.load_unjoined(connection, model, role)
+    ]
     stubs.sort(key=lambda stub: (stub.start, stub.id))
     totals = np.cumsum([stub.rows for stub in stubs])
     return stubs[: max(1, int(np.searchsorted(totals, HALVES_AT_A_TIME, side="right")))]
 
 
-def _plan(connection: Connection, model: str, stubs: list[Stored]) -> _Plan:
-    ids = _union(hashes for _, hashes, _ in waiting.read(connection, [stub.id for stub in stubs]))
+def _plan(connection: Connection, model: str, stubs: list[WaitingRow]) -> _Plan:
+    ids = _union(
+        hashes for _, hashes, _ in waiting.read_content(connection, [stub.id for stub in stubs])
+    )
     affected_units = {
         _unit(stub)
-        for stub, hashes in pair_rows.scan(connection, model, REQUEST)
+        for stub, hashes in pair_rows.scan_rows(connection, model, REQUEST)
         if _overlap(ids, hashes)
     }
     request_ids = (
         hashes
-        for stub, hashes in pair_rows.scan(connection, model, REQUEST)
+        for stub, hashes in pair_rows.scan_rows(connection, model, REQUEST)
         if _unit(stub) in affected_units
     )
     ids = _union((ids, *request_ids))
     # All requests that share an id decide which response belongs to which request.
     requests = [
         (stub, hashes)
-        for stub, hashes in pair_rows.scan(connection, model, REQUEST)
+        for stub, hashes in pair_rows.scan_rows(connection, model, REQUEST)
         if _overlap(ids, hashes)
     ]
     responses = [
         (stub, hashes)
-        for stub, hashes in pair_rows.scan(connection, model, RESPONSE)
+        for stub, hashes in pair_rows.scan_rows(connection, model, RESPONSE)
         if _overlap(ids, hashes)
     ]
     units: dict[Unit, list[int]] = {}
@@ -143,14 +149,16 @@ def _plan(connection: Connection, model: str, stubs: list[Stored]) -> _Plan:
     )
     response_ids = _union(hashes for _, hashes in responses)
     has_request = np.zeros(len(response_ids), bool)
-    for _, hashes in pair_rows.scan(connection, model, REQUEST):
+    for _, hashes in pair_rows.scan_rows(connection, model, REQUEST):
         common_ids = hashes[waiting.contains(response_ids, hashes)]
         has_request[np.searchsorted(response_ids, common_ids)] = True
     # A stored count may include requests that have expired: it falls only when stubs were removed.
-    has_removals = any(stub.removed for stub in stubs)
+    has_removals = any(stub.is_removed for stub in stubs)
     for stub, hashes in responses:
         matches = int(has_request[np.searchsorted(response_ids, hashes)].sum())
-        plan.response_matches[stub.id] = matches if has_removals else max(matches, stub.matched)
+        plan.response_matches[stub.id] = (
+            matches if has_removals else max(matches, stub.matched_rows)
+        )
     return plan
 
 
@@ -168,7 +176,7 @@ class _PairReader:
             c = objects.c
             query = sa.select(c.id, c.uri, c.modified).where(c.id.in_([unit[0] for unit in units]))
             log_objects = {
-                row.id: LogObject(row.uri, "", 0, moment(row.modified))
+                row.id: LogObject(row.uri, "", 0, from_micros(row.modified))
                 for row in connection.execute(query)
             }
         outcomes, errors, request_matches = list[ReadOutcome](), list[str](), dict[int, int]()
@@ -183,9 +191,11 @@ class _PairReader:
             outcomes.append(outcome)
         with self.store.write() as connection:
             for unit, outcome in zip(units, outcomes, strict=True):
-                pair_rows.renew(connection, model, unit[0], outcome, unit[2], self.job.length)
+                pair_rows.replace_shares(
+                    connection, model, unit[0], outcome, unit[2], self.job.length
+                )
                 if outcome.error:
-                    pair_rows.spoil(connection, unit[0], outcome.error)
+                    pair_rows.quarantine_object(connection, unit[0], outcome.error)
             waiting.set_matched(connection, request_matches)
         return errors
 
@@ -206,13 +216,13 @@ class _PairReader:
                 self.job.beat()
                 yield batch if self.job.transform is None else self.job.transform(batch)
 
-    def _content(self, stub: Stored) -> pa.RecordBatch:
+    def _content(self, stub: WaitingRow) -> pa.RecordBatch:
         with self.store.read() as connection:
-            [(_, _, content)] = waiting.read(connection, [stub.id])
+            [(_, _, content)] = waiting.read_content(connection, [stub.id])
         return unpack_batch(content)
 
 
-def _unit(stub: Stored) -> Unit:
+def _unit(stub: WaitingRow) -> Unit:
     return stub.object_id, stub.piece, stub.start
 
 

@@ -111,13 +111,13 @@ def note_vanished(store: Store, model: str, listing: Listing) -> int:
         return 0
     with store.write() as connection:
         listed_ids = listing.entry_ids | _work_ids(connection, model, listing)
-        return ledger.vanished(connection, model, listed_ids)
+        return ledger.mark_gone(connection, model, listed_ids)
 
 
 def _work_ids(connection: Connection, model: str, listing: Listing) -> set[int]:
     ids: set[int] = set()
     for page in _pages(work.object for work in listing.work):
-        entries = ledger.entries(connection, model, (obj.uri for obj in page))
+        entries = ledger.load_entries(connection, model, (obj.uri for obj in page))
         ids |= {entry.id for entry in entries.values()}
     return ids
 

@@ -16,7 +16,7 @@ from driftline.ingest.read.job import Job
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import CategorySpec, ProfileSpec
-from driftline.state.tables import micros
+from driftline.state.tables import as_micros
 from driftline.types.model import ALL, LogObject, Schema
 from driftline.types.records import ReadOutcome, Share, Stub
 
@@ -158,4 +158,4 @@ def watched_segments(spec: ProfileSpec, schema: Schema) -> dict[str, frozenset[s
 
 def latest_event_time(now: datetime, days: float = 1.0) -> int:
     """The latest credible event time, in microseconds: `days` after `now`."""
-    return micros(now + timedelta(days=days))
+    return as_micros(now + timedelta(days=days))

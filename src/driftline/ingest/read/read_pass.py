@@ -139,7 +139,9 @@ class ReadPass:
 
     def _commit(self, outcomes: list[ReadOutcome], counts: ReadCounts) -> None:
         with self.store.write() as connection:
-            ledger.record(connection, self.model, outcomes, self.job.spec.digest, self.job.length)
+            ledger.record_outcomes(
+                connection, self.model, outcomes, self.job.spec.digest, self.job.length
+            )
         for outcome in outcomes:
             counts.add(outcome)
 

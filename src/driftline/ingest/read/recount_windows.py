@@ -17,7 +17,7 @@ from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_object import read_object
 from driftline.profiles.profile import Profile
-from driftline.state.provenance import Behind, Piece
+from driftline.state.provenance import CountedObject, Piece
 from driftline.state.waiting import HALVES
 from driftline.types.errors import ObjectGone, SourceError
 from driftline.types.model import LogObject
@@ -31,7 +31,7 @@ URIS_SHOWN = 3
 class LocatedObject:
     """An object that was counted, and the object that is in its place now."""
 
-    contribution: Behind
+    contribution: CountedObject
     object: LogObject
     """As listed now; of one that has grown since, the part that was counted."""
     is_replaced: bool
@@ -44,12 +44,14 @@ class RecountedObject:
 
     located: LocatedObject
     rows: int
-    """Its rows in the given windows, as `Behind.rows`."""
+    """Its rows in the given windows, as `CountedObject.rows`."""
     error: str = ""
     """Why it could not be read to its end."""
 
 
-def locate_objects(job: Job, contributions: Sequence[Behind], now: datetime) -> list[LocatedObject]:
+def locate_objects(
+    job: Job, contributions: Sequence[CountedObject], now: datetime
+) -> list[LocatedObject]:
     """Find the objects where they are now, in one listing that ends when all are found.
 
     Raises ObjectGone when some are missing, and SourceError when the store can't be listed.
@@ -70,7 +72,7 @@ def locate_objects(job: Job, contributions: Sequence[Behind], now: datetime) -> 
     return [located[uri] for uri in pending]
 
 
-def _locate(job: Job, contribution: Behind, obj: LogObject) -> LocatedObject:
+def _locate(job: Job, contribution: CountedObject, obj: LogObject) -> LocatedObject:
     counted_object = contribution.object
     continues = obj.version == counted_object.version
     if (

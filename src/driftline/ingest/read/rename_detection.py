@@ -24,9 +24,9 @@ def follow_renames(
     """Rename entries of renamed objects; returns the entries of a page of a listing, by URI."""
     uris = [obj.uri for obj in page]
     with store.read() as connection:
-        entries = ledger.entries(connection, model, uris)
+        entries = ledger.load_entries(connection, model, uris)
         new_objects = {obj.lineage: obj for obj in page if obj.lineage and obj.uri not in entries}
-        candidates = ledger.of_lineages(connection, model, list(new_objects))
+        candidates = ledger.find_entries_by_lineage(connection, model, list(new_objects))
     renames = {
         new_objects[entry.lineage].uri: entry.id
         for entry in candidates
@@ -35,8 +35,8 @@ def follow_renames(
     if renames:
         with store.write() as connection:
             for uri, entry_id in renames.items():
-                ledger.rename(connection, entry_id, uri)
-            entries = ledger.entries(connection, model, uris)
+                ledger.set_entry_uri(connection, entry_id, uri)
+            entries = ledger.load_entries(connection, model, uris)
     return entries
 
 

@@ -20,7 +20,7 @@ from driftline.ingest.read.plan import Work
 from driftline.ingest.read.profile_rows import EARLIEST_EVENT_TIME, watched_segments
 from driftline.kit.decoding.split_records import side_of
 from driftline.state.store import Store
-from driftline.state.tables import moment
+from driftline.state.tables import from_micros
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject
 
@@ -57,7 +57,7 @@ def read_window_rows(
         return
     caster = Caster(
         schema=job.schema,
-        default_time=moment(key.start),
+        default_time=from_micros(key.start),
         latest=job.latest,
         object_hash=hash_uri(key.model),
         window=(key.start, key.start + job.length),

@@ -1,8 +1,7 @@
-"""Bodies of requests and answers to rows: CSV, JSON in its usual forms, JSON lines, and BASE64 of
-them.
+"""Turns bodies of requests and responses into rows: CSV, JSON, JSON lines, and BASE64 of them.
 
-Refuses to pair one body with another: it tells how many rows each has. What is no table, such as an
-image, has none.
+Does not pair bodies: it returns how many rows each has. A body that is no table, such as an image,
+has no rows.
 """
 
 from __future__ import annotations
@@ -26,18 +25,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-FEW = 256
-"""Records that are read one by one where not all of them can be read in bulk; of more, parts are
-tried in bulk.
-"""
+MAX_ONE_BY_ONE = 256
+"""Up to so many records are parsed one by one where a bulk parse fails; more are split first."""
 PARTS = 8
 NESTED = frozenset((list, dict))
 LISTS = ("instances", "predictions", "dataframe_records", "inputs")
-"""Keys under which requests and answers keep their rows."""
+"""Keys of the rows in requests and responses."""
 
 
-class Body(msgspec.Struct, gc=False):
-    """What went in or came out, as text."""
+class CapturedBody(msgspec.Struct, gc=False):
+    """A request, a response or a label, as text."""
 
     data: str | None = None
     encoding: str = "CSV"
@@ -46,23 +43,23 @@ class Body(msgspec.Struct, gc=False):
 
 @dataclass(slots=True)
 class Rows:
-    """One side of some records, unpacked."""
+    """The rows of one side of some records."""
 
     counts: NDArray[np.int64]
-    """Rows of each record; -1 where the side was not captured or is unreadable."""
+    """Rows of each record, shape (records,); -1 where the side is missing or unreadable."""
     columns: dict[str, pa.Array]
-    """Of all rows there are, one after another."""
+    """The columns of all rows, in the order of the records."""
     failures: dict[int, str] = field(default_factory=dict)
-    """Why a record can't be read, by its place."""
+    """The reason why a record can't be read, by its place."""
 
 
 class Unpacker:
-    """Reads one side of records: in bulk where all of it is CSV, else record by record.
+    """Parses one side of records: in bulk where all bodies are CSV, otherwise one by one.
 
-    `side` is `input`, `output` or `label`; `names` are those of the values, in order, where the
-    bodies bring none; `path` is where the rows stand in JSON, guessed when None. Values without
-    names are `_c0`, `_c1` and so on in an input; in an output `prediction` when single, else `_o0`,
-    `_o1`; in a label `label`, else `_l0`, `_l1`.
+    `side` is `input`, `output` or `label`. `names` are the names of the values, in order, for
+    bodies without names. `path` is the place of the rows in JSON, and is guessed when None. Values
+    without names are `_c0`, `_c1` and so on in an input. A single value is `prediction` in an
+    output and `label` in a label; several are `_o0`, `_o1` or `_l0`, `_l1` and so on.
     """
 
     def __init__(
@@ -75,20 +72,20 @@ class Unpacker:
     ) -> None:
         self._side, self._names = side, names
         self._features = features
-        """Names of inputs that an output repeats, as batch transform does."""
+        """Names of the inputs, which the output of batch transform repeats."""
         self._path = None if path is None else _steps(path)
-        self._said = path
-        self._wanted: dict[str, Kind | None] | None = None
+        self._path_text = path
+        self._kinds: dict[str, Kind | None] | None = None
         if ctx.fields is not None:
-            # The other side's names are wanted of this one too: which has them is known only when
-            # they are read.
+            # Which side has a name is not known yet: look for all names on each side.
             bare = {f.path.removeprefix(f"{side}."): f.kind for f in ctx.fields}
-            self._wanted = {f.path: f.kind for f in ctx.fields} | bare
-        self._paths = {name: json_values.parse_path(name) for name in self._wanted or ()}
+            self._kinds = {f.path: f.kind for f in ctx.fields} | bare
+        self._paths = {name: json_values.parse_path(name) for name in self._kinds or ()}
 
-    def unpack(self, sides: list[Body | None], expected: NDArray[np.int64] | None) -> Rows:
-        """The rows of each record's body. `expected` tells how many the other sides have, -1 where
-        nobody knows.
+    def unpack(self, sides: list[CapturedBody | None], expected: NDArray[np.int64] | None) -> Rows:
+        """Return the rows of each body.
+
+        `expected` is the number of rows of the other sides, shape (records,); -1 where unknown.
         """
         import numpy as np
 
@@ -97,14 +94,14 @@ class Unpacker:
         texts = [
             side.data for side in sides if side is not None and side.encoding == "CSV" and side.data
         ]
-        bulk = self._bulk(texts) if len(texts) == len(sides) else None
+        bulk = self._parse_in_bulk(texts) if len(texts) == len(sides) else None
         if bulk is not None and (
             expected is None or ((expected < 0) | (bulk.counts == expected)).all()
         ):
             return bulk
-        if not texts or len(sides) <= FEW:
-            return self._each(sides, expected)
-        # One odd record should cost its neighbours only.
+        if not texts or len(sides) <= MAX_ONE_BY_ONE:
+            return self._parse_one_by_one(sides, expected)
+        # A bad record should slow down only the records near it.
         step = -(-len(sides) // PARTS)
         parts = [
             self.unpack(
@@ -112,34 +109,36 @@ class Unpacker:
             )
             for at in range(0, len(sides), step)
         ]
-        return _joined(parts)
+        return _concatenate(parts)
 
-    def _bulk(self, texts: list[str]) -> Rows | None:
-        """All sides in one go; None where one of them needs a closer look."""
+    def _parse_in_bulk(self, texts: list[str]) -> Rows | None:
+        """Parse all bodies together; return None where one of them must be parsed by itself."""
         import numpy as np
         import pyarrow as pa
 
-        joined = "\n".join(texts)
+        content = "\n".join(texts)
         counts = np.ones(len(texts), np.int64)
-        if joined.count("\n") != len(texts) - 1:
-            if '"' in joined:
+        if content.count("\n") != len(texts) - 1:
+            if '"' in content:
                 return None
             texts = [text.rstrip("\r\n") for text in texts]
             counts = np.fromiter((text.count("\n") + 1 for text in texts), np.int64, len(texts))
-            joined = "\n".join(texts)
+            content = "\n".join(texts)
         try:
-            names = self._names or self._called(len(_csv_lines(texts[0].partition("\n")[0])[0]))
+            names = self._names or self._default_names(
+                len(_csv_lines(texts[0].partition("\n")[0])[0])
+            )
         except (ValueError, IndexError):
             return None
-        wanted = (
+        kinds = (
             None
-            if self._wanted is None
-            else {n: kind for n, kind in self._wanted.items() if n in names}
+            if self._kinds is None
+            else {n: kind for n, kind in self._kinds.items() if n in names}
         )
-        if wanted is not None and not wanted:
-            wanted = {names[0]: None}  # Rows are counted even when nobody wants a value.
+        if kinds is not None and not kinds:
+            kinds = {names[0]: None}  # Without any column pyarrow would not count the rows.
         try:
-            table = csv_parse.parse(joined.encode(), names, wanted)
+            table = csv_parse.parse_csv(content.encode(), names, kinds)
         except (pa.ArrowInvalid, UnicodeEncodeError):
             return None
         if table.num_rows != counts.sum():
@@ -149,7 +148,9 @@ class Unpacker:
             {n: table.column(n).unify_dictionaries().combine_chunks() for n in table.column_names},
         )
 
-    def _each(self, sides: list[Body | None], expected: NDArray[np.int64] | None) -> Rows:
+    def _parse_one_by_one(
+        self, sides: list[CapturedBody | None], expected: NDArray[np.int64] | None
+    ) -> Rows:
         import numpy as np
 
         counts = np.full(len(sides), -1, np.int64)
@@ -159,23 +160,23 @@ class Unpacker:
             if side is None or not side.data:
                 continue
             try:
-                found = self._rows(side, -1 if expected is None else int(expected[i]))
+                side_rows = self._rows(side, -1 if expected is None else int(expected[i]))
             except ValueError as error:
                 failures[i] = f"{self._side}: {error}"
                 continue
-            if found is not None:
-                counts[i] = len(found)
-                rows += found
-        if self._wanted is None:
+            if side_rows is not None:
+                counts[i] = len(side_rows)
+                rows += side_rows
+        if self._kinds is None:
             flat = [dict(json_values.flatten(row)) for row in rows]
             names = dict.fromkeys(name for row in flat for name in row)
             return Rows(
                 counts,
-                {name: json_values.column([row.get(name) for row in flat]) for name in names},
+                {name: json_values.value_array([row.get(name) for row in flat]) for name in names},
                 failures,
             )
         columns = {}
-        for name, kind in self._wanted.items():
+        for name, kind in self._kinds.items():
             path = self._paths[name]
             values = (
                 [row.get(name) for row in rows]
@@ -183,12 +184,13 @@ class Unpacker:
                 else [json_values.look_up(row, name, path) for row in rows]
             )
             if values.count(None) < len(values) or name in self._names:
-                columns[name] = json_values.column(values, kind)
+                columns[name] = json_values.value_array(values, kind)
         return Rows(counts, columns, failures)
 
-    def _rows(self, side: Body, expected: int) -> list[dict[str, Any]] | None:
-        """The rows of one side by name; None for what is no table, such as an image. Raises
-        ValueError with the reason.
+    def _rows(self, side: CapturedBody, expected: int) -> list[dict[str, Any]] | None:
+        """Return the rows of one body by name; None where it is no table, such as an image.
+
+        Raises ValueError with the reason.
         """
         data, encoding = side.data or "", side.encoding
         if encoding == "BASE64":
@@ -212,7 +214,7 @@ class Unpacker:
             ]
         elif encoding == "JSON":
             values = []
-            documents = list(json_values.documents(data.encode("utf-8", "replace")))
+            documents = list(json_values.parse_documents(data.encode("utf-8", "replace")))
             for document in documents:
                 values += self._rows_of(document, expected if len(documents) == 1 else 1)
         else:
@@ -223,22 +225,22 @@ class Unpacker:
             and isinstance(values[0], list)
             and len(values[0]) == expected
         ):
-            values = values[0]  # One line with an answer for each row.
-        return [self._named(value) for value in values]
+            values = values[0]  # One line with the predictions of all rows.
+        return [self._by_name(value) for value in values]
 
     def _rows_of(self, document: Any, expected: int) -> list[Any]:
-        """The rows of a JSON document: what the path says, or what it looks like."""
+        """Return the rows of a JSON document: by the path, or by their form."""
         if self._path is not None:
-            found = list(_matches(document, self._path))
-            if not found:
-                raise ValueError(f"nothing at {self._said}")
+            matches = list(_matches(document, self._path))
+            if not matches:
+                raise ValueError(f"nothing at {self._path_text}")
             if (
-                len(found) == 1
-                and isinstance(found[0], list)
-                and all(isinstance(row, list | dict) for row in found[0])
+                len(matches) == 1
+                and isinstance(matches[0], list)
+                and all(isinstance(row, list | dict) for row in matches[0])
             ):
-                return list(found[0])
-            return found
+                return list(matches[0])
+            return matches
         if isinstance(document, list):
             rows = (
                 all(isinstance(row, list | dict) for row in document)
@@ -249,7 +251,7 @@ class Unpacker:
             return [document]
         frame = document.get("dataframe_split")
         if isinstance(frame, dict) and isinstance(frame.get("data"), list):
-            return _framed(frame.get("columns"), frame["data"])
+            return _split_frame(frame.get("columns"), frame["data"])
         for name in LISTS:
             if isinstance(document.get(name), list):
                 return list(document[name])
@@ -268,30 +270,32 @@ class Unpacker:
             return [dict(zip(document, row, strict=True)) for row in zip(*lists, strict=True)]
         return [document]
 
-    def _named(self, row: Any) -> Any:
-        """A row's values by name. Raises ValueError when their number is not that of the names."""
+    def _by_name(self, row: Any) -> Any:
+        """Return the values of a row by name. Raises ValueError for a wrong number of values."""
         if isinstance(row, dict):
             if "SageMakerOutput" in row:
-                rest = {name: value for name, value in row.items() if name != "SageMakerOutput"}
-                row = rest | self._named(row["SageMakerOutput"])
+                other_values = {
+                    name: value for name, value in row.items() if name != "SageMakerOutput"
+                }
+                row = other_values | self._by_name(row["SageMakerOutput"])
             vector = row.get("features")
             if vector is None and len(row) == 1:
                 vector = next(iter(row.values()))
             if not isinstance(vector, list) or not NESTED.isdisjoint(map(type, vector)):
                 return row
-            rest = {name: value for name, value in row.items() if value is not vector}
+            other_values = {name: value for name, value in row.items() if value is not vector}
             if self._side == "input":
-                return rest | self._named(vector)
+                return other_values | self._by_name(vector)
             if "features" in row:
-                return rest | _zipped(
+                return other_values | _zip_names(
                     self._features or tuple(f"_c{i}" for i in range(len(vector))), vector
                 )
             return row
         values = row if isinstance(row, list) else [row]
-        return _zipped(self._names or self._called(len(values)), values)
+        return _zip_names(self._names or self._default_names(len(values)), values)
 
-    def _called(self, width: int) -> tuple[str, ...]:
-        """Names for values that have none."""
+    def _default_names(self, width: int) -> tuple[str, ...]:
+        """Return the names for values that have none."""
         if self._side == "input":
             return tuple(f"_c{i}" for i in range(width))
         single, many = ("prediction", "_o") if self._side == "output" else ("label", "_l")
@@ -305,36 +309,36 @@ def _csv_lines(data: str) -> list[list[str]]:
         raise ValueError(f"not CSV: {error}") from None
 
 
-def _zipped(names: tuple[str, ...], values: list[Any]) -> dict[str, Any]:
+def _zip_names(names: tuple[str, ...], values: list[Any]) -> dict[str, Any]:
     if len(names) != len(values):
         raise ValueError(f"{len(values)} values where {len(names)} names are set")
     return dict(zip(names, values, strict=True))
 
 
-def _framed(names: Any, rows: list[Any]) -> list[Any]:
-    """Rows whose names stand apart, as in a data frame that was split."""
+def _split_frame(names: Any, rows: list[Any]) -> list[Any]:
+    """Return the rows of a split data frame, whose column names are in a list of their own."""
     if not isinstance(names, list):
         return rows
-    called = tuple(map(json_values.text, names))
-    return [_zipped(called, row if isinstance(row, list) else [row]) for row in rows]
+    column_names = tuple(map(json_values.to_text, names))
+    return [_zip_names(column_names, row if isinstance(row, list) else [row]) for row in rows]
 
 
-def _joined(parts: list[Rows]) -> Rows:
-    """Several stretches of one side as one."""
+def _concatenate(parts: list[Rows]) -> Rows:
+    """Join several parts of one side."""
     import numpy as np
     import pyarrow as pa
 
     failures: dict[int, str] = {}
-    before = 0
+    offset = 0
     for part in parts:
-        failures |= {before + i: reason for i, reason in part.failures.items()}
-        before += len(part.counts)
+        failures |= {offset + i: reason for i, reason in part.failures.items()}
+        offset += len(part.counts)
     columns = {}
     for name in dict.fromkeys(name for part in parts for name in part.columns):
-        there = [part.columns.get(name) for part in parts]
+        arrays = [part.columns.get(name) for part in parts]
         types = {
             column.type
-            for column in there
+            for column in arrays
             if column is not None and column.null_count < len(column)
         }
         kind = types.pop() if len(types) == 1 else pa.string()
@@ -343,7 +347,7 @@ def _joined(parts: list[Rows]) -> Rows:
             pa.nulls(length, kind)
             if column is None or column.null_count == length
             else column.cast(kind)
-            for column, length in zip(there, lengths, strict=True)
+            for column, length in zip(arrays, lengths, strict=True)
         ]
         columns[name] = pa.chunked_array(pieces, kind).unify_dictionaries().combine_chunks()
     return Rows(np.concatenate([part.counts for part in parts]), columns, failures)
@@ -356,16 +360,16 @@ def _steps(path: str) -> tuple[str | int, ...]:
 
 
 def _matches(value: Any, steps: tuple[str | int, ...]) -> Iterator[Any]:
-    """All values at a path in which `[*]` stands for every position."""
+    """Return all values at a path; `[*]` in it matches each position of a list."""
     if not steps:
         yield value
         return
-    step, rest = steps[0], steps[1:]
+    step, next_steps = steps[0], steps[1:]
     if step == "[*]":
         for item in value if isinstance(value, list) else ():
-            yield from _matches(item, rest)
+            yield from _matches(item, next_steps)
     elif isinstance(step, int):
         if isinstance(value, list) and step < len(value):
-            yield from _matches(value[step], rest)
+            yield from _matches(value[step], next_steps)
     elif isinstance(value, dict) and step in value:
-        yield from _matches(value[step], rest)
+        yield from _matches(value[step], next_steps)

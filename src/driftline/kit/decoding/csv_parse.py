@@ -1,12 +1,13 @@
-"""Delimited text to Arrow columns, in bulk.
+"""Parses delimited text into Arrow columns, in bulk.
 
-Refuses to lose a row for one value: a numeric column with a value that is no number stays text, and
-the host counts.
+Does not drop a row for one bad value: a numeric column with a value that is no number stays text,
+and the host counts it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from driftline.types.model import Kind
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NULLS = ("", "null", "NULL", "\\N")
-"""Values that mean that there is none."""
+"""Texts of missing values."""
 BLOCK = 2 << 20
 
 
-def parse(
+def parse_csv(
     data: bytes,
     names: Sequence[str],
     kinds: Mapping[str, Kind | None] | None,
@@ -29,13 +30,14 @@ def parse(
     nulls: Sequence[str] = NULLS,
     invalid: list[Any] | None = None,
 ) -> pa.Table:
-    """The columns in `kinds`, by name; all of them, with guessed types, when it is None. Numeric
-    ones are float64 where they can be, categorical ones dictionaries, others strings; names that
-    are not in `names` are null.
+    """Return the columns in `kinds`, by name; without `kinds` all columns, with guessed types.
 
-    Rows with too few or too many values are left out and put into `invalid` (pyarrow's
-    `InvalidRow`, numbered from 1). Without that list, and where the text is not UTF-8, raises
-    pyarrow.ArrowInvalid.
+    Numeric columns are float64 where every value is a number, categorical ones are dictionaries,
+    others strings. Columns of `kinds` that are not in `names` are null.
+
+    Rows with too few or too many values are left out and added to `invalid` (pyarrow's
+    `InvalidRow`, numbered from 1). Raises pyarrow.ArrowInvalid for such rows without that list, and
+    for text that is not UTF-8.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -49,17 +51,19 @@ def parse(
         if kinds is None
         else {name: arrow.get(kind, pa.string()) for name, kind in kinds.items()}
     )
-    how = (delimiter, quote, nulls, invalid)
+    reader = _Reader(
+        data=data, names=names, delimiter=delimiter, quote=quote, nulls=nulls, invalid=invalid
+    )
     try:
-        return _checked(data, names, types, *how)
+        return reader.read(types)
     except pa.ArrowInvalid:
         pass
     text = (
         {name: pa.string() for name in names}
         if types is None
-        else {n: _text(t) for n, t in types.items()}
+        else {name: _text(kind) for name, kind in types.items()}
     )
-    table = _checked(data, names, text, *how)
+    table = reader.read(text)
     for i, name in enumerate(table.column_names):
         if types is not None and types[name] == pa.float64():
             try:
@@ -75,69 +79,62 @@ def _text(kind: pa.DataType) -> pa.DataType:
     return pa.string() if kind == pa.float64() else kind
 
 
-def _checked(
-    data: bytes,
-    names: Sequence[str],
-    types: Any,
-    delimiter: str,
-    quote: str,
-    nulls: Sequence[str],
-    invalid: list[Any] | None,
-) -> pa.Table:
-    if invalid is not None:
-        invalid.clear()
-    table = _read(data, names, types, delimiter, quote, nulls, invalid, threads=True)
-    if invalid:
-        # Rows are numbered on one thread only.
-        invalid.clear()
-        table = _read(data, names, types, delimiter, quote, nulls, invalid, threads=False)
-    return table
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    """Reads one text with given types."""
 
+    data: bytes
+    names: Sequence[str]
+    delimiter: str
+    quote: str
+    nulls: Sequence[str]
+    invalid: list[Any] | None
 
-def _read(
-    data: bytes,
-    names: Sequence[str],
-    types: Any,
-    delimiter: str,
-    quote: str,
-    nulls: Sequence[str],
-    invalid: list[Any] | None,
-    threads: bool,
-) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import csv
+    def read(self, types: Any) -> pa.Table:
+        """Return the table. pyarrow numbers invalid rows only on one thread: then read again."""
+        if self.invalid is not None:
+            self.invalid.clear()
+        table = self._read(types, threads=True)
+        if self.invalid:
+            self.invalid.clear()
+            table = self._read(types, threads=False)
+        return table
 
-    def skip(row: Any) -> str:
-        if invalid is None:
-            return "error"
-        invalid.append(row)
-        return "skip"
+    def _read(self, types: Any, *, threads: bool) -> pa.Table:
+        import pyarrow as pa
+        from pyarrow import csv
 
-    # Blocks end at line ends, which inside quotes are no ends of rows; and no line may be longer
-    # than a block.
-    quoted = quote.encode() in data
-    long = any(
-        data.find(b"\n", at, at + BLOCK // 2) < 0
-        for at in range(0, len(data) - BLOCK // 2, BLOCK // 2)
-    )
-    return csv.read_csv(
-        pa.BufferReader(data),
-        read_options=csv.ReadOptions(
-            column_names=list(names),
-            use_threads=threads,
-            block_size=len(data) + 1 if quoted or long else BLOCK,
-        ),
-        parse_options=csv.ParseOptions(
-            delimiter=delimiter,
-            quote_char=quote,
-            newlines_in_values=quoted,
-            invalid_row_handler=skip,
-        ),
-        convert_options=csv.ConvertOptions(
-            column_types=types,
-            null_values=list(nulls),
-            strings_can_be_null=True,
-            include_columns=list(types) if types else None,
-            include_missing_columns=True,
-        ),
-    )
+        def skip(row: Any) -> str:
+            if self.invalid is None:
+                return "error"
+            self.invalid.append(row)
+            return "skip"
+
+        # Blocks end at line ends, but a line end inside quotes does not end a row. No line may be
+        # longer than a block.
+        has_quotes = self.quote.encode() in self.data
+        step = BLOCK // 2
+        has_long_line = any(
+            self.data.find(b"\n", at, at + step) < 0 for at in range(0, len(self.data) - step, step)
+        )
+        return csv.read_csv(
+            pa.BufferReader(self.data),
+            read_options=csv.ReadOptions(
+                column_names=list(self.names),
+                use_threads=threads,
+                block_size=len(self.data) + 1 if has_quotes or has_long_line else BLOCK,
+            ),
+            parse_options=csv.ParseOptions(
+                delimiter=self.delimiter,
+                quote_char=self.quote,
+                newlines_in_values=has_quotes,
+                invalid_row_handler=skip,
+            ),
+            convert_options=csv.ConvertOptions(
+                column_types=types,
+                null_values=list(self.nulls),
+                strings_can_be_null=True,
+                include_columns=list(types) if types else None,
+                include_missing_columns=True,
+            ),
+        )

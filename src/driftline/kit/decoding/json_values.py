@@ -1,8 +1,7 @@
-"""Python records to Arrow columns, one value at a time: the careful way, for what a bulk parser
-refuses.
+"""Turns Python records into Arrow columns value by value, for data that a bulk parser can't read.
 
-Refuses to cast: a column of numbers stays numbers, a column of many types becomes text, and the
-host decides what fits.
+Does not cast: a column of numbers stays numbers, and a column of several types becomes text. The
+host decides what fits the schema.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ from driftline.types.model import Field, Kind
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# A setting of the whole process, so it is made once, here: a longer value of CSV is a quote that is
-# never closed.
+# The limit is global to the process, so it is set once, here. A longer value in CSV means that a
+# quote is never closed.
 csv.field_size_limit(16 << 20)
 Path = tuple[str | int, ...]
-LONGEST = 200
-"""Characters of a category; a longer one is cut and told apart by a hash."""
+MAX_CATEGORY = 200
+"""Characters of a category; a longer one is cut and gets a hash of the whole text."""
 TRUE_AS, FALSE_AS = "1", "0"
 _STEP = re.compile(r"\[(\d+)\]|\.?([^.\[]+)")
 
 
 def parse_path(path: str) -> Path:
-    """The steps of `a.b[0].c`: names and list positions. What is no path is one name."""
+    """Return the steps of `a.b[0].c`: names and list positions. Other text is one name."""
     steps: list[str | int] = []
     at = 0
     while at < len(path):
@@ -47,9 +46,7 @@ def parse_path(path: str) -> Path:
 
 
 def look_up(record: Mapping[str, Any], name: str, path: Path) -> Any:
-    """The value at a path; a key that is spelt like the whole path wins. None when there is
-    none.
-    """
+    """Return the value at a path, or None. A key that equals the whole `name` wins."""
     if name in record:
         return record[name]
     value: Any = record
@@ -64,7 +61,7 @@ def look_up(record: Mapping[str, Any], name: str, path: Path) -> Any:
 
 
 def flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """All values with their names joined by dots; lists stay whole."""
+    """Return all values with their names joined by dots; lists stay whole."""
     pending = [(prefix, record)]
     while pending:
         before, level = pending.pop()
@@ -76,14 +73,12 @@ def flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
                 yield name, value
 
 
-def text(value: Any) -> str:
-    """A value as text: strings as they are, all else as JSON."""
+def to_text(value: Any) -> str:
+    """Return a value as text: a string as it is, any other value as JSON."""
     if isinstance(value, str):
-        return (
-            value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            if not value.isascii()
-            else value
-        )
+        if value.isascii():
+            return value
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, bool | int | float) or value is None:
         return json.dumps(value)
     try:
@@ -91,23 +86,24 @@ def text(value: Any) -> str:
     except (RecursionError, UnicodeError, ValueError):
         return "(nested too deeply)"
     except TypeError:
-        return str(
-            value
-        )  # names that are no text, as a reader of CSV gives to values beyond the header
+        # Keys that are no text: a CSV reader gives None as the key of values beyond the header.
+        return str(value)
 
 
-def texts(values: Sequence[str | None]) -> pa.Array:
-    """A column of text."""
+def text_array(values: Sequence[str | None]) -> pa.Array:
+    """Return a column of text."""
     import pyarrow as pa
 
     try:
         return pa.array(values, pa.string())
     except UnicodeEncodeError:  # lone surrogates
-        return pa.array([None if value is None else text(value) for value in values], pa.string())
+        return pa.array(
+            [None if value is None else to_text(value) for value in values], pa.string()
+        )
 
 
-def category(value: str) -> str | None:
-    """The category that a text counts as: `1`, `1.0` and true are one; None for no text at all."""
+def to_category(value: str) -> str | None:
+    """Return the category of a text: `1`, `1.0` and `true` are one; None for empty text."""
     from driftline.profiles.counting import name_hash
 
     if not value:
@@ -119,14 +115,16 @@ def category(value: str) -> str | None:
     head, point, zeros = value.partition(".")
     if point and not zeros.strip("0") and head.lstrip("+-").isdecimal():
         return head
-    return value if len(value) <= LONGEST else f"{value[:LONGEST]}…#{name_hash(value):016x}"
+    return (
+        value if len(value) <= MAX_CATEGORY else f"{value[:MAX_CATEGORY]}…#{name_hash(value):016x}"
+    )
 
 
-def column(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
-    """An Arrow array of the narrowest type that loses nothing: float64, int64, bool, times, or
-    string for everything else.
+def value_array(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
+    """Return an Arrow array of the narrowest type without loss; string for mixed types.
 
-    Lists of numbers stay so where `kind` is an embedding, bytes where it is an image.
+    Other types are float64, int64, bool, dates and times. Lists of numbers stay lists where `kind`
+    is an embedding, and bytes stay bytes where it is an image.
     """
     import pyarrow as pa
 
@@ -140,7 +138,7 @@ def column(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
             return pa.array(values, pa.int64())
         except (OverflowError, pa.ArrowInvalid):
             return pa.array(
-                [None if value is None else text(value) for value in values], pa.string()
+                [None if value is None else to_text(value) for value in values], pa.string()
             )
     if types <= {int, float}:
         try:
@@ -157,76 +155,88 @@ def column(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
             return pa.array(
                 values, pa.list_(pa.float64()) if kind is Kind.EMBEDDING else pa.binary()
             )
-    made = pa.array([None if value is None else text(value) for value in values], pa.string())
-    return made.dictionary_encode() if kind is Kind.CATEGORICAL else made
+    array = pa.array([None if value is None else to_text(value) for value in values], pa.string())
+    return array.dictionary_encode() if kind is Kind.CATEGORICAL else array
+
+
+def list_items(column: pa.Array, position: int) -> pa.Array:
+    """Return the item at `position` of each list; null where a list is shorter."""
+    import pyarrow.compute as pc
+
+    exists = pc.greater(pc.list_value_length(column), position)
+    return column.values.take(pc.if_else(exists, pc.add(column.offsets[:-1], position), None))
 
 
 def record_batch(names: Sequence[str], arrays: Sequence[pa.Array], rows: int) -> pa.RecordBatch:
-    """A batch that knows its rows even without a column."""
+    """Return a batch that has its number of rows also without any column."""
     import pyarrow as pa
 
     if not names:
         return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
-    return pa.RecordBatch.from_arrays(list(arrays), names=list(map(text, names)))
+    return pa.RecordBatch.from_arrays(list(arrays), names=list(map(to_text, names)))
 
 
-def tabulated(fields: Sequence[Field] | None, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
-    """A batch of records: what `fields` ask for, by path; all values, their names joined by dots,
-    when None.
+def batch_of_records(
+    fields: Sequence[Field] | None, rows: Sequence[Mapping[str, Any]]
+) -> pa.RecordBatch:
+    """Return a batch of records with the columns of `fields`, found by path.
+
+    Without `fields` it has all values; nested names are joined by dots.
     """
     if fields is None:
-        flat = [{text(name): value for name, value in flatten(row)} for row in rows]
+        flat = [{to_text(name): value for name, value in flatten(row)} for row in rows]
         names = list(dict.fromkeys(name for row in flat for name in row))
         return record_batch(
-            names, [column([row.get(name) for row in flat]) for name in names], len(rows)
+            names, [value_array([row.get(name) for row in flat]) for name in names], len(rows)
         )
     paths = [parse_path(field.path) for field in fields]
     columns = [
-        column([look_up(row, field.path, path) for row in rows], field.kind)
+        value_array([look_up(row, field.path, path) for row in rows], field.kind)
         for field, path in zip(fields, paths, strict=True)
     ]
     return record_batch([field.name for field in fields], columns, len(rows))
 
 
-def chosen(
+def select_columns(
     fields: Sequence[Field] | None, columns: Mapping[str, pa.Array], rows: int
 ) -> pa.RecordBatch:
-    """A batch of what `fields` ask for, found by path among `columns` and null where it isn't; of
-    all columns when None.
+    """Return a batch with the columns of `fields`, found by path in `columns`, or null.
+
+    Without `fields` it has all columns.
     """
     if fields is None:
         return record_batch(list(columns), list(columns.values()), rows)
     arrays = []
     for field in fields:
-        there = columns.get(field.path)
-        arrays.append(column([None] * rows, field.kind) if there is None else there)
+        array = columns.get(field.path)
+        arrays.append(value_array([None] * rows, field.kind) if array is None else array)
     return record_batch([field.name for field in fields], arrays, rows)
 
 
-def documents(line: bytes) -> Iterator[Any]:
-    """The JSON documents of a line: one, or several without anything between. Raises ValueError
-    with a reason for people.
+def parse_documents(line: bytes) -> Iterator[Any]:
+    """Return the JSON documents of a line: one, or several one after the other.
+
+    Raises ValueError with a reason for people.
     """
     try:
         yield msgspec.json.decode(line)
         return
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        # Several documents, NaN, numbers beyond float64 and lone surrogates are left to the
-        # tolerant parser.
+        # Python's parser accepts several documents, NaN, large numbers and lone surrogates.
         pass
     try:
-        rest = line.decode("utf-8-sig").strip()
+        text = line.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8: byte 0x{line[error.start]:02x} at {error.start}") from None
     decoder = json.JSONDecoder()
     at = 0
-    while at < len(rest):
+    while at < len(text):
         try:
-            document, at = decoder.raw_decode(rest, at)
+            document, at = decoder.raw_decode(text, at)
         except RecursionError:
             raise ValueError("nested too deeply") from None
         except ValueError as error:
             raise ValueError(f"not JSON: {error}") from None
         yield document
-        while at < len(rest) and rest[at] in " \t\r\n":
+        while at < len(text) and text[at] in " \t\r\n":
             at += 1

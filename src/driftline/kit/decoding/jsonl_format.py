@@ -1,7 +1,7 @@
-"""JSON lines of one shape, a chunk at a time, for formats whose records stand one on a line.
+"""Decodes JSON lines into records of one type, chunk by chunk.
 
-Refuses to know what the shape means. A line that doesn't have it is rejected at its place, and its
-neighbours stay.
+A line of another shape is rejected at its place; the other lines of the chunk stay. Does not know
+what the records mean.
 """
 
 from __future__ import annotations
@@ -21,39 +21,36 @@ T = TypeVar("T")
 K = TypeVar("K")
 NEWLINE = 0x0A
 ROWS = 1 << 17
-"""About how many rows a chunk should come to."""
+"""About how many rows a chunk should have."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordChunk(Generic[T]):
     """The records of some lines."""
 
-    found: list[T]
+    records: list[T]
     places: Sequence[int]
-    """Their ordinals in the stream."""
+    """Position of each record in the stream."""
     lines: Sequence[bytes]
-    """The line of each, to be shown with a reject."""
+    """The line of each record, to show it with a reject."""
     size: int = 0
-    """Bytes of all lines."""
+    """Bytes of all lines together."""
 
-    def of(self, kind: type[K]) -> RecordChunk[K]:
-        """Those of one type."""
-        kinds = set(map(type, self.found))
-        if kinds == {kind}:
+    def select(self, kind: type[K]) -> RecordChunk[K]:
+        """Return the records of one type."""
+        if set(map(type, self.records)) == {kind}:
             return cast("RecordChunk[K]", self)
-        kept = (
-            [i for i, record in enumerate(self.found) if type(record) is kind]
-            if kind in kinds
-            else []
-        )
-        found = [cast("K", self.found[i]) for i in kept]
+        places = [i for i, record in enumerate(self.records) if type(record) is kind]
         return RecordChunk(
-            found, [self.places[i] for i in kept], [self.lines[i] for i in kept], self.size
+            [cast("K", self.records[i]) for i in places],
+            [self.places[i] for i in places],
+            [self.lines[i] for i in places],
+            self.size,
         )
 
 
-class _Split(Sequence[bytes]):
-    """The lines of some bytes, split only when one is asked for."""
+class _LazyLines(Sequence[bytes]):
+    """The lines of some bytes, which are split on first access."""
 
     def __init__(self, data: bytes, count: int) -> None:
         self._data, self._count = data, count
@@ -70,11 +67,10 @@ class _Split(Sequence[bytes]):
 
 
 class JsonRecords(Generic[T]):
-    """Iterates over the chunks of a stream, each as its records. `ctx.consumed` is up to date with
-    each chunk.
+    """Iterates over the chunks of a stream as records, and reports each chunk to `ctx.consumed`.
 
-    `shape` is any type that msgspec knows. One line may hold several documents without anything
-    between.
+    `shape` is any type that msgspec can decode. One line may have several documents, one after the
+    other.
     """
 
     def __init__(self, stream: BinaryIO, ctx: DecodeContext, shape: Any) -> None:
@@ -89,51 +85,54 @@ class JsonRecords(Generic[T]):
                 self._reject("line longer than 16 MiB", chunk.data)
                 self._ctx.consumed(chunk.end)
                 continue
-            some = self._records_of(chunk.data)
+            records = self._decode(chunk.data)
             self._ctx.consumed(chunk.end)
-            if some.found:
-                self._fit(len(some.found), some.size)
-                yield some
-                del some  # or two chunks are held at a time
+            if records.records:
+                self._resize(len(records.records), records.size)
+                yield records
+                del records  # otherwise two chunks are in memory at the same time
 
-    def came_to(self, rows: int, chunk: RecordChunk[T]) -> None:
-        """Say how many rows the last chunk had, where a record may have several: the next one is
-        made to fit.
+    def resize_for(self, rows: int, chunk: RecordChunk[T]) -> None:
+        """Adapt the size of the next chunk to the `rows` of the last one.
+
+        For formats whose records may have several rows.
         """
-        self._fit(rows, chunk.size)
+        self._resize(rows, chunk.size)
 
-    def _fit(self, rows: int, size: int) -> None:
+    def _resize(self, rows: int, size: int) -> None:
         self._chunks.size = min(8 << 20, max(1 << 16, ROWS * size // max(rows, 1)))
 
     def _reject(self, reason: str, line: bytes) -> None:
         self._ctx.reject(self._records, reason, line)
         self._records += 1
 
-    def _records_of(self, data: bytes) -> RecordChunk[T]:
+    def _decode(self, data: bytes) -> RecordChunk[T]:
         import numpy as np
 
         try:
-            found = self._decoder.decode_lines(data)
-            ends = int(np.count_nonzero(np.frombuffer(data, np.uint8) == NEWLINE))
-            if len(found) == ends + (
-                not data.endswith(b"\n")
-            ):  # else some share a line, or lines are blank
+            records = self._decoder.decode_lines(data)
+            newlines = int(np.count_nonzero(np.frombuffer(data, np.uint8) == NEWLINE))
+            line_count = newlines + (not data.endswith(b"\n"))
+            # The counts differ where documents share a line, or lines are blank.
+            if len(records) == line_count:
                 start = self._records
-                self._records += len(found)
-                return RecordChunk(
-                    found, range(start, self._records), _Split(data, len(found)), len(data)
-                )
+                self._records += len(records)
+                places = range(start, self._records)
+                return RecordChunk(records, places, _LazyLines(data, line_count), len(data))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
-        kept: list[T] = []
+        return self._decode_line_by_line(data)
+
+    def _decode_line_by_line(self, data: bytes) -> RecordChunk[T]:
+        records: list[T] = []
         lines: list[bytes] = []
         places: list[int] = []
         for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
             if not line.strip():
                 continue
             try:
-                for document in json_values.documents(line):
-                    kept.append(msgspec.convert(document, self._shape))
+                for document in json_values.parse_documents(line):
+                    records.append(msgspec.convert(document, self._shape))
                     lines.append(line)
                     places.append(self._records)
                     self._records += 1
@@ -141,43 +140,44 @@ class JsonRecords(Generic[T]):
                 self._reject(f"not a record of this format: {error}", line)
             except ValueError as error:
                 self._reject(str(error), line)
-        return RecordChunk(kept, places, lines, len(data))
+        return RecordChunk(records, places, lines, len(data))
 
 
-def document_or_lines(stream: BinaryIO, reject: Callable[[bytes], None]) -> Iterator[list[bytes]]:
-    """The records of a stream, some at a time: its lines, or all of it where it is one JSON
-    document over many lines.
+def read_document_or_lines(
+    stream: BinaryIO, reject: Callable[[bytes], None]
+) -> Iterator[list[bytes]]:
+    """Return the records of a stream in parts: its lines, or one JSON document of several lines.
 
-    `reject` is given the beginning of a line longer than 16 MiB; a longer document is taken for
-    lines.
+    A document longer than 16 MiB is read as lines. `reject` gets the start of a line longer than
+    16 MiB.
     """
-    held = b""
+    buffer = b""
     for chunk in LineChunks(stream, True, size=1 << 18):
         if not chunk.oversized:
-            held += chunk.data
-            if _goes_on(held) and len(held) <= CAP:
+            buffer += chunk.data
+            if _continues(buffer) and len(buffer) <= CAP:
                 continue
-        if held:
-            yield _lines(held)
-        held = b""
+        if buffer:
+            yield _lines(buffer)
+        buffer = b""
         if chunk.oversized:
             reject(chunk.data)
-    if held:
-        yield [held] if _is_document(held) else _lines(held)
+    if buffer:
+        yield [buffer] if _is_document(buffer) else _lines(buffer)
 
 
 def _lines(data: bytes) -> list[bytes]:
     return [line for line in data.split(b"\n") if line.strip()]
 
 
-def _goes_on(data: bytes) -> bool:
-    """Whether a JSON document begins here and does not end with the line."""
+def _continues(data: bytes) -> bool:
+    """Return whether `data` starts with a JSON document that continues after the first line."""
     data = data.lstrip()
     return data[:1] in (b"{", b"[") and not _is_document(data.split(b"\n", 1)[0])
 
 
 def _is_document(data: bytes) -> bool:
     try:
-        return len(list(islice(json_values.documents(data), 2))) == 1
+        return len(list(islice(json_values.parse_documents(data), 2))) == 1
     except ValueError:
         return False

@@ -1,16 +1,15 @@
-"""Cuts a stream into chunks of whole lines, for formats with a record on a line.
+"""Cuts a stream into chunks of whole lines, for formats with one record on a line.
 
-Refuses to hold more than a cap, to know what a record is, and to lose whole lines that stand before
-an error.
+Holds at most 16 MiB of one line. Returns all whole lines before an error of the stream. Does not
+parse the lines.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
 from driftline.types.errors import DriftlineError
 
@@ -23,41 +22,41 @@ class Chunk:
     """Some whole lines."""
 
     data: bytes
-    """The lines with their ends; of a line that is too long only the beginning."""
+    """The lines with their line ends; of an oversized line only the start."""
     end: int
-    """Offset in the stream of the first byte after it."""
+    """Offset in the stream of the first byte after the chunk."""
     oversized: bool = False
-    """Whether this is one line beyond the cap: to be rejected."""
+    """Whether this is one line longer than the cap: the caller rejects it."""
 
 
 def read_blocks(stream: BinaryIO, size: Callable[[], int]) -> Iterator[bytes]:
-    """Blocks of `size()` bytes, the last one shorter, each next one read while the one before is
-    worked on.
+    """Return blocks of `size()` bytes; the last one may be shorter.
 
-    What was read before an error of the stream is given first.
+    A thread reads the next block while the caller handles the current one. After an error of the
+    stream, the bytes before it come first, then the error is raised.
     """
 
     def fill() -> tuple[bytes, Exception | None, bool]:
         parts: list[bytes] = []
-        left = size()
+        missing = size()
         try:
-            while left > 0:
-                part = stream.read(left)
+            while missing > 0:
+                part = stream.read(missing)
                 if not part:
                     return b"".join(parts), None, True
                 parts.append(part)
-                left -= len(part)
+                missing -= len(part)
         except (DriftlineError, UnicodeError) as error:
             return b"".join(parts), error, True
         return parts[0] if len(parts) == 1 else b"".join(parts), None, False
 
-    block, error, ended = fill()
-    if not ended:
+    block, error, is_last = fill()
+    if not is_last:
         with ThreadPoolExecutor(1, "driftline-read") as reader:
-            while not ended:
+            while not is_last:
                 following = reader.submit(fill)
                 yield block
-                block, error, ended = following.result()
+                block, error, is_last = following.result()
     if block:
         yield block
     if error is not None:
@@ -65,8 +64,9 @@ def read_blocks(stream: BinaryIO, size: Callable[[], int]) -> Iterator[bytes]:
 
 
 class LineChunks:
-    """Chunks of about `size` bytes that end after a newline; the last one may lack it when the
-    stream is sealed.
+    """Iterates over chunks of about `size` bytes that end after a newline.
+
+    Where the stream is sealed, the last chunk may have no newline at its end.
     """
 
     def __init__(
@@ -80,63 +80,39 @@ class LineChunks:
     ) -> None:
         self._stream, self._sealed, self._cap = stream, sealed, cap
         self.size = min(size, cap)
-        """Bytes of the next chunks; may be changed between chunks."""
+        """Bytes of the next chunks; the caller may change it between two chunks."""
         self._between = between
-        """Two bytes between which a line beyond the cap may be cut too, such as `}{`."""
+        """Two bytes, such as `}{`; a line longer than the cap may be cut between them."""
 
     def __iter__(self) -> Iterator[Chunk]:
-        rest, end = b"", 0
-        skipped, head = 0, b""
+        tail, end = b"", 0  # the start of an unfinished line, and its offset
+        skip_size, head = 0, b""  # bytes of an oversized line so far, and its start
         for block in read_blocks(self._stream, lambda: self.size):
-            first = block.find(b"\n")
-            if not skipped and first >= 0 and len(rest) + first > self._cap:
-                skipped, head, rest = len(rest), rest[:1000], b""
-            if skipped:
-                if first < 0:
-                    skipped += len(block)
+            newline = block.find(b"\n")
+            if not skip_size and newline >= 0 and len(tail) + newline > self._cap:
+                skip_size, head, tail = len(tail), tail[:1000], b""
+            if skip_size:
+                if newline < 0:
+                    skip_size += len(block)
                     continue
-                end += skipped + first + 1
+                end += skip_size + newline + 1
                 yield Chunk(head, end, oversized=True)
-                skipped, block = 0, block[first + 1 :]
+                skip_size, block = 0, block[newline + 1 :]
             cut = block.rfind(b"\n") + 1
             if not cut:
-                rest += block
-                cut = (
-                    rest.rfind(self._between) + 1 if self._between and len(rest) > self._cap else 0
-                )
+                tail += block
+                may_cut = self._between and len(tail) > self._cap
+                cut = tail.rfind(self._between) + 1 if may_cut else 0
                 if cut:
                     end += cut
-                    yield Chunk(rest[:cut], end)
-                    rest = rest[cut:]
-                elif len(rest) > self._cap:
-                    skipped, head, rest = len(rest), rest[:1000], b""
+                    yield Chunk(tail[:cut], end)
+                    tail = tail[cut:]
+                elif len(tail) > self._cap:
+                    skip_size, head, tail = len(tail), tail[:1000], b""
                 continue
-            data, rest = b"".join((rest, memoryview(block)[:cut])), block[cut:]
+            data, tail = b"".join((tail, memoryview(block)[:cut])), block[cut:]
             end += len(data)
             yield Chunk(data, end)
-        if self._sealed and (rest or skipped):
-            yield Chunk(
-                head if skipped else rest, end + (skipped or len(rest)), oversized=bool(skipped)
-            )
-
-
-def stream_of_lines(lines: Iterator[bytes]) -> BinaryIO:
-    """Return the lines as one stream, for a source whose rows go through a format.
-
-    No line is taken from `lines` before the stream is read.
-    """
-    return cast(BinaryIO, io.BufferedReader(_LineStream(lines), 1 << 20))
-
-
-class _LineStream(io.RawIOBase):
-    def __init__(self, lines: Iterator[bytes]) -> None:
-        self._lines, self._line = lines, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._line or next(self._lines, b"")
-        size = min(len(data), len(buffer))
-        buffer[:size], self._line = data[:size], data[size:]
-        return size
+        if self._sealed and (tail or skip_size):
+            data, size = (head, skip_size) if skip_size else (tail, len(tail))
+            yield Chunk(data, end + size, oversized=bool(skip_size))

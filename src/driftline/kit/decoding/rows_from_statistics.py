@@ -1,21 +1,20 @@
-"""Rows made from what is known of the columns' distributions: how a baseline that others summarised
-becomes a reference.
+"""Makes rows from the distributions of columns, so that a summarised baseline is a reference.
 
-Refuses to know what stood together in one row: each column is rebuilt by itself, in an order of its
-own. So these rows have no correlations, and nothing that looks at several columns at once
-(performance among it) can be measured with them.
+Each column is rebuilt by itself, in an order of its own. So the rows have no correlations, and they
+are not usable for anything that needs several columns together, such as performance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.kit.decoding.json_values import column, record_batch
+from driftline.kit.decoding.json_values import record_batch, to_text, value_array
+from driftline.kit.decoding.streams import read_at_most
 from driftline.types.errors import Unreadable
 from driftline.types.model import Field
 
@@ -26,40 +25,38 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 BATCH = 1 << 16
 LARGEST = 256 << 20
-MOST = 1_000_000
-"""Rows that are made at most: a baseline of more is made smaller in proportion, which no distance
-notices.
-"""
+MAX_ROWS = 1_000_000
+"""Most rows to make. A larger baseline is made smaller in proportion, which changes no distance."""
+UNLISTED = "(not listed)"
+"""The category of all values that a file of statistics does not list."""
 
 
 class Values(Protocol):
-    """The values of a column, as far as they are known."""
+    """The distribution of the values of a column."""
 
-    def at(self, places: Places, count: int) -> pa.Array:
-        """The values at `places` when `count` of them stand in order."""
+    def values_at(self, places: Places, count: int) -> pa.Array:
+        """Return the values at `places` of `count` values in order."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """Numbers in cells that rise: all at `low`, where that is `high`, else spread evenly from one
-    to the other.
-    """
+    """Numbers in ascending cells; the values of a cell are spread evenly from `low` to `high`."""
 
     low: Floats
     """Shape (C,)."""
     high: Floats
     """Shape (C,)."""
     weights: Floats
-    """The rows that each cell stands for, shape (C,), above 0."""
+    """Rows in each cell, shape (C,), above 0."""
     minimum: float | None = None
-    """The smallest value, which a sample or a rounded border may lack."""
+    """The smallest value, where the cells may not contain it exactly; `maximum` likewise."""
     maximum: float | None = None
-    whole: bool = False
-    """Whether only whole numbers occur."""
+    integers_only: bool = False
+    """Whether all values are integers."""
 
-    def at(self, places: Places, count: int) -> pa.Array:
-        """As float64."""
+    def values_at(self, places: Places, count: int) -> pa.Array:
+        """Return the values as float64."""
         import pyarrow as pa
 
         ends = np.cumsum(self.weights)
@@ -68,8 +65,8 @@ class Numbers:
         within = 1 - (ends[cell] - position) / self.weights[cell]
         low, high = self.low[cell], self.high[cell]
         values = np.where(low == high, low, low * (1 - within) + high * within)
-        if self.whole:
-            values = np.floor(values)  # a cell is half open: so its whole numbers stay in it
+        if self.integers_only:
+            values = np.floor(values)  # a cell is half open, so its integers stay in it
         if self.minimum is not None and self.maximum is not None:
             values = np.clip(values, self.minimum, self.maximum)
             values[places == 0] = self.minimum
@@ -79,15 +76,15 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Categories:
-    """Categories with the rows of each."""
+    """Categories and the number of rows of each."""
 
     names: Sequence[str]
     """Shape (C,)."""
     weights: Floats
     """Shape (C,), above 0."""
 
-    def at(self, places: Places, count: int) -> pa.Array:
-        """As dictionary-encoded text."""
+    def values_at(self, places: Places, count: int) -> pa.Array:
+        """Return the values as dictionary-encoded text."""
         import pyarrow as pa
 
         ends = np.cumsum(self.weights)
@@ -101,57 +98,72 @@ class Categories:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is known of one column."""
+    """The statistics of one column."""
 
     name: str
     present: int
     """Rows with a value."""
     values: Values | None
-    """None where nothing tells them: then the column is empty."""
+    """None where the file has no distribution: then the column is empty."""
 
 
-def whole(stream: BinaryIO, most: int = LARGEST) -> bytes:
-    """All of a file that is small by its nature, such as one of statistics. Raises Unreadable
-    beyond `most` bytes.
+def categories_from_counts(
+    pairs: Iterable[tuple[object, float | None]], present: int
+) -> Categories | None:
+    """Return the categories of (value, count) pairs; None without a positive count.
+
+    `present` is the number of rows with a value; rows beyond the listed ones are one category.
     """
-    parts, size = [], 0
-    while part := stream.read(1 << 20):
-        parts.append(part)
-        size += len(part)
-        if size > most:
-            raise Unreadable(f"is larger than {most >> 20} MiB: it can't be a file of statistics")
-    return b"".join(parts)
+    counts: dict[str, float] = {}
+    for value, count in pairs:
+        if value is not None and count is not None and count > 0:
+            name = to_text(value)
+            counts[name] = counts.get(name, 0.0) + count
+    if not counts:
+        return None
+    other_rows = present - sum(counts.values())
+    if other_rows > 0:
+        counts[UNLISTED] = counts.get(UNLISTED, 0.0) + other_rows
+    return Categories(list(counts), np.array(list(counts.values())))
 
 
-def rebuild(
+def read_statistics(stream: BinaryIO, limit: int = LARGEST) -> bytes:
+    """Read a whole file of statistics. Raises Unreadable where it has more than `limit` bytes."""
+    data = read_at_most(stream, limit)
+    if data is None:
+        raise Unreadable(f"is larger than {limit >> 20} MiB: it can't be a file of statistics")
+    return data
+
+
+def rebuild_rows(
     summaries: Sequence[Summary], rows: int, fields: Sequence[Field] | None
 ) -> Iterator[pa.RecordBatch]:
-    """Batches with the columns of `fields` (all when None), `rows` rows together and at most MOST;
-    the same each time.
+    """Return batches with the columns of `fields` (all when None), at most MAX_ROWS rows together.
 
-    Each batch is a cross-section: it holds every so-manieth value of the whole, in random order.
+    The rows are the same on each call. Each batch is a cross-section: of n batches it has every
+    n-th value of the whole, in random order.
     """
     by_name = {summary.name: summary for summary in summaries}
-    wanted = fields if fields is not None else [Field(name, name) for name in by_name]
-    kept = min(rows, MOST)
-    batches = -(-kept // BATCH)
+    selection = fields if fields is not None else [Field(name, name) for name in by_name]
+    row_count = min(rows, MAX_ROWS)
+    batches = -(-row_count // BATCH)
     for number in range(batches):
-        places = np.arange(number, kept, batches, dtype=np.int64)
+        places = np.arange(number, row_count, batches, dtype=np.int64)
         arrays = []
-        for order, field in enumerate(wanted):
+        for index, field in enumerate(selection):
             summary = by_name.get(field.path)
-            shuffled = np.random.default_rng((number, order)).permutation(places)
-            arrays.append(_column(summary, shuffled, rows, kept, field))
-        yield record_batch([field.name for field in wanted], arrays, len(places))
+            batch_places = np.random.default_rng((number, index)).permutation(places)
+            arrays.append(_column(summary, batch_places, rows, row_count, field))
+        yield record_batch([field.name for field in selection], arrays, len(places))
 
 
 def _column(
-    summary: Summary | None, places: Places, rows: int, kept: int, field: Field
+    summary: Summary | None, places: Places, rows: int, row_count: int, field: Field
 ) -> pa.Array:
     import pyarrow as pa
 
-    present = 0 if summary is None else round(min(summary.present, rows) * kept / rows)
+    present = 0 if summary is None else round(min(summary.present, rows) * row_count / rows)
     if summary is None or summary.values is None or not present:
-        return column([None] * len(places), field.kind)
-    values = summary.values.at(np.minimum(places, present - 1), present)
+        return value_array([None] * len(places), field.kind)
+    values = summary.values.values_at(np.minimum(places, present - 1), present)
     return values.take(pa.array(np.arange(len(places)), pa.int64(), mask=places >= present))

@@ -1,7 +1,7 @@
-"""The sides of records put side by side: row i of an answer belongs to row i of its request.
+"""Joins the sides of each record: row i of a response belongs to row i of its request.
 
-Refuses to pair what doesn't pair: a record whose sides differ in rows fails with the numbers. A
-side that was not captured is none of that: its columns are null there.
+A record whose sides have different numbers of rows fails, and the reason has the numbers. Where a
+side was not captured, its columns are null.
 """
 
 from __future__ import annotations
@@ -19,90 +19,92 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
-    """The rows of the records that could be paired."""
+class RowPairs:
+    """The rows of the records whose sides fit together."""
 
     sides: dict[str, dict[str, pa.Array]]
     """The columns of each side, all of the same length."""
     counts: NDArray[np.int64]
-    """Rows of each record that is kept."""
-    good: NDArray[np.bool_]
-    """Which records are kept."""
+    """Rows of each paired record, shape (paired records,)."""
+    is_paired: NDArray[np.bool_]
+    """Which records are paired, shape (records,)."""
     failures: dict[int, str]
-    """Why a record is not, by its place."""
+    """Why a record is not paired, by its place."""
 
     @property
     def rows(self) -> int:
-        """All rows."""
+        """The number of rows of all paired records."""
         return int(self.counts.sum())
 
-    def spread(self, values: pa.Array) -> pa.Array:
-        """A value for each record, bad ones too, as one for each row."""
+    def repeat_per_row(self, values: pa.Array) -> pa.Array:
+        """Return `values`, one for each record, failed ones included, as one for each row."""
         import numpy as np
         import pyarrow as pa
 
-        kept = values if self.good.all() else values.filter(pa.array(self.good))
+        selection = values if self.is_paired.all() else values.filter(pa.array(self.is_paired))
         if (self.counts == 1).all():
-            return kept
-        return kept.take(pa.array(np.repeat(np.arange(len(self.counts)), self.counts)))
+            return selection
+        return selection.take(pa.array(np.repeat(np.arange(len(self.counts)), self.counts)))
 
-    def numbered(self, ids: pa.Array) -> pa.Array:
-        """The same for ids: of a record of several rows `ID:0`, `ID:1` and so on."""
+    def number_ids(self, ids: pa.Array) -> pa.Array:
+        """Return an id for each row; for a record of several rows `ID:0`, `ID:1` and so on."""
         import pyarrow as pa
 
         if (self.counts == 1).all():
-            return self.spread(ids)
-        kept = ids.filter(pa.array(self.good)).to_pylist()
-        pairs = zip(kept, self.counts.tolist(), strict=True)
-        return pa.array(
-            [
-                f"{i}:{n}" if i is not None and rows > 1 else i
-                for i, rows in pairs
-                for n in range(rows)
-            ],
-            pa.string(),
-        )
+            return self.repeat_per_row(ids)
+        record_ids = ids.filter(pa.array(self.is_paired)).to_pylist()
+        row_ids = [
+            f"{record_id}:{place}" if record_id is not None and rows > 1 else record_id
+            for record_id, rows in zip(record_ids, self.counts.tolist(), strict=True)
+            for place in range(rows)
+        ]
+        return pa.array(row_ids, pa.string())
 
 
-def pair(sides: Mapping[str, Rows], already: Mapping[int, str], nothing: str) -> Paired:
-    """Pair the sides, by name, of the same records. Those in `already` have failed; `nothing` is
-    why one without any does.
+def pair_sides(sides: Mapping[str, Rows], failures: Mapping[int, str], empty: str) -> RowPairs:
+    """Pair the named sides of the same records.
+
+    `failures` has the reasons of records that have failed before, by place. `empty` is the reason
+    for a record without any side.
     """
     import numpy as np
 
     counts = np.maximum.reduce([side.counts for side in sides.values()])
-    bad: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     for side in sides.values():
         for i in np.flatnonzero((side.counts >= 0) & (side.counts != counts)).tolist():
             numbers = ", ".join(
                 f"{name} {s.counts[i]}" for name, s in sides.items() if s.counts[i] >= 0
             )
-            bad[i] = f"rows don't pair: {numbers}"
+            reasons[i] = f"rows don't pair: {numbers}"
     for i in np.flatnonzero(counts < 0).tolist():
-        bad[i] = nothing
+        reasons[i] = empty
     for side in sides.values():
-        bad |= side.failures
-    bad |= already
-    good = np.ones(len(counts), np.bool_)
-    good[list(bad)] = False
-    placed = {name: _placed(side, counts, good) for name, side in sides.items()}
-    return Paired(placed, counts[good], good, dict(sorted(bad.items())))
+        reasons |= side.failures
+    reasons |= failures
+    is_paired = np.ones(len(counts), np.bool_)
+    is_paired[list(reasons)] = False
+    columns = {name: _align(side, counts, is_paired) for name, side in sides.items()}
+    return RowPairs(columns, counts[is_paired], is_paired, dict(sorted(reasons.items())))
 
 
-def _placed(side: Rows, counts: NDArray[np.int64], good: NDArray[np.bool_]) -> dict[str, pa.Array]:
-    """The columns of one side for the good records, with nulls where the side was not captured."""
+def _align(
+    side: Rows, counts: NDArray[np.int64], is_paired: NDArray[np.bool_]
+) -> dict[str, pa.Array]:
+    """Return the columns of one side for the paired records; null where it was not captured."""
     import numpy as np
     import pyarrow as pa
 
-    if good.all() and (side.counts == counts).all():
+    if is_paired.all() and (side.counts == counts).all():
         return side.columns
     if not side.columns:
         return {}
     lengths = np.maximum(side.counts, 0)
     starts = np.cumsum(lengths) - lengths
-    kept = counts[good]
-    within = np.arange(kept.sum()) - np.repeat(np.cumsum(kept) - kept, kept)
-    places = np.repeat(starts[good], kept) + within
-    absent = np.repeat(side.counts[good] < 0, kept)
+    pair_counts = counts[is_paired]
+    within = np.arange(pair_counts.sum())
+    within -= np.repeat(np.cumsum(pair_counts) - pair_counts, pair_counts)
+    places = np.repeat(starts[is_paired], pair_counts) + within
+    absent = np.repeat(side.counts[is_paired] < 0, pair_counts)
     indices = pa.array(np.where(absent, 0, places), pa.int64(), mask=absent)
     return {name: column.take(indices) for name, column in side.columns.items()}

@@ -1,7 +1,6 @@
-"""The bodies of serving protocols as rows: TensorFlow's `instances`, the Open Inference Protocol,
-Seldon's, MLflow's.
+"""Turns bodies of serving protocols into rows: TensorFlow, Open Inference Protocol, Seldon, MLflow.
 
-Refuses what is no table: an image is one row with nothing in it that could be named.
+A body that is no table, such as an image, is one row without named values.
 """
 
 from __future__ import annotations
@@ -15,23 +14,25 @@ from typing import Any, Literal
 from driftline.kit.decoding import json_values
 
 FRAMES = ("input_data", "dataframe_split", "data")
-"""Keys under which a frame stands: its `columns` and its `data`, or the rows alone."""
+"""Keys of a frame, which has `columns` and `data`, or the rows alone."""
 LISTS = ("instances", "predictions", "input_data", "dataframe_records", "inputs", "outputs", "data")
-"""Keys under which rows stand in a list."""
+"""Keys of a list of rows."""
 PLAIN = (str, int, float, bool, type(None))
 
 
 @dataclass(frozen=True, slots=True)
 class Protocols:
-    """Reads one side. `names` are those of the values, in order, where a body brings none."""
+    """Parses one side; `names` are the names of the values, in order, for bodies without names."""
 
     side: Literal["request", "response"]
     names: Sequence[str] = ()
 
     def rows(self, document: Any) -> list[dict[str, Any]]:
-        """The rows of a body, by name. Values without names are `_c0`, `_c1` in a request; in a
-        response `prediction` when single, else `_o0`, `_o1`. Raises ValueError with the reason when
-        it has no rows.
+        """Return the rows of a body, by name.
+
+        Values without names are `_c0`, `_c1` and so on in a request. In a response a single value
+        is `prediction`, and several are `_o0`, `_o1` and so on. Raises ValueError with the reason
+        where the body has no rows.
         """
         if isinstance(document, dict):
             tensors = document.get("inputs" if self.side == "request" else "outputs")
@@ -51,28 +52,26 @@ class Protocols:
             if "jsonData" in document:
                 return self.rows(document["jsonData"])
             if "strData" in document:
-                return [self._named(document["strData"])]
+                return [self._by_name(document["strData"])]
             if "binData" in document:
-                raise ValueError("binData: bytes of a form that is nowhere described")
+                raise ValueError("binData: bytes without a documented form")
             frame = next(
                 (document[name] for name in FRAMES if isinstance(document.get(name), dict)),
                 document,
             )
             if isinstance(frame.get("data"), list) and isinstance(frame.get("columns"), list):
-                columns = [json_values.text(name) for name in frame["columns"]]
-                return [self._named(row, columns) for row in frame["data"]]
-            found = next((frame[name] for name in LISTS if isinstance(frame.get(name), list)), None)
-            if found is None:
+                columns = [json_values.to_text(name) for name in frame["columns"]]
+                return [self._by_name(row, columns) for row in frame["data"]]
+            rows = next((frame[name] for name in LISTS if isinstance(frame.get(name), list)), None)
+            if rows is None:
                 return self._columns(frame)
-            document = found
+            document = rows
         if not isinstance(document, list):
-            return [self._named(document)]
-        return [self._named(row) for row in document]
+            return [self._by_name(document)]
+        return [self._by_name(row) for row in document]
 
     def _columns(self, frame: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """An object without any known key: one row, or lists of equal length, one a column, under a
-        key of their own.
-        """
+        """Return the rows of an object without a known key: one row, or columns of equal length."""
         inner = next(
             (frame[name] for name in (*FRAMES, *LISTS) if isinstance(frame.get(name), dict)), None
         )
@@ -83,49 +82,49 @@ class Protocols:
             return [dict(zip(inner, row, strict=True)) for row in zip(*lists, strict=True)]
         return [dict(inner)]
 
-    def _named(self, row: Any, names: Sequence[str] = ()) -> dict[str, Any]:
+    def _by_name(self, row: Any, names: Sequence[str] = ()) -> dict[str, Any]:
         if isinstance(row, dict):
             return row
         values = row if isinstance(row, list) else [row]
         while len(values) == 1 and isinstance(values[0], list):
             values = values[0]
-        names = names or self.names or self._called(len(values))
+        names = names or self.names or self._default_names(len(values))
         if len(names) != len(values):
             raise ValueError(f"{len(values)} values where there are {len(names)} names")
         return dict(zip(names, values, strict=True))
 
-    def _called(self, width: int) -> Sequence[str]:
+    def _default_names(self, width: int) -> Sequence[str]:
         if self.side == "request":
             return [f"_c{i}" for i in range(width)]
         return ["prediction"] if width == 1 else [f"_o{i}" for i in range(width)]
 
     def _tensors(self, tensors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Tensors of the Open Inference Protocol: the first dimension is the rows'; data is flat,
-        row by row.
+        """Return the rows of tensors of the Open Inference Protocol.
+
+        The first dimension of a tensor is the rows; its data is flat, row by row.
         """
         columns: dict[str, list[Any]] = {}
         for tensor in tensors:
-            name, data = json_values.text(tensor.get("name", "")), tensor.get("data")
+            name, data = json_values.to_text(tensor.get("name", "")), tensor.get("data")
             if not isinstance(data, list):
                 raise ValueError(f"tensor {name}: its data is not in the body")
-            rows = _shaped(name, tensor["shape"], data)
+            rows = _reshape(name, tensor["shape"], data)
             width = len(rows[0]) if rows else 0
             if width == 1:
-                # What a response calls by a name of its own is what the settings, where they name
-                # one value, call it.
+                # Where the settings name one value, that name replaces the name in the response.
                 single = len(tensors) == 1 and len(self.names) == 1
                 columns[self.names[0] if single else name] = [row[0] for row in rows]
                 continue
-            called = (
+            column_names = (
                 self.names
                 if len(tensors) == 1 and self.names
                 else [f"{name}_{i}" for i in range(width)]
             )
-            if rows and len(called) != width:
+            if rows and len(column_names) != width:
                 raise ValueError(
-                    f"tensor {name}: {width} values where there are {len(called)} names"
+                    f"tensor {name}: {width} values where there are {len(column_names)} names"
                 )
-            columns |= {label: [row[i] for row in rows] for i, label in enumerate(called)}
+            columns |= {label: [row[i] for row in rows] for i, label in enumerate(column_names)}
         lengths = {len(values) for values in columns.values()}
         if len(lengths) > 1:
             raise ValueError(f"tensors of {', '.join(map(str, sorted(lengths)))} rows")
@@ -133,13 +132,13 @@ class Protocols:
 
     def _seldon(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
         names = data.get("names")
-        names = [json_values.text(name) for name in names] if isinstance(names, list) else []
+        names = [json_values.to_text(name) for name in names] if isinstance(names, list) else []
         tensor = data.get("tensor")
         if isinstance(tensor, dict):
             values = tensor.get("values")
             if not isinstance(values, list):
                 raise ValueError("a tensor without values")
-            rows: list[Any] = _shaped("", tensor.get("shape"), values)
+            rows: list[Any] = _reshape("", tensor.get("shape"), values)
         elif isinstance(data.get("ndarray"), list):
             rows = data["ndarray"]
             if (
@@ -149,21 +148,21 @@ class Protocols:
             ):
                 rows = [rows]
         elif isinstance(data.get("columns"), list) and isinstance(data.get("data"), list):
-            names, rows = [json_values.text(name) for name in data["columns"]], data["data"]
+            names, rows = [json_values.to_text(name) for name in data["columns"]], data["data"]
         else:
             return [dict(data)]
         return [
-            self._named(row, self.names if self.side == "response" and self.names else names)
+            self._by_name(row, self.names if self.side == "response" and self.names else names)
             for row in rows
         ]
 
 
-def _shaped(name: str, shape: Any, data: list[Any]) -> list[list[Any]]:
-    """Flat data as rows of flat values. Raises ValueError where shape and data disagree."""
+def _reshape(name: str, shape: Any, data: list[Any]) -> list[list[Any]]:
+    """Return flat data as rows. Raises ValueError where it does not fit the shape."""
     if not isinstance(shape, list) or not all(
         isinstance(size, int) and size >= 0 for size in shape
     ):
-        raise ValueError(f"tensor {name}: a shape that is none")
+        raise ValueError(f"tensor {name}: its shape is not valid")
     flat: list[Any] = data
     while any(isinstance(value, list) for value in flat):
         flat = [item for value in flat for item in (value if isinstance(value, list) else [value])]

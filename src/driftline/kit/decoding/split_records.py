@@ -1,8 +1,7 @@
-"""Halves of records: requests and answers that are logged apart, given to the host to be paired by
-id.
+"""Marks requests and responses that are logged apart, so that the host can pair them by id.
 
-Refuses to pair: an answer may lie in another object, or come first. That is the host's work, across
-objects.
+Does not pair them: a response may be in another object than its request, and may come first. The
+host pairs across objects.
 """
 
 from __future__ import annotations
@@ -15,29 +14,34 @@ if TYPE_CHECKING:
 
 Side = Literal["request", "response"]
 PAIR = "driftline.pair"
-"""The column with the ids, and the key in the batch's metadata that names the side."""
+"""Name of the column with the ids, and key of the side in the metadata of the batch."""
 
 
-def half(batch: pa.RecordBatch, side: Side, ids: Sequence[str | None] | pa.Array) -> pa.RecordBatch:
-    """`batch` marked as one side of its records, to be yielded by a format like any other.
+def mark_side(
+    batch: pa.RecordBatch, side: Side, ids: Sequence[str | None] | pa.Array
+) -> pa.RecordBatch:
+    """Return `batch`, marked as one side of its records, for a format to yield.
 
-    A request and a response with equal `ids` (shape (rows,); None pairs with nothing) become one
-    row: each column is the request's unless it is null there. Where an id comes again, its second
-    request belongs to its second response, by window and place. A request that stays alone is a row
-    without an answer; a response that stays alone is only counted. Where a record has several rows,
-    put the place and their number into the id (`ID:0/2`, `ID:1/2`), so that sides of different
-    length don't pair.
+    A request and a response with equal `ids` (shape (rows,); None has no partner) become one row.
+    Each of its columns has the value of the request, or of the response where that is null. Where
+    an id repeats, the second request belongs to the second response, by window and place. A request
+    without a response is a row without a prediction; a response without a request is only counted.
+
+    Where a record has several rows, add the place and their number to the id (`ID:0/2`, `ID:1/2`),
+    so that sides of different length do not pair.
     """
     import pyarrow as pa
 
     column = ids if isinstance(ids, pa.Array) else pa.array(ids, pa.string())
-    marked = batch.append_column(PAIR, column)
-    return marked.replace_schema_metadata(
+    side_batch = batch.append_column(PAIR, column)
+    return side_batch.replace_schema_metadata(
         {**(batch.schema.metadata or {}), PAIR.encode(): side.encode()}
     )
 
 
 def side_of(batch: pa.RecordBatch) -> Side | None:
-    """Which side a batch is; None for whole records."""
-    found = (batch.schema.metadata or {}).get(PAIR.encode())
-    return None if found is None else "request" if found == b"request" else "response"
+    """Return the side of a batch; None for whole records."""
+    side = (batch.schema.metadata or {}).get(PAIR.encode())
+    if side is None:
+        return None
+    return "request" if side == b"request" else "response"

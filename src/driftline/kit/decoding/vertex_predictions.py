@@ -1,9 +1,8 @@
-"""What went into a model and what came out of it, as prediction services write one of each in JSON:
-to columns.
+"""Turns instances and predictions of Vertex AI, each a JSON value, into rows.
 
-Refuses to guess what a bare list of numbers means: names come from the settings, else the values
-are numbered. Refuses to keep payloads that nobody asked for: base64 becomes its length, an endless
-text its beginning and a hash.
+Names for a bare list of numbers come from the settings; without them the values are numbered.
+Payloads are shortened unless the schema needs them: base64 becomes its length, and a long text
+becomes its start and a hash.
 """
 
 from __future__ import annotations
@@ -14,24 +13,40 @@ from hashlib import sha256
 from typing import Any
 
 from driftline.kit.decoding import json_values
+from driftline.kit.decoding.headers import FormatWithHeaders
 from driftline.types.model import Field, Kind
 
 LONG = 1000
-"""Characters of a text that is kept whole."""
-LISTED = (("classes", "scores"), ("displayNames", "confidences"))
-"""Keys of a list of classes and of the list of scores beside it."""
+"""Characters of a text that is not shortened."""
+CLASSES_AND_SCORES = (("classes", "scores"), ("displayNames", "confidences"))
+"""Keys of a list of classes and of the list of their scores."""
 POSITIVE = frozenset({"1", "true", "yes"})
-"""Which of two classes is the positive one, where nobody says it."""
+"""Names of the positive one of two classes, where the settings do not name it."""
 
 
-class Reader:
-    """Instances and predictions to rows of one log.
+class PredictionFormat(FormatWithHeaders):
+    """A format of instances and predictions, with the settings that name their values."""
 
-    `headers` names the values of an instance that is a list, `classes` the scores of a prediction
-    that is one, `positive` is the class whose score is the column `score`. Without `fields` a row
-    holds what is worth a column; else also what was recognised in its raw form, and both sides
-    whole as `input` and `output`, for paths into them. Payloads stay as they are where `fields` has
-    texts or images.
+    classes: tuple[str, ...] = ()
+    """Names of the classes, in order, where a prediction is a list of their scores."""
+    positive: str | None = None
+    """The class whose score is the column `score`.
+
+    When absent, of two classes the one named 1, true or yes.
+    """
+
+    def reader(self, fields: Sequence[Field] | None) -> PredictionReader:
+        """Return a reader for the columns of `fields`."""
+        return PredictionReader(self.headers, self.classes, self.positive, fields)
+
+
+class PredictionReader:
+    """Turns instances and predictions into rows of one log.
+
+    `headers` names the values of an instance that is a list. `classes` names the scores of a
+    prediction that is a list. `positive` is the class whose score is the column `score`. With
+    `fields` a row also has the raw prediction, and both sides as `input` and `output`, for paths
+    into them. Payloads are not shortened where `fields` has texts or images.
     """
 
     def __init__(
@@ -45,29 +60,36 @@ class Reader:
         self._everything = fields is None
         self._whole = any(field.kind in (Kind.TEXT, Kind.IMAGE) for field in fields or ())
 
-    def kept(self, value: Any) -> Any:
-        """A value as a row holds it: shortened, unless payloads are wanted."""
-        return value if self._whole else shortened(value)
+    def shorten(self, value: Any) -> Any:
+        """Return a value for a row: shortened, unless the schema needs payloads."""
+        return value if self._whole else shorten_payloads(value)
 
-    def document(self, text: str | bytes) -> Any:
-        """The one JSON value that `text` holds. Raises ValueError with a reason for people."""
-        return document(text, whole=self._whole)
+    def parse(self, text: str | bytes) -> Any:
+        """Return the one JSON value of `text`. Raises ValueError with a reason for people."""
+        return parse_json_value(text, whole=self._whole)
 
-    def row(self, instance: Any, prediction: Any, beside: Mapping[str, Any]) -> dict[str, Any]:
-        """One row; what stands `beside` the two wins over values of the same name. Raises
-        ValueError with the reason.
+    def row(self, instance: Any, prediction: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """Return one row; the values of `metadata` win over others of the same name.
+
+        Raises ValueError with the reason.
         """
         inputs = self.inputs(instance)
-        outputs, rest = self.outputs(prediction)
+        outputs, unknown = self.outputs(prediction)
         if self._everything:
-            return {**inputs, **rest, **outputs, **beside}
+            return {**inputs, **unknown, **outputs, **metadata}
         raw = prediction if isinstance(prediction, dict) else {}
-        return {"input": inputs, "output": prediction, **inputs, **raw, **rest, **outputs, **beside}
+        return {
+            "input": inputs,
+            "output": prediction,
+            **inputs,
+            **raw,
+            **unknown,
+            **outputs,
+            **metadata,
+        }
 
     def inputs(self, value: Any) -> dict[str, Any]:
-        """The values of an instance by name; `_c0`, `_c1` and so on where it is a list that nothing
-        names.
-        """
+        """Return the values of an instance by name; unnamed values are `_c0`, `_c1` and so on."""
         if isinstance(value, dict):
             return value
         values = value if isinstance(value, list) else [value]
@@ -79,23 +101,22 @@ class Reader:
         return dict(zip(names, values, strict=True))
 
     def outputs(self, value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What a prediction says in known words, and the rest of it under its own names.
+        """Return the standard columns of a prediction, and its other values by name.
 
-        Known are `prediction` (the class of the highest score, the value), `confidence` (the
-        highest score), `score` (that of the positive class) and `scores.CLASS`.
+        The standard columns are `prediction` (the value, or the class with the highest score),
+        `confidence` (the highest score), `score` (of the positive class) and `scores.CLASS`.
         """
         if isinstance(value, list):
             return self._list(value)
         if not isinstance(value, dict):
             return {"prediction": value}, {}
-        for names, scores in LISTED:
+        for names, scores in CLASSES_AND_SCORES:
             if isinstance(value.get(names), list) and isinstance(value.get(scores), list):
-                return self._scored(value[names], value[scores]), _without(
-                    value, names, scores, "ids"
-                )
-        decided = next((key for key in value if key.startswith("predicted_")), None)
-        if decided is not None:
-            return self._decided(value, decided)
+                columns = self._score_columns(value[names], value[scores])
+                return columns, _without(value, names, scores, "ids")
+        key = next((key for key in value if key.startswith("predicted_")), None)
+        if key is not None:
+            return self._bigquery_ml(value, key)
         if _is_number(value.get("value")):
             return {"prediction": value["value"]}, _without(value, "value")
         only = next(iter(value.values())) if len(value) == 1 else None
@@ -103,14 +124,16 @@ class Reader:
             return self._list(only if isinstance(only, list) else [only])
         return {}, value
 
-    def _decided(self, value: dict[str, Any], key: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """A model of BigQuery ML: the decision, and often the probabilities beside it."""
+    def _bigquery_ml(
+        self, value: dict[str, Any], key: str
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read a prediction of BigQuery ML: the decision, and often the probabilities."""
         label = key.removeprefix("predicted_")
         names, scores = value.get(f"{label}_values"), value.get(f"{label}_probs")
         if not isinstance(names, list) or not isinstance(scores, list):
             return {"prediction": value[key]}, _without(value, key)
-        rest = _without(value, key, f"{label}_values", f"{label}_probs")
-        return self._scored(names, scores) | {"prediction": value[key]}, rest
+        columns = self._score_columns(names, scores) | {"prediction": value[key]}
+        return columns, _without(value, key, f"{label}_values", f"{label}_probs")
 
     def _list(self, values: list[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         while len(values) == 1 and isinstance(values[0], list):
@@ -120,19 +143,19 @@ class Reader:
             for item in values
         ):
             best: dict[str, Any] = {}
-            for item in values:  # A class may come several times, once for each stretch of a video.
-                name, score = json_values.text(item["displayName"]), _number(item["confidence"])
+            # A class may be there several times, once for each segment of a video.
+            for item in values:
+                name, score = json_values.to_text(item["displayName"]), _number(item["confidence"])
                 best[name] = max(score, best.get(name, score))
-            return self._scored(list(best), list(best.values())), {}
+            return self._score_columns(list(best), list(best.values())), {}
         if self._classes and not any(isinstance(item, dict) for item in values):
-            return self._scored(self._classes, values), {}
+            return self._score_columns(self._classes, values), {}
         if len(values) == 1:
-            return (
-                ({}, values[0]) if isinstance(values[0], dict) else ({"prediction": values[0]}, {})
-            )
+            [value] = values
+            return ({}, value) if isinstance(value, dict) else ({"prediction": value}, {})
         return {}, {f"_o{i}": item for i, item in enumerate(values)}
 
-    def _scored(self, names: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
+    def _score_columns(self, names: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
         if len(names) != len(values):
             raise ValueError(f"{len(values)} scores where there are {len(names)} classes")
         if not names:
@@ -141,24 +164,24 @@ class Reader:
         top = max(
             range(len(scores)), key=lambda i: -math.inf if math.isnan(scores[i]) else scores[i]
         )
-        found: dict[str, Any] = {"prediction": names[top], "confidence": scores[top]}
+        columns: dict[str, Any] = {"prediction": names[top], "confidence": scores[top]}
         by_class = {
-            json_values.text(name): score for name, score in zip(names, scores, strict=True)
+            json_values.to_text(name): score for name, score in zip(names, scores, strict=True)
         }
         positive = self._positive
         if positive is None and len(by_class) == 2:
-            said = [name for name in by_class if name.lower() in POSITIVE]
-            positive = said[0] if len(said) == 1 else None
+            candidates = [name for name in by_class if name.lower() in POSITIVE]
+            positive = candidates[0] if len(candidates) == 1 else None
         if positive is not None:
-            found["score"] = by_class.get(positive)
-        return found | {f"scores.{name}": score for name, score in by_class.items()}
+            columns["score"] = by_class.get(positive)
+        return columns | {f"scores.{name}": score for name, score in by_class.items()}
 
 
-def shortened(value: Any) -> Any:
-    """The same without payloads: `{"b64": TEXT}` holds the number of its bytes, a long text is cut
-    and told apart by a hash.
+def shorten_payloads(value: Any) -> Any:
+    """Return a value without its payloads.
 
-    Raises RecursionError where it is nested too deeply.
+    `{"b64": TEXT}` gets the number of its bytes, and a long text becomes its start and a hash.
+    Raises RecursionError where the value is nested too deeply.
     """
     if isinstance(value, str):
         if len(value) <= LONG:
@@ -166,29 +189,30 @@ def shortened(value: Any) -> Any:
         digest = sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         return f"{value[:50]}… ({len(value)} characters, {digest})"
     if isinstance(value, list):
-        return [shortened(item) for item in value]
+        return [shorten_payloads(item) for item in value]
     if not isinstance(value, dict):
         return value
     payload = value.get("b64")
     if len(value) == 1 and isinstance(payload, str):
         return {"b64": len(payload.rstrip("=")) * 3 // 4}
-    return {name: shortened(item) for name, item in value.items()}
+    return {name: shorten_payloads(item) for name, item in value.items()}
 
 
-def document(text: str | bytes, *, whole: bool = False) -> Any:
-    """The one JSON value that `text` holds, shortened unless `whole`. Raises ValueError with a
-    reason for people.
+def parse_json_value(text: str | bytes, *, whole: bool = False) -> Any:
+    """Return the one JSON value of `text`, shortened unless `whole`.
+
+    Raises ValueError with a reason for people.
     """
     data = text.encode("utf-8", "replace") if isinstance(text, str) else text
-    found = list(json_values.documents(data))
-    if len(found) != 1:
+    values = list(json_values.parse_documents(data))
+    if len(values) != 1:
         raise ValueError(
-            "empty" if not found else f"{len(found)} JSON values where one is expected"
+            "empty" if not values else f"{len(values)} JSON values where one is expected"
         )
     if whole or (len(data) <= LONG and b'"b64"' not in data):
-        return found[0]
+        return values[0]
     try:
-        return shortened(found[0])
+        return shorten_payloads(values[0])
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -202,10 +226,10 @@ def _is_number(value: Any) -> bool:
 
 
 def _number(value: Any) -> float:
-    """A score; 64-bit numbers come as text. Raises ValueError."""
+    """Return a score; numbers of 64 bits are text. Raises ValueError."""
     if isinstance(value, int | float | str) and not isinstance(value, bool):
         try:
             return float(value)
         except (ValueError, OverflowError):
             pass
-    raise ValueError(f"a score that is no number: {json_values.text(value)[:50]}")
+    raise ValueError(f"a score that is no number: {json_values.to_text(value)[:50]}")

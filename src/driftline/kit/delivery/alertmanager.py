@@ -30,11 +30,11 @@ def alertmanager_body(
     alerts = alerts or [_alert(notification, None, group, describe)]
     page = next(iter(phrasing.links(notification).values()), "")
     reasons = {Event.RESOLVED: "all alerts resolved", Event.OPENED: "first notification"}
-    shown = len(phrasing.group_by_subject(notification.alerts))
+    line_count = len(phrasing.group_by_subject(notification.alerts))
     return {
         "version": "4",
         "groupKey": f'{{}}:{{incident="{notification.incident}"}}',
-        "truncatedAlerts": max(0, phrasing.others(notification, shown)),
+        "truncatedAlerts": max(0, phrasing.count_hidden(notification, line_count)),
         "status": "resolved" if notification.event is Event.RESOLVED else "firing",
         "receiver": receiver,
         "groupLabels": group,
@@ -52,7 +52,7 @@ def _alert(
     group: Mapping[str, str],
     describe: Callable[[AlertFact], str],
 ) -> dict[str, Any]:
-    resolved = notification.event is Event.RESOLVED or (alert and alert.state == "resolved")
+    is_resolved = notification.event is Event.RESOLVED or (alert and alert.state == "resolved")
     names = (
         {"alertname": alert.measurement, "check": alert.check, **alert.labels}
         if alert
@@ -65,22 +65,22 @@ def _alert(
     labels |= {**group, "severity": severity.value, "family": notification.cause}
     text = describe(alert) if alert else ""
     annotations = {"summary": notification.title, "description": phrasing.clean(text, 1000)}
-    annotations |= phrasing.added(notification)
+    annotations |= phrasing.plugin_facts(notification)
     since = (alert or notification).since
     window_end = notification.window[1] if notification.window else notification.since
     end = max(since, notification.resolved_at or window_end)
     return {
-        "status": "resolved" if resolved else "firing",
+        "status": "resolved" if is_resolved else "firing",
         "labels": labels,
         "annotations": {name: text for name, text in annotations.items() if text},
         "startsAt": since.isoformat(),
-        "endsAt": end.isoformat() if resolved else ZERO,
+        "endsAt": end.isoformat() if is_resolved else ZERO,
         "generatorURL": next(iter(phrasing.links(notification).values()), ""),
-        "fingerprint": fingerprint(labels),
+        "fingerprint": label_fingerprint(labels),
     }
 
 
-def fingerprint(labels: Mapping[str, str]) -> str:
+def label_fingerprint(labels: Mapping[str, str]) -> str:
     """Return 16 hex digits: FNV-1a (64 bit) over names and values, as Alertmanager computes it."""
     digest = 14695981039346656037
     for name, value in sorted(labels.items()):
@@ -90,9 +90,9 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 
 
 def _common(mappings: list[dict[str, str]]) -> dict[str, str]:
-    first, *others = mappings
+    first, *next_mappings = mappings
     return {
         name: text
         for name, text in first.items()
-        if all(mapping.get(name) == text for mapping in others)
+        if all(mapping.get(name) == text for mapping in next_mappings)
     }

@@ -1,7 +1,6 @@
-"""Actions that are one HTTP request, with a name that the receiver knows again.
+"""Actions that are one HTTP request with an id, by which the receiver finds repeats.
 
-Refuses to show a credential: those are asked for when the request leaves, and stand in no request
-that is kept.
+Credentials are added only when the request is sent: a stored request has none.
 """
 
 from __future__ import annotations
@@ -16,24 +15,24 @@ from driftline.types.errors import Rejected
 from driftline.types.phrasing import clean
 
 SHOWN = 300
-"""Characters of an answer that are kept."""
+"""Characters of an answer that are stored."""
 
 
 class HttpAction(Action):
-    """Sends its request through the host's client."""
+    """An action that sends its request through the HTTP client of the host."""
 
     repeat: ClassVar[Literal["deduplicates", "repeats"]] = "deduplicates"
 
     def credentials(self) -> Mapping[str, str]:
-        """Headers that prove who asks."""
+        """Return the headers that authenticate the request."""
         return {}
 
-    def known(self, status: int, answer: Mapping[str, Any]) -> bool:
-        """Whether a refusal says that this very run was started before."""
+    def is_repeat(self, status: int, answer: Mapping[str, Any]) -> bool:
+        """Return whether a rejection means that this run was started before."""
         return False
 
     def perform(self, request: Request) -> str:
-        """Send it; a refusal that says the run is there already is as good as its start."""
+        """Send the request; a rejection because the run exists already counts as success."""
         http = self.context.http
         assert http is not None
         headers = {**request.headers, **self.credentials()}
@@ -44,17 +43,17 @@ class HttpAction(Action):
                 content=request.body.encode("utf-8", "replace"),
                 headers=headers,
             )
-        except Rejected as refused:
-            if not self.known(refused.status, _object(refused.answer)):
+        except Rejected as error:
+            if not self.is_repeat(error.status, _object(error.answer)):
                 raise
-            return f"HTTP {refused.status}: was started before"
+            return f"HTTP {error.status}: was started before"
         return f"HTTP {answer.status} {clean(answer.text, SHOWN)}".strip()
 
 
 def json_request(
     method: str, url: str, body: object, headers: Mapping[str, str] | None = None
 ) -> Request:
-    """A request with a JSON body."""
+    """Return a request with a JSON body."""
     return Request(
         method, url, compact(body), {"content-type": "application/json", **(headers or {})}
     )
@@ -62,7 +61,7 @@ def json_request(
 
 def _object(text: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}

@@ -1,6 +1,6 @@
-"""Slack: a message as blocks, and what the words of its Web API mean.
+"""Writes a message as Slack blocks, calls Slack's Web API and translates its error codes.
 
-Refuses to know of incidents: which message goes where is the sinks' business.
+Does not know incidents: the sinks decide which message goes where.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from driftline.types.message import Message
 
 THROTTLED = frozenset({"ratelimited", "rate_limited"})
 LATER = frozenset({"request_timeout", "team_added_to_org", "update_failed"})
-"""Nothing happened, and it may work another time."""
+"""Codes of a call that had no effect and may succeed later."""
 UNKNOWN = frozenset({"internal_error", "fatal_error", "service_unavailable"})
 GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
-"""The message can't be changed any more: a new one takes its place."""
+"""Codes of a message that can't be edited any more: the sink posts a new one."""
 BROKEN = frozenset(
     {
         "invalid_blocks",
@@ -30,31 +30,34 @@ BROKEN = frozenset(
         "block_mismatch",
     }
 )
-"""Slack does not like the blocks: plain text goes through."""
+"""Codes of blocks that Slack does not accept: the sink sends plain text."""
 INVALID = ("token_revoked", "token_expired", "invalid_auth", "account_inactive")
-MENDED = {
+HINTS = {
     "is_archived": "the channel is archived: name another one",
     "is_inactive": "the channel is archived: name another one",
     "channel_not_found": "there is no such channel, or the bot may not see it",
     "not_in_channel": "invite the bot to the channel, or give it the right chat:write.public",
 } | dict.fromkeys(INVALID, "the token is no longer valid: make a new one")
 PAGE, PAGES = 4, 25
-"""Messages asked for at once, so that an answer stays within 64 KiB, and how many times at most."""
+"""Messages in one answer, so that it has at most 64 KiB, and the most answers."""
 
 
-def blocks(message: Message, header: str, chart_url: str | None = None) -> list[dict[str, Any]]:
-    """The message as blocks, all within Slack's limits; `header` is its title as plain text of at
-    most 150 characters.
+def message_blocks(
+    message: Message, header: str, chart_url: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the message as blocks within all limits of Slack.
+
+    `header` is the title as plain text of at most 150 characters.
     """
     parts = (message.lead, message.listed(2900, bullet="• "), message.known, message.todo)
-    made: list[dict[str, Any]] = [
+    blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": header}}
     ]
-    made += [
+    blocks += [
         {"type": "section", "text": {"type": "mrkdwn", "text": part}} for part in parts if part
     ]
     if chart_url is not None:
-        made.append({"type": "image", "image_url": chart_url, "alt_text": f"chart: {header}"})
+        blocks.append({"type": "image", "image_url": chart_url, "alt_text": f"chart: {header}"})
     if message.buttons:
         buttons = [
             {
@@ -65,90 +68,91 @@ def blocks(message: Message, header: str, chart_url: str | None = None) -> list[
             }
             for place, (name, url) in enumerate(message.buttons[:5])
         ]
-        made.append({"type": "actions", "elements": buttons})
-    return [*made, {"type": "context", "elements": [{"type": "mrkdwn", "text": message.context}]}]
+        blocks.append({"type": "actions", "elements": buttons})
+    return [*blocks, {"type": "context", "elements": [{"type": "mrkdwn", "text": message.context}]}]
 
 
 def payload(message: Message, header: str, chart_url: str | None = None) -> dict[str, Any]:
-    """`text` for lock screens and screen readers, and the blocks inside one attachment, for the
-    coloured bar.
+    """Return the body of a message: `text`, and the blocks in an attachment.
+
+    Lock screens and screen readers show `text`; the attachment has the coloured bar.
     """
     attachment = {
         "color": message.colour,
         "fallback": message.title,
-        "blocks": blocks(message, header, chart_url),
+        "blocks": message_blocks(message, header, chart_url),
     }
     return {"text": message.title, "attachments": [attachment]}
 
 
 class SlackError(Rejected):
-    """Slack's own word for what is wrong."""
+    """A call that Slack rejects; `word` is Slack's error code."""
 
-    def __init__(self, word: str, said: str) -> None:
-        super().__init__(said)
+    def __init__(self, word: str, message: str) -> None:
+        super().__init__(message)
         self.word = word
 
 
 @dataclass(frozen=True, slots=True)
 class SlackApi:
-    """The Web API, with a bot's token."""
+    """A client of the Web API with the token of a bot."""
 
     http: Http
     token: str
     url: str = "https://slack.com/api"
 
-    def messages(self, method: str, **given: object) -> Iterator[dict[str, Any]]:
-        """The messages of a channel or thread, a few at a time."""
+    def messages(self, method: str, **parameters: object) -> Iterator[dict[str, Any]]:
+        """Return the messages of a channel or thread, fetched a few at a time."""
         cursor = ""
         for _ in range(PAGES):
-            said = self.call(
+            answer = self.call(
                 method,
-                **given,
+                **parameters,
                 limit=PAGE,
                 include_all_metadata=True,
                 **({"cursor": cursor} if cursor else {}),
             )
-            yield from said.get("messages", [])
-            cursor = said.get("response_metadata", {}).get("next_cursor", "")
+            yield from answer.get("messages", [])
+            cursor = answer.get("response_metadata", {}).get("next_cursor", "")
             if not cursor:
                 return
 
-    def call(self, method: str, **given: object) -> dict[str, Any]:
-        """One call.
+    def call(self, method: str, **parameters: object) -> dict[str, Any]:
+        """Call a method and return its answer.
 
-        Slack answers 200 to errors, too: its word decides. Raises SlackError and the other failures
-        of a sink.
+        Slack answers errors with status 200 too, so its code decides. Raises SlackError and the
+        other errors of a sink.
         """
         form = {
             name: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
-            for name, value in given.items()
+            for name, value in parameters.items()
         }
         headers = {
             "authorization": f"Bearer {self.token}",
             "content-type": "application/x-www-form-urlencoded; charset=utf-8",
         }
-        answer = self.http.post(
+        response = self.http.post(
             f"{self.url}/{method}",
             content=urlencode(form, errors="replace").encode(),
             headers=headers,
         )
         try:
-            said = json.loads(answer.text)
-            word = "" if said["ok"] is True else str(said.get("error", "no reason given"))
+            answer = json.loads(response.text)
+            word = "" if answer["ok"] is True else str(answer.get("error", "no reason parameters"))
         except (ValueError, KeyError, TypeError):
             raise OutcomeUnknown(f"{method}: Slack's answer can't be read") from None
         if not word:
-            return dict(said)
-        told = f"{method}: Slack says {word}" + (f" ({MENDED[word]})" if word in MENDED else "")
+            return dict(answer)
+        text = f"{method}: Slack says {word}" + (f" ({HINTS[word]})" if word in HINTS else "")
         if word in THROTTLED:
-            raise Throttled(told)
+            raise Throttled(text)
         if word in UNKNOWN:
-            raise OutcomeUnknown(told)
+            raise OutcomeUnknown(text)
         if word in LATER:
-            raise Retryable(told)
-        needed = (
-            f"; the bot needs {said['needed']}"
-            if word == "missing_scope" and said.get("needed")
+            raise Retryable(text)
+        scope = (
+            f"; the bot needs {answer['needed']}"
+            if word == "missing_scope" and answer.get("needed")
             else ""
         )
-        raise SlackError(word, told + needed)
+        raise SlackError(word, text + scope)

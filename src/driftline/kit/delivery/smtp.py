@@ -1,7 +1,7 @@
-"""SMTP: one message over one connection, and what became of it.
+"""Sends one mail over one SMTP connection and translates the answers of the server.
 
-Refuses to send in the clear, to a server that its certificate does not vouch for, and to last
-longer than 20 seconds.
+Does not send without encryption, does not accept an invalid certificate, and does not take longer
+than 20 seconds.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from driftline.types.phrasing import clean
 
 SECONDS = 20.0
 WIRE = policy.SMTP.clone(cte_type="7bit")
-"""Lines end as SMTP wants, and any server can take them."""
+"""Line ends for SMTP, in 7 bits, which every server accepts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where to hand mail in."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """A mail server that takes mail."""
 
     connect: Callable[[str, int], socket.socket]
     """See `StartContext.connect`."""
@@ -36,26 +36,26 @@ class Server:
     port: int
     security: Literal["starttls", "tls"]
     login: tuple[str, str] | None = None
-    """Name and password."""
-    trusted: Path | None = None
-    """The certificates of authorities to trust in place of the public ones."""
+    """User name and password."""
+    ca_file: Path | None = None
+    """Certificates of the authorities to trust, in place of the public ones."""
 
     def send(self, message: EmailMessage, sender: str, to: Sequence[str]) -> dict[str, str]:
-        """Hand `message` in. Returns who was refused, by address, when others were taken.
+        """Send `message`; return the rejected addresses where others were accepted.
 
-        Raises Rejected (5xx), Retryable (4xx, or nothing got through) or OutcomeUnknown (no answer
-        after the text had left).
+        Raises Rejected (5xx), Retryable (4xx, or no connection) or OutcomeUnknown (no answer after
+        the text was sent).
         """
         content = message.as_bytes(policy=WIRE)
         with self._session() as client:
-            _judge(client.mail(sender))
-            refused = {
+            _check(client.mail(sender))
+            rejections = {
                 address: answer
                 for address in to
                 if (answer := client.rcpt(address))[0] not in (250, 251)
             }
-            if len(refused) == len(to):
-                _judge(min(refused.values()))
+            if len(rejections) == len(to):
+                _check(min(rejections.values()))
             try:
                 answer = client.data(content)
             except smtplib.SMTPDataError:
@@ -64,11 +64,11 @@ class Server:
                 raise OutcomeUnknown(
                     f"no answer from {self._place} after the text: {type(error).__name__}"
                 ) from None
-            _judge(answer)
-            return {address: _said(*answer) for address, answer in refused.items()}
+            _check(answer)
+            return {address: _answer_text(*answer) for address, answer in rejections.items()}
 
     def greet(self) -> str:
-        """Connect, log in, and leave. Raises what `send` raises."""
+        """Connect, log in and disconnect. Raises what `send` raises."""
         with self._session():
             return f"{self._place} takes mail"
 
@@ -78,16 +78,17 @@ class Server:
 
     @contextmanager
     def _session(self) -> Iterator[smtplib.SMTP]:
-        """A client that is greeted, encrypted and logged in; what ends before the text is judged by
-        its answer.
+        """Return a client that is connected, encrypted and logged in.
+
+        Errors before the text is sent become Rejected or Retryable.
         """
-        client = _Client(self._connected, self.host)
-        # Every wait has its own limit: together they have this one.
-        late = threading.Timer(SECONDS, client.cut)
-        late.daemon = True
-        late.start()
+        client = _Client(self._open_socket, self.host)
+        # Each wait has its own limit; this timer limits all of them together.
+        timer = threading.Timer(SECONDS, client.cut)
+        timer.daemon = True
+        timer.start()
         try:
-            _judge(client.connect(self.host, self.port), 220)
+            _check(client.connect(self.host, self.port), 220)
             if self.security == "starttls":
                 client.starttls(context=self._tls())
             client.ehlo_or_helo_if_needed()
@@ -98,22 +99,24 @@ class Server:
         except smtplib.SMTPNotSupportedError as error:
             raise Rejected(f"{self._place}: {clean(error)}") from None
         except smtplib.SMTPResponseException as error:
-            _judge((error.smtp_code, error.smtp_error))
+            _check((error.smtp_code, error.smtp_error))
             raise Retryable(
-                f"{self._place} answers {_said(error.smtp_code, error.smtp_error)}"
+                f"{self._place} answers {_answer_text(error.smtp_code, error.smtp_error)}"
             ) from None
         except (OSError, smtplib.SMTPException) as error:
-            why = (
+            detail = (
                 f": {clean(error.verify_message)}"
                 if isinstance(error, ssl.SSLCertVerificationError)
                 else ""
             )
-            raise Retryable(f"{self._place} can't be used: {type(error).__name__}{why}") from None
+            raise Retryable(
+                f"{self._place} can't be used: {type(error).__name__}{detail}"
+            ) from None
         finally:
-            late.cancel()
+            timer.cancel()
             client.close()
 
-    def _connected(self, host: str, port: int) -> socket.socket:
+    def _open_socket(self, host: str, port: int) -> socket.socket:
         plain = self.connect(host, port)
         return (
             plain
@@ -123,15 +126,16 @@ class Server:
 
     def _tls(self) -> ssl.SSLContext:
         try:
-            return ssl.create_default_context(cafile=self.trusted)
+            return ssl.create_default_context(cafile=self.ca_file)
         except OSError as error:
             raise Rejected(
-                f"{self.trusted}: no certificates of authorities can be read: {type(error).__name__}"
+                f"{self.ca_file}: no certificates of authorities can be read: "
+                f"{type(error).__name__}"
             ) from None
 
 
 class _Client(smtplib.SMTP):
-    """Python's client over a connection that is handed in."""
+    """Python's client over a socket that the host opens."""
 
     def __init__(self, connect: Callable[[str, int], socket.socket], host: str) -> None:
         super().__init__(timeout=SECONDS)
@@ -141,27 +145,27 @@ class _Client(smtplib.SMTP):
         return self._connect(host, port)
 
     def cut(self) -> None:
-        """End all waiting at once."""
+        """End all waits at once."""
         if self.sock is not None:
             self.sock.shutdown(socket.SHUT_RDWR)
 
     def leave(self) -> None:
-        """Say goodbye: what was taken stays taken, whatever is answered."""
+        """Send QUIT; an error after it changes nothing."""
         try:
             self.quit()
         except (OSError, smtplib.SMTPException):
             return
 
 
-def _judge(answer: tuple[int, bytes | str], well: int = 250) -> None:
-    code, said = answer
-    if code // 100 == well // 100:
+def _check(answer: tuple[int, bytes | str], success: int = 250) -> None:
+    code, text = answer
+    if code // 100 == success // 100:
         return
     if code // 100 == 5:
-        raise Rejected(f"the mail server refuses: {_said(code, said)}", code)
-    raise Retryable(f"the mail server says: {_said(code, said)}")
+        raise Rejected(f"the mail server refuses: {_answer_text(code, text)}", code)
+    raise Retryable(f"the mail server says: {_answer_text(code, text)}")
 
 
-def _said(code: int, said: bytes | str) -> str:
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+def _answer_text(code: int, answer: bytes | str) -> str:
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
     return clean(f"{code} {text}")

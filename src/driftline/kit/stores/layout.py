@@ -64,7 +64,7 @@ class Layout:
     """
 
     def __init__(self, pattern: str) -> None:
-        """Parse `pattern` or the name of a layout. Raises ValueError with a hint."""
+        """Parse `pattern`, or use the layout of that name. Raises ValueError."""
         self.pattern = LAYOUTS.get(pattern, pattern).lstrip("/")
         tokens = _TOKEN.findall(self.pattern)
         directives = "".join(token[1] for token in tokens if token.startswith("%"))
@@ -75,8 +75,8 @@ class Layout:
             )
         if not directives.startswith("Ymd") or not ORDER.startswith(directives):
             raise ValueError(
-                "a layout contains %Y, %m and %d in this order, then %H, %M and %S as far as needed, "
-                "each once"
+                "a layout contains %Y, %m and %d in this order, then %H, %M and %S as far as "
+                "needed, each once"
             )
         fields = [token for token in tokens if token.startswith("{")]
         if len(set(fields)) < len(fields):

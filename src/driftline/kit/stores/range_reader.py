@@ -17,7 +17,7 @@ MAX_CUTS = 4
 """Connections that may break in a row without delivering a byte."""
 
 
-class Body(Protocol):
+class RangeBody(Protocol):
     """The bytes of one answer."""
 
     def read(self, size: int, /) -> bytes:
@@ -29,7 +29,7 @@ class Body(Protocol):
         ...
 
 
-Fetch = Callable[[int, int], Body]
+Fetch = Callable[[int, int], RangeBody]
 """`fetch(start, end)` requests the bytes `[start, end)` of the pinned version.
 
 The answer may end early.
@@ -68,7 +68,7 @@ class _Ranges(io.RawIOBase):
     ) -> None:
         self._uri, self._fetch, self._part, self._breaks = uri, fetch, part, breaks
         self._start, self._at, self._end = start, start, max(end, start)
-        self._body: Body | None = None
+        self._body: RangeBody | None = None
         self._part_end = 0
         self._cuts = 0
 

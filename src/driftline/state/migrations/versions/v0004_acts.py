@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from driftline.state.text_columns import String, Text
+from driftline.state.text_columns import NulSafeString, NulSafeText
 
 revision = "0004"
 down_revision = "0003"
@@ -24,7 +24,7 @@ def upgrade() -> None:
         "reference_profiles",
         sa.Column(
             "accepted",
-            Text(),
+            NulSafeText(),
             nullable=False,
             server_default="",
             comment="who made it so and why, as JSON",
@@ -36,22 +36,22 @@ def upgrade() -> None:
     ):
         op.add_column(
             "incident_events",
-            sa.Column(name, Text(), nullable=False, server_default="", comment=comment),
+            sa.Column(name, NulSafeText(), nullable=False, server_default="", comment=comment),
         )
     op.create_table(
         "acts",
         sa.Column("id", Id, primary_key=True, autoincrement=True),
-        sa.Column("kind", String(), nullable=False, comment="acknowledge, snooze or accept"),
-        sa.Column("model", String(), nullable=False),
-        sa.Column("incident", String(), nullable=False),
+        sa.Column("kind", NulSafeString(), nullable=False, comment="acknowledge, snooze or accept"),
+        sa.Column("model", NulSafeString(), nullable=False),
+        sa.Column("incident", NulSafeString(), nullable=False),
         sa.Column("until", sa.BigInteger(), comment="of a snooze"),
-        sa.Column("author", Text(), nullable=False),
-        sa.Column("reason", Text(), nullable=False),
+        sa.Column("author", NulSafeText(), nullable=False),
+        sa.Column("reason", NulSafeText(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("applied", sa.BigInteger(), comment="when the agent dealt with it"),
         sa.Column(
             "outcome",
-            Text(),
+            NulSafeText(),
             nullable=False,
             comment="why nothing came of it; empty when it was done",
         ),
@@ -61,21 +61,23 @@ def upgrade() -> None:
     op.create_table(
         "silences",
         sa.Column("id", Id, primary_key=True, autoincrement=True),
-        sa.Column("matchers", Text(), nullable=False),
+        sa.Column("matchers", NulSafeText(), nullable=False),
         sa.Column("start", sa.BigInteger(), nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=False),
-        sa.Column("author", Text(), nullable=False),
-        sa.Column("reason", Text(), nullable=False),
+        sa.Column("author", NulSafeText(), nullable=False),
+        sa.Column("reason", NulSafeText(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.Column("ended_by", Text(), nullable=False, comment="who ended it before its time"),
-        sa.Column("ended_reason", Text(), nullable=False),
+        sa.Column(
+            "ended_by", NulSafeText(), nullable=False, comment="who ended it before its time"
+        ),
+        sa.Column("ended_reason", NulSafeText(), nullable=False),
         comment="For how long nobody is told of what.",
     )
     op.create_table(
         "pages",
-        sa.Column("incident", String(), primary_key=True),
+        sa.Column("incident", NulSafeString(), primary_key=True),
         sa.Column("revision", sa.Integer(), primary_key=True),
-        sa.Column("model", String(), nullable=False),
+        sa.Column("model", NulSafeString(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         comment="When people were paged: what the cap of pages a day counts.",
     )

@@ -1,0 +1,21 @@
+"""The parts that a check's own collector is made from: batches, hashes, exact sums and packing."""
+
+from driftline.profiles.batch import Batch
+from driftline.profiles.counting import BoundedCounter
+from driftline.profiles.exact import ExactSum
+from driftline.profiles.packing import narrow, pack, unpack, widen
+from driftline.profiles.rowhash import NO_TEXT, Hashes, hash_numbers, hash_strings
+
+__all__ = [
+    "NO_TEXT",
+    "Batch",
+    "BoundedCounter",
+    "ExactSum",
+    "Hashes",
+    "hash_numbers",
+    "hash_strings",
+    "narrow",
+    "pack",
+    "unpack",
+    "widen",
+]
