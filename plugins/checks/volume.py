@@ -56,7 +56,7 @@ class Volume(Check):
     default_for: ClassVar = frozenset()
     default_place = 60
     inhibits: ClassVar = (
-        ("family=service,measurement=rows|rows_ratio,reason=below*", "family=drift|quality"),
+        ("family=service,measurement=rows|rows_ratio,side=below", "family=drift|quality"),
     )
     wordings: ClassVar = {
         "rows": Wording(sentence=lambda alert: _rows_sentence(alert.value, alert.was)),

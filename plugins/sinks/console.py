@@ -48,7 +48,7 @@ class Console(Sink):
 
 def _inner_lines(message: Message) -> list[str]:
     """Return the lines between the title and the context."""
-    parts = (message.lead, message.listed(6000), message.known, message.todo, message.links)
+    parts = (message.lead, message.list_findings(6000), message.known, message.todo, message.links)
     return [f"  {line}" for part in parts for line in part.splitlines()]
 
 

@@ -100,7 +100,7 @@ def _body(message: Message, plain: Message, chart: bool) -> dict[str, Any]:
     fields = {"Known": message.known, "To do": message.todo, "Links": message.links}
     embed = {
         "description": "\n".join(
-            part for part in (message.lead, message.listed(FINDINGS, bullet="• ")) if part
+            part for part in (message.lead, message.list_findings(FINDINGS, bullet="• ")) if part
         ),
         "color": int(message.colour[1:], 16),
         "fields": [{"name": name, "value": text} for name, text in fields.items() if text],

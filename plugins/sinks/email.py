@@ -142,7 +142,7 @@ def _page(message: Message, chart: bool) -> str:
     )
     parts = {
         "lead": message.lead,
-        "findings": message.listed(8000),
+        "findings": message.list_findings(8000),
         "chart": image,
         "known": message.known,
     }

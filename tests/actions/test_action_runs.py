@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import databases
 import pytest
-from asking import DAY, GO, HOUR, NOW, Desk
+from action_scene import DAY, GO, HOUR, NOW, Desk
 
 from driftline import Action, Order, Rejected, Request, Severity, Verdict
 from driftline.alerting.actions_due import token
@@ -301,7 +301,7 @@ def test_trouble_lasts_until_somebody_is_done_with_it(desk):
     script.append(Rejected("no such pipeline"))
     at.settle()
     [fact] = at.acting.failure_facts(at.store, "churn", at.now)
-    assert (fact.verdict, fact.reason) == (
+    assert (fact.verdict, fact.judgement.reason) == (
         Verdict.CHANGED,
         f"action retrain for {run.incident}: no such pipeline",
     )

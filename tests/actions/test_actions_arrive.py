@@ -7,7 +7,7 @@ from __future__ import annotations
 import boto3
 import databases
 import pytest
-from asking import APIS, GO, SECOND, Desk, account, made, service
+from action_scene import APIS, GO, SECOND, Desk, account, made, service
 from receivers import Fault
 
 from driftline.state import action_runs, outbox

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import databases
 import pytest
-from asking import Desk, made, service
+from action_scene import Desk, made, service
 from receivers import Fault
 
 from driftline.state.factory import open_store
@@ -20,7 +20,7 @@ AGENT = """
 import sys
 sys.path[:0] = {path!r}
 from pathlib import Path
-from asking import Desk, made
+from action_scene import Desk, made
 from driftline.state.factory import open_store
 desk = Desk(open_store(sys.argv[1]), made(sys.argv[2], sys.argv[3]), Path())
 desk.incident()

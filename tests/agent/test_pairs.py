@@ -11,7 +11,7 @@ from pathlib import Path
 import databases
 import pytest
 import sqlalchemy as sa
-from dumped import dump
+from database_dump import dump
 from station import START, Station
 
 from driftline.agent.summary import summarise

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from remembered import DAYS, MODELS, SHIFTED, made, past
+from judged_weeks import DAYS, MODELS, SHIFTED, made, past
 from station import START, Station
 
 from driftline.backtest import measure_history

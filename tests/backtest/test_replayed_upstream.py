@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from remembered import past
+from judged_weeks import past
 from station import MODEL, START, Station
 
 pytestmark = pytest.mark.system

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import toy
+import toy_plugins as toy
 
 from driftline import Kind, Secret, Severity
 from driftline.config import load_config, model_digest

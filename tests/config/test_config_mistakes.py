@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import toy
+import toy_plugins as toy
 
 from driftline.config import load_config
 from driftline.types.errors import ConfigError
@@ -96,7 +96,7 @@ KINDS = {
     "duplicate key": ("windows: {length: 1h}", "windows: {length: 1h}\n    windows: {}", 13, 5, "models.churn.windows",
                       "is set twice, first in line 12; keep one of them"),
     "literal secret": ('"${env:CHAT}"', "https://chat.example/HUNTER2", 17, 60, "sinks.team.options.url",
-                       "a secret is never written here; name it as ${env:NAME} or ${file:/path}"),
+                       "a secret must not be written here; name it as ${env:NAME} or ${file:/path}"),
     "two rules in one": ("{above: {warning: 0.1}}", "{above: {warning: 0.1}, below: {info: 1}}", 14, 61,
                          "models.churn.checks.nulls.rule", "give exactly one of unusual, above, below, outside, p_value, "
                          "shewhart, sigma, ewma, cusum"),

@@ -48,7 +48,7 @@ def cluster(tmp_path, postgres):
 
 
 def state(url: str) -> dict:
-    from dumped import dump
+    from database_dump import dump
 
     store = open_store(url, readonly=True)
     try:

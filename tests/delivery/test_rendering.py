@@ -139,10 +139,10 @@ def test_what_is_cut_says_so_and_keeps_whole_characters():
 
 def test_a_storm_is_listed_up_to_a_bound_and_counted():
     """Of 300 columns some are shown, and the number of the others is right."""
-    shown = Renderer()(LIVES["many"]).listed(2000).splitlines()
+    shown = Renderer()(LIVES["many"]).list_findings(2000).splitlines()
     assert len(shown) == 21
     assert shown[-1] == "and 280 more"
-    few = Renderer()(LIVES["many"]).listed(200).splitlines()
+    few = Renderer()(LIVES["many"]).list_findings(200).splitlines()
     assert f"and {300 - len(few) + 1} more" == few[-1]
 
 

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from shelf import SHELVES, Shelf
+from memory_store import SHELVES, Shelf
 
 from driftline.agent.composition_root import read_config, running
 from driftline.state import leadership
@@ -113,7 +113,7 @@ class Agent:
         (folder / "reference.jsonl").write_bytes(lines(reference))
         (folder / "driftline.yaml").write_text(
             CONFIG.format(
-                plugin=Path(__file__).parent.parent / "support" / "shelf_plugin.py",
+                plugin=Path(__file__).parent.parent / "support" / "memory_store_plugin.py",
                 state=databases.of(folder),
             )
         )

@@ -12,9 +12,9 @@ from decimal import Decimal
 import fastavro
 import pytest
 from driftline_plugins.formats.avro import LARGEST, Avro
+from format_decoding import Trickle, category, number, other, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reading import Trickle, category, number, other, read
 
 from driftline import Unreadable
 from driftline.ingest.read.decoding import Decoding

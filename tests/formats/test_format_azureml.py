@@ -10,7 +10,7 @@ import json
 import pytest
 from driftline_plugins.formats import azureml
 from driftline_plugins.formats.azureml import AzureML
-from reading import category, number, other, read
+from format_decoding import category, number, other, read
 
 from driftline import ObjectGone, SourceError, Unreadable
 from driftline.ingest.read.decoding import Decoding

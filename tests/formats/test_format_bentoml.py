@@ -8,8 +8,8 @@ import json
 
 import pytest
 from driftline_plugins.formats.bentoml import BentoMl
+from format_decoding import number, other, read
 from pydantic import ValidationError
-from reading import number, other, read
 
 
 def line(timestamp="2024-07-01T10:00:00.123456", **columns) -> bytes:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from driftline_plugins.formats import cloudevents
 from driftline_plugins.formats.cloudevents import KServe, Seldon
-from reading import Trickle, number, other, read
+from format_decoding import Trickle, number, other, read
 
 from driftline import Unreadable
 from driftline.ingest.pairs.match_pairs import pair_batches

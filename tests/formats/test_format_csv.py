@@ -9,10 +9,10 @@ import math
 import pytest
 from driftline_plugins.formats import csv as plugin
 from driftline_plugins.formats.csv import Csv
+from format_decoding import Trickle, category, number, other, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from reading import Trickle, category, number, other, read
 
 from driftline import Unreadable
 

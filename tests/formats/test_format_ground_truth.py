@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from driftline_plugins.formats.sagemaker_ground_truth import GroundTruth
-from reading import SAMPLES, category, other, read
+from format_decoding import SAMPLES, category, other, read
 
 
 def record(data, encoding="CSV", event: str | None = "e1", **more) -> bytes:

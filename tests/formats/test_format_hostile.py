@@ -17,10 +17,10 @@ from typing import Any
 import fastavro
 import pyarrow as pa
 import pytest
+from format_decoding import SAMPLES, category, number, other
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
-from reading import SAMPLES, category, number, other
 
 from driftline import ObjectGone, Unreadable
 from driftline.extensions.registry import Registry

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 from driftline_plugins.formats import jsonl
 from driftline_plugins.formats.jsonl import JsonLines
+from format_decoding import Trickle, category, number, other, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reading import Trickle, category, number, other, read
 
 from driftline import Unreadable
 from driftline.ingest.read.decoding import Decoding

@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 from driftline_plugins.formats.mlflow import Databricks, MlFlow
+from format_decoding import Trickle, category, number, other, read
 from pyarrow import parquet
-from reading import Trickle, category, number, other, read
 
 from driftline import Unreadable
 

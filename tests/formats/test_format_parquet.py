@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from driftline_plugins.formats import parquet as plugin
 from driftline_plugins.formats.parquet import Parquet
-from reading import Trickle, category, number, other, read
+from format_decoding import Trickle, category, number, other, read
 
 from driftline import SourceError, Unreadable
 from driftline.ingest.read.decoding import Decoding

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from driftline_plugins.formats.sagemaker import SageMaker
+from format_decoding import SAMPLES, category, number, other, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from reading import SAMPLES, category, number, other, read
 
 CAPTURES = sorted((SAMPLES / "aws" / "datacapture").rglob("*.jsonl"))
 

@@ -10,7 +10,7 @@ import json
 import pytest
 from driftline_plugins.formats.sagemaker import SageMaker
 from driftline_plugins.sources.local import Local
-from reading import SAMPLES, number, other, read
+from format_decoding import SAMPLES, number, other, read
 
 from driftline import ObjectGone, SourceError, Unreadable
 

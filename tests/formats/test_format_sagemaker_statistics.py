@@ -11,9 +11,9 @@ import json
 import numpy as np
 import pytest
 from driftline_plugins.formats.sagemaker_statistics import SageMakerStatistics
+from format_decoding import SAMPLES, category, number, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reading import SAMPLES, category, number, read
 
 from driftline import Unreadable
 from driftline.ingest.read.decoding import Decoding

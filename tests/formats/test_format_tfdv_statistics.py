@@ -9,10 +9,10 @@ import struct
 import numpy as np
 import pytest
 from driftline_plugins.formats.tfdv_statistics import TfdvStatistics
+from format_decoding import read
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reading import read
 
 from driftline import Unreadable
 from driftline.testing.format_contract import assert_format

@@ -8,9 +8,9 @@ import json
 
 import pytest
 from driftline_plugins.formats.vertex_logging import VertexLogging
+from format_decoding import SAMPLES, Trickle, category, number, other, read
 from hypothesis import given
 from hypothesis import strategies as st
-from reading import SAMPLES, Trickle, category, number, other, read
 
 from driftline.testing.plugin_contract import assert_plugin_contract
 

@@ -20,8 +20,8 @@ from driftline_plugins.formats.jsonl import JsonLines
 from driftline_plugins.formats.parquet import Parquet
 from driftline_plugins.formats.vertex_batch import VertexBatch
 from driftline_plugins.formats.vertex_logging import VertexLogging
+from format_decoding import read
 from pyarrow import parquet
-from reading import read
 
 from driftline import Field, Kind
 from driftline.ingest.read.decoding import Decoding

@@ -7,7 +7,7 @@ import csv
 import pytest
 from driftline_plugins.formats.csv import Csv
 from driftline_plugins.formats.jsonl import JsonLines
-from reading import SAMPLES, category, number, read
+from format_decoding import SAMPLES, category, number, read
 
 LINES = sorted(
     path

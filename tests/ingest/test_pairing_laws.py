@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from halved import Halves, Line, batch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from split_record_store import Halves, Line, batch
 
 from driftline.ingest.pairs import match_pairs, pairing
 from driftline.ingest.pairs.match_pairs import pack_batches, pair_batches, unpack_batch

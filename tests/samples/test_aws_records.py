@@ -14,7 +14,7 @@ from driftline_plugins.formats.csv import Csv
 from driftline_plugins.formats.sagemaker import SageMaker
 from driftline_plugins.formats.sagemaker_ground_truth import GroundTruth
 from driftline_plugins.sources.local import Local
-from once import SAMPLES
+from run_commands import SAMPLES
 
 from driftline import DiscoverContext, Format, Schema
 from driftline.ingest.read.decode_object import decode_records, discover_objects

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from driftline_plugins.formats.azureml import AzureML
-from once import SAMPLES, configure, run_once
+from run_commands import SAMPLES, configure, run_once
 
 from driftline.ingest.read.decoding import Decoding
 from driftline.kit.decoding.split_records import PAIR, side_of

@@ -19,8 +19,8 @@ import databases
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from once import configure, run_once, show_status
-from ticking import ticking
+from run_commands import configure, run_once, show_status
+from tick_agent import ticking
 
 pytestmark = pytest.mark.system
 

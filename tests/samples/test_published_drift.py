@@ -24,7 +24,7 @@ from driftline_plugins.checks.missing import Missing
 from driftline_plugins.checks.other_tool import OtherTool
 from driftline_plugins.formats.azureml import AzureML
 from driftline_plugins.formats.csv import Csv
-from once import SAMPLES
+from run_commands import SAMPLES
 
 from driftline import Check, CheckContext, Field, Format, Kind, Measurement, Schema, Window, stats
 from driftline.ingest.columns.canonical import Caster, slice_rows

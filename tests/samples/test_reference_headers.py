@@ -10,7 +10,7 @@ import databases
 import pytest
 from driftline_plugins.formats.jsonl import JsonLines
 from driftline_plugins.formats.sagemaker import SageMaker
-from once import SAMPLES, configure, run_once, show_status
+from run_commands import SAMPLES, configure, run_once, show_status
 
 pytestmark = pytest.mark.system
 

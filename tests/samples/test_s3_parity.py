@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from once import configure
+from run_commands import configure
 
 from driftline.agent.composition_root import read_config, running
 from driftline.agent.summary import summarise

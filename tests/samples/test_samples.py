@@ -20,7 +20,7 @@ from driftline_plugins.formats.csv import Csv
 from driftline_plugins.formats.jsonl import JsonLines
 from driftline_plugins.formats.sagemaker import SageMaker
 from driftline_plugins.sources.local import Local
-from once import SAMPLES, configure
+from run_commands import SAMPLES, configure
 
 from driftline import DiscoverContext, Schema
 from driftline.ingest.read.decode_object import decode_records

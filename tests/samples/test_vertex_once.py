@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import databases
 import pytest
 from bigquery_server import BigQueryServer
-from once import configure, run_once
+from run_commands import configure, run_once
 
 from driftline.state.factory import open_store
 from driftline.state.tables import windows

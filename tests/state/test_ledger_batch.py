@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import databases
 import pytest
-from dumped import dump
+from database_dump import dump
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

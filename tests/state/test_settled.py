@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import databases
 import pytest
 import sqlalchemy as sa
-from dumped import dump
+from database_dump import dump
 
 from driftline.state import accounts, ledger, models
 from driftline.state.tables import windows

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import databases
-from dumped import dump
+from database_dump import dump
 from receivers import PagerDutyReceiver, SlackReceiver, WebhookReceiver
 
 from driftline.state.factory import open_store

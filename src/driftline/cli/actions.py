@@ -219,10 +219,10 @@ def _preview(config: Config, name: str, incident: str, as_json: bool) -> int:
 
     with open_state(config) as store, store.read() as connection:
         order = _order(connection, name, incident)
-        stored = action_runs.find_run(connection, order.token)
+        run = action_runs.find_run(connection, order.token)
     request, error = make_request(config.actions[name].plugin, order, Guard(system_clock))
-    if stored is not None and stored.request is not None:
-        request = stored.request
+    if run is not None and run.request is not None:
+        request = run.request
     if request is None:
         raise click.ClickException(error)
     click.echo(

@@ -109,7 +109,7 @@ def backtest(
         from driftline.charts.backtest import parse_format, write_chart
 
         parse_format(chart)
-    labelled = (
+    known_incidents = (
         parse_known_incidents(incidents.read_text(encoding="utf-8"), str(incidents))
         if incidents
         else []
@@ -121,7 +121,9 @@ def backtest(
     )
     documents = []
     for name in names:
-        result = _run(settings, name, span, labelled, shuffles=shuffles, tune=tune, cpus=processes)
+        result = _run(
+            settings, name, span, known_incidents, shuffles=shuffles, tune=tune, cpus=processes
+        )
         documents.append(result.as_json)
         if not as_json:
             _show(result)
@@ -138,7 +140,7 @@ def _run(
     config: Any,
     name: str,
     span: tuple[datetime | None, datetime | None],
-    labelled: list[Any],
+    known_incidents: list[Any],
     *,
     shuffles: int,
     tune: bool,
@@ -152,7 +154,12 @@ def _run(
     history = load_history(config, name, *span, make_guard(system_clock))
     with bar() as progress:
         return run_backtest(
-            history, labelled, shuffles=shuffles, tune=tune, processes=cpus, progress=progress
+            history,
+            known_incidents,
+            shuffles=shuffles,
+            tune=tune,
+            processes=cpus,
+            progress=progress,
         )
 
 
@@ -172,14 +179,15 @@ def _show(result: Backtest) -> None:
     )
     if history.missing_windows:
         console.print(
-            f"[yellow]{history.missing_windows:,} older windows are stored as days only and were left out[/]"
+            f"[yellow]{history.missing_windows:,} older windows are stored as days only "
+            "and were left out[/]"
         )
     console.print()
     console.print(_calendar(result))
     _alarms(console, result)
     _counts(console, document)
     if result.known_incidents:
-        _show_labelled(console, result)
+        _show_known_incidents(console, result)
     if result.shuffled_rate is not None:
         _show_shuffled(console, result)
     if result.trials:
@@ -200,10 +208,10 @@ def _calendar(result: Backtest) -> Table:
         for offset in range((after - month).days):
             day = month + timedelta(days=offset)
             line.append(*_day(result, day, first, last))
-            covered = any(
+            is_covered = any(
                 _covers(incident.start, incident.end, day) for incident in result.known_incidents
             )
-            below.append("^" if covered else " ", "magenta")
+            below.append("^" if is_covered else " ", "magenta")
         grid.add_row(f"{month:%b %Y}", line)
         if below.plain.strip():
             grid.add_row("", below)
@@ -286,7 +294,7 @@ def _bar(count: int, counts: dict[str, int]) -> str:
     return BLOCKS[-(-count * (len(BLOCKS) - 1) // most)]
 
 
-def _show_labelled(console: Console, result: Backtest) -> None:
+def _show_known_incidents(console: Console, result: Backtest) -> None:
     """Print which known incidents were found, beside simple alarms for comparison."""
     document = result.as_json
     console.print()

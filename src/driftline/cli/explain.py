@@ -134,13 +134,15 @@ def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
             words = clean(f"{run['action']}: {run['state']}{author}. {run['answer']}", 400)
             console.print(f"[dim]  action    {_short(run['at'])}  {escape(words)}[/]")
     findings = report["findings"]
-    unchanged = [finding for finding in findings if finding["verdict"] not in ("changed", "error")]
+    fine_findings = [
+        finding for finding in findings if finding["verdict"] not in ("changed", "error")
+    ]
     for finding in findings:
-        if finding not in unchanged[MOST_SHOWN:]:
+        if finding not in fine_findings[MOST_SHOWN:]:
             _finding(console, finding, phrasebook)
-    if len(unchanged) > MOST_SHOWN:
+    if len(fine_findings) > MOST_SHOWN:
         console.print(
-            f"[dim]and {len(unchanged) - MOST_SHOWN} more that are fine or unsure; "
+            f"[dim]and {len(fine_findings) - MOST_SHOWN} more that are fine or unsure; "
             "--check and --column show fewer[/]"
         )
     for window in report["windows"]:
@@ -242,7 +244,7 @@ def _window(console: Console, window: dict[str, Any]) -> None:
 
 def _fact(finding: dict[str, Any]) -> AlertFact:
     """Build the alert that sinks get for a finding, so that both read the same."""
-    from driftline.types.model import Severity
+    from driftline.types.model import Bound, Severity
     from driftline.types.notification import AlertFact
 
     return AlertFact(
@@ -258,6 +260,7 @@ def _fact(finding: dict[str, Any]) -> AlertFact:
         else (finding["interval"][0], finding["interval"][1]),
         unit=finding["unit"],
         reason=finding["reason"],
+        bound=Bound.from_stored(finding["reason"]),
         since=finding["since"] or finding["window"] or "1970-01-01T00:00:00+00:00",
         rows=finding["rows"],
         detail=finding["detail"],

@@ -23,16 +23,16 @@ from driftline.cli.state import open_desk
 
 
 @click.command("incidents")
-@click.option("--all", "resolved", is_flag=True, help="List resolved incidents, too.")
+@click.option("--all", "with_resolved", is_flag=True, help="List resolved incidents, too.")
 @config_option
 @json_option
-def list_incidents(resolved: bool, config: Path, as_json: bool) -> None:
+def list_incidents(with_resolved: bool, config: Path, as_json: bool) -> None:
     """List the open incidents, who acknowledged them, and what holds their messages back.
 
     Exits with 1 when an incident is open.
     """
     with open_desk(config) as desk:
-        rows = desk.listed(every=resolved)
+        rows = desk.listed(every=with_resolved)
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
@@ -50,13 +50,13 @@ def _show(rows: list[dict[str, Any]]) -> None:
     if not rows:
         console.print("no open incident")
     for row in rows:
-        resolved = row["state"] != "firing"
-        paint = "green" if resolved else PAINT[row["severity"]]
-        word = "over" if resolved else row["severity"]
+        is_over = row["state"] != "firing"
+        paint = "green" if is_over else PAINT[row["severity"]]
+        word = "over" if is_over else row["severity"]
         console.print(
             f"[dim]{row['id']}[/]  [{paint}]{word:8}[/]  {escape(row['title'])}",
         )
-        if resolved:
+        if is_over:
             continue
         marks = []
         if row["acknowledged_by"]:

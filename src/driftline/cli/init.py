@@ -12,7 +12,8 @@ import click
 from driftline.types.model import Field, Schema, Task
 
 HEAD = """\
-# Written by `driftline init`. Check what is marked, then: driftline validate && driftline run --once
+# Written by `driftline init`. Check the marked lines, then run:
+# driftline validate && driftline run --once
 version: 1
 
 agent:
@@ -22,29 +23,29 @@ agent:
 
 
 ROWS, CELL = 10, 24
-"""Rows that are shown, and characters of a value."""
+"""The rows that are shown, and the most characters of a value."""
 BACKFILL = timedelta(days=90)
-"""The default of windows.backfill: when all that is there is older, the configuration asks for all
-of it.
-"""
+"""The default of windows.backfill. If all objects are older, the configuration reads them all."""
 
 
 @click.command()
 @click.argument("where")
 @click.option(
     "--reference",
-    help="A training file or prefix to compare with; without it, the 28 days before each window.",
+    help="A training file or prefix to compare with. Default: the 28 days before each window.",
 )
-@click.option("--model", default="my-model", show_default=True, help="What to call the model.")
-@click.option("--endpoint-url", help="For S3-compatible stores.")
+@click.option("--model", default="my-model", show_default=True, help="The name of the model.")
+@click.option("--endpoint-url", help="The URL of an S3-compatible store.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     default=Path("driftline.yaml"),
     show_default=True,
+    metavar="FILE",
+    help="The file to write.",
 )
-@click.option("--force", is_flag=True, help="Write over an existing file.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(
     where: str,
     reference: str | None,
@@ -66,9 +67,7 @@ def init(
     from driftline.telemetry.logs import make_log
 
     if output.exists() and not force:
-        raise click.UsageError(
-            f"{output} is there already: --force writes over it, -o another place"
-        )
+        raise click.UsageError(f"{output} exists: --force overwrites it, -o names another file")
     registry = Registry.load()
     kind, options = registry.source_for(where, endpoint_url)
     source: Source = registry.get("source", kind).model_validate(options)
@@ -79,26 +78,20 @@ def init(
     finally:
         source.stop()
     _show(inspection)
-    told = None
-    if reference is not None:
-        told = registry.source_for(reference, endpoint_url)
-    output.write_text(
-        _text(
-            model,
-            kind,
-            options
-            | ({"layout": inspection.layout} if inspection.layout else {})
-            | ({"format": inspection.format} if inspection.format else {}),
-            inspection.inference.schema,
-            told,
-            inspection.inference.doubts,
-            all(
-                obj.partition is not None and now - obj.partition > BACKFILL
-                for obj in inspection.objects
-            ),
+    options |= {"layout": inspection.layout} if inspection.layout else {}
+    options |= {"format": inspection.format} if inspection.format else {}
+    text = _text(
+        model,
+        source=(kind, options),
+        schema=inspection.inference.schema,
+        reference=registry.source_for(reference, endpoint_url) if reference is not None else None,
+        doubts=inspection.inference.doubts,
+        is_old=all(
+            obj.partition is not None and now - obj.partition > BACKFILL
+            for obj in inspection.objects
         ),
-        encoding="utf-8",
     )
+    output.write_text(text, encoding="utf-8")
     click.echo(f"wrote {output}", err=True)
 
 
@@ -107,12 +100,14 @@ def _show(inspection: Any) -> None:
     from rich.markup import escape
 
     console = Console(stderr=True)
-    counted = f"{'more than ' if inspection.has_more else ''}{inspection.object_count:,} object{'s' if inspection.object_count > 1 else ''}"
-    kind = f", format [bold]{inspection.format}[/]" if inspection.format else ""
-    console.print(
-        f"{counted}{kind}"
-        + (f", layout [bold]{escape(inspection.layout)}[/]" if inspection.layout else "")
-    )
+    limit = "more than " if inspection.has_more else ""
+    noun = "objects" if inspection.object_count > 1 else "object"
+    text = f"{limit}{inspection.object_count:,} {noun}"
+    if inspection.format:
+        text += f", format [bold]{inspection.format}[/]"
+    if inspection.layout:
+        text += f", layout [bold]{escape(inspection.layout)}[/]"
+    console.print(text)
     for uri, reason in inspection.skipped_objects[:3]:
         console.print(f"[dim]left out: {escape(uri)}: {reason}[/]")
     _rows(console, inspection.batches[0])
@@ -122,41 +117,43 @@ def _show(inspection: Any) -> None:
 
 
 def _rows(console: Any, batch: Any) -> None:
-    """Ten rows, with as many columns as stand side by side."""
+    """Print the first rows, with as many columns as fit side by side."""
     from rich.markup import escape
     from rich.table import Table
 
     rows = batch.slice(0, ROWS).to_pylist()
-    known = [name for name in batch.schema.names if any(row[name] is not None for row in rows)]
-    shown, left = list[str](), console.width
-    for name in known:
-        left -= max(len(name), *(len(str(row[name])[:CELL]) for row in rows)) + 2
-        if left < 0 and shown:
+    names = [name for name in batch.schema.names if any(row[name] is not None for row in rows)]
+    columns, width = list[str](), console.width
+    for name in names:
+        width -= max(len(name), *(len(str(row[name])[:CELL]) for row in rows)) + 2
+        if width < 0 and columns:
             break
-        shown.append(name)
-    table = Table(*(escape(name) for name in shown), box=None, pad_edge=False)
+        columns.append(name)
+    table = Table(*(escape(name) for name in columns), box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(escape(str(row[name])[:CELL]) for name in shown))
+        table.add_row(*(escape(str(row[name])[:CELL]) for name in columns))
     console.print(table)
-    if len(batch.schema.names) > len(shown):
-        console.print(f"[dim]and {len(batch.schema.names) - len(shown)} more columns[/]")
+    if len(batch.schema.names) > len(columns):
+        console.print(f"[dim]and {len(batch.schema.names) - len(columns)} more columns[/]")
 
 
 def _text(
     model: str,
-    kind: str,
-    options: dict[str, Any],
+    *,
+    source: tuple[str, dict[str, Any]],
     schema: Schema,
     reference: tuple[str, dict[str, Any]] | None,
     doubts: list[str],
-    old: bool,
+    is_old: bool,
 ) -> str:
+    """Write the configuration. `source` and `reference` are a type with its options."""
+    type_name, options = source
     lines = [
         HEAD,
         "models:",
         f"  {_quoted(model)}:",
         "    source:",
-        f"      type: {kind}",
+        f"      type: {type_name}",
         "      options:",
     ]
     lines += [f"        {name}: {_quoted(value)}" for name, value in options.items()]
@@ -165,21 +162,24 @@ def _text(
     lines += ["    schema:", *_schema(schema), ""]
     if reference is None:
         lines += [
-            "    # What windows are compared with. A training file is better: {type: local, options: {path: train.parquet}}"
+            "    # What windows are compared with. A training file is better:",
+            "    # {type: local, options: {path: train.parquet}}",
         ]
         lines += ["    reference: {trailing: 28d}"]
     else:
         inside = ", ".join(f"{name}: {_quoted(value)}" for name, value in reference[1].items())
         lines += [f"    reference: {{type: {reference[0]}, options: {{{inside}}}}}"]
+    backfill = ", backfill: null" if is_old else ""
     lines += [
         "",
-        "    # Rows count by event time; a window is judged `lateness` after its end. One that ended longer ago than",
-        "    # `notify_within` when it is first judged tells nobody; null tells of all.",
-        f"    windows: {{length: 1h, lateness: 15m, notify_within: 24h{', backfill: null' if old else ''}}}",
+        "    # Rows belong to windows by event time. A window is judged `lateness` after its end.",
+        "    # No message is sent about a window that ended more than `notify_within` ago when it is",
+        "    # first judged; null sends messages about all windows.",
+        f"    windows: {{length: 1h, lateness: 15m, notify_within: 24h{backfill}}}",
     ]
     lines += [
         "",
-        "    # Without `checks`, the ones that fit the columns run with their default rules.",
+        "    # Without `checks`, those that fit the columns run with their default rules.",
         "    notify: [terminal]",
         "",
     ]
@@ -203,8 +203,8 @@ def _schema(schema: Schema) -> list[str]:
         f"        {_quoted(name)}: {_feature(part)}" for name, part in schema.features.items()
     ]
     if schema.task is not None and (schema.prediction or schema.score):
-        told = {"column": schema.prediction, "score": schema.score}
-        inside = [f"{key}: {_quoted(part.name)}" for key, part in told.items() if part is not None]
+        outputs = {"column": schema.prediction, "score": schema.score}
+        inside = [f"{key}: {_quoted(part.name)}" for key, part in outputs.items() if part]
         lines.append(
             f"      prediction: {{{', '.join([*inside, f'kind: {Task(schema.task).value}'])}}}"
         )
@@ -214,20 +214,20 @@ def _schema(schema: Schema) -> list[str]:
 
 
 def _feature(part: Field) -> str:
-    told = {
+    parts = {
         "path": part.path if part.path != part.name else "",
         "dimension": part.dimension if not part.run else 0,
     }
     inside = ", ".join(
         f"{key}: {_quoted(value) if key == 'path' else value}"
-        for key, value in told.items()
+        for key, value in parts.items()
         if value
     )
     return f"{{kind: {part.kind}, {inside}}}" if inside else str(part.kind)
 
 
 def _quoted(value: object) -> str:
-    """YAML for a value."""
+    """Write a value as YAML, with quotes if it needs them."""
     import json
 
     text = str(value)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 class Show(Protocol):
     """Takes a stage's name, the work done and the total in units, and the rows so far."""
 
-    def __call__(self, stage: str, completed: int, total: int, rows: int = 0) -> None:
+    def __call__(self, stage: str, count: int, total: int, rows: int = 0) -> None:
         """Move the bar of the stage."""
         ...
 
@@ -20,7 +20,7 @@ class Show(Protocol):
 def bar(*, rows: bool = False) -> Iterator[Show]:
     """Show a bar while the block runs, with a column for rows if `rows` is true."""
     if not sys.stderr.isatty():
-        yield lambda stage, completed, total, rows=0: None
+        yield lambda stage, count, total, rows=0: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -42,9 +42,9 @@ def bar(*, rows: bool = False) -> Iterator[Show]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         tasks: dict[str, Any] = {}
 
-        def show(stage: str, completed: int, total: int, rows: int = 0) -> None:
+        def show(stage: str, count: int, total: int, rows: int = 0) -> None:
             if stage not in tasks:
                 tasks[stage] = progress.add_task(stage, total=total, rows=rows)
-            progress.update(tasks[stage], completed=completed, total=total, rows=rows)
+            progress.update(tasks[stage], completed=count, total=total, rows=rows)
 
         yield show

@@ -85,9 +85,9 @@ def _show(report: dict[str, Any]) -> None:
     incident, window = report["incident"], report["window"]
     objects, numbers = report["objects"], report["numbers"]
     when = span(datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"]))
-    sent = utc(datetime.fromisoformat(incident["told"]))
+    sent_at = utc(datetime.fromisoformat(incident["told"]))
     console.print(f"[bold]{escape(clean(incident['title']))}[/]")
-    console.print(f"{incident['id']}, sent {sent}, window {when}")
+    console.print(f"{incident['id']}, sent {sent_at}, window {when}")
     stored_rows, rows = (sum(obj[name] for obj in objects) for name in ("rows", "rows_now"))
     note = "as they were counted" if rows == stored_rows else f"where {stored_rows:,} were counted"
     console.print(
@@ -142,15 +142,10 @@ def _show_numbers(console: Console, numbers: list[dict[str, Any]]) -> None:
             column.overflow = "fold"
     selection = _select(numbers, _differs)
     for number in selection:
-        cells = (clean(number["check"]), clean(number["measurement"]), clean(_series(number)))
-        table.add_row(
-            *(escape(cell) for cell in cells),
-            number["verdict"],
-            *_values(number),
-            f"{number['stored']['rows']:,}",
-            _row_count(number),
-            _mark(number),
-        )
+        texts = (clean(number["check"]), clean(number["measurement"]), clean(_series(number)))
+        cells = [*(escape(text) for text in texts), number["verdict"], *_values(number)]
+        cells += [f"{number['stored']['rows']:,}", _row_count(number), _mark(number)]
+        table.add_row(*cells)
     if not console.is_terminal:
         console.width = 10_000  # a file or a pipe has no edge to keep to
     console.print(table)
@@ -171,12 +166,12 @@ def _values(number: dict[str, Any]) -> tuple[str, str]:
     """Write the stored value and the new one; in full where they differ but would look alike."""
     from driftline.types.phrasing import number as figure
 
-    stored = number["stored"]["value"]
+    before = number["stored"]["value"]
     if number["now"] is None:
-        return figure(stored), ""
-    value = number["now"]["value"]
-    texts = figure(stored), figure(value)
-    return texts if texts[0] != texts[1] or stored == value else (repr(stored), repr(value))
+        return figure(before), ""
+    after = number["now"]["value"]
+    texts = figure(before), figure(after)
+    return texts if texts[0] != texts[1] or before == after else (repr(before), repr(after))
 
 
 def _row_count(number: dict[str, Any]) -> str:

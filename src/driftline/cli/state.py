@@ -34,7 +34,7 @@ def open_state(config: Config) -> Iterator[Store]:
 def open_desk(path: Path) -> Iterator[Desk]:
     """Open the incidents of the configuration at `path`.
 
-    Raises click.UsageError where the desk refuses an act.
+    Raises click.UsageError for an act that is not possible.
     """
     from driftline.agent.composition_root import system_clock
     from driftline.config import load_config
@@ -48,9 +48,9 @@ def open_desk(path: Path) -> Iterator[Desk]:
 
 
 def pick_incident(ids: list[str], prefix: str, models: tuple[str, ...] = ()) -> str:
-    """Return the only id of `ids`, all of which begin with `prefix`. Raises click.UsageError.
+    """Return the only id of `ids`. Raises click.UsageError if there are none or several.
 
-    `models` are names that could have been given in place of an incident.
+    `prefix` is the beginning of all ids. `models` are names that could stand in its place.
     """
     if len(ids) == 1:
         return ids[0]

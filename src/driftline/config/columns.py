@@ -46,12 +46,14 @@ class FeatureConfig(_Part):
     """One feature."""
 
     kind: Kind
-    """`numeric`, `categorical`, `text`, `image` or `embedding`. Each of the last three becomes
-    several columns, such as `NAME.words`.
+    """`numeric`, `categorical`, `text`, `image` or `embedding`.
+
+    Each of the last three becomes several columns, such as `NAME.words`.
     """
     path: str | None = None
-    """The column or path in a record. Default: the name. If the values of an embedding are columns
-    of their own, write `emb_{0..767}`.
+    """The column or path in a record.
+
+    Default: the name. If the values of an embedding are columns of their own, write `emb_{0..767}`.
     """
     dimension: int | None = Field(default=None, ge=1, le=WIDEST)
     """The number of values of an embedding. Default: that of most vectors of the reference."""

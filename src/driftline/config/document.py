@@ -158,7 +158,10 @@ def _yaml_message(error: yaml.MarkedYAMLError) -> str:
     if "undefined alias" in text:
         return "there is no such anchor; put text that begins with * in quotes"
     if "mapping values are not allowed" in text:
-        return "not YAML: a second ': ' in one line, or a line indented too far; put text that holds ': ' in quotes"
+        return (
+            "not YAML: a second ': ' in one line, or a line indented too far; "
+            "put text that holds ': ' in quotes"
+        )
     if "cannot start any token" in text:
         return f"not YAML: {text}; put the text in quotes"
     context = f" {error.context}" if error.context and error.context_mark else ""

@@ -1,6 +1,6 @@
-"""From a file to a configuration, or to all of its mistakes at once.
+"""Loads a configuration from a file, or raises all of its mistakes at once.
 
-Refuses to reach anything: with `secrets=None` it is pure, and references stay as they are.
+Without `secrets` it reads only the file and the plugins, and references stay unresolved.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ from driftline.types.errors import ConfigError, Problem
 def load_config(
     path: Path, registry: Registry | None = None, secrets: Secrets | None = None
 ) -> Config:
-    """The configuration at `path`; plugins are looked for where it says unless a `registry` is
-    given.
+    """Load the configuration at `path`, with the plugins of `registry`, by default those it names.
 
-    `secrets` gives what a reference stands for, by its kind (`env`, `file`) and name. Raises
+    `secrets` returns the value of a reference by its kind (`env`, `file`) and name. Raises
     ConfigError with every mistake, in file order.
     """
     document = read_document(path)
@@ -47,8 +46,8 @@ def load_config(
     assembly = Assembly(document, registry, raw)
     tree = assembly.build_tree()
     problems += assembly.problems
-    config, found = _validate(document, tree, assembly.plugin_locs)
-    problems += found
+    config, core_problems = _validate(document, tree, assembly.plugin_locs)
+    problems += core_problems
     if problems or config is None:
         raise ConfigError(_tidy(problems, resolver))
     config._registry = registry
@@ -56,31 +55,29 @@ def load_config(
 
 
 def plugin_paths(document: Document) -> list[Path]:
-    """`plugins.paths`, as far as they are well formed, from the folder of the file."""
+    """Return the valid entries of `plugins.paths`, relative to the folder of the file."""
     try:
-        given = document.get(("plugins", "paths"))
+        paths = document.get(("plugins", "paths"))
     except KeyError:
         return []
     folder = document.path.parent
     return (
-        [folder / Path(item).expanduser() for item in given if isinstance(item, str)]
-        if isinstance(given, list)
+        [folder / Path(item).expanduser() for item in paths if isinstance(item, str)]
+        if isinstance(paths, list)
         else []
     )
 
 
 def model_digest(model: ModelConfig) -> str:
-    """16 hex digits that change whenever the settings change that decide what is measured and
-    judged.
-    """
-    told = {
+    """Return 16 hex digits that change with every setting that affects measurements or verdicts."""
+    settings = {
         key: value for key, value in model.raw.items() if key not in ("notify", "every", "tags")
     }
-    return sha256(json.dumps(_canonical(told), sort_keys=True).encode()).hexdigest()[:16]
+    return sha256(json.dumps(_canonical(settings), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _canonical(value: Any) -> Any:
-    """Quotes are told from bare words: they make a constant version."""
+    """Mark text in quotes: unlike a bare word, it is a constant version."""
     if isinstance(value, dict):
         return {key: _canonical(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -90,52 +87,58 @@ def _canonical(value: Any) -> Any:
 
 def _plugin_problems(document: Document, registry: Registry) -> list[Problem]:
     paths = plugin_paths(document)
-    found = []
+    problems = []
     for problem in registry.problems:
         if problem.fatal:
             loc: Loc = ("plugins",)
             if problem.path in paths:
                 loc = ("plugins", "paths", paths.index(problem.path))
-            found.append(document.problem(loc, str(problem)))
-    return found
+            problems.append(document.problem(loc, str(problem)))
+    return problems
 
 
 def _validate(
-    document: Document, tree: dict[str, Any], told: set[Loc]
+    document: Document, tree: dict[str, Any], plugin_locs: set[Loc]
 ) -> tuple[Config | None, list[Problem]]:
     try:
         return Config.model_validate(tree), []
     except ValidationError as error:
-        found = [
-            (loc, one)
-            for loc, one in problems_of(error, document, (), Config, INTERNAL)
-            if loc not in told
+        mistakes = [
+            (loc, problem)
+            for loc, problem in problems_of(error, document, (), Config, INTERNAL)
+            if loc not in plugin_locs
         ]
-    real = [problem for loc, problem in found if not is_pending(document, loc)]
-    waiting = [loc for loc, _ in found if is_pending(document, loc)]
-    if real or not waiting:
-        return None, real
-    # Offline, what a reference stands for is unknown: the default stands in for it.
-    for loc in waiting:
+    problems = [problem for loc, problem in mistakes if not is_pending(document, loc)]
+    pending_locs = [loc for loc, _ in mistakes if is_pending(document, loc)]
+    if problems or not pending_locs:
+        return None, problems
+    # The value of a reference is unknown offline: validate with the default in its place.
+    for loc in pending_locs:
         holder: Any = tree
         for part in loc[:-1]:
             holder = holder[part]
         del holder[loc[-1]]
-    return _validate(document, tree, told)
+    return _validate(document, tree, plugin_locs)
 
 
 def _tidy(problems: list[Problem], resolver: Resolver | None) -> list[Problem]:
-    """In file order, each once, without what references stand for."""
+    """Sort the mistakes by position, drop repeated ones, and hide the values of references."""
     if resolver:
         problems = [
-            Problem(one.path, one.line, one.column, one.name, resolver.mask(one.message))
-            for one in problems
+            Problem(
+                problem.path,
+                problem.line,
+                problem.column,
+                problem.name,
+                resolver.mask(problem.message),
+            )
+            for problem in problems
         ]
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))
 
 
 def default_checks(registry: Registry, model: ModelConfig) -> list[type[Check]]:
-    """The checks that run on a model whose configuration names none, in the order they declare."""
+    """Return the checks of a model whose configuration names none, in the order they declare."""
     parts: set[str] = set()
     if model.labels:
         parts |= {"label", "late label"}
@@ -152,16 +155,16 @@ def default_checks(registry: Registry, model: ModelConfig) -> list[type[Check]]:
 
 
 def _with_defaults(config: Config, registry: Registry) -> Config:
-    """The same configuration, with the checks that a model doesn't name."""
+    """Return the configuration with default checks for models that name none."""
     models = {}
     for name, model in config.models.items():
-        told: dict[str, Any] = {}
+        update: dict[str, Any] = {}
         if model.checks is None:
-            told["checks"] = {
+            update["checks"] = {
                 type_.type: CheckConfig(type=type_.type, plugin=type_())
                 for type_ in default_checks(registry, model)
             }
-        models[name] = model.model_copy(update=told)
-    filled = config.model_copy(update={"models": models})
-    filled._registry = registry
-    return filled
+        models[name] = model.model_copy(update=update)
+    result = config.model_copy(update={"models": models})
+    result._registry = registry
+    return result

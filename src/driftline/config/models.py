@@ -85,11 +85,12 @@ class AgentConfig(SettingsGroup):
     """The agent itself."""
 
     state: str = Field(default="sqlite:///driftline.db", repr=False)
-    """The URL of the database that holds the agent's state. A relative SQLite path starts at the
-    folder of this file.
+    """The URL of the database that holds the agent's state.
 
-    Several agents can share `postgresql://user@host/database` (PostgreSQL 14 or newer). One of
-    them works, the others stand by.
+    A relative SQLite path starts at the folder of this file.
+
+    Several agents can share `postgresql://user@host/database` (PostgreSQL 14 or newer). One of them
+    works, the others stand by.
     """
     http: str | None = "127.0.0.1:8080"
     """The address and port of the web pages and of the metrics. `null` opens no port."""
@@ -98,20 +99,23 @@ class AgentConfig(SettingsGroup):
     otlp: OtlpConfig | None = None
     """Where metrics are pushed. They can be scraped from `http`, too. Needs the extra `otlp`."""
     token: Secret | None = None
-    """The token for acting on incidents over HTTP. It also signs the links in messages. Without it
-    nobody can act over HTTP.
+    """The token for acting on incidents over HTTP.
+
+    It also signs the links in messages. Without it nobody can act over HTTP.
     """
     public_url: str | None = None
-    """The URL at which people reach this agent, such as https://driftline.example. Messages then
-    link to the page of their incident. Needs `token`.
+    """The URL at which people reach this agent, such as https://driftline.example.
+
+    Messages then link to the page of their incident. Needs `token`.
     """
     every: Length = timedelta(seconds=60)
     """The time between two looks at a source for new objects."""
     executor: ExecutorConfig = ExecutorConfig()
     """Where log objects are read and summarised."""
     workers: int | None = Field(default=None, ge=1)
-    """The number of log objects that are read at the same time. Default: the number of processors,
-    at most 8.
+    """The number of log objects that are read at the same time.
+
+    Default: the number of processors, at most 8.
     """
     keep: KeepConfig = KeepConfig()
     """How long summaries are kept."""
@@ -137,8 +141,9 @@ class PluginsConfig(SettingsGroup):
     """Plugins of your own."""
 
     paths: tuple[str, ...] = ()
-    """Files and folders with your own plugins. A relative path starts at the folder of this
-    file.
+    """Files and folders with your own plugins.
+
+    A relative path starts at the folder of this file.
     """
 
 
@@ -146,20 +151,24 @@ class WindowsConfig(SettingsGroup):
     """How event time is divided into windows."""
 
     length: Length = timedelta(hours=1)
-    """The length of a window. Windows start at multiples of it since 1970-01-01 UTC. It can't
-    change once a model has state.
+    """The length of a window.
+
+    Windows start at multiples of it since 1970-01-01 UTC. It can't change once a model has state.
     """
     lateness: Duration = timedelta(minutes=15)
     """How long a window waits for late records after its end. Then it is judged."""
     reopen_for: Duration = timedelta(hours=24)
-    """How long a window is judged again when late records arrive, measured in event time. Records
-    that arrive later are only counted.
+    """How long a window is judged again when late records arrive, measured in event time.
+
+    Records that arrive later are only counted.
     """
     backfill: Length | None = timedelta(days=90)
     """How far back logs in folders named by time are read. `null` reads them all."""
     notify_within: Length | None = timedelta(days=1)
-    """The oldest windows that lead to messages. A window that ended longer ago when it is first
-    judged is stored and shown, but no message is sent. `null` sends messages about all windows.
+    """The oldest windows that lead to messages.
+
+    A window that ended longer ago when it is first judged is stored and shown, but no message is
+    sent. `null` sends messages about all windows.
     """
 
 
@@ -176,8 +185,9 @@ class ReferenceConfig(SettingsGroup):
     window: Span | None = None
     """A fixed span of the model's own records: START/END, UTC."""
     trailing: Length | None = None
-    """The newest records of the model itself, this far back. They are taken once there are enough
-    of them.
+    """The newest records of the model itself, this far back.
+
+    They are taken once there are enough of them.
     """
     plugin: SkipJsonSchema[InstanceOf[Source] | None] = Field(default=None, repr=False)
     """The source itself."""
@@ -190,8 +200,9 @@ class ReferenceConfig(SettingsGroup):
 
 
 class LabelsConfig(SettingsGroup):
-    """Labels that arrive later, from a source of their own. They are joined with the predictions
-    by id.
+    """Labels that arrive later, from a source of their own.
+
+    They are joined with the predictions by id.
     """
 
     type: str
@@ -199,26 +210,31 @@ class LabelsConfig(SettingsGroup):
     options: dict[str, Any] = {}
     """The settings of that source."""
     id: str | None = Field(default=None, min_length=1)
-    """The column or path of the id in a label's record. Default: that of the predictions,
-    `schema.id`.
+    """The column or path of the id in a label's record.
+
+    Default: that of the predictions, `schema.id`.
     """
     label: str | None = Field(default=None, min_length=1)
-    """The column or path of the true class or number in it. Default: `schema.label`, else
-    `label`.
+    """The column or path of the true class or number in it.
+
+    Default: `schema.label`, else `label`.
     """
     time: str | None = Field(default=None, min_length=1)
-    """The column or path of the time of the label; the newest label counts. Default: the last
-    change of its object.
+    """The column or path of the time of the label; the newest label counts.
+
+    Default: the last change of its object.
     """
     joins: str | None = Field(default=None, min_length=1)
     """The column of the predictions that a label's id refers to. Default: `schema.id`."""
     wait_for: Length = timedelta(days=30)
-    """How long predictions wait for their labels, measured in event time. Labels that arrive later
-    are ignored.
+    """How long predictions wait for their labels, measured in event time.
+
+    Labels that arrive later are ignored.
     """
     max_disk: Size = Field(default_factory=lambda: Bytes(2_000_000_000))
-    """The most disk space for predictions that wait. Beyond it the oldest ones stop waiting, and a
-    message is sent.
+    """The most disk space for predictions that wait.
+
+    Beyond it the oldest ones stop waiting, and a message is sent.
     """
     plugin: SkipJsonSchema[InstanceOf[Source]] = Field(repr=False)
     """The source itself."""
@@ -232,16 +248,18 @@ class CheckConfig(SettingsGroup):
     options: dict[str, Any] = {}
     """The settings of the plugin."""
     rule: Rule | list[Rule] | None = None
-    """The rule that judges the measurements, or a list of rules. Default: the rules of the
-    check.
+    """The rule that judges the measurements, or a list of rules.
+
+    Default: the rules of the check.
     """
     for_: int = Field(default=1, ge=1, alias="for")
     """How many windows in a row must be changed before a message is sent."""
     keep_firing: int = Field(default=0, ge=0)
     """How many more windows must be fine, after the first one, before the alert is resolved."""
     min_rows: int | None = Field(default=None, ge=1)
-    """The fewest rows that a measurement needs; with fewer rows the verdict is `unsure`. Default:
-    that of the check.
+    """The fewest rows that a measurement needs; with fewer rows the verdict is `unsure`.
+
+    Default: that of the check.
     """
     plugin: SkipJsonSchema[InstanceOf[Check]] = Field(repr=False)
     """The check itself."""
@@ -253,8 +271,9 @@ class ModelConfig(SettingsGroup):
     source: Annotated[InstanceOf[Source], WithJsonSchema({"type": "object"})]
     """Where the prediction logs are."""
     schema_: SchemaConfig | None = Field(default=None, alias="schema")
-    """The columns of the logs. Default: inferred from the reference or the first records, and
-    shown.
+    """The columns of the logs.
+
+    Default: inferred from the reference or the first records, and shown.
     """
     labels: LabelsConfig | None = None
     """The source of labels that are not in the prediction logs."""
@@ -263,29 +282,36 @@ class ModelConfig(SettingsGroup):
     windows: WindowsConfig = WindowsConfig()
     """How event time is divided into windows."""
     checks: dict[str, CheckConfig] | None = None
-    """The checks by names of your own. When absent: schema, drift, missing, range, units, volume,
-    freshness, with a label performance, with an id uniqueness, labels where these come later, text
-    and embedding where the schema has such features.
+    """The checks by names of your own.
+
+    Default: schema, drift, missing, range, units, volume and freshness. Further, if they apply:
+    performance (with labels), labels (with labels that arrive later), uniqueness (with an id), text
+    and embedding (with such features).
     """
     false_pages_per_year: float = Field(default=1.0, gt=0)
-    """How many false alarms a year the rule `unusual` may raise for this model, over all its
-    columns and checks.
+    """How many false alarms a year the rule `unusual` may raise for this model.
+
+    They count over all its columns and checks.
     """
     warn_only: tuple[str, ...] = ()
-    """Columns for which the rule `unusual` gives at most `warning`. Use it for columns that raise
-    false alarms in `driftline backtest`.
+    """Columns for which the rule `unusual` gives at most `warning`.
+
+    Use it for columns that raise false alarms in `driftline backtest`.
     """
     reopen_within: Length = timedelta(hours=24)
-    """An alert that comes back within this time after the end of its incident reopens it, in the
-    same thread. At least three windows.
+    """An alert that comes back within this time reopens its incident, in the same thread.
+
+    The time runs from the end of the incident. It is at least three windows.
     """
     max_pages_per_day: int = Field(default=5, ge=0)
-    """The most critical incidents that get a message each within 24 hours. Further ones share one
-    digest.
+    """The most critical incidents that get a message each within 24 hours.
+
+    Further ones share one digest.
     """
     notify: tuple[str, ...] | None = None
-    """Sinks that get every incident of this model, beside the sinks of `routes`. Without this list
-    and without a matching route, all sinks do.
+    """Sinks that get every incident of this model, beside the sinks of `routes`.
+
+    Without this list and without a matching route, all sinks do.
     """
     tags: dict[str, str] = {}
     """Tags that routes can match, such as `team: growth`."""
@@ -318,8 +344,9 @@ class SinkConfig(SettingsGroup):
     allow_private: bool = False
     """Whether the sink may send to addresses of private networks and of this machine."""
     templates: dict[Piece, str | TemplateFile] = {}
-    """Your own templates in place of those that ship, by piece: `lead: "..."`, or `lead: {file:
-    lead.j2}`.
+    """Your own templates in place of those that ship, by piece.
+
+    Write `lead: "..."`, or `lead: {file: lead.j2}`.
     """
     plugin: SkipJsonSchema[InstanceOf[Sink]] = Field(repr=False)
     """The sink itself."""
@@ -359,6 +386,7 @@ class ActionConfig(SettingsGroup):
     """How long a run waits for approval before it expires."""
     approve_by_link: bool = False
     """Whether anyone with a link to the page of the incident can approve or reject a run there.
+
     Needs `agent.public_url`.
     """
     max_per_day: int = Field(default=1, ge=1)
@@ -391,12 +419,14 @@ class Config(SettingsGroup):
     sinks: dict[str, SinkConfig] = {}
     """The receivers of messages, by names of your own."""
     mute_times: dict[str, MuteTimeConfig] = {}
-    """Times in which messages wait, by names of your own. The end of an incident is sent at any
-    time.
+    """Times in which messages wait, by names of your own.
+
+    The end of an incident is sent at any time.
     """
     inhibit: list[InhibitConfig] | None = None
-    """Incidents that hold back others. Default: missing or late rows, and a source that can't be
-    read, hold back drift and quality.
+    """Incidents that hold back others.
+
+    Default: missing or late rows, and a source that can't be read, hold back drift and quality.
     """
     routes: RouteConfig = RouteConfig()
     """Which sinks get which incident."""

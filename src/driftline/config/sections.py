@@ -61,12 +61,14 @@ class RouteConfig(BaseModel):
     match: MatchConfig = MatchConfig()
     """Which incidents take the route. Default: all that reach it."""
     sinks: tuple[str, ...] | None = None
-    """The sinks that get the incident. Default: those of the outer route; all sinks if none names
-    any.
+    """The sinks that get the incident.
+
+    Default: those of the outer route; all sinks if none names any.
     """
     fallback: tuple[str, ...] | None = None
-    """The sinks that get a message when one of `sinks` refuses it or can't be reached. Default:
-    those of the outer route.
+    """The sinks that get a message when one of `sinks` rejects it or can't be reached.
+
+    Default: those of the outer route.
     """
     continue_: bool = Field(default=False, alias="continue")
     """Whether the next routes are tried as well after this one was taken."""
@@ -115,8 +117,9 @@ class MuteTimeConfig(BaseModel):
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     """The time zone of `cron`."""
     match: Match = ""
-    """Which incidents wait, by `model`, `severity`, `family`, `check`, `column`, `segment` or any
-    label, such as `model=churn,severity=info|warning`. Empty: all of them.
+    """Which incidents wait, such as `model=churn,severity=info|warning`. Empty: all of them.
+
+    Names are `model`, `severity`, `family`, `check`, `column`, `segment` or any label.
     """
 
 

@@ -1,7 +1,7 @@
-"""What an action is asked to do, and exactly what it then sends.
+"""The order that an action gets, and the request that it sends.
 
-Refuses to hold a secret: what proves who asks is added when the request leaves, so that a request
-can be shown and kept.
+A request holds no secret, so that it can be shown and stored: credentials are added when it is
+sent.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from driftline.types.notification import Notification
 from driftline.types.phrasing import clean
 
 PLACE = re.compile(r"\{([a-z_]+)\}")
+"""A placeholder for a fact, such as `{model}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,32 +25,39 @@ class Order:
     """One run of one action, for one incident."""
 
     token: str
-    """The same whatever is retried or restarted: `driftline-` and 32 hex digits, a hash of incident
-    and action.
+    """The id of the run: `driftline-` and 32 hex digits, a hash of incident and action.
+
+    It stays the same when a run is retried or the agent restarts.
     """
     action: str
     """The action's name in the configuration."""
     decision: str
-    """What a check says is to be done, or empty."""
+    """The decision that a check recommends, or empty."""
     notification: Notification
     """The incident as it was when it called for the action."""
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """The incident in a few short texts, each on one line of at most 200 characters."""
-        told = self.notification
+        """Return the incident as short texts, each on one line of at most 200 characters."""
+        notification = self.notification
         facts = {
-            "token": self.token, "action": self.action, "decision": self.decision, "incident": told.incident,
-            "model": told.model, "version": told.model_version, "cause": told.cause, "severity": told.severity.value,
-            "title": told.title, "since": told.since.isoformat(),
-        }  # fmt: skip
+            "token": self.token,
+            "action": self.action,
+            "decision": self.decision,
+            "incident": notification.incident,
+            "model": notification.model,
+            "version": notification.model_version,
+            "cause": notification.cause,
+            "severity": notification.severity.value,
+            "title": notification.title,
+            "since": notification.since.isoformat(),
+        }
         return {name: clean(value) for name, value in facts.items()}
 
     def fill(self, value: Any) -> Any:
-        """`value` with the fact of that name in place of `{model}` and the like, in every text
-        within it.
+        """Return `value` with each `{name}` in its texts replaced by the fact of that name.
 
-        Raises Rejected for a name that is none of `facts`.
+        Raises Rejected for a name that is not in `facts`.
         """
         if isinstance(value, str):
             return PLACE.sub(self._fact, value)
@@ -66,16 +74,16 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent, but for what proves who asks."""
+    """What an action sends, without credentials."""
 
     method: str
     """An HTTP method, the name of an API's operation, or `run`."""
     target: str
     """An address, the service and its region, or a command."""
     body: str = ""
-    """Sent as UTF-8: to the byte what arrives."""
+    """The exact content, sent as UTF-8."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Of HTTP; of a command, what is added to its environment."""
+    """HTTP headers; for a command, variables added to its environment."""
 
     def __str__(self) -> str:
         head = [
@@ -86,7 +94,7 @@ class Request:
 
 
 def compact(value: object) -> str:
-    """`value` as JSON in one line. Raises Rejected for what JSON can't hold."""
+    """Write `value` as JSON on one line. Raises Rejected for a value that JSON can't hold."""
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:

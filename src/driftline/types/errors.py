@@ -1,6 +1,6 @@
 """The errors that driftline raises on purpose, each with one meaning.
 
-Refuses to decide anything: who retries, who gives up and who is told is the host's business.
+Does not decide what follows: the agent retries, gives up and notifies.
 """
 
 from __future__ import annotations
@@ -10,27 +10,23 @@ from datetime import datetime
 
 
 class DriftlineError(Exception):
-    """Anything that driftline raises on purpose; its text is written for the person who reads
-    it.
-    """
+    """The base of all errors that driftline raises on purpose. Its text is written for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in a configuration: where it is, which name it is about, what is wrong and how to
-    mend it.
-    """
+    """One mistake in a configuration: its position, its setting, and how to fix it."""
 
     path: str
-    """The file."""
+    """The path of the file."""
     line: int
-    """From 1."""
+    """The line, from 1."""
     column: int
-    """From 1."""
+    """The column, from 1."""
     name: str
-    """The dotted name of the setting, like `checks.drift.type`."""
+    """The dotted name of the setting, such as `checks.drift.type`."""
     message: str
-    """What is wrong, and the mend."""
+    """What is wrong, and how to fix it."""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}: {self.name}: {self.message}"
@@ -45,24 +41,24 @@ class ConfigError(DriftlineError):
 
 
 class PluginError(DriftlineError):
-    """A plugin raised, hung or returned something its contract doesn't allow."""
+    """A plugin raised an exception, hung, or returned what its contract does not allow."""
 
 
 class SourceError(DriftlineError):
-    """A source can't be listed or read just now; it will be tried again."""
+    """A source can't be listed or read now; the agent tries again."""
 
 
 class SourceBusy(SourceError):
-    """The source asks for a pause, or failed in a way that passes: the same may be asked again."""
+    """The source asks for a pause or failed temporarily; the same request may succeed later."""
 
     def __init__(self, message: str, pause: float | None = None) -> None:
         super().__init__(message)
         self.pause = pause
-        """Seconds to wait, when the source named them."""
+        """Seconds to wait, if the source named them."""
 
 
 class ObjectChanged(SourceError):
-    """The object is no longer the version that was listed; it will be listed and read again."""
+    """The object has another version than listed; the agent lists and reads it again."""
 
 
 class ObjectGone(SourceError):
@@ -70,7 +66,7 @@ class ObjectGone(SourceError):
 
 
 class Unreadable(DriftlineError):
-    """This version of an object will never be readable: it is quarantined with this reason."""
+    """This version of an object can never be read; the agent quarantines it with the reason."""
 
 
 class StateError(DriftlineError):
@@ -78,54 +74,52 @@ class StateError(DriftlineError):
 
 
 class AnotherAgentLeads(StateError):
-    """Another agent works on a state that several may share."""
+    """Another agent works on a state that several agents can share."""
 
     def __init__(self, leader: str) -> None:
-        who = f"another agent ({leader})" if leader else "another agent"
-        super().__init__(f"{who} works on this state: stop it, or use another agent.state")
+        agent = f"another agent ({leader})" if leader else "another agent"
+        super().__init__(f"{agent} works on this state: stop it, or use another agent.state")
         self.leader = leader
-        """Host and process; empty when that is not known."""
+        """Host and process of the leader; empty if unknown."""
 
 
 class Unreachable(StateError):
-    """The database can't be reached just now; it may come back."""
+    """The database can't be reached now; it may come back."""
 
 
 class LeadershipLost(StateError):
-    """This agent no longer leads: its session with the database has ended, and what it had in hand
-    with it.
-    """
+    """This agent no longer leads: its database session has ended, and its transaction is lost."""
 
     def __init__(self) -> None:
         super().__init__("this agent no longer leads: its session with the database has ended")
 
 
 class Rejected(DriftlineError):
-    """The receiver refused this notification for good; sending it again would be refused again."""
+    """The receiver refused this notification for good, and would refuse it again."""
 
     def __init__(
         self, message: str, status: int = 0, answer: str = "", not_before: datetime | None = None
     ) -> None:
         super().__init__(message)
         self.not_before = not_before
-        """The earliest time (UTC) of any further request, when the receiver named one."""
+        """The earliest time of any further request, UTC, if the receiver named one."""
         self.status = status
-        """The HTTP status, where there was one."""
+        """The HTTP status; 0 if there was none."""
         self.answer = answer
-        """The beginning of what the receiver said."""
+        """The beginning of the receiver's answer."""
 
 
 class Retryable(DriftlineError):
-    """The notification did not get through this time; nothing happened at the receiver."""
+    """The notification was not delivered this time; nothing happened at the receiver."""
 
     def __init__(self, message: str, not_before: datetime | None = None) -> None:
         super().__init__(message)
         self.not_before = not_before
-        """The earliest time (UTC) of any further request, when the receiver named one."""
+        """The earliest time of any further request, UTC, if the receiver named one."""
 
 
 class OutcomeUnknown(Retryable):
-    """The request left, but no usable answer came back: the receiver may or may not have acted."""
+    """The request was sent, but no usable answer came: the receiver may have acted or not."""
 
 
 class Throttled(Retryable):

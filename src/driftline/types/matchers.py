@@ -1,8 +1,4 @@
-"""Matchers: a few words that say which incidents are meant, as in
-`model=churn,severity=info|warning,column=age*`.
-
-Refuses what can't be read, with the mend.
-"""
+"""Matchers that select incidents, such as `model=churn,severity=info|warning,column=age*`."""
 
 from __future__ import annotations
 
@@ -15,53 +11,53 @@ from driftline.types.model import Severity
 
 @dataclass(frozen=True, slots=True)
 class Matchers:
-    """Names with patterns, all of which must hold; without any, everything is meant."""
+    """Names with patterns. All of them must match; without any, every incident matches."""
 
     pairs: tuple[tuple[str, str], ...] = ()
-    """Name and pattern; `*` stands for any text, `|` for or."""
+    """Name and pattern; `*` stands for any text, `|` separates alternatives."""
 
     @classmethod
     def parse(cls, text: str) -> Matchers:
-        """Read `name=pattern`, separated by commas. Raises ValueError."""
-        found: dict[str, str] = {}
+        """Parse `name=pattern` pairs, separated by commas. Raises ValueError."""
+        patterns: dict[str, str] = {}
         for part in (part.strip() for part in text.split(",") if part.strip()):
             name, equals, pattern = (piece.strip() for piece in part.partition("="))
             if not equals or not name or not pattern:
                 raise ValueError(
                     f"{part!r} should be name=pattern, such as model=churn or column=age*"
                 )
-            if name in found:
+            if name in patterns:
                 raise ValueError(
-                    f"{name} is given twice: write {name}={found[name]}|{pattern} for either"
+                    f"{name} is given twice: write {name}={patterns[name]}|{pattern} for either"
                 )
-            found[name] = pattern
-        if "severity" in found and "*" not in found["severity"]:
-            unknown = set(found["severity"].split("|")) - {severity.value for severity in Severity}
+            patterns[name] = pattern
+        if "severity" in patterns and "*" not in patterns["severity"]:
+            unknown = set(patterns["severity"].split("|")) - {
+                severity.value for severity in Severity
+            }
             if unknown:
                 raise ValueError(f"severity is info, warning or critical, not {min(unknown)}")
-        return cls(tuple(sorted(found.items())))
+        return cls(tuple(sorted(patterns.items())))
 
     def __str__(self) -> str:
         return ",".join(f"{name}={pattern}" for name, pattern in self.pairs)
 
     def restricted_to(self, names: frozenset[str]) -> Matchers:
-        """Those that ask for one of `names`."""
+        """Return the matchers of these names only."""
         return Matchers(tuple(pair for pair in self.pairs if pair[0] in names))
 
     def without(self, names: frozenset[str]) -> Matchers:
-        """Those that ask for none of `names`."""
+        """Return the matchers of all other names."""
         return Matchers(tuple(pair for pair in self.pairs if pair[0] not in names))
 
-    def match(self, known: Mapping[str, str]) -> bool:
-        """Whether all of them hold; what is not known is empty."""
+    def match(self, values: Mapping[str, str]) -> bool:
+        """Whether all matchers match these values; a missing value is an empty text."""
         return all(
-            any(like(known.get(name, ""), one) for one in pattern.split("|"))
+            any(like(values.get(name, ""), alternative) for alternative in pattern.split("|"))
             for name, pattern in self.pairs
         )
 
 
 def like(value: str, pattern: str) -> bool:
-    """Whether `value` fits a pattern in which `*` and `?` stand for any text and any letter, and
-    all else for itself.
-    """
+    """Whether `value` matches a pattern: `*` stands for any text, `?` for any one letter."""
     return fnmatchcase(value, pattern.replace("[", "[[]"))

@@ -1,8 +1,6 @@
-"""What a sink is given to say: the pieces of one message, already in its markup, escaped and within
-its limits.
+"""The pieces of one message for a sink: in its markup, escaped, and within its limits.
 
-Refuses to arrange them: which piece stands where is the sink's business, and all that it has to
-know of its service.
+Does not arrange the pieces: the sink does, as its service needs it.
 """
 
 from __future__ import annotations
@@ -12,9 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Markup = Literal["plain", "mrkdwn", "markdown", "html", "json"]
-"""How a service wants its text: as it is, Slack's `mrkdwn`, Markdown, HTML, or within the quotes of
-a JSON text.
-"""
+"""The markup of a service: none, Slack's `mrkdwn`, Markdown, HTML, or content of a JSON string."""
 Piece = Literal["title", "lead", "finding", "more", "known", "todo", "links", "context", "body"]
 LIMITS: Mapping[str, int] = {
     "title": 160,
@@ -27,9 +23,9 @@ LIMITS: Mapping[str, int] = {
     "context": 600,
     "body": 8000,
 }
-"""Characters of each piece where a sink asks for no others."""
+"""The most characters of each piece, unless a sink has limits of its own."""
 MOST = 20
-"""Findings shown one by one; the rest is counted."""
+"""The most findings that are shown one by one; further ones are only counted."""
 COLOURS = {
     "critical": "#d92d20",
     "warning": "#f79009",
@@ -41,60 +37,58 @@ COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One notification as text. A piece is empty where there is nothing to say."""
+    """One notification as text. A piece without content is empty."""
 
     tone: str
     """`critical`, `warning` or `info`; `resolved` and `test` for messages of these kinds."""
     title: str
-    """For a lock screen: how severe, model, what changed, how big, since when."""
+    """The line for a lock screen: severity, model, what changed, how much, since when."""
     lead: str
-    """One sentence: what happened, since when, how sure it is."""
+    """One sentence: what happened, since when, how certain it is."""
     findings: tuple[str, ...]
-    """One line for each subject, most telling first."""
+    """One line for each finding, most important first."""
     more: Callable[[int], str] = field(repr=False)
-    """`and 12 more` for a number of findings shown; empty when these are all."""
+    """Gives `and 12 more` for a number of shown findings; empty if these are all."""
     known: str
-    """Likely cause, cost so far, owners, and what else plugins know: a line each."""
+    """Likely cause, cost so far, owners and other facts from plugins, a line each."""
     todo: str
-    """What to do: the decision where there is one, the runbook, how to look closer; a line each."""
+    """What to do: the decision if there is one, the runbook, how to look closer; a line each."""
     links: str
-    """Where to read on: a line each."""
+    """Links to more details, a line each."""
     context: str
     """What the numbers rest on: window, rows, reference, version, incident."""
     body: str
-    """All of it, for services that take one text."""
+    """All pieces, for services that take one text."""
     buttons: tuple[tuple[str, str], ...] = ()
-    """The same links, name and address, without markup and unescaped, for services with fields for
-    them.
-    """
+    """The links as name and address, without markup, for services with fields for them."""
 
     @property
     def colour(self) -> str:
-        """`#rrggbb`, by tone."""
+        """Return the colour of the tone as `#rrggbb`."""
         return COLOURS[self.tone]
 
     def parts(
         self, limit: int, size: Callable[[str], int] = len, bullet: str = ""
     ) -> dict[str, str]:
-        """Lead, findings, known, todo and context, as many as come to `limit` by `size`: the
-        findings take what is left.
+        """Return lead, findings, known, todo and context within `limit` in all, measured by `size`.
 
-        A piece for which there is no room is empty; a third is kept for the findings. For services
-        with a bound for all.
+        For services with one limit for a message. A third of it is reserved for the findings. A
+        piece without room is empty.
         """
-        kept, room = dict.fromkeys(("lead", "findings", "known", "todo", "context"), ""), limit
+        pieces, room = dict.fromkeys(("lead", "findings", "known", "todo", "context"), ""), limit
         for name in ("lead", "todo", "known", "context"):
             text = getattr(self, name)
             if room - size(text) >= limit // 3:
-                kept[name], room = text, room - size(text)
-        kept["findings"] = self.listed(room, bullet=bullet, size=size)
-        return kept
+                pieces[name], room = text, room - size(text)
+        pieces["findings"] = self.list_findings(room, bullet=bullet, size=size)
+        return pieces
 
-    def listed(
+    def list_findings(
         self, limit: int, most: int = MOST, bullet: str = "", size: Callable[[str], int] = len
     ) -> str:
-        """The findings as lines, at most `most` and `limit` by `size` in all, then how many more
-        there are.
+        """Return the findings as lines, then the number of further ones.
+
+        At most `most` lines, and at most `limit` in all, measured by `size`.
         """
         lines: list[str] = []
         room = limit - max(LIMITS["more"], size(self.more(0)))
@@ -103,5 +97,5 @@ class Message:
             if room < 0:
                 break
             lines.append(bullet + line)
-        rest = self.more(len(lines))
-        return "\n".join([*lines, rest] if rest else lines)
+        remaining = self.more(len(lines))
+        return "\n".join([*lines, remaining] if remaining else lines)

@@ -1,6 +1,6 @@
-"""How durations, sizes, spans of time and columns are written in the configuration.
+"""Parses and formats the durations, sizes and time spans of the configuration.
 
-Refuses a number without its unit.
+A number without its unit is an error.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Bytes(int):
 
 
 def parse_duration(value: Any) -> timedelta:
-    """A time from `90s`, `15m`, `1h30m`, `28d` or `2w`. Raises ValueError."""
+    """Parse a duration such as `90s`, `15m`, `1h30m`, `28d` or `2w`. Raises ValueError."""
     if isinstance(value, timedelta):
         return value
     if isinstance(value, str) and re.fullmatch(PATTERN.strip("^$"), value):
@@ -45,7 +45,7 @@ def parse_duration(value: Any) -> timedelta:
 
 
 def format_scalar(value: timedelta | Bytes) -> str:
-    """The shortest way to write a duration, `1h30m`, or a size, `2GB`."""
+    """Write a duration as `1h30m`, or a size as `2GB`, in its shortest form."""
     if isinstance(value, Bytes):
         unit = next((unit for unit in ("TB", "GB") if value >= _SIZES[unit]), "MB")
         return f"{value / _SIZES[unit]:g}{unit}"
@@ -58,7 +58,7 @@ def format_scalar(value: timedelta | Bytes) -> str:
 
 
 def check_positive(value: timedelta) -> timedelta:
-    """Raises ValueError for nothing."""
+    """Return a duration that is longer than 0. Raises ValueError for any other one."""
     if value <= timedelta(0):
         raise ValueError("should be longer than 0")
     return value
@@ -70,24 +70,24 @@ _SCHEMA = WithJsonSchema(
 _SERIAL = PlainSerializer(format_scalar, return_type=str)
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), _SERIAL, _SCHEMA]
-"""A time, which may be 0."""
+"""A duration of 0 or more."""
 Length = Annotated[
     timedelta,
     BeforeValidator(lambda value: check_positive(parse_duration(value))),
     _SERIAL,
     _SCHEMA,
 ]
-"""A time longer than 0."""
+"""A duration longer than 0."""
 
 
 def parse_size(value: Any) -> Bytes:
-    """Bytes from `500MB` or `2GB`. Raises ValueError."""
+    """Parse a size such as `500MB` or `2GB`. Raises ValueError."""
     if isinstance(value, Bytes):
         return value
-    if isinstance(value, str) and (found := re.fullmatch(SIZE.strip("^$"), value)):
-        made = Bytes(float(found[1]) * _SIZES[found[3]])
-        if made > 0:
-            return made
+    if isinstance(value, str) and (match := re.fullmatch(SIZE.strip("^$"), value)):
+        result = Bytes(float(match[1]) * _SIZES[match[3]])
+        if result > 0:
+            return result
     raise ValueError("should be a size with its unit, such as 500MB or 2GB")
 
 
@@ -98,23 +98,21 @@ Size = Annotated[
 
 
 def parse_span(value: Any) -> tuple[datetime, datetime]:
-    """Start and end, UTC, from `2024-05-01/2024-06-01`; each a date or a date and time. Raises
-    ValueError.
-    """
+    """Parse start and end from `2024-05-01/2024-06-01`: dates or times, UTC. Raises ValueError."""
     if isinstance(value, tuple):
         return value
     start, slash, end = value.partition("/") if isinstance(value, str) else ("", "", "")
     try:
         if not slash:
             raise ValueError
-        made = (_moment(start.strip()), _moment(end.strip()))
+        result = (_moment(start.strip()), _moment(end.strip()))
     except ValueError:
         raise ValueError(
             "should be START/END, such as 2024-05-01/2024-06-01 (dates or times, UTC)"
         ) from None
-    if made[0] >= made[1]:
+    if result[0] >= result[1]:
         raise ValueError("ends before it begins")
-    return made
+    return result
 
 
 def _moment(text: str) -> datetime:

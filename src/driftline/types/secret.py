@@ -1,7 +1,7 @@
-"""The type of settings that must never be seen.
+"""The type of settings that must never be shown.
 
-Refuses a literal: a secret is named by `${env:NAME}` or `${file:/path}`, and resolved by the
-composition root.
+A secret is never written in a file: `${env:NAME}` or `${file:/path}` names it, and the composition
+root resolves that.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
 
 
 class Resolved(str):
-    """A string that a reference was resolved to; remembers the reference."""
+    """The value of a reference, with the reference."""
 
     reference: str
 
     def __new__(cls, value: str, reference: str) -> Resolved:
-        """Text with where it came from."""
-        made = super().__new__(cls, value)
-        made.reference = reference
-        return made
+        """Make a text that keeps its reference."""
+        text = super().__new__(cls, value)
+        text.reference = reference
+        return text
 
 
 class Secret:
-    """A secret setting: shows where it comes from, never what it is."""
+    """A secret setting. It shows its reference, never its value."""
 
     __slots__ = ("_value", "reference")
 
     def __init__(self, reference: str, value: str | None = None) -> None:
         self.reference = reference
-        """Such as `${env:SLACK_WEBHOOK_URL}`."""
+        """The reference, such as `${env:SLACK_WEBHOOK_URL}`."""
         self._value = value
 
     def reveal(self) -> str:
-        """The secret itself. Raises RuntimeError when the configuration was only validated."""
+        """Return the secret. Raises RuntimeError if the configuration was only validated."""
         if self._value is None:
             raise RuntimeError(f"{self.reference} has not been resolved")
         return self._value
@@ -84,4 +84,6 @@ class Secret:
             return cls(value.reference, str(value))
         if isinstance(value, str) and REFERENCE.fullmatch(value):
             return cls(value)
-        raise ValueError("a secret is never written here; name it as ${env:NAME} or ${file:/path}")
+        raise ValueError(
+            "a secret must not be written here; name it as ${env:NAME} or ${file:/path}"
+        )

@@ -77,7 +77,7 @@ ROUTES = """\
 # that matches decides.
 # routes:
 #   sinks: [slack]
-#   # Sinks that get the message when one of the sinks refuses it or can't be reached.
+#   # Sinks that get the message when one of the sinks rejects it or can't be reached.
 #   fallback: [console]
 #   routes:
 #     - match: {severity: critical, tags: {team: [growth, payments]}}

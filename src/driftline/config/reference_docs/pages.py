@@ -90,11 +90,13 @@ SHORT: dict[type[BaseModel], str] = {
 HEAD = """
 # The configuration
 
-The configuration is one YAML file. driftline reads it as YAML 1.2: `NO` and `on` are text, and a duplicate
-key is a mistake. A time needs a unit: `90s`, `15m`, `1h`, `28d`. A reference can stand for any value:
-`${env:NAME}` or `${file:/path}`. A secret must be a reference. `driftline validate` lists every mistake
-with its line. `driftline config show` prints the effective settings. The settings of a plugin stand under
-`options`: see [plugins](plugins.md). [config.full.yaml](config.full.yaml) holds all settings, with comments.
+The configuration is one YAML file. driftline reads it as YAML 1.2: `NO` and `on` are text, and a
+duplicate key is a mistake. A time needs a unit: `90s`, `15m`, `1h`, `28d`. A reference can stand
+for any value: `${env:NAME}` or `${file:/path}`. A secret must be a reference.
+
+`driftline validate` lists every mistake with its line. `driftline config show` prints the effective
+settings. The settings of a plugin stand under `options`: see [plugins](plugins.md).
+[config.full.yaml](config.full.yaml) holds all settings, with comments.
 """
 PLUGINS_HEAD = """
 # The plugins
@@ -203,8 +205,8 @@ def _rule(rule: Rule) -> str:
     for setting, bounds in (("above", rule.above), ("below", rule.below)):
         if bounds is not None:
             return ", ".join(
-                f"{severity} {setting} {bound:g}"
-                for severity, bound in reversed(bounds.by_severity())
+                f"{severity} {setting} {threshold:g}"
+                for severity, threshold in reversed(bounds.by_severity())
             )
     if rule.outside is not None:
         low = "-∞" if rule.outside.low is None else f"{rule.outside.low:g}"

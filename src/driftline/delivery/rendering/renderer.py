@@ -118,7 +118,7 @@ class _Writing:
             name: getattr(message, name)
             for name in ("title", "lead", "known", "todo", "links", "context")
         }
-        parts["findings"] = message.listed(self._limits["body"] // 2)
+        parts["findings"] = message.list_findings(self._limits["body"] // 2)
         inner = {
             name: Safe(text.replace("\n", self._dialect.newline)) for name, text in parts.items()
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from shelf import SHELVES
+from memory_store import SHELVES
 
 from driftline import LogObject, ObjectChanged, ObjectGone, Source, hookimpl
 
