@@ -37,7 +37,7 @@ from driftline.alerting import Fact
 from driftline.alerting.silencing import Quiet
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
-from driftline.delivery.worker import Outcome, Report, SinkWorker
+from driftline.delivery.worker import DeliveryOutcome, DeliveryReport, SinkWorker
 from driftline.extensions.registry import Registry
 from driftline.state import outbox
 from driftline.state.factory import open_store
@@ -391,9 +391,9 @@ class Quarter:
                 return
             self.now = max(self.now + timedelta(seconds=1), min(due))
 
-    def _reported(self, report: Report) -> None:
+    def _reported(self, report: DeliveryReport) -> None:
         heard = self.heard[report.sink]
-        if report.outcome is Outcome.SENT:
+        if report.outcome is DeliveryOutcome.SENT:
             heard.messages.append((report.at, report.notification))
         else:
             heard.failures += 1
