@@ -34,7 +34,7 @@ from driftline import Event, Notification, Secret, Severity, StartContext, Verdi
 from driftline.agent.model_alerts import AlertSettings, ModelAlerts
 from driftline.agent.model_settings import declared_inhibitions
 from driftline.alerting import Fact
-from driftline.alerting.silencing import Quiet
+from driftline.alerting.silencing import Silencing
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.delivery.worker import DeliveryOutcome, DeliveryReport, SinkWorker
@@ -247,7 +247,9 @@ class Quarter:
             store=self.store,
             settings=AlertSettings(
                 receivers=lambda notification: self.plans,
-                quiet=Quiet(inhibitions=declared_inhibitions(Registry.load()), max_pages=MAX_PAGES),
+                quiet=Silencing(
+                    inhibitions=declared_inhibitions(Registry.load()), max_pages=MAX_PAGES
+                ),
             ),
             lock=self.alerting,
         )
@@ -256,8 +258,8 @@ class Quarter:
         """A window; returns whether there is something to tell."""
         news = False
         for change in self._alerts().report(self._facts(number), self.now):
-            self.held += bool(change.held)
-            news |= not change.held
+            self.held += bool(change.hold)
+            news |= not change.hold
             self.opened += change.event is Event.OPENED
             alerts = change.notification.alerts
             self.shown.setdefault(change.incident.id, set()).update(

@@ -11,7 +11,7 @@ import pytest
 from action_scene import DAY, GO, HOUR, NOW, Desk
 
 from driftline import Action, Order, Rejected, Request, Severity, Verdict
-from driftline.alerting.actions_due import token
+from driftline.alerting.actions_due import run_token
 from driftline.state import action_runs, outbox
 from driftline.state.factory import open_store
 from driftline.testing import order
@@ -87,7 +87,7 @@ def test_once_for_an_incident(desk):
     at.incident()
     at.incident("plan")
     [run] = at.incident("age", hour=1)
-    assert run.token == token(run.incident, "retrain")
+    assert run.token == run_token(run.incident, "retrain")
     at.settle()
     at.over()
     at.now = NOW + HOUR

@@ -10,9 +10,9 @@ import pytest
 from station import DIARY, MODEL, START, Station
 
 from driftline.agent import composition_root
-from driftline.alerting.acts import Kind
-from driftline.alerting.fact import trouble
-from driftline.alerting.links import expiry, signed
+from driftline.alerting.acts import ActKind
+from driftline.alerting.fact import monitoring_fact
+from driftline.alerting.links import expiry, sign_query
 from driftline.types.secret import Secret
 from driftline.web import create_app, serve
 
@@ -167,7 +167,7 @@ def test_what_can_not_be_drawn(station, client):
     """Trouble without a past has a page, and no chart; what there is not has neither."""
     now = station.clock()
     station.agent.watches["shop"].report_facts(
-        [trouble("shop", "diary", "refused", "took no message", (now, now))], now
+        [monitoring_fact("shop", "diary", "refused", "took no message", (now, now))], now
     )
     [[name]] = station.sql("select id from incidents where cause = 'monitoring'")
     page = client.get(f"/i/{name}", headers=BEARER)
@@ -232,7 +232,11 @@ def test_hostile_words_stay_words(station, client):
     """What people and data say stands on the page as they said it, and is never markup."""
     name = station.told()[-1]["incident"]
     station.agent.desk.ask(
-        Kind.SNOOZE, name, "<img src=x>", '"><script>alert(1)</script>', lasting=timedelta(hours=1)
+        ActKind.SNOOZE,
+        name,
+        "<img src=x>",
+        '"><script>alert(1)</script>',
+        lasting=timedelta(hours=1),
     )
     for path in (link(station), "/"):
         page = client.get(path, headers=BEARER).text
@@ -315,5 +319,5 @@ def test_a_person_approves_by_the_page(station, client):
         == 200
     )
     other = run_of(station, "roll-back")
-    path = f"/a/{other}/approve?{signed(TOKEN.reveal(), other, 'approve', expiry(station.clock()))}"
+    path = f"/a/{other}/approve?{sign_query(TOKEN.reveal(), other, 'approve', expiry(station.clock()))}"
     assert "approve_by_link" in client.get(path).text

@@ -3,7 +3,7 @@ from facts import altered
 from simulation import at, fact
 
 from driftline import Verdict
-from driftline.alerting import Ignored
+from driftline.alerting import IgnoreReason
 from driftline.alerting.observe import HORIZON, observe
 from driftline.types.alert import Alert, AlertState
 
@@ -15,7 +15,9 @@ def fold(verdicts: str, *, needed: int = 1, keep: int = 0) -> Alert | None:
     words = {"c": "changed", "o": "ok", "u": "unsure", "e": "error"}
     alert = None
     for hour, letter in enumerate(verdicts):
-        alert, _ = observe(alert, fact(hour, verdict=words[letter], needed=needed, keep=keep))
+        alert, _ = observe(
+            alert, fact(hour, verdict=words[letter], for_windows=needed, keep_firing_windows=keep)
+        )
     return alert
 
 
@@ -76,7 +78,7 @@ def test_an_older_revision_is_ignored_with_its_reason():
     """A window's newer judgement is never undone by an older one."""
     alert, _ = observe(None, fact(0, revision=5))
     again, why = observe(alert, fact(0, verdict="ok", revision=4))
-    assert (alert, Ignored.OLDER_REVISION) == (again, why)
+    assert (alert, IgnoreReason.OLDER_REVISION) == (again, why)
 
 
 def test_beyond_the_horizon_a_revision_is_ignored():
@@ -84,7 +86,7 @@ def test_beyond_the_horizon_a_revision_is_ignored():
     alert = fold("c" * (HORIZON + 3))
     assert len(alert.recent) == HORIZON
     again, why = observe(alert, fact(2, verdict="ok", revision=9))
-    assert (alert, Ignored.TOO_OLD) == (again, why)
+    assert (alert, IgnoreReason.TOO_OLD) == (again, why)
 
 
 def test_the_fold_does_not_depend_on_the_horizon():
@@ -106,7 +108,7 @@ def test_long_quiet_leaves_a_stone_with_the_last_evidence():
     """
     alert = fold("cc" + "o" * (HORIZON + 5))
     assert alert.recent == ()
-    assert at(1) == alert.changed.start
+    assert at(1) == alert.newest_change.start
     assert observe(alert, fact(40, verdict="ok")) == (alert, None)
 
 
@@ -114,10 +116,10 @@ def test_a_late_change_does_not_join_a_run_across_forgotten_quiet_windows():
     """Windows 0 and 4 changed, with quiet ones between that were not remembered, are not two in a
     row.
     """
-    alert, _ = observe(None, fact(4, needed=2))
-    alert, _ = observe(alert, fact(0, needed=2))
+    alert, _ = observe(None, fact(4, for_windows=2))
+    alert, _ = observe(alert, fact(0, for_windows=2))
     assert alert.phase.state == AlertState.PENDING
-    alert, _ = observe(alert, fact(3, needed=2))
+    alert, _ = observe(alert, fact(3, for_windows=2))
     assert (AlertState.FIRING, at(3)) == (alert.phase.state, alert.phase.since)
 
 
@@ -126,7 +128,7 @@ def test_nan_never_enters():
     alert, _ = observe(
         None, altered(fact(0), value=float("nan"), was=float("inf"), interval=(0.0, float("inf")))
     )
-    number = alert.newest.measurement
+    number = alert.newest_entry.measurement
     assert (number.value, number.was, number.interval) == (None, None, None)
 
 

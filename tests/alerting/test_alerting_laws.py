@@ -46,8 +46,8 @@ def histories(draw):
                     cause=cause,
                     severity=severity,
                     revision=revision,
-                    needed=needed,
-                    keep=keep,
+                    for_windows=needed,
+                    keep_firing_windows=keep,
                 )
             )
     return facts

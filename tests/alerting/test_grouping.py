@@ -13,7 +13,9 @@ pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 
 def told(sim: Simulation) -> list[tuple[str, str]]:
-    return [(change.incident.id, change.word) for done in sim.steps for change in done.changes]
+    return [
+        (change.incident.id, change.history_event) for done in sim.steps for change in done.changes
+    ]
 
 
 def test_columns_that_began_together_are_one_incident():

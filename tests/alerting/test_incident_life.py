@@ -212,10 +212,10 @@ def test_seventy_two_hours_with_a_restart():
                     hour,
                     "age",
                     "changed" if drifting else "ok",
-                    needed=2,
+                    for_windows=2,
                     severity=worse if drifting else None,
                 ),
-                fact(hour, "plan", "changed" if 28 <= hour < 38 else "ok", needed=2),
+                fact(hour, "plan", "changed" if 28 <= hour < 38 else "ok", for_windows=2),
                 fact(
                     hour,
                     "volume",

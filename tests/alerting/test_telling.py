@@ -11,10 +11,10 @@ from simulation import HOUR, at, fact
 from driftline import Severity
 from driftline.agent.model_settings import declared_inhibitions
 from driftline.alerting import AlertingState, Step, step
-from driftline.alerting.actions_due import ActionPlan, calling
-from driftline.alerting.acts import Act, Kind, accept, act
-from driftline.alerting.hold_back import tell
-from driftline.alerting.silencing import MuteTime, Quiet, Silence
+from driftline.alerting.actions_due import ActionPlan, find_trigger
+from driftline.alerting.acts import Act, ActKind, accept_incident, apply_acts
+from driftline.alerting.hold_back import hold_back
+from driftline.alerting.silencing import MuteTime, Silence, Silencing
 from driftline.extensions.registry import Registry
 from driftline.types.matchers import Matchers
 
@@ -27,20 +27,21 @@ class Life:
     def __init__(self, **quiet) -> None:
         self.state = AlertingState()
         inhibitions = declared_inhibitions(Registry.load())
-        self.quiet = Quiet(**({"inhibitions": inhibitions} | quiet))
+        self.quiet = Silencing(**({"inhibitions": inhibitions} | quiet))
         self.history: list[tuple[str, str]] = []
         """Of each change the word and why it was held."""
         self.changes = []
         self.outcomes = {}
 
     def feed(self, *facts, hour: float, acts=()) -> Step:
-        done, outcomes = act(step(self.state, facts, at(hour)), acts, at(hour))
-        done = tell(done, self.quiet, at(hour))
+        done, outcomes = apply_acts(step(self.state, facts, at(hour)), acts, at(hour))
+        done = hold_back(done, self.quiet, at(hour))
         self.state = done.state
         self.outcomes |= outcomes
         self.changes += done.changes
         self.history += [
-            (change.word, change.held.text if change.held else "") for change in done.changes
+            (change.history_event, change.hold.text if change.hold else "")
+            for change in done.changes
         ]
         return done
 
@@ -57,7 +58,14 @@ CRITICAL = Severity.CRITICAL
 
 
 def silence(text: str, start: float, until: float, number: int = 1) -> Silence:
-    return Silence(number, Matchers.parse(text), at(start), at(until), "ada", "a load test")
+    return Silence(
+        id=number,
+        matchers=Matchers.parse(text),
+        start=at(start),
+        until=at(until),
+        author="ada",
+        reason="a load test",
+    )
 
 
 def test_acknowledged_is_told_with_author_and_reason_and_more_columns_are_not():
@@ -66,7 +74,18 @@ def test_acknowledged_is_told_with_author_and_reason_and_more_columns_are_not():
     """
     life = Life()
     life.feed(fact(0), hour=1)
-    life.feed(hour=1.5, acts=[Act(1, Kind.ACKNOWLEDGE, life.incident, "ada", "looking at it")])
+    life.feed(
+        hour=1.5,
+        acts=[
+            Act(
+                id=1,
+                kind=ActKind.ACKNOWLEDGE,
+                incident=life.incident,
+                author="ada",
+                reason="looking at it",
+            )
+        ],
+    )
     life.feed(fact(1), fact(1, "plan"), hour=2)
     life.feed(fact(2, severity=CRITICAL), hour=3)
     life.feed(fact(3, verdict="ok"), fact(3, "plan", "ok"), hour=4)
@@ -85,14 +104,18 @@ def test_an_act_on_what_is_over_comes_back():
     life.feed(fact(0), hour=1)
     name = life.incident
     life.feed(
-        hour=1, acts=[Act(1, Kind.ACKNOWLEDGE, name, "ada"), Act(2, Kind.ACKNOWLEDGE, name, "bob")]
+        hour=1,
+        acts=[
+            Act(id=1, kind=ActKind.ACKNOWLEDGE, incident=name, author="ada"),
+            Act(id=2, kind=ActKind.ACKNOWLEDGE, incident=name, author="bob"),
+        ],
     )
     life.feed(fact(1, verdict="ok"), hour=2)
     life.feed(
         hour=2,
         acts=[
-            Act(3, Kind.ACKNOWLEDGE, name, "ada"),
-            Act(4, Kind.SNOOZE, "inc_none", "ada", until=at(9)),
+            Act(id=3, kind=ActKind.ACKNOWLEDGE, incident=name, author="ada"),
+            Act(id=4, kind=ActKind.SNOOZE, incident="inc_none", author="ada", until=at(9)),
         ],
     )
     assert life.outcomes == {
@@ -107,7 +130,19 @@ def test_a_snooze_ends_with_a_message():
     """
     life = Life()
     life.feed(fact(0), hour=1)
-    life.feed(hour=1, acts=[Act(1, Kind.SNOOZE, life.incident, "ada", "after the sale", at(5))])
+    life.feed(
+        hour=1,
+        acts=[
+            Act(
+                id=1,
+                kind=ActKind.SNOOZE,
+                incident=life.incident,
+                author="ada",
+                reason="after the sale",
+                until=at(5),
+            )
+        ],
+    )
     life.feed(fact(1, severity=CRITICAL), hour=2)
     life.feed(hour=4.9)
     assert life.heard == ["opened", "silenced"]
@@ -157,14 +192,20 @@ def test_what_ended_while_silenced_was_never_told():
 )
 def test_mute_times_are_local(hour, on):
     """`0 22 * * *` for 8 hours in Berlin is 21:00 to 05:00 UTC in winter."""
-    night = MuteTime("night", "0 22 * * *", timedelta(hours=8), ZoneInfo("Europe/Berlin"))
-    assert night.on(at(hour)) is on
+    night = MuteTime(
+        name="night", cron="0 22 * * *", length=timedelta(hours=8), zone=ZoneInfo("Europe/Berlin")
+    )
+    assert night.is_on(at(hour)) is on
 
 
 def test_a_night_holds_warnings_until_morning():
     """A warning at night is told in the morning, once; what is critical is told at once."""
     night = MuteTime(
-        "night", "0 22 * * *", 8 * HOUR, ZoneInfo("UTC"), Matchers.parse("severity=info|warning")
+        name="night",
+        cron="0 22 * * *",
+        length=8 * HOUR,
+        zone=ZoneInfo("UTC"),
+        matchers=Matchers.parse("severity=info|warning"),
     )
     life = Life(mute_times=[night])
     life.feed(fact(22), hour=23)
@@ -194,9 +235,9 @@ def test_a_missing_feed_inhibits_drift():
     """
     life = Life()
     life.feed(no_rows(0), fact(0), hour=1)
-    held = [change for change in life.changes if change.held]
+    held = [change for change in life.changes if change.hold]
     feed = next(change.incident.id for change in life.changes if change.incident.cause == "service")
-    assert [(change.incident.cause, change.held.text) for change in held] == [
+    assert [(change.incident.cause, change.hold.text) for change in held] == [
         ("drift", f"inhibited by {feed}")
     ]
     life.feed(no_rows(1, "ok"), fact(1), hour=2)
@@ -217,7 +258,7 @@ def test_pages_are_capped_and_the_rest_is_one_digest():
     life = Life(max_pages=2)
     for number in range(9):
         life.feed(fact(number * 8, f"c{number}", severity=CRITICAL), hour=number)
-    paged = [change for change in life.changes if not change.held and change.event == "opened"]
+    paged = [change for change in life.changes if not change.hold and change.event == "opened"]
     assert [change.incident.cause for change in paged] == ["drift", "drift", "digest"]
     digest = life.changes[-1]
     assert digest.notification.title.startswith(
@@ -236,7 +277,7 @@ def test_the_cap_is_of_any_24_hours():
     life.feed(fact(0, "a", severity=CRITICAL), hour=1)
     life.feed(fact(10, "b", severity=CRITICAL), hour=11)
     life.feed(fact(24, "c", severity=CRITICAL), hour=25)
-    told = [change.incident.cause for change in life.changes if not change.held]
+    told = [change.incident.cause for change in life.changes if not change.hold]
     assert told == ["drift", "digest", "drift"]
 
 
@@ -246,12 +287,24 @@ def test_accepted_ends_for_good():
     """
     life = Life()
     life.feed(fact(0), hour=1)
-    done = accept(
-        life.state, Act(1, Kind.ACCEPT, life.incident, "ada", "the new price list"), at(2)
+    done = accept_incident(
+        life.state,
+        Act(
+            id=1,
+            kind=ActKind.ACCEPT,
+            incident=life.incident,
+            author="ada",
+            reason="the new price list",
+        ),
+        at(2),
     )
     assert (done.state.alerts, done.state.incidents) == ({}, {})
     change = done.changes[0]
-    assert (change.word, change.author, change.said) == ("resolved", "ada", "the new price list")
+    assert (change.history_event, change.author, change.comment) == (
+        "resolved",
+        "ada",
+        "the new price list",
+    )
     assert change.notification.title.startswith(
         "churn: closed, accepted as the new normal: age drifted"
     )
@@ -276,8 +329,8 @@ def test_what_is_doubted_calls_for_no_action():
     """A silence and an inhibition hold actions, too; a mute time and the cap of pages only spare
     people.
     """
-    plan = ActionPlan("retrain")
-    night = MuteTime("night", "0 0 * * *", 12 * HOUR, ZoneInfo("UTC"))
+    plan = ActionPlan(name="retrain")
+    night = MuteTime(name="night", cron="0 0 * * *", length=12 * HOUR, zone=ZoneInfo("UTC"))
     for quiet, calls in (
         ({}, True),
         ({"mute_times": [night]}, True),
@@ -286,9 +339,9 @@ def test_what_is_doubted_calls_for_no_action():
     ):
         life = Life(**quiet)
         done = life.feed(fact(0, severity=CRITICAL), hour=1)
-        assert (calling(plan, done.changes[0]) is not None) is calls, quiet
+        assert (find_trigger(plan, done.changes[0]) is not None) is calls, quiet
     life = Life()
     done = life.feed(no_rows(0), fact(0, severity=CRITICAL), hour=1)
-    assert [calling(plan, change) for change in done.changes] == [None, None]
+    assert [find_trigger(plan, change) for change in done.changes] == [None, None]
     done = life.feed(no_rows(1, "ok"), fact(1, severity=CRITICAL), hour=2)
-    assert calling(plan, done.changes[-1]) is not None, "once nothing holds it"
+    assert find_trigger(plan, done.changes[-1]) is not None, "once nothing holds it"

@@ -75,7 +75,7 @@ def test_nothing_judged_says_nothing():
 )
 def test_it_takes_a_week_of_windows(length, windows):
     """And seven of long ones."""
-    assert seen([row()], length).needed == windows
+    assert seen([row()], length).for_windows == windows
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ CONTAINER = {
     "args": ["--model", "{model}", "--because", "{title}"],
 }
 JOB = {"template": {"spec": {"restartPolicy": "Never", "containers": [CONTAINER]}}}
-GO = ActionPlan("retrain", dry_run=False, severity=Severity.WARNING)
+GO = ActionPlan(name="retrain", dry_run=False, severity=Severity.WARNING)
 
 
 def secret(value: str) -> Secret:

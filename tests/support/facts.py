@@ -39,7 +39,7 @@ def altered(fact: Fact, **given: Any) -> Fact:
     judged, measurement = fact.judged, fact.judged.measurement
     whole = {
         "model": fact.model, "version": fact.version, "segment": fact.segment, "start": fact.start, "end": fact.end,
-        "reference": fact.reference, "needed": fact.needed, "keep": fact.keep, "revision": fact.revision,
+        "reference": fact.reference, "for_windows": fact.for_windows, "keep_firing_windows": fact.keep_firing_windows, "revision": fact.revision,
         "since": fact.since, "upstream": fact.upstream, "alike": fact.alike, "check": judged.check,
         "cause": judged.cause, "rows": judged.rows, "measurement": measurement.name, "labels": fact.labels,
         "verdict": fact.judgement.verdict, "severity": fact.judgement.severity, "reason": fact.judgement.reason,

@@ -13,10 +13,10 @@ from sqlalchemy.engine import Connection
 from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import Origin
 from driftline.agent.reference_state import ReferenceState
-from driftline.alerting.acts import Act, Kind, refused
+from driftline.alerting.acts import Act, ActKind, explain_refusal
 from driftline.alerting.incident import Change
 from driftline.state import people
-from driftline.state.incident_store import asked, load
+from driftline.state.incident_store import load, load_acts
 from driftline.state.store import Store
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError
@@ -49,7 +49,9 @@ def apply_acceptances(
     reference, changes = None, list[Change]()
     with alerts.store.read() as connection:
         requests = [
-            request for request in asked(connection, alerts.model) if request.kind is Kind.ACCEPT
+            request
+            for request in load_acts(connection, alerts.model)
+            if request.kind is ActKind.ACCEPT
         ]
         if not requests:
             return None, changes
@@ -87,10 +89,10 @@ def _obstacle(
     incident: Incident | None, alerts: Iterable[Alert], length: timedelta, until: datetime
 ) -> str:
     """Return why an incident can't be accepted; empty when it can."""
-    reason = refused(incident)
+    reason = explain_refusal(incident)
     if incident is None or reason:
         return reason
-    if not any(alert.fires and alert.cause == CAUSE for alert in alerts):
+    if not any(alert.is_firing and alert.cause == CAUSE for alert in alerts):
         return (
             f"{incident.cause} trouble is not measured against the reference: only drift can be "
             "the new normal"

@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from driftline.alerting.actions_due import ActionPlan, calling, token
-from driftline.alerting.fact import Fact, trouble
+from driftline.alerting.actions_due import ActionPlan, find_trigger, run_token
+from driftline.alerting.fact import Fact, monitoring_fact
 from driftline.alerting.incident import Change
 from driftline.config import ActionConfig, Config
 from driftline.contracts.action import Action
@@ -62,7 +62,7 @@ class ActionDispatcher:
             (plan, action, change, alert)
             for change in changes
             for plan, action in self.actions
-            if (alert := calling(plan, change)) is not None
+            if (alert := find_trigger(plan, change)) is not None
         ]
         if not candidates:
             return []
@@ -75,7 +75,7 @@ class ActionDispatcher:
         return [
             PlannedRun(change, self._make_run(plan, action, change, alert, now), plan.max_per_day)
             for plan, action, change, alert in candidates
-            if token(change.incident.id, plan.name) not in tokens
+            if run_token(change.incident.id, plan.name) not in tokens
         ]
 
     def record_runs(
@@ -134,7 +134,7 @@ class ActionDispatcher:
         phrasebook = self.phrasebook or installed_phrasebook()
         incident, decision = change.incident, plan.decision or alert.decision or ""
         state = State.DRY if plan.dry_run else State.AWAITING if plan.approval else State.APPROVED
-        order = Order(token(incident.id, plan.name), plan.name, decision, change.notification)
+        order = Order(run_token(incident.id, plan.name), plan.name, decision, change.notification)
         request, error = make_request(action, order, self.guard)
         run = Run(
             token=order.token,
@@ -221,7 +221,7 @@ def _failure_fact(run: Run, has_failed: bool, now: datetime) -> Fact:
     reason = (
         f"action {run.action} for {run.incident}: {run.error or run.reason}" if has_failed else ""
     )
-    return trouble(run.model, run.action, "refused", reason, (now, now))
+    return monitoring_fact(run.model, run.action, "refused", reason, (now, now))
 
 
 def _with_facts(change: Change, facts: dict[str, str]) -> Change:

@@ -16,7 +16,7 @@ from driftline.agent.diversion import divert_paused, divert_undelivered
 from driftline.agent.loop import Loop
 from driftline.agent.page_links import PageLinks
 from driftline.agent.services import Services
-from driftline.alerting.fact import MONITORING, Fact, trouble
+from driftline.alerting.fact import MONITORING, Fact, monitoring_fact
 from driftline.config import ActionConfig, Config
 from driftline.config.models import SinkConfig
 from driftline.contracts.context import StartContext
@@ -123,7 +123,9 @@ class DeliveryWorkers:
             self._log_fallback(sink, fallback_sinks)
             self._working.discard((sink, model))
             reason = f"sink {sink} gets no message before {utc(until)}: its receiver asks for that"
-            self._report_facts(model, [trouble(model, sink, "refused", reason, (now, now))], now)
+            self._report_facts(
+                model, [monitoring_fact(model, sink, "refused", reason, (now, now))], now
+            )
 
     def _make_sink_worker(self, name: str, sink: SinkConfig) -> SinkWorker:
         services = self._services
@@ -228,5 +230,5 @@ class DeliveryWorkers:
     def _report_sink(self, report: DeliveryReport, reason: str) -> None:
         """DeliveryReport trouble of a sink, or its end if `reason` is empty, to the other sinks."""
         model = report.notification.model
-        fact = trouble(model, report.sink, "refused", reason, (report.at, report.at))
+        fact = monitoring_fact(model, report.sink, "refused", reason, (report.at, report.at))
         self._report_facts(model, [fact], report.at)

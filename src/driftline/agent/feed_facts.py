@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from driftline.alerting.fact import Fact, trouble
+from driftline.alerting.fact import Fact, monitoring_fact
 from driftline.ingest.read.read_pass import ReadCounts
 
 REJECTED_SHARE = 0.05
@@ -28,7 +28,7 @@ def feed_facts(
     """
 
     def fact(name: str, reason: str, ticks: int = 1) -> Fact:
-        return trouble(model, "source", name, reason, (now, now), needed=ticks)
+        return monitoring_fact(model, "source", name, reason, (now, now), for_windows=ticks)
 
     facts = [fact("reading", error or _waiting(reading), patience_ticks)]
     if reading.objects:

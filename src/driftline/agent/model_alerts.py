@@ -12,17 +12,24 @@ from sqlalchemy.engine import Connection
 from driftline.agent.action_dispatch import ActionDispatcher, PlannedRun
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.receivers import Receivers
-from driftline.alerting.acts import Act, accept, act
+from driftline.alerting.acts import Act, accept_incident, apply_acts
 from driftline.alerting.fact import Fact
-from driftline.alerting.hold_back import tell
+from driftline.alerting.hold_back import hold_back
 from driftline.alerting.incident import Change
-from driftline.alerting.lifespans import Life
-from driftline.alerting.silencing import Quiet
+from driftline.alerting.lifespans import Lifespans
+from driftline.alerting.silencing import Silencing
 from driftline.alerting.step import retire, step
 from driftline.alerting.work import AlertingState, Step
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import people
-from driftline.state.incident_store import asked, enqueue, later, load, save, silences
+from driftline.state.incident_store import (
+    enqueue,
+    load,
+    load_acts,
+    load_later_facts,
+    load_silences,
+    save,
+)
 from driftline.state.store import Store
 from driftline.types.alert import Alert
 from driftline.types.notification import Notification
@@ -33,9 +40,9 @@ class AlertSettings:
     """How the incidents of one model are held back, ended and sent."""
 
     receivers: Receivers
-    life: Life = field(default_factory=Life)
+    life: Lifespans = field(default_factory=Lifespans)
     """How long an incident can reopen."""
-    quiet: Quiet = field(default_factory=Quiet)
+    quiet: Silencing = field(default_factory=Silencing)
     """What holds messages back, without the silences, which are in the store."""
     phrasebook: Phrasebook | None = None
     """How alerts read; as the installed plugins declare it when None."""
@@ -82,13 +89,13 @@ class ModelAlerts:
         with self.store.read() as connection:
             result = step(
                 self._load(connection),
-                [*facts, *later(connection, facts)],
+                [*facts, *load_later_facts(connection, facts)],
                 now,
                 self.settings.life,
             )
-            result, outcomes = act(result, asked(connection, self.model), now)
-            quiet = replace(self.settings.quiet, silences=silences(connection, now))
-            result = tell(result, quiet, now)
+            result, outcomes = apply_acts(result, load_acts(connection, self.model), now)
+            quiet = replace(self.settings.quiet, silences=load_silences(connection, now))
+            result = hold_back(result, quiet, now)
         changes = tuple(self._enrich(change) for change in result.changes)
         runs = [] if self.actions is None else self.actions.plan_runs(self.store, changes, now)
         return PreparedStep(replace(result, changes=changes), runs, outcomes)
@@ -115,7 +122,7 @@ class ModelAlerts:
 
         The lock must be held. Returns the changes of incidents.
         """
-        result = accept(self._load(connection), request, now)
+        result = accept_incident(self._load(connection), request, now)
         self.write(connection, PreparedStep(result, outcomes={request.id: ""}), now)
         return list(result.changes)
 

@@ -21,8 +21,8 @@ from driftline import __version__
 from driftline.agent.model_alerts import AlertSettings
 from driftline.agent.page_links import PageLinks
 from driftline.agent.receivers import receivers_of
-from driftline.alerting.lifespans import Life
-from driftline.alerting.silencing import UNREAD, Inhibition, MuteTime, Quiet
+from driftline.alerting.lifespans import Lifespans
+from driftline.alerting.silencing import UNREAD, Inhibition, MuteTime, Silencing
 from driftline.config import Config, ModelConfig, model_digest
 from driftline.config.models import LabelsConfig
 from driftline.contracts.check import Check
@@ -198,8 +198,8 @@ def make_settings(
         plans=_check_plans(model),
         alerts=AlertSettings(
             receivers=receivers_of(config, name),
-            life=Life(model.reopen_within),
-            quiet=_quiet(config, model),
+            life=Lifespans(model.reopen_within),
+            quiet=_silencing(config, model),
             phrasebook=phrasebook_for(config),
             links=PageLinks(config).links,
         ),
@@ -230,9 +230,15 @@ def phrasebook_for(config: Config) -> Phrasebook:
     )
 
 
-def _quiet(config: Config, model: ModelConfig) -> Quiet:
+def _silencing(config: Config, model: ModelConfig) -> Silencing:
     mute_times = [
-        MuteTime(name, mute.cron, mute.for_, ZoneInfo(mute.zone), Matchers.parse(mute.match))
+        MuteTime(
+            name=name,
+            cron=mute.cron,
+            length=mute.for_,
+            zone=ZoneInfo(mute.zone),
+            matchers=Matchers.parse(mute.match),
+        )
         for name, mute in config.mute_times.items()
     ]
     inhibitions = (
@@ -240,7 +246,9 @@ def _quiet(config: Config, model: ModelConfig) -> Quiet:
         if config.inhibit is None
         else [(Matchers.parse(rule.while_), Matchers.parse(rule.hold)) for rule in config.inhibit]
     )
-    return Quiet(mute_times=mute_times, inhibitions=inhibitions, max_pages=model.max_pages_per_day)
+    return Silencing(
+        mute_times=mute_times, inhibitions=inhibitions, max_pages=model.max_pages_per_day
+    )
 
 
 def _schema(model: ModelConfig) -> Schema | None:

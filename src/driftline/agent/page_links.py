@@ -22,7 +22,7 @@ class PageLinks:
         agent = self.config.agent
         if agent.public_url is None or agent.token is None:
             return {}
-        return links.links(notification, agent.public_url, agent.token.reveal(), now)
+        return links.incident_links(notification, agent.public_url, agent.token.reveal(), now)
 
     def chart_link(self, notification: Notification, now: datetime) -> str | None:
         """Return where services can fetch the chart of an incident, None where they can't."""

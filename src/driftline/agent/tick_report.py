@@ -6,7 +6,7 @@ from collections import Counter
 
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
-from driftline.alerting.step import firing
+from driftline.alerting.step import firing_alerts
 from driftline.state import models, outbox
 from driftline.state.incident_store import load
 from driftline.types.model import Severity, Verdict
@@ -75,7 +75,7 @@ def update_state_metrics(model: str, services: Services) -> None:
     metrics = services.metrics
     with services.store.read() as connection:
         state = models.load_model(connection, model)
-        alerts = firing(load(connection, model))
+        alerts = firing_alerts(load(connection, model))
         sinks = outbox.load_sink_status(connection)
     metrics.set_alerts(
         model,

@@ -1,15 +1,12 @@
-"""From judged measurements to incidents: a pure step.
-
-Refuses the clock, the store and the network.
-"""
+"""From judged measurements to incidents: a pure step, without clock, store or network."""
 
 from __future__ import annotations
 
 from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
-from driftline.alerting.lifespans import Life
-from driftline.alerting.observe import Ignored
-from driftline.alerting.step import firing, retire, step
+from driftline.alerting.lifespans import Lifespans
+from driftline.alerting.observe import IgnoreReason
+from driftline.alerting.step import firing_alerts, retire, step
 from driftline.alerting.work import AlertingState, Note, Step
 from driftline.types.alert import Alert, AlertState
 from driftline.types.incident import Incident, Reason
@@ -21,13 +18,13 @@ __all__ = [
     "AlertingState",
     "Change",
     "Fact",
-    "Ignored",
+    "IgnoreReason",
     "Incident",
-    "Life",
+    "Lifespans",
     "Note",
     "Reason",
     "Step",
-    "firing",
+    "firing_alerts",
     "retire",
     "step",
 ]

@@ -1,7 +1,4 @@
-"""What people do to incidents: acknowledge, snooze, and accept as the new normal.
-
-Refuses an act without an author, and acts on what is over: each comes back with an outcome.
-"""
+"""What people do to incidents: acknowledge them, snooze them, accept them as the new normal."""
 
 from __future__ import annotations
 
@@ -11,120 +8,93 @@ from datetime import datetime
 from enum import StrEnum
 
 from driftline.alerting.digest import CAUSE
-from driftline.alerting.incident import end, told
+from driftline.alerting.incident import Occasion, make_change, resolve
 from driftline.alerting.work import AlertingState, Step, Work
 from driftline.types.incident import Incident, Reason
 from driftline.types.notification import Event
 
 
-class Kind(StrEnum):
-    """What may be done."""
+class ActKind(StrEnum):
+    """The kinds of acts."""
 
     ACKNOWLEDGE = "acknowledge"
     SNOOZE = "snooze"
     ACCEPT = "accept"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """One thing that a person asks of an incident."""
 
     id: int
-    kind: Kind
+    kind: ActKind
     incident: str
     author: str
     reason: str = ""
     until: datetime | None = None
-    """Of a snooze."""
+    """End of a snooze; None for other acts."""
 
 
-def act(moved: Step, acts: Sequence[Act], now: datetime) -> tuple[Step, Mapping[int, str]]:
-    """Do what people ask, after what a step did. Returns what came of it: empty when it was done,
-    else why not.
+def apply_acts(
+    previous: Step, acts: Sequence[Act], now: datetime
+) -> tuple[Step, Mapping[int, str]]:
+    """Apply acts to the state after a step, except acts of the kind `accept`.
 
-    To accept is `accept`, which needs the new reference first: it is left alone here.
+    Returns the new step and, by id of the act, why the act could not be done; empty when it was.
+    To accept needs the new reference first, see `accept_incident`.
     """
-    work = Work.on(moved)
+    work = Work.on(previous)
     outcomes: dict[int, str] = {}
-    for one in acts:
-        if one.kind is not Kind.ACCEPT:
-            outcomes[one.id] = _outcome(work, one, now)
-    return work.step(moved.notes, now), outcomes
+    for act in acts:
+        if act.kind is not ActKind.ACCEPT:
+            outcomes[act.id] = _apply(work, act, now)
+    return work.step(previous.notes, now), outcomes
 
 
-def refused(incident: Incident | None) -> str:
-    """Why nothing can be done to an incident; empty when something can."""
+def explain_refusal(incident: Incident | None) -> str:
+    """Say why nothing can be done to an incident; empty when something can."""
     if incident is not None and incident.cause == CAUSE:
         return "a digest is the sum of other incidents: name one of them"
     if incident is None:
         return "there is no such incident, or it has been over for long"
-    return "" if incident.resolved is None else "it is over"
+    return "" if incident.resolved_at is None else "it is over"
 
 
-def _outcome(work: Work, one: Act, now: datetime) -> str:
-    incident = work.incidents.get(one.incident)
-    why = refused(incident)
-    if incident is None or why:
-        return why
-    members, window = work.members(incident), (now, now)
-    if one.kind is Kind.ACKNOWLEDGE:
-        if incident.acknowledged:
-            return f"{incident.acknowledged} has acknowledged it already"
-        taken = replace(incident, acknowledged=one.author)
-        work.tell(
-            told(
-                taken,
-                Event.ACKNOWLEDGED,
-                Reason.ACKNOWLEDGED,
-                members,
-                window,
-                author=one.author,
-                said=one.reason,
-                phrasebook=work.phrasebook,
-            )
-        )
-        return ""
-    if one.until is None or one.until <= now:
-        return "its time was over before it began"
-    until = f"until {one.until:%Y-%m-%d %H:%M} UTC"
-    said = f"{until}, {one.reason}" if one.reason else until
-    asleep = replace(incident, snoozed=one.until, owed=Reason.SNOOZED.value)
-    work.tell(
-        told(
-            asleep,
-            Event.SILENCED,
-            Reason.SNOOZED,
-            members,
-            window,
-            author=one.author,
-            said=said,
-            phrasebook=work.phrasebook,
-        )
+def _apply(work: Work, act: Act, now: datetime) -> str:
+    incident = work.incidents.get(act.incident)
+    refusal = explain_refusal(incident)
+    if incident is None or refusal:
+        return refusal
+    members = work.members(incident)
+    if act.kind is ActKind.ACKNOWLEDGE:
+        if incident.acknowledged_by:
+            return f"{incident.acknowledged_by} has acknowledged it already"
+        incident = replace(incident, acknowledged_by=act.author)
+        event, reason, comment = Event.ACKNOWLEDGED, Reason.ACKNOWLEDGED, act.reason
+    else:
+        if act.until is None or act.until <= now:
+            return "its time was over before it began"
+        end = f"until {act.until:%Y-%m-%d %H:%M} UTC"
+        incident = replace(incident, snoozed_until=act.until, hold_reason=Reason.SNOOZED.value)
+        event, reason = Event.SILENCED, Reason.SNOOZED
+        comment = f"{end}, {act.reason}" if act.reason else end
+    occasion = Occasion(
+        window=(now, now), author=act.author, comment=comment, phrasebook=work.phrasebook
     )
+    work.record(make_change(incident, event, reason, members, occasion))
     return ""
 
 
-def accept(state: AlertingState, one: Act, now: datetime) -> Step:
-    """End an incident because what it tells of is normal from now on: its alerts are forgotten, it
-    never comes back.
+def accept_incident(state: AlertingState, act: Act, now: datetime) -> Step:
+    """Resolve an incident because its values are normal from now on, and forget its alerts.
 
     Call it in the transaction in which the new reference becomes the model's own.
     """
     work = Work.of(state)
-    incident = work.incidents[one.incident]
-    members = work.members(incident)
-    work.tell(
-        end(
-            incident,
-            Reason.ACCEPTED,
-            members,
-            (now, now),
-            0,
-            None,
-            one.author,
-            one.reason,
-            work.phrasebook,
-        )
+    incident = work.incidents[act.incident]
+    occasion = Occasion(
+        window=(now, now), author=act.author, comment=act.reason, phrasebook=work.phrasebook
     )
+    work.record(resolve(incident, Reason.ACCEPTED, work.members(incident), occasion))
     work.drop_alerts(incident.keys)
     return work.step((), now)

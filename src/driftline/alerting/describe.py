@@ -1,4 +1,4 @@
-"""An incident in words: its alerts as a message shows them, their order, and the one-line title.
+"""An incident in words: its alerts as a message shows them, their order, and the title.
 
 All text that comes from data is cleaned and cut here.
 """
@@ -30,79 +30,83 @@ from driftline.types.records import JudgedMeasurement
 
 LONGEST = 200
 """Characters of a name in a message."""
+UNIT_LENGTH, DETAIL_NAME_LENGTH, MOST_DETAILS = 40, 60, 20
+"""Characters of a unit and of the name of a detail, and the number of details in a message."""
+OWN_FIELDS = frozenset({"labels", "rows", "reason", "decision"})
+"""Fields of a message's alert that are not copied from its newest measurement."""
+COPIED_FIELDS = [
+    name
+    for name in Measurement.__dataclass_fields__
+    if name in AlertFact.model_fields and name not in OWN_FIELDS
+]
+"""Fields that a message copies from the newest measurement: all that both have."""
 
 
-def fact_of(alert: Alert, *, named: bool = False) -> AlertFact:
-    """An alert in words and numbers; `named` adds the model version to its labels."""
-    firing = alert.fires
-    number_entry = (alert.changed if firing else alert.newest) or alert.changed or _nothing(alert)
-    verdict_entry = alert.changed or number_entry
-    within = {"segment": alert.segment, "version": alert.version if named else ""}
-    labels = {**dict(alert.labels), **{name: value for name, value in within.items() if value}}
+def describe_alert(alert: Alert, *, with_version: bool = False) -> AlertFact:
+    """An alert in words and numbers; `with_version` adds the model version to its labels."""
+    newest = alert.newest_change if alert.is_firing else alert.newest_entry
+    entry = newest or alert.newest_change or _empty_entry(alert)
+    change = alert.newest_change or entry
+    scope = {"segment": alert.segment, "version": alert.version if with_version else ""}
+    labels = {**dict(alert.labels), **{name: value for name, value in scope.items() if value}}
+    if not alert.is_firing:
+        state = AlertState.RESOLVED.value
+    else:
+        state = UNSURE if alert.measurement == UNSURE else AlertState.FIRING.value
     return AlertFact(
         check=clean(alert.check, LONGEST),
         measurement=clean(alert.measurement, LONGEST),
         labels={clean(name, LONGEST): clean(value, LONGEST) for name, value in labels.items()},
-        state=(UNSURE if alert.measurement == UNSURE else AlertState.FIRING.value)
-        if firing
-        else AlertState.RESOLVED.value,
+        state=state,
         cause=alert.cause,
         severity=alert.phase.severity or Severity.WARNING,
-        reason=clean(verdict_entry.judgement.reason, LONGEST),
-        bound=verdict_entry.judgement.bound,
-        since=alert.phase.since or number_entry.start,
-        rows=number_entry.judged.rows,
-        decision=verdict_entry.measurement.decision,
-        **{name: _cleaned(getattr(number_entry.measurement, name)) for name in NUMBER_FIELDS},
+        reason=clean(change.judgement.reason, LONGEST),
+        bound=change.judgement.bound,
+        since=alert.phase.since or entry.start,
+        rows=entry.judged.rows,
+        decision=change.measurement.decision,
+        **{name: _clean_field(getattr(entry.measurement, name)) for name in COPIED_FIELDS},
     )
 
 
-NUMBER_FIELDS = [
-    name
-    for name in Measurement.__dataclass_fields__
-    if name in AlertFact.model_fields and name not in ("labels", "rows", "reason", "decision")
-]
-"""Fields that a message takes from the newest measurement as they are."""
-
-
-def _cleaned(value: Any) -> Any:
+def _clean_field(value: Any) -> Any:
     """A field of a measurement without control characters, within the limits of a message."""
     if isinstance(value, str):
-        return clean(value, 40)
+        return clean(value, UNIT_LENGTH)
     if isinstance(value, Mapping):
         return {
-            clean(name, 60): clean(part, LONGEST) if isinstance(part, str) else part
-            for name, part in list(value.items())[:20]
+            clean(name, DETAIL_NAME_LENGTH): clean(part, LONGEST) if isinstance(part, str) else part
+            for name, part in list(value.items())[:MOST_DETAILS]
         }
     return value
 
 
-def _nothing(alert: Alert) -> AlertEntry:
-    moment = alert.phase.last_start or alert.phase.since
-    assert moment is not None
+def _empty_entry(alert: Alert) -> AlertEntry:
+    """Stands for the windows of an alert that remembers none."""
+    start = alert.phase.last_start or alert.phase.since
+    assert start is not None
     judged = JudgedMeasurement(
         check=alert.check,
         measurement=Measurement(None, name=alert.measurement),
         judgement=Judgement(Verdict.OK),
     )
-    return AlertEntry(start=moment, end=alert.phase.last_end or moment, judged=judged)
+    return AlertEntry(start=start, end=alert.phase.last_end or start, judged=judged)
 
 
-FOREMOST = ("quality", "performance", "drift")
-"""What tells most of alerts that matter alike: broken data explain the rest, then comes what it
-costs.
+FAMILY_ORDER = ("quality", "performance", "drift")
+"""Families in the order in which alerts of one severity are listed.
+
+Broken data explain the others; then comes what a change costs.
 """
 
 
-def foremost(alerts: Sequence[Alert]) -> str:
-    """The family of the alert that tells most."""
-    return min((fact_of(alert) for alert in alerts), key=telling).cause
+def main_cause(alerts: Sequence[Alert]) -> str:
+    """The family of the alert that comes first in a message."""
+    return min((describe_alert(alert) for alert in alerts), key=rank_key).cause
 
 
-def telling(fact: AlertFact) -> tuple[int, int, int, float]:
-    """A sort key, most telling first: firing, then most severe, then by family, then largest
-    against its bound.
-    """
+def rank_key(fact: AlertFact) -> tuple[int, int, int, float]:
+    """A sort key: firing first, then by severity, family, and size relative to the bound."""
     limit, value = None if fact.bound is None else fact.bound.value, fact.value
     if value is None or limit is None:
         ratio = 0.0 if value is None else min(abs(value), 1.0)
@@ -110,11 +114,11 @@ def telling(fact: AlertFact) -> tuple[int, int, int, float]:
         ratio = abs(limit / value) if value else 1e9
     else:
         ratio = abs(value / limit) if limit else 1e9 * abs(value)
-    family = FOREMOST.index(fact.cause) if fact.cause in FOREMOST else len(FOREMOST)
+    family = FAMILY_ORDER.index(fact.cause) if fact.cause in FAMILY_ORDER else len(FAMILY_ORDER)
     return (fact.state == AlertState.RESOLVED, -fact.severity.rank, family, -ratio)
 
 
-BEGIN = {
+PREFIXES = {
     Reason.MORE_ALERTS: "now ",
     Reason.CAME_BACK: "again: ",
     Reason.FLAPPING: "comes and goes: ",
@@ -125,152 +129,146 @@ BEGIN = {
 }
 """What a title begins with, by the reason of the message."""
 LENGTH = 150
-NAMED = 3
+"""Characters of a title."""
+MOST_EXAMPLES = 3
 """Findings that a title names; the others are counted."""
-NAME = 40
+NAME_LENGTH = 40
 """Characters of a model or column name in a title."""
+REASON_LENGTH = 90
 
 
-def title(
+def write_title(
     model: str,
     event: Event,
     reason: Reason,
     alerts: Sequence[AlertFact],
+    *,
     since: datetime,
     resolved_at: datetime | None,
     phrasebook: Phrasebook,
 ) -> str:
-    """The line for `alerts`, which come most telling first; `reason` is why people are told."""
-    name = clean(model, NAME)
+    """The title of a message: one line of plain text, at most `LENGTH` characters.
+
+    It names the model, what changed, how much, and since when. `alerts` are in the order of the
+    message.
+    """
+    name = clean(model, NAME_LENGTH)
     if event is Event.RESOLVED:
-        until = resolved_at or since
-        long = f" ({lasting(since, until)})" if until > since else ""
-        when = f"{span(since, until)}{long}" if until > since else f"since {utc(since)}"
-        over = (
-            "resolved"
-            if reason in (Reason.ALL_RESOLVED, Reason.CALM)
-            else f"closed, {reason.value}"
-        )
-        if len({alert.cause for alert in alerts}) > 1:
-            return _fit(
-                f"{name}: {over}: ",
-                [
-                    subject(group[0], NAME) or phrasebook.noun(group[0])
-                    for group in group_by_subject(alerts, NAME)
-                ],
-                f" {when}",
-            )
-        return _fit(f"{name}: {over}: {_whole(alerts, phrasebook, past=True)} {when}", [], "")
+        end = resolved_at or since
+        when = f"{span(since, end)} ({lasting(since, end)})"
+        when = when if end > since else f"since {utc(since)}"
+        is_calm = reason in (Reason.ALL_RESOLVED, Reason.CALM)
+        outcome = "resolved" if is_calm else f"closed, {reason.value}"
+        head = f"{name}: {outcome}: "
+        if len({alert.cause for alert in alerts}) == 1 or not alerts:
+            return _fit(f"{head}{_summary(alerts, phrasebook, past=True)} {when}", [], "")
+        groups = group_by_subject(alerts, NAME_LENGTH)
+        nouns = [subject(group[0], NAME_LENGTH) or phrasebook.noun(group[0]) for group in groups]
+        return _fit(head, nouns, f" {when}")
     firing = [alert for alert in alerts if alert.state != "resolved"]
     severity = max(
         (alert.severity for alert in firing),
         key=lambda severity: severity.rank,
         default=Severity.INFO,
     )
-    new = (
-        f"now {severity.value}: "
-        if reason in (Reason.MORE_SEVERE, Reason.LESS_SEVERE)
-        else BEGIN.get(reason, "")
-    )
-    groups = group_by_subject(firing, NAME)
+    prefix = PREFIXES.get(reason, "")
+    if reason in (Reason.MORE_SEVERE, Reason.LESS_SEVERE):
+        prefix = f"now {severity.value}: "
+    head = f"{name}: {prefix}"
+    groups = group_by_subject(firing, NAME_LENGTH)
     if len(groups) == 1:
-        return _fit(f"{name}: {new}{_single(groups[0], since, phrasebook)}", [], "")
+        return _fit(f"{head}{_single(groups[0], since, phrasebook)}", [], "")
     examples = [_example(group, phrasebook) for group in groups]
     if len({alert.cause for alert in firing}) == 1 and firing[0].cause in ("drift", "quality"):
-        return _fit(
-            f"{name}: {new}{_whole(firing, phrasebook, past=False)} since {utc(since)}: ",
-            examples,
-            "",
-        )
-    return _fit(f"{name}: {new}", examples, f" since {utc(since)}", "; ")
+        summary = _summary(firing, phrasebook, past=False)
+        return _fit(f"{head}{summary} since {utc(since)}: ", examples, "")
+    return _fit(head, examples, f" since {utc(since)}", "; ")
 
 
 def _single(group: Sequence[AlertFact], since: datetime, phrasebook: Phrasebook) -> str:
-    cause, about, when = group[0].cause, subject(group[0], NAME), f"since {utc(since)}"
-    if cause == "drift" and about:
-        how = next(
-            (text for text in map(describe_movement, group) if text), ""
-        ) or phrasebook.figure(group[0])
-        return f"{about} drifts {when}: {how}"
-    if group[0].state == UNSURE:
-        return f"too little data for {clean(group[0].check, NAME)} {when}: {clean(group[0].reason, 90)}"
-    if cause == "monitoring":
-        return f"{_trouble(group[0], phrasebook)}, {when}"
-    return f"{_finding(group[0], phrasebook)} {when}"
+    """The one subject of an incident, in a sentence."""
+    alert, when = group[0], f"since {utc(since)}"
+    name = subject(alert, NAME_LENGTH)
+    if alert.cause == "drift" and name:
+        return f"{name} drifts {when}: {_movement(group, phrasebook)}"
+    if alert.state == UNSURE:
+        reason = clean(alert.reason, REASON_LENGTH)
+        return f"too little data for {clean(alert.check, NAME_LENGTH)} {when}: {reason}"
+    if alert.cause == "monitoring":
+        return f"{_trouble(alert, phrasebook)}, {when}"
+    return f"{_finding(alert, phrasebook)} {when}"
 
 
 def _example(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
+    """One of several subjects, in a few words."""
     if group[0].cause == "monitoring":
         return _trouble(group[0], phrasebook)
     if group[0].cause != "drift":
         return _finding(group[0], phrasebook)
-    about = subject(group[0], NAME)
+    name = subject(group[0], NAME_LENGTH)
     for alert in group:
         for word in ("mean", "median"):
-            found = pair(alert.detail, word)
-            by = times(*found) if found else ""
-            if by:
-                return f"{about} {by}"
-    how = next((text for text in map(describe_movement, group) if text), "") or phrasebook.figure(
-        group[0]
-    )
-    return f"{about} {how}".strip()
+            values = pair(alert.detail, word)
+            factor = times(*values) if values else ""
+            if factor:
+                return f"{name} {factor}"
+    return f"{name} {_movement(group, phrasebook)}".strip()
+
+
+def _movement(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
+    """How the values of a subject moved, else its first number."""
+    movement = next((text for text in map(describe_movement, group) if text), "")
+    return movement or phrasebook.figure(group[0])
 
 
 def _finding(alert: AlertFact, phrasebook: Phrasebook) -> str:
-    about = subject(alert, NAME)
-    return f"{about} {phrasebook.figure(alert)}".strip()
+    return f"{subject(alert, NAME_LENGTH)} {phrasebook.figure(alert)}".strip()
 
 
 def _trouble(alert: AlertFact, phrasebook: Phrasebook) -> str:
-    about = " ".join(part for part in (clean(alert.check, NAME), subject(alert, NAME)) if part)
-    about = f"too little data for {about}" if alert.state == UNSURE else about
-    return f"{about}: {clean(alert.reason or phrasebook.noun(alert), 90)}"
+    """Trouble of the agent itself, with its reason."""
+    parts = (clean(alert.check, NAME_LENGTH), subject(alert, NAME_LENGTH))
+    name = " ".join(part for part in parts if part)
+    name = f"too little data for {name}" if alert.state == UNSURE else name
+    return f"{name}: {clean(alert.reason or phrasebook.noun(alert), REASON_LENGTH)}"
 
 
-def _whole(alerts: Sequence[AlertFact], phrasebook: Phrasebook, *, past: bool) -> str:
-    """How many of what, in few words: `3 columns drift`, `Day Mins drifted`; all alerts are of one
-    family.
-    """
+def _summary(alerts: Sequence[AlertFact], phrasebook: Phrasebook, *, past: bool) -> str:
+    """How many subjects of one family, in few words: `3 columns drift`, `Day Mins drifted`."""
     cause = alerts[0].cause if alerts else ""
-    subjects = list(
-        dict.fromkeys(subject(group[0], NAME) for group in group_by_subject(alerts, NAME))
-    )
+    groups = group_by_subject(alerts, NAME_LENGTH)
+    subjects = list(dict.fromkeys(subject(group[0], NAME_LENGTH) for group in groups))
     if len(subjects) == 1 and subjects[0]:
-        who, several = subjects[0], False
+        noun, is_plural = subjects[0], False
     elif subjects and all(subjects):
         columns = all("column" in alert.labels for alert in alerts)
-        who, several = f"{len(subjects)} {'columns' if columns else 'measurements'}", True
+        noun, is_plural = f"{len(subjects)} {'columns' if columns else 'measurements'}", True
     else:
         names = list(dict.fromkeys(phrasebook.noun(alert) for alert in alerts))
-        who, several = names[0] if len(names) == 1 else f"{len(names)} measurements", len(names) > 1
+        is_plural = len(names) > 1
+        noun = names[0] if len(names) == 1 else f"{len(names)} measurements"
     if cause == "drift":
-        return f"{who} drifted" if past else f"{who} drift{'' if several else 's'}"
+        return f"{noun} drifted" if past else f"{noun} drift{'' if is_plural else 's'}"
     if cause == "quality":
-        return (
-            f"{who} had quality trouble"
-            if past
-            else f"{who} {'have' if several else 'has'} quality trouble"
-        )
+        verb = "had" if past else "have" if is_plural else "has"
+        return f"{noun} {verb} quality trouble"
     if cause == "monitoring":
-        what = (
-            "too little data for" if alerts and alerts[0].measurement == UNSURE else "trouble with"
-        )
-        return f"{what} {clean(alerts[0].check, NAME) if alerts else 'the agent'}"
-    return f"{cause} trouble ({who})".strip()
+        check = clean(alerts[0].check, NAME_LENGTH) if alerts else "the agent"
+        is_unsure = bool(alerts) and alerts[0].measurement == UNSURE
+        return f"{'too little data for' if is_unsure else 'trouble with'} {check}"
+    return f"{cause} trouble ({noun})".strip()
 
 
-def _fit(head: str, examples: Sequence[str], tail: str, between: str = ", ") -> str:
-    """`head`, at most three examples as far as there is room, the number of the others, and
-    `tail`.
-    """
-    text, shown = head, 0
+def _fit(head: str, examples: Sequence[str], tail: str, separator: str = ", ") -> str:
+    """`head`, as many examples as there is room for, the number of the others, and `tail`."""
+    text, count = head, 0
     for example in examples:
-        left = len(examples) - shown - 1
-        more = f"{between}{left} more" if left else ""
-        joined = f"{text}{between if shown else ''}{example}"
-        if shown == NAMED or (shown and len(joined) + len(more) + len(tail) > LENGTH):
+        others = len(examples) - count - 1
+        more = f"{separator}{others} more" if others else ""
+        longer = f"{text}{separator if count else ''}{example}"
+        room = LENGTH - len(more) - len(tail)
+        if count == MOST_EXAMPLES or (count and len(longer) > room):
             break
-        text, shown = clean(joined, LENGTH - len(more) - len(tail)), shown + 1
-    left = len(examples) - shown
-    return clean(text + (f"{between}{left} more" if left else "") + tail, LENGTH)
+        text, count = clean(longer, room), count + 1
+    others = len(examples) - count
+    return clean(text + (f"{separator}{others} more" if others else "") + tail, LENGTH)

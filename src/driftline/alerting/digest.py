@@ -1,6 +1,6 @@
 """The digest: one incident that stands for the critical ones beyond the cap of pages.
 
-Refuses to page for each of them: it opens once, grows, and ends with the last of them.
+It opens once, grows, and ends with the last of its incidents, instead of one page for each.
 """
 
 from __future__ import annotations
@@ -16,60 +16,67 @@ from driftline.alerting.work import Work
 from driftline.types.incident import Incident, Reason
 from driftline.types.model import Severity
 from driftline.types.notification import Event, Notification
-from driftline.types.phrasing import WHY, clean
+from driftline.types.phrasing import WHY, clean, headline
 
 CAUSE = "digest"
-SHOWN = 20
-"""Incidents that the message names."""
+MOST_LINES = 20
+"""Incidents that the message lists."""
+MODEL_LENGTH = 40
+"""Characters of the model name in a title."""
 
 
-def gathered(
-    work: Work, digest: Incident | None, over: Sequence[Change], most: int, now: datetime
+def add_to_digest(
+    work: Work, digest: Incident | None, over: Sequence[Change], max_pages: int, now: datetime
 ) -> Change:
-    """The digest with the incidents of `over` in it, opened where there is none."""
+    """Add the incidents of `over` to the digest, which is opened where there is none."""
     model = over[0].incident.model
     if digest is None:
         ordinal = work.counts.get((model, CAUSE), 0) + 1
         work.counts[model, CAUSE] = ordinal
-        name = incident_id(model, CAUSE, now, ordinal)
         digest = Incident(
-            id=name,
+            id=incident_id(model, CAUSE, now, ordinal),
             model=model,
             cause=CAUSE,
             since=now,
             severity=Severity.CRITICAL,
             lane=CAUSE,
-            opened=now,
+            opened_at=now,
         )
     event = Event.UPDATED if digest.revision else Event.OPENED
     digest = replace(digest, keys=digest.keys | {change.incident.id for change in over})
-    lines = [
-        one.title.removeprefix(f"{clean(model, 40)}: ")
-        for one in work.open
-        if one.id in digest.keys
+    name = clean(model, MODEL_LENGTH)
+    headlines = [
+        headline(incident.title, model) for incident in work.open if incident.id in digest.keys
     ]
-    many = (
-        f"{len(lines)} more critical incidents" if len(lines) != 1 else "1 more critical incident"
-    )
-    line = clean(
-        f"{clean(model, 40)}: {many} beyond {most} pages in 24 hours: {'; '.join(lines)}", LENGTH
-    )
+    plural = "" if len(headlines) == 1 else "s"
+    count = f"{len(headlines)} more critical incident{plural}"
+    title = f"{name}: {count} beyond {max_pages} pages in 24 hours: {'; '.join(headlines)}"
     facts = {
-        f"incident {place}": clean(text, LONGEST) for place, text in enumerate(lines[:SHOWN], 1)
+        f"incident {place}": clean(text, LONGEST)
+        for place, text in enumerate(headlines[:MOST_LINES], 1)
     }
-    return _change(digest, event, Reason.DIGEST, line, facts, now)
+    return _change(digest, event, Reason.DIGEST, title, now, facts=facts)
 
 
-def ended(digest: Incident, now: datetime) -> Change:
-    """The end of the digest: every incident in it is over."""
-    line = f"{clean(digest.model, 40)}: resolved: all {len(digest.keys)} critical incidents of the digest"
-    return _change(replace(digest, resolved=now), Event.RESOLVED, Reason.DIGEST_OVER, line, {}, now)
+def resolve_digest(digest: Incident, now: datetime) -> Change:
+    """End the digest: every incident in it is over."""
+    name = clean(digest.model, MODEL_LENGTH)
+    title = f"{name}: resolved: all {len(digest.keys)} critical incidents of the digest"
+    digest = replace(digest, resolved_at=now)
+    return _change(digest, Event.RESOLVED, Reason.DIGEST_OVER, title, now, facts={})
 
 
 def _change(
-    digest: Incident, event: Event, reason: Reason, line: str, facts: dict[str, str], now: datetime
+    digest: Incident,
+    event: Event,
+    reason: Reason,
+    title: str,
+    now: datetime,
+    *,
+    facts: dict[str, str],
 ) -> Change:
-    digest = replace(digest, revision=digest.revision + 1, title=line)
+    title = clean(title, LENGTH)
+    digest = replace(digest, revision=digest.revision + 1, title=title)
     notification = Notification(
         id=message_id(digest.id, digest.revision),
         incident=digest.id,
@@ -78,11 +85,11 @@ def _change(
         model=clean(digest.model, LONGEST),
         cause=CAUSE,
         severity=digest.severity,
-        title=line,
+        title=title,
         since=digest.since,
-        resolved_at=digest.resolved,
+        resolved_at=digest.resolved_at,
         facts={WHY: reason.value, **facts},
         reason=reason,
         sent_before=event is not Event.OPENED,
     )
-    return Change(digest, event, reason, now, notification)
+    return Change(incident=digest, event=event, reason=reason, at=now, notification=notification)

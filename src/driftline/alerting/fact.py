@@ -1,7 +1,4 @@
-"""What alerting is told: one judged measurement of one window, or of one tick of the agent.
-
-Refuses to judge: the verdict came with it.
-"""
+"""Facts, the input of alerting: one judged measurement of one window, or of one tick of the agent."""
 
 from __future__ import annotations
 
@@ -19,16 +16,14 @@ from driftline.types.model import Judgement, Measurement, Severity, Verdict
 from driftline.types.records import JudgedMeasurement
 
 SERVICE = "service"
-"""The family about traffic: nothing of the model lies upstream of it."""
+"""The family about traffic: no change of the model explains its alerts."""
 UNSURE = "unsure"
-"""The measurement of facts about a check that can't tell for want of data."""
+"""The measurement of facts about a check that has too little data."""
 Scalar = str | float | int | None
 Labels = tuple[tuple[str, str], ...]
 """Names and values, sorted by name."""
 MONITORING = "monitoring"
-"""The cause of facts about the agent itself: a check that raises, a source that is down, a message
-that was refused.
-"""
+"""The cause of facts about the agent itself: a check that raises, a source that is down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +40,9 @@ class Fact:
     judged: JudgedMeasurement
     reference: str = ""
     """What the window was compared with, in words."""
-    needed: int = 1
+    for_windows: int = 1
     """Changed windows in a row before the alert fires (`for`)."""
-    keep: int = 0
+    keep_firing_windows: int = 0
     """Further quiet windows before a firing alert is resolved (`keep_firing`)."""
     revision: int = 0
     """The revision of the window: a fact older than the one before is ignored, any other replaces
@@ -102,20 +97,21 @@ class Fact:
     def key(self) -> str:
         """The identity of the alert: the same for every window of one rule on one set of labels."""
         return key_of(
-            self.model,
-            self.version,
-            self.segment,
-            self.cause,
-            self.check,
-            self.measurement,
-            self.labels,
+            model=self.model,
+            version=self.version,
+            segment=self.segment,
+            cause=self.cause,
+            check=self.check,
+            measurement=self.measurement,
+            labels=self.labels,
         )
 
 
-def lane(cause: str, check: str, measurement: str) -> str:
-    """Which alerts may be one incident: all about the model and its data, whatever their family;
-    those about its traffic; and the agent's trouble with its feed, with its checks, with its sinks,
-    and too little data.
+def lane_of(cause: str, check: str, measurement: str) -> str:
+    """The lane of an alert: only alerts of one lane can be one incident.
+
+    One lane holds all alerts about the model and its data, one those about its traffic. The agent's
+    own trouble has a lane each for its feed, its checks, its sinks, and too little data.
     """
     if cause != MONITORING:
         return SERVICE if cause == SERVICE else ""
@@ -124,7 +120,7 @@ def lane(cause: str, check: str, measurement: str) -> str:
     )
 
 
-def trouble(
+def monitoring_fact(
     model: str,
     check: str,
     measurement: str,
@@ -133,7 +129,7 @@ def trouble(
     *,
     severity: Severity = Severity.WARNING,
     rows: int = 0,
-    needed: int = 1,
+    for_windows: int = 1,
     revision: int = 0,
 ) -> Fact:
     """A fact about the agent itself: whether something of its own goes wrong.
@@ -141,11 +137,11 @@ def trouble(
     An empty `reason` says that nothing does, or no longer. `span` is that of the window, or twice
     the time of the tick.
     """
-    changed = Judgement(Verdict.CHANGED, severity, reason)
+    judgement = Judgement(Verdict.CHANGED, severity, reason) if reason else Judgement(Verdict.OK)
     judged = JudgedMeasurement(
         check=check,
         measurement=Measurement(None, name=measurement),
-        judgement=changed if reason else Judgement(Verdict.OK),
+        judgement=judgement,
         rows=rows,
         cause=MONITORING,
     )
@@ -154,7 +150,7 @@ def trouble(
         start=span[0],
         end=span[1],
         judged=judged,
-        needed=needed,
+        for_windows=for_windows,
         revision=revision,
     )
 
@@ -170,31 +166,30 @@ def key_of(
     labels: Labels,
 ) -> str:
     """See `Fact.key`; `labels` sorted by name."""
-    return digest(model, version, segment, cause, check, measurement, labels, length=32)
+    return hash_parts(model, version, segment, cause, check, measurement, labels, length=32)
 
 
-def digest(*parts: object, length: int) -> str:
-    """The first `length` hex digits of a hash of `parts`: the same everywhere and for ever."""
+def hash_parts(*parts: object, length: int) -> str:
+    """The first `length` hex digits of a hash of `parts`: the same on every computation."""
     text = json.dumps(parts, ensure_ascii=True, separators=(",", ":"), default=str)
     return sha256(text.encode()).hexdigest()[:length]
 
 
 def message_id(incident: str, revision: int, *sink: str) -> str:
-    """Names a message of an incident, for one sink where that is given: the same for ever, so that
-    a repeat is told.
+    """The id of a message of an incident, of one sink if given.
+
+    It is the same on every computation, so that a receiver recognises a repeat.
     """
-    return "ntf_" + digest(incident, revision, *sink, length=32)
+    return "ntf_" + hash_parts(incident, revision, *sink, length=32)
 
 
 def finite(value: Any) -> float | None:
-    """`value` as a plain float; None for None, NaN and the infinities, which JSON and people can't
-    read.
-    """
+    """`value` as a plain float; None for None, NaN and the infinities, which JSON lacks."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
 def plain(detail: Mapping[str, Any]) -> dict[str, Scalar]:
-    """`detail` with plain values only: whole numbers, finite floats, text, None."""
+    """`detail` with JSON values only: whole numbers, finite floats, text, None."""
     return {str(name): _scalar(value) for name, value in detail.items()}
 
 

@@ -1,8 +1,7 @@
-"""Which incident a firing alert belongs to: one incident for each model and cause, whatever
-families its alerts are of.
+"""Assigns firing alerts to incidents: one incident for each model and cause.
 
-Refuses to look at numbers: only when the changes began, what they are about, and what is known to
-lie upstream counts.
+Only three things count: when the changes began, what they are about, and what is known to have
+changed before them. Numbers don't.
 """
 
 from __future__ import annotations
@@ -11,121 +10,117 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from driftline.alerting.lifespans import TOGETHER, Life
+from driftline.alerting.lifespans import TOGETHER, Lifespans
 from driftline.types.alert import Alert
 from driftline.types.incident import Incident, Upstream
 
 WHOLE = frozenset({"service", "monitoring"})
-"""Families that are about the feed or the agent as a whole: what fires at one time is one thing."""
+"""Families about the feed or the agent as a whole: their alerts always share one incident."""
 
 
 @dataclass(slots=True)
-class Split:
+class Assignment:
     """The firing alerts of one lane, by the incident that they belong to."""
 
     open: dict[str, list[Alert]] = field(default_factory=dict)
-    """By id of an open incident; empty where all of its alerts are quiet."""
-    joined: dict[str, list[Alert]] = field(default_factory=dict)
-    """Those among them that did not belong to it before."""
-    back: dict[str, list[Alert]] = field(default_factory=dict)
-    """By id of an incident that had ended and comes back."""
-    fresh: list[Alert] = field(default_factory=list)
+    """By id of an open incident; empty where none of its alerts fires."""
+    additions: dict[str, list[Alert]] = field(default_factory=dict)
+    """The alerts in `open` that did not belong to the incident before."""
+    returning: dict[str, list[Alert]] = field(default_factory=dict)
+    """By id of a resolved incident that opens again."""
+    unassigned: list[Alert] = field(default_factory=list)
     """They open an incident together."""
-    moved: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Keys that an open incident no longer holds: they came back too late, and belong to
-    another.
-    """
+    removed_keys: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Keys that leave an open incident: they came back too late, and belong to another."""
 
 
-def split(
+def assign_alerts(
     incidents: Sequence[Incident],
-    before: Iterable[Alert],
-    after: Sequence[Alert],
+    alerts: Sequence[Alert],
+    *,
+    previous: Iterable[Alert],
     upstream: Mapping[str, Upstream],
     alike: Mapping[str, frozenset[str]],
     window: tuple[datetime, datetime],
-    life: Life,
-) -> Split:
-    """Give each firing alert of `after` to one of `incidents`, which are of its lane.
+    lifespans: Lifespans,
+) -> Assignment:
+    """Assign each firing alert of a lane to one of its incidents.
 
     An alert stays where it belonged, or comes back there. A new one joins the first open incident
-    that began with it, is still young, is about the same column, shares what lies upstream, or
-    always moved together with what fires in it (`alike`). What is left opens one incident.
+    that began with it, is still young, is about the same column, shares what changed before, or
+    always moved together with an alert that fires in it (`alike`). The others open one incident.
+    `previous` are the alerts before the window.
     """
-    found = Split()
-    length = window[1] - window[0]
-    span = life.reopen_span(length)
-    was = {alert.key: alert for alert in before}
-    firing = [alert for alert in after if alert.fires]
-    alive = [incident for incident in incidents if incident.resolved is None]
-    ended = [
+    assignment = Assignment()
+    span = lifespans.reopen_span(window[1] - window[0])
+    previous_alerts = {alert.key: alert for alert in previous}
+    open_incidents = [incident for incident in incidents if incident.resolved_at is None]
+    recent_incidents = [
         incident
         for incident in incidents
-        if incident.resolved is not None and window[0] - incident.resolved <= span
+        if incident.resolved_at is not None and window[0] - incident.resolved_at <= span
     ]
-    found.open = {incident.id: [] for incident in alive}
-    free: list[Alert] = []
-    for alert in firing:
-        home = next((incident for incident in alive if alert.key in incident.keys), None)
-        if home is not None and (
-            home.cause in WHOLE or _stayed(was.get(alert.key), window[0], span)
-        ):
-            found.open[home.id].append(alert)
-            continue
+    assignment.open = {incident.id: [] for incident in open_incidents}
+    candidates: list[Alert] = []
+    for alert in (alert for alert in alerts if alert.is_firing):
+        home = next((incident for incident in open_incidents if alert.key in incident.keys), None)
         if home is not None:
-            found.moved[home.id] = found.moved.get(home.id, frozenset()) | {alert.key}
+            before = previous_alerts.get(alert.key)
+            if home.cause in WHOLE or _is_continuous(before, window[0], span):
+                assignment.open[home.id].append(alert)
+                continue
+            removed = assignment.removed_keys.get(home.id, frozenset())
+            assignment.removed_keys[home.id] = removed | {alert.key}
         last = max(
-            (one for one in ended if alert.key in one.keys),
-            key=lambda one: (one.resolved, one.id),
+            (incident for incident in recent_incidents if alert.key in incident.keys),
+            key=lambda incident: (incident.resolved_at, incident.id),
             default=None,
         )
         if last is not None:
-            found.back.setdefault(last.id, []).append(alert)
+            assignment.returning.setdefault(last.id, []).append(alert)
         else:
-            free.append(alert)
-    for alert in sorted(free, key=lambda one: (one.phase.since or window[0], one.key)):
-        place = next(
-            (
-                one
-                for one in alive
-                if _joins(alert, one, found.open[one.id], upstream, alike, window)
-            ),
-            None,
-        )
-        if place is not None:
-            found.open[place.id].append(alert)
-            found.joined.setdefault(place.id, []).append(alert)
-        elif found.back:
-            found.back[min(found.back)].append(alert)
+            candidates.append(alert)
+    for alert in sorted(candidates, key=lambda alert: (alert.phase.since or window[0], alert.key)):
+        for incident in open_incidents:
+            firing = assignment.open[incident.id]
+            if _joins(alert, incident, firing, upstream=upstream, alike=alike, window=window):
+                firing.append(alert)
+                assignment.additions.setdefault(incident.id, []).append(alert)
+                break
         else:
-            found.fresh.append(alert)
-    return found
+            if assignment.returning:
+                assignment.returning[min(assignment.returning)].append(alert)
+            else:
+                assignment.unassigned.append(alert)
+    return assignment
 
 
-def _stayed(before: Alert | None, start: datetime, span: timedelta) -> bool:
-    """Whether an alert was never gone for longer than an incident may be."""
-    if before is None or before.fires or before.phase.until is None:
+def _is_continuous(previous: Alert | None, start: datetime, span: timedelta) -> bool:
+    """Whether an alert was never quiet for longer than an incident may be."""
+    if previous is None or previous.is_firing or previous.phase.until is None:
         return True
-    return start - before.phase.until <= span
+    return start - previous.phase.until <= span
 
 
 def _joins(
     alert: Alert,
     incident: Incident,
     firing: Sequence[Alert],
+    *,
     upstream: Mapping[str, Upstream],
     alike: Mapping[str, frozenset[str]],
     window: tuple[datetime, datetime],
 ) -> bool:
+    """Whether a new alert joins an open incident; `firing` are the alerts that fire in it."""
     if incident.cause in WHOLE:
         return True
     near = TOGETHER * (window[1] - window[0])
     began = alert.phase.since or window[0]
-    if abs(began - incident.since) <= near or window[0] - incident.opened <= near:
+    if abs(began - incident.since) <= near or window[0] - incident.opened_at <= near:
         return True
     column = dict(alert.labels).get("column")
-    if column is not None and any(dict(one.labels).get("column") == column for one in firing):
+    if column is not None and any(dict(member.labels).get("column") == column for member in firing):
         return True
-    if any(one.key in alike.get(alert.key, ()) for one in firing):
+    if any(member.key in alike.get(alert.key, ()) for member in firing):
         return True
     return upstream.get(alert.key) in incident.upstream

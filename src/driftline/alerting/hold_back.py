@@ -1,19 +1,17 @@
-"""Which changes people are told of: what is held back, what is told once nothing holds it, and the
-cap of pages.
+"""Which messages are held back, which are released, and the cap of pages.
 
-Refuses to lose anything: what is held is in the history with the reason, and ends are told to
-whoever was told of a begin.
+Nothing is lost: what is held back is in the history with the reason, and whoever got the opening
+of an incident gets its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from driftline.alerting.digest import CAUSE, ended, gathered
-from driftline.alerting.incident import Change, told
-from driftline.alerting.silencing import Quiet
+from driftline.alerting.digest import CAUSE, add_to_digest, resolve_digest
+from driftline.alerting.incident import Change, Occasion, make_change
+from driftline.alerting.silencing import Silencing
 from driftline.alerting.work import Step, Work
 from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.model import Severity
@@ -21,117 +19,123 @@ from driftline.types.notification import Event
 
 DAY = timedelta(hours=24)
 ALWAYS = frozenset({Event.RESOLVED, Event.ACKNOWLEDGED, Event.SILENCED})
-"""Told whatever holds the rest: they ask nobody to get up."""
+"""Events that are sent whatever holds the others: they wake nobody."""
 PAGING = frozenset(
     {Reason.FIRST_ALERT, Reason.CAME_BACK, Reason.FLAPPING, Reason.MORE_SEVERE, Reason.RELEASED}
 )
+"""Reasons of a message that wakes people when it is critical."""
 
 
-def tell(moved: Step, quiet: Quiet, now: datetime) -> Step:
-    """After a step, and after people's acts: mark the changes that nobody hears of, and add those
-    that are due.
+def hold_back(previous: Step, silencing: Silencing, now: datetime) -> Step:
+    """Mark the changes of a step that are held back, and add those that are released now.
+
+    Call it after the acts of people were applied.
     """
-    work = Work.on(moved)
+    work = Work.on(previous)
     changes, work.changes = work.changes, []
-    over: list[Change] = []
-    causes = quiet.causes((one, work.members(one)) for one in work.open)
+    review = _Review(work, silencing, now)
     for change in changes:
-        work.changes.append(_weighed(work, change, quiet, causes, now, over))
+        work.changes.append(review.weigh(change))
     for incident in work.open:
-        waits = incident.owed or incident.snoozed is not None or incident.silence is not None
-        if incident.cause != CAUSE and (waits or quiet.silences):
-            _attend(work, incident, quiet, causes, now, over)
-    digest = next((one for one in work.open if one.cause == CAUSE), None)
-    if over:
-        work.tell(gathered(work, digest, over, quiet.max_pages, now))
-    elif digest is not None and not any(one.id in digest.keys for one in work.open):
-        work.tell(ended(digest, now))
-    return work.step(moved.notes, now)
-
-
-def _weighed(
-    work: Work,
-    change: Change,
-    quiet: Quiet,
-    causes: Sequence[str],
-    now: datetime,
-    over: list[Change],
-) -> Change:
-    """`change` with why it is held, if it is; a page beyond the cap goes `over` to the digest."""
-    incident = work.incidents.get(change.incident.id, change.incident)
-    if change.event in ALWAYS:
-        hushed = change.event is Event.RESOLVED and incident.untold
-        return replace(
-            change,
-            held=Hold(HoldKind.UNTOLD, "nobody was told that it is open") if hushed else None,
+        is_held = (
+            incident.hold_reason
+            or incident.snoozed_until is not None
+            or incident.silence_id is not None
         )
-    members = work.members(incident)
-    held = quiet.holds(change.incident, members, causes, change.reason, now)
-    owes = held is not None and held.kind is not HoldKind.ACKNOWLEDGED
-    digest = next(
-        (one for one in work.open if one.cause == CAUSE and incident.id in one.keys), None
-    )
-    page = change.incident.severity is Severity.CRITICAL and change.reason in PAGING
-    if held is None and digest is not None and change.event is Event.UPDATED:
-        held = Hold(HoldKind.DIGEST, f"in digest {digest.id}")
-    elif held is None and page:
-        if sum(now - at < DAY for at in work.pages) >= quiet.max_pages:
-            held = Hold(
-                HoldKind.CAP, f"{quiet.max_pages} pages in 24 hours are the most: in the digest"
+        if incident.cause != CAUSE and (is_held or silencing.silences):
+            review.attend(incident)
+    digest = next((incident for incident in work.open if incident.cause == CAUSE), None)
+    if review.over:
+        work.record(add_to_digest(work, digest, review.over, silencing.max_pages, now))
+    elif digest is not None and not any(incident.id in digest.keys for incident in work.open):
+        work.record(resolve_digest(digest, now))
+    return work.step(previous.notes, now)
+
+
+class _Review:
+    """One pass over the changes and the open incidents of a model."""
+
+    def __init__(self, work: Work, silencing: Silencing, now: datetime) -> None:
+        self.work, self.silencing, self.now = work, silencing, now
+        self.over: list[Change] = []
+        """Pages beyond the cap, for the digest."""
+        self._inhibiting = silencing.inhibiting_incidents(
+            (incident, work.members(incident)) for incident in work.open
+        )
+
+    def weigh(self, change: Change) -> Change:
+        """The change, with its hold if it is held back."""
+        work = self.work
+        incident = work.incidents.get(change.incident.id, change.incident)
+        if change.event in ALWAYS:
+            unannounced = change.event is Event.RESOLVED and incident.unannounced
+            reason = "nobody was told that it is open"
+            return replace(change, hold=Hold(HoldKind.UNTOLD, reason) if unannounced else None)
+        hold = self._find_hold(change.incident, change.reason)
+        is_owed = hold is not None and hold.kind is not HoldKind.ACKNOWLEDGED
+        hold = hold or self._find_digest_hold(change, incident)
+        if incident.resolved_at is None:
+            reason = "" if hold is None else incident.hold_reason
+            reason = hold.text if hold is not None and is_owed else reason
+            unannounced = hold is not None and (
+                incident.unannounced or change.event is not Event.UPDATED
             )
-            over += [change] if incident.resolved is None else []
-        else:
-            work.pages.append(now)
-            work.paged.append((incident.id, change.incident.revision))
-    if incident.resolved is None:
-        owed = "" if held is None else held.text if owes else incident.owed
-        untold = held is not None and (incident.untold or change.event is not Event.UPDATED)
-        work.put(replace(incident, owed=owed, untold=untold))
-    return replace(change, held=held)
+            work.put(replace(incident, hold_reason=reason, unannounced=unannounced))
+        return replace(change, hold=hold)
 
-
-def _attend(
-    work: Work,
-    incident: Incident,
-    quiet: Quiet,
-    causes: Sequence[str],
-    now: datetime,
-    over: list[Change],
-) -> None:
-    """Note a silence in the history of what it holds, and tell of what nothing holds any more."""
-    members = work.members(incident)
-    silence = quiet.silence_of(incident, members, now)
-    if silence is None:
-        incident = replace(incident, silence=None)
-    elif silence.id != incident.silence:
-        until = f"until {silence.until:%Y-%m-%d %H:%M} UTC"
-        said = f"{until}, {silence.reason}" if silence.reason else until
-        noted = replace(incident, silence=silence.id)
-        work.tell(
-            told(
-                noted,
-                Event.SILENCED,
-                Reason.SILENCED,
-                members,
-                (now, now),
+    def attend(self, incident: Incident) -> None:
+        """Note a silence in the history of its incident, or release what nothing holds any more."""
+        work, now = self.work, self.now
+        members = work.members(incident)
+        silence = self.silencing.find_silence(incident, members, now)
+        if silence is None:
+            incident = replace(incident, silence_id=None)
+        elif silence.id != incident.silence_id:
+            end = f"until {silence.until:%Y-%m-%d %H:%M} UTC"
+            occasion = Occasion(
+                window=(now, now),
                 author=silence.author,
-                said=said,
+                comment=f"{end}, {silence.reason}" if silence.reason else end,
                 phrasebook=work.phrasebook,
             )
+            incident = replace(incident, silence_id=silence.id)
+            work.record(make_change(incident, Event.SILENCED, Reason.SILENCED, members, occasion))
+            return
+        if incident.snoozed_until is not None and incident.snoozed_until <= now:
+            incident = replace(incident, snoozed_until=None)
+        work.put(incident)
+        fires = any(alert.is_firing for alert in members)
+        if incident.hold_reason and fires and not self._find_hold(incident, Reason.RELEASED):
+            occasion = Occasion(window=(now, now), phrasebook=work.phrasebook)
+            incident = replace(incident, hold_reason="")
+            change = make_change(incident, Event.UPDATED, Reason.RELEASED, members, occasion)
+            work.put(change.incident)
+            work.changes.append(self.weigh(change))
+
+    def _find_hold(self, incident: Incident, reason: Reason) -> Hold | None:
+        members = self.work.members(self.work.incidents.get(incident.id, incident))
+        return self.silencing.find_hold(
+            incident, members, reason, self.now, inhibiting=self._inhibiting
         )
-        return
-    if incident.snoozed is not None and incident.snoozed <= now:
-        incident = replace(incident, snoozed=None)
-    work.put(incident)
-    fires = any(alert.fires for alert in members)
-    if incident.owed and fires and not quiet.holds(incident, members, causes, Reason.RELEASED, now):
-        change = told(
-            replace(incident, owed=""),
-            Event.UPDATED,
-            Reason.RELEASED,
-            members,
-            (now, now),
-            phrasebook=work.phrasebook,
+
+    def _find_digest_hold(self, change: Change, incident: Incident) -> Hold | None:
+        """Why the digest speaks for a change that nothing else holds; counts a page."""
+        work, max_pages = self.work, self.silencing.max_pages
+        digest = next(
+            (
+                candidate
+                for candidate in work.open
+                if candidate.cause == CAUSE and incident.id in candidate.keys
+            ),
+            None,
         )
-        work.put(change.incident)
-        work.changes.append(_weighed(work, change, quiet, causes, now, over))
+        if digest is not None and change.event is Event.UPDATED:
+            return Hold(HoldKind.DIGEST, f"in digest {digest.id}")
+        if change.incident.severity is not Severity.CRITICAL or change.reason not in PAGING:
+            return None
+        if sum(self.now - at < DAY for at in work.pages) < max_pages:
+            work.pages.append(self.now)
+            work.new_pages.append((incident.id, change.incident.revision))
+            return None
+        self.over += [change] if incident.resolved_at is None else []
+        return Hold(HoldKind.CAP, f"{max_pages} pages in 24 hours are the most: in the digest")

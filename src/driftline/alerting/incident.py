@@ -1,18 +1,18 @@
-"""One incident: the firing alerts of one model that have one cause, told as one thing.
+"""One incident: the firing alerts of one model that have one cause, reported as one thing.
 
-Refuses to be told twice: a change is an opening, an alert that is new to the incident, more or
-lastingly less severity, the end, a return, or what a person did to it.
+A change is an opening, an alert that is new to the incident, more severity or lastingly less, the
+end, a return, or what a person did. Nothing is reported twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from driftline.alerting.describe import LONGEST, fact_of, telling, title
-from driftline.alerting.fact import digest, message_id
-from driftline.alerting.lifespans import FLAPS, Life
+from driftline.alerting.describe import LONGEST, describe_alert, rank_key, write_title
+from driftline.alerting.fact import hash_parts, message_id
+from driftline.alerting.lifespans import FLAPS, Lifespans
 from driftline.alerting.observe import severest
 from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
 from driftline.types.alert import Alert
@@ -21,22 +21,21 @@ from driftline.types.model import Decision, Severity
 from driftline.types.notification import Event, Notification
 from driftline.types.phrasing import IN_ALL, WHY, clean
 
-MOST = 50
-"""Alerts in one message; `facts` tells how many there are in all."""
+MOST_ALERTS = 50
+"""Alerts in one message; a fact of the message counts all of them."""
 Span = tuple[datetime, datetime]
 
-
-WORDS = {
+HISTORY_EVENTS = {
     Reason.MORE_ALERTS: "worsened",
     Reason.MORE_SEVERE: "worsened",
     Reason.LESS_SEVERE: "improved",
     Reason.DECIDED: "decided",
     Reason.RELEASED: "told",
 }
-"""What a history calls the changes between opening and end that have no event of their own."""
+"""How the history calls the updates of an incident, by reason."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """Something that happened to an incident, and why."""
 
@@ -44,268 +43,231 @@ class Change:
     event: Event
     reason: Reason
     at: datetime
-    """End of the window that brought it about; the tick's time for trouble of the agent, the
-    clock's for what people did.
+    """End of the window that caused it.
+
+    The time of the tick for trouble of the agent, the time of the act for what people did.
     """
     notification: Notification
     author: str = ""
     """Who did it; empty for what the agent found."""
-    said: str = ""
+    comment: str = ""
     """The reason that the author gave."""
-    held: Hold | None = None
-    """Why nobody is told; None when people are."""
+    hold: Hold | None = None
+    """Why the message is held back; None when it is sent."""
 
     @property
-    def word(self) -> str:
-        """What the history calls it."""
-        return (
-            WORDS.get(self.reason, self.event.value)
-            if self.event is Event.UPDATED
-            else self.event.value
-        )
+    def history_event(self) -> str:
+        """How the history calls it."""
+        if self.event is not Event.UPDATED:
+            return self.event.value
+        return HISTORY_EVENTS.get(self.reason, self.event.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """When and by whom an incident is changed."""
+
+    window: Span
+    """The window that was judged; twice the time of an act."""
+    rows: int = 0
+    """Rows of the window."""
+    lifespans: Lifespans = field(default_factory=Lifespans)
+    author: str = ""
+    """Who did it; empty for what the agent found."""
+    comment: str = ""
+    """The reason that the author gave."""
+    phrasebook: Phrasebook | None = None
+    """The words of the installed checks; those of all installed plugins when None."""
+
+    @property
+    def length(self) -> timedelta:
+        """Length of the window."""
+        return self.window[1] - self.window[0]
 
 
 def incident_id(model: str, cause: str, since: datetime, ordinal: int) -> str:
-    """The name of the `ordinal`-th incident of a model and cause; the same wherever and whenever it
-    is computed.
-    """
-    return "inc_" + digest(model, cause, since.isoformat(), ordinal, length=16)
+    """The id of the `ordinal`-th incident of a model and cause: the same on every computation."""
+    return "inc_" + hash_parts(model, cause, since.isoformat(), ordinal, length=16)
 
 
 def open_incident(
     alerts: Sequence[Alert],
+    occasion: Occasion,
+    *,
     cause: str,
     lane: str,
     ordinal: int,
     upstream: frozenset[Upstream],
-    window: Span,
-    rows: int,
-    phrasebook: Phrasebook | None = None,
 ) -> Change:
-    """The incident that firing `alerts` open together."""
+    """Open one incident for firing alerts of one model."""
     since = min(alert.phase.since for alert in alerts if alert.phase.since is not None)
-    first = alerts[0]
-    fresh = Incident(
-        id=incident_id(first.model, cause, since, ordinal),
-        model=first.model,
+    model = alerts[0].model
+    incident = Incident(
+        id=incident_id(model, cause, since, ordinal),
+        model=model,
         cause=cause,
         since=since,
         lane=lane,
-        opened=window[1],
+        opened_at=occasion.window[1],
         upstream=upstream,
     )
-    return told(
-        fresh,
-        Event.OPENED,
-        Reason.FIRST_ALERT,
-        alerts,
-        window,
-        rows,
-        severity=severest(alerts),
-        phrasebook=phrasebook,
+    return make_change(
+        incident, Event.OPENED, Reason.FIRST_ALERT, alerts, occasion, severity=severest(alerts)
     )
 
 
-def come_back(
-    incident: Incident,
-    members: Sequence[Alert],
-    window: Span,
-    rows: int,
-    life: Life,
-    phrasebook: Phrasebook | None = None,
-) -> Change:
-    """The incident once more, with its alerts of before; the third time within the span it is
-    flapping, and says so.
+def reopen(incident: Incident, members: Sequence[Alert], occasion: Occasion) -> Change:
+    """Open an incident again with its earlier alerts.
+
+    From the third time within the span on it is flapping, and the message says so.
     """
-    span = life.flap_span(window[1] - window[0])
-    turns = (*(turn for turn in incident.turns if window[1] - turn <= span), window[1])
-    flapping = len(turns) >= FLAPS
-    firing = [alert for alert in members if alert.fires]
-    severity = severest(firing)
-    since = min(alert.phase.since for alert in firing if alert.phase.since is not None)
+    end = occasion.window[1]
+    span = occasion.lifespans.flap_span(occasion.length)
+    reopen_times = (*(time for time in incident.reopen_times if end - time <= span), end)
+    flapping = len(reopen_times) >= FLAPS
+    firing = [alert for alert in members if alert.is_firing]
     incident = replace(
-        incident, opened=window[1], resolved=None, reopens=None, turns=turns, flapping=flapping, calm=None, better=None,
-        acknowledged="", severity=severity, since=since, owed="", untold=False,
-    )  # fmt: skip
-    return told(
         incident,
-        Event.REOPENED,
-        Reason.FLAPPING if flapping else Reason.CAME_BACK,
-        members,
-        window,
-        rows,
-        phrasebook=phrasebook,
+        opened_at=end,
+        resolved_at=None,
+        reopens_until=None,
+        reopen_times=reopen_times,
+        flapping=flapping,
+        calm_since=None,
+        improving_since=None,
+        acknowledged_by="",
+        severity=severest(firing),
+        since=min(alert.phase.since for alert in firing if alert.phase.since is not None),
+        hold_reason="",
+        unannounced=False,
     )
+    reason = Reason.FLAPPING if flapping else Reason.CAME_BACK
+    return make_change(incident, Event.REOPENED, reason, members, occasion)
 
 
-def carry_on(
+def update_incident(
     incident: Incident,
-    was: Sequence[Alert],
     members: Sequence[Alert],
-    joined: Sequence[Alert],
-    window: Span,
-    rows: int,
-    life: Life,
-    why_over: Reason = Reason.ALL_RESOLVED,
-    phrasebook: Phrasebook | None = None,
+    occasion: Occasion,
+    *,
+    previous: Sequence[Alert],
+    additions: Sequence[Alert],
+    end_reason: Reason = Reason.ALL_RESOLVED,
 ) -> tuple[Incident, Change | None]:
-    """What becomes of an open incident in a window, and what there is to tell.
+    """Move an open incident through one window.
 
-    `members` are all its alerts, firing or not, and `was` is what they were before; `joined` are
-    new to it.
+    `members` are all its alerts, firing or not, `previous` the same before the window, and
+    `additions` those that are new to it. Returns the incident, and the change to report if there
+    is one.
     """
-    firing = [alert for alert in members if alert.fires]
-    length = window[1] - window[0]
-    if list(was) == list(members) and (firing or incident.flapping):
-        return (
-            incident,
-            None,
-        )  # a window that was seen before, or that says nothing: no time goes by
+    firing = [alert for alert in members if alert.is_firing]
+    start, end = occasion.window
+    if list(previous) == list(members) and (firing or incident.flapping):
+        # The window was judged before, or says nothing: no time passes for the incident.
+        return incident, None
+    calm_span = occasion.lifespans.calm_span(occasion.length)
     if not firing:
-        calm = incident.calm or window[0]
-        if (
-            incident.flapping
-            and why_over is Reason.ALL_RESOLVED
-            and window[1] - calm < life.calm_span(length)
-        ):
-            return replace(incident, calm=calm), None
-        why = Reason.CALM if incident.flapping and why_over is Reason.ALL_RESOLVED else why_over
-        change = end(
-            incident, why, members, window, rows, life.reopen_span(length), phrasebook=phrasebook
-        )
+        calm_since = incident.calm_since or start
+        waits_for_calm = incident.flapping and end_reason is Reason.ALL_RESOLVED
+        if waits_for_calm and end - calm_since < calm_span:
+            return replace(incident, calm_since=calm_since), None
+        reason = Reason.CALM if waits_for_calm else end_reason
+        reopen_span = occasion.lifespans.reopen_span(occasion.length)
+        change = resolve(incident, reason, members, occasion, reopen_span=reopen_span)
         return change.incident, change
     severity = severest(firing)
-    incident = replace(incident, keys=incident.keys | {alert.key for alert in joined}, calm=None)
+    keys = incident.keys | {alert.key for alert in additions}
+    improving = severity.rank < incident.severity.rank
+    improving_since = (incident.improving_since or start) if improving else None
+    incident = replace(incident, keys=keys, calm_since=None, improving_since=improving_since)
+    settled = replace(incident, improving_since=None)
     if severity.rank > incident.severity.rank:
-        change = told(
-            replace(incident, better=None),
-            Event.UPDATED,
-            Reason.MORE_SEVERE,
-            members,
-            window,
-            rows,
-            severity=severity,
-            phrasebook=phrasebook,
+        change = make_change(
+            settled, Event.UPDATED, Reason.MORE_SEVERE, members, occasion, severity=severity
         )
-        return change.incident, change
-    better = (incident.better or window[0]) if severity.rank < incident.severity.rank else None
-    incident = replace(incident, better=better)
-    if better is not None and window[1] - better >= life.calm_span(length):
-        less = replace(incident, better=None)
-        change = told(
-            less,
-            Event.UPDATED,
-            Reason.LESS_SEVERE,
-            members,
-            window,
-            rows,
-            severity=severity,
-            phrasebook=phrasebook,
+    elif improving_since is not None and end - improving_since >= calm_span:
+        change = make_change(
+            settled, Event.UPDATED, Reason.LESS_SEVERE, members, occasion, severity=severity
         )
-        return change.incident, change
-    if _decisions(firing) - _decisions(was):
-        change = told(
-            incident, Event.UPDATED, Reason.DECIDED, members, window, rows, phrasebook=phrasebook
-        )
-        return change.incident, change
-    if joined and not incident.flapping:
-        change = told(
-            incident,
-            Event.UPDATED,
-            Reason.MORE_ALERTS,
-            members,
-            window,
-            rows,
-            phrasebook=phrasebook,
-        )
-        return change.incident, change
-    return incident, None
+    elif _decisions(firing) - _decisions(previous):
+        change = make_change(incident, Event.UPDATED, Reason.DECIDED, members, occasion)
+    elif additions and not incident.flapping:
+        change = make_change(incident, Event.UPDATED, Reason.MORE_ALERTS, members, occasion)
+    else:
+        return incident, None
+    return change.incident, change
 
 
-def end(
+def resolve(
     incident: Incident,
-    why: Reason,
+    reason: Reason,
     members: Sequence[Alert],
-    window: Span,
-    rows: int,
-    reopen_span: timedelta | None,
-    author: str = "",
-    said: str = "",
-    phrasebook: Phrasebook | None = None,
+    occasion: Occasion,
+    *,
+    reopen_span: timedelta | None = None,
 ) -> Change:
-    """The end of an incident; without `reopen_span` it is for good."""
-    calm = why is Reason.CALM
-    over = replace(
-        incident, resolved=window[1], reopens=None if reopen_span is None else window[1] + reopen_span, better=None, calm=None,
-        flapping=incident.flapping and not calm, turns=() if calm else incident.turns, snoozed=None, silence=None, owed="",
-    )  # fmt: skip
-    return told(
-        over,
-        Event.RESOLVED,
-        why,
-        members,
-        window,
-        rows,
-        author=author,
-        said=said,
-        phrasebook=phrasebook,
+    """End an incident; without `reopen_span` it can't come back."""
+    end = occasion.window[1]
+    is_calm = reason is Reason.CALM
+    incident = replace(
+        incident,
+        resolved_at=end,
+        reopens_until=None if reopen_span is None else end + reopen_span,
+        improving_since=None,
+        calm_since=None,
+        flapping=incident.flapping and not is_calm,
+        reopen_times=() if is_calm else incident.reopen_times,
+        snoozed_until=None,
+        silence_id=None,
+        hold_reason="",
     )
+    return make_change(incident, Event.RESOLVED, reason, members, occasion)
 
 
 def _decisions(alerts: Sequence[Alert]) -> set[Decision]:
-    """What the checks of the alerts that fire say is to be done."""
-    changed = (alert.changed for alert in alerts if alert.fires)
-    return {
-        entry.measurement.decision
-        for entry in changed
-        if entry is not None and entry.measurement.decision
-    }
+    """The decisions that the checks of firing alerts recommend."""
+    entries = (alert.newest_change for alert in alerts if alert.is_firing)
+    decisions = (entry.measurement.decision for entry in entries if entry is not None)
+    return {decision for decision in decisions if decision}
 
 
-def told(
+def make_change(
     incident: Incident,
     event: Event,
     reason: Reason,
     members: Sequence[Alert],
-    window: Span,
-    rows: int = 0,
+    occasion: Occasion,
     *,
     severity: Severity | None = None,
-    author: str = "",
-    said: str = "",
-    phrasebook: Phrasebook | None = None,
 ) -> Change:
-    """A change with its message, one revision further."""
+    """Make a change of an incident with its message; the revision of the incident is one higher.
+
+    `members` are all alerts of the incident. Without `severity` it stays as it is.
+    """
     incident = replace(
         incident,
         revision=incident.revision + 1,
         severity=severity or incident.severity,
         keys=incident.keys | {alert.key for alert in members},
     )
-    why = f"{reason.value} by {clean(author, 60)}" if author else reason.value
-    why += f": {clean(said, LONGEST)}" if said else ""
     versions = sorted({alert.version for alert in members})
-    facts = [(fact_of(alert, named=len(versions) > 1), alert) for alert in members]
-    ordered = sorted(facts, key=lambda both: (telling(both[0]), both[1].key))
-    shown = tuple(fact for fact, _ in ordered)
+    pairs = [(describe_alert(alert, with_version=len(versions) > 1), alert) for alert in members]
+    pairs.sort(key=lambda pair: (rank_key(pair[0]), pair[1].key))
+    facts = tuple(fact for fact, _ in pairs)
     ends = [alert.phase.until for alert in members if alert.phase.until is not None]
-    resolved_at = max(ends, default=window[1]) if event is Event.RESOLVED else None
-    newest = [alert.changed or alert.newest for _, alert in ordered]
-    line = title(
+    resolved_at = max(ends, default=occasion.window[1]) if event is Event.RESOLVED else None
+    title = write_title(
         incident.model,
         event,
         reason,
-        shown,
-        incident.since,
-        resolved_at,
-        phrasebook or installed_phrasebook(),
+        facts,
+        since=incident.since,
+        resolved_at=resolved_at,
+        phrasebook=occasion.phrasebook or installed_phrasebook(),
     )
-    incident = replace(incident, title=line)
-    extra = {IN_ALL: str(len(shown))} if len(shown) > MOST else {}
-    if incident.upstream:
-        extra["upstream"] = clean(
-            ", ".join(sorted(change.text for change in incident.upstream)), LONGEST
-        )
+    incident = replace(incident, title=title)
+    entries = (alert.newest_change or alert.newest_entry for _, alert in pairs)
+    references = (entry.reference for entry in entries if entry is not None and entry.reference)
     notification = Notification(
         id=message_id(incident.id, incident.revision),
         incident=incident.id,
@@ -315,23 +277,42 @@ def told(
         model_version=clean(versions[0], LONGEST) if len(versions) == 1 else "",
         cause=incident.cause,
         severity=incident.severity,
-        title=line,
+        title=title,
         since=incident.since,
-        window=window,
-        rows=rows,
-        reference=next(
-            (
-                clean(entry.reference, LONGEST)
-                for entry in newest
-                if entry is not None and entry.reference
-            ),
-            "",
-        ),
-        alerts=shown[:MOST],
+        window=occasion.window,
+        rows=occasion.rows,
+        reference=clean(next(references, ""), LONGEST),
+        alerts=facts[:MOST_ALERTS],
         resolved_at=resolved_at,
-        facts={WHY: why, **extra},
+        facts=_message_facts(incident, reason, occasion, alerts=len(facts)),
         reason=reason,
         upstream=tuple(sorted(incident.upstream)),
         sent_before=event is not Event.OPENED,
     )
-    return Change(incident, event, reason, window[1], notification, author, said)
+    return Change(
+        incident=incident,
+        event=event,
+        reason=reason,
+        at=occasion.window[1],
+        notification=notification,
+        author=occasion.author,
+        comment=occasion.comment,
+    )
+
+
+def _message_facts(
+    incident: Incident, reason: Reason, occasion: Occasion, *, alerts: int
+) -> dict[str, str]:
+    """The facts of a message: why it is sent, how many alerts there are, what changed before."""
+    why = reason.value
+    if occasion.author:
+        why += f" by {clean(occasion.author, 60)}"
+    if occasion.comment:
+        why += f": {clean(occasion.comment, LONGEST)}"
+    facts = {WHY: why}
+    if alerts > MOST_ALERTS:
+        facts[IN_ALL] = str(alerts)
+    if incident.upstream:
+        sentences = sorted(upstream.text for upstream in incident.upstream)
+        facts["upstream"] = clean(", ".join(sentences), LONGEST)
+    return facts

@@ -25,20 +25,22 @@ NOT_REMEMBERED: Mapping[str, Any] = {
 
 def severest(alerts: Iterable[Alert]) -> Severity:
     """The highest severity among alerts that fire; `info` without any."""
-    found = [alert.phase.severity or Severity.WARNING for alert in alerts]
-    return max(found, key=lambda severity: severity.rank, default=Severity.INFO)
+    severities = [alert.phase.severity or Severity.WARNING for alert in alerts]
+    return max(severities, key=lambda severity: severity.rank, default=Severity.INFO)
 
 
-class Ignored(StrEnum):
-    """Why a fact moved nothing, where a person may ask."""
+class IgnoreReason(StrEnum):
+    """Why a fact changed nothing."""
 
     TOO_OLD = "the window is older than the last 16 that this alert remembers"
     OLDER_REVISION = "a newer revision of this window was seen before"
 
 
-def observe(alert: Alert | None, fact: Fact) -> tuple[Alert | None, Ignored | None]:
-    """The alert after `fact`, or the reason why the fact was ignored. None stands for a series that
-    was always quiet.
+def observe(alert: Alert | None, fact: Fact) -> tuple[Alert | None, IgnoreReason | None]:
+    """Fold a fact into its alert.
+
+    Returns the alert, None for a series that was always quiet, and why the fact was ignored, if
+    it was.
     """
     if fact.verdict is Verdict.ERROR:
         return alert, None
@@ -47,28 +49,31 @@ def observe(alert: Alert | None, fact: Fact) -> tuple[Alert | None, Ignored | No
             return None, None
         alert = _new(fact)
     if alert.base.last_start is not None and fact.start <= alert.base.last_start:
-        return alert, Ignored.TOO_OLD
-    known = {entry.start: entry for entry in alert.recent}
-    before = known.get(fact.start)
-    if before is not None and fact.revision < before.revision:
-        return alert, Ignored.OLDER_REVISION
-    if before is None and not _worth_keeping(alert, fact):
+        return alert, IgnoreReason.TOO_OLD
+    entries = {entry.start: entry for entry in alert.recent}
+    previous = entries.get(fact.start)
+    if previous is not None and fact.revision < previous.revision:
+        return alert, IgnoreReason.OLDER_REVISION
+    if previous is None and not _is_worth_keeping(alert, fact):
         return alert, None
-    known[fact.start] = _entry(fact)
-    floor = alert.floor if alert.recent else fact.start
-    recent = tuple(known[start] for start in sorted(known))
-    return _trim(
-        replace(alert, recent=recent, floor=floor, needed=fact.needed, keep=fact.keep)
-    ), None
+    entries[fact.start] = _entry(fact)
+    alert = replace(
+        alert,
+        recent=tuple(entries[start] for start in sorted(entries)),
+        floor=alert.floor if alert.recent else fact.start,
+        for_windows=fact.for_windows,
+        keep_firing_windows=fact.keep_firing_windows,
+    )
+    return _trim(alert), None
 
 
-def _worth_keeping(alert: Alert, fact: Fact) -> bool:
+def _is_worth_keeping(alert: Alert, fact: Fact) -> bool:
     if fact.verdict is Verdict.CHANGED:
         return True
     if fact.verdict is Verdict.UNSURE:
         return False
-    leading = not alert.recent or fact.start < alert.recent[0].start
-    return not leading or alert.base.state in (AlertState.PENDING, AlertState.FIRING)
+    is_first = not alert.recent or fact.start < alert.recent[0].start
+    return not is_first or alert.base.state in (AlertState.PENDING, AlertState.FIRING)
 
 
 def _trim(alert: Alert) -> Alert:
@@ -78,7 +83,12 @@ def _trim(alert: Alert) -> Alert:
     calm = all(entry.verdict is not Verdict.CHANGED for entry in alert.recent[-HORIZON:])
     if calm and phase.state in (AlertState.QUIET, AlertState.RESOLVED):
         return replace(
-            alert, base=phase, recent=(), floor=None, evidence=alert.changed, seen=alert.newest
+            alert,
+            base=phase,
+            recent=(),
+            floor=None,
+            evidence=alert.newest_change,
+            newest_dropped=alert.newest_entry,
         )
     first = alert.recent[0]
     evidence = first if first.verdict is Verdict.CHANGED else alert.evidence
@@ -87,7 +97,7 @@ def _trim(alert: Alert) -> Alert:
         base=alert.stride(alert.base, first),
         recent=alert.recent[1:],
         evidence=evidence,
-        seen=first,
+        newest_dropped=first,
     )
 
 
@@ -101,13 +111,14 @@ def _new(fact: Fact) -> Alert:
         check=fact.check,
         measurement=fact.measurement,
         labels=fact.labels,
-        needed=fact.needed,
-        keep=fact.keep,
+        for_windows=fact.for_windows,
+        keep_firing_windows=fact.keep_firing_windows,
     )
 
 
 def _entry(fact: Fact) -> AlertEntry:
-    judged, judgement, number = fact.judged, fact.judgement, fact.judged.measurement
+    """What an alert remembers of a fact."""
+    number = fact.judged.measurement
     low, high = number.interval or (None, None)
     ends = finite(low), finite(high)
     number = replace(
@@ -118,16 +129,16 @@ def _entry(fact: Fact) -> AlertEntry:
         detail=plain(number.detail),
         **NOT_REMEMBERED,
     )
-    judgement = replace(judgement, verdict=fact.verdict, within=False)
+    judgement = replace(fact.judgement, verdict=fact.verdict, within=False)
     return AlertEntry(
         start=fact.start,
         end=fact.end,
         judged=JudgedMeasurement(
-            check=judged.check,
+            check=fact.check,
             measurement=number,
             judgement=judgement,
-            rows=int(judged.rows),
-            cause=judged.cause,
+            rows=int(fact.judged.rows),
+            cause=fact.cause,
         ),
         revision=fact.revision,
         reference=fact.reference,

@@ -1,6 +1,6 @@
 """What holds a message back: silences, mute times, inhibition, snoozes, acknowledgement.
 
-Nothing is forgotten: an open incident that was held back is notified once nothing holds it any more.
+Nothing is forgotten: an open incident that was held back is reported once nothing holds it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ UNREAD = (
 """While the source can't be read, what remains of its rows says little about the model."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """For how long nobody is told of what, and who said so."""
+    """A time without messages about what matches, begun by a person."""
 
     id: int
     matchers: Matchers
@@ -41,9 +41,9 @@ class Silence:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MuteTime:
-    """A time that comes again, such as the night, in which nobody is told of what matches."""
+    """A time that recurs, such as the night, without messages about what matches."""
 
     name: str
     cron: str
@@ -52,16 +52,16 @@ class MuteTime:
     zone: ZoneInfo
     matchers: Matchers = field(default_factory=Matchers)
 
-    def on(self, now: datetime) -> bool:
-        """Whether it is on: it last began no longer ago than it lasts."""
-        began: datetime = next(
+    def is_on(self, now: datetime) -> bool:
+        """Whether `now` lies within the time that began last."""
+        start: datetime = next(
             CronSim(self.cron, now.astimezone(self.zone) + timedelta(minutes=1), reverse=True)
         )
-        return began <= now < began + self.length
+        return start <= now < start + self.length
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class Silencing:
     """All that may hold a message back."""
 
     silences: Sequence[Silence] = ()
@@ -69,99 +69,111 @@ class Quiet:
     inhibitions: Sequence[Inhibition] = (UNREAD,)
     """Those of the configuration, else what the checks declare and `UNREAD`."""
     max_pages: int = 5
-    """Critical openings told within 24 hours."""
+    """Critical openings that are sent within 24 hours."""
 
-    def silence_of(
+    def find_silence(
         self, incident: Incident, alerts: Sequence[Alert], now: datetime
     ) -> Silence | None:
-        """The silence that is on and holds `incident`, the longest of several."""
-        on = [
-            one
-            for one in self.silences
-            if one.start <= now < one.until and means(one.matchers, incident, alerts)
+        """The silence that holds `incident` now; the longest of several, None without any."""
+        active = [
+            silence
+            for silence in self.silences
+            if silence.start <= now < silence.until
+            and matches_incident(silence.matchers, incident, alerts)
         ]
-        return max(on, key=lambda one: (one.until, one.id), default=None)
+        return max(active, key=lambda silence: (silence.until, silence.id), default=None)
 
-    def causes(self, incidents: Iterable[tuple[Incident, Sequence[Alert]]]) -> list[str]:
-        """For each inhibition the open incident of the model that brings it about; empty where none
-        does.
+    def inhibiting_incidents(
+        self, incidents: Iterable[tuple[Incident, Sequence[Alert]]]
+    ) -> list[str]:
+        """The id of the open incident behind each inhibition; empty where there is none.
+
+        `incidents` are the open incidents of the model with their alerts. The result has the
+        length and order of `inhibitions`.
         """
-        known = list(incidents)
+        candidates = list(incidents)
         return [
-            next((one.id for one, alerts in known if touches(by, one, alerts)), "")
-            for by, _ in self.inhibitions
+            next(
+                (
+                    incident.id
+                    for incident, alerts in candidates
+                    if matches_any_alert(matchers, incident, alerts)
+                ),
+                "",
+            )
+            for matchers, _ in self.inhibitions
         ]
 
-    def holds(
+    def find_hold(
         self,
         incident: Incident,
         alerts: Sequence[Alert],
-        causes: Sequence[str],
         reason: Reason,
         now: datetime,
+        *,
+        inhibiting: Sequence[str],
     ) -> Hold | None:
-        """Why nobody is told of a change of `incident` now; None when people are. For `causes` see
-        there.
+        """What holds a message about `incident` back now; None where nothing does.
+
+        `reason` is that of the message; `inhibiting` comes from `inhibiting_incidents`.
         """
-        if incident.snoozed is not None and now < incident.snoozed:
-            return Hold(HoldKind.SNOOZE, f"snoozed until {incident.snoozed:%Y-%m-%d %H:%M} UTC")
-        silence = self.silence_of(incident, alerts, now)
+        if incident.snoozed_until is not None and now < incident.snoozed_until:
+            end = f"{incident.snoozed_until:%Y-%m-%d %H:%M} UTC"
+            return Hold(HoldKind.SNOOZE, f"snoozed until {end}")
+        silence = self.find_silence(incident, alerts, now)
         if silence is not None:
-            return Hold(
-                HoldKind.SILENCE, f"silence {silence.id} until {silence.until:%Y-%m-%d %H:%M} UTC"
-            )
-        muted = next(
-            (
-                one.name
-                for one in self.mute_times
-                if means(one.matchers, incident, alerts) and one.on(now)
-            ),
-            None,
-        )
-        if muted is not None:
-            return Hold(HoldKind.MUTE_TIME, f"mute time {muted}")
-        for cause, (_, meant) in zip(causes, self.inhibitions, strict=True):
-            if cause not in ("", incident.id) and means(meant, incident, alerts):
-                return Hold(HoldKind.INHIBITION, f"inhibited by {cause}")
-        if incident.acknowledged and reason in (Reason.MORE_ALERTS, Reason.LESS_SEVERE):
-            return Hold(HoldKind.ACKNOWLEDGED, f"acknowledged by {incident.acknowledged}")
+            end = f"{silence.until:%Y-%m-%d %H:%M} UTC"
+            return Hold(HoldKind.SILENCE, f"silence {silence.id} until {end}")
+        for mute_time in self.mute_times:
+            if matches_incident(mute_time.matchers, incident, alerts) and mute_time.is_on(now):
+                return Hold(HoldKind.MUTE_TIME, f"mute time {mute_time.name}")
+        for inhibitor, (_, matchers) in zip(inhibiting, self.inhibitions, strict=True):
+            if inhibitor not in ("", incident.id) and matches_incident(matchers, incident, alerts):
+                return Hold(HoldKind.INHIBITION, f"inhibited by {inhibitor}")
+        if incident.acknowledged_by and reason in (Reason.MORE_ALERTS, Reason.LESS_SEVERE):
+            return Hold(HoldKind.ACKNOWLEDGED, f"acknowledged by {incident.acknowledged_by}")
         return None
 
 
-def means(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
-    """Whether `incident` is meant as a whole."""
-    return _fits(matchers, incident) and (
-        not (asked := _asked(matchers)).pairs or all(_each(asked, alerts) or [False])
+def matches_incident(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
+    """Whether matchers match an incident as a whole: itself, and each alert that fires in it."""
+    alert_matchers = matchers.without(OF_INCIDENT)
+    return _matches_fields(matchers, incident) and (
+        not alert_matchers.pairs or all(_alert_matches(alert_matchers, alerts) or [False])
     )
 
 
-def touches(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
-    """Whether anything that fires in `incident` is meant."""
-    return _fits(matchers, incident) and (
-        not (asked := _asked(matchers)).pairs or any(_each(asked, alerts))
+def matches_any_alert(matchers: Matchers, incident: Incident, alerts: Sequence[Alert]) -> bool:
+    """Whether matchers match an incident and at least one alert that fires in it."""
+    alert_matchers = matchers.without(OF_INCIDENT)
+    return _matches_fields(matchers, incident) and (
+        not alert_matchers.pairs or any(_alert_matches(alert_matchers, alerts))
     )
 
 
-def _asked(matchers: Matchers) -> Matchers:
-    return matchers.without(OF_INCIDENT)
-
-
-def _fits(matchers: Matchers, incident: Incident) -> bool:
+def _matches_fields(matchers: Matchers, incident: Incident) -> bool:
     severity = incident.severity.value
-    known = {"model": incident.model, "severity": severity, "id": incident.id}
-    return matchers.restricted_to(OF_INCIDENT).match(known)
+    fields = {"model": incident.model, "severity": severity, "id": incident.id}
+    return matchers.restricted_to(OF_INCIDENT).match(fields)
 
 
-def _each(asked: Matchers, alerts: Sequence[Alert]) -> list[bool]:
-    # One that comes and goes is still open while nothing fires.
-    firing = [alert for alert in alerts if alert.fires] or alerts
-    return [asked.match(_known(alert)) for alert in firing]
+def _alert_matches(matchers: Matchers, alerts: Sequence[Alert]) -> list[bool]:
+    # A flapping incident may be open while none of its alerts fires.
+    firing = [alert for alert in alerts if alert.is_firing] or alerts
+    return [matchers.match(_alert_fields(alert)) for alert in firing]
 
 
-def _known(alert: Alert) -> Mapping[str, str]:
-    judgement = None if alert.changed is None else alert.changed.judgement
-    bound = None if judgement is None else judgement.bound
+def _alert_fields(alert: Alert) -> Mapping[str, str]:
+    """What matchers may ask of an alert, by name."""
+    judgement = None if alert.newest_change is None else alert.newest_change.judgement
+    crossed = None if judgement is None else judgement.bound
     return {
-        "side": "" if bound is None else bound.side.value, **dict(alert.labels), "family": alert.cause, "check": alert.check, "measurement": alert.measurement,
-        "segment": alert.segment, "version": alert.version, "reason": judgement.reason if judgement is not None else "",
-    }  # fmt: skip
+        "side": "" if crossed is None else crossed.side.value,
+        **dict(alert.labels),
+        "family": alert.cause,
+        "check": alert.check,
+        "measurement": alert.measurement,
+        "segment": alert.segment,
+        "version": alert.version,
+        "reason": "" if judgement is None else judgement.reason,
+    }

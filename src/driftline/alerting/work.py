@@ -1,7 +1,6 @@
-"""The state of alerting, and a state at work: what is put is remembered, so that only that is
-written.
+"""The state of alerting, and a working copy that remembers what was changed.
 
-Refuses to decide: the step, people's acts and what holds them back do.
+Only what was changed is written to the database.
 """
 
 from __future__ import annotations
@@ -12,15 +11,18 @@ from datetime import datetime
 
 from driftline.alerting.fact import Fact
 from driftline.alerting.incident import Change
-from driftline.alerting.observe import Ignored
+from driftline.alerting.observe import IgnoreReason
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.alert import Alert
 from driftline.types.incident import Incident
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertingState:
-    """All alerts that were ever other than quiet, and the open incidents."""
+    """The alerts and incidents of one model.
+
+    Series that were always quiet have no alert.
+    """
 
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     """By key."""
@@ -29,44 +31,42 @@ class AlertingState:
     counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Incidents of each model and cause so far, open or not."""
     pages: tuple[datetime, ...] = ()
-    """When people were paged, as far back as that is kept."""
+    """When people were paged, oldest first, as far back as that is kept."""
     unreadable: tuple[str, ...] = field(default=(), compare=False)
-    """What could not be loaded and why, one sentence each."""
+    """What could not be loaded and why: one sentence each."""
     phrasebook: Phrasebook | None = field(default=None, compare=False)
     """How alerts read in titles; as the installed plugins say when None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A fact that moved nothing, and why."""
+    """A fact that changed nothing, and why."""
 
     fact: Fact
-    reason: Ignored
+    reason: IgnoreReason
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What a step did."""
+    """The result of a step."""
 
     state: AlertingState
     changes: tuple[Change, ...] = ()
-    """What to tell, in order."""
+    """Changes to report, in order."""
     alerts: Mapping[str, Alert | None] = field(default_factory=dict)
     """The alerts that differ from before; None for those that are gone."""
     incidents: Mapping[str, Incident] = field(default_factory=dict)
-    """The incidents that differ from before; those that can't come back any more have lost
-    `reopens`.
-    """
+    """The incidents that differ from before; without `reopens_until` they can't come back."""
     notes: tuple[Note, ...] = ()
     now: datetime | None = None
-    """The time the step was given."""
-    paged: tuple[tuple[str, int], ...] = ()
+    """The time that was passed to the step."""
+    new_pages: tuple[tuple[str, int], ...] = ()
     """Incidents and revisions that page people."""
 
 
 @dataclass(slots=True)
 class Work:
-    """A state while it is moved: what is put is remembered as touched."""
+    """A working copy of a state that remembers what was changed."""
 
     alerts: dict[str, Alert]
     incidents: dict[str, Incident]
@@ -74,7 +74,7 @@ class Work:
     pages: list[datetime]
     phrasebook: Phrasebook | None = None
     changes: list[Change] = field(default_factory=list)
-    paged: list[tuple[str, int]] = field(default_factory=list)
+    new_pages: list[tuple[str, int]] = field(default_factory=list)
     _alerts: dict[str, Alert | None] = field(default_factory=dict)
     _incidents: dict[str, Incident] = field(default_factory=dict)
 
@@ -90,11 +90,11 @@ class Work:
         )
 
     @classmethod
-    def on(cls, moved: Step) -> Work:
-        """Go on after a step."""
-        work = cls.of(moved.state)
-        work.changes, work.paged = list(moved.changes), list(moved.paged)
-        work._alerts, work._incidents = dict(moved.alerts), dict(moved.incidents)
+    def on(cls, previous: Step) -> Work:
+        """Continue after a step."""
+        work = cls.of(previous.state)
+        work.changes, work.new_pages = list(previous.changes), list(previous.new_pages)
+        work._alerts, work._incidents = dict(previous.alerts), dict(previous.incidents)
         return work
 
     def members(self, incident: Incident) -> list[Alert]:
@@ -104,10 +104,12 @@ class Work:
     @property
     def open(self) -> list[Incident]:
         """The open incidents, the oldest first."""
-        return by_age(incident for incident in self.incidents.values() if incident.resolved is None)
+        return by_age(
+            incident for incident in self.incidents.values() if incident.resolved_at is None
+        )
 
     def put_alert(self, alert: Alert) -> None:
-        """Write an alert, where it differs."""
+        """Put an alert, if it differs."""
         if self.alerts.get(alert.key) != alert:
             self.alerts[alert.key] = self._alerts[alert.key] = alert
 
@@ -118,34 +120,40 @@ class Work:
                 self._alerts[key] = None
 
     def put(self, incident: Incident) -> None:
-        """Write an incident, where it differs; one that has ended for good leaves the state."""
+        """Put an incident, if it differs; one that can't come back leaves the state."""
         if self.incidents.get(incident.id) == incident:
             return
         self._incidents[incident.id] = incident
-        if incident.resolved is not None and incident.reopens is None:
+        if incident.resolved_at is not None and incident.reopens_until is None:
             self.incidents.pop(incident.id, None)
         else:
             self.incidents[incident.id] = incident
 
-    def tell(self, change: Change) -> None:
-        """Write a change and its incident."""
+    def record(self, change: Change) -> None:
+        """Add a change and put its incident."""
         self.changes.append(change)
         self.put(change.incident)
 
     def step(self, notes: tuple[Note, ...], now: datetime) -> Step:
-        """What was done."""
+        """The result: the new state and what was changed."""
         state = AlertingState(
-            self.alerts,
-            self.incidents,
-            self.counts,
-            tuple(self.pages),
+            alerts=self.alerts,
+            incidents=self.incidents,
+            counts=self.counts,
+            pages=tuple(self.pages),
             phrasebook=self.phrasebook,
         )
         return Step(
-            state, tuple(self.changes), self._alerts, self._incidents, notes, now, tuple(self.paged)
+            state=state,
+            changes=tuple(self.changes),
+            alerts=self._alerts,
+            incidents=self._incidents,
+            notes=notes,
+            now=now,
+            new_pages=tuple(self.new_pages),
         )
 
 
 def by_age(incidents: Iterable[Incident]) -> list[Incident]:
-    """The oldest first."""
-    return sorted(incidents, key=lambda incident: (incident.opened, incident.id))
+    """Incidents by the time they opened, oldest first."""
+    return sorted(incidents, key=lambda incident: (incident.opened_at, incident.id))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from driftline.alerting.fact import Fact, key_of
 from driftline.alerting.incident import Change
-from driftline.alerting.lifespans import Life
+from driftline.alerting.lifespans import Lifespans
 from driftline.alerting.step import AlertingState, step
 from driftline.backtest.measure_history import ENGINE_ROWS, MeasuredWindows, Series
 from driftline.evaluate.check_plan import CheckPlan
@@ -125,7 +125,7 @@ class Replay:
     """By name of the check."""
     policy: AlarmPolicy
     lateness: timedelta
-    life: Life
+    life: Lifespans
     reference: str = ""
     """Name of the reference, for people."""
     state: AlertingState = field(default_factory=AlertingState)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as law
 
-from driftline.alerting.fact import lane
+from driftline.alerting.fact import lane_of
 from driftline.backtest.measure_history import (
     ENGINE_ROWS,
     Floats,
@@ -210,7 +210,7 @@ def alarm_rate(
 
     Changes that begin in one window, in series that can be in one incident, are one alarm.
     """
-    lanes = [lane(observation.family, "", "") for observation in matrix.observations]
+    lanes = [lane_of(observation.family, "", "") for observation in matrix.observations]
     masks = [np.array([name == lane_ for name in lanes]) for lane_ in sorted(set(lanes))]
     alarms = sum(int(begin[:, mask].any(axis=1).sum()) for begin in begins for mask in masks)
     return AlarmRate(alarms, len(begins) * len(matrix.starts) * policy.length / YEAR)

@@ -14,7 +14,7 @@ from functools import partial
 from driftline.agent.closing import ModelEvaluation
 from driftline.agent.model_settings import make_settings
 from driftline.agent.reference_state import load_reference
-from driftline.alerting.lifespans import Life
+from driftline.alerting.lifespans import Lifespans
 from driftline.alerting.work import AlertingState
 from driftline.backtest.measure_history import MeasuredWindows, measure_history
 from driftline.backtest.replay import Replay, ReplayedChange
@@ -42,7 +42,7 @@ class StoredHistory:
     """Length of a window."""
     lateness: timedelta
     false_pages_per_year: float
-    life: Life
+    life: Lifespans
     phrasebook: Phrasebook | None
     open_store: Callable[[], Store]
     groups: Sequence[Sequence[DueWindow]]

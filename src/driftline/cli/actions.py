@@ -233,7 +233,7 @@ def _preview(config: Config, name: str, incident: str, as_json: bool) -> int:
 
 def _order(connection: Connection, name: str, incident: str) -> Order:
     """Build the order of an action from the newest message of an incident."""
-    from driftline.alerting.actions_due import token
+    from driftline.alerting.actions_due import run_token
     from driftline.state.incidents import load_newest_message
     from driftline.types.action_request import Order
 
@@ -243,7 +243,7 @@ def _order(connection: Connection, name: str, incident: str) -> Order:
             f"there is no incident {incident!r}; `driftline status` lists the ids"
         )
     decision = next((alert.decision for alert in message.alerts if alert.decision), None)
-    return Order(token(message.incident, name), name, decision or "", message)
+    return Order(run_token(message.incident, name), name, decision or "", message)
 
 
 def _report(run: Run | None, error: str, as_json: bool) -> int:

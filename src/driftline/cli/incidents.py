@@ -78,10 +78,10 @@ def acknowledge(incident: str, author: str, reason: str, config: Path) -> None:
 
     After that, a higher severity and the end are still sent; further columns are not.
     """
-    from driftline.alerting.acts import Kind
+    from driftline.alerting.acts import ActKind
 
     with open_desk(config) as desk:
-        _confirm("acknowledged", *desk.ask(Kind.ACKNOWLEDGE, incident, author, reason))
+        _confirm("acknowledged", *desk.ask(ActKind.ACKNOWLEDGE, incident, author, reason))
 
 
 @click.command("snooze")
@@ -94,10 +94,10 @@ def snooze(incident: str, length: timedelta, author: str, reason: str, config: P
 
     An incident that is still open after that time is sent again.
     """
-    from driftline.alerting.acts import Kind
+    from driftline.alerting.acts import ActKind
 
     with open_desk(config) as desk:
-        _confirm("snoozed", *desk.ask(Kind.SNOOZE, incident, author, reason, lasting=length))
+        _confirm("snoozed", *desk.ask(ActKind.SNOOZE, incident, author, reason, lasting=length))
 
 
 def _confirm(act: str, name: str, outcome: str) -> None:

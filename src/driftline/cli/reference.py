@@ -38,10 +38,10 @@ def accept_change(incident: str, author: str, reason: str, config: Path) -> None
     The agent builds a new reference from the windows since the change, stores the author and the
     reason, and ends the incident.
     """
-    from driftline.alerting.acts import Kind
+    from driftline.alerting.acts import ActKind
 
     with open_desk(config) as desk:
-        name, _ = desk.ask(Kind.ACCEPT, incident, author, reason)
+        name, _ = desk.ask(ActKind.ACCEPT, incident, author, reason)
     click.echo(f"{name}: the agent builds a new reference when it next reads the source")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from driftline.alerting.fact import UNSURE, Fact, trouble
+from driftline.alerting.fact import UNSURE, Fact, monitoring_fact
 from driftline.state.tables import from_micros
 from driftline.types.model import Severity, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement
@@ -30,7 +30,7 @@ def blindness_fact(due: DueWindow, check: str, rows: Sequence[JudgedMeasurement]
     span = from_micros(due.key.start), from_micros(due.end)
     windows_in_week = max(MIN_WINDOWS, -(-WEEK // (due.end - due.key.start)))
     reason = _reason(blind_rows) if len(blind_rows) == len(judged_rows) else ""
-    return trouble(
+    return monitoring_fact(
         due.key.model,
         check,
         UNSURE,
@@ -38,7 +38,7 @@ def blindness_fact(due: DueWindow, check: str, rows: Sequence[JudgedMeasurement]
         span,
         severity=Severity.INFO,
         rows=max(row.rows for row in blind_rows) if reason else 0,
-        needed=windows_in_week,
+        for_windows=windows_in_week,
         revision=due.revision + 1,
     )
 

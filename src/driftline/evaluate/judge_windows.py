@@ -14,7 +14,7 @@ from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
 
-from driftline.alerting.fact import SERVICE, Fact, key_of, trouble
+from driftline.alerting.fact import SERVICE, Fact, key_of, monitoring_fact
 from driftline.contracts.check import CheckContext, Earlier
 from driftline.evaluate.blindness import blindness_fact
 from driftline.evaluate.check_plan import CheckPlan, Collect, run_check
@@ -189,7 +189,7 @@ def check_failure_fact(due: DueWindow, check: str, error: str) -> Fact:
     The failure of a check is an incident of its own, which ends when the check runs again.
     """
     span = from_micros(due.key.start), from_micros(due.end)
-    return trouble(due.key.model, check, "error", error, span, revision=due.revision + 1)
+    return monitoring_fact(due.key.model, check, "error", error, span, revision=due.revision + 1)
 
 
 def _context(
@@ -238,8 +238,8 @@ def facts_of(
             end=from_micros(due.end),
             judged=row,
             reference=reference_name,
-            needed=plan.needed,
-            keep=plan.keep,
+            for_windows=plan.needed,
+            keep_firing_windows=plan.keep,
             revision=due.revision + 1,
             since=None if row.since is None else from_micros(row.since),
             alike=frozenset(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from driftline.alerting.acts import Kind
+from driftline.alerting.acts import ActKind
 from driftline.extensions.phrasebook import Line, Phrasebook, installed_phrasebook
 from driftline.state import action_runs, incidents, people
 from driftline.state.store import Store
@@ -135,7 +135,7 @@ class Desk:
 
     def ask(
         self,
-        kind: Kind,
+        kind: ActKind,
         name: str,
         author: str,
         reason: str = "",
@@ -149,7 +149,7 @@ class Desk:
         """
         author, reason, now = _author(author), clean(reason, LONGEST), self.clock()
         until = None
-        if kind is Kind.SNOOZE:
+        if kind is ActKind.SNOOZE:
             if lasting is None or not timedelta(0) < lasting <= FURTHEST:
                 raise Refused("a snooze needs its length, a year at most")
             until = now + lasting

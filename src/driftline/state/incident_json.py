@@ -1,6 +1,6 @@
 """Alerts and incidents as JSON, with a version.
 
-Refuses to guess: what can't be read raises ValueError, and the caller loses that one entry only.
+What can't be read raises ValueError, and the caller loses that one entry only.
 """
 
 from __future__ import annotations
@@ -25,20 +25,25 @@ from driftline.types.model import (
 from driftline.types.records import JudgedMeasurement
 
 VERSION = 1
+ALERT_KEYS = {"for_windows": "needed", "keep_firing_windows": "keep", "newest_dropped": "seen"}
+"""JSON keys of the fields of an alert that differ from their names."""
 
 
 def dump_alert(alert: Alert) -> str:
     """One line of JSON, the same for equal alerts."""
-    plain = {item.name: getattr(alert, item.name) for item in fields(alert) if item.init}
-    entries = [_dump_entry(entry) for entry in alert.recent]
-    others = {name: _dump_entry(plain[name]) for name in ("evidence", "seen")}
-    others["base"] = _set_fields(alert.base)
+    state = {
+        ALERT_KEYS.get(item.name, item.name): getattr(alert, item.name)
+        for item in fields(alert)
+        if item.init
+    }
     return _json(
         {
-            **plain,
-            **others,
+            **state,
+            "base": _set_fields(alert.base),
+            "evidence": _dump_entry(alert.evidence),
+            "seen": _dump_entry(alert.newest_dropped),
             "labels": list(alert.labels),
-            "recent": entries,
+            "recent": [_dump_entry(entry) for entry in alert.recent],
             "floor": _micros(alert.floor),
         }
     )
@@ -48,15 +53,16 @@ def load_alert(text: str) -> Alert:
     """The inverse of `dump_alert`. Raises ValueError."""
     try:
         state = _versioned(text)
+        names = {key: name for name, key in ALERT_KEYS.items()}
         return Alert(
             **{
-                **state,
+                **{names.get(key, key): value for key, value in state.items()},
                 "labels": tuple((name, value) for name, value in state["labels"]),
                 "base": _phase(state["base"]),
                 "recent": tuple(_entry(entry, state) for entry in state["recent"]),
                 "floor": from_micros_or_none(state["floor"]),
                 "evidence": _entry_or_none(state["evidence"], state),
-                "seen": _entry_or_none(state["seen"], state),
+                "newest_dropped": _entry_or_none(state["seen"], state),
             }
         )
     except (TypeError, KeyError, AttributeError, OverflowError) as error:
@@ -64,43 +70,70 @@ def load_alert(text: str) -> Alert:
 
 
 COLUMNS = frozenset(
-    {"id", "model", "cause", "since", "revision", "severity", "title", "resolved", "reopens"}
+    {
+        "id",
+        "model",
+        "cause",
+        "since",
+        "revision",
+        "severity",
+        "title",
+        "resolved_at",
+        "reopens_until",
+    }
 )
-"""What of an incident has a column of its own."""
-PLAIN = ("lane", "flapping", "acknowledged", "silence", "owed", "untold")
-MOMENTS = ("opened", "calm", "better", "snoozed")
+"""Fields of an incident with a column of their own."""
+PLAIN_KEYS = {
+    "lane": "lane",
+    "flapping": "flapping",
+    "acknowledged_by": "acknowledged",
+    "silence_id": "silence",
+    "hold_reason": "owed",
+    "unannounced": "untold",
+}
+"""JSON keys of the fields of an incident that are text, a number or a truth value."""
+TIME_KEYS = {
+    "opened_at": "opened",
+    "calm_since": "calm",
+    "improving_since": "better",
+    "snoozed_until": "snoozed",
+}
+"""JSON keys of the fields of an incident that are times."""
+INCIDENT_KEYS = {**PLAIN_KEYS, **TIME_KEYS, "reopen_times": "turns"}
 
 
 def dump_incident(incident: Incident) -> str:
-    """What the columns of the table don't hold, as far as it is set."""
-    kept: dict[str, Any] = {"keys": sorted(incident.keys)}
+    """The fields of an incident that are set and have no column, as one line of JSON."""
+    state: dict[str, Any] = {"keys": sorted(incident.keys)}
     for item in fields(incident):
         value = getattr(incident, item.name)
         if item.name not in COLUMNS | {"keys"} and value != item.default and value != frozenset():
-            kept[item.name] = _plain(value)
-    return _json(kept)
+            state[INCIDENT_KEYS.get(item.name, item.name)] = _json_value(value)
+    return _json(state)
 
 
 def load_incident(text: str) -> dict[str, Any]:
     """The inverse of `dump_incident`, as the fields of an incident. Raises ValueError."""
     try:
         state = _versioned(text)
-        found: dict[str, Any] = {name: state[name] for name in PLAIN if name in state}
-        found |= {name: from_micros(state[name]) for name in MOMENTS if name in state}
-        found["keys"] = frozenset(str(key) for key in state["keys"])
-        found["upstream"] = frozenset(_upstream(item) for item in state.get("upstream", ()))
-        found["turns"] = tuple(from_micros(turn) for turn in state.get("turns", ()))
-        return found
+        values: dict[str, Any] = {
+            name: state[key] for name, key in PLAIN_KEYS.items() if key in state
+        }
+        values |= {name: from_micros(state[key]) for name, key in TIME_KEYS.items() if key in state}
+        values["keys"] = frozenset(str(key) for key in state["keys"])
+        values["upstream"] = frozenset(_upstream(item) for item in state.get("upstream", ()))
+        values["reopen_times"] = tuple(from_micros(time) for time in state.get("turns", ()))
+        return values
     except (TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"not the state of an incident: {error!r}") from None
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return as_micros(value)
     if isinstance(value, frozenset):
         return [[upstream.kind.value, upstream.name] for upstream in sorted(value)]
-    return [as_micros(turn) for turn in value] if isinstance(value, tuple) else value
+    return [as_micros(time) for time in value] if isinstance(value, tuple) else value
 
 
 def _json(state: dict[str, Any]) -> str:
@@ -131,18 +164,18 @@ def _upstream(item: Any) -> Upstream:
 
 def _set_fields(value: Any, skip: frozenset[str] = frozenset()) -> dict[str, Any]:
     """The fields of a record that differ from their defaults, times as microseconds."""
-    kept: dict[str, Any] = {}
+    state: dict[str, Any] = {}
     for item in fields(value):
         part = getattr(value, item.name)
         default = {} if item.default is MISSING else item.default
         if item.name not in skip and part != default:
-            kept[item.name] = as_micros(part) if isinstance(part, datetime) else part
-    return kept
+            state[item.name] = as_micros(part) if isinstance(part, datetime) else part
+    return state
 
 
 NOT_IN_ENTRY = frozenset({"labels", "name", "rows", "p_value", "reason", "least", "most"})
 """Fields of a measurement that no entry stores: they are the alert's, or of the judgement only."""
-MEASURED = frozenset(Measurement.__dataclass_fields__) - NOT_IN_ENTRY
+ENTRY_FIELDS = frozenset(Measurement.__dataclass_fields__) - NOT_IN_ENTRY
 
 
 def _dump_entry(entry: AlertEntry | None) -> dict[str, Any] | None:
@@ -150,20 +183,20 @@ def _dump_entry(entry: AlertEntry | None) -> dict[str, Any] | None:
     if entry is None:
         return None
     judgement = entry.judgement
-    kept = _set_fields(entry, skip=frozenset({"judged"}))
-    kept |= _set_fields(judgement, skip=frozenset({"bound", "within"}))
-    kept |= _set_fields(entry.measurement, skip=NOT_IN_ENTRY)
+    state = _set_fields(entry, skip=frozenset({"judged"}))
+    state |= _set_fields(judgement, skip=frozenset({"bound", "within"}))
+    state |= _set_fields(entry.measurement, skip=NOT_IN_ENTRY)
     if judgement.bound is not None:
-        kept["bound"] = [judgement.bound.side.value, judgement.bound.value]
-    return kept | ({"rows": entry.judged.rows} if entry.judged.rows else {})
+        state["bound"] = [judgement.bound.side.value, judgement.bound.value]
+    return state | ({"rows": entry.judged.rows} if entry.judged.rows else {})
 
 
 def _entry(state: dict[str, Any], alert: dict[str, Any]) -> AlertEntry:
     """The inverse of `_dump_entry`; `alert` is the state of the alert that it belongs to."""
-    measured = {name: state[name] for name in MEASURED & state.keys()}
+    number = {name: state[name] for name in ENTRY_FIELDS & state.keys()}
     interval, decision = state.get("interval"), state.get("decision")
-    measured |= {"interval": (interval[0], interval[1])} if interval else {}
-    measured |= {"decision": Decision(decision)} if decision else {}
+    number |= {"interval": (interval[0], interval[1])} if interval else {}
+    number |= {"decision": Decision(decision)} if decision else {}
     reason = state.get("reason", "")
     bound = Bound.from_stored(reason)
     if "bound" in state:
@@ -175,7 +208,7 @@ def _entry(state: dict[str, Any], alert: dict[str, Any]) -> AlertEntry:
         reason,
         bound=bound,
     )
-    number = {"value": None, **measured, "name": alert["measurement"]}
+    number = {"value": None, **number, "name": alert["measurement"]}
     judged = JudgedMeasurement(
         check=alert["check"],
         measurement=Measurement(**number, labels={name: value for name, value in alert["labels"]}),

@@ -1,6 +1,6 @@
-"""Alerts and incidents in the database, and the messages they give rise to.
+"""Alerts and incidents in the database, and the messages about them in the outbox.
 
-Refuses to decide what people are told: that came with the step.
+Does not decide what is reported: that comes with the step.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from driftline.alerting import AlertingState, Change, Step
-from driftline.alerting.acts import Act, Kind
-from driftline.alerting.fact import Fact, lane, message_id
+from driftline.alerting.acts import Act, ActKind
+from driftline.alerting.fact import Fact, lane_of, message_id
 from driftline.alerting.links import OPEN
 from driftline.alerting.observe import HORIZON
 from driftline.alerting.silencing import Silence
@@ -50,31 +50,30 @@ PAGES = 100
 
 @dataclass(frozen=True, slots=True)
 class SinkPlan:
-    """What one sink wants to hear."""
+    """Which messages one sink gets."""
 
     name: str
     min_severity: Severity = Severity.INFO
     updates: bool = True
-    """Whether it wants to hear of more alerts between opening and resolution; it always hears of
-    more severity.
-    """
+    """Whether it gets updates between opening and resolution; it always gets more severity."""
 
 
 def load(connection: Connection, model: str, phrasebook: Phrasebook | None = None) -> AlertingState:
-    """The alerts and open incidents of `model`. What can't be read is left out and named in
-    `unreadable`.
+    """The alerts and open incidents of `model`.
+
+    What can't be read is left out and named in `unreadable`.
     """
     unreadable: list[str] = []
-    found: dict[str, Alert] = {}
+    loaded_alerts: dict[str, Alert] = {}
     rows = (
         select(alerts.c.key, alerts.c.state).where(alerts.c.model == model).order_by(alerts.c.key)
     )
     for key, state in connection.execute(rows):
         try:
-            found[key] = load_alert(state)
+            loaded_alerts[key] = load_alert(state)
         except ValueError as error:
             unreadable.append(f"alert {key}: {error}")
-    known: dict[str, Incident] = {}
+    loaded_incidents: dict[str, Incident] = {}
     c = incidents.c
     alive = sa.or_(c.state == "firing", c.reopens_until.is_not(None))
     for row in connection.execute(
@@ -84,8 +83,8 @@ def load(connection: Connection, model: str, phrasebook: Phrasebook | None = Non
             detail = load_incident(row["detail"])
         except ValueError as error:
             unreadable.append(f"incident {row['id']}: {error}")
-            detail = {"lane": lane(row["cause"], "", "")}
-        known[row["id"]] = Incident(
+            detail = {"lane": lane_of(row["cause"], "", "")}
+        loaded_incidents[row["id"]] = Incident(
             id=row["id"],
             model=model,
             cause=row["cause"],
@@ -93,54 +92,67 @@ def load(connection: Connection, model: str, phrasebook: Phrasebook | None = Non
             revision=row["revision"],
             severity=Severity(row["severity"]),
             title=row["title"],
-            resolved=from_micros_or_none(row["resolved_at"]),
-            reopens=from_micros_or_none(row["reopens_until"]),
+            resolved_at=from_micros_or_none(row["resolved_at"]),
+            reopens_until=from_micros_or_none(row["reopens_until"]),
             **detail,
         )
-    counted = select(c.cause, func.count()).where(c.model == model).group_by(c.cause)
-    counts = {(model, cause): count for cause, count in connection.execute(counted)}
-    paged = (
+    count_query = select(c.cause, func.count()).where(c.model == model).group_by(c.cause)
+    counts = {(model, cause): count for cause, count in connection.execute(count_query)}
+    page_query = (
         select(pages.c.at).where(pages.c.model == model).order_by(pages.c.at.desc()).limit(PAGES)
     )
-    at = tuple(from_micros(value) for value in reversed(connection.execute(paged).scalars().all()))
-    return AlertingState(found, known, counts, at, tuple(unreadable), phrasebook)
+    page_times = reversed(connection.execute(page_query).scalars().all())
+    return AlertingState(
+        alerts=loaded_alerts,
+        incidents=loaded_incidents,
+        counts=counts,
+        pages=tuple(from_micros(time) for time in page_times),
+        unreadable=tuple(unreadable),
+        phrasebook=phrasebook,
+    )
 
 
-def asked(connection: Connection, model: str) -> list[Act]:
-    """What people ask of the incidents of `model` and was not dealt with yet."""
+def load_acts(connection: Connection, model: str) -> list[Act]:
+    """The acts on incidents of `model` that were not applied yet."""
     return [
-        Act(row.id, Kind(row.kind), row.incident, row.author, row.reason, row.until)
+        Act(
+            id=row.id,
+            kind=ActKind(row.kind),
+            incident=row.incident,
+            author=row.author,
+            reason=row.reason,
+            until=row.until,
+        )
         for row in people.load_waiting_acts(connection, model)
     ]
 
 
-def silences(connection: Connection, now: datetime) -> list[Silence]:
+def load_silences(connection: Connection, now: datetime) -> list[Silence]:
     """The silences that are not over; one that can't be read holds nothing."""
-    found = []
+    silences = []
     for row in people.list_silences(connection, now):
         with suppress(ValueError):
-            found.append(
+            silences.append(
                 Silence(
-                    row.id,
-                    Matchers.parse(row.matchers),
-                    row.start,
-                    row.until,
-                    row.author,
-                    row.reason,
+                    id=row.id,
+                    matchers=Matchers.parse(row.matchers),
+                    start=row.start,
+                    until=row.until,
+                    author=row.author,
+                    reason=row.reason,
                 )
             )
-    return found
+    return silences
 
 
-def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
-    """Facts of the windows after those of `facts`, for the changed ones among them that came late;
-    give them to the step, too.
+def load_later_facts(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
+    """Facts of the windows after those of changed `facts` that came late; the step needs them too.
 
     Quiet windows leave no trace in the state, so a change that is found in an older window would
-    look like the newest one. The stored measurements tell what came after it; at most the next 16
+    look like the newest one. The stored measurements say what came after it; at most the next 16
     windows of each series are read.
     """
-    found: list[Fact] = []
+    later_facts: list[Fact] = []
     columns = measurements.c
     newest: dict[str, int] = {}
     for fact in facts:
@@ -153,18 +165,19 @@ def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
             columns.model == fact.model, columns.version == fact.version, columns.segment == fact.segment,
             columns.check == fact.check, columns.name == fact.measurement, columns.labels == labels_json(dict(fact.labels)),
         )  # fmt: skip
-        sure = columns.verdict.in_((Verdict.OK.value, Verdict.CHANGED.value))
+        is_decided = columns.verdict.in_((Verdict.OK.value, Verdict.CHANGED.value))
         rows = (
             select(measurements)
-            .where(*series, sure, columns.start > as_micros(fact.start))
+            .where(*series, is_decided, columns.start > as_micros(fact.start))
             .order_by(columns.start)
         )
-        found += [_later(fact, row) for row in connection.execute(rows.limit(HORIZON)).mappings()]
-    given = {(fact.key, fact.start) for fact in facts}
-    return [fact for fact in found if (fact.key, fact.start) not in given]
+        result = connection.execute(rows.limit(HORIZON))
+        later_facts += [_later_fact(fact, row) for row in result.mappings()]
+    known = {(fact.key, fact.start) for fact in facts}
+    return [fact for fact in later_facts if (fact.key, fact.start) not in known]
 
 
-def _later(fact: Fact, row: RowMapping) -> Fact:
+def _later_fact(fact: Fact, row: RowMapping) -> Fact:
     """The fact of a later window of the series of `fact`, from its stored measurement."""
     start, reason = from_micros(row["start"]), row["reason"]
     interval = None if row["low"] is None or row["high"] is None else (row["low"], row["high"])
@@ -196,8 +209,9 @@ def _later(fact: Fact, row: RowMapping) -> Fact:
 
 
 def save(connection: Connection, step: Step) -> None:
-    """Write what the step changed: alerts, incidents and their history. Call in the transaction
-    that holds the windows.
+    """Write what the step changed: alerts, incidents and their history.
+
+    Call it in the transaction that writes the windows.
     """
     for key, alert in sorted(step.alerts.items()):
         if alert is None:
@@ -210,34 +224,38 @@ def save(connection: Connection, step: Step) -> None:
             connection.execute(insert(alerts).values(key=key, model=alert.model, state=state))
     for _, incident in sorted(step.incidents.items()):
         values = {
-            "state": "firing" if incident.resolved is None else "resolved",
+            "state": "firing" if incident.resolved_at is None else "resolved",
             "severity": incident.severity.value,
             "title": incident.title,
             "since": as_micros(incident.since),
-            "resolved_at": None if incident.resolved is None else as_micros(incident.resolved),
-            "reopens_until": None if incident.reopens is None else as_micros(incident.reopens),
+            "resolved_at": None
+            if incident.resolved_at is None
+            else as_micros(incident.resolved_at),
+            "reopens_until": None
+            if incident.reopens_until is None
+            else as_micros(incident.reopens_until),
             "revision": incident.revision,
             "detail": dump_incident(incident),
         }
         if not connection.execute(
             update(incidents).where(incidents.c.id == incident.id).values(**values)
         ).rowcount:
-            whole = {"id": incident.id, "model": incident.model, "cause": incident.cause}
-            connection.execute(insert(incidents).values(**whole, **values))
+            identity = {"id": incident.id, "model": incident.model, "cause": incident.cause}
+            connection.execute(insert(incidents).values(**identity, **values))
     for change in step.changes:
         name, revision = change.incident.id, change.incident.revision
         facts = dump_notification(change.notification)
         event = {
-            "event": change.word,
+            "event": change.history_event,
             "at": as_micros(change.at),
-            "reason": change.said or change.reason.value,
+            "reason": change.comment or change.reason.value,
             "facts": facts,
         }
-        people = {"author": change.author, "held": change.held.text if change.held else ""}
+        people = {"author": change.author, "held": change.hold.text if change.hold else ""}
         connection.execute(
             insert(incident_events).values(incident=name, revision=revision, **event, **people)
         )
-    for name, revision in step.paged:
+    for name, revision in step.new_pages:
         assert step.now is not None
         model = step.state.incidents[name].model
         connection.execute(
@@ -254,46 +272,46 @@ def enqueue(
     now: datetime,
     links: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Write one outbox row for each sink that is to hear of `change`; returns the names of those
-    sinks.
+    """Write one outbox row for each sink that gets `change`; returns the names of those sinks.
 
-    A sink hears of an incident once it is severe enough for it, and of its end whenever it was told
-    of it before. `links` are added to the message, where to open it first.
+    A sink gets an incident once it is severe enough for it, and its end if it got a message before.
+    `links` are added to the message, the one that opens its page first.
     """
-    if change.held:
+    if change.hold:
         return []
     incident = change.incident
     query = select(outbox.c.sink).where(outbox.c.incident == incident.id).distinct()
-    told = {str(name) for name in connection.execute(query).scalars()}
+    informed = {str(name) for name in connection.execute(query).scalars()}
     plans = {plan.name: plan for plan in sinks}
     names = [
         name
-        for name in sorted(plans.keys() | told)
-        if _wants(plans.get(name), name in told, change)
+        for name in sorted(plans.keys() | informed)
+        if _gets(plans.get(name), name in informed, change)
     ]
-    ours = dict(links or {})
-    first = {OPEN: ours[OPEN]} if OPEN in ours else {}
-    whole = change.notification.model_copy(
-        update={"links": {**first, **change.notification.links, **ours}}
+    own_links = dict(links or {})
+    first = {OPEN: own_links[OPEN]} if OPEN in own_links else {}
+    message = change.notification.model_copy(
+        update={"links": {**first, **change.notification.links, **own_links}}
     )
     for name in names:
         waiting.add_message(
             connection,
-            whole.model_copy(update={"id": message_id(incident.id, incident.revision, name)}),
+            message.model_copy(update={"id": message_id(incident.id, incident.revision, name)}),
             name,
             now,
         )
     return names
 
 
-def _wants(plan: SinkPlan | None, told: bool, change: Change) -> bool:
+def _gets(plan: SinkPlan | None, is_informed: bool, change: Change) -> bool:
+    """Whether a sink gets a change; `is_informed` when it got a message of the incident before."""
     if change.event is Event.RESOLVED:
-        return told
+        return is_informed
     if plan is None:
         return False
-    severe = change.incident.severity.rank >= plan.min_severity.rank
+    is_severe = change.incident.severity.rank >= plan.min_severity.rank
     if change.event in (Event.ACKNOWLEDGED, Event.SILENCED):
-        return told and plan.updates
-    if change.event in (Event.OPENED, Event.REOPENED) or not told:
-        return severe
+        return is_informed and plan.updates
+    if change.event in (Event.OPENED, Event.REOPENED) or not is_informed:
+        return is_severe
     return plan.updates or change.reason is Reason.MORE_SEVERE

@@ -84,8 +84,8 @@ class Alert:
     check: str
     measurement: str
     labels: tuple[tuple[str, str], ...]
-    needed: int = 1
-    keep: int = 0
+    for_windows: int = 1
+    keep_firing_windows: int = 0
     base: Phase = Phase()
     """What the windows before `recent` add up to."""
     recent: tuple[AlertEntry, ...] = ()
@@ -94,7 +94,7 @@ class Alert:
     """Start of the window from which on quiet ones are remembered, too."""
     evidence: AlertEntry | None = None
     """The newest changed window that is no longer in `recent`."""
-    seen: AlertEntry | None = None
+    newest_dropped: AlertEntry | None = None
     """The newest window that is no longer in `recent`."""
 
     phase: Phase = field(init=False)
@@ -112,8 +112,8 @@ class Alert:
     def stride(self, phase: Phase, entry: AlertEntry) -> Phase:
         """One window further."""
         if self._forgotten_between(phase, entry):
-            phase = _quiet(phase, self.keep)
-        return _advance(phase, entry, self.needed, self.keep)
+            phase = _quiet(phase, self.keep_firing_windows)
+        return _advance(phase, entry, self.for_windows, self.keep_firing_windows)
 
     def _forgotten_between(self, phase: Phase, entry: AlertEntry) -> bool:
         """Whether quiet windows before `entry` may have been let go: only those after the floor are
@@ -124,20 +124,20 @@ class Alert:
         return phase.last_start < self.floor and phase.last_end < entry.start
 
     @property
-    def fires(self) -> bool:
+    def is_firing(self) -> bool:
         """Whether it fires after its newest window."""
         return self.phase.state is AlertState.FIRING
 
     @property
-    def changed(self) -> AlertEntry | None:
+    def newest_change(self) -> AlertEntry | None:
         """The newest window whose verdict was `changed`."""
         found = [entry for entry in self.recent if entry.verdict is Verdict.CHANGED]
         return found[-1] if found else self.evidence
 
     @property
-    def newest(self) -> AlertEntry | None:
+    def newest_entry(self) -> AlertEntry | None:
         """The newest window judged."""
-        return self.recent[-1] if self.recent else self.seen
+        return self.recent[-1] if self.recent else self.newest_dropped
 
 
 def _advance(phase: Phase, entry: AlertEntry, needed: int, keep: int) -> Phase:

@@ -74,30 +74,30 @@ class Incident:
     title: str = ""
     lane: str = ""
     """Which alerts may join it, see `fact.lane`."""
-    opened: datetime = EPOCH
+    opened_at: datetime = EPOCH
     """End of the window that opened it, the last time."""
-    resolved: datetime | None = None
+    resolved_at: datetime | None = None
     """End of the window that ended it; None while it is open."""
-    reopens: datetime | None = None
+    reopens_until: datetime | None = None
     """Until when it may come back, once it has ended."""
     upstream: frozenset[Upstream] = frozenset()
     """What is known to have changed before it."""
-    turns: tuple[datetime, ...] = ()
+    reopen_times: tuple[datetime, ...] = ()
     """When it came back, as far as that counts for flapping."""
     flapping: bool = False
-    calm: datetime | None = None
+    calm_since: datetime | None = None
     """While it flaps: start of the window since which nothing fires."""
-    better: datetime | None = None
+    improving_since: datetime | None = None
     """Start of the window since which it is less severe than people know."""
-    acknowledged: str = ""
+    acknowledged_by: str = ""
     """By whom; empty when nobody did."""
-    snoozed: datetime | None = None
+    snoozed_until: datetime | None = None
     """Nobody is told before."""
-    silence: int | None = None
+    silence_id: int | None = None
     """The silence that is in its history already."""
-    owed: str = ""
+    hold_reason: str = ""
     """Why people were not told of the newest that matters; empty when they were."""
-    untold: bool = False
+    unannounced: bool = False
     """Whether nobody was told that it is open: then its end is no news, either."""
 
 

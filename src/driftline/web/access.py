@@ -15,7 +15,7 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from driftline.alerting.links import expiry, good, signed
+from driftline.alerting.links import expiry, is_valid, sign_query
 from driftline.types.secret import Secret
 
 
@@ -59,7 +59,7 @@ class Access:
         parameters = request.query_params
         until = parameters.get("exp", "")
         signature = parameters.get("sig", "")
-        if self.token is None or not good(
+        if self.token is None or not is_valid(
             self.token.reveal(), subject, act, until, signature, self.clock()
         ):
             return None
@@ -74,7 +74,7 @@ class Access:
         if self.token is None:
             return ""
         expires = expiry(self.clock()) if until is None else until
-        return f"?{signed(self.token.reveal(), subject, act, expires)}"
+        return f"?{sign_query(self.token.reveal(), subject, act, expires)}"
 
 
 def has_token(header: str, token: str) -> bool:

@@ -17,7 +17,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from driftline.alerting.acts import Kind
+from driftline.alerting.acts import ActKind
 from driftline.incidents.desk import Desk, Refused
 from driftline.types.scalars import parse_duration
 from driftline.web.access import Access
@@ -25,7 +25,7 @@ from driftline.web.status import StatusSource
 
 LARGEST = 65_536
 """Bytes of a request body that are read."""
-KINDS = {"ack": Kind.ACKNOWLEDGE, "snooze": Kind.SNOOZE, "accept": Kind.ACCEPT}
+KINDS = {"ack": ActKind.ACKNOWLEDGE, "snooze": ActKind.SNOOZE, "accept": ActKind.ACCEPT}
 DECISIONS = {"approve": True, "reject": False}
 INCIDENT_ACTS = ("ack", "snooze", "silence", "accept")
 STANDBY = "this agent stands by: ask the one that leads"

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from driftline.alerting.digest import CAUSE
 from driftline.alerting.fact import MONITORING
-from driftline.alerting.links import CHART, OPEN, possible
+from driftline.alerting.links import CHART, OPEN, possible_acts
 from driftline.incidents.desk import Desk, Refused
 from driftline.types import phrasing
 from driftline.web.access import Access, ask_password
@@ -141,7 +141,7 @@ def _incident(
         else "",
         "acts": {
             label: f"{place}/{act}{access.sign_query(id, act, until)}"
-            for label, act in possible(notification).items()
+            for label, act in possible_acts(notification).items()
             if acts and firing and not (act == "ack" and incident["acknowledged_by"])
         },
         "runs": runs,
