@@ -141,8 +141,9 @@ def _templates(document: Document, loc: Loc, templates: dict[str, Any]) -> Itera
 def _called_for(
     document: Document, loc: Loc, when: dict[str, Any], models: dict[str, Any]
 ) -> Iterator[Problem]:
-    """Models that there are, and checks that one of them has; those of a model without checks are
-    not written down.
+    """Find models and checks of `when` that do not exist.
+
+    Models without `checks` have default checks, which the configuration does not name.
     """
     for number, name in _texts(when.get("models")):
         if name not in models:
@@ -173,7 +174,7 @@ def _labels(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Prob
 
 
 def _stands_for(name: str, kind: Any) -> list[tuple[str, str]]:
-    """The columns that a feature comes to, each with its kind."""
+    """Return the columns that stand for a feature, each with its kind."""
     made = DERIVED.get(Kind(kind), {}) if kind in list(Kind) else {}
     return [(f"{name}.{what}", kind) for what, kind in made.items()] or [(name, str(kind))]
 

@@ -65,11 +65,11 @@ Scale = Literal["plain", "log", "logit", "root", "cube_root"]
 
 
 class Unusual(BaseModel):
-    """`changed` when the series of a measurement is unlike its own past: evidence adds up over
-    windows, no bound is needed.
+    """`changed` when the series of a measurement is unlike its own past.
 
-    How often that happens while nothing changes is the model's `false_pages_per_year`, over all its
-    checks and columns together. What is not set here is taken from the check.
+    Evidence adds up over windows; no bound is needed. How often the rule is wrong while nothing
+    changes is the model's `false_pages_per_year`, over all its checks and columns together. The
+    check gives the settings that are absent here.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -77,8 +77,9 @@ class Unusual(BaseModel):
     side: Literal["above", "below", "both"] = "both"
     """Which changes count: to larger values, to smaller ones, or both."""
     scale: Scale = "plain"
-    """On which scale the number spreads evenly: `cube_root` for distances, `logit` for shares,
-    `log` for sizes.
+    """The scale on which the number spreads evenly.
+
+    `cube_root` for distances, `logit` for shares, `log` for sizes.
     """
     info: float | None = Field(default=None, ge=0)
     """A change of this size is worth knowing; smaller ones are none."""
@@ -87,21 +88,26 @@ class Unusual(BaseModel):
     critical: float | None = Field(default=None, ge=0)
     """A change of this size is `critical`."""
     obvious: float | None = Field(default=None, ge=0)
-    """While the past is too short to know what is usual: a value so far from `neutral`, twice in a
-    row, is a change.
+    """The distance from `neutral` that is a change if two windows in a row exceed it.
+
+    It counts only while the past is too short to show what is usual.
     """
     neutral: float = 0.0
     """The value where window and reference agree."""
     lasting: bool = False
-    """Whether a usual level beyond `warning` is a change too: for numbers that are 0 where window
-    and reference agree.
+    """Whether a usual level beyond `warning` is a change too.
+
+    For numbers that are 0 where window and reference agree.
     """
     weight: float = Field(default=1.0, gt=0)
-    """The share of the budget beside other measurements of its kind: twice the weight needs half
-    the evidence.
+    """The share of the budget, relative to other measurements of its kind.
+
+    Twice the weight needs half the evidence.
     """
     method: Literal["shiryaev_roberts", "cusum"] = "shiryaev_roberts"
-    """How evidence adds up. `cusum` forgets old evidence: it is quieter, and a window or so
+    """How evidence adds up.
+
+    `cusum` forgets old evidence: it has fewer false alarms, and finds a change about a window
     later.
     """
 
@@ -131,8 +137,10 @@ class Unusual(BaseModel):
         )
 
     def alone(self, measurement: Measurement) -> Judgement:
-        """The verdict on one window without a past: plainly beyond `obvious`, plainly within
-        `warning`, or unsure.
+        """Judge one window without a past.
+
+        The verdict is `changed` if the measurement is surely beyond `obvious`, `ok` if it is surely
+        within `warning`, and `unsure` otherwise.
         """
         assert measurement.value is not None
         value = measurement.value - self.neutral
@@ -160,19 +168,17 @@ WAYS = ("unusual", "above", "below", "outside", "p_value", "shewhart", "sigma", 
 
 
 class Rule(BaseModel):
-    """Judges a measurement by exactly one of `unusual`, `above`, `below`, `outside` and the classic
-    rules.
+    """Judges a measurement in exactly one way: by a bound, its own past or a classic rule.
 
-    An interval decides, where the measurement has one: wholly beyond the bound is `changed`, wholly
-    within is `ok`, astride it is `unsure`. Without an interval the value decides. To open an alert
-    takes proof; to end one, a value within the bounds is enough.
+    If the measurement has an interval, the interval decides: wholly beyond the bound is `changed`,
+    wholly within is `ok`, across it is `unsure`. Without an interval the value decides. An alert
+    opens only with proof; it ends when a value is within the bounds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     unusual: Unusual | None = None
-    """`changed` when the measurement is unlike its own past; `{}` takes everything from the
-    check.
+    """`changed` when the measurement is unlike its own past; `{}` takes all settings of the check.
     """
     above: Bounds | None = None
     """`changed` when the measurement is above the bound."""
@@ -181,15 +187,11 @@ class Rule(BaseModel):
     outside: Range | None = None
     """`changed` when the measurement lies outside the range."""
     p_value: PValue | None = None
-    """`changed` when the p-value of the measurement is too small, the columns of a window taken
-    together.
-    """
+    """`changed` when the p-value is too small, with all columns of a window taken together."""
     shewhart: Shewhart | None = None
     """`changed` when the measurement lies outside the prediction limits of earlier windows."""
     sigma: Sigma | None = None
-    """`changed` when it lies further than so many standard deviations from the mean of the first
-    windows.
-    """
+    """`changed` when it lies too many standard deviations from the mean of the first windows."""
     ewma: Ewma | None = None
     """`changed` when its exponentially weighted mean leaves its limits."""
     cusum: Cusum | None = None
@@ -211,11 +213,11 @@ class Rule(BaseModel):
     def judge(
         self, measurement: Measurement, rows: int, min_rows: int, past: PastOf = lambda count: ()
     ) -> Judgement:
-        """The verdict on `measurement`, which rests on `rows` rows where at least `min_rows` are
-        asked for.
+        """Judge `measurement`, which rests on `rows` rows.
 
-        `past` gives the newest so many earlier values, oldest first: charts need it. A p-value is
-        judged as the only one.
+        With fewer than `min_rows` rows the verdict is `unsure`. `past(count)` returns the newest
+        `count` earlier values, oldest first: charts need them. A p-value is judged alone, without
+        correction.
         """
         if measurement.value is None:
             return Judgement(Verdict.UNSURE, reason=measurement.reason or "no value")
@@ -245,12 +247,12 @@ class Rule(BaseModel):
         return self._judge_outside(low, value, high)
 
     def smallest_seen(self, measurement: Measurement, rows: int) -> float | None:
-        """The smallest value that would surely have been `changed` with as many rows; None where no
-        bound was passed by proof.
+        """Return the smallest value that would surely have been `changed` with as many rows.
 
-        A bound is passed when the whole interval is beyond it. Its arm on the bound's side is no
-        longer for a smaller change, but for shares above a half: one of `b` has at least 1.96
-        sqrt(b(1-b)/n), by which Wilson's interval passes it.
+        None if the rule has no bound that only a whole interval crosses. A bound is crossed when
+        the whole interval is beyond it. The half of the interval towards the bound is not wider for
+        a smaller change, except for shares above a half: a share `b` has a half of at least 1.96
+        sqrt(b(1-b)/n), which is where Wilson's interval crosses the bound.
         """
         value, span = measurement.value, measurement.interval
         if value is None or span is None or rows < 1:
@@ -344,8 +346,9 @@ def unusual(
     neutral: float = 0.0,
     lasting: bool = False,
 ) -> Rule:
-    """A rule for checks to declare: `changed` when the series is unlike its own past by sizes that
-    matter.
+    """Return a rule for checks to declare: `changed` when the series is unlike its own past.
+
+    `info`, `warning` and `critical` are the sizes of a change that matter.
     """
     given = {"info": info, "warning": warning, "critical": critical, "obvious": obvious}
     return Rule(unusual=Unusual(side=side, scale=scale, neutral=neutral, lasting=lasting, **given))

@@ -48,6 +48,7 @@ class Sink(Plugin, ABC):
 
     @abstractmethod
     def send(self, notification: Notification) -> str | None:
-        """Deliver it; returns the receiver's reference, if any. Raises Rejected, Retryable,
-        OutcomeUnknown or Throttled.
+        """Deliver the notification; return the receiver's reference, if any.
+
+        Raises Rejected, Retryable, OutcomeUnknown or Throttled.
         """

@@ -116,8 +116,9 @@ class Alert:
         return _advance(phase, entry, self.needed, self.keep)
 
     def _forgotten_between(self, phase: Phase, entry: AlertEntry) -> bool:
-        """Whether quiet windows before `entry` may have been let go: only those after the floor are
-        all remembered.
+        """Whether quiet windows before `entry` may have been forgotten.
+
+        Only windows after the floor are all remembered.
         """
         if self.floor is None or phase.last_start is None or phase.last_end is None:
             return False

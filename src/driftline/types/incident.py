@@ -92,7 +92,7 @@ class Incident:
     acknowledged: str = ""
     """By whom; empty when nobody did."""
     snoozed: datetime | None = None
-    """Nobody is told before."""
+    """No notification is sent before."""
     silence: int | None = None
     """The silence that is in its history already."""
     owed: str = ""

@@ -108,8 +108,9 @@ def is_share(alert: AlertFact) -> bool:
 
 
 def pair(detail: Mapping[str, Scalar], word: str) -> tuple[float, float] | None:
-    """The old and new `word` (such as `mean`) among the facts that explain a number, however the
-    check calls them.
+    """Return the old and new `word` (such as `mean`) among the facts that explain a number.
+
+    Knows the names that checks commonly give to the two.
     """
     names = (
         (f"{word}_was", word), (f"was_{word}", word), (f"reference_{word}", word), (f"{word}_reference", word),
@@ -191,8 +192,9 @@ def group_by_subject(alerts: Iterable[AlertFact], limit: int = 60) -> list[list[
 
 
 def certainty(notification: Notification) -> str:
-    """How sure the most telling alert is: its odds against chance, or that its 95% interval lies
-    beyond the bound; or empty.
+    """How sure the most telling alert is: its odds against chance, or `95% confidence`.
+
+    Empty if neither is known.
     """
     if notification.event in (Event.RESOLVED, Event.TEST) or not notification.alerts:
         return ""
