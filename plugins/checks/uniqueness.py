@@ -82,7 +82,7 @@ class Uniqueness(Check):
             )
             if not key and ctx.schema.id is None:
                 reason = "the schema has no id"
-            elif key and key not in ctx.schema.profiled:
+            elif key and key not in ctx.schema.profile_columns:
                 reason = "the schema has no such column"
             elif cur is None:
                 reason = "these rows were summarised before there was this key"

@@ -225,7 +225,7 @@ class ModelWatch:
         if self._has_retired_alerts:
             return
         checks = {plan.name for plan in self.settings.plans}
-        columns = set(reference.schema.profiled)
+        columns = set(reference.schema.profile_columns)
 
         def is_obsolete(alert: Alert) -> bool:
             column = dict(alert.labels).get("column")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Side = Literal["above", "below", "both"]
 Correction = Literal["holm", "bh", "by", "simes"]
-RUN = 100
+MAX_RUN = 100
 """The most windows after the baseline that a chart looks at.
 
 A lasting change is no part of the baseline for so many windows.
@@ -76,7 +76,7 @@ class PValue(BaseModel):
         Those without a p-value are unsure.
         """
         numbers = [p for p in p_values if p is not None]
-        rejections = iter(self._rejected(numbers))
+        rejections = iter(self._rejections(numbers))
         return [
             Judgement(Verdict.UNSURE, reason="no p-value")
             if p is None
@@ -86,7 +86,7 @@ class PValue(BaseModel):
             for p in p_values
         ]
 
-    def _rejected(self, p: Sequence[float]) -> Sequence[bool]:
+    def _rejections(self, p: Sequence[float]) -> Sequence[bool]:
         from driftline import stats
 
         if self.correction == "simes":
@@ -124,7 +124,7 @@ class Chart(BaseModel, ABC):
     @property
     def reach(self) -> int:
         """How many earlier values of a series it looks at, at most."""
-        return self.windows + RUN
+        return self.windows + MAX_RUN
 
     @property
     def rate(self) -> float:

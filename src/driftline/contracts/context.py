@@ -96,7 +96,7 @@ class Render(Protocol):
         ...
 
 
-class Unrendered:
+class NoRender:
     """Stands where nothing renders: its methods raise RuntimeError."""
 
     def __call__(
@@ -110,7 +110,7 @@ class Unrendered:
         raise RuntimeError(NOTHING_RENDERS)
 
 
-def unconnected(host: str, port: int) -> socket.socket:
+def fail_to_connect(host: str, port: int) -> socket.socket:
     """Where nothing connects. Raises RuntimeError."""
     raise RuntimeError(
         "the host connects; in tests, driftline.testing.start_context() brings "
@@ -118,7 +118,7 @@ def unconnected(host: str, port: int) -> socket.socket:
     )
 
 
-def unfenced() -> AbstractContextManager[None]:
+def fail_to_guard() -> AbstractContextManager[None]:
     """Where nothing guards. Raises RuntimeError."""
     raise RuntimeError(
         "the host guards; in tests, driftline.testing.start_context() brings "
@@ -141,7 +141,7 @@ class StartContext:
     """Where people look, for sinks that print."""
     base: Path = Path()
     """The folder of the configuration: relative paths in settings start here."""
-    message: Render = Unrendered()
+    message: Render = NoRender()
     """For sinks, who call it as `self.message(notification)`."""
     chart: Callable[[Notification], bytes | None] = lambda notification: None
     """For sinks that take images: a PNG of what changed; None when there is nothing to draw."""
@@ -151,12 +151,12 @@ class StartContext:
     It is an https address of at most 900 characters that holds for seven days; None when there is
     nothing to draw, or no such address.
     """
-    connect: Callable[[str, int], socket.socket] = unconnected
+    connect: Callable[[str, int], socket.socket] = fail_to_connect
     """For sinks without HTTP: a connection to a host and port, guarded as `http` is.
 
     Waits 20 seconds at most. Raises Rejected or Retryable.
     """
-    fenced: Callable[[], AbstractContextManager[None]] = unfenced
+    fenced: Callable[[], AbstractContextManager[None]] = fail_to_guard
     """For sinks whose library connects by itself: a context that guards this thread's connections.
 
     Raises Rejected at its end when a connection was refused.

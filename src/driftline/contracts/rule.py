@@ -130,13 +130,13 @@ class Unusual(BaseModel):
         reached = [severity for severity, least in steps if least is not None and size >= least]
         return reached[0] if reached else known[-1] if known else Severity.WARNING
 
-    def over(self, given: Unusual) -> Unusual:
+    def override(self, settings: Unusual) -> Unusual:
         """These settings, and those of `given` in their place where it has any."""
         return self.model_copy(
-            update={name: getattr(given, name) for name in given.model_fields_set}
+            update={name: getattr(settings, name) for name in settings.model_fields_set}
         )
 
-    def alone(self, measurement: Measurement) -> Judgement:
+    def judge_without_past(self, measurement: Measurement) -> Judgement:
         """Judge one window without a past.
 
         The verdict is `changed` if the measurement is surely beyond `obvious`, `ok` if it is surely
@@ -154,7 +154,7 @@ class Unusual(BaseModel):
         if self.obvious is not None and out > self.obvious:
             side = BoundSide.ABOVE if low > 0 else BoundSide.BELOW
             bound = Bound(side, self.neutral + math.copysign(self.obvious, low))
-            return Judgement.crossed(Severity.WARNING, bound)
+            return Judgement.change(Severity.WARNING, bound)
         enough = self.tolerance if self.warning is None else self.warning
         if 0 < enough >= most or low == high == 0:
             return Judgement(Verdict.OK)
@@ -163,8 +163,8 @@ class Unusual(BaseModel):
 
 
 Z = 1.96
-PastOf = Callable[[int], Sequence[float]]
-WAYS = ("unusual", "above", "below", "outside", "p_value", "shewhart", "sigma", "ewma", "cusum")
+EarlierValues = Callable[[int], Sequence[float]]
+RULE_KINDS = ("unusual", "above", "below", "outside", "p_value", "shewhart", "sigma", "ewma", "cusum")
 
 
 class Rule(BaseModel):
@@ -201,8 +201,8 @@ class Rule(BaseModel):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Rule:
-        if sum(getattr(self, name) is not None for name in WAYS) != 1:
-            raise ValueError(f"give exactly one of {', '.join(WAYS)}")
+        if sum(getattr(self, name) is not None for name in RULE_KINDS) != 1:
+            raise ValueError(f"give exactly one of {', '.join(RULE_KINDS)}")
         return self
 
     @property
@@ -211,7 +211,7 @@ class Rule(BaseModel):
         return self.shewhart or self.sigma or self.ewma or self.cusum
 
     def judge(
-        self, measurement: Measurement, rows: int, min_rows: int, past: PastOf = lambda count: ()
+        self, measurement: Measurement, rows: int, min_rows: int, past: EarlierValues = lambda count: ()
     ) -> Judgement:
         """Judge `measurement`, which rests on `rows` rows.
 
@@ -227,7 +227,7 @@ class Rule(BaseModel):
                 reason=f"{min_rows - rows} more rows are needed: {rows} of {min_rows}",
             )
         if self.unusual is not None:
-            return self.unusual.alone(measurement)
+            return self.unusual.judge_without_past(measurement)
         if self.p_value is not None:
             return self.p_value.judge([measurement.p_value])[0]
         if self.chart is not None:
@@ -246,7 +246,7 @@ class Rule(BaseModel):
             )
         return self._judge_outside(low, value, high)
 
-    def smallest_seen(self, measurement: Measurement, rows: int) -> float | None:
+    def smallest_detectable(self, measurement: Measurement, rows: int) -> float | None:
         """Return the smallest value that would surely have been `changed` with as many rows.
 
         None if the rule has no bound that only a whole interval crosses. A bound is crossed when
@@ -291,9 +291,9 @@ class Rule(BaseModel):
         assert self.outside is not None
         span = self.outside
         if span.high is not None and low > span.high:
-            return Judgement.crossed(span.severity, Bound(BoundSide.ABOVE, span.high))
+            return Judgement.change(span.severity, Bound(BoundSide.ABOVE, span.high))
         if span.low is not None and high < span.low:
-            return Judgement.crossed(span.severity, Bound(BoundSide.BELOW, span.low))
+            return Judgement.change(span.severity, Bound(BoundSide.BELOW, span.low))
         if span.holds(low) and span.holds(high):
             return Judgement(Verdict.OK)
         return Judgement(
@@ -313,7 +313,7 @@ def _judge(
     sign = 1 if side is BoundSide.ABOVE else -1
     for severity, bound in bounds:
         if low > bound:
-            return Judgement.crossed(severity, Bound(side, sign * bound))
+            return Judgement.change(severity, Bound(side, sign * bound))
     least = min(bound for _, bound in bounds)
     if high <= least:
         return Judgement(Verdict.OK)

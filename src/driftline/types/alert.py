@@ -106,10 +106,10 @@ class Alert:
     def _fold(self) -> Phase:
         phase = self.base
         for entry in self.recent:
-            phase = self.stride(phase, entry)
+            phase = self.advance(phase, entry)
         return phase
 
-    def stride(self, phase: Phase, entry: AlertEntry) -> Phase:
+    def advance(self, phase: Phase, entry: AlertEntry) -> Phase:
         """One window further."""
         if self._forgotten_between(phase, entry):
             phase = _quiet(phase, self.keep)
@@ -130,7 +130,7 @@ class Alert:
         return self.phase.state is AlertState.FIRING
 
     @property
-    def changed(self) -> AlertEntry | None:
+    def newest_change(self) -> AlertEntry | None:
         """The newest window whose verdict was `changed`."""
         found = [entry for entry in self.recent if entry.verdict is Verdict.CHANGED]
         return found[-1] if found else self.evidence

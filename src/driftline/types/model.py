@@ -61,9 +61,9 @@ SAMPLED = frozenset({Kind.TEXT, Kind.EMBEDDING})
 
 A text is kept as a hash, an embedding as its vector.
 """
-WIDEST = 4096
+MAX_DIMENSION = 4096
 """The most values of an embedding."""
-_RUN = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)", re.DOTALL)
+_ELEMENT_RANGE = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)", re.DOTALL)
 
 
 class Task(StrEnum):
@@ -190,24 +190,24 @@ class Field:
     """How many values each vector has; 0 for other kinds, or as long as it is unknown."""
 
     @property
-    def run(self) -> tuple[str, ...]:
+    def element_paths(self) -> tuple[str, ...]:
         """The paths of an embedding with one column for each value, written `emb_{0..767}`.
 
         Empty for any other column.
         """
-        found = _RUN.fullmatch(self.path) if self.kind is Kind.EMBEDDING else None
+        found = _ELEMENT_RANGE.fullmatch(self.path) if self.kind is Kind.EMBEDDING else None
         if found is None:
             return ()
         before, first, last, after = found.groups()
         return tuple(
             f"{before}{n:0{len(first)}}{after}"
-            for n in range(int(first), min(int(last), int(first) + WIDEST) + 1)
+            for n in range(int(first), min(int(last), int(first) + MAX_DIMENSION) + 1)
         )
 
     @property
-    def read(self) -> tuple[Field, ...]:
+    def input_fields(self) -> tuple[Field, ...]:
         """What is read from each record for it: itself, or each column of such an embedding."""
-        run = self.run
+        run = self.element_paths
         return (
             tuple(Field(f"{self.name}[{n}]", path, Kind.NUMERIC) for n, path in enumerate(run))
             if run
@@ -215,7 +215,7 @@ class Field:
         )
 
     @property
-    def profiled(self) -> Mapping[str, Kind]:
+    def profile_columns(self) -> Mapping[str, Kind]:
         """The columns that stand for it in a profile."""
         if self.kind is None or self.kind not in DERIVED:
             return {} if self.kind is None else {self.name: self.kind}
@@ -263,7 +263,7 @@ class Schema:
             name
             for part in self.features.values()
             if part.name in self.redact
-            for name in part.profiled
+            for name in part.profile_columns
         ]
         object.__setattr__(self, "redact", self.redact.union(derived))
 
@@ -286,10 +286,10 @@ class Schema:
     @property
     def fields(self) -> tuple[Field, ...]:
         """Every column to read."""
-        return tuple(field for part in self.parts for field in part.read)
+        return tuple(field for part in self.parts for field in part.input_fields)
 
     @property
-    def unmeasured(self) -> tuple[str, ...]:
+    def embeddings_without_dimension(self) -> tuple[str, ...]:
         """The embeddings whose dimension is not known yet."""
         return tuple(
             name
@@ -298,11 +298,11 @@ class Schema:
         )
 
     @property
-    def profiled(self) -> Mapping[str, Kind]:
+    def profile_columns(self) -> Mapping[str, Kind]:
         """The columns that are summarised: the features, then prediction, score and label."""
         parts = (*self.features.values(), self.prediction, self.score, self.label)
         return {
-            name: kind for part in parts if part is not None for name, kind in part.profiled.items()
+            name: kind for part in parts if part is not None for name, kind in part.profile_columns.items()
         }
 
 
@@ -369,6 +369,6 @@ class Judgement:
     """
 
     @classmethod
-    def crossed(cls, severity: Severity, bound: Bound) -> Judgement:
+    def change(cls, severity: Severity, bound: Bound) -> Judgement:
         """A change: the measurement lies beyond `bound`."""
         return cls(Verdict.CHANGED, severity, bound.text, bound=bound)

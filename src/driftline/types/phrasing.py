@@ -14,13 +14,13 @@ from driftline.types.notification import AlertFact, Event, Notification
 WHY, IN_ALL = "why", "alerts in all"
 """The two facts that every notification may have of its own."""
 Scalar = str | float | int | None
-UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def clean(text: object, limit: int = 200) -> str:
     """Return `text` on one line without control characters, cut to `limit` characters."""
     raw = str(text)[: 4 * limit + 64]
-    printable = "".join(" " if unicodedata.category(char) in UNSEEN else char for char in raw)
+    printable = "".join(" " if unicodedata.category(char) in INVISIBLE_CATEGORIES else char for char in raw)
     line = " ".join(printable.split())
     return (
         line
@@ -107,7 +107,7 @@ def is_share(alert: AlertFact) -> bool:
     return alert.unit == "share" and alert.value is not None and 0 <= alert.value <= 1
 
 
-def pair(detail: Mapping[str, Scalar], word: str) -> tuple[float, float] | None:
+def old_and_new(detail: Mapping[str, Scalar], word: str) -> tuple[float, float] | None:
     """Return the old and new `word` (such as `mean`) among the facts that explain a number.
 
     Knows the names that checks commonly give to the two.
@@ -130,12 +130,12 @@ def describe_movement(alert: AlertFact) -> str:
     Empty where the alert's detail does not say it.
     """
     for word in ("mean", "median"):
-        change = pair(alert.detail, word)
+        change = old_and_new(alert.detail, word)
         if change is not None:
             size = [times(*change), deviations(alert.detail.get("shift_sd"))]
             by = ", ".join(part for part in size if part)
             return f"{word} {number(change[0])} → {number(change[1])}" + (f" ({by})" if by else "")
-    category, shares = alert.detail.get("category"), pair(alert.detail, "share")
+    category, shares = alert.detail.get("category"), old_and_new(alert.detail, "share")
     if category is not None and shares is not None:
         return f"‘{clean(category, 40)}’ {share(shares[0])} → {share(shares[1])}"
     return ""
@@ -170,11 +170,11 @@ def interval(alert: AlertFact) -> str:
     return f"95%: {low} to {high}"
 
 
-def share_of_rows(noun: str, now: Scalar, was: Scalar = None) -> str:
+def share_of_rows(noun: str, now: Scalar, previous: Scalar = None) -> str:
     """`missing in 31% of rows (was 0%)`; empty where `now` is no share from 0 to 1."""
     if not isinstance(now, (int, float)) or not 0 <= now <= 1:
         return ""
-    before = f" (was {share(was)})" if isinstance(was, (int, float)) and 0 <= was <= 1 else ""
+    before = f" (was {share(previous)})" if isinstance(previous, (int, float)) and 0 <= previous <= 1 else ""
     return f"{noun} in {share(now)} of rows{before}"
 
 
@@ -216,11 +216,11 @@ def families(notification: Notification) -> str:
     return ", ".join(clean(name, 40) for name in names if name)
 
 
-def count_hidden(notification: Notification, listed: int) -> int:
+def count_hidden(notification: Notification, shown: int) -> int:
     """Return how many findings a message leaves out that lists `listed` of them."""
     total = notification.facts.get(IN_ALL, "")
     beyond = int(total) - len(notification.alerts) if total.isdigit() else 0
-    return max(0, len(group_by_subject(notification.alerts)) - listed) + max(0, beyond)
+    return max(0, len(group_by_subject(notification.alerts)) - shown) + max(0, beyond)
 
 
 def plugin_facts(notification: Notification) -> dict[str, str]:
