@@ -35,7 +35,7 @@ NAMES: Mapping[Correction, str] = {
 FLAT = 1e-13
 """A spread below this share of the values is rounding error."""
 FAR = 1e9
-"""Standard deviations beyond which a window is no further out."""
+"""Deviations are cut to so many standard deviations."""
 
 
 class PValue(BaseModel):
@@ -67,7 +67,7 @@ class PValue(BaseModel):
         return self.level
 
     def promise(self, windows: float) -> str:
-        """The false alarms of a year of so many windows, in words."""
+        """Return the false alarms of a year with so many windows, in words."""
         return f"{often(self.rate, windows)}, all columns of a check together, rows independent"
 
     def judge(self, p_values: Sequence[float | None]) -> list[Judgement]:
@@ -119,11 +119,11 @@ class Chart(BaseModel, ABC):
     """How much a change matters."""
 
     limits_values: ClassVar[bool] = True
-    """Whether the limit is one of the measurement itself, as opposed to one of a sum."""
+    """Whether the limit is one of the measurement itself, not one of a sum."""
 
     @property
     def reach(self) -> int:
-        """How many earlier values of a series it looks at, at most."""
+        """The most earlier values of a series that it looks at."""
         return self.windows + MAX_RUN
 
     @property
@@ -135,11 +135,11 @@ class Chart(BaseModel, ABC):
         return self._rate() / (1 if self.side == "both" else 2)
 
     def promise(self, windows: float) -> str:
-        """The false alarms of a year of so many windows, in words."""
+        """Return the false alarms of a year with so many windows, in words."""
         return f"{often(self.rate, windows)}, for each series, windows independent and normal"
 
     def judge(self, past: Sequence[float], value: float) -> Judgement:
-        """The verdict on `value`, which follows the `past`, oldest first."""
+        """Judge `value`, which follows the values of `past`, oldest first."""
         import numpy as np
 
         from driftline.stats.basics.sample import finite
@@ -148,7 +148,9 @@ class Chart(BaseModel, ABC):
         if len(baseline) < self.windows:
             return Judgement(
                 Verdict.UNSURE,
-                reason=f"{self.windows - len(baseline)} more windows are needed to know what is usual",
+                reason=(
+                    f"{self.windows - len(baseline)} more windows are needed to know what is usual"
+                ),
             )
         mean, sd = float(np.mean(baseline)), float(np.std(baseline, ddof=self._ddof()))
         if not sd > FLAT * float(np.abs(baseline).max()):
@@ -258,8 +260,8 @@ class Ewma(Chart):
         )
 
     def _describe(self, bound: Bound, point: float, limit: float, mean: float, sd: float) -> str:
-        crossed = super()._describe(bound, point, limit, mean, sd)
-        return f"its weighted mean {number(mean + point * sd)} is {crossed}"
+        limit_text = super()._describe(bound, point, limit, mean, sd)
+        return f"its weighted mean {number(mean + point * sd)} is {limit_text}"
 
 
 class Cusum(Chart):
@@ -271,7 +273,7 @@ class Cusum(Chart):
     limits_values: ClassVar[bool] = False
 
     slack: float = Field(default=0.5, gt=0, le=5)
-    """Standard deviations a window may lie off for nothing: half of the shift to be found."""
+    """Standard deviations by which a window may deviate for free: half of the shift to find."""
     limit: float = Field(default=5.0, gt=0, le=50)
     """The sum, in standard deviations, that is too much.
 

@@ -1,6 +1,6 @@
-"""What a plugin is given when it starts: its name, a log, the time, and the ways out.
+"""What the host gives to a plugin at its start: name, log, clock, and guarded connections.
 
-A plugin has no other way to the machine.
+A plugin reaches the machine and the network only through them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NOTHING_RENDERS = (
 
 
 class Answer(Protocol):
-    """What a receiver said, already judged: a status outside 2xx has raised."""
+    """A receiver's answer with a status of 2xx; any other status raises before."""
 
     @property
     def status(self) -> int:
@@ -97,7 +97,7 @@ class Render(Protocol):
 
 
 class NoRender:
-    """Stands where nothing renders: its methods raise RuntimeError."""
+    """The default of a context without a renderer: its methods raise RuntimeError."""
 
     def __call__(
         self, notification: Notification, markup: Markup, limits: Mapping[str, int]
@@ -111,7 +111,7 @@ class NoRender:
 
 
 def fail_to_connect(host: str, port: int) -> socket.socket:
-    """Where nothing connects. Raises RuntimeError."""
+    """Raise RuntimeError: the default of a context without a network."""
     raise RuntimeError(
         "the host connects; in tests, driftline.testing.start_context() brings "
         "what reaches this machine"
@@ -119,7 +119,7 @@ def fail_to_connect(host: str, port: int) -> socket.socket:
 
 
 def fail_to_guard() -> AbstractContextManager[None]:
-    """Where nothing guards. Raises RuntimeError."""
+    """Raise RuntimeError: the default of a context without a guard."""
     raise RuntimeError(
         "the host guards; in tests, driftline.testing.start_context() brings "
         "what reaches this machine"
@@ -134,7 +134,7 @@ class StartContext:
     """The name in the configuration."""
     log: Logger
     clock: Callable[[], datetime]
-    """The time, UTC. Plugins never ask the machine."""
+    """Returns the time, UTC. Plugins never ask the machine for it."""
     http: Http | None = None
     """For sinks and actions."""
     console: TextIO | None = None
@@ -162,4 +162,4 @@ class StartContext:
     Raises Rejected at its end when a connection was refused.
     """
     earlier: Callable[[Notification], str] = lambda notification: ""
-    """For sinks: what `send` returned for the newest earlier message of the incident; else empty."""
+    """For sinks: the result of `send` for the incident's newest earlier message; else empty."""

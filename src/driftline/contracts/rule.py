@@ -1,6 +1,6 @@
-"""Rules: what turns a measurement into one of the four verdicts.
+"""Rules: they turn a measurement into one of the four verdicts.
 
-Does not know where a number comes from: a rule sees one measurement and the rows behind it.
+A rule sees one measurement and the number of its rows. Does not know where a number comes from.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Unusual(BaseModel):
     `cube_root` for distances, `logit` for shares, `log` for sizes.
     """
     info: float | None = Field(default=None, ge=0)
-    """A change of this size is worth knowing; smaller ones are none."""
+    """A change of this size is an `info`; smaller ones do not count."""
     warning: float | None = Field(default=None, ge=0)
     """A change of this size is a `warning`."""
     critical: float | None = Field(default=None, ge=0)
@@ -126,12 +126,12 @@ class Unusual(BaseModel):
             (Severity.WARNING, self.warning),
             (Severity.INFO, self.info),
         )
-        known = [severity for severity, least in steps if least is not None]
-        reached = [severity for severity, least in steps if least is not None and size >= least]
-        return reached[0] if reached else known[-1] if known else Severity.WARNING
+        sizes = [(severity, least) for severity, least in steps if least is not None]
+        lowest = sizes[-1][0] if sizes else Severity.WARNING
+        return next((severity for severity, least in sizes if size >= least), lowest)
 
     def override(self, settings: Unusual) -> Unusual:
-        """These settings, and those of `given` in their place where it has any."""
+        """Return these settings, replaced by those that `settings` sets."""
         return self.model_copy(
             update={name: getattr(settings, name) for name in settings.model_fields_set}
         )
@@ -164,7 +164,17 @@ class Unusual(BaseModel):
 
 Z = 1.96
 EarlierValues = Callable[[int], Sequence[float]]
-RULE_KINDS = ("unusual", "above", "below", "outside", "p_value", "shewhart", "sigma", "ewma", "cusum")
+RULE_KINDS = (
+    "unusual",
+    "above",
+    "below",
+    "outside",
+    "p_value",
+    "shewhart",
+    "sigma",
+    "ewma",
+    "cusum",
+)
 
 
 class Rule(BaseModel):
@@ -207,11 +217,15 @@ class Rule(BaseModel):
 
     @property
     def chart(self) -> Chart | None:
-        """The control chart, where that is what judges."""
+        """The control chart of this rule, if it has one."""
         return self.shewhart or self.sigma or self.ewma or self.cusum
 
     def judge(
-        self, measurement: Measurement, rows: int, min_rows: int, past: EarlierValues = lambda count: ()
+        self,
+        measurement: Measurement,
+        rows: int,
+        min_rows: int,
+        past: EarlierValues = lambda count: (),
     ) -> Judgement:
         """Judge `measurement`, which rests on `rows` rows.
 
@@ -262,30 +276,27 @@ class Rule(BaseModel):
             share = 0 < bound < 1 and all(-1 <= end <= 1 for end in span)
             return max(far, Z * math.sqrt(bound * (1 - bound) / rows)) if share else far
 
-        ups, downs = self._bounds()
-        over = [bound + arm(bound, value - span[0]) for bound in ups if bound < value]
-        under = [bound - arm(bound, span[1] - value) for bound in downs if bound > value]
-        return min(over) if over else max(under) if under else None
+        upper, lower = self._bounds()
+        above = [bound + arm(bound, value - span[0]) for bound in upper if bound < value]
+        below = [bound - arm(bound, span[1] - value) for bound in lower if bound > value]
+        return min(above) if above else max(below) if below else None
 
     def _bounds(self) -> tuple[list[float], list[float]]:
-        """Those from which on more, and less, is a change."""
+        """Return the upper bounds and the lower bounds; beyond each of them is a change."""
         if self.unusual is not None and self.unusual.obvious is not None:
-            high, low = (
-                self.unusual.neutral + self.unusual.obvious,
-                self.unusual.neutral - self.unusual.obvious,
-            )
-            return [high] if self.unusual.side != "below" else [], [
-                low
-            ] if self.unusual.side != "above" else []
+            side = self.unusual.side
+            high = self.unusual.neutral + self.unusual.obvious
+            low = self.unusual.neutral - self.unusual.obvious
+            return [high] if side != "below" else [], [low] if side != "above" else []
         if self.outside is not None:
-            ends = self.outside.high, self.outside.low
-            return [ends[0]] if ends[0] is not None else [], [ends[1]] if ends[
-                1
-            ] is not None else []
-        above, below = (
-            () if told is None else told.by_severity() for told in (self.above, self.below)
+            ends = [self.outside.high], [self.outside.low]
+            upper, lower = ([end for end in pair if end is not None] for pair in ends)
+            return upper, lower
+        upper, lower = (
+            [] if bounds is None else [bound for _, bound in bounds.by_severity()]
+            for bounds in (self.above, self.below)
         )
-        return [bound for _, bound in above], [bound for _, bound in below]
+        return upper, lower
 
     def _judge_outside(self, low: float, value: float, high: float) -> Judgement:
         assert self.outside is not None
@@ -324,14 +335,14 @@ def _judge(
 def above(
     *, info: float | None = None, warning: float | None = None, critical: float | None = None
 ) -> Rule:
-    """A rule for checks to declare: `changed` above these bounds."""
+    """Return a rule for checks to declare: `changed` above these bounds."""
     return Rule(above=Bounds(info=info, warning=warning, critical=critical))
 
 
 def below(
     *, info: float | None = None, warning: float | None = None, critical: float | None = None
 ) -> Rule:
-    """A rule for checks to declare: `changed` below these bounds."""
+    """Return a rule for checks to declare: `changed` below these bounds."""
     return Rule(below=Bounds(info=info, warning=warning, critical=critical))
 
 
@@ -350,5 +361,5 @@ def unusual(
 
     `info`, `warning` and `critical` are the sizes of a change that matter.
     """
-    given = {"info": info, "warning": warning, "critical": critical, "obvious": obvious}
-    return Rule(unusual=Unusual(side=side, scale=scale, neutral=neutral, lasting=lasting, **given))
+    sizes = {"info": info, "warning": warning, "critical": critical, "obvious": obvious}
+    return Rule(unusual=Unusual(side=side, scale=scale, neutral=neutral, lasting=lasting, **sizes))

@@ -51,7 +51,7 @@ class Source(Plugin, ABC):
 
     @classmethod
     def options_for(cls, address: str, endpoint_url: str | None = None) -> dict[str, Any]:
-        """The options for an address of one of `schemes`, such as `s3://BUCKET/PREFIX`."""
+        """Return the options for an address of one of `schemes`, such as `s3://BUCKET/PREFIX`."""
         raise NotImplementedError(f"{cls.type} has schemes but no options_for()")
 
     @property
@@ -77,7 +77,7 @@ class Source(Plugin, ABC):
         """
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
-        """The stored bytes of exactly this version from byte `start` on.
+        """Open the stored bytes of exactly this version from byte `start` on.
 
         Raises ObjectChanged when the store holds another version now, ObjectGone, Unreadable or
         SourceError.
@@ -87,13 +87,11 @@ class Source(Plugin, ABC):
     def refer(self, uri: str) -> BinaryIO:
         """Open an object that a record refers to.
 
-        `uri` is a whole address, or a path relative to the records.
-
-        Raises ObjectGone, SourceError, or Unreadable, also for an address that this source may not
-        read.
+        `uri` is a whole address, or a path relative to the records. Raises
+        ObjectGone, SourceError, or Unreadable, also for an address that this source may not read.
         """
         raise Unreadable(f"{self.type} follows no references")
 
     def batches(self, obj: LogObject, ctx: DecodeContext) -> Iterator[pa.RecordBatch] | None:
-        """For tables: the records themselves. None says that `open` and a format do the work."""
+        """Return the records of a table; None if `open` and a format read the object."""
         return None

@@ -1,4 +1,4 @@
-"""How the measurements of a check read in messages: declared by the check, used by every face."""
+"""How the measurements of a check read in messages: declared by the check, used for all outputs."""
 
 from __future__ import annotations
 

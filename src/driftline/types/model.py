@@ -195,10 +195,10 @@ class Field:
 
         Empty for any other column.
         """
-        found = _ELEMENT_RANGE.fullmatch(self.path) if self.kind is Kind.EMBEDDING else None
-        if found is None:
+        match = _ELEMENT_RANGE.fullmatch(self.path) if self.kind is Kind.EMBEDDING else None
+        if match is None:
             return ()
-        before, first, last, after = found.groups()
+        before, first, last, after = match.groups()
         return tuple(
             f"{before}{n:0{len(first)}}{after}"
             for n in range(int(first), min(int(last), int(first) + MAX_DIMENSION) + 1)
@@ -207,20 +207,19 @@ class Field:
     @property
     def input_fields(self) -> tuple[Field, ...]:
         """What is read from each record for it: itself, or each column of such an embedding."""
-        run = self.element_paths
-        return (
-            tuple(Field(f"{self.name}[{n}]", path, Kind.NUMERIC) for n, path in enumerate(run))
-            if run
-            else (self,)
+        elements = tuple(
+            Field(f"{self.name}[{n}]", path, Kind.NUMERIC)
+            for n, path in enumerate(self.element_paths)
         )
+        return elements or (self,)
 
     @property
     def profile_columns(self) -> Mapping[str, Kind]:
-        """The columns that stand for it in a profile."""
+        """The columns that represent it in a profile, each with its kind."""
         if self.kind is None or self.kind not in DERIVED:
             return {} if self.kind is None else {self.name: self.kind}
-        derived = {f"{self.name}.{what}": kind for what, kind in DERIVED[self.kind].items()}
-        return derived | ({self.name: self.kind} if self.kind in SAMPLED else {})
+        columns = {f"{self.name}.{suffix}": kind for suffix, kind in DERIVED[self.kind].items()}
+        return columns | ({self.name: self.kind} if self.kind in SAMPLED else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,13 +258,13 @@ class Schema:
     """
 
     def __post_init__(self) -> None:
-        derived = [
+        redacted_columns = [
             name
             for part in self.features.values()
             if part.name in self.redact
             for name in part.profile_columns
         ]
-        object.__setattr__(self, "redact", self.redact.union(derived))
+        object.__setattr__(self, "redact", self.redact.union(redacted_columns))
 
     @property
     def parts(self) -> tuple[Field, ...]:
@@ -302,7 +301,10 @@ class Schema:
         """The columns that are summarised: the features, then prediction, score and label."""
         parts = (*self.features.values(), self.prediction, self.score, self.label)
         return {
-            name: kind for part in parts if part is not None for name, kind in part.profile_columns.items()
+            name: kind
+            for part in parts
+            if part is not None
+            for name, kind in part.profile_columns.items()
         }
 
 
@@ -370,5 +372,5 @@ class Judgement:
 
     @classmethod
     def change(cls, severity: Severity, bound: Bound) -> Judgement:
-        """A change: the measurement lies beyond `bound`."""
+        """Return the verdict `changed`: the measurement lies beyond `bound`."""
         return cls(Verdict.CHANGED, severity, bound.text, bound=bound)
