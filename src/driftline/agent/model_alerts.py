@@ -23,12 +23,12 @@ from driftline.alerting.work import AlertingState, Step
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import people
 from driftline.state.incident_store import (
-    load_acts,
     enqueue,
-    load_later_facts,
+    load_acts,
     load_alerting_state,
-    save_step,
+    load_later_facts,
     load_silences,
+    save_step,
 )
 from driftline.state.store import Store
 from driftline.types.alert import Alert
