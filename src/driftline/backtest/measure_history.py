@@ -196,10 +196,10 @@ def _measure_stretch(
                     for due in group:
                         earlier_values.add(due.key, measure_window(due, reader_inputs).judged)
             for count, group in enumerate(groups[first:], 1):
-                measured = [(due, measure_window(due, inputs).judged) for due in group]
-                for due, rows in measured:
+                windows = [(due, measure_window(due, inputs).judged) for due in group]
+                for due, rows in windows:
                     earlier_values.add(due.key, rows)
-                results.append(packer.pack(measured))
+                results.append(packer.pack(windows))
                 report_progress(count)
     finally:
         store.close()
@@ -215,12 +215,12 @@ class _Packer:
         self._layouts: dict[tuple[int, ...], tuple[Series, ...]] = {}
 
     def pack(
-        self, measured: Sequence[tuple[DueWindow, Sequence[JudgedMeasurement]]]
+        self, windows: Sequence[tuple[DueWindow, Sequence[JudgedMeasurement]]]
     ) -> MeasuredWindows:
         check_errors: dict[str, str] = {}
         series, numbers = list[Series](), list[tuple[float, ...]]()
         judgements, details = dict[int, Judgement](), dict[int, Mapping[str, Any]]()
-        for due, rows in measured:
+        for due, rows in windows:
             for row in rows:
                 if row.verdict == Verdict.ERROR:
                     check_errors[row.check] = row.reason
@@ -237,7 +237,7 @@ class _Packer:
         layout = tuple(series)
         layout = self._layouts.setdefault(tuple(map(id, layout)), layout)
         return MeasuredWindows(
-            group=tuple(due for due, _ in measured),
+            group=tuple(due for due, _ in windows),
             series=layout,
             numbers=np.array(numbers, np.float64).reshape(-1, LEAST_SD + 1).T,
             judgements=judgements,

@@ -116,26 +116,26 @@ def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judg
             )
         ]
     rules = plan.rules_by_measurement
-    judged = [_judge(plan, measurement, rules, ctx) for measurement in measurements]
+    rows = [_judge(plan, measurement, rules, ctx) for measurement in measurements]
     for name, rule in rules.items():
         if rule.p_value is not None:
-            _judge_together(judged, name, rule.p_value)
-    return judged
+            _judge_together(rows, name, rule.p_value)
+    return rows
 
 
-def _judge_together(judged: list[JudgedMeasurement], name: str, rule: PValue) -> None:
+def _judge_together(rows: list[JudgedMeasurement], name: str, rule: PValue) -> None:
     """Judge the p-values of one measurement together, so that they share one level.
 
-    Rows that are unsure, for example for want of rows, are left out. Replaces rows of `judged`.
+    Rows that are unsure, for example for want of rows, are left out. Replaces items of `rows`.
     """
     places = [
         place
-        for place, row in enumerate(judged)
+        for place, row in enumerate(rows)
         if row.measurement.name == name and row.verdict in (Verdict.OK, Verdict.CHANGED)
     ]
-    judgements = rule.judge([judged[place].measurement.p_value for place in places])
+    judgements = rule.judge([rows[place].measurement.p_value for place in places])
     for place, judgement in zip(places, judgements, strict=True):
-        judged[place] = replace(judged[place], judgement=judgement)
+        rows[place] = replace(rows[place], judgement=judgement)
 
 
 def _judge(

@@ -1,6 +1,6 @@
 """Judges all windows of one span of time: every check on every version and segment.
 
-The result are judged measurements, for the store, and facts, for alerting.
+The result is judged measurements for the store, and facts for alerting.
 
 Does not read the store or the clock: windows, references and history are passed in.
 """
@@ -107,7 +107,7 @@ def _awaits_labels(plan: CheckPlan, due: DueWindow, inputs: Inputs) -> bool:
 
 
 def measure_window(due: DueWindow, inputs: Inputs) -> JudgedWindow:
-    """Run all checks on one window; measurements that their past judges have no verdict of it yet."""
+    """Run all checks on one window, and judge it by itself, without earlier windows."""
     window, reference = inputs.window(due), inputs.reference(due)
     rows: list[JudgedMeasurement] = []
     for plan in inputs.checks_of(due):
@@ -220,11 +220,11 @@ def _label_pairs(labels: str) -> tuple[tuple[str, str], ...]:
 
 
 def facts_of(
-    due: DueWindow, plan: CheckPlan, judged: Sequence[JudgedMeasurement], reference_name: str
+    due: DueWindow, plan: CheckPlan, rows: Sequence[JudgedMeasurement], reference_name: str
 ) -> Iterator[Fact]:
     """One fact for each judged measurement of one check in one window."""
     key = due.key
-    for row in judged:
+    for row in rows:
         if row.judgement is None or row.judgement.verdict is Verdict.ERROR:
             continue
         severity = plan.severity(row)
@@ -244,7 +244,13 @@ def facts_of(
             since=None if row.since is None else from_micros(row.since),
             alike=frozenset(
                 key_of(
-                    key.model, version, segment, plan.check.cause, check, name, _label_pairs(labels)
+                    model=key.model,
+                    version=version,
+                    segment=segment,
+                    cause=plan.check.cause,
+                    check=check,
+                    measurement=name,
+                    labels=_label_pairs(labels),
                 )
                 for version, segment, check, name, labels in row.alike
             ),

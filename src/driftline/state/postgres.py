@@ -86,7 +86,7 @@ class Postgres(Store):
         if self._leadership is not None:
             self._leadership.confirm()
 
-    def find_leader(self) -> Leader | None:
+    def leader(self) -> Leader | None:
         """See `Store.leader`."""
         with self.read() as connection:
             raw: Any = connection.connection.dbapi_connection

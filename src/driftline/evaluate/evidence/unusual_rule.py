@@ -46,18 +46,18 @@ class PastJudge:
 
         Returns the rows in their order; those without a rule `unusual` are returned unchanged.
         """
-        watched = [
+        with_rule = [
             (place, key, row, row.watched)
             for place, (key, row) in enumerate(rows)
             if row.watched is not None
         ]
         judged_rows = [row for _, row in rows]
-        if not watched:
+        if not with_rule:
             return judged_rows
-        observations = [observe(key, row, rule, self.schema) for _, key, row, rule in watched]
+        observations = [observe(key, row, rule, self.schema) for _, key, row, rule in with_rule]
         outcomes, traces = judge_window(self.trail, start, observations, self.policy)
         previous_start = start - self.policy.length
-        for (place, _, row, rule), outcome, trace in zip(watched, outcomes, traces, strict=True):
+        for (place, _, row, rule), outcome, trace in zip(with_rule, outcomes, traces, strict=True):
             judged_rows[place] = apply_outcome(
                 row, rule, outcome, trace=trace.tobytes(), previous_start=previous_start
             )
@@ -311,9 +311,11 @@ def _is_ok(rule: Unusual, outcome: StreamOutcome) -> bool:
     tolerance = _tolerance(rule)
     if tolerance == 0:
         return outcome.p_value >= MIN_OK_P_VALUE
-    bound = abs(outcome.effect) + BOUND * outcome.sd
+    window_bound = abs(outcome.effect) + BOUND * outcome.sd
     recent_bound = abs(outcome.recent_effect) + BOUND * outcome.recent_effect_error
-    return bound < tolerance or (recent_bound < tolerance and outcome.p_value >= MIN_OK_P_VALUE)
+    return window_bound < tolerance or (
+        recent_bound < tolerance and outcome.p_value >= MIN_OK_P_VALUE
+    )
 
 
 def _missing_data(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> str:
