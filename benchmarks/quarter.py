@@ -37,13 +37,16 @@ from driftline.alerting import Fact
 from driftline.alerting.silencing import Quiet
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
-from driftline.delivery.worker import Outcome, Report, SinkWorker
+from driftline.delivery.worker import DeliveryOutcome, DeliveryReport, SinkWorker
 from driftline.extensions.registry import Registry
 from driftline.state import outbox
 from driftline.state.factory import open_store
 from driftline.state.incident_store import SinkPlan
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError
+from driftline.types.incident import Upstream, UpstreamKind
+from driftline.types.model import Bound, BoundSide, Judgement, Measurement
+from driftline.types.records import JudgedMeasurement
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -69,7 +72,7 @@ class Real:
     severity: Severity = WARNING
     worse: float | None = None
     """The day from which it is critical."""
-    upstream: str = ""
+    upstream: Upstream | None = None
 
     @property
     def series(self) -> list[tuple[str, str]]:
@@ -93,7 +96,14 @@ CHANGES = (
     Real("bad day, inputs", "drift", 30.05, 5, _columns(50, 20), CRITICAL),
     Real("bad day, nulls", "quality", 30.4, 2, _columns(140, 6), CRITICAL),
     Real("bad day, accuracy", "performance", 30.8, 2, (), CRITICAL),
-    Real("version v2", "drift", 45, 9, _columns(70, 15), upstream="version v2 is new"),
+    Real(
+        "version v2",
+        "drift",
+        45,
+        9,
+        _columns(70, 15),
+        upstream=Upstream(UpstreamKind.NEW_VERSION, "v2"),
+    ),
     Real("campaign", "drift", 60, 6, _columns(85, 40), worse=62),
     Real("encoding", "quality", 66, 2, _columns(80, 3)),
     Real("one column", "drift", 75, 2, _columns(125, 1)),
@@ -267,7 +277,7 @@ class Quarter:
                 "",
                 0.02 if silent else 1.0,
                 silent,
-                reason="below 0.5",
+                bound=Bound(BoundSide.BELOW, 0.5),
             )
         ]
         partial = silent and day - FEED[0] < 2 * self.window / DAY
@@ -305,7 +315,7 @@ class Quarter:
                 facts.append(
                     self._fact(
                         number, cause, check, measurement, column, value, changed, CRITICAL if worse else WARNING, since,
-                        real.upstream if real is not None else "",
+                        real.upstream if real is not None else None,
                     )
                 )  # fmt: skip
         return facts
@@ -325,15 +335,25 @@ class Quarter:
 
     def _fact(
         self, number: int, cause: str, check: str, measurement: str, column: str, value: float, changed: bool,
-        severity: Severity = WARNING, since: datetime | None = None, upstream: str = "", reason: str = "above 0.25",
+        severity: Severity = WARNING, since: datetime | None = None, upstream: Upstream | None = None,
+        bound: Bound = Bound(BoundSide.ABOVE, 0.25),
     ) -> Fact:  # fmt: skip
         start = START + number * self.window
+        judged = JudgedMeasurement(
+            check=check,
+            measurement=Measurement(value, {"column": column} if column else {}, measurement),
+            judgement=Judgement.crossed(severity, bound) if changed else Judgement(Verdict.OK),
+            rows=5000,
+            cause=cause,
+        )
         return Fact(
-            model="shop", check=check, measurement=measurement, labels=(("column", column),) if column else (), cause=cause,
-            start=start, end=start + self.window, verdict=Verdict.CHANGED if changed else Verdict.OK,
-            severity=severity if changed else None, value=value, rows=5000, reason=reason if changed else "", since=since,
+            model="shop",
+            start=start,
+            end=start + self.window,
+            judged=judged,
+            since=since,
             upstream=upstream,
-        )  # fmt: skip
+        )
 
     def _start(self) -> None:
         with self.store.write() as connection:
@@ -371,9 +391,9 @@ class Quarter:
                 return
             self.now = max(self.now + timedelta(seconds=1), min(due))
 
-    def _reported(self, report: Report) -> None:
+    def _reported(self, report: DeliveryReport) -> None:
         heard = self.heard[report.sink]
-        if report.outcome is Outcome.SENT:
+        if report.outcome is DeliveryOutcome.SENT:
             heard.messages.append((report.at, report.notification))
         else:
             heard.failures += 1

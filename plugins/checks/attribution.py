@@ -70,8 +70,8 @@ class Attribution(Check):
         if not self.columns and not self.prefix:
             yield from _correlations(ctx)
             return
-        features = dict(self.columns) or _named(self.prefix, ctx)
-        was, now = _sizes(ctx.reference, features), _sizes(ctx.current, features)
+        features = dict(self.columns) or attribution_columns(self.prefix, ctx)
+        ref, cur = _sizes(ctx.reference, features), _sizes(ctx.current, features)
         rows = min(
             (
                 ctx.current.columns[name].count
@@ -81,9 +81,9 @@ class Attribution(Check):
             default=0,
         )
         lacking = ", ".join(
-            dict.fromkeys(features[f] for f in features if f not in was or f not in now)
+            dict.fromkeys(features[f] for f in features if f not in ref or f not in cur)
         )
-        why = (
+        reason = (
             "no reference yet"
             if ctx.reference is None
             else f"no attributions in {lacking}"[:200]
@@ -92,16 +92,16 @@ class Attribution(Check):
         )
         shift = (
             None
-            if why
-            else stats.attribution_shift(list(was.values()), list(now.values()), ctx.rng())
+            if reason
+            else stats.attribution_shift(list(ref.values()), list(cur.values()), ctx.rng())
         )
         if shift is None:
-            why = why or "needs two features, and attributions other than 0"
-            yield from (Measurement(None, name=name, rows=rows, reason=why) for name in MEASURED)
+            reason = reason or "needs two features, and attributions other than 0"
+            yield from (Measurement(None, name=name, rows=rows, reason=reason) for name in MEASURED)
             return
-        all_was, all_now = (sum(size.value for size in side.values()) for side in (was, now))
+        all_was, all_now = (sum(size.value for size in side.values()) for side in (ref, cur))
         change = {
-            feature: now[feature].value / all_now - was[feature].value / all_was
+            feature: cur[feature].value / all_now - ref[feature].value / all_was
             for feature in features
         }
         most = sorted(
@@ -109,25 +109,27 @@ class Attribution(Check):
             key=lambda feature: (-abs(change[feature]), feature),
         )
         detail = {"moved": ", ".join(f"{f} {change[f]:+.3f}" for f in most[:NAMED])}
-        for name, one in zip(MEASURED, shift, strict=True):
-            why = "" if one.value is not None else "all importances of a side are equal"
-            yield Measurement(one.value, {}, name, rows, one.interval, None, why, detail=detail)
+        for name, estimate in zip(MEASURED, shift, strict=True):
+            reason = "" if estimate.value is not None else "all importances of a side are equal"
+            yield Measurement(
+                estimate.value, {}, name, rows, estimate.interval, None, reason, detail=detail
+            )
 
 
-def _named(prefix: str, ctx: CheckContext) -> dict[str, str]:
-    known = dict(ctx.reference.columns if ctx.reference else {}) | dict(ctx.current.columns)
-    return {name.removeprefix(prefix): name for name in known if name.startswith(prefix)}
+def attribution_columns(prefix: str, ctx: CheckContext) -> dict[str, str]:
+    columns = dict(ctx.reference.columns if ctx.reference else {}) | dict(ctx.current.columns)
+    return {name.removeprefix(prefix): name for name in columns if name.startswith(prefix)}
 
 
 def _sizes(window: Window | None, features: Mapping[str, str]) -> dict[str, stats.MeanSize]:
-    found, totals = {}, window.summaries.get("sizes", {}) if window else {}
+    sizes, totals = {}, window.summaries.get("sizes", {}) if window else {}
     for feature, name in features.items():
         column = window.columns.get(name) if window else None
         if isinstance(column, NumericColumn) and column.mean is not None and name in totals:
             size = stats.mean_size(totals[name], column.count, column.mean, column.variance)
             if size is not None:
-                found[feature] = size
-    return found
+                sizes[feature] = size
+    return sizes
 
 
 def _correlations(ctx: CheckContext) -> Iterator[Measurement]:
@@ -141,7 +143,7 @@ def _correlations(ctx: CheckContext) -> Iterator[Measurement]:
         "",
     )
     now = ctx.current.summaries.get("sample", {})
-    was = ctx.reference.summaries.get("sample", {}) if ctx.reference else {}
+    ref_sample = ctx.reference.summaries.get("sample", {}) if ctx.reference else {}
     numeric = [
         name for name, part in schema.features.items() if part.kind is Kind.NUMERIC and name in now
     ]
@@ -158,8 +160,8 @@ def _correlations(ctx: CheckContext) -> Iterator[Measurement]:
     for name in numeric:
         value = stats.rank_correlation(now[name], now[score])
         before = (
-            stats.rank_correlation(was[name], was[score]).value
-            if name in was and score in was
+            stats.rank_correlation(ref_sample[name], ref_sample[score]).value
+            if name in ref_sample and score in ref_sample
             else None
         )
         yield Measurement(

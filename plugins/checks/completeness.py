@@ -82,38 +82,38 @@ class Completeness(Check):
         if not rows:
             return
         for name, text in self._conditions().items():
-            labels, now, was = (
+            labels, cur, ref = (
                 {"set": name},
                 _complete(ctx.current, text),
                 _complete(ctx.reference, text),
             )
-            if isinstance(now, str):
-                yield Measurement(None, labels, "complete_rate", 0, reason=now)
-                yield Measurement(None, labels, "incomplete_increase", 0, reason=now)
+            if isinstance(cur, str):
+                yield Measurement(None, labels, "complete_rate", 0, reason=cur)
+                yield Measurement(None, labels, "incomplete_increase", 0, reason=cur)
                 continue
-            before = None if isinstance(was, str) else was[0] / was[1]
-            interval = stats.wilson(*now)
+            before = None if isinstance(ref, str) else ref[0] / ref[1]
+            interval = stats.wilson(*cur)
             yield Measurement(
-                now[0] / now[1], labels, "complete_rate", now[1], interval, was=before, unit="share"
+                cur[0] / cur[1], labels, "complete_rate", cur[1], interval, was=before, unit="share"
             )
-            if isinstance(was, str) or before is None:
+            if isinstance(ref, str) or before is None:
                 yield Measurement(
                     None,
                     labels,
                     "incomplete_increase",
-                    now[1],
-                    reason=f"nothing to compare with: {was}",
+                    cur[1],
+                    reason=f"nothing to compare with: {ref}",
                 )
                 continue
             # As a difference of incomplete rows, which is that of complete ones the other way
             # round.
-            interval = (0.0, 0.0) if now == was else stats.newcombe(*was, *now)
-            shares = {"complete": now[0] / now[1], "complete_was": before}
+            interval = (0.0, 0.0) if cur == ref else stats.newcombe(*ref, *cur)
+            shares = {"complete": cur[0] / cur[1], "complete_was": before}
             yield Measurement(
-                before - now[0] / now[1],
+                before - cur[0] / cur[1],
                 labels,
                 "incomplete_increase",
-                now[1],
+                cur[1],
                 interval,
                 detail=shares,
             )

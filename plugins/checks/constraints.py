@@ -81,14 +81,14 @@ class Feature(_Part):
 
 def _constraint_sentence(alert: AlertFact) -> str:
     """The number beside its own constraint, with enough digits to tell them apart."""
-    asked = alert.detail.get("asked")
-    if not isinstance(asked, str) or alert.value is None:
+    constraint = alert.detail.get("asked")
+    if not isinstance(constraint, str) or alert.value is None:
         return ""
     percent = phrasing.is_share(alert)
     now = f"{100 * alert.value:.6g}%" if percent else phrasing.number(alert.value)
-    was = f" (was {100 * alert.was:.6g}%)" if percent and alert.was is not None else ""
+    suffix = f" (was {100 * alert.was:.6g}%)" if percent and alert.was is not None else ""
     noun = phrasing.clean(alert.measurement.replace("_", " "), 60)
-    return f"{noun} {now}{was}, {phrasing.clean(asked, 40)} asked"
+    return f"{noun} {now}{suffix}, {phrasing.clean(constraint, 40)} asked"
 
 
 class Constraints(Check):
@@ -145,7 +145,7 @@ class Constraints(Check):
             pair = _Pair(
                 {"column": name}, ctx.current.columns.get(name), reference, ctx.current.rows
             )
-            yield from self._of(feature, pair, shown=name not in ctx.schema.redact)
+            yield from self._of(feature, pair, show_names=name not in ctx.schema.redact)
         if self.extra_columns:
             columns = (
                 (name, ctx.current.columns.get(name))
@@ -153,12 +153,12 @@ class Constraints(Check):
                 if name not in self.features
             )
             extra = [name for name, column in columns if column is not None and _present(column)]
-            named = ", ".join(name[:80] for name in extra[:5])
+            names = ", ".join(name[:80] for name in extra[:5])
             yield Measurement(
-                len(extra), {}, "extra_columns", detail={"columns": named} if extra else {}, most=0
+                len(extra), {}, "extra_columns", detail={"columns": names} if extra else {}, most=0
             )
 
-    def _of(self, feature: Feature, pair: _Pair, *, shown: bool) -> Iterator[Measurement]:
+    def _of(self, feature: Feature, pair: _Pair, *, show_names: bool) -> Iterator[Measurement]:
         column = pair.now
         yield Measurement(
             0 if column and _present(column) else 1,
@@ -172,28 +172,34 @@ class Constraints(Check):
                 "completeness", pair, _complete, feature.completeness, {}, (0, 0, pair.rows)
             )
         if feature.type is not None:
-            asked = (
+            threshold = (
                 self.data_type_share if feature.data_type_share is None else feature.data_type_share
             )
             count = {"integral": _whole, "fractional": _number, "string": _text}[feature.type]
-            yield _share("data_type", pair, count, asked, {"type": feature.type})
+            yield _share("data_type", pair, count, threshold, {"type": feature.type})
         if feature.non_negative:
             yield _share("non_negative", pair, _not_below_zero, 1.0, {})
         if feature.domain is not None:
-            asked = self.domain_share if feature.domain_share is None else feature.domain_share
+            threshold = self.domain_share if feature.domain_share is None else feature.domain_share
             domain = frozenset(
-                known for value in feature.domain if (known := json_values.to_category(value))
+                category for value in feature.domain if (category := json_values.to_category(value))
             )
-            told: Detail = {}
-            if isinstance(column, CategoricalColumn) and shown:
-                told["outside"] = (
+            detail: Detail = {}
+            if isinstance(column, CategoricalColumn) and show_names:
+                detail["outside"] = (
                     ", ".join([value[:80] for value in column.counts if value not in domain][:5])
                     or None
                 )
-            yield _share("domain", pair, lambda each: _within(each, domain), asked, told)
+            yield _share(
+                "domain",
+                pair,
+                lambda current_column: _within(current_column, domain),
+                threshold,
+                detail,
+            )
         drift = self.drift if feature.drift is None else feature.drift
         if drift:
-            yield _moved(drift, pair)
+            yield _drift_measurement(drift, pair)
 
 
 class _Pair(NamedTuple):
@@ -201,7 +207,7 @@ class _Pair(NamedTuple):
 
     labels: Mapping[str, str]
     now: Column | None
-    was: Column | None
+    ref: Column | None
     rows: int
     """Of the window."""
 
@@ -210,35 +216,52 @@ def _share(
     name: str,
     pair: _Pair,
     count: Callable[[Column], Counted | str],
-    asked: float,
-    told: Detail,
+    threshold: float,
+    detail: Detail,
     absent: Counted = (0, 0, 0),
 ) -> Measurement:
     """The share of rows that keep a constraint; `absent` counts them where the window has no such
     column.
     """
-    told = {"asked": f"at least {100 * asked:.6g}%", **told}
-    counted = absent if pair.now is None else count(pair.now)
-    before = "" if pair.was is None else count(pair.was)
-    was = (
+    detail = {"asked": f"at least {100 * threshold:.6g}%", **detail}
+    count_now = absent if pair.now is None else count(pair.now)
+    before = "" if pair.ref is None else count(pair.ref)
+    ref_share = (
         None
         if isinstance(before, str) or not before[2]
         else (before[0] + before[1] / 2) / before[2]
     )
-    if isinstance(counted, str) or not counted[2]:
-        why = counted if isinstance(counted, str) else "no values in the window"
+    if isinstance(count_now, str) or not count_now[2]:
+        no_value_reason = count_now if isinstance(count_now, str) else "no values in the window"
         return Measurement(
-            None, pair.labels, name, 0, reason=why, was=was, detail=told, least=asked
+            None,
+            pair.labels,
+            name,
+            0,
+            reason=no_value_reason,
+            was=ref_share,
+            detail=detail,
+            least=threshold,
         )
-    sure, maybe, total = counted
+    sure, maybe, total = count_now
     value, interval = (sure + maybe / 2) / total, (1.0, 1.0)
     if sure < total:
         low, high = stats.wilson(sure, total), stats.wilson(sure + maybe, total)
         interval = (low[0] if low else 0.0, high[1] if high else 1.0)
-    told["broken"] = total - sure - maybe
+    detail["broken"] = total - sure - maybe
     reason = OPEN if maybe else ""
     return Measurement(
-        value, pair.labels, name, total, interval, None, reason, was, "share", told, least=asked
+        value,
+        pair.labels,
+        name,
+        total,
+        interval,
+        None,
+        reason,
+        ref_share,
+        "share",
+        detail,
+        least=threshold,
     )
 
 
@@ -317,84 +340,103 @@ def _values(column: Column | None) -> int:
     )
 
 
-def _moved(drift: Drift, pair: _Pair) -> Measurement:
-    now, was, robust = pair.now, pair.was, drift.method == "robust"
-    if not _values(was):
-        why = (
+def _drift_measurement(drift: Drift, pair: _Pair) -> Measurement:
+    cur_column, ref_column, robust = pair.now, pair.ref, drift.method == "robust"
+    if not _values(ref_column):
+        reason = (
             "the reference has no values in this column"
-            if was
+            if ref_column
             else "no reference, or one without this column"
         )
-    elif not _values(now):
-        why = "no values in the window"
-    elif isinstance(now, NumericColumn) and isinstance(was, NumericColumn):
-        if np.array_equal(now.edges, was.edges):
+    elif not _values(cur_column):
+        reason = "no values in the window"
+    elif isinstance(cur_column, NumericColumn) and isinstance(ref_column, NumericColumn):
+        if np.array_equal(cur_column.edges, ref_column.edges):
             return _distance(
-                stats.ks_shift(was.side, now.side), drift.threshold, robust, pair, "KS"
+                stats.ks_shift(ref_column.side, cur_column.side),
+                drift.threshold,
+                robust,
+                pair,
+                "KS",
             )
-        why = "counted on another grid than the reference"
-    elif isinstance(now, CategoricalColumn) and isinstance(was, CategoricalColumn):
+        reason = "counted on another grid than the reference"
+    elif isinstance(cur_column, CategoricalColumn) and isinstance(ref_column, CategoricalColumn):
         threshold = (
             drift.threshold if drift.categorical_threshold is None else drift.categorical_threshold
         )
         if drift.categorical_method == "chi_squared":
-            return _chi_squared(now, was, threshold, robust, pair)
-        if not now.other and not was.other:
-            names = list(dict.fromkeys([*was.counts, *now.counts]))
-            ref, cur = ([side.counts.get(each, 0) for each in names] for side in (was, now))
+            return _chi_squared(cur_column, ref_column, threshold, robust, pair)
+        if not cur_column.other and not ref_column.other:
+            names = list(dict.fromkeys([*ref_column.counts, *cur_column.counts]))
+            ref, cur = (
+                [side.counts.get(category, 0) for category in names]
+                for side in (ref_column, cur_column)
+            )
             return _distance(
                 stats.linf_shift(ref, cur), threshold, robust, pair, "largest share change"
             )
-        why = "more categories than are kept"
+        reason = "more categories than are kept"
     else:
-        why = f"{now.kind if now else None} here, {was.kind if was else None} in the reference"
+        reason = f"{cur_column.kind if cur_column else None} here, {ref_column.kind if ref_column else None} in the reference"
     return Measurement(
-        None, pair.labels, "baseline_drift", _values(now), reason=why, most=drift.threshold
+        None,
+        pair.labels,
+        "baseline_drift",
+        _values(cur_column),
+        reason=reason,
+        most=drift.threshold,
     )
 
 
 def _distance(
-    shift: stats.Shift, threshold: float, robust: bool, pair: _Pair, what: str
+    shift: stats.Shift, threshold: float, robust: bool, pair: _Pair, distance_name: str
 ) -> Measurement:
     value, interval = shift.value or 0.0, shift.interval or (0.0, 1.0)
-    n, m = _values(pair.was), _values(pair.now)
-    told: Detail = {"asked": f"at most {threshold:g}", "distance": what, "raw": value}
+    n, m = _values(pair.ref), _values(pair.now)
+    detail: Detail = {"asked": f"at most {threshold:g}", "distance": distance_name, "raw": value}
     if robust:
         # What chance adds is off already: this is a lower end by itself.
         value = stats.ks_robust(value, n, m) or 0.0
         interval = (value, max(value, interval[1]))
     return Measurement(
-        value, pair.labels, "baseline_drift", m, interval, detail=told, most=threshold
+        value, pair.labels, "baseline_drift", m, interval, detail=detail, most=threshold
     )
 
 
 def _chi_squared(
-    now: CategoricalColumn, was: CategoricalColumn, threshold: float, robust: bool, pair: _Pair
+    cur: CategoricalColumn, ref: CategoricalColumn, threshold: float, robust: bool, pair: _Pair
 ) -> Measurement:
     """Goodness of fit to the reference's shares; categories that it lacks are left out, small ones
     are put together.
     """
     from scipy.special import chdtrc
 
-    seen, known = sum(now.counts.get(name, 0) for name in was.counts), sum(was.counts.values())
+    cur_rows, ref_rows = (
+        sum(cur.counts.get(name, 0) for name in ref.counts),
+        sum(ref.counts.values()),
+    )
     cells, small = [], (0.0, 0.0)
-    for name, count in was.counts.items():
-        observed, expected = float(now.counts.get(name, 0)), count / known * seen
-        if expected >= FEWEST:
-            cells.append((observed, expected))
+    for name, count in ref.counts.items():
+        cur_count, expected_count = float(cur.counts.get(name, 0)), count / ref_rows * cur_rows
+        if expected_count >= FEWEST:
+            cells.append((cur_count, expected_count))
         else:
-            small = (small[0] + observed, small[1] + expected)
+            small = (small[0] + cur_count, small[1] + expected_count)
     if small[1] > 0:
         cells.append(small)
     if len(cells) < 2:
         why = "fewer than two categories to compare"
-        return Measurement(None, pair.labels, "baseline_drift", seen, reason=why, most=threshold)
+        return Measurement(
+            None, pair.labels, "baseline_drift", cur_rows, reason=why, most=threshold
+        )
     statistic = float(sum((o - e) ** 2 / e for o, e in cells))
     p_value = float(chdtrc(len(cells) - 1, statistic))
-    what, bound = ("p-value of chi-square", "least") if robust else ("chi-square", "most")
-    told: Detail = {
-        "asked": f"at {bound} {threshold:g}",
-        "distance": what,
+    statistic_name, direction = (
+        ("p-value of chi-square", "least") if robust else ("chi-square", "most")
+    )
+    detail: Detail = {
+        "asked": f"at {direction} {threshold:g}",
+        "distance": statistic_name,
         "statistic": statistic,
         "cells": len(cells),
     }
@@ -403,10 +445,10 @@ def _chi_squared(
         value,
         pair.labels,
         "baseline_drift",
-        seen,
+        cur_rows,
         None,
         p_value,
-        detail=told,
+        detail=detail,
         least=least,
         most=most,
     )

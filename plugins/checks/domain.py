@@ -93,17 +93,17 @@ class Domain(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """One measurement for each column that is asked about, or whose form is known."""
         label = ctx.schema.label.name if ctx.schema.label else None
-        asked = dict.fromkeys([*self.patterns, *self.allowed])
-        others = (
-            [name for name in ctx.reference.columns if name not in asked and name != label]
+        configured = dict.fromkeys([*self.patterns, *self.allowed])
+        learned = (
+            [name for name in ctx.reference.columns if name not in configured and name != label]
             if ctx.reference
             else []
         )
-        for name in [*asked, *(others if self.learn else [])]:
-            was = ctx.reference.columns.get(name) if ctx.reference else None
+        for name in [*configured, *(learned if self.learn else [])]:
+            ref = ctx.reference.columns.get(name) if ctx.reference else None
             pattern, form = self.patterns.get(name), ""
-            if name not in asked:
-                form = _form(was)
+            if name not in configured:
+                form = _form(ref)
                 if not form:
                     continue
                 pattern = FORMS[form]
@@ -112,21 +112,25 @@ class Domain(Check):
                 if name in self.allowed
                 else None
             )
-            now = _counted(ctx.current.columns.get(name), pattern, values)
-            before = _counted(was, pattern, values)
+            now = _count_values(ctx.current.columns.get(name), pattern, values)
+            before = _count_values(ref, pattern, values)
             if isinstance(now, str):
                 yield Measurement(None, {"column": name}, "nonconforming_rate", 0, reason=now)
                 continue
-            shown = name not in ctx.schema.redact
+            show_values = name not in ctx.schema.redact
             yield _rate(
-                name, now, None if isinstance(before, str) else before.rate, form, shown=shown
+                name,
+                now,
+                None if isinstance(before, str) else before.rate,
+                form,
+                show_values=show_values,
             )
 
 
 class _Counted(NamedTuple):
     wrong: int
     """Rows with texts that don't conform."""
-    other: int
+    uncounted: int
     """Rows with texts that were not looked at."""
     rows: int
     examples: Sequence[str]
@@ -134,10 +138,10 @@ class _Counted(NamedTuple):
 
     @property
     def rate(self) -> float:
-        return self.wrong / (self.rows - self.other) if self.rows > self.other else 0.5
+        return self.wrong / (self.rows - self.uncounted) if self.rows > self.uncounted else 0.5
 
 
-def _counted(
+def _count_values(
     column: Column | None, pattern: str | None, allowed: frozenset[str] | None
 ) -> _Counted | str:
     """How many rows don't conform, or why that isn't known."""
@@ -164,22 +168,24 @@ def _fitting(names: pa.Array, pattern: str) -> NDArray[np.bool_]:
     return np.array(expressions.match_whole(names, pattern).to_numpy(zero_copy_only=False), bool)
 
 
-def _rate(name: str, now: _Counted, was: float | None, form: str, *, shown: bool) -> Measurement:
+def _rate(
+    name: str, cur: _Counted, ref_rate: float | None, form: str, *, show_values: bool
+) -> Measurement:
     low, high = (
-        stats.clopper_pearson(wrong, now.rows) or (0.0, 1.0)
-        for wrong in (now.wrong, now.wrong + now.other)
+        stats.clopper_pearson(wrong, cur.rows) or (0.0, 1.0)
+        for wrong in (cur.wrong, cur.wrong + cur.uncounted)
     )
     reason = (
-        f"{now.other:,} rows have texts beyond those that are counted, which were not looked at"
-        if now.other
+        f"{cur.uncounted:,} rows have texts beyond those that are counted, which were not looked at"
+        if cur.uncounted
         else ""
     )
     detail: dict[str, str | float | int | None] = {"form": form} if form else {}
-    if shown and now.examples:
-        detail["outside"] = ", ".join(text[:60] for text in now.examples)
-    value, labels = now.rate, {"column": name}
+    if show_values and cur.examples:
+        detail["outside"] = ", ".join(text[:60] for text in cur.examples)
+    value, labels = cur.rate, {"column": name}
     return Measurement(
-        value, labels, "nonconforming_rate", now.rows, (low[0], high[1]), None, reason, was, "share", detail
+        value, labels, "nonconforming_rate", cur.rows, (low[0], high[1]), None, reason, ref_rate, "share", detail
     )  # fmt: skip
 
 

@@ -64,33 +64,33 @@ class DomainClassifier(Check):
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """One number."""
-        both = sampled_rows.both(ctx, self.columns, self.ignore)
-        sides = stats.pooled_scores(both.reference, both.current)
-        found = stats.domain_auc(sides.ref, sides.cur)
-        if both.reason or found is None:
+        samples = sampled_rows.both(ctx, self.columns, self.ignore)
+        sides = stats.pooled_scores(samples.reference, samples.current)
+        result = stats.domain_auc(sides.ref, sides.cur)
+        if samples.reason or result is None:
             few = f"needs 10 sampled rows on each side: {len(sides.ref)} and {len(sides.cur)}"
-            reason = both.reason or ("no column varies" if not sides.names else few)
-            yield Measurement(None, name="domain_auc", rows=both.rows, reason=reason)
+            reason = samples.reason or ("no column varies" if not sides.names else few)
+            yield Measurement(None, name="domain_auc", rows=samples.rows, reason=reason)
             return
-        p_value: float | None = found.p_value
+        p_value: float | None = result.p_value
         if self.permutations:
             p_value = stats.domain_auc_p_value(sides.ref, sides.cur, self.permutations, ctx.rng())
-        told: dict[str, float] = {}
-        for name, share in zip(sides.names, found.importance.tolist(), strict=True):
-            told[name] = told.get(name, 0.0) + share
+        contributions: dict[str, float] = {}
+        for name, share in zip(sides.names, result.importance.tolist(), strict=True):
+            contributions[name] = contributions.get(name, 0.0) + share
         helpful = sorted(
-            ((share, name) for name, share in told.items() if share > 0),
+            ((share, name) for name, share in contributions.items() if share > 0),
             key=lambda pair: (-pair[0], pair[1]),
         )
         detail: dict[str, str | float | int | None] = {
-            "rows_was": found.rows[0],
-            "rows": found.rows[1],
+            "rows_was": result.rows[0],
+            "rows": result.rows[1],
         }
         if helpful:
             detail["columns"] = ", ".join(name for _, name in helpful[:NAMED])
             detail["share"] = helpful[0][0] / sum(share for share, _ in helpful)
         yield Measurement(
-            found.value, {}, "domain_auc", both.rows, found.interval, p_value, detail=detail
+            result.value, {}, "domain_auc", samples.rows, result.interval, p_value, detail=detail
         )
 
 

@@ -66,8 +66,8 @@ NO_UNIT = "the reference does not vary, so it has no unit for a shift"
 
 
 def _categories(alert: AlertFact) -> str:
-    named = alert.detail.get("categories")
-    return f": {phrasing.clean(named, 60)}" if named else ""
+    categories = alert.detail.get("categories")
+    return f": {phrasing.clean(categories, 60)}" if categories else ""
 
 
 def _new_categories_sentence(alert: AlertFact) -> str:
@@ -157,11 +157,12 @@ class Drift(Check):
         label = ctx.schema.label.name if ctx.schema.label else None
         references = ctx.reference.columns if ctx.reference else {}
         numeric, categorical = (
-            tuple(each for each in kind if each in self.metrics) for kind in (NUMERIC, CATEGORICAL)
+            tuple(candidate for candidate in kind if candidate in self.metrics)
+            for kind in (NUMERIC, CATEGORICAL)
         )
-        known = [name for name in {**ctx.current.columns, **references} if name != label]
-        for name in self.columns or known:
-            reference, current, shown = (
+        names = [name for name in {**ctx.current.columns, **references} if name != label]
+        for name in self.columns or names:
+            reference, current, show_names = (
                 references.get(name),
                 ctx.current.columns.get(name),
                 name not in ctx.schema.redact,
@@ -172,25 +173,25 @@ class Drift(Check):
                 else _obstacle(reference, current)
             )
             if reason:
-                suited = (
+                metrics = (
                     categorical if isinstance(reference or current, CategoricalColumn) else numeric
                 )
-                found: Found = ((metric, stats.Shift(None), {}, reason) for metric in suited)
+                findings: Found = ((metric, stats.Shift(None), {}, reason) for metric in metrics)
             elif isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
-                found = _numeric(reference, current, numeric, shown=shown)
+                findings = _numeric(reference, current, numeric, show_names=show_names)
             elif isinstance(reference, CategoricalColumn) and isinstance(
                 current, CategoricalColumn
             ):
-                found = _categorical(reference, current, categorical, shown=shown)
+                findings = _categorical(reference, current, categorical, show_names=show_names)
             labels, rows = {"column": name}, _values(current) if current else 0
-            for metric, shift, detail, why in found:
+            for metric, shift, detail, no_value_reason in findings:
                 if shift.value is None:
                     yield Measurement(
                         None,
                         labels,
                         metric,
                         rows,
-                        reason=why or "nothing to compare",
+                        reason=no_value_reason or "nothing to compare",
                         detail=detail,
                     )
                 else:
@@ -202,7 +203,7 @@ class Drift(Check):
                         rows,
                         shift.interval,
                         shift.p_value,
-                        why,
+                        no_value_reason,
                         None,
                         unit,
                         detail,
@@ -241,28 +242,28 @@ def _values(column: Column) -> int:
 
 
 def _numeric(
-    reference: NumericColumn, current: NumericColumn, metrics: Iterable[Metric], *, shown: bool
+    reference: NumericColumn, current: NumericColumn, metrics: Iterable[Metric], *, show_names: bool
 ) -> Found:
-    was, now = reference.side, current.side
-    means: Detail = {"mean_was": reference.mean, "mean": current.mean} if shown else {}
-    moved, bins = stats.mean_shift(was, now), stats.group_counts(now.counts, was.cuts)
-    detail: Detail = {**means, "shift_sd": moved.value}
+    ref, cur = reference.side, current.side
+    means: Detail = {"mean_was": reference.mean, "mean": current.mean} if show_names else {}
+    mean_shift, bins = stats.mean_shift(ref, cur), stats.group_counts(cur.counts, ref.cuts)
+    detail: Detail = {**means, "shift_sd": mean_shift.value}
     for metric in metrics:
         if metric == "mean_shift":
-            yield metric, moved, detail, "" if reference.variance else NO_UNIT
+            yield metric, mean_shift, detail, "" if reference.variance else NO_UNIT
         elif metric == "spread":
-            sds: Detail = {"sd_was": reference.sd, "sd": current.sd} if shown else {}
+            sds: Detail = {"sd_was": reference.sd, "sd": current.sd} if show_names else {}
             yield (
                 metric,
-                stats.spread_shift(was, now),
+                stats.spread_shift(ref, cur),
                 sds,
                 NO_UNIT if not reference.variance else _flat(current),
             )
         elif metric in ON_BINS:
-            shift = ON_BINS[metric](was.bins, bins)
+            shift = ON_BINS[metric](ref.bins, bins)
             yield metric, shift, {**detail, "raw": shift.raw, "cells": shift.cells}, ""
         else:
-            shift = ON_GRID[metric](was, now)
+            shift = ON_GRID[metric](ref, cur)
             yield metric, shift, {**detail, "raw": shift.raw}, ""
 
 
@@ -275,21 +276,23 @@ def _categorical(
     current: CategoricalColumn,
     metrics: Iterable[Metric],
     *,
-    shown: bool,
+    show_names: bool,
 ) -> Found:
     n, m = reference.count, current.count
-    kept = [
+    metrics_of_kind = [
         name for name, count in islice(reference.counts.items(), CATEGORIES) if count >= RARE * n
     ]
-    ref, cur = ([side.counts.get(name, 0) for name in kept] for side in (reference, current))
+    ref, cur = (
+        [side.counts.get(name, 0) for name in metrics_of_kind] for side in (reference, current)
+    )
     ref, cur = [*ref, n - sum(ref)], [*cur, m - sum(cur)]
     largest = stats.linf_shift(ref, cur)
     detail: Detail = {"share_was": ref[largest.cells] / n, "share": cur[largest.cells] / m}
-    if shown:
-        detail["category"] = [*kept, "all others"][largest.cells][:80]
+    if show_names:
+        detail["category"] = [*metrics_of_kind, "all others"][largest.cells][:80]
     few = (
-        f"needs {ROWS_A_CELL * len(kept)} rows, {ROWS_A_CELL} for each category"
-        if m < ROWS_A_CELL * len(kept)
+        f"needs {ROWS_A_CELL * len(metrics_of_kind)} rows, {ROWS_A_CELL} for each category"
+        if m < ROWS_A_CELL * len(metrics_of_kind)
         else ""
     )
     for metric in metrics:
@@ -304,9 +307,9 @@ def _categorical(
         elif metric == "linf":
             yield metric, largest, detail, ""
         elif metric == "new_categories":
-            yield _news(reference, current, shown=shown)
+            yield _new_categories(reference, current, show_names=show_names)
         elif metric == "vanished_categories":
-            yield _gone(reference, current, shown=shown)
+            yield _vanished_categories(reference, current, show_names=show_names)
         elif (test := TESTS[metric](ref, cur)) is None:
             yield metric, stats.Shift(None), {}, "only one category"
         else:
@@ -321,8 +324,8 @@ def _categorical(
             yield metric, stats.Shift(test.statistic, None, test.p_value), facts, rough
 
 
-def _news(
-    reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool
+def _new_categories(
+    reference: CategoricalColumn, current: CategoricalColumn, *, show_names: bool
 ) -> tuple[Metric, stats.Shift, Detail, str]:
     if reference.other:
         return (
@@ -331,30 +334,40 @@ def _news(
             {},
             "the reference has more categories than are kept",
         )
-    news = [name for name in current.counts if name not in reference.counts]
-    rows = sum(current.counts[name] for name in news)
+    new_names = [name for name in current.counts if name not in reference.counts]
+    rows = sum(current.counts[name] for name in new_names)
     # What a reference knows is counted by name, so rows beyond the bound are of categories that it
     # does not know.
     rows += current.other
     once = list(reference.counts.values()).count(1)
     shift = stats.news_shift(rows, current.count, reference.count, once)
-    detail: Detail = {"new": len(news), "raw": shift.raw, **_named(news, shown=shown)}
+    detail: Detail = {
+        "new": len(new_names),
+        "raw": shift.raw,
+        **_name_detail(new_names, show_names=show_names),
+    }
     return "new_categories", shift, detail, ""
 
 
-def _gone(
-    reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool
+def _vanished_categories(
+    reference: CategoricalColumn, current: CategoricalColumn, *, show_names: bool
 ) -> tuple[Metric, stats.Shift, Detail, str]:
-    known = list(reference.counts.values())
-    seen = [current.counts.get(name, 0) for name in reference.counts]
-    gone = [name for name, rows in zip(reference.counts, seen, strict=True) if not rows]
-    shift = stats.gone_shift(known, seen, reference.count, current.count)
-    detail: Detail = {"gone": len(gone), "raw": shift.raw, **_named(gone, shown=shown)}
+    ref_counts = list(reference.counts.values())
+    cur_counts = [current.counts.get(name, 0) for name in reference.counts]
+    vanished = [name for name, rows in zip(reference.counts, cur_counts, strict=True) if not rows]
+    shift = stats.gone_shift(ref_counts, cur_counts, reference.count, current.count)
+    detail: Detail = {
+        "gone": len(vanished),
+        "raw": shift.raw,
+        **_name_detail(vanished, show_names=show_names),
+    }
     return "vanished_categories", shift, detail, ""
 
 
-def _named(names: list[str], *, shown: bool) -> Detail:
-    return {"categories": ", ".join(name[:80] for name in names[:5])} if shown and names else {}
+def _name_detail(names: list[str], *, show_names: bool) -> Detail:
+    return (
+        {"categories": ", ".join(name[:80] for name in names[:5])} if show_names and names else {}
+    )
 
 
 @hookimpl

@@ -43,38 +43,43 @@ class LabelCoverage(Check):
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Five numbers."""
-        scores, was = ctx.current.scores, ctx.reference.scores if ctx.reference else None
+        scores, ref_scores = ctx.current.scores, ctx.reference.scores if ctx.reference else None
         late: Labels = ctx.current.summaries.get("labels", Labels())
-        rows, known = scores.rows, scores.labelled
-        before = was.labelled / was.rows if was and was.rows else None
-        why = "" if rows else "no predictions"
-        interval = stats.wilson(known, rows)
+        rows, labelled = scores.rows, scores.labelled
+        before = ref_scores.labelled / ref_scores.rows if ref_scores and ref_scores.rows else None
+        reason = "" if rows else "no predictions"
+        interval = stats.wilson(labelled, rows)
         yield Measurement(
-            known / rows if rows else None,
+            labelled / rows if rows else None,
             {},
             "coverage",
             rows,
             interval,
             None,
-            why,
+            reason,
             before,
             "share",
         )
         n = late.labelled
-        why = "" if n else "no label has come later"
+        reason = "" if n else "no label has come later"
         for name, q in (("delay", 0.5), ("delay_p90", 0.9)):
             seconds = late.delay(q)
             yield Measurement(
                 None if seconds is None else seconds / HOUR,
                 name=name,
                 rows=n,
-                reason=why,
+                reason=reason,
                 unit="hours",
             )
         for name, count in (("corrected", late.corrected), ("contradicting", late.contradicting)):
             share = count / n if n else None
             yield Measurement(
-                share, name=name, rows=n, interval=stats.wilson(count, n), reason=why, unit="share"
+                share,
+                name=name,
+                rows=n,
+                interval=stats.wilson(count, n),
+                reason=reason,
+                unit="share",
             )
 
 

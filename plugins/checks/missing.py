@@ -89,12 +89,20 @@ class Missing(Check):
                 reference = None
             labels, rows = {"column": name}, current.rows if current else ctx.current.rows
             missing = current.missing if current else rows
-            was = reference.missing / reference.rows if reference else None
-            why = "" if current else "the window has no such column"
+            ref_rate = reference.missing / reference.rows if reference else None
+            reason = "" if current else "the window has no such column"
             rate = missing / rows if rows else None
             interval = stats.wilson(missing, rows)
             yield Measurement(
-                rate, labels, "missing_rate", rows, interval, None, why or _rows(rows), was, "share"
+                rate,
+                labels,
+                "missing_rate",
+                rows,
+                interval,
+                None,
+                reason or _rows(rows),
+                ref_rate,
+                "share",
             )
             yield _increase(missing, rows, reference, labels)
             if current:
@@ -125,21 +133,21 @@ def _increase(
     missing: int, rows: int, reference: Column | None, labels: dict[str, str]
 ) -> Measurement:
     if reference is None or not rows:
-        why = _rows(rows) or "no reference for this column yet"
-        return Measurement(None, labels, "missing_increase", rows, reason=why)
-    rate, was = missing / rows, reference.missing / reference.rows
+        reason = _rows(rows) or "no reference for this column yet"
+        return Measurement(None, labels, "missing_increase", rows, reason=reason)
+    rate, ref_rate = missing / rows, reference.missing / reference.rows
     same = (missing, rows) == (reference.missing, reference.rows)
     interval = (
         (0.0, 0.0) if same else stats.newcombe(missing, rows, reference.missing, reference.rows)
     )
-    detail = {"missing": rate, "missing_was": was}
-    return Measurement(rate - was, labels, "missing_increase", rows, interval, detail=detail)
+    detail = {"missing": rate, "missing_was": ref_rate}
+    return Measurement(rate - ref_rate, labels, "missing_increase", rows, interval, detail=detail)
 
 
 def _constant(
     current: Column | None, reference: Column | None, labels: dict[str, str]
 ) -> Measurement:
-    def measured(
+    def _measurement(
         value: float | None, reason: str = "", p_value: float | None = None
     ) -> Measurement:
         return Measurement(
@@ -147,16 +155,16 @@ def _constant(
         )
 
     if current is None or not current.count:
-        return measured(None, "no values in the window")
+        return _measurement(None, "no values in the window")
     if reference is None or not reference.count or reference.kind != current.kind:
-        return measured(None, "no reference for this column yet")
+        return _measurement(None, "no reference for this column yet")
     if not _single(current) or _single(reference):
-        return measured(0.0)
+        return _measurement(0.0)
     chance = _largest_share(reference) ** current.count
     return (
-        measured(1.0, p_value=chance)
+        _measurement(1.0, p_value=chance)
         if chance < ALIKE
-        else measured(0.0, "so few rows may well be alike", chance)
+        else _measurement(0.0, "so few rows may well be alike", chance)
     )
 
 

@@ -58,23 +58,23 @@ class MMD(Check):
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """One number."""
-        both = sampled_rows.both(ctx, self.columns, self.ignore)
-        sides = stats.standardise(both.reference, both.current)
+        samples = sampled_rows.both(ctx, self.columns, self.ignore)
+        sides = stats.standardise(samples.reference, samples.current)
         variance = stats.kernel_variance(sides.ref[:MOST])
-        found = stats.discrepancy(
+        result = stats.discrepancy(
             sides.ref[:MOST], sides.cur[:MOST], variance or 0.0, self.permutations or 0, ctx.rng()
         )
-        if both.reason or found is None:
+        if samples.reason or result is None:
             few = f"needs 2 sampled rows on each side: {len(sides.ref)} and {len(sides.cur)}"
-            reason = both.reason or (
+            reason = samples.reason or (
                 "no column varies in the reference" if not sides.names else few
             )
-            yield Measurement(None, name="mmd2", rows=both.rows, reason=reason)
+            yield Measurement(None, name="mmd2", rows=samples.rows, reason=reason)
             return
-        value = max(0.0, found.unbiased)
-        detail = {"raw": found.biased, "kernel_sd": (variance or 0.0) ** 0.5}
+        value = max(0.0, result.unbiased)
+        detail = {"raw": result.biased, "kernel_sd": (variance or 0.0) ** 0.5}
         yield Measurement(
-            value, {}, "mmd2", both.rows, found.interval, found.p_value, detail=detail
+            value, {}, "mmd2", samples.rows, result.interval, result.p_value, detail=detail
         )
 
 

@@ -48,23 +48,23 @@ class Metric(NamedTuple):
     """Whether it is a p-value: a change when it is below the threshold."""
 
 
-def _pooled(metric: Counts) -> Numbers:
+def _by_value(metric: Counts) -> Numbers:
     """On the values themselves, for a column of few."""
-    return lambda was, now: metric(*(side.tolist() for side in stats.by_value(was.side, now.side)))
+    return lambda ref, cur: metric(*(side.tolist() for side in stats.by_value(ref.side, cur.side)))
 
 
-def _binned(
+def _on_bins(
     metric: Counts, edges: Callable[[stats.Side, stats.Side], np.ndarray], values: int = 0
 ) -> Numbers:
     """On bins that both sides share; on the values themselves where the reference has so many at
     most.
     """
 
-    def measure(was: NumericColumn, now: NumericColumn) -> float | None:
-        if np.count_nonzero(was.counts) <= values:
-            return _pooled(metric)(was, now)
-        shared = edges(was.side, now.side)
-        return metric(*(stats.histogram(column.side, shared).tolist() for column in (was, now)))
+    def measure(ref: NumericColumn, cur: NumericColumn) -> float | None:
+        if np.count_nonzero(ref.counts) <= values:
+            return _by_value(metric)(ref, cur)
+        shared = edges(ref.side, cur.side)
+        return metric(*(stats.histogram(column.side, shared).tolist() for column in (ref, cur)))
 
     return measure
 
@@ -72,38 +72,38 @@ def _binned(
 def _doane(metric: Counts) -> Numbers:
     """On Doane's bins of the reference, rows outside of them in one of their own."""
 
-    def measure(was: NumericColumn, now: NumericColumn) -> float | None:
-        edges = stats.doane_edges(was.side)
-        return metric(*(stats.with_leftover(column.side, edges).tolist() for column in (was, now)))
+    def measure(ref: NumericColumn, cur: NumericColumn) -> float | None:
+        edges = stats.doane_edges(ref.side)
+        return metric(*(stats.with_leftover(column.side, edges).tolist() for column in (ref, cur)))
 
     return measure
 
 
-def _wasserstein(was: NumericColumn, now: NumericColumn) -> float | None:
-    return stats.grid_wasserstein(was.side, now.side)
+def _wasserstein(ref: NumericColumn, cur: NumericColumn) -> float | None:
+    return stats.grid_wasserstein(ref.side, cur.side)
 
 
 def _per_sd(ddof: int) -> Numbers:
-    def measure(was: NumericColumn, now: NumericColumn) -> float | None:
-        distance, rows = _wasserstein(was, now), was.side.rows
-        variance = (was.variance or 0.0) * ((rows - 1) / rows if not ddof else 1.0)
+    def measure(ref: NumericColumn, cur: NumericColumn) -> float | None:
+        distance, rows = _wasserstein(ref, cur), ref.side.rows
+        variance = (ref.variance or 0.0) * ((rows - 1) / rows if not ddof else 1.0)
         return None if distance is None else distance / max(math.sqrt(variance), SMALLEST)
 
     return measure
 
 
-def _ks(was: NumericColumn, now: NumericColumn) -> float | None:
-    found = stats.grid_ks(was.side, now.side)
-    return found[0] if found else None
+def _ks(ref: NumericColumn, cur: NumericColumn) -> float | None:
+    distance = stats.grid_ks(ref.side, cur.side)
+    return distance[0] if distance else None
 
 
-def _ks_robust(was: NumericColumn, now: NumericColumn) -> float | None:
-    distance = _ks(was, now)
-    return None if distance is None else stats.ks_robust(distance, was.side.rows, now.side.rows)
+def _ks_robust(ref: NumericColumn, cur: NumericColumn) -> float | None:
+    distance = _ks(ref, cur)
+    return None if distance is None else stats.ks_robust(distance, ref.side.rows, cur.side.rows)
 
 
-def _ks_p(was: NumericColumn, now: NumericColumn) -> float | None:
-    distance, n, m = _ks(was, now), was.side.rows, now.side.rows
+def _ks_p(ref: NumericColumn, cur: NumericColumn) -> float | None:
+    distance, n, m = _ks(ref, cur), ref.side.rows, cur.side.rows
     if distance is None:
         return None
     return (
@@ -120,31 +120,31 @@ def _linf_robust(ref: list[float], cur: list[float]) -> float | None:
 def _z_p(ref: list[float], cur: list[float]) -> float | None:
     if len(ref) > 2:
         return None
-    found = stats.two_proportion_z(ref[0], sum(ref), cur[0], sum(cur))
-    return found[1] if found else None
+    test = stats.two_proportion_z(ref[0], sum(ref), cur[0], sum(cur))
+    return test[1] if test else None
 
 
 def _yates_p(ref: list[float], cur: list[float]) -> float | None:
     from scipy.special import chdtrc
 
-    found = stats.yates_chi_square(ref, cur)
-    return float(chdtrc(found[1], found[0])) if found else None
+    test = stats.yates_chi_square(ref, cur)
+    return float(chdtrc(test[1], test[0])) if test else None
 
 
 def _nats(ref: list[float], cur: list[float]) -> float | None:
     return stats.js_distance(ref, cur, "e")
 
 
-def _own_histograms(was: NumericColumn, now: NumericColumn) -> float | None:
+def _own_histograms(ref_column: NumericColumn, cur_column: NumericColumn) -> float | None:
     """What is infinite agrees with nothing; as soon as a side has NaN, neither do those of both."""
     strays: list[tuple[int, int]] = [
-        (was.infinities, 0),
-        (0, now.infinities),
-        (was.nans, 0),
-        (0, now.nans),
+        (ref_column.infinities, 0),
+        (0, cur_column.infinities),
+        (ref_column.nans, 0),
+        (0, cur_column.nans),
     ]
     ref, cur = ([pair[place] for pair in strays] for place in (0, 1))
-    return stats.aligned_divergence(was.side, now.side, strays=(ref, cur))
+    return stats.aligned_divergence(ref_column.side, cur_column.side, strays=(ref, cur))
 
 
 METRICS: Mapping[Tool, Mapping[str, Metric]] = {
@@ -159,25 +159,25 @@ METRICS: Mapping[Tool, Mapping[str, Metric]] = {
     "azure": {
         "normalized_wasserstein_distance": Metric(_per_sd(1), None, 0.1),
         "jensen_shannon_distance": Metric(
-            _binned(stats.js_distance, stats.joint_edges), stats.js_distance, 0.1
+            _on_bins(stats.js_distance, stats.joint_edges), stats.js_distance, 0.1
         ),
         "population_stability_index": Metric(
-            _binned(stats.laplace_psi, stats.joint_edges), stats.laplace_psi, 0.1
+            _on_bins(stats.laplace_psi, stats.joint_edges), stats.laplace_psi, 0.1
         ),
         "two_sample_kolmogorov_smirnov_test": Metric(_ks_p, None, 0.05, True),
         "pearsons_chi_squared_test": Metric(None, stats.fit_p_value, 0.05, True),
     },
     "evidently": {
         "ks": Metric(_ks_p, None, 0.05, True),
-        "chisquare": Metric(_pooled(stats.fit_p_value), stats.fit_p_value, 0.05, True),
-        "z": Metric(_pooled(_z_p), _z_p, 0.05, True),
+        "chisquare": Metric(_by_value(stats.fit_p_value), stats.fit_p_value, 0.05, True),
+        "z": Metric(_by_value(_z_p), _z_p, 0.05, True),
         "wasserstein": Metric(_per_sd(0), None, 0.1),
-        "jensenshannon": Metric(_binned(_nats, stats.sturges_edges, BY_VALUE), _nats, 0.1),
+        "jensenshannon": Metric(_on_bins(_nats, stats.sturges_edges, BY_VALUE), _nats, 0.1),
         "psi": Metric(
-            _binned(stats.filled_psi, stats.sturges_edges, BY_VALUE), stats.filled_psi, 0.1
+            _on_bins(stats.filled_psi, stats.sturges_edges, BY_VALUE), stats.filled_psi, 0.1
         ),
         "kl_div": Metric(
-            _binned(stats.filled_kl, stats.sturges_edges, BY_VALUE), stats.filled_kl, 0.1
+            _on_bins(stats.filled_kl, stats.sturges_edges, BY_VALUE), stats.filled_kl, 0.1
         ),
     },
     "nannyml": {
@@ -254,7 +254,7 @@ class OtherTool(Check):
     """The threshold of a metric, by its name; the tool's default for the others."""
 
     @model_validator(mode="after")
-    def _known(self) -> OtherTool:
+    def _check_metrics(self) -> OtherTool:
         for name in (*self.metrics, *self.thresholds):
             if name not in METRICS[self.like]:
                 raise ValueError(
@@ -269,45 +269,47 @@ class OtherTool(Check):
         for name in self.columns or [
             name for name in {**ctx.current.columns, **references} if name != label
         ]:
-            was, now = references.get(name), ctx.current.columns.get(name)
-            reason = _obstacle(was, now)
-            rows, values = (was.count, _values(was, now)) if was and now and not reason else (0, 0)
-            numeric = isinstance(was or now, NumericColumn)
+            ref, cur = references.get(name), ctx.current.columns.get(name)
+            reason = _obstacle(ref, cur)
+            rows, values = (ref.count, _values(ref, cur)) if ref and cur and not reason else (0, 0)
+            numeric = isinstance(ref or cur, NumericColumn)
             for metric in self.metrics or (_usual(self.like, numeric, rows, values),):
-                known = METRICS[self.like][metric]
-                if (known.numeric if numeric else known.categorical) is None:
+                definition = METRICS[self.like][metric]
+                if (definition.numeric if numeric else definition.categorical) is None:
                     continue
-                value = None if reason or was is None or now is None else _measured(known, was, now)
-                bound = self.thresholds.get(metric, known.threshold)
+                value = (
+                    None if reason or ref is None or cur is None else _measure(definition, ref, cur)
+                )
+                threshold = self.thresholds.get(metric, definition.threshold)
                 yield Measurement(
-                    value, {"column": name}, metric, now.count if now else 0, None, value if known.below else None,
+                    value, {"column": name}, metric, cur.count if cur else 0, None, value if definition.below else None,
                     "" if value is not None else reason or "nothing to compare", detail={"like": self.like},
-                    least=bound if known.below else None, most=None if known.below else bound,
+                    least=threshold if definition.below else None, most=None if definition.below else threshold,
                 )  # fmt: skip
 
 
-def _obstacle(was: Column | None, now: Column | None) -> str:
-    if was is None or not _rows(was):
+def _obstacle(ref: Column | None, cur: Column | None) -> str:
+    if ref is None or not _rows(ref):
         return (
             "no reference, or one without this column"
-            if was is None
+            if ref is None
             else "the reference has no values in this column"
         )
-    if now is None or now.kind != was.kind:
+    if cur is None or cur.kind != ref.kind:
         return (
-            f"{now.kind} here, {was.kind} in the reference"
-            if now
+            f"{cur.kind} here, {ref.kind} in the reference"
+            if cur
             else "the window has no such column"
         )
-    if not _rows(now):
+    if not _rows(cur):
         return "no values in the window"
-    if isinstance(was, NumericColumn) and isinstance(now, NumericColumn):
-        same = was.edges is now.edges or np.array_equal(was.edges, now.edges)
+    if isinstance(ref, NumericColumn) and isinstance(cur, NumericColumn):
+        same = ref.edges is cur.edges or np.array_equal(ref.edges, cur.edges)
         return (
             "counted on another grid than the reference"
             if not same
             else ""
-            if len(was.edges)
+            if len(ref.edges)
             else "no grid yet"
         )
     return ""
@@ -317,31 +319,35 @@ def _rows(column: Column) -> int:
     return column.side.rows if isinstance(column, NumericColumn) else column.count
 
 
-def _values(was: Column, now: Column) -> int:
+def _values(ref: Column, cur: Column) -> int:
     """Distinct values of both sides."""
-    if isinstance(was, NumericColumn) and isinstance(now, NumericColumn):
-        return int(np.count_nonzero(was.counts + now.counts))
-    return len(_categories(was, now)[0])
+    if isinstance(ref, NumericColumn) and isinstance(cur, NumericColumn):
+        return int(np.count_nonzero(ref.counts + cur.counts))
+    return len(_categories(ref, cur)[0])
 
 
-def _categories(was: Column, now: Column) -> tuple[list[float], list[float]]:
+def _categories(ref_column: Column, cur_column: Column) -> tuple[list[float], list[float]]:
     """Rows by category; what is beyond those kept is one of its own."""
-    if not isinstance(was, CategoricalColumn) or not isinstance(now, CategoricalColumn):
+    if not isinstance(ref_column, CategoricalColumn) or not isinstance(
+        cur_column, CategoricalColumn
+    ):
         return [], []
-    names = sorted({**was.counts, **now.counts})
-    ref, cur = ([float(side.counts.get(name, 0)) for name in names] for side in (was, now))
+    names = sorted({**ref_column.counts, **cur_column.counts})
+    ref, cur = (
+        [float(side.counts.get(name, 0)) for name in names] for side in (ref_column, cur_column)
+    )
     return (
-        ([*ref, float(was.other)], [*cur, float(now.other)])
-        if was.other or now.other
+        ([*ref, float(ref_column.other)], [*cur, float(cur_column.other)])
+        if ref_column.other or cur_column.other
         else (ref, cur)
     )
 
 
-def _measured(metric: Metric, was: Column, now: Column) -> float | None:
-    if isinstance(was, NumericColumn) and isinstance(now, NumericColumn):
-        value = metric.numeric(was, now) if metric.numeric else None
+def _measure(metric: Metric, ref: Column, cur: Column) -> float | None:
+    if isinstance(ref, NumericColumn) and isinstance(cur, NumericColumn):
+        value = metric.numeric(ref, cur) if metric.numeric else None
     else:
-        value = metric.categorical(*_categories(was, now)) if metric.categorical else None
+        value = metric.categorical(*_categories(ref, cur)) if metric.categorical else None
     return value if value is None or math.isfinite(value) else None
 
 

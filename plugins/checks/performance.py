@@ -69,11 +69,11 @@ def _drop_sentence(alert: AlertFact) -> str:
     metric = alert.detail.get("metric")
     if not isinstance(metric, str):
         return ""
-    now, was = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
-    if not isinstance(now, (int, float)) or not isinstance(was, (int, float)):
+    now, before = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
+    if not isinstance(now, (int, float)) or not isinstance(before, (int, float)):
         return ""
     noun = NOUNS.get(metric) or phrasing.clean(metric.replace("_", " "), 60)
-    return f"{noun} {phrasing.number(now)} (was {phrasing.number(was)})"
+    return f"{noun} {phrasing.number(now)} (was {phrasing.number(before)})"
 
 
 class Performance(Check):
@@ -122,39 +122,46 @@ class Performance(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Every metric, then the drop."""
         scores = ctx.current.scores
-        known = ctx.reference.scores if ctx.reference else Scores()
-        task = ctx.schema.task or _task(scores if scores.labelled else known)
-        suited = {Task.BINARY: BINARY, Task.MULTICLASS: MULTICLASS, Task.REGRESSION: REGRESSION}[
+        ref_scores = ctx.reference.scores if ctx.reference else Scores()
+        task = ctx.schema.task or _task(scores if scores.labelled else ref_scores)
+        metrics = {Task.BINARY: BINARY, Task.MULTICLASS: MULTICLASS, Task.REGRESSION: REGRESSION}[
             task
         ]
-        for metric in self.metrics or suited:
-            now, was = METRICS[metric](scores), METRICS[metric](known)
-            value, reason = _finite(now.value), now.reason
+        for metric in self.metrics or metrics:
+            cur, ref = METRICS[metric](scores), METRICS[metric](ref_scores)
+            value, reason = _finite(cur.value), cur.reason
             if value is None:
                 yield Measurement(
                     None, name=metric, rows=scores.labelled, reason=reason or "too large a number"
                 )
             else:
                 yield Measurement(
-                    value, {}, metric, now.n, _both(now.interval), None, reason, _finite(was.value)
+                    value,
+                    {},
+                    metric,
+                    cur.n,
+                    _require_interval(cur.interval),
+                    None,
+                    reason,
+                    _finite(ref.value),
                 )
-        yield self._drop(task, scores, known)
+        yield self._drop(task, scores, ref_scores)
 
-    def _drop(self, task: Task, scores: Scores, known: Scores) -> Measurement:
-        scored = scores.sums.n > 0 or known.sums.n > 0
+    def _drop(self, task: Task, scores: Scores, ref_scores: Scores) -> Measurement:
+        has_scores = scores.sums.n > 0 or ref_scores.sums.n > 0
         usual: Metric = (
             "mae"
             if task == Task.REGRESSION
             else "roc_auc"
-            if task == Task.BINARY and scored
+            if task == Task.BINARY and has_scores
             else "accuracy"
         )
         metric = self.headline or usual
-        now, was = METRICS[metric](scores), METRICS[metric](known)
-        value, interval = stats.growth(now, was) if metric in RELATIVE else stats.change(now, was)
+        cur, ref = METRICS[metric](scores), METRICS[metric](ref_scores)
+        value, interval = stats.growth(cur, ref) if metric in RELATIVE else stats.change(cur, ref)
         if value is None or interval is None:
             reason = (
-                f"the reference has no {metric}: {was.reason}" if was.value is None else now.reason
+                f"the reference has no {metric}: {ref.reason}" if ref.value is None else cur.reason
             )
             reason = reason or f"{metric} has no interval here or in the reference"
             return Measurement(
@@ -163,11 +170,11 @@ class Performance(Check):
         low, high = interval
         if metric not in LOSSES:
             value, low, high = -value, -high, -low
-        detail = {"metric": metric, f"{metric}_was": was.value, metric: now.value}
+        detail = {"metric": metric, f"{metric}_was": ref.value, metric: cur.value}
         return Measurement(
             value + 0.0,
             name="drop",
-            rows=now.n,
+            rows=cur.n,
             interval=(low + 0.0, high + 0.0),
             detail=detail,
             decision=self.decision,
@@ -192,7 +199,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _both(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+def _require_interval(interval: tuple[float, float] | None) -> tuple[float, float] | None:
     return interval if interval is not None and all(map(math.isfinite, interval)) else None
 
 

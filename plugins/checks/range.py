@@ -121,14 +121,19 @@ class OutsideRange(Check):
                 yield Measurement(None, labels, "outside_rate", reason=reason)
                 yield Measurement(None, labels, "outside_excess", reason=reason)
                 continue
-            known = (
+            configured = (
                 name not in self.limits
                 and isinstance(reference, NumericColumn)
                 and reference.infinities > 0
             )
-            shown = name not in ctx.schema.redact
+            show_values = name not in ctx.schema.redact
             yield from _outside(
-                column, limits, allowed, labels, 0 if known else column.infinities, shown=shown
+                column,
+                limits,
+                allowed,
+                labels,
+                0 if configured else column.infinities,
+                show_values=show_values,
             )
 
 
@@ -139,7 +144,7 @@ def _outside(
     labels: dict[str, str],
     infinite: int,
     *,
-    shown: bool,
+    show_values: bool,
 ) -> Iterator[Measurement]:
     rows = column.count + column.infinities
     below, above_ = _below(column, limits.low), _above(column, limits.high)
@@ -159,7 +164,7 @@ def _outside(
         else "a limit lies between two edges of the grid: the rows between them may be in or out"
     )
     detail: dict[str, str | float | int | None] = {"infinite": infinite}
-    if shown:
+    if show_values:
         detail |= {
             "low": limits.low,
             "high": limits.high,

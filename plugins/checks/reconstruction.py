@@ -62,31 +62,31 @@ class Reconstruction(Check):
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """One number."""
-        both = sampled_rows.both(ctx, self.columns, self.ignore)
-        sides = stats.standardise(both.reference, both.current)
-        found = stats.reconstruction(sides.ref, sides.cur, self.explained)
-        ratio, interval = stats.growth(found.now, found.was) if found else (None, None)
-        if both.reason or found is None or ratio is None or interval is None:
+        samples = sampled_rows.both(ctx, self.columns, self.ignore)
+        sides = stats.standardise(samples.reference, samples.current)
+        result = stats.reconstruction(sides.ref, sides.cur, self.explained)
+        ratio, interval = stats.growth(result.now, result.was) if result else (None, None)
+        if samples.reason or result is None or ratio is None or interval is None:
             few = f"needs 10 sampled rows of the reference: {len(sides.ref)}"
-            reason = both.reason or (
+            reason = samples.reason or (
                 few if len(sides.ref) < 10 else "needs two columns that vary in the reference"
             )
-            yield Measurement(None, name="reconstruction_error", rows=both.rows, reason=reason)
+            yield Measurement(None, name="reconstruction_error", rows=samples.rows, reason=reason)
             return
         detail: dict[str, str | float | int | None] = {
-            "error": found.now.value, "error_was": found.was.value, "components": found.components,
+            "error": result.now.value, "error_was": result.was.value, "components": result.components,
         }  # fmt: skip
-        grown = found.growth if ratio >= 0 else -found.growth
-        moved = sorted(
+        growth = result.growth if ratio >= 0 else -result.growth
+        columns = sorted(
             (-part, name)
-            for part, name in zip(grown.tolist(), sides.names, strict=True)
+            for part, name in zip(growth.tolist(), sides.names, strict=True)
             if part > 0
         )
-        if moved:
-            detail["columns"] = ", ".join(name for _, name in moved[:NAMED])
+        if columns:
+            detail["columns"] = ", ".join(name for _, name in columns[:NAMED])
         value, (low, high) = 1 + ratio, interval
         yield Measurement(
-            value, {}, "reconstruction_error", both.rows, (1 + low, 1 + high), detail=detail
+            value, {}, "reconstruction_error", samples.rows, (1 + low, 1 + high), detail=detail
         )
 
 

@@ -52,29 +52,29 @@ class Rules(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Two measurements for each rule."""
         for name, text in self.expressions.items():
-            now, was = expressions.tally(ctx.current, text), expressions.tally(ctx.reference, text)
-            labels, answered = {"rule": name}, now.true + now.false
-            reason = now.reason or ("" if now.rows else "no rows")
-            before = was.false / (was.true + was.false) if was.true + was.false else None
+            cur, ref = expressions.tally(ctx.current, text), expressions.tally(ctx.reference, text)
+            labels, answer_count = {"rule": name}, cur.true + cur.false
+            reason = cur.reason or ("" if cur.rows else "no rows")
+            before = ref.false / (ref.true + ref.false) if ref.true + ref.false else None
             detail: dict[str, str | float | int | None] = {
                 "rule": text[:200],
-                "broken": now.false,
-                "unknown": now.unknown,
+                "broken": cur.false,
+                "unknown": cur.unknown,
             }
             yield Measurement(
-                now.false / answered if answered else None, labels, "broken_rate", answered,
-                stats.clopper_pearson(now.false, answered),
-                reason=reason or ("" if answered else "unknown in every row: a value that decides is missing"),
+                cur.false / answer_count if answer_count else None, labels, "broken_rate", answer_count,
+                stats.clopper_pearson(cur.false, answer_count),
+                reason=reason or ("" if answer_count else "unknown in every row: a value that decides is missing"),
                 was=before, unit="share", detail=detail,
             )  # fmt: skip
-            share = None if reason else now.unknown / now.rows
-            interval = None if reason else stats.wilson(now.unknown, now.rows)
-            before = was.unknown / was.rows if was.rows and not was.reason else None
+            share = None if reason else cur.unknown / cur.rows
+            interval = None if reason else stats.wilson(cur.unknown, cur.rows)
+            before = ref.unknown / ref.rows if ref.rows and not ref.reason else None
             yield Measurement(
                 share,
                 labels,
                 "unknown_rate",
-                now.rows,
+                cur.rows,
                 interval,
                 reason=reason,
                 was=before,

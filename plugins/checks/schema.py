@@ -37,10 +37,10 @@ NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def _type_sentence(alert: AlertFact) -> str:
-    now, was = alert.detail.get("type"), alert.detail.get("type_was")
-    if not alert.value or not now or not was:
+    now, before = alert.detail.get("type"), alert.detail.get("type_was")
+    if not alert.value or not now or not before:
         return ""
-    return f"{phrasing.clean(now, 30)} where {phrasing.clean(was, 30)} were"
+    return f"{phrasing.clean(now, 30)} where {phrasing.clean(before, 30)} were"
 
 
 class SchemaChange(Check):
@@ -85,37 +85,37 @@ class SchemaChange(Check):
         """Three measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         # Training data often lack what the model makes of them.
-        made = {
+        functions = {
             field.name for field in (ctx.schema.prediction, ctx.schema.score) if field is not None
         }
         references = dict(ctx.reference.columns) if ctx.reference else {}
         for name in self.columns or [
             name for name in dict(ctx.current.columns) | references if name != label
         ]:
-            now, was = ctx.current.columns.get(name), references.get(name)
+            cur, ref = ctx.current.columns.get(name), references.get(name)
             reason = "" if ctx.current.rows else "no rows"
-            if was is None or not was.rows:
+            if ref is None or not ref.rows:
                 reason = reason or "no reference for this column yet"
-            for measured, found in (
-                ("missing_column", _gone),
+            for measurement_name, answer in (
+                ("missing_column", _missing_column),
                 ("new_column", _new),
-                ("type_changed", _changed),
+                ("type_changed", _type_change),
             ):
-                if measured == "new_column" and name in made:
+                if measurement_name == "new_column" and name in functions:
                     continue
-                value, why, detail, chance = (
+                value, no_value_reason, detail, chance = (
                     (None, reason, {}, None)
-                    if reason or was is None
-                    else found(now, was, ctx.current.rows)
+                    if reason or ref is None
+                    else answer(cur, ref, ctx.current.rows)
                 )
                 yield Measurement(
                     value,
                     {"column": name},
-                    measured,
+                    measurement_name,
                     ctx.current.rows,
                     None,
                     chance,
-                    why,
+                    no_value_reason,
                     detail=detail,
                 )
 
@@ -129,10 +129,10 @@ def _present(column: Column | None) -> int:
     return 0 if column is None else column.rows - column.missing + column.invalid
 
 
-def _gone(now: Column | None, was: Column, rows: int) -> Answer:
-    if _present(now) or not _present(was):
+def _missing_column(cur: Column | None, ref: Column, rows: int) -> Answer:
+    if _present(cur) or not _present(ref):
         return 0.0, "", {}, None
-    most = (stats.clopper_pearson(was.rows - _present(was), was.rows) or (0.0, 1.0))[1]
+    most = (stats.clopper_pearson(ref.rows - _present(ref), ref.rows) or (0.0, 1.0))[1]
     chance = most**rows
     return (
         (1.0, "", {}, chance)
@@ -141,19 +141,19 @@ def _gone(now: Column | None, was: Column, rows: int) -> Answer:
     )
 
 
-def _new(now: Column | None, was: Column, rows: int) -> Answer:
-    return float(_present(now) > 0 and not _present(was)), "", {}, None
+def _new(cur: Column | None, ref: Column, rows: int) -> Answer:
+    return float(_present(cur) > 0 and not _present(ref)), "", {}, None
 
 
-def _changed(now: Column | None, was: Column, rows: int) -> Answer:
-    if now is None or not _present(now) or not _present(was):
+def _type_change(cur: Column | None, ref: Column, rows: int) -> Answer:
+    if cur is None or not _present(cur) or not _present(ref):
         return None, "no values to compare", {}, None
-    if now.kind != was.kind:
-        return None, f"{now.kind} here, {was.kind} in the reference", {}, None
-    here, there = _types(now), _types(was)
-    for kind, share in here.items():
-        if share >= MOST and there[kind] <= FEW:
-            usual = max(there, key=lambda each: there[each])
+    if cur.kind != ref.kind:
+        return None, f"{cur.kind} here, {ref.kind} in the reference", {}, None
+    cur_types, ref_types = _types(cur), _types(ref)
+    for kind, share in cur_types.items():
+        if share >= MOST and ref_types[kind] <= FEW:
+            usual = max(ref_types, key=lambda type_name: ref_types[type_name])
             return 1.0, "", {"type": kind, "type_was": usual}, None
     return 0.0, "", {}, None
 
@@ -169,9 +169,13 @@ def _types(column: Column) -> dict[str, float]:
     if isinstance(column, NumericColumn):
         return {"numbers": 1 - column.invalid / total, "other than numbers": column.invalid / total}
     # What is beyond the most frequent categories is taken to be like those.
-    seen = list(islice(column.counts.items(), LOOKED_AT))
-    counted = sum(rows for _, rows in seen)
-    numbers = sum(rows for name, rows in seen if _is_number(name)) / counted if counted else 0.0
+    categories = list(islice(column.counts.items(), LOOKED_AT))
+    total_rows = sum(rows for _, rows in categories)
+    numbers = (
+        sum(rows for name, rows in categories if _is_number(name)) / total_rows
+        if total_rows
+        else 0.0
+    )
     texts = column.count / total
     return {
         "numbers": texts * numbers,

@@ -69,11 +69,11 @@ class Skew(Check):
 
     def wants(self) -> Mapping[str, tuple[str, ...]]:
         """Three expressions for each pair."""
-        return {"expressions": tuple(text for served in self.pairs for text in self._texts(served))}
+        return {"expressions": tuple(text for online in self.pairs for text in self._texts(online))}
 
-    def _texts(self, served: str) -> tuple[str, str, str]:
-        a, b = expressions.quote_column(served), expressions.quote_column(self.pairs[served])
-        most = self.tolerance.get(served)
+    def _texts(self, online: str) -> tuple[str, str, str]:
+        a, b = expressions.quote_column(online), expressions.quote_column(self.pairs[online])
+        most = self.tolerance.get(online)
         agree = (
             f"near({a}, {b}, {self.relative!r})" if most is None else f"abs({a} - {b}) <= {most!r}"
         )
@@ -81,30 +81,30 @@ class Skew(Check):
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Two or three measurements for each pair."""
-        for served, offline in self.pairs.items():
-            labels = {"column": served}
+        for online, offline in self.pairs.items():
+            labels = {"column": online}
             agree, alone, apart = (
-                expressions.tally(ctx.current, text) for text in self._texts(served)
+                expressions.tally(ctx.current, text) for text in self._texts(online)
             )
-            was = expressions.tally(ctx.reference, self._texts(served)[0])
-            both, before = agree.true + agree.false, was.true + was.false
+            ref_agreement = expressions.tally(ctx.reference, self._texts(online)[0])
+            cur_rows, ref_rows = agree.true + agree.false, ref_agreement.true + ref_agreement.false
             reason = agree.reason or alone.reason or ("" if agree.rows else "no rows")
-            why = reason or ("" if both else "no row has both values")
+            no_value_reason = reason or ("" if cur_rows else "no row has both values")
             yield Measurement(
-                agree.false / both if both else None, labels, "skew_rate", both, stats.clopper_pearson(agree.false, both),
-                reason=why, was=was.false / before if before else None, unit="share", detail={"offline": offline},
+                agree.false / cur_rows if cur_rows else None, labels, "skew_rate", cur_rows, stats.clopper_pearson(agree.false, cur_rows),
+                reason=no_value_reason, was=ref_agreement.false / ref_rows if ref_rows else None, unit="share", detail={"offline": offline},
             )  # fmt: skip
             share = None if reason else alone.true / alone.rows
             interval = None if reason else stats.clopper_pearson(alone.true, alone.rows)
             yield Measurement(
                 share, labels, "one_sided_rate", alone.rows, interval, reason=reason, unit="share"
             )
-            if isinstance(ctx.current.columns.get(served), NumericColumn):
-                yield _mean(apart, ctx, labels, why)
+            if isinstance(ctx.current.columns.get(online), NumericColumn):
+                yield _mean(apart, ctx, labels, no_value_reason)
 
 
 def _mean(
-    apart: expressions.Tally, ctx: CheckContext, labels: dict[str, str], why: str
+    apart: expressions.Tally, ctx: CheckContext, labels: dict[str, str], reason: str
 ) -> Measurement:
     name, n = "skew_mean", apart.count
     sides = [
@@ -115,7 +115,11 @@ def _mean(
     sd = next((side.sd for side in sides if isinstance(side, NumericColumn) and side.sd), None)
     if apart.mean is None:
         return Measurement(
-            None, labels, name, n, reason=why or apart.reason or "no row has both values as numbers"
+            None,
+            labels,
+            name,
+            n,
+            reason=reason or apart.reason or "no row has both values as numbers",
         )
     if not apart.mean and not apart.variance:
         return Measurement(0.0, labels, name, n, (0.0, 0.0), unit="sd")

@@ -92,34 +92,41 @@ class Stale(Check):
 def _stale(
     mark: float, past: Sequence[Earlier], column: Column, labels: dict[str, str]
 ) -> Measurement:
-    def measured(value: float | None, reason: str = "", chance: float | None = None) -> Measurement:
+    def measurement(
+        value: float | None, reason: str = "", chance: float | None = None
+    ) -> Measurement:
         return Measurement(
             value, labels, "stale", column.rows, None, chance, reason, unit="windows alike before"
         )
 
-    marks = [one.value for one in past]
-    alike = next((place for place, each in enumerate(reversed(marks)) if each != mark), len(marks))
+    marks = [earlier.value for earlier in past]
+    alike = next(
+        (place for place, earlier_mark in enumerate(reversed(marks)) if earlier_mark != mark),
+        len(marks),
+    )
     if not alike:
-        return measured(0.0)
+        return measurement(0.0)
     chance = _chance(column)
     if chance >= ALIKE:
-        return measured(0.0, "such counts may well be the same by chance", chance)
+        return measurement(0.0, "such counts may well be the same by chance", chance)
     before = marks[: len(marks) - alike]
     if len(before) < LEARNING:
-        return measured(None, f"learning: {len(before)} of {LEARNING} earlier windows that differ")
-    repeats = sum(one == next_ for one, next_ in pairwise(before))
+        return measurement(
+            None, f"learning: {len(before)} of {LEARNING} earlier windows that differ"
+        )
+    repeats = sum(mark_before == next_ for mark_before, next_ in pairwise(before))
     if repeats > OFTEN * (len(before) - 1):
-        return measured(0.0, "windows of this column often repeat")
-    return measured(float(alike), chance=chance)
+        return measurement(0.0, "windows of this column often repeat")
+    return measurement(float(alike), chance=chance)
 
 
 def _fingerprint(column: Column) -> float:
     if isinstance(column, NumericColumn):
         ends = np.array([column.minimum or 0.0, column.maximum or 0.0]).tobytes()
-        told = repr(
+        fingerprint = repr(
             (column.rows, column.nulls, column.nans, column.infinities, column.invalid)
         ).encode()
-        content = told + ends + column.counts.astype("<i8").tobytes()
+        content = fingerprint + ends + column.counts.astype("<i8").tobytes()
     else:
         content = repr(
             (column.rows, column.nulls, column.invalid, column.other, sorted(column.counts.items()))
@@ -150,15 +157,15 @@ def _chance(column: Column) -> float:
 
 def _groups(counts: np.ndarray) -> list[int]:
     """Neighbouring counts added up until each has enough rows; what is left over is in the last."""
-    found, open_ = [], 0
+    depths, open_ = [], 0
     for count in counts[counts > 0].tolist():
         open_ += count
         if open_ >= GROUP:
-            found.append(open_)
+            depths.append(open_)
             open_ = 0
     if open_:
-        found[-1:] = [sum(found[-1:]) + open_]
-    return found
+        depths[-1:] = [sum(depths[-1:]) + open_]
+    return depths
 
 
 @hookimpl

@@ -63,19 +63,25 @@ class Text(Check):
         """Two measurements for each column of texts."""
         for name, part in ctx.schema.features.items():
             if part.kind is Kind.TEXT:
-                shown = name not in ctx.schema.redact
+                show_words = name not in ctx.schema.redact
                 yield _unknown(
-                    name, _words(ctx.reference, name), _words(ctx.current, name), shown=shown
+                    name,
+                    _words(ctx.reference, name),
+                    _words(ctx.current, name),
+                    show_words=show_words,
                 )
-                yield _repeated(
-                    name, _hashes(ctx.reference, name), _hashes(ctx.current, name), kept=shown
+                yield _repeat_measurement(
+                    name,
+                    _hashes(ctx.reference, name),
+                    _hashes(ctx.current, name),
+                    has_hashes=show_words,
                 )
 
 
 def _words(window: Window | None, name: str) -> CategoricalColumn | None:
     """The column of single words, where it has any."""
-    found = window.columns.get(f"{name}.word") if window else None
-    return found if isinstance(found, CategoricalColumn) and found.count else None
+    column = window.columns.get(f"{name}.word") if window else None
+    return column if isinstance(column, CategoricalColumn) and column.count else None
 
 
 def _hashes(window: Window | None, name: str) -> Sequence[int]:
@@ -92,51 +98,65 @@ def _hashes(window: Window | None, name: str) -> Sequence[int]:
 
 
 def _unknown(
-    name: str, was: CategoricalColumn | None, now: CategoricalColumn | None, *, shown: bool
+    name: str, ref: CategoricalColumn | None, cur: CategoricalColumn | None, *, show_words: bool
 ) -> Measurement:
-    if was is None or now is None:
-        why = f"no words in the {'reference' if was is None else 'window'}"
+    if ref is None or cur is None:
+        reason = f"no words in the {'reference' if ref is None else 'window'}"
         return Measurement(
-            None, {"column": name}, "unknown_words", now.count if now else 0, reason=why
+            None, {"column": name}, "unknown_words", cur.count if cur else 0, reason=reason
         )
-    counts = list(was.counts.values())
+    counts = list(ref.counts.values())
     often = counts[KNOWN] + 1 if len(counts) > KNOWN else 1
-    news = {word: count for word, count in now.counts.items() if was.counts.get(word, 0) < often}
+    new_words = {
+        word: count for word, count in cur.counts.items() if ref.counts.get(word, 0) < often
+    }
     x, x_was = (
-        sum(news.values()) + now.other,
-        was.count - sum(count for count in counts if count > often),
+        sum(new_words.values()) + cur.other,
+        ref.count - sum(count for count in counts if count > often),
     )
-    found = _compared(name, "unknown_words", (x, now.count), (x_was, was.count))
-    detail = dict(found.detail) | ({"words": ", ".join(list(news)[:5])} if shown and news else {})
-    low, high = found.interval or (0.0, 0.0)
+    comparison = _compare_shares(name, "unknown_words", (x, cur.count), (x_was, ref.count))
+    detail = dict(comparison.detail) | (
+        {"words": ", ".join(list(new_words)[:5])} if show_words and new_words else {}
+    )
+    low, high = comparison.interval or (0.0, 0.0)
     return replace(
-        found,
-        value=max(0.0, found.value or 0.0),
+        comparison,
+        value=max(0.0, comparison.value or 0.0),
         interval=(max(0.0, low), max(0.0, high)),
         detail=detail,
     )
 
 
-def _repeated(name: str, was: Sequence[int], now: Sequence[int], *, kept: bool) -> Measurement:
-    rows = min(len(was), len(now))
+def _repeat_measurement(
+    name: str, ref: Sequence[int], cur: Sequence[int], *, has_hashes: bool
+) -> Measurement:
+    rows = min(len(ref), len(cur))
     if not rows:
-        why = (
-            f"no texts in the sample of the {'window' if was else 'reference'}"
-            if kept
+        reason = (
+            f"no texts in the sample of the {'window' if ref else 'reference'}"
+            if has_hashes
             else "its texts are not kept"
         )
-        return Measurement(None, {"column": name}, "repeated_texts", 0, reason=why)
-    again, again_was = (rows - len(set(side[:rows])) for side in (now, was))
-    return _compared(name, "repeated_texts", (again, rows), (again_was, rows))
+        return Measurement(None, {"column": name}, "repeated_texts", 0, reason=reason)
+    again, again_was = (rows - len(set(side[:rows])) for side in (cur, ref))
+    return _compare_shares(name, "repeated_texts", (again, rows), (again_was, rows))
 
 
-def _compared(name: str, what: str, now: tuple[int, int], was: tuple[int, int]) -> Measurement:
+def _compare_shares(
+    name: str, measurement_name: str, cur: tuple[int, int], ref: tuple[int, int]
+) -> Measurement:
     """How much larger a share is: (x, n) on both sides."""
-    share, share_was = now[0] / now[1], was[0] / was[1]
-    interval = (0.0, 0.0) if now == was else stats.newcombe(*now, *was)
+    share, share_was = cur[0] / cur[1], ref[0] / ref[1]
+    interval = (0.0, 0.0) if cur == ref else stats.newcombe(*cur, *ref)
     detail = {"share": share, "share_was": share_was}
     return Measurement(
-        share - share_was, {"column": name}, what, now[1], interval, unit="share", detail=detail
+        share - share_was,
+        {"column": name},
+        measurement_name,
+        cur[1],
+        interval,
+        unit="share",
+        detail=detail,
     )
 
 

@@ -76,7 +76,7 @@ class Uniqueness(Check):
         sides = (ctx.current, ctx.reference)
         for key in (IDS, *dict.fromkeys(self.keys)):
             labels = {"column": key} if key else {}
-            now, was = (
+            cur, ref = (
                 dict(window.summaries.get("identities", {})).get(key) if window else None
                 for window in sides
             )
@@ -84,42 +84,42 @@ class Uniqueness(Check):
                 reason = "the schema has no id"
             elif key and key not in ctx.schema.profiled:
                 reason = "the schema has no such column"
-            elif now is None:
+            elif cur is None:
                 reason = "these rows were summarised before there was this key"
             else:
-                reason = "" if now.rows else "no values in the window"
-            if reason or now is None:
+                reason = "" if cur.rows else "no values in the window"
+            if reason or cur is None:
                 yield Measurement(None, labels, "duplicate_rate", 0, reason=reason)
                 if key:
                     yield Measurement(None, labels, "distinct_ratio", 0, reason=reason)
                 continue
-            rate, before = stats.repeat_rate(now), stats.repeat_rate(was).value if was else None
-            about = "" if now.reach >= 1 else "from a sample of the distinct values"
-            detail = {"repeats": now.extra} if now.reach >= 1 else {}
+            rate, before = stats.repeat_rate(cur), stats.repeat_rate(ref).value if ref else None
+            basis = "" if cur.reach >= 1 else "from a sample of the distinct values"
+            detail = {"repeats": cur.extra} if cur.reach >= 1 else {}
             yield Measurement(
                 rate.value,
                 labels,
                 "duplicate_rate",
-                now.rows,
+                cur.rows,
                 rate.interval,
                 None,
-                about,
+                basis,
                 before,
                 "share",
                 detail,
             )
             if key:
-                found = stats.distinct(now)
-                assert found.value is not None
-                assert found.interval is not None
-                ends = (found.interval[0] / now.rows, found.interval[1] / now.rows)
+                estimate = stats.distinct(cur)
+                assert estimate.value is not None
+                assert estimate.interval is not None
+                ends = (estimate.interval[0] / cur.rows, estimate.interval[1] / cur.rows)
                 yield Measurement(
-                    found.value / now.rows,
+                    estimate.value / cur.rows,
                     labels,
                     "distinct_ratio",
-                    now.rows,
+                    cur.rows,
                     ends,
-                    reason=about,
+                    reason=basis,
                     unit="share",
                 )
 

@@ -114,71 +114,71 @@ class Units(Check):
         for name in self.columns or [
             column.name for column in ctx.current.numeric() if column.name != label
         ]:
-            was, now = references.get(name), ctx.current.columns.get(name)
-            rows = now.count if now else 0
-            if not isinstance(now, NumericColumn):
-                reason = "not a numeric column" if now else "the window has no such column"
-            elif not isinstance(was, NumericColumn):
+            ref, cur = references.get(name), ctx.current.columns.get(name)
+            rows = cur.count if cur else 0
+            if not isinstance(cur, NumericColumn):
+                reason = "not a numeric column" if cur else "the window has no such column"
+            elif not isinstance(ref, NumericColumn):
                 reason = (
                     "no reference for this column yet"
-                    if was is None
+                    if ref is None
                     else "categorical in the reference"
                 )
             else:
-                reason = _obstacle(was, now)
-            if reason or not isinstance(now, NumericColumn) or not isinstance(was, NumericColumn):
+                reason = _obstacle(ref, cur)
+            if reason or not isinstance(cur, NumericColumn) or not isinstance(ref, NumericColumn):
                 yield Measurement(None, {"column": name}, "unit_change", rows, reason=reason)
                 continue
-            found = _explained(was.side, now.side)
-            detail: dict[str, str | float | int | None] = {"looks": found.looks} if found else {}
+            unit = _find_unit(ref.side, cur.side)
+            detail: dict[str, str | float | int | None] = {"looks": unit.looks} if unit else {}
             if name not in ctx.schema.redact:
-                detail |= {"mean_was": was.mean, "mean": now.mean}
+                detail |= {"mean_was": ref.mean, "mean": cur.mean}
             yield Measurement(
-                found.factor if found else 1.0, {"column": name}, "unit_change", rows, detail=detail
+                unit.factor if unit else 1.0, {"column": name}, "unit_change", rows, detail=detail
             )
 
 
-def _obstacle(was: NumericColumn, now: NumericColumn) -> str:
-    if not was.side.rows or not now.side.rows:
+def _obstacle(ref: NumericColumn, cur: NumericColumn) -> str:
+    if not ref.side.rows or not cur.side.rows:
         return (
             "no values in the window"
-            if was.side.rows
+            if ref.side.rows
             else "the reference has no values in this column"
         )
-    if was.edges is not now.edges and not np.array_equal(was.edges, now.edges):
+    if ref.edges is not cur.edges and not np.array_equal(ref.edges, cur.edges):
         return "counted on another grid than the reference"
-    return "" if was.variance and now.variance else "one value alone has no unit to be told by"
+    return "" if ref.variance and cur.variance else "one value alone has no unit to be told by"
 
 
-def _explained(was: stats.Side, now: stats.Side) -> Unit | None:
+def _find_unit(ref: stats.Side, cur: stats.Side) -> Unit | None:
     """The known unit that fits best, of those that fit."""
-    if not was.variance or not now.variance:
+    if not ref.variance or not cur.variance:
         return None
-    sd, wider = math.sqrt(was.variance), math.log(now.variance / was.variance) / 2
+    sd, wider = math.sqrt(ref.variance), math.log(cur.variance / ref.variance) / 2
     if abs(wider) < SMALLEST - MOST:
         return None
-    chance = 2 * math.sqrt(1 / was.rows + 1 / now.rows)
-    off_sd = TOLERANCE + chance * math.sqrt(max((stats.kurtosis(was) or 3.0) - 1, 0.0)) / 2
-    off_mean = TOLERANCE * abs(was.mean) + chance * sd
-    pinned = off_mean <= PINNED[0] * abs(was.mean) and off_sd <= PINNED[1]
+    chance = 2 * math.sqrt(1 / ref.rows + 1 / cur.rows)
+    off_sd = TOLERANCE + chance * math.sqrt(max((stats.kurtosis(ref) or 3.0) - 1, 0.0)) / 2
+    off_mean = TOLERANCE * abs(ref.mean) + chance * sd
+    is_pinned = off_mean <= PINNED[0] * abs(ref.mean) and off_sd <= PINNED[1]
     best, misfit = None, math.inf
     for unit in KNOWN:
         stands_out = unit.offset != 0 or abs(math.log(unit.factor)) > math.log(SMALL)
         wide, mean = (
             abs(wider - math.log(unit.factor)),
-            abs((now.mean - unit.offset) / unit.factor - was.mean),
+            abs((cur.mean - unit.offset) / unit.factor - ref.mean),
         )
         near = wide <= min(off_sd, MOST) and mean <= (
             max(off_mean, SHIFT * sd + chance * sd) if stands_out else off_mean
         )
-        if near and (stands_out or pinned) and wide + mean / sd < misfit:
+        if near and (stands_out or is_pinned) and wide + mean / sd < misfit:
             best, misfit = unit, wide + mean / sd
-    return best if best and _fits(was, now, best) else None
+    return best if best and _fits(ref, cur, best) else None
 
 
-def _fits(was: stats.Side, now: stats.Side, unit: Unit) -> bool:
-    apart, left = stats.grid_ks(was, now), stats.rescaled_ks(was, now, unit.factor, unit.offset)
-    margin = stats.ks_margin(was.rows, now.rows)
+def _fits(ref: stats.Side, cur: stats.Side, unit: Unit) -> bool:
+    apart, left = stats.grid_ks(ref, cur), stats.rescaled_ks(ref, cur, unit.factor, unit.offset)
+    margin = stats.ks_margin(ref.rows, cur.rows)
     if apart is None or left is None or margin is None:
         return False
     return apart[0] >= APART and left <= max(EXPLAINED, margin)

@@ -56,7 +56,7 @@ class Volume(Check):
     default_for: ClassVar = frozenset()
     default_place = 60
     inhibits: ClassVar = (
-        ("family=service,measurement=rows|rows_ratio,reason=below*", "family=drift|quality"),
+        ("family=service,measurement=rows|rows_ratio,side=below", "family=drift|quality"),
     )
     wordings: ClassVar = {
         "rows": Wording(sentence=lambda alert: _rows_sentence(alert.value, alert.was)),
@@ -73,7 +73,9 @@ class Volume(Check):
         rows, start = ctx.current.rows, ctx.current.start
         yield Measurement(float(rows), name="rows", rows=rows, unit="rows")
         past = [
-            one for one in ctx.history("rows", {}, MEMORY) if start is None or one.start < start
+            earlier
+            for earlier in ctx.history("rows", {}, MEMORY)
+            if start is None or earlier.start < start
         ]
         if len(past) < LEARNING:
             reason = f"learning: {len(past)} of {LEARNING} earlier windows"
@@ -93,25 +95,25 @@ class Volume(Check):
                     None, name="rows_ratio", rows=rows, reason="learning: the first day is not over"
                 )
                 return
-            if sum(one.start.hour == start.hour for one in past) < ALIKE:
+            if sum(earlier.start.hour == start.hour for earlier in past) < ALIKE:
                 odd = {
-                    one.start
-                    for one in ctx.history("rows_ratio", {}, MEMORY)
-                    if one.verdict == "changed"
+                    earlier.start
+                    for earlier in ctx.history("rows_ratio", {}, MEMORY)
+                    if earlier.verdict == "changed"
                 }
-                seen = [one.value for one in past if one.start not in odd] or [
+                ratios = [one.value for one in past if one.start not in odd] or [
                     one.value for one in past
                 ]
-                expected = min(max(rows, min(seen)), max(seen))
+                expected = min(max(rows, min(ratios)), max(ratios))
         if expected <= 0:
             yield Measurement(
                 None, name="rows_ratio", rows=rows, reason="windows like this one used to be empty"
             )
             return
-        counted = [(rows, season(when)) for when, values in groups.items() for rows in values]
-        spread = stats.dispersion(*zip(*counted, strict=True))
+        expectations = [(rows, season(when)) for when, values in groups.items() for rows in values]
+        spread = stats.dispersion(*zip(*expectations, strict=True))
         low, high = stats.mean_interval(rows, spread)
-        if not rows and all(one.value > 0 for one in past):
+        if not rows and all(earlier.value > 0 for earlier in past):
             high = 0.0
         detail = {"rows": rows, "rows_expected": expected}
         ratio = rows / expected
@@ -123,8 +125,8 @@ class Volume(Check):
 
 def _by_season(past: Sequence[Earlier]) -> dict[Season, list[float]]:
     groups: dict[Season, list[float]] = {}
-    for one in past:
-        groups.setdefault((one.start.hour, one.start.weekday()), []).append(one.value)
+    for earlier in past:
+        groups.setdefault((earlier.start.hour, earlier.start.weekday()), []).append(earlier.value)
     return groups
 
 

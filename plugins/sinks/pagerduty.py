@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from driftline import Event, Message, Notification, Secret, Severity, Sink, hookimpl
+from driftline import Event, Message, Notification, Reason, Secret, Severity, Sink, hookimpl
 from driftline.kit.delivery import phrasing
 
 ADDRESSES = {
@@ -24,12 +24,8 @@ ACTIONS = {
     Event.ACKNOWLEDGED: "acknowledge",
     Event.SILENCED: "acknowledge",
 }
-CHANGES = {"accepted as the new normal": "reference replaced"}
-"""Why an incident ended, where that is a change of its own; and what PagerDuty shows beside its
-incidents.
-"""
-UPSTREAM = "upstream"
-"""The fact that names what lies behind an incident, such as a new version of the model."""
+REPLACED = "reference replaced"
+"""The change event of an incident that was accepted as the new normal."""
 
 
 class PagerDuty(Sink):
@@ -108,18 +104,18 @@ Change events page nobody.
             **({"images": [image]} if chart else {}),
         }
 
-    def _change(self, told: Notification) -> dict[str, Any] | None:
-        """What changed beside the incident, if anything did."""
-        upstream = phrasing.clean(told.facts.get(UPSTREAM, ""))
-        what = (
-            CHANGES.get(told.facts.get(phrasing.WHY, "")) if told.event is Event.RESOLVED else None
-        )
-        what = what or (upstream if told.event is Event.OPENED and "version" in upstream else None)
-        if not what:
+    def _change(self, notification: Notification) -> dict[str, Any] | None:
+        """The change event of a message: a replaced reference, or a new version of the model."""
+        if notification.reason is Reason.ACCEPTED:
+            summary = REPLACED
+        elif notification.event is Event.OPENED and notification.new_versions:
+            summary = phrasing.clean(notification.upstream_text)
+        else:
             return None
-        model, when = phrasing.clean(told.model, 200) or "driftline", told.resolved_at or told.since
-        payload = {"summary": f"{model}: {what}", "source": model, "timestamp": when.isoformat()}
-        return {"payload": payload, "links": _links(self.message(told))}
+        model = phrasing.clean(notification.model, 200) or "driftline"
+        at = notification.resolved_at or notification.since
+        payload = {"summary": f"{model}: {summary}", "source": model, "timestamp": at.isoformat()}
+        return {"payload": payload, "links": _links(self.message(notification))}
 
 
 def _links(message: Message) -> list[dict[str, str]]:

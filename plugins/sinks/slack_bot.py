@@ -18,6 +18,7 @@ from driftline import (
     Event,
     Markup,
     Notification,
+    Reason,
     Rejected,
     Secret,
     Severity,
@@ -145,7 +146,7 @@ Write `here`, `channel`, `everyone`, or the IDs of people and user groups.
 
     def _mentions(self, notification: Notification) -> str:
         opens = notification.event in (Event.OPENED, Event.REOPENED)
-        worse = "more severe" in notification.facts.get("why", "")
+        worse = notification.reason is Reason.MORE_SEVERE
         names = self.mentions.get(notification.severity, ()) if opens or worse else ()
         return "".join(f"{_mention(name)} " for name in names)
 

@@ -40,6 +40,7 @@ from .types.errors import (
     Throttled as Throttled,
     Unreadable as Unreadable,
 )
+from .types.incident import Reason as Reason
 from .types.message import (
     Markup as Markup,
     Message as Message,

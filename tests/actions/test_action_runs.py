@@ -301,7 +301,7 @@ def test_trouble_lasts_until_somebody_is_done_with_it(desk):
     script.append(Rejected("no such pipeline"))
     at.settle()
     [fact] = at.acting.failure_facts(at.store, "churn", at.now)
-    assert (fact.verdict, fact.reason) == (
+    assert (fact.verdict, fact.judgement.reason) == (
         Verdict.CHANGED,
         f"action retrain for {run.incident}: no such pipeline",
     )

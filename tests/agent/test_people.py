@@ -1,10 +1,13 @@
 """What people do on the command line while an agent leads, on the same state."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
+from time import monotonic, sleep
 
 import pytest
 from click.testing import CliRunner
+from receivers import PagerDutyReceiver
 from station import START, Station
 
 from driftline.agent import composition_root
@@ -186,3 +189,38 @@ def test_mistakes_are_told_in_a_line(station, capsys):
     assert "needs an author" in run(station, "ack", incident(station), "--author", " ", code=2)
     assert _run(["ack", "nope", "-c", str(station.config)]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_pagerduty_shows_an_accepted_reference_as_a_change(tmp_path, monkeypatch):
+    """`driftline reference accept` closes the alert there and shows the new reference as a change
+    event; the agent's own worker sends both, from the database.
+    """
+    station = Station(tmp_path)
+    monkeypatch.setattr(composition_root, "system_clock", station.clock)
+    monkeypatch.setenv("PAGERDUTY_KEY", "0" * 32)
+    with PagerDutyReceiver() as receiver:
+        options = f'{{routing_key: "${{env:PAGERDUTY_KEY}}", url: "{receiver.url}"}}'
+        sink = f"  oncall: {{type: pagerduty, allow_private: true, options: {options}}}\n"
+        station.config.write_text(station.config.read_text() + sink)
+        for hour in range(20):
+            station.hour(hour)
+        drift(station, range(20, 27))
+        with station.open():
+            tick(station, 27)
+            wait_until(lambda: receiver.accepted)
+            name = incident(station)
+            run(station, "reference", "accept", name, "--author", "ada", "--reason", "new prices")
+            tick(station, 27.1)
+            wait_until(lambda: receiver.changes)
+    assert [(alert.key, alert.status) for alert in receiver.accepted] == [(name, "resolved")]
+    assert [change["payload"]["summary"] for change in receiver.changes] == [
+        "shop: reference replaced"
+    ]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for what the threads of the agent do."""
+    end = monotonic() + 20
+    while not condition():
+        assert monotonic() < end
+        sleep(0.02)

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from facts import altered
 from simulation import at, fact
 
 from driftline import Verdict
@@ -125,9 +124,10 @@ def test_a_late_change_does_not_join_a_run_across_forgotten_quiet_windows():
 def test_nan_never_enters():
     """A value that is not finite is remembered as none."""
     alert, _ = observe(
-        None, replace(fact(0), value=float("nan"), was=float("inf"), interval=(0.0, float("inf")))
+        None, altered(fact(0), value=float("nan"), was=float("inf"), interval=(0.0, float("inf")))
     )
-    assert (alert.newest.value, alert.newest.was, alert.newest.interval) == (None, None, None)
+    number = alert.newest.measurement
+    assert (number.value, number.was, number.interval) == (None, None, None)
 
 
 def test_error_keeps_the_last_verdict():

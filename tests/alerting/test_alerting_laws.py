@@ -1,8 +1,8 @@
-from dataclasses import replace
 from itertools import pairwise
 
 import databases
 import pytest
+from facts import altered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import Simulation, at, fact
@@ -162,7 +162,7 @@ def test_a_newer_version_of_an_entry_is_not_guessed():
             connection,
             step(
                 AlertingState(),
-                [replace(fact(0), detail={"a": None, "b": 1, "c": 0.5, "d": "x"})],
+                [altered(fact(0), detail={"a": None, "b": 1, "c": 0.5, "d": "x"})],
                 at(0),
             ),
         )

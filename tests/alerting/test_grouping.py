@@ -7,6 +7,7 @@ from simulation import HOUR, Simulation, at, fact
 
 from driftline import Severity
 from driftline.alerting import AlertingState, step
+from driftline.types.incident import Upstream, UpstreamKind
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
@@ -53,7 +54,7 @@ def test_a_shared_upstream_makes_one_incident():
     names the version.
     """
     sim = Simulation()
-    new = {"upstream": "version v4 is new"}
+    new = {"upstream": Upstream(UpstreamKind.NEW_VERSION, "v4")}
     for hour in range(30):
         later = [fact(hour, "plan", **new)] if hour >= 25 else []
         sim.feed(fact(hour, "age", **new), *later)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import databases
 import pytest
+from facts import altered
 from simulation import HOUR, Simulation, at, fact
 
 from driftline import Severity, Verdict
@@ -107,7 +108,7 @@ def test_what_began_together_is_one_incident_whatever_its_family():
     for hour in (2, 3):
         sim.feed(
             *(
-                replace(one, verdict=Verdict.OK, severity=None)
+                altered(one, verdict=Verdict.OK, severity=None)
                 for one in (fact(hour), fact(hour, **unit))
             )
         )
@@ -303,7 +304,7 @@ def test_hostile_names_make_tame_titles(cause, name):
     }
     state = AlertingState()
     for hour, verdict in enumerate(["changed", "ok"]):
-        done = step(state, [replace(fact(hour, verdict=verdict, cause=cause), **given)], at(hour))
+        done = step(state, [altered(fact(hour, verdict=verdict, cause=cause), **given)], at(hour))
         state = done.state
         title = done.changes[0].notification.title
         assert 0 < len(title) <= 150

@@ -11,6 +11,7 @@ from driftline.state.factory import open_store
 from driftline.state.incident_store import later
 from driftline.state.tables import as_micros
 from driftline.types.alert import AlertState
+from driftline.types.model import Judgement, Verdict
 from driftline.types.records import JudgedMeasurement, WindowKey
 
 pytestmark = pytest.mark.postgres
@@ -29,8 +30,13 @@ def store_with(verdicts: dict[int, str]):
                 interval=(0.01, 0.03),
                 detail={"mean": 4.0},
             )
+            judgement = Judgement(
+                Verdict(verdict),
+                Severity(severity) if severity else None,
+                "above 0.25" if severity else "",
+            )
             row = JudgedMeasurement(
-                "drift", number, verdict, severity, "above 0.25" if severity else "", 1000
+                check="drift", measurement=number, judgement=judgement, rows=1000
             )
             measurements.replace_measurements(
                 connection, WindowKey("churn", as_micros(at(hour)), "", ""), 1, [row], None

@@ -1,11 +1,11 @@
 """What people do to incidents, what holds messages back, and how many pages there may be."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from facts import altered
 from simulation import HOUR, at, fact
 
 from driftline import Severity
@@ -206,7 +206,7 @@ def test_a_missing_feed_inhibits_drift():
 def test_too_many_rows_inhibit_nothing():
     """Only what is missing makes the rest doubtful."""
     life = Life()
-    life.feed(replace(no_rows(0), reason="above 1.5"), fact(0), hour=1)
+    life.feed(altered(no_rows(0), reason="above 1.5"), fact(0), hour=1)
     assert life.heard == ["opened", "opened"]
 
 

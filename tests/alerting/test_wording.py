@@ -8,6 +8,7 @@ from simulation import at
 from driftline import AlertFact, Severity
 from driftline.extensions.phrasebook import installed_phrasebook
 from driftline.kit.delivery import phrasing
+from driftline.types.model import Bound
 
 pytestmark = pytest.mark.postgres
 
@@ -20,7 +21,8 @@ def told(**given) -> AlertFact:
         "severity": Severity.WARNING,
         "since": at(0),
     }
-    return AlertFact(**{**whole, **given})
+    bound = Bound.from_stored(given.get("reason", ""))
+    return AlertFact(**{**whole, "bound": bound, **given})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from driftline import Check, Measurement
 from driftline.contracts.rule import Unusual
 from driftline.evaluate.check_plan import CheckPlan
 from driftline.evaluate.judge_windows import facts_of
-from driftline.types.model import Severity, Verdict
+from driftline.types.model import Judgement, Severity, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 DAY = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1_000_000)
@@ -31,16 +31,15 @@ def severity(column, watched, severity=Severity.CRITICAL):
     plan = CheckPlan("some", Some(), warn_only=frozenset({"noisy"}))
     measurement = Measurement(1.0, {"column": column}, "some")
     row = JudgedMeasurement(
-        "some",
-        measurement,
-        Verdict.CHANGED.value,
-        severity.value,
+        check="some",
+        measurement=measurement,
+        judgement=Judgement(Verdict.CHANGED, severity),
         rows=10,
         watched=Unusual() if watched else None,
     )
     [fact] = facts_of(DueWindow(WindowKey("m", DAY, "", ""), DAY + 1, 10, 0), plan, [row], "")
     assert fact.verdict is Verdict.CHANGED
-    return fact.severity
+    return fact.judgement.severity
 
 
 @pytest.mark.parametrize(

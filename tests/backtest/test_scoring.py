@@ -53,7 +53,7 @@ def test_a_delay_is_from_the_begin_until_people_are_told():
         [known(2, 20, "a"), known(30, 40), known(50, 60)],
     )
     assert found == Score(3, 0, (3 * HOUR + LATE, HOUR + LATE, None))
-    assert (found.detected, found.median_delay) == (2, 2 * HOUR + LATE)
+    assert (found.detected_count, found.median_delay) == (2, 2 * HOUR + LATE)
     assert scored([], [known(2, 20)]).median_delay is None
 
 

@@ -16,7 +16,7 @@ from receivers import Fault, PagerDutyReceiver, SlackReceiver, WebhookReceiver
 from driftline import Secret, StartContext
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
-from driftline.delivery.worker import Policy, SinkWorker
+from driftline.delivery.worker import DeliveryPolicy, SinkWorker
 from driftline.state import outbox
 from driftline.state.factory import open_store
 from driftline.state.incident_store import SinkPlan
@@ -81,7 +81,7 @@ class World:
                 lambda: self.now,
                 Random(3),
                 self.reports.append,
-                policy=Policy(overdue=20),
+                policy=DeliveryPolicy(overdue=20),
             )
             for name, sink in self.sinks.items()
         ]
@@ -166,7 +166,7 @@ def test_a_refusal_is_a_dead_letter_at_once(world, status):
         [letter] = outbox.list_dead_letters(connection)
     assert f"HTTP {status} from http://127.0.0.1" in letter.error
     assert "secret" not in letter.error
-    assert [report.sink for report in world.reports if report.lost] == ["slack"]
+    assert [report.sink for report in world.reports if report.is_dead_letter] == ["slack"]
 
 
 @pytest.mark.parametrize("crash", ["before sending", "after sending"])
@@ -187,13 +187,13 @@ def test_a_crash_at_any_message_repeats_nothing_that_can_be_recognised(
         return real(worker, *args, **named)
 
     if crash == "after sending":
-        real = SinkWorker._settle
-        monkeypatch.setattr(SinkWorker, "_settle", dies)
+        real = SinkWorker._write_outcome
+        monkeypatch.setattr(SinkWorker, "_write_outcome", dies)
     else:
         import driftline.delivery.worker as module
 
-        real = module.Sending
-        monkeypatch.setattr(module, "Sending", dies)
+        real = module.SendThread
+        monkeypatch.setattr(module, "SendThread", dies)
     with pytest.raises(KeyboardInterrupt):
         world.settle()
     monkeypatch.undo()

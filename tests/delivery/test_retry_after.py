@@ -9,7 +9,7 @@ from messages import DAY, HOUR, NOW, SECOND, tell
 from one_sink import HTTP_SINKS, World
 from receivers import Fault
 
-from driftline.delivery.worker import Outcome
+from driftline.delivery.worker import DeliveryOutcome
 
 pytestmark = pytest.mark.system
 
@@ -145,7 +145,7 @@ def test_a_message_that_is_given_up_leaves_its_pause_behind(world):
     world.server.faults.append(Fault(status=429, retry_after="900"))
     tell(world.store, "b", "opened", plans=(world.plan,), now=world.now)
     world.settle()
-    assert reports[0].outcome is Outcome.GAVE_UP
+    assert reports[0].outcome is DeliveryOutcome.GAVE_UP
     assert world.left[1] - world.left[0] >= timedelta(seconds=900)
 
 

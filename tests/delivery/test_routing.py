@@ -7,7 +7,7 @@ from cases import lives
 
 from driftline import Severity
 from driftline.config.sections import RouteConfig
-from driftline.delivery.routing import Routing, Subject
+from driftline.delivery.routing import Routing, RoutingSubject
 
 EVERY = ("chat", "pager", "mail", "growth")
 TREE = {
@@ -26,7 +26,7 @@ TREE = {
         {"match": {"model": ["churn*", "fraud"]}},
     ],
 }
-DRIFT = Subject("churn-eu", Severity.WARNING, frozenset({"drift"}))
+DRIFT = RoutingSubject("churn-eu", Severity.WARNING, frozenset({"drift"}))
 
 
 def routing(tree=TREE, notify=None) -> Routing:
@@ -70,31 +70,31 @@ def test_the_innermost_route_that_matches_counts(subject, sinks, fallback):
     """In order, the first one that matches and has no `continue`; what it doesn't say comes from
     the route around it.
     """
-    way = routing().way(subject)
+    way = routing().route(subject)
     assert (dict(way.sinks), way.fallback) == (sinks, fallback)
 
 
 def test_a_bracket_in_a_pattern_stands_for_itself():
     """Segments of numbers are named by intervals, such as [0, 10)."""
     tree = {"sinks": ["chat"], "routes": [{"match": {"segment": "age=[0, 10)"}, "sinks": ["mail"]}]}
-    assert dict(routing(tree).way(replace(DRIFT, segments=frozenset({"age=[0, 10)"}))).sinks) == {
+    assert dict(routing(tree).route(replace(DRIFT, segments=frozenset({"age=[0, 10)"}))).sinks) == {
         "mail": "routes.routes[0]"
     }
 
 
 def test_without_routes_all_are_told():
     """Nothing is lost for want of a route."""
-    assert tuple(routing({}).way(DRIFT).sinks) == EVERY
+    assert tuple(routing({}).route(DRIFT).sinks) == EVERY
 
 
 def test_notify_is_a_route_of_its_own():
     """The model's own list is always told, routes add to it, and the sinks of the root are for
     models without a list.
     """
-    assert dict(routing({}, ("chat",)).way(DRIFT).sinks) == {"chat": "notify"}
-    assert dict(routing({}, ()).way(DRIFT).sinks) == {}
+    assert dict(routing({}, ("chat",)).route(DRIFT).sinks) == {"chat": "notify"}
+    assert dict(routing({}, ()).route(DRIFT).sinks) == {}
     critical = replace(DRIFT, model="x", severity=Severity.CRITICAL)
-    assert dict(routing(TREE, ("growth",)).way(critical).sinks) == {
+    assert dict(routing(TREE, ("growth",)).route(critical).sinks) == {
         "growth": "notify",
         "pager": "routes.routes[0]",
     }
@@ -102,7 +102,7 @@ def test_notify_is_a_route_of_its_own():
 
 def test_every_route_that_was_tried_says_why():
     """What matched, or what the incident is in place of it."""
-    visits = {visit.place: (visit.taken, visit.why) for visit in routing().way(DRIFT).visits}
+    visits = {visit.place: (visit.matches, visit.reason) for visit in routing().route(DRIFT).visits}
     assert visits["routes.routes[0]"] == (False, "severity is warning, not critical")
     assert visits["routes.routes[1]"] == (False, "tag team is none, not growth or sales")
     assert visits["routes.routes[2]"] == (True, "model is churn-eu")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from messages import DAY, HOUR, NOW, SECOND, Scripted, tell
 
 from driftline import Notification, OutcomeUnknown, Rejected, Retryable, Secret, Sink, Throttled
-from driftline.delivery.worker import Outcome, Policy, SinkWorker
+from driftline.delivery.worker import DeliveryOutcome, DeliveryPolicy, SinkWorker
 from driftline.state import outbox
 from driftline.state.factory import open_store
 from driftline.types.secret import Resolved
@@ -30,7 +30,7 @@ class Desk:
             lambda: self.now,
             Random(7),
             self.reports.append,
-            policy=Policy(**policy),
+            policy=DeliveryPolicy(**policy),
         )
 
     def run(self, until, step=SECOND) -> None:
@@ -97,7 +97,7 @@ def test_each_failure_has_its_state(error, state, outcome):
     assert {state: 1} == dict(desk.status.counts)
     assert [outcome] == desk.outcomes
     assert str(error) in desk.reports[0].error
-    assert (state == "refused") == desk.reports[0].lost
+    assert (state == "refused") == desk.reports[0].is_dead_letter
 
 
 def test_back_off_grows_with_jitter():
@@ -173,7 +173,7 @@ def test_gives_up_after_a_stated_time():
     desk.run(NOW + 9 * DAY)
     assert dict(desk.status.counts) == {"refused": 1}
     last = desk.reports[-1]
-    assert (last.outcome, last.lost) == (Outcome.GAVE_UP, True)
+    assert (last.outcome, last.is_dead_letter) == (DeliveryOutcome.GAVE_UP, True)
     assert last.at - NOW >= 7 * DAY
     assert last.error == "given up after 7 days: down"
 

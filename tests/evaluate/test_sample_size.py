@@ -11,6 +11,7 @@ from driftline import Measurement, Schema, unusual
 from driftline.evaluate.evidence.baseline import DAY
 from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.evaluate.evidence.unusual_rule import PastJudge
+from driftline.types.model import Judgement
 from driftline.types.records import JudgedMeasurement, WindowKey
 
 pytestmark = pytest.mark.system
@@ -36,7 +37,11 @@ def verdicts(rows, effect, seed):
             value, {"column": "x"}, "mean_shift", rows, (value - wide, value + wide)
         )
         row = JudgedMeasurement(
-            "drift", measurement, RULE.alone(measurement).verdict, "", "", rows, watched=RULE
+            check="drift",
+            measurement=measurement,
+            judgement=Judgement(RULE.alone(measurement).verdict),
+            rows=rows,
+            watched=RULE,
         )
         [judged] = past.judge(day * DAY, [(WindowKey("m", day * DAY, "", ""), row)])
         found.append(judged)

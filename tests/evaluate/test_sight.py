@@ -15,6 +15,7 @@ from driftline.evaluate.evidence.outcome import StreamOutcome
 from driftline.evaluate.evidence.unusual_rule import apply_outcome
 from driftline.kit.checks import Unusual
 from driftline.testing import context, window
+from driftline.types.model import Judgement
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 DAY, HOUR = 86_400_000_000, 3_600_000_000
@@ -25,10 +26,9 @@ def row(
     blind=True, verdict="unsure", rows=20, column="age", reason="10 more rows are needed: 20 of 30"
 ):
     return JudgedMeasurement(
-        "drift",
-        Measurement(0.1, {"column": column}, "psi"),
-        verdict,
-        reason=reason,
+        check="drift",
+        measurement=Measurement(0.1, {"column": column}, "psi"),
+        judgement=Judgement(Verdict(verdict), reason=reason) if verdict else None,
         rows=rows,
         blind=blind,
     )
@@ -47,13 +47,13 @@ def test_it_is_told_when_nothing_can_be_told():
             row(verdict=""),
         ]
     )
-    assert (fact.measurement, fact.verdict, fact.severity, fact.rows) == (
+    assert (fact.measurement, fact.verdict, fact.judgement.severity, fact.judged.rows) == (
         UNSURE,
         Verdict.CHANGED,
         "info",
         25,
     )
-    assert fact.reason == "income: 5 more rows are needed: 25 of 30 (and 1 more numbers)"
+    assert fact.judgement.reason == "income: 5 more rows are needed: 25 of 30 (and 1 more numbers)"
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ def test_what_is_judged_by_its_past_is_blind_where_no_warning_would_be_seen(
     windows.
     """
     measured = JudgedMeasurement(
-        "drift",
-        Measurement(0.02, {"column": "age"}, "mean_shift", unit="sd"),
-        "unsure",
+        check="drift",
+        measurement=Measurement(0.02, {"column": "age"}, "mean_shift", unit="sd"),
+        judgement=Judgement(Verdict.UNSURE),
         rows=800,
         watched=MEAN,
     )

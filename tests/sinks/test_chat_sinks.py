@@ -18,9 +18,9 @@ from receivers import Fault
 
 from driftline import Event, OutcomeUnknown, Rejected, Secret, Severity, StartContext, Throttled
 from driftline.delivery.network.http import HttpClient
+from driftline.delivery.redaction import redact_secrets
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.delivery.rendering.scenarios import SCENARIOS, scenario
-from driftline.delivery.secrets import scrub
 from driftline.testing import FakeLog
 
 pytestmark = pytest.mark.system
@@ -164,7 +164,7 @@ def test_a_refusal_shows_no_secret(name):
         else (OpsgenieReceiver.key,)
     )
     for secret in secrets:
-        assert secret not in scrub(str(caught.value), sink.sink)
+        assert secret not in redact_secrets(str(caught.value), sink.sink)
         assert name == "opsgenie" or secret not in str(caught.value)
 
 

@@ -18,6 +18,7 @@ from receivers import PagerDutyReceiver, SlackReceiver, WebhookReceiver
 from driftline import Event, Secret, StartContext
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
+from driftline.types.incident import Reason, Upstream, UpstreamKind
 
 GOLDEN = Path(__file__).parent / "golden"
 LIVES = lives()
@@ -153,22 +154,17 @@ def test_pagerduty_hears_of_acts_and_changes():
     page nobody.
     """
     acknowledged = LIVES["updated"].model_copy(update={"event": Event.ACKNOWLEDGED})
+    version = Upstream(UpstreamKind.NEW_VERSION, "v4")
     with PagerDutyReceiver() as server:
         sink = started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=server.url))
-        sink.send(
-            LIVES["opened"].model_copy(
-                update={"facts": {"why": "first alert", "upstream": "new version v4"}}
-            )
-        )
+        sink.send(LIVES["opened"].model_copy(update={"upstream": (version,)}))
         sink.send(acknowledged)
         [alert] = server.accepted
         assert alert.status == "acknowledged"
-        sink.send(
-            LIVES["resolved"].model_copy(update={"facts": {"why": "accepted as the new normal"}})
-        )
+        sink.send(LIVES["resolved"].model_copy(update={"reason": Reason.ACCEPTED}))
         assert alert.status == "resolved"
     assert [change["payload"]["summary"] for change in server.changes] == [
-        "churn: new version v4",
+        "churn: version v4 is new",
         "churn: reference replaced",
     ]
 

@@ -13,7 +13,16 @@ from driftline_plugins.sinks.slack_bot import SlackBot
 from receivers import Fault
 from slack_service import TOKEN, SlackService
 
-from driftline import Event, OutcomeUnknown, Rejected, Retryable, Secret, Severity, Throttled
+from driftline import (
+    Event,
+    OutcomeUnknown,
+    Reason,
+    Rejected,
+    Retryable,
+    Secret,
+    Severity,
+    Throttled,
+)
 from driftline.contracts.context import StartContext
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
@@ -84,7 +93,7 @@ def test_who_is_named_is_called_once_by_severity():
         bot = Bot(server, mentions={"critical": ["here", "U012AB", "S77"]})
         bot.send("opened")
         bot.send("updated")
-        bot.send("updated", revision=3, facts={"why": "more severe"})
+        bot.send("updated", revision=3, reason=Reason.MORE_SEVERE)
         bot.send("opened", severity=Severity.WARNING, incident="inc_b")
     texts = [message["text"] for message in server.accepted]
     called = "<!here> <@U012AB> <!subteam^S77> "

@@ -26,14 +26,15 @@ from driftline_plugins.actions.kubernetes_job import KubernetesJob
 from driftline_plugins.actions.sagemaker_pipeline import SageMakerPipeline
 from driftline_plugins.actions.sagemaker_weights import SageMakerWeights
 from driftline_plugins.actions.vertex_pipeline import VertexPipeline
+from facts import flat_fact
 
 from driftline import Action, Secret, Severity, StartContext, Verdict
 from driftline.agent.action_dispatch import ActionDispatcher, load_request
-from driftline.alerting import AlertingState, Fact, retire, step
+from driftline.alerting import AlertingState, retire, step
 from driftline.alerting.actions_due import ActionPlan
+from driftline.delivery.action_sink import ActionSink
 from driftline.delivery.network.http import HttpClient
-from driftline.delivery.performing import Performer
-from driftline.delivery.worker import Policy, SinkWorker
+from driftline.delivery.worker import DeliveryPolicy, SinkWorker
 from driftline.extensions.guard import Guard
 from driftline.state import action_runs, outbox
 from driftline.state.action_runs import Run
@@ -128,10 +129,10 @@ class Desk:
             action_runs.abandon_runs(
                 connection, once, self.now, "the agent ended while it was done"
             )
-        performer = Performer(action=self.action).bound(
+        performer = ActionSink(action=self.action).use_requests(
             lambda token: load_request(self.store, token)
         )
-        policy = Policy(overdue=self.action.patience, give_up=2 * DAY)
+        policy = DeliveryPolicy(overdue=self.action.patience, give_up=2 * DAY)
         lane = action_runs.LANE + self.plan.name
         self.worker = SinkWorker(
             lane,
@@ -152,7 +153,7 @@ class Desk:
             "verdict": Verdict.CHANGED,
         }  # fmt: skip
         start = NOW + hour * HOUR
-        fact = Fact(**{**whole, "start": start, "end": start + HOUR, **given})
+        fact = flat_fact(**{**whole, "start": start, "end": start + HOUR, **given})
         return self._written(step(self.state, [fact], self.now))
 
     def over(self) -> list[Run]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from facts import flat_fact
+
 from driftline import Notification, Severity, Verdict
 from driftline.alerting import AlertingState, Fact, step
 from driftline.alerting.fact import MONITORING, UNSURE
@@ -22,7 +24,7 @@ def fact(hour: int, column: str = "", verdict: str = "changed", **given: Any) ->
         "severity": CRITICAL if verdict == "changed" else None, "reason": "above 0.25" if verdict == "changed" else "",
         "labels": (("column", column),) if column else (), "reference": "train.parquet, 2,666 rows",
     }  # fmt: skip
-    return Fact(
+    return flat_fact(
         start=START + hour * HOUR,
         end=START + (hour + 1) * HOUR,
         verdict=Verdict(verdict),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from facts import flat_fact
 from pydantic import PrivateAttr
 
 from driftline import Notification, Severity, Sink, Verdict
-from driftline.alerting import AlertingState, Fact, retire, step
+from driftline.alerting import AlertingState, retire, step
 from driftline.state.incident_store import SinkPlan, enqueue, save
 from driftline.state.store import Store
 
@@ -38,7 +39,7 @@ def tell(
         }
         start = NOW + hour * HOUR
         column = (("column", f"{name}{hour}"),)
-        fact = Fact(
+        fact = flat_fact(
             model=name,
             labels=column,
             start=start,

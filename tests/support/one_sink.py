@@ -24,7 +24,7 @@ from slack_service import TOKEN, SlackService
 from driftline import Notification, Secret, Sink, StartContext
 from driftline.delivery.network.http import HttpClient
 from driftline.delivery.rendering.renderer import Renderer
-from driftline.delivery.worker import Policy, SinkWorker
+from driftline.delivery.worker import DeliveryPolicy, SinkWorker
 from driftline.state import outbox
 from driftline.state.factory import open_store
 from driftline.state.incident_store import SinkPlan
@@ -90,7 +90,12 @@ class World:
             outbox.recover_unfinished(connection, self.now)
         self.plan = SinkPlan(self.name, updates=sink.updates)
         self.worker = SinkWorker(
-            self.name, sink, self.store, lambda: self.now, Random(3), policy=Policy(overdue=20)
+            self.name,
+            sink,
+            self.store,
+            lambda: self.now,
+            Random(3),
+            policy=DeliveryPolicy(overdue=20),
         )
 
     def _sink(self, url: Secret) -> Sink:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import databases
+from facts import flat_fact
 
 from driftline import Notification, Severity, Verdict
 from driftline.alerting import Fact, Step, step
@@ -34,7 +35,7 @@ def fact(hour: int, column: str = "age", verdict: Verdict | str = "changed", **g
         "value": 0.6 if verdict is Verdict.CHANGED else 0.02, "rows": 1000,
         "reason": "above 0.25" if verdict is Verdict.CHANGED else "",
     }  # fmt: skip
-    return Fact(
+    return flat_fact(
         start=at(hour), end=at(hour + 1), verdict=verdict, severity=severity, **{**whole, **given}
     )
 

@@ -109,7 +109,7 @@ def test_one_that_stands_by_says_so_and_who_leads(agent, client, guarded):
         "monitor-1:<b>",
     )
     assert guarded.get("/readyz").json() == {"ready": True, "standby": True}
-    assert "standing by; monitor-1:&lt;b&gt; leads" in client.get("/").text
+    assert "on standby; monitor-1:&lt;b&gt; leads" in client.get("/").text
 
 
 def test_health_answers_while_the_status_hangs(agent, client):

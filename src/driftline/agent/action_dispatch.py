@@ -18,7 +18,7 @@ from driftline.alerting.fact import Fact, trouble
 from driftline.alerting.incident import Change
 from driftline.config import ActionConfig, Config
 from driftline.contracts.action import Action
-from driftline.delivery.secrets import scrub
+from driftline.delivery.redaction import redact_secrets
 from driftline.extensions.guard import Guard
 from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
 from driftline.state import action_runs
@@ -181,11 +181,11 @@ def make_request(action: Action, order: Order, guard: Guard) -> tuple[Request | 
             f"actions.{order.action}.request", action.request, order, timeout=REQUEST_TIMEOUT
         )
     except DriftlineError as error:
-        return None, clean(scrub(str(error), action), 400)
+        return None, clean(redact_secrets(str(error), action), 400)
     if not isinstance(request, Request):
         return None, f"gave {type(request).__name__} instead of a request"
     text = "\n".join((str(request), *request.headers))
-    if scrub(text, action) != text:
+    if redact_secrets(text, action) != text:
         return None, "there is a secret in the request, which would be shown and kept"
     return request, ""
 

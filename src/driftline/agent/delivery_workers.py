@@ -21,8 +21,8 @@ from driftline.config import ActionConfig, Config
 from driftline.config.models import SinkConfig
 from driftline.contracts.context import StartContext
 from driftline.contracts.plugin import Plugin
-from driftline.delivery.performing import ONCE, Performer
-from driftline.delivery.worker import Outcome, Policy, Report, SinkWorker
+from driftline.delivery.action_sink import ONCE, ActionSink
+from driftline.delivery.worker import DeliveryOutcome, DeliveryPolicy, DeliveryReport, SinkWorker
 from driftline.extensions.hooks import announce
 from driftline.incidents.chart_cache import Pictures
 from driftline.state import action_runs, outbox
@@ -155,16 +155,16 @@ class DeliveryWorkers:
         services, part = self._services, f"actions.{name}"
         context = self._contexts.action_context(part, action, services.log.bind(part=part))
         self._start(part, action.plugin, context)
-        performer = Performer(action=action.plugin)
+        performer = ActionSink(action=action.plugin)
         return SinkWorker(
             name=f"{action_runs.LANE}{name}",
-            sink=performer.bound(partial(load_request, services.store)),
+            sink=performer.use_requests(partial(load_request, services.store)),
             store=services.store,
             clock=services.clock,
             rng=Random(self._seed),
             report=partial(self._process_action_report, name),
             log=services.log,
-            policy=Policy(overdue=action.plugin.patience, give_up=GIVE_UP_AFTER),
+            policy=DeliveryPolicy(overdue=action.plugin.patience, give_up=GIVE_UP_AFTER),
         )
 
     def _make_chart_url(self, notification: Notification) -> str | None:
@@ -179,15 +179,15 @@ class DeliveryWorkers:
             # Its messages wait in the outbox until a restart or reload starts it.
             self._services.log.error("a plugin could not start", part=part, error=str(error))
 
-    def _process_action_report(self, name: str, report: Report) -> None:
+    def _process_action_report(self, name: str, report: DeliveryReport) -> None:
         notification = report.notification
         self._services.metrics.actions.labels(name, str(report.outcome)).inc()
-        if report.outcome is Outcome.SENT:
+        if report.outcome is DeliveryOutcome.SENT:
             self._services.log.info(
                 "action done", action=name, incident=notification.incident, run=notification.id
             )
 
-    def _process_sink_report(self, report: Report) -> None:
+    def _process_sink_report(self, report: DeliveryReport) -> None:
         services, notification = self._services, report.notification
         services.metrics.notifications.labels(report.sink, str(report.outcome)).inc()
         announce(
@@ -200,17 +200,17 @@ class DeliveryWorkers:
         )
         self._log_fallback(report.sink, divert_undelivered(self._config, services.store, report))
         key = report.sink, notification.model
-        if report.outcome is Outcome.SENT:
+        if report.outcome is DeliveryOutcome.SENT:
             if key not in self._working:
                 self._report_sink(report, "")
                 self._working.add(key)
         elif notification.cause != MONITORING and (
-            report.lost or report.attempts == PATIENCE_ATTEMPTS
+            report.is_dead_letter or report.attempts == PATIENCE_ATTEMPTS
         ):
             self._working.discard(key)
             failure = (
                 "took no message"
-                if report.lost
+                if report.is_dead_letter
                 else f"has not taken in {report.attempts} attempts a message"
             )
             self._report_sink(
@@ -225,8 +225,8 @@ class DeliveryWorkers:
             )
             self.wake()
 
-    def _report_sink(self, report: Report, reason: str) -> None:
-        """Report trouble of a sink, or its end if `reason` is empty, to the other sinks."""
+    def _report_sink(self, report: DeliveryReport, reason: str) -> None:
+        """DeliveryReport trouble of a sink, or its end if `reason` is empty, to the other sinks."""
         model = report.notification.model
         fact = trouble(model, report.sink, "refused", reason, (report.at, report.at))
         self._report_facts(model, [fact], report.at)

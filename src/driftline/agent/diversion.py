@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from driftline.agent.receivers import fallback_receivers_of
 from driftline.config import Config
 from driftline.delivery import fallback
-from driftline.delivery.worker import Outcome, Report
+from driftline.delivery.worker import DeliveryOutcome, DeliveryReport
 from driftline.state import outbox
 from driftline.state.store import Store
 from driftline.types.notification import Notification
@@ -23,16 +23,16 @@ MAX_FAILURES = 5
 """Failures in a row after which all messages of a sink go to its fallback."""
 
 
-def divert_undelivered(config: Config, store: Store, report: Report) -> list[str]:
+def divert_undelivered(config: Config, store: Store, report: DeliveryReport) -> list[str]:
     """Give what the sink of `report` did not accept to others.
 
     Returns the names of the sinks that receive it instead.
     """
-    if report.outcome in (Outcome.SENT, Outcome.THROTTLED):
+    if report.outcome in (DeliveryOutcome.SENT, DeliveryOutcome.THROTTLED):
         return []
     messages: Sequence[Notification] = []
     with store.read() as connection:
-        if report.lost:
+        if report.is_dead_letter:
             messages = [report.notification]
         elif outbox.count_failures(connection, report.sink) >= MAX_FAILURES:
             messages = outbox.load_undelivered(connection, report.sink)
@@ -78,6 +78,6 @@ def _divert(
     if not messages:
         return []
     with store.write() as connection:
-        return fallback.divert(
+        return fallback.divert_messages(
             connection, sink, messages, lambda message: receivers[message.model](message), now
         )

@@ -24,7 +24,7 @@ def receivers_of(config: Config, model: str) -> Receivers:
     routing, plans = make_routing(config, model), _sink_plans(config)
 
     def receivers(notification: Notification) -> Sequence[SinkPlan]:
-        route = routing.way(routing.subject(notification))
+        route = routing.route(routing.subject(notification))
         return [plans[name] for name in route.sinks]
 
     return receivers
@@ -35,7 +35,7 @@ def fallback_receivers_of(config: Config, model: str) -> Receivers:
     routing, plans = make_routing(config, model), _sink_plans(config)
 
     def receivers(notification: Notification) -> Sequence[SinkPlan]:
-        route = routing.way(routing.subject(notification))
+        route = routing.route(routing.subject(notification))
         return [plans[name] for name in route.fallback]
 
     return receivers

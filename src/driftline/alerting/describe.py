@@ -5,13 +5,15 @@ All text that comes from data is cleaned and cut here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from driftline.alerting.fact import UNSURE
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.alert import Alert, AlertEntry, AlertState
-from driftline.types.model import Decision, Severity, Verdict
+from driftline.types.incident import Reason
+from driftline.types.model import BoundSide, Judgement, Measurement, Severity, Verdict
 from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import (
     clean,
@@ -19,12 +21,12 @@ from driftline.types.phrasing import (
     group_by_subject,
     lasting,
     pair,
-    parse_bound,
     span,
     subject,
     times,
     utc,
 )
+from driftline.types.records import JudgedMeasurement
 
 LONGEST = 200
 """Characters of a name in a message."""
@@ -33,8 +35,8 @@ LONGEST = 200
 def fact_of(alert: Alert, *, named: bool = False) -> AlertFact:
     """An alert in words and numbers; `named` adds the model version to its labels."""
     firing = alert.fires
-    shown = (alert.changed if firing else alert.newest) or alert.changed or _nothing(alert)
-    said = alert.changed or shown
+    number_entry = (alert.changed if firing else alert.newest) or alert.changed or _nothing(alert)
+    verdict_entry = alert.changed or number_entry
     within = {"segment": alert.segment, "version": alert.version if named else ""}
     labels = {**dict(alert.labels), **{name: value for name, value in within.items() if value}}
     return AlertFact(
@@ -46,25 +48,44 @@ def fact_of(alert: Alert, *, named: bool = False) -> AlertFact:
         else AlertState.RESOLVED.value,
         cause=alert.cause,
         severity=alert.phase.severity or Severity.WARNING,
-        value=shown.value,
-        was=shown.was,
-        interval=shown.interval,
-        unit=clean(shown.unit, 40),
-        reason=clean(said.reason, LONGEST),
-        since=alert.phase.since or shown.start,
-        rows=shown.rows,
-        detail={
-            clean(name, 60): clean(value, LONGEST) if isinstance(value, str) else value
-            for name, value in list(shown.detail.items())[:20]
-        },
-        decision=Decision(said.decision) if said.decision else None,
+        reason=clean(verdict_entry.judgement.reason, LONGEST),
+        bound=verdict_entry.judgement.bound,
+        since=alert.phase.since or number_entry.start,
+        rows=number_entry.judged.rows,
+        decision=verdict_entry.measurement.decision,
+        **{name: _cleaned(getattr(number_entry.measurement, name)) for name in NUMBER_FIELDS},
     )
+
+
+NUMBER_FIELDS = [
+    name
+    for name in Measurement.__dataclass_fields__
+    if name in AlertFact.model_fields and name not in ("labels", "rows", "reason", "decision")
+]
+"""Fields that a message takes from the newest measurement as they are."""
+
+
+def _cleaned(value: Any) -> Any:
+    """A field of a measurement without control characters, within the limits of a message."""
+    if isinstance(value, str):
+        return clean(value, 40)
+    if isinstance(value, Mapping):
+        return {
+            clean(name, 60): clean(part, LONGEST) if isinstance(part, str) else part
+            for name, part in list(value.items())[:20]
+        }
+    return value
 
 
 def _nothing(alert: Alert) -> AlertEntry:
     moment = alert.phase.last_start or alert.phase.since
     assert moment is not None
-    return AlertEntry(moment, alert.phase.last_end or moment, Verdict.OK)
+    judged = JudgedMeasurement(
+        check=alert.check,
+        measurement=Measurement(None, name=alert.measurement),
+        judgement=Judgement(Verdict.OK),
+    )
+    return AlertEntry(start=moment, end=alert.phase.last_end or moment, judged=judged)
 
 
 FOREMOST = ("quality", "performance", "drift")
@@ -82,10 +103,10 @@ def telling(fact: AlertFact) -> tuple[int, int, int, float]:
     """A sort key, most telling first: firing, then most severe, then by family, then largest
     against its bound.
     """
-    limit, value = parse_bound(fact), fact.value
+    limit, value = None if fact.bound is None else fact.bound.value, fact.value
     if value is None or limit is None:
         ratio = 0.0 if value is None else min(abs(value), 1.0)
-    elif "below" in fact.reason:
+    elif fact.bound is not None and fact.bound.side is BoundSide.BELOW:
         ratio = abs(limit / value) if value else 1e9
     else:
         ratio = abs(value / limit) if limit else 1e9 * abs(value)
@@ -94,15 +115,15 @@ def telling(fact: AlertFact) -> tuple[int, int, int, float]:
 
 
 BEGIN = {
-    "more alerts": "now ",
-    "came back": "again: ",
-    "comes and goes, held until it is calm": "comes and goes: ",
-    "acknowledged": "acknowledged: ",
-    "snoozed": "snoozed: ",
-    "silenced": "silenced: ",
-    "no longer held back": "still: ",
+    Reason.MORE_ALERTS: "now ",
+    Reason.CAME_BACK: "again: ",
+    Reason.FLAPPING: "comes and goes: ",
+    Reason.ACKNOWLEDGED: "acknowledged: ",
+    Reason.SNOOZED: "snoozed: ",
+    Reason.SILENCED: "silenced: ",
+    Reason.RELEASED: "still: ",
 }
-"""What comes first, by why people are told."""
+"""What a title begins with, by the reason of the message."""
 LENGTH = 150
 NAMED = 3
 """Findings that a title names; the others are counted."""
@@ -113,7 +134,7 @@ NAME = 40
 def title(
     model: str,
     event: Event,
-    reason: str,
+    reason: Reason,
     alerts: Sequence[AlertFact],
     since: datetime,
     resolved_at: datetime | None,
@@ -127,8 +148,8 @@ def title(
         when = f"{span(since, until)}{long}" if until > since else f"since {utc(since)}"
         over = (
             "resolved"
-            if reason in ("all alerts resolved", "calm after it came and went")
-            else f"closed, {reason}"
+            if reason in (Reason.ALL_RESOLVED, Reason.CALM)
+            else f"closed, {reason.value}"
         )
         if len({alert.cause for alert in alerts}) > 1:
             return _fit(
@@ -148,7 +169,7 @@ def title(
     )
     new = (
         f"now {severity.value}: "
-        if reason in ("more severe", "less severe")
+        if reason in (Reason.MORE_SEVERE, Reason.LESS_SEVERE)
         else BEGIN.get(reason, "")
     )
     groups = group_by_subject(firing, NAME)

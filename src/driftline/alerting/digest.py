@@ -33,7 +33,13 @@ def gathered(
         work.counts[model, CAUSE] = ordinal
         name = incident_id(model, CAUSE, now, ordinal)
         digest = Incident(
-            name, model, CAUSE, now, severity=Severity.CRITICAL, lane=CAUSE, opened=now
+            id=name,
+            model=model,
+            cause=CAUSE,
+            since=now,
+            severity=Severity.CRITICAL,
+            lane=CAUSE,
+            opened=now,
         )
     event = Event.UPDATED if digest.revision else Event.OPENED
     digest = replace(digest, keys=digest.keys | {change.incident.id for change in over})
@@ -76,6 +82,7 @@ def _change(
         since=digest.since,
         resolved_at=digest.resolved,
         facts={WHY: reason.value, **facts},
+        reason=reason,
         sent_before=event is not Event.OPENED,
     )
     return Change(digest, event, reason, now, notification)

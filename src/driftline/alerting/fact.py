@@ -14,13 +14,17 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from driftline.types.model import Severity, Verdict
+from driftline.types.incident import Upstream
+from driftline.types.model import Judgement, Measurement, Severity, Verdict
+from driftline.types.records import JudgedMeasurement
 
 SERVICE = "service"
 """The family about traffic: nothing of the model lies upstream of it."""
 UNSURE = "unsure"
 """The measurement of facts about a check that can't tell for want of data."""
 Scalar = str | float | int | None
+Labels = tuple[tuple[str, str], ...]
+"""Names and values, sorted by name."""
 MONITORING = "monitoring"
 """The cause of facts about the agent itself: a check that raises, a source that is down, a message
 that was refused.
@@ -29,31 +33,16 @@ that was refused.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One judged measurement."""
+    """One judged measurement of one window, as alerting takes it."""
 
     model: str
     version: str = ""
     segment: str = ""
-    check: str
-    measurement: str
-    labels: tuple[tuple[str, str], ...] = ()
-    """Sorted by name."""
-    cause: str
-    """The family: `drift`, `quality`, `service`, `performance` or `monitoring`."""
     start: datetime
     """Start of the window; the time of the tick for `monitoring`."""
     end: datetime
     """End of the window; the time of the tick for `monitoring`."""
-    verdict: Verdict
-    severity: Severity | None = None
-    """Set when the verdict is `changed`."""
-    value: float | None = None
-    was: float | None = None
-    interval: tuple[float, float] | None = None
-    unit: str = ""
-    rows: int = 0
-    reason: str = ""
-    detail: Mapping[str, Scalar] = field(default_factory=dict)
+    judged: JudgedMeasurement
     reference: str = ""
     """What the window was compared with, in words."""
     needed: int = 1
@@ -61,23 +50,53 @@ class Fact:
     keep: int = 0
     """Further quiet windows before a firing alert is resolved (`keep_firing`)."""
     revision: int = 0
-    """The revision of the window; an older one than was seen is ignored, an equal or newer one
-    replaces.
+    """The revision of the window: a fact older than the one before is ignored, any other replaces
+    it.
     """
     since: datetime | None = None
-    """Start of the first window that was different, where that was found out later; this window's
-    when None.
+    """Start of the first window that was different, where that was found later; None stands for
+    this window.
     """
-    upstream: str = ""
-    """What is known to have changed before it, such as `version v4 is new`: alerts that share it
-    are one incident.
-    """
+    upstream: Upstream | None = None
+    """What is known to have changed before it: alerts that share it are one incident."""
     alike: frozenset[str] = frozenset()
     """Keys of alerts about what moved together with this while nothing was wrong: with one that
     fires it is one incident.
     """
-    decision: str = ""
-    """What the check says is to be done: a `Decision`, or empty."""
+
+    labels: Labels = field(init=False)
+    """What the number is about, sorted by name."""
+    verdict: Verdict = field(init=False)
+    """The verdict; `ok` also for what is unsure but within its bounds."""
+
+    def __post_init__(self) -> None:
+        judgement = self.judged.judgement
+        if judgement is None:
+            raise ValueError(f"{self.judged.check}: no rule judges this measurement")
+        verdict = Verdict.OK if judgement.within else judgement.verdict
+        object.__setattr__(self, "labels", tuple(sorted(self.judged.measurement.labels.items())))
+        object.__setattr__(self, "verdict", verdict)
+
+    @property
+    def judgement(self) -> Judgement:
+        """What the rule said."""
+        assert self.judged.judgement is not None
+        return self.judged.judgement
+
+    @property
+    def check(self) -> str:
+        """The name of the check in the configuration."""
+        return self.judged.check
+
+    @property
+    def measurement(self) -> str:
+        """The name of what was measured."""
+        return self.judged.measurement.name
+
+    @property
+    def cause(self) -> str:
+        """The family: `drift`, `quality`, `service`, `performance` or `monitoring`."""
+        return self.judged.cause
 
     @property
     def key(self) -> str:
@@ -112,23 +131,29 @@ def trouble(
     reason: str,
     span: tuple[datetime, datetime],
     *,
+    severity: Severity = Severity.WARNING,
+    rows: int = 0,
     needed: int = 1,
     revision: int = 0,
 ) -> Fact:
-    """Whether something of the agent's own goes wrong; without a reason it doesn't, or no longer.
+    """A fact about the agent itself: whether something of its own goes wrong.
 
-    `span` is that of the window, or twice the time of the tick.
+    An empty `reason` says that nothing does, or no longer. `span` is that of the window, or twice
+    the time of the tick.
     """
+    changed = Judgement(Verdict.CHANGED, severity, reason)
+    judged = JudgedMeasurement(
+        check=check,
+        measurement=Measurement(None, name=measurement),
+        judgement=changed if reason else Judgement(Verdict.OK),
+        rows=rows,
+        cause=MONITORING,
+    )
     return Fact(
         model=model,
-        check=check,
-        measurement=measurement,
-        cause=MONITORING,
         start=span[0],
         end=span[1],
-        verdict=Verdict.CHANGED if reason else Verdict.OK,
-        severity=Severity.WARNING if reason else None,
-        reason=reason,
+        judged=judged,
         needed=needed,
         revision=revision,
     )
@@ -142,7 +167,7 @@ def key_of(
     cause: str,
     check: str,
     measurement: str,
-    labels: tuple[tuple[str, str], ...],
+    labels: Labels,
 ) -> str:
     """See `Fact.key`; `labels` sorted by name."""
     return digest(model, version, segment, cause, check, measurement, labels, length=32)

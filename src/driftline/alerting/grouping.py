@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from driftline.alerting.lifespans import TOGETHER, Life
 from driftline.types.alert import Alert
-from driftline.types.incident import Incident
+from driftline.types.incident import Incident, Upstream
 
 WHOLE = frozenset({"service", "monitoring"})
 """Families that are about the feed or the agent as a whole: what fires at one time is one thing."""
@@ -41,7 +41,7 @@ def split(
     incidents: Sequence[Incident],
     before: Iterable[Alert],
     after: Sequence[Alert],
-    upstream: Mapping[str, str],
+    upstream: Mapping[str, Upstream],
     alike: Mapping[str, frozenset[str]],
     window: tuple[datetime, datetime],
     life: Life,
@@ -113,7 +113,7 @@ def _joins(
     alert: Alert,
     incident: Incident,
     firing: Sequence[Alert],
-    upstream: Mapping[str, str],
+    upstream: Mapping[str, Upstream],
     alike: Mapping[str, frozenset[str]],
     window: tuple[datetime, datetime],
 ) -> bool:
@@ -128,4 +128,4 @@ def _joins(
         return True
     if any(one.key in alike.get(alert.key, ()) for one in firing):
         return True
-    return upstream.get(alert.key, "") in incident.upstream
+    return upstream.get(alert.key) in incident.upstream

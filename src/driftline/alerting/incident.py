@@ -16,8 +16,8 @@ from driftline.alerting.lifespans import FLAPS, Life
 from driftline.alerting.observe import severest
 from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
 from driftline.types.alert import Alert
-from driftline.types.incident import Hold, Incident, Reason
-from driftline.types.model import Severity
+from driftline.types.incident import Hold, Incident, Reason, Upstream
+from driftline.types.model import Decision, Severity
 from driftline.types.notification import Event, Notification
 from driftline.types.phrasing import IN_ALL, WHY, clean
 
@@ -77,7 +77,7 @@ def open_incident(
     cause: str,
     lane: str,
     ordinal: int,
-    upstream: frozenset[str],
+    upstream: frozenset[Upstream],
     window: Span,
     rows: int,
     phrasebook: Phrasebook | None = None,
@@ -86,9 +86,14 @@ def open_incident(
     since = min(alert.phase.since for alert in alerts if alert.phase.since is not None)
     first = alerts[0]
     fresh = Incident(
-        incident_id(first.model, cause, since, ordinal), first.model, cause, since,
-        lane=lane, opened=window[1], upstream=upstream,
-    )  # fmt: skip
+        id=incident_id(first.model, cause, since, ordinal),
+        model=first.model,
+        cause=cause,
+        since=since,
+        lane=lane,
+        opened=window[1],
+        upstream=upstream,
+    )
     return told(
         fresh,
         Event.OPENED,
@@ -247,10 +252,14 @@ def end(
     )
 
 
-def _decisions(alerts: Sequence[Alert]) -> set[str]:
+def _decisions(alerts: Sequence[Alert]) -> set[Decision]:
     """What the checks of the alerts that fire say is to be done."""
     changed = (alert.changed for alert in alerts if alert.fires)
-    return {entry.decision for entry in changed if entry is not None and entry.decision}
+    return {
+        entry.measurement.decision
+        for entry in changed
+        if entry is not None and entry.measurement.decision
+    }
 
 
 def told(
@@ -285,7 +294,7 @@ def told(
     line = title(
         incident.model,
         event,
-        reason.value,
+        reason,
         shown,
         incident.since,
         resolved_at,
@@ -294,7 +303,9 @@ def told(
     incident = replace(incident, title=line)
     extra = {IN_ALL: str(len(shown))} if len(shown) > MOST else {}
     if incident.upstream:
-        extra["upstream"] = clean(", ".join(sorted(incident.upstream)), LONGEST)
+        extra["upstream"] = clean(
+            ", ".join(sorted(change.text for change in incident.upstream)), LONGEST
+        )
     notification = Notification(
         id=message_id(incident.id, incident.revision),
         incident=incident.id,
@@ -319,6 +330,8 @@ def told(
         alerts=shown[:MOST],
         resolved_at=resolved_at,
         facts={WHY: why, **extra},
+        reason=reason,
+        upstream=tuple(sorted(incident.upstream)),
         sent_before=event is not Event.OPENED,
     )
     return Change(incident, event, reason, window[1], notification, author, said)

@@ -5,16 +5,22 @@ Does not decide which incident an alert belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from enum import StrEnum
+from typing import Any
 
 from driftline.alerting.fact import Fact, finite, plain
 from driftline.types.alert import Alert, AlertEntry, AlertState
 from driftline.types.model import Severity, Verdict
+from driftline.types.records import JudgedMeasurement
 
 HORIZON = 16
 """Windows that can still be revised."""
+NOT_REMEMBERED: Mapping[str, Any] = {
+    "rows": None, "p_value": None, "reason": "", "least": None, "most": None
+}  # fmt: skip
+"""What an alert does not remember of a measurement: the verdict was made of it."""
 
 
 def severest(alerts: Iterable[Alert]) -> Severity:
@@ -87,16 +93,43 @@ def _trim(alert: Alert) -> Alert:
 
 def _new(fact: Fact) -> Alert:
     return Alert(
-        fact.key, fact.model, fact.version, fact.segment, fact.cause, fact.check, fact.measurement, fact.labels,
-        fact.needed, fact.keep,
-    )  # fmt: skip
+        key=fact.key,
+        model=fact.model,
+        version=fact.version,
+        segment=fact.segment,
+        cause=fact.cause,
+        check=fact.check,
+        measurement=fact.measurement,
+        labels=fact.labels,
+        needed=fact.needed,
+        keep=fact.keep,
+    )
 
 
 def _entry(fact: Fact) -> AlertEntry:
-    low, high = fact.interval or (None, None)
-    bounds = finite(low), finite(high)
-    interval = (bounds[0], bounds[1]) if bounds[0] is not None and bounds[1] is not None else None
+    judged, judgement, number = fact.judged, fact.judgement, fact.judged.measurement
+    low, high = number.interval or (None, None)
+    ends = finite(low), finite(high)
+    number = replace(
+        number,
+        value=finite(number.value),
+        was=finite(number.was),
+        interval=(ends[0], ends[1]) if ends[0] is not None and ends[1] is not None else None,
+        detail=plain(number.detail),
+        **NOT_REMEMBERED,
+    )
+    judgement = replace(judgement, verdict=fact.verdict, within=False)
     return AlertEntry(
-        fact.start, fact.end, fact.verdict, fact.revision, fact.severity, finite(fact.value), finite(fact.was), interval,
-        fact.unit, int(fact.rows), fact.reason, fact.reference, plain(fact.detail), fact.since, fact.decision,
-    )  # fmt: skip
+        start=fact.start,
+        end=fact.end,
+        judged=JudgedMeasurement(
+            check=judged.check,
+            measurement=number,
+            judgement=judgement,
+            rows=int(judged.rows),
+            cause=judged.cause,
+        ),
+        revision=fact.revision,
+        reference=fact.reference,
+        since=fact.since,
+    )

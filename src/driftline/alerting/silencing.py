@@ -17,8 +17,8 @@ from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.matchers import Matchers
 
 OF_INCIDENT = frozenset({"model", "severity", "id"})
-"""All other names are of alerts: `family`, `check`, `measurement`, `segment`, `version`, `reason`
-and labels like `column`.
+"""All other names are of alerts: `family`, `check`, `measurement`, `segment`, `version`, `reason`,
+`side` (`above` or `below` the bound that was crossed) and labels like `column`.
 """
 Inhibition = tuple[Matchers, Matchers]
 """While an incident of the model touches the first, those that match the second are held back."""
@@ -159,8 +159,9 @@ def _each(asked: Matchers, alerts: Sequence[Alert]) -> list[bool]:
 
 
 def _known(alert: Alert) -> Mapping[str, str]:
-    changed = alert.changed
+    judgement = None if alert.changed is None else alert.changed.judgement
+    bound = None if judgement is None else judgement.bound
     return {
-        **dict(alert.labels), "family": alert.cause, "check": alert.check, "measurement": alert.measurement,
-        "segment": alert.segment, "version": alert.version, "reason": changed.reason if changed is not None else "",
+        "side": "" if bound is None else bound.side.value, **dict(alert.labels), "family": alert.cause, "check": alert.check, "measurement": alert.measurement,
+        "segment": alert.segment, "version": alert.version, "reason": judgement.reason if judgement is not None else "",
     }  # fmt: skip

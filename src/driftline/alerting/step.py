@@ -19,7 +19,7 @@ from driftline.alerting.lifespans import Life
 from driftline.alerting.observe import observe
 from driftline.alerting.work import AlertingState, Note, Step, Work, by_age
 from driftline.types.alert import Alert, AlertState
-from driftline.types.incident import Incident, Reason
+from driftline.types.incident import Incident, Reason, Upstream
 
 __all__ = ["AlertingState", "Note", "Step", "firing", "retire", "step"]
 
@@ -47,8 +47,8 @@ def step(
             if alert is not None:
                 work.put_alert(alert)
         window = (group[0].start, max(fact.end for fact in group))
-        rows = max(fact.rows for fact in group)
-        upstream = {fact.key: fact.upstream for fact in group if fact.upstream}
+        rows = max(fact.judged.rows for fact in group)
+        upstream = {fact.key: fact.upstream for fact in group if fact.upstream is not None}
         alike = {fact.key: fact.alike for fact in group if fact.alike}
         _move(work, about, before, window, rows, upstream, alike, life or Life())
     return work.step(tuple(notes), now)
@@ -83,7 +83,7 @@ def _move(
     before: Sequence[Alert],
     window: tuple[datetime, datetime],
     rows: int,
-    upstream: Mapping[str, str],
+    upstream: Mapping[str, Upstream],
     alike: Mapping[str, frozenset[str]],
     life: Life,
 ) -> None:

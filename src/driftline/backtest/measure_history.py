@@ -25,7 +25,7 @@ from driftline.evaluate.judge_windows import measure_window
 from driftline.state.measurements import labels_json
 from driftline.state.store import Store
 from driftline.state.tables import from_micros
-from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
+from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 Floats = NDArray[np.float64]
@@ -95,12 +95,9 @@ class MeasuredWindows:
         return JudgedMeasurement(
             check=series.check,
             measurement=measurement,
-            verdict=judgement.verdict.value,
-            severity=judgement.severity.value if judgement.severity else "",
-            reason=judgement.reason,
+            judgement=judgement,
             rows=rows,
             cause=series.cause,
-            within=judgement.within,
             watched=series.rule,
         )
 
@@ -199,10 +196,10 @@ def _measure_stretch(
                     for due in group:
                         earlier_values.add(due.key, measure_window(due, reader_inputs).judged)
             for count, group in enumerate(groups[first:], 1):
-                measured = [(due, measure_window(due, inputs).judged) for due in group]
-                for due, rows in measured:
+                windows = [(due, measure_window(due, inputs).judged) for due in group]
+                for due, rows in windows:
                     earlier_values.add(due.key, rows)
-                results.append(packer.pack(measured))
+                results.append(packer.pack(windows))
                 report_progress(count)
     finally:
         store.close()
@@ -218,24 +215,21 @@ class _Packer:
         self._layouts: dict[tuple[int, ...], tuple[Series, ...]] = {}
 
     def pack(
-        self, measured: Sequence[tuple[DueWindow, Sequence[JudgedMeasurement]]]
+        self, windows: Sequence[tuple[DueWindow, Sequence[JudgedMeasurement]]]
     ) -> MeasuredWindows:
         check_errors: dict[str, str] = {}
         series, numbers = list[Series](), list[tuple[float, ...]]()
         judgements, details = dict[int, Judgement](), dict[int, Mapping[str, Any]]()
-        for due, rows in measured:
+        for due, rows in windows:
             for row in rows:
                 if row.verdict == Verdict.ERROR:
                     check_errors[row.check] = row.reason
                     continue
                 check_errors.setdefault(row.check, "")
-                if not row.verdict:
+                if row.judgement is None:
                     continue
-                if row.verdict != Verdict.OK:
-                    severity = Severity(row.severity) if row.severity else None
-                    judgements[len(series)] = Judgement(
-                        Verdict(row.verdict), severity, row.reason, row.within
-                    )
+                if row.judgement.verdict is not Verdict.OK:
+                    judgements[len(series)] = row.judgement
                     if row.verdict == Verdict.CHANGED and row.watched is None:
                         details[len(series)] = row.measurement.detail
                 series.append(self._series_of(due.key, row))
@@ -243,7 +237,7 @@ class _Packer:
         layout = tuple(series)
         layout = self._layouts.setdefault(tuple(map(id, layout)), layout)
         return MeasuredWindows(
-            group=tuple(due for due, _ in measured),
+            group=tuple(due for due, _ in windows),
             series=layout,
             numbers=np.array(numbers, np.float64).reshape(-1, LEAST_SD + 1).T,
             judgements=judgements,

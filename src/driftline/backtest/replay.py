@@ -74,7 +74,7 @@ class SeriesLayout:
         return self.windows.series
 
     @cached_property
-    def watched(self) -> NDArray[np.int64]:
+    def watched_places(self) -> NDArray[np.int64]:
         """Indices of the watched series."""
         return np.array(
             [index for index, series in enumerate(self.series) if series.rule is not None], np.int64
@@ -85,7 +85,7 @@ class SeriesLayout:
         """The panel of the watched series."""
         start = self.windows.group[0].key.start
         observations = []
-        for index in self.watched.tolist():
+        for index in self.watched_places.tolist():
             row, series = self.windows.row(index), self.series[index]
             assert series.rule is not None
             key = WindowKey(self.model, start, series.version, series.segment)
@@ -95,7 +95,7 @@ class SeriesLayout:
     @cached_property
     def lasting_sizes(self) -> NDArray[np.float64]:
         """`lasting_size` of the rule of each watched series."""
-        rules = [self.series[index].rule for index in self.watched.tolist()]
+        rules = [self.series[index].rule for index in self.watched_places.tolist()]
         return np.array([lasting_size(rule) if rule is not None else np.inf for rule in rules])
 
     @cached_property
@@ -145,8 +145,8 @@ class Replay:
                 id(window.series), SeriesLayout(self.model, self.schema, window)
             )
             evidence = None
-            if len(layout.watched):
-                numbers = StreamNumbers(*window.numbers[ENGINE_ROWS][:, layout.watched])
+            if len(layout.watched_places):
+                numbers = StreamNumbers(*window.numbers[ENGINE_ROWS][:, layout.watched_places])
                 evidence = add_window(trail, start, layout.panel, numbers, self.policy)
             facts = list(self._facts(window, layout, evidence))
             if facts:
@@ -172,12 +172,12 @@ class Replay:
             if alerts
             else set()
         )
-        unwatched = {
+        plain_places = {
             index
             for index in alerting | window.judgements.keys()
             if layout.series[index].rule is None
         }
-        rows = {index: window.row(index) for index in unwatched}
+        rows = {index: window.row(index) for index in plain_places}
         if evidence is not None:
             rows |= self._watched_rows(window, layout, evidence, alerting)
         due_windows = {(due.key.version, due.key.segment): due for due in window.group}
@@ -199,7 +199,7 @@ class Replay:
     ) -> Mapping[int, JudgedMeasurement]:
         """Watched series that may be not `ok`, or that have an alert, with their verdicts."""
         is_needed = _may_alarm(window, layout, evidence, self.policy)
-        is_needed |= np.isin(layout.watched, list(alerting))
+        is_needed |= np.isin(layout.watched_places, list(alerting))
         places = np.flatnonzero(is_needed).tolist()
         if not places:
             return {}
@@ -207,7 +207,7 @@ class Replay:
         previous_start = window.group[0].key.start - self.policy.length
         outcomes = stream_outcomes(evidence, layout.panel, self.policy, places)
         for place, outcome in zip(places, outcomes, strict=True):
-            index = int(layout.watched[place])
+            index = int(layout.watched_places[place])
             rule = layout.series[index].rule
             assert rule is not None
             rows[index] = apply_outcome(
@@ -241,9 +241,11 @@ def _may_alarm(
     baseline = evidence.baseline
     is_learning = baseline.windows < policy.min_windows
     error = baseline.size_sd * baseline.inflation / np.sqrt(np.maximum(baseline.windows, 1))
-    bound = np.abs(baseline.size_mean) - BOUND * error
-    is_lasting = ~is_learning & (bound > layout.lasting_sizes)
-    stands_out = np.array([index in window.judgements for index in layout.watched.tolist()], bool)
+    lower_bound = np.abs(baseline.size_mean) - BOUND * error
+    is_lasting = ~is_learning & (lower_bound > layout.lasting_sizes)
+    stands_out = np.array(
+        [index in window.judgements for index in layout.watched_places.tolist()], bool
+    )
     has_change = np.isfinite(evidence.traces["since"])
     may_alarm: NDArray[np.bool_] = has_change | is_lasting | (is_learning & stands_out)
     return may_alarm

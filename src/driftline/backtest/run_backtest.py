@@ -44,11 +44,13 @@ def run_backtest(
     """
     windows = history.measure(lambda count, total: progress("measure", count, total), processes)
     since = int(history.since.timestamp() * 1_000_000)
-    judged = [window for window in windows if window.group[0].key.start >= since]
-    matrix = SeriesMatrix.of(judged, history.evaluation.model, history.evaluation.reference.schema)
+    judged_windows = [window for window in windows if window.group[0].key.start >= since]
+    matrix = SeriesMatrix.of(
+        judged_windows, history.evaluation.model, history.evaluation.reference.schema
+    )
     seeds = range(shuffles if matrix.series else 0)
     batches = [seeds[first : first + BATCH] for first in range(0, len(seeds), BATCH)]
-    total = len(windows) + len(judged) * len(batches)
+    total = len(windows) + len(judged_windows) * len(batches)
 
     def work(
         index: int, report_progress: ReportProgress

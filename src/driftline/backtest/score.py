@@ -56,14 +56,14 @@ def alarms_of(changes: Iterable[ReplayedChange], lateness: timedelta) -> list[Re
     Incidents that were open before the first change are left out, until they open again.
     """
     alarms: dict[str, ReplayedAlarm] = {}
-    for replayed in changes:
-        change, notified_at = replayed.change, replayed.change.at + lateness
+    for item in changes:
+        change, notified_at = item.change, item.change.at + lateness
         alarm = alarms.get(change.incident.id)
         if alarm is None:
             if change.event not in (Event.OPENED, Event.REOPENED):
                 continue
             alarm = alarms[change.incident.id] = ReplayedAlarm(
-                start=from_micros(replayed.start),
+                start=from_micros(item.start),
                 notified_at=notified_at,
                 cause=change.incident.cause,
                 title=change.notification.title,
@@ -93,7 +93,7 @@ class Score:
     """From the start of each known incident to its notification; None where it was missed."""
 
     @property
-    def detected(self) -> int:
+    def detected_count(self) -> int:
         """Number of known incidents that were notified."""
         return sum(delay is not None for delay in self.delays)
 

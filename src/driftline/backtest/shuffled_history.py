@@ -114,10 +114,10 @@ class SeriesMatrix:
         rows: list[tuple[NDArray[np.int64], Floats]] = []
         for window in windows:
             if id(window.series) not in layouts:
-                watched = [
+                places = [
                     index for index, series in enumerate(window.series) if series.rule is not None
                 ]
-                for index in watched:
+                for index in places:
                     series = window.series[index]
                     if series not in columns:
                         columns[series] = len(observations)
@@ -127,8 +127,8 @@ class SeriesMatrix:
                         row = window.row(index)
                         observations.append(observe(key, row, series.rule, schema))
                 layouts[id(window.series)] = (
-                    np.array(watched, np.int64),
-                    np.array([columns[window.series[index]] for index in watched], np.int64),
+                    np.array(places, np.int64),
+                    np.array([columns[window.series[index]] for index in places], np.int64),
                 )
             indices, window_columns = layouts[id(window.series)]
             rows.append((window_columns, window.numbers[ENGINE_ROWS][:, indices]))

@@ -116,12 +116,12 @@ def load_history(
             length = settings.window_length
             baseline_span = AlarmPolicy(length).make_trail().capacity * length
             earlier = windows.load_history_groups(connection, model, first - baseline_span, first)
-            judged = windows.load_history_groups(connection, model, first, last)
+            to_judge = windows.load_history_groups(connection, model, first, last)
     finally:
         store.close()
-    if not judged.groups:
+    if not to_judge.groups:
         raise StateError(
-            f"{model}: of {judged.missing_starts} windows from {from_micros(first):%Y-%m-%d} to "
+            f"{model}: of {to_judge.missing_starts} windows from {from_micros(first):%Y-%m-%d} to "
             f"{from_micros(last):%Y-%m-%d} none has its own profile; they are kept for "
             "`agent.keep.profiles_hourly`, then only days are"
         )
@@ -146,8 +146,8 @@ def load_history(
         life=settings.alerts.life,
         phrasebook=settings.alerts.phrasebook,
         open_store=open_readonly,
-        groups=[*earlier.groups, *judged.groups],
+        groups=[*earlier.groups, *to_judge.groups],
         since=from_micros(first),
         until=from_micros(last),
-        missing_windows=judged.missing_starts,
+        missing_windows=to_judge.missing_starts,
     )

@@ -134,7 +134,7 @@ class Backtest:
             "compared": {
                 name: {
                     "alarms": score.alarms,
-                    "found": score.detected,
+                    "found": score.detected_count,
                     "false": score.false_alarms,
                     "median_delay_seconds": _seconds(score.median_delay),
                 }
@@ -146,7 +146,7 @@ class Backtest:
         return {
             "false_pages_per_year": trial.budget,
             "alarms": trial.score.alarms,
-            "found": trial.score.detected,
+            "found": trial.score.detected_count,
             "false": trial.score.false_alarms if self.known_incidents else None,
             "median_delay_seconds": _seconds(trial.score.median_delay),
             "shuffled_a_year": trial.shuffled_rate.mean,

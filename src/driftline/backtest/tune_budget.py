@@ -84,7 +84,7 @@ def choose_trial(trials: Sequence[Trial], configured_budget: float) -> Trial:
         distance = abs(trial.budget - configured_budget)
         if not has_known_incidents:
             return (distance,)
-        return (-trial.score.detected, trial.score.false_alarms, distance)
+        return (-trial.score.detected_count, trial.score.false_alarms, distance)
 
     return min(candidates, key=order)
 

@@ -1,1 +1,1 @@
-"""Pictures of what was found, where people would rather look than read."""
+"""Draws charts from data: backtests and incidents."""

@@ -1,7 +1,6 @@
-"""How pictures look, and how they become bytes: one style for all of them.
+"""The style of all charts, and their conversion to bytes.
 
-Refuses global state: figures are made and thrown away, so that any thread may draw. Needs the extra
-`charts`.
+Uses no global state of matplotlib, so that any thread may draw. Needs the extra `charts`.
 """
 
 from __future__ import annotations
@@ -22,25 +21,26 @@ FORMATS = (".svg", ".png", ".pdf")
 def make_figure(
     width: float, height: float, rows: int = 1, **options: Any
 ) -> tuple[Figure, list[Axes]]:
-    """An empty picture of so many inches with its axes below each other. Raises DriftlineError
-    without matplotlib.
+    """Make an empty chart of `width` by `height` inches with `rows` axes below each other.
+
+    `options` are those of `Figure.subplots`. Raises DriftlineError without matplotlib.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise DriftlineError("charts need matplotlib: pip install 'driftline[charts]'") from None
-    made = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    axes = made.subplots(rows, 1, squeeze=False, **options)[:, 0]
-    for each in axes:
-        each.spines[["top", "right"]].set_visible(False)
-        each.spines[["left", "bottom"]].set_color(BAND)
-        each.tick_params(colors=QUIET, labelsize=8)
-    return made, list(axes)
+    chart = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    axes = chart.subplots(rows, 1, squeeze=False, **options)[:, 0]
+    for row in axes:
+        row.spines[["top", "right"]].set_visible(False)
+        row.spines[["left", "bottom"]].set_color(BAND)
+        row.tick_params(colors=QUIET, labelsize=8)
+    return chart, list(axes)
 
 
-def render_figure(made: Figure, suffix: str = ".png", dots: int = 110) -> bytes:
-    """The bytes of the picture; the same picture gives the same bytes."""
-    to = BytesIO()
-    dated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    made.savefig(to, format=suffix.lstrip("."), dpi=dots, metadata=dated.get(suffix))
-    return to.getvalue()
+def render_figure(chart: Figure, suffix: str = ".png", dots: int = 110) -> bytes:
+    """The bytes of a chart in the format `suffix`; the same chart gives the same bytes."""
+    buffer = BytesIO()
+    no_date = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    chart.savefig(buffer, format=suffix.lstrip("."), dpi=dots, metadata=no_date.get(suffix))
+    return buffer.getvalue()

@@ -1,6 +1,6 @@
-"""The picture of an incident: what changed, window by window, against what was usual.
+"""Draws an incident: the series that changed, window by window, and their usual values.
 
-Refuses to compute: usual and since come with the alert. Needs the extra `charts`.
+Does not compute: the usual value and the begin come with the alert. Needs the extra `charts`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from driftline.types.model import Severity
 from driftline.types.phrasing import clean, number
 
 MAX_SERIES = 3
-"""Series in one picture."""
-WIDE = 90
+"""The most series in one chart."""
+TITLE_WIDTH = 90
 """Characters of the title in a line."""
 
 
@@ -29,8 +29,9 @@ class SeriesPoint:
     start: datetime
     value: float
     low: float | None = None
+    """Lower end of its interval."""
     high: float | None = None
-    """Its interval."""
+    """Upper end of its interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,34 +46,34 @@ class SeriesLine:
     points: Sequence[SeriesPoint]
     """Oldest first."""
     usual: float | None = None
-    """What the value used to be."""
+    """The usual value."""
 
 
 def render_incident(title: str, lines: Sequence[SeriesLine]) -> bytes | None:
-    """PNG of the first lines with at least two points; None where there are none."""
-    shown = [line for line in lines if len(line.points) > 1][:MAX_SERIES]
-    if not shown:
+    """Draw the first lines with at least two points as PNG; None where there are none."""
+    drawable = [line for line in lines if len(line.points) > 1][:MAX_SERIES]
+    if not drawable:
         return None
-    made, rows = make_figure(6.4, 0.5 + 1.5 * len(shown), len(shown), sharex=True)
-    for axes, line in zip(rows, shown, strict=True):
+    chart, rows = make_figure(6.4, 0.5 + 1.5 * len(drawable), len(drawable), sharex=True)
+    for axes, line in zip(rows, drawable, strict=True):
         _draw(axes, line)
-    head = "\n".join(wrap(clean(title, 160), WIDE))
-    made.suptitle(head, x=0.01, ha="left", fontsize=9, color=INK, parse_math=False)
-    return render_figure(made)
+    head = "\n".join(wrap(clean(title, 160), TITLE_WIDTH))
+    chart.suptitle(head, x=0.01, ha="left", fontsize=9, color=INK, parse_math=False)
+    return render_figure(chart)
 
 
 def _draw(axes: Any, line: SeriesLine) -> None:
     starts, values = [point.start for point in line.points], [point.value for point in line.points]
     colour = COLOURS[line.severity]
-    known = [point for point in line.points if point.low is not None and point.high is not None]
-    lows, highs = [point.low for point in known], [point.high for point in known]
+    band = [point for point in line.points if point.low is not None and point.high is not None]
+    lows, highs = [point.low for point in band], [point.high for point in band]
     axes.fill_between(
-        [point.start for point in known], lows, highs, color=BAND, alpha=0.6, linewidth=0
+        [point.start for point in band], lows, highs, color=BAND, alpha=0.6, linewidth=0
     )
     axes.plot(starts, values, color=QUIET, linewidth=1.2)
     after = [point for point in line.points if point.start >= line.since]
-    changed = {"color": colour, "linewidth": 2, "marker": ".", "markersize": 5}
-    axes.plot([point.start for point in after], [point.value for point in after], **changed)
+    style: dict[str, Any] = {"color": colour, "linewidth": 2, "marker": ".", "markersize": 5}
+    axes.plot([point.start for point in after], [point.value for point in after], **style)
     axes.axvline(line.since, color=colour, linewidth=0.8, linestyle="--")
     name = clean(line.name, 80)
     if line.usual is not None:

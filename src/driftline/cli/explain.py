@@ -244,7 +244,7 @@ def _window(console: Console, window: dict[str, Any]) -> None:
 
 def _fact(finding: dict[str, Any]) -> AlertFact:
     """Build the alert that sinks get for a finding, so that both read the same."""
-    from driftline.types.model import Severity
+    from driftline.types.model import Bound, Severity
     from driftline.types.notification import AlertFact
 
     return AlertFact(
@@ -260,6 +260,7 @@ def _fact(finding: dict[str, Any]) -> AlertFact:
         else (finding["interval"][0], finding["interval"][1]),
         unit=finding["unit"],
         reason=finding["reason"],
+        bound=Bound.from_stored(finding["reason"]),
         since=finding["since"] or finding["window"] or "1970-01-01T00:00:00+00:00",
         rows=finding["rows"],
         detail=finding["detail"],

@@ -129,8 +129,8 @@ def _check_sink(config: Config, sink: str) -> None:
 def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[TestDelivery]:
     from driftline.agent.composition_root import make_guard, system_clock
     from driftline.agent.context_factory import ContextFactory
+    from driftline.delivery.redaction import redact_secrets
     from driftline.delivery.rendering.scenarios import scenario as messages
-    from driftline.delivery.secrets import scrub
     from driftline.telemetry.logs import make_log
     from driftline.types.phrasing import clean
 
@@ -156,12 +156,19 @@ def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[TestD
             try:
                 answer = guard.call(f"{name}.send", sink.plugin.send, message, timeout=30)
                 reference = answer or reference
-                text = "; ".join(scrub(answer, sink.plugin) for answer in http.answers) or "taken"
+                text = (
+                    "; ".join(redact_secrets(answer, sink.plugin) for answer in http.answers)
+                    or "taken"
+                )
                 deliveries.append(TestDelivery(title, True, text, reference))
             except DriftlineError as error:
-                deliveries.append(TestDelivery(title, False, scrub(str(error), sink.plugin)))
+                deliveries.append(
+                    TestDelivery(title, False, redact_secrets(str(error), sink.plugin))
+                )
     except DriftlineError as error:
-        deliveries.append(TestDelivery("(not started)", False, scrub(str(error), sink.plugin)))
+        deliveries.append(
+            TestDelivery("(not started)", False, redact_secrets(str(error), sink.plugin))
+        )
     finally:
         guard.call(f"{name}.stop", sink.plugin.stop, timeout=30)
     return deliveries

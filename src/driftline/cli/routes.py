@@ -16,7 +16,7 @@ from driftline.cli.state import open_state
 
 if TYPE_CHECKING:
     from driftline.config import Config
-    from driftline.delivery.routing import Subject
+    from driftline.delivery.routing import RoutingSubject
 
 SEVERITIES = ("info", "warning", "critical")
 
@@ -78,14 +78,15 @@ def explain_route(
     overrides |= {"segments": frozenset(segment), "checks": frozenset(check)}
     overrides["tags"] = {**subject.tags, **dict(_pair(text) for text in tag)} if tag else None
     subject = replace(subject, **{name: value for name, value in overrides.items() if value})
-    way = make_routing(settings, model).way(subject)
+    way = make_routing(settings, model).route(subject)
     sinks = {
         name: {"route": place, **_reach(settings, name, subject)}
         for name, place in way.sinks.items()
     }
     if as_json:
         visits = [
-            {"route": visit.place, "taken": visit.taken, "why": visit.why} for visit in way.visits
+            {"route": visit.place, "taken": visit.matches, "why": visit.reason}
+            for visit in way.visits
         ]
         document = {
             "model": model,
@@ -101,7 +102,7 @@ def explain_route(
     for visit in way.visits:
         depth = visit.place.count(".")
         click.echo(
-            f"  {'  ' * depth}{'taken' if visit.taken else 'not  '}  {visit.place}: {visit.why}"
+            f"  {'  ' * depth}{'taken' if visit.matches else 'not  '}  {visit.place}: {visit.reason}"
         )
     for name, sink in sinks.items():
         click.echo(
@@ -121,7 +122,7 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _reach(config: Config, name: str, subject: Subject) -> dict[str, Any]:
+def _reach(config: Config, name: str, subject: RoutingSubject) -> dict[str, Any]:
     """Return whether the sink takes incidents of this severity, and the reason where it doesn't."""
     least = config.sinks[name].min_severity
     if subject.severity.rank >= least.rank:
@@ -129,15 +130,15 @@ def _reach(config: Config, name: str, subject: Subject) -> dict[str, Any]:
     return {"told": False, "why": f"its min_severity is {least}"}
 
 
-def _subject(config: Config, target: str) -> tuple[str, Subject]:
+def _subject(config: Config, target: str) -> tuple[str, RoutingSubject]:
     """Return the model and what its routes match: of a stored incident, its newest message."""
     from driftline.agent.receivers import make_routing
-    from driftline.delivery.routing import Subject
+    from driftline.delivery.routing import RoutingSubject
     from driftline.state import incidents
     from driftline.types.model import Severity
 
     if target in config.models:
-        return target, Subject(
+        return target, RoutingSubject(
             target, Severity.CRITICAL, frozenset({"drift"}), tags=config.models[target].tags
         )
     with open_state(config) as store, store.read() as connection:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from driftline.types.model import Judgement, Severity, Verdict
+from driftline.types.model import Bound, BoundSide, Judgement, Severity, Verdict
 from driftline.types.phrasing import number
 
 if TYPE_CHECKING:
@@ -115,6 +115,9 @@ class Chart(BaseModel, ABC):
     severity: Severity = Severity.WARNING
     """How much a change matters."""
 
+    limits_values: ClassVar[bool] = True
+    """Whether the limit is one of the measurement itself, as opposed to one of a sum."""
+
     @property
     def reach(self) -> int:
         """How many earlier values of a series it looks at, at most."""
@@ -154,12 +157,14 @@ class Chart(BaseModel, ABC):
         after = np.concatenate((finite(past[self.windows :]), [value]))
         point, limit = self._point(np.clip((after - mean) / sd, -FAR, FAR))
         if (point > limit and self.side != "below") or (point < -limit and self.side != "above"):
-            side = "above" if point > 0 else "below"
+            side = BoundSide.ABOVE if point > 0 else BoundSide.BELOW
+            bound = Bound(side, mean + (limit if point > 0 else -limit) * sd)
             chance = f"by chance in 1 of {_one_in(self.rate)} windows"
             return Judgement(
                 Verdict.CHANGED,
                 self.severity,
-                f"{self._describe(side, point, limit, mean, sd)}; {chance}",
+                f"{self._describe(bound, point, limit, mean, sd)}; {chance}",
+                bound=bound if self.limits_values else None,
             )
         return Judgement(Verdict.OK)
 
@@ -176,10 +181,9 @@ class Chart(BaseModel, ABC):
     def _ddof(self) -> int:
         return 1
 
-    def _describe(self, side: str, point: float, limit: float, mean: float, sd: float) -> str:
-        return (
-            f"{side} {number(mean + (limit if point > 0 else -limit) * sd)}, usually {number(mean)}"
-        )
+    def _describe(self, bound: Bound, point: float, limit: float, mean: float, sd: float) -> str:
+        """The limit that was crossed, in words."""
+        return f"{bound.side} {number(bound.value)}, usually {number(mean)}"
 
 
 class Shewhart(Chart):
@@ -243,15 +247,17 @@ class Ewma(Chart):
             ewma_limits(len(z), self.weight, self.width)[-1]
         )
 
-    def _describe(self, side: str, point: float, limit: float, mean: float, sd: float) -> str:
-        bound = super()._describe(side, point, limit, mean, sd)
-        return f"its weighted mean {number(mean + point * sd)} is {bound}"
+    def _describe(self, bound: Bound, point: float, limit: float, mean: float, sd: float) -> str:
+        crossed = super()._describe(bound, point, limit, mean, sd)
+        return f"its weighted mean {number(mean + point * sd)} is {crossed}"
 
 
 class Cusum(Chart):
     """`changed` when what windows lie beyond the usual, less some slack, adds up to too much: finds
     small shifts that last.
     """
+
+    limits_values: ClassVar[bool] = False
 
     slack: float = Field(default=0.5, gt=0, le=5)
     """Standard deviations a window may lie off for nothing: half of the shift to be found."""
@@ -274,10 +280,10 @@ class Cusum(Chart):
             total = min(max(0.0, total + float(step) - self.slack), 2 * self.limit)
         return total
 
-    def _describe(self, side: str, point: float, limit: float, mean: float, sd: float) -> str:
+    def _describe(self, bound: Bound, point: float, limit: float, mean: float, sd: float) -> str:
         return (
-            f"the sum of what lies {side} the usual {number(mean)} is {number(abs(point))} sd, "
-            f"more than {limit:g}"
+            f"the sum of what lies {bound.side} the usual {number(mean)} is "
+            f"{number(abs(point))} sd, more than {limit:g}"
         )
 
 

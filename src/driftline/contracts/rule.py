@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from driftline.contracts.classic_rules import Chart, Cusum, Ewma, PValue, Shewhart, Sigma
-from driftline.types.model import Judgement, Measurement, Severity, Verdict
+from driftline.types.model import Bound, BoundSide, Judgement, Measurement, Severity, Verdict
 
 
 class Bounds(BaseModel):
@@ -144,9 +144,9 @@ class Unusual(BaseModel):
         out = {"above": low, "below": -high, "both": max(low, -high)}[self.side]
         most = {"above": high, "below": -low, "both": max(high, -low)}[self.side]
         if self.obvious is not None and out > self.obvious:
-            far = "above" if low > 0 else "below"
-            bound = self.neutral + math.copysign(self.obvious, low)
-            return Judgement(Verdict.CHANGED, Severity.WARNING, f"{far} {bound:g}")
+            side = BoundSide.ABOVE if low > 0 else BoundSide.BELOW
+            bound = Bound(side, self.neutral + math.copysign(self.obvious, low))
+            return Judgement.crossed(Severity.WARNING, bound)
         enough = self.tolerance if self.warning is None else self.warning
         if 0 < enough >= most or low == high == 0:
             return Judgement(Verdict.OK)
@@ -233,10 +233,10 @@ class Rule(BaseModel):
         value = measurement.value
         low, high = measurement.interval or (value, value)
         if self.above is not None:
-            return _judge("above", self.above.by_severity(), low, value, high)
+            return _judge(BoundSide.ABOVE, self.above.by_severity(), low, value, high)
         if self.below is not None:
             return _judge(
-                "below",
+                BoundSide.BELOW,
                 [(severity, -bound) for severity, bound in self.below.by_severity()],
                 -high,
                 -value,
@@ -289,9 +289,9 @@ class Rule(BaseModel):
         assert self.outside is not None
         span = self.outside
         if span.high is not None and low > span.high:
-            return Judgement(Verdict.CHANGED, span.severity, f"above {span.high:g}")
+            return Judgement.crossed(span.severity, Bound(BoundSide.ABOVE, span.high))
         if span.low is not None and high < span.low:
-            return Judgement(Verdict.CHANGED, span.severity, f"below {span.low:g}")
+            return Judgement.crossed(span.severity, Bound(BoundSide.BELOW, span.low))
         if span.holds(low) and span.holds(high):
             return Judgement(Verdict.OK)
         return Judgement(
@@ -302,20 +302,20 @@ class Rule(BaseModel):
 
 
 def _judge(
-    word: Literal["above", "below"],
+    side: BoundSide,
     bounds: list[tuple[Severity, float]],
     low: float,
     value: float,
     high: float,
 ) -> Judgement:
-    sign = 1 if word == "above" else -1
+    sign = 1 if side is BoundSide.ABOVE else -1
     for severity, bound in bounds:
         if low > bound:
-            return Judgement(Verdict.CHANGED, severity, f"{word} {sign * bound:g}")
+            return Judgement.crossed(severity, Bound(side, sign * bound))
     least = min(bound for _, bound in bounds)
     if high <= least:
         return Judgement(Verdict.OK)
-    unsure = f"too few rows to tell whether it is {word} {sign * least:g}"
+    unsure = f"too few rows to tell whether it is {side} {sign * least:g}"
     return Judgement(Verdict.UNSURE, reason=unsure, within=value <= least)
 
 

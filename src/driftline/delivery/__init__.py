@@ -1,1 +1,1 @@
-"""From an outbox row to a receiver: routes, rendering, network, one worker per sink."""
+"""Delivers messages to their receivers: routes, rendering, network, one worker for each sink."""

@@ -1,6 +1,6 @@
-"""When a sink takes nothing: its messages go to the sinks that its route names for that.
+"""Sends the messages of a sink that fails to the fallback sinks of their routes.
 
-Refuses to take anything away: the sink keeps its own messages, and gets them when it is back.
+The sink keeps its own messages and gets them when it works again.
 """
 
 from __future__ import annotations
@@ -16,23 +16,22 @@ from driftline.state.incident_store import SinkPlan
 from driftline.types.notification import Event, Notification
 
 
-def divert(
+def divert_messages(
     connection: Connection,
     sink: str,
     messages: Iterable[Notification],
-    instead: Callable[[Notification], Sequence[SinkPlan]],
+    find_fallback: Callable[[Notification], Sequence[SinkPlan]],
     now: datetime,
 ) -> list[str]:
-    """Write `messages`, which `sink` does not take, for the sinks that `instead` names. Returns the
-    names of these.
+    """Write the messages that `sink` does not take for their fallback sinks; return their names.
 
-    The end of an incident goes only where it was told of: alerting sees to that.
+    The end of an incident is left out: alerting sends it to the sinks that had a message before.
     """
-    told: dict[str, None] = {}
+    receivers: dict[str, None] = {}
     for message in messages:
         if message.event in (Event.RESOLVED, Event.TEST):
             continue
-        for plan in instead(message):
+        for plan in find_fallback(message):
             if plan.name == sink or message.severity.rank < plan.min_severity.rank:
                 continue
             id = message_id(message.incident, message.revision, plan.name)
@@ -40,5 +39,5 @@ def divert(
             if outbox.add_message(
                 connection, message.model_copy(update={"id": id, "facts": facts}), plan.name, now
             ):
-                told[plan.name] = None
-    return list(told)
+                receivers[plan.name] = None
+    return list(receivers)

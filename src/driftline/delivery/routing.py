@@ -1,6 +1,6 @@
-"""Who is told of an incident, and why: one walk over the tree of routes.
+"""Finds the sinks of an incident in the tree of routes, with the reasons.
 
-Refuses to lose an incident: where no route says otherwise, every sink is told.
+Without a route that says otherwise, an incident goes to every sink.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from driftline.types.notification import Notification
 
 ROOT = "routes"
 NOTIFY = "notify"
-"""The route that a model's own `notify` is."""
+"""The place of the model's own list of sinks."""
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """What is routed."""
+class RoutingSubject:
+    """The facts of an incident that routes match."""
 
     model: str
     severity: Severity
@@ -32,23 +32,23 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One route that was tried."""
+    """One route that was compared with the incident."""
 
     place: str
     """Such as `routes.routes[1]`; `notify` for the model's own list."""
-    taken: bool
-    why: str
+    matches: bool
+    reason: str
     """What matched, or what did not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """Where an incident goes."""
+class RoutingResult:
+    """The sinks of an incident."""
 
     sinks: Mapping[str, str]
-    """Who is told, each with the place of the route that says so."""
+    """The names of the sinks, each with the place of its route."""
     fallback: tuple[str, ...]
-    """Who is told instead of one that takes nothing."""
+    """The sinks that get the messages of a sink that fails."""
     visits: tuple[Visit, ...]
 
 
@@ -60,70 +60,87 @@ class Routing:
     model: str
     tags: Mapping[str, str]
     notify: tuple[str, ...] | None
-    """The model's own sinks: they are always told."""
-    every: tuple[str, ...]
-    """All sinks there are."""
+    """The model's own sinks: they always get the incident."""
+    sinks: tuple[str, ...]
+    """The names of all sinks."""
 
-    def subject(self, told: Notification) -> Subject:
-        """What routes see of a notification: its firing alerts, or all of them when none fires."""
-        firing = [alert for alert in told.alerts if alert.state != "resolved"] or told.alerts
+    def subject(self, notification: Notification) -> RoutingSubject:
+        """The subject of a notification: its firing alerts, or all when none fires."""
+        firing = [alert for alert in notification.alerts if alert.state != "resolved"]
+        firing = firing or list(notification.alerts)
         segments = frozenset(
             alert.labels["segment"] for alert in firing if "segment" in alert.labels
         )
         checks = frozenset(alert.check for alert in firing)
-        families = frozenset(alert.cause for alert in firing) or frozenset({told.cause})
-        return Subject(self.model, told.severity, families, segments, checks, self.tags)
+        families = frozenset(alert.cause for alert in firing) or frozenset({notification.cause})
+        return RoutingSubject(
+            model=self.model,
+            severity=notification.severity,
+            families=families,
+            segments=segments,
+            checks=checks,
+            tags=self.tags,
+        )
 
-    def way(self, subject: Subject) -> Way:
-        """Where an incident of this model goes."""
+    def route(self, subject: RoutingSubject) -> RoutingResult:
+        """Find the sinks of an incident of this model."""
         visits: list[Visit] = []
         sinks: dict[str, str] = {}
         fallback: dict[str, None] = {}
         if self.notify is not None:
             visits.append(Visit(NOTIFY, True, "the model's own list"))
             sinks |= dict.fromkeys(self.notify, NOTIFY)
-        leaves = self._leaves(self.tree, ROOT, None, None, subject, visits)
-        for place, ends, instead in leaves or [(ROOT, self.tree.sinks, self.tree.fallback)]:
-            fallback |= dict.fromkeys(instead or ())
-            # What only the root says is for models that have no list of their own.
+        leaves = self._find_leaves(
+            self.tree, place=ROOT, sinks=None, fallback=None, subject=subject, visits=visits
+        )
+        for place, names, fallback_names in leaves or [(ROOT, self.tree.sinks, self.tree.fallback)]:
+            fallback |= dict.fromkeys(fallback_names or ())
+            # The sinks of the root are for models without a list of their own.
             if place == ROOT and self.notify is not None:
                 continue
-            for name in self.every if ends is None else ends:
+            for name in self.sinks if names is None else names:
                 sinks.setdefault(name, place)
-        return Way(sinks, tuple(fallback), tuple(visits))
+        return RoutingResult(sinks, tuple(fallback), tuple(visits))
 
-    def _leaves(
+    def _find_leaves(
         self,
         route: RouteConfig,
         place: str,
         sinks: tuple[str, ...] | None,
         fallback: tuple[str, ...] | None,
-        subject: Subject,
+        subject: RoutingSubject,
         visits: list[Visit],
     ) -> list[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None]]:
-        """The innermost routes that `subject` takes, each with the sinks and fallback that hold
-        there; none if not this one.
+        """Find the innermost routes that match, each with its place, sinks and fallback.
+
+        Routes inherit sinks and fallback from the route around them. The list is empty when `route`
+        itself does not match.
         """
-        taken, why = matches(route.match, subject)
-        visits.append(Visit(place, taken, why))
-        if not taken:
+        is_match, reason = match_route(route.match, subject)
+        visits.append(Visit(place, is_match, reason))
+        if not is_match:
             return []
         sinks = sinks if route.sinks is None else route.sinks
         fallback = fallback if route.fallback is None else route.fallback
-        found: list[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None]] = []
+        leaves: list[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None]] = []
         for number, inner in enumerate(route.routes):
-            below = self._leaves(
-                inner, f"{place}.routes[{number}]", sinks, fallback, subject, visits
+            below = self._find_leaves(
+                inner,
+                place=f"{place}.routes[{number}]",
+                sinks=sinks,
+                fallback=fallback,
+                subject=subject,
+                visits=visits,
             )
-            found += below
+            leaves += below
             if below and not inner.continue_:
                 break
-        return found or [(place, sinks, fallback)]
+        return leaves or [(place, sinks, fallback)]
 
 
-def matches(match: MatchConfig, subject: Subject) -> tuple[bool, str]:
-    """Whether `subject` is what `match` asks for, and by what."""
-    asked: list[tuple[str, Sequence[str], frozenset[str]]] = [
+def match_route(match: MatchConfig, subject: RoutingSubject) -> tuple[bool, str]:
+    """Whether `subject` has what `match` asks for, and the reason as text for people."""
+    conditions: list[tuple[str, Sequence[str], frozenset[str]]] = [
         ("model", match.model, frozenset({subject.model})),
         (
             "severity",
@@ -134,12 +151,16 @@ def matches(match: MatchConfig, subject: Subject) -> tuple[bool, str]:
         ("segment", match.segment, subject.segments),
         ("check", match.check, subject.checks),
     ]
-    for name, wanted in match.tags.items():
-        asked.append(
-            (f"tag {name}", wanted, frozenset({subject.tags[name]} if name in subject.tags else ()))
+    for name, tag_patterns in match.tags.items():
+        conditions.append(
+            (
+                f"tag {name}",
+                tag_patterns,
+                frozenset({subject.tags[name]} if name in subject.tags else ()),
+            )
         )
-    said = []
-    for what, patterns, values in asked:
+    reasons = []
+    for label, patterns, values in conditions:
         if not patterns:
             continue
         hit = next(
@@ -148,6 +169,6 @@ def matches(match: MatchConfig, subject: Subject) -> tuple[bool, str]:
         )
         if hit is None:
             has = ", ".join(sorted(values)) or "none"
-            return False, f"{what} is {has}, not {' or '.join(patterns)}"
-        said.append(f"{what} is {hit}")
-    return True, "; ".join(said) or "takes everything"
+            return False, f"{label} is {has}, not {' or '.join(patterns)}"
+        reasons.append(f"{label} is {hit}")
+    return True, "; ".join(reasons) or "takes everything"

@@ -1,8 +1,7 @@
-"""One sink's worker: takes what is due from the outbox, sends it, and writes down what became of
-it.
+"""The worker of one sink: takes due messages from the outbox, sends them and writes the outcome.
 
-Refuses to send before it is written that it will be, to send two at a time, and to wait inside a
-delivery for a better time.
+It commits that it will send before it sends, sends one message at a time, and never sleeps within a
+delivery.
 """
 
 from __future__ import annotations
@@ -18,9 +17,8 @@ from sqlalchemy.engine import Connection
 
 from driftline.contracts.context import Logger
 from driftline.contracts.sink import Sink
-from driftline.delivery.guard import Sending
-from driftline.delivery.network.judge import LONGEST_PAUSE
-from driftline.delivery.secrets import scrub
+from driftline.delivery.network.http_errors import LONGEST_PAUSE
+from driftline.delivery.redaction import redact_secrets
 from driftline.state import outbox
 from driftline.state.store import Store
 from driftline.types.errors import OutcomeUnknown, Rejected, Retryable, Throttled
@@ -29,8 +27,8 @@ from driftline.types.phrasing import clean
 from driftline.types.records import ClaimedMessage
 
 
-class Outcome(StrEnum):
-    """What became of one attempt."""
+class DeliveryOutcome(StrEnum):
+    """The outcome of one attempt."""
 
     SENT = "sent"
     RETRY = "retry"
@@ -42,35 +40,81 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DeliveryReport:
     """One attempt, for announcements, counters and the alert about monitoring."""
 
     sink: str
     notification: Notification
-    outcome: Outcome
+    outcome: DeliveryOutcome
     error: str
-    """Empty when it was sent; never a secret."""
+    """Empty when it was sent; secrets are redacted."""
     attempts: int
     at: datetime
 
     @property
-    def lost(self) -> bool:
-        """Whether it is a dead letter now: somebody must be told by another way."""
-        return self.outcome in (Outcome.REFUSED, Outcome.GAVE_UP)
+    def is_dead_letter(self) -> bool:
+        """Whether the message is a dead letter now: people must learn of it in another way."""
+        return self.outcome in (DeliveryOutcome.REFUSED, DeliveryOutcome.GAVE_UP)
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """How one sink is treated."""
+class DeliveryPolicy:
+    """Timeouts, delays and limits of one sink."""
 
     overdue: float = 30.0
-    """Seconds after which a send is given up waiting for."""
+    """Seconds to wait for the end of a send."""
     first_delay: timedelta = timedelta(seconds=5)
     longest_delay: timedelta = timedelta(hours=1)
     give_up: timedelta = timedelta(days=7)
-    """After this time since it was written, the next failure makes a message a dead letter."""
+    """A message that fails later than this after it was written becomes a dead letter."""
     breaker: int = 5
-    """Failures in a row after which the whole sink pauses."""
+    """Failures in a row after which the sink pauses."""
+
+
+class SendThread:
+    """One call of a sink in a thread, so that a sink that hangs holds up no other sink.
+
+    Does not kill the thread: the caller decides how long it waits.
+    """
+
+    def __init__(
+        self, sink: Sink, notification: Notification, since: datetime | None = None
+    ) -> None:
+        """Start to send; `since` is given for a message that was tried before.
+
+        A sink that can look for the message at its receiver looks first then.
+        """
+        self._done = threading.Event()
+        self._result: str | Exception | None = None
+        threading.Thread(
+            target=self._send,
+            args=(sink, notification, since),
+            name=f"send-{sink.type}",
+            daemon=True,
+        ).start()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the call ends within `seconds`."""
+        return self._done.wait(seconds)
+
+    def result(self) -> str | Exception | None:
+        """The receiver's reference, or the exception that the sink raised."""
+        return self._result
+
+    def _send(self, sink: Sink, notification: Notification, since: datetime | None) -> None:
+        try:
+            answer = None
+            if since is not None and sink.repeat == "looks":
+                answer = sink.look(notification, since)
+            if answer is None:
+                answer = sink.send(notification)
+            self._result = answer if answer is None or isinstance(answer, str) else str(answer)
+        except Exception as error:
+            self._result = error
+        except BaseException as error:
+            self._result = RuntimeError(f"the sink raised {type(error).__name__}")
+        finally:
+            self._done.set()
 
 
 class SinkWorker:
@@ -83,14 +127,14 @@ class SinkWorker:
         store: Store,
         clock: Callable[[], datetime],
         rng: Random,
-        report: Callable[[Report], None] = lambda report: None,
+        report: Callable[[DeliveryReport], None] = lambda report: None,
         log: Logger | None = None,
-        policy: Policy | None = None,
+        policy: DeliveryPolicy | None = None,
     ) -> None:
         self.name = name
-        self.policy = policy or Policy()
+        self.policy = policy or DeliveryPolicy()
         self.beat: datetime | None = None
-        """When the loop last went round, for the health page."""
+        """When the last round of the loop began, for the health page."""
         self._sink = sink
         self._store = store
         self._clock = clock
@@ -99,7 +143,7 @@ class SinkWorker:
         self._log = log
         self._pace = timedelta(seconds=sink.pace)
         self._last: datetime | None = None
-        self._hanging: tuple[ClaimedMessage, Sending] | None = None
+        self._hanging: tuple[ClaimedMessage, SendThread] | None = None
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._stopping = threading.Event()
@@ -107,14 +151,12 @@ class SinkWorker:
 
     @property
     def overdue(self) -> bool:
-        """Whether a send hangs: nothing else is sent on top of it."""
+        """Whether a send hangs; no other message is sent until it ends."""
         return self._hanging is not None
 
     def deliver_due(self, now: datetime) -> int:
-        """Send what is due at `now`, as far as the sink's pace allows. Returns the number of
-        attempts.
-        """
-        if not self._free(now):
+        """Send the messages that are due, at the sink's pace; return the number of attempts."""
+        if not self._is_free(now):
             return 0
         due = self.next_due(now)
         if due is None or due > now:
@@ -127,51 +169,52 @@ class SinkWorker:
             or now < self._last
         ):
             with self._store.write() as connection:
-                claimed = outbox.claim_next(connection, self.name, now)
-            if claimed is None:
+                message = outbox.claim_next(connection, self.name, now)
+            if message is None:
                 break
             self._last = now
             attempts += 1
-            # No answer is trusted to mean that nothing happened, where looking tells.
-            sending = Sending(
-                self._sink, claimed.notification, claimed.created if claimed.attempts > 1 else None
+            # A failed attempt may have arrived all the same: a sink that can look checks it first.
+            sending = SendThread(
+                self._sink, message.notification, message.created if message.attempts > 1 else None
             )
             if not sending.wait(self.policy.overdue):
-                self._hanging = claimed, sending
-                hung = OutcomeUnknown(f"no answer within {self.policy.overdue:g} s")
-                self._settle(claimed, hung, now, overdue=True)
+                self._hanging = message, sending
+                timeout = OutcomeUnknown(f"no answer within {self.policy.overdue:g} s")
+                self._write_outcome(message, timeout, now, overdue=True)
                 break
-            self._settle(claimed, sending.result(), now)
+            self._write_outcome(message, sending.result(), now)
         return attempts
 
     def next_due(self, now: datetime) -> datetime | None:
-        """When there is something to do again; None when nothing waits."""
+        """When the next message is due; None when no message waits."""
         with self._store.read() as connection:
             due = outbox.find_next_due(connection, self.name)
         return due if due is None or self._last is None else max(due, self._last + self._pace)
 
     def start(self) -> None:
-        """Deliver in a thread of its own."""
+        """Start the thread that delivers."""
         self._thread = threading.Thread(target=self._run, name=f"sink-{self.name}", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
-        """Say that there may be something new."""
+        """Make the thread look for new messages now."""
         self._idle.clear()
         self._wake.set()
 
     def drain(self, seconds: float) -> bool:
-        """Wait until nothing is due, at most `seconds`; what waits for a later time doesn't count.
-        Returns whether it came.
+        """Wait at most `seconds` until no message is due; return whether none is.
+
+        Messages that are due later don't count.
         """
         self.wake()
         return self._idle.wait(seconds)
 
     def stop(self, seconds: float = 10.0) -> bool:
-        """Finish the message at hand, waiting at most `seconds`. Safe without start and twice.
-        Returns whether it is finished.
+        """Stop after the current message; return whether it ended within `seconds`.
 
-        What is cut off stays `sending` in the outbox, which the next start reads as `unknown`.
+        A message that did not end stays `sending` in the outbox, and the next start reads it as
+        `unknown`. Safe to call without `start` and twice.
         """
         self._stopping.set()
         self._wake.set()
@@ -196,9 +239,7 @@ class SinkWorker:
                     due is None or due > after + self._pace or self._hanging is not None
                 ) and not self._wake.is_set():
                     self._idle.set()
-            except (
-                Exception
-            ) as error:  # the database may be busy or full: the loop must outlive that
+            except Exception as error:  # the database may be busy or full; the loop goes on
                 wait = 1.0
                 if self._log is not None:
                     self._log.warning(
@@ -206,85 +247,89 @@ class SinkWorker:
                     )
             self._wake.wait(wait)
 
-    def _free(self, now: datetime) -> bool:
-        """Whether no send hangs; one that has ended meanwhile is settled by what came of it."""
+    def _is_free(self, now: datetime) -> bool:
+        """Whether no send hangs; the outcome of one that has ended meanwhile is written."""
         if self._hanging is None:
             return True
-        claimed, sending = self._hanging
+        message, sending = self._hanging
         if not sending.wait(0):
             return False
         self._hanging = None
-        self._settle(claimed, sending.result(), now)
+        self._write_outcome(message, sending.result(), now)
         return True
 
-    def _settle(
+    def _write_outcome(
         self,
-        claimed: ClaimedMessage,
+        message: ClaimedMessage,
         result: str | Exception | None,
         now: datetime,
         *,
         overdue: bool = False,
     ) -> None:
-        outcome, error = Outcome.SENT, ""
+        outcome, error = DeliveryOutcome.SENT, ""
         with self._store.write() as connection:
             if not isinstance(result, Exception):
-                outbox.mark_sent(connection, claimed.id, now, scrub(str(result or ""), self._sink))
+                outbox.mark_sent(
+                    connection, message.id, now, redact_secrets(str(result or ""), self._sink)
+                )
             else:
-                error = clean(scrub(str(result) or type(result).__name__, self._sink), 400)
+                error = clean(redact_secrets(str(result) or type(result).__name__, self._sink), 400)
                 if not isinstance(result, (Retryable, Rejected)):
                     error = f"{type(result).__name__}: {error}"
-                outcome = _outcome(result, overdue)
+                outcome = _classify(result, overdue)
                 if isinstance(result, (Retryable, Rejected)) and result.not_before is not None:
                     outbox.pause_sink(
                         connection, self.name, min(result.not_before, now + LONGEST_PAUSE)
                     )
-                if outcome is Outcome.REFUSED:
-                    outbox.mark_refused(connection, claimed.id, now, error)
-                elif now - claimed.created >= self.policy.give_up:
+                if outcome is DeliveryOutcome.REFUSED:
+                    outbox.mark_refused(connection, message.id, now, error)
+                elif now - message.created >= self.policy.give_up:
                     outcome, error = (
-                        Outcome.GAVE_UP,
+                        DeliveryOutcome.GAVE_UP,
                         f"given up after {self.policy.give_up.days} days: {error}",
                     )
-                    outbox.mark_refused(connection, claimed.id, now, error)
+                    outbox.mark_refused(connection, message.id, now, error)
                 else:
-                    self._put_off(connection, claimed, result, now, error)
-        if self._log is not None and outcome is not Outcome.SENT:
+                    self._put_off(connection, message, result, now, error)
+        if self._log is not None and outcome is not DeliveryOutcome.SENT:
             self._log.warning(
                 "not delivered",
                 sink=self.name,
                 outcome=outcome.value,
                 error=error,
-                incident=claimed.notification.incident,
+                incident=message.notification.incident,
             )
         try:
             self._report(
-                Report(self.name, claimed.notification, outcome, error, claimed.attempts, now)
+                DeliveryReport(
+                    self.name, message.notification, outcome, error, message.attempts, now
+                )
             )
-        except Exception as broken:  # a listener that raises costs only itself
+        except Exception as failure:  # a listener that raises must not stop the worker
             if self._log is not None:
                 self._log.warning(
-                    "delivery report failed", sink=self.name, error=type(broken).__name__
+                    "delivery report failed", sink=self.name, error=type(failure).__name__
                 )
 
     def _put_off(
         self,
         connection: Connection,
-        claimed: ClaimedMessage,
+        message: ClaimedMessage,
         error: Exception,
         now: datetime,
         text: str,
     ) -> None:
-        until = now + self._delay(claimed.attempts)
-        # An attempt that surely came to nothing says nothing of the one before it.
+        until = now + self._delay(message.attempts)
+        # An attempt that surely failed says nothing about the attempt before it.
         unknown = (
-            claimed.unknown or not isinstance(error, Retryable) or isinstance(error, OutcomeUnknown)
+            message.unknown or not isinstance(error, Retryable) or isinstance(error, OutcomeUnknown)
         )
         if isinstance(error, Throttled):
             until = min(error.not_before or until, now + LONGEST_PAUSE)
             outbox.pause_sink(connection, self.name, until)
         outbox.schedule_retry(
             connection,
-            claimed.id,
+            message.id,
             until,
             text,
             unknown=unknown,
@@ -297,20 +342,20 @@ class SinkWorker:
             )
 
     def _delay(self, attempts: int) -> timedelta:
-        """Full jitter: anywhere up to a bound that doubles with each attempt, at least a second."""
+        """A random delay up to a bound that doubles with each attempt (full jitter)."""
         bound = min(self.policy.longest_delay, self.policy.first_delay * 2 ** min(attempts - 1, 20))
         return timedelta(seconds=max(1.0, self._rng.uniform(0, bound.total_seconds())))
 
 
-def _outcome(error: Exception, overdue: bool) -> Outcome:
+def _classify(error: Exception, overdue: bool) -> DeliveryOutcome:
     if overdue:
-        return Outcome.OVERDUE
+        return DeliveryOutcome.OVERDUE
     if isinstance(error, Rejected):
-        return Outcome.REFUSED
+        return DeliveryOutcome.REFUSED
     if isinstance(error, Throttled):
-        return Outcome.THROTTLED
+        return DeliveryOutcome.THROTTLED
     return (
-        Outcome.RETRY
+        DeliveryOutcome.RETRY
         if isinstance(error, Retryable) and not isinstance(error, OutcomeUnknown)
-        else Outcome.UNKNOWN
+        else DeliveryOutcome.UNKNOWN
     )

@@ -7,7 +7,6 @@ still to come.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from driftline.alerting.fact import UNSURE, Fact, trouble
 from driftline.state.tables import from_micros
@@ -19,30 +18,29 @@ MIN_WINDOWS = 7
 """The fewest windows that count as a week, where windows are longer than a day."""
 
 
-def blindness_fact(due: DueWindow, check: str, judged: Sequence[JudgedMeasurement]) -> Fact | None:
-    """A fact that says whether all that `check` judged in one span of time lacks data.
+def blindness_fact(due: DueWindow, check: str, rows: Sequence[JudgedMeasurement]) -> Fact | None:
+    """A fact that says whether all that `check` judges in one span of time lacks data.
 
-    `judged` are its measurements of all versions and segments. None where it judged nothing.
+    `rows` are its measurements of all versions and segments. None where it judged nothing.
     """
-    rows = [row for row in judged if row.verdict and row.verdict != Verdict.ERROR]
-    if not rows:
+    judged_rows = [row for row in rows if row.verdict and row.verdict != Verdict.ERROR]
+    if not judged_rows:
         return None
-    blind_rows = [row for row in rows if row.blind]
+    blind_rows = [row for row in judged_rows if row.blind]
     span = from_micros(due.key.start), from_micros(due.end)
     windows_in_week = max(MIN_WINDOWS, -(-WEEK // (due.end - due.key.start)))
-    reason = _reason(blind_rows) if len(blind_rows) == len(rows) else ""
-    fact = trouble(
+    reason = _reason(blind_rows) if len(blind_rows) == len(judged_rows) else ""
+    return trouble(
         due.key.model,
         check,
         UNSURE,
         reason,
         span,
+        severity=Severity.INFO,
+        rows=max(row.rows for row in blind_rows) if reason else 0,
         needed=windows_in_week,
         revision=due.revision + 1,
     )
-    if not reason:
-        return fact
-    return replace(fact, severity=Severity.INFO, rows=max(row.rows for row in blind_rows))
 
 
 def _reason(blind_rows: Sequence[JudgedMeasurement]) -> str:

@@ -12,7 +12,7 @@ from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.classic_rules import PValue
 from driftline.contracts.rule import Range, Rule, above, below
 from driftline.types.errors import DriftlineError
-from driftline.types.model import Measurement, Severity, Verdict
+from driftline.types.model import Judgement, Measurement, Severity, Verdict
 from driftline.types.records import JudgedMeasurement
 
 Collect = Callable[["CheckPlan", CheckContext], Sequence[Measurement]]
@@ -109,37 +109,33 @@ def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judg
         failure = Measurement(
             None, name=plan.main_measurement, reason=" ".join(str(error).split())[:500]
         )
+        judgement = Judgement(Verdict.ERROR, reason=failure.reason)
         return [
             JudgedMeasurement(
-                plan.name, failure, Verdict.ERROR, reason=failure.reason, cause=plan.check.cause
+                check=plan.name, measurement=failure, judgement=judgement, cause=plan.check.cause
             )
         ]
     rules = plan.rules_by_measurement
-    judged = [_judge(plan, measurement, rules, ctx) for measurement in measurements]
+    rows = [_judge(plan, measurement, rules, ctx) for measurement in measurements]
     for name, rule in rules.items():
         if rule.p_value is not None:
-            _judge_together(judged, name, rule.p_value)
-    return judged
+            _judge_together(rows, name, rule.p_value)
+    return rows
 
 
-def _judge_together(judged: list[JudgedMeasurement], name: str, rule: PValue) -> None:
+def _judge_together(rows: list[JudgedMeasurement], name: str, rule: PValue) -> None:
     """Judge the p-values of one measurement together, so that they share one level.
 
-    Rows that are unsure, for example for want of rows, are left out. Replaces rows of `judged`.
+    Rows that are unsure, for example for want of rows, are left out. Replaces items of `rows`.
     """
     places = [
         place
-        for place, row in enumerate(judged)
+        for place, row in enumerate(rows)
         if row.measurement.name == name and row.verdict in (Verdict.OK, Verdict.CHANGED)
     ]
-    judgements = rule.judge([judged[place].measurement.p_value for place in places])
+    judgements = rule.judge([rows[place].measurement.p_value for place in places])
     for place, judgement in zip(places, judgements, strict=True):
-        judged[place] = replace(
-            judged[place],
-            verdict=judgement.verdict,
-            severity=judgement.severity or "",
-            reason=judgement.reason,
-        )
+        rows[place] = replace(rows[place], judgement=judgement)
 
 
 def _judge(
@@ -150,7 +146,9 @@ def _judge(
     rows = ctx.current.rows if measurement.rows is None else measurement.rows
     rule = rules.get(measurement.name) or rule_of_own_bounds(measurement)
     if rule is None:
-        return JudgedMeasurement(plan.name, measurement, rows=rows, cause=plan.check.cause)
+        return JudgedMeasurement(
+            check=plan.name, measurement=measurement, rows=rows, cause=plan.check.cause
+        )
     min_rows = plan.check.min_rows if plan.min_rows is None else plan.min_rows
 
     def earlier_values(count: int) -> list[float]:
@@ -168,12 +166,9 @@ def _judge(
     return JudgedMeasurement(
         check=plan.name,
         measurement=measurement,
-        verdict=judgement.verdict,
-        severity=judgement.severity or "",
-        reason=judgement.reason,
+        judgement=judgement,
         rows=rows,
         cause=plan.check.cause,
-        within=judgement.within,
         watched=rule.unusual if measurement.value is not None and has_enough_rows else None,
         blind=judgement.verdict is Verdict.UNSURE
         and _lacks_rows(rule, measurement, has_enough_rows),

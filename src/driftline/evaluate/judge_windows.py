@@ -1,6 +1,6 @@
 """Judges all windows of one span of time: every check on every version and segment.
 
-The result are judged measurements, for the store, and facts, for alerting.
+The result is judged measurements for the store, and facts for alerting.
 
 Does not read the store or the clock: windows, references and history are passed in.
 """
@@ -21,6 +21,7 @@ from driftline.evaluate.check_plan import CheckPlan, Collect, run_check
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.profiles.window import Window
 from driftline.state.tables import from_micros
+from driftline.types.incident import Upstream, UpstreamKind
 from driftline.types.model import Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
@@ -106,7 +107,7 @@ def _awaits_labels(plan: CheckPlan, due: DueWindow, inputs: Inputs) -> bool:
 
 
 def measure_window(due: DueWindow, inputs: Inputs) -> JudgedWindow:
-    """Run all checks on one window; measurements that their past judges have no verdict of it yet."""
+    """Run all checks on one window, and judge it by itself, without earlier windows."""
     window, reference = inputs.window(due), inputs.reference(due)
     rows: list[JudgedMeasurement] = []
     for plan in inputs.checks_of(due):
@@ -169,7 +170,7 @@ def _with_upstream(
     if fact.verdict is not Verdict.CHANGED or fact.cause == SERVICE:
         return fact
     if fact.version in new_versions:
-        return replace(fact, upstream=f"version {fact.version} is new")
+        return replace(fact, upstream=Upstream(UpstreamKind.NEW_VERSION, fact.version))
     column = dict(fact.labels).get("column")
     has_schema_change = column is not None and any(
         candidate.verdict is Verdict.CHANGED
@@ -177,7 +178,9 @@ def _with_upstream(
         and dict(candidate.labels).get("column") == column
         for candidate in facts
     )
-    return replace(fact, upstream=f"the schema of {column} changed") if has_schema_change else fact
+    if column is None or not has_schema_change:
+        return fact
+    return replace(fact, upstream=Upstream(UpstreamKind.SCHEMA, column))
 
 
 def check_failure_fact(due: DueWindow, check: str, error: str) -> Fact:
@@ -217,42 +220,37 @@ def _label_pairs(labels: str) -> tuple[tuple[str, str], ...]:
 
 
 def facts_of(
-    due: DueWindow, plan: CheckPlan, judged: Sequence[JudgedMeasurement], reference_name: str
+    due: DueWindow, plan: CheckPlan, rows: Sequence[JudgedMeasurement], reference_name: str
 ) -> Iterator[Fact]:
     """One fact for each judged measurement of one check in one window."""
     key = due.key
-    for row in judged:
-        if not row.verdict or row.verdict == Verdict.ERROR:
+    for row in rows:
+        if row.judgement is None or row.judgement.verdict is Verdict.ERROR:
             continue
-        m = row.measurement
+        severity = plan.severity(row)
+        if severity is not row.judgement.severity:
+            row = replace(row, judgement=replace(row.judgement, severity=severity))
         yield Fact(
             model=key.model,
             version=key.version,
             segment=key.segment,
-            check=plan.name,
-            measurement=m.name,
-            labels=tuple(sorted(m.labels.items())),
-            cause=plan.check.cause,
             start=from_micros(key.start),
             end=from_micros(due.end),
-            verdict=Verdict.OK if row.within else Verdict(row.verdict),
-            severity=plan.severity(row),
-            value=m.value,
-            was=m.was,
-            interval=m.interval,
-            unit=m.unit,
-            rows=row.rows,
-            reason=row.reason,
-            detail=m.detail,
+            judged=row,
             reference=reference_name,
             needed=plan.needed,
             keep=plan.keep,
             revision=due.revision + 1,
             since=None if row.since is None else from_micros(row.since),
-            decision=m.decision or "",
             alike=frozenset(
                 key_of(
-                    key.model, version, segment, plan.check.cause, check, name, _label_pairs(labels)
+                    model=key.model,
+                    version=version,
+                    segment=segment,
+                    cause=plan.check.cause,
+                    check=check,
+                    measurement=name,
+                    labels=_label_pairs(labels),
                 )
                 for version, segment, check, name, labels in row.alike
             ),

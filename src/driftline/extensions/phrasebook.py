@@ -22,7 +22,6 @@ from driftline.types.phrasing import (
     interval,
     is_share,
     number,
-    parse_bound,
     share,
     subject,
 )
@@ -95,7 +94,7 @@ class Phrasebook:
         unit = "" if not alert.unit else alert.unit
         unit = unit if unit in ("", "%") else f" {clean(unit, 20)}"
         text = f"{noun} {number(alert.value)}{unit}"
-        limit = parse_bound(alert)
+        limit = None if alert.bound is None else alert.bound.value
         if alert.was is not None:
             return f"{text} (was {number(alert.was)}{unit})"
         return f"{text} (limit {number(limit)})" if limit is not None else text

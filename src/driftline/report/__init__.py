@@ -1,1 +1,1 @@
-"""Where numbers come from, and how they are computed again."""
+"""Explains where stored numbers come from, and computes them again."""

@@ -1,7 +1,6 @@
-"""Where a number comes from: the incident or the window, the measurement, its rule, its past, the
-reference, the objects.
+"""Explains where a number comes from: measurement, rule, earlier windows, reference and objects.
 
-Refuses to compute: all of it is in the state, as it was when the window was judged.
+Does not compute: all of it is stored as it was when the window was judged.
 """
 
 from __future__ import annotations
@@ -30,46 +29,71 @@ from driftline.state.tables import (
 )
 from driftline.types.notification import AlertFact, Notification
 
-Plain = dict[str, Any]
-PAST = 10
+Values = dict[str, Any]
+PAST_WINDOWS = 10
 """Windows of a series that are shown."""
-MOST = 1_000
-"""Objects of a window that are named."""
+MAX_OBJECTS = 1_000
+"""The most objects of a window that are named."""
+VERDICT_ORDER = ("changed", "error", "unsure", "ok", "")
 
 
-def explain_incident(connection: Connection, name: str) -> Plain:
-    """An incident with what each of its alerts rests on, in the newest window that showed it."""
+def explain_incident(connection: Connection, name: str) -> Values:
+    """Explain an incident and each of its alerts, in the newest window that showed it.
+
+    Returns values for JSON.
+    """
     row = connection.execute(sa.select(incidents).where(incidents.c.id == name)).one()
     events = connection.execute(
         sa.select(incident_events)
         .where(incident_events.c.incident == name)
         .order_by(incident_events.c.revision)
     ).all()
-    told = Notification.model_validate_json(events[-1].facts)
-    found = [_of_alert(connection, row, told, alert) for alert in told.alerts]
+    notification = Notification.model_validate_json(events[-1].facts)
+    findings = [
+        _explain_alert(connection, row, notification, alert) for alert in notification.alerts
+    ]
     return {
         "incident": {
-            "id": row.id, "model": row.model, "cause": row.cause, "state": row.state, "severity": row.severity,
-            "title": row.title, "since": _iso(row.since), "resolved_at": _iso(row.resolved_at),
+            "id": row.id,
+            "model": row.model,
+            "cause": row.cause,
+            "state": row.state,
+            "severity": row.severity,
+            "title": row.title,
+            "since": _iso(row.since),
+            "resolved_at": _iso(row.resolved_at),
             "history": [
-                {"event": e.event, "at": _iso(e.at), "reason": e.reason, "author": e.author, "held": e.held} for e in events
+                {
+                    "event": event.event,
+                    "at": _iso(event.at),
+                    "reason": event.reason,
+                    "author": event.author,
+                    "held": event.held,
+                }
+                for event in events
             ],
             "actions": [
                 {
-                    "run": run.token, "action": run.action, "at": run.created_at.isoformat(), "state": run.state, "why": run.trigger,
-                    "author": run.author, "reason": run.reason, "request": None if run.request is None else str(run.request),
+                    "run": run.token,
+                    "action": run.action,
+                    "at": run.created_at.isoformat(),
+                    "state": run.state,
+                    "why": run.trigger,
+                    "author": run.author,
+                    "reason": run.reason,
+                    "request": None if run.request is None else str(run.request),
                     "answer": run.answer or run.error,
                 }
                 for run in action_runs.list_runs(connection, name)
             ],
         },
-        "findings": found,
-        "windows": _windows(connection, row.model, found),
-    }  # fmt: skip
+        "findings": findings,
+        "windows": _explain_windows(connection, row.model, findings),
+    }
 
 
 def newest_window(connection: Connection, model: str) -> datetime | None:
-    """Start of the newest window of a model that was judged."""
+    """Start of the newest window of a model that was judged; None without one."""
     c = windows.c
     start = connection.execute(
         sa.select(sa.func.max(c.start)).where(c.model == model, c.revision > 0)
@@ -83,150 +107,200 @@ def explain_window(
     start: datetime,
     check: str | None = None,
     column: str | None = None,
-) -> Plain:
-    """The judged measurements of a window; of one check or column all of them. Changed ones come
-    first.
+) -> Values:
+    """Explain the judged measurements of the window that starts at `start`; changed ones first.
+
+    With a check or a column, all of its measurements, judged or not. Returns values for JSON.
     """
     c = measurements.c
     query = sa.select(measurements).where(c.model == model, c.start == as_micros(start))
     query = query.where(c.check == check) if check is not None else query
     query = query.where(c.verdict != "") if check is None and column is None else query
-    order = {
-        verdict: place for place, verdict in enumerate(("changed", "error", "unsure", "ok", ""))
-    }
+    query = query.order_by(c.version, c.segment, c.check, c.labels, c.name)
     rows = [
         row
-        for row in connection.execute(
-            query.order_by(c.version, c.segment, c.check, c.labels, c.name)
-        )
+        for row in connection.execute(query)
         if column is None or json.loads(row.labels).get("column") == column
     ]
+    order = {verdict: place for place, verdict in enumerate(VERDICT_ORDER)}
     rows.sort(key=lambda row: order.get(row.verdict, len(order)))
-    found = [_of_measurement(connection, row) for row in rows]
-    return {"incident": None, "findings": found, "windows": _windows(connection, model, found)}
+    findings = [_explain_measurement(connection, row) for row in rows]
+    windows = _explain_windows(connection, model, findings)
+    return {"incident": None, "findings": findings, "windows": windows}
 
 
-def _of_alert(connection: Connection, row: Row[Any], told: Notification, alert: AlertFact) -> Plain:
+def _explain_alert(
+    connection: Connection, row: Row[Any], notification: Notification, alert: AlertFact
+) -> Values:
+    """Explain an alert by the newest measurement that showed it; `row` is its incident."""
     c = measurements.c
     labels = {
         name: value for name, value in alert.labels.items() if name not in ("segment", "version")
     }
-    series = (
-        c.model == row.model, c.version == alert.labels.get("version", told.model_version), c.check == alert.check,
-        c.segment == alert.labels.get("segment", ""), c.name == alert.measurement, c.labels == labels_json(labels),
-    )  # fmt: skip
-    query = sa.select(measurements).where(*series, c.start >= as_micros(alert.since))
+    segment = alert.labels.get("segment", "")
+    query = sa.select(measurements).where(
+        c.model == row.model,
+        c.version == alert.labels.get("version", notification.model_version),
+        c.check == alert.check,
+        c.segment == segment,
+        c.name == alert.measurement,
+        c.labels == labels_json(labels),
+        c.start >= as_micros(alert.since),
+    )
     if row.resolved_at is not None:
         query = query.where(c.start < row.resolved_at)
     newest = query.order_by((c.verdict == "changed").desc(), c.start.desc()).limit(1)
-    found = connection.execute(newest).one_or_none()
-    if found is not None:
-        return _of_measurement(connection, found) | {"since": alert.since.isoformat()}
-    # Trouble of the agent itself has no window, and old measurements expire: then what people were
-    # told is all there is.
+    measurement = connection.execute(newest).one_or_none()
+    since = {"since": alert.since.isoformat()}
+    if measurement is not None:
+        return _explain_measurement(connection, measurement) | since
+    # Trouble of the agent itself has no window, and old measurements expire: then the message is
+    # all there is.
     return {
-        "check": alert.check, "measurement": alert.measurement, "labels": labels, "version": told.model_version,
-        "segment": alert.labels.get("segment", ""), "window": None, "verdict": "changed", "severity": alert.severity.value,
-        "value": alert.value, "interval": alert.interval, "p_value": None, "was": alert.was, "unit": alert.unit,
-        "rows": alert.rows, "reason": alert.reason, "detail": dict(alert.detail), "asked": {}, "past": [],
-        "since": alert.since.isoformat(),
-    }  # fmt: skip
+        "check": alert.check,
+        "measurement": alert.measurement,
+        "labels": labels,
+        "version": notification.model_version,
+        "segment": segment,
+        "window": None,
+        "verdict": "changed",
+        "severity": alert.severity.value,
+        "value": alert.value,
+        "interval": alert.interval,
+        "p_value": None,
+        "was": alert.was,
+        "unit": alert.unit,
+        "rows": alert.rows,
+        "reason": alert.reason,
+        "detail": dict(alert.detail),
+        "asked": {},
+        "past": [],
+        **since,
+    }
 
 
-def _of_measurement(connection: Connection, row: Row[Any]) -> Plain:
+def _explain_measurement(connection: Connection, row: Row[Any]) -> Values:
     labels = json.loads(row.labels)
-    past = _past(connection, row)
+    past = _past_values(connection, row)
     since = None
-    for before in reversed(past):
-        if before["verdict"] != "changed":
+    for earlier in reversed(past):
+        if earlier["verdict"] != "changed":
             break
-        since = before["window"]
+        since = earlier["window"]
     return {
-        "check": row.check, "measurement": row.name, "labels": labels, "version": row.version, "segment": row.segment,
-        "window": _iso(row.start), "verdict": row.verdict, "severity": row.severity, "value": row.value,
-        "interval": None if row.low is None else [row.low, row.high], "p_value": row.p_value, "was": row.was,
-        "unit": row.unit, "rows": row.rows, "reason": row.reason, "detail": json.loads(row.detail),
-        "asked": _asked(connection, row, labels.get("column")), "past": past, "since": since,
-    }  # fmt: skip
+        "check": row.check,
+        "measurement": row.name,
+        "labels": labels,
+        "version": row.version,
+        "segment": row.segment,
+        "window": _iso(row.start),
+        "verdict": row.verdict,
+        "severity": row.severity,
+        "value": row.value,
+        "interval": None if row.low is None else [row.low, row.high],
+        "p_value": row.p_value,
+        "was": row.was,
+        "unit": row.unit,
+        "rows": row.rows,
+        "reason": row.reason,
+        "detail": json.loads(row.detail),
+        "asked": _check_settings(connection, row, labels.get("column")),
+        "past": past,
+        "since": since,
+    }
 
 
-def _past(connection: Connection, row: Row[Any]) -> list[Plain]:
-    """The same series in the last windows up to this one, oldest first."""
+def _past_values(connection: Connection, row: Row[Any]) -> list[Values]:
+    """The values of the same series in the last windows up to this one, oldest first."""
     c = measurements.c
-    series = (
-        c.model == row.model, c.version == row.version, c.segment == row.segment, c.check == row.check,
-        c.name == row.name, c.labels == row.labels, c.start <= row.start,
-    )  # fmt: skip
-    query = (
-        sa.select(c.start, c.value, c.rows, c.verdict)
-        .where(*series)
-        .order_by(c.start.desc())
-        .limit(PAST)
+    query = sa.select(c.start, c.value, c.rows, c.verdict).where(
+        c.model == row.model,
+        c.version == row.version,
+        c.segment == row.segment,
+        c.check == row.check,
+        c.name == row.name,
+        c.labels == row.labels,
+        c.start <= row.start,
     )
-    found = connection.execute(query).all()[::-1]
+    query = query.order_by(c.start.desc()).limit(PAST_WINDOWS)
     return [
-        {"window": _iso(r.start), "value": r.value, "rows": r.rows, "verdict": r.verdict}
-        for r in found
+        {
+            "window": _iso(earlier.start),
+            "value": earlier.value,
+            "rows": earlier.rows,
+            "verdict": earlier.verdict,
+        }
+        for earlier in connection.execute(query).all()[::-1]
     ]
 
 
-def _asked(connection: Connection, row: Row[Any], column: str | None) -> Plain:
-    """What the configuration of that window said of the check: its type, its rule, and what it asks
-    of this column.
-    """
-    told = _configuration(connection, _judged_by(connection, row))
-    check = ((told or {}).get("content", {}).get("checks") or {}).get(row.check)
+def _check_settings(connection: Connection, row: Row[Any], column: str | None) -> Values:
+    """The settings of the check when the window was judged: type, rule, and options of a column."""
+    configuration = _configuration(connection, _config_digest(connection, row))
+    content = configuration["content"] if configuration is not None else {}
+    check = (content.get("checks") or {}).get(row.check)
     if not isinstance(check, dict):
         return {}
     options = check.get("options") or {}
-    own = {
-        f"options.{name}.{column}": p[column]
-        for name, p in options.items()
-        if isinstance(p, dict) and column in p
+    column_options = {
+        f"options.{name}.{column}": by_column[column]
+        for name, by_column in options.items()
+        if isinstance(by_column, dict) and column in by_column
     }
-    return {"type": check.get("type"), "rule": check.get("rule"), **own}
+    return {"type": check.get("type"), "rule": check.get("rule"), **column_options}
 
 
-def _judged_by(connection: Connection, row: Row[Any]) -> str:
+def _config_digest(connection: Connection, row: Row[Any]) -> str:
+    """The digest of the configuration that judged the window of a measurement."""
     c = windows.c
-    mine = (
+    query = sa.select(c.config_digest).where(
         c.model == row.model,
         c.start == row.start,
         c.version == row.version,
         c.segment == row.segment,
     )
-    return connection.execute(sa.select(c.config_digest).where(*mine)).scalar() or ""
+    return connection.execute(query).scalar() or ""
 
 
-def _windows(connection: Connection, model: str, found: Iterable[Plain]) -> list[Plain]:
-    """The windows that the findings are about, each with what stands behind it."""
-    keys = dict.fromkeys(
-        (f["window"], f["version"], f["segment"]) for f in found if f["window"] is not None
-    )
-    made = []
+def _explain_windows(
+    connection: Connection, model: str, findings: Iterable[Values]
+) -> list[Values]:
+    """The windows of the findings, each with its reference, configuration and objects."""
+    keys = {
+        (finding["window"], finding["version"], finding["segment"])
+        for finding in findings
+        if finding["window"] is not None
+    }
+    entries: list[Values] = []
     for start, version, segment in sorted(keys):
         c = windows.c
-        mine = (
+        query = sa.select(windows).where(
             c.model == model,
             c.start == as_micros(datetime.fromisoformat(start)),
             c.version == version,
             c.segment == segment,
         )
-        row = connection.execute(sa.select(windows).where(*mine)).one_or_none()
+        row = connection.execute(query).one_or_none()
         if row is None:
             continue
-        made.append(
+        entries.append(
             {
-                "start": start, "end": _iso(row.end), "version": version, "segment": segment, "rows": row.rows,
-                "revision": row.revision, "told": not row.quiet, "reference": _reference(connection, row.reference_id),
+                "start": start,
+                "end": _iso(row.end),
+                "version": version,
+                "segment": segment,
+                "rows": row.rows,
+                "revision": row.revision,
+                "told": not row.quiet,
+                "reference": _reference(connection, row.reference_id),
                 "configuration": _configuration(connection, row.config_digest),
                 "objects": _objects(connection, row),
             }
-        )  # fmt: skip
-    return made
+        )
+    return entries
 
 
-def _reference(connection: Connection, id: int | None) -> Plain | None:
+def _reference(connection: Connection, id: int | None) -> Values | None:
     c = references.c
     row = connection.execute(
         sa.select(c.number, c.rows, c.digest, c.origin).where(c.id == id)
@@ -241,7 +315,7 @@ def _reference(connection: Connection, id: int | None) -> Plain | None:
     }
 
 
-def _configuration(connection: Connection, digest: str) -> Plain | None:
+def _configuration(connection: Connection, digest: str) -> Values | None:
     row = connection.execute(
         sa.select(configurations).where(configurations.c.digest == digest)
     ).one_or_none()
@@ -256,7 +330,8 @@ def _configuration(connection: Connection, digest: str) -> Plain | None:
     }
 
 
-def _objects(connection: Connection, row: Row[Any]) -> list[Plain]:
+def _objects(connection: Connection, row: Row[Any]) -> list[Values]:
+    """The log objects with rows in a window, and how many each contributed."""
     s, o = shares.c, objects.c
     rows = sa.func.sum(s.rows).label("share")
     query = (
@@ -270,17 +345,17 @@ def _objects(connection: Connection, row: Row[Any]) -> list[Plain]:
         )
         .group_by(o.id, o.uri, o.version, o.state, o.rejected)
         .order_by(o.uri)
-        .limit(MOST)
+        .limit(MAX_OBJECTS)
     )
     return [
         {
-            "uri": r.uri,
-            "version": r.version,
-            "rows": int(r.share),
-            "state": r.state,
-            "rejected": r.rejected,
+            "uri": contributor.uri,
+            "version": contributor.version,
+            "rows": int(contributor.share),
+            "state": contributor.state,
+            "rejected": contributor.rejected,
         }
-        for r in connection.execute(query)
+        for contributor in connection.execute(query)
     ]
 
 

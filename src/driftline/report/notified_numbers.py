@@ -1,7 +1,6 @@
-"""The stored numbers that an incident's message told: of its newest window that people heard of, or
-of another one.
+"""Loads the stored numbers behind an incident's message: of its newest window, or of another one.
 
-Refuses what has no window behind it: trouble of the agent, and digests of other incidents.
+Incidents about the agent itself and digests of other incidents have no such numbers.
 """
 
 from __future__ import annotations
@@ -28,27 +27,27 @@ from driftline.state.tables import (
 from driftline.types.notification import AlertFact, Notification
 from driftline.types.records import WindowKey
 
-ABOUT = {
+CAUSES_WITHOUT_NUMBERS = {
     DIGEST: "stands for other incidents: name one of them",
     MONITORING: "is about the agent itself",
 }
 
 
 class NoNumbersError(ValueError):
-    """There is no number of a window behind what was asked for; its text says why."""
+    """An incident has no stored numbers of a window; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotifiedNumbers:
-    """Numbers of one window, most telling first."""
+    """The numbers of one message in one window, most important first."""
 
     incident: Row[Any]
     notified_at: datetime
-    """When they were told."""
+    """When the message was made."""
     rows: Sequence[Row[Any]]
-    """Of `measurements`."""
+    """Rows of the table `measurements`."""
     windows: Mapping[WindowKey, Row[Any]]
-    """The windows that they are of: one start, by version and segment."""
+    """The windows that were measured, by version and segment; all have one start."""
     missing_numbers: int
     """Numbers of the message that were not measured in that window."""
 
@@ -56,27 +55,31 @@ class NotifiedNumbers:
 def load_notified_numbers(
     connection: Connection, name: str, at: datetime | None
 ) -> NotifiedNumbers:
-    """What the incident `name` told of the window from `at` on, of the newest that was told when
-    None. Raises NothingTold.
+    """The numbers that the incident `name` notified, in the window that starts at `at`.
+
+    None stands for the newest window of its message. Raises NoNumbersError.
     """
     incident = connection.execute(sa.select(incidents).where(incidents.c.id == name)).one()
-    if incident.cause in ABOUT:
-        raise NoNumbersError(f"{name} {ABOUT[incident.cause]}; no number of a window is behind it")
-    event, told, firing = _message(connection, name)
-    series = [_series(incident.model, told, alert) for alert in firing]
+    if incident.cause in CAUSES_WITHOUT_NUMBERS:
+        reason = CAUSES_WITHOUT_NUMBERS[incident.cause]
+        raise NoNumbersError(f"{name} {reason}; no number of a window is behind it")
+    event, notification, firing = _load_message(connection, name)
+    series = [_is_series(incident.model, notification, alert) for alert in firing]
     c = measurements.c
     if at is None:
-        end = as_micros(told.window[1]) if told.window is not None else event.at
+        end = as_micros(notification.window[1]) if notification.window is not None else event.at
         newest = sa.select(sa.func.max(c.start)).where(c.start < end)
-        starts = [connection.execute(newest.where(*mine)).scalar() for mine in series]
-        start = max((each for each in starts if each is not None), default=None)
+        starts = [connection.execute(newest.where(*is_series)).scalar() for is_series in series]
+        start = max((value for value in starts if value is not None), default=None)
     else:
         start = as_micros(at)
-    found = [
-        connection.execute(sa.select(measurements).where(*mine, c.start == start)).one_or_none()
-        for mine in series
+    matches = [
+        connection.execute(
+            sa.select(measurements).where(*is_series, c.start == start)
+        ).one_or_none()
+        for is_series in series
     ]
-    rows = [row for row in found if row is not None]
+    rows = [row for row in matches if row is not None]
     if start is None or not rows:
         where = "" if at is None else f" in a window from {at:%Y-%m-%d %H:%M} UTC"
         raise NoNumbersError(
@@ -84,16 +87,21 @@ def load_notified_numbers(
         )
     keys = dict.fromkeys(WindowKey(row.model, row.start, row.version, row.segment) for row in rows)
     return NotifiedNumbers(
-        incident,
-        from_micros(event.at),
-        rows,
-        {key: _window(connection, key) for key in keys},
-        len(series) - len(rows),
+        incident=incident,
+        notified_at=from_micros(event.at),
+        rows=rows,
+        windows={key: _load_window(connection, key) for key in keys},
+        missing_numbers=len(series) - len(rows),
     )
 
 
-def _message(connection: Connection, name: str) -> tuple[Row[Any], Notification, list[AlertFact]]:
-    """The newest message with something that fires: one that people got, where they got any."""
+def _load_message(
+    connection: Connection, name: str
+) -> tuple[Row[Any], Notification, list[AlertFact]]:
+    """The newest event with a firing alert, its notification, and its firing alerts.
+
+    An event that people were notified of comes before one that was held back.
+    """
     c = incident_events.c
     query = (
         sa.select(incident_events)
@@ -101,31 +109,37 @@ def _message(connection: Connection, name: str) -> tuple[Row[Any], Notification,
         .order_by((c.held == "").desc(), c.revision.desc())
     )
     for event in connection.execute(query):
-        told = Notification.model_validate_json(event.facts)
-        firing = [alert for alert in told.alerts if alert.state == "firing"]
+        notification = Notification.model_validate_json(event.facts)
+        firing = [alert for alert in notification.alerts if alert.state == "firing"]
         if firing:
-            return event, told, firing
-    raise NoNumbersError(f"{name} told no number")
+            return event, notification, firing
+    raise NoNumbersError(f"{name} has notified no number")
 
 
-def _series(model: str, told: Notification, alert: AlertFact) -> tuple[sa.ColumnElement[bool], ...]:
+def _is_series(
+    model: str, notification: Notification, alert: AlertFact
+) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions for the measurements of an alert."""
     c = measurements.c
     labels = {
         name: value for name, value in alert.labels.items() if name not in ("segment", "version")
     }
     return (
-        c.model == model, c.version == alert.labels.get("version", told.model_version),
-        c.segment == alert.labels.get("segment", ""), c.check == alert.check, c.name == alert.measurement,
+        c.model == model,
+        c.version == alert.labels.get("version", notification.model_version),
+        c.segment == alert.labels.get("segment", ""),
+        c.check == alert.check,
+        c.name == alert.measurement,
         c.labels == labels_json(labels),
-    )  # fmt: skip
+    )
 
 
-def _window(connection: Connection, key: WindowKey) -> Row[Any]:
+def _load_window(connection: Connection, key: WindowKey) -> Row[Any]:
     c = windows.c
-    mine = (
+    is_window = (
         c.model == key.model,
         c.start == key.start,
         c.version == key.version,
         c.segment == key.segment,
     )
-    return connection.execute(sa.select(windows).where(*mine)).one()
+    return connection.execute(sa.select(windows).where(*is_window)).one()

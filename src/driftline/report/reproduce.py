@@ -1,8 +1,7 @@
-"""The numbers that an incident told, computed again from the log objects behind them, beside those
-that are stored.
+"""Computes the numbers of an incident again from its log objects, and compares both.
 
-Refuses to write, and to judge: a verdict may rest on all windows before; what is compared is what
-was measured.
+Does not write. Does not judge: a verdict may rest on all earlier windows, so only measurements are
+compared.
 """
 
 from __future__ import annotations
@@ -44,281 +43,327 @@ from driftline.types.errors import StateError
 from driftline.types.model import Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
-Plain = dict[str, Any]
-Series = tuple[str, str, str]
-"""Check, name and labels of a measurement."""
-Fresh = Mapping[WindowKey, Profile]
+Values = dict[str, Any]
+SeriesKey = tuple[str, str, str]
+"""Check, name and labels (JSON) of a measurement."""
 Progress = Callable[[str, int, int, int], None]
-"""Stage, done, in all, rows so far."""
-WITHIN = 1e-12
+"""Takes the stage, the objects that are read, all objects, and the rows so far."""
+RELATIVE_TOLERANCE = 1e-12
 """Relative difference up to which two numbers are the same, unless both are whole."""
-JUDGED = frozenset({"usual", "smallest_seen", "odds"})
-"""Facts of a measurement that its judgement adds, not the check."""
-LATE = "rests on labels that came later, of which only what they came to is kept"
+JUDGEMENT_DETAILS = frozenset({"usual", "smallest_seen", "odds"})
+"""Details of a measurement that its judgement adds, not the check."""
+LATE_LABELS = "rests on labels that came later, of which only what they came to is kept"
+NOT_CONFIGURED = "is not in the configuration any more"
+
+
+@dataclass(frozen=True, slots=True)
+class NotReproducible:
+    """A number that cannot be computed again."""
+
+    reason: str
+    """For people."""
+
+
+Results = Mapping[SeriesKey, JudgedMeasurement | NotReproducible]
+"""What the checks measure now, or why a number cannot be computed again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rerun:
+    """One run that computes the numbers of a message again."""
+
+    settings: ModelSettings
+    reference: ReferenceState
+    job: Job
+    objects: Sequence[LocatedObject]
+    numbers: NotifiedNumbers
 
 
 @dataclass(frozen=True)
 class Reproducer:
-    """What computing numbers again needs."""
+    """Computes the numbers of an incident again from its log objects.
+
+    Does not write to the store.
+    """
 
     config: Config
     store: Store
-    """Only read."""
     guard: Guard
     context: StartContext
-    """What the source is started with."""
-    progress: Progress = lambda stage, done, total, rows: None
+    """Starts the source."""
+    progress: Progress = lambda stage, count, total, rows: None
 
-    def reproduce(self, incident: str, at: datetime | None = None) -> Plain:
-        """The numbers of an incident in the window from `at` on, or in the newest that was told.
+    def reproduce(self, incident: str, at: datetime | None = None) -> Values:
+        """Compute the numbers of an incident again, and compare them with the stored ones.
 
-        Raises NothingTold; StateError when what they were measured against is not kept; SourceError
-        when an object can't be read.
+        `at` is the start of a window; None stands for the newest window of the message. Returns
+        values for JSON. Raises NoNumbersError, StateError when the reference is not stored any
+        more, and SourceError when an object cannot be read.
         """
         with self.store.read() as connection:
-            told = load_notified_numbers(connection, incident, at)
-            # The rows that an object gave are those of whole windows, whatever segments the numbers
-            # are of.
-            keys = list(
-                dict.fromkeys([*told.windows, *(replace(key, segment="") for key in told.windows)])
-            )
-            objects = load_counted_objects(connection, keys)
-        model = told.incident.model
+            numbers = load_notified_numbers(connection, incident, at)
+            # An object contributes rows to whole windows, whatever segments the numbers are of.
+            whole_windows = [replace(key, segment="") for key in numbers.windows]
+            keys = list(dict.fromkeys([*numbers.windows, *whole_windows]))
+            contributions = load_counted_objects(connection, keys)
+        model = numbers.incident.model
         if model not in self.config.models:
             raise NoNumbersError(
-                f"{incident} is of the model {model}, which the configuration does not have any more"
+                f"{incident} is of the model {model}, "
+                "which the configuration does not have any more"
             )
         settings = make_settings(self.config, model, self.config.registry, patience_ticks=1)
-        ground = self._ground(settings, model, {row.reference_id for row in told.rows})
-        job = self._job(settings, ground, model)
-        patience, guard = Timeouts(), self.guard
+        reference_ids = {row.reference_id for row in numbers.rows}
+        reference = self._load_reference(settings, model, reference_ids)
+        job = self._make_job(settings, reference, model)
+        timeouts, guard, source = Timeouts(), self.guard, settings.config.source
         try:
-            guard.call(
-                f"{model}.start", settings.config.source.start, self.context, timeout=patience.probe
-            )
-            there = guard.call(
+            guard.call(f"{model}.start", source.start, self.context, timeout=timeouts.probe)
+            objects = guard.call(
                 f"{model}.source",
                 locate_objects,
                 job,
-                objects,
+                contributions,
                 self.context.clock(),
-                timeout=patience.listing,
+                timeout=timeouts.listing,
             )
-            profiles, read = recount_windows(
-                job, there, keys, lambda done, rows: self.progress("read", done, len(there), rows)
+            profiles, recounts = recount_windows(
+                job,
+                objects,
+                keys,
+                lambda count, rows: self.progress("read", count, len(objects), rows),
             )
-            measured = {
-                key: self._measured(settings, ground, job, there, told, key, profiles)
-                for key in told.windows
-            }
+            rerun = _Rerun(
+                settings=settings, reference=reference, job=job, objects=objects, numbers=numbers
+            )
+            results = {key: self._measure(rerun, key, profiles) for key in numbers.windows}
         finally:
-            guard.call(f"{model}.stop", settings.config.source.stop, timeout=1.0)
-        numbers = [_compared(row, measured[_key(row)]) for row in told.rows]
-        if all(each["same"] is None for each in numbers):
-            raise StateError(
-                f"{incident} can't be computed again: {numbers[0]['check']} {numbers[0]['why']}"
-            )
-        found = [_object(each) for each in read]
-        [first, *_] = told.windows.values()
+            guard.call(f"{model}.stop", source.stop, timeout=1.0)
+        comparisons = [_compare(row, results[_key(row)]) for row in numbers.rows]
+        if all(comparison["same"] is None for comparison in comparisons):
+            first = comparisons[0]
+            raise StateError(f"{incident} can't be computed again: {first['check']} {first['why']}")
+        [window, *_] = numbers.windows.values()
         return {
             "incident": {
                 "id": incident,
                 "model": model,
-                "title": told.incident.title,
-                "told": told.notified_at.isoformat(),
+                "title": numbers.incident.title,
+                "told": numbers.notified_at.isoformat(),
             },
             "window": {
-                "start": from_micros(first.start).isoformat(),
-                "end": from_micros(first.end).isoformat(),
+                "start": from_micros(window.start).isoformat(),
+                "end": from_micros(window.end).isoformat(),
             },
-            "reference": ground.name,
-            "same": all(each["same"] is not False for each in numbers),
-            "numbers": numbers,
-            "objects": found,
-            "notes": _notes(settings, told, ground, len(read)),
+            "reference": reference.name,
+            "same": all(comparison["same"] is not False for comparison in comparisons),
+            "numbers": comparisons,
+            "objects": [_object_values(recount) for recount in recounts],
+            "notes": _notes(rerun),
         }
 
-    def _ground(
-        self, settings: ModelSettings, model: str, judged_by: set[int | None]
+    def _load_reference(
+        self, settings: ModelSettings, model: str, reference_ids: set[int | None]
     ) -> ReferenceState:
-        """The reference that the numbers were measured against: of an earlier one, the grid is
-        gone.
+        """Load the reference that the numbers were measured against.
+
+        Of an earlier reference the grid is not stored any more. Raises StateError then.
         """
-        ground = load_reference(self.store, settings, self.config.registry.collectors())
-        if ground is None:
+        reference = load_reference(self.store, settings, self.config.registry.collectors())
+        if reference is None:
             raise StateError(
-                f"{model}: the configuration asks for another reference, schema or set of collectors than these numbers rest on"
+                f"{model}: the configuration asks for another reference, schema or set of "
+                "collectors than these numbers rest on"
             )
-        if other := judged_by - {ground.reference_id}:
+        if earlier_ids := reference_ids - {reference.reference_id}:
             c = references.c
             with self.store.read() as connection:
-                query = sa.select(c.number).where(c.id.in_([id for id in other if id is not None]))
-                was = (
-                    ", ".join(str(number) for number in connection.execute(query).scalars())
-                    or "that is not kept"
+                query = sa.select(c.number).where(
+                    c.id.in_([id for id in earlier_ids if id is not None])
                 )
+                numbers = connection.execute(query).scalars().all()
+            earlier = ", ".join(str(number) for number in numbers) or "that is not kept"
             raise StateError(
-                f"{model}: these numbers were measured against reference {was}, and another one has taken its place since "
-                "(`driftline reference list`); rows can't be counted on its grid again"
+                f"{model}: these numbers were measured against reference {earlier}, and another "
+                "one has taken its place since (`driftline reference list`); rows can't be counted "
+                "on its grid again"
             )
-        return ground
+        return reference
 
-    def _job(self, settings: ModelSettings, ground: ReferenceState, model: str) -> Job:
+    def _make_job(self, settings: ModelSettings, reference: ReferenceState, model: str) -> Job:
         registry = self.config.registry
         return settings.make_job(
-            ground.schema,
-            ground.spec,
+            reference.schema,
+            reference.spec,
             self.context.clock(),
             collectors=registry.collectors(),
             base=self.context.base,
             transform=transformer(registry, model),
-            input_columns=ground.input_columns,
+            input_columns=reference.input_columns,
         )
 
-    def _measured(
-        self,
-        settings: ModelSettings,
-        ground: ReferenceState,
-        job: Job,
-        there: Sequence[LocatedObject],
-        told: NotifiedNumbers,
-        key: WindowKey,
-        profiles: Fresh,
-    ) -> dict[Series, JudgedMeasurement | str]:
-        """What the checks that told of a window measure now; of a check that can't measure it
-        again, why.
-        """
-        asked = {row.check for row in told.rows if _key(row) == key}
-        plans = [plan for plan in settings.plans if plan.name in asked]
-        places = [each.object for each in there]
-        judgeable = ModelEvaluation(
+    def _measure(
+        self, rerun: _Rerun, key: WindowKey, profiles: Mapping[WindowKey, Profile]
+    ) -> Results:
+        """Measure one window again, with the checks that have numbers of it in the message."""
+        rows = [row for row in rerun.numbers.rows if _key(row) == key]
+        checks = {row.check for row in rows}
+        plans = [plan for plan in rerun.settings.plans if plan.name in checks]
+        objects = [item.object for item in rerun.objects]
+        evaluation = ModelEvaluation(
             model=key.model,
-            reference=ground,
+            reference=rerun.reference,
             plans=plans,
-            collectors=job.collectors,
+            collectors=rerun.job.collectors,
             collect=lambda plan, ctx: self.guard.collect_inline(
                 f"{key.model}.{plan.name}", plan.check.evaluate, ctx
             ),
         )
-        window = told.windows[key]
+        window = rerun.numbers.windows[key]
         with self.store.read() as connection:
-            inputs = judgeable.inputs(
+            inputs = evaluation.inputs(
                 connection,
-                read_rows=lambda key: read_window_rows(job, self.store, key, places),
+                read_rows=lambda key: read_window_rows(rerun.job, self.store, key, objects),
                 profiles=profiles.__getitem__,
             )
-            found = measure_window(
-                DueWindow(key, window.end, profiles[key].rows, window.revision), inputs
-            ).judged
-        made: dict[Series, JudgedMeasurement | str] = {
+            due = DueWindow(key, window.end, profiles[key].rows, window.revision)
+            rows_now = measure_window(due, inputs).judged
+        results: dict[SeriesKey, JudgedMeasurement | NotReproducible] = {
             (row.check, row.measurement.name, labels_json(row.measurement.labels)): row
-            for row in found
+            for row in rows_now
         }
-        late = {
+        plan_names = {plan.name for plan in plans}
+        with_late_labels = {
             plan.name
             for plan in plans
             if plan.check.collectors & inputs.label_collectors and window.labelled is not None
         }
-        for row in told.rows:
-            if _key(row) == key and row.check not in {plan.name for plan in plans}:
-                made[row.check, row.name, row.labels] = "is not in the configuration any more"
-            elif _key(row) == key and row.check in late:
-                made[row.check, row.name, row.labels] = LATE
-        return made
+        for row in rows:
+            if row.check not in plan_names:
+                results[row.check, row.name, row.labels] = NotReproducible(NOT_CONFIGURED)
+            elif row.check in with_late_labels:
+                results[row.check, row.name, row.labels] = NotReproducible(LATE_LABELS)
+        return results
 
 
 def _key(row: Row[Any]) -> WindowKey:
     return WindowKey(row.model, row.start, row.version, row.segment)
 
 
-def _compared(row: Row[Any], made: Mapping[Series, JudgedMeasurement | str]) -> Plain:
-    """A stored number beside what is measured now."""
-    now = made.get((row.check, row.name, row.labels))
-    told: Plain = {
-        "check": row.check, "measurement": row.name, "labels": json.loads(row.labels), "version": row.version,
-        "segment": row.segment, "verdict": row.verdict, "unit": row.unit,
-        "stored": _figures(row.value, row.was, row.low, row.high, row.rows, json.loads(row.detail)), "now": None,
-        "same": False, "why": "",
-    }  # fmt: skip
-    if isinstance(now, str):
-        return told | {"same": None, "why": now}
-    if now is None:
-        broken = next(
-            (
-                each
-                for each in made.values()
-                if isinstance(each, JudgedMeasurement) and each.verdict == Verdict.ERROR
-            ),
-            None,
-        )
-        mine = broken is not None and broken.check == row.check
-        return told | {
-            "why": f"could not run: {broken.reason}"
-            if broken is not None and mine
-            else "is not measured now"
-        }
-    m = now.measurement
-    low, high = m.interval or (None, None)
-    told["now"] = fresh = _figures(m.value, m.was, low, high, now.rows, m.detail)
-    differing = [
-        name
-        for name, stored in told["stored"].items()
-        if not is_same_value(stored, fresh.get(name))
+def _compare(row: Row[Any], results: Results) -> Values:
+    """A stored number beside what is measured now; `same` is None where it cannot be measured."""
+    stored_values = _number_values(
+        value=row.value,
+        was=row.was,
+        interval=(row.low, row.high),
+        rows=row.rows,
+        detail=json.loads(row.detail),
+    )
+    comparison: Values = {
+        "check": row.check,
+        "measurement": row.name,
+        "labels": json.loads(row.labels),
+        "version": row.version,
+        "segment": row.segment,
+        "verdict": row.verdict,
+        "unit": row.unit,
+        "stored": stored_values,
+        "now": None,
+        "same": False,
+        "why": "",
+    }
+    result = results.get((row.check, row.name, row.labels))
+    if isinstance(result, NotReproducible):
+        return comparison | {"same": None, "why": result.reason}
+    if result is None:
+        return comparison | {"why": _missing_reason(row.check, results)}
+    measurement = result.measurement
+    now = _number_values(
+        value=measurement.value,
+        was=measurement.was,
+        interval=measurement.interval or (None, None),
+        rows=result.rows,
+        detail=measurement.detail,
+    )
+    differences = [
+        name for name, value in stored_values.items() if not is_same_value(value, now.get(name))
     ]
-    return told | {"same": not differing, "why": ", ".join(differing)}
+    return comparison | {"now": now, "same": not differences, "why": ", ".join(differences)}
 
 
-def _figures(
+def _missing_reason(check: str, results: Results) -> str:
+    """Why a check measures a number no more: it failed, or it measures other ones now."""
+    for result in results.values():
+        if isinstance(result, JudgedMeasurement) and result.verdict == Verdict.ERROR:
+            if result.check == check:
+                return f"could not run: {result.reason}"
+    return "is not measured now"
+
+
+def _number_values(
+    *,
     value: float | None,
     was: float | None,
-    low: float | None,
-    high: float | None,
+    interval: tuple[float | None, float | None],
     rows: int,
     detail: Mapping[str, Any],
-) -> Plain:
-    facts = {f"detail {name}": told for name, told in detail.items() if name not in JUDGED}
-    return {"value": value, "was": was, "low": low, "high": high, "rows": rows, **facts}
+) -> Values:
+    """The numbers of a measurement, by name, without what its judgement added."""
+    low, high = interval
+    details = {
+        f"detail {name}": value for name, value in detail.items() if name not in JUDGEMENT_DETAILS
+    }
+    return {"value": value, "was": was, "low": low, "high": high, "rows": rows, **details}
 
 
-def is_same_value(stored: object, now: object) -> bool:
-    """Whether two values are the same: floats within `WITHIN` of their size unless both are whole,
-    all others exactly.
+def is_same_value(first: object, second: object) -> bool:
+    """Whether two values are the same.
+
+    Floats may differ by RELATIVE_TOLERANCE, unless both are whole; all else must be equal.
     """
-    if not (isinstance(stored, (int, float)) and isinstance(now, (int, float))):
-        return stored == now
-    whole = float(stored).is_integer() and float(now).is_integer()
-    return stored == now if whole else math.isclose(stored, now, rel_tol=WITHIN, abs_tol=0.0)
+    if not (isinstance(first, (int, float)) and isinstance(second, (int, float))):
+        return first == second
+    if float(first).is_integer() and float(second).is_integer():
+        return first == second
+    return math.isclose(first, second, rel_tol=RELATIVE_TOLERANCE, abs_tol=0.0)
 
 
-def _object(read: RecountedObject) -> Plain:
-    before, now = read.located.contribution, read.located.object
+def _object_values(recount: RecountedObject) -> Values:
+    contribution, current = recount.located.contribution, recount.located.object
     return {
-        "uri": now.uri, "version": before.object.version, "version_now": now.version, "replaced": read.located.is_replaced,
-        "rows": before.rows, "rows_now": read.rows, "error": read.error,
-    }  # fmt: skip
+        "uri": current.uri,
+        "version": contribution.object.version,
+        "version_now": current.version,
+        "replaced": recount.located.is_replaced,
+        "rows": contribution.rows,
+        "rows_now": recount.rows,
+        "error": recount.error,
+    }
 
 
-def _notes(
-    settings: ModelSettings, told: NotifiedNumbers, ground: ReferenceState, objects: int
-) -> list[str]:
-    """What else may have a say in a difference."""
-    found = []
-    if any(window.config_digest != settings.config_digest for window in told.windows.values()):
-        found.append(
-            "the configuration, or the version of a plugin, is not the one that judged: `driftline explain` shows it"
+def _notes(rerun: _Rerun) -> list[str]:
+    """Other possible causes of a difference, for people."""
+    numbers, digest = rerun.numbers, rerun.settings.config_digest
+    notes = []
+    if any(window.config_digest != digest for window in numbers.windows.values()):
+        notes.append(
+            "the configuration, or the version of a plugin, is not the one that judged: "
+            "`driftline explain` shows it"
         )
-    if any(window.dirty for window in told.windows.values()):
-        found.append(
+    if any(window.dirty for window in numbers.windows.values()):
+        notes.append(
             "rows or labels came since the window was judged; the agent is about to judge it again"
         )
-    if ground.trailing is not None:
-        found.append(
-            "what it is compared with is made of the stored windows before, of older ones by whole days"
+    if rerun.reference.trailing is not None:
+        notes.append(
+            "what it is compared with is made of the stored windows before, of older ones by whole "
+            "days"
         )
-    if told.missing_numbers:
-        found.append(
-            f"{told.missing_numbers} more numbers of the message are of other windows: see --window"
+    if numbers.missing_numbers:
+        notes.append(
+            f"{numbers.missing_numbers} more numbers of the message are of other windows: "
+            "see --window"
         )
-    if not objects:
-        found.append("the window had no rows, so that there was nothing to read")
-    return found
+    if not rerun.objects:
+        notes.append("the window had no rows, so that there was nothing to read")
+    return notes

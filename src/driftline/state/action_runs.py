@@ -18,6 +18,7 @@ from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from driftline.state import outbox as letters
+from driftline.state.notification_json import dump_notification
 from driftline.state.tables import action_runs, as_micros, from_micros, from_micros_or_none, outbox
 from driftline.types.action_request import Request
 from driftline.types.notification import Notification
@@ -115,7 +116,7 @@ def add_run(
         run = replace(
             run, state=State.HELD.value, reason=f"{limit} in 24 hours are the most (max_per_day)"
         )
-    payload = notification.model_copy(update={"id": run.token}).model_dump_json()
+    payload = dump_notification(notification.model_copy(update={"id": run.token}))
     values = {
         "token": run.token, "action": run.action, "model": run.model, "incident": run.incident, "decision": run.decision,
         "state": run.state, "why": run.trigger, "payload": payload, "created": as_micros(run.created_at), "author": run.author,

@@ -26,6 +26,7 @@ from driftline.state import outbox as waiting
 from driftline.state import people
 from driftline.state.incident_json import dump_alert, dump_incident, load_alert, load_incident
 from driftline.state.measurements import labels_json
+from driftline.state.notification_json import dump_notification
 from driftline.state.tables import (
     alerts,
     as_micros,
@@ -40,7 +41,7 @@ from driftline.state.tables import (
 from driftline.types.alert import Alert
 from driftline.types.incident import Incident, Reason
 from driftline.types.matchers import Matchers
-from driftline.types.model import Severity, Verdict
+from driftline.types.model import Bound, Judgement, Severity, Verdict
 from driftline.types.notification import Event
 
 PAGES = 100
@@ -85,10 +86,17 @@ def load(connection: Connection, model: str, phrasebook: Phrasebook | None = Non
             unreadable.append(f"incident {row['id']}: {error}")
             detail = {"lane": lane(row["cause"], "", "")}
         known[row["id"]] = Incident(
-            row["id"], model, row["cause"], from_micros(row["since"]), row["revision"], Severity(row["severity"]),
-            title=row["title"], resolved=from_micros_or_none(row["resolved_at"]), reopens=from_micros_or_none(row["reopens_until"]),
+            id=row["id"],
+            model=model,
+            cause=row["cause"],
+            since=from_micros(row["since"]),
+            revision=row["revision"],
+            severity=Severity(row["severity"]),
+            title=row["title"],
+            resolved=from_micros_or_none(row["resolved_at"]),
+            reopens=from_micros_or_none(row["reopens_until"]),
             **detail,
-        )  # fmt: skip
+        )
     counted = select(c.cause, func.count()).where(c.model == model).group_by(c.cause)
     counts = {(model, cause): count for cause, count in connection.execute(counted)}
     paged = (
@@ -157,20 +165,32 @@ def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
 
 
 def _later(fact: Fact, row: RowMapping) -> Fact:
-    start = from_micros(row["start"])
+    """The fact of a later window of the series of `fact`, from its stored measurement."""
+    start, reason = from_micros(row["start"]), row["reason"]
+    interval = None if row["low"] is None or row["high"] is None else (row["low"], row["high"])
+    judged = replace(
+        fact.judged,
+        measurement=replace(
+            fact.judged.measurement,
+            value=row["value"],
+            was=row["was"],
+            interval=interval,
+            unit=row["unit"],
+            detail=json.loads(row["detail"]),
+        ),
+        judgement=Judgement(
+            Verdict(row["verdict"]),
+            Severity(row["severity"]) if row["severity"] else None,
+            reason,
+            bound=Bound.from_stored(reason),
+        ),
+        rows=row["rows"],
+    )
     return replace(
         fact,
         start=start,
         end=start + (fact.end - fact.start),
-        verdict=Verdict(row["verdict"]),
-        severity=Severity(row["severity"]) if row["severity"] else None,
-        value=row["value"],
-        was=row["was"],
-        interval=None if row["low"] is None or row["high"] is None else (row["low"], row["high"]),
-        unit=row["unit"],
-        rows=row["rows"],
-        reason=row["reason"],
-        detail=json.loads(row["detail"]),
+        judged=judged,
         revision=row["revision"],
     )
 
@@ -206,7 +226,7 @@ def save(connection: Connection, step: Step) -> None:
             connection.execute(insert(incidents).values(**whole, **values))
     for change in step.changes:
         name, revision = change.incident.id, change.incident.revision
-        facts = change.notification.model_dump_json()
+        facts = dump_notification(change.notification)
         event = {
             "event": change.word,
             "at": as_micros(change.at),

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy import and_, case, exists, func, or_, select, update
 from sqlalchemy.engine import Connection
 
+from driftline.state.notification_json import dump_notification
 from driftline.state.tables import as_micros, from_micros, outbox, sinks
 from driftline.types.notification import Event, Notification
 from driftline.types.records import ClaimedMessage
@@ -187,7 +188,7 @@ def add_message(
     moments = {"created": as_micros(now), "not_before": as_micros(now)}
     payload = {
         "event": notification.event.value,
-        "payload": notification.model_dump_json(),
+        "payload": dump_notification(notification),
         "state": "pending",
     }
     connection.execute(outbox.insert().values(**row, **moments, **payload))

@@ -81,7 +81,7 @@ class Postgres(Store):
         if self._seat is not None:
             self._seat.confirm()
 
-    def find_leader(self) -> Leader | None:
+    def leader(self) -> Leader | None:
         """See `Store.leader`."""
         with self.read() as connection:
             raw: Any = connection.connection.dbapi_connection

@@ -1,1 +1,1 @@
-"""What the agent reports about itself: metrics and logs."""
+"""Metrics and logs of the agent itself."""

@@ -1,6 +1,6 @@
 """Logs: lines for people on a terminal, JSON everywhere else.
 
-Refuses raw text from data: control characters are escaped before they are printed.
+Control characters in texts from data are escaped before they are printed.
 """
 
 from __future__ import annotations
@@ -17,16 +17,20 @@ Event = MutableMapping[str, Any]
 def make_log(
     stream: TextIO | None = None, *, human: bool | None = None, verbose: bool = False
 ) -> Any:
-    """A logger that writes to `stream` (standard error), for people when it is a terminal."""
+    """Make a logger that writes to `stream`, by default standard error.
+
+    `human` chooses lines for people; by default a terminal gets them. `verbose` logs debug events
+    too.
+    """
     out = stream or sys.stderr
-    for_people = out.isatty() if human is None else human
-    shape: list[Any] = (
+    writes_lines = out.isatty() if human is None else human
+    processors: list[Any] = (
         [
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),
-            _printable,
-            _Lines(colors=for_people and out.isatty()),
+            _escape_values,
+            _LineRenderer(colors=writes_lines and out.isatty()),
         ]
-        if for_people
+        if writes_lines
         else [
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.dict_tracebacks,
@@ -35,26 +39,26 @@ def make_log(
     )
     return structlog.wrap_logger(
         structlog.PrintLogger(out),
-        processors=[structlog.processors.add_log_level, *shape],
+        processors=[structlog.processors.add_log_level, *processors],
         wrapper_class=structlog.make_filtering_bound_logger(10 if verbose else 20),
     )
 
 
-def _printable(logger: Any, name: str, event: Event) -> Event:
+def _escape_values(logger: Any, name: str, event: Event) -> Event:
     return {
-        key: _clean(value) if isinstance(value, str) and key != "exception" else value
+        key: _escape(value) if isinstance(value, str) and key != "exception" else value
         for key, value in event.items()
     }
 
 
-def _clean(text: str) -> str:
+def _escape(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
 
 
-class _Lines:
-    """`09:31:02  churn  read 144 objects, 28,800 rows`."""
+class _LineRenderer:
+    """Renders an event as `09:31:02  churn  read 144 objects, 28,800 rows`."""
 
     def __init__(self, colors: bool) -> None:
         self._colors = colors
@@ -64,14 +68,14 @@ class _Lines:
         at, part = event.pop("timestamp", ""), event.pop("model", event.pop("part", ""))
         event.pop("exc_info", None)
         text = str(event.pop("event", ""))
-        rest = "  ".join(
+        values = "  ".join(
             f"{key}={value}" for key, value in event.items() if value not in ("", None)
         )
         mark = "" if level in ("info", "debug") else f"{level}: "
-        line = "  ".join(word for word in (str(at), str(part), f"{mark}{text}", rest) if word)
+        line = "  ".join(word for word in (str(at), str(part), f"{mark}{text}", values) if word)
         if not self._colors:
             return line
-        paint = {"warning": "33", "error": "31", "critical": "31"}.get(level)
+        color = {"warning": "33", "error": "31", "critical": "31"}.get(level)
         head = f"\033[2m{at}\033[0m  " + (f"\033[1m{part}\033[0m  " if part else "")
-        body = "  ".join(word for word in (f"{mark}{text}", rest) if word)
-        return head + (f"\033[{paint}m{body}\033[0m" if paint else body)
+        body = "  ".join(word for word in (f"{mark}{text}", values) if word)
+        return head + (f"\033[{color}m{body}\033[0m" if color else body)

@@ -1,7 +1,7 @@
-"""The numbers that Prometheus scrapes, on a registry of their own.
+"""The metrics of the agent for Prometheus, on a registry of their own.
 
-Refuses unbounded labels: models, sinks and plugins are as many as the configuration names, and of
-the measurements only the newest `LABEL_SETS` are kept.
+The number of label sets is bounded: models, sinks and plugins come from the configuration, and of
+the measurements only the newest `MAX_LABEL_SETS` are shown.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
-LABEL_SETS = 1000
-LONGEST_LABEL = 200
+MAX_LABEL_SETS = 1000
+MAX_LABEL_LENGTH = 200
 
 
 class Metrics:
-    """Every metric of one agent. The names are part of the interface: dashboards and alerts are
-    written on them.
+    """Every metric of one agent.
+
+    The names are part of the interface: dashboards and alerting rules use them.
     """
 
-    def __init__(self, version: str, *, label_sets: int = LABEL_SETS) -> None:
+    def __init__(self, version: str, *, label_sets: int = MAX_LABEL_SETS) -> None:
         self.registry = registry = CollectorRegistry(auto_describe=False)
         self.leading = Gauge(
             "driftline_leading",
@@ -60,9 +61,11 @@ class Metrics:
             registry=registry,
         )
         self.actions = Counter(
-            "driftline_actions", "Attempts to do what incidents called for, by what came of them.", ["action", "outcome"],
+            "driftline_actions",
+            "Attempts to do what incidents called for, by what came of them.",
+            ["action", "outcome"],
             registry=registry,
-        )  # fmt: skip
+        )
         self.outbox_pending = Gauge(
             "driftline_outbox_pending",
             "Notifications that a sink has not taken yet.",
@@ -114,7 +117,7 @@ class Metrics:
         build.labels(version, platform.python_version()).set(1)
         ProcessCollector(namespace="driftline", registry=registry)
         self._label_sets = label_sets
-        self._shown: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._measurement_keys: OrderedDict[tuple[str, ...], None] = OrderedDict()
         self._alerts: dict[str, set[tuple[str, ...]]] = {}
         self._lock = Lock()
 
@@ -128,40 +131,42 @@ class Metrics:
         column: str = "",
         version: str = "",
     ) -> None:
-        """Show the newest value of a measurement; None takes it away. When all places are full, the
-        oldest one goes.
+        """Show the newest value of a measurement; None removes it.
+
+        When there are too many measurements, the one that was set longest ago is removed.
         """
         key = tuple(_text(label) for label in (model, check, measurement, column, version))
         with self._lock:
             if value is None:
-                if key in self._shown:
-                    del self._shown[key]
+                if key in self._measurement_keys:
+                    del self._measurement_keys[key]
                     self._measurement.remove(*key)
                 return
-            self._shown[key] = None
-            self._shown.move_to_end(key)
+            self._measurement_keys[key] = None
+            self._measurement_keys.move_to_end(key)
             self._measurement.labels(*key).set(value)
-            if len(self._shown) > self._label_sets:
-                oldest, _ = self._shown.popitem(last=False)
+            if len(self._measurement_keys) > self._label_sets:
+                oldest, _ = self._measurement_keys.popitem(last=False)
                 self._measurement.remove(*oldest)
                 self._dropped.inc()
 
     def set_alerts(self, model: str, alerts: Iterable[tuple[str, ...]]) -> None:
-        """Show exactly these alerts of a model: check, measurement, column, segment, version and
-        severity of each.
+        """Show exactly these firing alerts of a model.
+
+        Each is a tuple of check, measurement, column, segment, version and severity.
         """
         with self._lock:
-            before = self._alerts.get(model, set())
-            others = sum(len(shown) for name, shown in self._alerts.items() if name != model)
+            previous = self._alerts.get(model, set())
+            other_models = sum(len(keys) for name, keys in self._alerts.items() if name != model)
             keys = sorted({tuple(_text(label) for label in (model, *alert)) for alert in alerts})
-            now = set(keys[: max(0, self._label_sets - others)])
-            for key in before - now:
+            current = set(keys[: max(0, self._label_sets - other_models)])
+            for key in previous - current:
                 self._alert.remove(*key)
-            for key in now:
+            for key in current:
                 self._alert.labels(*key).set(1)
-            self._alerts[model] = now
+            self._alerts[model] = current
 
 
 def _text(label: str) -> str:
-    """Column names come from data: at most so long, and always encodable."""
-    return label[:LONGEST_LABEL].encode("utf-8", "replace").decode()
+    """A label of bounded length that can be encoded: column names come from data."""
+    return label[:MAX_LABEL_LENGTH].encode("utf-8", "replace").decode()

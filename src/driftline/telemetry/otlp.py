@@ -1,7 +1,6 @@
-"""The metrics, pushed over OTLP to a collector that can't scrape them. Needs the extra `otlp`.
+"""Pushes the metrics over OTLP, to a collector that cannot scrape them. Needs the extra `otlp`.
 
-Refuses to lose the agent time: a push that fails is told to the log and the next one carries newer
-numbers.
+Runs on a thread of its own. A push that fails is logged; the next one carries newer values.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from driftline.types.errors import DriftlineError
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricExporter, MetricsData
 
-SECONDS = 10
-"""For one push."""
+PUSH_TIMEOUT = 10
+"""Seconds for one push."""
 
 
 class MetricsPusher:
-    """Pushes a registry again and again until it is stopped, and once more then."""
+    """Pushes a registry at an interval until it is stopped, and a last time then."""
 
     def __init__(
         self, registry: CollectorRegistry, exporter: MetricExporter, every: timedelta, log: Any
@@ -37,7 +36,7 @@ class MetricsPusher:
         self._thread.start()
 
     def push(self) -> bool:
-        """Push what there is now; returns whether it was taken."""
+        """Push the current values; returns whether the collector accepted them."""
         from opentelemetry.sdk.metrics.export import MetricExportResult
 
         try:
@@ -52,9 +51,9 @@ class MetricsPusher:
         return answer is MetricExportResult.SUCCESS
 
     def stop(self) -> None:
-        """Push once more and end."""
+        """Push a last time and end."""
         self._stopping.set()
-        self._thread.join(SECONDS)
+        self._thread.join(PUSH_TIMEOUT)
 
     def _run(self) -> None:
         while not self._stopping.wait(self._every.total_seconds()):
@@ -63,25 +62,25 @@ class MetricsPusher:
 
 
 def make_exporter(endpoint: str, headers: Mapping[str, str]) -> MetricExporter:
-    """OTLP over HTTP. Raises DriftlineError without the extra."""
+    """Make an exporter for OTLP over HTTP. Raises DriftlineError without the extra `otlp`."""
     try:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     except ImportError:
         raise DriftlineError(
             "pushing metrics needs OpenTelemetry: pip install 'driftline[otlp]'"
         ) from None
-    return OTLPMetricExporter(endpoint=endpoint, headers=dict(headers), timeout=SECONDS)
+    return OTLPMetricExporter(endpoint=endpoint, headers=dict(headers), timeout=PUSH_TIMEOUT)
 
 
 def metrics_data(registry: CollectorRegistry, began: int, now: int) -> MetricsData:
-    """The registry as OTLP has it; nanoseconds since the epoch."""
+    """Convert the registry to OTLP; `began` and `now` are nanoseconds since the Unix epoch."""
     from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, ScopeMetrics
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-    found = [_metric(family, began, now) for family in registry.collect() if family.samples]
+    metrics = [_metric(family, began, now) for family in registry.collect() if family.samples]
     scope = ScopeMetrics(
-        InstrumentationScope("driftline"), [metric for metric in found if metric is not None], ""
+        InstrumentationScope("driftline"), [metric for metric in metrics if metric is not None], ""
     )
     return MetricsData(
         [ResourceMetrics(Resource.create({"service.name": "driftline"}), [scope], "")]
@@ -119,26 +118,25 @@ def _histograms(family: Metric, began: int, now: int) -> Iterator[Any]:
         labels = tuple(
             sorted((name, value) for name, value in sample.labels.items() if name != "le")
         )
-        mine = series.setdefault(labels, {"upto": []})
+        values = series.setdefault(labels, {"buckets": []})
         if sample.name.endswith("_bucket"):
-            mine["upto"].append((float(sample.labels["le"]), int(sample.value)))
+            values["buckets"].append((float(sample.labels["le"]), int(sample.value)))
         else:
-            mine[sample.name.rpartition("_")[2]] = sample.value
-    for labels, mine in series.items():
-        upto = sorted(mine["upto"])
-        counts = [
-            count - before
-            for (_, count), before in zip(upto, [0, *(count for _, count in upto)], strict=False)
-        ]
-        bounds = [bound for bound, _ in upto[:-1]]
+            values[sample.name.rpartition("_")[2]] = sample.value
+    for labels, values in series.items():
+        buckets = sorted(values["buckets"])
+        cumulative = [count for _, count in buckets]
         yield HistogramDataPoint(
-            dict(labels),
-            began,
-            now,
-            int(mine["count"]),
-            float(mine["sum"]),
-            counts,
-            bounds,
-            float("inf"),
-            float("-inf"),
+            attributes=dict(labels),
+            start_time_unix_nano=began,
+            time_unix_nano=now,
+            count=int(values["count"]),
+            sum=float(values["sum"]),
+            bucket_counts=[
+                count - smaller
+                for count, smaller in zip(cumulative, [0, *cumulative], strict=False)
+            ],
+            explicit_bounds=[upper_limit for upper_limit, _ in buckets[:-1]],
+            min=float("inf"),
+            max=float("-inf"),
         )

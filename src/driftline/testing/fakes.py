@@ -21,7 +21,7 @@ from driftline.delivery.network.dial import Dial
 from driftline.delivery.network.fence import Fence
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.types.action_request import Order
-from driftline.types.model import Severity
+from driftline.types.model import Bound, BoundSide, Severity
 from driftline.types.notification import AlertFact, Event, Notification
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -174,6 +174,7 @@ def notification(event: Event = Event.OPENED, **changes: Any) -> Notification:
         was=0.0,
         interval=(0.27, 0.35),
         reason="above 0.1",
+        bound=Bound(BoundSide.ABOVE, 0.1),
         since=since,
         rows=4000,
         detail={"mean": 21.5, "mean_was": 32.4},

@@ -5,14 +5,12 @@ It keeps its last windows one by one, so that late data can revise one of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from driftline.types.model import Severity, Verdict
-
-Scalar = str | float | int | None
+from driftline.types.model import Judgement, Measurement, Severity, Verdict
+from driftline.types.records import JudgedMeasurement
 
 
 class AlertState(StrEnum):
@@ -24,27 +22,35 @@ class AlertState(StrEnum):
     RESOLVED = "resolved"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertEntry:
     """One window as an alert remembers it."""
 
     start: datetime
     end: datetime
-    verdict: Verdict
+    judged: JudgedMeasurement
+    """What was measured and judged; without what only the judgement of later windows needs."""
     revision: int = 0
-    severity: Severity | None = None
-    value: float | None = None
-    was: float | None = None
-    interval: tuple[float, float] | None = None
-    unit: str = ""
-    rows: int = 0
-    reason: str = ""
     reference: str = ""
-    detail: Mapping[str, Scalar] = field(default_factory=dict)
+    """What the window was compared with, in words."""
     since: datetime | None = None
     """See `Fact.since`."""
-    decision: str = ""
-    """See `Fact.decision`."""
+
+    @property
+    def measurement(self) -> Measurement:
+        """The number of this window."""
+        return self.judged.measurement
+
+    @property
+    def judgement(self) -> Judgement:
+        """The verdict of this window."""
+        assert self.judged.judgement is not None
+        return self.judged.judgement
+
+    @property
+    def verdict(self) -> Verdict:
+        """`ok`, `changed` or `unsure`."""
+        return self.judgement.verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class Phase:
     last_end: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """The state of one rule on one set of labels."""
 
@@ -142,7 +148,12 @@ def _advance(phase: Phase, entry: AlertEntry, needed: int, keep: int) -> Phase:
     if entry.verdict is Verdict.CHANGED:
         if state in (AlertState.QUIET, AlertState.RESOLVED):
             state, since, count = AlertState.PENDING, entry.since or entry.start, 0
-        count, oks, severity, until = count + 1, 0, entry.severity or Severity.WARNING, entry.end
+        count, oks, severity, until = (
+            count + 1,
+            0,
+            entry.judgement.severity or Severity.WARNING,
+            entry.end,
+        )
         if state is AlertState.PENDING and count >= needed:
             state = AlertState.FIRING
     return Phase(state, since, count, oks, severity, until, entry.start, entry.end)

@@ -32,7 +32,30 @@ class Reason(StrEnum):
     DIGEST_OVER = "all of them resolved"
 
 
-@dataclass(frozen=True, slots=True)
+class UpstreamKind(StrEnum):
+    """What may have changed before an alert."""
+
+    NEW_VERSION = "new_version"
+    SCHEMA = "schema"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Upstream:
+    """What is known to have changed before an alert."""
+
+    kind: UpstreamKind
+    name: str
+    """The version of the model, or the column."""
+
+    @property
+    def text(self) -> str:
+        """For people: `version v4 is new`."""
+        if self.kind is UpstreamKind.NEW_VERSION:
+            return f"version {self.name} is new"
+        return f"the schema of {self.name} changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """Alerts that belong together, from opening to resolution."""
 
@@ -57,7 +80,7 @@ class Incident:
     """End of the window that ended it; None while it is open."""
     reopens: datetime | None = None
     """Until when it may come back, once it has ended."""
-    upstream: frozenset[str] = frozenset()
+    upstream: frozenset[Upstream] = frozenset()
     """What is known to have changed before it."""
     turns: tuple[datetime, ...] = ()
     """When it came back, as far as that counts for flapping."""

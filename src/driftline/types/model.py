@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -92,6 +92,43 @@ class Severity(StrEnum):
     def rank(self) -> int:
         """0 for the least severity."""
         return list(Severity).index(self)
+
+
+class BoundSide(StrEnum):
+    """The side of a bound on which a value lies."""
+
+    ABOVE = "above"
+    BELOW = "below"
+
+
+_BOUND_TEXT = re.compile(r"\b(above|below) (-?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A bound that a measurement crossed."""
+
+    side: BoundSide
+    value: float
+
+    @property
+    def text(self) -> str:
+        """The bound as the reason of a verdict: `above 0.25`."""
+        return f"{self.side} {self.value:g}"
+
+    @classmethod
+    def from_stored(cls, reason: str) -> Bound | None:
+        """The bound of a reason that is stored as text only; None where the text holds no bound.
+
+        The table `measurements` has one column for the reason, and states written by older versions have
+        no bound beside it. Everywhere else the bound travels as this record.
+        """
+        match = _BOUND_TEXT.search(reason)
+        try:
+            value = float(match[2].rstrip(".,").replace(",", "")) if match else None
+        except ValueError:
+            value = None
+        return None if match is None or value is None else cls(BoundSide(match[1]), value)
 
 
 class Decision(StrEnum):
@@ -302,14 +339,22 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a rule says of one measurement."""
+    """The verdict of a rule on one measurement."""
 
     verdict: Verdict
     severity: Severity | None = None
     """Set when the verdict is `changed`."""
     reason: str = ""
-    """One sentence: the bound that was crossed, or the rows that are lacking."""
+    """One sentence for people: the bound that was crossed, or how many rows are missing."""
+    _: KW_ONLY
+    bound: Bound | None = None
+    """The bound that was crossed, where the rule has one."""
     within: bool = False
-    """Of `unsure`: whether the value itself is within its bounds, though too few rows show it. That
-    ends a change.
+    """Of `unsure`: whether the value is within its bounds, although too few rows prove it. Such a
+    verdict ends a change.
     """
+
+    @classmethod
+    def crossed(cls, severity: Severity, bound: Bound) -> Judgement:
+        """A change: the measurement lies beyond `bound`."""
+        return cls(Verdict.CHANGED, severity, bound.text, bound=bound)

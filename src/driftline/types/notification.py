@@ -9,9 +9,11 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
-from driftline.types.model import Decision, Severity
+from driftline.types.incident import Reason, Upstream, UpstreamKind
+from driftline.types.model import Bound, Decision, Severity
 
 
 class Event(StrEnum):
@@ -26,10 +28,24 @@ class Event(StrEnum):
     TEST = "test"
 
 
-class AlertFact(BaseModel):
-    """One alert of an incident, in words and numbers."""
+class PublicModel(BaseModel):
+    """A part of a message with a public JSON form.
+
+    Fields with `exclude` are for driftline itself: they are not in that form, and two objects are
+    equal without them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, type(self)):
+            return NotImplemented
+        public = [name for name, info in type(self).model_fields.items() if not info.exclude]
+        return all(getattr(self, name) == getattr(other, name) for name in public)
+
+
+class AlertFact(PublicModel):
+    """One alert of an incident, in words and numbers."""
 
     check: str
     """The name of the check in the configuration."""
@@ -61,12 +77,12 @@ class AlertFact(BaseModel):
     """A few facts that explain the number."""
     decision: Decision | None = None
     """What the check says is to be done."""
+    bound: SkipJsonSchema[Bound | None] = Field(default=None, exclude=True)
+    """The bound that was crossed. Not part of the public JSON, where `reason` names it."""
 
 
-class Notification(BaseModel):
+class Notification(PublicModel):
     """One message of an incident for one sink."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     id: str
     """The same for every attempt, another for every message: a receiver's key against repeats."""
@@ -107,3 +123,22 @@ class Notification(BaseModel):
     """What plugins added: owners, runbooks, deploys."""
     sent_before: bool = True
     """False when this sink has not been told of the incident before this message."""
+    reason: SkipJsonSchema[Reason | None] = Field(default=None, exclude=True)
+    """Why the message is sent. Not part of the public JSON, where the fact `why` is its sentence.
+    None in messages that an older version stored.
+    """
+    upstream: SkipJsonSchema[tuple[Upstream, ...]] = Field(default=(), exclude=True)
+    """What is known to have changed before. Not part of the public JSON, where the fact `upstream`
+    is its sentence.
+    """
+
+    @property
+    def new_versions(self) -> tuple[str, ...]:
+        """Versions of the model that were new when the incident opened."""
+        versions = (change for change in self.upstream if change.kind is UpstreamKind.NEW_VERSION)
+        return tuple(change.name for change in versions)
+
+    @property
+    def upstream_text(self) -> str:
+        """What is known to have changed before, for people; empty where nothing is."""
+        return ", ".join(sorted(change.text for change in self.upstream))

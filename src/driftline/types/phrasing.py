@@ -5,14 +5,12 @@ Returns plain text without control characters or markup. Each sink escapes it fo
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from driftline.types.notification import AlertFact, Event, Notification
 
-BOUND = re.compile(r"\b(above|below) (-?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?)")
 WHY, IN_ALL = "why", "alerts in all"
 """The two facts that every notification may have of its own."""
 Scalar = str | float | int | None
@@ -102,15 +100,6 @@ def subject(alert: AlertFact, limit: int = 60) -> str:
     ]
     name = " ".join(parts)
     return f"{name} ({', '.join(within)})".strip() if within else name
-
-
-def parse_bound(alert: AlertFact) -> float | None:
-    """Return the bound that was crossed, where the reason names one."""
-    match = BOUND.search(alert.reason)
-    try:
-        return float(match.group(2).rstrip(".,").replace(",", "")) if match else None
-    except ValueError:
-        return None
 
 
 def is_share(alert: AlertFact) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.types.model import LogObject, Measurement
+from driftline.types.model import Judgement, LogObject, Measurement
 from driftline.types.notification import Notification
 
 DONE, QUARANTINED, GONE, WAITING = "done", "quarantined", "gone", "waiting"
@@ -46,32 +46,51 @@ class DueWindow:
     """Whether only labels came since it was judged."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedMeasurement:
-    """One measurement of one window and what the rule said."""
+    """One measurement of one window with the verdict of its rule."""
 
     check: str
+    """The name of the check in the configuration."""
     measurement: Measurement
-    verdict: str = ""
-    """Empty when no rule judges it."""
-    severity: str = ""
-    reason: str = ""
+    judgement: Judgement | None = None
+    """None where no rule judges it."""
     rows: int = 0
+    """The rows behind the number."""
     cause: str = "drift"
-    within: bool = False
-    """See `Judgement.within`."""
+    """The family of the check."""
     watched: Any = None
     """The `Unusual` rule that judges it by the windows before, where one does."""
     since: int | None = None
-    """Start of the first window of the change that is on, as estimated; microseconds."""
+    """Estimated start of the first window of a change that lasts, in microseconds."""
     trace: bytes | None = None
-    """What judging later windows needs of this one."""
+    """What the judgement of later windows needs of this one."""
     blind: bool = False
-    """Whether too little data is why it is `unsure`, and changes that matter would not be seen."""
+    """Whether it is `unsure` for want of data, so that a change that matters would not be seen."""
     alike: tuple[tuple[str, str, str, str, str], ...] = ()
-    """Of a change that is on: version, segment, check, name and labels of the series that moved
-    together with it before.
+    """Series that moved together with a changed one before: version, segment, check, name, labels.
     """
+
+    @property
+    def verdict(self) -> str:
+        """The verdict; empty where no rule judges it."""
+        return "" if self.judgement is None else self.judgement.verdict
+
+    @property
+    def severity(self) -> str:
+        """The severity of a change; empty for every other verdict."""
+        judgement = self.judgement
+        return "" if judgement is None or judgement.severity is None else judgement.severity
+
+    @property
+    def reason(self) -> str:
+        """The sentence of the verdict."""
+        return "" if self.judgement is None else self.judgement.reason
+
+    @property
+    def within(self) -> bool:
+        """See `Judgement.within`."""
+        return self.judgement is not None and self.judgement.within
 
 
 @dataclass(frozen=True, slots=True)

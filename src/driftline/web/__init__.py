@@ -2,14 +2,14 @@
 
 from driftline.web.address import Address, AddressError, check_address
 from driftline.web.app import create_app
-from driftline.web.server import Server, serve
+from driftline.web.server import WebServer, serve
 from driftline.web.status import LoopStatus, StatusSource
 
 __all__ = [
     "Address",
     "AddressError",
     "LoopStatus",
-    "Server",
+    "WebServer",
     "StatusSource",
     "check_address",
     "create_app",

@@ -1,7 +1,6 @@
-"""Where the pages may be served: on this machine to anyone, anywhere else only to those who have
-the token.
+"""Checks the address that the pages are served on.
 
-Refuses to open anything.
+An address that other machines can reach needs a token. Does not open the address.
 """
 
 from __future__ import annotations
@@ -38,8 +37,9 @@ class Address(NamedTuple):
 
 
 def check_address(http: str, token: Secret | None) -> Address:
-    """Read `127.0.0.1:8080` or `[::1]:8080`. Raises AddressError, also where the address is
-    reachable and no token is set.
+    """Parse `127.0.0.1:8080` or `[::1]:8080`.
+
+    Raises AddressError for another form, and for a reachable address without a token.
     """
     host, colon, port = http.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")

@@ -1,9 +1,7 @@
-"""The pages of the agent: health for supervisors, metrics for Prometheus, a first page for people;
-incidents, and acts on them.
+"""The web application: health, metrics, the first page, incidents, the API and forms.
 
-Refuses to change anything by itself: every route of its own is a GET. `/healthz` and the bare
-answer of `/readyz` are open to all, for supervisors that can't hold a token; everything else asks
-for the token where there is one.
+Every route defined here is a GET. `/healthz` and the short answer of `/readyz` are open to all, for
+supervisors without a token; all other routes ask for the token when one is set.
 """
 
 from __future__ import annotations
@@ -20,22 +18,25 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driftline.types.secret import Secret
-from driftline.web import incident_pages
-from driftline.web.bearer import challenge
-from driftline.web.doors import Doors
-from driftline.web.pages import page
+from driftline.web.access import Access, ask_password
+from driftline.web.api import api_routes
+from driftline.web.forms import form_routes
+from driftline.web.incident_pages import incident_routes, list_open_incidents
+from driftline.web.pages import render_page
 from driftline.web.status import StatusSource
 
 SAFE_HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
 
 
 class _SafeHeaders:
-    """Puts the headers on every answer."""
+    """Adds the safe headers to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -60,10 +61,10 @@ def create_app(
 ) -> Starlette:
     """The application for one running agent.
 
-    With `http_token` only its bearers see more than health; with `token` its bearers and signed
-    links may act on incidents.
+    With `http_token`, only requests with that token see more than health. With `token`, requests
+    with that token and signed links may act on incidents.
     """
-    doors = Doors(http_token, token, clock)
+    access = Access(http_token, token, clock)
 
     async def healthz(request: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -73,7 +74,7 @@ def create_app(
         body: dict[str, object] = {"ready": ready}
         if status.leader is not None:
             body["standby"] = True
-        if doors.reads(request):
+        if access.can_read(request):
             body |= {"leader": status.leader} if status.leader else {}
             body["loops"] = [
                 {
@@ -86,21 +87,23 @@ def create_app(
         return JSONResponse(body, 200 if ready else 503)
 
     def metrics(request: Request) -> Response:
-        if not doors.reads(request):
-            return challenge()
+        if not access.can_read(request):
+            return ask_password()
         encode, kind = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(status.registry), headers={"Content-Type": kind})
 
     def index(request: Request) -> Response:
-        if not doors.reads(request) and not doors.looks(request):
-            return challenge()
+        if not access.can_read(request) and not access.can_see_incidents(request):
+            return ask_password()
         ready, loops = status.ready()
         stuck = [loop.name for loop in loops if loop.stuck]
-        desk = status.desk if doors.looks(request) else None
+        desk = status.desk if access.can_see_incidents(request) else None
         rows = (
-            None if desk is None else incident_pages.listed(desk, doors, acts=doors.acts(request))
+            None
+            if desk is None
+            else list_open_incidents(desk, access, acts=access.can_act(request))
         )
-        return page(
+        return render_page(
             "index", ready=ready, stuck=stuck, leader=status.leader, links=LINKS, incidents=rows
         )
 
@@ -109,19 +112,17 @@ def create_app(
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
-        *incident_pages.routes(status, doors),
+        *incident_routes(status, access),
     ]
     if token is not None:
-        from driftline.web import acting
-
-        routes += acting.routes(status, doors, token)
+        routes += [*api_routes(status, access), *form_routes(status, access, token)]
     app = Starlette(routes=routes)
     app.add_middleware(_SafeHeaders)
     return app
 
 
 LINKS = {
-    "readyz": "every loop, when it last came round, and whether it is stuck",
-    "metrics": "numbers for Prometheus",
-    "healthz": "whether the process lives",
+    "readyz": "every loop, its last beat, and whether it is stuck",
+    "metrics": "metrics for Prometheus",
+    "healthz": "whether the process is alive",
 }

@@ -1,7 +1,7 @@
-"""Pages as HTML, from templates in which everything is escaped.
+"""Renders pages as HTML, from templates in which all data is escaped.
 
-Refuses scripts, and whatever would come from elsewhere: the one style is part of the page, and the
-policy names its hash.
+Pages have no scripts and load nothing from other sites: the style is part of the page, and the
+content security policy names its hash.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from starlette.responses import HTMLResponse, Response
 from driftline.types.phrasing import clean, utc
 
 
-def page(name: str, status: int = 200, **names: Any) -> Response:
-    """The page from the template `name`."""
-    made, policy = _made()
-    text = made.get_template(f"{name}.html").render(**names)
-    # Half characters, which JSON may bring, have no bytes.
+def render_page(name: str, status: int = 200, **names: Any) -> Response:
+    """Render the template `name`."""
+    environment, policy = _load_environment()
+    text = environment.get_template(f"{name}.html").render(**names)
+    # JSON may bring lone surrogates, which can't be encoded.
     return HTMLResponse(
         text.encode("utf-8", "replace"), status, headers={"Content-Security-Policy": policy}
     )
 
 
-def said(
+def render_message(
     title: str, text: str, status: int = 200, *, command: str = "", back: str = ""
 ) -> Response:
-    """A page that says one thing; `back` is the address of the incident."""
-    return page("said", status, title=title, text=text, command=command, back=back)
+    """Render a page with one message; `back` is the address of the incident."""
+    return render_page("message", status, title=title, text=text, command=command, back=back)
 
 
 @cache
-def _made() -> tuple[Environment, str]:
+def _load_environment() -> tuple[Environment, str]:
     style = files("driftline.web").joinpath("templates", "style.css").read_text(encoding="utf-8")
-    made = Environment(
+    environment = Environment(
         loader=PackageLoader("driftline.web"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"utc": _utc, "clean": clean}
-    made.globals["style"] = Markup(style)
-    allowed = b64encode(sha256(style.encode()).digest()).decode()
-    return made, (
-        f"default-src 'none'; img-src 'self'; style-src 'sha256-{allowed}'; "
+    environment.filters |= {"utc": _utc, "clean": clean}
+    environment.globals["style"] = Markup(style)
+    style_hash = b64encode(sha256(style.encode()).digest()).decode()
+    return environment, (
+        f"default-src 'none'; img-src 'self'; style-src 'sha256-{style_hash}'; "
         "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
     )
 

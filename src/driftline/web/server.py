@@ -1,6 +1,6 @@
-"""Serves the application from a thread of its own, and stops cleanly.
+"""Serves the application in a thread, and stops it cleanly.
 
-Refuses signals: they belong to the agent.
+Does not handle signals: the agent does.
 """
 
 from __future__ import annotations
@@ -18,32 +18,33 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 GRACE = 2
-"""Seconds that requests under way get at a stop."""
+"""Seconds that running requests get at a stop."""
 
 
-class Server:
+class WebServer:
     """A web server that runs until it is stopped."""
 
     def __init__(self, address: Address, server: uvicorn.Server, thread: Thread) -> None:
         self.address = address
-        """Where it listens, with the real port where 0 was asked for."""
+        """Where it listens, with the real port when port 0 was requested."""
         self._server = server
         self._thread = thread
 
     @property
     def running(self) -> bool:
-        """Whether it still serves."""
+        """Whether it still runs."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Finish what is under way, then close. Safe twice."""
+        """Finish running requests, then close. Safe to call twice."""
         self._server.should_exit = True
         self._thread.join(GRACE + 3)
 
 
-def serve(app: Starlette, host: str, port: int) -> Server:
-    """Listen on `host` and `port`; returns once requests are answered. Raises DriftlineError when
-    the address can't be had.
+def serve(app: Starlette, host: str, port: int) -> WebServer:
+    """Listen on `host` and `port`, and return when requests are answered.
+
+    Raises DriftlineError when the address can't be used.
     """
     import uvicorn
 
@@ -76,4 +77,4 @@ def serve(app: Starlette, host: str, port: int) -> Server:
                 f"agent.http: the web server on {Address(host, port)} did not start"
             )
         sleep(0.005)
-    return Server(Address(host, int(listener.getsockname()[1])), server, thread)
+    return WebServer(Address(host, int(listener.getsockname()[1])), server, thread)

@@ -1,6 +1,6 @@
-"""What the pages need to know of the running agent, as shapes that it fits by itself.
+"""Protocols for the parts of the running agent that the pages show.
 
-Refuses to compute anything: whether a loop is stuck is decided where the loop runs.
+Does not compute anything: the loop itself decides whether it is stuck.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class LoopStatus(Protocol):
 
     @property
     def name(self) -> str:
-        """What the loop is for, such as `ingest churn`."""
+        """The purpose of the loop, such as `ingest churn`."""
         ...
 
     @property
     def beat(self) -> datetime | None:
-        """When it last came round, UTC; None before the first time."""
+        """When its last round began, UTC; None before the first."""
         ...
 
     @property
@@ -35,9 +35,7 @@ class LoopStatus(Protocol):
 
 
 class StatusSource(Protocol):
-    """The running agent, as seen from a page. Its methods are called from threads of the web
-    server.
-    """
+    """The running agent. Threads of the web server call its methods."""
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -46,16 +44,14 @@ class StatusSource(Protocol):
 
     @property
     def leader(self) -> str | None:
-        """The agent that works in this one's place, while this one stands by; None when this one
-        works.
-        """
+        """The agent that leads while this one is on standby; None when this one leads."""
         ...
 
     @property
     def desk(self) -> Desk | None:
-        """Where incidents are seen, and acts are left; None while this agent stands by."""
+        """Reads incidents and takes acts; None while this agent is on standby."""
         ...
 
     def ready(self) -> tuple[bool, Sequence[LoopStatus]]:
-        """Whether the agent does its work, and every loop."""
+        """Whether the agent is ready, and all its loops."""
         ...

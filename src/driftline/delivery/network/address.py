@@ -1,7 +1,6 @@
-"""The way to a receiver's address: looked up once, checked, and connected to as checked.
+"""Resolves the name of a receiver once, checks the addresses, and connects to a checked one.
 
-Refuses private, loopback and link-local addresses unless they are allowed, and whatever lasts
-beyond the deadline.
+Does not connect to private, loopback and link-local addresses unless they are allowed.
 """
 
 from __future__ import annotations
@@ -19,20 +18,21 @@ NAT64 = ip_network("64:ff9b::/96")
 
 
 class PrivateAddressError(Exception):
-    """The name leads to an address that isn't public."""
+    """A name resolves to an address that isn't public."""
 
 
 def resolve(host: str, port: int) -> list[str]:
     """Every address of `host`. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]).split("%")[0] for entry in found))
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]).split("%")[0] for entry in entries))
 
 
-def checked(
+def resolve_allowed(
     host: str, port: int, allow_private: bool | Collection[str], resolve: Resolve = resolve
 ) -> list[str]:
-    """Every address of `host`, all of which may be connected to. Raises OSError, UnicodeError or
-    PrivateAddressError.
+    """Resolve `host`, and check that every address is allowed.
+
+    Raises OSError, UnicodeError or PrivateAddressError.
     """
     addresses = resolve(host, port)
     if not (allow_private if isinstance(allow_private, bool) else host in allow_private):
@@ -44,10 +44,13 @@ def checked(
 
 def is_public(address: str) -> bool:
     """Whether `address` is reachable by anyone, also where an IPv6 address wraps an IPv4 one."""
-    return all(one.is_global and not one.is_multicast for one in _wrapped(ip_address(address)))
+    return all(
+        candidate.is_global and not candidate.is_multicast
+        for candidate in _embedded_addresses(ip_address(address))
+    )
 
 
-def _wrapped(address: Address) -> Iterable[Address]:
+def _embedded_addresses(address: Address) -> Iterable[Address]:
     yield address
     if isinstance(address, IPv6Address):
         teredo = address.teredo or ()
@@ -61,7 +64,7 @@ def _wrapped(address: Address) -> Iterable[Address]:
 
 
 class GuardedBackend(httpcore.NetworkBackend):
-    """Connects for one request, with one deadline for all of it."""
+    """Connects for one request, with one deadline for the whole request."""
 
     def __init__(
         self,
@@ -79,14 +82,17 @@ class GuardedBackend(httpcore.NetworkBackend):
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
     ) -> httpcore.NetworkStream:
-        """The first address that answers. Raises PrivateAddressError or httpcore.ConnectError."""
+        """Connect to the first address that answers.
+
+        Raises PrivateAddressError or httpcore.ConnectError.
+        """
         try:
-            addresses = checked(host, port, self._allow, self._resolve)
+            addresses = resolve_allowed(host, port, self._allow, self._resolve)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(
                 f"the name can't be resolved: {error.__class__.__name__}"
             ) from None
-        failed: Exception = httpcore.ConnectError("the name has no address")
+        failure: Exception = httpcore.ConnectError("the name has no address")
         for address in addresses:
             try:
                 stream = self._plain.connect_tcp(
@@ -94,11 +100,11 @@ class GuardedBackend(httpcore.NetworkBackend):
                 )
                 return _Stream(stream, self._limit)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failed = error
-        raise failed
+                failure = error
+        raise failure
 
     def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
-        """Not for sinks."""
+        """Always raises PrivateAddressError."""
         raise PrivateAddressError("a unix socket")
 
     def _limit(self, timeout: float | None) -> float:

@@ -1,7 +1,7 @@
-"""The way out for sinks that speak no HTTP: one guarded connection.
+"""Guarded connections for sinks that don't use HTTP.
 
-Refuses private addresses unless allowed, to wait longer than 20 seconds for anything, and to
-connect when nothing may be sent.
+Does not connect to private addresses unless they are allowed, waits at most 20 seconds, and closes
+the connection when nothing may be sent.
 """
 
 from __future__ import annotations
@@ -10,7 +10,12 @@ import socket
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from driftline.delivery.network.address import PrivateAddressError, Resolve, checked, resolve
+from driftline.delivery.network.address import (
+    PrivateAddressError,
+    Resolve,
+    resolve,
+    resolve_allowed,
+)
 from driftline.types.errors import Rejected, Retryable
 from driftline.types.phrasing import clean
 
@@ -19,23 +24,25 @@ TIMEOUT = 20.0
 
 @dataclass(frozen=True)
 class Dial:
-    """Connects to a host that was looked up once and checked."""
+    """Resolves a host once, checks its addresses and connects."""
 
     allow_private: bool | Collection[str] = False
     """True, or the host names for which private addresses are fine."""
     permit: Callable[[], None] = lambda: None
-    """Called when connected, before the first byte leaves; raises when it must not."""
+    """Called when connected, before the first byte is sent; raises when it must not be sent."""
     resolve: Resolve = resolve
 
     def __call__(self, host: str, port: int) -> socket.socket:
-        """The first address that answers. Raises Rejected or Retryable."""
+        """Connect to the first address that answers. Raises Rejected or Retryable."""
         place = f"{clean(host, 100)}:{port}"
-        why = "it has no address"
+        reason = "it has no address"
         try:
-            addresses = checked(host, port, self.allow_private, self.resolve)
+            addresses = resolve_allowed(host, port, self.allow_private, self.resolve)
         except PrivateAddressError as error:
-            said = f"{place} is a private address ({error}): allow it in the configuration, if that is meant"
-            raise Rejected(said) from None
+            raise Rejected(
+                f"{place} is a private address ({error}): "
+                "allow it in the configuration, if that is meant"
+            ) from None
         except (OSError, UnicodeError) as error:
             raise Retryable(
                 f"{place}: the name can't be resolved: {type(error).__name__}"
@@ -44,7 +51,7 @@ class Dial:
             try:
                 connection = socket.create_connection((address, port), TIMEOUT)
             except OSError as error:
-                why = type(error).__name__
+                reason = type(error).__name__
                 continue
             try:
                 self.permit()
@@ -52,4 +59,4 @@ class Dial:
                 connection.close()
                 raise
             return connection
-        raise Retryable(f"{place} can't be reached: {why}")
+        raise Retryable(f"{place} can't be reached: {reason}")

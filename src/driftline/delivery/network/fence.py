@@ -1,8 +1,6 @@
-"""The guard for libraries that connect by themselves: Python tells of each connection before it is
-made, and may be told no.
+"""Guards the connections of libraries that connect by themselves, by an audit hook of Python.
 
-Refuses private addresses unless allowed, and to guard threads that the library starts: it knows
-only the one that entered.
+Blocks private addresses unless they are allowed. Does not guard threads that the library starts.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from driftline.delivery.network.address import PrivateAddressError, checked
+from driftline.delivery.network.address import PrivateAddressError, resolve_allowed
 from driftline.delivery.network.dial import Dial
 from driftline.types.errors import Rejected
 from driftline.types.phrasing import clean
@@ -23,27 +21,28 @@ from driftline.types.phrasing import clean
 
 @dataclass
 class _Watch:
-    """What one thread may connect to just now, and the first address that it was refused."""
+    """The addresses that one thread may connect to, and the first one that was blocked."""
 
     allow_private: bool | Collection[str]
-    refused: str = ""
+    blocked_host: str = ""
 
     def check(self, address: object) -> None:
-        """Nothing more is let through after a refusal. Raises OSError, which libraries take for a
-        connection that failed.
+        """Raise PermissionError unless the address is allowed.
+
+        Libraries handle it like a failed connection. After the first blocked address all are.
         """
         host, port = address[:2] if isinstance(address, tuple) else (str(address), 0)
         try:
-            if not self.refused:
-                checked(str(host), int(port), self.allow_private)
+            if not self.blocked_host:
+                resolve_allowed(str(host), int(port), self.allow_private)
         except (
             PrivateAddressError,
             OSError,
             ValueError,
         ):  # a socket of this machine's own is no public address either
-            self.refused = clean(str(host), 100)
-        if self.refused:
-            raise PermissionError(f"{self.refused} may not be connected to")
+            self.blocked_host = clean(str(host), 100)
+        if self.blocked_host:
+            raise PermissionError(f"{self.blocked_host} may not be connected to")
 
 
 _WATCH: ContextVar[_Watch | None] = ContextVar("watch", default=None)
@@ -59,20 +58,21 @@ def _audit(event: str, facts: tuple[Any, ...]) -> None:
 
 @cache
 def _listen() -> None:
-    """Once for the process: Python forgets no audit hook."""
+    """Add the audit hook, once for the process: Python can't remove one."""
     sys.addaudithook(_audit)
 
 
 @dataclass(frozen=True)
 class Fence:
-    """Guards all connections of this thread while it is entered, by the rules of `dial`."""
+    """Guards the connections of this thread within a `with` block, by the rules of `dial`."""
 
     dial: Dial
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Raises Rejected at its end when a connection was refused, and what `permit` of the dial
-        raises at its beginning.
+        """Guard a `with` block. Raises Rejected at its end when a connection was blocked.
+
+        At its beginning it raises what `dial.permit` raises.
         """
         self.dial.permit()
         if self.dial.allow_private is True:
@@ -85,6 +85,8 @@ class Fence:
             yield
         finally:
             _WATCH.reset(before)
-            if watch.refused:
-                said = f"{watch.refused} is no public address: allow it in the configuration, if that is meant"
-                raise Rejected(said)
+            if watch.blocked_host:
+                raise Rejected(
+                    f"{watch.blocked_host} is no public address: "
+                    "allow it in the configuration, if that is meant"
+                )

@@ -1,8 +1,8 @@
-"""The one way out for sinks.
+"""The HTTP client of sinks and actions.
 
-Refuses redirects, answers beyond 64 KiB, requests beyond 20 seconds in all, private addresses
-unless allowed, unverified TLS. No error names more of an address than scheme and host: the rest may
-be a secret.
+Does not follow redirects, read more than 64 KiB of an answer, take longer than 20 seconds for a
+request, connect to private addresses (unless allowed) or accept unverified TLS. Errors name only
+scheme and host of an address: the other parts may be secret.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from driftline.delivery.network.judge import judge, pause
+from driftline.delivery.network.http_errors import raise_for_status, read_pause
 from driftline.types.errors import DriftlineError, OutcomeUnknown, Rejected, Retryable
 from driftline.types.phrasing import clean
 
@@ -42,7 +42,7 @@ class HttpAnswer:
 
 
 class HttpClient:
-    """Sends, once: one request, one connection, one judged answer."""
+    """Sends each request once, on a connection of its own."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class HttpClient:
         self._clock = clock
         self._allow = allow_private
         self._timeout = timeout
-        self._trusted = trusted
+        self._authorities = trusted
         self._transport = transport
         self._resolve = resolve
         self._monotonic = monotonic
@@ -82,13 +82,14 @@ class HttpClient:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> HttpAnswer:
-        """Post `content`, or `json` written as UTF-8. Raises Rejected, Throttled, Retryable or
-        OutcomeUnknown.
+        """Post `content`, or `json` written as UTF-8.
+
+        Raises Rejected, Throttled, Retryable or OutcomeUnknown.
         """
         headers = headers or {}
         if content is None:
             content, headers = (
-                _written(json),
+                _encode_json(json),
                 {"content-type": "application/json; charset=utf-8", **headers},
             )
         return self.request("POST", url, content=content, headers=headers)
@@ -105,13 +106,13 @@ class HttpClient:
         import httpx
 
         try:
-            parsed = httpx.URL(url)
+            address = httpx.URL(url)
         except (httpx.InvalidURL, TypeError, ValueError):
             raise Rejected("the address is not a URL") from None
-        place = f"{parsed.scheme}://{clean(parsed.host, 100)}"
-        if parsed.scheme not in ("http", "https") or not parsed.host:
+        place = f"{address.scheme}://{clean(address.host, 100)}"
+        if address.scheme not in ("http", "https") or not address.host:
             raise Rejected("the address must begin with https:// or http://")
-        sent = {"user-agent": self._agent, "accept-encoding": "identity", **(headers or {})}
+        all_headers = {"user-agent": self._agent, "accept-encoding": "identity", **(headers or {})}
         deadline = self._monotonic() + self._timeout
         try:
             with (
@@ -121,15 +122,15 @@ class HttpClient:
                     trust_env=False,
                 ) as client,
                 client.stream(
-                    method, parsed, content=content, headers=sent, follow_redirects=False
+                    method, address, content=content, headers=all_headers, follow_redirects=False
                 ) as answer,
             ):
                 text = self._read(answer, deadline)
-                said = f"HTTP {answer.status_code} from {place}"
-                quoted = clean(_without(text, parsed), SHOWN)
+                summary = f"HTTP {answer.status_code} from {place}"
+                quote = clean(_hide_address_parts(text, address), SHOWN)
                 now, status = self._clock(), answer.status_code
-                until = pause(status, answer.headers, text, now)
-                judge(status, f"{said}: {quoted}" if quoted else said, until, text)
+                until = read_pause(status, answer.headers, text, now)
+                raise_for_status(status, f"{summary}: {quote}" if quote else summary, until, text)
                 return HttpAnswer(status, text)
         except DriftlineError:
             raise
@@ -137,27 +138,27 @@ class HttpClient:
             raise _failure(error, place) from None
 
     def _network(self, deadline: float) -> httpx.BaseTransport:
-        from driftline.delivery.network import address, transport
+        from driftline.delivery.network.address import GuardedBackend, resolve
+        from driftline.delivery.network.transport import OneRequestTransport
 
         if self._tls is None:
             self._tls = self._trust()
-        backend = address.GuardedBackend(
-            self._monotonic, deadline, self._allow, self._resolve or address.resolve
-        )
-        return transport.Once(backend, self._tls, self._permit)
+        backend = GuardedBackend(self._monotonic, deadline, self._allow, self._resolve or resolve)
+        return OneRequestTransport(backend, self._tls, self._permit)
 
     def _trust(self) -> ssl.SSLContext:
         import ssl
 
         import httpx
 
-        if self._trusted is None:
+        if self._authorities is None:
             return httpx.create_ssl_context()
         try:
-            return ssl.create_default_context(cafile=self._trusted)
+            return ssl.create_default_context(cafile=self._authorities)
         except OSError as error:
             raise Rejected(
-                f"{self._trusted}: {error.strerror or error}: no certificates of authorities can be read"
+                f"{self._authorities}: {error.strerror or error}: "
+                "no certificates of authorities can be read"
             ) from None
 
     def _read(self, answer: httpx.Response, deadline: float) -> str:
@@ -173,13 +174,13 @@ class HttpClient:
                 if self._monotonic() > deadline:
                     raise httpx.ReadTimeout("out of time")
         except httpx.TransportError:
-            # A refusal, and the pause it names, counts without the rest of its words.
+            # The status and the pause of an error answer count without its whole body.
             if answer.is_success:
                 raise
         return b"".join(parts)[:CAP].decode("utf-8", "replace")
 
 
-def _written(value: object) -> bytes:
+def _encode_json(value: object) -> bytes:
     try:
         return text_json.dumps(
             value, ensure_ascii=False, allow_nan=False, separators=(",", ":")
@@ -190,8 +191,8 @@ def _written(value: object) -> bytes:
         ) from None
 
 
-def _without(text: str, url: httpx.URL) -> str:
-    """`text` without the parts of `url` that may be secrets, for receivers that quote them."""
+def _hide_address_parts(text: str, url: httpx.URL) -> str:
+    """Hide the parts of `url` that may be secret in `text`: some receivers quote them."""
     secrets: set[str] = {part for part in url.path.split("/") if len(part) >= 6}
     secrets |= {value for _, value in url.params.multi_items() if len(value) >= 6}
     secrets |= {part for part in (url.username, url.password) if len(part) >= 3}
@@ -207,7 +208,8 @@ def _failure(error: Exception, place: str) -> DriftlineError:
 
     if isinstance(error, PrivateAddressError):
         return Rejected(
-            f"{place} is a private address ({error}): allow it in the configuration, if that is meant"
+            f"{place} is a private address ({error}): "
+            "allow it in the configuration, if that is meant"
         )
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)):
         return Retryable(f"{place} can't be reached: {_kind(error)}")
@@ -217,5 +219,5 @@ def _failure(error: Exception, place: str) -> DriftlineError:
 
 
 def _kind(error: Any) -> str:
-    """The name of what went wrong: exception texts may hold addresses."""
+    """The class of an exception: its text may have an address."""
     return type(error).__name__

@@ -1,7 +1,6 @@
 """An httpx transport for one request on a guarded connection.
 
-Refuses to keep connections: messages are few, and a kept connection that died looks like a lost
-answer.
+Does not keep connections: messages are few, and a dead connection looks like a lost answer.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 import httpcore
 import httpx
 
-KINDS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+ERROR_KINDS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (httpcore.ConnectTimeout, httpx.ConnectTimeout),
     (httpcore.ConnectError, httpx.ConnectError),
     (httpcore.PoolTimeout, httpx.PoolTimeout),
@@ -24,9 +23,10 @@ KINDS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
 )
 
 
-class Once(httpx.BaseTransport):
-    """Sends over `backend`, with TLS checked by `tls`. Calls `permit` when connected, right before
-    the first byte leaves.
+class OneRequestTransport(httpx.BaseTransport):
+    """Sends over `backend`, with TLS checked by `tls`.
+
+    Calls `permit` when connected, right before the first byte is sent.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Once(httpx.BaseTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """One exchange. Raises httpx.TransportError."""
+        """Send a request and return its answer. Raises httpx.TransportError."""
         url = request.url
         plain = httpcore.Request(
             method=request.method,
@@ -52,7 +52,7 @@ class Once(httpx.BaseTransport):
         try:
             answer = self._pool.handle_request(plain)
         except Exception as error:
-            raise _mapped(error) from error
+            raise _translate(error) from error
         return httpx.Response(
             answer.status,
             headers=answer.headers,
@@ -65,7 +65,7 @@ class Once(httpx.BaseTransport):
             self._permit()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._pool.close()
 
 
@@ -77,11 +77,14 @@ class _Stream(httpx.SyncByteStream):
         try:
             yield from self._parts  # type: ignore[misc]
         except Exception as error:
-            raise _mapped(error) from error
+            raise _translate(error) from error
 
     def close(self) -> None:
         self._parts.close()  # type: ignore[attr-defined]
 
 
-def _mapped(error: Exception) -> Exception:
-    return next((kind(str(error)) for known, kind in KINDS if isinstance(error, known)), error)
+def _translate(error: Exception) -> Exception:
+    return next(
+        (httpx_kind(str(error)) for kind, httpx_kind in ERROR_KINDS if isinstance(error, kind)),
+        error,
+    )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from driftline.types.model import Severity
+from driftline.types.model import Bound, BoundSide, Severity
 from driftline.types.notification import AlertFact, Event, Notification
 from driftline.types.phrasing import IN_ALL, WHY
 
@@ -73,7 +73,14 @@ def _resolved(incident: str, now: datetime) -> list[Notification]:
 
 def _storm(incident: str, now: datetime) -> list[Notification]:
     alerts = [
-        _alert(now, f"feature_{place:03}", value=4 - place / 100, detail={}, reason="above 0.5")
+        _alert(
+            now,
+            f"feature_{place:03}",
+            value=4 - place / 100,
+            detail={},
+            reason="above 0.5",
+            bound=Bound(BoundSide.ABOVE, 0.5),
+        )
         for place in range(50)
     ]
     title = f"{MODEL}: TEST, nothing is wrong: 200 columns drift: feature_000 4 sd, feature_001 3.99 sd, 198 more"

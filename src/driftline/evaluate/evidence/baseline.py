@@ -134,7 +134,7 @@ class Baseline:
     """Mean size, season removed."""
     size_sd: Floats
     """Standard deviation of sizes between windows, season removed."""
-    _correlated: dict[int, Places] = field(default_factory=dict, compare=False, repr=False)
+    _correlations_cache: dict[int, Places] = field(default_factory=dict, compare=False, repr=False)
     """Results of `correlated_with`: a change asks for them again in each of its windows."""
 
     @classmethod
@@ -200,11 +200,11 @@ class Baseline:
 
     def correlated_with(self, stream: int) -> Places:
         """The streams whose residuals are strongly correlated with those of `stream`."""
-        if stream not in self._correlated:
+        if stream not in self._correlations_cache:
             is_strong = np.abs(stats.correlations(self.residuals, stream)) > STRONG_CORRELATION
             is_strong[stream] = False
-            self._correlated[stream] = np.flatnonzero(is_strong)
-        return self._correlated[stream]
+            self._correlations_cache[stream] = np.flatnonzero(is_strong)
+        return self._correlations_cache[stream]
 
     @property
     def inflation(self) -> Floats:

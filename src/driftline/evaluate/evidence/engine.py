@@ -236,23 +236,23 @@ def add_window(
     previous = trail.newest_before(start, columns)
     comparison = baseline.compare(start, level, size, trail.levels_before(start, columns), least_sd)
     effect = comparison.effect
-    judged = np.isfinite(level) & np.isfinite(size) & (baseline.windows >= policy.min_windows)
-    watched = panel.sides & judged
-    p_values = np.where(watched & ~np.isnan(comparison.p_values), comparison.p_values, 1.0)
+    is_judged = np.isfinite(level) & np.isfinite(size) & (baseline.windows >= policy.min_windows)
+    is_watched = panel.sides & is_judged
+    p_values = np.where(is_watched & ~np.isnan(comparison.p_values), comparison.p_values, 1.0)
     e_values = _calibrate(p_values)
-    traces = _accumulate(previous, e_values, watched, panel.cusum)
-    _extend_runs(traces, previous, e_values[0], watched, start=start, effect=effect)
+    traces = _accumulate(previous, e_values, is_watched, panel.cusum)
+    _extend_runs(traces, previous, e_values[0], is_watched, start=start, effect=effect)
     traces["level"], traces["size"] = np.where(np.isfinite(size), level, np.nan), size
     traces["effect"], traces["deviation"] = effect, comparison.deviation
-    traces["judged"] += judged
+    traces["judged"] += is_judged
     earlier_effects = trail.effects_before(start, columns, SPANS[-1] - 1)
     recent_effects = np.vstack((effect[None], earlier_effects))
     near = np.maximum(panel.tolerance / 2, baseline.size_sd)
-    _continue_changes(traces, previous, recent_effects, near, judged)
-    weights = _weights(panel, judged, baseline)
+    _continue_changes(traces, previous, recent_effects, near, is_judged)
+    weights = _weights(panel, is_judged, baseline)
     evidence = traces["total"].mean(axis=1).T
     if _reaches_threshold(weights * evidence, panel, policy).any():
-        material = _material_sides(traces, recent_effects, baseline, panel.tolerance, judged)
+        material = _material_sides(traces, recent_effects, baseline, panel.tolerance, is_judged)
         _raise_alarms(traces, weights, evidence * material, panel, policy)
     trail.write(start, panel.streams, traces)
     return WindowEvidence(
@@ -274,7 +274,7 @@ def _calibrate(p_values: Floats) -> Floats:
 def _accumulate(
     previous: NDArray[np.void],
     e_values: Floats,
-    watched: NDArray[np.bool_],
+    is_watched: NDArray[np.bool_],
     cusum: NDArray[np.bool_],
 ) -> NDArray[np.void]:
     """New traces, shape (J,), with the totals of `previous` and the evidence of one more window.
@@ -286,7 +286,7 @@ def _accumulate(
     is_new = np.isnan(previous["level"])
     total = np.where(is_new, 0.0, np.moveaxis(previous["total"], 0, -1))
     base = np.where(cusum, np.maximum(total, 1.0), total + 1.0)
-    total = np.where(watched, np.minimum(base * e_values, MOST_EVIDENCE), total)
+    total = np.where(is_watched, np.minimum(base * e_values, MOST_EVIDENCE), total)
     traces["total"] = np.moveaxis(total, -1, 0)
     traces["judged"] = np.where(is_new, 0.0, previous["judged"])
     traces["since"] = traces["side"] = np.nan
@@ -297,14 +297,14 @@ def _extend_runs(
     traces: NDArray[np.void],
     previous: NDArray[np.void],
     e_values: Floats,
-    watched: NDArray[np.bool_],
+    is_watched: NDArray[np.bool_],
     *,
     start: int,
     effect: Floats,
 ) -> None:
     """Write into `traces` the run that each side is in: the windows since its evidence was 1.
 
-    The begin of the run estimates the begin of a change. `e_values` and `watched` have shape
+    The begin of the run estimates the begin of a change. `e_values` and `is_watched` have shape
     (2, J), `effect` has shape (J,).
     """
     evidence = np.where(np.isnan(previous["level"]), 1.0, previous["run_evidence"].T)
@@ -314,7 +314,7 @@ def _extend_runs(
     effects = np.where(begins, 0.0, previous["run_effects"].T) + signed_effect
     run_start = np.where(begins, float(start), previous["run_start"].T)
     evidence = np.clip(np.maximum(evidence, 1.0) * e_values, 1.0, MOST_EVIDENCE)
-    traces["run_evidence"] = np.where(watched, evidence, 1.0).T
+    traces["run_evidence"] = np.where(is_watched, evidence, 1.0).T
     traces["run_windows"], traces["run_effects"] = windows.T, effects.T
     traces["run_start"] = run_start.T
 
@@ -324,7 +324,7 @@ def _continue_changes(
     previous: NDArray[np.void],
     recent_effects: Floats,
     near: Floats,
-    judged: NDArray[np.bool_],
+    is_judged: NDArray[np.bool_],
 ) -> None:
     """Keep a change on until two of the newest three windows lie within `near` of expectation."""
     is_on = np.isfinite(previous["since"])
@@ -332,7 +332,7 @@ def _continue_changes(
         return
     newest = np.where(np.isfinite(recent_effects[:3]), recent_effects[:3], recent_effects[0])
     median = np.abs(np.sort(newest, axis=0)[1])
-    stays = is_on & ~(judged & (median < near))
+    stays = is_on & ~(is_judged & (median < near))
     for name in ("since", "side", "odds"):
         traces[name] = np.where(stays, previous[name], traces[name])
     for stream in np.flatnonzero(is_on):
@@ -350,20 +350,20 @@ def _continue_changes(
             traces["run_evidence"][stream, side] = 2.0
 
 
-def _weights(panel: Panel, judged: NDArray[np.bool_], baseline: Baseline) -> Floats:
+def _weights(panel: Panel, is_judged: NDArray[np.bool_], baseline: Baseline) -> Floats:
     """The weight of each total, shape (2, J); strong memory between windows lowers it."""
     penalty = np.where(baseline.memory > STRONG_MEMORY, baseline.inflation**2, 1.0)
     watched_sides = np.maximum(panel.sides.sum(axis=0), 1)
-    weights: Floats = budget_shares(panel, judged) / penalty * panel.sides / watched_sides
+    weights: Floats = budget_shares(panel, is_judged) / penalty * panel.sides / watched_sides
     return weights
 
 
-def budget_shares(panel: Panel, judged: NDArray[Any]) -> Floats:
+def budget_shares(panel: Panel, is_judged: NDArray[Any]) -> Floats:
     """The share of its alarm budget that each stream has, shape (J,).
 
-    The streams where `judged` (shape (J,)) is true divide the whole budget.
+    The streams where `is_judged` (shape (J,)) is true divide the whole budget.
     """
-    weight = panel.weight * judged
+    weight = panel.weight * is_judged
     family_weight = np.bincount(panel.family, weight, len(panel.shares))
     family_share = np.where(family_weight > 0, panel.shares, 0.0)
     budget_share = np.bincount(panel.budget_of_family, family_share)[panel.budget_of_family]
@@ -377,7 +377,7 @@ def _material_sides(
     recent_effects: Floats,
     baseline: Baseline,
     tolerance: Floats,
-    judged: NDArray[np.bool_],
+    is_judged: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """Where the lower bound of the effect reaches the tolerance, shape (2, J).
 
@@ -385,15 +385,15 @@ def _material_sides(
     """
     windows = traces["run_windows"].T
     error = RUN_BOUND * baseline.size_sd * baseline.widening(windows) / np.sqrt(windows)
-    bound = traces["run_effects"].T / windows - error
+    lower_bound = traces["run_effects"].T / windows - error
     for span in SPANS:
         is_finite = np.isfinite(recent_effects[:span])
         count = np.maximum(is_finite.sum(axis=0), 1)
         mean = np.where(is_finite, recent_effects[:span], 0.0).sum(axis=0) / count
         error = SPAN_BOUND * baseline.size_sd * baseline.widening(count) / np.sqrt(count)
         span_bound = np.stack([mean, -mean]) - error
-        bound = np.where(span < windows, np.maximum(bound, span_bound), bound)
-    material: NDArray[np.bool_] = judged & (bound >= tolerance)
+        lower_bound = np.where(span < windows, np.maximum(lower_bound, span_bound), lower_bound)
+    material: NDArray[np.bool_] = is_judged & (lower_bound >= tolerance)
     return material
 
 
@@ -402,8 +402,8 @@ def _reaches_threshold(
 ) -> NDArray[np.bool_]:
     """Whether the evidence of each budget reaches the alarm threshold, shape (budgets,)."""
     sums = np.bincount(panel.budget, weighted_evidence.sum(axis=0))
-    reached: NDArray[np.bool_] = sums >= policy.alarm_threshold
-    return reached
+    reaches: NDArray[np.bool_] = sums >= policy.alarm_threshold
+    return reaches
 
 
 def _raise_alarms(
@@ -419,13 +419,13 @@ def _raise_alarms(
     most, and all that e-BH at NAMING_LEVEL selects (`stats.e_bh`; Wang and Ramdas 2022).
     """
     side = np.argmax(evidence, axis=0)
-    strongest, weighted = evidence.max(axis=0), weights * evidence
+    strongest, contribution = evidence.max(axis=0), weights * evidence
     odds = strongest / np.maximum(traces["judged"], 1)
-    for budget in np.flatnonzero(_reaches_threshold(weighted, panel, policy)):
+    for budget in np.flatnonzero(_reaches_threshold(contribution, panel, policy)):
         streams = np.flatnonzero(panel.budget == budget)
-        selected = streams[stats.e_bh(odds[streams], NAMING_LEVEL) & (strongest[streams] > 0)]
-        largest = int(streams[np.argmax(weighted[:, streams].max(axis=0))])
-        for stream in {largest, *selected.tolist()}:
+        named_streams = streams[stats.e_bh(odds[streams], NAMING_LEVEL) & (strongest[streams] > 0)]
+        largest = int(streams[np.argmax(contribution[:, streams].max(axis=0))])
+        for stream in {largest, *named_streams.tolist()}:
             traces["since"][stream] = traces["run_start"][stream, side[stream]]
             traces["side"][stream], traces["odds"][stream] = side[stream], odds[stream]
             traces["total"][stream], traces["judged"][stream] = 0.0, 0.0

@@ -111,12 +111,12 @@ def stream_outcomes(
         "baseline_size": baseline.size_mean[at],
         "baseline_size_error": size_sd * inflation / np.sqrt(baseline_count),
     }
-    has_number = np.isfinite(traces["level"]).tolist()
+    numbers_present = np.isfinite(traces["level"]).tolist()
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     outcomes = []
-    for place, is_judgeable, row in zip(at.tolist(), has_number, rows, strict=True):
+    for place, is_present, row in zip(at.tolist(), numbers_present, rows, strict=True):
         values = dict(zip(columns, row, strict=True))
-        if not is_judgeable:
+        if not is_present:
             outcomes.append(StreamOutcome(windows=values["windows"], missing_windows=0))
             continue
         if values["is_changed"]:

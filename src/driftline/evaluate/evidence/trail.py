@@ -223,7 +223,7 @@ class Trail:
             if not is_shared or good_windows[columns[place]] >= min_windows:
                 continue
             same_series = [
-                column for other, column in self._columns.items() if other[1:] == stream[1:]
+                column for candidate, column in self._columns.items() if candidate[1:] == stream[1:]
             ]
             baseline_columns[place] = max(
                 same_series, key=lambda column: (good_windows[column], -column)
@@ -257,12 +257,13 @@ class Trail:
 
 
 def _quarantined_windows(rows: NDArray[np.void], starts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which windows of which streams belong to a change, from its estimated begin; shape of `rows`.
+    """Whether each window of each stream belongs to a change, from its estimated begin on.
 
-    Of a short change that went away by itself, only the windows that lie far out.
+    A short change that went away by itself keeps only the windows that lie far out. The result has
+    the shape of `rows`.
     """
     since = rows["since"]
-    quarantined = np.zeros(since.shape, np.bool_)
+    in_quarantine = np.zeros(since.shape, np.bool_)
     for column in np.flatnonzero(np.isfinite(since).any(axis=0)):
         is_on = np.isfinite(since[:, column])
         edges = np.flatnonzero(np.diff(np.concatenate(([False], is_on, [False]))))
@@ -270,7 +271,7 @@ def _quarantined_windows(rows: NDArray[np.void], starts: NDArray[np.int64]) -> N
             begin = min(int(np.searchsorted(starts, since[first, column])), first)
             span = slice(begin, end)
             is_short = end < len(is_on) and end - begin <= SHORT_CHANGE + 1
-            quarantined[span, column] |= (
+            in_quarantine[span, column] |= (
                 np.abs(rows["deviation"][span, column]) > OUTLYING if is_short else True
             )
-    return quarantined
+    return in_quarantine

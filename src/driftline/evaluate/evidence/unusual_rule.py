@@ -18,7 +18,7 @@ from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
 from driftline.state.measurements import labels_json
-from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
+from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.phrasing import number, share
 from driftline.types.records import JudgedMeasurement, WindowKey
 
@@ -46,18 +46,18 @@ class PastJudge:
 
         Returns the rows in their order; those without a rule `unusual` are returned unchanged.
         """
-        watched = [
+        with_rule = [
             (place, key, row, row.watched)
             for place, (key, row) in enumerate(rows)
             if row.watched is not None
         ]
         judged_rows = [row for _, row in rows]
-        if not watched:
+        if not with_rule:
             return judged_rows
-        observations = [observe(key, row, rule, self.schema) for _, key, row, rule in watched]
+        observations = [observe(key, row, rule, self.schema) for _, key, row, rule in with_rule]
         outcomes, traces = judge_window(self.trail, start, observations, self.policy)
         previous_start = start - self.policy.length
-        for (place, _, row, rule), outcome, trace in zip(watched, outcomes, traces, strict=True):
+        for (place, _, row, rule), outcome, trace in zip(with_rule, outcomes, traces, strict=True):
             judged_rows[place] = apply_outcome(
                 row, rule, outcome, trace=trace.tobytes(), previous_start=previous_start
             )
@@ -187,10 +187,7 @@ def apply_outcome(
     return replace(
         row,
         measurement=m,
-        verdict=judgement.verdict,
-        severity=judgement.severity or "",
-        reason=judgement.reason,
-        within=judgement.within,
+        judgement=judgement,
         since=previous_start if is_obvious else outcome.since,
         trace=trace,
         blind=_lacks_data(rule, outcome, judgement),
@@ -292,12 +289,12 @@ def _judge_without_baseline(
         f"learning what is usual: {outcome.missing_windows} more windows, "
         f"about {missing_rows:,} rows, are needed"
     )
-    if row.verdict == Verdict.CHANGED:
+    if row.judgement is not None and row.judgement.verdict is Verdict.CHANGED:
         assert rule.obvious is not None
         has_previous = math.isfinite(outcome.previous_size)
         previous = _value(rule.scale, outcome.previous_size) if has_previous else rule.neutral
         if abs(previous - rule.neutral) > rule.obvious:
-            return Judgement(Verdict.CHANGED, Severity(row.severity), row.reason)
+            return row.judgement
         return Judgement(
             Verdict.UNSURE, reason=f"far out; a change if the next window is, too ({reason})"
         )
@@ -314,9 +311,11 @@ def _is_ok(rule: Unusual, outcome: StreamOutcome) -> bool:
     tolerance = _tolerance(rule)
     if tolerance == 0:
         return outcome.p_value >= MIN_OK_P_VALUE
-    bound = abs(outcome.effect) + BOUND * outcome.sd
+    window_bound = abs(outcome.effect) + BOUND * outcome.sd
     recent_bound = abs(outcome.recent_effect) + BOUND * outcome.recent_effect_error
-    return bound < tolerance or (recent_bound < tolerance and outcome.p_value >= MIN_OK_P_VALUE)
+    return window_bound < tolerance or (
+        recent_bound < tolerance and outcome.p_value >= MIN_OK_P_VALUE
+    )
 
 
 def _missing_data(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> str:

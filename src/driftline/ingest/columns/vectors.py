@@ -23,7 +23,9 @@ from driftline.profiles.rowhash import hash_positions
 from driftline.types.model import WIDEST
 
 PROJECTED = 64
-"""Values of a vector in the sample. Longer vectors are projected (Johnson & Lindenstrauss 1984): a
+"""Values of a vector in the sample.
+
+Longer vectors are projected (Johnson & Lindenstrauss 1984): a
 squared distance keeps its value within 18% (one standard deviation), one between means too, and 500
 rows take 128 kB at any dimension.
 """

@@ -1,7 +1,6 @@
-"""An action in the place of a sink: the outbox and its worker treat a run as they treat a message.
+"""Performs the runs of an action as a sink, so that the outbox and its worker can deliver them.
 
-Refuses to send a request again that its receiver would not recognise and may have taken: whoever
-can look must.
+A request is not sent again when its receiver may have taken it and would not recognise it.
 """
 
 from __future__ import annotations
@@ -17,27 +16,30 @@ from driftline.types.action_request import Request
 from driftline.types.errors import OutcomeUnknown, Rejected, Retryable
 from driftline.types.notification import Notification
 
-ONCE = "it may have been done, and would not be recognised if it was asked for again: look there before you order it by hand"
+ONCE = (
+    "it may have been done, and would not be recognised if it was asked for again: "
+    "look there before you order it by hand"
+)
 
 
-class Performer(Sink):
+class ActionSink(Sink):
     """Performs the runs of one action."""
 
     type: ClassVar[str] = "action"
     pace: ClassVar[float] = 0.0
 
     action: InstanceOf[Action]
-    """The action, whose secrets are kept out of all that is written down."""
+    """The action; its secrets are redacted in all texts that are stored."""
 
     _request: Callable[[str], Request] = PrivateAttr()
 
-    def bound(self, request: Callable[[str], Request]) -> Performer:
-        """With what gives the request of a token."""
+    def use_requests(self, request: Callable[[str], Request]) -> ActionSink:
+        """Set the function that returns the request of a run's token."""
         self._request = request
         return self
 
     def send(self, notification: Notification) -> str:
-        """Perform the run whose token the notification bears; returns what came of it."""
+        """Perform the run whose token is the id of the notification; return the answer."""
         request = self._request(notification.id)
         if self.action.repeat == "deduplicates":
             return self.action.perform(request)

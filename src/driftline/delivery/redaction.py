@@ -1,6 +1,6 @@
-"""Takes a plugin's secrets out of a text before anyone sees it.
+"""Replaces the secrets of a plugin in a text.
 
-Refuses to guess what a secret is: the plugin's settings of type Secret are.
+Secrets are the settings of type Secret; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from driftline.types.secret import Secret
 
 
-def scrub(text: str, plugin: BaseModel) -> str:
-    """`text` with each secret of `plugin` replaced by where it comes from."""
+def redact_secrets(text: str, plugin: BaseModel) -> str:
+    """Return `text` with each secret of `plugin` replaced by its reference, such as `${env:X}`."""
     for secret in _secrets(plugin):
         try:
             value = secret.reveal()

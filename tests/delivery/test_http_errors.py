@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from driftline import OutcomeUnknown, Rejected, Retryable, Throttled
-from driftline.delivery.network.judge import judge, pause, retry_after
+from driftline.delivery.network.http_errors import parse_retry_after, raise_for_status, read_pause
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MEANINGS = {
@@ -19,7 +19,7 @@ MEANINGS = {
 
 def meaning(status: int) -> type[Exception] | None:
     try:
-        judge(status, "said")
+        raise_for_status(status, "said")
     except Exception as error:
         return type(error) if str(error).startswith("said") else None
     return None
@@ -36,7 +36,7 @@ def test_every_status_has_one_meaning():
 def test_a_named_pause_is_kept(status):
     """429, and 503 with a time, carry the time before which nothing may be sent."""
     with pytest.raises(Throttled) as caught:
-        judge(status, "said", NOW)
+        raise_for_status(status, "said", NOW)
     assert caught.value.not_before == NOW
 
 
@@ -63,7 +63,7 @@ def test_retry_after(header, seconds):
     """Seconds or an HTTP date, never in the past, never more than an hour away; nonsense is as good
     as nothing.
     """
-    assert (None if seconds is None else NOW + timedelta(seconds=seconds)) == retry_after(
+    assert (None if seconds is None else NOW + timedelta(seconds=seconds)) == parse_retry_after(
         header, NOW
     )
 
@@ -83,6 +83,6 @@ def test_where_a_pause_is_named(status, headers, answer, seconds):
     """By header; for an answer that says that it was too much also in the body, or by the window of
     the limit.
     """
-    assert pause(status, headers, answer, NOW) == (
+    assert read_pause(status, headers, answer, NOW) == (
         None if seconds is None else NOW + timedelta(seconds=seconds)
     )

@@ -1,0 +1,267 @@
+"""Changes of many kinds, in rows of daily windows: days until the default checks report each.
+
+    python benchmarks/detection_power.py
+    python benchmarks/detection_power.py --quick
+
+A reference of 10,000 rows, then one window a day, profiled from rows. Each day shifts each column
+by 0.05 standard deviations (`wobble`). Checks, rules, evidence engine, alerts and incidents are the
+agent's own; only source and state are left out. The changes are those that a distance of means or
+shares may miss: rare classes, one category of many, a tenth of the rows, spread and tails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+from false_alarms import DAY, PLANS
+from numpy.typing import NDArray
+from streams import START, TICK
+
+from driftline import Field, Kind, Schema, Window
+from driftline.alerting.step import step
+from driftline.alerting.work import AlertingState
+from driftline.evaluate.evidence.engine import AlarmPolicy
+from driftline.evaluate.evidence.unusual_rule import PastJudge
+from driftline.evaluate.judge_windows import Inputs, judge_windows
+from driftline.profiles.batch import Batch
+from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.categories import count_categories
+from driftline.profiles.profile import Profile
+from driftline.profiles.spec import make_spec
+from driftline.state.tables import as_micros
+from driftline.types.notification import Event
+from driftline.types.records import DueWindow, WindowKey
+
+NUMERIC = ("x0", "x1", "x2", "x3", "amount", "count", "score", "optional")
+CATEGORICAL = ("plan", "prediction", "product")
+SCHEMA = Schema(
+    features={
+        **{name: Field(name, name, Kind.NUMERIC) for name in NUMERIC},
+        **{name: Field(name, name, Kind.CATEGORICAL) for name in CATEGORICAL},
+    }
+)
+REFERENCE_ROWS = 10_000
+WOBBLE = 0.05
+CHANGE_DAY, DAYS = 70, 110
+Columns = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The rates that rows are drawn with."""
+
+    plan_shares: tuple[float, ...] = (0.4, 0.3, 0.2, 0.1)
+    positive: float = 0.05
+    """Share of the rare prediction."""
+    missing: float = 0.01
+    """Share of rows in which `optional` is missing."""
+
+
+USUAL = Rates()
+
+
+def draw(rng: np.random.Generator, rows: int, shifts: NDArray[np.float64], rates: Rates) -> Columns:
+    """Draw the rows of one window; `shifts`, shape (8,), are those of the numeric columns."""
+    normal = {name: rng.normal(size=rows) + shifts[place] for place, name in enumerate(NUMERIC)}
+    columns: Columns = dict(normal)
+    columns["amount"] = np.exp(3 + normal["amount"])
+    columns["count"] = rng.poisson(3 * np.exp(shifts[5]), rows).astype(float)
+    columns["score"] = 1 / (1 + np.exp(2 - normal["score"]))
+    columns["optional"] = np.where(rng.random(rows) < rates.missing, np.nan, normal["optional"])
+    columns["plan"] = rng.choice(list("abcd"), rows, p=rates.plan_shares)
+    columns["prediction"] = np.where(rng.random(rows) < rates.positive, "1", "0")
+    columns["product"] = rng.choice([f"p{number}" for number in range(40)], rows)
+    return columns
+
+
+Alter = Callable[[np.random.Generator, Columns, NDArray[np.float64]], None]
+"""Changes the drawn columns of a window in place; the array are the shifts of the day."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change: other rates, or columns that are altered after they are drawn."""
+
+    rates: Rates = USUAL
+    alter: Alter = lambda rng, columns, shifts: None
+
+
+def in_tenth(column: str, change: Callable[[NDArray[np.float64]], object]) -> Alter:
+    """Alter a random tenth of the rows of a column."""
+
+    def alter(rng: np.random.Generator, columns: Columns, shifts: NDArray[np.float64]) -> None:
+        is_altered = rng.random(len(columns[column])) < 0.1
+        columns[column] = np.where(is_altered, change(columns[column]), columns[column])
+
+    return alter
+
+
+def spread(factor: float) -> Alter:
+    """Multiply the standard deviation of `x1`."""
+
+    def alter(rng: np.random.Generator, columns: Columns, shifts: NDArray[np.float64]) -> None:
+        columns["x1"] = shifts[1] + (columns["x1"] - shifts[1]) * factor
+
+    return alter
+
+
+def replace_share(column: str, value: str, share: float) -> Alter:
+    """Give a share of the rows one value."""
+
+    def alter(rng: np.random.Generator, columns: Columns, shifts: NDArray[np.float64]) -> None:
+        is_replaced = rng.random(len(columns[column])) < share
+        columns[column] = np.where(is_replaced, value, columns[column])
+
+    return alter
+
+
+def triple_tail(rng: np.random.Generator, columns: Columns, shifts: NDArray[np.float64]) -> None:
+    """Multiply the largest hundredth of `amount` by three."""
+    amount = columns["amount"]
+    columns["amount"] = np.where(amount >= np.quantile(amount, 0.99), amount * 3, amount)
+
+
+def raise_score(rng: np.random.Generator, columns: Columns, shifts: NDArray[np.float64]) -> None:
+    """Multiply the score by 1.1, at most 1."""
+    columns["score"] = np.minimum(columns["score"] * 1.1, 1)
+
+
+CHANGES: Mapping[str, Change] = {
+    "share 10% to 20%": Change(Rates(plan_shares=(0.36, 0.26, 0.18, 0.2))),
+    "prediction rate 5% to 7%": Change(Rates(positive=0.07)),
+    "missing 1% to 3%": Change(Rates(missing=0.03)),
+    "10% of rows: value 0": Change(alter=in_tenth("x1", lambda values: 0.0)),
+    "10% of rows: +1 sd": Change(alter=in_tenth("x1", lambda values: values + 1)),
+    "10% of rows: x100": Change(alter=in_tenth("amount", lambda values: values * 100)),
+    "variance +30%": Change(alter=spread(np.sqrt(1.3))),
+    "standard deviation +30%": Change(alter=spread(1.3)),
+    "largest 1% x3": Change(alter=triple_tail),
+    "new category 0.5%": Change(alter=replace_share("plan", "e", 0.005)),
+    "new category 2%": Change(alter=replace_share("plan", "e", 0.02)),
+    "one of 40 categories doubles": Change(alter=replace_share("product", "p0", 0.025)),
+    "score +10%": Change(alter=raise_score),
+}
+
+
+def make_batch(columns: Columns) -> pa.RecordBatch:
+    """Rows as the agent reads them: NaN is missing, categories are dictionary-encoded."""
+    arrays = [pa.array(columns[name], from_pandas=True) for name in NUMERIC]
+    arrays += [pa.array(columns[name].tolist()).dictionary_encode() for name in CATEGORICAL]
+    return pa.RecordBatch.from_arrays(arrays, [*NUMERIC, *CATEGORICAL])
+
+
+@dataclass
+class Result:
+    """The result of one simulated stream."""
+
+    delay: int | None = None
+    """Days from the change to the first incident; None when there is none."""
+    false_incidents: int = 0
+    """Incidents before the change."""
+    columns: set[str] = field(default_factory=set)
+    """Columns that the first incident names."""
+
+
+class Model:
+    """One simulated model: its reference, and profiles of windows against its grid."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        batch = make_batch(draw(rng, REFERENCE_ROWS, np.zeros(len(NUMERIC)), USUAL))
+        values = {name: batch[name].drop_null() for name in batch.schema.names}
+        self._spec = make_spec(
+            SCHEMA,
+            {name: values[name].to_numpy() for name in NUMERIC},
+            {name: dict(count_categories(values[name])) for name in CATEGORICAL},
+            collectors=("numeric", "categories"),
+        )
+        self.reference = self._profile(batch).window(version="reference")
+
+    def window(self, columns: Columns, day: int) -> Window:
+        """The window of a day."""
+        start, end = START + day * DAY, START + (day + 1) * DAY
+        events = np.array([as_micros(start), as_micros(end - TICK)], np.int64)
+        return self._profile(make_batch(columns), events).window(start=start, end=end)
+
+    def _profile(self, batch: pa.RecordBatch, events: NDArray[np.int64] | None = None) -> Profile:
+        profile = Profile(self._spec, BUILT_IN)
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        times = np.array([], np.int64) if events is None else events
+        profile.update(Batch(batch.num_rows, columns, events=times))
+        return profile
+
+
+def run(change: Change, *, seed: int, rows: int) -> Result:
+    """Judge a stream with a change from day 70 on, until an incident opens after it."""
+    rng = np.random.default_rng(seed)
+    model = Model(rng)
+    shifts = rng.normal(0, WOBBLE, (DAYS, len(NUMERIC)))
+    policy = AlarmPolicy(DAY // timedelta(microseconds=1))
+    past_judge = PastJudge(policy.make_trail(), policy, SCHEMA)
+    state, result = AlertingState(), Result()
+    for day in range(DAYS):
+        is_changed = day >= CHANGE_DAY
+        columns = draw(rng, rows, shifts[day], change.rates if is_changed else USUAL)
+        if is_changed:
+            change.alter(rng, columns, shifts[day])
+        window = model.window(columns, day)
+        start = as_micros(START + day * DAY)
+        due = DueWindow(WindowKey("model", start, "", ""), start + policy.length, rows, 0)
+        inputs = Inputs(
+            schema=SCHEMA,
+            plans=PLANS,
+            window=lambda _, window=window: window,
+            reference=lambda _: model.reference,
+            history=lambda *_: (),
+            collect=lambda plan, ctx: list(plan.check.evaluate(ctx)),
+            past_judge=past_judge,
+        )
+        _, facts = judge_windows([due], inputs)
+        outcome = step(state, facts, START + (day + 1) * DAY)
+        state = outcome.state
+        opened = [
+            incident_change
+            for incident_change in outcome.changes
+            if incident_change.event in (Event.OPENED, Event.REOPENED)
+        ]
+        if not is_changed:
+            result.false_incidents += len(opened)
+        elif opened:
+            result.delay = day - CHANGE_DAY + 1
+            alerts = opened[0].notification.alerts
+            result.columns = {alert.labels.get("column", "") for alert in alerts}
+            break
+    return result
+
+
+def main() -> None:
+    """Print one line for each change."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--rows", type=int, default=1_000, help="rows of a window")
+    parser.add_argument("--changes", nargs="*", default=list(CHANGES), choices=list(CHANGES))
+    parser.add_argument("--quick", action="store_true", help="one seed, two changes")
+    options = parser.parse_args()
+    start = time.monotonic()
+    names = options.changes[:2] if options.quick else options.changes
+    for name in names:
+        results = [
+            run(CHANGES[name], seed=seed, rows=options.rows)
+            for seed in range(1 if options.quick else options.seeds)
+        ]
+        delays = ", ".join("never" if r.delay is None else str(r.delay) for r in results)
+        false_incidents = sum(result.false_incidents for result in results)
+        columns = " ".join(sorted(set().union(*(result.columns for result in results))))
+        print(f"{name:30} days: {delays}; before it {false_incidents} incidents; {columns}")
+    print(f"{time.monotonic() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

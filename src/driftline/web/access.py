@@ -1,0 +1,104 @@
+"""Decides who may read and who may act: by a token, a password or a signed link.
+
+A password never gives the right to act: browsers send it along with forms of other sites.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from driftline.alerting.links import expiry, good, signed
+from driftline.types.secret import Secret
+
+
+@dataclass(frozen=True)
+class Access:
+    """The rights of requests."""
+
+    http_token: Secret | None
+    """Gives the right to read, as a bearer token or as a password."""
+    token: Secret | None
+    """Gives the right to act, as a bearer token; links are signed with it."""
+    clock: Callable[[], datetime]
+
+    def can_read(self, request: Request) -> bool:
+        """Whether a request may read the pages; without `http_token` every request may."""
+        return self.http_token is None or has_token(_header(request), self.http_token.reveal())
+
+    def can_see_incidents(self, request: Request) -> bool:
+        """Whether a request may read incidents; every request may when no token is set at all."""
+        open_to_all = self.http_token is None and self.token is None
+        return (
+            open_to_all
+            or (self.http_token is not None and self.can_read(request))
+            or self.can_act(request)
+        )
+
+    def can_act(self, request: Request) -> bool:
+        """Whether a request may acknowledge, approve and so on."""
+        header = _header(request)
+        return (
+            self.token is not None
+            and header[:7].lower() == "bearer "
+            and has_token(header, self.token.reveal())
+        )
+
+    def check_link(self, request: Request, subject: str, act: str) -> int | None:
+        """Return when a signed link expires, in seconds since 1970.
+
+        The result is None when the link is not signed for `subject` and `act`, or has expired.
+        """
+        parameters = request.query_params
+        until = parameters.get("exp", "")
+        signature = parameters.get("sig", "")
+        if self.token is None or not good(
+            self.token.reveal(), subject, act, until, signature, self.clock()
+        ):
+            return None
+        return int(until)
+
+    def sign_query(self, subject: str, act: str, until: int | None = None) -> str:
+        """The query, with its question mark, that makes an address a signed link.
+
+        Without `until` the link expires after a week. The query is empty when there is no token to
+        sign with.
+        """
+        if self.token is None:
+            return ""
+        expires = expiry(self.clock()) if until is None else until
+        return f"?{signed(self.token.reveal(), subject, act, expires)}"
+
+
+def has_token(header: str, token: str) -> bool:
+    """Whether an `Authorization` header has the token, as a bearer token or as a password."""
+    scheme, _, text = header.partition(" ")
+    credential = text.encode("latin-1")
+    if scheme.lower() == "basic":
+        try:
+            credential = base64.b64decode(credential, validate=True).partition(b":")[2]
+        except binascii.Error:
+            return False
+    elif scheme.lower() != "bearer":
+        return False
+    return hmac.compare_digest(credential, token.encode())
+
+
+def ask_password() -> Response:
+    """The answer 401, on which a browser asks for a password."""
+    return PlainTextResponse(
+        "This page needs the token: as a bearer token, or as the password of any user.\n",
+        401,
+        headers={"WWW-Authenticate": 'Basic realm="driftline", charset="UTF-8"'},
+    )
+
+
+def _header(request: Request) -> str:
+    return request.headers.get("authorization", "")

@@ -1,0 +1,151 @@
+"""The HTTP API for programs: list incidents and action runs, and act on them.
+
+Only POST requests with the bearer token change anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from driftline.alerting.acts import Kind
+from driftline.incidents.desk import Desk, Refused
+from driftline.types.scalars import parse_duration
+from driftline.web.access import Access
+from driftline.web.status import StatusSource
+
+LARGEST = 65_536
+"""Bytes of a request body that are read."""
+KINDS = {"ack": Kind.ACKNOWLEDGE, "snooze": Kind.SNOOZE, "accept": Kind.ACCEPT}
+DECISIONS = {"approve": True, "reject": False}
+INCIDENT_ACTS = ("ack", "snooze", "silence", "accept")
+STANDBY = "this agent stands by: ask the one that leads"
+
+
+@dataclass(frozen=True)
+class ActRequest:
+    """The fields of a request that acts."""
+
+    author: str
+    reason: str
+    length: timedelta | None
+    """How long a snooze or a silence lasts."""
+    matchers: str
+
+
+def api_routes(agent: StatusSource, access: Access) -> list[Route]:
+    """The routes of the API."""
+
+    def answer(work: Callable[[Desk], Any], error_status: int = 409) -> Response:
+        desk = agent.desk
+        if desk is None:
+            return JSONResponse({"error": STANDBY}, 503)
+        try:
+            return JSONResponse(work(desk))
+        except Refused as error:
+            return JSONResponse({"error": str(error)}, error_status)
+
+    def list_incidents(request: HttpRequest) -> Response:
+        if not access.can_act(request):
+            return _unauthorised()
+        every = request.query_params.get("all", "") not in ("", "0", "false")
+        return answer(lambda desk: desk.listed(every=every))
+
+    def show_incident(request: HttpRequest) -> Response:
+        if not access.can_act(request):
+            return _unauthorised()
+        return answer(lambda desk: desk.incident(request.path_params["id"]), 404)
+
+    def list_actions(request: HttpRequest) -> Response:
+        if not access.can_act(request):
+            return _unauthorised()
+        incident = request.query_params.get("incident")
+        return answer(lambda desk: desk.actions(incident=incident))
+
+    def show_action(request: HttpRequest) -> Response:
+        if not access.can_act(request):
+            return _unauthorised()
+        return answer(lambda desk: desk.action(request.path_params["id"]), 404)
+
+    async def act_on(acts: Collection[str], request: HttpRequest) -> Response:
+        if not access.can_act(request):
+            return _unauthorised()
+        try:
+            fields = read_act_request(json.loads(await read_body(request) or b"{}"))
+        except (ValueError, RecursionError) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        name, act = request.path_params["id"], request.path_params["act"]
+        if act not in acts:
+            return JSONResponse({"error": f"there are {', '.join(acts)}"}, 404)
+        return await run_in_threadpool(answer, lambda desk: perform_act(desk, act, name, fields))
+
+    return [
+        Route("/api/incidents", list_incidents),
+        Route("/api/incidents/{id}", show_incident),
+        Route("/api/incidents/{id}/{act}", partial(act_on, INCIDENT_ACTS), methods=["POST"]),
+        Route("/api/actions", list_actions),
+        Route("/api/actions/{id}", show_action),
+        Route("/api/actions/{id}/{act}", partial(act_on, tuple(DECISIONS)), methods=["POST"]),
+    ]
+
+
+def perform_act(desk: Desk, act: str, name: str, fields: ActRequest) -> dict[str, Any]:
+    """Do `act` on the incident or run `name`, and return the outcome. Raises Refused."""
+    author, reason, length = fields.author, fields.reason, fields.length
+    if act in DECISIONS:
+        run = desk.decide(name, author, reason, approve=DECISIONS[act])
+        return {"action": run["token"], "outcome": "done", "state": run["state"]}
+    if act == "silence":
+        if length is None:
+            raise Refused("a silence needs its length: for")
+        if fields.matchers:
+            number = desk.silence(fields.matchers, author, reason, lasting=length)
+        else:
+            number = desk.silence_incident(name, author, reason, lasting=length)
+        return {"silence": number, "outcome": "done"}
+    incident, outcome = desk.ask(KINDS[act], name, author, reason, lasting=length)
+    return {"incident": incident, "outcome": outcome}
+
+
+def read_act_request(content: Any) -> ActRequest:
+    """Read the fields of a request. Raises ValueError with the mistake."""
+    if not isinstance(content, Mapping):
+        raise ValueError(
+            "the body should be an object with author, reason and, for snooze and silence, for"
+        )
+    texts = {name: content.get(name, "") for name in ("author", "reason", "for", "matchers")}
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise ValueError(f"{name} should be text")
+    unknown = sorted(set(content) - set(texts))
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not a known field")
+    length = parse_duration(texts["for"]) if texts["for"] else None
+    return ActRequest(texts["author"], texts["reason"], length, texts["matchers"])
+
+
+async def read_body(request: HttpRequest) -> bytes:
+    """Read the body of a request. Raises ValueError when it is too large."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST:
+            raise ValueError("the body is too large")
+    return body
+
+
+def _unauthorised() -> Response:
+    return JSONResponse(
+        {"error": "show the token: Authorization: Bearer ..."},
+        401,
+        headers={"WWW-Authenticate": "Bearer"},
+    )

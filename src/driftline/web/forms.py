@@ -1,0 +1,159 @@
+"""The pages behind signed links, each with a form to acknowledge, snooze, accept or approve.
+
+A GET never changes anything: chat programs and mail scanners open links by themselves. A link is
+for one incident or run and one act, and expires after a week; the act is done when its form is
+sent.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Collection, Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs, quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from driftline.alerting.links import OPEN, signature
+from driftline.incidents.desk import Desk, Refused
+from driftline.types.action_request import Request
+from driftline.types.secret import Secret
+from driftline.web.access import Access
+from driftline.web.api import DECISIONS, KINDS, perform_act, read_act_request, read_body
+from driftline.web.incident_pages import AWAITING, show_bad_link
+from driftline.web.pages import render_message, render_page
+from driftline.web.status import StatusSource
+
+FORM_TEXTS = {
+    "ack": (
+        "Acknowledge",
+        "You look after this incident. Further columns send no message from now on; a higher "
+        "severity and the end of the incident do.",
+    ),
+    "snooze": (
+        "Snooze",
+        "For this time only the end of the incident sends a message. If the incident is still "
+        "open after it, a message is sent.",
+    ),
+    "accept": (
+        "Accept as the new normal",
+        "The windows since the change become the reference that later windows are compared with.",
+    ),
+    "approve": ("Approve", "The agent sends the request below, once, within half a minute."),
+    "reject": ("Reject", "Nothing is sent."),
+}
+"""Title and explanation of each form."""
+SNOOZE_LENGTHS = ("1h", "4h", "12h", "1d", "7d")
+STANDBY = "This agent is on standby. Try again in a minute."
+
+
+def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Route]:
+    """The routes of the forms; links and forms are signed with `token`."""
+
+    def show_form(acts: Collection[str], request: HttpRequest) -> Response:
+        name, act = request.path_params["id"], request.path_params["act"]
+        until = access.check_link(request, name, act) if act in acts else None
+        if until is None:
+            return show_bad_link(_command(acts, name))
+        if agent.desk is None:
+            return render_message("Not now", STANDBY, 503)
+        try:
+            subject = _describe_subject(agent.desk, act, name)
+        except Refused as error:
+            return render_message("Nothing to do", str(error), 404)
+        title, text = FORM_TEXTS[act]
+        return render_page(
+            "form",
+            title=title,
+            text=text,
+            subject=subject,
+            act=act,
+            snooze_lengths=SNOOZE_LENGTHS,
+            token=_sign_form(token, name, act, until),
+            back=_incident_address(access, subject["incident"], until),
+        )
+
+    async def receive_form(acts: Collection[str], request: HttpRequest) -> Response:
+        name, act = request.path_params["id"], request.path_params["act"]
+        until = access.check_link(request, name, act) if act in acts else None
+        if until is None:
+            return show_bad_link(_command(acts, name))
+        try:
+            body = (await read_body(request)).decode("utf-8", "replace")
+            fields = {key: values[0] for key, values in parse_qs(body, max_num_fields=10).items()}
+        except ValueError:
+            return render_message("The form can't be read", "Go back and send the form again.", 400)
+        form_token = fields.pop("token", "").encode()
+        if not hmac.compare_digest(form_token, _sign_form(token, name, act, until).encode()):
+            return render_message(
+                "Nothing was done", "Open the link and send the form on its page.", 403
+            )
+        return await run_in_threadpool(perform, act, name, fields, until)
+
+    def perform(act: str, name: str, fields: Mapping[str, Any], until: int) -> Response:
+        desk = agent.desk
+        if desk is None:
+            return render_message("Not now", STANDBY, 503)
+        back = ""
+        try:
+            incident = _describe_subject(desk, act, name)["incident"]
+            back = _incident_address(access, incident, until)
+            outcome = perform_act(desk, act, name, read_act_request(fields))["outcome"]
+        except (Refused, ValueError) as error:
+            return render_message("Nothing was done", str(error), 409, back=back)
+        later = " The agent does it when it next reads the source." if outcome == "waits" else ""
+        return render_message("Noted", f"{FORM_TEXTS[act][0]}: {name}.{later}", back=back)
+
+    return [
+        Route("/i/{id}/{act}", partial(show_form, KINDS)),
+        Route("/i/{id}/{act}", partial(receive_form, KINDS), methods=["POST"]),
+        Route("/a/{id}/{act}", partial(show_form, DECISIONS)),
+        Route("/a/{id}/{act}", partial(receive_form, DECISIONS), methods=["POST"]),
+    ]
+
+
+def _command(acts: Collection[str], name: str) -> str:
+    """The command that shows what a link would have shown."""
+    return f"driftline explain {name}" if acts is KINDS else "driftline actions list"
+
+
+def _describe_subject(desk: Desk, act: str, name: str) -> dict[str, Any]:
+    """The incident or run of a link, for its page.
+
+    Raises Refused when there is no such incident or run, or the act is not allowed by a link.
+    """
+    if act not in DECISIONS:
+        incident = desk.incident(name)
+        return {
+            "incident": incident["id"],
+            "title": incident["title"],
+            "tone": incident["severity"],
+            "obstacle": "" if incident["state"] == "firing" else "This incident is over already.",
+            "request": "",
+        }
+    run = desk.action(name)
+    if run["action"] not in desk.by_link:
+        setting = f"actions.{run['action']}.approve_by_link"
+        raise Refused(f"runs of {run['action']} are not approved by links ({setting})")
+    state = run["state"]
+    return {
+        "incident": run["incident"],
+        "title": f"{run['action']} for {run['incident']}: {run['why']}",
+        "tone": "warning",
+        "obstacle": "" if state == AWAITING else f"This run awaits no approval: {state}.",
+        "request": str(Request(**run["request"])) if run["request"] else "",
+    }
+
+
+def _incident_address(access: Access, incident: str, until: int) -> str:
+    """The address of an incident's page, relative to the page of a form."""
+    return f"../../i/{quote(incident, safe='')}{access.sign_query(incident, OPEN, until)}"
+
+
+def _sign_form(token: Secret, name: str, act: str, until: int) -> str:
+    """The token of a form: only a reader of the link's page knows it."""
+    return signature(token.reveal(), name, f"form {act}", until)
