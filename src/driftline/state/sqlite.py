@@ -1,6 +1,6 @@
-"""SQLite: one file, one agent, one writer.
+"""The SQLite store: one file, one agent, one writer.
 
-Refuses network file systems, a second agent, and a damaged file.
+Does not open a file on a network file system, a damaged file, or one that another agent has open.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SqliteFile(Store):
         self._lock: FileLock | None = lock
 
     def fold(self) -> None:
-        """Fold the write-ahead log into the file; whoever still reads is not waited for."""
+        """Write the write-ahead log into the file, without waiting for readers."""
         with self._writing, self.engine.connect() as connection:
             raw: Any = connection.connection.dbapi_connection
             raw.execute("PRAGMA busy_timeout=500")
@@ -41,7 +41,7 @@ class SqliteFile(Store):
             raw.execute("PRAGMA busy_timeout=30000")
 
     def close(self) -> None:
-        """Fold the write-ahead log in and let go of the lock. Safe twice."""
+        """Write the write-ahead log into the file and release the lock. Safe to call twice."""
         if self._lock is not None:
             self.fold()
         super().close()
@@ -76,19 +76,19 @@ def open_file(url: URL, base: Path, readonly: bool) -> Store:
         raise StateError(f"{path}: {error.strerror}: choose another place in agent.state") from None
     try:
         unclean = path.with_name(path.name + "-wal").exists()
-        opened = SqliteFile(path, lock)
+        sqlite_file = SqliteFile(path, lock)
         if unclean:
-            _check(opened, path)
+            _check(sqlite_file, path)
 
         def copy() -> None:
-            opened.fold()
+            sqlite_file.fold()
             shutil.copy2(path, path.with_name(f"{path.name}.before-{migrations.HEAD}"))
 
-        migrate(opened, str(path), copy)
+        migrate(sqlite_file, str(path), copy)
     except BaseException:
         lock.release()
         raise
-    return opened
+    return sqlite_file
 
 
 def _engine(url: str, pool: type[sa.Pool]) -> Engine:
@@ -126,7 +126,8 @@ def _check(store: Store, path: Path) -> None:
         answer = str(error.__cause__ or error)
     if answer != "ok":
         raise StateError(
-            f"{path} is damaged ({answer}): restore a copy, or move it away to start anew from the logs"
+            f"{path} is damaged ({answer}): restore a copy, "
+            "or move it away to start anew from the logs"
         )
 
 
@@ -144,5 +145,6 @@ def _refuse_network(folder: Path) -> None:
             best = (point, kind)
     if best[1] in NETWORK_FILE_SYSTEMS:
         raise StateError(
-            f"{folder} is on a network file system ({best[1]}): SQLite needs a local disk; or use PostgreSQL"
+            f"{folder} is on a network file system ({best[1]}): "
+            "SQLite needs a local disk; or use PostgreSQL"
         )

@@ -1,6 +1,6 @@
 """The tables, for SQLAlchemy Core. Migrations make them; a test compares both.
 
-Refuses logic. Times are microseconds since the epoch, UTC, as integers: exact, ordered and the same
+Times are microseconds since the epoch, UTC, as integers: exact, ordered and the same
 on every database.
 """
 
