@@ -165,7 +165,7 @@ def _load_entry(state: dict[str, Any], alert: dict[str, Any]) -> AlertEntry:
     values = {"value": None} | {name: state[name] for name in MEASUREMENT_FIELDS & state.keys()}
     values |= {"interval": (interval[0], interval[1])} if interval else {}
     values |= {"decision": Decision(decision)} if decision else {}
-    labels = {name: value for name, value in alert["labels"]}
+    labels = dict(alert["labels"])
     return AlertEntry(
         start=from_micros(state["start"]),
         end=from_micros(state["end"]),
