@@ -148,7 +148,10 @@ def test_texts_images_and_embeddings_stand_for_several_columns(tmp_path):
         Kind.NUMERIC,
         Kind.CATEGORICAL,
     )
-    assert (made.profile_columns["photo.blur"], made.profile_columns["meaning"]) == (Kind.NUMERIC, Kind.EMBEDDING)
+    assert (made.profile_columns["photo.blur"], made.profile_columns["meaning"]) == (
+        Kind.NUMERIC,
+        Kind.EMBEDDING,
+    )
     assert {"body.image", "photo"}.isdisjoint(made.profile_columns)
     assert {"said", "said.word", "said.characters"} <= made.redact
     assert "photo.blur" not in made.redact

@@ -35,7 +35,9 @@ LONGEST = 200
 def fact_of(alert: Alert, *, named: bool = False) -> AlertFact:
     """An alert in words and numbers; `named` adds the model version to its labels."""
     firing = alert.fires
-    number_entry = (alert.newest_change if firing else alert.newest) or alert.newest_change or _nothing(alert)
+    number_entry = (
+        (alert.newest_change if firing else alert.newest) or alert.newest_change or _nothing(alert)
+    )
     verdict_entry = alert.newest_change or number_entry
     within = {"segment": alert.segment, "version": alert.version if named else ""}
     labels = {**dict(alert.labels), **{name: value for name, value in within.items() if value}}

@@ -136,7 +136,8 @@ def _column(part: Field, columns: dict[str, pa.Array], rows: int) -> pa.Array | 
     if part.name in columns or not part.element_paths:
         return columns.get(part.name)
     arrays = [
-        to_numeric(columns[piece.name])[0] if piece.name in columns else None for piece in part.input_fields
+        to_numeric(columns[piece.name])[0] if piece.name in columns else None
+        for piece in part.input_fields
     ]
     if all(array is None for array in arrays):
         return None
