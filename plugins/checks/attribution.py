@@ -1,6 +1,6 @@
-"""Attribution: does the model still rest on the same features?
+"""Compares how important each feature is to the model with the reference.
 
-Refuses to explain the model: attributions, such as SHAP values, come with the records.
+Does not compute attributions: values such as SHAP come with the records.
 """
 
 from __future__ import annotations
@@ -26,18 +26,21 @@ MEASURED = ("attribution_ndcg", "attribution_moved", "attribution_spearman")
 
 
 class Attribution(Check):
-    """How the importance of features, the mean size of their attributions over all rows, has moved
-    since the reference.
+    """Measures how the importance of features has moved since the reference.
 
-    attribution_ndcg says how well its order is kept, 1 for the same one: SageMaker's and Azure's
-    number with their bound, 0.90. attribution_moved is half the sum of the differences of shares:
-    0.3 says that 30% of all importance lies with other features now. attribution_spearman is the
-    rank correlation of importances. Intervals are by 400 draws from the rows' errors, features
-    independent. `moved` in the detail names the features whose share changed most.
+    The importance of a feature is the mean size of its attributions over all rows.
 
-    Without attribution columns, score_correlation is the rank correlation of each numeric feature
-    with the score (or a numeric prediction) on the sampled rows: it moves when the model's use of
-    the feature does, or the company the feature keeps.
+    attribution_ndcg compares the order of the features by importance; 1 is the same order.
+    SageMaker and Azure use this number and the same bound, 0.90. attribution_moved is half the sum
+    of the absolute differences of the shares: 0.3 means that 30% of all importance lies with other
+    features now. attribution_spearman is the rank correlation of the importances. The intervals
+    come from 400 draws from the errors of the rows, with features taken as independent. `moved` in
+    the detail names the features whose share changed most.
+
+    Without attribution columns the check measures score_correlation instead. It is the rank
+    correlation of each numeric feature with the score (or a numeric prediction) on the sampled
+    rows. It moves when the model uses the feature differently, or when the feature's relation to
+    other features changes.
 
     | input | answer |
     | --- | --- |
@@ -61,12 +64,12 @@ class Attribution(Check):
     wordings: ClassVar = {"attribution_ndcg": Wording(noun="attribution NDCG")}
 
     columns: Mapping[str, str] = {}
-    """The column that holds the attributions of each feature, such as `{age: shap_age}`."""
+    """The attribution column of each feature, such as `{age: shap_age}`."""
     prefix: str = ""
-    """Or what the names of all such columns begin with, such as `shap_`."""
+    """A prefix that all attribution columns share, such as `shap_`; an alternative to `columns`."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Three numbers, or one for each feature."""
+        """Yield three measurements, or one for each feature when there are no attributions."""
         if not self.columns and not self.prefix:
             yield from _correlations(ctx)
             return

@@ -1,7 +1,7 @@
-"""Whole rows: the share with a value in all of some columns at once, and whether as many rows came
-as were promised.
+"""Measures complete rows, and whether as many rows arrived as were promised.
 
-Refuses to look at columns one by one, which is what the `missing` check does.
+A row is complete when it has a value in all columns of a set. Does not look at single columns: the
+`missing` check does.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ ALL = "all"
 
 
 class Completeness(Check):
-    """complete_rate is the share of rows with a usable value in every column of a set, with
-    Wilson's interval; null, NaN and values of another type are none. incomplete_increase is how
-    many more are incomplete than in the reference (0.05 is five points more), with Newcombe's
-    interval. received is the rows of the window over those promised, where some were.
+    """Measures the share of complete rows, and the rows received.
+
+    complete_rate is the share of rows with a usable value in every column of a set, with Wilson's
+    interval. Null, NaN and values of another type are not usable. incomplete_increase is the share
+    of incomplete rows less that of the reference (0.05 is five points more), with Newcombe's
+    interval. received is the number of rows over `rows_promised`, where that is set.
 
     | input | answer |
     | --- | --- |
@@ -46,16 +48,18 @@ class Completeness(Check):
     on_empty = True
 
     sets: dict[str, tuple[expressions.ExpressionColumn, ...]] = Field(default_factory=dict)
-    """Columns that belong together, by a name of yours: `address: [street, city]`; all columns but
-    the label when empty.
+    """The sets of columns, each under a name of your choice: `address: [street, city]`.
+
+    When empty, all columns except the label are one set.
     """
     rows_promised: int | None = Field(default=None, gt=0)
-    """How many rows each window of a model version should have, where that is known, as of a
-    nightly run over all customers.
+    """The number of rows that each window of a model version should have.
+
+    Set it where the number is known, such as for a nightly run over all customers.
     """
 
     def wants(self) -> Mapping[str, tuple[str, ...]]:
-        """One condition for each set."""
+        """Return one condition for each set."""
         return {"expressions": tuple(self._conditions().values())}
 
     def _conditions(self) -> dict[str, str]:
@@ -66,7 +70,7 @@ class Completeness(Check):
         }
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """The promise, then two measurements for each set."""
+        """Yield `received` first, then two measurements for each set."""
         rows = ctx.current.rows
         if self.rows_promised is not None and not ctx.current.segment:
             # It rests on the promise: rows that did not come can't be too few to tell.
@@ -120,7 +124,7 @@ class Completeness(Check):
 
 
 def _complete(window: Window | None, text: str) -> tuple[int, int] | str:
-    """Complete rows and all rows, or why these aren't known."""
+    """Return the complete rows and all rows, or the reason why these are unknown."""
     tally = expressions.tally(window, text)
     return tally.reason or ("no rows" if not tally.rows else (tally.true, tally.rows))
 

@@ -1,8 +1,7 @@
-"""Constraints on columns, each judged against its own threshold: what SageMaker Model Monitor calls
-`constraints.json`.
+"""Judges columns by constraints, each with a threshold of its own.
 
-Refuses files: constraints stand in the configuration, where they are read, versioned and explained
-with everything else. `driftline reference import` writes them there.
+SageMaker Model Monitor calls such a list `constraints.json`. Does not read files: constraints stand
+in the configuration, and `driftline reference import` writes them there.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ from driftline.kit.decoding import json_values
 Share = Annotated[float, Field(ge=0, le=1)]
 Detail = dict[str, str | float | int | None]
 Counted = tuple[int, int, int]
-"""Rows that certainly keep a constraint, rows that may or may not, all rows that it is about."""
+"""Rows that surely keep a constraint, rows that may keep it, and all rows that it covers."""
 WHOLE = re.compile(r"[+-]?[0-9]+")
 NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 FEWEST = 5
-"""Rows expected of a category that chi-square counts by itself."""
+"""A category with fewer expected rows is put together with other small ones for chi-square."""
 OPEN = "some rows lie between edges of the grid, where they can't be told apart"
 
 
@@ -47,24 +46,28 @@ class Drift(_Part):
     """How far a column may move from the reference."""
 
     threshold: Annotated[float, Field(ge=0)] = 0.1
-    """The largest distance of a numeric column that is fine."""
+    """The largest allowed distance of a numeric column."""
     method: Literal["robust", "simple"] = "robust"
-    """`simple`: the largest difference of the two distribution functions, or of a category's
-    shares; `robust` takes off what chance adds to it, 1.8 times the root of (n+m)/(nm).
+    """How distances are measured.
+
+    `simple` is the largest difference of the two distribution functions, or of the shares of a
+    category. `robust` subtracts what chance adds to it, 1.8 times the root of (n+m)/(nm).
     """
     categorical_threshold: Annotated[float, Field(ge=0)] | None = None
-    """The same for categorical columns; with `chi_squared` and `robust` the smallest p-value that
-    is fine. As `threshold` when absent.
+    """The largest allowed distance of a categorical column.
+
+    With `chi_squared` and `robust` it is the smallest allowed p-value. When absent, `threshold`
+    holds.
     """
     categorical_method: Literal["linfinity", "chi_squared"] = "linfinity"
-    """How categories are compared: by the share that changed most, or by Pearson's chi-square."""
+    """How categories are compared: by the largest change of a share, or by Pearson's chi-square."""
 
 
 class Feature(_Part):
-    """The constraints of one column; each that is absent is not looked at."""
+    """The constraints of one column; an absent one is not checked."""
 
     type: Literal["integral", "fractional", "string"] | None = None
-    """What the values are: whole numbers, any numbers, or text that is no number."""
+    """The type of the values: whole numbers, any numbers, or text that is not a number."""
     completeness: Share | None = None
     """The smallest share of rows with a value."""
     non_negative: bool = False
@@ -72,15 +75,18 @@ class Feature(_Part):
     domain: tuple[Annotated[str, StringConstraints(strict=True)], ...] | None = None
     """The categories that may occur."""
     data_type_share: Share | None = None
-    """The smallest share of values of that type; the check's when absent."""
+    """The smallest share of values of that type; when absent, the setting of the check holds."""
     domain_share: Share | None = None
-    """The smallest share of values within the domain; the check's when absent."""
+    """The smallest share of values in the domain; when absent, the setting of the check holds."""
     drift: Drift | Literal[False] | None = None
-    """How far it may move; the check's when absent, `false` not to compare it."""
+    """How far the column may move; `false` turns the comparison off.
+
+    When absent, the setting of the check holds.
+    """
 
 
 def _constraint_sentence(alert: AlertFact) -> str:
-    """The number beside its own constraint, with enough digits to tell them apart."""
+    """Return the number beside its own constraint, with enough digits to tell them apart."""
     constraint = alert.detail.get("asked")
     if not isinstance(constraint, str) or alert.value is None:
         return ""
@@ -92,15 +98,15 @@ def _constraint_sentence(alert: AlertFact) -> str:
 
 
 class Constraints(Check):
-    """What each column must keep: its type, completeness, sign, domain and distribution, one
-    measurement a constraint.
+    """Checks each column against its constraints: type, completeness, sign, domain, distribution.
 
-    Each number is judged against its own constraint: `changed` when the data prove that it is
-    broken, `unsure` when too few rows tell. A constraint of 100% is broken by one row, and kept
-    where no row breaks it. baseline_drift with `robust` is `changed` wherever the distance is above
-    its threshold, and `ok` once its interval lies below. Whole numbers count as fractional. A
-    column without any value is missing: absent and empty columns look alike in a summary.
-    extra_columns are features with values that no constraint names.
+    Each constraint gives one measurement, which is judged against that constraint: `changed` when
+    the data prove that it is broken, `unsure` when there are too few rows to tell. A constraint of
+    100% is broken by one row, and kept when no row breaks it. baseline_drift with `robust` is
+    `changed` whenever the distance is above its threshold, and `ok` once its interval lies below
+    it. Whole numbers count as fractional too. A column without any value counts as missing, because
+    a summary of rows does not tell absent columns from empty ones. extra_columns is the number of
+    features that have values but no constraint.
 
     | input | answer |
     | --- | --- |
@@ -128,18 +134,18 @@ class Constraints(Check):
     }
 
     features: dict[str, Feature] = Field(default_factory=dict)
-    """The constraints, by column."""
+    """The constraints of each column, by its name."""
     data_type_share: Share = 1.0
     """The smallest share of a column's values that have its type."""
     domain_share: Share = 1.0
     """The smallest share of a column's values that are in its domain."""
     drift: Drift | None = None
-    """How far columns may move from the reference; when absent they aren't compared."""
+    """How far columns may move from the reference; when absent they are not compared."""
     extra_columns: bool = True
-    """Whether features that no constraint names are a finding."""
+    """Whether features without constraints are reported."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Column by column; then the extra columns."""
+        """Yield the measurements of each column, then the extra columns."""
         for name, feature in self.features.items():
             reference = ctx.reference.columns.get(name) if ctx.reference else None
             pair = _Pair(
@@ -203,13 +209,13 @@ class Constraints(Check):
 
 
 class _Pair(NamedTuple):
-    """A column of the window and the same of the reference."""
+    """A column of the window, with the same column of the reference."""
 
     labels: Mapping[str, str]
     now: Column | None
     ref: Column | None
     rows: int
-    """Of the window."""
+    """Rows of the window."""
 
 
 def _share(
@@ -220,8 +226,9 @@ def _share(
     detail: Detail,
     absent: Counted = (0, 0, 0),
 ) -> Measurement:
-    """The share of rows that keep a constraint; `absent` counts them where the window has no such
-    column.
+    """Return the share of rows that keep a constraint.
+
+    `absent` is the count for a window without the column.
     """
     detail = {"asked": f"at least {100 * threshold:.6g}%", **detail}
     count_now = absent if pair.now is None else count(pair.now)
@@ -266,7 +273,7 @@ def _share(
 
 
 def _present(column: Column) -> int:
-    """Rows with anything in them, of whatever type."""
+    """Return the rows with a value of any type."""
     return column.rows - column.missing + column.invalid
 
 
@@ -406,8 +413,9 @@ def _distance(
 def _chi_squared(
     cur: CategoricalColumn, ref: CategoricalColumn, threshold: float, robust: bool, pair: _Pair
 ) -> Measurement:
-    """Goodness of fit to the reference's shares; categories that it lacks are left out, small ones
-    are put together.
+    """Test the fit of the categories to the shares of the reference (Pearson's chi-square).
+
+    Categories that the reference lacks are left out. Small ones are put together.
     """
     from scipy.special import chdtrc
 

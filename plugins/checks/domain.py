@@ -1,8 +1,7 @@
-"""Texts that are not what a column may hold: outside a list of values, or of another form than a
-pattern.
+"""Finds texts that a column may not hold, by a list of values or a pattern.
 
-Refuses numeric columns, whose domain is a range, and patterns that need more time than the text is
-long: the dialect is RE2.
+Does not check numeric columns: the `range` check does. Patterns are RE2, whose time grows only with
+the length of the text.
 """
 
 from __future__ import annotations
@@ -41,8 +40,9 @@ FORMS = {
 }
 """Forms that are recognised in a reference."""
 LEARNT, ROWS, NAMES, FIRST = 0.999, 1000, 50, 20
-"""The share, rows and distinct texts that show a form; of the most frequent texts, how many are
-looked at first.
+"""The share, rows and distinct texts that a form needs; the number of texts that are tried first.
+
+The texts that are tried first are the most frequent ones.
 """
 
 
@@ -54,16 +54,18 @@ Word = Annotated[str, BeforeValidator(_word, json_schema_input_type=str | int | 
 
 
 class Domain(Check):
-    """nonconforming_rate is the share of a column's texts that don't conform, with its exact
-    interval (Clopper and Pearson).
+    """Measures the share of a column's texts that do not conform.
 
-    A text conforms when it is one of the allowed values and matches the pattern from its first
-    character to its last, as far as either is given. A column without either conforms to a form
-    that at least 99.9% of the reference has (at least 1,000 rows and 50 different texts): UUID,
-    date, timestamp, IPv4 or e-mail address, URL, digits. Every distinct text is looked at once.
-    Texts beyond the 10,000 that a column counts are not: the value is then that of the others, and
-    the interval reaches from none of them to all. 1, 1.0 and true are one text, `1`; texts beyond
-    200 characters are cut. Missing values, and values of another type, are the `missing` check's.
+    nonconforming_rate has an exact interval (Clopper and Pearson). A text conforms when it is one
+    of the allowed values and the whole text matches the pattern, as far as these are given. For a
+    column without either, the check learns a form that at least 99.9% of the reference has (at
+    least 1,000 rows and 50 different texts): UUID, date, timestamp, IPv4 or e-mail address, URL,
+    digits. Each distinct text is checked once.
+
+    Texts beyond the 10,000 that are counted for a column are not checked. The value is then that of
+    the other texts, and the interval covers everything from none of them to all of them. 1, 1.0 and
+    true are the same text, `1`. Texts are cut after 200 characters. Missing values and values of
+    another type belong to the `missing` check.
 
     | input | answer |
     | --- | --- |
@@ -82,16 +84,17 @@ class Domain(Check):
     min_rows = 30
 
     patterns: dict[ColumnName, expressions.Pattern] = Field(default_factory=dict)
-    """A regular expression by column that whole texts must match: `zip: "[0-9]{5}"`. No
-    look-around, no back references.
+    """A regular expression for each column, by its name; it must match the whole text.
+
+    Such as `zip: "[0-9]{5}"`. Look-around and back references are not supported.
     """
     allowed: dict[ColumnName, tuple[Word, ...]] = Field(default_factory=dict)
-    """The values that a column may have: `country: [DE, FR]`."""
+    """The allowed values of each column, by its name: `country: [DE, FR]`."""
     learn: bool = True
-    """Whether the forms of the other columns are learnt from the reference."""
+    """Whether to learn the forms of the other columns from the reference."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """One measurement for each column that is asked about, or whose form is known."""
+        """Yield one measurement for each configured column and each column whose form is learnt."""
         label = ctx.schema.label.name if ctx.schema.label else None
         configured = dict.fromkeys([*self.patterns, *self.allowed])
         learned = (
@@ -129,12 +132,12 @@ class Domain(Check):
 
 class _Counted(NamedTuple):
     wrong: int
-    """Rows with texts that don't conform."""
+    """Rows with texts that do not conform."""
     uncounted: int
-    """Rows with texts that were not looked at."""
+    """Rows with texts that were not checked."""
     rows: int
     examples: Sequence[str]
-    """The most frequent that don't conform."""
+    """The most frequent texts that do not conform."""
 
     @property
     def rate(self) -> float:
@@ -144,7 +147,7 @@ class _Counted(NamedTuple):
 def _count_values(
     column: Column | None, pattern: str | None, allowed: frozenset[str] | None
 ) -> _Counted | str:
-    """How many rows don't conform, or why that isn't known."""
+    """Return the rows that do not conform, or the reason why they are unknown."""
     import pyarrow as pa
 
     if not isinstance(column, CategoricalColumn):
@@ -190,7 +193,7 @@ def _rate(
 
 
 def _form(column: Column | None) -> str:
-    """The form that a reference shows; empty when none."""
+    """Return the form that a reference shows; empty when there is none."""
     import pyarrow as pa
 
     if (

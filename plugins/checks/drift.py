@@ -1,7 +1,6 @@
-"""Drift: how far the values of each column have moved from the reference.
+"""Measures how far the values of each column have moved from the reference.
 
-Refuses to judge missing values, which are the `missing` check's, and to compare a window on bins of
-its own: the bins are the reference's, always.
+Does not judge missing values: the `missing` check does. The bins are always those of the reference.
 """
 
 from __future__ import annotations
@@ -33,14 +32,15 @@ Metric = Literal[
 ]  # fmt: skip
 Detail = dict[str, str | float | int | None]
 Found = Iterator[tuple[Metric, stats.Shift, Detail, str]]
-"""The metric, its number, the facts that explain it, and why there is none or what must be known of
-it.
+"""A metric, its number, the facts that explain it, and a reason.
+
+The reason says why there is no number, or what a reader must know about it.
 """
 
 ON_BINS: Mapping[Metric, Callable[..., stats.Shift]] = {
     "psi": stats.psi_shift, "js": stats.js_shift, "hellinger": stats.hellinger_shift, "tvd": stats.tvd_shift,
 }  # fmt: skip
-"""From counts by bin or category, of the reference and of the window."""
+"""Functions of the counts by bin or category, of the reference and of the window."""
 ON_GRID: Mapping[Metric, Callable[[stats.Side, stats.Side], stats.Shift]] = {
     "ks": stats.ks_shift, "wasserstein": stats.wasserstein_shift, "cramer_von_mises": stats.cramer_von_mises_shift,
     "energy": stats.energy_shift,
@@ -82,21 +82,24 @@ def _vanished_categories_sentence(alert: AlertFact) -> str:
 
 
 class Drift(Check):
-    """Distances between the window and the reference, column by column; prediction and score too,
-    the label not.
+    """Measures distances between window and reference, column by column.
 
-    mean_shift is the mean less the reference's, in standard deviations of the reference, with its
-    sign; spread the logarithm of the standard deviation over the reference's. psi, js and hellinger
-    are less what chance adds to them, with 95% intervals by their noncentral chi-square law; `raw`
-    in the detail is the plain number that other tools show. js is the distance (the root of the
-    divergence) in base 2. ks, wasserstein, energy and tvd have conservative intervals; wasserstein
-    is in robust standard deviations of the reference (IQR/1.349, else sd, else 1), energy in their
-    root. Numeric psi, js, hellinger and tvd stand on 10 quantile bins of the reference, where a
-    value with a tenth of the rows has a bin of its own; categorical ones, linf and the tests on the
-    reference's top 50 categories of at least 0.1%, all others being one. chi_square, g_test and
-    cramer_von_mises are the statistics. new_categories is the share of rows in categories that the
-    reference lacks, vanished_categories the reference's share in categories that the window lacks,
-    each beyond what chance lets expect.
+    Prediction and score take part, the label does not.
+
+    mean_shift is the difference of the means, in standard deviations of the reference; it is
+    positive when the mean of the window is larger. spread is the logarithm of the standard
+    deviation over that of the reference. psi, js and hellinger are reduced by what chance adds to
+    them, with 95% intervals by their noncentral chi-square law; `raw` in the detail is the plain
+    number that other tools show. js is the distance (the root of the divergence) in base 2. ks,
+    wasserstein, energy and tvd have conservative intervals. wasserstein is in robust standard
+    deviations of the reference (IQR/1.349, else sd, else 1), energy in the root of these.
+
+    For numeric columns psi, js, hellinger and tvd use 10 quantile bins of the reference; a value
+    with a tenth of the rows has a bin of its own. For categorical columns these metrics, linf and
+    the tests use the reference's top 50 categories of at least 0.1% each; all others count as one
+    category. chi_square, g_test and cramer_von_mises are the test statistics. new_categories is the
+    share of rows in categories that the reference lacks. vanished_categories is the reference's
+    share in categories that the window lacks. Both are reduced by what chance explains.
 
     | input | answer |
     | --- | --- |
@@ -140,20 +143,20 @@ class Drift(Check):
     }
 
     columns: tuple[str, ...] = ()
-    """Columns to look at; all but the label when empty."""
+    """The columns to compare; when empty, all except the label."""
     metrics: tuple[Metric, ...] = (
         "mean_shift", "psi", "js", "ks", "wasserstein", "linf", "chi_square", "new_categories", "vanished_categories",
     )  # fmt: skip
-    """What to measure; each column gets those that suit its kind."""
+    """The metrics to measure; each column gets those that suit its kind."""
 
     def only(self, names: frozenset[str]) -> Drift:
-        """Without the metrics that are not asked for."""
+        """Return the check with only those of its metrics that are in `names`."""
         return self.model_copy(
             update={"metrics": tuple(metric for metric in self.metrics if metric in names)}
         )
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Every metric of every column."""
+        """Yield every metric of every column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = ctx.reference.columns if ctx.reference else {}
         numeric, categorical = (

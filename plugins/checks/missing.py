@@ -1,6 +1,6 @@
-"""Missing and unusable values, and columns that stopped varying.
+"""Measures missing and unusable values, and finds columns that stopped varying.
 
-Refuses to explain: which values are missing is a fact of the source, why is for people.
+Does not explain why values are missing.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ from driftline import (
 from driftline.kit.checks import Wording, phrasing
 
 ALIKE = 1e-6
-"""Rows count as stuck when so many of the reference would all be alike with less than this
-chance.
+"""The chance below which equal values count as stuck.
+
+It is the chance that as many rows of the reference would all be equal.
 """
 
 
 class Missing(Check):
-    """Share of rows without a value (null or NaN) in each column, and what else makes a column
-    useless; the label is left out.
+    """Measures missing and invalid values of each column, and columns with one value only.
 
-    missing_increase is the rate less the reference's (0.05 is five points more), with Newcombe's
-    interval. invalid_rate counts values of another type. constant is 1 when all values are one
-    value while the reference varies, and so many rows of the reference would be alike by chance
-    once in a million at most.
+    missing_rate is the share of rows without a value (null or NaN). missing_increase is that rate
+    less the reference's (0.05 is five points more), with Newcombe's interval. invalid_rate is the
+    share of values of another type. constant is 1 when all values are equal while the reference
+    varies, and the chance that so many rows of the reference are equal is below one in a million.
+    The label is left out.
 
     | input | answer |
     | --- | --- |
@@ -75,10 +76,10 @@ class Missing(Check):
     }
 
     columns: tuple[str, ...] = ()
-    """Columns to look at; all but the label when empty."""
+    """The columns to check; when empty, all except the label."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Four measurements for each column."""
+        """Yield three or four measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = dict(ctx.reference.columns) if ctx.reference else {}
         for name in self.columns or [

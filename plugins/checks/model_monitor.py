@@ -127,9 +127,9 @@ def _feature_options(
 
 
 def _settings(config: Plain, where: str, checks: MonitorChecks) -> tuple[Plain, Any]:
-    """Return the least shares that a monitoring_config sets, and how columns are compared.
+    """Return the smallest shares that a monitoring_config sets, and how columns are compared.
 
-    The second is None where the config does not say it, False where columns are not compared.
+    The second is None where the config does not set it, False where columns are not compared.
     """
     compare = _mapping(config, "distribution_constraints")
     shares: Plain = {}
@@ -194,7 +194,7 @@ def _mapping(node: Plain, name: str) -> Plain:
 
 
 def _enabled(value: Any) -> bool:
-    """Return whether a switch is on; a missing one is."""
+    """Return whether a switch is on; a missing switch counts as on."""
     return value not in (False, "Disabled", "disabled", "DISABLED", "false")
 
 

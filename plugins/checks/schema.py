@@ -1,7 +1,7 @@
-"""Columns that went away, came, or changed their type: what breaks a model at once.
+"""Finds columns that are missing, new, or of another type than in the reference.
 
-Refuses shares: a column that is missing in some rows is the `missing` check's. Columns that the
-schema doesn't name are not seen at all, because records are read no further than the schema asks.
+Does not measure shares: the `missing` check reports columns that are missing in some rows. Columns
+that the schema does not name are not seen, because only the columns of the schema are read.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from driftline import (
 from driftline.kit.checks import Wording, phrasing
 
 ALIKE = 1e-6
-"""A column is gone when so many rows of the reference would all be without value with less than
-this chance.
+"""The chance below which a column without any value counts as missing.
+
+It is the chance that as many rows of the reference would all be without a value.
 """
 MOST, FEW = 0.9, 0.1
-"""The share of values of a type that makes it the column's, and the one below which it is not."""
+"""A type is a column's own from the first share of values on, and not its own up to the second."""
 LOOKED_AT = 1_000
-"""Categories whose texts are looked at."""
+"""Categories whose texts are checked."""
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -44,11 +45,13 @@ def _type_sentence(alert: AlertFact) -> str:
 
 
 class SchemaChange(Check):
-    """missing_column is 1 when no row has a value where the reference had some, of whatever type: a
-    column that the records lack and one that is null in all of them look alike. new_column is 1
-    when values come where the reference had none. type_changed is 1 when at least 90% of the values
-    are of a type that at most 10% of the reference had: text where numbers were, lists where texts
-    were, numbers where words were, or words where numbers were. The label is left out.
+    """Finds columns that disappeared, appeared, or changed their type.
+
+    missing_column is 1 when no row has a value (of any type) and the reference had some; a column
+    that the records lack and a column that is always null look alike. new_column is 1 when there
+    are values and the reference had none. type_changed is 1 when at least 90% of the values are of
+    a type that at most 10% of the reference had: text instead of numbers, lists instead of texts,
+    numbers instead of words, or words instead of numbers. The label is left out.
 
     | input | answer |
     | --- | --- |
@@ -79,10 +82,10 @@ class SchemaChange(Check):
     }
 
     columns: tuple[str, ...] = ()
-    """Columns to look at; all but the label when empty."""
+    """The columns to check; when empty, all except the label."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Three measurements for each column."""
+        """Yield two or three measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         # Training data often lack what the model makes of them.
         functions = {
@@ -125,7 +128,7 @@ Answer = tuple[float | None, str, dict[str, str], float | None]
 
 
 def _present(column: Column | None) -> int:
-    """Rows with anything in them, of whatever type."""
+    """Return the rows with a value of any type."""
     return 0 if column is None else column.rows - column.missing + column.invalid
 
 
@@ -164,7 +167,7 @@ def _is_number(text: str) -> bool:
 
 
 def _types(column: Column) -> dict[str, float]:
-    """The share of each type among the values."""
+    """Return the share of each type among the values."""
     total = _present(column)
     if isinstance(column, NumericColumn):
         return {"numbers": 1 - column.invalid / total, "other than numbers": column.invalid / total}

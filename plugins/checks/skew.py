@@ -1,8 +1,6 @@
-"""Training-serving skew: the same feature of the same row, as it was served and as it was computed
-offline.
+"""Compares a feature as it was served with the same feature computed offline, row by row.
 
-Refuses to compare distributions, which is what the `drift` check does: here both values of one row
-must agree.
+This is training-serving skew. Does not compare distributions: the `drift` check does.
 """
 
 from __future__ import annotations
@@ -19,11 +17,13 @@ Z95 = 1.959963984540054
 
 
 class Skew(Check):
-    """skew_rate is the share of rows in which the two values differ by more than is tolerated, of
-    the rows with both, with its exact interval (Clopper and Pearson). one_sided_rate is the share
-    of all rows in which one of the two is missing. skew_mean is the mean of the first less the
-    second, in standard deviations of the first in the reference, with its normal interval. Records
-    carry both values, or requests and responses that the agent pairs by id do.
+    """Measures how often and how far served values differ from offline values of the same row.
+
+    skew_rate is the share of rows in which the two values differ by more than the tolerance, among
+    rows with both values. It has an exact interval (Clopper and Pearson). one_sided_rate is the
+    share of all rows in which one of the two is missing. skew_mean is the mean of the served value
+    less the offline value, in standard deviations of the served column in the reference, with its
+    normal interval. The records hold both values, or the agent pairs requests and responses by id.
 
     | input | answer |
     | --- | --- |
@@ -50,12 +50,13 @@ class Skew(Check):
     pairs: dict[expressions.ExpressionColumn, expressions.ExpressionColumn] = Field(
         default_factory=dict
     )
-    """The column that was served, and the one with its value offline: `age: age_offline`."""
+    """The served column, and the column with its offline value: `age: age_offline`."""
     relative: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
-    """How far two numbers may lie apart, as a share of the larger one."""
+    """The largest allowed difference of two numbers, as a share of the larger one."""
     tolerance: dict[ColumnName, float] = Field(default_factory=dict)
-    """The same in the column's own unit, by the column that was served; it replaces `relative`
-    there.
+    """The largest allowed difference in the unit of the column, by the name of the served column.
+
+    It replaces `relative` for that column.
     """
 
     @model_validator(mode="after")
@@ -68,7 +69,7 @@ class Skew(Check):
         return self
 
     def wants(self) -> Mapping[str, tuple[str, ...]]:
-        """Three expressions for each pair."""
+        """Return three expressions for each pair."""
         return {"expressions": tuple(text for online in self.pairs for text in self._texts(online))}
 
     def _texts(self, online: str) -> tuple[str, str, str]:
@@ -80,7 +81,7 @@ class Skew(Check):
         return agree, f"({a} is null) != ({b} is null)", f"{a} - {b}"
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Two or three measurements for each pair."""
+        """Yield two or three measurements for each pair."""
         for online, offline in self.pairs.items():
             labels = {"column": online}
             agree, alone, apart = (

@@ -1,6 +1,6 @@
-"""Records that came twice, and columns whose values should occur once.
+"""Finds repeated records, and repeated values of columns whose values should be unique.
 
-Refuses to look beyond a window: the same id in two windows is not seen.
+Does not compare windows: the same id in two windows is not found.
 """
 
 from __future__ import annotations
@@ -30,20 +30,22 @@ if TYPE_CHECKING:
     from driftline.kit.checks.collecting import Batch
 
 IDS = ""
-"""The key that is no column: the ids of the rows."""
+"""The key of the row ids, which are no column."""
 BOUND = 8192
-"""Distinct values of each key that are counted."""
+"""Distinct values that are counted for each key."""
 
 
 class Uniqueness(Check):
-    """duplicate_rate is the share of rows that repeat an id, or the value of a key column, that
-    stands in another row of the window already; distinct_ratio is the distinct values over the rows
-    with a value, for key columns.
+    """Measures how often ids and key values repeat within a window.
 
-    Both are exact up to 8,192 distinct values, where the rate has the interval of Clopper and
-    Pearson. Beyond that they rest on the values with the smallest hashes, a uniform sample, with
-    intervals that say so. One id that alone has very many rows may escape the sample, as long as it
-    has less than about 3% of all rows. Rows without id, and missing values, don't count.
+    duplicate_rate is the share of rows whose id, or value of a key column, another row of the
+    window already has. distinct_ratio, for key columns only, is the distinct values over the rows
+    with a value.
+
+    Both are exact up to 8,192 distinct values; the rate then has the interval of Clopper and
+    Pearson. Beyond that they use the values with the smallest hashes, a uniform sample, with wider
+    intervals. A single id with very many rows may not be in the sample, as long as it has less than
+    about 3% of all rows. Rows without id, and missing values, are not counted.
 
     | input | answer |
     | --- | --- |
@@ -65,14 +67,14 @@ class Uniqueness(Check):
     default_place = 100
 
     keys: tuple[ColumnName, ...] = ()
-    """Columns of which each value should occur once in a window, beside the ids of the schema."""
+    """Columns whose values should be unique in a window, in addition to the ids of the schema."""
 
     def wants(self) -> Mapping[str, tuple[str, ...]]:
-        """The key columns."""
+        """Return the key columns."""
         return {"identities": self.keys}
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """The ids, then each key."""
+        """Yield the measurements of the ids, then of each key."""
         sides = (ctx.current, ctx.reference)
         for key in (IDS, *dict.fromkeys(self.keys)):
             labels = {"column": key} if key else {}
@@ -130,11 +132,11 @@ class _Key:
     def __init__(self) -> None:
         self.rows = 0
         self.hashes: Hashes = np.empty(0, np.uint64)
-        """The smallest hashes, rising; uint64, shape (k,)."""
+        """The smallest hashes, ascending; uint64, shape (k,)."""
         self.counts: NDArray[np.int64] = np.empty(0, np.int64)
         """Rows of each hash; int64, shape (k,)."""
         self.dropped = False
-        """Whether there were greater hashes."""
+        """Whether greater hashes were left out."""
 
     def add(self, hashes: Hashes) -> None:
         self.rows += len(hashes)
@@ -168,10 +170,10 @@ class _Key:
 
 
 class IdentityCollector(Collector):
-    """Counts how often ids occur, and values of the key columns that `Check.wants` names.
+    """Counts the ids of rows, and the values of the key columns that `Check.wants` names.
 
-    Of more distinct values than BOUND it keeps those with the smallest hashes. Such a value was
-    kept in every part in which it occurred, so its merged count is exact, and the values kept are a
+    When there are more distinct values than BOUND, it keeps those with the smallest hashes. Every
+    part that has such a value keeps it, so its merged count is exact, and the kept values are a
     uniform sample of all.
     """
 
@@ -183,11 +185,11 @@ class IdentityCollector(Collector):
 
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
-        """The summary of no rows."""
+        """Return the collector of no rows."""
         return cls(spec)
 
     def update(self, batch: Batch) -> None:
-        """Add the rows of a batch: counts hashes."""
+        """Add the hashes of the rows of a batch."""
         for name, key in self._keys.items():
             if name != IDS:
                 array = batch.columns.get(name)
@@ -202,11 +204,11 @@ class IdentityCollector(Collector):
             key.merge(other._keys[name])
 
     def summary(self) -> dict[str, stats.Repeats]:
-        """The repeats by key column; the ids are under IDS."""
+        """Return the repeats of each key column; those of the ids are under IDS."""
         return {name: key.repeats() for name, key in self._keys.items()}
 
     def to_bytes(self) -> bytes:
-        """The canonical bytes."""
+        """Return the canonical bytes."""
         return pack(
             [
                 (k.rows, k.dropped, k.hashes.astype("<u8").tobytes(), narrow(k.counts))
@@ -216,7 +218,7 @@ class IdentityCollector(Collector):
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
-        """The inverse of `to_bytes`."""
+        """Return the collector from the bytes of `to_bytes`."""
         collector = cls(spec)
         for key, (rows, dropped, hashes, counts) in zip(
             collector._keys.values(), unpack(data), strict=True
@@ -227,7 +229,7 @@ class IdentityCollector(Collector):
 
 
 def _hash_values(array: pa.Array) -> Hashes:
-    """A hash of each value, without nulls and NaN; shape (k,)."""
+    """Return a hash of each value, without nulls and NaN; shape (k,)."""
     import pyarrow as pa
 
     values = array.drop_null()

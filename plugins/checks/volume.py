@@ -1,6 +1,6 @@
-"""Rows of a window against what windows like it used to have.
+"""Compares the rows of a window with those of earlier, similar windows.
 
-Refuses the reference: a training file says nothing about traffic. Only history does.
+Does not use the reference: a training file says nothing about traffic.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Season = tuple[int, int]
 LEARNING, ALIKE = 8, 4
 DAY = timedelta(days=1)
 MEMORY = 7 * 24 * 5
-"""Earlier windows to look at: five weeks of hours."""
+"""Earlier windows to compare: five weeks of hourly windows."""
 
 
 def _rows_sentence(rows: str | float | None, expected: str | float | None) -> str:
@@ -31,11 +31,13 @@ def _rows_sentence(rows: str | float | None, expected: str | float | None) -> st
 
 
 class Volume(Check):
-    """Rows, and rows over the rows expected: the median of earlier windows of the same hour and
-    weekday, else of the same hour, else of all; four are the least for a median by season.
+    """Measures the rows of a window, and their ratio to the rows expected.
 
-    The interval of the ratio is exact under a negative binomial law whose dispersion comes from the
-    same history.
+    The expected number is the median of earlier windows of the same hour and weekday, else of the
+    same hour, else of all. A median by season needs at least four windows.
+
+    The interval of the ratio is exact under a negative binomial law. The dispersion of that law
+    comes from the same history.
 
     | input | answer |
     | --- | --- |
@@ -69,7 +71,7 @@ class Volume(Check):
     }
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """The rows, and their ratio to the rows expected."""
+        """Yield the rows, then their ratio to the rows expected."""
         rows, start = ctx.current.rows, ctx.current.start
         yield Measurement(float(rows), name="rows", rows=rows, unit="rows")
         past = [
@@ -131,9 +133,7 @@ def _by_season(past: Sequence[Earlier]) -> dict[Season, list[float]]:
 
 
 def _seasons(groups: Mapping[Season, Sequence[float]]) -> Callable[[Season | None], float]:
-    """What is expected of a window of an hour and weekday: the median of the windows most like
-    it.
-    """
+    """Return a function from hour and weekday to the median rows of the most similar windows."""
     hours: dict[int, list[float]] = {}
     for (hour, _), values in groups.items():
         hours.setdefault(hour, []).extend(values)

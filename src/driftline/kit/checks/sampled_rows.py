@@ -1,8 +1,7 @@
-"""The sampled rows of a window beside those of its reference: the same columns, whole rows, for
-checks that look at several columns at once.
+"""Gives checks the sampled rows of a window and of its reference, in the same columns.
 
-Refuses what tells the two sides apart for nothing: the columns that are id, time or version, and
-the label, which comes late.
+It is for checks that compare several columns at once. Does not return the id, time and version
+columns, which always separate the two sides, nor the label, which comes late.
 """
 
 from __future__ import annotations
@@ -16,8 +15,9 @@ Columns = Mapping[str, Sequence[Any]]
 
 
 class Both(NamedTuple):
-    """Two samples by column, or why there are none. Rows stand in the order of their hashes: as
-    good as a random one.
+    """Two samples by column, or the reason why there are none.
+
+    Rows stand in the order of their hashes, which is as good as a random order.
     """
 
     reference: Columns
@@ -26,15 +26,15 @@ class Both(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """Of the window's sample."""
+        """Rows in the sample of the window."""
         return max((len(values) for values in self.current.values()), default=0)
 
 
 def both(ctx: CheckContext, columns: Iterable[str] = (), ignore: Iterable[str] = ()) -> Both:
-    """The samples of both sides in `columns`, all there are when empty, without those to `ignore`.
+    """Return the samples of both sides in `columns`, without those in `ignore`.
 
-    A column that is text on one side and numbers on the other is left out, as is one that either
-    side lacks.
+    All columns are returned when `columns` is empty. A column that is text on one side and numbers
+    on the other is left out, as is one that a side lacks.
     """
     was = ctx.reference.summaries.get("sample", {}) if ctx.reference else {}
     now = ctx.current.summaries.get("sample", {})
@@ -58,6 +58,6 @@ def both(ctx: CheckContext, columns: Iterable[str] = (), ignore: Iterable[str] =
 
 
 def _text(values: Sequence[Any]) -> bool | None:
-    """Whether a column holds text; None for one without values."""
+    """Return whether a column holds text; None when it has no values."""
     first = next((value for value in values if value is not None), None)
     return None if first is None else isinstance(first, str)
