@@ -115,7 +115,12 @@ class Attribution(Check):
         for name, estimate in zip(MEASURED, shift, strict=True):
             reason = "" if estimate.value is not None else "all importances of a side are equal"
             yield Measurement(
-                estimate.value, {}, name, rows, estimate.interval, None, reason, detail=detail
+                estimate.value,
+                name=name,
+                rows=rows,
+                interval=estimate.interval,
+                reason=reason,
+                detail=detail,
             )
 
 
@@ -168,8 +173,14 @@ def _correlations(ctx: CheckContext) -> Iterator[Measurement]:
             else None
         )
         yield Measurement(
-            value.value, {"column": name}, "score_correlation", value.n, value.interval, None, value.reason, before
-        )  # fmt: skip
+            value.value,
+            {"column": name},
+            name="score_correlation",
+            rows=value.n,
+            interval=value.interval,
+            reason=value.reason,
+            was=before,
+        )
 
 
 @hookimpl

@@ -77,9 +77,8 @@ class Completeness(Check):
             detail = {"rows": rows, "promised": self.rows_promised}
             yield Measurement(
                 rows / self.rows_promised,
-                {},
-                "received",
-                max(self.rows_promised, self.min_rows),
+                name="received",
+                rows=max(self.rows_promised, self.min_rows),
                 unit="of the rows promised",
                 detail=detail,
             )
@@ -92,20 +91,38 @@ class Completeness(Check):
                 _complete(ctx.reference, text),
             )
             if isinstance(cur, str):
-                yield Measurement(None, labels, "complete_rate", 0, reason=cur)
-                yield Measurement(None, labels, "incomplete_increase", 0, reason=cur)
+                yield Measurement(
+                    None,
+                    labels,
+                    name="complete_rate",
+                    rows=0,
+                    reason=cur,
+                )
+                yield Measurement(
+                    None,
+                    labels,
+                    name="incomplete_increase",
+                    rows=0,
+                    reason=cur,
+                )
                 continue
             before = None if isinstance(ref, str) else ref[0] / ref[1]
             interval = stats.wilson(*cur)
             yield Measurement(
-                cur[0] / cur[1], labels, "complete_rate", cur[1], interval, was=before, unit="share"
+                cur[0] / cur[1],
+                labels,
+                name="complete_rate",
+                rows=cur[1],
+                interval=interval,
+                was=before,
+                unit="share",
             )
             if isinstance(ref, str) or before is None:
                 yield Measurement(
                     None,
                     labels,
-                    "incomplete_increase",
-                    cur[1],
+                    name="incomplete_increase",
+                    rows=cur[1],
                     reason=f"nothing to compare with: {ref}",
                 )
                 continue
@@ -116,9 +133,9 @@ class Completeness(Check):
             yield Measurement(
                 before - cur[0] / cur[1],
                 labels,
-                "incomplete_increase",
-                cur[1],
-                interval,
+                name="incomplete_increase",
+                rows=cur[1],
+                interval=interval,
                 detail=shares,
             )
 

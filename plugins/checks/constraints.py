@@ -161,7 +161,10 @@ class Constraints(Check):
             extra = [name for name, column in columns if column is not None and _present(column)]
             names = ", ".join(name[:80] for name in extra[:5])
             yield Measurement(
-                len(extra), {}, "extra_columns", detail={"columns": names} if extra else {}, most=0
+                len(extra),
+                name="extra_columns",
+                detail={"columns": names} if extra else {},
+                most=0,
             )
 
     def _of(self, feature: Feature, pair: _Pair, *, show_names: bool) -> Iterator[Measurement]:
@@ -169,8 +172,8 @@ class Constraints(Check):
         yield Measurement(
             0 if column and _present(column) else 1,
             pair.labels,
-            "missing_column",
-            pair.rows,
+            name="missing_column",
+            rows=pair.rows,
             most=0,
         )
         if feature.completeness is not None:
@@ -243,8 +246,8 @@ def _share(
         return Measurement(
             None,
             pair.labels,
-            name,
-            0,
+            name=name,
+            rows=0,
             reason=no_value_reason,
             was=ref_share,
             detail=detail,
@@ -260,14 +263,13 @@ def _share(
     return Measurement(
         value,
         pair.labels,
-        name,
-        total,
-        interval,
-        None,
-        reason,
-        ref_share,
-        "share",
-        detail,
+        name=name,
+        rows=total,
+        interval=interval,
+        reason=reason,
+        was=ref_share,
+        unit="share",
+        detail=detail,
         least=threshold,
     )
 
@@ -388,8 +390,8 @@ def _drift_measurement(drift: Drift, pair: _Pair) -> Measurement:
     return Measurement(
         None,
         pair.labels,
-        "baseline_drift",
-        _values(cur_column),
+        name="baseline_drift",
+        rows=_values(cur_column),
         reason=reason,
         most=drift.threshold,
     )
@@ -406,7 +408,13 @@ def _distance(
         value = stats.ks_robust(value, n, m) or 0.0
         interval = (value, max(value, interval[1]))
     return Measurement(
-        value, pair.labels, "baseline_drift", m, interval, detail=detail, most=threshold
+        value,
+        pair.labels,
+        name="baseline_drift",
+        rows=m,
+        interval=interval,
+        detail=detail,
+        most=threshold,
     )
 
 
@@ -435,7 +443,12 @@ def _chi_squared(
     if len(cells) < 2:
         why = "fewer than two categories to compare"
         return Measurement(
-            None, pair.labels, "baseline_drift", cur_rows, reason=why, most=threshold
+            None,
+            pair.labels,
+            name="baseline_drift",
+            rows=cur_rows,
+            reason=why,
+            most=threshold,
         )
     statistic = float(sum((o - e) ** 2 / e for o, e in cells))
     p_value = float(chdtrc(len(cells) - 1, statistic))
@@ -452,10 +465,9 @@ def _chi_squared(
     return Measurement(
         value,
         pair.labels,
-        "baseline_drift",
-        cur_rows,
-        None,
-        p_value,
+        name="baseline_drift",
+        rows=cur_rows,
+        p_value=p_value,
         detail=detail,
         least=least,
         most=most,

@@ -70,9 +70,9 @@ class Domain(Check):
     | input | answer |
     | --- | --- |
     | column absent, or without texts | no value, with the reason |
-    | numeric column | no value, with the reason, where something was asked of it |
+    | numeric column | no value, with the reason, when it is configured |
     | constant, one row, ties, a category never seen | counted like any other texts |
-    | no reference, or one of less than 1,000 rows or 50 texts | nothing is learnt; what was asked is measured |
+    | no reference, or one of less than 1,000 rows or 50 texts | nothing is learnt; configured columns are measured |
     | no rows | no value, with the reason |
     """
 
@@ -118,7 +118,13 @@ class Domain(Check):
             now = _count_values(ctx.current.columns.get(name), pattern, values)
             before = _count_values(ref, pattern, values)
             if isinstance(now, str):
-                yield Measurement(None, {"column": name}, "nonconforming_rate", 0, reason=now)
+                yield Measurement(
+                    None,
+                    {"column": name},
+                    name="nonconforming_rate",
+                    rows=0,
+                    reason=now,
+                )
                 continue
             show_values = name not in ctx.schema.redact
             yield _rate(
@@ -188,8 +194,16 @@ def _rate(
         detail["outside"] = ", ".join(text[:60] for text in cur.examples)
     value, labels = cur.rate, {"column": name}
     return Measurement(
-        value, labels, "nonconforming_rate", cur.rows, (low[0], high[1]), None, reason, ref_rate, "share", detail
-    )  # fmt: skip
+        value,
+        labels,
+        name="nonconforming_rate",
+        rows=cur.rows,
+        interval=(low[0], high[1]),
+        reason=reason,
+        was=ref_rate,
+        unit="share",
+        detail=detail,
+    )
 
 
 def _form(column: Column | None) -> str:

@@ -37,7 +37,7 @@ class DomainClassifier(Check):
     | fewer than 10 rows on a side | no value, with the reason |
     | nothing varies: all columns constant or null on both sides alike | no value, with the reason |
     | identical samples | 0.5 |
-    | a column constant, null or one category on one side only | it takes part; near 1 when it parts the two |
+    | a column constant, null or one category on one side only | it takes part; near 1 when it separates the two sides |
     | a category that the reference lacks | it takes part from 1% of all rows on |
     | numbers on one side, text on the other | the column is left out |
     """
@@ -95,7 +95,12 @@ class DomainClassifier(Check):
             detail["columns"] = ", ".join(name for _, name in helpful[:NAMED])
             detail["share"] = helpful[0][0] / sum(share for share, _ in helpful)
         yield Measurement(
-            result.value, {}, "domain_auc", samples.rows, result.interval, p_value, detail=detail
+            result.value,
+            name="domain_auc",
+            rows=samples.rows,
+            interval=result.interval,
+            p_value=p_value,
+            detail=detail,
         )
 
 

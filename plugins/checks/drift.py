@@ -192,8 +192,8 @@ class Drift(Check):
                     yield Measurement(
                         None,
                         labels,
-                        metric,
-                        rows,
+                        name=metric,
+                        rows=rows,
                         reason=no_value_reason or "nothing to compare",
                         detail=detail,
                     )
@@ -202,14 +202,13 @@ class Drift(Check):
                     yield Measurement(
                         shift.value,
                         labels,
-                        metric,
-                        rows,
-                        shift.interval,
-                        shift.p_value,
-                        no_value_reason,
-                        None,
-                        unit,
-                        detail,
+                        name=metric,
+                        rows=rows,
+                        interval=shift.interval,
+                        p_value=shift.p_value,
+                        reason=no_value_reason,
+                        unit=unit,
+                        detail=detail,
                     )
 
 

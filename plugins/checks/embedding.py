@@ -103,9 +103,16 @@ class Embedding(Check):
             for measurement_name in NAMES:
                 m = measurements[measurement_name]
                 yield Measurement(
-                    m.value, {"column": name}, measurement_name, len(cur), m.interval, m.p_value, m.reason,
-                    unit=UNITS.get(measurement_name, "") if m.value is not None else "", detail=m.detail,
-                )  # fmt: skip
+                    m.value,
+                    {"column": name},
+                    name=measurement_name,
+                    rows=len(cur),
+                    interval=m.interval,
+                    p_value=m.p_value,
+                    reason=m.reason,
+                    unit=UNITS.get(measurement_name, "") if m.value is not None else "",
+                    detail=m.detail,
+                )
 
 
 def _vectors(window: Window | None, name: str) -> Floats:

@@ -53,14 +53,12 @@ class LabelCoverage(Check):
         interval = stats.wilson(labelled, rows)
         yield Measurement(
             labelled / rows if rows else None,
-            {},
-            "coverage",
-            rows,
-            interval,
-            None,
-            reason,
-            before,
-            "share",
+            name="coverage",
+            rows=rows,
+            interval=interval,
+            reason=reason,
+            was=before,
+            unit="share",
         )
         n = late.labelled
         reason = "" if n else "no label has come later"

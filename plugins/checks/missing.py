@@ -44,7 +44,7 @@ class Missing(Check):
     | all null | missing_rate 1; constant without value |
     | the same counts on both sides | missing_increase 0, with the interval 0 to 0 |
     | constant reference, one row | constant 0 |
-    | no rows | nothing can be had: values None |
+    | no rows | no values |
     """
 
     type = "missing"
@@ -97,13 +97,12 @@ class Missing(Check):
             yield Measurement(
                 rate,
                 labels,
-                "missing_rate",
-                rows,
-                interval,
-                None,
-                reason or _rows(rows),
-                ref_rate,
-                "share",
+                name="missing_rate",
+                rows=rows,
+                interval=interval,
+                reason=reason or _rows(rows),
+                was=ref_rate,
+                unit="share",
             )
             yield _increase(missing, rows, reference, labels)
             if current:
@@ -115,13 +114,12 @@ class Missing(Check):
                 yield Measurement(
                     share,
                     labels,
-                    "invalid_rate",
-                    rows,
-                    interval,
-                    None,
-                    _rows(rows),
-                    invalid_was,
-                    "share",
+                    name="invalid_rate",
+                    rows=rows,
+                    interval=interval,
+                    reason=_rows(rows),
+                    was=invalid_was,
+                    unit="share",
                 )
             yield _constant(current, reference, labels)
 
@@ -135,14 +133,27 @@ def _increase(
 ) -> Measurement:
     if reference is None or not rows:
         reason = _rows(rows) or "no reference for this column yet"
-        return Measurement(None, labels, "missing_increase", rows, reason=reason)
+        return Measurement(
+            None,
+            labels,
+            name="missing_increase",
+            rows=rows,
+            reason=reason,
+        )
     rate, ref_rate = missing / rows, reference.missing / reference.rows
     same = (missing, rows) == (reference.missing, reference.rows)
     interval = (
         (0.0, 0.0) if same else stats.newcombe(missing, rows, reference.missing, reference.rows)
     )
     detail = {"missing": rate, "missing_was": ref_rate}
-    return Measurement(rate - ref_rate, labels, "missing_increase", rows, interval, detail=detail)
+    return Measurement(
+        rate - ref_rate,
+        labels,
+        name="missing_increase",
+        rows=rows,
+        interval=interval,
+        detail=detail,
+    )
 
 
 def _constant(
@@ -152,7 +163,12 @@ def _constant(
         value: float | None, reason: str = "", p_value: float | None = None
     ) -> Measurement:
         return Measurement(
-            value, labels, "constant", current.count if current else 0, None, p_value, reason
+            value,
+            labels,
+            name="constant",
+            rows=current.count if current else 0,
+            p_value=p_value,
+            reason=reason,
         )
 
     if current is None or not current.count:

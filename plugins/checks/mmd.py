@@ -74,7 +74,12 @@ class MMD(Check):
         value = max(0.0, result.unbiased)
         detail = {"raw": result.biased, "kernel_sd": (variance or 0.0) ** 0.5}
         yield Measurement(
-            value, {}, "mmd2", samples.rows, result.interval, result.p_value, detail=detail
+            value,
+            name="mmd2",
+            rows=samples.rows,
+            interval=result.interval,
+            p_value=result.p_value,
+            detail=detail,
         )
 
 

@@ -292,10 +292,16 @@ class OtherTool(Check):
                 )
                 threshold = self.thresholds.get(metric, definition.threshold)
                 yield Measurement(
-                    value, {"column": name}, metric, cur.count if cur else 0, None, value if definition.below else None,
-                    "" if value is not None else reason or "nothing to compare", detail={"like": self.like},
-                    least=threshold if definition.below else None, most=None if definition.below else threshold,
-                )  # fmt: skip
+                    value,
+                    {"column": name},
+                    name=metric,
+                    rows=cur.count if cur else 0,
+                    p_value=value if definition.below else None,
+                    reason="" if value is not None else reason or "nothing to compare",
+                    detail={"like": self.like},
+                    least=threshold if definition.below else None,
+                    most=None if definition.below else threshold,
+                )
 
 
 def _obstacle(ref: Column | None, cur: Column | None) -> str:

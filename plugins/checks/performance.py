@@ -137,13 +137,11 @@ class Performance(Check):
             else:
                 yield Measurement(
                     value,
-                    {},
-                    metric,
-                    cur.n,
-                    _require_interval(cur.interval),
-                    None,
-                    reason,
-                    _finite(ref.value),
+                    name=metric,
+                    rows=cur.n,
+                    interval=_require_interval(cur.interval),
+                    reason=reason,
+                    was=_finite(ref.value),
                 )
         yield self._drop(task, scores, ref_scores)
 

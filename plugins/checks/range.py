@@ -70,7 +70,7 @@ class OutsideRange(Check):
     | --- | --- |
     | no limits given, and no reference or no values in it | no value, with the reason |
     | column absent, or without values | no value, with the reason |
-    | categorical column | nothing, or no value with the reason when it was asked for |
+    | categorical column | nothing; no value, with the reason, when it is configured |
     | constant reference | every other value is outside |
     """
 
@@ -120,8 +120,18 @@ class OutsideRange(Check):
             elif not column.count + column.infinities:
                 reason = "no values in the window"
             if reason or limits is None or not isinstance(column, NumericColumn):
-                yield Measurement(None, labels, "outside_rate", reason=reason)
-                yield Measurement(None, labels, "outside_excess", reason=reason)
+                yield Measurement(
+                    None,
+                    labels,
+                    name="outside_rate",
+                    reason=reason,
+                )
+                yield Measurement(
+                    None,
+                    labels,
+                    name="outside_excess",
+                    reason=reason,
+                )
                 continue
             configured = (
                 name not in self.limits
@@ -174,11 +184,25 @@ def _outside(
             "maximum": column.maximum,
         }
     yield Measurement(
-        rate, labels, "outside_rate", rows, (low, high), None, reason, unit="share", detail=detail
+        rate,
+        labels,
+        name="outside_rate",
+        rows=rows,
+        interval=(low, high),
+        reason=reason,
+        unit="share",
+        detail=detail,
     )
     value, ends = max(0.0, rate - allowed), (max(0.0, low - allowed), max(0.0, high - allowed))
     yield Measurement(
-        value, labels, "outside_excess", rows, ends, None, reason, unit="share", detail=detail
+        value,
+        labels,
+        name="outside_excess",
+        rows=rows,
+        interval=ends,
+        reason=reason,
+        unit="share",
+        detail=detail,
     )
 
 

@@ -89,7 +89,11 @@ class Reconstruction(Check):
             detail["columns"] = ", ".join(name for _, name in columns[:NAMED])
         value, (low, high) = 1 + ratio, interval
         yield Measurement(
-            value, {}, "reconstruction_error", samples.rows, (1 + low, 1 + high), detail=detail
+            value,
+            name="reconstruction_error",
+            rows=samples.rows,
+            interval=(1 + low, 1 + high),
+            detail=detail,
         )
 
 

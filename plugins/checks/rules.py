@@ -31,7 +31,7 @@ class Rules(Check):
     | column not in the schema, or of a kind that the rule has no answer for | no value, with the reason |
     | column absent or all null | unknown_rate 1, unless the rule is about nulls |
     | constant, one row, ties, a category never seen | counted like any other rows |
-    | no reference | the same, without what the rate was |
+    | no reference | the same, without the rate of the reference |
     | a reference or window from before the rule | no value, with the reason |
     """
 
@@ -62,20 +62,28 @@ class Rules(Check):
                 "unknown": cur.unknown,
             }
             yield Measurement(
-                cur.false / answer_count if answer_count else None, labels, "broken_rate", answer_count,
-                stats.clopper_pearson(cur.false, answer_count),
-                reason=reason or ("" if answer_count else "unknown in every row: a value that decides is missing"),
-                was=before, unit="share", detail=detail,
-            )  # fmt: skip
+                cur.false / answer_count if answer_count else None,
+                labels,
+                name="broken_rate",
+                rows=answer_count,
+                interval=stats.clopper_pearson(cur.false, answer_count),
+                reason=reason
+                or (
+                    "" if answer_count else "unknown in every row: a value that decides is missing"
+                ),
+                was=before,
+                unit="share",
+                detail=detail,
+            )
             share = None if reason else cur.unknown / cur.rows
             interval = None if reason else stats.wilson(cur.unknown, cur.rows)
             before = ref.unknown / ref.rows if ref.rows and not ref.reason else None
             yield Measurement(
                 share,
                 labels,
-                "unknown_rate",
-                cur.rows,
-                interval,
+                name="unknown_rate",
+                rows=cur.rows,
+                interval=interval,
                 reason=reason,
                 was=before,
                 unit="share",

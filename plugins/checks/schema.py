@@ -114,11 +114,10 @@ class SchemaChange(Check):
                 yield Measurement(
                     value,
                     {"column": name},
-                    measurement_name,
-                    ctx.current.rows,
-                    None,
-                    chance,
-                    no_value_reason,
+                    name=measurement_name,
+                    rows=ctx.current.rows,
+                    p_value=chance,
+                    reason=no_value_reason,
                     detail=detail,
                 )
 

@@ -92,13 +92,26 @@ class Skew(Check):
             reason = agree.reason or alone.reason or ("" if agree.rows else "no rows")
             no_value_reason = reason or ("" if cur_rows else "no row has both values")
             yield Measurement(
-                agree.false / cur_rows if cur_rows else None, labels, "skew_rate", cur_rows, stats.clopper_pearson(agree.false, cur_rows),
-                reason=no_value_reason, was=ref_agreement.false / ref_rows if ref_rows else None, unit="share", detail={"offline": offline},
-            )  # fmt: skip
+                agree.false / cur_rows if cur_rows else None,
+                labels,
+                name="skew_rate",
+                rows=cur_rows,
+                interval=stats.clopper_pearson(agree.false, cur_rows),
+                reason=no_value_reason,
+                was=ref_agreement.false / ref_rows if ref_rows else None,
+                unit="share",
+                detail={"offline": offline},
+            )
             share = None if reason else alone.true / alone.rows
             interval = None if reason else stats.clopper_pearson(alone.true, alone.rows)
             yield Measurement(
-                share, labels, "one_sided_rate", alone.rows, interval, reason=reason, unit="share"
+                share,
+                labels,
+                name="one_sided_rate",
+                rows=alone.rows,
+                interval=interval,
+                reason=reason,
+                unit="share",
             )
             if isinstance(ctx.current.columns.get(online), NumericColumn):
                 yield _mean(apart, ctx, labels, no_value_reason)
@@ -118,21 +131,46 @@ def _mean(
         return Measurement(
             None,
             labels,
-            name,
-            n,
+            name=name,
+            rows=n,
             reason=reason or apart.reason or "no row has both values as numbers",
         )
     if not apart.mean and not apart.variance:
-        return Measurement(0.0, labels, name, n, (0.0, 0.0), unit="sd")
+        return Measurement(
+            0.0,
+            labels,
+            name=name,
+            rows=n,
+            interval=(0.0, 0.0),
+            unit="sd",
+        )
     if sd is None:
-        return Measurement(None, labels, name, n, reason="the column does not vary")
+        return Measurement(
+            None,
+            labels,
+            name=name,
+            rows=n,
+            reason="the column does not vary",
+        )
     value = apart.mean / sd
     half = None if apart.variance is None else Z95 * (apart.variance / n) ** 0.5 / sd
     if not abs(value) < 1e300 or (half is not None and not half < 1e300):
-        return Measurement(None, labels, name, n, reason="too large a number")
+        return Measurement(
+            None,
+            labels,
+            name=name,
+            rows=n,
+            reason="too large a number",
+        )
     interval = None if half is None else (value - half, value + half)
     return Measurement(
-        value, labels, name, n, interval, unit="sd", detail={"mean_difference": apart.mean}
+        value,
+        labels,
+        name=name,
+        rows=n,
+        interval=interval,
+        unit="sd",
+        detail={"mean_difference": apart.mean},
     )
 
 

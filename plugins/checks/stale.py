@@ -81,11 +81,28 @@ class Stale(Check):
             labels, column = {"column": name}, ctx.current.columns.get(name)
             if column is None or not column.rows:
                 reason = "no rows" if column else "the window has no such column"
-                yield Measurement(None, labels, "fingerprint", 0, reason=reason)
-                yield Measurement(None, labels, "stale", 0, reason=reason)
+                yield Measurement(
+                    None,
+                    labels,
+                    name="fingerprint",
+                    rows=0,
+                    reason=reason,
+                )
+                yield Measurement(
+                    None,
+                    labels,
+                    name="stale",
+                    rows=0,
+                    reason=reason,
+                )
                 continue
             mark = _fingerprint(column)
-            yield Measurement(mark, labels, "fingerprint", column.rows)
+            yield Measurement(
+                mark,
+                labels,
+                name="fingerprint",
+                rows=column.rows,
+            )
             yield _stale(mark, ctx.history("fingerprint", labels, MEMORY), column, labels)
 
 
@@ -96,7 +113,13 @@ def _stale(
         value: float | None, reason: str = "", chance: float | None = None
     ) -> Measurement:
         return Measurement(
-            value, labels, "stale", column.rows, None, chance, reason, unit="windows alike before"
+            value,
+            labels,
+            name="stale",
+            rows=column.rows,
+            p_value=chance,
+            reason=reason,
+            unit="windows alike before",
         )
 
     marks = [earlier.value for earlier in past]

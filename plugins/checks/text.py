@@ -104,7 +104,11 @@ def _unknown(
     if ref is None or cur is None:
         reason = f"no words in the {'reference' if ref is None else 'window'}"
         return Measurement(
-            None, {"column": name}, "unknown_words", cur.count if cur else 0, reason=reason
+            None,
+            {"column": name},
+            name="unknown_words",
+            rows=cur.count if cur else 0,
+            reason=reason,
         )
     counts = list(ref.counts.values())
     often = counts[KNOWN] + 1 if len(counts) > KNOWN else 1
@@ -138,7 +142,13 @@ def _repeat_measurement(
             if has_hashes
             else "its texts are not kept"
         )
-        return Measurement(None, {"column": name}, "repeated_texts", 0, reason=reason)
+        return Measurement(
+            None,
+            {"column": name},
+            name="repeated_texts",
+            rows=0,
+            reason=reason,
+        )
     again, again_was = (rows - len(set(side[:rows])) for side in (cur, ref))
     return _compare_shares(name, "repeated_texts", (again, rows), (again_was, rows))
 
@@ -153,9 +163,9 @@ def _compare_shares(
     return Measurement(
         share - share_was,
         {"column": name},
-        measurement_name,
-        cur[1],
-        interval,
+        name=measurement_name,
+        rows=cur[1],
+        interval=interval,
         unit="share",
         detail=detail,
     )

@@ -54,7 +54,7 @@ class Uniqueness(Check):
     | one row; no repeat | duplicate_rate 0 with the interval 0 to 0, distinct_ratio 1 |
     | constant key | duplicate_rate (n-1)/n, distinct_ratio 1/n |
     | a key that is not in the schema | no value, with the reason |
-    | no reference | the same, without what the rate was |
+    | no reference | the same, without the rate of the reference |
     """
 
     type = "uniqueness"
@@ -91,9 +91,21 @@ class Uniqueness(Check):
             else:
                 reason = "" if cur.rows else "no values in the window"
             if reason or cur is None:
-                yield Measurement(None, labels, "duplicate_rate", 0, reason=reason)
+                yield Measurement(
+                    None,
+                    labels,
+                    name="duplicate_rate",
+                    rows=0,
+                    reason=reason,
+                )
                 if key:
-                    yield Measurement(None, labels, "distinct_ratio", 0, reason=reason)
+                    yield Measurement(
+                        None,
+                        labels,
+                        name="distinct_ratio",
+                        rows=0,
+                        reason=reason,
+                    )
                 continue
             rate, before = stats.repeat_rate(cur), stats.repeat_rate(ref).value if ref else None
             basis = "" if cur.reach >= 1 else "from a sample of the distinct values"
@@ -101,14 +113,13 @@ class Uniqueness(Check):
             yield Measurement(
                 rate.value,
                 labels,
-                "duplicate_rate",
-                cur.rows,
-                rate.interval,
-                None,
-                basis,
-                before,
-                "share",
-                detail,
+                name="duplicate_rate",
+                rows=cur.rows,
+                interval=rate.interval,
+                reason=basis,
+                was=before,
+                unit="share",
+                detail=detail,
             )
             if key:
                 estimate = stats.distinct(cur)
@@ -118,9 +129,9 @@ class Uniqueness(Check):
                 yield Measurement(
                     estimate.value / cur.rows,
                     labels,
-                    "distinct_ratio",
-                    cur.rows,
-                    ends,
+                    name="distinct_ratio",
+                    rows=cur.rows,
+                    interval=ends,
                     reason=basis,
                     unit="share",
                 )

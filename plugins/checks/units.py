@@ -86,7 +86,7 @@ class Units(Check):
     | --- | --- |
     | no reference, or one without values in the column | no value, with the reason |
     | column absent, without values, or counted on another grid | no value, with the reason |
-    | categorical column | nothing, or no value with the reason when it was asked for |
+    | categorical column | nothing; no value, with the reason, when it is configured |
     | constant or single row on either side | no value, with the reason |
     | identical data | 1 |
     """
@@ -126,14 +126,24 @@ class Units(Check):
             else:
                 reason = _obstacle(ref, cur)
             if reason or not isinstance(cur, NumericColumn) or not isinstance(ref, NumericColumn):
-                yield Measurement(None, {"column": name}, "unit_change", rows, reason=reason)
+                yield Measurement(
+                    None,
+                    {"column": name},
+                    name="unit_change",
+                    rows=rows,
+                    reason=reason,
+                )
                 continue
             unit = _find_unit(ref.side, cur.side)
             detail: dict[str, str | float | int | None] = {"looks": unit.looks} if unit else {}
             if name not in ctx.schema.redact:
                 detail |= {"mean_was": ref.mean, "mean": cur.mean}
             yield Measurement(
-                unit.factor if unit else 1.0, {"column": name}, "unit_change", rows, detail=detail
+                unit.factor if unit else 1.0,
+                {"column": name},
+                name="unit_change",
+                rows=rows,
+                detail=detail,
             )
 
 

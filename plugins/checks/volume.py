@@ -43,7 +43,7 @@ class Volume(Check):
     | --- | --- |
     | fewer than 8 earlier windows | no ratio, with the reason |
     | windows shorter than a day, on the first day | no ratio, with the reason, unless there are no rows |
-    | the same, fewer than 4 earlier ones of this hour | the ratio to the nearest that was seen and not called changed |
+    | the same, fewer than 4 earlier ones of this hour | the ratio to the nearest number of rows of an earlier window that was not judged changed |
     | mostly empty windows before | no ratio: nothing is expected |
     | no rows where no earlier window was empty | 0, with the interval 0 to 0 |
     """
