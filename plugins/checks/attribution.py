@@ -21,8 +21,8 @@ from driftline import (
 )
 from driftline.kit.checks import Wording
 
-NAMED = 5
-MEASURED = ("attribution_ndcg", "attribution_moved", "attribution_spearman")
+MAX_NAMES = 5
+ATTRIBUTION_MEASUREMENTS = ("attribution_ndcg", "attribution_moved", "attribution_spearman")
 
 
 class Attribution(Check):
@@ -50,8 +50,8 @@ class Attribution(Check):
     | all attributions of a side 0 | no value, with the reason |
     | all importances of a side equal | attribution_spearman without value |
     | one row | values, with intervals of that row's own size |
-    | no score and no numeric prediction; no sample | score_correlation without value, with the reason |
-    | a feature or score constant, null, or with fewer than 4 rows that have both | score_correlation without value |
+    | no score and no numeric prediction; no sample | no score_correlation, with the reason |
+    | a feature or score constant or null; fewer than 4 rows with both | no score_correlation |
     | the same on both sides | 1, 0 and 1 |
     """
 
@@ -100,7 +100,10 @@ class Attribution(Check):
         )
         if shift is None:
             reason = reason or "needs two features, and attributions other than 0"
-            yield from (Measurement(None, name=name, rows=rows, reason=reason) for name in MEASURED)
+            yield from (
+                Measurement(None, name=name, rows=rows, reason=reason)
+                for name in ATTRIBUTION_MEASUREMENTS
+            )
             return
         all_was, all_now = (sum(size.value for size in side.values()) for side in (ref, cur))
         change = {
@@ -111,8 +114,8 @@ class Attribution(Check):
             (feature for feature in change if change[feature]),
             key=lambda feature: (-abs(change[feature]), feature),
         )
-        detail = {"moved": ", ".join(f"{f} {change[f]:+.3f}" for f in most[:NAMED])}
-        for name, estimate in zip(MEASURED, shift, strict=True):
+        detail = {"moved": ", ".join(f"{f} {change[f]:+.3f}" for f in most[:MAX_NAMES])}
+        for name, estimate in zip(ATTRIBUTION_MEASUREMENTS, shift, strict=True):
             reason = "" if estimate.value is not None else "all importances of a side are equal"
             yield Measurement(
                 estimate.value,

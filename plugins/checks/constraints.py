@@ -29,7 +29,7 @@ from driftline.kit.decoding import json_values
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Detail = dict[str, str | float | int | None]
-Counted = tuple[int, int, int]
+RowCounts = tuple[int, int, int]
 """Rows that surely keep a constraint, rows that may keep it, and all rows that it covers."""
 WHOLE = re.compile(r"[+-]?[0-9]+")
 NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
@@ -110,12 +110,12 @@ class Constraints(Check):
 
     | input | answer |
     | --- | --- |
-    | column absent, or without values | missing_column 1, completeness 0; the others without value, with the reason |
-    | no reference, or one without values in the column | baseline_drift without value, with the reason |
-    | column of another kind than the reference's | baseline_drift without value, with the reason |
-    | whole numbers or signs between two edges of the grid | an interval from none of these rows to all |
+    | column absent, or without values | missing_column 1, completeness 0; the others no value |
+    | no reference, or no values in its column | no baseline_drift, with the reason |
+    | column of another kind than the reference's | no baseline_drift, with the reason |
+    | whole numbers or signs between two grid edges | an interval from none of these rows to all |
     | numeric column with a domain; categorical column with a sign | no value, with the reason |
-    | fewer than two categories to compare | baseline_drift by chi-square without value, with the reason |
+    | fewer than two categories to compare | no baseline_drift by chi-square, with the reason |
     """
 
     type = "constraints"
@@ -178,7 +178,12 @@ class Constraints(Check):
         )
         if feature.completeness is not None:
             yield _share(
-                "completeness", pair, _complete, feature.completeness, {}, (0, 0, pair.rows)
+                "completeness",
+                pair,
+                count=_complete,
+                threshold=feature.completeness,
+                detail={},
+                absent=(0, 0, pair.rows),
             )
         if feature.type is not None:
             threshold = (
@@ -224,25 +229,25 @@ class _Pair(NamedTuple):
 def _share(
     name: str,
     pair: _Pair,
-    count: Callable[[Column], Counted | str],
+    count: Callable[[Column], RowCounts | str],
     threshold: float,
     detail: Detail,
-    absent: Counted = (0, 0, 0),
+    absent: RowCounts = (0, 0, 0),
 ) -> Measurement:
     """Return the share of rows that keep a constraint.
 
     `absent` is the count for a window without the column.
     """
     detail = {"asked": f"at least {100 * threshold:.6g}%", **detail}
-    count_now = absent if pair.now is None else count(pair.now)
+    cur_counts = absent if pair.now is None else count(pair.now)
     before = "" if pair.ref is None else count(pair.ref)
     ref_share = (
         None
         if isinstance(before, str) or not before[2]
         else (before[0] + before[1] / 2) / before[2]
     )
-    if isinstance(count_now, str) or not count_now[2]:
-        no_value_reason = count_now if isinstance(count_now, str) else "no values in the window"
+    if isinstance(cur_counts, str) or not cur_counts[2]:
+        no_value_reason = cur_counts if isinstance(cur_counts, str) else "no values in the window"
         return Measurement(
             None,
             pair.labels,
@@ -253,7 +258,7 @@ def _share(
             detail=detail,
             least=threshold,
         )
-    sure, maybe, total = count_now
+    sure, maybe, total = cur_counts
     value, interval = (sure + maybe / 2) / total, (1.0, 1.0)
     if sure < total:
         low, high = stats.wilson(sure, total), stats.wilson(sure + maybe, total)
@@ -279,11 +284,11 @@ def _present(column: Column) -> int:
     return column.rows - column.missing + column.invalid
 
 
-def _complete(column: Column) -> Counted:
+def _complete(column: Column) -> RowCounts:
     return _present(column), 0, column.rows
 
 
-def _number(column: Column) -> Counted:
+def _number(column: Column) -> RowCounts:
     if isinstance(column, NumericColumn):
         numbers = column.count + column.infinities
         return numbers, 0, numbers + column.invalid
@@ -291,7 +296,7 @@ def _number(column: Column) -> Counted:
     return numbers, column.other, column.count + column.invalid
 
 
-def _text(column: Column) -> Counted:
+def _text(column: Column) -> RowCounts:
     if isinstance(column, NumericColumn):
         return column.invalid, 0, column.count + column.infinities + column.invalid
     # True and false count as the categories 1 and 0, so these two may have been words.
@@ -300,7 +305,7 @@ def _text(column: Column) -> Counted:
     return words, either + column.other, column.count + column.invalid
 
 
-def _whole(column: Column) -> Counted:
+def _whole(column: Column) -> RowCounts:
     if isinstance(column, CategoricalColumn):
         whole = sum(rows for name, rows in column.counts.items() if WHOLE.fullmatch(name))
         return whole, column.other, column.count + column.invalid
@@ -315,7 +320,7 @@ def _whole(column: Column) -> Counted:
     return sure, int(column.counts[0::2][after < before].sum()), total
 
 
-def _not_below_zero(column: Column) -> Counted | str:
+def _not_below_zero(column: Column) -> RowCounts | str:
     if not isinstance(column, NumericColumn):
         return "not a numeric column"
     total = column.count + column.infinities
@@ -332,7 +337,7 @@ def _not_below_zero(column: Column) -> Counted | str:
     return column.count - below - maybe, maybe + column.infinities, total
 
 
-def _within(column: Column, domain: frozenset[str]) -> Counted | str:
+def _within(column: Column, domain: frozenset[str]) -> RowCounts | str:
     if not isinstance(column, CategoricalColumn):
         return "a numeric column has no domain: make it categorical in the schema"
     inside = sum(rows for name, rows in column.counts.items() if name in domain)
@@ -386,7 +391,8 @@ def _drift_measurement(drift: Drift, pair: _Pair) -> Measurement:
             )
         reason = "more categories than are kept"
     else:
-        reason = f"{cur_column.kind if cur_column else None} here, {ref_column.kind if ref_column else None} in the reference"
+        cur_kind, ref_kind = (side.kind if side else None for side in (cur_column, ref_column))
+        reason = f"{cur_kind} here, {ref_kind} in the reference"
     return Measurement(
         None,
         pair.labels,
@@ -441,13 +447,13 @@ def _chi_squared(
     if small[1] > 0:
         cells.append(small)
     if len(cells) < 2:
-        why = "fewer than two categories to compare"
+        reason = "fewer than two categories to compare"
         return Measurement(
             None,
             pair.labels,
             name="baseline_drift",
             rows=cur_rows,
-            reason=why,
+            reason=reason,
             most=threshold,
         )
     statistic = float(sum((o - e) ** 2 / e for o, e in cells))

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 FORMS = {
     "uuid": r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
     "date": r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])",
-    "timestamp": r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?",
+    "timestamp": r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
+    r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?",
     "IPv4 address": r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}",
     "e-mail address": r"[^@\s]+@[^@\s]+\.[^@\s]+",
     "URL": r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+",
@@ -72,7 +73,7 @@ class Domain(Check):
     | column absent, or without texts | no value, with the reason |
     | numeric column | no value, with the reason, when it is configured |
     | constant, one row, ties, a category never seen | counted like any other texts |
-    | no reference, or one of less than 1,000 rows or 50 texts | nothing is learnt; configured columns are measured |
+    | no reference, or less than 1,000 rows or 50 texts in it | configured columns only |
     | no rows | no value, with the reason |
     """
 
@@ -96,16 +97,20 @@ class Domain(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield one measurement for each configured column and each column whose form is learnt."""
         label = ctx.schema.label.name if ctx.schema.label else None
-        configured = dict.fromkeys([*self.patterns, *self.allowed])
-        learned = (
-            [name for name in ctx.reference.columns if name not in configured and name != label]
+        configured_columns = dict.fromkeys([*self.patterns, *self.allowed])
+        candidates = (
+            [
+                name
+                for name in ctx.reference.columns
+                if name not in configured_columns and name != label
+            ]
             if ctx.reference
             else []
         )
-        for name in [*configured, *(learned if self.learn else [])]:
+        for name in [*configured_columns, *(candidates if self.learn else [])]:
             ref = ctx.reference.columns.get(name) if ctx.reference else None
             pattern, form = self.patterns.get(name), ""
-            if name not in configured:
+            if name not in configured_columns:
                 form = _form(ref)
                 if not form:
                     continue
@@ -136,10 +141,10 @@ class Domain(Check):
             )
 
 
-class _Counted(NamedTuple):
+class _TextCounts(NamedTuple):
     wrong: int
     """Rows with texts that do not conform."""
-    uncounted: int
+    unchecked_rows: int
     """Rows with texts that were not checked."""
     rows: int
     examples: Sequence[str]
@@ -147,12 +152,16 @@ class _Counted(NamedTuple):
 
     @property
     def rate(self) -> float:
-        return self.wrong / (self.rows - self.uncounted) if self.rows > self.uncounted else 0.5
+        return (
+            self.wrong / (self.rows - self.unchecked_rows)
+            if self.rows > self.unchecked_rows
+            else 0.5
+        )
 
 
 def _count_values(
     column: Column | None, pattern: str | None, allowed: frozenset[str] | None
-) -> _Counted | str:
+) -> _TextCounts | str:
     """Return the rows that do not conform, or the reason why they are unknown."""
     import pyarrow as pa
 
@@ -170,7 +179,7 @@ def _count_values(
         fits &= np.array([name in allowed for name in column.counts], bool)
     counts = np.fromiter(column.counts.values(), np.int64, len(names))
     examples = names.take(pa.array(np.flatnonzero(~fits)[:5])).to_pylist()
-    return _Counted(int(counts[~fits].sum()), column.other, column.count, examples)
+    return _TextCounts(int(counts[~fits].sum()), column.other, column.count, examples)
 
 
 def _fitting(names: pa.Array, pattern: str) -> NDArray[np.bool_]:
@@ -178,15 +187,16 @@ def _fitting(names: pa.Array, pattern: str) -> NDArray[np.bool_]:
 
 
 def _rate(
-    name: str, cur: _Counted, ref_rate: float | None, form: str, *, show_values: bool
+    name: str, cur: _TextCounts, ref_rate: float | None, form: str, *, show_values: bool
 ) -> Measurement:
     low, high = (
         stats.clopper_pearson(wrong, cur.rows) or (0.0, 1.0)
-        for wrong in (cur.wrong, cur.wrong + cur.uncounted)
+        for wrong in (cur.wrong, cur.wrong + cur.unchecked_rows)
     )
     reason = (
-        f"{cur.uncounted:,} rows have texts beyond those that are counted, which were not looked at"
-        if cur.uncounted
+        f"{cur.unchecked_rows:,} rows have texts beyond those that are counted, "
+        "which were not looked at"
+        if cur.unchecked_rows
         else ""
     )
     detail: dict[str, str | float | int | None] = {"form": form} if form else {}

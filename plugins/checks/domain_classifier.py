@@ -14,7 +14,7 @@ from pydantic import Field
 from driftline import Check, CheckContext, Measurement, hookimpl, stats, unusual
 from driftline.kit.checks import Wording, sampled_rows
 
-NAMED = 5
+MAX_NAMES = 5
 
 
 class DomainClassifier(Check):
@@ -37,7 +37,7 @@ class DomainClassifier(Check):
     | fewer than 10 rows on a side | no value, with the reason |
     | nothing varies: all columns constant or null on both sides alike | no value, with the reason |
     | identical samples | 0.5 |
-    | a column constant, null or one category on one side only | it takes part; near 1 when it separates the two sides |
+    | a column constant, null or one category on one side only | takes part; near 1 if it separates them |
     | a category that the reference lacks | it takes part from 1% of all rows on |
     | numbers on one side, text on the other | the column is left out |
     """
@@ -69,7 +69,7 @@ class DomainClassifier(Check):
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield one measurement."""
-        samples = sampled_rows.both(ctx, self.columns, self.ignore)
+        samples = sampled_rows.select_samples(ctx, self.columns, self.ignore)
         sides = stats.pooled_scores(samples.reference, samples.current)
         result = stats.domain_auc(sides.ref, sides.cur)
         if samples.reason or result is None:
@@ -92,7 +92,7 @@ class DomainClassifier(Check):
             "rows": result.rows[1],
         }
         if helpful:
-            detail["columns"] = ", ".join(name for _, name in helpful[:NAMED])
+            detail["columns"] = ", ".join(name for _, name in helpful[:MAX_NAMES])
             detail["share"] = helpful[0][0] / sum(share for share, _ in helpful)
         yield Measurement(
             result.value,

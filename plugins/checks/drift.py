@@ -27,24 +27,42 @@ from driftline import (
 from driftline.kit.checks import Wording, phrasing
 
 Metric = Literal[
-    "mean_shift", "spread", "psi", "js", "hellinger", "tvd", "ks", "wasserstein", "cramer_von_mises", "energy", "linf",
-    "chi_square", "g_test", "new_categories", "vanished_categories",
-]  # fmt: skip
+    "mean_shift",
+    "spread",
+    "psi",
+    "js",
+    "hellinger",
+    "tvd",
+    "ks",
+    "wasserstein",
+    "cramer_von_mises",
+    "energy",
+    "linf",
+    "chi_square",
+    "g_test",
+    "new_categories",
+    "vanished_categories",
+]
 Detail = dict[str, str | float | int | None]
-Found = Iterator[tuple[Metric, stats.Shift, Detail, str]]
+MetricResults = Iterator[tuple[Metric, stats.Shift, Detail, str]]
 """A metric, its number, the facts that explain it, and a reason.
 
 The reason says why there is no number, or what a reader must know about it.
 """
 
 ON_BINS: Mapping[Metric, Callable[..., stats.Shift]] = {
-    "psi": stats.psi_shift, "js": stats.js_shift, "hellinger": stats.hellinger_shift, "tvd": stats.tvd_shift,
-}  # fmt: skip
+    "psi": stats.psi_shift,
+    "js": stats.js_shift,
+    "hellinger": stats.hellinger_shift,
+    "tvd": stats.tvd_shift,
+}
 """Functions of the counts by bin or category, of the reference and of the window."""
 ON_GRID: Mapping[Metric, Callable[[stats.Side, stats.Side], stats.Shift]] = {
-    "ks": stats.ks_shift, "wasserstein": stats.wasserstein_shift, "cramer_von_mises": stats.cramer_von_mises_shift,
+    "ks": stats.ks_shift,
+    "wasserstein": stats.wasserstein_shift,
+    "cramer_von_mises": stats.cramer_von_mises_shift,
     "energy": stats.energy_shift,
-}  # fmt: skip
+}
 TESTS: Mapping[Metric, Callable[..., stats.TableTest | None]] = {
     "chi_square": stats.chi_square,
     "g_test": stats.g_test,
@@ -58,9 +76,14 @@ CATEGORICAL: tuple[Metric, ...] = (
     "vanished_categories",
 )
 UNITS: Mapping[Metric, str] = {
-    "mean_shift": "sd", "wasserstein": "sd", "energy": "√sd", "linf": "share", "tvd": "share", "new_categories": "share",
+    "mean_shift": "sd",
+    "wasserstein": "sd",
+    "energy": "√sd",
+    "linf": "share",
+    "tvd": "share",
+    "new_categories": "share",
     "vanished_categories": "share",
-}  # fmt: skip
+}
 CATEGORIES, RARE, ROWS_A_CELL = 50, 0.001, 5
 NO_UNIT = "the reference does not vary, so it has no unit for a shift"
 
@@ -107,12 +130,13 @@ class Drift(Check):
     | column absent, all null or not finite in the window | no value, with the reason |
     | column of another kind, or counted on another grid | no value, with the reason |
     | identical data | 0, with the interval 0 to 0 for mean_shift, spread, psi, js and hellinger |
-    | constant reference | mean_shift and spread without value, with the reason; the same constant: 0 for the others |
+    | constant reference | no mean_shift and no spread, with the reason |
+    | the same constant on both sides | the same; 0 for the others |
     | constant or single row in the window | spread without value, with the reason |
     | constant, another constant | psi near its largest, js and ks 1 |
     | one category on both sides | chi_square and g_test without value |
     | fewer than 5 rows a category | psi, js, hellinger and tvd without value |
-    | a reference with more categories than are kept | new_categories without value; vanished_categories of those kept |
+    | more categories in the reference than are kept | no new_categories; the others of those kept |
     """
 
     type = "drift"
@@ -145,8 +169,16 @@ class Drift(Check):
     columns: tuple[str, ...] = ()
     """The columns to compare; when empty, all except the label."""
     metrics: tuple[Metric, ...] = (
-        "mean_shift", "psi", "js", "ks", "wasserstein", "linf", "chi_square", "new_categories", "vanished_categories",
-    )  # fmt: skip
+        "mean_shift",
+        "psi",
+        "js",
+        "ks",
+        "wasserstein",
+        "linf",
+        "chi_square",
+        "new_categories",
+        "vanished_categories",
+    )
     """The metrics to measure; each column gets those that suit its kind."""
 
     def only(self, names: frozenset[str]) -> Drift:
@@ -179,15 +211,17 @@ class Drift(Check):
                 metrics = (
                     categorical if isinstance(reference or current, CategoricalColumn) else numeric
                 )
-                findings: Found = ((metric, stats.Shift(None), {}, reason) for metric in metrics)
+                results: MetricResults = (
+                    (metric, stats.Shift(None), {}, reason) for metric in metrics
+                )
             elif isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
-                findings = _numeric(reference, current, numeric, show_names=show_names)
+                results = _numeric(reference, current, numeric, show_names=show_names)
             elif isinstance(reference, CategoricalColumn) and isinstance(
                 current, CategoricalColumn
             ):
-                findings = _categorical(reference, current, categorical, show_names=show_names)
+                results = _categorical(reference, current, categorical, show_names=show_names)
             labels, rows = {"column": name}, _values(current) if current else 0
-            for metric, shift, detail, no_value_reason in findings:
+            for metric, shift, detail, no_value_reason in results:
                 if shift.value is None:
                     yield Measurement(
                         None,
@@ -245,7 +279,7 @@ def _values(column: Column) -> int:
 
 def _numeric(
     reference: NumericColumn, current: NumericColumn, metrics: Iterable[Metric], *, show_names: bool
-) -> Found:
+) -> MetricResults:
     ref, cur = reference.side, current.side
     means: Detail = {"mean_was": reference.mean, "mean": current.mean} if show_names else {}
     mean_shift, bins = stats.mean_shift(ref, cur), stats.group_counts(cur.counts, ref.cuts)
@@ -279,7 +313,7 @@ def _categorical(
     metrics: Iterable[Metric],
     *,
     show_names: bool,
-) -> Found:
+) -> MetricResults:
     n, m = reference.count, current.count
     metrics_of_kind = [
         name for name, count in islice(reference.counts.items(), CATEGORIES) if count >= RARE * n
@@ -356,12 +390,14 @@ def _vanished_categories(
 ) -> tuple[Metric, stats.Shift, Detail, str]:
     ref_counts = list(reference.counts.values())
     cur_counts = [current.counts.get(name, 0) for name in reference.counts]
-    vanished = [name for name, rows in zip(reference.counts, cur_counts, strict=True) if not rows]
+    vanished_names = [
+        name for name, rows in zip(reference.counts, cur_counts, strict=True) if not rows
+    ]
     shift = stats.gone_shift(ref_counts, cur_counts, reference.count, current.count)
     detail: Detail = {
-        "gone": len(vanished),
+        "gone": len(vanished_names),
         "raw": shift.raw,
-        **_name_detail(vanished, show_names=show_names),
+        **_name_detail(vanished_names, show_names=show_names),
     }
     return "vanished_categories", shift, detail, ""
 

@@ -55,10 +55,10 @@ class Embedding(Check):
     | no reference, or fewer than two vectors on a side | no value, with the reason |
     | a redacted column | no value, with the reason: its vectors are not kept |
     | the same sample on both sides | 0, with the interval 0 to 0 |
-    | all vectors of the reference alike | mean_shift, mmd and what rests on clusters without value |
-    | vectors whose mean is near the origin | centroid_cosine without value: its direction is chance |
+    | all vectors of the reference equal | no mean_shift, no mmd, nothing based on clusters |
+    | vectors whose mean is near the origin | no centroid_cosine: its direction is chance |
     | fewer than 100 vectors in the reference | prototype_distance and cluster_psi without value |
-    | vectors of another dimension, with holes, or no vectors at all | not in the sample; counted as invalid |
+    | vectors of another dimension or with holes; no vectors | not in the sample; invalid |
     """
 
     type = "embedding"

@@ -47,12 +47,12 @@ class LabelCoverage(Check):
         """Yield five measurements."""
         scores, ref_scores = ctx.current.scores, ctx.reference.scores if ctx.reference else None
         late: Labels = ctx.current.summaries.get("labels", Labels())
-        rows, labelled = scores.rows, scores.labelled
+        rows, labelled_rows = scores.rows, scores.labelled
         before = ref_scores.labelled / ref_scores.rows if ref_scores and ref_scores.rows else None
         reason = "" if rows else "no predictions"
-        interval = stats.wilson(labelled, rows)
+        interval = stats.wilson(labelled_rows, rows)
         yield Measurement(
-            labelled / rows if rows else None,
+            labelled_rows / rows if rows else None,
             name="coverage",
             rows=rows,
             interval=interval,

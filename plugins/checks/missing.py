@@ -39,7 +39,7 @@ class Missing(Check):
 
     | input | answer |
     | --- | --- |
-    | no reference, or column not in it | missing_increase and constant without value, with the reason |
+    | no reference, or column not in it | no missing_increase, no constant, with the reason |
     | column not in the window | missing_rate 1 |
     | all null | missing_rate 1; constant without value |
     | the same counts on both sides | missing_increase 0, with the interval 0 to 0 |

@@ -58,7 +58,7 @@ class MMD(Check):
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield one measurement."""
-        samples = sampled_rows.both(ctx, self.columns, self.ignore)
+        samples = sampled_rows.select_samples(ctx, self.columns, self.ignore)
         sides = stats.standardise(samples.reference, samples.current)
         variance = stats.kernel_variance(sides.ref[:MOST])
         result = stats.discrepancy(

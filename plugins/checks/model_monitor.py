@@ -222,17 +222,17 @@ def import_checks(document: Any, rename: Mapping[str, str]) -> ImportedChecks | 
     """Return the checks for a file of constraints; None for any other document."""
     if not is_constraints(document):
         return None
-    converted = convert_constraints(document, rename)
-    features = converted.constraints.get("features", {})
+    monitor_checks = convert_constraints(document, rename)
+    features = monitor_checks.constraints.get("features", {})
     checks: dict[str, Plain] = {}
-    if converted.constraints:
-        checks["model_monitor"] = {"type": "constraints", "options": converted.constraints}
-    if converted.rules:
-        checks["model_quality"] = {"type": "performance", "rule": converted.rules}
+    if monitor_checks.constraints:
+        checks["model_monitor"] = {"type": "constraints", "options": monitor_checks.constraints}
+    if monitor_checks.rules:
+        checks["model_quality"] = {"type": "performance", "rule": monitor_checks.rules}
     return ImportedChecks(
         checks=checks,
         features=features,
         summaries={name: summarise(constraints) for name, constraints in features.items()},
-        needs_labels=bool(converted.rules),
-        doubts=tuple(converted.doubts),
+        needs_labels=bool(monitor_checks.rules),
+        doubts=tuple(monitor_checks.doubts),
     )

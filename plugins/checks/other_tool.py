@@ -268,7 +268,8 @@ class OtherTool(Check):
         for name in (*self.metrics, *self.thresholds):
             if name not in METRICS[self.like]:
                 raise ValueError(
-                    f"{self.like} has no metric {name!r} here; it has {', '.join(METRICS[self.like])}"
+                    f"{self.like} has no metric {name!r} here; "
+                    f"it has {', '.join(METRICS[self.like])}"
                 )
         return self
 

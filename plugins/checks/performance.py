@@ -13,13 +13,36 @@ from driftline import AlertFact, Check, CheckContext, Measurement, above, hookim
 from driftline.kit.checks import Decision, Scores, Task, Wording, phrasing
 
 Metric = Literal[
-    "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier",
-    "macro_precision", "macro_recall", "macro_f1", "mae", "rmse", "r2", "bias",
-]  # fmt: skip
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "roc_auc",
+    "log_loss",
+    "brier",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+    "mae",
+    "rmse",
+    "r2",
+    "bias",
+]
 Headline = Literal[
-    "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier",
-    "macro_precision", "macro_recall", "macro_f1", "mae", "rmse", "r2",
-]  # fmt: skip
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "roc_auc",
+    "log_loss",
+    "brier",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+    "mae",
+    "rmse",
+    "r2",
+]
 
 BINARY: tuple[Metric, ...] = (
     "accuracy",
@@ -58,8 +81,12 @@ METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
 
 
 NOUNS: Mapping[str, str] = {
-    "roc_auc": "ROC AUC", "f1": "F1", "mae": "MAE", "rmse": "RMSE", "r2": "R²",
-}  # fmt: skip
+    "roc_auc": "ROC AUC",
+    "f1": "F1",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R²",
+}
 """The name that people use for a metric, where it differs."""
 
 
@@ -87,8 +114,9 @@ class Performance(Check):
     | input | answer |
     | --- | --- |
     | no labelled rows | no value, with the reason |
-    | nothing predicted positive; no positive label | precision; recall without value, with the reason |
-    | fewer than 10 positive or negative labels, or no scores | roc_auc without value, with the reason |
+    | nothing predicted positive | no precision, with the reason |
+    | no positive label | no recall, with the reason |
+    | fewer than 10 positive or negative labels, or no scores | no roc_auc, with the reason |
     | one row | errors without interval |
     | all labels the same | r2 without value, with the reason |
     | no reference, or one without labels | drop without value, with the reason |
@@ -182,8 +210,11 @@ class Performance(Check):
 def _binary(scores: Scores) -> stats.Confusion:
     cells = scores.confusion
     return stats.Confusion(
-        cells.get(("1", "1"), 0), cells.get(("0", "1"), 0), cells.get(("0", "0"), 0), cells.get(("1", "0"), 0)
-    )  # fmt: skip
+        cells.get(("1", "1"), 0),
+        cells.get(("0", "1"), 0),
+        cells.get(("0", "0"), 0),
+        cells.get(("1", "0"), 0),
+    )
 
 
 def _task(scores: Scores) -> Task:

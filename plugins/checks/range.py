@@ -133,7 +133,7 @@ class OutsideRange(Check):
                     reason=reason,
                 )
                 continue
-            configured = (
+            infinities_are_normal = (
                 name not in self.limits
                 and isinstance(reference, NumericColumn)
                 and reference.infinities > 0
@@ -144,7 +144,7 @@ class OutsideRange(Check):
                 limits,
                 allowed,
                 labels,
-                0 if configured else column.infinities,
+                0 if infinities_are_normal else column.infinities,
                 show_values=show_values,
             )
 

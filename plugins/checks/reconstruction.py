@@ -14,7 +14,7 @@ from pydantic import Field
 from driftline import Check, CheckContext, Measurement, hookimpl, stats, unusual
 from driftline.kit.checks import sampled_rows
 
-NAMED = 5
+MAX_NAMES = 5
 
 
 class Reconstruction(Check):
@@ -65,7 +65,7 @@ class Reconstruction(Check):
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield one measurement."""
-        samples = sampled_rows.both(ctx, self.columns, self.ignore)
+        samples = sampled_rows.select_samples(ctx, self.columns, self.ignore)
         sides = stats.standardise(samples.reference, samples.current)
         result = stats.reconstruction(sides.ref, sides.cur, self.explained)
         ratio, interval = stats.growth(result.now, result.was) if result else (None, None)
@@ -77,7 +77,9 @@ class Reconstruction(Check):
             yield Measurement(None, name="reconstruction_error", rows=samples.rows, reason=reason)
             return
         detail: dict[str, str | float | int | None] = {
-            "error": result.now.value, "error_was": result.was.value, "components": result.components,
+            "error": result.now.value,
+            "error_was": result.was.value,
+            "components": result.components,
         }  # fmt: skip
         growth = result.growth if ratio >= 0 else -result.growth
         columns = sorted(
@@ -86,7 +88,7 @@ class Reconstruction(Check):
             if part > 0
         )
         if columns:
-            detail["columns"] = ", ".join(name for _, name in columns[:NAMED])
+            detail["columns"] = ", ".join(name for _, name in columns[:MAX_NAMES])
         value, (low, high) = 1 + ratio, interval
         yield Measurement(
             value,

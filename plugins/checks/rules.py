@@ -28,7 +28,7 @@ class Rules(Check):
     | input | answer |
     | --- | --- |
     | no rows; every row unknown | broken_rate without value, with the reason |
-    | column not in the schema, or of a kind that the rule has no answer for | no value, with the reason |
+    | column not in the schema, or of a kind that the rule cannot use | no value, with the reason |
     | column absent or all null | unknown_rate 1, unless the rule is about nulls |
     | constant, one row, ties, a category never seen | counted like any other rows |
     | no reference | the same, without the rate of the reference |

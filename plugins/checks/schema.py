@@ -57,8 +57,8 @@ class SchemaChange(Check):
     | --- | --- |
     | no rows | no value, with the reason |
     | no reference, one without rows, or without the column | no value, with the reason |
-    | column absent or all null, so few rows that it may be chance | missing_column 0, with the reason |
-    | column absent or all null on both sides | missing_column 0, new_column 0, type_changed without value |
+    | column absent or all null in few rows: it may be chance | missing_column 0, with the reason |
+    | column absent or all null on both sides | missing_column 0, new_column 0, no type_changed |
     | column of another kind than the reference's | type_changed without value, with the reason |
     | constant, one row, ties, a category never seen | 0 |
     """

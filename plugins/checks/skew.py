@@ -31,7 +31,8 @@ class Skew(Check):
     | a column absent, or all null | one_sided_rate, and nothing to compare |
     | a column not in the schema; a number beside a category | no value, with the reason |
     | categories on both sides | no skew_mean |
-    | no reference, or a constant one | skew_mean in standard deviations of the window, without value where that is constant |
+    | no reference, or a constant one | skew_mean in standard deviations of the window |
+    | a constant window too | no skew_mean, with the reason |
     | one row with both | skew_mean without interval |
     | the same values on both sides | skew_rate 0, skew_mean 0 with the interval 0 to 0 |
     """

@@ -57,7 +57,7 @@ class Stale(Check):
     | --- | --- |
     | no rows | no value, with the reason |
     | no earlier window | stale 0 |
-    | the same counts, and fewer than 3 earlier windows that differ | stale without value, with the reason |
+    | the same counts; fewer than 3 earlier windows that differ | no stale, with the reason |
     | constant, one row, all null, few rows, one class | stale 0, with the reason |
     | column absent | no value, with the reason |
     | another number of rows, a new category, other ties | another fingerprint, stale 0 |

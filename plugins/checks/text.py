@@ -42,7 +42,7 @@ class Text(Check):
     | --- | --- |
     | no text in the schema | nothing |
     | no reference, or no words on a side | no value, with the reason |
-    | a redacted column | unknown_words without the words; repeated_texts without value, as its texts are not kept |
+    | a redacted column | no words in the detail; no repeated_texts, as its texts are not kept |
     | the same on both sides | 0 |
     | all texts alike on both sides | 0 |
     | empty texts, texts of white space, nulls | left out |

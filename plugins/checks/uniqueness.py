@@ -138,7 +138,7 @@ class Uniqueness(Check):
 
 
 class _Key:
-    __slots__ = ("counts", "dropped", "hashes", "rows")
+    __slots__ = ("counts", "is_truncated", "hashes", "rows")
 
     def __init__(self) -> None:
         self.rows = 0
@@ -146,7 +146,7 @@ class _Key:
         """The smallest hashes, ascending; uint64, shape (k,)."""
         self.counts: NDArray[np.int64] = np.empty(0, np.int64)
         """Rows of each hash; int64, shape (k,)."""
-        self.dropped = False
+        self.is_truncated = False
         """Whether greater hashes were left out."""
 
     def add(self, hashes: Hashes) -> None:
@@ -155,28 +155,28 @@ class _Key:
 
     def merge(self, other: _Key) -> None:
         self.rows += other.rows
-        self.dropped |= other.dropped
+        self.is_truncated |= other.is_truncated
         self._add_counts(other.hashes, other.counts)
 
     def _add_counts(self, hashes: Hashes, counts: NDArray[np.int64]) -> None:
-        if self.dropped and len(self.hashes) == BOUND:
+        if self.is_truncated and len(self.hashes) == BOUND:
             small = hashes <= self.hashes[-1]
             hashes, counts = hashes[small], counts[small]
         distinct, places = np.unique(np.concatenate((self.hashes, hashes)), return_inverse=True)
         totals = np.bincount(places, np.concatenate((self.counts, counts)), len(distinct))
-        self.dropped |= len(distinct) > BOUND
+        self.is_truncated |= len(distinct) > BOUND
         self.hashes, self.counts = distinct[:BOUND], totals.astype(np.int64)[:BOUND]
 
     def repeats(self) -> stats.Repeats:
         extra = self.counts - 1
-        reach = (int(self.hashes[-1]) + 1) / 2**64 if self.dropped else 1.0
+        reach = (int(self.hashes[-1]) + 1) / 2**64 if self.is_truncated else 1.0
         return stats.Repeats(
-            self.rows,
-            len(extra),
-            int((extra > 0).sum()),
-            int(extra.sum()),
-            int((extra * extra).sum()),
-            reach,
+            rows=self.rows,
+            kept=len(extra),
+            repeated=int((extra > 0).sum()),
+            extra=int(extra.sum()),
+            extra_squares=int((extra * extra).sum()),
+            reach=reach,
         )
 
 
@@ -222,7 +222,7 @@ class IdentityCollector(Collector):
         """Return the canonical bytes."""
         return pack(
             [
-                (k.rows, k.dropped, k.hashes.astype("<u8").tobytes(), narrow(k.counts))
+                (k.rows, k.is_truncated, k.hashes.astype("<u8").tobytes(), narrow(k.counts))
                 for k in self._keys.values()
             ]
         )
@@ -231,10 +231,10 @@ class IdentityCollector(Collector):
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
         """Return the collector from the bytes of `to_bytes`."""
         collector = cls(spec)
-        for key, (rows, dropped, hashes, counts) in zip(
+        for key, (rows, is_truncated, hashes, counts) in zip(
             collector._keys.values(), unpack(data), strict=True
         ):
-            key.rows, key.dropped = rows, dropped
+            key.rows, key.is_truncated = rows, is_truncated
             key.hashes, key.counts = np.frombuffer(hashes, "<u8").astype(np.uint64), widen(counts)
         return collector
 

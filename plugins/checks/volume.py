@@ -42,8 +42,8 @@ class Volume(Check):
     | input | answer |
     | --- | --- |
     | fewer than 8 earlier windows | no ratio, with the reason |
-    | windows shorter than a day, on the first day | no ratio, with the reason, unless there are no rows |
-    | the same, fewer than 4 earlier ones of this hour | the ratio to the nearest number of rows of an earlier window that was not judged changed |
+    | shorter than a day, on the first day | no ratio, with the reason, unless there are no rows |
+    | shorter than a day, under 4 earlier of its hour | rows over the nearest count not judged changed |
     | mostly empty windows before | no ratio: nothing is expected |
     | no rows where no earlier window was empty | 0, with the interval 0 to 0 |
     """
@@ -103,10 +103,10 @@ class Volume(Check):
                     for earlier in ctx.history("rows_ratio", {}, MEMORY)
                     if earlier.verdict == "changed"
                 }
-                ratios = [one.value for one in past if one.start not in odd] or [
-                    one.value for one in past
+                row_counts = [earlier.value for earlier in past if earlier.start not in odd] or [
+                    earlier.value for earlier in past
                 ]
-                expected = min(max(rows, min(ratios)), max(ratios))
+                expected = min(max(rows, min(row_counts)), max(row_counts))
         if expected <= 0:
             yield Measurement(
                 None, name="rows_ratio", rows=rows, reason="windows like this one used to be empty"
@@ -120,9 +120,14 @@ class Volume(Check):
         detail = {"rows": rows, "rows_expected": expected}
         ratio = rows / expected
         yield Measurement(
-            ratio, name="rows_ratio", rows=rows, interval=(min(low / expected, ratio), max(high / expected, ratio)),
-            was=1.0, unit="of the rows expected", detail=detail,
-        )  # fmt: skip
+            ratio,
+            name="rows_ratio",
+            rows=rows,
+            interval=(min(low / expected, ratio), max(high / expected, ratio)),
+            was=1.0,
+            unit="of the rows expected",
+            detail=detail,
+        )
 
 
 def _by_season(past: Sequence[Earlier]) -> dict[Season, list[float]]:

@@ -72,7 +72,7 @@ def tally(window: Window | None, text: str) -> Tally:
     """
     if window is None:
         return Tally(reason="no reference yet")
-    found: Mapping[str, Tally] = window.summaries.get("expressions", {})
-    return found.get(text) or Tally(
+    tallies: Mapping[str, Tally] = window.summaries.get("expressions", {})
+    return tallies.get(text) or Tally(
         reason="these rows were summarised before this was asked of them"
     )
