@@ -73,7 +73,7 @@ class Completeness(Check):
         """Yield `received` first, then two measurements for each set."""
         rows = ctx.current.rows
         if self.rows_promised is not None and not ctx.current.segment:
-            # It rests on the promise: rows that did not come can't be too few to tell.
+            # Judged by the promise, so that few received rows are not called too few to judge.
             detail = {"rows": rows, "promised": self.rows_promised}
             yield Measurement(
                 rows / self.rows_promised,
@@ -126,8 +126,7 @@ class Completeness(Check):
                     reason=f"nothing to compare with: {ref}",
                 )
                 continue
-            # As a difference of incomplete rows, which is that of complete ones the other way
-            # round.
+            # The increase of incomplete rows is the decrease of complete ones.
             interval = (0.0, 0.0) if cur == ref else stats.newcombe(*ref, *cur)
             shares = {"complete": cur[0] / cur[1], "complete_was": before}
             yield Measurement(

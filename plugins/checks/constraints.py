@@ -299,7 +299,7 @@ def _number(column: Column) -> RowCounts:
 def _text(column: Column) -> RowCounts:
     if isinstance(column, NumericColumn):
         return column.invalid, 0, column.count + column.infinities + column.invalid
-    # True and false count as the categories 1 and 0, so these two may have been words.
+    # True and false are counted as 1 and 0, so these two categories may stand for words.
     words = sum(rows for name, rows in column.counts.items() if not NUMBER.fullmatch(name))
     either = sum(column.counts.get(name, 0) for name in ("0", "1"))
     return words, either + column.other, column.count + column.invalid
@@ -314,7 +314,7 @@ def _whole(column: Column) -> RowCounts:
         return 0, 0, total
     edges = column.edges
     sure = int(column.counts[1::2][edges == np.floor(edges)].sum())
-    # Between two edges whole numbers may hide only where there is one.
+    # Values between two edges may be whole only if a whole number lies between the edges.
     after = np.floor(np.concatenate(([np.nextafter(column.minimum, -np.inf)], edges))) + 1
     before = np.concatenate((edges, [np.nextafter(column.maximum, np.inf)]))
     return sure, int(column.counts[0::2][after < before].sum()), total
@@ -329,7 +329,7 @@ def _not_below_zero(column: Column) -> RowCounts | str:
     place = int(np.searchsorted(column.edges, 0.0))
     exact = place < len(column.edges) and column.edges[place] == 0
     certain, cell = int(column.counts[: 2 * place].sum()), int(column.counts[2 * place])
-    # The smallest value is below 0, wherever it was counted.
+    # The smallest value is below 0, so at least one row is.
     below = certain + cell if exact else max(certain, 1)
     if column.maximum is not None and column.maximum < 0:
         below = column.count
@@ -410,7 +410,7 @@ def _distance(
     n, m = _values(pair.ref), _values(pair.now)
     detail: Detail = {"asked": f"at most {threshold:g}", "distance": distance_name, "raw": value}
     if robust:
-        # What chance adds is off already: this is a lower end by itself.
+        # The value is already reduced by what chance adds, so it is a lower end itself.
         value = stats.ks_robust(value, n, m) or 0.0
         interval = (value, max(value, interval[1]))
     return Measurement(

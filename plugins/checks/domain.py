@@ -85,9 +85,9 @@ class Domain(Check):
     min_rows = 30
 
     patterns: dict[ColumnName, expressions.Pattern] = Field(default_factory=dict)
-    """A regular expression for each column, by its name; it must match the whole text.
+    """The regular expression of each column, such as `zip: "[0-9]{5}"`.
 
-    Such as `zip: "[0-9]{5}"`. Look-around and back references are not supported.
+    It must match the whole text. Look-around and back references are not supported.
     """
     allowed: dict[ColumnName, tuple[Word, ...]] = Field(default_factory=dict)
     """The allowed values of each column, by its name: `country: [DE, FR]`."""

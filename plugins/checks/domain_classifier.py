@@ -37,7 +37,7 @@ class DomainClassifier(Check):
     | fewer than 10 rows on a side | no value, with the reason |
     | nothing varies: all columns constant or null on both sides alike | no value, with the reason |
     | identical samples | 0.5 |
-    | a column constant, null or one category on one side only | takes part; near 1 if it separates them |
+    | a column constant, null or one category on one side only | takes part; up to almost 1 |
     | a category that the reference lacks | it takes part from 1% of all rows on |
     | numbers on one side, text on the other | the column is left out |
     """

@@ -372,8 +372,8 @@ def _new_categories(
         )
     new_names = [name for name in current.counts if name not in reference.counts]
     rows = sum(current.counts[name] for name in new_names)
-    # What a reference knows is counted by name, so rows beyond the bound are of categories that it
-    # does not know.
+    # Categories of the reference are always counted by name, so the rows beyond the bound belong
+    # to new ones.
     rows += current.other
     once = list(reference.counts.values()).count(1)
     shift = stats.news_shift(rows, current.count, reference.count, once)

@@ -193,7 +193,7 @@ def _single(column: Column) -> bool:
 
 def _largest_share(column: Column) -> float:
     if isinstance(column, NumericColumn):
-        # Without a grid nothing is known of repeated values.
+        # Without a grid, repeated values are unknown.
         return float(column.counts[1::2].max() / column.count) if len(column.edges) else 1.0
     return next(iter(column.counts.values()), 0) / column.count
 

@@ -121,7 +121,7 @@ def _feature_options(
     shares, own = _settings(overrides, name, checks)
     options |= shares
     if own is not None:
-        # An override names what differs; all else is that of the file.
+        # An override holds only what differs from the settings of the file.
         options["drift"] = {**drift, **own} if own and isinstance(drift, dict) else own
     return options
 

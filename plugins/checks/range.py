@@ -160,7 +160,7 @@ def _outside(
 ) -> Iterator[Measurement]:
     rows = column.count + column.infinities
     below, above_ = _below(column, limits.low), _above(column, limits.high)
-    # Without a grid the same rows may lie on either side: they count once.
+    # Without a grid the same rows may count as below and as above: they count once.
     least, most = (
         below[0] + above_[0] + infinite,
         min(below[1] + above_[1], column.count) + infinite,
@@ -214,7 +214,7 @@ def _below(column: NumericColumn, limit: float | None) -> tuple[int, int]:
     certain = int(column.counts[: 2 * place].sum())
     if place < len(column.edges) and column.edges[place] == limit:
         return certain + int(column.counts[2 * place]), certain + int(column.counts[2 * place])
-    # The limit splits an open cell; the smallest value is below it, wherever it was counted.
+    # The limit lies inside a cell. The smallest value is below it, so at least one row is.
     return max(certain, 1), certain + int(column.counts[2 * place])
 
 

@@ -87,8 +87,8 @@ class SchemaChange(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield two or three measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
-        # Training data often lack what the model makes of them.
-        functions = {
+        # Training data often lack the predictions and scores of the model.
+        outputs = {
             field.name for field in (ctx.schema.prediction, ctx.schema.score) if field is not None
         }
         references = dict(ctx.reference.columns) if ctx.reference else {}
@@ -104,7 +104,7 @@ class SchemaChange(Check):
                 ("new_column", _new),
                 ("type_changed", _type_change),
             ):
-                if measurement_name == "new_column" and name in functions:
+                if measurement_name == "new_column" and name in outputs:
                     continue
                 value, no_value_reason, detail, chance = (
                     (None, reason, {}, None)
@@ -170,7 +170,7 @@ def _types(column: Column) -> dict[str, float]:
     total = _present(column)
     if isinstance(column, NumericColumn):
         return {"numbers": 1 - column.invalid / total, "other than numbers": column.invalid / total}
-    # What is beyond the most frequent categories is taken to be like those.
+    # The other categories are assumed to have the same types as the most frequent ones.
     categories = list(islice(column.counts.items(), LOOKED_AT))
     total_rows = sum(rows for _, rows in categories)
     numbers = (

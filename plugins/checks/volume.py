@@ -36,6 +36,9 @@ class Volume(Check):
     The expected number is the median of earlier windows of the same hour and weekday, else of the
     same hour, else of all. A median by season needs at least four windows.
 
+    For windows shorter than a day with fewer than four earlier windows of their hour, it is the
+    nearest row count of an earlier window that was not judged `changed`.
+
     The interval of the ratio is exact under a negative binomial law. The dispersion of that law
     comes from the same history.
 
@@ -43,7 +46,7 @@ class Volume(Check):
     | --- | --- |
     | fewer than 8 earlier windows | no ratio, with the reason |
     | shorter than a day, on the first day | no ratio, with the reason, unless there are no rows |
-    | shorter than a day, under 4 earlier of its hour | rows over the nearest count not judged changed |
+    | shorter than a day, under 4 earlier of its hour | rows over the nearest unchanged count |
     | mostly empty windows before | no ratio: nothing is expected |
     | no rows where no earlier window was empty | 0, with the interval 0 to 0 |
     """
