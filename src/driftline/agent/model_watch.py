@@ -326,7 +326,7 @@ class ModelWatch:
     def _report_feed(self, now: datetime, report: Tick) -> None:
         """Report the state of the feed and of the actions: troubles are alerts of monitoring."""
         with self._services.store.read() as connection:
-            unpaired_reason = pair_rows.lonely(
+            request_counts = pair_rows.load_request_counts(
                 connection, self.name, pair_rows.find_first_unjudged(connection, self.name)
             )
         facts = feed_facts(
@@ -334,7 +334,7 @@ class ModelWatch:
             now,
             report.reading,
             error=report.error,
-            unpaired_reason=unpaired_reason,
+            request_counts=request_counts,
             label_problems=report.labels.problems
             if self._labels is not None and not report.error
             else {},
