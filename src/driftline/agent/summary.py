@@ -106,7 +106,7 @@ def _model(connection: Any, name: str) -> Plain:
     counts = measurements.count_verdicts(connection, name)
     state = models.load_model(connection, name)
     reference = models.load_current_reference(connection, name)
-    unpaired_counts = pair_rows.count_alone(
+    unpaired_counts = pair_rows.count_unpaired(
         connection, name, pair_rows.find_first_unjudged(connection, name)
     )
     return {

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from driftline.state import outbox as letters
+from driftline.state import outbox as outbox_rows
 from driftline.state.notification_json import dump_notification
 from driftline.state.tables import action_runs, as_micros, from_micros, from_micros_or_none, outbox
 from driftline.types.action_request import Request
@@ -107,7 +107,7 @@ def add_run(
     if (
         limit is not None
         and run.state in ACTIVE
-        and _active(connection, run.action, run.created_at) >= limit
+        and _count_active_runs(connection, run.action, run.created_at) >= limit
     ):
         run = replace(
             run, state=State.HELD.value, reason=f"{limit} in 24 hours are the most (max_per_day)"
@@ -131,11 +131,11 @@ def add_run(
     }
     connection.execute(insert(action_runs).values(**values))
     if run.state == State.APPROVED:
-        _hand_over(connection, run.token, run.created_at)
+        _add_to_outbox(connection, run.token, run.created_at)
     return run
 
 
-def _active(connection: Connection, action: str, now: datetime) -> int:
+def _count_active_runs(connection: Connection, action: str, now: datetime) -> int:
     c = action_runs.c
     query = select(func.count()).where(
         c.action == action, c.created > as_micros(now - DAY), c.state.in_(ACTIVE)
@@ -143,7 +143,7 @@ def _active(connection: Connection, action: str, now: datetime) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _hand_over(connection: Connection, token: str, now: datetime) -> None:
+def _add_to_outbox(connection: Connection, token: str, now: datetime) -> None:
     row = (
         connection.execute(select(action_runs).where(action_runs.c.token == token)).mappings().one()
     )
@@ -178,13 +178,13 @@ def _decide(
     run = find_run(connection, token)
     if run is None:
         return "there is no such run"
-    over = state is State.REJECTED and run.state in ("refused", State.BROKEN, State.HELD)
-    if run.state != State.AWAITING and not over:
+    can_close = state is State.REJECTED and run.state in ("refused", State.BROKEN, State.HELD)
+    if run.state != State.AWAITING and not can_close:
         return f"it awaits no approval: {run.state}"
     values = {"state": state.value, "author": author, "reason": reason, "decided": as_micros(now)}
     connection.execute(update(action_runs).where(action_runs.c.token == token).values(**values))
     if state is State.APPROVED:
-        _hand_over(connection, token, now)
+        _add_to_outbox(connection, token, now)
     return ""
 
 
@@ -209,15 +209,17 @@ def order_again(connection: Connection, token: str, author: str, reason: str, no
         "decided": as_micros(now),
     }
     connection.execute(update(action_runs).where(action_runs.c.token == token).values(**values))
-    again = {
+    outbox_values = {
         "state": "pending",
         "finished": None,
         "attempts": 0,
         "created": as_micros(now),
         "not_before": as_micros(now),
     }
-    if not connection.execute(update(outbox).where(outbox.c.id == token).values(**again)).rowcount:
-        _hand_over(connection, token, now)
+    if not connection.execute(
+        update(outbox).where(outbox.c.id == token).values(**outbox_values)
+    ).rowcount:
+        _add_to_outbox(connection, token, now)
     return ""
 
 
@@ -231,9 +233,11 @@ def count_overdue_runs(connection: Connection, now: datetime) -> int:
 def expire_runs(connection: Connection, now: datetime) -> int:
     """End the runs that nobody approved in time; return how many."""
     c = action_runs.c
-    over = update(action_runs).where(c.state == State.AWAITING.value, c.expires <= as_micros(now))
+    overdue = update(action_runs).where(
+        c.state == State.AWAITING.value, c.expires <= as_micros(now)
+    )
     return connection.execute(
-        over.values(state=State.EXPIRED.value, reason="nobody approved it in time")
+        overdue.values(state=State.EXPIRED.value, reason="nobody approved it in time")
     ).rowcount
 
 
@@ -262,13 +266,13 @@ def abandon_runs(
         select(outbox.c.id).where(outbox.c.sink.in_(lanes), outbox.c.state == "unknown")
     ).scalars()
     for token in rows.all():
-        letters.mark_refused(connection, token, now, error)
+        outbox_rows.mark_refused(connection, token, now, error)
 
 
 def find_run(connection: Connection, token: str) -> Run | None:
     """Find a run by its token."""
     row = connection.execute(_select_runs().where(action_runs.c.token == token)).mappings().first()
-    return None if row is None else _run(row)
+    return None if row is None else _make_run(row)
 
 
 def list_runs(connection: Connection, incident: str | None = None, limit: int = 100) -> list[Run]:
@@ -276,13 +280,13 @@ def list_runs(connection: Connection, incident: str | None = None, limit: int = 
     query = _select_runs().order_by(action_runs.c.created.desc(), action_runs.c.token).limit(limit)
     if incident is not None:
         query = query.where(action_runs.c.incident == incident)
-    return [_run(row) for row in connection.execute(query).mappings()]
+    return [_make_run(row) for row in connection.execute(query).mappings()]
 
 
 def load_newest_runs(connection: Connection, model: str) -> list[Run]:
     """Load the newest run of each action for `model`."""
     c = action_runs.c
-    last = (
+    newest_times = (
         select(c.action, func.max(c.created).label("at"))
         .where(c.model == model)
         .group_by(c.action)
@@ -290,24 +294,26 @@ def load_newest_runs(connection: Connection, model: str) -> list[Run]:
     )
     query = (
         _select_runs()
-        .join(last, (c.action == last.c.action) & (c.created == last.c.at))
+        .join(newest_times, (c.action == newest_times.c.action) & (c.created == newest_times.c.at))
         .where(c.model == model)
     )
     return list(
         {
             run.action: run
-            for run in map(_run, connection.execute(query.order_by(c.token)).mappings())
+            for run in map(_make_run, connection.execute(query.order_by(c.token)).mappings())
         }.values()
     )
 
 
 def _select_runs() -> Select[Any]:
     o = outbox.c
-    extra = (o.state.label("sent_state"), o.attempts, o.remote, o.error, o.finished)
-    return select(action_runs, *extra).join(outbox, o.id == action_runs.c.token, isouter=True)
+    outbox_columns = (o.state.label("sent_state"), o.attempts, o.remote, o.error, o.finished)
+    return select(action_runs, *outbox_columns).join(
+        outbox, o.id == action_runs.c.token, isouter=True
+    )
 
 
-def _run(row: RowMapping) -> Run:
+def _make_run(row: RowMapping) -> Run:
     in_outbox = row["state"] == State.APPROVED and row["sent_state"] is not None
     return Run(
         token=row["token"],

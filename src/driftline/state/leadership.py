@@ -28,7 +28,7 @@ OLDEST = 14
 """The oldest PostgreSQL version that works."""
 LOCK = 1_684_891_502
 """The number of the lock, together with the schema."""
-HOLDER = f"""
+HOLDER_QUERY = f"""
 SELECT s.pid, s.application_name, s.backend_start,
        count(p.pid) FILTER (
            WHERE p.state_change IS NULL
@@ -47,8 +47,8 @@ GROUP BY s.pid, s.application_name, s.backend_start
 
 A last sign of life at an unknown time is no silence.
 """
-TAKE = f"SELECT pg_try_advisory_lock({LOCK}, hashtext(current_schema()))"
-HELD = (
+LOCK_QUERY = f"SELECT pg_try_advisory_lock({LOCK}, hashtext(current_schema()))"
+IS_HELD_QUERY = (
     "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted "
     "AND classid = %s::oid AND pid = %s)"
 )
@@ -111,7 +111,7 @@ class Leadership:
     def _holds_lock(self) -> bool:
         try:
             with self._asking:
-                row = self._life.execute(HELD, (LOCK, self._pid)).fetchone()
+                row = self._life.execute(IS_HELD_QUERY, (LOCK, self._pid)).fetchone()
         except psycopg.Error:
             return False
         return row is not None and bool(row[0])
@@ -157,7 +157,7 @@ def take_leadership(connect: Connect, on_lost: Callable[[], None]) -> Leadership
         return Leadership(session, life, on_lost)
     except psycopg.Error as error:
         _close(session, life)
-        raise unreachable(error) from None
+        raise make_unreachable_error(error) from None
     except BaseException:
         _close(session, life)
         raise
@@ -165,7 +165,7 @@ def take_leadership(connect: Connect, on_lost: Callable[[], None]) -> Leadership
 
 def find_leader(session: psycopg.Connection[Any]) -> Leader | None:
     """Find the agent that holds the lock."""
-    row = session.execute(HOLDER, (SILENCE,)).fetchone()
+    row = session.execute(HOLDER_QUERY, (SILENCE,)).fetchone()
     return (
         None
         if row is None
@@ -173,8 +173,8 @@ def find_leader(session: psycopg.Connection[Any]) -> Leader | None:
     )
 
 
-def unreachable(error: BaseException) -> Unreachable:
-    """The error in one line, without parts that may have a password."""
+def make_unreachable_error(error: BaseException) -> Unreachable:
+    """Make the error, in one line and without parts that may have a password."""
     text = " ".join(str(error).split()) or type(error).__name__
     return Unreachable(f"agent.state: PostgreSQL can't be used just now: {text[:300]}")
 
@@ -206,12 +206,12 @@ def _prepare(session: psycopg.Connection[Any]) -> None:
 
 
 def _try_lock(session: psycopg.Connection[Any]) -> bool:
-    row = session.execute(TAKE).fetchone()
+    row = session.execute(LOCK_QUERY).fetchone()
     return row is not None and bool(row[0])
 
 
 def _end_silent(session: psycopg.Connection[Any]) -> None:
-    row = session.execute(HOLDER, (SILENCE,)).fetchone()
+    row = session.execute(HOLDER_QUERY, (SILENCE,)).fetchone()
     if row is not None and row[3]:
         session.execute("SELECT pg_terminate_backend(%s, 2000)", (row[0],))
 

@@ -106,7 +106,7 @@ def _record(
     changes: RowChanges,
 ) -> None:
     if outcome.state == WAITING:
-        _wait(connection, model, outcome, entry)
+        _record_failed_attempt(connection, model, outcome, entry)
         return
     if outcome.state == GONE:
         if entry is not None:
@@ -115,11 +115,11 @@ def _record(
     object_id = _upsert(connection, model, outcome, entry, spec_digest)
     settled_rows: RowChanges = {}
     if outcome.piece == 0 and entry is not None:
-        _take_out(connection, object_id, outcome.cutoff, changes)
+        _remove_shares(connection, object_id, outcome.cutoff, changes)
         waiting.mark_removed(connection, object_id)
         settled_rows = _load_rows_by_window(connection, object_id)
         connection.execute(rejects.delete().where(rejects.c.object_id == object_id))
-    late = _put_in(
+    late_rows = _add_shares(
         connection,
         model,
         object_id,
@@ -129,7 +129,7 @@ def _record(
         changes=changes,
     )
     was_read = outcome.piece == 0 and entry is not None and entry.version != ""
-    late += _keep(
+    late_rows += _add_stubs(
         connection,
         model,
         object_id,
@@ -138,9 +138,11 @@ def _record(
         settled_rows=settled_rows,
         was_read=was_read,
     )
-    if late:
+    if late_rows:
         connection.execute(
-            objects.update().where(objects.c.id == object_id).values(held=objects.c.held + late)
+            objects.update()
+            .where(objects.c.id == object_id)
+            .values(held=objects.c.held + late_rows)
         )
     if outcome.samples:
         rows = [
@@ -150,7 +152,7 @@ def _record(
         connection.execute(rejects.insert(), rows)
 
 
-def _wait(
+def _record_failed_attempt(
     connection: Connection, model: str, outcome: ReadOutcome, entry: LedgerEntry | None
 ) -> None:
     """Count a failed attempt; rows that were read before stay."""
@@ -213,7 +215,7 @@ def _upsert(
     return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
-def _take_out(
+def _remove_shares(
     connection: Connection, object_id: int, cutoff: int | None, changes: RowChanges
 ) -> None:
     old = sa.and_(shares.c.object_id == object_id, shares.c.profile.is_not(None))
@@ -236,7 +238,7 @@ def _load_rows_by_window(connection: Connection, object_id: int) -> RowChanges:
     return {(row.start, row.version, row.segment): int(row.rows) for row in groups}
 
 
-def _put_in(
+def _add_shares(
     connection: Connection,
     model: str,
     object_id: int,
@@ -249,13 +251,13 @@ def _put_in(
 
     Rows are too late when their window is settled and does not have them already.
     """
-    late, rows = 0, []
+    late_rows, rows = 0, []
     for share in outcome.shares:
         if outcome.cutoff is not None and share.start < outcome.cutoff:
             continue
         key = (share.start, share.version, share.segment)
         if key in settled_keys:
-            late += max(0, share.rows - settled_rows.get(key, 0)) if not share.segment else 0
+            late_rows += max(0, share.rows - settled_rows.get(key, 0)) if not share.segment else 0
             continue
         rows.append(
             {
@@ -272,10 +274,10 @@ def _put_in(
         changes[key] = changes.get(key, 0) + share.rows
     if rows:
         connection.execute(shares.insert(), rows)
-    return late
+    return late_rows
 
 
-def _keep(
+def _add_stubs(
     connection: Connection,
     model: str,
     object_id: int,
@@ -289,35 +291,35 @@ def _keep(
     Stubs of settled windows are not stored. With `was_read` the object was read before: its
     responses for settled windows have been counted already.
     """
-    over = {start for start, _, _ in settled_keys}
-    late: list[Stub] = []
-    waits: list[Stub] = []
+    settled_starts = {start for start, _, _ in settled_keys}
+    late_stubs: list[Stub] = []
+    new_stubs: list[Stub] = []
     for stub in outcome.stubs:
         if stub.role in waiting.HALVES:
-            (late if stub.start in over else waits).append(stub)
+            (late_stubs if stub.start in settled_starts else new_stubs).append(stub)
         elif stub.role != waiting.PREDICTION or _is_new_prediction(stub, outcome, settled_keys):
-            waits.append(stub)
-    waiting.add_stubs(connection, model, object_id, outcome.piece, waits)
-    requests: dict[int, int] = {}
-    alone = 0
-    for stub in late:
+            new_stubs.append(stub)
+    waiting.add_stubs(connection, model, object_id, outcome.piece, new_stubs)
+    late_requests: dict[int, int] = {}
+    unpaired_rows = 0
+    for stub in late_stubs:
         if stub.role == waiting.REQUEST:
-            requests[stub.start] = requests.get(stub.start, 0) + len(stub.hashes)
+            late_requests[stub.start] = late_requests.get(stub.start, 0) + len(stub.hashes)
         elif not was_read:
-            alone += len(stub.hashes)
-    if alone:
+            unpaired_rows += len(stub.hashes)
+    if unpaired_rows:
         connection.execute(
             objects.update()
             .where(objects.c.id == object_id)
-            .values(unpaired=objects.c.unpaired + alone)
+            .values(unpaired=objects.c.unpaired + unpaired_rows)
         )
     counted_rows = {
         start: sum(
             rows for (at, _, segment), rows in settled_rows.items() if at == start and not segment
         )
-        for start in requests
+        for start in late_requests
     }
-    return sum(max(0, rows - counted_rows[start]) for start, rows in requests.items())
+    return sum(max(0, rows - counted_rows[start]) for start, rows in late_requests.items())
 
 
 def _is_new_prediction(stub: Stub, outcome: ReadOutcome, settled_keys: set[Key]) -> bool:
@@ -342,7 +344,7 @@ def find_settled_keys(connection: Connection, model: str, starts: set[int]) -> s
 
 
 def change_rows(connection: Connection, model: str, changes: RowChanges, length: int) -> None:
-    """Change the row counts of windows, create missing ones, and mark them to be judged."""
+    """Change the row counts of windows; create missing windows, and mark all to be judged."""
     c = windows.c
     for (start, version, segment), rows in changes.items():
         key = sa.and_(

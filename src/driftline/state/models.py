@@ -225,8 +225,7 @@ def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
     connection.execute(
         windows.update().where(own_windows, windows.c.revision > 0).values(settled=1, dirty=0)
     )
-    # As everywhere, what counts in a in_settled_window window has no profile of its own any more: it is never
-    # taken out again.
+    # Shares of settled windows have no profile any more, so that they are never taken out.
     c = windows.c
     in_settled_window = sa.exists().where(
         c.model == shares.c.model,

@@ -24,7 +24,8 @@ from driftline.types.records import ClaimedMessage
 UNDELIVERED = ("pending", "sending", "unknown")
 ERROR_LENGTH = 500
 TURNS = (Event.OPENED.value, Event.REOPENED.value, Event.RESOLVED.value)
-DOWN = 3
+"""Events that open or end an incident."""
+DOWN_AFTER = 3
 """Failures in a row after which turns that were never tried are superseded, too."""
 
 
@@ -78,19 +79,21 @@ def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessa
     """
     if now < (not_before(connection, sink) or now):
         return None
-    _fold(connection, sink, now)
+    _supersede_older_rows(connection, sink, now)
     older = outbox.alias()
-    waits = exists().where(
-        older.c.sink == outbox.c.sink, older.c.incident == outbox.c.incident, older.c.revision < outbox.c.revision,
+    has_older_row = exists().where(
+        older.c.sink == outbox.c.sink,
+        older.c.incident == outbox.c.incident,
+        older.c.revision < outbox.c.revision,
         older.c.state.in_(UNDELIVERED),
-    )  # fmt: skip
+    )
     due = (
         select(outbox)
         .where(
             outbox.c.sink == sink,
             outbox.c.state.in_(("pending", "unknown")),
             outbox.c.not_before <= as_micros(now),
-            ~waits,
+            ~has_older_row,
         )
         .order_by(outbox.c.created, outbox.c.incident, outbox.c.revision)
         .limit(1)
@@ -126,7 +129,7 @@ def mark_sent(connection: Connection, id: str, now: datetime, remote: str = "") 
     """Note that the receiver took the message; `remote` is its reference there."""
     _finish(connection, id, now, state="sent", remote=remote[:ERROR_LENGTH], error="")
     sink = select(outbox.c.sink).where(outbox.c.id == id).scalar_subquery()
-    _ensure(connection, id)
+    _ensure_sink_of_row(connection, id)
     connection.execute(
         update(sinks)
         .where(sinks.c.name == sink)
@@ -135,7 +138,7 @@ def mark_sent(connection: Connection, id: str, now: datetime, remote: str = "") 
 
 
 def load_receiver_reference(connection: Connection, sink: str, notification: Notification) -> str:
-    """Load the receiver's reference of the newest earlier message of the incident, or empty text."""
+    """Load the receiver's reference of the incident's newest earlier message; empty if none."""
     earlier = (
         outbox.c.sink == sink,
         outbox.c.incident == notification.incident,
@@ -213,13 +216,13 @@ def schedule_retry(
 def mark_refused(connection: Connection, id: str, now: datetime, error: str) -> None:
     """Make a message a dead letter: the receiver will never take it as it is."""
     _finish(connection, id, now, state="refused", error=error[:ERROR_LENGTH])
-    name = _ensure(connection, id)
+    name = _ensure_sink_of_row(connection, id)
     connection.execute(update(sinks).where(sinks.c.name == name).values(error=error[:ERROR_LENGTH]))
 
 
 def pause_sink(connection: Connection, sink: str, until: datetime) -> None:
     """Pause `sink` until `until`; a longer pause stays. Pauses survive restarts."""
-    _ensure_name(connection, sink)
+    _ensure_sink(connection, sink)
     shorter = sinks.c.name == sink, sinks.c.not_before < as_micros(until)
     connection.execute(update(sinks).where(*shorter).values(not_before=as_micros(until)))
 
@@ -329,7 +332,7 @@ def load_sink_status(connection: Connection) -> dict[str, SinkStatus]:
 def _status(
     name: str, counts: Mapping[str, int], oldest: datetime | None, row: Mapping[str, object]
 ) -> SinkStatus:
-    def when(column: str) -> datetime | None:
+    def load_time(column: str) -> datetime | None:
         value = row.get(column)
         return from_micros(value) if isinstance(value, int) and value else None
 
@@ -339,30 +342,30 @@ def _status(
         counts=counts,
         oldest=oldest,
         failures=failures if isinstance(failures, int) else 0,
-        not_before=when("not_before"),
-        last_sent=when("last_sent"),
+        not_before=load_time("not_before"),
+        last_sent=load_time("last_sent"),
         error=str(row.get("error", "")),
     )
 
 
-def _fold(connection: Connection, sink: str, now: datetime) -> None:
+def _supersede_older_rows(connection: Connection, sink: str, now: datetime) -> None:
     """Supersede undelivered rows that have a newer message of their incident.
 
-    A turn (opening, end or return) is superseded only when it has surely not arrived.
+    A turn (see `TURNS`) is superseded only when it has certainly not arrived.
     """
-    down = count_failures(connection, sink) >= DOWN
+    is_down = count_failures(connection, sink) >= DOWN_AFTER
     newer = outbox.alias()
-    overtaken = exists().where(
+    has_newer_row = exists().where(
         newer.c.sink == outbox.c.sink,
         newer.c.incident == outbox.c.incident,
         newer.c.revision > outbox.c.revision,
     )
     has_failed = (
         outbox.c.state == "pending"
-        if down
+        if is_down
         else and_(outbox.c.state == "pending", outbox.c.attempts > 0)
     )
-    gives_way = or_(
+    is_replaceable = or_(
         and_(
             outbox.c.event.not_in((*TURNS, Event.TEST.value)),
             outbox.c.state.in_(("pending", "unknown")),
@@ -370,7 +373,10 @@ def _fold(connection: Connection, sink: str, now: datetime) -> None:
         and_(outbox.c.event.in_(TURNS), has_failed),
     )
     rows = update(outbox).where(
-        outbox.c.sink == sink, outbox.c.state.in_(("pending", "unknown")), gives_way, overtaken
+        outbox.c.sink == sink,
+        outbox.c.state.in_(("pending", "unknown")),
+        is_replaceable,
+        has_newer_row,
     )
     connection.execute(rows.values(state="superseded", finished=as_micros(now)))
 
@@ -389,19 +395,19 @@ def _finish(connection: Connection, id: str, now: datetime, **values: object) ->
 
 
 def _add_failure(connection: Connection, id: str, error: str) -> None:
-    name = _ensure(connection, id)
+    name = _ensure_sink_of_row(connection, id)
     connection.execute(
         update(sinks).where(sinks.c.name == name).values(failures=sinks.c.failures + 1, error=error)
     )
 
 
-def _ensure(connection: Connection, id: str) -> str:
+def _ensure_sink_of_row(connection: Connection, id: str) -> str:
     name = connection.execute(select(outbox.c.sink).where(outbox.c.id == id)).scalar_one()
-    _ensure_name(connection, name)
+    _ensure_sink(connection, name)
     return str(name)
 
 
-def _ensure_name(connection: Connection, name: str) -> None:
+def _ensure_sink(connection: Connection, name: str) -> None:
     if connection.execute(select(sinks.c.name).where(sinks.c.name == name)).scalar() is None:
         connection.execute(sinks.insert().values(name=name))
 

@@ -102,7 +102,7 @@ def find_first_unjudged(connection: Connection, model: str) -> int:
     return connection.execute(newest).scalar() or 0
 
 
-def count_alone(connection: Connection, model: str, until: int) -> dict[str, int]:
+def count_unpaired(connection: Connection, model: str, until: int) -> dict[str, int]:
     """Count unpaired requests and responses of windows that begin before `until`."""
     c = waiting.c
     query = sa.select(c.role, sa.func.sum(c.rows - c.matched).label("rows")).where(
@@ -167,23 +167,23 @@ def drop_finished(connection: Connection, model: str, before: int, length: int) 
         )
         for row in connection.execute(query):
             states.setdefault(row.start, set()).add(row.settled)
-    over = {
-        at
-        for at in starts
-        if 1 in states.get(at, ()) or (at + length <= before and at not in states)
+    finished_starts = {
+        start
+        for start in starts
+        if 1 in states.get(start, ()) or (start + length <= before and start not in states)
     }
-    for at in sorted(over):
-        _forget(connection, sa.and_(requests, c.start == at))
-    oldest = next((at for at in starts if at not in over), before)
+    for start in sorted(finished_starts):
+        _delete_rows(connection, sa.and_(requests, c.start == start))
+    oldest = next((start for start in starts if start not in finished_starts), before)
     responses = sa.and_(c.model == model, c.role == RESPONSE, c.removed == 0, c.joined == 1)
-    _forget(connection, sa.and_(responses, c.start + 2 * length <= min(before, oldest)))
+    _delete_rows(connection, sa.and_(responses, c.start + 2 * length <= min(before, oldest)))
 
 
-def _forget(connection: Connection, which: sa.ColumnElement[bool]) -> None:
+def _delete_rows(connection: Connection, condition: sa.ColumnElement[bool]) -> None:
     c = waiting.c
     query = (
         sa.select(c.object_id, sa.func.sum(c.rows - c.matched).label("rows"))
-        .where(which)
+        .where(condition)
         .group_by(c.object_id)
     )
     for row in connection.execute(query).all():
@@ -192,4 +192,4 @@ def _forget(connection: Connection, which: sa.ColumnElement[bool]) -> None:
             connection.execute(
                 objects.update().where(objects.c.id == row.object_id).values(unpaired=count)
             )
-    connection.execute(waiting.delete().where(which))
+    connection.execute(waiting.delete().where(condition))

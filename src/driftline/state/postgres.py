@@ -14,7 +14,12 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
-from driftline.state.leadership import Leadership, find_leader, take_leadership, unreachable
+from driftline.state.leadership import (
+    Leadership,
+    find_leader,
+    make_unreachable_error,
+    take_leadership,
+)
 from driftline.state.migrate import check_version, migrate
 from driftline.state.store import Leader, Store
 from driftline.types.errors import LeadershipLost, StateError
@@ -51,7 +56,8 @@ class Postgres(Store):
     def write(self) -> Iterator[Connection]:
         """See `Store.write`.
 
-        Raises LeadershipLost when this agent no longer leads, Unreachable when the connection breaks.
+        Raises LeadershipLost when this agent no longer leads, and Unreachable when the connection
+        breaks.
         """
         if self._leadership is None:
             raise StateError("this state was opened for reading only")
@@ -147,4 +153,4 @@ def _translate_errors() -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         if not error.connection_invalidated and not isinstance(error, sa.exc.OperationalError):
             raise
-        raise unreachable(error.orig or error) from None
+        raise make_unreachable_error(error.orig or error) from None

@@ -32,7 +32,7 @@ class SqliteFile(Store):
         super().__init__(_engine(f"sqlite:///{path}", sa.QueuePool))
         self._lock: FileLock | None = lock
 
-    def fold(self) -> None:
+    def checkpoint(self) -> None:
         """Write the write-ahead log into the file, without waiting for readers."""
         with self._writing, self.engine.connect() as connection:
             raw: Any = connection.connection.dbapi_connection
@@ -43,7 +43,7 @@ class SqliteFile(Store):
     def close(self) -> None:
         """Write the write-ahead log into the file and release the lock. Safe to call twice."""
         if self._lock is not None:
-            self.fold()
+            self.checkpoint()
         super().close()
         if self._lock is not None:
             self._lock.release()
@@ -58,7 +58,7 @@ def open_file(url: URL, base: Path, readonly: bool) -> Store:
         return store
     path = Path(url.database)
     path = path if path.is_absolute() else base / path
-    _refuse_network(path.parent)
+    _check_file_system(path.parent)
     fresh = not path.exists()
     if readonly:
         if fresh:
@@ -78,10 +78,10 @@ def open_file(url: URL, base: Path, readonly: bool) -> Store:
         unclean = path.with_name(path.name + "-wal").exists()
         sqlite_file = SqliteFile(path, lock)
         if unclean:
-            _check(sqlite_file, path)
+            _check_integrity(sqlite_file, path)
 
         def copy() -> None:
-            sqlite_file.fold()
+            sqlite_file.checkpoint()
             shutil.copy2(path, path.with_name(f"{path.name}.before-{migrations.HEAD}"))
 
         migrate(sqlite_file, str(path), copy)
@@ -118,7 +118,7 @@ def _engine(url: str, pool: type[sa.Pool]) -> Engine:
     return engine
 
 
-def _check(store: Store, path: Path) -> None:
+def _check_integrity(store: Store, path: Path) -> None:
     try:
         with store.read() as connection:
             answer = connection.exec_driver_sql("PRAGMA quick_check").scalar()
@@ -131,7 +131,7 @@ def _check(store: Store, path: Path) -> None:
         )
 
 
-def _refuse_network(folder: Path) -> None:
+def _check_file_system(folder: Path) -> None:
     try:
         mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -140,8 +140,8 @@ def _refuse_network(folder: Path) -> None:
     best = ("", "")
     for line in mounts:
         point, kind = line.split(" ")[1:3]
-        inside = target == point or target.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best[0]):
+        is_inside = target == point or target.startswith(point.rstrip("/") + "/")
+        if is_inside and len(point) >= len(best[0]):
             best = (point, kind)
     if best[1] in NETWORK_FILE_SYSTEMS:
         raise StateError(

@@ -177,7 +177,10 @@ shares = Table(
         comment="null once the window is settled and the profile is merged into it",
     ),
     Index("shares_by_window", "model", "start", "version", "segment"),
-    comment="What one object contributed to one window: the provenance, and until the window settles the profile itself.",
+    comment=(
+        "What one object contributed to one window: the provenance, and until the window "
+        "settles the profile itself."
+    ),
 )
 
 windows = Table(
@@ -264,7 +267,10 @@ waiting = Table(
     Index("waiting_by_state", "model", "role", "joined", "removed"),
     Index("waiting_by_start", "model", "role", "start"),
     Index("waiting_by_object", "object_id", "piece"),
-    comment="Rows kept for what comes later by id: predictions for labels, requests and responses for each other.",
+    comment=(
+        "Rows kept for what comes later by id: predictions for labels, requests and "
+        "responses for each other."
+    ),
 )
 
 rollups = Table(
@@ -444,7 +450,10 @@ acts = Table(
         comment="why nothing came of it; empty when it was done",
     ),
     Index("acts_by_model", "model", "applied"),
-    comment="What people ask of incidents: left by any process, applied by the agent in the transaction of its step.",
+    comment=(
+        "What people ask of incidents: left by any process, applied by the agent in the "
+        "transaction of its step."
+    ),
 )
 
 silences = Table(
@@ -553,5 +562,8 @@ action_runs = Table(
     ),
     Index("action_runs_by_incident", "incident"),
     Index("action_runs_by_action", "action", "created"),
-    comment="Runs of actions: each once for an incident. What became of an approved one stands in the outbox.",
+    comment=(
+        "Runs of actions: each once for an incident. What became of an approved one "
+        "stands in the outbox."
+    ),
 )

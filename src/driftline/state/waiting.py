@@ -78,10 +78,10 @@ def mark_removed(connection: Connection, object_id: int) -> None:
     Predictions in settled windows stay, like the rows of these windows.
     """
     c = waiting.c
-    open_yet = sa.or_(c.role != PREDICTION, ~_has_settled_window())
+    is_changeable = sa.or_(c.role != PREDICTION, ~_has_settled_window())
     connection.execute(
         waiting.update()
-        .where(c.object_id == object_id, c.removed == 0, open_yet)
+        .where(c.object_id == object_id, c.removed == 0, is_changeable)
         .values(removed=1, joined=0)
     )
 
@@ -162,9 +162,9 @@ def mark_joined(connection: Connection, ids: Sequence[int]) -> None:
     """Mark rows as joined, and delete those that were removed."""
     c = waiting.c
     for first in range(0, len(ids), 500):
-        some = ids[first : first + 500]
-        connection.execute(waiting.delete().where(c.id.in_(some), c.removed == 1))
-        connection.execute(waiting.update().where(c.id.in_(some)).values(joined=1))
+        batch = ids[first : first + 500]
+        connection.execute(waiting.delete().where(c.id.in_(batch), c.removed == 1))
+        connection.execute(waiting.update().where(c.id.in_(batch)).values(joined=1))
 
 
 def load_labels(connection: Connection, model: str) -> list[WaitingRow]:
@@ -182,10 +182,10 @@ def add_labels_of_same_objects(
 ) -> list[WaitingRow]:
     """Return `labels`, and all other labels of their objects."""
     c, rows = waiting.c, {label.id: label for label in labels}
-    owners = sorted({label.object_id for label in labels})
-    for first in range(0, len(owners), 500):
+    object_ids = sorted({label.object_id for label in labels})
+    for first in range(0, len(object_ids), 500):
         query = sa.select(*ROW_COLUMNS).where(
-            c.model == model, c.role == LABEL, c.object_id.in_(owners[first : first + 500])
+            c.model == model, c.role == LABEL, c.object_id.in_(object_ids[first : first + 500])
         )
         rows |= {row.id: WaitingRow(*row) for row in connection.execute(query)}
     return list(rows.values())
@@ -202,9 +202,9 @@ def load_predictions(connection: Connection, model: str, starts: Sequence[int]) 
     rows: list[WaitingRow] = []
     c = waiting.c
     for first in range(0, len(starts), 500):
-        some = c.start.in_(starts[first : first + 500])
+        has_start = c.start.in_(starts[first : first + 500])
         query = sa.select(*ROW_COLUMNS).where(
-            c.model == model, c.role == PREDICTION, c.removed == 0, some
+            c.model == model, c.role == PREDICTION, c.removed == 0, has_start
         )
         rows += [WaitingRow(*row) for row in connection.execute(query)]
     return sorted(rows, key=lambda row: (row.start, row.version, row.id))
@@ -214,16 +214,16 @@ def read_content_in_order(
     connection: Connection, stubs: Sequence[WaitingRow], rows: int
 ) -> Iterator[tuple[WaitingRow, Hashes, bytes]]:
     """Read hashes and content in the order of `stubs`, about `rows` rows at a time."""
-    part: list[WaitingRow] = []
+    batch: list[WaitingRow] = []
     for number, stub in enumerate(stubs, 1):
-        part.append(stub)
-        if number == len(stubs) or len(part) == 200 or sum(item.rows for item in part) >= rows:
+        batch.append(stub)
+        if number == len(stubs) or len(batch) == 200 or sum(item.rows for item in batch) >= rows:
             contents = {
                 item.id: (item, hashes, content)
-                for item, hashes, content in read_content(connection, [item.id for item in part])
+                for item, hashes, content in read_content(connection, [item.id for item in batch])
             }
-            yield from (contents[item.id] for item in part)
-            part = []
+            yield from (contents[item.id] for item in batch)
+            batch = []
 
 
 def set_matched(connection: Connection, matched_rows: Mapping[int, int]) -> None:
@@ -238,17 +238,17 @@ def drop_before(connection: Connection, model: str, role: str, before: int) -> i
     Counts the rows without a match with their objects, and returns their number.
     """
     c = waiting.c
-    old = sa.and_(c.model == model, c.role == role, c.start < before)
-    alone = sa.select(c.object_id, sa.func.sum(c.rows - c.matched).label("rows")).where(
-        old, c.removed == 0
+    condition = sa.and_(c.model == model, c.role == role, c.start < before)
+    unmatched_query = sa.select(c.object_id, sa.func.sum(c.rows - c.matched).label("rows")).where(
+        condition, c.removed == 0
     )
-    groups = connection.execute(alone.group_by(c.object_id)).all()
+    groups = connection.execute(unmatched_query.group_by(c.object_id)).all()
     for row in groups:
         owner = objects.c.id == row.object_id
         connection.execute(
             objects.update().where(owner).values(unlabelled=objects.c.unlabelled + int(row.rows))
         )
-    connection.execute(waiting.delete().where(old))
+    connection.execute(waiting.delete().where(condition))
     return sum(int(row.rows) for row in groups)
 
 
@@ -309,11 +309,11 @@ def find_size_cutoff(connection: Connection, models: Sequence[str], most: int) -
     query = sa.select(c.start, sa.func.sum(_BYTES).label("bytes")).where(
         c.model.in_(models), c.role.in_((PREDICTION, LABEL))
     )
-    left = most
+    remaining_bytes = most
     newest: int | None = None
     for row in connection.execute(query.group_by(c.start).order_by(c.start.desc())):
-        left -= int(row.bytes)
-        if left < 0:
+        remaining_bytes -= int(row.bytes)
+        if remaining_bytes < 0:
             return row.start + 1 if newest is None else newest
         newest = row.start
     return None

@@ -1,6 +1,6 @@
-"""The first version.
+"""Creates the first version of the database.
 
-Refuses to change: what has been released is only added to, by later files.
+Does not change any more: a released migration stays as it is, and later files add to it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make every table."""
+    """Create all tables."""
     op.create_table(
         "alerts",
         sa.Column("key", sa.String(), nullable=False),
@@ -322,7 +322,10 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["object_id"], ["objects.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("object_id", "piece", "start", "version", "segment"),
-        comment="What one object contributed to one window: the provenance, and until the window settles the profile itself.",
+        comment=(
+            "What one object contributed to one window: the provenance, and until the "
+            "window settles the profile itself."
+        ),
     )
     op.create_index(
         "shares_by_window", "shares", ["model", "start", "version", "segment"], unique=False

@@ -1,7 +1,6 @@
-"""Listings that go on from where the last one was, rows that wait for their other half, and windows
-that tell nobody.
+"""Adds places of listings, rows that wait for a match, and windows that send no message.
 
-Refuses to change: what has been released is only added to, by later files.
+Does not change any more: a released migration stays as it is, and later files add to it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Add columns, and one table."""
+    """Add the columns and one table."""
     op.add_column(
         "models",
         sa.Column(
@@ -143,7 +142,10 @@ def upgrade() -> None:
             nullable=False,
             comment="1 when its object no longer says so, until that is dealt with",
         ),
-        comment="Rows kept for what comes later by id: predictions for labels, requests and responses for each other.",
+        comment=(
+            "Rows kept for what comes later by id: predictions for labels, requests and "
+            "responses for each other."
+        ),
     )
     op.create_index("waiting_by_state", "waiting", ["model", "role", "joined", "removed"])
     op.create_index("waiting_by_start", "waiting", ["model", "role", "start"])
@@ -153,11 +155,12 @@ def upgrade() -> None:
 
 
 def _as_on_sqlite() -> None:
-    """Text ordered by its bytes, and URIs of any length. Last, so that it is true of every
-    table.
+    """Make PostgreSQL order text by its bytes, as SQLite does, and allow URIs of any length.
+
+    It runs last, so that it reaches every table.
     """
-    told = "since it was judged: 1 when rows came, 2 when only labels did"
-    op.alter_column("windows", "dirty", existing_type=sa.Integer(), comment=told)
+    comment = "since it was judged: 1 when rows came, 2 when only labels did"
+    op.alter_column("windows", "dirty", existing_type=sa.Integer(), comment=comment)
     inspector = sa.inspect(op.get_bind())
     op.drop_index("objects_by_uri", "objects")
     op.create_index("objects_by_uri_hash", "objects", ["uri"], postgresql_using="hash")

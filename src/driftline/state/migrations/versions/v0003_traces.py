@@ -1,6 +1,6 @@
-"""What judging by the past needs of each measurement.
+"""Adds to each measurement the data that rules about its history need.
 
-Refuses to change: what has been released is only added to, by later files.
+Does not change any more: a released migration stays as it is, and later files add to it.
 """
 
 from __future__ import annotations

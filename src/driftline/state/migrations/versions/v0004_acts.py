@@ -1,6 +1,6 @@
-"""What people do to incidents, and how an incident comes back.
+"""Adds what people do to incidents, and how an incident reopens.
 
-Refuses to change: what has been released is only added to, by later files.
+Does not change any more: a released migration stays as it is, and later files add to it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables and columns."""
+    """Create the tables and columns."""
     until = "until when it may come back, once it has ended"
     op.add_column("incidents", sa.Column("reopens_until", sa.BigInteger(), comment=until))
     op.add_column(
@@ -55,7 +55,10 @@ def upgrade() -> None:
             nullable=False,
             comment="why nothing came of it; empty when it was done",
         ),
-        comment="What people ask of incidents: left by any process, applied by the agent in the transaction of its step.",
+        comment=(
+            "What people ask of incidents: left by any process, applied by the agent in "
+            "the transaction of its step."
+        ),
     )
     op.create_index("acts_by_model", "acts", ["model", "applied"])
     op.create_table(

@@ -1,6 +1,6 @@
-"""What was to be done about incidents, who allowed it, and what was asked of whom.
+"""Adds the runs of actions, with their approvals and requests.
 
-Refuses to change: what has been released is only added to, by later files.
+Does not change any more: a released migration stays as it is, and later files add to it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ def upgrade() -> None:
             nullable=False,
             comment="why it was approved, rejected, or not run",
         ),
-        comment="Runs of actions: each once for an incident. What became of an approved one stands in the outbox.",
+        comment=(
+            "Runs of actions: each once for an incident. What became of an approved one "
+            "stands in the outbox."
+        ),
     )
     op.create_index("action_runs_by_incident", "action_runs", ["incident"])
     op.create_index("action_runs_by_action", "action_runs", ["action", "created"])
