@@ -40,7 +40,7 @@ class NulSafeString(sa.TypeDecorator[str]):
 
 
 class NulSafeText(NulSafeString):
-    """NulSafeText of any length."""
+    """Text of any length."""
 
     impl = sa.Text
     cache_ok = True
