@@ -114,7 +114,7 @@ class ModelWatch:
         settings, stopping = self.settings, self.callbacks.stopping
         with self._services.store.write() as connection:
             models.add_model(connection, self.name, as_micros(now))
-            models.note_configuration(
+            models.store_configuration(
                 connection,
                 digest=settings.config_digest,
                 model=self.name,

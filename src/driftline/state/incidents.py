@@ -63,7 +63,7 @@ class EventRow:
 def load_incidents(
     connection: Connection, model: str | None = None, *, firing: bool = False, limit: int = 100
 ) -> list[IncidentRow]:
-    """The newest incidents first; those that fire before the others."""
+    """List incidents: the firing ones first, then the resolved ones, each the newest first."""
     c = incidents.c
     query = sa.select(*_COLUMNS)
     if model is not None:
@@ -84,11 +84,12 @@ def load_incident(connection: Connection, id: str) -> IncidentRow:
 def find_incident_ids(connection: Connection, begin: str) -> list[str]:
     """Find the ids, at most 20, that begin with `begin`, with or without their `inc_`."""
     c = incidents.c
-    either = sa.or_(
+    has_beginning = sa.or_(
         c.id.startswith(begin, autoescape=True), c.id.startswith(f"inc_{begin}", autoescape=True)
     )
     return [
-        row.id for row in connection.execute(sa.select(c.id).where(either).order_by(c.id).limit(20))
+        row.id
+        for row in connection.execute(sa.select(c.id).where(has_beginning).order_by(c.id).limit(20))
     ]
 
 

@@ -58,8 +58,8 @@ class Reference:
     """None for a trailing reference: its profile is computed for each window."""
 
 
-_KNOWN = [models.c[name] for name in ModelRow.__dataclass_fields__]
-_REFERENCE = [
+_MODEL_COLUMNS = [models.c[name] for name in ModelRow.__dataclass_fields__]
+_REFERENCE_COLUMNS = [
     references.c["accepted" if name == "acceptance" else name]
     for name in Reference.__dataclass_fields__
 ]
@@ -67,16 +67,16 @@ _REFERENCE = [
 
 def load_model(connection: Connection, model: str) -> ModelRow | None:
     """Load the row of a model; None when there is none."""
-    row = connection.execute(sa.select(*_KNOWN).where(models.c.name == model)).one_or_none()
+    row = connection.execute(sa.select(*_MODEL_COLUMNS).where(models.c.name == model)).one_or_none()
     return None if row is None else ModelRow(*row)
 
 
-def note_configuration(
+def store_configuration(
     connection: Connection, digest: str, model: str, content: str, plugins: str, now: int
 ) -> None:
     """Store a configuration, so that numbers can be explained after the file has changed."""
-    have = sa.select(configurations.c.digest).where(configurations.c.digest == digest)
-    if connection.execute(have).one_or_none() is None:
+    query = sa.select(configurations.c.digest).where(configurations.c.digest == digest)
+    if connection.execute(query).one_or_none() is None:
         row = {
             "digest": digest,
             "model": model,
@@ -112,7 +112,7 @@ def set_listed_at(connection: Connection, model: str, at: int, whole_digest: str
 def load_current_reference(connection: Connection, model: str) -> Reference | None:
     """Load the reference that new windows are compared with."""
     query = (
-        sa.select(*_REFERENCE)
+        sa.select(*_REFERENCE_COLUMNS)
         .join(models, models.c.reference_id == references.c.id)
         .where(models.c.name == model)
     )
@@ -193,11 +193,11 @@ def adopt_reference(
         )
     )
     if has_new_spec:
-        _start_anew(connection, model, spec_digest)
+        _restart_with_spec(connection, model, spec_digest)
 
 
 def find_cutoff(connection: Connection, model: str) -> int | None:
-    """Start of the first window (microseconds) that is not settled; None when there is none."""
+    """Find the start of the first unsettled window (microseconds); None when there is none."""
     query = sa.select(sa.func.min(windows.c.start)).where(
         windows.c.model == model, windows.c.settled == 0
     )
@@ -220,7 +220,8 @@ def set_waits_from(connection: Connection, model: str, start: int) -> None:
     )
 
 
-def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
+def _restart_with_spec(connection: Connection, model: str, spec_digest: str) -> None:
+    """Settle the judged windows; objects with unsettled or waiting rows are read again."""
     own_windows = windows.c.model == model
     connection.execute(
         windows.update().where(own_windows, windows.c.revision > 0).values(settled=1, dirty=0)
@@ -241,19 +242,19 @@ def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
     )
     waiting.drop_settled(connection, model)
     first = find_cutoff(connection, model)
-    live = sa.exists().where(
+    has_open_share = sa.exists().where(
         shares.c.object_id == objects.c.id,
         shares.c.profile.is_not(None),
         shares.c.start >= (first if first is not None else 2**62),
     )
     # Waiting halves have columns of the old schema, though responses alone have no share.
     rows = tables.waiting.c
-    waits = sa.exists().where(
+    has_waiting_rows = sa.exists().where(
         rows.object_id == objects.c.id, rows.role.in_(waiting.HALVES), rows.removed == 0
     )
     connection.execute(
         objects.update()
-        .where(objects.c.model == model, ~live, ~waits)
+        .where(objects.c.model == model, ~has_open_share, ~has_waiting_rows)
         .values(spec_digest=spec_digest)
     )
 

@@ -1,4 +1,4 @@
-"""A store: one database, and the one kind of transaction."""
+"""Defines the base class of the stores: one database and its transactions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The tables, for SQLAlchemy Core. Migrations make them; a test compares both.
+"""Defines the tables for SQLAlchemy Core.
 
-Times are microseconds since the epoch, UTC, as integers: exact, ordered and the same
-on every database.
+The migrations create them, and a test compares both. Times are microseconds since the epoch, UTC,
+as integers: exact, ordered and the same on every database.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 
 
 def as_micros(moment: datetime) -> int:
-    """Microseconds since the epoch. Raises TypeError for a time without zone."""
+    """Convert a time to microseconds since the epoch; TypeError for a time without zone."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def from_micros(value: int) -> datetime:
-    """The inverse of `micros`."""
+    """Convert microseconds since the epoch to a time in UTC."""
     return EPOCH + timedelta(microseconds=value)
 
 
 def from_micros_or_none(value: int | None) -> datetime | None:
-    """The same of what may be absent."""
+    """Convert microseconds as `from_micros` does; None gives None."""
     return None if value is None else from_micros(value)
 
 

@@ -50,22 +50,24 @@ def add_empty_windows(
         .where(c.model == model, c.segment == "", c.start >= first, c.end <= until)
         .distinct()
     )
-    have = {row.start for row in connection.execute(span)}
-    missing = [start for start in range(first, until - length + 1, length) if start not in have]
-    if not missing:
+    existing_starts = {row.start for row in connection.execute(span)}
+    missing_starts = [
+        start for start in range(first, until - length + 1, length) if start not in existing_starts
+    ]
+    if not missing_starts:
         return
     newest = (
         sa.select(sa.func.max(c.start))
         .where(c.model == model, c.segment == "", c.rows > 0)
         .scalar_subquery()
     )
-    lately = sa.select(c.version).where(
+    version_query = sa.select(c.version).where(
         c.model == model, c.segment == "", c.rows > 0, c.start == newest
     )
-    versions = [row.version for row in connection.execute(lately)] or [""]
+    versions = [row.version for row in connection.execute(version_query)] or [""]
     rows = [
         {"model": model, "start": start, "version": version, "segment": "", "end": start + length}
-        for start in missing
+        for start in missing_starts
         for version in versions
     ]
     connection.execute(windows.insert(), rows)
@@ -79,17 +81,17 @@ def load_due(
     `limit` is the largest number of groups.
     """
     c = windows.c
-    ready = _ready(model, until)
+    condition = _is_due(model, until)
     starts = [
         row.start
         for row in connection.execute(
-            sa.select(c.start).where(ready).distinct().order_by(c.start).limit(limit)
+            sa.select(c.start).where(condition).distinct().order_by(c.start).limit(limit)
         )
     ]
     groups = []
     for start in starts:
         columns = (c.start, c.version, c.segment, c.end, c.rows, c.revision, c.quiet, c.dirty)
-        query = sa.select(*columns).where(ready, c.start == start)
+        query = sa.select(*columns).where(condition, c.start == start)
         groups.append(
             [
                 DueWindow(
@@ -106,7 +108,7 @@ def load_due(
     return groups
 
 
-def _ready(model: str, until: int) -> sa.ColumnElement[bool]:
+def _is_due(model: str, until: int) -> sa.ColumnElement[bool]:
     # A settled window takes no more rows, but labels for those it has.
     c = windows.c
     has_news = sa.or_(sa.and_(c.dirty == ROWS, c.settled == 0), c.dirty == LABELS)
@@ -135,7 +137,7 @@ def relabel(
             values = {"labelled": content, "dirty": row.dirty or LABELS}
             connection.execute(
                 windows.update()
-                .where(_is(windows, WindowKey(model, start, version, row.segment)))
+                .where(_has_key(windows, WindowKey(model, start, version, row.segment)))
                 .values(**values)
             )
             has_changed = True
@@ -145,7 +147,7 @@ def relabel(
 def count_due(connection: Connection, model: str, until: int) -> int:
     """Count the spans of time that are due."""
     starts = sa.func.count(sa.distinct(windows.c.start))
-    return int(connection.execute(sa.select(starts).where(_ready(model, until))).scalar_one())
+    return int(connection.execute(sa.select(starts).where(_is_due(model, until))).scalar_one())
 
 
 def load_length(connection: Connection, model: str) -> int | None:
@@ -171,22 +173,28 @@ def load_profile(
 
     Profiles of another spec are left out.
     """
-    profile = _rows_of(connection, key, spec, collectors)
-    late = connection.execute(sa.select(windows.c.labelled).where(_is(windows, key))).scalar()
-    if late is not None:
-        _merge(profile, late)
+    profile = _load_counted_rows(connection, key, spec, collectors)
+    late_labels = connection.execute(
+        sa.select(windows.c.labelled).where(_has_key(windows, key))
+    ).scalar()
+    if late_labels is not None:
+        _merge(profile, late_labels)
     return profile
 
 
-def _rows_of(
+def _load_counted_rows(
     connection: Connection, key: WindowKey, spec: ProfileSpec, collectors: Collectors
 ) -> Profile:
-    """The profile without later labels: that of the settled window, else the merged shares."""
+    """Load the profile without later labels: of the settled window, else from its shares."""
     profile = Profile(spec, collectors)
-    own = connection.execute(sa.select(windows.c.profile).where(_is(windows, key))).scalar()
-    contents = [own] if own is not None else []
-    if own is None:
-        query = sa.select(shares.c.profile).where(_is(shares, key), shares.c.profile.is_not(None))
+    window_profile = connection.execute(
+        sa.select(windows.c.profile).where(_has_key(windows, key))
+    ).scalar()
+    contents = [window_profile] if window_profile is not None else []
+    if window_profile is None:
+        query = sa.select(shares.c.profile).where(
+            _has_key(shares, key), shares.c.profile.is_not(None)
+        )
         contents = [
             row.profile
             for row in connection.execute(query.order_by(shares.c.object_id, shares.c.piece))
@@ -207,7 +215,7 @@ def _merge(profile: Profile, content: bytes) -> None:
 def list_contributors(connection: Connection, key: WindowKey) -> list[LogObject]:
     """List the objects whose rows a window counts, by URI."""
     c = objects.c
-    object_ids = sa.select(shares.c.object_id).where(_is(shares, key))
+    object_ids = sa.select(shares.c.object_id).where(_has_key(shares, key))
     query = (
         sa.select(c.uri, c.version, c.size, c.modified, c.lineage)
         .where(c.id.in_(object_ids))
@@ -226,7 +234,7 @@ def mark_judged(
     for item in group:
         connection.execute(
             windows.update()
-            .where(_is(windows, item.key))
+            .where(_has_key(windows, item.key))
             .values(
                 revision=item.revision + 1,
                 dirty=0,
@@ -250,17 +258,19 @@ def settle_windows(
     Their shares are merged into one profile, and they take no more rows.
     """
     c = windows.c
-    old = sa.select(c.start, c.version, c.segment).where(
+    query = sa.select(c.start, c.version, c.segment).where(
         c.model == model, c.settled == 0, c.dirty == 0, c.revision > 0, c.end <= before
     )
-    rows = connection.execute(old.order_by(c.start).limit(limit)).all()
+    rows = connection.execute(query.order_by(c.start).limit(limit)).all()
     for row in rows:
         key = WindowKey(model, row.start, row.version, row.segment)
-        profile = _rows_of(connection, key, spec, collectors)
+        profile = _load_counted_rows(connection, key, spec, collectors)
         connection.execute(
-            windows.update().where(_is(windows, key)).values(settled=1, profile=profile.to_bytes())
+            windows.update()
+            .where(_has_key(windows, key))
+            .values(settled=1, profile=profile.to_bytes())
         )
-        connection.execute(shares.update().where(_is(shares, key)).values(profile=None))
+        connection.execute(shares.update().where(_has_key(shares, key)).values(profile=None))
     return len(rows)
 
 
@@ -274,31 +284,31 @@ def roll_up(
 ) -> int:
     """Merge profiles of settled windows that ended by `before` into days; return how many."""
     c = windows.c
-    old = sa.select(c.start, c.version, c.segment).where(
+    query = sa.select(c.start, c.version, c.segment).where(
         c.model == model, c.settled == 1, c.dirty == 0, c.profile.is_not(None), c.end <= before
     )
-    rows = connection.execute(old.order_by(c.start).limit(limit)).all()
+    rows = connection.execute(query.order_by(c.start).limit(limit)).all()
     for row in rows:
         key = WindowKey(model, row.start, row.version, row.segment)
         profile = load_profile(connection, key, spec, collectors)
         if profile.rows:
-            _into_day(connection, replace(key, start=row.start // DAY * DAY), profile)
+            _add_to_day(connection, replace(key, start=row.start // DAY * DAY), profile)
         connection.execute(
-            windows.update().where(_is(windows, key)).values(profile=None, labelled=None)
+            windows.update().where(_has_key(windows, key)).values(profile=None, labelled=None)
         )
     return len(rows)
 
 
-def _into_day(connection: Connection, key: WindowKey, profile: Profile) -> None:
+def _add_to_day(connection: Connection, key: WindowKey, profile: Profile) -> None:
     spec, collectors = profile.spec, profile.collectors
-    have = connection.execute(
-        sa.select(rollups.c.profile, rollups.c.spec_digest).where(_is(rollups, key))
+    day = connection.execute(
+        sa.select(rollups.c.profile, rollups.c.spec_digest).where(_has_key(rollups, key))
     ).one_or_none()
-    if have is not None and have.spec_digest == spec.digest:
-        profile.merge(Profile.from_bytes(have.profile, spec, collectors))
+    if day is not None and day.spec_digest == spec.digest:
+        profile.merge(Profile.from_bytes(day.profile, spec, collectors))
     values = {"rows": profile.rows, "spec_digest": spec.digest, "profile": profile.to_bytes()}
-    if have is not None:
-        connection.execute(rollups.update().where(_is(rollups, key)).values(**values))
+    if day is not None:
+        connection.execute(rollups.update().where(_has_key(rollups, key)).values(**values))
         return
     row = {
         "model": key.model,
@@ -383,7 +393,7 @@ def find_newest_event(
     )
 
 
-def _is(table: sa.Table, key: WindowKey) -> sa.ColumnElement[bool]:
+def _has_key(table: sa.Table, key: WindowKey) -> sa.ColumnElement[bool]:
     c = table.c
     return sa.and_(
         c.model == key.model,
@@ -414,16 +424,16 @@ def load_history_groups(
         shares.c.version == c.version,
         shares.c.segment == c.segment,
     )
-    shared = sa.exists().where(same_window, shares.c.profile.is_not(None))
-    whole = sa.or_(c.rows == 0, c.profile.is_not(None), sa.and_(c.settled == 0, shared)).label(
-        "whole"
-    )
+    has_share_profiles = sa.exists().where(same_window, shares.c.profile.is_not(None))
+    whole = sa.or_(
+        c.rows == 0, c.profile.is_not(None), sa.and_(c.settled == 0, has_share_profiles)
+    ).label("whole")
     columns = (c.start, c.version, c.segment, c.end, c.rows, whole)
     query = sa.select(*columns)
     query = query.where(c.model == model, c.start >= since, c.start < until).order_by(
         c.start, c.version, c.segment
     )
-    groups, missing = [], 0
+    groups, missing_starts = [], 0
     for _, rows in groupby(connection.execute(query), key=lambda row: int(row.start)):
         window_rows = list(rows)
         if all(row.whole for row in window_rows):
@@ -436,8 +446,8 @@ def load_history_groups(
                 ]
             )
         else:
-            missing += 1
-    return WindowHistory(groups, missing)
+            missing_starts += 1
+    return WindowHistory(groups, missing_starts)
 
 
 def find_history_span(connection: Connection, model: str) -> tuple[int, int] | None:
