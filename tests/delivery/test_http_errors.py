@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from driftline import OutcomeUnknown, Rejected, Retryable, Throttled
-from driftline.delivery.network.http_errors import read_retry_after, raise_for_status, read_pause
+from driftline.delivery.network.http_errors import raise_for_status, read_pause, read_retry_after
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MEANINGS = {
