@@ -174,7 +174,7 @@ class Desk:
     @property
     def runs(self) -> list[Run]:
         with self.store.read() as connection:
-            return action_runs.list_runs(connection)
+            return action_runs.load_runs(connection)
 
     def settle(self) -> None:
         """Let the clock jump to what is due, for three days."""

@@ -161,12 +161,16 @@ def _add_to_outbox(connection: Connection, token: str, now: datetime) -> None:
     )
 
 
-def approve_run(connection: Connection, token: str, author: str, reason: str, now: datetime) -> str:
+def mark_approved(
+    connection: Connection, token: str, author: str, reason: str, now: datetime
+) -> str:
     """Approve a run. Returns the obstacle, empty when it is approved."""
     return _decide(connection, token, state=State.APPROVED, author=author, reason=reason, now=now)
 
 
-def reject_run(connection: Connection, token: str, author: str, reason: str, now: datetime) -> str:
+def mark_rejected(
+    connection: Connection, token: str, author: str, reason: str, now: datetime
+) -> str:
     """Reject a run, or close one that failed. Returns the obstacle, empty when it is rejected."""
     return _decide(connection, token, state=State.REJECTED, author=author, reason=reason, now=now)
 
@@ -275,7 +279,7 @@ def find_run(connection: Connection, token: str) -> Run | None:
     return None if row is None else _make_run(row)
 
 
-def list_runs(connection: Connection, incident: str | None = None, limit: int = 100) -> list[Run]:
+def load_runs(connection: Connection, incident: str | None = None, limit: int = 100) -> list[Run]:
     """List the runs of one incident or of all, the newest first."""
     query = _select_runs().order_by(action_runs.c.created.desc(), action_runs.c.token).limit(limit)
     if incident is not None:

@@ -140,7 +140,7 @@ def load_acts(connection: Connection, model: str) -> list[Act]:
 def load_silences(connection: Connection, now: datetime) -> list[Silence]:
     """Load the silences that are not over; those that can't be read are left out."""
     result = []
-    for row in people.list_silences(connection, now):
+    for row in people.load_silences(connection, now):
         with suppress(ValueError):
             result.append(
                 Silence(

@@ -60,7 +60,7 @@ class EventRow:
     """The reason why no message was sent; empty when one was sent."""
 
 
-def list_incidents(
+def load_incidents(
     connection: Connection, model: str | None = None, *, firing: bool = False, limit: int = 100
 ) -> list[IncidentRow]:
     """List incidents: the firing ones first, then the resolved ones, each the newest first."""

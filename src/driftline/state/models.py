@@ -120,7 +120,7 @@ def load_current_reference(connection: Connection, model: str) -> Reference | No
     return None if row is None else Reference(*row)
 
 
-def list_references(connection: Connection, model: str) -> list[dict[str, Any]]:
+def load_references(connection: Connection, model: str) -> list[dict[str, Any]]:
     """List all references of a model, the newest first, as JSON values."""
     current = sa.select(models.c.reference_id).where(models.c.name == model).scalar_subquery()
     c = references.c

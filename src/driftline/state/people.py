@@ -97,7 +97,7 @@ def load_act_outcome(connection: Connection, id: int) -> str | None:
     return None if row.applied is None else str(row.outcome)
 
 
-def add_silence(
+def insert_silence(
     connection: Connection,
     matchers: str,
     start: datetime,
@@ -114,7 +114,7 @@ def add_silence(
     return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
-def list_silences(connection: Connection, now: datetime) -> list[SilenceRow]:
+def load_silences(connection: Connection, now: datetime) -> list[SilenceRow]:
     """List the silences that are active or begin later, by start."""
     c = silences.c
     columns = (c.id, c.matchers, c.start, c.until, c.author, c.reason)
@@ -134,7 +134,9 @@ def list_silences(connection: Connection, now: datetime) -> list[SilenceRow]:
     ]
 
 
-def end_silence(connection: Connection, id: int, author: str, reason: str, now: datetime) -> bool:
+def expire_silence(
+    connection: Connection, id: int, author: str, reason: str, now: datetime
+) -> bool:
     """End a silence now; False when it is over already, or there is none."""
     live = silences.update().where(silences.c.id == id, silences.c.until > as_micros(now))
     return bool(

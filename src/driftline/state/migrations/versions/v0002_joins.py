@@ -1,6 +1,6 @@
-"""Adds places of listings, rows that wait for a match, and windows that send no message.
+"""Resumed listings, rows that wait for their other half, and windows without messages.
 
-Does not change any more: a released migration stays as it is, and later files add to it.
+Do not change a released migration: add a new one.
 """
 
 from __future__ import annotations
@@ -108,39 +108,52 @@ def upgrade() -> None:
     )
     op.create_table(
         "waiting",
-        sa.Column("id", Id, primary_key=True, autoincrement=True),
-        sa.Column("model", sa.String(), nullable=False),
-        sa.Column(
-            "role", sa.String(), nullable=False, comment="prediction, label, request or response"
-        ),
-        sa.Column("object_id", Id, sa.ForeignKey("objects.id", ondelete="CASCADE"), nullable=False),
-        sa.Column("piece", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "start",
-            sa.BigInteger(),
-            nullable=False,
-            comment="of the window it belongs to; of labels, when they were given",
-        ),
-        sa.Column("version", sa.String(), nullable=False),
-        sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "matched", sa.BigInteger(), nullable=False, comment="rows that found their other half"
-        ),
-        sa.Column(
-            "hashes",
-            sa.LargeBinary(),
-            nullable=False,
-            comment="64 bits of each id, little-endian, in the order of content",
-        ),
-        sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.Column(
-            "joined", sa.Integer(), nullable=False, comment="1 once what it says is in the windows"
-        ),
-        sa.Column(
-            "removed",
-            sa.Integer(),
-            nullable=False,
-            comment="1 when its object no longer says so, until that is dealt with",
+        *(
+            sa.Column("id", Id, primary_key=True, autoincrement=True),
+            sa.Column("model", sa.String(), nullable=False),
+            sa.Column(
+                "role",
+                sa.String(),
+                nullable=False,
+                comment="prediction, label, request or response",
+            ),
+            sa.Column(
+                "object_id", Id, sa.ForeignKey("objects.id", ondelete="CASCADE"), nullable=False
+            ),
+            sa.Column("piece", sa.BigInteger(), nullable=False),
+            sa.Column(
+                "start",
+                sa.BigInteger(),
+                nullable=False,
+                comment="of the window it belongs to; of labels, when they were given",
+            ),
+            sa.Column("version", sa.String(), nullable=False),
+            sa.Column("rows", sa.BigInteger(), nullable=False),
+            sa.Column(
+                "matched",
+                sa.BigInteger(),
+                nullable=False,
+                comment="rows that found their other half",
+            ),
+            sa.Column(
+                "hashes",
+                sa.LargeBinary(),
+                nullable=False,
+                comment="64 bits of each id, little-endian, in the order of content",
+            ),
+            sa.Column("content", sa.LargeBinary(), nullable=False),
+            sa.Column(
+                "joined",
+                sa.Integer(),
+                nullable=False,
+                comment="1 once what it says is in the windows",
+            ),
+            sa.Column(
+                "removed",
+                sa.Integer(),
+                nullable=False,
+                comment="1 when its object no longer says so, until that is dealt with",
+            ),
         ),
         comment=(
             "Rows kept for what comes later by id: predictions for labels, requests and "

@@ -1,6 +1,6 @@
-"""Adds to each measurement the data that rules about its history need.
+"""The trace of each measurement that is judged by the windows before it.
 
-Does not change any more: a released migration stays as it is, and later files add to it.
+Do not change a released migration: add a new one.
 """
 
 from __future__ import annotations
