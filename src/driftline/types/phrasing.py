@@ -229,11 +229,11 @@ def families(notification: Notification) -> str:
     return ", ".join(clean(name, 40) for name in names if name)
 
 
-def count_hidden(notification: Notification, shown: int) -> int:
-    """Return how many findings a message leaves out that lists `listed` of them."""
+def count_hidden(notification: Notification, line_count: int) -> int:
+    """Return how many findings a message leaves out that lists `line_count` of them."""
     total = notification.facts.get(IN_ALL, "")
     beyond = int(total) - len(notification.alerts) if total.isdigit() else 0
-    return max(0, len(group_by_subject(notification.alerts)) - shown) + max(0, beyond)
+    return max(0, len(group_by_subject(notification.alerts)) - line_count) + max(0, beyond)
 
 
 def plugin_facts(notification: Notification) -> dict[str, str]:
