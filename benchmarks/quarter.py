@@ -344,7 +344,7 @@ class Quarter:
         judged = JudgedMeasurement(
             check=check,
             measurement=Measurement(value, {"column": column} if column else {}, measurement),
-            judgement=Judgement.crossed(severity, bound) if changed else Judgement(Verdict.OK),
+            judgement=Judgement.change(severity, bound) if changed else Judgement(Verdict.OK),
             rows=5000,
             cause=cause,
         )

@@ -1,6 +1,6 @@
-"""Attribution: does the model still rest on the same features?
+"""Compares how important each feature is to the model with the reference.
 
-Refuses to explain the model: attributions, such as SHAP values, come with the records.
+Does not compute attributions: values such as SHAP come with the records.
 """
 
 from __future__ import annotations
@@ -21,23 +21,26 @@ from driftline import (
 )
 from driftline.kit.checks import Wording
 
-NAMED = 5
-MEASURED = ("attribution_ndcg", "attribution_moved", "attribution_spearman")
+MAX_NAMES = 5
+ATTRIBUTION_MEASUREMENTS = ("attribution_ndcg", "attribution_moved", "attribution_spearman")
 
 
 class Attribution(Check):
-    """How the importance of features, the mean size of their attributions over all rows, has moved
-    since the reference.
+    """Measures how the importance of features has moved since the reference.
 
-    attribution_ndcg says how well its order is kept, 1 for the same one: SageMaker's and Azure's
-    number with their bound, 0.90. attribution_moved is half the sum of the differences of shares:
-    0.3 says that 30% of all importance lies with other features now. attribution_spearman is the
-    rank correlation of importances. Intervals are by 400 draws from the rows' errors, features
-    independent. `moved` in the detail names the features whose share changed most.
+    The importance of a feature is the mean size of its attributions over all rows.
 
-    Without attribution columns, score_correlation is the rank correlation of each numeric feature
-    with the score (or a numeric prediction) on the sampled rows: it moves when the model's use of
-    the feature does, or the company the feature keeps.
+    attribution_ndcg compares the order of the features by importance; 1 is the same order.
+    SageMaker and Azure use this number and the same bound, 0.90. attribution_moved is half the sum
+    of the absolute differences of the shares: 0.3 means that 30% of all importance lies with other
+    features now. attribution_spearman is the rank correlation of the importances. The intervals
+    come from 400 draws from the errors of the rows, with features taken as independent. `moved` in
+    the detail names the features whose share changed most.
+
+    Without attribution columns the check measures score_correlation instead. It is the rank
+    correlation of each numeric feature with the score (or a numeric prediction) on the sampled
+    rows. It moves when the model uses the feature differently, or when the feature's relation to
+    other features changes.
 
     | input | answer |
     | --- | --- |
@@ -47,8 +50,8 @@ class Attribution(Check):
     | all attributions of a side 0 | no value, with the reason |
     | all importances of a side equal | attribution_spearman without value |
     | one row | values, with intervals of that row's own size |
-    | no score and no numeric prediction; no sample | score_correlation without value, with the reason |
-    | a feature or score constant, null, or with fewer than 4 rows that have both | score_correlation without value |
+    | no score and no numeric prediction; no sample | no score_correlation, with the reason |
+    | a feature or score constant or null; fewer than 4 rows with both | no score_correlation |
     | the same on both sides | 1, 0 and 1 |
     """
 
@@ -61,12 +64,12 @@ class Attribution(Check):
     wordings: ClassVar = {"attribution_ndcg": Wording(noun="attribution NDCG")}
 
     columns: Mapping[str, str] = {}
-    """The column that holds the attributions of each feature, such as `{age: shap_age}`."""
+    """The attribution column of each feature, such as `{age: shap_age}`."""
     prefix: str = ""
-    """Or what the names of all such columns begin with, such as `shap_`."""
+    """A prefix that all attribution columns share, such as `shap_`; an alternative to `columns`."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Three numbers, or one for each feature."""
+        """Yield three measurements, or one for each feature when there are no attributions."""
         if not self.columns and not self.prefix:
             yield from _correlations(ctx)
             return
@@ -97,7 +100,10 @@ class Attribution(Check):
         )
         if shift is None:
             reason = reason or "needs two features, and attributions other than 0"
-            yield from (Measurement(None, name=name, rows=rows, reason=reason) for name in MEASURED)
+            yield from (
+                Measurement(None, name=name, rows=rows, reason=reason)
+                for name in ATTRIBUTION_MEASUREMENTS
+            )
             return
         all_was, all_now = (sum(size.value for size in side.values()) for side in (ref, cur))
         change = {
@@ -108,11 +114,16 @@ class Attribution(Check):
             (feature for feature in change if change[feature]),
             key=lambda feature: (-abs(change[feature]), feature),
         )
-        detail = {"moved": ", ".join(f"{f} {change[f]:+.3f}" for f in most[:NAMED])}
-        for name, estimate in zip(MEASURED, shift, strict=True):
+        detail = {"moved": ", ".join(f"{f} {change[f]:+.3f}" for f in most[:MAX_NAMES])}
+        for name, estimate in zip(ATTRIBUTION_MEASUREMENTS, shift, strict=True):
             reason = "" if estimate.value is not None else "all importances of a side are equal"
             yield Measurement(
-                estimate.value, {}, name, rows, estimate.interval, None, reason, detail=detail
+                estimate.value,
+                name=name,
+                rows=rows,
+                interval=estimate.interval,
+                reason=reason,
+                detail=detail,
             )
 
 
@@ -165,8 +176,14 @@ def _correlations(ctx: CheckContext) -> Iterator[Measurement]:
             else None
         )
         yield Measurement(
-            value.value, {"column": name}, "score_correlation", value.n, value.interval, None, value.reason, before
-        )  # fmt: skip
+            value.value,
+            {"column": name},
+            name="score_correlation",
+            rows=value.n,
+            interval=value.interval,
+            reason=value.reason,
+            was=before,
+        )
 
 
 @hookimpl

@@ -1,8 +1,7 @@
-"""Constraints on columns, each judged against its own threshold: what SageMaker Model Monitor calls
-`constraints.json`.
+"""Judges columns by constraints, each with a threshold of its own.
 
-Refuses files: constraints stand in the configuration, where they are read, versioned and explained
-with everything else. `driftline reference import` writes them there.
+SageMaker Model Monitor calls such a list `constraints.json`. Does not read files: constraints stand
+in the configuration, and `driftline reference import` writes them there.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ from driftline.kit.decoding import json_values
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Detail = dict[str, str | float | int | None]
-Counted = tuple[int, int, int]
-"""Rows that certainly keep a constraint, rows that may or may not, all rows that it is about."""
+RowCounts = tuple[int, int, int]
+"""Rows that surely keep a constraint, rows that may keep it, and all rows that it covers."""
 WHOLE = re.compile(r"[+-]?[0-9]+")
 NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 FEWEST = 5
-"""Rows expected of a category that chi-square counts by itself."""
+"""A category with fewer expected rows is put together with other small ones for chi-square."""
 OPEN = "some rows lie between edges of the grid, where they can't be told apart"
 
 
@@ -47,24 +46,28 @@ class Drift(_Part):
     """How far a column may move from the reference."""
 
     threshold: Annotated[float, Field(ge=0)] = 0.1
-    """The largest distance of a numeric column that is fine."""
+    """The largest allowed distance of a numeric column."""
     method: Literal["robust", "simple"] = "robust"
-    """`simple`: the largest difference of the two distribution functions, or of a category's
-    shares; `robust` takes off what chance adds to it, 1.8 times the root of (n+m)/(nm).
+    """How distances are measured.
+
+    `simple` is the largest difference of the two distribution functions, or of the shares of a
+    category. `robust` subtracts what chance adds to it, 1.8 times the root of (n+m)/(nm).
     """
     categorical_threshold: Annotated[float, Field(ge=0)] | None = None
-    """The same for categorical columns; with `chi_squared` and `robust` the smallest p-value that
-    is fine. As `threshold` when absent.
+    """The largest allowed distance of a categorical column.
+
+    With `chi_squared` and `robust` it is the smallest allowed p-value. When absent, `threshold`
+    holds.
     """
     categorical_method: Literal["linfinity", "chi_squared"] = "linfinity"
-    """How categories are compared: by the share that changed most, or by Pearson's chi-square."""
+    """How categories are compared: by the largest change of a share, or by Pearson's chi-square."""
 
 
 class Feature(_Part):
-    """The constraints of one column; each that is absent is not looked at."""
+    """The constraints of one column; an absent one is not checked."""
 
     type: Literal["integral", "fractional", "string"] | None = None
-    """What the values are: whole numbers, any numbers, or text that is no number."""
+    """The type of the values: whole numbers, any numbers, or text that is not a number."""
     completeness: Share | None = None
     """The smallest share of rows with a value."""
     non_negative: bool = False
@@ -72,15 +75,18 @@ class Feature(_Part):
     domain: tuple[Annotated[str, StringConstraints(strict=True)], ...] | None = None
     """The categories that may occur."""
     data_type_share: Share | None = None
-    """The smallest share of values of that type; the check's when absent."""
+    """The smallest share of values of that type; when absent, the setting of the check holds."""
     domain_share: Share | None = None
-    """The smallest share of values within the domain; the check's when absent."""
+    """The smallest share of values in the domain; when absent, the setting of the check holds."""
     drift: Drift | Literal[False] | None = None
-    """How far it may move; the check's when absent, `false` not to compare it."""
+    """How far the column may move; `false` turns the comparison off.
+
+    When absent, the setting of the check holds.
+    """
 
 
 def _constraint_sentence(alert: AlertFact) -> str:
-    """The number beside its own constraint, with enough digits to tell them apart."""
+    """Return the number beside its own constraint, with enough digits to tell them apart."""
     constraint = alert.detail.get("asked")
     if not isinstance(constraint, str) or alert.value is None:
         return ""
@@ -92,24 +98,24 @@ def _constraint_sentence(alert: AlertFact) -> str:
 
 
 class Constraints(Check):
-    """What each column must keep: its type, completeness, sign, domain and distribution, one
-    measurement a constraint.
+    """Checks each column against its constraints: type, completeness, sign, domain, distribution.
 
-    Each number is judged against its own constraint: `changed` when the data prove that it is
-    broken, `unsure` when too few rows tell. A constraint of 100% is broken by one row, and kept
-    where no row breaks it. baseline_drift with `robust` is `changed` wherever the distance is above
-    its threshold, and `ok` once its interval lies below. Whole numbers count as fractional. A
-    column without any value is missing: absent and empty columns look alike in a summary.
-    extra_columns are features with values that no constraint names.
+    Each constraint gives one measurement, which is judged against that constraint: `changed` when
+    the data prove that it is broken, `unsure` when there are too few rows to tell. A constraint of
+    100% is broken by one row, and kept when no row breaks it. baseline_drift with `robust` is
+    `changed` whenever the distance is above its threshold, and `ok` once its interval lies below
+    it. Whole numbers count as fractional too. A column without any value counts as missing, because
+    a summary of rows does not tell absent columns from empty ones. extra_columns is the number of
+    features that have values but no constraint.
 
     | input | answer |
     | --- | --- |
-    | column absent, or without values | missing_column 1, completeness 0; the others without value, with the reason |
-    | no reference, or one without values in the column | baseline_drift without value, with the reason |
-    | column of another kind than the reference's | baseline_drift without value, with the reason |
-    | whole numbers or signs between two edges of the grid | an interval from none of these rows to all |
+    | column absent, or without values | missing_column 1, completeness 0; the others no value |
+    | no reference, or no values in its column | no baseline_drift, with the reason |
+    | column of another kind than the reference's | no baseline_drift, with the reason |
+    | whole numbers or signs between two grid edges | an interval from none of these rows to all |
     | numeric column with a domain; categorical column with a sign | no value, with the reason |
-    | fewer than two categories to compare | baseline_drift by chi-square without value, with the reason |
+    | fewer than two categories to compare | no baseline_drift by chi-square, with the reason |
     """
 
     type = "constraints"
@@ -128,18 +134,18 @@ class Constraints(Check):
     }
 
     features: dict[str, Feature] = Field(default_factory=dict)
-    """The constraints, by column."""
+    """The constraints of each column, by its name."""
     data_type_share: Share = 1.0
     """The smallest share of a column's values that have its type."""
     domain_share: Share = 1.0
     """The smallest share of a column's values that are in its domain."""
     drift: Drift | None = None
-    """How far columns may move from the reference; when absent they aren't compared."""
+    """How far columns may move from the reference; when absent they are not compared."""
     extra_columns: bool = True
-    """Whether features that no constraint names are a finding."""
+    """Whether features without constraints are reported."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Column by column; then the extra columns."""
+        """Yield the measurements of each column, then the extra columns."""
         for name, feature in self.features.items():
             reference = ctx.reference.columns.get(name) if ctx.reference else None
             pair = _Pair(
@@ -155,7 +161,10 @@ class Constraints(Check):
             extra = [name for name, column in columns if column is not None and _present(column)]
             names = ", ".join(name[:80] for name in extra[:5])
             yield Measurement(
-                len(extra), {}, "extra_columns", detail={"columns": names} if extra else {}, most=0
+                len(extra),
+                name="extra_columns",
+                detail={"columns": names} if extra else {},
+                most=0,
             )
 
     def _of(self, feature: Feature, pair: _Pair, *, show_names: bool) -> Iterator[Measurement]:
@@ -163,13 +172,18 @@ class Constraints(Check):
         yield Measurement(
             0 if column and _present(column) else 1,
             pair.labels,
-            "missing_column",
-            pair.rows,
+            name="missing_column",
+            rows=pair.rows,
             most=0,
         )
         if feature.completeness is not None:
             yield _share(
-                "completeness", pair, _complete, feature.completeness, {}, (0, 0, pair.rows)
+                "completeness",
+                pair,
+                count=_complete,
+                threshold=feature.completeness,
+                detail={},
+                absent=(0, 0, pair.rows),
             )
         if feature.type is not None:
             threshold = (
@@ -203,47 +217,48 @@ class Constraints(Check):
 
 
 class _Pair(NamedTuple):
-    """A column of the window and the same of the reference."""
+    """A column of the window, with the same column of the reference."""
 
     labels: Mapping[str, str]
     now: Column | None
     ref: Column | None
     rows: int
-    """Of the window."""
+    """Rows of the window."""
 
 
 def _share(
     name: str,
     pair: _Pair,
-    count: Callable[[Column], Counted | str],
+    count: Callable[[Column], RowCounts | str],
     threshold: float,
     detail: Detail,
-    absent: Counted = (0, 0, 0),
+    absent: RowCounts = (0, 0, 0),
 ) -> Measurement:
-    """The share of rows that keep a constraint; `absent` counts them where the window has no such
-    column.
+    """Return the share of rows that keep a constraint.
+
+    `absent` is the count for a window without the column.
     """
     detail = {"asked": f"at least {100 * threshold:.6g}%", **detail}
-    count_now = absent if pair.now is None else count(pair.now)
+    cur_counts = absent if pair.now is None else count(pair.now)
     before = "" if pair.ref is None else count(pair.ref)
     ref_share = (
         None
         if isinstance(before, str) or not before[2]
         else (before[0] + before[1] / 2) / before[2]
     )
-    if isinstance(count_now, str) or not count_now[2]:
-        no_value_reason = count_now if isinstance(count_now, str) else "no values in the window"
+    if isinstance(cur_counts, str) or not cur_counts[2]:
+        no_value_reason = cur_counts if isinstance(cur_counts, str) else "no values in the window"
         return Measurement(
             None,
             pair.labels,
-            name,
-            0,
+            name=name,
+            rows=0,
             reason=no_value_reason,
             was=ref_share,
             detail=detail,
             least=threshold,
         )
-    sure, maybe, total = count_now
+    sure, maybe, total = cur_counts
     value, interval = (sure + maybe / 2) / total, (1.0, 1.0)
     if sure < total:
         low, high = stats.wilson(sure, total), stats.wilson(sure + maybe, total)
@@ -253,28 +268,27 @@ def _share(
     return Measurement(
         value,
         pair.labels,
-        name,
-        total,
-        interval,
-        None,
-        reason,
-        ref_share,
-        "share",
-        detail,
+        name=name,
+        rows=total,
+        interval=interval,
+        reason=reason,
+        was=ref_share,
+        unit="share",
+        detail=detail,
         least=threshold,
     )
 
 
 def _present(column: Column) -> int:
-    """Rows with anything in them, of whatever type."""
+    """Return the rows with a value of any type."""
     return column.rows - column.missing + column.invalid
 
 
-def _complete(column: Column) -> Counted:
+def _complete(column: Column) -> RowCounts:
     return _present(column), 0, column.rows
 
 
-def _number(column: Column) -> Counted:
+def _number(column: Column) -> RowCounts:
     if isinstance(column, NumericColumn):
         numbers = column.count + column.infinities
         return numbers, 0, numbers + column.invalid
@@ -282,16 +296,16 @@ def _number(column: Column) -> Counted:
     return numbers, column.other, column.count + column.invalid
 
 
-def _text(column: Column) -> Counted:
+def _text(column: Column) -> RowCounts:
     if isinstance(column, NumericColumn):
         return column.invalid, 0, column.count + column.infinities + column.invalid
-    # True and false count as the categories 1 and 0, so these two may have been words.
+    # True and false are counted as 1 and 0, so these two categories may stand for words.
     words = sum(rows for name, rows in column.counts.items() if not NUMBER.fullmatch(name))
     either = sum(column.counts.get(name, 0) for name in ("0", "1"))
     return words, either + column.other, column.count + column.invalid
 
 
-def _whole(column: Column) -> Counted:
+def _whole(column: Column) -> RowCounts:
     if isinstance(column, CategoricalColumn):
         whole = sum(rows for name, rows in column.counts.items() if WHOLE.fullmatch(name))
         return whole, column.other, column.count + column.invalid
@@ -300,13 +314,13 @@ def _whole(column: Column) -> Counted:
         return 0, 0, total
     edges = column.edges
     sure = int(column.counts[1::2][edges == np.floor(edges)].sum())
-    # Between two edges whole numbers may hide only where there is one.
+    # Values between two edges may be whole only if a whole number lies between the edges.
     after = np.floor(np.concatenate(([np.nextafter(column.minimum, -np.inf)], edges))) + 1
     before = np.concatenate((edges, [np.nextafter(column.maximum, np.inf)]))
     return sure, int(column.counts[0::2][after < before].sum()), total
 
 
-def _not_below_zero(column: Column) -> Counted | str:
+def _not_below_zero(column: Column) -> RowCounts | str:
     if not isinstance(column, NumericColumn):
         return "not a numeric column"
     total = column.count + column.infinities
@@ -315,7 +329,7 @@ def _not_below_zero(column: Column) -> Counted | str:
     place = int(np.searchsorted(column.edges, 0.0))
     exact = place < len(column.edges) and column.edges[place] == 0
     certain, cell = int(column.counts[: 2 * place].sum()), int(column.counts[2 * place])
-    # The smallest value is below 0, wherever it was counted.
+    # The smallest value is below 0, so at least one row is.
     below = certain + cell if exact else max(certain, 1)
     if column.maximum is not None and column.maximum < 0:
         below = column.count
@@ -323,7 +337,7 @@ def _not_below_zero(column: Column) -> Counted | str:
     return column.count - below - maybe, maybe + column.infinities, total
 
 
-def _within(column: Column, domain: frozenset[str]) -> Counted | str:
+def _within(column: Column, domain: frozenset[str]) -> RowCounts | str:
     if not isinstance(column, CategoricalColumn):
         return "a numeric column has no domain: make it categorical in the schema"
     inside = sum(rows for name, rows in column.counts.items() if name in domain)
@@ -377,12 +391,13 @@ def _drift_measurement(drift: Drift, pair: _Pair) -> Measurement:
             )
         reason = "more categories than are kept"
     else:
-        reason = f"{cur_column.kind if cur_column else None} here, {ref_column.kind if ref_column else None} in the reference"
+        cur_kind, ref_kind = (side.kind if side else None for side in (cur_column, ref_column))
+        reason = f"{cur_kind} here, {ref_kind} in the reference"
     return Measurement(
         None,
         pair.labels,
-        "baseline_drift",
-        _values(cur_column),
+        name="baseline_drift",
+        rows=_values(cur_column),
         reason=reason,
         most=drift.threshold,
     )
@@ -395,19 +410,26 @@ def _distance(
     n, m = _values(pair.ref), _values(pair.now)
     detail: Detail = {"asked": f"at most {threshold:g}", "distance": distance_name, "raw": value}
     if robust:
-        # What chance adds is off already: this is a lower end by itself.
+        # The value is already reduced by what chance adds, so it is a lower end itself.
         value = stats.ks_robust(value, n, m) or 0.0
         interval = (value, max(value, interval[1]))
     return Measurement(
-        value, pair.labels, "baseline_drift", m, interval, detail=detail, most=threshold
+        value,
+        pair.labels,
+        name="baseline_drift",
+        rows=m,
+        interval=interval,
+        detail=detail,
+        most=threshold,
     )
 
 
 def _chi_squared(
     cur: CategoricalColumn, ref: CategoricalColumn, threshold: float, robust: bool, pair: _Pair
 ) -> Measurement:
-    """Goodness of fit to the reference's shares; categories that it lacks are left out, small ones
-    are put together.
+    """Test the fit of the categories to the shares of the reference (Pearson's chi-square).
+
+    Categories that the reference lacks are left out. Small ones are put together.
     """
     from scipy.special import chdtrc
 
@@ -425,9 +447,14 @@ def _chi_squared(
     if small[1] > 0:
         cells.append(small)
     if len(cells) < 2:
-        why = "fewer than two categories to compare"
+        reason = "fewer than two categories to compare"
         return Measurement(
-            None, pair.labels, "baseline_drift", cur_rows, reason=why, most=threshold
+            None,
+            pair.labels,
+            name="baseline_drift",
+            rows=cur_rows,
+            reason=reason,
+            most=threshold,
         )
     statistic = float(sum((o - e) ** 2 / e for o, e in cells))
     p_value = float(chdtrc(len(cells) - 1, statistic))
@@ -444,10 +471,9 @@ def _chi_squared(
     return Measurement(
         value,
         pair.labels,
-        "baseline_drift",
-        cur_rows,
-        None,
-        p_value,
+        name="baseline_drift",
+        rows=cur_rows,
+        p_value=p_value,
         detail=detail,
         least=least,
         most=most,

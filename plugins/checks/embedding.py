@@ -1,7 +1,7 @@
-"""Embeddings: how far the vectors of the window have moved from those of the reference.
+"""Measures how far the vectors of the window have moved from those of the reference.
 
-Refuses to look at single dimensions, which mean nothing to anyone, and at all rows: a uniform
-sample stands for each side.
+Does not look at single dimensions, which have no meaning of their own, nor at all rows: each side
+is a uniform sample.
 """
 
 from __future__ import annotations
@@ -32,19 +32,22 @@ SEED = 5
 
 
 class Embedding(Check):
-    """Distances between the sampled vectors of window and reference (500 rows a side; beyond 64
-    dimensions projected to 64).
+    """Measures distances between the sampled vectors of window and reference.
+
+    A side has at most 500 rows. Vectors of more than 64 dimensions are projected to 64.
 
     mean_shift is the distance of the means in standard deviations of the reference (Mahalanobis,
-    its covariance shrunk as Ledoit and Wolf do), mmd the squared maximum mean discrepancy (Gaussian
-    kernel of the reference's median distance, 256 random Fourier features), centroid_cosine 1 less
-    the cosine between the means. All three are less what chance adds, with 95% intervals and
-    p-values; `raw` in the detail is the plain number. Half of the reference makes clusters by
-    k-means, up to 20 of 25 rows or more, the other half tells what is normal: prototype_distance is
-    how much further vectors are from the nearest centre on average (0.1 is 10% further),
-    prototype_distance_p95 the same of the 95th percentile, cluster_psi the PSI of the shares of
-    clusters. Norm, holes and dimension of the vectors are columns of their own: `NAME.norm`,
-    `NAME.nan_share` and `NAME.dimension`.
+    with the covariance shrunk after Ledoit and Wolf). mmd is the squared maximum mean discrepancy
+    (Gaussian kernel with the reference's median distance, 256 random Fourier features).
+    centroid_cosine is 1 less the cosine between the means. All three are reduced by what chance
+    adds to them, with 95% intervals and p-values; `raw` in the detail is the plain number.
+
+    Half of the reference is clustered by k-means, with up to 20 clusters of 25 rows or more; the
+    other half shows what is normal. prototype_distance is how much further vectors are from the
+    nearest centre on average (0.1 is 10% further), prototype_distance_p95 the same for the 95th
+    percentile. cluster_psi is the PSI of the shares of the clusters. The norm, missing values and
+    dimension of the vectors are columns of their own: `NAME.norm`, `NAME.nan_share` and
+    `NAME.dimension`.
 
     | input | answer |
     | --- | --- |
@@ -52,10 +55,10 @@ class Embedding(Check):
     | no reference, or fewer than two vectors on a side | no value, with the reason |
     | a redacted column | no value, with the reason: its vectors are not kept |
     | the same sample on both sides | 0, with the interval 0 to 0 |
-    | all vectors of the reference alike | mean_shift, mmd and what rests on clusters without value |
-    | vectors whose mean is near the origin | centroid_cosine without value: its direction is chance |
+    | all vectors of the reference equal | no mean_shift, no mmd, nothing based on clusters |
+    | vectors whose mean is near the origin | no centroid_cosine: its direction is chance |
     | fewer than 100 vectors in the reference | prototype_distance and cluster_psi without value |
-    | vectors of another dimension, with holes, or no vectors at all | not in the sample; counted as invalid |
+    | vectors of another dimension or with holes; no vectors | not in the sample; invalid |
     """
 
     type = "embedding"
@@ -74,7 +77,7 @@ class Embedding(Check):
     }
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Six measurements for each embedding."""
+        """Yield six measurements for each embedding."""
         for name, part in ctx.schema.features.items():
             if part.kind is not Kind.EMBEDDING:
                 continue
@@ -100,13 +103,20 @@ class Embedding(Check):
             for measurement_name in NAMES:
                 m = measurements[measurement_name]
                 yield Measurement(
-                    m.value, {"column": name}, measurement_name, len(cur), m.interval, m.p_value, m.reason,
-                    unit=UNITS.get(measurement_name, "") if m.value is not None else "", detail=m.detail,
-                )  # fmt: skip
+                    m.value,
+                    {"column": name},
+                    name=measurement_name,
+                    rows=len(cur),
+                    interval=m.interval,
+                    p_value=m.p_value,
+                    reason=m.reason,
+                    unit=UNITS.get(measurement_name, "") if m.value is not None else "",
+                    detail=m.detail,
+                )
 
 
 def _vectors(window: Window | None, name: str) -> Floats:
-    """The sampled vectors, shape (n, d); those of the commonest length."""
+    """Return the sampled vectors of the most common length, shape (n, d)."""
     names = (
         [value for value in window.summaries.get("raw_sample", {}).get(name, ()) if value]
         if window

@@ -1,8 +1,7 @@
-"""How many predictions have their label by now, how long it took, and how many labels were
-corrected.
+"""Measures how many predictions have a label, how late labels come, and how many are corrected.
 
-Refuses to judge by itself: young windows have few labels, and how many there should be is for the
-configuration to say.
+Has no default rules: young windows have few labels, so the configuration says how many there should
+be.
 """
 
 from __future__ import annotations
@@ -17,14 +16,17 @@ HOUR = 3600.0
 
 
 class LabelCoverage(Check):
-    """coverage is the share of the predictions whose label is known, with Wilson's interval:
-    whether it came in the record itself or later.
+    """Measures label coverage, the delay of labels, and corrections.
 
-    Of labels that came later and on their own: delay and delay_p90 are the hours from a prediction
-    to its first label, up to which half and nine tenths of those known came, within 4.5% (0 is less
-    than a minute); corrected is the share with labels of different values, of which the newest
-    counts; contradicting is the share whose newest labels have one and the same time and differ.
-    All of it is measured again when labels come.
+    coverage is the share of predictions that have a label, in the same record or from a later one,
+    with Wilson's interval.
+
+    The other measurements are about labels that came later in records of their own. delay and
+    delay_p90 are hours from a prediction to its first label: half and nine tenths of the labels
+    that have come took at most so long. They are exact within 4.5%; 0 means less than a minute.
+    corrected is the share of predictions with labels of different values; the newest label counts.
+    contradicting is the share whose newest labels have the same time and different values. All of
+    it is measured again when labels come.
 
     | input | answer |
     | --- | --- |
@@ -42,23 +44,21 @@ class LabelCoverage(Check):
     default_place = 90
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Five numbers."""
+        """Yield five measurements."""
         scores, ref_scores = ctx.current.scores, ctx.reference.scores if ctx.reference else None
         late: Labels = ctx.current.summaries.get("labels", Labels())
-        rows, labelled = scores.rows, scores.labelled
+        rows, labelled_rows = scores.rows, scores.labelled
         before = ref_scores.labelled / ref_scores.rows if ref_scores and ref_scores.rows else None
         reason = "" if rows else "no predictions"
-        interval = stats.wilson(labelled, rows)
+        interval = stats.wilson(labelled_rows, rows)
         yield Measurement(
-            labelled / rows if rows else None,
-            {},
-            "coverage",
-            rows,
-            interval,
-            None,
-            reason,
-            before,
-            "share",
+            labelled_rows / rows if rows else None,
+            name="coverage",
+            rows=rows,
+            interval=interval,
+            reason=reason,
+            was=before,
+            unit="share",
         )
         n = late.labelled
         reason = "" if n else "no label has come later"

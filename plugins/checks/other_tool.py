@@ -1,8 +1,7 @@
-"""Drift as another tool defines it, for people who move and want to match the numbers and verdicts
-that they had.
+"""Measures drift by the definitions of another tool, to match the numbers of that tool.
 
-Refuses improvements: no interval, no debiasing, no smallest number of rows, whatever that tool's
-default threshold is worth.
+Does not improve on that tool: there is no interval, no correction for chance, and no minimum number
+of rows.
 """
 
 from __future__ import annotations
@@ -30,34 +29,35 @@ from driftline.kit.checks import Sigma, Wording
 Tool = Literal["sagemaker", "vertex", "azure", "evidently", "nannyml"]
 Numbers = Callable[[NumericColumn, NumericColumn], float | None]
 Counts = Callable[[list[float], list[float]], float | None]
-"""From the rows of each category of either side."""
+"""A function of the rows of each category, of the reference and of the window."""
 FEW_ROWS, FEW_VALUES, BY_VALUE = 1_000, 5, 20
 SMALLEST = 0.001
-"""What a standard deviation counts as at least."""
+"""The lower bound of a standard deviation that is divided by."""
 EXACT = 10_000
-"""Rows of a side up to which a Kolmogorov-Smirnov p-value is counted."""
+"""Rows of a side up to which the p-value of Kolmogorov-Smirnov is exact."""
 
 
 class Metric(NamedTuple):
-    """A number of a tool, with its default threshold."""
+    """A metric of a tool, with the tool's default threshold."""
 
     numeric: Numbers | None
     categorical: Counts | None
     threshold: float | None
     below: bool = False
-    """Whether it is a p-value: a change when it is below the threshold."""
+    """Whether it is a p-value, which means a change when it is below the threshold."""
 
 
 def _by_value(metric: Counts) -> Numbers:
-    """On the values themselves, for a column of few."""
+    """Return the metric on the distinct values, for a column that has few."""
     return lambda ref, cur: metric(*(side.tolist() for side in stats.by_value(ref.side, cur.side)))
 
 
 def _on_bins(
     metric: Counts, edges: Callable[[stats.Side, stats.Side], np.ndarray], values: int = 0
 ) -> Numbers:
-    """On bins that both sides share; on the values themselves where the reference has so many at
-    most.
+    """Return the metric on bins that both sides share.
+
+    Where the reference has at most `values` distinct values, these take the place of bins.
     """
 
     def measure(ref: NumericColumn, cur: NumericColumn) -> float | None:
@@ -70,7 +70,10 @@ def _on_bins(
 
 
 def _doane(metric: Counts) -> Numbers:
-    """On Doane's bins of the reference, rows outside of them in one of their own."""
+    """Return the metric on Doane's bins of the reference.
+
+    Rows outside of them have a bin of their own.
+    """
 
     def measure(ref: NumericColumn, cur: NumericColumn) -> float | None:
         edges = stats.doane_edges(ref.side)
@@ -136,7 +139,11 @@ def _nats(ref: list[float], cur: list[float]) -> float | None:
 
 
 def _own_histograms(ref_column: NumericColumn, cur_column: NumericColumn) -> float | None:
-    """What is infinite agrees with nothing; as soon as a side has NaN, neither do those of both."""
+    """Return the divergence of two columns that each have a histogram of their own.
+
+    Infinite values match nothing. When one side has NaN, the NaN of both sides match nothing
+    either.
+    """
     strays: list[tuple[int, int]] = [
         (ref_column.infinities, 0),
         (0, cur_column.infinities),
@@ -192,7 +199,7 @@ METRICS: Mapping[Tool, Mapping[str, Metric]] = {
 
 
 def _usual(tool: Tool, numeric: bool, rows: int, values: int) -> str:
-    """The metric that the tool takes where nobody chose one."""
+    """Return the metric that the tool uses by default."""
     match tool:
         case "sagemaker":
             return "robust"
@@ -208,16 +215,18 @@ def _usual(tool: Tool, numeric: bool, rows: int, values: int) -> str:
 
 
 class OtherTool(Check):
-    """The distance of each column by the definition of SageMaker Model Monitor, Vertex AI, Azure
-    ML, Evidently or NannyML.
+    """Measures the distance of each column by the definition of another tool.
 
-    Measurements have that tool's names, and its default thresholds as bounds; a rule goes before
-    them, a bound on a p-value holds from below. Without `metrics` each column has the one that the
-    tool chooses for it. NannyML's limits are the mean and three standard deviations of its first
-    ten chunks: its default metric is judged by the rule `sigma`, over windows of yours; give the
-    others that rule. Numbers are equal wherever every value stands on the reference's grid, which
-    it does in columns of up to 1,500 values; elsewhere values within a cell count as spread evenly,
-    which changes a distance by less than the cell's share.
+    The tools are SageMaker Model Monitor, Vertex AI, Azure ML, Evidently and NannyML. Measurements
+    have the names of that tool, and its default thresholds as bounds. A rule replaces such a bound.
+    A bound on a p-value is a lower bound. Without `metrics` each column has the metric that the
+    tool chooses for it.
+
+    NannyML's limits are the mean and three standard deviations of its first ten chunks. Here the
+    rule `sigma` judges its default metric over your windows; give its other metrics the same rule.
+    Numbers equal those of the tool when every value stands on the reference's grid, which is so for
+    columns of up to 1,500 values. In other columns the values within a cell count as spread evenly,
+    which changes a distance by less than the share of the cell.
 
     | input | answer |
     | --- | --- |
@@ -243,27 +252,29 @@ class OtherTool(Check):
     }
 
     like: Tool
-    """Whose definitions: `sagemaker`, `vertex`, `azure`, `evidently` or `nannyml`."""
+    """The tool to follow: `sagemaker`, `vertex`, `azure`, `evidently` or `nannyml`."""
     columns: tuple[str, ...] = ()
-    """Columns to look at; all but the label when empty."""
+    """The columns to compare; when empty, all except the label."""
     metrics: tuple[str, ...] = ()
-    """The tool's metrics to measure, by its own names; the one that it takes by default for each
-    column when empty.
+    """The tool's metrics to measure, by the names that the tool uses.
+
+    When empty, each column has the metric that the tool uses by default.
     """
     thresholds: dict[str, float] = Field(default_factory=dict)
-    """The threshold of a metric, by its name; the tool's default for the others."""
+    """The threshold of a metric, by its name; the tool's default holds for the others."""
 
     @model_validator(mode="after")
     def _check_metrics(self) -> OtherTool:
         for name in (*self.metrics, *self.thresholds):
             if name not in METRICS[self.like]:
                 raise ValueError(
-                    f"{self.like} has no metric {name!r} here; it has {', '.join(METRICS[self.like])}"
+                    f"{self.like} has no metric {name!r} here; "
+                    f"it has {', '.join(METRICS[self.like])}"
                 )
         return self
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Each metric of each column."""
+        """Yield each metric of each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = ctx.reference.columns if ctx.reference else {}
         for name in self.columns or [
@@ -282,10 +293,16 @@ class OtherTool(Check):
                 )
                 threshold = self.thresholds.get(metric, definition.threshold)
                 yield Measurement(
-                    value, {"column": name}, metric, cur.count if cur else 0, None, value if definition.below else None,
-                    "" if value is not None else reason or "nothing to compare", detail={"like": self.like},
-                    least=threshold if definition.below else None, most=None if definition.below else threshold,
-                )  # fmt: skip
+                    value,
+                    {"column": name},
+                    name=metric,
+                    rows=cur.count if cur else 0,
+                    p_value=value if definition.below else None,
+                    reason="" if value is not None else reason or "nothing to compare",
+                    detail={"like": self.like},
+                    least=threshold if definition.below else None,
+                    most=None if definition.below else threshold,
+                )
 
 
 def _obstacle(ref: Column | None, cur: Column | None) -> str:
@@ -320,14 +337,14 @@ def _rows(column: Column) -> int:
 
 
 def _values(ref: Column, cur: Column) -> int:
-    """Distinct values of both sides."""
+    """Return the number of distinct values of both sides together."""
     if isinstance(ref, NumericColumn) and isinstance(cur, NumericColumn):
         return int(np.count_nonzero(ref.counts + cur.counts))
     return len(_categories(ref, cur)[0])
 
 
 def _categories(ref_column: Column, cur_column: Column) -> tuple[list[float], list[float]]:
-    """Rows by category; what is beyond those kept is one of its own."""
+    """Return the rows by category; rows beyond the counted categories make one more category."""
     if not isinstance(ref_column, CategoricalColumn) or not isinstance(
         cur_column, CategoricalColumn
     ):

@@ -1,6 +1,6 @@
-"""Columns that stand still: a window whose counts are those of the window before, one by one.
+"""Finds columns that stand still: their counts equal those of the window before.
 
-Refuses to keep windows: a fingerprint of the counts is measured, and compared with the one in the
+Does not store windows. It measures a fingerprint of the counts and compares it with those in the
 history.
 """
 
@@ -27,15 +27,14 @@ from driftline import (
 from driftline.kit.checks import Earlier, Wording, phrasing
 
 ALIKE = 1e-6
-"""Counts are the same by more than chance when two samples would agree with less than this
-chance.
+"""The chance below which equal counts are not chance.
+
+It is the chance that two samples have the same counts.
 """
 MEMORY, LEARNING, OFTEN = 32, 3, 0.2
-"""Earlier windows that are looked at; those that must have differed; the share of repeats that
-makes them usual.
-"""
+"""Windows to compare; those that must have differed; the share of repeats that is normal."""
 GROUP = 5
-"""Rows that are counted together at least, to tell how likely the same counts are."""
+"""Rows of a group at least, for the chance of equal counts."""
 
 
 def _stale_sentence(alert: AlertFact) -> str:
@@ -47,17 +46,18 @@ def _stale_sentence(alert: AlertFact) -> str:
 
 
 class Stale(Check):
-    """stale is the number of windows right before this one in which the column has exactly the same
-    counts: of every cell of its grid, of every category, and of missing values. It is 0 where the
-    same counts may well be chance, two samples of such a law agreeing more than once in a million
-    times, and where windows of the column often repeat. fingerprint is 48 bits of a hash of the
-    counts. The label is left out.
+    """Counts the windows right before this one with exactly the same counts of a column.
+
+    stale compares the counts of every cell of the grid, of every category, and of missing values.
+    It is 0 where equal counts may be chance, which means that two samples of the distribution would
+    agree more than once in a million times. It is also 0 where windows of the column often repeat.
+    fingerprint is 48 bits of a hash of the counts. The label is left out.
 
     | input | answer |
     | --- | --- |
     | no rows | no value, with the reason |
     | no earlier window | stale 0 |
-    | the same counts, and fewer than 3 earlier windows that differ | stale without value, with the reason |
+    | the same counts; fewer than 3 earlier windows that differ | no stale, with the reason |
     | constant, one row, all null, few rows, one class | stale 0, with the reason |
     | column absent | no value, with the reason |
     | another number of rows, a new category, other ties | another fingerprint, stale 0 |
@@ -72,20 +72,37 @@ class Stale(Check):
     wordings: ClassVar = {"stale": Wording(sentence=_stale_sentence)}
 
     columns: tuple[str, ...] = ()
-    """Columns to look at; all but the label when empty."""
+    """The columns to check; when empty, all except the label."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Two measurements for each column."""
+        """Yield two measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         for name in self.columns or [name for name in ctx.current.columns if name != label]:
             labels, column = {"column": name}, ctx.current.columns.get(name)
             if column is None or not column.rows:
                 reason = "no rows" if column else "the window has no such column"
-                yield Measurement(None, labels, "fingerprint", 0, reason=reason)
-                yield Measurement(None, labels, "stale", 0, reason=reason)
+                yield Measurement(
+                    None,
+                    labels,
+                    name="fingerprint",
+                    rows=0,
+                    reason=reason,
+                )
+                yield Measurement(
+                    None,
+                    labels,
+                    name="stale",
+                    rows=0,
+                    reason=reason,
+                )
                 continue
             mark = _fingerprint(column)
-            yield Measurement(mark, labels, "fingerprint", column.rows)
+            yield Measurement(
+                mark,
+                labels,
+                name="fingerprint",
+                rows=column.rows,
+            )
             yield _stale(mark, ctx.history("fingerprint", labels, MEMORY), column, labels)
 
 
@@ -96,7 +113,13 @@ def _stale(
         value: float | None, reason: str = "", chance: float | None = None
     ) -> Measurement:
         return Measurement(
-            value, labels, "stale", column.rows, None, chance, reason, unit="windows alike before"
+            value,
+            labels,
+            name="stale",
+            rows=column.rows,
+            p_value=chance,
+            reason=reason,
+            unit="windows alike before",
         )
 
     marks = [earlier.value for earlier in past]
@@ -135,9 +158,9 @@ def _fingerprint(column: Column) -> float:
 
 
 def _chance(column: Column) -> float:
-    """The chance that two samples of this size from this law have the same counts, at most.
+    """Return an upper bound of the chance that two samples of the column have the same counts.
 
-    Of multinomial counts n p_i in k groups it is (4 pi n)^(-(k-1)/2) / sqrt(p_1 ... p_k), by their
+    For multinomial counts n p_i in k groups it is (4 pi n)^(-(k-1)/2) / sqrt(p_1 ... p_k), by their
     normal law.
     """
     cells = (
@@ -156,7 +179,10 @@ def _chance(column: Column) -> float:
 
 
 def _groups(counts: np.ndarray) -> list[int]:
-    """Neighbouring counts added up until each has enough rows; what is left over is in the last."""
+    """Add up neighbouring counts until each group has enough rows.
+
+    The last group takes the remainder.
+    """
     depths, open_ = [], 0
     for count in counts[counts > 0].tolist():
         open_ += count

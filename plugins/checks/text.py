@@ -1,7 +1,7 @@
-"""Texts: how many words the reference doesn't know, and how many texts are sent again and again.
+"""Measures unknown words and repeated texts.
 
-Refuses to say what texts mean, and what simpler columns say: lengths, script and single words are
-the drift check's, as `NAME.words`, `NAME.script`, `NAME.word`.
+Does not interpret texts. The drift check covers lengths, script and single words, as `NAME.words`,
+`NAME.script`, `NAME.word`.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ KNOWN = 10_000
 
 
 class Text(Check):
-    """What is new in texts, and what repeats, each less what the reference lets expect, with
-    Newcombe's interval.
+    """Measures new words and repeated texts, compared with the reference.
 
-    unknown_words is the share of words outside the reference's vocabulary, one word of each text
-    being looked at; at least 0. The vocabulary are the words that every window counts by name,
-    10,000 at most, the most frequent ones. To be fair, a word of the reference counts as unknown to
-    it where it would be without its own row. repeated_texts is the share of texts that repeat
-    another one sign by sign, among equally many sampled rows of both sides (500 at most). 0.05 is
-    five points more than in the reference.
+    Both numbers are differences to the reference (0.05 is five points more), with Newcombe's
+    interval.
+
+    unknown_words is the share of words outside the reference's vocabulary, at least 0. One word of
+    each text is taken. The vocabulary holds the words that every window counts by name: the most
+    frequent ones, 10,000 at most. The reference's own share treats a word as unknown when the
+    vocabulary would lack it without that row. repeated_texts is the share of texts that equal
+    another one character by character, among equally many sampled rows of both sides (500 at most).
 
     | input | answer |
     | --- | --- |
     | no text in the schema | nothing |
     | no reference, or no words on a side | no value, with the reason |
-    | a redacted column | unknown_words without the words; repeated_texts without value, as its texts are not kept |
+    | a redacted column | no words in the detail; no repeated_texts, as its texts are not kept |
     | the same on both sides | 0 |
     | all texts alike on both sides | 0 |
     | empty texts, texts of white space, nulls | left out |
@@ -60,7 +61,7 @@ class Text(Check):
     default_place = 110
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Two measurements for each column of texts."""
+        """Yield two measurements for each text column."""
         for name, part in ctx.schema.features.items():
             if part.kind is Kind.TEXT:
                 show_words = name not in ctx.schema.redact
@@ -79,13 +80,13 @@ class Text(Check):
 
 
 def _words(window: Window | None, name: str) -> CategoricalColumn | None:
-    """The column of single words, where it has any."""
+    """Return the column of single words; None when it has no values."""
     column = window.columns.get(f"{name}.word") if window else None
     return column if isinstance(column, CategoricalColumn) and column.count else None
 
 
 def _hashes(window: Window | None, name: str) -> Sequence[int]:
-    """Of the sampled texts, in the order of their rows' hashes."""
+    """Return the hashes of the sampled texts, in the order of the hashes of their rows."""
     return (
         [
             value
@@ -103,7 +104,11 @@ def _unknown(
     if ref is None or cur is None:
         reason = f"no words in the {'reference' if ref is None else 'window'}"
         return Measurement(
-            None, {"column": name}, "unknown_words", cur.count if cur else 0, reason=reason
+            None,
+            {"column": name},
+            name="unknown_words",
+            rows=cur.count if cur else 0,
+            reason=reason,
         )
     counts = list(ref.counts.values())
     often = counts[KNOWN] + 1 if len(counts) > KNOWN else 1
@@ -137,7 +142,13 @@ def _repeat_measurement(
             if has_hashes
             else "its texts are not kept"
         )
-        return Measurement(None, {"column": name}, "repeated_texts", 0, reason=reason)
+        return Measurement(
+            None,
+            {"column": name},
+            name="repeated_texts",
+            rows=0,
+            reason=reason,
+        )
     again, again_was = (rows - len(set(side[:rows])) for side in (cur, ref))
     return _compare_shares(name, "repeated_texts", (again, rows), (again_was, rows))
 
@@ -145,16 +156,16 @@ def _repeat_measurement(
 def _compare_shares(
     name: str, measurement_name: str, cur: tuple[int, int], ref: tuple[int, int]
 ) -> Measurement:
-    """How much larger a share is: (x, n) on both sides."""
+    """Return how much larger a share is than in the reference; a side is (rows, all rows)."""
     share, share_was = cur[0] / cur[1], ref[0] / ref[1]
     interval = (0.0, 0.0) if cur == ref else stats.newcombe(*cur, *ref)
     detail = {"share": share, "share_was": share_was}
     return Measurement(
         share - share_was,
         {"column": name},
-        measurement_name,
-        cur[1],
-        interval,
+        name=measurement_name,
+        rows=cur[1],
+        interval=interval,
         unit="share",
         detail=detail,
     )
@@ -162,5 +173,5 @@ def _compare_shares(
 
 @hookimpl
 def register_checks() -> list[type[Check]]:
-    """The check of texts."""
+    """The text check."""
     return [Text]

@@ -1,7 +1,6 @@
-"""Units: columns whose values look like the reference's in another unit, a thousand times as large
-or in Fahrenheit.
+"""Finds columns whose unit has changed, such as grams for kilograms, or Fahrenheit.
 
-Refuses factors near 1, such as 1,024/1,000: they can't be told from values that drifted.
+Does not look for factors near 1, such as 1,024/1,000: values that drifted look the same.
 """
 
 from __future__ import annotations
@@ -26,21 +25,20 @@ from driftline import (
 from driftline.kit.checks import Range, Wording, phrasing
 
 TOLERANCE = 0.03
-"""What mean and sd may be off in their own size beyond twice what chance makes of it."""
+"""The relative tolerance of mean and sd, in addition to twice their chance error."""
 SHIFT, MOST = 0.25, 0.25
-"""What the mean may be off in standard deviations instead, and the logarithm of the sd at most, in
-factors that stand out.
-"""
+"""Tolerances for factors that stand out: of the mean in sd, and of the logarithm of the sd."""
 SMALL, PINNED = 3.0, (0.05, 0.1)
-"""Drift alone may well come near factors below this: there the data must pin mean and sd down to
-these.
+"""The factor below which drift alone is a likely cause, and the precision that is then needed.
+
+The precision holds for mean and sd.
 """
 APART, EXPLAINED = 0.3, 0.1
-"""The KS distance of the values as they are, at least, and once converted, at most."""
+"""The smallest KS distance of the values as they are, and the largest of the converted values."""
 
 
 class Unit(NamedTuple):
-    """A way in which values may have been written in another unit."""
+    """A change of unit: `value * factor + offset`, and its text for people."""
 
     factor: float
     offset: float
@@ -71,23 +69,24 @@ def _unit_sentence(alert: AlertFact) -> str:
 
 
 class Units(Check):
-    """Whether the values of a numeric column are the reference's in another unit; the label is left
-    out.
+    """Finds numeric columns whose values are the reference's in another unit.
 
-    unit_change is the factor that explains the window, 1 where none of the known ones does: powers
-    of ten (1,000 for 1,024 too), minutes, hours and days in seconds, miles, pounds, Fahrenheit. The
-    values as they are must lie apart, by a KS distance of 0.3 at least. Converted, mean and
-    standard deviation must agree within 3% and twice what chance makes of them (the mean, for
-    factors above 3 and for Fahrenheit, within a quarter of a standard deviation), and the distance
-    must be 0.1 at most where the reference's grid reaches. For factors below 3 chance may add 2% to
-    that at most, so that wide columns need many rows. Growth that passes through a factor looks the
-    same.
+    unit_change is the factor that explains the window; 1 when no known factor does. Known are
+    powers of ten (1,000 stands for 1,024 too), minutes, hours and days in seconds, miles, pounds,
+    and Fahrenheit. The label is left out.
+
+    The unconverted values must have a KS distance of at least 0.3 from the reference. After
+    conversion, mean and standard deviation must agree within 3% plus twice their chance error; for
+    factors above 3 and for Fahrenheit the mean may be off by a quarter of a standard deviation. The
+    distance must then be at most 0.1 where the reference's grid reaches. For factors below 3 chance
+    may add at most 2% to that, so wide columns need many rows. Growth that passes through a known
+    factor looks the same as a change of unit.
 
     | input | answer |
     | --- | --- |
     | no reference, or one without values in the column | no value, with the reason |
     | column absent, without values, or counted on another grid | no value, with the reason |
-    | categorical column | nothing, or no value with the reason when it was asked for |
+    | categorical column | nothing; no value, with the reason, when it is configured |
     | constant or single row on either side | no value, with the reason |
     | identical data | 1 |
     """
@@ -105,10 +104,10 @@ class Units(Check):
     wordings: ClassVar = {"unit_change": Wording(sentence=_unit_sentence)}
 
     columns: tuple[str, ...] = ()
-    """Columns to look at; every numeric one but the label when empty."""
+    """The columns to check; when empty, every numeric one except the label."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """One measurement for each column."""
+        """Yield one measurement for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = ctx.reference.columns if ctx.reference else {}
         for name in self.columns or [
@@ -127,14 +126,24 @@ class Units(Check):
             else:
                 reason = _obstacle(ref, cur)
             if reason or not isinstance(cur, NumericColumn) or not isinstance(ref, NumericColumn):
-                yield Measurement(None, {"column": name}, "unit_change", rows, reason=reason)
+                yield Measurement(
+                    None,
+                    {"column": name},
+                    name="unit_change",
+                    rows=rows,
+                    reason=reason,
+                )
                 continue
             unit = _find_unit(ref.side, cur.side)
             detail: dict[str, str | float | int | None] = {"looks": unit.looks} if unit else {}
             if name not in ctx.schema.redact:
                 detail |= {"mean_was": ref.mean, "mean": cur.mean}
             yield Measurement(
-                unit.factor if unit else 1.0, {"column": name}, "unit_change", rows, detail=detail
+                unit.factor if unit else 1.0,
+                {"column": name},
+                name="unit_change",
+                rows=rows,
+                detail=detail,
             )
 
 
@@ -151,7 +160,7 @@ def _obstacle(ref: NumericColumn, cur: NumericColumn) -> str:
 
 
 def _find_unit(ref: stats.Side, cur: stats.Side) -> Unit | None:
-    """The known unit that fits best, of those that fit."""
+    """Return the known unit that fits best; None when none fits."""
     if not ref.variance or not cur.variance:
         return None
     sd, wider = math.sqrt(ref.variance), math.log(cur.variance / ref.variance) / 2

@@ -92,7 +92,7 @@ def test_acknowledged_is_told_with_author_and_reason_and_more_columns_are_not():
     assert life.heard == ["opened", "acknowledged", "worsened", "resolved"]
     assert ("worsened", "acknowledged by ada") in life.history
     acknowledged = life.changes[1]
-    assert (acknowledged.author, acknowledged.said) == ("ada", "looking at it")
+    assert (acknowledged.author, acknowledged.comment) == ("ada", "looking at it")
     assert acknowledged.notification.facts["why"] == "acknowledged by ada: looking at it"
 
 
@@ -163,7 +163,7 @@ def test_a_silence_holds_what_it_matches_and_lets_go():
         ("silenced", ""),
         ("told", ""),
     ]
-    assert (life.changes[1].author, life.changes[1].said) == (
+    assert (life.changes[1].author, life.changes[1].comment) == (
         "ada",
         "until 2026-11-20 06:00 UTC, a load test",
     )

@@ -16,7 +16,7 @@ from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.acts import Act, ActKind, explain_refusal
 from driftline.alerting.incident import Change
 from driftline.state import people
-from driftline.state.incident_store import load, load_acts
+from driftline.state.incident_store import load_acts, load_alerting_state
 from driftline.state.store import Store
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError
@@ -55,7 +55,7 @@ def apply_acceptances(
         ]
         if not requests:
             return None, changes
-        state = load(connection, alerts.model)
+        state = load_alerting_state(connection, alerts.model)
     for request in requests:
         incident = state.incidents.get(request.incident)
         keys = () if incident is None else incident.keys

@@ -24,11 +24,11 @@ from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import people
 from driftline.state.incident_store import (
     enqueue,
-    load,
     load_acts,
+    load_alerting_state,
     load_later_facts,
     load_silences,
-    save,
+    save_step,
 )
 from driftline.state.store import Store
 from driftline.types.alert import Alert
@@ -109,7 +109,7 @@ class ModelAlerts:
         if self.actions is not None:
             changes = self.actions.record_runs(connection, result.changes, prepared_step.runs, now)
             result = replace(result, changes=tuple(changes))
-        save(connection, result)
+        save_step(connection, result)
         for change in result.changes:
             notification = change.notification
             receivers = self.settings.receivers(notification)
@@ -134,7 +134,7 @@ class ModelAlerts:
         return self._publish(result)
 
     def _load(self, connection: Connection) -> AlertingState:
-        return load(connection, self.model, self.settings.phrasebook)
+        return load_alerting_state(connection, self.model, self.settings.phrasebook)
 
     def _publish(self, result: Step) -> list[Change]:
         self.callbacks.on_changes(result.changes)

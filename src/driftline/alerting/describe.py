@@ -20,7 +20,7 @@ from driftline.types.phrasing import (
     describe_movement,
     group_by_subject,
     lasting,
-    pair,
+    old_and_new,
     span,
     subject,
     times,
@@ -208,7 +208,7 @@ def _example(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
     name = subject(group[0], NAME_LENGTH)
     for alert in group:
         for word in ("mean", "median"):
-            values = pair(alert.detail, word)
+            values = old_and_new(alert.detail, word)
             factor = times(*values) if values else ""
             if factor:
                 return f"{name} {factor}"

@@ -80,7 +80,7 @@ def signature(secret: str, subject: str, act: str, until: int) -> str:
     return urlsafe_b64encode(hmac.digest(key, text, sha256)).decode().rstrip("=")
 
 
-def is_valid(secret: str, subject: str, act: str, until: str, sig: str, now: datetime) -> bool:
+def is_valid(secret: str, subject: str, act: str, until: str, sig: str, *, now: datetime) -> bool:
     """Whether a link was made with this secret for this subject and act, and has not expired."""
     if not until.isascii() or not until.isdigit() or len(until) > 12 or not sig.isascii():
         return False

@@ -94,7 +94,7 @@ def _trim(alert: Alert) -> Alert:
     evidence = first if first.verdict is Verdict.CHANGED else alert.evidence
     return replace(
         alert,
-        base=alert.stride(alert.base, first),
+        base=alert.advance(alert.base, first),
         recent=alert.recent[1:],
         evidence=evidence,
         newest_dropped=first,

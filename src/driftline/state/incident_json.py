@@ -1,6 +1,6 @@
-"""Alerts and incidents as JSON, with a version.
+"""Converts alerts and incidents to JSON with a version, and back.
 
-What can't be read raises ValueError, and the caller loses that one entry only.
+Text that can't be read raises ValueError: the caller leaves out this one entry.
 """
 
 from __future__ import annotations
@@ -26,50 +26,50 @@ from driftline.types.records import JudgedMeasurement
 
 VERSION = 1
 ALERT_KEYS = {"for_windows": "needed", "keep_firing_windows": "keep", "newest_dropped": "seen"}
-"""JSON keys of the fields of an alert that differ from their names."""
+"""JSON keys of the fields of an alert that have another name there."""
 
 
 def dump_alert(alert: Alert) -> str:
-    """One line of JSON, the same for equal alerts."""
+    """Dump an alert to one line of JSON; equal alerts give equal text."""
     state = {
         ALERT_KEYS.get(item.name, item.name): getattr(alert, item.name)
         for item in fields(alert)
         if item.init
     }
-    return _json(
+    return _dump_state(
         {
             **state,
-            "base": _set_fields(alert.base),
+            "base": _dump_fields(alert.base),
             "evidence": _dump_entry(alert.evidence),
             "seen": _dump_entry(alert.newest_dropped),
             "labels": list(alert.labels),
             "recent": [_dump_entry(entry) for entry in alert.recent],
-            "floor": _micros(alert.floor),
+            "floor": None if alert.floor is None else as_micros(alert.floor),
         }
     )
 
 
-def load_alert(text: str) -> Alert:
-    """The inverse of `dump_alert`. Raises ValueError."""
+def parse_alert(text: str) -> Alert:
+    """Load an alert from the text of `dump_alert`. Raises ValueError."""
     try:
-        state = _versioned(text)
+        state = _parse_state(text)
         names = {key: name for name, key in ALERT_KEYS.items()}
         return Alert(
             **{
                 **{names.get(key, key): value for key, value in state.items()},
                 "labels": tuple((name, value) for name, value in state["labels"]),
-                "base": _phase(state["base"]),
-                "recent": tuple(_entry(entry, state) for entry in state["recent"]),
+                "base": _load_phase(state["base"]),
+                "recent": tuple(_load_entry(entry, state) for entry in state["recent"]),
                 "floor": from_micros_or_none(state["floor"]),
-                "evidence": _entry_or_none(state["evidence"], state),
-                "newest_dropped": _entry_or_none(state["seen"], state),
+                "evidence": _load_entry_or_none(state["evidence"], state),
+                "newest_dropped": _load_entry_or_none(state["seen"], state),
             }
         )
     except (TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ValueError(f"not the state of an alert: {error!r}") from None
 
 
-COLUMNS = frozenset(
+COLUMN_FIELDS = frozenset(
     {
         "id",
         "model",
@@ -82,7 +82,7 @@ COLUMNS = frozenset(
         "reopens_until",
     }
 )
-"""Fields of an incident with a column of their own."""
+"""The fields of an incident that have a column of their own."""
 PLAIN_KEYS = {
     "lane": "lane",
     "flapping": "flapping",
@@ -103,32 +103,33 @@ INCIDENT_KEYS = {**PLAIN_KEYS, **TIME_KEYS, "reopen_times": "turns"}
 
 
 def dump_incident(incident: Incident) -> str:
-    """The fields of an incident that are set and have no column, as one line of JSON."""
+    """Dump the fields of an incident that have no column and differ from their defaults."""
     state: dict[str, Any] = {"keys": sorted(incident.keys)}
     for item in fields(incident):
         value = getattr(incident, item.name)
-        if item.name not in COLUMNS | {"keys"} and value != item.default and value != frozenset():
-            state[INCIDENT_KEYS.get(item.name, item.name)] = _json_value(value)
-    return _json(state)
+        has_column = item.name in COLUMN_FIELDS
+        if not has_column and item.name != "keys" and value not in (item.default, frozenset()):
+            state[INCIDENT_KEYS.get(item.name, item.name)] = _dump_value(value)
+    return _dump_state(state)
 
 
-def load_incident(text: str) -> dict[str, Any]:
-    """The inverse of `dump_incident`, as the fields of an incident. Raises ValueError."""
+def parse_incident_fields(text: str) -> dict[str, Any]:
+    """Load the fields of an incident from the text of `dump_incident`. Raises ValueError."""
     try:
-        state = _versioned(text)
+        state = _parse_state(text)
         values: dict[str, Any] = {
             name: state[key] for name, key in PLAIN_KEYS.items() if key in state
         }
         values |= {name: from_micros(state[key]) for name, key in TIME_KEYS.items() if key in state}
         values["keys"] = frozenset(str(key) for key in state["keys"])
-        values["upstream"] = frozenset(_upstream(item) for item in state.get("upstream", ()))
+        values["upstream"] = frozenset(_load_upstream(item) for item in state.get("upstream", ()))
         values["reopen_times"] = tuple(from_micros(time) for time in state.get("turns", ()))
         return values
     except (TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"not the state of an incident: {error!r}") from None
 
 
-def _json_value(value: Any) -> Any:
+def _dump_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return as_micros(value)
     if isinstance(value, frozenset):
@@ -136,13 +137,13 @@ def _json_value(value: Any) -> Any:
     return [as_micros(time) for time in value] if isinstance(value, tuple) else value
 
 
-def _json(state: dict[str, Any]) -> str:
+def _dump_state(state: dict[str, Any]) -> str:
     return json.dumps(
         {"v": VERSION, **state}, sort_keys=True, separators=(",", ":"), allow_nan=False
     )
 
 
-def _versioned(text: str) -> dict[str, Any]:
+def _parse_state(text: str) -> dict[str, Any]:
     state = json.loads(text)
     if not isinstance(state, dict) or state.get("v") != VERSION:
         raise ValueError(f"expected version {VERSION}")
@@ -150,8 +151,8 @@ def _versioned(text: str) -> dict[str, Any]:
     return state
 
 
-def _upstream(item: Any) -> Upstream:
-    """A kind and a name; older versions stored the sentence of both."""
+def _load_upstream(item: Any) -> Upstream:
+    """Load a kind and a name; older versions stored one sentence of both."""
     if isinstance(item, str):
         version = item.removeprefix("version ").removesuffix(" is new")
         if item == Upstream(UpstreamKind.NEW_VERSION, version).text:
@@ -162,8 +163,8 @@ def _upstream(item: Any) -> Upstream:
     return Upstream(UpstreamKind(kind), str(name))
 
 
-def _set_fields(value: Any, skip: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The fields of a record that differ from their defaults, times as microseconds."""
+def _dump_fields(value: Any, skip: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Dump the fields that differ from their defaults; times become microseconds."""
     state: dict[str, Any] = {}
     for item in fields(value):
         part = getattr(value, item.name)
@@ -174,63 +175,64 @@ def _set_fields(value: Any, skip: frozenset[str] = frozenset()) -> dict[str, Any
 
 
 NOT_IN_ENTRY = frozenset({"labels", "name", "rows", "p_value", "reason", "least", "most"})
-"""Fields of a measurement that no entry stores: they are the alert's, or of the judgement only."""
-ENTRY_FIELDS = frozenset(Measurement.__dataclass_fields__) - NOT_IN_ENTRY
+"""Fields of a measurement that entries do not store: the alert or the judgement has them."""
+MEASUREMENT_FIELDS = frozenset(Measurement.__dataclass_fields__) - NOT_IN_ENTRY
 
 
 def _dump_entry(entry: AlertEntry | None) -> dict[str, Any] | None:
-    """A window of an alert as one flat object: of window, judgement and measurement."""
+    """Dump a window of an alert to one flat object: window, judgement and measurement."""
     if entry is None:
         return None
     judgement = entry.judgement
-    state = _set_fields(entry, skip=frozenset({"judged"}))
-    state |= _set_fields(judgement, skip=frozenset({"bound", "within"}))
-    state |= _set_fields(entry.measurement, skip=NOT_IN_ENTRY)
+    state = _dump_fields(entry, skip=frozenset({"judged"}))
+    state |= _dump_fields(judgement, skip=frozenset({"bound", "within"}))
+    state |= _dump_fields(entry.measurement, skip=NOT_IN_ENTRY)
     if judgement.bound is not None:
         state["bound"] = [judgement.bound.side.value, judgement.bound.value]
     return state | ({"rows": entry.judged.rows} if entry.judged.rows else {})
 
 
-def _entry(state: dict[str, Any], alert: dict[str, Any]) -> AlertEntry:
-    """The inverse of `_dump_entry`; `alert` is the state of the alert that it belongs to."""
-    number = {name: state[name] for name in ENTRY_FIELDS & state.keys()}
+def _load_entry(state: dict[str, Any], alert: dict[str, Any]) -> AlertEntry:
+    """Load an entry from the object of `_dump_entry`; `alert` is the state of its alert."""
     interval, decision = state.get("interval"), state.get("decision")
-    number |= {"interval": (interval[0], interval[1])} if interval else {}
-    number |= {"decision": Decision(decision)} if decision else {}
-    reason = state.get("reason", "")
-    bound = Bound.from_stored(reason)
-    if "bound" in state:
-        side, value = state["bound"]
-        bound = Bound(BoundSide(side), value)
-    judgement = Judgement(
-        Verdict(state["verdict"]),
-        Severity(state["severity"]) if state.get("severity") else None,
-        reason,
-        bound=bound,
-    )
-    number = {"value": None, **number, "name": alert["measurement"]}
-    judged = JudgedMeasurement(
-        check=alert["check"],
-        measurement=Measurement(**number, labels={name: value for name, value in alert["labels"]}),
-        judgement=judgement,
-        rows=state.get("rows", 0),
-        cause=alert["cause"],
-    )
+    values = {"value": None} | {name: state[name] for name in MEASUREMENT_FIELDS & state.keys()}
+    values |= {"interval": (interval[0], interval[1])} if interval else {}
+    values |= {"decision": Decision(decision)} if decision else {}
+    labels = dict(alert["labels"])
     return AlertEntry(
         start=from_micros(state["start"]),
         end=from_micros(state["end"]),
-        judged=judged,
+        judged=JudgedMeasurement(
+            check=alert["check"],
+            measurement=Measurement(**{**values, "name": alert["measurement"]}, labels=labels),
+            judgement=Judgement(
+                Verdict(state["verdict"]),
+                Severity(state["severity"]) if state.get("severity") else None,
+                state.get("reason", ""),
+                bound=_load_bound(state),
+            ),
+            rows=state.get("rows", 0),
+            cause=alert["cause"],
+        ),
         revision=state.get("revision", 0),
         reference=state.get("reference", ""),
         since=from_micros_or_none(state.get("since")),
     )
 
 
-def _entry_or_none(state: dict[str, Any] | None, alert: dict[str, Any]) -> AlertEntry | None:
-    return None if state is None else _entry(state, alert)
+def _load_bound(state: dict[str, Any]) -> Bound | None:
+    """Load the bound of a judgement; older versions stored it only in the reason."""
+    if "bound" in state:
+        side, value = state["bound"]
+        return Bound(BoundSide(side), value)
+    return Bound.from_stored(state.get("reason", ""))
 
 
-def _phase(state: dict[str, Any]) -> Phase:
+def _load_entry_or_none(state: dict[str, Any] | None, alert: dict[str, Any]) -> AlertEntry | None:
+    return None if state is None else _load_entry(state, alert)
+
+
+def _load_phase(state: dict[str, Any]) -> Phase:
     times = {
         name: from_micros_or_none(state.get(name))
         for name in ("since", "until", "last_start", "last_end")
@@ -239,7 +241,3 @@ def _phase(state: dict[str, Any]) -> Phase:
     return Phase(
         **{**state, **times, "state": AlertState(state.get("state", "quiet")), "severity": severity}
     )
-
-
-def _micros(value: datetime | None) -> int | None:
-    return None if value is None else as_micros(value)
